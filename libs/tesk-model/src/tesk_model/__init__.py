@@ -1,0 +1,5 @@
+"""The vocabulary of GA4GH TES 1.1: words and rules that every service shares.
+
+Standard library only. Nothing here knows JSON, protobuf, Kubernetes or a
+database; each of those has its converter at the edge that owns the format.
+"""

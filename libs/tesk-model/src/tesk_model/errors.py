@@ -1,0 +1,127 @@
+"""The one tree of errors, so that blame and cause survive every hop.
+
+::
+
+    TeskError
+    ├── InvalidRequestError      the request is wrong; names every field
+    ├── UnauthenticatedError     who asks is unknown
+    ├── PermissionDeniedError    known, but not allowed
+    ├── NotFoundError            no such thing, or not visible to the caller
+    ├── ConflictError            the thing exists or has moved on
+    ├── ResourceExhaustedError   too much at once; come back later
+    ├── UnavailableError         a part is down or slow; come back later
+    └── InternalError            a bug of ours; details stay in the log
+
+``kind`` decides the status (two tables translate it: ``tesk_runtime.rpc.status``
+to gRPC, ``tesk_api.http.problems`` to HTTP). The message is for people and
+starts in lower case.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+
+class ErrorKind(StrEnum):
+    """What sort of thing went wrong; the wire carries this word."""
+
+    INVALID_REQUEST = "INVALID_REQUEST"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    NOT_FOUND = "NOT_FOUND"
+    CONFLICT = "CONFLICT"
+    RESOURCE_EXHAUSTED = "RESOURCE_EXHAUSTED"
+    UNAVAILABLE = "UNAVAILABLE"
+    INTERNAL = "INTERNAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One problem of a request.
+
+    Attributes:
+        path: The field as TES writes it, e.g. ``executors[0].command``; empty
+            for a problem of the whole body.
+        message: What is wrong and what would be right.
+    """
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class TeskError(Exception):
+    """Base of all errors that TESK raises on purpose."""
+
+    kind = ErrorKind.INTERNAL
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidRequestError(TeskError):
+    """The request breaks a rule; every broken rule is listed."""
+
+    kind = ErrorKind.INVALID_REQUEST
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        super().__init__("; ".join(str(violation) for violation in violations))
+        self.violations = tuple(violations)
+
+
+class UnauthenticatedError(TeskError):
+    """Credentials are missing or wrong."""
+
+    kind = ErrorKind.UNAUTHENTICATED
+
+
+class PermissionDeniedError(TeskError):
+    """The caller is known and may not do this."""
+
+    kind = ErrorKind.PERMISSION_DENIED
+
+
+class NotFoundError(TeskError):
+    """There is no such thing, or the caller may not know of it."""
+
+    kind = ErrorKind.NOT_FOUND
+
+
+class ConflictError(TeskError):
+    """What the request builds on is not so (any more)."""
+
+    kind = ErrorKind.CONFLICT
+
+
+class RetryableError(TeskError):
+    """Nothing is wrong with the request; later it may succeed.
+
+    Attributes:
+        retry_after: When to come back, if that is known.
+    """
+
+    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ResourceExhaustedError(RetryableError):
+    """A limit on how much at once is reached."""
+
+    kind = ErrorKind.RESOURCE_EXHAUSTED
+
+
+class UnavailableError(RetryableError):
+    """A part that is needed is down, slow, or not writable."""
+
+    kind = ErrorKind.UNAVAILABLE
+
+
+class InternalError(TeskError):
+    """A bug of ours; the message holds no details."""
+
+    kind = ErrorKind.INTERNAL

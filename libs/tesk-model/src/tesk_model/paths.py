@@ -1,0 +1,109 @@
+"""Rules for the container paths that a task names.
+
+One tree of paths is shared by all steps of a task: a file at container path
+``/work/a`` lies at ``work/a`` in the task volume, for executors and filers
+alike, so that no step has to translate.
+"""
+
+import re
+
+_FORBIDDEN_TREES = ("/proc", "/sys", "/dev", "/var/run/secrets/kubernetes.io")
+_ALLOWED_EXCEPTION = "/dev/shm"  # noqa: S108 - a rule about container paths, nothing is written
+_MAX_PATH_BYTES = 4095
+_MAX_SEGMENT_BYTES = 255
+
+# These themselves, and whole trees of them. A home directory is where images
+# of bioinformatics tools keep their programs (/home/<user>/bin).
+_SYSTEM_DIRECTORY = re.compile(r"/|/var(/(lib|run|cache|log))?|/home(/[^/]+)?")
+_SYSTEM_TREE = re.compile(
+    r"/(bin|boot|etc|lib|lib32|lib64|libx32|libexec|opt|root|run|sbin|usr)(/.*)?",
+    re.DOTALL,
+)
+
+
+def normalize(path: str) -> str:
+    """Return ``path`` without doubled, trailing or ``.`` segments; ``/`` stays."""
+    segments = [segment for segment in path.split("/") if segment not in ("", ".")]
+    return "/" + "/".join(segments)
+
+
+def parent(path: str) -> str:
+    """Return the directory that holds the normalized ``path``."""
+    return path.rpartition("/")[0] or "/"
+
+
+def is_within(path: str, directory: str) -> bool:
+    """Tell whether ``path`` is ``directory`` or below it; both normalized."""
+    return directory in {path, "/"} or path.startswith(directory + "/")
+
+
+def path_problem(path: str) -> str | None:
+    """Say what is wrong with a container path that a client sent, if anything.
+
+    Returns:
+        A phrase that follows the field name, or None for a good path.
+
+    Source:
+        GA4GH TES 1.1 ("absolute path"); the rest keeps a task inside its own
+        tree and away from what the container runtime mounts.
+    """
+    segments = path.split("/")
+    plain = normalize(path)
+    rules = {
+        "must be an absolute path": path.startswith("/"),
+        "must not contain NUL": "\0" not in path,
+        'must not contain ".." segments': ".." not in segments,
+        f"must not be longer than {_MAX_PATH_BYTES} bytes": (
+            len(path.encode()) <= _MAX_PATH_BYTES
+        ),
+        f"must not have a segment longer than {_MAX_SEGMENT_BYTES} bytes": all(
+            len(segment.encode()) <= _MAX_SEGMENT_BYTES for segment in segments
+        ),
+        'must not be "/" itself': plain != "/",
+        "must not be under /proc, /sys, /dev (but /dev/shm) or "
+        "/var/run/secrets/kubernetes.io, which belong to the container runtime": (
+            is_within(plain, _ALLOWED_EXCEPTION)
+            or not any(is_within(plain, tree) for tree in _FORBIDDEN_TREES)
+        ),
+    }
+    return next((problem for problem, holds in rules.items() if not holds), None)
+
+
+def is_system_directory(path: str) -> bool:
+    """Tell whether images own the normalized directory ``path``.
+
+    Such a directory is never replaced by a mount, so that image content stays
+    visible: an input there is mounted as a single file, and an output there
+    is collected when the executor has ended.
+    """
+    return any(
+        rule.fullmatch(path) is not None for rule in (_SYSTEM_DIRECTORY, _SYSTEM_TREE)
+    )
+
+
+def is_pattern(path: str, path_prefix: str | None) -> bool:
+    """Tell whether an output path has wildcards.
+
+    ``[`` alone counts only beside a ``path_prefix``: Nextflow, which tests for
+    ``*`` and ``?`` only, sends literal names with brackets and no prefix.
+
+    Source:
+        GA4GH TES 1.1 ``tesOutput.path``; POSIX 2.13.
+    """
+    return "*" in path or "?" in path or ("[" in path and bool(path_prefix))
+
+
+def literal_directory(pattern: str) -> str:
+    """Return the deepest directory above the first wildcard of ``pattern``."""
+    first = min(pattern.find(char) for char in "*?[" if char in pattern)
+    return parent(pattern[: first + 1])
+
+
+def upload_url(url: str, match: str, path_prefix: str) -> str:
+    """Return the target of one file that matched an output pattern.
+
+    Source:
+        GA4GH TES 1.1 ``tesOutput.path_prefix``: the prefix is removed from the
+        match and the rest is appended to the directory ``url``.
+    """
+    return url.rstrip("/") + "/" + match.removeprefix(path_prefix).lstrip("/")

@@ -1,0 +1,141 @@
+"""Files below a root, whatever links and names a stranger left there.
+
+An executor may leave any symbolic link in its task's tree. Followed by the
+kernel, `/out/x -> /etc/shadow` would lead to the machine's file. Here every
+path is walked segment by segment with ``O_NOFOLLOW``, and links are resolved
+by us, as the executor saw them: inside the root. A link that is exchanged
+while we walk makes the walk fail, never escape.
+"""
+
+import errno
+import os
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_MAX_LINKS = 40  # as the kernel
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Beneath:
+    """The tree below one directory, addressed by absolute in-tree paths."""
+
+    def __init__(self, root: Path) -> None:
+        """Address ``root``, which exists and is trusted."""
+        self._root = root
+
+    def open(self, path: str, flags: int, mode: int = 0o666) -> int:
+        """Open ``path`` and return its file descriptor; links stay inside.
+
+        With ``O_CREAT``, missing parent directories are made as well.
+
+        Raises:
+            OSError: As ``os.open``; ELOOP for too many links.
+        """
+        create = bool(flags & os.O_CREAT)
+        with self._parent(path, create=create, follow_last=True) as (directory, name):
+            return os.open(
+                name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=directory
+            )
+
+    def open_directory(self, path: str, *, create: bool = False) -> int:
+        """Open a directory; with ``create``, make it and its missing parents."""
+        with self._parent(path, create=create, follow_last=True) as (directory, name):
+            return _enter(name, directory, create=create)
+
+    def stat(self, path: str) -> os.stat_result:
+        """Return what ``path`` is once its links are resolved inside the root."""
+        with self._parent(path, create=False, follow_last=True) as (directory, name):
+            return os.stat(name, dir_fd=directory, follow_symlinks=False)
+
+    def rename(self, source: str, target: str) -> None:
+        """Rename within the tree; the last segments are not followed."""
+        with (
+            self._parent(source, create=False, follow_last=False) as (from_fd, old),
+            self._parent(target, create=True, follow_last=False) as (to_fd, new),
+        ):
+            os.replace(old, new, src_dir_fd=from_fd, dst_dir_fd=to_fd)
+
+    def remove(self, path: str) -> None:
+        """Remove a file or link; one that is not there is no error."""
+        try:
+            with self._parent(path, create=False, follow_last=False) as (parent, name):
+                os.unlink(name, dir_fd=parent)
+        except FileNotFoundError:
+            return
+
+    def names(self, path: str) -> list[str]:
+        """Return the names in a directory, sorted."""
+        descriptor = self.open_directory(path)
+        try:
+            return sorted(os.listdir(descriptor))  # noqa: PTH208 - pathlib takes no descriptor
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _parent(
+        self, path: str, *, create: bool, follow_last: bool
+    ) -> Iterator[tuple[int, str]]:
+        """Give the open directory that holds ``path``, and the last name in it."""
+        stack = [os.open(self._root, _DIRECTORY)]
+        try:
+            yield self._walk(path, stack, create=create, follow_last=follow_last)
+        finally:
+            for descriptor in stack:
+                os.close(descriptor)
+
+    @staticmethod
+    def _walk(
+        path: str, stack: list[int], *, create: bool, follow_last: bool
+    ) -> tuple[int, str]:
+        pending = deque(segment for segment in path.split("/") if segment)
+        links = 0
+        while pending:
+            segment = pending.popleft()
+            if segment == "..":
+                _pop_to(stack, max(1, len(stack) - 1))
+                continue
+            if segment == ".":
+                continue
+            target = (
+                _link_target(segment, stack[-1]) if pending or follow_last else None
+            )
+            if target is not None:
+                links += 1
+                if links > _MAX_LINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+                if target.startswith("/"):
+                    _pop_to(stack, 1)
+                pending.extendleft(reversed([s for s in target.split("/") if s]))
+                continue
+            if not pending:
+                return stack[-1], segment
+            stack.append(_enter(segment, stack[-1], create=create))
+        return stack[-1], "."
+
+
+def _link_target(name: str, directory: int) -> str | None:
+    try:
+        return os.readlink(name, dir_fd=directory)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOENT):
+            return None
+        raise
+
+
+def _enter(name: str, directory: int, *, create: bool) -> int:
+    if create:
+        try:
+            os.mkdir(name, 0o777, dir_fd=directory)
+        except FileExistsError:
+            pass
+        else:
+            # Every directory of a task is writable by any uid its images use.
+            os.chmod(name, 0o777, dir_fd=directory)  # noqa: S103 - as said above
+    return os.open(name, _DIRECTORY, dir_fd=directory)
+
+
+def _pop_to(stack: list[int], length: int) -> None:
+    while len(stack) > length:
+        os.close(stack.pop())

@@ -1,0 +1,1 @@
+"""gRPC plumbing: servers, channels, errors and the wire form of a task."""

@@ -1,0 +1,92 @@
+"""What every call goes through on the server: who calls, and errors."""
+
+import hmac
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from tesk_model.errors import InternalError, TeskError, UnauthenticatedError
+from tesk_runtime.rpc.status import abort
+
+_BEARER = "Bearer "
+
+if TYPE_CHECKING:  # generic in its stubs only
+    Handler = grpc.RpcMethodHandler[Any, Any]
+    Continuation = Callable[[grpc.HandlerCallDetails], Handler | None]
+
+
+def bearer_token(metadata: Mapping[str, str | bytes]) -> str:
+    """Return the bearer token of a call, or "" if it has none."""
+    value = metadata.get("authorization", "")
+    text = value if isinstance(value, str) else ""
+    return text.removeprefix(_BEARER) if text.startswith(_BEARER) else ""
+
+
+class ErrorInterceptor(grpc.ServerInterceptor):
+    """Sends a ``TeskError`` as its status; logs any other exception once.
+
+    A caller learns nothing of an unexpected exception but that there was one.
+    """
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+
+    def intercept_service(
+        self,
+        continuation: "Continuation",
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "Handler | None":
+        """Wrap a unary-unary handler; leave others (health watch) alone."""
+        handler = continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+        inner = handler.unary_unary
+        method = handler_call_details.method
+
+        def call(request: Any, context: grpc.ServicerContext) -> Any:
+            try:
+                return inner(request, context)
+            except TeskError as error:
+                abort(context, error)
+            except Exception:
+                self._logger.exception("call failed", extra={"method": method})
+                abort(context, InternalError("internal error"))
+
+        return grpc.unary_unary_rpc_method_handler(
+            call, handler.request_deserializer, handler.response_serializer
+        )
+
+
+class InternalTokenInterceptor(grpc.ServerInterceptor):
+    """Admits calls with the shared internal token; health checks need none.
+
+    Services named in ``own_check`` are let through: their servicers check a
+    token of their own.
+    """
+
+    def __init__(self, token: str, *, own_check: tuple[str, ...] = ()) -> None:
+        self._token = token.encode()
+        self._open = tuple(
+            f"/{service}/" for service in ("grpc.health.v1.Health", *own_check)
+        )
+
+    def intercept_service(
+        self,
+        continuation: "Continuation",
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "Handler | None":
+        """Refuse the call with UNAUTHENTICATED unless its token is right."""
+        if handler_call_details.method.startswith(self._open):
+            return continuation(handler_call_details)
+        token = bearer_token(dict(handler_call_details.invocation_metadata))
+        if hmac.compare_digest(token.encode(), self._token):
+            return continuation(handler_call_details)
+
+        def refuse(_request: Any, context: grpc.ServicerContext) -> Any:
+            abort(
+                context, UnauthenticatedError("the internal token is missing or wrong")
+            )
+
+        return grpc.unary_unary_rpc_method_handler(refuse)

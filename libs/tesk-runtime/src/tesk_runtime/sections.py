@@ -1,0 +1,91 @@
+"""Sections of the settings that more than one service reads."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+
+class GrpcSettings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """How the services reach and trust each other."""
+
+    scheduler: Annotated[
+        str,
+        Meta(
+            description="Address at which the other services reach the scheduler: "
+            "`host:port`, `dns:///name:port` or `unix:/path`."
+        ),
+    ] = "127.0.0.1:7070"
+    token_file: Annotated[
+        str,
+        Meta(
+            description="File with the token that internal calls carry; "
+            "the same for api, scheduler and taskmasters."
+        ),
+    ] = ""
+    reflection: Annotated[bool, Meta(description="Offer gRPC server reflection.")] = (
+        False
+    )
+
+
+class LocalSettings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """TESK on one machine, without a cluster."""
+
+    home: Annotated[
+        str,
+        Meta(
+            description="Folder for the database, the tasks' volumes and the internal "
+            "token. Empty: `tesk` below `$XDG_STATE_HOME` or `~/.local/state`.",
+            extra={"variable": "TESK_HOME"},
+        ),
+    ] = ""
+    engine: Annotated[
+        Literal["auto", "container", "sandbox"],
+        Meta(
+            description="What runs executors: a Docker-compatible engine, or "
+            "bubblewrap with this machine's programs. `auto`: the engine if one "
+            "answers.",
+            extra={"variable": "TESK_ENGINE"},
+        ),
+    ] = "auto"
+    file_roots: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Folders that file:// urls and plain paths may read and "
+            "write, separated by `:`.",
+            extra={"variable": "TESK_FILE_ROOTS", "separator": ":"},
+        ),
+    ] = ()
+
+
+def state_home(settings: LocalSettings, environ: Mapping[str, str]) -> Path:
+    """Return the absolute folder of the local state; it may not exist yet."""
+    if settings.home:
+        return Path(settings.home).absolute()
+    base = environ.get("XDG_STATE_HOME") or str(
+        Path(environ.get("HOME", "/")) / ".local" / "state"
+    )
+    return Path(base).absolute() / "tesk"
+
+
+def read_token(path: str) -> str:
+    """Read a token file.
+
+    Raises:
+        ValueError: The file cannot be read or is empty; names the setting.
+    """
+    try:
+        token = Path(path).read_text(encoding="ascii").strip() if path else ""
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"grpc.token_file (TESK_GRPC_TOKEN_FILE): cannot read {path}: {error}"
+        raise ValueError(msg) from error
+    if not token:
+        msg = "grpc.token_file (TESK_GRPC_TOKEN_FILE): must name a file with a token"
+        raise ValueError(msg)
+    return token

@@ -1,0 +1,162 @@
+"""Settings from one file and the environment, as frozen typed values.
+
+A service declares a ``Settings`` struct whose fields are sections, each a
+struct of its own. The value of ``scheduler.lease`` comes, in this order, from
+the environment variable ``TESK_SCHEDULER_LEASE``, from ``lease:`` below
+``scheduler:`` in the YAML file that ``TESK_CONFIG`` names, or from the default
+in the code. Sections of other services are allowed in the file, so that all
+services read the same one.
+
+msgspec does the checking. pydantic-settings would do more, but costs 0.16 s of
+CPU at every start of a filer, which starts twice for each task.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+from msgspec import inspect
+
+# All sections of all services; anything else in the file is a typing error.
+SECTIONS = frozenset(
+    {"log", "grpc", "local", "api", "scheduler", "quota", "taskmaster", "filer"}
+)
+
+CONFIG_VARIABLE = "TESK_CONFIG"
+
+SettingsT = TypeVar("SettingsT", bound=msgspec.Struct)
+
+
+class SettingsError(Exception):
+    """A setting is malformed; the message names it and says what is expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One setting, as the loader and the documentation see it.
+
+    Attributes:
+        variable: Its environment variable.
+        separator: What separates the items in the variable of a list; empty
+            if the setting is no list.
+        structured: True if the variable holds YAML.
+    """
+
+    section: str
+    name: str
+    variable: str
+    description: str
+    separator: str
+    structured: bool
+    default: Any
+    required: bool
+
+
+def load(settings_type: type[SettingsT], environ: Mapping[str, str]) -> SettingsT:
+    """Build the settings of one service.
+
+    Raises:
+        SettingsError: A value is malformed or a section or name is unknown.
+    """
+    document = _read_file(environ.get(CONFIG_VARIABLE, ""))
+    own = {field.name for field in msgspec.structs.fields(settings_type)}
+    values = {name: dict(section) for name, section in document.items() if name in own}
+    for field in fields(settings_type):
+        if field.variable in environ:
+            text = environ[field.variable]
+            values.setdefault(field.section, {})[field.name] = _from_text(field, text)
+    try:
+        return msgspec.convert(values, settings_type, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(_explain(str(error), settings_type)) from error
+
+
+def fields(settings_type: type[msgspec.Struct]) -> list[Field]:
+    """List every setting of ``settings_type``, in order of declaration."""
+    return [
+        _describe(section.name, entry)
+        for section in msgspec.structs.fields(settings_type)
+        for entry in _struct(section.type).fields
+    ]
+
+
+def _struct(section_type: Any) -> inspect.StructType:
+    described = inspect.type_info(section_type)
+    if not isinstance(described, inspect.StructType):
+        msg = f"a section of settings must be a struct, not {section_type}"
+        raise TypeError(msg)
+    return described
+
+
+def _describe(section: str, entry: inspect.Field) -> Field:
+    kind, extra, description = entry.type, {}, ""
+    if isinstance(kind, inspect.Metadata):
+        extra = kind.extra or {}
+        description = (kind.extra_json_schema or {}).get("description", "")
+        kind = kind.type
+    is_list = isinstance(kind, inspect.VarTupleType) and isinstance(
+        kind.item_type, inspect.StrType
+    )
+    structured = not is_list and isinstance(
+        kind, inspect.VarTupleType | inspect.StructType | inspect.DictType
+    )
+    default = entry.default
+    if default is msgspec.NODEFAULT and entry.default_factory is not msgspec.NODEFAULT:
+        default = entry.default_factory()
+    return Field(
+        section=section,
+        name=entry.name,
+        variable=extra.get("variable", f"TESK_{section}_{entry.name}".upper()),
+        description=description,
+        separator=extra.get("separator", ",") if is_list else "",
+        structured=structured,
+        default=default,
+        required=entry.required,
+    )
+
+
+def _from_text(field: Field, text: str) -> Any:
+    if field.separator:
+        return [item for item in text.split(field.separator) if item]
+    if not field.structured:
+        return text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        msg = f"{field.variable}: is not YAML: {error}"
+        raise SettingsError(msg) from error
+
+
+def _read_file(name: str) -> dict[str, Any]:
+    if not name:
+        return {}
+    try:
+        document = yaml.safe_load(Path(name).read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        msg = f"{CONFIG_VARIABLE}: cannot read the settings file: {error}"
+        raise SettingsError(msg) from error
+    if not isinstance(document, dict) or not all(
+        isinstance(section, dict) for section in document.values()
+    ):
+        msg = f"{name}: must hold sections ({', '.join(sorted(SECTIONS))})"
+        raise SettingsError(msg)
+    unknown = sorted(str(key) for key in document if key not in SECTIONS)
+    if unknown:
+        msg = (
+            f"{name}: unknown section {', '.join(unknown)}; "
+            f"there are {', '.join(sorted(SECTIONS))}"
+        )
+        raise SettingsError(msg)
+    return document
+
+
+def _explain(text: str, settings_type: type[msgspec.Struct]) -> str:
+    problem, _, place = text.partition(" - at `$.")
+    name = place.rstrip("`")
+    for field in fields(settings_type):
+        if name == f"{field.section}.{field.name}":
+            return f"{name} ({field.variable}): {problem}"
+    return f"{name}: {problem}" if name else problem

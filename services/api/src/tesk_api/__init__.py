@@ -1,0 +1,1 @@
+"""The TES REST API."""

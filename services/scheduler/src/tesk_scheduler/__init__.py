@@ -1,0 +1,1 @@
+"""Quotas, admission and the durable state of every task."""

@@ -1,0 +1,1 @@
+"""Runs the steps of the tasks assigned to it."""

@@ -1,0 +1,77 @@
+"""The plan of one attempt: what is mounted where, and which steps run in order.
+
+Nothing here knows how steps are laid out (processes, containers, Jobs, one
+pod): each runtime renders the plan its own way.
+
+The task volume mirrors the container's tree: what executors see at ``/work/a``
+lies at ``work/a`` in the volume, so that filers and executors need no table of
+who finds what where.
+"""
+
+from dataclasses import dataclass
+
+from tesk_model.names import Attempt
+from tesk_model.quantities import ByteCount
+from tesk_model.task import Executor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A part of the volume that executors see at the same path.
+
+    Attributes:
+        path: Absolute container path, normalized.
+        is_file: A single file (an input in a directory that images own);
+            otherwise a directory.
+    """
+
+    path: str
+    is_file: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorStep:
+    """One executor of the task.
+
+    Attributes:
+        mounts: What this executor sees of the volume; no mount lies inside
+            another.
+        collect: Paths or patterns outside every mount (an output or redirect
+            in a directory that images own), copied into the volume at the same
+            path when the executor has ended.
+    """
+
+    index: int
+    executor: Executor
+    mounts: tuple[Mount, ...]
+    collect: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All steps of one attempt, in order: inputs, executors, outputs, release.
+
+    Attributes:
+        has_inputs: A filer brings inputs first.
+        has_outputs: A filer takes outputs last, also if an executor failed.
+        directories: Made in the volume before the first step, each writable by
+            any uid; normalized paths, parents first. Empty if the task shares
+            nothing between steps: then there is no volume.
+        cpu_cores: For each executor; also the limit where one is enforced.
+        ram: Bytes, likewise.
+        disk: Bytes of the volume.
+    """
+
+    attempt: Attempt
+    has_inputs: bool
+    has_outputs: bool
+    directories: tuple[str, ...]
+    executors: tuple[ExecutorStep, ...]
+    cpu_cores: float
+    ram: ByteCount
+    disk: ByteCount
+
+    @property
+    def has_volume(self) -> bool:
+        """Tell whether steps share files."""
+        return bool(self.directories) or self.has_inputs or self.has_outputs

@@ -1,0 +1,161 @@
+"""What a taskmaster needs of the outside world."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from tesk_model.names import Attempt
+from tesk_taskmaster.domain.plan import ExecutorStep, Plan
+
+Say = Callable[[str], None]
+"""Tells the user what an attempt waits for; the last word stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """How one step ended.
+
+    Attributes:
+        exit_code: 0..255; 126 not executable, 127 not found, 128+n killed by
+            signal n.
+        note: A line for ``system_logs``, e.g. that memory ran out; or "".
+        error: Set if the step failed through no fault of the user's command
+            (image not found, mount failed): what happened.
+        lost: With ``error``: a new attempt may succeed.
+    """
+
+    exit_code: int
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    note: str = ""
+    error: str = ""
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tails:
+    """The last 64 KiB of each stream of an executor, so far."""
+
+    stdout: bytes
+    stderr: bytes
+
+
+class Runtime(Protocol):
+    """Where steps run. All calls are idempotent: what exists is adopted.
+
+    Steps are named ``in``, ``x0``, ``x1``, …, ``out``. A runtime keeps no
+    state of its own that it could not find again after a crash.
+    """
+
+    def notes(self) -> Sequence[str]:
+        """Return lines for the ``system_logs`` of every attempt it runs."""
+
+    def prepare(self, plan: Plan, transfer_token: str, say: Say) -> None:
+        """Make or adopt the volume and what else the steps share.
+
+        Raises:
+            StepFailedError: It cannot be made.
+        """
+
+    def start(self, plan: Plan, step: str, say: Say) -> None:
+        """Start a step; adopt it if it runs or has ended already.
+
+        Returns as soon as the step is under way or can be waited for.
+
+        Raises:
+            StepFailedError: It cannot be started.
+        """
+
+    def wait(
+        self, attempt: Attempt, step: str, timeout: timedelta
+    ) -> StepResult | None:
+        """Wait for a started step to end; None if it has not within ``timeout``."""
+
+    def tails(self, attempt: Attempt, step: str) -> Tails:
+        """Return what an executor has printed last, also after its end."""
+
+    def stop(self, attempt: Attempt, step: str, grace: timedelta) -> None:
+        """End a step: SIGTERM, after ``grace`` SIGKILL; return when it is gone.
+
+        Its result can be read by ``wait`` afterwards.
+        """
+
+    def release(self, attempt: Attempt) -> None:
+        """Remove everything of the attempt, running or not; return when gone."""
+
+    def attempts(self) -> Sequence[Attempt]:
+        """List the attempts of which something is left in this runtime."""
+
+
+class StepFailedError(Exception):
+    """A step cannot be prepared or started, through no fault of the command.
+
+    Attributes:
+        lost: A new attempt may succeed.
+    """
+
+    def __init__(self, message: str, *, lost: bool = False) -> None:
+        super().__init__(message)
+        self.lost = lost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostMount:
+    """A path of this machine that an executor sees."""
+
+    source: Path
+    target: str
+    is_file: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorRun:
+    """One executor as an engine of the local runtime runs it.
+
+    Attributes:
+        name: ``tesk-<task id>-a<attempt>-x<index>``; unique, deterministic.
+        folder: A folder of this run alone, for the engine's own files; not
+            visible to the executor.
+        volume: Folder of the task volume, the target of ``step.collect``.
+        ram: Bytes.
+    """
+
+    name: str
+    attempt: Attempt
+    step: ExecutorStep
+    mounts: tuple[HostMount, ...]
+    folder: Path
+    volume: Path
+    cpu_cores: float
+    ram: int
+
+
+class Engine(Protocol):
+    """Runs executors on this machine: containers, or a sandbox.
+
+    All calls are idempotent and find their run again by name and folder after
+    the process that started it was killed.
+    """
+
+    def notes(self) -> Sequence[str]:
+        """Return lines for the ``system_logs`` of what runs here."""
+
+    def start(self, run: ExecutorRun, say: Say) -> None:
+        """Start, or adopt; see ``Runtime.start``."""
+
+    def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
+        """See ``Runtime.wait``; collects ``run.step.collect`` before it returns."""
+
+    def tails(self, run: ExecutorRun) -> Tails:
+        """See ``Runtime.tails``."""
+
+    def stop(self, run: ExecutorRun, grace: timedelta) -> None:
+        """See ``Runtime.stop``."""
+
+    def remove(self, attempt: Attempt) -> None:
+        """Kill and remove every run of the attempt, also ones not known here."""
+
+    def attempts(self) -> Sequence[Attempt]:
+        """List the attempts of which the engine itself holds something."""

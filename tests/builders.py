@@ -1,0 +1,25 @@
+"""Valid objects of which a test names only what matters to it."""
+
+from typing import Any
+
+from tesk_model.task import Executor, Task
+
+
+def make_executor(**overrides: Any) -> Executor:
+    """Return an executor that prints ``hello``."""
+    fields: dict[str, Any] = {"image": "busybox", "command": ("echo", "hello")}
+    return Executor(**(fields | overrides))
+
+
+def make_task(**overrides: Any) -> Task:
+    """Return a task of one executor, as a client submits it."""
+    fields: dict[str, Any] = {"executors": (make_executor(),)}
+    return Task(**(fields | overrides))
+
+
+def make_task_json(**overrides: Any) -> dict[str, Any]:
+    """Return the JSON body of a valid task."""
+    body: dict[str, Any] = {
+        "executors": [{"image": "busybox", "command": ["echo", "hello"]}]
+    }
+    return body | overrides
