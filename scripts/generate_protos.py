@@ -32,7 +32,7 @@ def generate(out: Path) -> int:
     ]
     files = sorted(str(path) for path in protos.rglob("*.proto"))
     bundled = resources.files("grpc_tools") / "_proto"
-    code: int = protoc.main(
+    code: int = protoc.main(  # type: ignore[no-untyped-call]  # ships no types
         [
             "protoc",
             *(f"-I{folder}" for folder in (protos, googleapis, bundled)),
