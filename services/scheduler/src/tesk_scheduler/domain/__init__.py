@@ -1,0 +1,1 @@
+"""Rules of the scheduler: quotas, admission, events; no clock, network or disk."""
