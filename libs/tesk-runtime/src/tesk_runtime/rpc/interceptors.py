@@ -62,6 +62,8 @@ class ErrorInterceptor(grpc.ServerInterceptor):
 class InternalTokenInterceptor(grpc.ServerInterceptor):
     """Admits calls with the shared internal token; health checks need none.
 
+    Goes inside an ``ErrorInterceptor``, which sends the refusal.
+
     Services named in ``own_check`` are let through: their servicers check a
     token of their own.
     """
@@ -84,9 +86,7 @@ class InternalTokenInterceptor(grpc.ServerInterceptor):
         if hmac.compare_digest(token.encode(), self._token):
             return continuation(handler_call_details)
 
-        def refuse(_request: Any, context: grpc.ServicerContext) -> Any:
-            abort(
-                context, UnauthenticatedError("the internal token is missing or wrong")
-            )
+        def refuse(_request: Any, _context: grpc.ServicerContext) -> Any:
+            raise UnauthenticatedError("the internal token is missing or wrong")
 
         return grpc.unary_unary_rpc_method_handler(refuse)

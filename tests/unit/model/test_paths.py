@@ -1,0 +1,134 @@
+"""Container paths: what is allowed, what images own, what is a pattern."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tesk_model import paths
+
+PROBLEMS = {
+    "relative": ("data/a", "absolute"),
+    "NUL": ("/a\0b", "NUL"),
+    "parent segment": ("/a/../b", '".."'),
+    "root itself": ("/", '"/"'),
+    "root in disguise": ("//.", '"/"'),
+    "process table": ("/proc/1/environ", "/proc"),
+    "device": ("/dev/sda", "/dev"),
+    "service account": ("/var/run/secrets/kubernetes.io/x", "kubernetes.io"),
+    "name too long": ("/" + "n" * 256, "255"),
+    "path too long": ("/a" * 2048, "4095"),
+}
+
+
+@pytest.mark.parametrize(("path", "want"), PROBLEMS.values(), ids=PROBLEMS)
+def test_a_bad_path_is_told_why(path: str, want: str) -> None:
+    assert want in (paths.path_problem(path) or "")
+
+
+GOOD = [
+    "/data.txt",
+    "/dev/shm/x",
+    "/vol/A/",
+    "/a b:c,ü",
+    "/proc2/x",
+    "/..a/b..",
+    "/a//b",
+]
+
+
+@pytest.mark.parametrize("path", GOOD)
+def test_a_good_path_has_no_problem(path: str) -> None:
+    assert paths.path_problem(path) is None
+
+
+SYSTEM = {
+    "/": True,
+    "/etc": True,
+    "/usr/local/x": True,
+    "/lib64": True,
+    "/library": False,
+    "/opt/conda": True,
+    "/var": True,
+    "/var/lib/cwl": False,
+    "/home": True,
+    "/home/biodocker": True,
+    "/home/biodocker/data": False,
+    "/tmp": False,
+    "/work": False,
+    "/root/x": True,
+}
+
+
+@pytest.mark.parametrize(("path", "want"), SYSTEM.items(), ids=SYSTEM)
+def test_system_directories_are_those_that_images_own(path: str, *, want: bool) -> None:
+    assert paths.is_system_directory(path) is want
+
+
+PATTERNS = {
+    "star": ("/o/*.txt", None, True),
+    "question mark": ("/o/?.txt", None, True),
+    "bracket with prefix": ("/o/[ab].txt", "/o", True),
+    "bracket alone is a name": ("/o/[ab].txt", None, False),
+    "bracket with an empty prefix is a name": ("/o/[ab].txt", "", False),
+    "plain": ("/o/a.txt", "/o", False),
+}
+
+
+@pytest.mark.parametrize(("path", "prefix", "want"), PATTERNS.values(), ids=PATTERNS)
+def test_what_counts_as_a_pattern(path: str, prefix: str | None, *, want: bool) -> None:
+    assert paths.is_pattern(path, prefix) is want
+
+
+LITERAL = {
+    "/o/*.txt": "/o",
+    "/o/a*/b": "/o",
+    "/*.txt": "/",
+    "/a/b/c?": "/a/b",
+    "/a/[x]/*": "/a",
+}
+
+
+@pytest.mark.parametrize(("pattern", "want"), LITERAL.items(), ids=LITERAL)
+def test_literal_directory_is_above_the_first_wildcard(pattern: str, want: str) -> None:
+    assert paths.literal_directory(pattern) == want
+
+
+UPLOADS = {
+    "the specification's example": ("/nf/wd", "/work/a.txt", "/work", "/nf/wd/a.txt"),
+    "slashes on both sides": ("s3://b/x/", "/work/a.txt", "/work/", "s3://b/x/a.txt"),
+    "subdirectory kept": ("s3://b", "/work/d/a", "/work", "s3://b/d/a"),
+    "prefix ends inside a name": (
+        "s3://b",
+        "/work/run1.txt",
+        "/work/run",
+        "s3://b/1.txt",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("url", "match", "prefix", "want"), UPLOADS.values(), ids=UPLOADS
+)
+def test_upload_url(url: str, match: str, prefix: str, want: str) -> None:
+    assert paths.upload_url(url, match, prefix) == want
+
+
+SEGMENTS = st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1)
+
+
+@given(st.lists(SEGMENTS))
+def test_normalizing_twice_is_normalizing_once(segments: list[str]) -> None:
+    once = paths.normalize("/" + "/".join(segments))
+
+    assert paths.normalize(once) == once
+    assert once.startswith("/")
+    assert once == "/" or not once.endswith("/")
+
+
+@given(st.lists(SEGMENTS, min_size=1))
+def test_a_path_is_within_its_parent_and_itself(segments: list[str]) -> None:
+    path = paths.normalize("/" + "/".join(segments))
+
+    assert paths.is_within(path, path)
+    assert paths.is_within(path, paths.parent(path))
+    assert paths.is_within(path, "/")

@@ -1,0 +1,100 @@
+"""Settings from file and environment."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import pytest
+from msgspec import Meta
+
+from tesk_runtime import settings
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    count: Annotated[int, Meta(ge=0, description="How many.")] = 3
+    wait: timedelta = timedelta(seconds=1)
+    on: bool = False
+    roots: Annotated[
+        tuple[str, ...], Meta(extra={"variable": "ROOTS", "separator": ":"})
+    ] = ()
+    table: dict[str, int] = {}
+
+
+class Whole(msgspec.Struct, frozen=True, kw_only=True):
+    api: Part = Part()
+
+
+def test_defaults_stand_when_nothing_is_set() -> None:
+    assert settings.load(Whole, {}) == Whole()
+
+
+def test_the_environment_beats_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("api: {count: 5, wait: 2.5}\nfiler: {parallel: 4}\n")
+
+    loaded = settings.load(Whole, {"TESK_CONFIG": str(file), "TESK_API_COUNT": "7"})
+
+    assert loaded.api.count == 7
+    assert loaded.api.wait == timedelta(seconds=2.5)
+
+
+def test_text_of_the_environment_becomes_the_type_of_the_setting() -> None:
+    loaded = settings.load(
+        Whole,
+        {
+            "TESK_API_WAIT": "30",
+            "TESK_API_ON": "true",
+            "ROOTS": "/a:/b c",
+            "TESK_API_TABLE": "{x: 1}",
+        },
+    )
+
+    assert loaded.api == Part(
+        wait=timedelta(seconds=30), on=True, roots=("/a", "/b c"), table={"x": 1}
+    )
+
+
+BAD = {
+    "wrong type names the variable": ({"TESK_API_COUNT": "many"}, "TESK_API_COUNT"),
+    "out of range names the setting": ({"TESK_API_COUNT": "-1"}, "api.count"),
+    "bad YAML in a variable": ({"TESK_API_TABLE": "{"}, "TESK_API_TABLE"),
+    "missing file": ({"TESK_CONFIG": "/does/not/exist"}, "TESK_CONFIG"),
+}
+
+
+@pytest.mark.parametrize(("environ", "want"), BAD.values(), ids=BAD)
+def test_a_bad_setting_is_named(environ: dict[str, str], want: str) -> None:
+    with pytest.raises(settings.SettingsError, match=want):
+        settings.load(Whole, environ)
+
+
+BAD_FILES = {
+    "unknown section": ("apii: {}", "apii"),
+    "unknown name": ("api: {cuont: 1}", "cuont"),
+    "no mapping": ("- a", "sections"),
+    "a section that is no mapping": ("api: 3", "sections"),
+}
+
+
+@pytest.mark.parametrize(("text", "want"), BAD_FILES.values(), ids=BAD_FILES)
+def test_a_typing_error_in_the_file_is_found(
+    text: str, want: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+
+    with pytest.raises(settings.SettingsError, match=want):
+        settings.load(Whole, {"TESK_CONFIG": str(file)})
+
+
+def test_every_setting_can_be_listed_for_the_documentation() -> None:
+    first = settings.fields(Whole)[0]
+
+    assert (first.section, first.name, first.variable) == (
+        "api",
+        "count",
+        "TESK_API_COUNT",
+    )
+    assert first.description == "How many."
+    assert first.default == 3
