@@ -1,0 +1,232 @@
+/* Starts the child and stays with it: signals, orphans, its marked stderr.
+ *
+ * Signals are blocked from the first moment and read from a descriptor, so one
+ * that arrives before the child exists is delivered to it later, not lost; and
+ * as pid 1 only signals that are blocked or handled arrive at all.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static mode_t inherited_umask;
+
+static void watched_signals(sigset_t *set)
+{
+    static const int signals[] = {SIGTERM, SIGINT,  SIGHUP, SIGQUIT,
+                                  SIGUSR1, SIGUSR2, SIGCHLD};
+
+    sigemptyset(set);
+    for (size_t at = 0; at < sizeof signals / sizeof *signals; at++)
+        sigaddset(set, signals[at]);
+}
+
+void prepare_process(void)
+{
+    sigset_t set;
+
+    /* A closed standard descriptor would be given to the next file opened. */
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", O_RDWR);
+    inherited_umask = umask(0);
+    signal(SIGCHLD, SIG_DFL); /* ignored, it would make wait4(2) fail */
+    signal(SIGPIPE, SIG_IGN);
+    watched_signals(&set);
+    sigprocmask(SIG_SETMASK, &set, NULL);
+    /* Orphans come to pid 1 anyway; where we are not pid 1, ask for them. */
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+static _Noreturn void become(const char *program, char **argv,
+                             const struct streams *streams, int status)
+{
+    extern char **environ;
+    sigset_t none;
+    int cause;
+
+    if (streams->input >= 0)
+        dup2(streams->input, STDIN_FILENO);
+    if (streams->output >= 0)
+        dup2(streams->output, STDOUT_FILENO);
+    if (streams->errors >= 0)
+        dup2(streams->errors, STDERR_FILENO);
+    umask(inherited_umask);
+    for (int number = 1; number < _NSIG; number++)
+        signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execve(program, argv, environ);
+    cause = errno;
+    (void)write_all(status, (const char *)&cause, sizeof cause);
+    _exit(EXIT_NOT_FOUND);
+}
+
+/* Wait for execve(2) to succeed, which closes the pipe, or to send its errno. */
+static int await_start(pid_t pid, int status)
+{
+    int cause = 0;
+    ssize_t size;
+
+    do
+        size = read(status, &cause, sizeof cause);
+    while (size < 0 && errno == EINTR);
+    close(status);
+    if (size != sizeof cause)
+        return 0;
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return cause;
+}
+
+static int give_up(const char *what)
+{
+    int cause = errno;
+
+    fail("%s: %s", what, strerror(cause));
+    return cause;
+}
+
+/* Return 0 or an errno; the latter is the program's unless something failed. */
+int start_child(struct child *child, const char *program,
+                const struct options *options, const struct streams *streams)
+{
+    struct streams given = *streams;
+    int status[2];
+    int errors[2] = {-1, -1};
+
+    if (pipe2(status, O_CLOEXEC) != 0)
+        return give_up("pipe");
+    if (options->mark != NULL && streams->errors < 0) {
+        if (pipe2(errors, O_CLOEXEC) != 0)
+            return give_up("pipe");
+        given.errors = errors[1];
+    }
+    child->errors = errors[0];
+    child->pid = fork();
+    if (child->pid < 0)
+        return give_up("fork");
+    if (child->pid == 0)
+        become(program, options->argv, &given, status[1]);
+    close(status[1]);
+    if (errors[1] >= 0)
+        close(errors[1]);
+    return await_start(child->pid, status[0]);
+}
+
+static void add_usage(struct outcome *outcome, const struct rusage *usage)
+{
+    long long rss = (long long)usage->ru_maxrss * 1024; /* Linux counts KiB */
+
+    outcome->cpu_microseconds +=
+        (long long)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000 +
+        usage->ru_utime.tv_usec + usage->ru_stime.tv_usec;
+    if (rss > outcome->max_rss_bytes)
+        outcome->max_rss_bytes = rss;
+}
+
+/* Reap whatever ended; return whether the child itself was among it. */
+static bool reap(const struct child *child, struct outcome *outcome)
+{
+    bool ended = false;
+    struct rusage usage;
+    int status;
+    pid_t pid;
+
+    while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
+        add_usage(outcome, &usage);
+        if (pid != child->pid)
+            continue;
+        ended = true;
+        outcome->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+        outcome->exit_code =
+            outcome->signal ? EXIT_SIGNAL + outcome->signal : WEXITSTATUS(status);
+        clock_gettime(CLOCK_REALTIME, &outcome->ended_at);
+    }
+    return ended;
+}
+
+static bool take_signal(int signals, const struct child *child, struct outcome *outcome)
+{
+    struct signalfd_siginfo info;
+
+    if (read(signals, &info, sizeof info) != sizeof info)
+        return false;
+    if (info.ssi_signo == SIGCHLD)
+        return reap(child, outcome);
+    kill(child->pid, (int)info.ssi_signo);
+    return false;
+}
+
+static void pass_on(struct child *child, struct marker *marker)
+{
+    char data[16384];
+    ssize_t size = read(child->errors, data, sizeof data);
+
+    if (size > 0) {
+        marker_write(marker, data, (size_t)size);
+    } else if (size == 0 || errno != EINTR) {
+        close(child->errors);
+        child->errors = -1;
+    }
+}
+
+/* Pass on what the child left in the pipe, not what an orphan adds for ever. */
+static void drain(struct child *child, struct marker *marker)
+{
+    int left = 0;
+    char data[4096];
+
+    if (child->errors >= 0 && ioctl(child->errors, FIONREAD, &left) != 0)
+        left = 0;
+    while (left > 0) {
+        size_t want = (size_t)left < sizeof data ? (size_t)left : sizeof data;
+        ssize_t size = read(child->errors, data, want);
+
+        if (size <= 0)
+            break;
+        marker_write(marker, data, (size_t)size);
+        left -= (int)size;
+    }
+    marker_finish(marker);
+}
+
+void watch_child(struct child *child, const char *mark, struct outcome *outcome)
+{
+    struct marker marker = {.fd = STDERR_FILENO, .mark = mark};
+    sigset_t set;
+    int signals;
+    bool ended = false;
+
+    watched_signals(&set);
+    signals = signalfd(-1, &set, SFD_CLOEXEC);
+    if (signals < 0) {
+        fail("signalfd: %s", strerror(errno));
+        kill(child->pid, SIGKILL);
+        return;
+    }
+    while (!ended) {
+        struct pollfd ready[] = {{.fd = signals, .events = POLLIN},
+                                 {.fd = child->errors, .events = POLLIN}};
+
+        if (poll(ready, 2, -1) < 0)
+            continue;
+        if (ready[1].revents != 0)
+            pass_on(child, &marker);
+        if (ready[0].revents != 0)
+            ended = take_signal(signals, child, outcome);
+    }
+    drain(child, &marker);
+    close(signals);
+}

@@ -1,0 +1,221 @@
+/* Copies declared outputs that lie outside every mount into the task volume.
+ *
+ * Runs inside the user's container with the user's rights, so it can reach
+ * nothing that the user's own program could not.
+ */
+#include "launcher.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* One pair of paths that grows and shrinks on the way through a tree. */
+struct copy {
+    char source[PATH_MAX];
+    char target[PATH_MAX];
+    size_t source_length;
+    size_t target_length;
+    dev_t device; /* of the destination, which is never copied into itself */
+    ino_t inode;
+};
+
+static void copy_entry(struct copy *copy);
+
+static void fail_at(const char *path)
+{
+    fail("collect: %s: %s", path, strerror(errno));
+}
+
+static bool extend(struct copy *copy, const char *text)
+{
+    size_t length = strlen(text);
+
+    if (copy->source_length + length >= PATH_MAX ||
+        copy->target_length + length >= PATH_MAX) {
+        errno = ENAMETOOLONG;
+        fail_at(copy->source);
+        return false;
+    }
+    memcpy(copy->source + copy->source_length, text, length + 1);
+    memcpy(copy->target + copy->target_length, text, length + 1);
+    copy->source_length += length;
+    copy->target_length += length;
+    return true;
+}
+
+static void shorten(struct copy *copy, size_t length)
+{
+    copy->source_length -= length;
+    copy->target_length -= length;
+    copy->source[copy->source_length] = '\0';
+    copy->target[copy->target_length] = '\0';
+}
+
+static bool copy_bytes(const struct copy *copy, int from, int to)
+{
+    static char data[128 * 1024];
+    ssize_t size;
+
+    while ((size = read(from, data, sizeof data)) != 0) {
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size < 0) {
+            fail_at(copy->source);
+            return false;
+        }
+        if (!write_all(to, data, (size_t)size)) {
+            fail_at(copy->target);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void copy_file(const struct copy *copy, mode_t mode)
+{
+    int from = open(copy->source, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int to;
+
+    if (from < 0) {
+        fail_at(copy->source);
+        return;
+    }
+    (void)unlink(copy->target); /* an earlier executor's, maybe a symlink */
+    to = open(copy->target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (to < 0) {
+        fail_at(copy->target);
+    } else {
+        bool whole = copy_bytes(copy, from, to);
+
+        /* Some volumes have no modes to set; the bytes are what counts. */
+        (void)fchmod(to, mode & 07777);
+        if (close(to) != 0 && whole)
+            fail_at(copy->target);
+    }
+    close(from);
+}
+
+static void copy_link(const struct copy *copy)
+{
+    char content[PATH_MAX];
+    ssize_t size = readlink(copy->source, content, sizeof content - 1);
+
+    if (size < 0) {
+        fail_at(copy->source);
+        return;
+    }
+    content[size] = '\0';
+    (void)unlink(copy->target);
+    if (symlink(content, copy->target) != 0)
+        fail_at(copy->target);
+}
+
+static void copy_children(struct copy *copy, DIR *directory)
+{
+    struct dirent *entry;
+
+    while ((errno = 0, entry = readdir(directory)) != NULL) {
+        size_t before = copy->source_length;
+
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (extend(copy, "/") && extend(copy, entry->d_name))
+            copy_entry(copy);
+        shorten(copy, copy->source_length - before);
+    }
+    if (errno != 0)
+        fail_at(copy->source);
+}
+
+static void copy_directory(struct copy *copy, mode_t mode)
+{
+    DIR *directory = opendir(copy->source);
+
+    if (directory == NULL) {
+        fail_at(copy->source);
+        return;
+    }
+    if (make_directories(copy->target)) {
+        /* An earlier executor may have collected it, read-only. */
+        (void)chmod(copy->target, 0777);
+        copy_children(copy, directory);
+        /* Last, because the directory may be one that nobody may write to. */
+        (void)chmod(copy->target, mode & 07777);
+    } else {
+        fail_at(copy->target);
+    }
+    closedir(directory);
+}
+
+static void copy_entry(struct copy *copy)
+{
+    struct stat status;
+
+    if (lstat(copy->source, &status) != 0) {
+        if (errno != ENOENT && errno != ENOTDIR)
+            fail_at(copy->source);
+    } else if (status.st_dev == copy->device && status.st_ino == copy->inode) {
+        return;
+    } else if (S_ISREG(status.st_mode)) {
+        copy_file(copy, status.st_mode);
+    } else if (S_ISLNK(status.st_mode)) {
+        copy_link(copy);
+    } else if (S_ISDIR(status.st_mode)) {
+        copy_directory(copy, status.st_mode);
+    } else {
+        note("collect: %s: skipped, neither file, directory nor symlink", copy->source);
+    }
+}
+
+static void copy_path(const char *path, const char *destination)
+{
+    struct copy copy = {.target_length = strlen(destination)};
+    struct stat source = {0};
+    struct stat target;
+    struct stat root;
+
+    if (lstat(path, &source) != 0 && (errno == ENOENT || errno == ENOTDIR))
+        return; /* an output that was not made: not ours to judge */
+    if (copy.target_length >= PATH_MAX) {
+        errno = ENAMETOOLONG;
+        fail_at(destination);
+        return;
+    }
+    strcpy(copy.target, destination);
+    if (!extend(&copy, path))
+        return;
+    while (copy.source_length > 1 && copy.source[copy.source_length - 1] == '/')
+        shorten(&copy, 1);
+    if (!make_parents(copy.target) || stat(destination, &root) != 0) {
+        fail_at(copy.target);
+        return;
+    }
+    /* A destination that leads back to the source would have it replaced. */
+    if (lstat(copy.target, &target) == 0 && target.st_dev == source.st_dev &&
+        target.st_ino == source.st_ino)
+        return;
+    copy.device = root.st_dev;
+    copy.inode = root.st_ino;
+    copy_entry(&copy);
+}
+
+void collect(const struct collection *collection)
+{
+    glob_t matches = {0};
+    int result;
+
+    if (strpbrk(collection->source, "*?[") == NULL) {
+        copy_path(collection->source, collection->destination);
+        return;
+    }
+    result = glob(collection->source, 0, NULL, &matches);
+    if (result != 0 && result != GLOB_NOMATCH)
+        fail("collect: %s: cannot be expanded", collection->source);
+    for (size_t at = 0; result == 0 && at < matches.gl_pathc; at++)
+        copy_path(matches.gl_pathv[at], collection->destination);
+    globfree(&matches);
+}

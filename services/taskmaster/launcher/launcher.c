@@ -1,0 +1,54 @@
+/* Runs one command and tells how it went: the order of the steps. */
+#include "launcher.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void finish(const struct options *options, const struct streams *streams,
+                   struct outcome *outcome)
+{
+    finish_streams(streams, options);
+    for (size_t at = 0; at < options->collection_count; at++)
+        collect(&options->collections[at]);
+    /* The user's own failure is the better news: ours must not hide it. */
+    if (has_failed() && outcome->exit_code == 0)
+        outcome->exit_code = EXIT_LAUNCHER;
+}
+
+static void run(const struct options *options, struct outcome *outcome)
+{
+    struct streams streams = {-1, -1, -1};
+    struct child child = {-1, -1};
+    char program[PATH_MAX];
+    int cause;
+
+    outcome->exit_code = EXIT_LAUNCHER;
+    if (!enter_directory(options->directory) || !open_streams(&streams, options))
+        return;
+    cause = find_program(options->argv[0], program);
+    if (cause == 0)
+        cause = start_child(&child, program, options, &streams);
+    if (cause != 0) {
+        /* A cause that was reported already is ours, not the program's. */
+        if (!has_failed())
+            outcome->exit_code = explain_failure(options->argv[0], program, cause);
+        return;
+    }
+    watch_child(&child, options->mark, outcome);
+    finish(options, &streams, outcome);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {.log_limit = 65536};
+    struct outcome outcome = {.exit_code = EXIT_LAUNCHER};
+
+    prepare_process();
+    clock_gettime(CLOCK_REALTIME, &outcome.started_at);
+    outcome.ended_at = outcome.started_at;
+    if (parse_options(&options, argc, argv))
+        run(&options, &outcome);
+    if (options.report != NULL && !write_report(options.report, &outcome))
+        note("report: %s: %s", options.report, strerror(errno));
+    return outcome.exit_code;
+}

@@ -1,0 +1,118 @@
+/* The launcher: first process of an executor container.
+ *
+ * A user's image may hold nothing but the user's program, so this needs no
+ * shell, no other program and no shared library. README.md is its contract;
+ * each .c file opens with the one thing it is for.
+ *
+ * Conventions: a function that returns bool has already said what went wrong
+ * (fail) when it returns false, unless its comment says "errno". A descriptor
+ * of -1 means "none". umask is 0 in the launcher and the caller's in the child.
+ */
+#ifndef LAUNCHER_H
+#define LAUNCHER_H
+
+#define _GNU_SOURCE
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <time.h>
+
+enum exit_code {
+    EXIT_LAUNCHER = 125,       /* the launcher itself failed */
+    EXIT_NOT_EXECUTABLE = 126, /* the program is there but cannot run */
+    EXIT_NOT_FOUND = 127,
+    EXIT_SIGNAL = 128 /* plus the number of the signal */
+};
+
+/* Copy what is at source to below destination, under its full path. */
+struct collection {
+    const char *source;
+    const char *destination;
+};
+
+struct options {
+    const char *directory; /* NULL: stay */
+    const char *input;     /* NULL: inherit, as for output and errors */
+    const char *output;
+    const char *errors;
+    const char *mark;   /* NULL: leave stderr alone */
+    const char *report; /* NULL: none */
+    unsigned long long log_limit;
+    struct collection *collections;
+    size_t collection_count;
+    char **argv; /* NULL-terminated, at least one */
+};
+
+/* Descriptors of the redirected streams; errors may equal output. */
+struct streams {
+    int input;
+    int output;
+    int errors;
+};
+
+/* How the child ended, and what it and the orphans it left behind used. */
+struct outcome {
+    int exit_code;
+    int signal; /* 0: none */
+    struct timespec started_at;
+    struct timespec ended_at;
+    long long cpu_microseconds;
+    long long max_rss_bytes;
+};
+
+/* Writes to fd with the mark before each line; a NULL mark writes plainly. */
+struct marker {
+    int fd;
+    const char *mark;
+    bool in_line;
+    size_t used;
+    char buffer[16384];
+};
+
+struct child {
+    pid_t pid;
+    int errors; /* read end of its stderr, -1: inherited or redirected */
+};
+
+/* message.c */
+void set_message_mark(const char *mark);
+void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+bool has_failed(void);
+const char *first_failure(void);
+
+/* options.c */
+bool parse_options(struct options *options, int argc, char **argv);
+
+/* files.c */
+bool make_directories(const char *path); /* errno */
+bool make_parents(const char *path);     /* errno */
+bool write_all(int fd, const char *data, size_t size); /* errno */
+
+/* streams.c */
+bool enter_directory(const char *directory);
+bool open_streams(struct streams *streams, const struct options *options);
+void finish_streams(const struct streams *streams, const struct options *options);
+
+/* marks.c */
+void marker_write(struct marker *marker, const char *data, size_t size);
+void marker_finish(struct marker *marker);
+
+/* program.c */
+int find_program(const char *name, char found[PATH_MAX]); /* 0 or an errno */
+int explain_failure(const char *name, const char *program, int cause);
+
+/* child.c */
+void prepare_process(void);
+int start_child(struct child *child, const char *program,
+                const struct options *options, const struct streams *streams);
+void watch_child(struct child *child, const char *mark, struct outcome *outcome);
+
+/* collect.c */
+void collect(const struct collection *collection);
+
+/* report.c */
+bool write_report(const char *path, const struct outcome *outcome);
+
+#endif

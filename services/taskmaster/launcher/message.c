@@ -1,0 +1,83 @@
+/* What the launcher itself has to say: one line each on its stderr.
+ *
+ * The first failure is kept for the report, because the later ones often
+ * follow from it. Names come from users, so control characters are shown as
+ * escapes: a carriage return in "#!/bin/sh\r" is the very cause to be seen.
+ */
+#include "launcher.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *message_mark = "";
+static char kept_failure[2048];
+
+void set_message_mark(const char *mark)
+{
+    message_mark = mark;
+}
+
+static void escape(char *target, size_t size, const char *text)
+{
+    static const char named[] = "\nn\rr\tt";
+    size_t used = 0;
+
+    for (; *text != '\0' && used + 5 < size; text++) {
+        unsigned char byte = (unsigned char)*text;
+        const char *name = strchr(named, byte);
+
+        if (byte >= 0x20 && byte != 0x7f)
+            target[used++] = *text;
+        else if (name != NULL)
+            used += (size_t)sprintf(target + used, "\\%c", name[1]);
+        else
+            used += (size_t)sprintf(target + used, "\\x%02x", byte);
+    }
+    target[used] = '\0';
+}
+
+static void say(char line[2048], const char *format, va_list arguments)
+{
+    char raw[2048];
+    char whole[2048 + 512];
+    int length;
+
+    vsnprintf(raw, sizeof raw, format, arguments);
+    escape(line, 2048, raw);
+    length = snprintf(whole, sizeof whole, "%.400slauncher: %s\n", message_mark, line);
+    write_all(STDERR_FILENO, whole, (size_t)length);
+}
+
+void note(const char *format, ...)
+{
+    char line[2048];
+    va_list arguments;
+
+    va_start(arguments, format);
+    say(line, format, arguments);
+    va_end(arguments);
+}
+
+void fail(const char *format, ...)
+{
+    char line[2048];
+    va_list arguments;
+
+    va_start(arguments, format);
+    say(line, format, arguments);
+    va_end(arguments);
+    if (!has_failed())
+        memcpy(kept_failure, line, sizeof kept_failure);
+}
+
+bool has_failed(void)
+{
+    return kept_failure[0] != '\0';
+}
+
+const char *first_failure(void)
+{
+    return kept_failure;
+}

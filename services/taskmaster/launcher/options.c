@@ -1,0 +1,100 @@
+/* The command line: launcher [options] -- argv... */
+#include "launcher.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool take_limit(struct options *options, const char *value)
+{
+    char *end;
+
+    errno = 0;
+    options->log_limit = strtoull(value, &end, 10);
+    /* strtoull would take a sign or leading blanks. */
+    if (value[0] >= '0' && value[0] <= '9' && *end == '\0' && errno == 0)
+        return true;
+    fail("option --log-limit: \"%s\" is not a number of bytes", value);
+    return false;
+}
+
+/* A ".." would let the copy land outside its destination. */
+static bool has_dotdot(const char *path)
+{
+    for (const char *at = path; (at = strstr(at, "/..")) != NULL; at += 3)
+        if (at[3] == '/' || at[3] == '\0')
+            return true;
+    return false;
+}
+
+static bool take_collection(struct options *options, char **values)
+{
+    struct collection *next;
+
+    if (values[0][0] != '/' || has_dotdot(values[0])) {
+        fail("option --collect: \"%s\" is not an absolute path without \"..\"",
+             values[0]);
+        return false;
+    }
+    next = realloc(options->collections,
+                   (options->collection_count + 1) * sizeof *next);
+    if (next == NULL) {
+        fail("option --collect: %s", strerror(errno));
+        return false;
+    }
+    options->collections = next;
+    next[options->collection_count++] =
+        (struct collection){.source = values[0], .destination = values[1]};
+    return true;
+}
+
+static bool take_value(struct options *options, const char *name, char **values)
+{
+    const struct {
+        const char *name;
+        const char **place;
+    } texts[] = {
+        {"--chdir", &options->directory}, {"--stdin", &options->input},
+        {"--stdout", &options->output},   {"--stderr", &options->errors},
+        {"--mark-stderr", &options->mark}, {"--report", &options->report},
+    };
+
+    if (strcmp(name, "--log-limit") == 0)
+        return take_limit(options, values[0]);
+    if (strcmp(name, "--collect") == 0)
+        return take_collection(options, values);
+    for (size_t at = 0; at < sizeof texts / sizeof *texts; at++) {
+        if (strcmp(name, texts[at].name) == 0) {
+            *texts[at].place = values[0];
+            return true;
+        }
+    }
+    fail("option %s is not known", name);
+    return false;
+}
+
+bool parse_options(struct options *options, int argc, char **argv)
+{
+    int at = 1;
+
+    while (at < argc && strcmp(argv[at], "--") != 0) {
+        int values = strcmp(argv[at], "--collect") == 0 ? 2 : 1;
+
+        /* An unknown last option is unknown first, then lacks a value. */
+        if (at + values >= argc && strncmp(argv[at], "--", 2) == 0) {
+            fail("option %s is not known or lacks its value", argv[at]);
+            return false;
+        }
+        if (!take_value(options, argv[at], argv + at + 1))
+            return false;
+        if (options->mark != NULL)
+            set_message_mark(options->mark);
+        at += 1 + values;
+    }
+    if (at + 1 >= argc) {
+        fail("usage: launcher [options] -- command [argument...]");
+        return false;
+    }
+    options->argv = argv + at + 1;
+    return true;
+}
