@@ -1,0 +1,177 @@
+"""Measure TESK on this machine and print the tables of docs/benchmarks.md.
+
+Usage: ``python benchmarks/run.py [--quick] [--write]``. CPU time per request
+and ratios within one run mean more than absolute times: machines are noisy.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+import runtime
+from load import Request, run_load
+from processes import cpu_seconds, memory_mib
+from server import (
+    BASE,
+    block,
+    body_of_size,
+    fill,
+    get,
+    listing,
+    measured_server,
+    services,
+)
+from stack import Stack
+
+Row = tuple[str, ...]
+RESULTS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+
+
+def table(title: str, header: Row, rows: Iterator[Row]) -> str:
+    """Print a Markdown table as it grows, and return it."""
+    lines = [f"\n## {title}\n", _row(header), _row(("---",) * len(header))]
+    print("\n".join(lines), flush=True)
+    for row in rows:
+        lines.append(_row(row))
+        print(lines[-1], flush=True)
+    return "\n".join(lines) + "\n"
+
+
+def _row(cells: Row) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def requests(stack: Stack, *, quick: bool) -> Iterator[Row]:
+    """POST and GET at 1, 8 and 32 connections."""
+    body = body_of_size(1200)
+    known = get(stack, BASE)["tasks"]
+    assert isinstance(known, list)
+    task_id = known[0]["id"]
+    kinds = {
+        "POST 1.2 KB": Request("POST", BASE, body),
+        "GET MINIMAL": Request("GET", f"{BASE}/{task_id}"),
+        "GET FULL": Request("GET", f"{BASE}/{task_id}?view=FULL"),
+    }
+    for name, request in kinds.items():
+        for connections in (1, 8, 32):
+            count = (300 if quick else 1500) * (1 if connections == 1 else 3)
+            run_load(
+                stack.port,
+                request,
+                connections=connections,
+                requests=count // 10,
+            )
+            pids = [pid for part in services(stack).values() for pid in part]
+            before = cpu_seconds(pids)
+            load = run_load(
+                stack.port,
+                request,
+                connections=connections,
+                requests=count,
+            )
+            used = cpu_seconds(pids) - before
+            assert not load.failures, f"{name}: {load.failures} failures"
+            yield (
+                name,
+                str(connections),
+                f"{load.per_second:,.0f}",
+                f"{load.percentile(50):.2f}",
+                f"{load.percentile(99):.2f}",
+                f"{used / count * 1000:.2f}",
+            )
+
+
+QUERIES = {
+    "page of 256, MINIMAL": "page_size=256",
+    "page of 256, BASIC": "page_size=256&view=BASIC",
+    "page of 256, FULL": "page_size=256&view=FULL",
+    "state=CANCELED": "page_size=256&state=CANCELED",
+    "tag of 10 tasks": "page_size=256&tag_key=ten&tag_value=yes",
+    "tag of 10 tasks, any value": "page_size=256&tag_key=ten",
+    "tag of all tasks": "page_size=256&tag_key=run&tag_value=r1",
+    "name_prefix of 1 %": "page_size=256&name_prefix=rare-",
+}
+
+
+def lists(stack: Stack, *, quick: bool) -> Iterator[Row]:
+    """Lists by view and filter at growing numbers of tasks."""
+    sizes = (1_000, 10_000) if quick else (1_000, 10_000, 100_000)
+    cells: dict[str, list[str]] = {name: [] for name in (*QUERIES, "walk of all pages")}
+    filled = 0
+    for size in sizes:
+        ids = fill(stack, size - filled, filled)
+        filled = size
+        for task_id in ids[: min(300, size // 10)]:
+            stack.cancel(task_id)
+        for name, query in QUERIES.items():
+            run_load(stack.port, listing(query), connections=1, requests=3)
+            load = run_load(
+                stack.port,
+                listing(query),
+                connections=1,
+                requests=20,
+            )
+            cells[name].append(f"{load.percentile(50):.1f}")
+        cells["walk of all pages"].append(f"{walk(stack) * 1000:,.0f}")
+    for name, values in cells.items():
+        yield (name, *values, *("-" for _ in range(3 - len(values))))
+
+
+def walk(stack: Stack) -> float:
+    """Return the seconds that reading all pages (MINIMAL, 2047 each) takes."""
+    started = time.perf_counter()
+    token = ""
+    while True:
+        page = get(stack, f"{BASE}?page_size=2047&page_token={token}")
+        token = str(page.get("next_page_token", ""))
+        if not token:
+            return time.perf_counter() - started
+
+
+def memory(stack: Stack, when: str) -> Row:
+    """Return one row of memory by service, in MiB."""
+    parts = services(stack)
+    return (when, *(f"{memory_mib(pids):.0f}" for pids in parts.values()))
+
+
+def main() -> None:
+    """Run everything; with ``--write`` put the tables into the documentation."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer and smaller runs")
+    parser.add_argument(
+        "--write", action="store_true", help="update docs/benchmarks.md"
+    )
+    options = parser.parse_args()
+    tables: list[str] = []
+    memory_rows: list[Row] = []
+
+    with measured_server() as stack:
+        memory_rows.append(memory(stack, "idle, nothing run yet"))
+        rows = runtime.rows(stack, quick=options.quick)
+        tables.append(table("Tasks on one machine", ("work", "result", "target"), rows))
+        memory_rows.append(memory(stack, "after these tasks"))
+    header: Row
+    with measured_server() as stack:
+        block(stack)
+        header = ("request", "connections", "per s", "p50 ms", "p99 ms", "CPU ms each")
+        tables.append(table("Requests", header, requests(stack, quick=options.quick)))
+        memory_rows.append(memory(stack, "after the requests"))
+    with measured_server() as stack:
+        block(stack)
+        header = ("GET /tasks, ms (p50)", "1,000 tasks", "10,000", "100,000")
+        tables.append(table("Lists", header, lists(stack, quick=options.quick)))
+        memory_rows.append(memory(stack, "after the lists"))
+    header = ("memory, MiB (PSS)", "api", "scheduler", "taskmasters")
+    tables.append(table("Memory", header, iter(memory_rows)))
+
+    if options.write:
+        head = RESULTS.read_text().partition("\n## ")[0]
+        RESULTS.write_text(head + "".join(tables))
+
+
+if __name__ == "__main__":
+    main()
