@@ -1,11 +1,31 @@
-"""Which queued tasks may start now: a pure decision on plain data."""
+"""Which queued tasks may start now: a pure decision on plain data.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+First in, first out for each owner, and round-robin between owners:
+
+1. An owner's tasks start strictly in order. A head that must wait holds up
+   its own owner's tasks, never those of others. Only a task that can never
+   run (limits were lowered since it came) is stepped over.
+2. Owners take turns, one task each, until no head fits any more.
+3. A head that waits for what others use (capacity, the limit of a group or of
+   everybody) may be passed over for as long as ``patience``. From then on it
+   comes first, and what it needs is reserved until it fits; the head that has
+   waited longest goes first. The time counts from when the task became a
+   head and did not fit: were it the age of the task, the owner of a long
+   backlog would be first for ever. A head that waits for its own user's limit
+   reserves nothing.
+
+Hence the machine is never idle beside a head that fits, but for reservations.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from tesk_model.task import TaskId
-from tesk_scheduler.domain.quota import Demand, Subject
+from tesk_scheduler.domain.limits import fit_problems
+from tesk_scheduler.domain.quota import Demand, Quota, Subject, Usage
+from tesk_scheduler.domain.room import Room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +47,193 @@ class QueuedTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What one plan hands to the next; ``Turn()`` to begin with.
+
+    Losing it, as at a restart, costs fairness for one round and nothing else.
+
+    Attributes:
+        owner: Whose turn it is: the first owner from this name on, by name.
+        blocked: Heads that wait for what others use, and since when.
+    """
+
+    owner: str = ""
+    blocked: Mapping[TaskId, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionPlan:
     """The decision.
 
     Attributes:
         admitted: Tasks to start, in order.
         reasons: For tasks that were looked at and must wait: why, for people.
+        behind: For owners whose head must wait: why all their later tasks do.
+        turn: For the next plan.
     """
 
     admitted: Sequence[QueuedTask]
     reasons: Mapping[TaskId, str]
+    behind: Mapping[str, str]
+    turn: Turn
+
+    def reason_of(self, task: QueuedTask) -> str:
+        """Return why ``task`` was not admitted, for people."""
+        return self.reasons.get(task.id) or self.behind.get(task.owner, "")
+
+
+def plan_admissions(
+    *,
+    queues: Iterable[Sequence[QueuedTask]],
+    usage: Mapping[Subject, Usage],
+    quota: Quota,
+    patience: timedelta,
+    now: datetime,
+    turn: Turn,
+) -> AdmissionPlan:
+    """Decide which tasks start now.
+
+    Args:
+        queues: One for each owner, its tasks in order of arrival. A queue may
+            be cut off anywhere; what is cut off is not admitted.
+        usage: What runs; a subject that is absent uses nothing.
+        quota: The limits.
+        patience: How long a head may be passed over before what it needs is
+            reserved.
+        now: The time; aware.
+        turn: From the plan before.
+    """
+    lines = _rotated([_Line(tasks) for tasks in queues if tasks], turn.owner)
+    counter = _Counter(
+        room=Room(usage, quota), quota=quota, patience=patience, now=now, turn=turn
+    )
+    overdue = counter.overdue(lines)
+    served = [line for line in overdue if counter.serve(line)]
+    early = set(overdue)
+    fresh = [line for line in lines if line not in early]
+    # Who came first out of turn has had its turn of this round.
+    waiting = deque(fresh + served)
+    last: _Line | None = None
+    while waiting:
+        line = waiting.popleft()
+        if counter.serve(line):
+            waiting.append(line)
+            last = line
+    return AdmissionPlan(
+        admitted=counter.admitted,
+        reasons=counter.reasons,
+        behind=counter.behind,
+        turn=Turn(
+            owner=_next_owner(lines, last=last, served=served) or turn.owner,
+            blocked=counter.blocked,
+        ),
+    )
+
+
+class _Line:
+    """One owner's queue and how far it has moved."""
+
+    def __init__(self, tasks: Sequence[QueuedTask]) -> None:
+        self.owner = tasks[0].owner
+        self._tasks = tasks
+        self._position = 0
+
+    @property
+    def head(self) -> QueuedTask | None:
+        """The next task; None at the end."""
+        if self._position == len(self._tasks):
+            return None
+        return self._tasks[self._position]
+
+    def advance(self) -> None:
+        """Let go of the head."""
+        self._position += 1
+
+
+@dataclass(slots=True, kw_only=True)
+class _Counter:
+    """Serves lines one task at a time and remembers what it decided."""
+
+    room: Room
+    quota: Quota
+    patience: timedelta
+    now: datetime
+    turn: Turn
+    admitted: list[QueuedTask] = field(default_factory=list)
+    reasons: dict[TaskId, str] = field(default_factory=dict)
+    behind: dict[str, str] = field(default_factory=dict)
+    blocked: dict[TaskId, datetime] = field(default_factory=dict)
+    _hopeless: dict[tuple[tuple[Subject, ...], Demand], str] = field(
+        default_factory=dict
+    )
+
+    def overdue(self, lines: Sequence[_Line]) -> list[_Line]:
+        """Return the lines whose head lost its patience, longest wait first."""
+        heads = [(line, line.head) for line in lines]
+        impatient = [
+            (self._blocked_since(head), line)
+            for line, head in heads
+            if head is not None
+            and head.id in self.turn.blocked
+            and self._is_overdue(head)
+        ]
+        return [line for _, line in sorted(impatient, key=lambda pair: pair[0])]
+
+    def serve(self, line: _Line) -> bool:
+        """Admit the head of ``line`` if it fits; say why if not."""
+        self._step_over_hopeless(line)
+        head = line.head
+        if head is None:
+            return False
+        blocker = self.room.blocker(head.subjects, head.demand)
+        if blocker is None:
+            self.room.take(head.subjects, head.demand)
+            self.admitted.append(head)
+            line.advance()
+            return True
+        self.reasons[head.id] = blocker.reason
+        of_owner = f" of {head.owner}" if head.owner else ""
+        self.behind[head.owner] = f"behind task {head.id}{of_owner} ({blocker.reason})"
+        if blocker.shared:
+            self.blocked[head.id] = self._blocked_since(head)
+            if self._is_overdue(head):
+                self.room.keep(head.subjects, head.demand)
+        return False
+
+    def _step_over_hopeless(self, line: _Line) -> None:
+        while (head := line.head) is not None:
+            shape = (head.subjects, head.demand)
+            if shape not in self._hopeless:
+                problems = fit_problems(head.demand, head.subjects, self.quota)
+                self._hopeless[shape] = "; ".join(map(str, problems))
+            if not self._hopeless[shape]:
+                return
+            self.reasons[head.id] = f"can never run: {self._hopeless[shape]}"
+            line.advance()
+
+    def _blocked_since(self, head: QueuedTask) -> datetime:
+        # The clock may have been set back.
+        return min(self.turn.blocked.get(head.id, self.now), self.now)
+
+    def _is_overdue(self, head: QueuedTask) -> bool:
+        return self.now - self._blocked_since(head) >= self.patience
+
+
+def _rotated(lines: list[_Line], first: str) -> list[_Line]:
+    ordered = sorted(lines, key=lambda line: line.owner)
+    start = next(
+        (index for index, line in enumerate(ordered) if line.owner >= first), 0
+    )
+    return ordered[start:] + ordered[:start]
+
+
+def _next_owner(
+    lines: Sequence[_Line], *, last: _Line | None, served: Sequence[_Line]
+) -> str | None:
+    """Return whose turn is next; None if it stays as it was."""
+    if last is not None:
+        return lines[(lines.index(last) + 1) % len(lines)].owner
+    if not served:
+        return None
+    early = set(served)
+    return next((line.owner for line in lines if line not in early), None)

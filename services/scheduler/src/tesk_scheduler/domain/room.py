@@ -1,0 +1,223 @@
+"""How much each limit still leaves free while admissions are planned.
+
+The one mutable thing of a plan. Room only ever shrinks: what did not fit
+once will not fit later in the same plan.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tesk_scheduler.domain.limits import (
+    Amount,
+    Amounts,
+    amount_words,
+    demanded_amounts,
+    limit_amounts,
+    subject_words,
+    used_amounts,
+)
+from tesk_scheduler.domain.quota import (
+    EVERYBODY,
+    Demand,
+    Limit,
+    Quota,
+    Subject,
+    SubjectKind,
+    Usage,
+    limit_of,
+)
+
+_NOTHING = Usage()
+_NOUNS = {Amount.CPU: "cpu", Amount.RAM: "memory", Amount.DISK: "disk"}
+
+
+class Blocker(NamedTuple):
+    """What keeps a task from starting.
+
+    Attributes:
+        reason: For people.
+        shared: True if others can free what it waits for; False if it waits
+            for its own user only.
+    """
+
+    reason: str
+    shared: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Pool:
+    """What one limit leaves free.
+
+    Attributes:
+        whose: Words for the subject; empty for the capacity.
+        owners: Words for whom a reservation here may serve.
+        used: In use, by Amount.
+        kept: Reserved, by Amount.
+        holder: What the first task needs for which something is reserved.
+    """
+
+    whose: str
+    owners: str
+    most: Amounts
+    used: list[float]
+    kept: list[float] = field(default_factory=lambda: [0, 0, 0, 0])
+    holder: Amounts | None = None
+
+    def lacking(self, asked: Amounts) -> Amount | None:
+        """Return the first amount of which too little is free; None if all fits.
+
+        An amount that is not asked for is never lacking, even if a limit was
+        lowered below what is in use.
+        """
+        used, kept, most = self.used, self.kept, self.most
+        for index, value in enumerate(asked):
+            if value and used[index] + kept[index] + value > most[index]:
+                return Amount(index)
+        return None
+
+    def take(self, asked: Amounts) -> None:
+        """Count one more task as running."""
+        for index, value in enumerate(asked):
+            self.used[index] += value
+
+    def keep(self, asked: Amounts) -> None:
+        """Reserve what a task needs against all that come later."""
+        for index, value in enumerate(asked):
+            self.kept[index] += value
+        self.holder = self.holder or asked
+
+    def reason(self, asked: Amounts, amount: Amount) -> str:
+        """Say why a task waits that lacks ``amount`` here."""
+        need, used, most = (
+            each[amount.value] for each in (asked, self.used, self.most)
+        )
+        if used + need <= most and self.holder is not None:
+            return self._kept_reason(amount, self.holder)
+        free = amount_words(amount, max(most - used, 0))
+        need_words, used_words, most_words = (
+            amount_words(amount, value) for value in (need, used, most)
+        )
+        if amount is Amount.RUNNING:
+            running = f"{used_words} of {most_words} tasks running"
+            return f"{self.whose or 'waiting for a free place'}: {running}"
+        noun = _NOUNS[amount]
+        if not self.whose:
+            return f"waiting for {need_words} {noun}: {free} free"
+        needed = f", {need_words} needed" if used < most else ""
+        return f"{self.whose}: {used_words} of {most_words} {noun} in use{needed}"
+
+    def _kept_reason(self, amount: Amount, holder: Amounts) -> str:
+        words = (
+            f"kept waiting so that a task{self.owners} that has waited longer can start"
+        )
+        if amount is Amount.RUNNING:
+            return words
+        needs = amount_words(amount, holder[amount.value])
+        return f"{words}: it needs {needs} {_NOUNS[amount]}"
+
+
+class _Levels(NamedTuple):
+    """The pools that one task draws from, narrowest first."""
+
+    user: tuple[Pool, ...]
+    group: tuple[Pool, ...]
+    common: tuple[Pool, ...]
+
+
+class Room:
+    """All pools."""
+
+    def __init__(self, usage: Mapping[Subject, Usage], quota: Quota) -> None:
+        self._usage = usage
+        self._quota = quota
+        self._pools: dict[Subject, tuple[Pool, ...]] = {}
+        self._levels: dict[tuple[Subject, ...], _Levels] = {}
+        # Equal shapes are judged once: (who shares, demand) that did not fit.
+        self._refused: dict[tuple[tuple[Subject, ...], Demand], Blocker] = {}
+
+    def blocker(self, subjects: tuple[Subject, ...], demand: Demand) -> Blocker | None:
+        """Say what keeps a task from starting now; None if it may start."""
+        asked = demanded_amounts(demand)
+        levels = self._levels_of(subjects)
+        own = _lack(levels.user, asked)
+        if own is not None:
+            return Blocker(own, shared=False)
+        shape = (_sharing(subjects), demand)
+        if shape not in self._refused:
+            reason = _lack(levels.group, asked) or _lack(levels.common, asked)
+            if reason is None:
+                return None
+            self._refused[shape] = Blocker(reason, shared=True)
+        return self._refused[shape]
+
+    def take(self, subjects: tuple[Subject, ...], demand: Demand) -> None:
+        """Count a task as running."""
+        asked = demanded_amounts(demand)
+        for pools in self._levels_of(subjects):
+            for pool in pools:
+                pool.take(asked)
+
+    def keep(self, subjects: tuple[Subject, ...], demand: Demand) -> None:
+        """Reserve what a blocked task needs.
+
+        While its group has no room, nothing is reserved of what all share:
+        that would idle while only other tasks of the group can help.
+        """
+        asked = demanded_amounts(demand)
+        levels = self._levels_of(subjects)
+        for pools in (levels.group, levels.common):
+            lacking = _lack(pools, asked) is not None
+            for pool in pools:
+                pool.keep(asked)
+            if lacking:
+                return
+
+    def _levels_of(self, subjects: tuple[Subject, ...]) -> _Levels:
+        levels = self._levels.get(subjects)
+        if levels is None:
+            by_kind: dict[SubjectKind, tuple[Pool, ...]] = {
+                subject.kind: self._pools_of(subject) for subject in subjects
+            }
+            levels = _Levels(
+                user=by_kind.get(SubjectKind.USER, ()),
+                group=by_kind.get(SubjectKind.GROUP, ()),
+                common=self._pools_of(EVERYBODY),
+            )
+            self._levels[subjects] = levels
+        return levels
+
+    def _pools_of(self, subject: Subject) -> tuple[Pool, ...]:
+        if subject not in self._pools:
+            limit = limit_of(subject, self._quota)
+            pools = [self._pool(subject, limit, whose=subject_words(subject))]
+            if subject.kind is SubjectKind.ALL:
+                pools.append(self._pool(subject, self._quota.capacity, whose=""))
+            unbounded = limit_amounts(Limit())
+            self._pools[subject] = tuple(
+                pool for pool in pools if pool.most != unbounded
+            )
+        return self._pools[subject]
+
+    def _pool(self, subject: Subject, limit: Limit, *, whose: str) -> Pool:
+        is_group = subject.kind is SubjectKind.GROUP
+        return Pool(
+            whose=whose,
+            owners=f" of {whose}" if is_group else "",
+            most=limit_amounts(limit),
+            used=list(used_amounts(self._usage.get(subject, _NOTHING))),
+        )
+
+
+def _lack(pools: Sequence[Pool], asked: Amounts) -> str | None:
+    for pool in pools:
+        amount = pool.lacking(asked)
+        if amount is not None:
+            return pool.reason(asked, amount)
+    return None
+
+
+def _sharing(subjects: tuple[Subject, ...]) -> tuple[Subject, ...]:
+    return tuple(
+        subject for subject in subjects if subject.kind is not SubjectKind.USER
+    )
