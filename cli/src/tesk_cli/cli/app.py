@@ -1,0 +1,124 @@
+"""The command line of ``tesk``: all commands, and their help."""
+
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from tesk_cli.cli.doors import Doors
+from tesk_cli.cli.options import Format, OutputFormat, TaskFile
+from tesk_cli.cli.results import print_json, print_line
+from tesk_cli.cli.run_command import run
+from tesk_cli.cli.task_commands import task_app
+from tesk_cli.cli.taskfile import read_task
+from tesk_cli.domain.exits import MEANINGS, ExitCode
+
+_EPILOG = "\n\n".join(
+    ["Exit codes:", *(f"{code:d}  {text}" for code, text in MEANINGS.items())]
+)
+
+
+def build_app() -> typer.Typer:
+    """Return the command; call it with ``obj=Doors(...)``."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        epilog=_EPILOG,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(root)
+    app.command()(run)
+    app.command()(serve)
+    app.add_typer(task_app, name="task")
+    app.command()(validate)
+    app.command()(examples)
+    return app
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - called by typer
+    if wanted:
+        print_line(f"tesk {metadata.version('tesk-cli')}")
+        raise typer.Exit
+
+
+def root(
+    *,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Tell more about errors.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Run GA4GH TES tasks, on this machine or on a server.
+
+    Credentials for a server come from TESK_USER and TESK_PASSWORD, or from the
+    netrc file.
+    """
+
+
+def serve(
+    context: typer.Context,
+    *,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show what the services log.")
+    ] = False,
+) -> None:
+    """Start a server on this machine and keep it up until Ctrl-C.
+
+    Settings come from the environment: PORT (8080), HOST (127.0.0.1), TESK_HOME
+    (state), TESK_ENGINE (auto, container, sandbox), TESK_FILE_ROOTS
+    (colon-separated folders that file:// may read and write; the current one),
+    TESK_CONFIG (settings file), and all others of docs/configuration.md.
+
+    Tasks that run when the server stops go on, and the next start takes them
+    up again.
+    """
+    doors: Doors = context.obj
+    doors.serve(verbose)
+
+
+def validate(
+    context: typer.Context,
+    file: TaskFile,
+    *,
+    output: Format = OutputFormat.TEXT,
+) -> None:
+    """Say all that is wrong with a task, each by its path; submit nothing."""
+    doors: Doors = context.obj
+    problems = doors.validate(read_task(file))
+    if output is OutputFormat.JSON:
+        print_json([{"path": item.path, "message": item.message} for item in problems])
+    elif problems:
+        for problem in problems:
+            print_line(str(problem))
+    else:
+        print_line("valid")
+    if problems:
+        raise typer.Exit(ExitCode.INVALID)
+
+
+def examples(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Print this one.")] = "",
+    *,
+    path: Annotated[
+        bool, typer.Option("--path", help="Print where its file is instead.")
+    ] = False,
+    output: Format = OutputFormat.TEXT,
+) -> None:
+    """List the example tasks, or print one of them."""
+    doors: Doors = context.obj
+    if name and path:
+        print_line(str(doors.example_path(name)))
+    elif name:
+        print_line(doors.example_path(name).read_text(encoding="utf-8").rstrip())
+    elif output is OutputFormat.JSON:
+        print_json(dict(doors.examples()))
+    else:
+        listed = doors.examples()
+        width = max((len(item) for item in listed), default=0)
+        for item, description in listed.items():
+            print_line(f"{item:{width}}  {description}")

@@ -1,0 +1,34 @@
+"""Options that several commands share."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class OutputFormat(StrEnum):
+    """How results are printed on stdout."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Server = Annotated[
+    str,
+    typer.Option(
+        "--server",
+        "-s",
+        envvar="TESK_SERVER",
+        metavar="URL",
+        help="A TES server: http://host, with or without /v1 or /ga4gh/tes/v1. "
+        "Default: the server that runs on this machine.",
+    ),
+]
+Format = Annotated[
+    OutputFormat,
+    typer.Option("--output", "-o", help="How to print the result."),
+]
+TaskIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of tasks.")]
+TaskFile = Annotated[
+    str, typer.Argument(metavar="FILE", help="A task in JSON; - for standard input.")
+]

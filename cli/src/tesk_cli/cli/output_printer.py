@@ -1,0 +1,32 @@
+"""Print what executors print, each byte once, while it appears."""
+
+import sys
+from typing import TextIO
+
+from tesk_cli.domain.snapshot import ExecutorSnapshot, Snapshot
+from tesk_cli.domain.tail import appended, settled
+
+
+class OutputPrinter:
+    """Is told each time the task has changed; prints what is new."""
+
+    def __init__(self, executor: int | None) -> None:
+        """Print the output of one executor, or of all if that is None."""
+        self._executor = executor
+        self._printed: dict[tuple[int, str], str] = {}
+
+    def __call__(self, task: Snapshot) -> None:
+        """Print what ``task`` shows and was not printed yet."""
+        for entry in task.executors:
+            if self._executor in (None, entry.index):
+                self._print(entry, "stdout", entry.stdout, sys.stdout)
+                self._print(entry, "stderr", entry.stderr, sys.stderr)
+
+    def _print(
+        self, entry: ExecutorSnapshot, stream: str, text: str, target: TextIO
+    ) -> None:
+        key = (entry.index, stream)
+        current = settled(text) if entry.exit_code is None else text
+        target.write(appended(self._printed.get(key, ""), current))
+        target.flush()
+        self._printed[key] = current

@@ -1,0 +1,66 @@
+"""Print results on stdout: for people as text, for programs as JSON."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tesk_cli.domain.snapshot import Snapshot
+from tesk_model.states import TaskState
+
+
+def print_json(value: Any) -> None:
+    """Print ``value`` as JSON."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def print_line(text: str) -> None:
+    """Print one line as it is."""
+    sys.stdout.write(text + "\n")
+
+
+def print_tasks(tasks: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table of tasks: id and state, and the rest if it was asked for."""
+    wide = any("creation_time" in task for task in tasks)
+    table = Table(box=None, pad_edge=False)
+    for title in ("ID", "STATE", *(("CREATED", "NAME") if wide else ())):
+        table.add_column(title, overflow="fold", no_wrap=title != "NAME")
+    for task in tasks:
+        names = ("id", "state", *(("creation_time", "name") if wide else ()))
+        table.add_row(*(str(task.get(name, "")) for name in names))
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console.width = 10_000  # a pipe has no margin
+    console.print(table)
+
+
+def print_summary(task: Snapshot) -> None:
+    """Print how a task ended: state, exit codes, outputs, what was printed."""
+    print_line(f"task {task.id}: {task.state.value}")
+    for executor in task.executors:
+        print_line(f"  executor {executor.index}: exit code {executor.exit_code}")
+    for output in task.outputs:
+        print_line(f"  output: {output.url} ({output.size} bytes)")
+    if task.state is not TaskState.COMPLETE:
+        for line in task.system_logs:
+            print_line(f"  note: {line}")
+    for executor in task.executors:
+        for stream in ("stdout", "stderr"):
+            _print_stream(f"executor {executor.index} {stream}", task, executor, stream)
+
+
+def _print_stream(title: str, task: Snapshot, executor: Any, stream: str) -> None:
+    text = getattr(executor, stream)
+    if not text:
+        return
+    lines = text.splitlines()
+    shown = lines[-20:]
+    print_line(f"  {title}:")
+    if len(shown) < len(lines):
+        print_line(f"    … (all of it: tesk task logs {task.id})")
+    for line in shown:
+        print_line(f"    {line}")

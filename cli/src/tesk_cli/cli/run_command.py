@@ -1,0 +1,112 @@
+"""``tesk run``: one task from submission to result, with or without a server."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import typer
+
+from tesk_cli.cli.doors import Doors
+from tesk_cli.cli.options import Format, OutputFormat, Server, TaskFile
+from tesk_cli.cli.progress import progress
+from tesk_cli.cli.results import print_json, print_summary
+from tesk_cli.cli.session import console
+from tesk_cli.cli.taskfile import read_task, task_folder
+from tesk_cli.domain.exits import ExitCode, exit_code_of
+from tesk_cli.domain.snapshot import Snapshot
+from tesk_cli.ports import Clock, TaskServer
+from tesk_cli.usecases.following import Follower, WaitTimeoutError
+from tesk_model.errors import InvalidRequestError, TeskError
+from tesk_model.task import TaskView
+
+_CANCEL_PATIENCE = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where the task runs; ``own`` if the server ends with this command."""
+
+    server: TaskServer
+    clock: Clock
+    own: bool
+
+
+def run(
+    context: typer.Context,
+    file: TaskFile,
+    *,
+    server: Server = "",
+    output: Format = OutputFormat.TEXT,
+) -> None:
+    """Run a task, show its progress and result, and end with its exit code.
+
+    Uses --server if given, else the server that runs on this machine, else one
+    of its own for as long as the task runs.
+
+    In the urls of the task's inputs and outputs, ${TASK_DIR} stands for the
+    folder of FILE and ${PWD} for the current folder.
+    """
+    doors: Doors = context.obj
+    body = read_task(file)
+    problems = doors.validate(body)
+    if problems:
+        raise InvalidRequestError(problems)
+    with _place(doors, server, file) as place:
+        task = _run(place, body)
+        if output is OutputFormat.JSON:
+            print_json(place.server.get_task(task.id, TaskView.FULL))
+        else:
+            print_summary(task)
+    raise typer.Exit(exit_code_of(task))
+
+
+@contextmanager
+def _place(doors: Doors, server: str, file: str) -> Iterator[_Place]:
+    url = server or doors.local_server()
+    if url is not None:
+        say = f"server: {url}"
+        console().print(say, markup=False, style="dim", soft_wrap=True)
+        yield _Place(server=doors.connect(url), clock=doors.clock, own=False)
+        return
+    with doors.embedded((task_folder(file),)) as own:
+        say = f"own server: {own.url}, engine: {own.engine}"
+        console().print(say, markup=False, style="dim", soft_wrap=True)
+        yield _Place(server=doors.connect(own.url), clock=own, own=True)
+
+
+def _run(place: _Place, body: bytes) -> Snapshot:
+    task_id = place.server.create_task(body)
+    screen = console()
+    screen.print(f"task {task_id}", markup=False, soft_wrap=True)
+    try:
+        with progress(screen) as show:
+            for task in Follower(server=place.server, clock=place.clock).follow(
+                task_id
+            ):
+                show(task)
+    except KeyboardInterrupt:
+        _interrupted(place, task_id)
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    return task
+
+
+def _interrupted(place: _Place, task_id: str) -> None:
+    """Leave the task to the server that runs on, or stop it with our own."""
+    screen = console()
+    if not place.own:
+        screen.print(
+            f"task {task_id} runs on; `tesk task wait {task_id}` waits for it,"
+            f" `tesk task cancel {task_id}` stops it",
+            markup=False,
+            soft_wrap=True,
+        )
+        return
+    screen.print(f"canceling task {task_id} …", markup=False, soft_wrap=True)
+    try:
+        place.server.cancel_task(task_id)
+        follower = Follower(server=place.server, clock=place.clock)
+        for task in follower.follow(task_id, _CANCEL_PATIENCE):
+            screen.print(task.state.value, markup=False)
+    except (TeskError, WaitTimeoutError) as error:
+        screen.print(str(error), markup=False, soft_wrap=True)

@@ -1,0 +1,56 @@
+"""Read a task from a file or standard input, placeholders replaced."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tesk_cli.domain.placeholders import with_places
+from tesk_model.errors import InvalidRequestError, NotFoundError, Violation
+
+
+def read_task(name: str) -> bytes:
+    """Return the JSON document that ``name`` (``-``: standard input) holds.
+
+    What is no plain JSON is returned byte for byte, so that the validator can
+    say what is wrong with it.
+
+    Raises:
+        NotFoundError: There is no such file.
+        InvalidRequestError: It cannot be read.
+    """
+    body = _read(name)
+    try:
+        document = json.loads(body, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        return body
+    placed = with_places(
+        document, {"TASK_DIR": str(task_folder(name)), "PWD": str(Path.cwd())}
+    )
+    return body if placed == document else json.dumps(placed).encode()
+
+
+def task_folder(name: str) -> Path:
+    """Return the folder of the task file; the current one for standard input."""
+    return Path.cwd() if name == "-" else Path(name).absolute().parent
+
+
+def _read(name: str) -> bytes:
+    if name == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(name).read_bytes()
+    except FileNotFoundError as error:
+        msg = f"no such file: {name}"
+        raise NotFoundError(msg) from error
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+        raise InvalidRequestError([Violation(name, problem)]) from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        msg = "a name occurs twice"
+        raise ValueError(msg)
+    return document

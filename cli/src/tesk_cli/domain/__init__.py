@@ -1,0 +1,1 @@
+"""Rules of the command: addresses, what to tell, when to try again."""

@@ -1,0 +1,61 @@
+"""What to say about a task that has moved on: one line for each change."""
+
+from tesk_cli.domain.snapshot import ExecutorSnapshot, Snapshot
+from tesk_model.states import TaskState
+
+_EXPLANATIONS = {
+    TaskState.QUEUED: "waiting",
+    TaskState.INITIALIZING: "preparing",
+    TaskState.RUNNING: "running",
+    TaskState.CANCELING: "stopping",
+    TaskState.COMPLETE: "all commands succeeded, all outputs are written",
+    TaskState.EXECUTOR_ERROR: "a command of the task failed",
+    TaskState.SYSTEM_ERROR: "something outside the task's commands failed",
+    TaskState.CANCELED: "canceled, nothing is left running",
+}
+
+
+def headline(task: Snapshot) -> str:
+    """Say in one line where the task is and why."""
+    what = task.reason or _EXPLANATIONS.get(task.state, "")
+    return f"{task.state.value}: {what}" if what else task.state.value
+
+
+def narrate(previous: Snapshot | None, current: Snapshot) -> list[str]:
+    """List what happened between two looks at one task; empty if nothing."""
+    lines: list[str] = []
+    if previous is None or headline(previous) != headline(current):
+        lines.append(headline(current))
+    before = dict(previous.metadata) if previous else {}
+    lines += [
+        f"{key}: {value}"
+        for key, value in current.metadata.items()
+        if before.get(key) != value
+    ]
+    known = {item.index: item for item in previous.executors} if previous else {}
+    for executor in current.executors:
+        lines += _executor_lines(known.get(executor.index), executor)
+    told = len(previous.system_logs) if previous else 0
+    lines += [f"note: {line}" for line in current.system_logs[told:]]
+    return lines
+
+
+def _executor_lines(
+    previous: ExecutorSnapshot | None, current: ExecutorSnapshot
+) -> list[str]:
+    lines = []
+    if previous is None:
+        lines.append(f"executor {current.index}: started")
+    ended = previous is not None and previous.exit_code is not None
+    if current.exit_code is not None and not ended:
+        lines.append(f"executor {current.index}: exit code {current.exit_code}")
+    return lines
+
+
+def last_lines(task: Snapshot, count: int) -> list[str]:
+    """Return the last ``count`` lines that the newest executor printed."""
+    if not task.executors:
+        return []
+    newest = task.executors[-1]
+    lines = newest.stdout.splitlines() + newest.stderr.splitlines()
+    return lines[-count:]

@@ -1,0 +1,47 @@
+"""A task at one moment, as far as somebody who watches it is concerned."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tesk_model.states import TaskState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorSnapshot:
+    """One executor that has started.
+
+    Attributes:
+        index: Its place in the task, from 0.
+        exit_code: None while it runs.
+        stdout: The end of what it printed, as the server keeps it.
+        stderr: Likewise.
+    """
+
+    index: int
+    exit_code: int | None = None
+    start_time: str = ""
+    end_time: str = ""
+    stdout: str = ""
+    stderr: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputSnapshot:
+    """One file that was uploaded; ``size`` in bytes."""
+
+    url: str
+    path: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One task at one moment; executors in the order in which they started."""
+
+    id: str
+    state: TaskState
+    reason: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    executors: tuple[ExecutorSnapshot, ...] = ()
+    outputs: tuple[OutputSnapshot, ...] = ()
+    system_logs: tuple[str, ...] = ()

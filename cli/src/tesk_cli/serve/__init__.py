@@ -1,0 +1,1 @@
+"""TESK on one machine: start the services, keep them up, stop them."""

@@ -1,0 +1,93 @@
+"""What a server is to be, checked and turned into environments; pure."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tesk_cli.serve.errors import ServeError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerPlan:
+    """One server on this machine.
+
+    Attributes:
+        port: 0 for any that is free.
+        engine: ``auto``, ``container`` or ``sandbox``.
+        file_roots: Absolute folders that file:// may read and write.
+        environ: Environment that the services inherit.
+        verbose: Show what the services log, instead of keeping it in files.
+    """
+
+    host: str
+    port: int
+    home: Path
+    engine: str
+    file_roots: tuple[Path, ...]
+    environ: Mapping[str, str]
+    verbose: bool = False
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach ``host``."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def url_of(host: str, port: int) -> str:
+    """Return the url at which this machine reaches a server bound to ``host``."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+    name = everywhere.get(host, host)
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def checked_engine(plan: ServerPlan, *, container_engine: bool) -> str:
+    """Return the engine that the services are told to use.
+
+    Args:
+        plan: What was asked for.
+        container_engine: True if a Docker-compatible engine answers.
+
+    Raises:
+        ServeError: The engine is not there, or is the sandbox while others
+            than this machine could reach the server: a task in the sandbox
+            runs this machine's programs, so it is for its user alone.
+    """
+    if plan.engine == "container" and not container_engine:
+        msg = (
+            "no Docker-compatible engine answers at DOCKER_HOST or the default"
+            " sockets; start docker or podman, or set TESK_ENGINE=sandbox"
+        )
+        raise ServeError(msg)
+    engine = plan.engine
+    if engine == "auto":
+        engine = "container" if container_engine else "sandbox"
+    if engine == "sandbox" and not is_loopback(plan.host):
+        msg = (
+            f"HOST={plan.host} would let other machines run programs on this one:"
+            " the sandbox engine serves 127.0.0.1 only; leave HOST unset, or start"
+            " docker or podman and set TESK_ENGINE=container"
+        )
+        raise ServeError(msg)
+    return engine
+
+
+def service_environ(
+    plan: ServerPlan, *, engine: str, token_file: Path, socket: Path
+) -> dict[str, str]:
+    """Return the environment of both services, as docs/architecture.md says."""
+    return dict(plan.environ) | {
+        "HOST": plan.host,
+        "PORT": str(plan.port),
+        "TESK_HOME": str(plan.home),
+        "TESK_ENGINE": engine,
+        "TESK_FILE_ROOTS": ":".join(str(root) for root in plan.file_roots),
+        "TESK_GRPC_TOKEN_FILE": str(token_file),
+        "TESK_GRPC_SCHEDULER": f"unix:{socket}",
+        "TESK_SCHEDULER_LISTEN": f"unix:{socket}",
+    }

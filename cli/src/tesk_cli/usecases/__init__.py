@@ -1,0 +1,1 @@
+"""What the command does with a server, through ports."""
