@@ -100,8 +100,10 @@ def _describe(section: str, entry: inspect.Field) -> Field:
     is_list = isinstance(kind, inspect.VarTupleType) and isinstance(
         kind.item_type, inspect.StrType
     )
-    structured = not is_list and isinstance(
-        kind, inspect.VarTupleType | inspect.StructType | inspect.DictType
+    kinds = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+    structured = not is_list and any(
+        isinstance(each, inspect.VarTupleType | inspect.StructType | inspect.DictType)
+        for each in kinds
     )
     default = entry.default
     if default is msgspec.NODEFAULT and entry.default_factory is not msgspec.NODEFAULT:

@@ -1,0 +1,210 @@
+"""The ``quota`` section of the settings and the limits that it means.
+
+Amounts are written as in a TES task: cores and GiB, with fractions. A section
+that could never let a task run is refused at the start of the service, not
+found out by the users.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from datetime import timedelta
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from tesk_model.quantities import ByteCount, bytes_from_gib
+from tesk_scheduler.domain.quota import Demand, Limit, Quota, millis_from_cores
+
+# In bytes still far below what a counter in a database holds (64 bits).
+_MOST = 2.0**31
+
+_Count = Annotated[int, Meta(ge=0)] | None
+_Amount = Annotated[float, Meta(ge=0, le=_MOST)] | None
+_Positive = Annotated[float, Meta(gt=0, le=_MOST)]
+
+
+class AmountSettings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """The most of each thing; what is not given has no limit."""
+
+    cpu: Annotated[_Amount, Meta(description="cores, with fractions")] = None
+    ram_gb: Annotated[_Amount, Meta(description="memory in GiB")] = None
+    disk_gb: Annotated[_Amount, Meta(description="disk in GiB")] = None
+
+    def __post_init__(self) -> None:
+        """Refuse a limit in which everything is 0.
+
+        Raises:
+            ValueError: It is; 0 was taken for "no limit".
+        """
+        if all(value == 0 for value in msgspec.structs.astuple(self)):
+            raise ValueError("every amount is 0; leave out what has no limit")
+
+
+class RunningSettings(AmountSettings, frozen=True, kw_only=True):
+    """The most that may run at once."""
+
+    running: Annotated[_Count, Meta(description="tasks that run")] = None
+
+
+class LimitSettings(RunningSettings, frozen=True, kw_only=True):
+    """The most that somebody may have at once."""
+
+    queued: Annotated[_Count, Meta(description="tasks that wait")] = None
+
+
+class DefaultSettings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """What a task is charged that does not say what it needs."""
+
+    cpu: _Positive = 1
+    ram_gb: _Positive = 2
+    disk_gb: Annotated[float, Meta(ge=0, le=_MOST)] = 10
+
+
+class QuotaSettings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """Who may use how much at once.
+
+    Structured settings take YAML, also in the environment:
+    ``TESK_QUOTA_USERS='{"*": {running: 50}, alice: {cpu: 64}}'``.
+    """
+
+    everybody: Annotated[
+        LimitSettings,
+        Meta(
+            description="The most that all tasks together may take: running and"
+            " queued (tasks), cpu (cores), ram_gb and disk_gb (GiB). What is not"
+            " given has no limit."
+        ),
+    ] = LimitSettings()
+    users: Annotated[
+        dict[str, LimitSettings],
+        Meta(
+            description="The same for each user, by name; `*` is every user not"
+            " named, each for itself. A named user without limits: `{}`."
+        ),
+    ] = msgspec.field(default_factory=dict)
+    groups: Annotated[
+        dict[str, LimitSettings],
+        Meta(
+            description="The same for the tasks of each group, by name; `*` is"
+            " every group not named. A task counts for the first of its owner's"
+            " groups that is named here, else for the first under `*`."
+        ),
+    ] = msgspec.field(default_factory=dict)
+    per_task: Annotated[
+        AmountSettings,
+        Meta(
+            description="The most one task may ask for: cpu (cores), ram_gb and"
+            " disk_gb (GiB). More is refused."
+        ),
+    ] = AmountSettings()
+    capacity: Annotated[
+        Literal["auto"] | RunningSettings,
+        Meta(
+            description="What there is to run on: running (tasks), cpu (cores),"
+            " ram_gb and disk_gb (GiB). What is not given is found out; `auto`"
+            " finds out everything."
+        ),
+    ] = "auto"
+    defaults: Annotated[
+        DefaultSettings,
+        Meta(
+            description="What a task counts for that does not say what it needs:"
+            " cpu (cores), ram_gb and disk_gb (GiB); never more than one task"
+            " may have."
+        ),
+    ] = DefaultSettings()
+    patience: Annotated[
+        timedelta,
+        Meta(
+            description="How long smaller tasks may pass one that waits for"
+            " capacity, in seconds. After that, what it needs is kept free for it."
+        ),
+    ] = timedelta(minutes=10)
+
+    def __post_init__(self) -> None:
+        """Refuse what would let no task run, and names that nobody has.
+
+        Raises:
+            ValueError: The message names the setting below ``quota``.
+        """
+        if self.patience < timedelta():
+            raise ValueError("patience: must not be negative")
+        for setting, names in (("users", self.users), ("groups", self.groups)):
+            if "" in names:
+                raise ValueError(f'{setting}: a name is empty; "*" stands for all')
+        for setting in ("everybody", "per_task", "capacity"):
+            limit = getattr(self, setting)
+            for amount in ("running", "queued", "cpu", "ram_gb"):
+                if getattr(limit, amount, None) == 0:
+                    raise ValueError(
+                        f"{setting}.{amount}: 0 would let no task run at all;"
+                        " leave it out for no limit"
+                    )
+
+
+def quota_from_settings(settings: QuotaSettings, machine_capacity: Limit) -> Quota:
+    """Return the limits that are in force.
+
+    Args:
+        settings: As loaded.
+        machine_capacity: What was found out about what there is to run on;
+            an amount that the settings give replaces it.
+    """
+    given = Limit() if settings.capacity == "auto" else _limit(settings.capacity)
+    return Quota(
+        everybody=_limit(settings.everybody),
+        users=_limits(settings.users),
+        groups=_limits(settings.groups),
+        per_task=_limit(settings.per_task),
+        capacity=_overlaid(machine_capacity, given),
+    )
+
+
+def default_demand(settings: QuotaSettings, quota: Quota) -> Demand:
+    """Return what a task without ``resources`` is charged.
+
+    Never more than one task may have here, so that on a small machine such a
+    task is not refused for something that it did not ask for.
+    """
+    defaults = settings.defaults
+    bounds = (quota.per_task, quota.everybody, quota.capacity)
+    cpu = [millis_from_cores(defaults.cpu), *(bound.cpu_millis for bound in bounds)]
+    ram = [bytes_from_gib(defaults.ram_gb), *(bound.ram for bound in bounds)]
+    disk = [bytes_from_gib(defaults.disk_gb), *(bound.disk for bound in bounds)]
+    return Demand(
+        cpu_millis=min(value for value in cpu if value is not None),
+        ram=min(value for value in ram if value is not None),
+        disk=min(value for value in disk if value is not None),
+    )
+
+
+def _limits(settings: Mapping[str, LimitSettings]) -> dict[str, Limit]:
+    return {name: _limit(entry) for name, entry in settings.items()}
+
+
+def _limit(settings: AmountSettings) -> Limit:
+    return Limit(
+        running=getattr(settings, "running", None),
+        queued=getattr(settings, "queued", None),
+        cpu_millis=None if settings.cpu is None else millis_from_cores(settings.cpu),
+        ram=_bytes(settings.ram_gb),
+        disk=_bytes(settings.disk_gb),
+    )
+
+
+def _bytes(gib: float | None) -> ByteCount | None:
+    return None if gib is None else bytes_from_gib(gib)
+
+
+def _overlaid(limit: Limit, given: Limit) -> Limit:
+    values = {entry.name: getattr(given, entry.name) for entry in fields(given)}
+    return replace(
+        limit, **{name: value for name, value in values.items() if value is not None}
+    )
