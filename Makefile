@@ -1,0 +1,91 @@
+# The doors of TESK. Needs Python 3.11 or newer and a network; no root, no cluster.
+# PORT HOST TESK_HOME TESK_ENGINE TESK_FILE_ROOTS TESK_CONFIG go through to the
+# services, from the environment or as `make serve PORT=9000`.
+
+BIN = .venv/bin
+PACKAGES = libs/tesk-model libs/tesk-runtime services/api services/scheduler \
+  services/taskmaster services/filer cli
+CODE = libs services cli tests scripts benchmarks
+LOCKS = uv.lock pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES) libs/tesk-protos) \
+  scripts/setup.sh
+# Further arguments, e.g. make test ARGS="-k cancel".
+ARGS =
+
+.DEFAULT_GOAL = help
+.DELETE_ON_ERROR:
+.PHONY: help run serve test e2e check check-alone bench protos configuration \
+  launcher setup format lint types imports dependencies generated clean
+
+help: ## List what make can do.
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | \
+	  awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+
+run: .venv/.stamp-run ## Set up, and run examples/quickstart.json from start to end.
+	@$(BIN)/tesk run examples/quickstart.json
+
+serve: .venv/.stamp-run ## Set up, and serve TES on 127.0.0.1:8080 until Ctrl-C.
+	@exec $(BIN)/tesk serve
+
+test: .venv/.stamp-dev ## Run every test that needs no cluster.
+	$(BIN)/python -m pytest -m "not cluster" $(ARGS)
+
+e2e: .venv/.stamp-dev ## Run the tests that need the cluster of $KUBECONFIG.
+	$(BIN)/python -m pytest -m cluster $(ARGS)
+
+check: lint types imports dependencies generated ## Check format, types, imports, generated files.
+
+lint: .venv/.stamp-dev
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+
+types: .venv/.stamp-dev
+	$(BIN)/mypy $(wildcard $(CODE))
+
+imports: .venv/.stamp-dev
+	$(BIN)/lint-imports
+
+dependencies: .venv/.stamp-dev
+	@for package in $(PACKAGES); do \
+	  (cd $$package && $(CURDIR)/$(BIN)/deptry --config $(CURDIR)/$$package/pyproject.toml \
+	    --known-first-party tesk_none . ) || exit 1; done
+
+generated: .venv/.stamp-dev
+	scripts/check_generated.sh
+
+check-alone: .venv/.stamp-dev ## Install each service alone, and import it.
+	scripts/check_alone.sh
+
+bench: .venv/.stamp-dev ## Measure; prints the tables of docs/benchmarks.md.
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+format: .venv/.stamp-dev ## Put the code into its form.
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --quiet --fix .
+
+protos: .venv/.stamp-dev ## Generate the code of protos/.
+	$(BIN)/python scripts/generate_protos.py libs/tesk-protos/src
+
+configuration: .venv/.stamp-dev ## Generate docs/configuration.md.
+	$(BIN)/python scripts/generate_configuration.py docs/configuration.md
+
+launcher: ## Compile the launcher of the container engine (cc, else zig).
+	@if command -v cc >/dev/null 2>&1; then $(MAKE) -C services/taskmaster/launcher; \
+	else $(MAKE) .venv/.stamp-zig && $(MAKE) -C services/taskmaster/launcher \
+	  CC="$(CURDIR)/$(BIN)/python -m ziglang cc -target $$(uname -m)-linux-musl"; fi
+
+setup: .venv/.stamp-dev ## Make .venv with all tools.
+
+clean: ## Remove what was made, but for the state of servers.
+	rm -rf .venv build quickstart-output .mypy_cache .ruff_cache .pytest_cache
+
+.venv/.stamp-run: $(LOCKS)
+	@scripts/setup.sh run
+	@touch $@
+
+.venv/.stamp-dev: $(LOCKS)
+	@scripts/setup.sh dev
+	@touch .venv/.stamp-run $@
+
+.venv/.stamp-zig: .venv/.stamp-run
+	@PATH="$(CURDIR)/build/uv/bin:$$PATH" uv sync --quiet --inexact --all-packages --locked --group launcher
+	@touch $@
