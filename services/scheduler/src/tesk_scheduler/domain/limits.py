@@ -21,6 +21,8 @@ from tesk_scheduler.domain.quota import (
     limit_of,
 )
 
+_THERE_IS = "that there is"
+
 
 class Amount(Enum):
     """One kind of thing that a task takes; the value is its index in Amounts."""
@@ -91,13 +93,12 @@ def submission_problems(
         names the tightest limit; and one for each subject that may have no
         tasks at all.
     """
-    return [
-        Violation("", f"{subject_words(subject)} may not be queued")
-        if subject.name == ""
-        else Violation("", f"{subject_words(subject)} may not queue tasks")
+    banned = [
+        Violation("", _not_allowed(subject, "queue", "accepted"))
         for subject in subjects
         if limit_of(subject, quota).queued == 0
-    ] + fit_problems(demand, subjects, quota)
+    ]
+    return banned + fit_problems(demand, subjects, quota)
 
 
 def fit_problems(
@@ -106,14 +107,14 @@ def fit_problems(
     """Say why a task could not run even if nothing else did."""
     holders = [(_may_use(subject), limit_of(subject, quota)) for subject in subjects]
     problems = [
-        Violation("", _no_tasks(subject))
+        Violation("", _not_allowed(subject, "run", "run"))
         for subject in subjects
         if limit_of(subject, quota).running == 0
     ]
     bounds = [
         ("that one task may use", limit_amounts(quota.per_task)),
         *((words, limit_amounts(limit)) for words, limit in holders),
-        ("that there are", limit_amounts(quota.capacity)),
+        (_THERE_IS, limit_amounts(quota.capacity)),
     ]
     asked = demanded_amounts(demand)
     for amount in (Amount.CPU, Amount.RAM, Amount.DISK):
@@ -130,16 +131,20 @@ def _may_use(subject: Subject) -> str:
     return f"that {subject_words(subject)} may use"
 
 
-def _no_tasks(subject: Subject) -> str:
+def _not_allowed(subject: Subject, active: str, passive: str) -> str:
     if subject.name == "":
-        return "no task may run here: the limit of running tasks is 0"
-    return f"{subject_words(subject)} may not run tasks"
+        return f"no tasks are {passive}"
+    return f"{subject_words(subject)} may not {active} tasks"
+
+
+def _plural(whose: str) -> str:
+    return "that there are" if whose == _THERE_IS else whose
 
 
 def _too_large(amount: Amount, *, value: float, most: float, whose: str) -> Violation:
     if amount is Amount.CPU:
         asked, allowed = number_words(value / 1000), number_words(most / 1000)
-        noun = "core" if most == 1000 else "cores"  # noqa: PLR2004 - one core
+        noun, whose = ("core", whose) if allowed == "1" else ("cores", _plural(whose))
         return Violation(
             "resources.cpu_cores", f"{asked} exceeds the {allowed} {noun} {whose}"
         )
@@ -150,7 +155,6 @@ def _too_large(amount: Amount, *, value: float, most: float, whose: str) -> Viol
     asked, allowed = (
         number_words(gib_from_bytes(round(count))) for count in (value, most)
     )
-    whose = whose.replace("there are", "there is")
     return Violation(path, f"{asked} exceeds the {allowed} GiB of {noun} {whose}")
 
 

@@ -1,0 +1,376 @@
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tesk_model.quantities import GIB, ByteCount
+from tesk_model.task import TaskId
+from tesk_scheduler.domain.admission import (
+    AdmissionPlan,
+    QueuedTask,
+    Turn,
+    plan_admissions,
+)
+from tesk_scheduler.domain.quota import (
+    EVERYBODY,
+    Demand,
+    Limit,
+    Quota,
+    Subject,
+    SubjectKind,
+    Usage,
+)
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+PATIENCE = timedelta(minutes=10)
+LONG_AGO = NOW - timedelta(hours=1)
+ALICE = Subject(SubjectKind.USER, "alice")
+LAB = Subject(SubjectKind.GROUP, "lab")
+
+
+def queued(name: str, *, cpu: float = 1, ram: float = 0, group: str = "") -> QueuedTask:
+    """Return a task whose name is its owner, a dash and its place in the queue."""
+    owner, _, number = name.rpartition("-")
+    groups = (Subject(SubjectKind.GROUP, group),) if group else ()
+    return QueuedTask(
+        id=TaskId(name),
+        sequence=int(number),
+        owner=owner,
+        subjects=(Subject(SubjectKind.USER, owner), *groups, EVERYBODY),
+        demand=Demand(
+            cpu_millis=round(cpu * 1000),
+            ram=ByteCount(round(ram * GIB)),
+            disk=ByteCount(0),
+        ),
+        queued_at=LONG_AGO,
+    )
+
+
+def cores(count: float) -> Limit:
+    return Limit(cpu_millis=round(count * 1000))
+
+
+def using(cpu: float, *, running: int = 1, ram: float = 0) -> Usage:
+    return Usage(
+        running=running, cpu_millis=round(cpu * 1000), ram=ByteCount(round(ram * GIB))
+    )
+
+
+def plan(
+    *queues: Sequence[QueuedTask],
+    quota: Quota,
+    usage: dict[Subject, Usage] | None = None,
+    turn: Turn | None = None,
+) -> AdmissionPlan:
+    return plan_admissions(
+        queues=queues,
+        usage=usage or {},
+        quota=quota,
+        patience=PATIENCE,
+        now=NOW,
+        turn=turn or Turn(),
+    )
+
+
+def admitted(decision: AdmissionPlan) -> list[str]:
+    return [task.id for task in decision.admitted]
+
+
+def test_nothing_waits() -> None:
+    decision = plan([], quota=Quota(), turn=Turn(owner="bob"))
+
+    assert decision == AdmissionPlan(
+        admitted=[], reasons={}, behind={}, turn=Turn(owner="bob")
+    )
+
+
+def test_owners_take_turns_each_in_order_of_arrival() -> None:
+    decision = plan(
+        [queued("alice-1"), queued("alice-2"), queued("alice-3")],
+        [queued("bob-4")],
+        [queued("carol-5"), queued("carol-6")],
+        quota=Quota(capacity=cores(5)),
+    )
+
+    assert admitted(decision) == ["alice-1", "bob-4", "carol-5", "alice-2", "carol-6"]
+
+
+def test_the_next_plan_goes_on_after_the_last_turn() -> None:
+    queues = [[queued(f"{owner}-{n}") for n in (1, 2)] for owner in ("a", "b", "c")]
+    first = plan(*queues, quota=Quota(capacity=cores(2)))
+
+    second = plan(
+        queues[0][1:],
+        queues[1][1:],
+        queues[2],
+        quota=Quota(capacity=cores(2)),
+        turn=first.turn,
+    )
+
+    assert admitted(first) == ["a-1", "b-1"]
+    assert admitted(second) == ["c-1", "a-2"]
+
+
+def test_a_turn_of_somebody_who_left_passes_to_the_next_name() -> None:
+    decision = plan(
+        [queued("alice-1")],
+        [queued("carol-2")],
+        quota=Quota(capacity=cores(1)),
+        turn=Turn(owner="bob"),
+    )
+
+    assert admitted(decision) == ["carol-2"]
+
+
+def test_a_head_that_does_not_fit_holds_up_its_owner_only() -> None:
+    decision = plan(
+        [queued("alice-1", cpu=4), queued("alice-2")],
+        [queued("bob-3"), queued("bob-4")],
+        quota=Quota(capacity=cores(4)),
+        usage={EVERYBODY: using(1)},
+    )
+
+    assert admitted(decision) == ["bob-3", "bob-4"]
+    assert decision.reasons == {"alice-1": "waiting for 4 cpu: 3 free"}
+
+
+REASONS: dict[str, tuple[QueuedTask, Quota, dict[Subject, Usage], str]] = {
+    "the user's cpu": (
+        queued("alice-1"),
+        Quota(users={"*": cores(8)}),
+        {ALICE: using(8)},
+        "alice: 8 of 8 cpu in use",
+    ),
+    "the user's cpu, some of it free": (
+        queued("alice-1", cpu=2),
+        Quota(users={"*": cores(8)}),
+        {ALICE: using(6.5)},
+        "alice: 6.5 of 8 cpu in use, 2 needed",
+    ),
+    "the user's limit was lowered": (
+        queued("alice-1"),
+        Quota(users={"*": cores(4)}),
+        {ALICE: using(8)},
+        "alice: 8 of 4 cpu in use",
+    ),
+    "the user's tasks": (
+        queued("alice-1"),
+        Quota(users={"*": Limit(running=3)}),
+        {ALICE: using(3, running=3)},
+        "alice: 3 of 3 tasks running",
+    ),
+    "the group's tasks": (
+        queued("alice-1", group="genomics"),
+        Quota(groups={"genomics": Limit(running=50)}),
+        {Subject(SubjectKind.GROUP, "genomics"): using(9, running=50)},
+        "group genomics: 50 of 50 tasks running",
+    ),
+    "all tasks": (
+        queued("alice-1"),
+        Quota(everybody=Limit(running=9)),
+        {EVERYBODY: using(9, running=9)},
+        "all tasks: 9 of 9 tasks running",
+    ),
+    "all tasks of a service that does not ask who calls": (
+        queued("-1"),
+        Quota(users={"*": cores(8)}),
+        {Subject(SubjectKind.USER, ""): using(8)},
+        "all tasks: 8 of 8 cpu in use",
+    ),
+    "cores": (
+        queued("alice-1", cpu=4),
+        Quota(capacity=cores(8)),
+        {EVERYBODY: using(6)},
+        "waiting for 4 cpu: 2 free",
+    ),
+    "memory": (
+        queued("alice-1", ram=16),
+        Quota(capacity=Limit(ram=ByteCount(64 * GIB))),
+        {EVERYBODY: using(1, ram=60.5)},
+        "waiting for 16 GiB memory: 3.5 GiB free",
+    ),
+    "less than nothing is free": (
+        queued("alice-1", cpu=4),
+        Quota(capacity=cores(4)),
+        {EVERYBODY: using(6)},
+        "waiting for 4 cpu: 0 free",
+    ),
+    "places": (
+        queued("alice-1"),
+        Quota(capacity=Limit(running=2)),
+        {EVERYBODY: using(2, running=2)},
+        "waiting for a free place: 2 of 2 tasks running",
+    ),
+    "what can never be": (
+        queued("alice-1", cpu=64),
+        Quota(per_task=cores(8)),
+        {},
+        "can never run: resources.cpu_cores: 64 exceeds the 8 cores that one task may use",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("task", "quota", "usage", "want"), REASONS.values(), ids=REASONS
+)
+def test_a_task_that_waits_says_for_what(
+    task: QueuedTask, quota: Quota, usage: dict[Subject, Usage], want: str
+) -> None:
+    decision = plan([task], quota=quota, usage=usage)
+
+    assert admitted(decision) == []
+    assert decision.reason_of(task) == want
+
+
+def test_later_tasks_say_behind_which_they_wait() -> None:
+    quota = Quota(capacity=cores(8))
+    mine, other = [queued("alice-1", cpu=4), queued("alice-2")], [queued("-3", cpu=4)]
+    last = queued("-4")
+
+    decision = plan(mine, [*other, last], quota=quota, usage={EVERYBODY: using(6)})
+
+    why = "waiting for 4 cpu: 2 free"
+    assert decision.reason_of(mine[1]) == f"behind task alice-1 of alice ({why})"
+    assert decision.reason_of(last) == f"behind task -3 ({why})"
+
+
+def test_what_can_never_run_holds_up_nobody() -> None:
+    decision = plan(
+        [queued("alice-1", cpu=9), queued("alice-2", cpu=9), queued("alice-3")],
+        quota=Quota(capacity=cores(8)),
+    )
+
+    assert admitted(decision) == ["alice-3"]
+    assert sorted(decision.reasons) == ["alice-1", "alice-2"]
+    assert decision.turn.blocked == {}
+
+
+def test_what_a_task_does_not_ask_for_cannot_keep_it_waiting() -> None:
+    decision = plan(
+        [queued("alice-1", ram=0)],
+        quota=Quota(capacity=Limit(ram=ByteCount(GIB))),
+        usage={EVERYBODY: using(1, ram=2)},
+    )
+
+    assert admitted(decision) == ["alice-1"]
+
+
+def test_a_patient_head_is_passed_and_its_time_counts_from_now() -> None:
+    big, small = queued("alice-1", cpu=4), queued("bob-2")
+
+    decision = plan(
+        [big], [small], quota=Quota(capacity=cores(4)), usage={EVERYBODY: using(1)}
+    )
+
+    assert admitted(decision) == ["bob-2"]
+    assert decision.turn.blocked == {"alice-1": NOW}
+
+
+def test_an_overdue_head_keeps_what_it_needs_from_all_others() -> None:
+    big, small = queued("alice-1", cpu=4), queued("bob-2")
+
+    decision = plan(
+        [big],
+        [small],
+        quota=Quota(capacity=cores(4)),
+        usage={EVERYBODY: using(1)},
+        turn=Turn(blocked={big.id: NOW - PATIENCE}),
+    )
+
+    assert admitted(decision) == []
+    assert decision.reasons == {
+        "alice-1": "waiting for 4 cpu: 3 free",
+        "bob-2": "kept waiting so that a task that has waited longer can start:"
+        " it needs 4 cpu",
+    }
+    assert decision.turn.blocked[big.id] == NOW - PATIENCE
+
+
+def test_what_an_overdue_head_does_not_need_is_given_away() -> None:
+    big = queued("alice-1", cpu=2, ram=8)
+
+    decision = plan(
+        [big],
+        [queued("bob-2"), queued("bob-3"), queued("bob-4")],
+        quota=Quota(capacity=Limit(cpu_millis=4000, ram=ByteCount(8 * GIB))),
+        usage={EVERYBODY: using(0, ram=1)},
+        turn=Turn(blocked={big.id: LONG_AGO}),
+    )
+
+    assert admitted(decision) == ["bob-2", "bob-3"]
+
+
+def test_an_overdue_head_that_fits_comes_before_whose_turn_it_is() -> None:
+    big = queued("zoe-1", cpu=4)
+
+    decision = plan(
+        [queued("alice-2")],
+        [big],
+        quota=Quota(capacity=cores(4)),
+        turn=Turn(owner="alice", blocked={big.id: LONG_AGO}),
+    )
+
+    assert admitted(decision) == ["zoe-1"]
+    assert decision.turn.owner == "alice"
+
+
+def test_of_two_overdue_heads_the_longer_wait_comes_first() -> None:
+    first, second = queued("zoe-1", cpu=4), queued("alice-2", cpu=3)
+
+    decision = plan(
+        [first],
+        [second],
+        quota=Quota(capacity=cores(4)),
+        turn=Turn(
+            blocked={first.id: LONG_AGO, second.id: LONG_AGO + timedelta(seconds=1)}
+        ),
+    )
+
+    assert admitted(decision) == ["zoe-1"]
+
+
+def test_a_head_that_waits_for_its_own_user_keeps_nothing() -> None:
+    head = queued("alice-1", cpu=2)
+
+    decision = plan(
+        [head],
+        [queued("bob-2")],
+        quota=Quota(users={"alice": cores(2)}, capacity=cores(2)),
+        usage={ALICE: using(1), EVERYBODY: using(1)},
+        turn=Turn(blocked={head.id: LONG_AGO}),
+    )
+
+    assert admitted(decision) == ["bob-2"]
+    assert decision.turn.blocked == {}
+
+
+def test_a_head_that_waits_for_its_group_keeps_from_its_group_only() -> None:
+    head = queued("alice-1", cpu=2, group="lab")
+
+    decision = plan(
+        [head],
+        [queued("bob-2", group="lab")],
+        [queued("carol-3")],
+        quota=Quota(groups={"lab": cores(2)}, capacity=cores(2)),
+        usage={LAB: using(1), EVERYBODY: using(1)},
+        turn=Turn(blocked={head.id: LONG_AGO}),
+    )
+
+    assert admitted(decision) == ["carol-3"]
+    assert decision.reasons[TaskId("bob-2")] == (
+        "kept waiting so that a task of group lab that has waited longer can start:"
+        " it needs 2 cpu"
+    )
+
+
+def test_a_clock_that_was_set_back_breaks_nothing() -> None:
+    head = queued("alice-1", cpu=4)
+
+    decision = plan(
+        [head],
+        quota=Quota(capacity=cores(4)),
+        usage={EVERYBODY: using(1)},
+        turn=Turn(blocked={head.id: NOW + timedelta(days=1)}),
+    )
+
+    assert decision.turn.blocked == {"alice-1": NOW}

@@ -1,0 +1,381 @@
+"""Admission as a whole, played through on a simulated machine."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tesk_model.quantities import ByteCount
+from tesk_model.states import TaskState
+from tesk_model.task import TaskId
+from tesk_scheduler.domain.accounting import NOTHING, UsageChange, charge
+from tesk_scheduler.domain.admission import (
+    AdmissionPlan,
+    QueuedTask,
+    Turn,
+    plan_admissions,
+)
+from tesk_scheduler.domain.quota import (
+    EVERYBODY,
+    Demand,
+    Limit,
+    Quota,
+    Subject,
+    Usage,
+    charged_subjects,
+    limit_of,
+)
+
+MINUTE = timedelta(minutes=1)
+GROUPS: dict[str, tuple[str, ...]] = {
+    "a": ("g",),
+    "b": ("g", "h"),
+    "c": ("h",),
+    "d": (),
+    "": (),
+}
+
+
+@dataclass(kw_only=True)
+class Machine:
+    """Queues, running tasks and counters, as the scheduler keeps them."""
+
+    quota: Quota
+    patience: timedelta
+    now: datetime = datetime(2030, 1, 1, tzinfo=UTC)
+    turn: Turn = field(default_factory=Turn)
+    queues: dict[str, list[QueuedTask]] = field(default_factory=dict)
+    running: list[QueuedTask] = field(default_factory=list)
+    started: list[QueuedTask] = field(default_factory=list)
+    counters: dict[Subject, UsageChange] = field(default_factory=dict)
+    submitted: int = 0
+
+    def submit(
+        self, owner: str, demand: Demand, groups: tuple[str, ...] = ()
+    ) -> QueuedTask:
+        self.submitted += 1
+        task = QueuedTask(
+            id=TaskId(f"t{self.submitted}"),
+            sequence=self.submitted,
+            owner=owner,
+            subjects=charged_subjects(owner, groups, self.quota),
+            demand=demand,
+            queued_at=self.now,
+        )
+        self.queues.setdefault(owner, []).append(task)
+        self._count(task, charge(TaskState.QUEUED, demand))
+        return task
+
+    def plan(self) -> AdmissionPlan:
+        return plan_admissions(
+            queues=list(self.queues.values()),
+            usage={
+                subject: Usage(
+                    running=count.running,
+                    queued=count.queued,
+                    cpu_millis=count.cpu_millis,
+                    ram=ByteCount(count.ram),
+                    disk=ByteCount(count.disk),
+                )
+                for subject, count in self.counters.items()
+            },
+            quota=self.quota,
+            patience=self.patience,
+            now=self.now,
+            turn=self.turn,
+        )
+
+    def admit(self) -> AdmissionPlan:
+        decision = self.plan()
+        for task in decision.admitted:
+            self.queues[task.owner].remove(task)
+            self.running.append(task)
+            queued, taken = (
+                charge(state, task.demand)
+                for state in (TaskState.QUEUED, TaskState.INITIALIZING)
+            )
+            self._count(task, taken.minus(queued))
+        self.started.extend(decision.admitted)
+        self.turn = decision.turn
+        return decision
+
+    def finish(self, index: int) -> None:
+        if self.running:
+            task = self.running.pop(index % len(self.running))
+            taken = charge(TaskState.RUNNING, task.demand)
+            self._count(task, NOTHING.minus(taken))
+
+    def recount(self) -> dict[Subject, UsageChange]:
+        """Count from the tasks, not from the counters."""
+        waiting = [task for queue in self.queues.values() for task in queue]
+        return {
+            subject: UsageChange(
+                running=len(mine := _charged_to(subject, self.running)),
+                queued=len(_charged_to(subject, waiting)),
+                cpu_millis=sum(task.demand.cpu_millis for task in mine),
+                ram=sum(task.demand.ram for task in mine),
+                disk=sum(task.demand.disk for task in mine),
+            )
+            for subject in self.counters
+        }
+
+    def exceeded(self, extra: QueuedTask | None = None) -> list[str]:
+        """List the limits that the running tasks exceed, with ``extra`` or not."""
+        tasks = [*self.running, *([extra] if extra else [])]
+        limits = [
+            (subject, limit_of(subject, self.quota))
+            for subject in {each for task in tasks for each in task.subjects}
+        ]
+        return [
+            f"{subject}: {name}"
+            for subject, limit in [*limits, (EVERYBODY, self.quota.capacity)]
+            for name, used in _used(_charged_to(subject, tasks)).items()
+            if (most := getattr(limit, name)) is not None and used > most
+        ]
+
+    def _count(self, task: QueuedTask, change: UsageChange) -> None:
+        for subject in task.subjects:
+            self.counters[subject] = self.counters.get(subject, NOTHING).plus(change)
+
+
+def _charged_to(subject: Subject, tasks: Sequence[QueuedTask]) -> list[QueuedTask]:
+    return [task for task in tasks if subject in task.subjects]
+
+
+def _used(tasks: Sequence[QueuedTask]) -> dict[str, int]:
+    amounts = ("cpu_millis", "ram", "disk")
+    used = {name: sum(getattr(task.demand, name) for task in tasks) for name in amounts}
+    return used | {"running": len(tasks)}
+
+
+def make_demand(cpu: int, ram: int = 0, disk: int = 0) -> Demand:
+    return Demand(cpu_millis=cpu, ram=ByteCount(ram), disk=ByteCount(disk))
+
+
+BOUNDS = st.none() | st.integers(min_value=0, max_value=8)
+LIMITS = st.builds(
+    Limit,
+    running=st.none() | st.integers(min_value=0, max_value=4),
+    cpu_millis=BOUNDS,
+    ram=BOUNDS,
+    disk=BOUNDS,
+)
+QUOTAS = st.builds(
+    Quota,
+    everybody=LIMITS,
+    users=st.dictionaries(st.sampled_from(["a", "b", "*"]), LIMITS),
+    groups=st.dictionaries(st.sampled_from(["g", "h", "*"]), LIMITS),
+    per_task=LIMITS,
+    capacity=LIMITS,
+)
+DEMANDS = st.builds(
+    make_demand,
+    *(st.integers(min_value=low, max_value=6) for low in (1, 0, 0)),
+)
+OWNERS = st.sampled_from(sorted(GROUPS))
+SUBMIT = st.tuples(OWNERS, DEMANDS)
+FINISH = st.integers(min_value=0, max_value=20)
+WAIT = st.timedeltas(min_value=timedelta(), max_value=3 * MINUTE)
+HISTORIES = st.lists(SUBMIT | FINISH | WAIT, max_size=60)
+MACHINES = st.builds(
+    Machine, quota=QUOTAS, patience=st.sampled_from([0 * MINUTE, 2 * MINUTE])
+)
+
+
+def play(
+    machine: Machine, step: tuple[str, Demand] | int | timedelta
+) -> AdmissionPlan | None:
+    """Take one step; a pause ends with a decision."""
+    match step:
+        case (owner, demand):
+            machine.submit(owner, demand, GROUPS[owner])
+        case timedelta():
+            machine.now += step
+            return machine.admit()
+        case int():
+            machine.finish(step)
+    return None
+
+
+@given(MACHINES, HISTORIES)
+def test_no_limit_is_ever_exceeded_and_the_counters_are_right(
+    machine: Machine, history: list[tuple[str, Demand] | int | timedelta]
+) -> None:
+    for step in history:
+        play(machine, step)
+
+        assert machine.exceeded() == []
+        assert machine.counters == machine.recount()
+
+
+@given(MACHINES, HISTORIES)
+def test_each_owners_tasks_start_in_order_of_arrival(
+    machine: Machine, history: list[tuple[str, Demand] | int | timedelta]
+) -> None:
+    for step in history:
+        decision = play(machine, step)
+
+        if decision is None:
+            continue
+        stepped_over = {
+            task_id
+            for task_id, reason in decision.reasons.items()
+            if reason.startswith("can never run")
+        }
+        for task in decision.admitted:
+            assert not [
+                earlier.id
+                for earlier in machine.queues[task.owner]
+                if earlier.sequence < task.sequence and earlier.id not in stepped_over
+            ]
+    by_owner: dict[str, list[int]] = {}
+    for task in machine.started:
+        by_owner.setdefault(task.owner, []).append(task.sequence)
+    assert all(order == sorted(order) for order in by_owner.values())
+
+
+@given(MACHINES, HISTORIES)
+def test_no_head_that_fits_waits_but_for_a_reservation(
+    machine: Machine, history: list[tuple[str, Demand] | int | timedelta]
+) -> None:
+    for step in history:
+        decision = play(machine, step)
+
+        if decision is None:
+            continue
+        overdue = [
+            task_id
+            for task_id, since in decision.turn.blocked.items()
+            if machine.now - since >= machine.patience
+        ]
+        for queue in machine.queues.values():
+            for task in queue:
+                reason = decision.reason_of(task)
+                assert reason
+                if reason.startswith(("behind", "can never run")):
+                    continue
+                kept = reason.startswith("kept waiting")
+                assert kept != bool(machine.exceeded(task))
+                assert not kept or any(task_id != task.id for task_id in overdue)
+
+
+@given(MACHINES, HISTORIES)
+def test_planning_again_or_from_shuffled_queues_gives_the_same(
+    machine: Machine, history: list[tuple[str, Demand] | int | timedelta]
+) -> None:
+    for step in history:
+        play(machine, step)
+    first = machine.plan()
+
+    machine.queues = dict(reversed(machine.queues.items()))
+
+    assert machine.plan() == first
+
+
+@given(
+    owners=st.integers(min_value=1, max_value=5),
+    places=st.integers(min_value=1, max_value=7),
+    patience=st.integers(min_value=0, max_value=5),
+    finishes=st.lists(st.lists(FINISH, max_size=4), max_size=40),
+)
+def test_equal_tasks_share_the_machine_to_within_one(
+    owners: int, places: int, patience: int, finishes: list[list[int]]
+) -> None:
+    machine = Machine(
+        quota=Quota(capacity=Limit(cpu_millis=places)), patience=patience * MINUTE
+    )
+    names = [f"owner{number}" for number in range(owners)]
+    for name in names:
+        for _ in range(places + sum(map(len, finishes))):
+            machine.submit(name, make_demand(1))
+    machine.admit()
+
+    for group in finishes:
+        for index in group:
+            machine.finish(index)
+        machine.now += MINUTE
+        machine.admit()
+        shares = Counter(task.owner for task in machine.started)
+
+        assert len(machine.running) == places
+        counts = [shares[name] for name in names]
+        assert max(counts) - min(counts) <= 1
+
+
+@given(
+    streams=st.integers(min_value=1, max_value=4),
+    bigs=st.lists(st.integers(min_value=2, max_value=8), min_size=1, max_size=3),
+    shared=st.sampled_from(["capacity", "everybody", "group"]),
+    finishes=st.lists(FINISH, min_size=20, max_size=20),
+)
+def test_big_tasks_start_under_a_stream_of_small_ones(
+    streams: int, bigs: list[int], shared: str, finishes: list[int]
+) -> None:
+    most, patience = 8, 5
+    whole = Limit(cpu_millis=most)
+    quota = {
+        "capacity": Quota(capacity=whole),
+        "everybody": Quota(everybody=whole),
+        "group": Quota(groups={"g": whole}),
+    }[shared]
+    machine = Machine(quota=quota, patience=patience * MINUTE)
+    flood(machine, streams)
+    machine.admit()
+    waiting = [
+        machine.submit(f"z{number}", make_demand(size), groups=("g",))
+        for number, size in enumerate(bigs)
+    ]
+
+    for index in finishes[: patience + most + len(bigs)]:
+        flood(machine, streams)
+        machine.admit()
+        machine.finish(index)
+        machine.now += MINUTE
+    machine.admit()
+
+    assert [task for task in waiting if task not in machine.started] == []
+
+
+def flood(machine: Machine, streams: int) -> None:
+    """Let no queue of a small task's owner run empty."""
+    for owner in (f"s{number}" for number in range(streams)):
+        while len(machine.queues.get(owner, ())) < 9:
+            machine.submit(owner, make_demand(1), groups=("g",))
+
+
+@given(
+    hogs=st.integers(min_value=1, max_value=5),
+    name=st.sampled_from(["a", "h2x", "z"]),
+    patience=st.integers(min_value=0, max_value=12),
+    before=st.integers(min_value=0, max_value=12),
+)
+def test_a_newcomer_is_not_starved_by_long_queues_of_big_tasks(
+    hogs: int, name: str, patience: int, before: int
+) -> None:
+    machine = Machine(
+        quota=Quota(capacity=Limit(cpu_millis=8)), patience=patience * MINUTE
+    )
+    for owner in (f"h{number}" for number in range(hogs)):
+        for _ in range(30):
+            machine.submit(owner, make_demand(8))
+    for _ in range(before):
+        run_one(machine)
+    machine.admit()
+    newcomer = machine.submit(name, make_demand(1))
+
+    # The task that runs, and the one of each hog that came to its head before.
+    for _ in range(1 + hogs):
+        run_one(machine)
+    machine.admit()
+
+    assert newcomer in machine.started
+
+
+def run_one(machine: Machine) -> None:
+    """Let a minute pass in which one task ends."""
+    machine.admit()
+    machine.finish(0)
+    machine.now += MINUTE
