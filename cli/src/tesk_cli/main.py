@@ -13,7 +13,7 @@ from tesk_cli.adapters.credentials import read_credentials
 from tesk_cli.adapters.examples import example_path, list_examples
 from tesk_cli.adapters.system_clock import SystemClock
 from tesk_cli.adapters.tes_server import HttpTaskServer
-from tesk_cli.adapters.validation import find_problems
+from tesk_cli.adapters.validation import examine_task
 from tesk_cli.cli.app import build_app
 from tesk_cli.cli.doors import Doors
 from tesk_cli.config import Settings
@@ -77,7 +77,7 @@ def _doors(environ: Mapping[str, str]) -> Doors:
     machine = _Machine(environ)
     return Doors(
         connect=lambda url: HttpTaskServer(url, auth=read_credentials(url, environ)),
-        validate=find_problems,
+        validate=examine_task,
         clock=SystemClock(),
         local_server=machine.local_server,
         embedded=machine.embedded,

@@ -1,6 +1,6 @@
 """What the command needs from outside: a TES server and time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
@@ -48,11 +48,24 @@ class TaskServer(Protocol):
         """Return what is to be seen of the task now, running output included."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What there is to say about a task before it is submitted.
+
+    Attributes:
+        problems: Why it would be refused; empty if it would be accepted.
+        warnings: What would be ignored, one line each.
+    """
+
+    problems: tuple[Violation, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
 class Validator(Protocol):
     """Tells what a server would find wrong with a task."""
 
-    def __call__(self, body: bytes) -> Sequence[Violation]:
-        """List all problems; empty if the task would be accepted."""
+    def __call__(self, body: bytes) -> Findings:
+        """Examine the JSON document of a task; submits nothing."""
 
 
 class Clock(Protocol):

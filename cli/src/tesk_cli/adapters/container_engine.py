@@ -19,10 +19,11 @@ def engine_answers(environ: Mapping[str, str]) -> bool:
 
 
 def _sockets(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    runtime = Path(environ.get("XDG_RUNTIME_DIR") or "/run/user/none")
+    # The same places as tesk_taskmaster.adapters.container_discovery.
+    runtime = Path(environ.get("XDG_RUNTIME_DIR") or "/nonexistent")
     return (
         Path("/var/run/docker.sock"),
-        Path(environ.get("HOME", "/"), ".docker/run/docker.sock"),
+        runtime / "docker.sock",
         runtime / "podman/podman.sock",
         Path("/run/podman/podman.sock"),
     )

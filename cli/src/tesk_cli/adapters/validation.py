@@ -1,17 +1,16 @@
 """What a TESK server would find wrong with a task, by the api's own code."""
 
-from collections.abc import Sequence
+from tesk_cli.ports import Findings
+from tesk_model.errors import InvalidRequestError
 
-from tesk_model.errors import InvalidRequestError, Violation
 
-
-def find_problems(body: bytes) -> Sequence[Violation]:
-    """List all problems of a JSON document that is to be submitted."""
+def examine_task(body: bytes) -> Findings:
+    """See ``Validator``."""
     # Imported here: only two commands need it, and it takes a moment.
-    from tesk_api.http.parsing import parse_task  # noqa: PLC0415
+    from tesk_api.http.task_parsing import TaskParser  # noqa: PLC0415
 
     try:
-        parse_task(body)
+        new = TaskParser().parse(body)
     except InvalidRequestError as error:
-        return error.violations
-    return ()
+        return Findings(problems=error.violations)
+    return Findings(warnings=new.warnings)

@@ -88,15 +88,20 @@ def validate(
 ) -> None:
     """Say all that is wrong with a task, each by its path; submit nothing."""
     doors: Doors = context.obj
-    problems = doors.validate(read_task(file))
+    found = doors.validate(read_task(file))
     if output is OutputFormat.JSON:
-        print_json([{"path": item.path, "message": item.message} for item in problems])
-    elif problems:
-        for problem in problems:
-            print_line(str(problem))
+        problems = [
+            {"path": item.path, "message": item.message} for item in found.problems
+        ]
+        print_json({"problems": problems, "warnings": list(found.warnings)})
     else:
-        print_line("valid")
-    if problems:
+        for problem in found.problems:
+            print_line(str(problem))
+        for warning in found.warnings:
+            print_line(f"warning: {warning}")
+        if not found.problems:
+            print_line("valid")
+    if found.problems:
         raise typer.Exit(ExitCode.INVALID)
 
 

@@ -49,10 +49,7 @@ def run(
     """
     doors: Doors = context.obj
     body = read_task(file)
-    problems = doors.validate(body)
-    if problems:
-        raise InvalidRequestError(problems)
-    with _place(doors, server, file) as place:
+    with _place(doors, server or doors.local_server(), file, body) as place:
         task = _run(place, body)
         if output is OutputFormat.JSON:
             print_json(place.server.get_task(task.id, TaskView.FULL))
@@ -62,13 +59,16 @@ def run(
 
 
 @contextmanager
-def _place(doors: Doors, server: str, file: str) -> Iterator[_Place]:
-    url = server or doors.local_server()
-    if url is not None:
+def _place(doors: Doors, url: str | None, file: str, body: bytes) -> Iterator[_Place]:
+    if url:
         say = f"server: {url}"
         console().print(say, markup=False, style="dim", soft_wrap=True)
         yield _Place(server=doors.connect(url), clock=doors.clock, own=False)
         return
+    # Before a server is started for it; other servers judge for themselves.
+    problems = doors.validate(body).problems
+    if problems:
+        raise InvalidRequestError(problems)
     with doors.embedded((task_folder(file),)) as own:
         say = f"own server: {own.url}, engine: {own.engine}"
         console().print(say, markup=False, style="dim", soft_wrap=True)

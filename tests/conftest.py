@@ -1,0 +1,24 @@
+"""What a test needs of its machine: without it, it is skipped and says so."""
+
+import os
+
+import pytest
+
+from tesk_cli.adapters.container_engine import engine_answers
+
+NO_ENGINE = "no Docker-compatible engine answers at DOCKER_HOST or the default sockets"
+NO_CLUSTER = "KUBECONFIG names no Kubernetes cluster"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests of an engine or a cluster where there is none."""
+    marked = {
+        name: [item for item in items if item.get_closest_marker(name)]
+        for name in ("engine", "cluster")
+    }
+    if marked["engine"] and not engine_answers(os.environ):
+        for item in marked["engine"]:
+            item.add_marker(pytest.mark.skip(reason=NO_ENGINE))
+    if not os.environ.get("KUBECONFIG"):
+        for item in marked["cluster"]:
+            item.add_marker(pytest.mark.skip(reason=NO_CLUSTER))
