@@ -1,0 +1,5 @@
+"""``python -m tesk_filer``."""
+
+from tesk_filer.main import main
+
+main()

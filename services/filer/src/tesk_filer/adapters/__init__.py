@@ -1,0 +1,1 @@
+"""The volume, the storages and the scheduler as they really are."""

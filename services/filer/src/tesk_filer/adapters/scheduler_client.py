@@ -1,0 +1,136 @@
+"""The scheduler's ``TransferService``, asked with the attempt's token."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import grpc
+import tenacity
+
+from tesk.v1 import assignment_service_pb2 as assignment_pb
+from tesk.v1 import task_pb2, transfer_service_pb2_grpc
+from tesk.v1 import transfer_service_pb2 as pb
+from tesk_filer.ports import Progress, Verdict
+from tesk_model.errors import ResourceExhaustedError, UnavailableError
+from tesk_model.names import Attempt
+from tesk_model.task import Input, Output, OutputFileLog
+from tesk_runtime.rpc.status import UnaryMethod, invoke
+from tesk_runtime.rpc.wire import input_from_wire, output_from_wire
+
+SERVICE = "tesk.v1.TransferService"
+
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
+
+_DEADLINE = timedelta(seconds=30)
+_REPORT_DEADLINE = timedelta(seconds=5)
+_LONGEST_WAIT = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What this filer was started for; direction as on the wire."""
+
+    attempt: Attempt
+    direction: "pb.Direction.ValueType"
+
+
+class SchedulerTransfers:
+    """Satisfies ``ports.Transfers``."""
+
+    def __init__(
+        self,
+        channel: grpc.Channel,
+        errand: Errand,
+        *,
+        patience: timedelta,
+        stop: threading.Event,
+    ) -> None:
+        """Ask over ``channel``.
+
+        Args:
+            channel: Carries the attempt's token.
+            errand: What to ask about.
+            patience: How long a scheduler that is away is waited for.
+            stop: Ends the waiting.
+        """
+        self._stub = transfer_service_pb2_grpc.TransferServiceStub(channel)
+        self._attempt = assignment_pb.Attempt(
+            task_id=errand.attempt.task_id, number=errand.attempt.number
+        )
+        self._direction = errand.direction
+        self._patience = patience
+        self._stop = stop
+
+    def inputs(self) -> Sequence[Input]:
+        """See ``Transfers``."""
+        return [input_from_wire(entry) for entry in self._transfer().inputs]
+
+    def outputs(self) -> Sequence[Output]:
+        """See ``Transfers``."""
+        return [output_from_wire(entry) for entry in self._transfer().outputs]
+
+    def report(self, progress: Progress) -> None:
+        """See ``Transfers``."""
+        request = pb.ReportProgressRequest(
+            attempt=self._attempt,
+            direction=self._direction,
+            files_done=progress.files_done,
+            files_total=progress.files_total,
+            bytes_done=progress.bytes_done,
+            bytes_total=progress.bytes_total,
+        )
+        invoke(self._stub.ReportProgress, request, timeout=_REPORT_DEADLINE)
+
+    def add_outputs(self, files: Sequence[OutputFileLog]) -> None:
+        """See ``Transfers``."""
+        request = pb.AddOutputFilesRequest(
+            attempt=self._attempt,
+            files=[
+                task_pb2.OutputFileLog(
+                    url=file.url, path=file.path, size_bytes=file.size_bytes
+                )
+                for file in files
+            ],
+        )
+        self._call(self._stub.AddOutputFiles, request)
+
+    def finish(self, verdict: Verdict) -> None:
+        """See ``Transfers``."""
+        request = pb.FinishTransferRequest(
+            attempt=self._attempt,
+            direction=self._direction,
+            error=verdict.error,
+            transient=verdict.transient,
+            warnings=verdict.warnings,
+            files=verdict.files,
+            bytes=verdict.bytes,
+        )
+        self._call(self._stub.FinishTransfer, request)
+
+    def _transfer(self) -> pb.GetTransferResponse:
+        request = pb.GetTransferRequest(
+            attempt=self._attempt, direction=self._direction
+        )
+        return self._call(self._stub.GetTransfer, request)
+
+    def _call(
+        self, method: UnaryMethod[RequestT, ResponseT], request: RequestT
+    ) -> ResponseT:
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(
+                (UnavailableError, ResourceExhaustedError)
+            ),
+            stop=tenacity.stop_any(
+                tenacity.stop_after_delay(self._patience.total_seconds()),
+                tenacity.stop_when_event_set(self._stop),
+            ),
+            wait=tenacity.wait_random_exponential(
+                multiplier=0.2, max=_LONGEST_WAIT.total_seconds()
+            ),
+            sleep=tenacity.sleep_using_event(self._stop),
+            reraise=True,
+        )
+        return retrying(lambda: invoke(method, request, timeout=_DEADLINE))

@@ -1,0 +1,126 @@
+"""Open control connections to FTP servers, used again and again.
+
+A login costs several round trips and servers limit them, so each thread takes
+an idle connection to the same account before it makes a new one.
+"""
+
+import ftplib
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tesk_filer.adapters.storage.network import Timeouts, explain_connection
+from tesk_filer.domain.locations import Location
+from tesk_filer.ports import StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+
+
+class FtpConnections:
+    """Lends connections, logged in, in binary mode; safe for many threads."""
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        """Give up on a server that is silent for too long."""
+        self._timeouts = timeouts
+        self._lock = threading.Lock()
+        self._idle: dict[_Account, list[ftplib.FTP]] = defaultdict(list)
+        self._welcome: set[_Account] = set()
+
+    @contextmanager
+    def lend(self, location: Location) -> Iterator[ftplib.FTP]:
+        """Lend a connection; it is closed if the work on it fails.
+
+        Raises:
+            StorageError: For every way in which FTP fails.
+        """
+        account = _Account(
+            location.host,
+            location.port or ftplib.FTP_PORT,
+            location.user or "anonymous",
+            # Convention asks for something like an address.
+            location.password or ("" if location.user else "anonymous@"),
+        )
+        with explained():
+            connection = self._take(account)
+        try:
+            with explained():
+                yield connection
+        except BaseException:
+            connection.close()
+            raise
+        with self._lock:
+            self._idle[account].append(connection)
+
+    def _take(self, account: _Account) -> ftplib.FTP:
+        while True:
+            with self._lock:
+                idle = self._idle[account]
+                connection = idle.pop() if idle else None
+            if connection is None:
+                return self._log_in(account)
+            try:
+                connection.voidcmd("NOOP")
+            except ftplib.all_errors:
+                connection.close()  # the server has ended it meanwhile
+            else:
+                return connection
+
+    def _log_in(self, account: _Account) -> ftplib.FTP:
+        connection = ftplib.FTP(encoding="utf-8")  # noqa: S321 - what the user asked for
+        try:
+            connection.connect(
+                account.host,
+                account.port,
+                timeout=self._timeouts.connect.total_seconds(),
+            )
+            connection.login(account.user, account.password)
+            if connection.sock is not None:
+                connection.sock.settimeout(self._timeouts.stall.total_seconds())
+            connection.timeout = self._timeouts.stall.total_seconds()
+            connection.voidcmd("TYPE I")
+        except ftplib.error_perm as error:
+            connection.close()
+            # Refused although this account was let in before: too many at once.
+            raise StorageError(
+                f"login refused ({reply_code(error)}); check user and password in "
+                "the url",
+                transient=account in self._welcome,
+            ) from error
+        except BaseException:
+            connection.close()
+            raise
+        self._welcome.add(account)
+        return connection
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what ftplib raises into ours."""
+    try:
+        yield
+    except ftplib.error_temp as error:
+        message = f"the server cannot do it now ({reply_code(error)})"
+        raise StorageError(message, transient=True) from error
+    except (ftplib.error_perm, ftplib.error_reply, ftplib.error_proto) as error:
+        raise StorageError(f"the server refuses: {_reply(error)}") from error
+    except UnicodeError as error:
+        raise StorageError("a name is not valid UTF-8") from error
+    except (OSError, EOFError) as error:
+        raise explain_connection(error) from error
+
+
+def reply_code(error: BaseException) -> str:
+    """Return the three digits with which a server answered."""
+    return str(error)[:3]
+
+
+def _reply(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,299 @@
+"""``http(s)://``: GET by smart_open, PUT by requests.
+
+HTTP has no listing, so a directory cannot be an input; a directory of outputs
+is one PUT a file. User and password in the url become basic authentication;
+``~/.netrc`` is never consulted, since it is not the task's.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, BinaryIO
+
+import requests
+import requests.adapters
+import smart_open.http
+
+from tesk_filer.adapters.storage.network import Timeouts, explain_connection
+from tesk_filer.domain.locations import parse_url, without_userinfo
+from tesk_filer.ports import (
+    Ability,
+    Advance,
+    Cursor,
+    Page,
+    Source,
+    Stat,
+    StorageError,
+)
+
+_CHUNK = 1024 * 1024
+_IDENTITY = {"Accept-Encoding": "identity"}
+_TRANSIENT = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.TOO_EARLY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.LOCKED,
+    }
+)
+_CURES = {
+    HTTPStatus.UNAUTHORIZED: "; give user and password in the url",
+    HTTPStatus.FORBIDDEN: "; check that the url may be used from here",
+    HTTPStatus.CONFLICT: "; the folder above it may not exist",
+    HTTPStatus.METHOD_NOT_ALLOWED: "; the server takes no files there",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "; the server takes no file as large",
+}
+_NO_HEAD = frozenset(
+    {
+        HTTPStatus.FORBIDDEN,  # a url may be signed for GET alone
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        HTTPStatus.NOT_IMPLEMENTED,
+    }
+)
+_MAX_HOPS = 5
+
+
+class HttpStorage:
+    """Files behind http and https urls."""
+
+    def __init__(self, *, timeouts: Timeouts, connections: int) -> None:
+        """Keep up to ``connections`` open to each host."""
+        self._timeout = (
+            timeouts.connect.total_seconds(),
+            timeouts.stall.total_seconds(),
+        )
+        self._session = _Session()
+        adapter = _BigBlocks(pool_maxsize=connections)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def abilities(self, _url: str) -> Ability:
+        """See ``Storage``."""
+        return Ability.READ | Ability.WRITE | Ability.RANGES
+
+    def stat(self, url: str) -> Stat | None:
+        """See ``Storage``; every answer is taken for a file."""
+        answer = self._ask("HEAD", url)
+        if answer.status_code in _NO_HEAD:
+            answer = self._ask("GET", url)
+        answer.close()
+        if answer.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+            return None
+        _check(answer)
+        return Stat(size=_length(answer), etag=answer.headers.get("ETag", ""))
+
+    def list(self, url: str, cursor: Cursor = ()) -> Page:
+        """See ``Storage``; always raises StorageError."""
+        del url, cursor
+        raise StorageError(
+            "http has no listing of directories; name the files one by one, or use "
+            "s3, ftp or file"
+        )
+
+    @contextmanager
+    def open(self, url: str, *, offset: int = 0) -> Iterator["_Download"]:
+        """See ``Storage``."""
+        user, password = _credentials(url)
+        try:
+            stream = smart_open.http.open(
+                without_userinfo(url),
+                "rb",
+                user=user,
+                password=password,
+                headers=dict(_IDENTITY),
+                timeout=self._timeout,  # type: ignore[arg-type]  # handed on to requests, which takes a pair
+                session=self._session,
+                buffer_size=_CHUNK,
+            )
+        except (requests.RequestException, OSError, UnicodeError) as error:
+            raise _explain(error) from error
+        with stream:
+            download = _Download(stream)
+            if offset:
+                download.seek(offset)
+            yield download
+
+    def write(self, url: str, source: Source, advance: Advance) -> None:
+        """See ``Storage``; the server decides whether it replaces atomically."""
+        target = url
+        for _ in range(_MAX_HOPS):
+            os.lseek(source.descriptor, 0, os.SEEK_SET)
+            body = _Body(source, advance) if source.size else b""
+            answer = self._ask("PUT", target, body)
+            answer.close()
+            if answer.status_code not in (
+                HTTPStatus.TEMPORARY_REDIRECT,
+                HTTPStatus.PERMANENT_REDIRECT,
+            ):
+                break
+            # Without user and password: the next host may be a stranger's.
+            target = requests.compat.urljoin(
+                without_userinfo(target), answer.headers.get("Location", "")
+            )
+        _check(answer)
+        self._verify(target, source.size)
+
+    def make_directory(self, url: str) -> None:
+        """See ``Storage``; there are none."""
+
+    def _verify(self, url: str, size: int) -> None:
+        """Compare sizes where the server tells; some take files and show none."""
+        try:
+            answer = self._ask("HEAD", url)
+        except StorageError:
+            return
+        answer.close()
+        there = _length(answer) if answer.ok else None
+        if there is not None and there != size:
+            message = f"the server was sent {size} bytes and now has {there}"
+            raise StorageError(message, transient=True)
+
+    def _ask(self, method: str, url: str, body: "_Body | bytes | None" = None) -> Any:
+        user, password = _credentials(url)
+        try:
+            return self._session.request(
+                method,
+                without_userinfo(url),
+                auth=None if user is None else (user, password or ""),
+                data=body,
+                headers=_IDENTITY,
+                timeout=self._timeout,
+                stream=True,
+                allow_redirects=method != "PUT",
+            )
+        except (requests.RequestException, OSError, UnicodeError) as error:
+            raise _explain(error) from error
+
+
+class _Download:
+    """A file that arrives; satisfies ``ports.Reader``."""
+
+    executable = False
+    descriptor = None
+
+    def __init__(self, stream: Any) -> None:
+        self._stream: BinaryIO = stream
+        self.size = _length(stream.response)
+        self.etag: str = stream.response.headers.get("ETag", "")
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._stream.read(size)
+        except Exception as error:  # smart_open lets urllib3's errors pass
+            raise _explain(error) from error
+
+    def seek(self, offset: int) -> None:
+        try:
+            self._stream.seek(offset)
+        except Exception as error:
+            raise _explain(error) from error
+
+
+class _Body:
+    """What a PUT sends; counts as it is read."""
+
+    def __init__(self, source: Source, advance: Advance) -> None:
+        self._source = source
+        self._advance = advance
+        self._left = source.size
+
+    def __len__(self) -> int:
+        return self._source.size
+
+    def read(self, size: int = _CHUNK) -> bytes:
+        wanted = min(size if size > 0 else _CHUNK, self._left)
+        data = os.read(self._source.descriptor, wanted)
+        self._left -= len(data)
+        if wanted and not data:
+            raise StorageError("became shorter while it was sent", transient=True)
+        self._advance(len(data))
+        return data
+
+
+class _Session(requests.Session):
+    """Ignores ``.netrc``, also when it is sent elsewhere; proxies still work."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.auth = lambda request: request
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        headers = prepared_request.headers
+        before, after = response.request.url or "", prepared_request.url or ""
+        if "Authorization" in headers and self.should_strip_auth(before, after):  # type: ignore[no-untyped-call]  # the stubs leave it out
+            del headers["Authorization"]
+
+
+class _BigBlocks(requests.adapters.HTTPAdapter):
+    """Sends in large blocks; the default of 16 KiB costs much CPU."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs, blocksize=_CHUNK)
+
+
+def _credentials(url: str) -> tuple[str | None, str | None]:
+    location = parse_url(url)
+    if location.user is None:
+        return None, None
+    return location.user, location.password or ""
+
+
+def _length(answer: Any) -> int | None:
+    text = answer.headers.get("Content-Length", "")
+    if not text.isdecimal() or answer.headers.get("Content-Encoding"):
+        return None
+    return int(text)
+
+
+def _check(answer: Any) -> None:
+    if not HTTPStatus.OK <= answer.status_code < HTTPStatus.MULTIPLE_CHOICES:
+        raise _refusal(answer)
+
+
+def _refusal(answer: Any) -> StorageError:
+    code = int(answer.status_code)
+    reason = answer.reason or "no reason given"
+    known = {
+        HTTPStatus.NOT_FOUND: "does not exist",
+        HTTPStatus.GONE: "does not exist any more",
+        HTTPStatus.UNAUTHORIZED: "access denied",
+        HTTPStatus.FORBIDDEN: "access denied",
+    }
+    what = known.get(HTTPStatus(code), reason) if code in set(HTTPStatus) else reason
+    cure = next((cure for status, cure in _CURES.items() if status == code), "")
+    transient = code in _TRANSIENT or code >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return StorageError(
+        f"{what} (HTTP {code}){cure}",
+        transient=transient and code != HTTPStatus.NOT_IMPLEMENTED,
+        retry_after=_retry_after(answer.headers.get("Retry-After", "")),
+    )
+
+
+def _retry_after(text: str) -> timedelta | None:
+    if text.isdecimal():
+        return timedelta(seconds=min(int(text), 3600))
+    try:
+        delay = parsedate_to_datetime(text) - datetime.now(UTC)
+    except (TypeError, ValueError):
+        return None
+    return max(timedelta(), min(delay, timedelta(hours=1)))
+
+
+def _explain(error: BaseException) -> StorageError:
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return _refusal(error.response)
+    if isinstance(
+        error,
+        requests.exceptions.InvalidURL
+        | requests.exceptions.MissingSchema
+        | UnicodeError,
+    ):
+        return StorageError("is not a valid url")
+    if isinstance(error, requests.TooManyRedirects):
+        return StorageError("redirects without end")
+    return explain_connection(error)

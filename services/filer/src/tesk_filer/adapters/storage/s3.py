@@ -1,0 +1,360 @@
+"""``s3://bucket/key``: AWS S3 and what speaks its protocol.
+
+Reads and large writes are smart_open streams on one shared client. Keys are
+literal. ``smart_open.s3.open`` takes bucket and key apart from each other, so
+that nothing in a key is taken for credentials or a version.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import boto3
+import botocore
+import smart_open.s3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
+
+from tesk_filer.adapters.storage.network import Timeouts, explain_connection
+from tesk_filer.domain.locations import parse_url
+from tesk_filer.ports import (
+    Ability,
+    Advance,
+    Cursor,
+    Entry,
+    HaltedError,
+    Page,
+    Source,
+    Stat,
+    StorageError,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_CHUNK = 1024 * 1024
+_ONE_REQUEST = 64 * 1024 * 1024  # the largest file that does not go in parts
+_PART = 16 * 1024 * 1024
+_MAX_PARTS = 9000  # S3 allows 10,000
+_PARTS_IN_MEMORY = 4  # so many large files are sent at a time; 64 MiB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Options:
+    """Which S3 service, and as whom.
+
+    Attributes:
+        endpoint: Url of the service; "" for AWS.
+        region: "" to find it as the AWS tools do.
+        anonymous: Requests are not signed.
+    """
+
+    endpoint: str
+    region: str
+    anonymous: bool
+    timeouts: Timeouts
+    connections: int
+
+
+class S3Storage:
+    """Objects in buckets; a directory is a common prefix that ends in ``/``."""
+
+    def __init__(self, options: S3Options) -> None:
+        """Use the credentials that the AWS tools would use."""
+        self._client = _make_client(options)
+        self._large_writes = threading.BoundedSemaphore(_PARTS_IN_MEMORY)
+
+    def abilities(self, _url: str) -> Ability:
+        """See ``Storage``."""
+        return Ability.READ | Ability.WRITE | Ability.LIST | Ability.RANGES
+
+    def stat(self, url: str) -> Stat | None:
+        """See ``Storage``."""
+        bucket, key = _split(url)
+        if key and not key.endswith("/"):
+            found = self._head(bucket, key)
+            if found is not None:
+                return found
+        prefix = _prefix(key)
+        with _explained():
+            page = self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+        return Stat(is_directory=True) if page.get("KeyCount") else None
+
+    def list(self, url: str, cursor: Cursor = ()) -> Page:
+        """See ``Storage``; objects whose key ends in ``/`` mark directories."""
+        bucket, key = _split(url)
+        prefix = _prefix(key)
+        more = {"ContinuationToken": cursor[0]} if cursor else {}
+        with _explained():
+            page = self._client.list_objects_v2(
+                Bucket=bucket,
+                Prefix=prefix,
+                **more,  # type: ignore[arg-type]  # the stubs know no partial arguments
+            )
+        objects = page.get("Contents", [])
+        if not objects and not cursor and prefix:
+            raise StorageError(
+                f'does not exist: no key in the bucket starts with "{prefix}"'
+            )
+        following = page.get("NextContinuationToken")
+        return Page(
+            [
+                Entry(
+                    name=item["Key"].removeprefix(prefix),
+                    size=item["Size"],
+                    etag=item.get("ETag", ""),
+                )
+                for item in objects
+                if not item["Key"].endswith("/")
+            ],
+            (following,) if following else (),
+            [
+                f'{item["Key"].removeprefix(prefix)} ends in "/" but is no empty '
+                "marker of a directory, left out"
+                for item in objects
+                if item["Key"].endswith("/") and item["Size"]
+            ],
+        )
+
+    @contextmanager
+    def open(self, url: str, *, offset: int = 0) -> Iterator["_Download"]:
+        """See ``Storage``; an object that changes meanwhile is an error."""
+        bucket, key = _split_file(url)
+        found = self._head(bucket, key)
+        if found is None:
+            raise StorageError(self._absence(bucket, key))
+        condition = {"S3.Client.get_object": {"IfMatch": found.etag}}
+        with _explained():
+            stream = smart_open.s3.open(
+                bucket,
+                key,
+                "rb",
+                client=self._client,
+                client_kwargs=condition if found.etag else None,
+                buffer_size=_CHUNK,
+                defer_seek=True,
+            )
+            if offset:
+                stream.seek(offset)
+        with stream:
+            yield _Download(stream, found)
+
+    def write(self, url: str, source: Source, advance: Advance) -> None:
+        """See ``Storage``; an object appears whole or not at all."""
+        bucket, key = _split_file(url)
+        os.lseek(source.descriptor, 0, os.SEEK_SET)
+        with _explained():
+            if source.size <= _ONE_REQUEST:
+                with os.fdopen(source.descriptor, "rb", closefd=False) as body:
+                    self._client.put_object(
+                        Bucket=bucket, Key=key, Body=body, ContentLength=source.size
+                    )
+                advance(source.size)
+                return
+            with self._large_writes:
+                self._write_parts(bucket, key, source=source, advance=advance)
+        self._verify(bucket, key, source.size)
+
+    def make_directory(self, url: str) -> None:
+        """See ``Storage``; there are none."""
+
+    def _write_parts(
+        self, bucket: str, key: str, *, source: Source, advance: Advance
+    ) -> None:
+        stream = smart_open.s3.open(
+            bucket,
+            key,
+            "wb",
+            client=self._client,
+            min_part_size=max(_PART, source.size // _MAX_PARTS + 1),
+        )
+        left = source.size
+        with stream:  # which aborts the upload if we leave by an exception
+            while left:
+                data = _read_exactly(source, min(_CHUNK, left))
+                stream.write(data)
+                left -= len(data)
+                advance(len(data))
+
+    def _verify(self, bucket: str, key: str, size: int) -> None:
+        try:
+            found = self._head(bucket, key)
+        except StorageError:
+            return  # the right to write does not imply the right to read
+        if found is None or found.size != size:
+            there = "nothing" if found is None else f"{found.size} bytes"
+            message = f"{size} bytes were sent and {there} arrived"
+            raise StorageError(message, transient=True)
+
+    def _head(self, bucket: str, key: str) -> Stat | None:
+        try:
+            with _explained():
+                found = self._client.head_object(Bucket=bucket, Key=key)
+        except StorageError as error:
+            if _code(error.__cause__) in ("404", "NoSuchKey", "NotFound"):
+                return None
+            raise
+        return Stat(size=found["ContentLength"], etag=found.get("ETag", ""))
+
+    def _absence(self, bucket: str, key: str) -> str:
+        """Say what is missing: the answer to HEAD does not tell."""
+        with _explained():
+            page = self._client.list_objects_v2(
+                Bucket=bucket, Prefix=_prefix(key), MaxKeys=1
+            )
+        if page.get("KeyCount"):
+            return "is a directory; give the input type DIRECTORY"
+        return "does not exist (404); check the key"
+
+
+class _Download:
+    """An object that arrives; satisfies ``ports.Reader``."""
+
+    executable = False
+    descriptor = None
+
+    def __init__(self, stream: Any, found: Stat) -> None:
+        self._stream: BinaryIO = stream
+        self.size = found.size
+        self.etag = found.etag
+
+    def read(self, size: int) -> bytes:
+        with _explained():
+            return self._stream.read(size)
+
+
+def _make_client(options: S3Options) -> "S3Client":
+    checksums: dict[str, Any] = {}
+    if options.endpoint:
+        # Many services other than AWS refuse the trailers of newer SDKs.
+        checksums = {
+            "request_checksum_calculation": "when_required",
+            "response_checksum_validation": "when_required",
+        }
+    config = Config(
+        signature_version=botocore.UNSIGNED if options.anonymous else None,
+        s3={"addressing_style": "path" if options.endpoint else "auto"},
+        retries={"mode": "standard", "max_attempts": 3},
+        connect_timeout=options.timeouts.connect.total_seconds(),
+        read_timeout=options.timeouts.stall.total_seconds(),
+        max_pool_connections=options.connections,
+        **checksums,
+    )
+    session = boto3.session.Session()
+    region = options.region or session.region_name
+    if options.endpoint and not region:
+        region = "us-east-1"  # what services without regions expect
+    try:
+        return session.client(
+            "s3",
+            region_name=region,
+            endpoint_url=options.endpoint or None,
+            config=config,
+        )
+    except (BotoCoreError, ValueError) as error:
+        message = f"filer.s3_endpoint or filer.s3_region is malformed: {error}"
+        raise StorageError(message) from error
+
+
+def _split(url: str) -> tuple[str, str]:
+    location = parse_url(url)
+    return location.host, location.path
+
+
+def _split_file(url: str) -> tuple[str, str]:
+    bucket, key = _split(url)
+    if not key:
+        raise StorageError("names a bucket, not a file")
+    return bucket, key
+
+
+def _prefix(key: str) -> str:
+    return key.rstrip("/") + "/" if key.strip("/") else ""
+
+
+def _read_exactly(source: Source, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        more = os.read(source.descriptor, size - len(data))
+        if not more:
+            raise StorageError("became shorter while it was sent", transient=True)
+        data += more
+    return data
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what boto3 and smart_open raise into ours."""
+    try:
+        yield
+    except (StorageError, HaltedError):
+        raise
+    except Exception as error:  # noqa: BLE001 - smart_open raises anything at all
+        explained, cause = _explain(error)
+        raise explained from cause
+
+
+def _explain(error: Exception) -> tuple[StorageError, BaseException]:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ClientError | BotoCoreError):
+        cause = getattr(cause, "backend_error", None) or cause.__cause__
+    if isinstance(cause, ClientError):
+        return _refusal(cause), cause
+    if isinstance(error, UnicodeEncodeError):
+        return StorageError("its name is not valid UTF-8, as S3 wants"), error
+    if isinstance(cause, NoCredentialsError | PartialCredentialsError):
+        return StorageError(
+            "no credentials for S3; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
+            "for the filer, or filer.s3_anonymous"
+        ), cause
+    if isinstance(cause, ParamValidationError):
+        return StorageError(f"is not a valid S3 url: {cause}"), cause
+    return explain_connection(cause or error), cause or error
+
+
+_DENIED = (
+    "access denied ({code}); check the credentials of the filer and the policy of the "
+    "bucket"
+)
+_KNOWN = {
+    "NoSuchBucket": 'the bucket does not exist ("{code}"); check its name and filer.s3_endpoint',
+    "404": "does not exist (404)",
+    "NoSuchKey": "does not exist (404); check the key",
+    "403": _DENIED,
+    "AccessDenied": _DENIED,
+    "InvalidAccessKeyId": _DENIED,
+    "SignatureDoesNotMatch": _DENIED,
+    "ExpiredToken": _DENIED,
+    "412": "changed while it was read ({code})",
+    "PreconditionFailed": "changed while it was read ({code})",
+}
+_PASSING = frozenset(
+    {"SlowDown", "RequestTimeout", "Throttling", "TooManyRequests", "412"}
+    | {"PreconditionFailed", "OperationAborted", "RequestTimeTooSkewed"}
+)
+
+
+def _refusal(error: ClientError) -> StorageError:
+    code = _code(error)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    message = error.response.get("Error", {}).get("Message", "")
+    text = _KNOWN.get(code, f"S3 refuses: {message} ({{code}})")
+    server_failed = status >= 500 or status == 429  # noqa: PLR2004 - HTTP
+    return StorageError(
+        text.replace("{code}", code), transient=server_failed or code in _PASSING
+    )
+
+
+def _code(error: BaseException | None) -> str:
+    if not isinstance(error, ClientError):
+        return ""
+    return str(error.response.get("Error", {}).get("Code", ""))

@@ -1,0 +1,95 @@
+"""Settings of the filer."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from tesk_runtime.logs import LogSettings
+from tesk_runtime.sections import GrpcSettings, LocalSettings
+
+
+class FilerSettings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """One transfer, and how storages are reached."""
+
+    task: Annotated[
+        str, Meta(description="Id of the task; given by the taskmaster.")
+    ] = ""
+    attempt: Annotated[
+        int, Meta(description="Number of the attempt; given by the taskmaster.", ge=0)
+    ] = 0
+    direction: Annotated[
+        Literal["inputs", "outputs"],
+        Meta(description="What to move; given by the taskmaster."),
+    ] = "inputs"
+    volume: Annotated[
+        str, Meta(description="Folder of the task volume; given by the taskmaster.")
+    ] = ""
+    token_file: Annotated[
+        str,
+        Meta(
+            description="File with the attempt's transfer token; given by the "
+            "taskmaster."
+        ),
+    ] = ""
+    parallel: Annotated[
+        int, Meta(description="Files that move at once.", ge=1, le=64)
+    ] = 8
+    missing_outputs: Annotated[
+        Literal["warn", "error"],
+        Meta(
+            description="An output that does not exist after the executors have "
+            "succeeded: a line in `system_logs`, or SYSTEM_ERROR."
+        ),
+    ] = "warn"
+    tries: Annotated[
+        int,
+        Meta(description="How often a file is tried while its error may pass.", ge=1),
+    ] = 5
+    backoff: Annotated[
+        timedelta,
+        Meta(
+            description="Longest wait, in seconds, before a file is tried again; it "
+            "doubles with each try, up to 30 s."
+        ),
+    ] = timedelta(seconds=1)
+    connect_timeout: Annotated[
+        timedelta, Meta(description="Seconds to wait for a connection to a storage.")
+    ] = timedelta(seconds=10)
+    stall_timeout: Annotated[
+        timedelta,
+        Meta(
+            description="Seconds without a byte after which a connection to a storage "
+            "is given up."
+        ),
+    ] = timedelta(seconds=60)
+    scheduler_patience: Annotated[
+        timedelta,
+        Meta(description="Seconds to wait for a scheduler that is away."),
+    ] = timedelta(minutes=10)
+    s3_endpoint: Annotated[
+        str,
+        Meta(
+            description="Url of an S3 service other than AWS. Credentials come from "
+            "the environment or files of the AWS tools."
+        ),
+    ] = ""
+    s3_region: Annotated[
+        str,
+        Meta(description="Region of the S3 service. Empty: as the AWS tools find it."),
+    ] = ""
+    s3_anonymous: Annotated[
+        bool, Meta(description="Do not sign requests to S3; for public buckets.")
+    ] = False
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that the filer reads."""
+
+    log: LogSettings = LogSettings()
+    grpc: GrpcSettings = GrpcSettings()
+    local: LocalSettings = LocalSettings()
+    filer: FilerSettings = FilerSettings()

@@ -1,0 +1,1 @@
+"""What goes where: decided from plain data, without touching a file."""

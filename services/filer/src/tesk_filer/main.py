@@ -1,0 +1,186 @@
+"""The filer's process: reads the environment, wires, moves, exits.
+
+Exit codes: 0 all arrived, 65 failed for good, 75 a new attempt may succeed,
+143 stopped by SIGTERM, 78 a setting is wrong.
+"""
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import NoReturn
+
+from tesk.v1 import transfer_service_pb2 as pb
+from tesk_filer.adapters.scheduler_client import SERVICE, Errand, SchedulerTransfers
+from tesk_filer.adapters.storage.choice import StorageChoice
+from tesk_filer.adapters.volume import FolderVolume
+from tesk_filer.config import FilerSettings, Settings
+from tesk_filer.ports import Storage, Transfers
+from tesk_filer.usecases.crew import Crew
+from tesk_filer.usecases.downloads import Downloads
+from tesk_filer.usecases.patience import Patience
+from tesk_filer.usecases.tally import Tally
+from tesk_filer.usecases.transfer import Ending, Move, Transfer
+from tesk_filer.usecases.uploads import Uploads
+from tesk_model.names import Attempt, is_task_id
+from tesk_model.task import TaskId
+from tesk_runtime import logs, settings
+from tesk_runtime.rpc.channel import open_channel
+from tesk_runtime.sections import read_token
+from tesk_runtime.shutdown import stop_on_signals
+
+_EX_CONFIG = 78  # sysexits.h
+_REPORT_INTERVAL = timedelta(seconds=1)
+_LONGEST_WAIT = timedelta(seconds=30)
+_LOGGER = logging.getLogger("tesk_filer")
+
+
+def main() -> NoReturn:
+    """Run one transfer and end the process."""
+    try:
+        config = settings.load(Settings, os.environ)
+        logs.configure("filer", config.log)
+        token = read_token(config.filer.token_file)
+        _check(config.filer)
+    except (settings.SettingsError, ValueError) as error:
+        sys.stderr.write(f"tesk-filer: {error}\n")
+        sys.exit(_EX_CONFIG)
+    ending = run(config, token=token, stop=stop_on_signals())
+    logging.shutdown()
+    # A thread that is stuck in a dead connection must not keep us.
+    os._exit(ending)
+
+
+def run(config: Settings, *, token: str, stop: threading.Event) -> Ending:
+    """Run the transfer that ``config`` describes until it ends or ``stop`` is set."""
+    filer = config.filer
+    incoming = filer.direction == "inputs"
+    errand = Errand(
+        attempt=Attempt(TaskId(filer.task), filer.attempt),
+        direction=pb.DIRECTION_INPUTS if incoming else pb.DIRECTION_OUTPUTS,
+    )
+    halt = threading.Event()
+    _pass_on(stop, halt)
+    tally = Tally(halt)
+    transfers = SchedulerTransfers(
+        open_channel(config.grpc.scheduler, token=token, retried=[SERVICE]),
+        errand,
+        patience=filer.scheduler_patience,
+        stop=stop,
+    )
+    crew = Crew(filer.parallel, halt, stops_at_failure=incoming)
+    transfer = Transfer(
+        move=_move(config, transfers=transfers, crew=crew, tally=tally, halt=halt),
+        transfers=transfers,
+        tally=tally,
+        halt=halt,
+        interval=_REPORT_INTERVAL,
+        warn=_LOGGER.warning,
+    )
+    try:
+        return transfer.run()
+    finally:
+        crew.close()
+
+
+def _move(
+    config: Settings,
+    *,
+    transfers: Transfers,
+    crew: Crew,
+    tally: Tally,
+    halt: threading.Event,
+) -> Move:
+    filer = config.filer
+    storages = StorageChoice(_makers(config))
+    volume = FolderVolume(Path(filer.volume))
+    patience = Patience(
+        tries=filer.tries, backoff=filer.backoff, longest=_LONGEST_WAIT, halt=halt
+    )
+    if filer.direction == "inputs":
+        return Downloads(
+            transfers=transfers,
+            storages=storages,
+            volume=volume,
+            crew=crew,
+            patience=patience,
+            tally=tally,
+        )
+    return Uploads(
+        transfers=transfers,
+        storages=storages,
+        volume=volume,
+        crew=crew,
+        patience=patience,
+        tally=tally,
+        tag=Attempt(TaskId(filer.task), filer.attempt).name,
+        missing_is_error=filer.missing_outputs == "error",
+    )
+
+
+# Each storage is imported when a url of its kind is met: boto3 and requests
+# cost a quarter of a second of CPU, more than a whole transfer of local files.
+# ruff: noqa: PLC0415
+
+
+def _makers(config: Settings) -> Mapping[str, Callable[[], Storage]]:
+    filer = config.filer
+
+    def local() -> Storage:
+        from tesk_filer.adapters.storage.local import LocalStorage
+
+        return LocalStorage(config.local.file_roots)
+
+    def http() -> Storage:
+        from tesk_filer.adapters.storage.http import HttpStorage
+        from tesk_filer.adapters.storage.network import Timeouts
+
+        return HttpStorage(
+            timeouts=Timeouts(connect=filer.connect_timeout, stall=filer.stall_timeout),
+            connections=filer.parallel,
+        )
+
+    def s3() -> Storage:
+        from tesk_filer.adapters.storage.network import Timeouts
+        from tesk_filer.adapters.storage.s3 import S3Options, S3Storage
+
+        return S3Storage(
+            S3Options(
+                endpoint=filer.s3_endpoint,
+                region=filer.s3_region,
+                anonymous=filer.s3_anonymous,
+                timeouts=Timeouts(
+                    connect=filer.connect_timeout, stall=filer.stall_timeout
+                ),
+                connections=filer.parallel * 2,
+            )
+        )
+
+    def ftp() -> Storage:
+        from tesk_filer.adapters.storage.ftp import FtpStorage
+        from tesk_filer.adapters.storage.network import Timeouts
+
+        return FtpStorage(
+            Timeouts(connect=filer.connect_timeout, stall=filer.stall_timeout)
+        )
+
+    return {"file": local, "http": http, "https": http, "s3": s3, "ftp": ftp}
+
+
+def _check(filer: FilerSettings) -> None:
+    if not is_task_id(filer.task) or filer.attempt < 1:
+        raise ValueError("filer.task and filer.attempt must name an attempt")
+    if not Path(filer.volume).is_dir() or not filer.volume:
+        message = f"filer.volume (TESK_FILER_VOLUME): {filer.volume} is not a folder"
+        raise ValueError(message)
+
+
+def _pass_on(stop: threading.Event, halt: threading.Event) -> None:
+    def wait() -> None:
+        stop.wait()
+        halt.set()
+
+    threading.Thread(target=wait, name="stop", daemon=True).start()

@@ -1,0 +1,127 @@
+"""Many files at once, in a bounded number of threads with a bounded queue."""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tesk_filer.ports import HaltedError, StorageError
+from tesk_model.errors import TeskError
+
+_LOGGER = logging.getLogger(__name__)
+_LAST_WORDS = timedelta(seconds=5)  # for work to notice that it is to stop
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A piece of work that failed; the message names it and the cause."""
+
+    message: str
+    transient: bool
+
+
+class Crew:
+    """Runs pieces of work; failures are collected, in order of their time."""
+
+    def __init__(
+        self, size: int, halt: threading.Event, *, stops_at_failure: bool
+    ) -> None:
+        """Run ``size`` pieces of work at a time, until ``halt`` is set.
+
+        Args:
+            size: Number of threads.
+            halt: No work starts after it is set, and none is waited for long.
+            stops_at_failure: The first failure sets ``halt``.
+        """
+        self._halt = halt
+        self._stops_at_failure = stops_at_failure
+        self._changed = threading.Condition()
+        self._room = size * 2
+        self._pending = 0
+        self._failures: list[Failure] = []
+        self._fatal: TeskError | None = None
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix="move")
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """What has failed so far."""
+        return tuple(self._failures)
+
+    def submit(self, name: str, work: Callable[[], None]) -> None:
+        """Run ``work`` soon; wait while too much is queued already.
+
+        Args:
+            name: Names the work in the message of its failure.
+            work: May raise StorageError.
+
+        Raises:
+            HaltedError: ``halt`` is set.
+        """
+        with self._changed:
+            while self._room == 0 and not self._halt.is_set():
+                self._changed.wait(0.2)
+            if self._halt.is_set():
+                raise HaltedError
+            self._room -= 1
+            self._pending += 1
+        self._threads.submit(self._run, name, work)
+
+    def call(self, name: str, work: Callable[[], None]) -> None:
+        """Run ``work`` at once, in this thread; failures are collected as well."""
+        try:
+            work()
+        except HaltedError:
+            return
+        except StorageError as error:
+            self._fail(Failure(f"{name}: {error.message}", error.transient))
+        except TeskError as error:
+            self._fatal = error
+            self.halt()
+        except Exception:
+            # A bug of ours in one file must not lose the verdict on all.
+            _LOGGER.exception("moving a file failed", extra={"file": name})
+            self._fail(Failure(f"{name}: internal error of the filer", transient=True))
+
+    def drain(self) -> None:
+        """Wait until no work is left.
+
+        Raises:
+            HaltedError: ``halt`` is set; work may be left running.
+            TeskError: What some work raised; it concerns the whole transfer.
+        """
+        with self._changed:
+            while self._pending and not self._halt.is_set():
+                self._changed.wait(0.2)  # a signal sets halt without waking us
+            if self._halt.is_set():
+                self._changed.wait_for(
+                    lambda: self._pending == 0, _LAST_WORDS.total_seconds()
+                )
+                raise self._fatal or HaltedError
+
+    def close(self) -> None:
+        """Give the threads back, without waiting for stuck ones."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self, name: str, work: Callable[[], None]) -> None:
+        try:
+            if not self._halt.is_set():
+                self.call(name, work)
+        finally:
+            with self._changed:
+                self._room += 1
+                self._pending -= 1
+                self._changed.notify_all()
+
+    def _fail(self, failure: Failure) -> None:
+        with self._changed:
+            self._failures.append(failure)
+        if self._stops_at_failure:
+            self.halt()
+
+    def halt(self) -> None:
+        """Set ``halt`` and wake whoever waits."""
+        self._halt.set()
+        with self._changed:
+            self._changed.notify_all()

@@ -1,0 +1,137 @@
+"""Bringing inputs into the volume."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+from tesk_filer.domain.downloads import Download, plan_downloads, title
+from tesk_filer.domain.locations import join
+from tesk_filer.ports import (
+    Cursor,
+    HaltedError,
+    Page,
+    Storage,
+    StorageError,
+    Storages,
+    Transfers,
+    Verdict,
+    Volume,
+)
+from tesk_filer.usecases.crew import Crew
+from tesk_filer.usecases.patience import Patience
+from tesk_filer.usecases.tally import Tally
+from tesk_filer.usecases.verdict import make_verdict
+
+
+class _Literal:
+    """Inline content, read like a file of a storage."""
+
+    etag = ""
+    executable = False
+    descriptor = None
+
+    def __init__(self, content: bytes) -> None:
+        self.size = len(content)
+        self._stream = io.BytesIO(content)
+
+    def read(self, size: int) -> bytes:
+        return self._stream.read(size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Downloads:
+    """Brings all inputs of a task; the first failure stops the rest."""
+
+    transfers: Transfers
+    storages: Storages
+    volume: Volume
+    crew: Crew
+    patience: Patience
+    tally: Tally
+    warnings: list[str] = field(default_factory=list)
+
+    def run(self) -> Verdict:
+        """Bring the inputs.
+
+        Raises:
+            HaltedError: The transfer was stopped from outside.
+        """
+        try:
+            self._bring(plan_downloads(self.transfers.inputs()))
+        except HaltedError:
+            if not self.crew.failures:
+                raise
+        return make_verdict(self.crew.failures, self.warnings, self.tally.progress())
+
+    def _bring(self, waves: list[list[Download]]) -> None:
+        for wave in waves:
+            for download in wave:
+                if download.is_directory:
+                    work = partial(self._submit_directory, download)
+                    self.crew.call(download.title, work)
+                else:
+                    size = None if download.url else len(download.content)
+                    self._submit(download.title, download, size)
+            if wave is waves[-1]:
+                self.tally.plan_is_whole()
+            self.crew.drain()
+
+    def _submit(self, name: str, file: Download, size: int | None) -> None:
+        self.tally.plan(size)
+        self.crew.submit(name, partial(self._fetch, file))
+
+    def _fetch(self, file: Download) -> None:
+        meter = self.tally.meter()
+
+        def move() -> None:
+            meter.start()
+            if not file.url:
+                self.volume.save(file.path, _Literal(file.content), meter.advance)
+                return
+            with self.storages.of(file.url).open(file.url) as reader:
+                self.volume.save(file.path, reader, meter.advance)
+
+        self.patience(move)
+        meter.done()
+
+    def _submit_directory(self, directory: Download) -> None:
+        storage = self.storages.of(directory.url)
+        self.volume.make_directory(directory.path)
+        for page in self._pages(storage, directory.url):
+            self.warnings.extend(f"{directory.title}: {note}" for note in page.notes)
+            for entry in page.entries:
+                _check_name(entry.name)
+                path = f"{directory.path.rstrip('/')}/{entry.name}"
+                if entry.is_directory:
+                    self.volume.make_directory(path)
+                    continue
+                url = join(directory.url, entry.name)
+                file = Download(
+                    field=directory.field,
+                    path=path,
+                    url=url,
+                    content=b"",
+                    is_directory=False,
+                )
+                self._submit(title(directory.field, path, url), file, entry.size)
+
+    def _pages(self, storage: Storage, url: str) -> Iterator[Page]:
+        cursor: Cursor = ()
+        while True:
+            page = self.patience(partial(storage.list, url, cursor))
+            yield page
+            cursor = page.cursor
+            if not cursor:
+                return
+
+
+def _check_name(name: str) -> None:
+    """Refuse a listed name that is no path below the directory.
+
+    Raises:
+        StorageError: Names with empty, ``.`` or ``..`` segments, or with NUL.
+    """
+    if not {"", ".", ".."}.isdisjoint(name.split("/")) or "\0" in name:
+        message = f"holds {name!r}, which cannot be the name of a file"
+        raise StorageError(message)

@@ -1,0 +1,66 @@
+"""Trying again what can pass: backoff with full jitter, as patient as is useful.
+
+Source:
+    AWS Architecture Blog, "Exponential Backoff And Jitter": full jitter.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import tenacity
+
+from tesk_filer.ports import HaltedError, StorageError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Repeats a call on a storage while its error is transient.
+
+    Attributes:
+        tries: How often a call is made at most.
+        backoff: Upper bound of the first wait; it doubles with each try.
+        longest: Upper bound of any wait that the storage did not ask for.
+        halt: Ends all waiting.
+    """
+
+    tries: int
+    backoff: timedelta
+    longest: timedelta
+    halt: threading.Event
+
+    def __call__(self, call: Callable[[], T]) -> T:
+        """Make ``call`` until it succeeds.
+
+        Raises:
+            StorageError: The last one, or the first that is not transient.
+            HaltedError: ``halt`` was set meanwhile.
+        """
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self.tries),
+            wait=self._wait,
+            retry=tenacity.retry_if_exception(_is_transient),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return retrying(call)
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        jittered = tenacity.wait_random_exponential(
+            multiplier=self.backoff.total_seconds(), max=self.longest.total_seconds()
+        )(state)
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after if isinstance(error, StorageError) else None
+        return max(jittered, asked.total_seconds()) if asked else jittered
+
+    def _sleep(self, seconds: float) -> None:
+        if self.halt.wait(seconds):
+            raise HaltedError
+
+
+def _is_transient(error: BaseException) -> bool:
+    return isinstance(error, StorageError) and error.transient

@@ -1,0 +1,129 @@
+"""Taking outputs out of the volume."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from tesk_filer.domain.downloads import title
+from tesk_filer.domain.locations import printable, without_userinfo
+from tesk_filer.domain.uploads import Remark, Upload, plan_uploads
+from tesk_filer.ports import (
+    StorageError,
+    Storages,
+    Transfers,
+    Verdict,
+    Volume,
+)
+from tesk_filer.usecases.crew import Crew
+from tesk_filer.usecases.patience import Patience
+from tesk_filer.usecases.tally import Tally
+from tesk_filer.usecases.verdict import make_verdict
+from tesk_model.task import Output, OutputFileLog
+
+_BATCH = 1000  # files recorded with one call; far below the limit of a message
+
+
+class Journal:
+    """Records what is uploaded, many files with one call."""
+
+    def __init__(self, transfers: Transfers) -> None:
+        """Record with ``transfers``."""
+        self._transfers = transfers
+        self._lock = threading.Lock()
+        self._files: list[OutputFileLog] = []
+
+    def add(self, file: OutputFileLog) -> None:
+        """Record ``file``, now or with later ones."""
+        with self._lock:
+            self._files.append(file)
+            full = self._files if len(self._files) >= _BATCH else []
+            if full:
+                self._files = []
+        self._send(full)
+
+    def flush(self) -> None:
+        """Record everything that is not recorded yet."""
+        with self._lock:
+            rest, self._files = self._files, []
+        self._send(rest)
+
+    def _send(self, files: Sequence[OutputFileLog]) -> None:
+        if files:
+            self._transfers.add_outputs(files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploads:
+    """Takes all outputs of a task; a failure does not keep the others back.
+
+    Attributes:
+        tag: Names the attempt in temporary files of storages.
+        missing_is_error: An output that does not exist fails the task.
+    """
+
+    transfers: Transfers
+    storages: Storages
+    volume: Volume
+    crew: Crew
+    patience: Patience
+    tally: Tally
+    tag: str
+    missing_is_error: bool
+    warnings: list[str] = field(default_factory=list)
+
+    def run(self) -> Verdict:
+        """Take the outputs.
+
+        Raises:
+            HaltedError: The transfer was stopped from outside.
+        """
+        journal = Journal(self.transfers)
+        for index, output in enumerate(self.transfers.outputs()):
+            name = title(f"outputs[{index}]", output.path, output.url)
+            self.crew.call(name, partial(self._submit, index, output, journal))
+        self.tally.plan_is_whole()
+        self.crew.drain()
+        journal.flush()
+        return make_verdict(self.crew.failures, self.warnings, self.tally.progress())
+
+    def _submit(self, index: int, output: Output, journal: Journal) -> None:
+        self.storages.of(output.url)  # a bad url fails before a file is looked for
+        label = f"outputs[{index}]"
+        for item in plan_uploads(output, self.volume):
+            if isinstance(item, Remark):
+                self._remark(label, item)
+            elif item.is_directory:
+                storage = self.storages.of(item.url)
+                self.patience(partial(storage.make_directory, item.url))
+            else:
+                self.tally.plan(item.size)
+                self.crew.submit(
+                    title(label, item.path, item.url),
+                    partial(self._send, item, f"{self.tag}-{index}", journal),
+                )
+
+    def _remark(self, label: str, remark: Remark) -> None:
+        if remark.missing and self.missing_is_error:
+            raise StorageError(remark.message)
+        self.warnings.append(f"{label}: {remark.message}")
+
+    def _send(self, item: Upload, tag: str, journal: Journal) -> None:
+        meter = self.tally.meter()
+        storage = self.storages.of(item.url)
+
+        def move() -> int:
+            meter.start()
+            with self.volume.open(item.path, tag) as source:
+                storage.write(item.url, source, meter.advance)
+                return source.size
+
+        size = self.patience(move)
+        meter.done()
+        journal.add(
+            OutputFileLog(
+                url=printable(without_userinfo(item.url)),
+                path=printable(item.path),
+                size_bytes=size,
+            )
+        )

@@ -1,0 +1,124 @@
+"""A scheduler that knows one transfer only, behind real gRPC."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from tesk.v1 import transfer_service_pb2 as pb
+from tesk.v1 import transfer_service_pb2_grpc as pb_grpc
+from tesk_filer.ports import Progress, Verdict
+from tesk_model.errors import ConflictError, PermissionDeniedError, UnavailableError
+from tesk_model.names import Attempt
+from tesk_model.task import Input, Output, Task, TaskId
+from tesk_runtime.rpc.interceptors import ErrorInterceptor, bearer_token
+from tesk_runtime.rpc.server import RpcServer
+from tesk_runtime.rpc.wire import task_to_wire
+
+ATTEMPT = Attempt(TaskId("t1"), 1)
+TOKEN = "the-transfer-token"
+
+
+@dataclass
+class TransferRecord:
+    """What a filer is to do, and what it said.
+
+    Attributes:
+        uploaded: Size by (url, path).
+        outages: So many calls are refused as UNAVAILABLE first.
+        is_over: The attempt has ended; everything is refused.
+    """
+
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    address: str = ""
+    uploaded: dict[tuple[str, str], int] = field(default_factory=dict)
+    verdicts: list[Verdict] = field(default_factory=list)
+    reports: list[Progress] = field(default_factory=list)
+    outages: int = 0
+    is_over: bool = False
+    reported: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The one that stands."""
+        return self.verdicts[-1]
+
+
+class _Servicer(pb_grpc.TransferServiceServicer):
+    def __init__(self, record: TransferRecord) -> None:
+        self._record = record
+
+    def GetTransfer(self, request: Any, context: Any) -> pb.GetTransferResponse:  # noqa: N802
+        self._admit(request, context)
+        task = task_to_wire(
+            Task(inputs=self._record.inputs, outputs=self._record.outputs)
+        )
+        if request.direction == pb.DIRECTION_INPUTS:
+            return pb.GetTransferResponse(inputs=task.inputs)
+        return pb.GetTransferResponse(outputs=task.outputs)
+
+    def ReportProgress(self, request: Any, context: Any) -> pb.ReportProgressResponse:  # noqa: N802
+        self._admit(request, context)
+        self._record.reports.append(
+            Progress(
+                files_done=request.files_done,
+                files_total=request.files_total,
+                bytes_done=request.bytes_done,
+                bytes_total=request.bytes_total,
+            )
+        )
+        self._record.reported.set()
+        return pb.ReportProgressResponse()
+
+    def AddOutputFiles(self, request: Any, context: Any) -> pb.AddOutputFilesResponse:  # noqa: N802
+        self._admit(request, context)
+        for file in request.files:
+            self._record.uploaded[file.url, file.path] = file.size_bytes
+        return pb.AddOutputFilesResponse()
+
+    def FinishTransfer(self, request: Any, context: Any) -> pb.FinishTransferResponse:  # noqa: N802
+        self._admit(request, context)
+        self._record.verdicts.append(
+            Verdict(
+                error=request.error,
+                transient=request.transient,
+                warnings=tuple(request.warnings),
+                files=request.files,
+                bytes=request.bytes,
+            )
+        )
+        return pb.FinishTransferResponse()
+
+    def _admit(self, request: Any, context: Any) -> None:
+        if self._record.outages > 0:
+            self._record.outages -= 1
+            raise UnavailableError("restarting")
+        if bearer_token(dict(context.invocation_metadata())) != TOKEN:
+            raise PermissionDeniedError("the token is not of this attempt")
+        attempt = (request.attempt.task_id, request.attempt.number)
+        if self._record.is_over or attempt != (ATTEMPT.task_id, ATTEMPT.number):
+            raise ConflictError("the attempt is over")
+
+
+@contextmanager
+def transfer_server(record: TransferRecord) -> Iterator[TransferRecord]:
+    """Serve ``record`` until the end of the block; sets its address."""
+    service = pb.DESCRIPTOR.services_by_name["TransferService"].full_name
+    server = RpcServer(
+        services=[service],
+        register=lambda grpc_server: pb_grpc.add_TransferServiceServicer_to_server(
+            _Servicer(record), grpc_server
+        ),
+        interceptors=[ErrorInterceptor(logging.getLogger(__name__))],
+        threads=4,
+    )
+    port = server.start("127.0.0.1:0")
+    record.address = f"127.0.0.1:{port}"
+    try:
+        yield record
+    finally:
+        server.stop(timedelta())

@@ -1,0 +1,150 @@
+"""A real HTTP server that takes files, asks for a password, and fails on demand."""
+
+import base64
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote, urlsplit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What goes wrong with one request.
+
+    Attributes:
+        status: Answered instead of the truth, if set.
+        cut_at: So many bytes of the file are sent, then the connection is cut.
+        seconds: The answer waits for so long.
+        location: Where a redirecting status leads.
+    """
+
+    status: int = 0
+    retry_after: str = ""
+    cut_at: int | None = None
+    seconds: float = 0
+    location: str = ""
+
+
+@dataclass
+class HttpFiles:
+    """What a server holds, by decoded path (``/a b``), and what it was asked."""
+
+    url: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    faults: dict[str, list[Fault]] = field(default_factory=lambda: defaultdict(list))
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    authorizations: list[str] = field(default_factory=list)
+    user: str = ""
+    password: str = ""
+
+    @property
+    def url_with_password(self) -> str:
+        """Url with user and password in it."""
+        return self.url.replace("://", f"://{self.user}:{self.password}@")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    state: HttpFiles
+
+    def do_GET(self) -> None:
+        self._show(with_body=True)
+
+    def do_HEAD(self) -> None:
+        self._show(with_body=False)
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        fault = self._begin()
+        if fault is None:
+            return
+        is_new = self._path not in self.state.files
+        self.state.files[self._path] = body
+        self._answer(201 if is_new else 204)
+
+    @property
+    def _path(self) -> str:
+        return unquote(urlsplit(self.path).path)
+
+    def _begin(self) -> Fault | None:
+        """Record the request; return its fault, or None if it is answered."""
+        state = self.state
+        state.requests.append((self.command, self._path))
+        authorization = self.headers.get("Authorization", "")
+        state.authorizations.append(authorization)
+        planned = state.faults[self._path]
+        fault = planned.pop(0) if planned else Fault()
+        time.sleep(fault.seconds)
+        wanted = base64.b64encode(f"{state.user}:{state.password}".encode()).decode()
+        if fault.status:
+            self._answer(
+                fault.status,
+                Retry_After=fault.retry_after,
+                Location=fault.location,
+            )
+        elif state.user and authorization != f"Basic {wanted}":
+            self._answer(401, WWW_Authenticate="Basic")
+        else:
+            return fault
+        return None
+
+    def _show(self, *, with_body: bool) -> None:
+        fault = self._begin()
+        if fault is None:
+            return
+        content = self.state.files.get(self._path)
+        if content is None:
+            self._answer(404)
+            return
+        first = 0
+        if (requested := self.headers.get("Range", "")).startswith("bytes="):
+            first = int(requested.removeprefix("bytes=").partition("-")[0])
+        self.send_response(206 if first else 200)
+        if first:
+            total = len(content)
+            self.send_header("Content-Range", f"bytes {first}-{total - 1}/{total}")
+        self.send_header("Content-Length", str(len(content) - first))
+        self.send_header("ETag", f'"{hash(content)}"')
+        self.end_headers()
+        if with_body:
+            self.wfile.write(content[first : fault.cut_at])
+            self.close_connection = fault.cut_at is not None
+
+    def _answer(self, status: int, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            if value:
+                self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base class
+        """Say nothing."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that hang up."""
+
+
+@contextmanager
+def http_server(*, user: str = "", password: str = "") -> Iterator[HttpFiles]:
+    """Serve until the end of the block; with ``user``, ask for the password."""
+    state = HttpFiles(user=user, password=password)
+    handler = type("Handler", (_Handler,), {"state": state})
+    server = _Server(("127.0.0.1", 0), handler)
+    state.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
