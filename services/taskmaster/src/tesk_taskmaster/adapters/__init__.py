@@ -1,0 +1,1 @@
+"""What the taskmaster uses of the outside world, one adapter per port."""

@@ -1,0 +1,154 @@
+"""The engine's HTTP API as the rest of the adapter sees it; owner of the SDK.
+
+Two things can go wrong with a call, and callers treat them differently: the
+engine says no (``EngineRefusedError``), or it says nothing because it is down
+or being restarted (``EngineSilentError``), and then the call may have happened.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from docker import APIClient
+from docker.errors import APIError, DockerException, NotFound
+
+_CHUNK = 64 * 1024
+
+
+class EngineSilentError(Exception):
+    """The engine did not answer; whether the call took effect is unknown."""
+
+
+class EngineRefusedError(Exception):
+    """The engine answered that it cannot do it; the message is its own."""
+
+
+class ContainerApi:
+    """Docker Engine API calls; a container or image that is absent is None."""
+
+    def __init__(self, client: APIClient) -> None:
+        # The SDK's types are incomplete, and narrower than what it takes.
+        self._client: Any = client
+
+    def info(self) -> Mapping[str, Any]:
+        """Return what the engine tells of itself."""
+        with _translated():
+            info: Mapping[str, Any] = self._client.info()
+            return info
+
+    def inspect(self, name: str) -> Mapping[str, Any] | None:
+        """Return the container, or None."""
+        return self._unless_absent(lambda: self._client.inspect_container(name))
+
+    def inspect_image(self, image: str) -> Mapping[str, Any] | None:
+        """Return the image, or None if it is not on this machine."""
+        return self._unless_absent(lambda: self._client.inspect_image(image))
+
+    def images(self) -> Sequence[str]:
+        """Return the ids of the images on this machine."""
+        with _translated():
+            return [image["Id"] for image in self._client.images()]
+
+    def list(self, labels: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
+        """Return all containers, running or not, that carry all the labels."""
+        wanted = [f"{key}={value}" for key, value in labels.items()]
+        with _translated():
+            found = self._client.containers(all=True, filters={"label": wanted})
+        # Engines disagree on how several filters combine.
+        return [
+            container
+            for container in found
+            if labels.items() <= (container.get("Labels") or {}).items()
+        ]
+
+    def create(self, name: str, config: Mapping[str, Any]) -> None:
+        """Create a container from the JSON body of ``POST /containers/create``."""
+        with _translated():
+            self._client.create_container_from_config(dict(config), name)
+
+    def start(self, name: str) -> None:
+        """Start a container; one that runs already is left alone."""
+        with _translated():
+            self._client.start(name)
+
+    def wait(self, name: str, seconds: float) -> None:
+        """Return when the container is not running, or after ``seconds``.
+
+        Raises:
+            EngineSilentError: The engine is down, or the time is over: the SDK
+                reports both in the same ways.
+        """
+
+        def call() -> Mapping[str, Any]:
+            answer: Mapping[str, Any] = self._client.wait(name, timeout=seconds)
+            return answer
+
+        self._unless_absent(call)
+
+    def stop(self, name: str, grace_seconds: int) -> None:
+        """Send SIGTERM and, after the grace, SIGKILL; return when it has ended."""
+
+        def call() -> Mapping[str, Any]:
+            self._client.stop(name, timeout=grace_seconds)
+            return {}
+
+        self._unless_absent(call)
+
+    def remove(self, name: str) -> None:
+        """Kill and remove a container and its anonymous volumes."""
+
+        def kill() -> Mapping[str, Any]:
+            # A forced removal alone waits for SIGTERM to work on some engines.
+            self._client.kill(name)
+            return {}
+
+        def remove() -> Mapping[str, Any]:
+            self._client.remove_container(name, v=True, force=True)
+            return {}
+
+        with suppress(EngineRefusedError):  # It may not run.
+            self._unless_absent(kill)
+        self._unless_absent(remove)
+
+    def logs(self, name: str, lines: int | None) -> Iterator[bytes]:
+        """Yield the raw, multiplexed log in pieces.
+
+        Args:
+            name: Of the container.
+            lines: How many of the last log records; None for all.
+        """
+        client = self._client
+        url = f"{client.base_url}/v{client.api_version}/containers/{name}/logs"
+        params = {"stdout": 1, "stderr": 1, "tail": "all" if lines is None else lines}
+        with (
+            _translated(),
+            client.get(url, params=params, stream=True, timeout=60) as answer,
+        ):
+            if answer.ok:
+                yield from answer.iter_content(_CHUNK)
+
+    def pull(self, image: str) -> Iterator[Mapping[str, Any]]:
+        """Pull an image and yield the engine's progress messages."""
+        with _translated():
+            yield from self._client.pull(image, stream=True, decode=True)
+
+    def _unless_absent(
+        self, call: Callable[[], Mapping[str, Any]]
+    ) -> Mapping[str, Any] | None:
+        with _translated():
+            try:
+                return call()
+            except NotFound:
+                return None
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except APIError as error:
+        raise EngineRefusedError(error.explanation or str(error)) from error
+    except DockerException as error:
+        raise EngineRefusedError(str(error)) from error
+    except OSError as error:  # What requests raises for connections is one.
+        raise EngineSilentError(str(error)) from error

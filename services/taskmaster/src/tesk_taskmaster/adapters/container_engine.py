@@ -1,0 +1,289 @@
+"""Runs executors in containers of a Docker-compatible engine (Docker, Podman).
+
+Everything is found again by the container's name and labels and the run's own
+folder, so a process that is killed at any moment leaves a state to go on from:
+no container, one that was never started, one that runs, one that has ended. A
+container is started only while it was never started, so nothing runs twice.
+
+The engine may be down for a while (it is updated, the machine is busy): calls
+are repeated, since each is idempotent, and the run goes on when it answers.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tesk_model.errors import UnavailableError
+from tesk_model.names import Attempt
+from tesk_taskmaster.adapters.container_api import (
+    ContainerApi,
+    EngineRefusedError,
+    EngineSilentError,
+)
+from tesk_taskmaster.adapters.container_cleaning import remove_tree
+from tesk_taskmaster.adapters.container_config import (
+    HOME_LABEL,
+    EngineTraits,
+    attempt_labels,
+    container_config,
+    labelled_attempt,
+    run_labels,
+)
+from tesk_taskmaster.adapters.container_files import RunFiles
+from tesk_taskmaster.adapters.container_images import ImageStore
+from tesk_taskmaster.adapters.container_logs import (
+    FIRST_RECORDS,
+    StreamTails,
+    read_frames,
+    read_log_file,
+)
+from tesk_taskmaster.adapters.container_outcome import (
+    NEVER_STARTED,
+    outcome_of,
+)
+from tesk_taskmaster.adapters.container_starts import PendingStart, PendingStarts
+from tesk_taskmaster.ports import (
+    ExecutorRun,
+    Say,
+    StepFailedError,
+    StepResult,
+    Tails,
+)
+
+_T = TypeVar("_T")
+_PATIENCE = 60.0  # seconds of silence until a call gives up
+_PAUSE = 0.5  # seconds between two tries
+
+_log = logging.getLogger(__name__)
+
+
+class ContainerEngine:
+    """The ``Engine`` port on containers."""
+
+    def __init__(
+        self, api: ContainerApi, *, traits: EngineTraits, launcher: Path, home: Path
+    ) -> None:
+        """Use the engine behind ``api``; see ``open_container_engine``."""
+        self._api = api
+        self._traits = traits
+        self._launcher = launcher.resolve()
+        self._home = home.resolve()
+        self._images = ImageStore(api)
+        self._starts = PendingStarts()
+
+    def notes(self) -> Sequence[str]:
+        """Return which limits this engine does not enforce."""
+        return self._traits.notes()
+
+    def start(self, run: ExecutorRun, say: Say) -> None:
+        """Start, or adopt; pulls the image and says how far that is."""
+        with self._starts.begun(run) as begun:
+            try:
+                self._patiently(lambda: self._start(run, say, begun), say)
+            except UnavailableError as error:
+                raise StepFailedError(error.message, lost=True) from error
+
+    def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
+        """Wait for the end; an engine that is down meanwhile is waited for."""
+        deadline = time.monotonic() + timeout.total_seconds()
+        pause = 0.0
+        while (result := self._result(run)) is None:
+            _pause(min(pause, deadline - time.monotonic()))
+            if (left := deadline - time.monotonic()) <= 0:
+                return None
+            # Silence means that the time is over or the engine down: look again.
+            with suppress(EngineSilentError, EngineRefusedError):
+                self._api.wait(run.name, left)
+            pause = _PAUSE
+        return result
+
+    def tails(self, run: ExecutorRun) -> Tails:
+        """Return what the executor has printed last.
+
+        A redirected stream is read from its file while the executor runs; at
+        the end the launcher copies its tail into the container's log.
+        """
+        container = self._patiently(lambda: self._api.inspect(run.name))
+        if container is None or container["State"]["Status"] in NEVER_STARTED:
+            return Tails(b"", b"")
+        logged = self._logged(run.name, container)
+        if not container["State"].get("Running"):
+            return logged
+        executor, files = run.step.executor, RunFiles(run)
+        return Tails(
+            files.tail(executor.stdout) or logged.stdout,
+            files.tail(executor.stderr) or logged.stderr,
+        )
+
+    def stop(self, run: ExecutorRun, grace: timedelta) -> None:
+        """Stop the container; a start that is under way is given up."""
+        self._starts.halt(lambda other: other.name == run.name)
+        RunFiles(run).mark_stopped()
+        seconds = max(0, math.ceil(grace.total_seconds()))
+        self._patiently(lambda: self._stop(run.name, seconds))
+
+    def remove(self, attempt: Attempt) -> None:
+        """Kill and remove the attempt's containers.
+
+        Raises:
+            UnavailableError: The engine does not do it.
+        """
+        self._starts.halt(lambda other: other.attempt == attempt)
+        labels = attempt_labels(attempt, self._home)
+        deadline = time.monotonic() + _PATIENCE
+        while found := self._patiently(lambda: self._api.list(labels)):
+            if time.monotonic() > deadline:
+                raise UnavailableError(
+                    f"the container engine does not remove containers of {attempt.name}"
+                )
+            for container in found:
+                self._patiently(partial(self._remove, container["Id"]))
+
+    def attempts(self) -> Sequence[Attempt]:
+        """List the attempts of which there are containers."""
+        labels = {HOME_LABEL: str(self._home)}
+        found = self._patiently(lambda: self._api.list(labels))
+        attempts = {labelled_attempt(container["Labels"]) for container in found}
+        return sorted(attempt for attempt in attempts if attempt is not None)
+
+    def clean(self, folder: Path) -> None:
+        """Delete a folder in which executors wrote, whoever owns what is in it.
+
+        Programs in containers often run as root. Where this process does not,
+        it may not delete what they made; see ``container_cleaning``.
+
+        Raises:
+            UnavailableError: It cannot be deleted; the message says why.
+        """
+        self._patiently(lambda: remove_tree(folder, api=self._api, home=self._home))
+
+    def _start(self, run: ExecutorRun, say: Say, begun: PendingStart) -> None:
+        container = self._api.inspect(run.name)
+        if container is None:
+            self._images.ensure(run.step.executor.image, say, begun.halted)
+        with begun.unless_halted():
+            if container is None:
+                container = self._create(run)
+            labels = container["Config"]["Labels"] or {}
+            if not run_labels(run, self._home).items() <= labels.items():
+                raise StepFailedError(
+                    f"the name {run.name} is taken by a container that is not ours"
+                )
+            if container["State"]["Status"] in NEVER_STARTED:
+                self._launch(run)
+
+    def _create(self, run: ExecutorRun) -> Mapping[str, Any]:
+        files = RunFiles(run)
+        files.refuse_links()
+        config = container_config(
+            run,
+            launcher=self._launcher,
+            report=files.make_report(),
+            home=self._home,
+            traits=self._traits,
+        )
+        refusal = "it vanished"
+        try:
+            self._api.create(run.name, config)
+        except EngineRefusedError as error:
+            # Perhaps a call that we gave up as unanswered has made it.
+            refusal = str(error)
+        container = self._api.inspect(run.name)
+        if container is None:
+            raise StepFailedError(
+                f"the container of {run.step.executor.image} cannot be created: "
+                f"{refusal}"
+            )
+        return container
+
+    def _launch(self, run: ExecutorRun) -> None:
+        try:
+            self._api.start(run.name)
+        except EngineRefusedError as error:
+            raise StepFailedError(
+                f"the container of {run.step.executor.image} cannot be started: {error}"
+            ) from error
+
+    def _stop(self, name: str, seconds: int) -> None:
+        try:
+            self._api.stop(name, seconds)
+        except EngineRefusedError:
+            container = self._api.inspect(name)
+            if container is not None and container["State"].get("Running"):
+                raise
+
+    def _remove(self, name: str) -> None:
+        try:
+            self._api.remove(name)
+        except EngineRefusedError as error:
+            # It may be on its way out already; the caller looks again.
+            _log.warning(
+                "container not removed", extra={"container": name, "cause": str(error)}
+            )
+            _pause(_PAUSE)
+
+    def _result(self, run: ExecutorRun) -> StepResult | None:
+        try:
+            container = self._api.inspect(run.name)
+        except EngineSilentError as error:
+            _log.warning(
+                "container engine silent",
+                extra={"container": run.name, "cause": str(error)},
+            )
+            return None
+        files = RunFiles(run)
+        return outcome_of(
+            container,
+            files.report(),
+            ram=run.ram,
+            was_stopped=files.was_stopped,
+        )
+
+    def _logged(self, name: str, container: Mapping[str, Any]) -> Tails:
+        if self._traits.is_podman:
+            try:
+                return read_log_file(Path(container["LogPath"]))
+            except OSError:
+                pass  # A rootful engine's log, and we are not root.
+        kept = StreamTails()
+        frames = self._patiently(
+            lambda: read_frames(self._api.logs(name, FIRST_RECORDS), kept)
+        )
+        if frames < FIRST_RECORDS or kept.are_full:
+            return kept.tails()
+        kept = StreamTails()
+        self._patiently(lambda: read_frames(self._api.logs(name, None), kept))
+        return kept.tails()
+
+    def _patiently(self, call: Callable[[], _T], say: Say | None = None) -> _T:
+        """Repeat an idempotent call while the engine is silent.
+
+        Raises:
+            UnavailableError: It refused, or was silent for too long.
+        """
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return call()
+            except EngineRefusedError as error:
+                raise UnavailableError(f"the container engine: {error}") from error
+            except EngineSilentError as error:
+                if time.monotonic() > deadline:
+                    raise UnavailableError(
+                        f"the container engine does not answer: {error}"
+                    ) from error
+                if say is not None:
+                    say("waiting for the container engine, which does not answer")
+                _pause(_PAUSE)
+
+
+def _pause(seconds: float) -> None:
+    if seconds > 0:
+        threading.Event().wait(seconds)

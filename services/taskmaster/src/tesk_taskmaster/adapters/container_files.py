@@ -1,0 +1,91 @@
+"""Files of a run on this machine: report, stop mark, redirected streams, mounts.
+
+The volume is a stranger's: an executor may have left any link in it, so nothing
+in it is opened or mounted through one that leads out.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from tesk_runtime.beneath import Beneath
+from tesk_taskmaster.adapters.container_logs import TAIL
+from tesk_taskmaster.adapters.container_outcome import Report, parse_report
+from tesk_taskmaster.ports import ExecutorRun, StepFailedError
+
+_REPORT_SIZE = 4096
+
+
+class RunFiles:
+    """The files of one run."""
+
+    def __init__(self, run: ExecutorRun) -> None:
+        self._run = run
+        self._report = run.folder / "report"
+        self._stopped = run.folder / "stopped"
+
+    def make_report(self) -> Path:
+        """Make the file that the launcher, as any user, reports into."""
+        self._report.touch()
+        self._report.chmod(0o666)
+        return self._report.resolve()
+
+    def report(self) -> Report | None:
+        """Return the launcher's report, if it is there."""
+        try:
+            with self._report.open("rb") as file:
+                return parse_report(file.read(_REPORT_SIZE))
+        except OSError:
+            return None
+
+    def mark_stopped(self) -> None:
+        """Remember, also over a crash, that TESK asked for the end."""
+        if self._run.folder.is_dir():
+            self._stopped.touch()
+
+    @property
+    def was_stopped(self) -> bool:
+        """Tell whether TESK asked for the end."""
+        return self._stopped.exists()
+
+    def refuse_links(self) -> None:
+        """See to it that each mount is what the plan says.
+
+        An earlier executor could have replaced a folder of the volume by a link
+        to any place of this machine, and a mount would follow it.
+
+        Raises:
+            StepFailedError: A mount is missing or leads elsewhere.
+        """
+        volume = self._run.volume
+        root = volume.resolve()
+        for mount in self._run.mounts:
+            if not mount.source.is_relative_to(volume):
+                continue
+            expected = root / mount.source.relative_to(volume)
+            try:
+                actual = mount.source.resolve(strict=True)
+            except OSError as error:
+                raise StepFailedError(
+                    f"{mount.target} cannot be mounted: {error.strerror}"
+                ) from error
+            if actual != expected:
+                raise StepFailedError(
+                    f"{mount.target} cannot be mounted: it was replaced by a link"
+                )
+
+    def tail(self, path: str | None) -> bytes:
+        """Return the last 64 KiB of a redirected stream; what is not there is empty."""
+        if path is None:
+            return b""
+        try:
+            file = Beneath(self._run.volume).open(path, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
+            return b""
+        try:
+            status = os.fstat(file)
+            if not stat.S_ISREG(status.st_mode):
+                return b""
+            return os.pread(file, TAIL, max(0, status.st_size - TAIL))
+        finally:
+            os.close(file)

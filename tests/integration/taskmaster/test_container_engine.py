@@ -1,0 +1,433 @@
+"""The container engine on a real Docker-compatible engine."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from builders import make_executor
+from tesk_model.errors import UnavailableError
+from tesk_model.names import Attempt
+from tesk_model.task import TaskId
+from tesk_taskmaster.adapters.container_api import ContainerApi
+from tesk_taskmaster.adapters.container_cleaning import empty_by_container
+from tesk_taskmaster.adapters.container_discovery import open_container_engine
+from tesk_taskmaster.adapters.container_engine import ContainerEngine
+from tesk_taskmaster.domain.plan import ExecutorStep, Mount
+from tesk_taskmaster.ports import (
+    ExecutorRun,
+    HostMount,
+    StepFailedError,
+    StepResult,
+    Tails,
+)
+
+pytestmark = pytest.mark.engine
+
+REPOSITORY = Path(__file__).parents[3]
+LONG = timedelta(seconds=60)
+MIB = 1024**2
+ALL_BYTES = bytes(range(256)) * 4
+
+
+def silent(_: str) -> None:
+    """Nobody listens."""
+
+
+class Workplace:
+    """A home of one TESK with one task, whose executors are run one by one."""
+
+    def __init__(self, home: Path, engine: ContainerEngine) -> None:
+        self.home = home
+        self.engine = engine
+        self.attempt = Attempt(TaskId(f"t{uuid4().hex[:12]}"), 1)
+        self.volume = home / "volume"
+        self.volume.mkdir()
+        self.volume.chmod(0o777)
+
+    def make_run(self, *command: str, index: int = 0, **fields: object) -> ExecutorRun:
+        """Return a run of busybox that sees /work, unless ``fields`` say else."""
+        collect = fields.pop("collect", ())
+        ram = fields.pop("ram", 256 * MIB)
+        assert isinstance(collect, tuple)
+        assert isinstance(ram, int)
+        work, folder = self.volume / "work", self.home / f"x{index}"
+        work.mkdir(exist_ok=True)
+        work.chmod(0o777)
+        folder.mkdir(exist_ok=True)
+        return ExecutorRun(
+            name=f"{self.attempt.name}-x{index}",
+            attempt=self.attempt,
+            step=ExecutorStep(
+                index=index,
+                executor=make_executor(command=command, **fields),
+                mounts=(Mount(path="/work"),),
+                collect=collect,
+            ),
+            mounts=(HostMount(source=work, target="/work", is_file=False),),
+            folder=folder,
+            volume=self.volume,
+            cpu_cores=1,
+            ram=ram,
+        )
+
+    def make_fifo(self, name: str) -> Path:
+        """Make a pipe in /work; reading and writing wait for the other end."""
+        fifo = self.volume / "work" / name
+        os.mkfifo(fifo)
+        fifo.chmod(0o666)
+        return fifo
+
+    def finish(self, run: ExecutorRun) -> tuple[StepResult, Tails]:
+        """Run to the end."""
+        self.engine.start(run, silent)
+        result = self.engine.wait(run, LONG)
+        assert result is not None
+        return result, self.engine.tails(run)
+
+
+OpenEngine = Callable[[Path], ContainerEngine]
+
+
+@pytest.fixture(scope="session")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("launcher") / "launcher"
+    source = REPOSITORY / "services/taskmaster/launcher"
+    subprocess.run(["make", "-s", "-C", str(source), f"OUT={target}"], check=True)
+    return target
+
+
+@pytest.fixture
+def open_engine(launcher: Path) -> OpenEngine:
+    def open_one(home: Path) -> ContainerEngine:
+        try:
+            return open_container_engine(os.environ, launcher=launcher, home=home)
+        except UnavailableError as error:
+            pytest.skip(error.message)
+
+    return open_one
+
+
+@pytest.fixture
+def place(tmp_path: Path, open_engine: OpenEngine) -> Iterator[Workplace]:
+    place = Workplace(tmp_path, open_engine(tmp_path))
+    yield place
+    place.engine.remove(place.attempt)
+
+
+@pytest.fixture
+def api(place: Workplace) -> ContainerApi:
+    return place.engine._api
+
+
+def test_argv_and_env_are_exact_and_streams_apart(place: Workplace) -> None:
+    words = (
+        "",
+        "two words",
+        'it\'s "quoted"',
+        "line\nbreak",
+        "$(HOME) $HOME",
+        "ünï☃",
+        "-n",
+    )
+    env = {"EMPTY": "", "LINES": "a\nb=c", "DOLLAR": "$(HOME) $PATH", "WORD": "☃"}
+    script = (
+        'printf "<%s>" "$@"; printf "[%s]" "$EMPTY" "$LINES" "$DOLLAR" "$WORD" >&2; '
+        'printf "%s" "$PATH" >&2'
+    )
+    run = place.make_run("sh", "-c", script, "sh", *words, env=env)
+
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    result, tails = place.finish(run)
+
+    assert result.exit_code == 0
+    assert tails.stdout.decode() == "".join(f"<{word}>" for word in words)
+    assert tails.stderr.decode().startswith("[][a\nb=c][$(HOME) $PATH][☃]/")
+    assert result.started_at is not None
+    assert result.ended_at is not None
+    assert before < result.started_at <= result.ended_at
+    assert (result.note, result.error) == ("", "")
+
+
+def test_redirects_are_exact_and_their_ends_are_tails(place: Workplace) -> None:
+    run = place.make_run(
+        "sh",
+        "-c",
+        "pwd > there; cat; cat /work/in >&2; echo last >&2",
+        workdir="/work/deep/er",
+        stdin="/work/in",
+        stdout="/work/out/stdout",
+        stderr="/work/stderr",
+    )
+    (place.volume / "work/in").write_bytes(ALL_BYTES)
+
+    result, tails = place.finish(run)
+
+    work = place.volume / "work"
+    assert result.exit_code == 0
+    assert (work / "out/stdout").read_bytes() == ALL_BYTES
+    assert (work / "stderr").read_bytes() == ALL_BYTES + b"last\n"
+    assert (work / "deep/er/there").read_text() == "/work/deep/er\n"
+    assert tails == Tails(ALL_BYTES, ALL_BYTES + b"last\n")
+
+
+def test_tails_hold_the_last_64_kib_of_each_stream(place: Workplace) -> None:
+    run = place.make_run(
+        "sh",
+        "-c",
+        "echo first >&2; yes | head -n 400000; head -c 100000 /dev/zero | tr '\\0' x; "
+        "printf end; echo last >&2",
+    )
+
+    _, tails = place.finish(run)
+
+    assert tails == Tails(b"x" * (65536 - 3) + b"end", b"first\nlast\n")
+
+
+def test_tails_can_be_read_while_the_executor_runs(place: Workplace) -> None:
+    run = place.make_run(
+        "sh",
+        "-c",
+        "echo told >&2; echo written; : > /work/ready; : < /work/go",
+        stdout="/work/stdout",
+    )
+    ready, go = place.make_fifo("ready"), place.make_fifo("go")
+    place.engine.start(run, silent)
+    ready.read_text()
+
+    tails = place.engine.tails(run)
+    nothing_yet = place.engine.wait(run, timedelta(0))
+    go.write_text("")
+
+    assert tails == Tails(b"written\n", b"told\n")
+    assert nothing_yet is None
+    assert place.engine.wait(run, LONG) is not None
+
+
+def test_what_lies_outside_mounts_is_collected(place: Workplace) -> None:
+    run = place.make_run("sh", "-c", "echo 1 > /result.txt", collect=("/result.txt",))
+
+    place.finish(run)
+
+    assert (place.volume / "result.txt").read_text() == "1\n"
+
+
+ENDS = {
+    "a program that does not exist": (("no-such-program",), 127, "not found"),
+    "a file that is no program": (("/etc/passwd",), 126, "not executable"),
+    "a program that fails": (("sh", "-c", "exit 3"), 3, ""),
+    "a program that ends by a signal": (("sh", "-c", "kill -TERM $$"), 143, ""),
+}
+
+
+@pytest.mark.parametrize(("command", "exit_code", "note"), ENDS.values(), ids=ENDS)
+def test_an_end_has_its_exit_code(
+    place: Workplace, command: tuple[str, ...], exit_code: int, note: str
+) -> None:
+    result, tails = place.finish(place.make_run(*command))
+
+    assert result.exit_code == exit_code
+    assert note in result.note
+    assert note in tails.stderr.decode()
+    assert not result.error
+
+
+def test_running_out_of_memory_is_told(place: Workplace) -> None:
+    hungry = "x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo $x"
+    run = place.make_run("sh", "-c", hungry, ram=64 * MIB)
+
+    result, _ = place.finish(run)
+
+    assert result.exit_code == 137
+    assert result.note == "ran out of memory: limit 64 MiB"
+
+
+def test_the_image_has_no_say_but_its_user_and_environment(place: Workplace) -> None:
+    run = place.make_run(
+        "/usr/bin/python3",
+        "-c",
+        "import os; open('/work/mine', 'w').write(str(os.getuid()))",
+        image="gcr.io/distroless/python3-debian12:nonroot",
+        stdout="/work/stdout",
+    )
+
+    result, tails = place.finish(run)
+
+    assert result.exit_code == 0, tails.stderr
+    assert (place.volume / "work/mine").read_text() == "65532"
+
+
+def test_an_image_that_cannot_be_had_fails_the_step_for_good(place: Workplace) -> None:
+    said: list[str] = []
+    run = place.make_run("true", image="tesk-nobody/nothing:1")
+
+    with pytest.raises(StepFailedError, match=r"tesk-nobody/nothing:1") as failure:
+        place.engine.start(run, said.append)
+
+    assert not failure.value.lost
+    assert said[0] == "pulling image tesk-nobody/nothing:1"
+
+
+def test_a_mount_that_an_executor_replaced_by_a_link_is_refused(
+    place: Workplace,
+) -> None:
+    run = place.make_run("ls", "/work")
+    (place.volume / "work").rmdir()
+    (place.volume / "work").symlink_to("/etc")
+
+    with pytest.raises(StepFailedError, match="replaced by a link"):
+        place.engine.start(run, silent)
+
+
+def test_a_start_is_adopted_in_every_state(
+    place: Workplace, api: ContainerApi, open_engine: OpenEngine
+) -> None:
+    run = place.make_run("sh", "-c", "echo once >> /work/runs; cat /work/runs")
+    place.engine._create(run)  # A process that was killed leaves it so.
+
+    successor = open_engine(place.home)
+    successor.start(run, silent)
+    successor.start(run, silent)
+    assert successor.wait(run, LONG) is not None
+    open_engine(place.home).start(run, silent)
+    result = open_engine(place.home).wait(run, LONG)
+
+    assert result is not None
+    assert result.exit_code == 0
+    assert (place.volume / "work/runs").read_text() == "once\n"
+    assert len(api.list({"tesk.home": str(place.home)})) == 1
+
+
+# Starts what the test starts, and lives on until it is killed.
+KILLED_STARTER = """
+import pathlib, pickle, os, sys
+from datetime import timedelta
+from tesk_taskmaster.adapters.container_discovery import open_container_engine
+run = pickle.load(sys.stdin.buffer)
+launcher, home = map(pathlib.Path, sys.argv[1:])
+engine = open_container_engine(os.environ, launcher=launcher, home=home)
+engine.start(run, lambda _: None)
+print("waiting", flush=True)
+engine.wait(run, timedelta(hours=1))
+"""
+
+
+def test_a_running_executor_outlives_the_killed_starter(
+    place: Workplace, launcher: Path, open_engine: OpenEngine
+) -> None:
+    run = place.make_run("sh", "-c", "echo once >> /work/runs; : < /work/go; exit 7")
+    go = place.make_fifo("go")
+    starter = subprocess.Popen(
+        [sys.executable, "-c", KILLED_STARTER, str(launcher), str(place.home)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with starter:
+        assert starter.stdin is not None
+        assert starter.stdout is not None
+        pickle.dump(run, starter.stdin)
+        starter.stdin.close()
+        assert starter.stdout.readline() == b"waiting\n"
+        starter.send_signal(signal.SIGKILL)
+
+    successor = open_engine(place.home)
+    successor.start(run, silent)
+    go.write_text("")
+    result = successor.wait(run, LONG)
+
+    assert result is not None
+    assert result.exit_code == 7
+    assert (place.volume / "work/runs").read_text() == "once\n"
+
+
+def test_stop_ends_a_command_that_obeys_at_once(place: Workplace) -> None:
+    run = place.make_run("sleep", "600")
+    place.engine.start(run, silent)
+
+    place.engine.stop(run, LONG)
+    place.engine.stop(run, LONG)
+    result = place.engine.wait(run, timedelta(0))
+
+    assert result is not None
+    assert result.exit_code == 143
+
+
+def test_stop_kills_a_command_that_ignores_sigterm(place: Workplace) -> None:
+    run = place.make_run("sh", "-c", "trap '' TERM; : > /work/ready; sleep 600")
+    ready = place.make_fifo("ready")
+    place.engine.start(run, silent)
+    ready.read_text()
+
+    place.engine.stop(run, timedelta(seconds=1))
+    result = place.engine.wait(run, timedelta(0))
+
+    assert result is not None
+    assert (result.exit_code, result.error) == (137, "")
+
+
+def test_an_executor_that_was_killed_or_removed_from_outside_is_lost(
+    place: Workplace, api: ContainerApi
+) -> None:
+    run = place.make_run("sleep", "600")
+    place.engine.start(run, silent)
+
+    api._client.kill(run.name)
+    killed = place.engine.wait(run, LONG)
+    api.remove(run.name)
+    removed = place.engine.wait(run, LONG)
+
+    assert killed is not None
+    assert (killed.lost, "killed from outside" in killed.error) == (True, True)
+    assert removed is not None
+    assert (removed.lost, "vanished" in removed.error) == (True, True)
+
+
+def test_remove_leaves_nothing_of_its_attempt_and_all_else(
+    place: Workplace, tmp_path_factory: pytest.TempPathFactory, open_engine: OpenEngine
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    stranger = Workplace(elsewhere, open_engine(elsewhere))
+    other = stranger.make_run("true")
+    stranger.finish(other)
+    place.engine.start(place.make_run("sh", "-c", "trap '' TERM; sleep 600"), silent)
+    place.engine.start(place.make_run("sleep", "600", index=1), silent)
+
+    here = place.engine.attempts()
+    place.engine.remove(stranger.attempt)
+    place.engine.remove(place.attempt)
+    place.engine.remove(place.attempt)
+
+    assert here == [place.attempt]
+    assert place.engine.attempts() == []
+    assert stranger.engine.attempts() == [stranger.attempt]
+    stranger.engine.remove(stranger.attempt)
+    assert stranger.engine.attempts() == []
+
+
+def test_a_container_deletes_what_this_process_may_not(
+    place: Workplace, api: ContainerApi
+) -> None:
+    outside = place.home / "outside"
+    outside.write_text("stays")
+    work = place.volume / "work"
+    place.finish(
+        place.make_run("sh", "-c", "mkdir -p /work/a/.b; touch '/work/a/ c' /work/.d")
+    )
+    (work / "link").symlink_to(outside)
+    (work / "dirlink").symlink_to(place.home)
+
+    empty_by_container(place.volume, api=api, home=place.home)
+    left = list(place.volume.iterdir())
+    place.engine.clean(place.volume)
+    place.engine.clean(place.volume)
+
+    assert left == []
+    assert not place.volume.exists()
+    assert outside.read_text() == "stays"
