@@ -314,6 +314,34 @@ def test_an_overdue_head_that_fits_comes_before_whose_turn_it_is() -> None:
     assert decision.turn.owner == "alice"
 
 
+def test_who_came_first_out_of_turn_has_had_its_turn() -> None:
+    head = queued("alice-1")
+
+    decision = plan(
+        [head, queued("alice-2")],
+        [queued("bob-3")],
+        quota=Quota(capacity=cores(2)),
+        turn=Turn(owner="alice", blocked={head.id: LONG_AGO}),
+    )
+
+    assert admitted(decision) == ["alice-1", "bob-3"]
+
+
+def test_what_is_in_use_is_told_before_what_is_reserved() -> None:
+    big = queued("alice-1", cpu=4)
+    other = queued("bob-2", ram=4)
+
+    decision = plan(
+        [big],
+        [other],
+        quota=Quota(capacity=Limit(cpu_millis=4000, ram=ByteCount(4 * GIB))),
+        usage={EVERYBODY: using(1, ram=2)},
+        turn=Turn(blocked={big.id: LONG_AGO}),
+    )
+
+    assert decision.reason_of(other) == "waiting for 4 GiB memory: 2 GiB free"
+
+
 def test_of_two_overdue_heads_the_longer_wait_comes_first() -> None:
     first, second = queued("zoe-1", cpu=4), queued("alice-2", cpu=3)
 

@@ -29,6 +29,7 @@ from tesk_scheduler.domain.quota import (
 )
 
 _NOTHING = Usage()
+_NONE_KEPT = (0, 0, 0, 0)
 _NOUNS = {Amount.CPU: "cpu", Amount.RAM: "memory", Amount.DISK: "disk"}
 
 
@@ -61,20 +62,30 @@ class Pool:
     owners: str
     most: Amounts
     used: list[float]
-    kept: list[float] = field(default_factory=lambda: [0, 0, 0, 0])
+    kept: list[float] = field(default_factory=lambda: list(_NONE_KEPT))
     holder: Amounts | None = None
 
-    def lacking(self, asked: Amounts) -> Amount | None:
-        """Return the first amount of which too little is free; None if all fits.
+    def fits(self, asked: Amounts) -> bool:
+        """Tell whether all of ``asked`` is free and not reserved."""
+        return self._lacking(asked, self.kept) is None
 
-        An amount that is not asked for is never lacking, even if a limit was
-        lowered below what is in use.
-        """
-        used, kept, most = self.used, self.kept, self.most
-        for index, value in enumerate(asked):
-            if value and used[index] + kept[index] + value > most[index]:
-                return Amount(index)
-        return None
+    def shortage(self, asked: Amounts) -> str | None:
+        """Say of what too little is free, reserved or not; None if enough is."""
+        amount = self._lacking(asked, _NONE_KEPT)
+        return None if amount is None else self._shortage_words(asked, amount)
+
+    def reservation(self, asked: Amounts) -> str | None:
+        """Say for what the rest is reserved; None if enough is left."""
+        amount = self._lacking(asked, self.kept)
+        if amount is None or self.holder is None:
+            return None
+        words = (
+            f"kept waiting so that a task{self.owners} that has waited longer can start"
+        )
+        if amount is Amount.RUNNING:
+            return words
+        needs = amount_words(amount, self.holder[amount.value])
+        return f"{words}: it needs {needs} {_NOUNS[amount]}"
 
     def take(self, asked: Amounts) -> None:
         """Count one more task as running."""
@@ -87,14 +98,19 @@ class Pool:
             self.kept[index] += value
         self.holder = self.holder or asked
 
-    def reason(self, asked: Amounts, amount: Amount) -> str:
-        """Say why a task waits that lacks ``amount`` here."""
+    def _lacking(self, asked: Amounts, kept: Sequence[float]) -> Amount | None:
+        # An amount that is not asked for is never lacking, even if a limit was
+        # lowered below what is in use.
+        used, most = self.used, self.most
+        for index, value in enumerate(asked):
+            if value and used[index] + kept[index] + value > most[index]:
+                return Amount(index)
+        return None
+
+    def _shortage_words(self, asked: Amounts, amount: Amount) -> str:
         need, used, most = (
             each[amount.value] for each in (asked, self.used, self.most)
         )
-        if used + need <= most and self.holder is not None:
-            return self._kept_reason(amount, self.holder)
-        free = amount_words(amount, max(most - used, 0))
         need_words, used_words, most_words = (
             amount_words(amount, value) for value in (need, used, most)
         )
@@ -103,18 +119,10 @@ class Pool:
             return f"{self.whose or 'waiting for a free place'}: {running}"
         noun = _NOUNS[amount]
         if not self.whose:
+            free = amount_words(amount, max(most - used, 0))
             return f"waiting for {need_words} {noun}: {free} free"
         needed = f", {need_words} needed" if used < most else ""
         return f"{self.whose}: {used_words} of {most_words} {noun} in use{needed}"
-
-    def _kept_reason(self, amount: Amount, holder: Amounts) -> str:
-        words = (
-            f"kept waiting so that a task{self.owners} that has waited longer can start"
-        )
-        if amount is Amount.RUNNING:
-            return words
-        needs = amount_words(amount, holder[amount.value])
-        return f"{words}: it needs {needs} {_NOUNS[amount]}"
 
 
 class _Levels(NamedTuple):
@@ -140,15 +148,14 @@ class Room:
         """Say what keeps a task from starting now; None if it may start."""
         asked = demanded_amounts(demand)
         levels = self._levels_of(subjects)
-        own = _lack(levels.user, asked)
-        if own is not None:
-            return Blocker(own, shared=False)
+        if not _fit(levels.user, asked):
+            return Blocker(_reason(levels.user, asked), shared=False)
         shape = (_sharing(subjects), demand)
         if shape not in self._refused:
-            reason = _lack(levels.group, asked) or _lack(levels.common, asked)
-            if reason is None:
+            shared = levels.group + levels.common
+            if _fit(shared, asked):
                 return None
-            self._refused[shape] = Blocker(reason, shared=True)
+            self._refused[shape] = Blocker(_reason(shared, asked), shared=True)
         return self._refused[shape]
 
     def take(self, subjects: tuple[Subject, ...], demand: Demand) -> None:
@@ -167,10 +174,10 @@ class Room:
         asked = demanded_amounts(demand)
         levels = self._levels_of(subjects)
         for pools in (levels.group, levels.common):
-            lacking = _lack(pools, asked) is not None
+            enough = _fit(pools, asked)
             for pool in pools:
                 pool.keep(asked)
-            if lacking:
+            if not enough:
                 return
 
     def _levels_of(self, subjects: tuple[Subject, ...]) -> _Levels:
@@ -209,12 +216,17 @@ class Room:
         )
 
 
-def _lack(pools: Sequence[Pool], asked: Amounts) -> str | None:
-    for pool in pools:
-        amount = pool.lacking(asked)
-        if amount is not None:
-            return pool.reason(asked, amount)
-    return None
+def _fit(pools: Sequence[Pool], asked: Amounts) -> bool:
+    return all(pool.fits(asked) for pool in pools)
+
+
+def _reason(pools: Sequence[Pool], asked: Amounts) -> str:
+    """Say why ``asked`` does not fit; what is in use counts before reservations."""
+    reasons = [
+        *(pool.shortage(asked) for pool in pools),
+        *(pool.reservation(asked) for pool in pools),
+    ]
+    return next(reason for reason in reasons if reason is not None)
 
 
 def _sharing(subjects: tuple[Subject, ...]) -> tuple[Subject, ...]:
