@@ -4,7 +4,11 @@ The server keeps the last 64 KiB of each stream, so two looks at it overlap,
 or, if much was printed in between, do not.
 """
 
+from collections.abc import Iterator
+
 SKIPPED = "\n[… output skipped …]\n"
+
+_ANCHOR = 64  # characters
 
 # The half of a character that was not read yet.
 _REPLACEMENT = "\ufffd"
@@ -27,11 +31,22 @@ def appended(previous: str, current: str) -> str:
     """
     if current.startswith(previous):
         return current[len(previous) :]
-    anchor = current[:64]
+    overlap = next(_overlaps(previous, current), 0)
+    return current[overlap:] if overlap else SKIPPED + current
+
+
+def _overlaps(previous: str, current: str) -> Iterator[int]:
+    """Yield how long ends of ``previous`` are that start ``current``, longest first.
+
+    Streams are long and have few places that look like the start of
+    ``current``, so these are searched for; only short ends are all tried.
+    """
+    anchor = current[:_ANCHOR]
     start = previous.find(anchor)
     while start >= 0:
-        kept = previous[start:]
-        if current.startswith(kept):
-            return current[len(kept) :]
+        if current.startswith(previous[start:]):
+            yield len(previous) - start
         start = previous.find(anchor, start + 1)
-    return SKIPPED + current
+    for length in range(min(len(anchor), len(previous)), 0, -1):
+        if current.startswith(previous[-length:]):
+            yield length

@@ -1,0 +1,250 @@
+"""The commands as a user types them, on a server in memory."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from builders import make_task_json
+from fakes.task_server import FakeTaskServer
+from tesk_cli.adapters.examples import example_path, list_examples
+from tesk_cli.adapters.system_clock import SystemClock
+from tesk_cli.adapters.validation import examine_task
+from tesk_cli.cli.app import build_app
+from tesk_cli.cli.doors import Doors
+from tesk_model.errors import InvalidRequestError, NotFoundError
+
+COMPLETE: dict[str, Any] = {
+    "state": "COMPLETE",
+    "logs": [
+        {
+            "logs": [{"exit_code": 0, "stdout": "out\n", "stderr": "err\n"}],
+            "outputs": [{"url": "/o", "path": "/p", "size_bytes": "3"}],
+        }
+    ],
+}
+FAILED: dict[str, Any] = {
+    "state": "EXECUTOR_ERROR",
+    "logs": [{"logs": [{"exit_code": 9}], "outputs": [], "system_logs": ["why"]}],
+}
+
+
+class Own(SystemClock):
+    url = "http://own.test"
+    engine = "sandbox"
+
+
+class Terminal:
+    """Types commands; remembers which servers were asked."""
+
+    def __init__(self, server: FakeTaskServer, local: str | None = "http://l") -> None:
+        self.asked: list[str] = []
+        self._server = server
+        self.doors = Doors(
+            connect=self._connect,
+            validate=examine_task,
+            clock=SystemClock(),
+            local_server=lambda: local,
+            embedded=lambda _folders: self._own(),
+            serve=lambda _verbose: None,
+            examples=list_examples,
+            example_path=example_path,
+        )
+
+    def _connect(self, url: str) -> FakeTaskServer:
+        self.asked.append(url)
+        return self._server
+
+    @contextmanager
+    def _own(self) -> Iterator[Own]:
+        yield Own()
+
+    def type(self, *words: str, stdin: bytes = b"") -> Result:
+        return CliRunner().invoke(
+            build_app(), list(words), obj=self.doors, input=stdin, env={"TERM": "dumb"}
+        )
+
+
+def task_bytes(**overrides: Any) -> bytes:
+    return json.dumps(make_task_json(**overrides)).encode()
+
+
+def test_run_shows_the_result_and_ends_well() -> None:
+    result = Terminal(FakeTaskServer(COMPLETE)).type("run", "-", stdin=task_bytes())
+
+    assert result.exit_code == 0
+    assert "t1: COMPLETE" in result.stdout
+    assert "output: /o (3 bytes)" in result.stdout
+    assert "executor 0: started" in result.stderr
+
+
+def test_run_ends_with_the_code_of_the_executor() -> None:
+    result = Terminal(FakeTaskServer(FAILED)).type("run", "-", stdin=task_bytes())
+
+    assert result.exit_code == 9
+    assert "note: why" in result.stdout
+
+
+def test_run_can_print_the_task_as_json() -> None:
+    terminal = Terminal(FakeTaskServer(COMPLETE))
+
+    result = terminal.type("run", "-", "-o", "json", stdin=task_bytes())
+
+    assert json.loads(result.stdout)["state"] == "COMPLETE"
+
+
+SERVERS = {
+    "the one that is named": (["--server", "http://named"], "http://l", "http://named"),
+    "else the one of this machine": ([], "http://l", "http://l"),
+    "else one of its own": ([], None, "http://own.test"),
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "local", "want"), SERVERS.values(), ids=list(SERVERS)
+)
+def test_run_finds_a_server(words: list[str], local: str | None, want: str) -> None:
+    terminal = Terminal(FakeTaskServer(COMPLETE), local)
+
+    result = terminal.type("run", "-", *words, stdin=task_bytes())
+
+    assert result.exit_code == 0
+    assert terminal.asked == [want]
+
+
+def test_run_starts_no_server_for_a_wrong_task() -> None:
+    terminal = Terminal(FakeTaskServer(), local=None)
+
+    result = terminal.type("run", "-", stdin=b"{}")
+
+    assert isinstance(result.exception, InvalidRequestError)
+    assert terminal.asked == []
+
+
+def test_other_commands_want_a_server_that_runs() -> None:
+    result = Terminal(FakeTaskServer(), local=None).type("task", "list")
+
+    assert isinstance(result.exception, InvalidRequestError)
+    assert "tesk serve" in str(result.exception)
+
+
+def test_create_fills_in_folders_and_prints_the_id(tmp_path: Path) -> None:
+    server = FakeTaskServer()
+    file = tmp_path / "task.json"
+    file.write_bytes(task_bytes(inputs=[{"url": "${TASK_DIR}/a", "path": "/a"}]))
+
+    result = Terminal(server).type("task", "create", str(file))
+
+    assert result.stdout == "t1\n"
+    assert server.tasks["t1"]["inputs"][0]["url"] == f"{tmp_path}/a"
+
+
+def test_a_missing_file_is_said() -> None:
+    result = Terminal(FakeTaskServer()).type("task", "create", "/none.json")
+
+    assert isinstance(result.exception, NotFoundError)
+
+
+def test_tasks_are_printed_listed_and_canceled() -> None:
+    server = FakeTaskServer()
+    terminal = Terminal(server)
+    server.create_task(task_bytes(name="n", tags={"k": "v"}))
+    server.create_task(task_bytes())
+
+    listed = terminal.type("task", "list", "--tag", "k=v", "-o", "json")
+    table = terminal.type("task", "list")
+    got = terminal.type("task", "get", "t1", "--view", "MINIMAL")
+    canceled = terminal.type("task", "cancel", "t1", "t2")
+
+    assert [task["id"] for task in json.loads(listed.stdout)] == ["t1"]
+    assert [line.split()[0] for line in table.stdout.splitlines()] == ["ID", "t2", "t1"]
+    assert json.loads(got.stdout) == {"id": "t1", "state": "QUEUED"}
+    assert canceled.exit_code == 0
+    assert {task["state"] for task in server.tasks.values()} == {"CANCELED"}
+
+
+def test_wait_tells_failure_from_success() -> None:
+    good, bad = FakeTaskServer(COMPLETE), FakeTaskServer(FAILED)
+    good.create_task(task_bytes())
+    bad.create_task(task_bytes())
+
+    assert Terminal(good).type("task", "wait", "t1").exit_code == 0
+    assert Terminal(bad).type("task", "wait", "t1").exit_code == 1
+
+
+def test_logs_go_where_the_task_sent_them() -> None:
+    server = FakeTaskServer(COMPLETE)
+    server.create_task(task_bytes())
+
+    result = Terminal(server).type("task", "logs", "t1")
+
+    assert (result.stdout, result.stderr) == ("out\n", "err\n")
+
+
+def test_followed_logs_are_printed_once() -> None:
+    def look(stdout: str, **more: Any) -> dict[str, Any]:
+        return {"logs": [{"logs": [{"stdout": stdout} | more]}]}
+
+    server = FakeTaskServer(
+        {"state": "RUNNING"} | look("a\n"),
+        {"state": "RUNNING"} | look("a\nb\n"),
+        {"state": "COMPLETE"} | look("a\nb\nc\n", exit_code=0),
+    )
+    server.create_task(task_bytes())
+
+    result = Terminal(server).type("task", "logs", "--follow", "t1")
+
+    assert result.stdout == "a\nb\nc\n"
+
+
+def test_logs_of_an_executor_that_has_not_started_are_an_error() -> None:
+    server = FakeTaskServer(COMPLETE)
+    server.create_task(task_bytes())
+
+    result = Terminal(server).type("task", "logs", "t1", "--executor", "5")
+
+    assert isinstance(result.exception, InvalidRequestError)
+
+
+def test_validate_names_every_problem_and_submits_nothing() -> None:
+    terminal = Terminal(FakeTaskServer())
+    wrong = json.dumps({"executors": [{"image": ""}], "volumes": ["x"]}).encode()
+
+    result = terminal.type("validate", "-", stdin=wrong)
+
+    assert result.exit_code == 2
+    assert "executors[0].command: " in result.stdout
+    assert "volumes[0]: " in result.stdout
+    assert terminal.asked == []
+
+
+def test_validate_warns_of_what_would_be_ignored() -> None:
+    result = Terminal(FakeTaskServer()).type(
+        "validate", "-", stdin=task_bytes(cpuCores=1)
+    )
+
+    assert result.exit_code == 0
+    assert "warning: unknown fields ignored: cpuCores" in result.stdout
+
+
+def test_every_shipped_example_is_listed_and_valid() -> None:
+    terminal = Terminal(FakeTaskServer())
+
+    listed = terminal.type("examples", "-o", "json")
+
+    names = json.loads(listed.stdout)
+    assert len(names) >= 11
+    for name in names:
+        path = terminal.type("examples", name, "--path").stdout.strip()
+        assert terminal.type("validate", path).stdout == "valid\n"
+
+
+def test_help_shows_the_exit_codes() -> None:
+    result = Terminal(FakeTaskServer()).type("--help")
+
+    assert "Exit codes" in result.stdout
+    assert "130" in result.stdout

@@ -1,0 +1,112 @@
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from fakes.task_server import FakeTaskServer
+from tesk_cli.domain.snapshot import Snapshot
+from tesk_cli.usecases.following import Follower, WaitTimeoutError
+from tesk_model.errors import NotFoundError, UnavailableError
+
+
+@dataclass
+class StepClock:
+    """Time that passes only when somebody sleeps."""
+
+    now: timedelta = timedelta(0)
+    pauses: list[timedelta] = field(default_factory=list)
+
+    def monotonic(self) -> timedelta:
+        return self.now
+
+    def sleep(self, duration: timedelta) -> None:
+        self.now += duration
+        self.pauses.append(duration)
+
+
+@dataclass
+class AwayServer(FakeTaskServer):
+    """A server that cannot be reached at some looks, counted from 0."""
+
+    away: frozenset[int] = frozenset()
+    looks: int = 0
+
+    def __post_init__(self) -> None:
+        super().__init__({"state": "RUNNING"}, {"state": "COMPLETE"})
+
+    def watch_task(self, task_id: str) -> Snapshot:
+        self.looks += 1
+        if self.looks - 1 in self.away:
+            raise UnavailableError("away")
+        return super().watch_task(task_id)
+
+
+def states(follower: Follower, *, timeout: timedelta | None = None) -> list[str]:
+    return [task.state.value for task in follower.follow("t1", timeout)]
+
+
+def created(server: FakeTaskServer) -> FakeTaskServer:
+    server.create_task(b'{"executors": [1]}')
+    return server
+
+
+def test_each_change_is_seen_once_until_the_end() -> None:
+    script: list[dict[str, Any]] = [
+        {"state": "QUEUED"},
+        {"state": "RUNNING"},
+        {"state": "RUNNING"},
+        {"state": "COMPLETE"},
+    ]
+    server = created(FakeTaskServer(*script))
+
+    seen = states(Follower(server=server, clock=StepClock()))
+
+    assert seen == ["QUEUED", "RUNNING", "COMPLETE"]
+
+
+def test_looks_become_rarer_but_never_stop() -> None:
+    clock = StepClock()
+    server = created(
+        FakeTaskServer(*[{"state": "RUNNING"}] * 30, {"state": "COMPLETE"})
+    )
+
+    states(Follower(server=server, clock=clock))
+
+    assert clock.pauses == sorted(clock.pauses)
+    assert clock.pauses[-1] == timedelta(seconds=1)
+
+
+def test_a_server_that_restarts_is_waited_for() -> None:
+    server = created(AwayServer(away=frozenset({1, 2, 3})))
+
+    assert states(Follower(server=server, clock=StepClock())) == ["RUNNING", "COMPLETE"]
+
+
+def test_a_server_that_stays_away_is_an_error() -> None:
+    server = created(AwayServer(away=frozenset(range(1, 1000))))
+
+    with pytest.raises(UnavailableError):
+        states(Follower(server=server, clock=StepClock()))
+
+
+def test_a_server_that_was_never_there_is_an_error_at_once() -> None:
+    clock = StepClock()
+    server = created(AwayServer(away=frozenset({0})))
+
+    with pytest.raises(UnavailableError):
+        states(Follower(server=server, clock=clock))
+
+    assert clock.pauses == []
+
+
+def test_patience_with_a_task_can_end() -> None:
+    server = created(FakeTaskServer({"state": "RUNNING"}))
+
+    with pytest.raises(WaitTimeoutError, match="5 s"):
+        states(Follower(server=server, clock=StepClock()), timeout=timedelta(seconds=5))
+
+
+def test_an_unknown_task_is_not_waited_for() -> None:
+    with pytest.raises(NotFoundError):
+        states(Follower(server=FakeTaskServer(), clock=StepClock()))

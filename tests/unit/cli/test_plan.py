@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import pytest
+
+from tesk_cli.serve.errors import ServeError
+from tesk_cli.serve.plan import (
+    ServerPlan,
+    checked_engine,
+    is_loopback,
+    service_environ,
+    url_of,
+)
+
+
+def plan(host: str = "127.0.0.1", engine: str = "auto") -> ServerPlan:
+    return ServerPlan(
+        host=host,
+        port=8080,
+        home=Path("/home/tesk"),
+        engine=engine,
+        file_roots=(Path("/a"), Path("/b")),
+        environ={"PATH": "/bin", "TESK_QUOTA_CAPACITY": "{}"},
+    )
+
+
+ENGINES = {
+    "auto takes containers": ("127.0.0.1", "auto", True, "container"),
+    "auto falls back to the sandbox": ("127.0.0.1", "auto", False, "sandbox"),
+    "the sandbox if asked for": ("::1", "sandbox", True, "sandbox"),
+    "containers for everybody": ("0.0.0.0", "auto", True, "container"),
+}
+
+
+@pytest.mark.parametrize(
+    ("host", "engine", "answers", "want"), ENGINES.values(), ids=list(ENGINES)
+)
+def test_the_engine_is_chosen(host: str, engine: str, answers: bool, want: str) -> None:
+    assert checked_engine(plan(host, engine), container_engine=answers) == want
+
+
+REFUSED = {
+    "a sandbox for other machines": ("0.0.0.0", "sandbox", True, "HOST=0.0.0.0"),
+    "no containers for other machines": ("10.0.0.1", "auto", False, "HOST=10.0.0.1"),
+    "containers without engine": ("127.0.0.1", "container", False, "DOCKER_HOST"),
+}
+
+
+@pytest.mark.parametrize(
+    ("host", "engine", "answers", "want"), REFUSED.values(), ids=list(REFUSED)
+)
+def test_a_dangerous_or_missing_engine_is_refused(
+    host: str, engine: str, answers: bool, want: str
+) -> None:
+    with pytest.raises(ServeError, match=want):
+        checked_engine(plan(host, engine), container_engine=answers)
+
+
+LOOPBACKS = {"127.0.0.1": True, "127.9.9.9": True, "::1": True, "localhost": True}
+LOOPBACKS |= {"0.0.0.0": False, "::": False, "10.1.2.3": False, "example.org": False}
+
+
+@pytest.mark.parametrize(("host", "want"), LOOPBACKS.items(), ids=list(LOOPBACKS))
+def test_loopback_is_known(host: str, want: bool) -> None:
+    assert is_loopback(host) is want
+
+
+URLS = {
+    "127.0.0.1": "http://127.0.0.1:1",
+    "::1": "http://[::1]:1",
+    "0.0.0.0": "http://127.0.0.1:1",
+    "::": "http://[::1]:1",
+}
+
+
+@pytest.mark.parametrize(("host", "want"), URLS.items(), ids=list(URLS))
+def test_the_url_is_one_that_can_be_asked(host: str, want: str) -> None:
+    assert url_of(host, 1) == want
+
+
+def test_services_inherit_the_environment_and_find_each_other() -> None:
+    environ = service_environ(
+        plan(), engine="sandbox", token_file=Path("/t"), socket=Path("/s")
+    )
+
+    assert environ["TESK_QUOTA_CAPACITY"] == "{}"
+    assert environ["TESK_FILE_ROOTS"] == "/a:/b"
+    assert environ["TESK_ENGINE"] == "sandbox"
+    assert environ["TESK_GRPC_SCHEDULER"] == environ["TESK_SCHEDULER_LISTEN"]
