@@ -1,32 +1,19 @@
 """Admission as a whole, played through on a simulated machine."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tesk_model.quantities import ByteCount
-from tesk_model.states import TaskState
-from tesk_model.task import TaskId
-from tesk_scheduler.domain.accounting import NOTHING, UsageChange, charge
+from simulated_machine import Machine, make_demand
 from tesk_scheduler.domain.admission import (
     AdmissionPlan,
-    QueuedTask,
-    Turn,
-    plan_admissions,
 )
 from tesk_scheduler.domain.quota import (
-    EVERYBODY,
     Demand,
     Limit,
     Quota,
-    Subject,
-    Usage,
-    charged_subjects,
-    limit_of,
 )
 
 MINUTE = timedelta(minutes=1)
@@ -37,122 +24,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "d": (),
     "": (),
 }
-
-
-@dataclass(kw_only=True)
-class Machine:
-    """Queues, running tasks and counters, as the scheduler keeps them."""
-
-    quota: Quota
-    patience: timedelta
-    now: datetime = datetime(2030, 1, 1, tzinfo=UTC)
-    turn: Turn = field(default_factory=Turn)
-    queues: dict[str, list[QueuedTask]] = field(default_factory=dict)
-    running: list[QueuedTask] = field(default_factory=list)
-    started: list[QueuedTask] = field(default_factory=list)
-    counters: dict[Subject, UsageChange] = field(default_factory=dict)
-    submitted: int = 0
-
-    def submit(
-        self, owner: str, demand: Demand, groups: tuple[str, ...] = ()
-    ) -> QueuedTask:
-        self.submitted += 1
-        task = QueuedTask(
-            id=TaskId(f"t{self.submitted}"),
-            sequence=self.submitted,
-            owner=owner,
-            subjects=charged_subjects(owner, groups, self.quota),
-            demand=demand,
-            queued_at=self.now,
-        )
-        self.queues.setdefault(owner, []).append(task)
-        self._count(task, charge(TaskState.QUEUED, demand))
-        return task
-
-    def plan(self) -> AdmissionPlan:
-        return plan_admissions(
-            queues=list(self.queues.values()),
-            usage={
-                subject: Usage(
-                    running=count.running,
-                    queued=count.queued,
-                    cpu_millis=count.cpu_millis,
-                    ram=ByteCount(count.ram),
-                    disk=ByteCount(count.disk),
-                )
-                for subject, count in self.counters.items()
-            },
-            quota=self.quota,
-            patience=self.patience,
-            now=self.now,
-            turn=self.turn,
-        )
-
-    def admit(self) -> AdmissionPlan:
-        decision = self.plan()
-        for task in decision.admitted:
-            self.queues[task.owner].remove(task)
-            self.running.append(task)
-            queued, taken = (
-                charge(state, task.demand)
-                for state in (TaskState.QUEUED, TaskState.INITIALIZING)
-            )
-            self._count(task, taken.minus(queued))
-        self.started.extend(decision.admitted)
-        self.turn = decision.turn
-        return decision
-
-    def finish(self, index: int) -> None:
-        if self.running:
-            task = self.running.pop(index % len(self.running))
-            taken = charge(TaskState.RUNNING, task.demand)
-            self._count(task, NOTHING.minus(taken))
-
-    def recount(self) -> dict[Subject, UsageChange]:
-        """Count from the tasks, not from the counters."""
-        waiting = [task for queue in self.queues.values() for task in queue]
-        return {
-            subject: UsageChange(
-                running=len(mine := _charged_to(subject, self.running)),
-                queued=len(_charged_to(subject, waiting)),
-                cpu_millis=sum(task.demand.cpu_millis for task in mine),
-                ram=sum(task.demand.ram for task in mine),
-                disk=sum(task.demand.disk for task in mine),
-            )
-            for subject in self.counters
-        }
-
-    def exceeded(self, extra: QueuedTask | None = None) -> list[str]:
-        """List the limits that the running tasks exceed, with ``extra`` or not."""
-        tasks = [*self.running, *([extra] if extra else [])]
-        limits = [
-            (subject, limit_of(subject, self.quota))
-            for subject in {each for task in tasks for each in task.subjects}
-        ]
-        return [
-            f"{subject}: {name}"
-            for subject, limit in [*limits, (EVERYBODY, self.quota.capacity)]
-            for name, used in _used(_charged_to(subject, tasks)).items()
-            if (most := getattr(limit, name)) is not None and used > most
-        ]
-
-    def _count(self, task: QueuedTask, change: UsageChange) -> None:
-        for subject in task.subjects:
-            self.counters[subject] = self.counters.get(subject, NOTHING).plus(change)
-
-
-def _charged_to(subject: Subject, tasks: Sequence[QueuedTask]) -> list[QueuedTask]:
-    return [task for task in tasks if subject in task.subjects]
-
-
-def _used(tasks: Sequence[QueuedTask]) -> dict[str, int]:
-    amounts = ("cpu_millis", "ram", "disk")
-    used = {name: sum(getattr(task.demand, name) for task in tasks) for name in amounts}
-    return used | {"running": len(tasks)}
-
-
-def make_demand(cpu: int, ram: int = 0, disk: int = 0) -> Demand:
-    return Demand(cpu_millis=cpu, ram=ByteCount(ram), disk=ByteCount(disk))
 
 
 BOUNDS = st.none() | st.integers(min_value=0, max_value=8)
