@@ -1,0 +1,209 @@
+"""The scheduler over gRPC: the api's ``TaskGateway``.
+
+Creates and reads go in batches. Every create carries an idempotency key, the
+client's or one of ours, so that a call whose fate is unknown can be repeated
+without creating a task twice: an error must mean "not created".
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import grpc
+from google.rpc import status_pb2
+from grpc_health.v1 import health_pb2
+
+from tesk.v1 import task_pb2 as pb
+from tesk.v1 import task_service_pb2 as rpc
+from tesk.v1 import task_service_pb2_grpc as rpc_grpc
+from tesk_api.adapters.batches import Batches, BatchLimits
+from tesk_api.domain.requests import Caller, NewTask, Page, TaskQuery
+from tesk_model.errors import (
+    InternalError,
+    ResourceExhaustedError,
+    TeskError,
+    UnavailableError,
+)
+from tesk_model.task import TaskId, TaskView
+from tesk_runtime.rpc.status import error_from_status, invoke
+from tesk_runtime.rpc.wire import state_to_wire, task_to_wire, view_to_wire
+
+SERVICE = "tesk.v1.TaskService"
+
+# BatchCreateTasks and BatchGetTasks take no more.
+_MAX_ITEMS = 256
+# Bytes in one call; far below the message limit, which one task may come near.
+_MAX_WEIGHT = 16 * 1024 * 1024
+# A full task may hold megabytes of content; most hold a few kilobytes.
+_FULL_TASK_WEIGHT = 256 * 1024
+_CALLS = 2
+_CHECK_TIME = timedelta(seconds=1)
+# A scheduler's pause (a restart, a slow disk) is retried within the call.
+_FIRST_TRY = 0.6
+
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallTimes:
+    """How long clients wait at most; queue and call add up.
+
+    Clients repeat a create after 5 s, so that it must have failed by then.
+    """
+
+    queue: timedelta = timedelta(seconds=1)
+    call: timedelta = timedelta(seconds=3)
+
+
+class SchedulerClient:
+    """Implements ``TaskGateway[tesk.v1.Task]``."""
+
+    def __init__(
+        self, channel: grpc.Channel, *, times: CallTimes, new_key: Callable[[], str]
+    ) -> None:
+        """Use an open channel; it must belong to this very process.
+
+        Args:
+            channel: To the scheduler, with the internal token.
+            times: Deadlines.
+            new_key: Makes idempotency keys that are never made again.
+        """
+        self._stub = rpc_grpc.TaskServiceStub(channel)
+        self._check = channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        self._times = times
+        self._new_key = new_key
+        limits = BatchLimits(
+            items=_MAX_ITEMS,
+            weight=_MAX_WEIGHT,
+            calls=_CALLS,
+            queue_time=times.queue,
+            call_time=times.call,
+        )
+        self._creates: Batches[rpc.CreateTaskRequest, str] = Batches(
+            self._send_creates, limits
+        )
+        self._gets: Batches[rpc.GetTaskRequest, pb.Task] = Batches(
+            self._send_gets, limits
+        )
+
+    def create(self, caller: Caller, new: NewTask) -> TaskId:
+        """Keep a task durably; see the port."""
+        request = rpc.CreateTaskRequest(
+            caller=_caller(caller),
+            task=task_to_wire(new.task),
+            idempotency_key=new.idempotency_key or self._new_key(),
+            warnings=new.warnings,
+        )
+        return TaskId(self._creates.call(request, weight=request.ByteSize()))
+
+    def get(self, caller: Caller, task_id: TaskId, view: TaskView) -> pb.Task:
+        """Return a task; see the port."""
+        request = rpc.GetTaskRequest(
+            caller=_caller(caller), task_id=task_id, view=view_to_wire(view)
+        )
+        weight = _FULL_TASK_WEIGHT if view is TaskView.FULL else 0
+        return self._gets.call(request, weight=weight)
+
+    def list_page(self, caller: Caller, query: TaskQuery) -> Page[pb.Task]:
+        """Return one page; see the port."""
+        request = rpc.ListTasksRequest(
+            caller=_caller(caller),
+            view=view_to_wire(query.view),
+            name_prefix=query.name_prefix,
+            state=state_to_wire(query.state)
+            if query.state
+            else pb.TASK_STATE_UNSPECIFIED,
+            tags=[rpc.TagFilter(key=tag.key, value=tag.value) for tag in query.tags],
+            page_size=query.page_size,
+            page_token=query.page_token,
+        )
+        answer = invoke(self._stub.ListTasks, request, timeout=self._times.call)
+        return Page(answer.tasks, answer.next_page_token)
+
+    def cancel(self, caller: Caller, task_id: TaskId) -> None:
+        """Ask for a task to be canceled; see the port."""
+        request = rpc.CancelTaskRequest(caller=_caller(caller), task_id=task_id)
+        invoke(self._stub.CancelTask, request, timeout=self._times.call)
+
+    def check(self) -> None:
+        """Return if the scheduler serves; see the port."""
+        request = health_pb2.HealthCheckRequest(service=SERVICE)
+        answer = invoke(self._check, request, timeout=_CHECK_TIME)
+        if answer.status != health_pb2.HealthCheckResponse.SERVING:
+            raise UnavailableError("the scheduler does not take calls now")
+
+    def _send_creates(
+        self, requests: Sequence[rpc.CreateTaskRequest]
+    ) -> Sequence[str | TeskError]:
+        batch = rpc.BatchCreateTasksRequest(requests=requests)
+        first = self._times.call * _FIRST_TRY
+        try:
+            answer = invoke(self._stub.BatchCreateTasks, batch, timeout=first)
+        except UnavailableError:
+            # Same keys: what the first call created is found, not made again.
+            answer = self._create_again(batch, self._times.call - first)
+        return [_created(result) for result in answer.results]
+
+    def _create_again(
+        self, batch: rpc.BatchCreateTasksRequest, timeout: timedelta
+    ) -> rpc.BatchCreateTasksResponse:
+        try:
+            return invoke(self._stub.BatchCreateTasks, batch, timeout=timeout)
+        except UnavailableError as error:
+            raise UnavailableError(
+                f"{error.message}; unless it answers later, no task was created",
+                error.retry_after,
+            ) from error
+
+    def _send_gets(
+        self, requests: Sequence[rpc.GetTaskRequest]
+    ) -> Sequence[pb.Task | TeskError]:
+        try:
+            return self._get_together(requests)
+        except ResourceExhaustedError:
+            # Together larger than a message may be: one by one.
+            if len(requests) == 1:
+                raise
+        return [self._get_alone(request) for request in requests]
+
+    def _get_together(
+        self, requests: Sequence[rpc.GetTaskRequest]
+    ) -> Sequence[pb.Task | TeskError]:
+        batch = rpc.BatchGetTasksRequest(requests=requests)
+        answer = invoke(self._stub.BatchGetTasks, batch, timeout=self._times.call)
+        return [_got(result) for result in answer.results]
+
+    def _get_alone(self, request: rpc.GetTaskRequest) -> pb.Task | TeskError:
+        try:
+            return self._get_together([request])[0]
+        except TeskError as error:
+            return error
+
+
+def _caller(caller: Caller) -> rpc.Caller:
+    return rpc.Caller(
+        user=caller.user,
+        groups=caller.groups,
+        admin=caller.admin,
+        request_id=caller.request_id,
+    )
+
+
+def _created(result: rpc.CreateTaskResult) -> str | TeskError:
+    if result.HasField("error"):
+        return _error(result.error)
+    return result.task_id or InternalError("the scheduler answered no id")
+
+
+def _got(result: rpc.GetTaskResult) -> pb.Task | TeskError:
+    return _error(result.error) if result.HasField("error") else result.task
+
+
+def _error(status: status_pb2.Status) -> TeskError:
+    return error_from_status(status)

@@ -1,0 +1,139 @@
+"""Settings of the api."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from tesk_runtime.logs import LogSettings
+from tesk_runtime.sections import GrpcSettings
+
+_WebAddress = Annotated[str, Meta(pattern=r"^(https?://\S+)?$")]
+
+
+class ApiSettings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """The TES REST API."""
+
+    host: Annotated[
+        str,
+        Meta(description="Address to listen on.", extra={"variable": "HOST"}),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        Meta(
+            description="Port to listen on.",
+            ge=1,
+            le=65535,
+            extra={"variable": "PORT"},
+        ),
+    ] = 8080
+    workers: Annotated[
+        int,
+        Meta(description="Worker processes; more use more cores.", ge=1, le=64),
+    ] = 1
+    threads: Annotated[
+        int,
+        Meta(description="Requests that one worker serves at once.", ge=1, le=512),
+    ] = 32
+    drain: Annotated[
+        timedelta,
+        Meta(
+            description="After SIGTERM, seconds that running requests get to end.",
+        ),
+    ] = timedelta(seconds=20)
+    body_limit: Annotated[
+        int, Meta(description="Bytes of the largest request body.", ge=1024)
+    ] = 16 * 1024 * 1024
+    refuse_unknown_fields: Annotated[
+        bool,
+        Meta(
+            description="Answer 400 to fields that TES does not know. Otherwise they "
+            "are dropped, and a line in `system_logs` names them."
+        ),
+    ] = False
+    show_queued_as_initializing: Annotated[
+        bool,
+        Meta(
+            description="Show QUEUED as INITIALIZING: Galaxy takes QUEUED for failed. "
+            "Filters by `state` still mean the true state."
+        ),
+    ] = False
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Origins whose web pages may call the API, separated by `,`; "
+            "`*` for all. Empty: none."
+        ),
+    ] = ()
+    auth: Annotated[
+        Literal["none", "basic"],
+        Meta(
+            description="Who may ask. `none`: everybody, without a name. `basic`: users "
+            "of `users_file`."
+        ),
+    ] = "none"
+    users_file: Annotated[
+        str,
+        Meta(description="For `basic`: file as `htpasswd -B` writes it."),
+    ] = ""
+    groups_file: Annotated[
+        str,
+        Meta(description="For `basic`: file with lines `group: user1 user2`."),
+    ] = ""
+    admin_group: Annotated[
+        str,
+        Meta(description="Members see and cancel the tasks of all. Empty: nobody."),
+    ] = ""
+    service_id: Annotated[
+        str, Meta(description="`id` in service-info, a reverse domain name.")
+    ] = "org.example.tesk"
+    service_name: Annotated[str, Meta(description="`name` in service-info.")] = "TESK"
+    service_description: Annotated[
+        str, Meta(description="`description` in service-info.")
+    ] = "GA4GH TES 1.1 task execution service"
+    organization_name: Annotated[
+        str, Meta(description="Who runs this service, for service-info.")
+    ] = "TESK"
+    organization_url: Annotated[
+        _WebAddress, Meta(description="Web page of who runs it (http or https).")
+    ] = "https://example.org"
+    contact_url: Annotated[
+        _WebAddress,
+        Meta(description="Web page for questions (http or https). Empty: left out."),
+    ] = ""
+    documentation_url: Annotated[
+        _WebAddress,
+        Meta(description="Web page for users (http or https). Empty: left out."),
+    ] = ""
+    environment: Annotated[
+        str, Meta(description="For service-info, e.g. `prod` or `test`.")
+    ] = ""
+    created_at: Annotated[
+        datetime | None,
+        Meta(description="When the service was first offered, RFC 3339."),
+    ] = None
+    updated_at: Annotated[
+        datetime | None, Meta(description="When it was last changed, RFC 3339.")
+    ] = None
+    storage: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Beginnings of urls that tasks can use, for service-info. Toil "
+            "mounts its job store if its url begins with one of them."
+        ),
+    ] = ("s3://", "http://", "https://", "ftp://")
+    backend_parameters: Annotated[
+        tuple[str, ...],
+        Meta(description="Supported keys of `resources.backend_parameters`."),
+    ] = ()
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the api reads."""
+
+    log: LogSettings = msgspec.field(default_factory=LogSettings)
+    grpc: GrpcSettings = msgspec.field(default_factory=GrpcSettings)
+    api: ApiSettings = msgspec.field(default_factory=ApiSettings)

@@ -1,0 +1,1 @@
+"""What the api decides by itself: rules of TES requests, and who asks."""

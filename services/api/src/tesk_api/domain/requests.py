@@ -1,0 +1,72 @@
+"""What clients ask for, freed from how they wrote it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from tesk_model.states import TaskState
+from tesk_model.task import Task, TaskView
+
+TaskT_co = TypeVar("TaskT_co", covariant=True)
+
+DEFAULT_PAGE_SIZE = 256
+# The specification: "must be less than 2048".
+MAX_PAGE_SIZE = 2047
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks.
+
+    Attributes:
+        user: Owner of what the caller creates; empty in open mode.
+        admin: Sees and cancels every task.
+        request_id: Names this request in the logs of every service.
+    """
+
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    admin: bool = False
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTask:
+    """A valid task to create.
+
+    Attributes:
+        warnings: Lines for ``system_logs``: what was dropped from the request.
+        idempotency_key: The client's own; empty if it sent none.
+    """
+
+    task: Task
+    warnings: tuple[str, ...] = ()
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TagCondition:
+    """One condition on tags; an empty value accepts any value."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskQuery:
+    """Which tasks to list; all conditions must hold."""
+
+    view: TaskView = TaskView.MINIMAL
+    name_prefix: str = ""
+    state: TaskState | None = None
+    tags: tuple[TagCondition, ...] = ()
+    page_size: int = DEFAULT_PAGE_SIZE
+    page_token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[TaskT_co]):
+    """Part of a list, newest first; an empty token marks the last part."""
+
+    tasks: Sequence[TaskT_co]
+    next_page_token: str

@@ -1,0 +1,156 @@
+"""Rules of single values and of their neighbours in a TES task.
+
+Each ``*_problem`` returns a phrase that follows the name of the field, or None
+if all is well. Source: GA4GH TES 1.1, and the decisions documented with it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from tesk_model.errors import Violation
+from tesk_model.paths import is_pattern, normalize, path_problem
+from tesk_model.task import FileType, Input, Output, Resources
+
+# Whether a scheme is configured is known only where the task runs; these are
+# the ones that a TES server may reasonably be asked for.
+URL_SCHEMES = frozenset(
+    {
+        *("s3", "gs", "file", "http", "https", "ftp", "ftps", "sftp", "scp", "drs"),
+        *("az", "abfs", "abfss", "wasb", "wasbs", "hdfs", "webdav", "webdavs"),
+        *("dav", "davs", "gsiftp", "globus", "irods", "oss", "cos", "swift", "htsget"),
+    }
+)
+_CURE = "give an absolute path or a url such as s3://bucket/key or file:///path"
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.+)", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LOCAL_FILE = re.compile(r"(localhost)?/.*", re.DOTALL)
+
+
+def url_problem(url: str) -> str | None:
+    """Say what is wrong with a storage url or plain path."""
+    if _CONTROL.search(url):
+        return "must not contain control characters"
+    if url.startswith("/"):
+        return None
+    parts = _URL.fullmatch(url)
+    if parts is None:
+        return f"is neither a url nor an absolute path; {_CURE}"
+    scheme = parts[1].lower()
+    if scheme not in URL_SCHEMES:
+        return f'scheme "{scheme[:40]}" is not supported; {_CURE}'
+    if scheme == "file" and _LOCAL_FILE.fullmatch(parts[2]) is None:
+        return "must be written file:///absolute/path"
+    return None
+
+
+def workdir_problem(path: str) -> str | None:
+    """Say what is wrong with a working directory; ``/`` itself is fine here."""
+    return None if path and not path.strip("/") else path_problem(path)
+
+
+def stream_problem(path: str) -> str | None:
+    """Say what is wrong with the file a stream is read from or written to."""
+    return path_problem(path) or _file_name_problem(path)
+
+
+def variable_name_problem(name: str) -> str | None:
+    """Say what is wrong with the name of an environment variable."""
+    if not name or "=" in name:
+        return 'is not the name of a variable: it must not be empty or contain "="'
+    return None
+
+
+def input_problems(entry: Input) -> Iterator[Violation]:
+    """Yield what is wrong between the fields of one input.
+
+    ``content`` that is not empty wins over ``url``, which is then not looked
+    at; ``content=""`` without url is an empty file.
+    """
+    if entry.type is FileType.FILE and (problem := _file_name_problem(entry.path)):
+        yield Violation("path", problem)
+    from_content = bool(entry.content) or (entry.content is not None and not entry.url)
+    if from_content:
+        if entry.type is FileType.DIRECTORY:
+            yield Violation("content", "must not be given for a DIRECTORY")
+    elif not entry.url:
+        yield Violation("url", "is required, unless content is given")
+    elif problem := url_problem(entry.url):
+        yield Violation("url", problem)
+
+
+def output_problems(entry: Output) -> Iterator[Violation]:
+    """Yield what is wrong between the fields of one output.
+
+    ``path_prefix`` is looked at only if ``path`` has wildcards.
+    """
+    if entry.type is FileType.FILE and (problem := _file_name_problem(entry.path)):
+        yield Violation("path", problem)
+    if problem := url_problem(entry.url):
+        yield Violation("url", problem)
+    if not is_pattern(entry.path, entry.path_prefix):
+        return
+    prefix = entry.path_prefix
+    if not prefix:
+        yield Violation("path_prefix", "is required, because path has wildcards")
+    elif not entry.path.startswith(prefix):
+        yield Violation("path_prefix", "must be a leading part of path")
+    elif "*" in prefix or "?" in prefix:
+        yield Violation("path_prefix", "must end before the first wildcard of path")
+
+
+def input_conflicts(inputs: Iterable[tuple[int, Input]]) -> Iterator[Violation]:
+    """Yield inputs that cannot lie beside each other.
+
+    Two directories with one path merge; a file shares its path with nothing.
+
+    Args:
+        inputs: Each with its index in the task.
+    """
+    first: dict[str, tuple[int, FileType]] = {}
+    for index, entry in inputs:
+        earlier, kind = first.setdefault(normalize(entry.path), (index, entry.type))
+        both_directories = FileType.DIRECTORY is kind is entry.type
+        if earlier != index and not both_directories:
+            yield Violation(
+                f"inputs[{index}].path", f"is also the path of inputs[{earlier}]"
+            )
+
+
+def parameter_problems(
+    resources: Resources, supported: Sequence[str]
+) -> Iterator[Violation]:
+    """Yield what is wrong with the backend parameters.
+
+    Keys are equal if they differ only in case. What is unsupported is a
+    problem only if the client asked for strictness.
+    """
+    known = {key.lower() for key in supported}
+    seen: set[str] = set()
+    for key in resources.backend_parameters:
+        path = f"resources.backend_parameters.{key[:64]}"
+        if key.lower() in seen:
+            yield Violation(path, "is given twice; case does not matter")
+        seen.add(key.lower())
+        if resources.backend_parameters_strict and key.lower() not in known:
+            words = ", ".join(supported) or "none"
+            yield Violation(path, f"is not supported here (supported: {words})")
+
+
+def supported_parameters(
+    parameters: Mapping[str, str], supported: Sequence[str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Split backend parameters into what is kept and what is not.
+
+    Returns:
+        The supported ones, keys in lower case; the keys of the others.
+    """
+    known = {key.lower() for key in supported}
+    kept = {
+        key.lower(): value for key, value in parameters.items() if key.lower() in known
+    }
+    dropped = tuple(key for key in parameters if key.lower() not in known)
+    return kept, dropped
+
+
+def _file_name_problem(path: str) -> str | None:
+    return 'must not end in "/": it names a file' if path.endswith("/") else None

@@ -1,0 +1,1 @@
+"""TES over HTTP: the one place that knows JSON, Flask and pydantic."""

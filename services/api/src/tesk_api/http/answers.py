@@ -1,0 +1,36 @@
+"""JSON answers and who asks: what every blueprint needs."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from flask import Response, request
+
+from tesk_api.domain.requests import Caller
+from tesk_api.http.front import USER
+from tesk_api.http.request_ids import request_id
+from tesk_api.ports import Authenticator
+
+Identify = Callable[[], Caller]
+
+_encode = msgspec.json.Encoder().encode
+
+
+def json_response(document: Any) -> Response:
+    """Return 200 with ``document``; dates become RFC 3339."""
+    return Response(_encode(document), mimetype="application/json")
+
+
+def identifier(authenticator: Authenticator) -> Identify:
+    """Return the function that tells who makes the current request.
+
+    It raises UnauthenticatedError if credentials are needed.
+    """
+
+    def identify() -> Caller:
+        caller = authenticator.authenticate(request.headers.get("Authorization"))
+        request.environ[USER] = caller.user
+        return replace(caller, request_id=request_id(request.environ))
+
+    return identify

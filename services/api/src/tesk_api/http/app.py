@@ -1,0 +1,130 @@
+"""The Flask application: routes joined to use cases."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response, request
+from flask_cors import CORS
+from werkzeug.routing import BaseConverter
+
+from tesk.v1 import task_pb2 as pb
+from tesk_api.domain.service_info import ServiceInfo
+from tesk_api.http.answers import identifier
+from tesk_api.http.front import ROUTE, UNMATCHED, Front
+from tesk_api.http.live import live_blueprint
+from tesk_api.http.metrics import RequestMetrics
+from tesk_api.http.openapi import openapi_document
+from tesk_api.http.operations import operations_blueprint, ui_blueprint
+from tesk_api.http.problems import register_problems
+from tesk_api.http.service_info import service_info_blueprint
+from tesk_api.http.task_parsing import TaskParser
+from tesk_api.http.tasks import tasks_blueprint
+from tesk_api.http.views import TaskViews
+from tesk_api.ports import Authenticator, Clock
+from tesk_api.usecases import Tasks
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+# Both are in use: the first is the specification's, the second what
+# Nextflow, Snakemake, Toil and Galaxy append to the server's address.
+BASES = {"tes": "/ga4gh/tes/v1", "tes_short": "/v1"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppOptions:
+    """What of the REST API can be chosen.
+
+    Attributes:
+        body_limit: Bytes of the largest request body.
+        cors_origins: Origins whose pages may call the API; ``*`` for all.
+        refuse_unknown_fields: 400 for fields that TES does not know.
+        queued_as_initializing: Show QUEUED as INITIALIZING.
+    """
+
+    body_limit: int = 16 * 1024 * 1024
+    cors_origins: tuple[str, ...] = ()
+    refuse_unknown_fields: bool = False
+    queued_as_initializing: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the application is made of."""
+
+    tasks: Tasks[pb.Task]
+    authenticator: Authenticator
+    info: ServiceInfo
+    metrics: RequestMetrics
+    clock: Clock
+    new_id: Callable[[], str]
+
+
+class _TaskIdConverter(BaseConverter):
+    # Leaves the colon of ":cancel" alone; what is an id, the use case decides.
+    regex = "[^/:]+"
+
+
+def create_app(parts: Parts, options: AppOptions) -> "WSGIApplication":
+    """Return the whole service as a WSGI application."""
+    return Front(
+        app=create_flask(parts, options),
+        metrics=parts.metrics,
+        clock=parts.clock,
+        new_id=parts.new_id,
+        logger=logging.getLogger("tesk_api.request"),
+    )
+
+
+def create_flask(parts: Parts, options: AppOptions) -> Flask:
+    """Return the application without its outermost layer."""
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = options.body_limit
+    app.url_map.strict_slashes = False  # no redirects: some clients follow none
+    app.url_map.merge_slashes = False
+    app.url_map.redirect_defaults = False
+    app.url_map.converters["task_id"] = _TaskIdConverter
+    identify = identifier(parts.authenticator)
+    parser = TaskParser(
+        backend_parameters=parts.info.backend_parameters,
+        refuse_unknown_fields=options.refuse_unknown_fields,
+    )
+    views = TaskViews(queued_as_initializing=options.queued_as_initializing)
+    for name, base in BASES.items():
+        info = service_info_blueprint(f"{name}_info", parts.info)
+        tasks = tasks_blueprint(
+            f"{name}_tasks",
+            tasks=parts.tasks,
+            identify=identify,
+            parser=parser,
+            views=views,
+        )
+        app.register_blueprint(info, url_prefix=base)
+        app.register_blueprint(tasks, url_prefix=base)
+    app.register_blueprint(live_blueprint(parts.tasks, identify))
+    document = openapi_document(parts.info, bases=tuple(BASES.values()))
+    app.register_blueprint(
+        operations_blueprint(
+            tasks=parts.tasks, metrics=parts.metrics, document=document
+        )
+    )
+    app.register_blueprint(ui_blueprint())
+    register_problems(app, challenge=parts.authenticator.challenge)
+    _note_routes(app)
+    if options.cors_origins:
+        CORS(
+            app,
+            origins=list(options.cors_origins),
+            expose_headers=["X-Request-Id", "Retry-After"],
+        )
+    return app
+
+
+def _note_routes(app: Flask) -> None:
+    @app.after_request
+    def note_route(response: Response) -> Response:
+        rule = request.url_rule
+        request.environ[ROUTE] = rule.rule if rule else UNMATCHED
+        return response

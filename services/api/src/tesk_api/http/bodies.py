@@ -1,0 +1,226 @@
+"""The JSON body of a task, as pydantic checks it.
+
+The models check what one value can tell; ``domain.rules`` decides what a value
+means. Strict: a number in quotes is no number. ``null`` is the same as absent,
+also in maps, because clients send each unset field so.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from tesk_api.domain.rules import (
+    input_problems,
+    output_problems,
+    stream_problem,
+    variable_name_problem,
+    workdir_problem,
+)
+from tesk_model.errors import Violation
+from tesk_model.paths import path_problem
+from tesk_model.task import Executor, FileType, Input, Output, Resources, Task
+
+# Type of our errors; their ``ctx`` holds the problems, each with the path
+# below the place where pydantic saw them.
+RULE = "tesk_rule"
+_INT32_MAX = 2**31 - 1
+
+
+def _rule(problems: list[Violation]) -> PydanticCustomError:
+    return PydanticCustomError(RULE, "breaks a rule", {"problems": problems})
+
+
+def _checked(rule: Callable[[str], str | None]) -> AfterValidator:
+    def check(value: str) -> str:
+        if problem := rule(value):
+            raise _rule([Violation("", problem)])
+        return value
+
+    return AfterValidator(check)
+
+
+def _check_program(command: list[str]) -> list[str]:
+    if not command[0]:
+        raise _rule([Violation("[0]", "must name a program; it is empty")])
+    return command
+
+
+def _check_names(env: dict[str, str | None]) -> dict[str, str | None]:
+    problems = [
+        Violation(name[:64], problem)
+        for name in env
+        if (problem := variable_name_problem(name))
+    ]
+    if problems:
+        raise _rule(problems)
+    return env
+
+
+# No program, file name or database column can hold NUL; contents of files can.
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+TextMap = dict[Text, Text | None]
+_ABSOLUTE = Field(json_schema_extra={"pattern": "^/"})
+ContainerPath = Annotated[str, _checked(path_problem), _ABSOLUTE]
+StreamPath = Annotated[str, _checked(stream_problem), _ABSOLUTE]
+WorkingDirectory = Annotated[str, _checked(workdir_problem), _ABSOLUTE]
+Kind = Literal["FILE", "DIRECTORY"]
+ReadOnly = Annotated[Any, WithJsonSchema({"readOnly": True})]
+
+
+class Body(BaseModel):
+    """Keeps unknown fields aside, so that they can be named in a warning."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class InputBody(Body):
+    """tesInput."""
+
+    path: ContainerPath
+    url: Text | None = None
+    content: str | None = None
+    type: Kind | None = None
+    name: Text | None = None
+    description: Text | None = None
+    streamable: bool | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "InputBody":
+        if problems := list(input_problems(self.to_domain())):
+            raise _rule(problems)
+        return self
+
+    def to_domain(self) -> Input:
+        """Return the input; type filled in."""
+        return Input(
+            path=self.path,
+            url=self.url,
+            content=self.content,
+            type=FileType(self.type or "FILE"),
+            name=self.name,
+            description=self.description,
+            streamable=self.streamable,
+        )
+
+
+class OutputBody(Body):
+    """tesOutput."""
+
+    path: ContainerPath
+    url: Text
+    path_prefix: Text | None = None
+    type: Kind | None = None
+    name: Text | None = None
+    description: Text | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "OutputBody":
+        if problems := list(output_problems(self.to_domain())):
+            raise _rule(problems)
+        return self
+
+    def to_domain(self) -> Output:
+        """Return the output; type filled in."""
+        return Output(
+            path=self.path,
+            url=self.url,
+            path_prefix=self.path_prefix,
+            type=FileType(self.type or "FILE"),
+            name=self.name,
+            description=self.description,
+        )
+
+
+class ExecutorBody(Body):
+    """tesExecutor."""
+
+    image: Annotated[str, Field(pattern=r"^[^\s\x00]+$")]
+    command: Annotated[list[Text], Field(min_length=1), AfterValidator(_check_program)]
+    workdir: WorkingDirectory | None = None
+    stdin: StreamPath | None = None
+    stdout: StreamPath | None = None
+    stderr: StreamPath | None = None
+    env: Annotated[TextMap, AfterValidator(_check_names)] | None = None
+    ignore_error: bool | None = None
+
+    def to_domain(self) -> Executor:
+        """Return the executor."""
+        return Executor(
+            image=self.image,
+            command=tuple(self.command),
+            workdir=self.workdir,
+            stdin=self.stdin,
+            stdout=self.stdout,
+            stderr=self.stderr,
+            env=_entries(self.env),
+            ignore_error=self.ignore_error,
+        )
+
+
+class ResourcesBody(Body):
+    """tesResources."""
+
+    cpu_cores: Annotated[float, Field(gt=0, le=_INT32_MAX)] | None = None
+    ram_gb: Annotated[float, Field(gt=0, le=_INT32_MAX)] | None = None
+    disk_gb: Annotated[float, Field(ge=0, le=_INT32_MAX)] | None = None
+    preemptible: bool | None = None
+    zones: list[Text] | None = None
+    backend_parameters: TextMap | None = None
+    backend_parameters_strict: bool | None = None
+
+    def to_domain(self) -> Resources:
+        """Return the resources, with all backend parameters as sent."""
+        return Resources(
+            cpu_cores=self.cpu_cores,
+            ram_gb=self.ram_gb,
+            disk_gb=self.disk_gb,
+            preemptible=self.preemptible,
+            zones=tuple(self.zones or ()),
+            backend_parameters=_entries(self.backend_parameters),
+            backend_parameters_strict=self.backend_parameters_strict,
+        )
+
+
+class TaskBody(Body):
+    """tesTask, as a client sends it; fields of the server are ignored."""
+
+    name: Text | None = None
+    description: Text | None = None
+    inputs: list[InputBody] | None = None
+    outputs: list[OutputBody] | None = None
+    resources: ResourcesBody | None = None
+    executors: Annotated[list[ExecutorBody], Field(min_length=1)]
+    volumes: list[ContainerPath] | None = None
+    tags: TextMap | None = None
+    id: ReadOnly = None
+    state: ReadOnly = None
+    logs: ReadOnly = None
+    creation_time: ReadOnly = None
+
+    def to_domain(self) -> Task:
+        """Return the task as it was sent."""
+        return Task(
+            executors=tuple(entry.to_domain() for entry in self.executors),
+            name=self.name,
+            description=self.description,
+            inputs=tuple(entry.to_domain() for entry in self.inputs or ()),
+            outputs=tuple(entry.to_domain() for entry in self.outputs or ()),
+            resources=self.resources.to_domain() if self.resources else None,
+            volumes=tuple(self.volumes or ()),
+            tags=_entries(self.tags),
+        )
+
+
+def _entries(entries: dict[str, str | None] | None) -> dict[str, str]:
+    if not entries:
+        return {}
+    return {key: value for key, value in entries.items() if value is not None}

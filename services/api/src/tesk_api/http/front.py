@@ -1,0 +1,86 @@
+"""The outermost layer: what every request gets, whatever becomes of it.
+
+A name, one log line, a number, and a path without doubled slashes: Nextflow
+with a trailing slash in its endpoint asks for ``//v1/tasks``, and no client
+may be redirected. Bodies and query strings are never logged: both may hold
+secrets.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tesk_api.http.metrics import RequestMetrics
+from tesk_api.http.request_ids import HEADER, name_request
+from tesk_api.ports import Clock
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+ROUTE = "tesk.route"
+USER = "tesk.user"
+UNMATCHED = "unmatched"
+
+_SLASHES = re.compile(r"/{2,}")
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """Wraps the application; itself a WSGI application.
+
+    Attributes:
+        new_id: Gives a name to a request whose client gave none.
+    """
+
+    app: "WSGIApplication"
+    metrics: RequestMetrics
+    clock: Clock
+    new_id: Callable[[], str]
+    logger: logging.Logger
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Serve one request; the answer is complete when this returns."""
+        started = self.clock.monotonic()
+        request_id = name_request(environ, self.new_id)
+        status = 500
+
+        def start(code: str, headers: list[tuple[str, str]], exc_info: object = None):  # type: ignore[no-untyped-def]  # noqa: ANN202 - WSGI's own callable
+            nonlocal status
+            status = int(code[:3])
+            headers.append((HEADER, request_id))
+            return start_response(code, headers, exc_info)  # type: ignore[arg-type]  # passed on as it came
+
+        path = environ["PATH_INFO"]
+        if "//" in path:
+            environ["PATH_INFO"] = _SLASHES.sub("/", path)
+        answer = self.app(environ, start)
+        # One block costs the server less than an iterator.
+        try:
+            block = b"".join(answer)
+        finally:
+            if close := getattr(answer, "close", None):
+                close()
+        self._record(environ, status, self.clock.monotonic() - started)
+        return [block]
+
+    def _record(self, environ: "WSGIEnvironment", status: int, seconds: float) -> None:
+        route = environ.get(ROUTE, UNMATCHED)
+        method = environ["REQUEST_METHOD"]
+        self.metrics.observe(method=method, route=route, status=status, seconds=seconds)
+        self.logger.log(
+            logging.DEBUG if route in _QUIET else logging.INFO,
+            "request",
+            extra={
+                "method": method[:16],
+                "route": route,
+                "status": status,
+                "ms": round(seconds * 1000, 1),
+                "request_id": environ["tesk.request_id"],
+                "user": environ.get(USER, ""),
+            },
+        )

@@ -1,0 +1,24 @@
+"""Extension of TESK: watch a task while it runs.
+
+TES shows an executor only when it has ended; here its output can be followed.
+"""
+
+from flask import Blueprint, Response
+
+from tesk.v1 import task_pb2 as pb
+from tesk_api.http.answers import Identify, json_response
+from tesk_api.http.views import live_view
+from tesk_api.usecases import Tasks
+from tesk_model.task import TaskView
+
+
+def live_blueprint(tasks: Tasks[pb.Task], identify: Identify) -> Blueprint:
+    """Return ``/tesk/v1/tasks/{id}``."""
+    blueprint = Blueprint("live", __name__, url_prefix="/tesk/v1")
+
+    @blueprint.get("/tasks/<task_id:task_id>")
+    def watch_task(task_id: str) -> Response:
+        task = tasks.get_task(identify(), task_id, TaskView.FULL)
+        return json_response(live_view(task))
+
+    return blueprint

@@ -1,0 +1,62 @@
+"""What operators and newcomers ask for: health, metrics, documents."""
+
+from typing import Any
+
+from flask import Blueprint, Response
+from flask_swagger_ui import (  # type: ignore[import-untyped]  # it ships no types
+    get_swaggerui_blueprint,
+)
+
+from tesk.v1 import task_pb2 as pb
+from tesk_api.http.answers import json_response
+from tesk_api.http.metrics import MEDIA_TYPE, RequestMetrics
+from tesk_api.usecases import Tasks
+
+
+def operations_blueprint(
+    *, tasks: Tasks[pb.Task], metrics: RequestMetrics, document: dict[str, Any]
+) -> Blueprint:
+    """Return the index, health, readiness, metrics and the OpenAPI document."""
+    blueprint = Blueprint("operations", __name__)
+
+    @blueprint.get("/")
+    def index() -> Response:
+        return json_response(
+            {
+                "name": "TESK",
+                "tes": "/ga4gh/tes/v1",
+                "service_info": "/ga4gh/tes/v1/service-info",
+                "openapi": "/openapi.json",
+                "ui": "/ui",
+                "health": "/healthz",
+                "ready": "/readyz",
+                "metrics": "/metrics",
+            }
+        )
+
+    @blueprint.get("/healthz")
+    def healthz() -> Response:
+        return json_response({"status": "ok"})
+
+    @blueprint.get("/readyz")
+    def readyz() -> Response:
+        tasks.check()
+        return json_response({"status": "ok"})
+
+    @blueprint.get("/metrics")
+    def render_metrics() -> Response:
+        return Response(metrics.render(), content_type=MEDIA_TYPE)
+
+    @blueprint.get("/openapi.json")
+    def openapi() -> Response:
+        return json_response(document)
+
+    return blueprint
+
+
+def ui_blueprint() -> Blueprint:
+    """Return the interactive page; all it needs is served from here."""
+    page: Blueprint = get_swaggerui_blueprint(
+        "/ui", "/openapi.json", config={"app_name": "TESK", "validatorUrl": None}
+    )
+    return page

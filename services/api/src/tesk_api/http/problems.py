@@ -1,0 +1,109 @@
+"""Errors as ``application/problem+json`` (RFC 9457).
+
+TES specifies no error body. Clients look for ``status`` and ``message``;
+``errors`` lists every problem of a request by its path. This table is the one
+that turns the kind of an error into an HTTP status.
+"""
+
+import logging
+import math
+from http import HTTPStatus
+
+import msgspec
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from tesk_api.http.request_ids import request_id
+from tesk_model.errors import (
+    ErrorKind,
+    InternalError,
+    InvalidRequestError,
+    RetryableError,
+    TeskError,
+    Violation,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUSES: dict[ErrorKind, HTTPStatus] = {
+    ErrorKind.INVALID_REQUEST: HTTPStatus.BAD_REQUEST,
+    ErrorKind.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    ErrorKind.PERMISSION_DENIED: HTTPStatus.FORBIDDEN,
+    ErrorKind.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    ErrorKind.CONFLICT: HTTPStatus.CONFLICT,
+    ErrorKind.RESOURCE_EXHAUSTED: HTTPStatus.TOO_MANY_REQUESTS,
+    ErrorKind.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    ErrorKind.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+_WORDS = {
+    HTTPStatus.NOT_FOUND: "there is nothing at this path",
+    HTTPStatus.METHOD_NOT_ALLOWED: "this path does not take that method",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "the body is larger than this server accepts",
+}
+
+
+def problem_response(
+    status: HTTPStatus, message: str, violations: tuple[Violation, ...] = ()
+) -> Response:
+    """Return the answer for one problem."""
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": message,
+        "message": message,
+        "request_id": request_id(request.environ),
+    }
+    if violations:
+        body["errors"] = [
+            {"path": violation.path, "message": violation.message}
+            for violation in violations
+        ]
+    return Response(msgspec.json.encode(body), status.value, mimetype=MEDIA_TYPE)
+
+
+def register_problems(app: Flask, *, challenge: str) -> None:
+    """Make every error of ``app`` a problem document.
+
+    Args:
+        app: The application.
+        challenge: ``WWW-Authenticate`` of a 401.
+    """
+    logger = logging.getLogger(__name__)
+
+    @app.errorhandler(TeskError)
+    def on_tesk_error(error: TeskError) -> Response:
+        if error.kind is ErrorKind.INTERNAL:
+            logger.error(
+                "internal error",
+                exc_info=error,
+                extra={"request_id": request_id(request.environ)},
+            )
+            error = InternalError("internal error")
+        violations = error.violations if isinstance(error, InvalidRequestError) else ()
+        response = problem_response(STATUSES[error.kind], error.message, violations)
+        if error.kind is ErrorKind.UNAUTHENTICATED:
+            response.headers["WWW-Authenticate"] = challenge
+        if isinstance(error, RetryableError):
+            delay = error.retry_after.total_seconds() if error.retry_after else 1.0
+            response.headers["Retry-After"] = str(max(1, math.ceil(delay)))
+        return response
+
+    @app.errorhandler(HTTPException)
+    def on_http_exception(error: HTTPException) -> Response:
+        status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+        message = _WORDS.get(status, error.description or status.phrase)
+        response = problem_response(status, message[:1].lower() + message[1:])
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return response
+
+    @app.errorhandler(Exception)
+    def on_bug(error: Exception) -> Response:
+        logger.error(
+            "request failed",
+            exc_info=error,
+            extra={"request_id": request_id(request.environ)},
+        )
+        return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")

@@ -1,0 +1,153 @@
+"""From the bytes of a request to a valid task, or to all that is wrong with it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import jiter
+from pydantic import BaseModel, ValidationError
+
+from tesk_api.domain.requests import NewTask
+from tesk_api.domain.rules import (
+    input_conflicts,
+    parameter_problems,
+    supported_parameters,
+)
+from tesk_api.http.bodies import Body, InputBody, ResourcesBody, TaskBody
+from tesk_api.http.violations import name_words, path_words, shortened, violations
+from tesk_model.errors import InvalidRequestError, Violation
+from tesk_model.task import Input, Resources, Task
+
+_MAX_NAMED = 20
+
+BodyT = TypeVar("BodyT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskParser:
+    """Reads the body of CreateTask.
+
+    Attributes:
+        backend_parameters: Supported keys, in any case.
+        refuse_unknown_fields: Whether a field that TES does not know is an
+            error; otherwise it is dropped, with a warning.
+    """
+
+    backend_parameters: Sequence[str] = ()
+    refuse_unknown_fields: bool = False
+
+    def parse(self, body: bytes) -> NewTask:
+        """Return the task that ``body`` describes.
+
+        Raises:
+            InvalidRequestError: Lists every problem by its path.
+        """
+        document = parse_json(body)
+        try:
+            model = TaskBody.model_validate(
+                document, extra="forbid" if self.refuse_unknown_fields else "allow"
+            )
+        except ValidationError as error:
+            # Rules between the parts that are valid by themselves still speak.
+            found = [*violations(error), *self._problems(*_valid_parts(document))]
+            raise InvalidRequestError(shortened(found)) from error
+        task = model.to_domain()
+        problems = list(self._problems(enumerate(task.inputs), task.resources))
+        if problems:
+            raise InvalidRequestError(shortened(problems))
+        kept, dropped = self._supported(task)
+        return NewTask(
+            task=kept, warnings=(*_unknown_fields(model), *_unsupported(dropped))
+        )
+
+    def _problems(
+        self, inputs: Any, resources: Resources | None
+    ) -> Iterator[Violation]:
+        yield from input_conflicts(inputs)
+        if resources is not None:
+            yield from parameter_problems(resources, self.backend_parameters)
+
+    def _supported(self, task: Task) -> tuple[Task, tuple[str, ...]]:
+        if task.resources is None or not task.resources.backend_parameters:
+            return task, ()
+        kept, dropped = supported_parameters(
+            task.resources.backend_parameters, self.backend_parameters
+        )
+        resources = replace(task.resources, backend_parameters=kept)
+        return replace(task, resources=resources), dropped
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse strict JSON: UTF-8, no NaN, no key twice, no endless nesting.
+
+    Raises:
+        InvalidRequestError: It is not; says where.
+    """
+    if not body:
+        raise InvalidRequestError([Violation("", "the body is empty; send a task")])
+    try:
+        return jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
+    except ValueError as error:
+        message = f"the body is not valid JSON: {name_free(str(error))}"
+        raise InvalidRequestError([Violation("", message)]) from error
+
+
+def name_free(message: str) -> str:
+    """Return a parser's message with hostile characters made visible."""
+    return message[:200] if message.isprintable() else ascii(message[:200])
+
+
+def _valid_parts(document: Any) -> tuple[list[tuple[int, Input]], Resources | None]:
+    """Return the inputs and resources of a wrong body that are right."""
+    if not isinstance(document, dict):
+        return [], None
+    listed = document.get("inputs")
+    inputs = [
+        (index, model.to_domain())
+        for index, entry in enumerate(listed if isinstance(listed, list) else ())
+        if (model := _valid(InputBody, entry))
+    ]
+    resources = _valid(ResourcesBody, document.get("resources"))
+    return inputs, resources.to_domain() if resources else None
+
+
+def _valid(model: type[BodyT], document: Any) -> BodyT | None:
+    try:
+        return model.model_validate(document)
+    except ValidationError:
+        return None
+
+
+def _unknown_fields(model: TaskBody) -> tuple[str, ...]:
+    """Return the one warning line that names fields which TES does not know."""
+    names = [
+        path_words((*place, name))
+        for place, part in _parts(model)
+        for name in part.model_extra or ()
+    ]
+    return _line("unknown fields ignored", names)
+
+
+def _parts(model: TaskBody) -> Iterator[tuple[tuple[str | int, ...], Body]]:
+    for index, executor in enumerate(model.executors):
+        yield ("executors", index), executor
+    for index, entry in enumerate(model.inputs or ()):
+        yield ("inputs", index), entry
+    for index, output in enumerate(model.outputs or ()):
+        yield ("outputs", index), output
+    if model.resources:
+        yield ("resources",), model.resources
+    yield (), model
+
+
+def _unsupported(dropped: Sequence[str]) -> tuple[str, ...]:
+    names = [name_words(key) for key in dropped]
+    return _line("unsupported backend_parameters ignored", names)
+
+
+def _line(event: str, names: Sequence[str]) -> tuple[str, ...]:
+    if not names:
+        return ()
+    more = len(names) - _MAX_NAMED
+    words = ", ".join(names[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return (f"{event}: {words}",)

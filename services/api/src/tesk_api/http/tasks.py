@@ -1,0 +1,73 @@
+"""The TES operations on tasks."""
+
+from dataclasses import replace
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from tesk.v1 import task_pb2 as pb
+from tesk_api.http.answers import Identify, json_response
+from tesk_api.http.queries import parse_idempotency_key, parse_query, parse_view
+from tesk_api.http.task_parsing import TaskParser
+from tesk_api.http.views import TaskViews
+from tesk_api.usecases import Tasks
+from tesk_model.task import TaskView
+
+
+def tasks_blueprint(
+    name: str,
+    *,
+    tasks: Tasks[pb.Task],
+    identify: Identify,
+    parser: TaskParser,
+    views: TaskViews,
+) -> Blueprint:
+    """Return ``/tasks`` and what is below it."""
+    blueprint = Blueprint(name, __name__)
+
+    @blueprint.post("/tasks")
+    def create_task() -> Response:
+        caller = identify()
+        key = parse_idempotency_key(request.headers)
+        new = parser.parse(_json_body())
+        task_id = tasks.create_task(caller, replace(new, idempotency_key=key))
+        return json_response({"id": task_id})
+
+    @blueprint.get("/tasks")
+    def list_tasks() -> Response:
+        caller = identify()
+        query = parse_query(request.args)
+        page = tasks.list_tasks(caller, query)
+        render = views.renderer(query.view)
+        document: dict[str, object] = {"tasks": [render(task) for task in page.tasks]}
+        if page.next_page_token:
+            document["next_page_token"] = page.next_page_token
+        return json_response(document)
+
+    @blueprint.get("/tasks/<task_id:task_id>")
+    def get_task(task_id: str) -> Response:
+        caller = identify()
+        view: TaskView = parse_view(request.args)
+        return json_response(
+            views.renderer(view)(tasks.get_task(caller, task_id, view))
+        )
+
+    @blueprint.post("/tasks/<task_id:task_id>:cancel")
+    def cancel_task(task_id: str) -> Response:
+        # Clients send no body, or an empty one of any type: it is not read.
+        tasks.cancel_task(identify(), task_id)
+        return json_response({})
+
+    return blueprint
+
+
+def _json_body() -> bytes:
+    """Return the body of the request, within the limit of the application."""
+    kind = request.mimetype
+    if kind and kind != "application/json":
+        raise UnsupportedMediaType(
+            f'{kind} is not understood; send JSON with "Content-Type: application/json"'
+        )
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise UnsupportedMediaType("send the body without Content-Encoding")
+    return request.get_data(cache=False)

@@ -1,0 +1,128 @@
+"""The api as a real process, on a scheduler in memory behind real gRPC."""
+
+import http.client
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from fakes.api_scheduler import MemoryScheduler
+from tesk.v1 import task_service_pb2_grpc as rpc_grpc
+from tesk_runtime.rpc.interceptors import ErrorInterceptor, InternalTokenInterceptor
+from tesk_runtime.rpc.server import RpcServer
+
+TOKEN = "internal"
+_START = 30.0
+
+
+@contextmanager
+def serve_scheduler(scheduler: MemoryScheduler, address: str) -> Iterator[RpcServer]:
+    """Serve ``scheduler`` at ``address`` until the block ends."""
+    server = RpcServer(
+        services=("tesk.v1.TaskService",),
+        register=lambda server: rpc_grpc.add_TaskServiceServicer_to_server(
+            scheduler, server
+        ),
+        interceptors=[
+            ErrorInterceptor(logging.getLogger("scheduler")),
+            InternalTokenInterceptor(TOKEN),
+        ],
+        threads=8,
+    )
+    server.start(address)
+    try:
+        yield server
+    finally:
+        scheduler.gate.set()
+        server.stop(timedelta(seconds=0))
+
+
+@dataclass(frozen=True, slots=True)
+class ApiProcess:
+    """A running ``python -m tesk_api``."""
+
+    process: "subprocess.Popen[bytes]"
+    port: int
+    log: Path
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None
+    ) -> tuple[int, bytes]:
+        connection = self.connect()
+        headers = {"Content-Type": "application/json"} if body else {}
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        return answer.status, content
+
+
+def free_port() -> int:
+    """Return a port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def run_api(folder: Path, scheduler_address: str, **env: str) -> Iterator[ApiProcess]:
+    """Run the api until the block ends; it is killed if it does not stop."""
+    port = free_port()
+    log = folder / f"api-{port}.log"
+    with log.open("wb") as stderr:
+        process = start_api(folder, scheduler_address, port, stderr=stderr, **env)
+    try:
+        _wait_until_up(process, port, log)
+        yield ApiProcess(process, port, log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def start_api(
+    folder: Path, scheduler_address: str, port: int, *, stderr: object, **env: str
+) -> "subprocess.Popen[bytes]":
+    """Start the api and return at once."""
+    token = folder / "token"
+    token.write_text(TOKEN, encoding="ascii")
+    return subprocess.Popen(
+        [sys.executable, "-m", "tesk_api"],
+        stderr=stderr,  # type: ignore[call-overload]  # a file or PIPE
+        env=os.environ
+        | {
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "TESK_GRPC_SCHEDULER": scheduler_address,
+            "TESK_GRPC_TOKEN_FILE": str(token),
+        }
+        | env,
+    )
+
+
+def _wait_until_up(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    deadline = time.monotonic() + _START
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if process.poll() is not None:
+                break
+            time.sleep(0.02)
+        else:
+            return
+    raise AssertionError(f"the api did not start: {log.read_text()}")
