@@ -9,13 +9,14 @@ from tesk_runtime.sections import LocalSettings
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of the api's section that says where it listens.
+    """The part of the api's section that a server of this machine decides about.
 
     The api reads and checks the whole section, so other names pass here.
     """
 
     host: Annotated[str, Meta(extra={"variable": "HOST"})] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, extra={"variable": "PORT"})] = 8080
+    storage: tuple[str, ...] = ()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from tesk_cli.serve.console import serve
 from tesk_cli.serve.embedded import Embedded, embedded_server
 from tesk_cli.serve.errors import HomeInUseError, ServeError
 from tesk_cli.serve.home import StateHome
-from tesk_cli.serve.plan import ServerPlan
+from tesk_cli.serve.plan import ServerPlan, storage_of
 from tesk_cli.serve.supervisor import Supervisor
 from tesk_cli.usecases.following import WaitTimeoutError
 from tesk_model.errors import InvalidRequestError, TeskError
@@ -54,14 +54,15 @@ class _Machine:
     ) -> Supervisor:
         settings = load(Settings, self.environ)
         named = tuple(Path(root).absolute() for root in settings.local.file_roots)
-        roots = named or (Path.cwd(), *folders)
+        roots = tuple(dict.fromkeys(named or (Path.cwd(), *folders)))
         plan = ServerPlan(
             host="127.0.0.1" if embedded else settings.api.host,
             port=0 if embedded else settings.api.port,
             home=state_home(settings.local, self.environ),
             engine=settings.local.engine,
-            file_roots=tuple(dict.fromkeys(roots)),
+            file_roots=roots,
             environ=self.environ,
+            storage=() if settings.api.storage else storage_of(roots),
             verbose=verbose,
         )
         return Supervisor(

@@ -17,6 +17,8 @@ class ServerPlan:
         engine: ``auto``, ``container`` or ``sandbox``.
         file_roots: Absolute folders that file:// may read and write.
         environ: Environment that the services inherit.
+        storage: What service-info says about storage; empty if that is not
+            for us to say.
         verbose: Show what the services log, instead of keeping it in files.
     """
 
@@ -26,6 +28,7 @@ class ServerPlan:
     engine: str
     file_roots: tuple[Path, ...]
     environ: Mapping[str, str]
+    storage: tuple[str, ...] = ()
     verbose: bool = False
 
 
@@ -77,10 +80,20 @@ def checked_engine(plan: ServerPlan, *, container_engine: bool) -> str:
     return engine
 
 
+def storage_of(file_roots: tuple[Path, ...]) -> tuple[str, ...]:
+    """Return what service-info says that tasks can use, local folders included.
+
+    Toil mounts its job store only if its url begins with one of these.
+    """
+    remote = ("s3://", "http://", "https://", "ftp://")
+    return (*remote, *(f"{root.as_uri().rstrip('/')}/" for root in file_roots))
+
+
 def service_environ(
     plan: ServerPlan, *, engine: str, token_file: Path, socket: Path
 ) -> dict[str, str]:
     """Return the environment of both services, as docs/architecture.md says."""
+    storage = {"TESK_API_STORAGE": ",".join(plan.storage)} if plan.storage else {}
     return dict(plan.environ) | {
         "HOST": plan.host,
         "PORT": str(plan.port),
@@ -90,4 +103,5 @@ def service_environ(
         "TESK_GRPC_TOKEN_FILE": str(token_file),
         "TESK_GRPC_SCHEDULER": f"unix:{socket}",
         "TESK_SCHEDULER_LISTEN": f"unix:{socket}",
+        **storage,
     }

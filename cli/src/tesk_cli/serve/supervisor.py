@@ -33,12 +33,14 @@ class Supervisor:
     Attributes:
         report: Told what happens, one line each.
         probe_engine: Tells whether a Docker-compatible engine answers.
+        modules: What is run, in order of start; the last one serves HTTP.
     """
 
     plan: ServerPlan
     probe_engine: Callable[[], bool]
     report: Callable[[str], None]
     policy: RestartPolicy = field(default_factory=RestartPolicy)
+    modules: tuple[str, ...] = ("tesk_scheduler", "tesk_api")
     engine: str = ""
     url: str = ""
     _services: list[Service] = field(default_factory=list)
@@ -106,7 +108,7 @@ class Supervisor:
             token_file=home.token_file,
             socket=home.socket_path(),
         ) | {"PORT": str(port)}
-        for module in ("tesk_scheduler", "tesk_api"):
+        for module in self.modules:
             name = module.removeprefix("tesk_")
             log = None if self.plan.verbose else home.logs / f"{name}.log"
             service = Service(module, environ, log, home.services_lock)
