@@ -45,9 +45,7 @@ imports: .venv/.stamp-dev
 	$(BIN)/lint-imports
 
 dependencies: .venv/.stamp-dev
-	@for package in $(PACKAGES); do \
-	  (cd $$package && $(CURDIR)/$(BIN)/deptry --config $(CURDIR)/$$package/pyproject.toml \
-	    --known-first-party tesk_none . ) || exit 1; done
+	scripts/check_dependencies.sh
 
 generated: .venv/.stamp-dev
 	scripts/check_generated.sh
