@@ -165,6 +165,10 @@ static bool take_signal(int signals, const struct child *child, struct outcome *
         return false;
     if (info.ssi_signo == SIGCHLD)
         return reap(child, outcome);
+    /* A sender outside our pid namespace has no pid here: the one who runs the
+     * container, not the program itself or what it started. */
+    if (info.ssi_signo == SIGTERM && info.ssi_pid == 0)
+        outcome->terminated = true;
     kill(child->pid, (int)info.ssi_signo);
     return false;
 }

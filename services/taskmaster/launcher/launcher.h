@@ -55,6 +55,7 @@ struct streams {
 struct outcome {
     int exit_code;
     int signal; /* 0: none */
+    bool terminated; /* SIGTERM came from outside the container meanwhile */
     struct timespec started_at;
     struct timespec ended_at;
     long long cpu_microseconds;

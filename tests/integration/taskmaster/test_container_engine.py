@@ -372,21 +372,39 @@ def test_stop_kills_a_command_that_ignores_sigterm(place: Workplace) -> None:
     assert (result.exit_code, result.error) == (137, "")
 
 
-def test_an_executor_that_was_killed_or_removed_from_outside_is_lost(
-    place: Workplace, api: ContainerApi
+OUTSIDERS: dict[str, tuple[Callable[[ContainerApi, str], None], str]] = {
+    "kills it": (lambda api, name: api._client.kill(name), "killed from outside"),
+    "stops it": (lambda api, name: api.stop(name, 30), "stopped from outside"),
+    "removes it": (lambda api, name: api.remove(name), "vanished"),
+}
+
+
+@pytest.mark.parametrize(("act", "cause"), OUTSIDERS.values(), ids=OUTSIDERS)
+def test_an_executor_is_lost_if_somebody_else(
+    place: Workplace,
+    api: ContainerApi,
+    act: Callable[[ContainerApi, str], None],
+    cause: str,
 ) -> None:
     run = place.make_run("sleep", "600")
     place.engine.start(run, silent)
 
-    api._client.kill(run.name)
-    killed = place.engine.wait(run, LONG)
-    api.remove(run.name)
-    removed = place.engine.wait(run, LONG)
+    act(api, run.name)
+    result = place.engine.wait(run, LONG)
 
-    assert killed is not None
-    assert (killed.lost, "killed from outside" in killed.error) == (True, True)
-    assert removed is not None
-    assert (removed.lost, "vanished" in removed.error) == (True, True)
+    assert result is not None
+    assert result.lost
+    assert cause in result.error
+
+
+def test_a_start_that_waits_for_its_image_can_be_stopped(place: Workplace) -> None:
+    run = place.make_run("true", image="tesk-nobody/nothing:1")
+
+    def stop(_: str) -> None:
+        place.engine.stop(run, LONG)
+
+    with pytest.raises(StepFailedError, match="stopped before it started"):
+        place.engine.start(run, stop)
 
 
 def test_remove_leaves_nothing_of_its_attempt_and_all_else(

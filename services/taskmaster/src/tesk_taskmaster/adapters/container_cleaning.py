@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tesk_model.errors import UnavailableError
 from tesk_taskmaster.adapters.container_api import ContainerApi
 from tesk_taskmaster.adapters.container_config import (
     HOME_LABEL,
     SECURITY_OPTIONS,
     bind,
 )
+from tesk_taskmaster.ports import StepFailedError
 
 _TARGET = "/.tesk/clean"
 _SYSTEM = ("/bin", "/lib", "/lib32", "/lib64", "/usr")
@@ -31,14 +31,14 @@ def remove_tree(folder: Path, *, api: ContainerApi, home: Path) -> None:
     """Delete ``folder`` and what is in it; nothing there is no error.
 
     Raises:
-        UnavailableError: It cannot be deleted.
+        StepFailedError: It cannot be deleted.
         EngineSilentError: The engine's help is needed and it is down.
     """
     if _removed(folder):
         return
     empty_by_container(folder, api=api, home=home)
     if not _removed(folder):
-        raise UnavailableError(
+        raise StepFailedError(
             f"{folder} cannot be deleted, not even by a container; "
             "something in it is in use or protected"
         )
@@ -48,13 +48,13 @@ def empty_by_container(folder: Path, *, api: ContainerApi, home: Path) -> None:
     """Delete what is in ``folder`` as the root of a container.
 
     Raises:
-        UnavailableError: There is no image to start a container of.
+        StepFailedError: There is no image to start a container of.
         EngineRefusedError: The container cannot be run.
         EngineSilentError: The engine is down.
     """
     images = api.images()
     if not images:
-        raise UnavailableError(
+        raise StepFailedError(
             f"{folder} holds files of other users and there is no image whose "
             "container could delete them"
         )

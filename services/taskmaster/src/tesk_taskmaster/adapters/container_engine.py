@@ -20,7 +20,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tesk_model.errors import UnavailableError
 from tesk_model.names import Attempt
 from tesk_taskmaster.adapters.container_api import (
     ContainerApi,
@@ -85,10 +84,7 @@ class ContainerEngine:
     def start(self, run: ExecutorRun, say: Say) -> None:
         """Start, or adopt; pulls the image and says how far that is."""
         with self._starts.begun(run) as begun:
-            try:
-                self._patiently(lambda: self._start(run, say, begun), say)
-            except UnavailableError as error:
-                raise StepFailedError(error.message, lost=True) from error
+            self._patiently(lambda: self._start(run, say, begun), say)
 
     def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
         """Wait for the end; an engine that is down meanwhile is waited for."""
@@ -108,8 +104,19 @@ class ContainerEngine:
         """Return what the executor has printed last.
 
         A redirected stream is read from its file while the executor runs; at
-        the end the launcher copies its tail into the container's log.
+        the end the launcher copies its tail into the container's log. An engine
+        that does not answer has no tails to give.
         """
+        try:
+            return self._tails(run)
+        except StepFailedError as error:
+            _log.warning(
+                "container log not read",
+                extra={"container": run.name, "cause": str(error)},
+            )
+            return Tails(b"", b"")
+
+    def _tails(self, run: ExecutorRun) -> Tails:
         container = self._patiently(lambda: self._api.inspect(run.name))
         if container is None or container["State"]["Status"] in NEVER_STARTED:
             return Tails(b"", b"")
@@ -133,14 +140,14 @@ class ContainerEngine:
         """Kill and remove the attempt's containers.
 
         Raises:
-            UnavailableError: The engine does not do it.
+            StepFailedError: The engine does not do it.
         """
         self._starts.halt(lambda other: other.attempt == attempt)
         labels = attempt_labels(attempt, self._home)
         deadline = time.monotonic() + _PATIENCE
         while found := self._patiently(lambda: self._api.list(labels)):
             if time.monotonic() > deadline:
-                raise UnavailableError(
+                raise StepFailedError(
                     f"the container engine does not remove containers of {attempt.name}"
                 )
             for container in found:
@@ -160,7 +167,7 @@ class ContainerEngine:
         it may not delete what they made; see ``container_cleaning``.
 
         Raises:
-            UnavailableError: It cannot be deleted; the message says why.
+            StepFailedError: It cannot be deleted; the message says why.
         """
         self._patiently(lambda: remove_tree(folder, api=self._api, home=self._home))
 
@@ -232,9 +239,9 @@ class ContainerEngine:
     def _result(self, run: ExecutorRun) -> StepResult | None:
         try:
             container = self._api.inspect(run.name)
-        except EngineSilentError as error:
+        except (EngineSilentError, EngineRefusedError) as error:
             _log.warning(
-                "container engine silent",
+                "container not inspected",
                 extra={"container": run.name, "cause": str(error)},
             )
             return None
@@ -266,18 +273,20 @@ class ContainerEngine:
         """Repeat an idempotent call while the engine is silent.
 
         Raises:
-            UnavailableError: It refused, or was silent for too long.
+            StepFailedError: It refused, or was silent for too long.
         """
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
                 return call()
             except EngineRefusedError as error:
-                raise UnavailableError(f"the container engine: {error}") from error
+                raise StepFailedError(
+                    f"the container engine: {error}", lost=True
+                ) from error
             except EngineSilentError as error:
                 if time.monotonic() > deadline:
-                    raise UnavailableError(
-                        f"the container engine does not answer: {error}"
+                    raise StepFailedError(
+                        f"the container engine does not answer: {error}", lost=True
                     ) from error
                 if say is not None:
                     say("waiting for the container engine, which does not answer")

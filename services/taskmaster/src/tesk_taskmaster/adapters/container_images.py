@@ -117,11 +117,10 @@ class ImageStore:
             ) from error
 
     def _await(self, pull: _Pull, say: Say, halted: threading.Event) -> None:
-        said = ""
-        while not halted.is_set():
-            if pull.words != said:
-                said = pull.words
-                say(said)
+        while True:
+            say(pull.words)  # Often, because it may raise to end the wait.
+            if halted.is_set():
+                return
             try:
                 pull.end.result(timeout=_LISTEN)
             except NotDoneError:

@@ -24,12 +24,18 @@ _NEAR_LIMIT = 0.9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What the launcher reports; see its README."""
+    """What the launcher reports; see its README.
+
+    Attributes:
+        max_rss: Bytes of the largest process.
+        terminated: Somebody outside the container asked for its end.
+    """
 
     exit_code: int
     started_at: datetime | None
     ended_at: datetime | None
     max_rss: int
+    terminated: bool
     error: str
 
 
@@ -46,6 +52,7 @@ def parse_report(text: bytes) -> Report | None:
             started_at=parse_time(fields["started_at"]),
             ended_at=parse_time(fields["ended_at"]),
             max_rss=int(fields["max_rss_bytes"]),
+            terminated=fields.get("terminated") is True,
             error=str(fields.get("error", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -82,6 +89,9 @@ def outcome_of(
         return None
     if report is None:
         return _unreported(state, ram=ram, was_stopped=was_stopped)
+    if report.terminated and not was_stopped:
+        # An engine that shuts down with its machine asks like this.
+        return _lost("its container was stopped from outside")
     return StepResult(
         exit_code=report.exit_code,
         started_at=report.started_at,

@@ -1,0 +1,170 @@
+"""What the engine is asked to create, as data."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders import make_executor
+from tesk_model.names import Attempt
+from tesk_model.quantities import GIB
+from tesk_model.task import TaskId
+from tesk_taskmaster.adapters.container_config import (
+    EngineTraits,
+    container_config,
+    labelled_attempt,
+)
+from tesk_taskmaster.domain.plan import ExecutorStep
+from tesk_taskmaster.ports import ExecutorRun, HostMount
+
+HOME = Path("/home/me/tesk")
+
+
+def make_traits(**overrides: Any) -> EngineTraits:
+    fields: dict[str, Any] = {
+        "product": "Engine",
+        "version": "27.1",
+        "cpus": 8,
+        "limits_cpu": True,
+        "limits_memory": True,
+    }
+    return EngineTraits(**(fields | overrides))
+
+
+def make_run(**overrides: Any) -> ExecutorRun:
+    folder = HOME / "tasks/t1-a2"
+    fields: dict[str, Any] = {
+        "name": "tesk-t1-a2-x0",
+        "attempt": Attempt(TaskId("t1"), 2),
+        "step": ExecutorStep(index=0, executor=make_executor(), mounts=()),
+        "mounts": (),
+        "folder": folder / "steps/x0",
+        "volume": folder / "volume",
+        "cpu_cores": 1.5,
+        "ram": 2 * GIB,
+    }
+    return ExecutorRun(**(fields | overrides))
+
+
+def render(run: ExecutorRun, traits: EngineTraits) -> dict[str, Any]:
+    return container_config(
+        run,
+        launcher=Path("/opt/launcher"),
+        report=run.folder / "report",
+        home=HOME,
+        traits=traits,
+    )
+
+
+def test_every_part_of_an_executor_is_in_its_container() -> None:
+    volume = HOME / "tasks/t1-a2/volume"
+    run = make_run(
+        step=ExecutorStep(
+            index=0,
+            executor=make_executor(
+                image="quay.io/bio/tool:1",
+                command=("tool", "--chdir", ""),
+                env={"A": "1\n2", "B": ""},
+                workdir="/w",
+                stdin="/w/in",
+                stdout="/w/out",
+                stderr="/w/err",
+            ),
+            mounts=(),
+            collect=("/result.txt", "/opt/*.log"),
+        ),
+        mounts=(
+            HostMount(source=volume / "w", target="/w", is_file=False),
+            HostMount(source=volume / "etc/x", target="/etc/x", is_file=True),
+        ),
+    )
+
+    assert render(run, make_traits()) == {
+        "Image": "quay.io/bio/tool:1",
+        "Entrypoint": ["/.tesk/launcher"],
+        "Cmd": [
+            *("--chdir", "/w", "--stdin", "/w/in"),
+            *("--stdout", "/w/out", "--stderr", "/w/err"),
+            *("--report", "/.tesk/report"),
+            *("--collect", "/result.txt", "/.tesk/volume"),
+            *("--collect", "/opt/*.log", "/.tesk/volume"),
+            *("--", "tool", "--chdir", ""),
+        ],
+        "Env": ["A=1\n2", "B="],
+        "Labels": {
+            "tesk.home": "/home/me/tesk",
+            "tesk.task": "t1",
+            "tesk.attempt": "2",
+            "tesk.step": "x0",
+        },
+        "StopSignal": "SIGTERM",
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": {
+            "Mounts": [
+                _bind("/opt/launcher", "/.tesk/launcher", read_only=True),
+                _bind(f"{run.folder}/report", "/.tesk/report"),
+                _bind(f"{volume}/w", "/w"),
+                _bind(f"{volume}/etc/x", "/etc/x"),
+                _bind(str(volume), "/.tesk/volume"),
+            ],
+            "SecurityOpt": ["no-new-privileges", "label=disable"],
+            "RestartPolicy": {"Name": "no"},
+            "AutoRemove": False,
+            "LogConfig": {
+                "Type": "json-file",
+                "Config": {"max-size": "16m", "max-file": "2"},
+            },
+            "NanoCpus": 1_500_000_000,
+            "Memory": 2 * GIB,
+            "MemorySwap": 2 * GIB,
+        },
+    }
+
+
+def _bind(source: str, target: str, *, read_only: bool = False) -> dict[str, Any]:
+    return {"Type": "bind", "Source": source, "Target": target, "ReadOnly": read_only}
+
+
+LIMITS = {
+    "more cpu than the engine has is cut": ({}, {"cpu_cores": 9}, 8 * 10**9, 2 * GIB),
+    "no less than engines accept": (
+        {},
+        {"cpu_cores": 0.001, "ram": 1},
+        10**7,
+        8 * 1024**2,
+    ),
+    "none that the engine cannot enforce": (
+        {"limits_cpu": False, "limits_memory": False},
+        {},
+        None,
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("traits", "run", "cpus", "memory"), LIMITS.values(), ids=LIMITS
+)
+def test_limits(
+    traits: dict[str, Any], run: dict[str, Any], cpus: int | None, memory: int | None
+) -> None:
+    host = render(make_run(**run), make_traits(**traits))["HostConfig"]
+
+    assert host.get("NanoCpus") == cpus
+    assert host.get("Memory") == memory
+    assert host.get("MemorySwap") == memory
+
+
+def test_a_user_is_told_of_limits_that_are_not_enforced() -> None:
+    assert make_traits().notes() == ()
+    assert make_traits(limits_cpu=False).notes() == (
+        "Engine 27.1 cannot enforce cpu limits for this user",
+    )
+
+
+def test_an_attempt_is_read_back_from_labels() -> None:
+    labels = render(make_run(), make_traits())["Labels"]
+
+    assert labelled_attempt(labels) == Attempt(TaskId("t1"), 2)
+    assert labelled_attempt({"tesk.home": "/"}) is None
+    assert labelled_attempt({"tesk.task": "t1", "tesk.attempt": "x"}) is None
