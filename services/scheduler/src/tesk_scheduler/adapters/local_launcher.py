@@ -1,0 +1,148 @@
+"""Taskmasters as processes of this machine.
+
+A taskmaster holds a lock (flock) on its file while it lives and has written
+its process id there; so a restarted scheduler finds those of its killed
+predecessor. Death is noticed at once: a thread waits for each process, for an
+adopted one at its lock.
+"""
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+
+from tesk_scheduler.ports.launcher import LaunchError
+
+_COMMAND = (sys.executable, "-m", "tesk_taskmaster")
+_SUFFIX = ".lock"
+
+
+class LocalLauncher:
+    """See ``TaskmasterLauncher``."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        environment: Mapping[str, str],
+        changed: Callable[[], None],
+        command: Sequence[str] = _COMMAND,
+    ) -> None:
+        """Adopt what lives already.
+
+        Args:
+            folder: Where the lock files are; made if missing.
+            environment: For the processes, without TESK_TASKMASTER_ID.
+            changed: Called, on another thread, when one has died.
+            command: What to start.
+        """
+        self._folder = folder
+        self._environment = dict(environment)
+        self._changed = changed
+        self._command = list(command)
+        self._lock = threading.Lock()
+        self._living: dict[str, subprocess.Popen[bytes] | None] = {}
+        self._ends: dict[str, int] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(folder.glob(f"*{_SUFFIX}")):
+            self._adopt(path)
+
+    def launch(self, taskmaster_id: str) -> None:
+        """Start a process in a session of its own."""
+        with self._lock:
+            if taskmaster_id in self._living:
+                return
+            try:
+                process = subprocess.Popen(  # noqa: S603 - our own program
+                    self._command,
+                    env={**self._environment, "TESK_TASKMASTER_ID": taskmaster_id},
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise LaunchError(f"{self._command[0]}: {error.strerror}") from error
+            self._living[taskmaster_id] = process
+        self._watch(taskmaster_id, lambda: self._reap(taskmaster_id, process))
+
+    def living(self) -> Collection[str]:
+        """List children and adopted ones."""
+        with self._lock:
+            return set(self._living)
+
+    def kill(self, taskmaster_id: str) -> None:
+        """Send SIGKILL to the one process; wait for its end."""
+        with self._lock:
+            process = self._living.get(taskmaster_id)
+        if process is not None:
+            process.kill()
+            process.wait()
+        path = self._path(taskmaster_id)
+        if not path.exists():
+            return
+        with path.open("rb") as file:
+            if not _is_free(file.fileno()):
+                words = file.read().split()
+                if words:  # the holder's own pid, so it is no other process
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(words[0]), signal.SIGKILL)
+                fcntl.flock(file.fileno(), fcntl.LOCK_SH)
+        self._forget(taskmaster_id)
+
+    def last_words(self, taskmaster_id: str) -> str:
+        """Say how a child ended; of adopted ones nothing is known."""
+        code = self._ends.pop(taskmaster_id, None)
+        if code is None:
+            return ""
+        if code < 0:
+            return f"it was killed by signal {-code}"
+        return f"it ended with exit code {code}"
+
+    def _path(self, taskmaster_id: str) -> Path:
+        return self._folder / f"{taskmaster_id}{_SUFFIX}"
+
+    def _adopt(self, path: Path) -> None:
+        file = path.open("rb")
+        if _is_free(file.fileno()):
+            file.close()
+            path.unlink(missing_ok=True)
+            return
+        taskmaster_id = path.name.removesuffix(_SUFFIX)
+        self._living[taskmaster_id] = None
+
+        def wait() -> None:
+            with file:
+                fcntl.flock(file.fileno(), fcntl.LOCK_SH)
+            self._forget(taskmaster_id)
+
+        self._watch(taskmaster_id, wait)
+
+    def _watch(self, taskmaster_id: str, wait: Callable[[], None]) -> None:
+        def watch() -> None:
+            wait()
+            self._changed()
+
+        name = f"watch {taskmaster_id}"
+        threading.Thread(target=watch, name=name, daemon=True).start()
+
+    def _reap(self, taskmaster_id: str, process: "subprocess.Popen[bytes]") -> None:
+        self._ends[taskmaster_id] = process.wait()
+        self._forget(taskmaster_id)
+
+    def _forget(self, taskmaster_id: str) -> None:
+        with self._lock:
+            self._living.pop(taskmaster_id, None)
+        self._path(taskmaster_id).unlink(missing_ok=True)
+
+
+def _is_free(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return True

@@ -1,0 +1,17 @@
+"""Names from chance and time."""
+
+from ulid import ULID
+
+from tesk_model.task import TaskId
+
+
+class UlidNames:
+    """Gives ULIDs in lower case, which sort by time."""
+
+    def task_id(self) -> TaskId:
+        """Return a new task id of 26 characters."""
+        return TaskId(str(ULID()).lower())
+
+    def taskmaster_id(self) -> str:
+        """Return a new taskmaster id."""
+        return f"tm-{str(ULID()).lower()}"

@@ -1,0 +1,127 @@
+"""Connections to SQLite or PostgreSQL: the seam between the two.
+
+SQLite: write-ahead log, so that readers never wait; every commit is on disk
+when it returns; transactions that write say so at their begin, since one that
+only finds out later fails. PostgreSQL: short time limits, so that a stuck
+query does not take the whole service along.
+"""
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.pool import ConnectionPoolEntry
+
+_BUSY_SECONDS = 30
+_MIGRATION_LOCK = 0x7E5C
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engines:
+    """Where to write and where to read.
+
+    Attributes:
+        exclusive: No other process can use this database.
+        lock: File descriptor that keeps others out, or -1.
+    """
+
+    writer: Engine
+    reader: Engine
+    exclusive: bool
+    lock: int = -1
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.writer.dispose()
+        self.reader.dispose()
+        if self.lock >= 0:
+            os.close(self.lock)
+
+
+class DatabaseInUseError(Exception):
+    """Another scheduler has this SQLite database open."""
+
+
+def sqlite_url(path: Path) -> str:
+    """Return the url of a database file."""
+    return f"sqlite:///{path}"
+
+
+def open_engines(url: str) -> Engines:
+    """Open a database by its SQLAlchemy url.
+
+    Raises:
+        DatabaseInUseError: See there.
+        sqlalchemy.exc.ArgumentError: ``url`` is malformed.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        options: dict[str, Any] = {
+            "pool_size": 10,
+            "max_overflow": 0,
+            "pool_pre_ping": True,
+            "connect_args": {
+                "connect_timeout": 5,
+                "options": "-c statement_timeout=10s "
+                "-c idle_in_transaction_session_timeout=10s",
+            },
+        }
+        engine = create_engine(url, **options)
+        return Engines(writer=engine, reader=engine, exclusive=False)
+    lock = _lock(Path(f"{parsed.database}.lock"))
+    return Engines(
+        writer=_sqlite(url, begin="BEGIN IMMEDIATE", pool_size=1),
+        reader=_sqlite(url, begin="BEGIN", pool_size=8),
+        exclusive=True,
+        lock=lock,
+    )
+
+
+def lock_migrations(connection: Connection) -> None:
+    """Let one process at a time change the schema, until its transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK}
+        )
+
+
+def _lock(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        msg = f"another scheduler uses the database beside {path}"
+        raise DatabaseInUseError(msg) from error
+    return descriptor
+
+
+def _sqlite(url: str, *, begin: str, pool_size: int) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={_BUSY_SECONDS * 1000}",
+            "temp_store=MEMORY",
+            "cache_size=-32768",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

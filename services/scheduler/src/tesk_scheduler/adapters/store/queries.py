@@ -1,0 +1,129 @@
+"""Reads that both readers and transactions use."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select, tuple_
+
+from tesk_model.quantities import ByteCount
+from tesk_model.states import TaskState
+from tesk_scheduler.adapters.store.rows import (
+    QUEUE_COLUMNS,
+    RECORD_COLUMNS,
+    queued_task_of,
+    record_of,
+)
+from tesk_scheduler.adapters.store.schema import (
+    STATE_NUMBERS,
+    TASK,
+    TASKMASTER,
+    USAGE,
+)
+from tesk_scheduler.adapters.store.times import from_micros
+from tesk_scheduler.domain.admission import QueuedTask
+from tesk_scheduler.domain.fleet import Taskmaster
+from tesk_scheduler.domain.quota import Subject, SubjectKind, Usage
+from tesk_scheduler.domain.records import TaskRecord
+
+_C = TASK.c
+UNRELEASED = _C.released.is_(False)
+_QUEUED = STATE_NUMBERS[TaskState.QUEUED]
+
+
+def read_usage(
+    connection: Connection,
+    subjects: Collection[Subject] | None = None,
+    *,
+    lock: bool = False,
+) -> dict[Subject, Usage]:
+    """Read counters: of ``subjects``, or all there are."""
+    query: Select[Any] = select(USAGE).order_by(USAGE.c.kind, USAGE.c.name)
+    if subjects is not None:
+        pairs = [(subject.kind.value, subject.name) for subject in subjects]
+        query = query.where(tuple_(USAGE.c.kind, USAGE.c.name).in_(pairs))
+    if lock:
+        query = query.with_for_update()
+    return {
+        Subject(SubjectKind(row.kind), row.name): _usage_of(row)
+        for row in connection.execute(query)
+    }
+
+
+def _usage_of(row: Row[*tuple[Any, ...]]) -> Usage:
+    return Usage(
+        running=row.running,
+        queued=row.queued,
+        cpu_millis=row.cpu_millis,
+        ram=ByteCount(row.ram),
+        disk=ByteCount(row.disk),
+    )
+
+
+def read_taskmasters(connection: Connection) -> list[Taskmaster]:
+    """Read all, oldest first, with what each has."""
+    assigned = (
+        select(_C.taskmaster, func.count().label("assigned"))
+        .where(_C.taskmaster.is_not(None), UNRELEASED)
+        .group_by(_C.taskmaster)
+        .subquery()
+    )
+    query = (
+        select(TASKMASTER, func.coalesce(assigned.c.assigned, 0).label("assigned"))
+        .outerjoin(assigned, assigned.c.taskmaster == TASKMASTER.c.id)
+        .order_by(TASKMASTER.c.started, TASKMASTER.c.id)
+    )
+    return [
+        Taskmaster(
+            id=row.id,
+            slots=row.slots,
+            assigned=row.assigned,
+            lease_until=from_micros(row.lease_until),
+            seen=row.seen,
+            started_at=from_micros(row.started),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def read_queues(connection: Connection, window: int) -> list[list[QueuedTask]]:
+    """Read the oldest tasks of each owner, one short index scan for each."""
+    owners = connection.scalars(
+        select(USAGE.c.name)
+        .where(USAGE.c.kind == SubjectKind.USER.value, USAGE.c.queued > 0)
+        .order_by(USAGE.c.name)
+    ).all()
+    queues = []
+    for owner in owners:
+        query = (
+            select(*QUEUE_COLUMNS)
+            .where(_C.owner == owner, _C.state == _QUEUED, _C.released.is_(True))
+            .order_by(_C.seq)
+            .limit(window)
+        )
+        queue = [queued_task_of(row) for row in connection.execute(query)]
+        if queue:
+            queues.append(queue)
+    return queues
+
+
+def read_assigned(connection: Connection, taskmaster_id: str) -> list[TaskRecord]:
+    """Read what a taskmaster has, oldest first."""
+    query = (
+        select(*RECORD_COLUMNS)
+        .where(_C.taskmaster == taskmaster_id, UNRELEASED)
+        .order_by(_C.seq)
+    )
+    return [record_of(row) for row in connection.execute(query)]
+
+
+def count_queued_before(
+    connection: Connection, owner: str, seq: int, *, limit: int
+) -> int:
+    """Count the queued tasks of an owner that are older, up to ``limit``."""
+    older = (
+        select(_C.seq)
+        .where(_C.owner == owner, _C.state == _QUEUED, _C.seq < seq)
+        .limit(limit)
+        .subquery()
+    )
+    return int(connection.scalar(select(func.count()).select_from(older)) or 0)

@@ -1,0 +1,144 @@
+"""Rows of the task table as records, and back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Row
+
+from tesk_model.quantities import ByteCount
+from tesk_model.task import TaskId
+from tesk_scheduler.adapters.store.schema import (
+    STATE_NUMBERS,
+    STATES,
+    TASK,
+    clean,
+    index_form,
+)
+from tesk_scheduler.adapters.store.times import (
+    from_micros,
+    from_micros_or_none,
+    micros,
+    micros_or_none,
+)
+from tesk_scheduler.domain.admission import QueuedTask
+from tesk_scheduler.domain.quota import Demand
+from tesk_scheduler.domain.records import NewTask, TaskRecord, subjects_of
+
+_C = TASK.c
+
+RECORD_COLUMNS = (
+    _C.seq,
+    _C.id,
+    _C.owner,
+    _C.charged_group,
+    _C.cpu_millis,
+    _C.ram,
+    _C.disk,
+    _C.state,
+    _C.attempt,
+    _C.taskmaster,
+    _C.released,
+    _C.last_sequence,
+    _C.reason,
+    _C.queued,
+    _C.started,
+    _C.ended,
+    _C.inputs_finished,
+    _C.outputs_finished,
+)
+
+QUEUE_COLUMNS = (
+    _C.id,
+    _C.seq,
+    _C.owner,
+    _C.charged_group,
+    _C.cpu_millis,
+    _C.ram,
+    _C.disk,
+    _C.queued,
+)
+
+
+def record_of(row: Row[*tuple[Any, ...]]) -> TaskRecord:
+    """Build a record from ``RECORD_COLUMNS``."""
+    return TaskRecord(
+        seq=row.seq,
+        id=TaskId(row.id),
+        owner=row.owner,
+        group=row.charged_group,
+        demand=_demand(row),
+        state=STATES[row.state],
+        attempt=row.attempt,
+        taskmaster=row.taskmaster,
+        released=row.released,
+        last_sequence=row.last_sequence,
+        reason=row.reason,
+        queued_at=from_micros(row.queued),
+        started_at=from_micros_or_none(row.started),
+        ended_at=from_micros_or_none(row.ended),
+        inputs_finished=row.inputs_finished,
+        outputs_finished=row.outputs_finished,
+    )
+
+
+def queued_task_of(row: Row[*tuple[Any, ...]]) -> QueuedTask:
+    """Build what admission looks at from ``QUEUE_COLUMNS``."""
+    return QueuedTask(
+        id=TaskId(row.id),
+        sequence=row.seq,
+        owner=row.owner,
+        subjects=subjects_of(row.owner, row.charged_group),
+        demand=_demand(row),
+        queued_at=from_micros(row.queued),
+    )
+
+
+def _demand(row: Row[*tuple[Any, ...]]) -> Demand:
+    return Demand(
+        cpu_millis=row.cpu_millis, ram=ByteCount(row.ram), disk=ByteCount(row.disk)
+    )
+
+
+def changing_values(record: TaskRecord) -> dict[str, Any]:
+    """Return the columns that can change, under the names of ``SAVE``."""
+    return {
+        "new_state": STATE_NUMBERS[record.state],
+        "new_attempt": record.attempt,
+        "new_taskmaster": record.taskmaster,
+        "new_released": record.released,
+        "new_last_sequence": record.last_sequence,
+        "new_reason": clean(record.reason),
+        "new_queued": micros(record.queued_at),
+        "new_started": micros_or_none(record.started_at),
+        "new_ended": micros_or_none(record.ended_at),
+        "new_inputs_finished": record.inputs_finished,
+        "new_outputs_finished": record.outputs_finished,
+    }
+
+
+def new_values(task: NewTask, state: int) -> Mapping[str, Any]:
+    """Return the columns of a new task."""
+    created = micros(task.created_at)
+    return {
+        "id": task.id,
+        "owner": task.owner,
+        "charged_group": task.group,
+        "state": state,
+        "name": None if task.name is None else clean(task.name),
+        "name_key": None if task.name is None else index_form(task.name),
+        "cpu_millis": task.demand.cpu_millis,
+        "ram": task.demand.ram,
+        "disk": task.demand.disk,
+        "attempt": 0,
+        "taskmaster": None,
+        "released": True,
+        "last_sequence": 0,
+        "reason": "",
+        "inputs_finished": False,
+        "outputs_finished": False,
+        "idempotency_key": task.idempotency_key or None,
+        "created": created,
+        "queued": created,
+        "started": None,
+        "ended": None,
+    }

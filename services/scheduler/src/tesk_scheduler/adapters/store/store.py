@@ -1,0 +1,180 @@
+"""The task store: one writer, many readers."""
+
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from tesk_model.task import TaskId
+from tesk_scheduler.adapters.store import queries, reading, schema
+from tesk_scheduler.adapters.store.engines import Engines, open_engines
+from tesk_scheduler.adapters.store.listing import page_statement
+from tesk_scheduler.adapters.store.migrate import migrate
+from tesk_scheduler.adapters.store.rows import RECORD_COLUMNS, record_of
+from tesk_scheduler.adapters.store.schema import DOCUMENT, TASK
+from tesk_scheduler.adapters.store.transaction import SqlTransaction
+from tesk_scheduler.adapters.store.writer import Writer, as_tesk_error
+from tesk_scheduler.domain.admission import QueuedTask
+from tesk_scheduler.domain.fleet import Taskmaster
+from tesk_scheduler.domain.quota import Subject, Usage
+from tesk_scheduler.domain.records import (
+    Document,
+    Glimpse,
+    StoredTask,
+    TaskQuery,
+    TaskRecord,
+)
+from tesk_scheduler.ports.store import Transaction
+
+_C = TASK.c
+
+ResultT = TypeVar("ResultT")
+
+
+class SqlTaskStore:
+    """See ``TaskStore``."""
+
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
+        self._writer = Writer(engines.writer)
+
+    @classmethod
+    def open(cls, url: str) -> "SqlTaskStore":
+        """Open the database at ``url`` and bring its schema up to date.
+
+        Raises:
+            DatabaseInUseError: Another scheduler has this SQLite database.
+            UnavailableError: It cannot be opened.
+        """
+        engines = open_engines(url)
+        try:
+            migrate(engines.writer)
+        except SQLAlchemyError as error:
+            engines.close()
+            raise as_tesk_error(error) from error
+        return cls(engines)
+
+    @property
+    def exclusive(self) -> bool:
+        """Tell whether no other process can use this database."""
+        return self._engines.exclusive
+
+    def close(self) -> None:
+        """Finish what is being written and close."""
+        self._writer.close()
+        self._engines.close()
+
+    def write(self, work: Callable[[Transaction], ResultT]) -> ResultT:
+        """Run ``work`` in the writer's next transaction."""
+
+        def unit(connection: Connection) -> ResultT:
+            transaction = SqlTransaction(connection)
+            result = work(transaction)
+            transaction.flush()
+            return result
+
+        return self._writer.run(unit)
+
+    def glimpses(self, ids: Collection[TaskId]) -> dict[TaskId, Glimpse]:
+        """Read from the narrow table alone."""
+        query = select(*reading.GLIMPSE_COLUMNS).where(_C.id.in_(list(ids)))
+
+        def read(connection: Connection) -> dict[TaskId, Glimpse]:
+            found = map(reading.glimpse_of, connection.execute(query))
+            return {glimpse.id: glimpse for glimpse in found}
+
+        return self._read(read)
+
+    def tasks(self, ids: Collection[TaskId], *, full: bool) -> dict[TaskId, StoredTask]:
+        """Read whole tasks."""
+        query = reading.shown(select(*reading.SHOWN_COLUMNS)).where(
+            _C.id.in_(list(ids))
+        )
+
+        def read(connection: Connection) -> dict[TaskId, StoredTask]:
+            rows = connection.execute(query)
+            found = reading.collect(connection, rows, full=full)
+            return {task.id: task for task in found}
+
+        return self._read(read)
+
+    def list_glimpses(self, query: TaskQuery) -> list[Glimpse]:
+        """List from the narrow table alone."""
+        return self._read(lambda connection: _page(connection, query))
+
+    def list_tasks(self, query: TaskQuery, *, full: bool) -> list[StoredTask]:
+        """List, then read the page whole."""
+
+        def read(connection: Connection) -> list[StoredTask]:
+            seqs = [glimpse.seq for glimpse in _page(connection, query)]
+            statement = reading.shown(select(*reading.SHOWN_COLUMNS)).where(
+                _C.seq.in_(seqs)
+            )
+            rows = connection.execute(statement.order_by(_C.seq.desc()))
+            return reading.collect(connection, rows, full=full)
+
+        return self._read(read)
+
+    def count_queued_before(self, owner: str, seq: int, *, limit: int) -> int:
+        """Count by the index of owner and state."""
+        return self._read(
+            lambda connection: queries.count_queued_before(
+                connection, owner, seq, limit=limit
+            )
+        )
+
+    def usage_of_all(self) -> dict[Subject, Usage]:
+        """Read every counter."""
+        return self._read(queries.read_usage)
+
+    def queues(self, window: int) -> list[list[QueuedTask]]:
+        """Read the heads of all queues."""
+        return self._read(lambda connection: queries.read_queues(connection, window))
+
+    def assigned(self, taskmaster_id: str) -> list[TaskRecord]:
+        """Read by the index of what is not released."""
+        return self._read(
+            lambda connection: queries.read_assigned(connection, taskmaster_id)
+        )
+
+    def record(self, task_id: TaskId) -> TaskRecord | None:
+        """Read one record."""
+        query = select(*RECORD_COLUMNS).where(_C.id == task_id)
+        row = self._read(lambda connection: connection.execute(query).one_or_none())
+        return None if row is None else record_of(row)
+
+    def document(self, task_id: TaskId) -> Document | None:
+        """Read one document."""
+        query = reading.shown(select(DOCUMENT.c.body).select_from(TASK)).where(
+            _C.id == task_id
+        )
+        body = self._read(lambda connection: connection.scalar(query))
+        return None if body is None else Document(body)
+
+    def finished_executors(self, seq: int) -> list[tuple[int, int]]:
+        """Read the ends of executors."""
+        log = schema.EXECUTOR_LOG.c
+        query = (
+            select(log.position, log.exit_code)
+            .where(log.task_seq == seq, log.exit_code.is_not(None))
+            .order_by(log.position)
+        )
+        rows = self._read(lambda connection: connection.execute(query).all())
+        return [(position, code) for position, code in rows]
+
+    def fleet(self) -> list[Taskmaster]:
+        """Read all taskmasters."""
+        return self._read(queries.read_taskmasters)
+
+    def _read(self, read: Callable[[Connection], ResultT]) -> ResultT:
+        try:
+            with self._engines.reader.connect() as connection:
+                return read(connection)
+        except SQLAlchemyError as error:
+            raise as_tesk_error(error) from error
+
+
+def _page(connection: Connection, query: TaskQuery) -> list[Glimpse]:
+    rows: Any = connection.execute(page_statement(connection, query))
+    return [reading.glimpse_of(row) for row in rows]

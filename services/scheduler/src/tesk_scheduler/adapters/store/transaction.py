@@ -1,0 +1,143 @@
+"""One unit of work: changes to tasks, usage, taskmasters and the lead."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, exists, insert, select, update
+
+from tesk_model.errors import ConflictError
+from tesk_model.states import TaskState
+from tesk_model.task import TaskId
+from tesk_scheduler.adapters.store.queries import (
+    UNRELEASED,
+    read_taskmasters,
+    read_usage,
+)
+from tesk_scheduler.adapters.store.rows import RECORD_COLUMNS, record_of
+from tesk_scheduler.adapters.store.schema import (
+    LEADER,
+    STATE_NUMBERS,
+    TASK,
+    TASKMASTER,
+    USAGE,
+    clean,
+)
+from tesk_scheduler.adapters.store.task_changes import SqlTaskChanges, upsert
+from tesk_scheduler.adapters.store.times import micros
+from tesk_scheduler.domain.fleet import Taskmaster
+from tesk_scheduler.domain.quota import Subject, Usage
+from tesk_scheduler.domain.records import TaskRecord
+
+_C = TASK.c
+_LEADER_ROW = 1
+_COUNTERS = ("running", "queued", "cpu_millis", "ram", "disk")
+
+_SET_REASON = (
+    update(TASK)
+    .where(
+        _C.id == bindparam("task"),
+        _C.state == STATE_NUMBERS[TaskState.QUEUED],
+        _C.reason != bindparam("new_reason"),
+    )
+    .values(reason=bindparam("new_reason"))
+)
+
+
+class SqlTransaction(SqlTaskChanges):
+    """See ``Transaction``."""
+
+    def flush(self) -> None:
+        """Write what was added up: the counters of usage."""
+        statement = upsert(self._connection, USAGE)
+        rows = [
+            {"kind": subject.kind.value, "name": subject.name, **change._asdict()}
+            for subject, change in self._ledger.changes()
+        ]
+        if rows:
+            sums = {
+                name: USAGE.c[name] + statement.excluded[name] for name in _COUNTERS
+            }
+            self._connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["kind", "name"], set_=sums
+                ),
+                rows,
+            )
+
+    def usage(self, subjects: Collection[Subject]) -> dict[Subject, Usage]:
+        """Read and lock counters."""
+        found = read_usage(self._connection, subjects, lock=True)
+        return {subject: found.get(subject, Usage()) for subject in subjects}
+
+    def taskmasters(self) -> list[Taskmaster]:
+        """Read all."""
+        return read_taskmasters(self._connection)
+
+    def put_taskmaster(self, taskmaster: Taskmaster) -> None:
+        """Insert or update."""
+        values: dict[str, Any] = {
+            "slots": taskmaster.slots,
+            "lease_until": micros(taskmaster.lease_until),
+            "seen": taskmaster.seen,
+            "started": micros(taskmaster.started_at),
+        }
+        self._connection.execute(
+            upsert(self._connection, TASKMASTER)
+            .values(id=taskmaster.id, **values)
+            .on_conflict_do_update(index_elements=["id"], set_=values)
+        )
+
+    def remove_taskmaster(self, taskmaster_id: str, *, only_idle: bool) -> bool:
+        """Delete, and take away what it has."""
+        mine = (_C.taskmaster == taskmaster_id) & UNRELEASED
+        statement = delete(TASKMASTER).where(TASKMASTER.c.id == taskmaster_id)
+        if only_idle:
+            statement = statement.where(~exists(select(_C.seq).where(mine)))
+        removed = self._connection.execute(statement).rowcount == 1
+        if not only_idle:
+            self._connection.execute(update(TASK).where(mine).values(taskmaster=None))
+        return removed
+
+    def unassigned(self, limit: int) -> list[TaskRecord]:
+        """Read and lock the oldest."""
+        query = (
+            select(*RECORD_COLUMNS)
+            .where(_C.taskmaster.is_(None), UNRELEASED)
+            .order_by(_C.seq)
+            .limit(limit)
+            .with_for_update()
+        )
+        return [record_of(row) for row in self._connection.execute(query)]
+
+    def lead(
+        self, holder: str, *, now: datetime, until: datetime, force: bool
+    ) -> int | None:
+        """Take, keep or miss the lead."""
+        row = self._connection.execute(select(LEADER).with_for_update()).one_or_none()
+        values = {"holder": holder, "until": micros(until)}
+        if row is None:
+            self._connection.execute(
+                insert(LEADER).values(id=_LEADER_ROW, epoch=1, **values)
+            )
+            return 1
+        if row.holder != holder and row.until > micros(now) and not force:
+            return None
+        epoch: int = row.epoch + (row.holder != holder)
+        self._connection.execute(update(LEADER).values(epoch=epoch, **values))
+        return epoch
+
+    def check_epoch(self, epoch: int) -> None:
+        """Compare, and keep others from taking the lead meanwhile."""
+        present = self._connection.scalar(select(LEADER.c.epoch).with_for_update())
+        if present != epoch:
+            raise ConflictError("another scheduler leads now")
+
+    def set_reasons(self, reasons: Mapping[TaskId, str]) -> None:
+        """Update what differs."""
+        rows = [
+            {"task": task_id, "new_reason": clean(reason)}
+            for task_id, reason in reasons.items()
+        ]
+        if rows:
+            self._connection.execute(_SET_REASON, rows)

@@ -1,0 +1,142 @@
+"""One thread that writes: units of work share a transaction and its fsync.
+
+While one transaction is being committed the next units gather; they run one
+after the other, each in a savepoint of its own, and are answered together
+when their commit is on disk. Under load an fsync thus serves many callers; a
+lone caller waits for nobody.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+
+from tesk_model.errors import (
+    ConflictError,
+    InvalidRequestError,
+    TeskError,
+    UnavailableError,
+    Violation,
+)
+
+_GROUP = 128
+_LOG = logging.getLogger(__name__)
+
+ResultT = TypeVar("ResultT")
+Work = Callable[[Connection], Any]
+_Unit = tuple[Work, "Future[Any]"]
+
+
+class Writer:
+    """Runs units of work in groups; see the module."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Callable[[Connection], ResultT]) -> ResultT:
+        """Run ``work`` and return when it is durable.
+
+        Raises:
+            UnavailableError: Nothing was written: the database cannot be now.
+            TeskError: What ``work`` raised; nothing of it was written.
+        """
+        if self._closed.is_set():
+            raise UnavailableError("the scheduler is shutting down")
+        future: Future[ResultT] = Future()
+        self._units.put((work, future))
+        return future.result()
+
+    def close(self) -> None:
+        """Finish what was handed in, then stop."""
+        self._closed.set()
+        self._units.put(None)
+        self._thread.join()
+
+    def _loop(self) -> None:
+        while True:
+            first = self._units.get()
+            group = [first]
+            while len(group) < _GROUP and not self._units.empty():
+                group.append(self._units.get())
+            self._commit([unit for unit in group if unit is not None])
+            if None in group:
+                return
+
+    def _commit(self, units: list[_Unit]) -> None:
+        if not units:
+            return
+        try:
+            with self._engine.connect() as connection:
+                results = self._run_group(connection, units)
+        except Exception as error:  # noqa: BLE001 - handed to every caller, and the thread must live on
+            _LOG.warning("write failed", extra={"error": str(error)})
+            failure = as_tesk_error(error)
+            results = [(future, failure, None) for _, future in units]
+        for future, failed, value in results:
+            if failed is None:
+                future.set_result(value)
+            else:
+                future.set_exception(failed)
+
+    def _run_group(
+        self, connection: Connection, units: list[_Unit]
+    ) -> list[tuple["Future[Any]", Exception | None, Any]]:
+        results: list[tuple[Future[Any], Exception | None, Any]] = []
+        try:
+            with connection.begin():
+                for work, future in units:
+                    failed, value = _run_one(connection, work)
+                    results.append((future, failed, value))
+        except DBAPIError:
+            # A full disk may have ended the transaction behind our back; a new
+            # connection starts clean.
+            connection.invalidate()
+            raise
+        return results
+
+
+def _run_one(connection: Connection, work: Work) -> tuple[Exception | None, Any]:
+    for last in (False, True):
+        connection.exec_driver_sql("SAVEPOINT unit")
+        try:
+            value = work(connection)
+        except IntegrityError as error:
+            # Another replica was faster (same idempotency key): look again.
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT unit")
+            if last:
+                return as_tesk_error(error), None
+        except (TeskError, DataError) as error:
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT unit")
+            return as_tesk_error(error), None
+        except DBAPIError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug in one unit is raised at its caller and leaves the others alone
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT unit")
+            return error, None
+        else:
+            connection.exec_driver_sql("RELEASE SAVEPOINT unit")
+            return None, value
+    raise AssertionError
+
+
+def as_tesk_error(error: Exception) -> Exception:
+    """Say in our words what the database said."""
+    if isinstance(error, IntegrityError):
+        tesk: TeskError = ConflictError("somebody else changed the same thing")
+    elif isinstance(error, DataError):
+        tesk = InvalidRequestError([Violation("", "cannot be stored")])
+    elif isinstance(error, DBAPIError):
+        tesk = UnavailableError(f"the task store cannot be used now: {error.orig}")
+    else:
+        return error
+    tesk.__cause__ = error
+    return tesk

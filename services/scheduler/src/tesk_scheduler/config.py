@@ -1,0 +1,89 @@
+"""Settings of the scheduler."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from tesk_runtime.logs import LogSettings
+from tesk_runtime.sections import GrpcSettings, LocalSettings
+from tesk_scheduler.quota_config import QuotaSettings
+
+
+class SchedulerSettings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """The scheduler: its database, and how tasks are given to taskmasters."""
+
+    listen: Annotated[
+        str,
+        Meta(description="Where it listens: `host:port` or `unix:/path`."),
+    ] = "127.0.0.1:7070"
+    database: Annotated[
+        str,
+        Meta(
+            description="SQLAlchemy url of the database, e.g. "
+            "`postgresql+psycopg://user:password@host/tesk`. Empty: SQLite in "
+            "`TESK_HOME`."
+        ),
+    ] = ""
+    lease: Annotated[
+        timedelta,
+        Meta(
+            description="Seconds after which the tasks of a taskmaster that does "
+            "not call are given to another."
+        ),
+    ] = timedelta(seconds=30)
+    idle: Annotated[
+        timedelta,
+        Meta(description="Seconds after which a taskmaster without tasks is ended."),
+    ] = timedelta(seconds=60)
+    tasks_per_taskmaster: Annotated[
+        int, Meta(ge=1, description="Tasks that one taskmaster runs at once.")
+    ] = 20
+    max_taskmasters: Annotated[
+        int, Meta(ge=1, description="Taskmasters there may be at once.")
+    ] = 50
+    max_attempts: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="How often a task is tried that is lost through no fault "
+            "of its own.",
+        ),
+    ] = 3
+    retention: Annotated[
+        timedelta,
+        Meta(description="Seconds for which finished tasks and their logs are kept."),
+    ] = timedelta(days=30)
+    drain: Annotated[
+        timedelta,
+        Meta(description="Seconds that running calls may take when it is stopped."),
+    ] = timedelta(seconds=10)
+    metrics_listen: Annotated[
+        str,
+        Meta(description="`host:port` of Prometheus metrics. Empty: none."),
+    ] = ""
+
+    def __post_init__(self) -> None:
+        """Refuse durations that make no sense.
+
+        Raises:
+            ValueError: The message names the setting below ``scheduler``.
+        """
+        if self.lease < timedelta(seconds=1):
+            raise ValueError("lease: must be at least 1 second")
+        for name in ("idle", "retention", "drain"):
+            if getattr(self, name) < timedelta():
+                raise ValueError(f"{name}: must not be negative")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All sections that the scheduler reads."""
+
+    log: LogSettings = LogSettings()
+    grpc: GrpcSettings = GrpcSettings()
+    local: LocalSettings = LocalSettings()
+    scheduler: SchedulerSettings = SchedulerSettings()
+    quota: QuotaSettings = QuotaSettings()

@@ -1,0 +1,21 @@
+"""Who asks, and what they may see."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A user as the api knows it.
+
+    Attributes:
+        user: Owner of what the caller creates; "" in open mode.
+        admin: Sees and cancels every task.
+    """
+
+    user: str
+    groups: tuple[str, ...] = ()
+    admin: bool = False
+
+    def may_see(self, owner: str) -> bool:
+        """Tell whether the caller may know of a task of ``owner``."""
+        return self.admin or self.user == owner

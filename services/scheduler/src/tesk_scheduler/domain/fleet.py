@@ -1,0 +1,69 @@
+"""Which taskmaster takes an attempt: full ones first, so that others can go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taskmaster:
+    """A taskmaster as the scheduler knows it.
+
+    Attributes:
+        slots: Attempts it can hold at once.
+        assigned: Attempts that it has.
+        lease_until: Until when it may act without another word from us.
+        seen: It has called at least once.
+    """
+
+    id: str
+    slots: int
+    assigned: int
+    lease_until: datetime
+    seen: bool
+    started_at: datetime
+
+    @property
+    def free(self) -> int:
+        """How many more attempts it can take."""
+        return max(0, self.slots - self.assigned)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetLimits:
+    """How many taskmasters there may be, and how many attempts each takes.
+
+    Attributes:
+        start_within: After so long one that has not called is given up.
+    """
+
+    taskmasters: int
+    tasks_per_taskmaster: int
+    start_within: timedelta
+
+
+def free_slots(fleet: Sequence[Taskmaster], limits: FleetLimits) -> int:
+    """Count the attempts that could be placed now."""
+    new = max(0, limits.taskmasters - len(fleet))
+    return sum(member.free for member in fleet) + new * limits.tasks_per_taskmaster
+
+
+def plan_places(
+    count: int, fleet: Sequence[Taskmaster], limits: FleetLimits
+) -> list[str | int]:
+    """Choose a taskmaster for each of ``count`` attempts.
+
+    Oldest first, each filled before the next. Nothing is random, so that a
+    small load stays on few and the others become idle.
+
+    Returns:
+        For each attempt the id of a taskmaster, or the number (0, 1, …) of a
+        new one; shorter than ``count`` if there is no room.
+    """
+    places: list[str | int] = []
+    for member in sorted(fleet, key=lambda each: (each.started_at, each.id)):
+        places.extend([member.id] * min(member.free, count - len(places)))
+    for number in range(max(0, limits.taskmasters - len(fleet))):
+        room = min(limits.tasks_per_taskmaster, count - len(places))
+        places.extend([number] * room)
+    return places

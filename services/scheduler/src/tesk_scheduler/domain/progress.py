@@ -1,0 +1,39 @@
+"""Words for how far a transfer is."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tesk_model.quantities import byte_words
+
+
+class Direction(StrEnum):
+    """Which way files move; also the name of the entry in ``metadata``."""
+
+    INPUTS = "inputs"
+    OUTPUTS = "outputs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Files and bytes moved; a total of 0 is not known yet."""
+
+    files_done: int
+    files_total: int
+    bytes_done: int
+    bytes_total: int
+
+
+def progress_words(progress: Progress) -> str:
+    """Write progress for people: ``3 of 10 files, 12 MiB of 1.2 GiB``."""
+    files = _of(str(progress.files_done), str(progress.files_total or ""))
+    total = byte_words(progress.bytes_total) if progress.bytes_total else ""
+    return f"{files} files, {_of(byte_words(progress.bytes_done), total)}"
+
+
+def result_words(files: int, count: int) -> str:
+    """Write what was moved: ``1 file, 12 MiB``."""
+    return f"{files} file{'' if files == 1 else 's'}, {byte_words(count)}"
+
+
+def _of(done: str, total: str) -> str:
+    return f"{done} of {total}" if total else done

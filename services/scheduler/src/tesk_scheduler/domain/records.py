@@ -1,0 +1,176 @@
+"""A task as the scheduler keeps it: narrow fields beside an opaque document.
+
+The document is the task as it was submitted, serialized; rules never open it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, NewType
+
+from tesk_model.names import Attempt
+from tesk_model.states import TaskState
+from tesk_model.task import OutputFileLog, TaskId
+from tesk_scheduler.domain.quota import EVERYBODY, Demand, Subject, SubjectKind
+
+Document = NewType("Document", bytes)
+"""A serialized ``tesk.v1.Task`` without id, state, times and logs."""
+
+Micros = NewType("Micros", int)
+"""Microseconds since 1970 in UTC, as stored; reads keep them for speed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTask:
+    """A task to be stored as QUEUED.
+
+    Attributes:
+        group: The group that is charged for it, if any.
+        idempotency_key: "" for none.
+        lines: First lines of ``system_logs``.
+    """
+
+    id: TaskId
+    owner: str
+    group: str | None
+    demand: Demand
+    name: str | None
+    tags: Mapping[str, str]
+    document: Document
+    created_at: datetime
+    idempotency_key: str = ""
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRecord:
+    """What decisions about a stored task are made on.
+
+    Attributes:
+        seq: Order of arrival, unique.
+        attempt: Number of the latest attempt; 0 before the first.
+        taskmaster: Who has the attempt; None while nobody could be found.
+        released: Nothing is left of the attempt, or there was none.
+        last_sequence: Of the last event of this attempt; 0 = none.
+        queued_at: Since when it waits, or waited, for this attempt.
+        started_at: When the latest attempt became INITIALIZING.
+        inputs_finished: The filer reported success, for this attempt.
+    """
+
+    seq: int
+    id: TaskId
+    owner: str
+    group: str | None
+    demand: Demand
+    state: TaskState
+    queued_at: datetime
+    attempt: int = 0
+    taskmaster: str | None = None
+    released: bool = True
+    last_sequence: int = 0
+    reason: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    inputs_finished: bool = False
+    outputs_finished: bool = False
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """Everyone charged for the task."""
+        return subjects_of(self.owner, self.group)
+
+    @property
+    def attempt_runs(self) -> bool:
+        """Tell whether the latest attempt has not come to its end."""
+        return self.attempt > 0 and self.state in ACTIVE_STATES
+
+    def is_current(self, attempt: Attempt) -> bool:
+        """Tell whether ``attempt`` is the latest one and has not ended."""
+        return attempt.number == self.attempt and self.attempt_runs
+
+
+ACTIVE_STATES = frozenset(
+    {TaskState.INITIALIZING, TaskState.RUNNING, TaskState.CANCELING}
+)
+
+
+def subjects_of(owner: str, group: str | None) -> tuple[Subject, ...]:
+    """Name everyone charged for a task: its user, its group if any, all."""
+    user = Subject(SubjectKind.USER, owner)
+    if group is None:
+        return (user, EVERYBODY)
+    return (user, Subject(SubjectKind.GROUP, group), EVERYBODY)
+
+
+class Glimpse(NamedTuple):
+    """All that a MINIMAL view shows, and whose it is."""
+
+    seq: int
+    id: TaskId
+    owner: str
+    state: TaskState
+
+
+class StoredExecutorLog(NamedTuple):
+    """Log of one executor; without ``exit_code`` it still runs."""
+
+    position: int
+    started: Micros | None
+    ended: Micros | None
+    exit_code: int | None
+    stdout: bytes
+    stderr: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class StoredTask:
+    """Everything there is to show of a task.
+
+    Built up by the store, row by row; nobody changes it afterwards.
+    """
+
+    seq: int
+    id: TaskId
+    owner: str
+    state: TaskState
+    attempt: int
+    created: Micros
+    started: Micros | None
+    ended: Micros | None
+    reason: str
+    document: Document
+    executors: list[StoredExecutorLog] = field(default_factory=list)
+    outputs: list[OutputFileLog] = field(default_factory=list)
+    metadata: dict[str, str] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskQuery:
+    """Which tasks to list, newest first.
+
+    Attributes:
+        owner: None for everybody's.
+        tags: Pairs that must all be there; an empty value means any.
+        before: Only tasks that arrived before this one.
+        limit: How many at most.
+    """
+
+    owner: str | None
+    limit: int
+    name_prefix: str = ""
+    state: TaskState | None = None
+    tags: Sequence[tuple[str, str]] = ()
+    before: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorLogChange:
+    """What an event says of an executor; None leaves what is known."""
+
+    index: int
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    stdout: str | None = None
+    stderr: str | None = None

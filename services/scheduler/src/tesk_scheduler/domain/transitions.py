@@ -1,0 +1,59 @@
+"""Moves of a task from state to state, each checked against the one table."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from tesk_model.errors import ConflictError
+from tesk_model.states import TaskState, can_follow
+from tesk_scheduler.domain.records import TaskRecord
+
+
+def moved(record: TaskRecord, state: TaskState, now: datetime) -> TaskRecord:
+    """Return ``record`` in ``state``.
+
+    Raises:
+        ConflictError: The table does not let ``state`` follow.
+    """
+    if not can_follow(record.state, state):
+        msg = f"task {record.id}: {state} cannot follow {record.state}"
+        raise ConflictError(msg)
+    if state.is_final:
+        return replace(record, state=state, ended_at=now, reason="")
+    return replace(record, state=state)
+
+
+def admitted(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
+    """Begin the next attempt, assigned to ``taskmaster``.
+
+    Raises:
+        ConflictError: The task does not wait, or something is left of its last
+            attempt.
+    """
+    if not record.released:
+        msg = f"task {record.id}: attempt {record.attempt} is not released"
+        raise ConflictError(msg)
+    return replace(
+        moved(record, TaskState.INITIALIZING, now),
+        attempt=record.attempt + 1,
+        taskmaster=taskmaster,
+        released=False,
+        last_sequence=0,
+        reason="",
+        started_at=now,
+        inputs_finished=False,
+        outputs_finished=False,
+    )
+
+
+def requeued(record: TaskRecord, now: datetime) -> TaskRecord:
+    """Let the task wait for another attempt; the lost one is still assigned."""
+    return replace(moved(record, TaskState.QUEUED, now), queued_at=now, reason="")
+
+
+def canceled(record: TaskRecord, now: datetime) -> TaskRecord:
+    """Ask for the end of a task; what is final or being canceled stays."""
+    if record.state is TaskState.CANCELING or record.state.is_final:
+        return record
+    if record.state is TaskState.QUEUED:
+        return moved(record, TaskState.CANCELED, now)
+    return replace(moved(record, TaskState.CANCELING, now), reason="canceling")

@@ -1,0 +1,260 @@
+"""The scheduler as a process: the one place that knows every part."""
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import grpc
+
+from tesk.v1 import (
+    assignment_service_pb2_grpc,
+    task_service_pb2_grpc,
+    transfer_service_pb2_grpc,
+)
+from tesk_model.errors import TeskError
+from tesk_runtime import logs
+from tesk_runtime.clock import SystemClock
+from tesk_runtime.rpc.interceptors import ErrorInterceptor, InternalTokenInterceptor
+from tesk_runtime.rpc.server import RpcServer
+from tesk_runtime.sections import read_token, state_home
+from tesk_runtime.settings import SettingsError, load
+from tesk_runtime.shutdown import stop_on_signals
+from tesk_scheduler.adapters.local_launcher import LocalLauncher
+from tesk_scheduler.adapters.machine import machine_capacity
+from tesk_scheduler.adapters.names import UlidNames
+from tesk_scheduler.adapters.store.engines import DatabaseInUseError, sqlite_url
+from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.config import SchedulerSettings, Settings
+from tesk_scheduler.domain.fleet import FleetLimits
+from tesk_scheduler.domain.quota import Quota
+from tesk_scheduler.ports.launcher import TaskmasterLauncher
+from tesk_scheduler.ports.store import TaskStore
+from tesk_scheduler.ports.surroundings import Clock, Names
+from tesk_scheduler.quota_config import default_demand, quota_from_settings
+from tesk_scheduler.servicer.assignments import AssignmentServicer
+from tesk_scheduler.servicer.tasks import TaskServicer
+from tesk_scheduler.servicer.transfers import TransferServicer
+from tesk_scheduler.usecases.admission import Admission
+from tesk_scheduler.usecases.assignment import Assignment, Terms
+from tesk_scheduler.usecases.cancellation import Cancellation
+from tesk_scheduler.usecases.fleet import Fleet
+from tesk_scheduler.usecases.leading import Lead, Leading
+from tesk_scheduler.usecases.reading import Reading
+from tesk_scheduler.usecases.reporting import Reporting
+from tesk_scheduler.usecases.retention import Retention
+from tesk_scheduler.usecases.submission import Submission
+from tesk_scheduler.usecases.transfers import Transfers
+from tesk_scheduler.usecases.wakeups import Chimes
+
+_SERVICES = (
+    "tesk.v1.TaskService",
+    "tesk.v1.AssignmentService",
+    "tesk.v1.TransferService",
+)
+_CALLS_AT_ONCE = 16
+_SHORTEST_START = timedelta(seconds=60)
+_TERM = timedelta(seconds=15)
+_RECHECK = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a scheduler needs of its process.
+
+    Attributes:
+        exclusive: No other process can use the store.
+    """
+
+    store: TaskStore
+    exclusive: bool
+    launcher: TaskmasterLauncher
+    clock: Clock
+    names: Names
+    token: str
+    chimes: Chimes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduler:
+    """A scheduler, wired."""
+
+    server: RpcServer
+    leading: Leading
+    chimes: Chimes
+
+    def run(self, address: str, *, stop: threading.Event, drain: timedelta) -> None:
+        """Serve at ``address`` until ``stop`` is set, then drain."""
+        loop = threading.Thread(target=self.leading.run, args=(stop,), name="leading")
+        self.server.start(address)
+        loop.start()
+        stop.wait()
+        self.server.set_serving(serving=False)
+        self.chimes.wakeups.close()
+        self.chimes.bell.ring(urgent=True)
+        self.server.stop(drain)
+        loop.join()
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    try:
+        settings = load(Settings, os.environ)
+        token = read_token(settings.grpc.token_file)
+    except (SettingsError, ValueError) as error:
+        sys.exit(f"tesk-scheduler: {error}")
+    logs.configure("scheduler", settings.log)
+    stop = stop_on_signals()
+    home = state_home(settings.local, os.environ)
+    home.mkdir(parents=True, exist_ok=True)
+    own = settings.scheduler
+    try:
+        store = SqlTaskStore.open(own.database or sqlite_url(home / "tesk.db"))
+    except (TeskError, DatabaseInUseError) as error:
+        sys.exit(f"tesk-scheduler: {error}")
+    chimes = Chimes()
+    launcher = LocalLauncher(
+        home / "taskmasters",
+        environment=taskmaster_environment(settings, os.environ, home),
+        changed=lambda: chimes.bell.ring(urgent=True),
+    )
+    quota = quota_from_settings(settings.quota, machine_capacity(home))
+    around = Surroundings(
+        store=store,
+        exclusive=store.exclusive,
+        launcher=launcher,
+        clock=SystemClock(),
+        names=UlidNames(),
+        token=token,
+        chimes=chimes,
+    )
+    scheduler = build_scheduler(settings, quota, around)
+    logging.getLogger(__name__).info("serving", extra={"address": own.listen})
+    try:
+        scheduler.run(own.listen, stop=stop, drain=own.drain)
+    except RuntimeError as error:
+        sys.exit(f"tesk-scheduler: cannot listen on {own.listen}: {error}")
+    finally:
+        store.close()
+
+
+def taskmaster_environment(
+    settings: Settings, environ: Mapping[str, str], home: Path
+) -> dict[str, str]:
+    """Return what the taskmasters get to see."""
+    return {
+        **environ,
+        "TESK_GRPC_SCHEDULER": environ.get(
+            "TESK_GRPC_SCHEDULER", settings.scheduler.listen
+        ),
+        "TESK_HOME": str(home),
+    }
+
+
+def build_scheduler(
+    settings: Settings, quota: Quota, around: Surroundings
+) -> Scheduler:
+    """Wire a scheduler; tests do so with fakes around it."""
+    own = settings.scheduler
+    servicers = _servicers(settings, quota, around)
+    tasks, assignments, transfers = servicers
+
+    def register(server: grpc.Server) -> None:
+        task_service_pb2_grpc.add_TaskServiceServicer_to_server(tasks, server)
+        assignment_service_pb2_grpc.add_AssignmentServiceServicer_to_server(
+            assignments, server
+        )
+        transfer_service_pb2_grpc.add_TransferServiceServicer_to_server(
+            transfers, server
+        )
+
+    server = RpcServer(
+        services=_SERVICES,
+        register=register,
+        interceptors=[
+            ErrorInterceptor(logging.getLogger("tesk_scheduler.rpc")),
+            InternalTokenInterceptor(around.token, own_check=(_SERVICES[2],)),
+        ],
+        threads=_CALLS_AT_ONCE + own.max_taskmasters,
+        with_reflection=settings.grpc.reflection,
+    )
+    return Scheduler(
+        server=server,
+        leading=_leading(settings, quota, around),
+        chimes=around.chimes,
+    )
+
+
+def _servicers(
+    settings: Settings, quota: Quota, around: Surroundings
+) -> tuple[TaskServicer, AssignmentServicer, TransferServicer]:
+    own = settings.scheduler
+    store, clock, chimes = around.store, around.clock, around.chimes
+    tasks = TaskServicer(
+        submission=Submission(
+            store=store,
+            clock=clock,
+            names=around.names,
+            quota=quota,
+            defaults=default_demand(settings.quota, quota),
+            bell=chimes.bell,
+        ),
+        reading=Reading(store=store, secret=around.token),
+        cancellation=Cancellation(store=store, clock=clock, chimes=chimes),
+    )
+    assignments = AssignmentServicer(
+        assignment=Assignment(
+            store=store,
+            clock=clock,
+            chimes=chimes,
+            terms=Terms(
+                secret=around.token,
+                lease=own.lease,
+                idle=own.idle,
+                recheck=None if around.exclusive else _RECHECK,
+            ),
+        ),
+        reporting=Reporting(
+            store=store, clock=clock, bell=chimes.bell, max_attempts=own.max_attempts
+        ),
+    )
+    transfers = TransferServicer(transfers=Transfers(store=store), secret=around.token)
+    return tasks, assignments, transfers
+
+
+def _leading(settings: Settings, quota: Quota, around: Surroundings) -> Leading:
+    own: SchedulerSettings = settings.scheduler
+    store, clock = around.store, around.clock
+    fleet = Fleet(
+        store=store,
+        launcher=around.launcher,
+        clock=clock,
+        names=around.names,
+        wakeups=around.chimes.wakeups,
+        limits=FleetLimits(
+            taskmasters=own.max_taskmasters,
+            tasks_per_taskmaster=own.tasks_per_taskmaster,
+            start_within=max(own.lease, _SHORTEST_START),
+        ),
+    )
+    return Leading(
+        store=store,
+        clock=clock,
+        bell=around.chimes.bell,
+        lead=Lead(
+            holder=around.names.taskmaster_id(), term=_TERM, alone=around.exclusive
+        ),
+        fleet=fleet,
+        admission=Admission(
+            store=store,
+            clock=clock,
+            fleet=fleet,
+            quota=quota,
+            patience=settings.quota.patience,
+        ),
+        retention=Retention(store=store, clock=clock, keep=own.retention),
+    )

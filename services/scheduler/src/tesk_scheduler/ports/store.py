@@ -1,0 +1,157 @@
+"""The durable record of tasks, usage and taskmasters."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from tesk_model.task import OutputFileLog, TaskId
+from tesk_scheduler.domain.admission import QueuedTask
+from tesk_scheduler.domain.fleet import Taskmaster
+from tesk_scheduler.domain.quota import Subject, Usage
+from tesk_scheduler.domain.records import (
+    Document,
+    ExecutorLogChange,
+    Glimpse,
+    NewTask,
+    StoredTask,
+    TaskQuery,
+    TaskRecord,
+)
+
+ResultT = TypeVar("ResultT")
+
+
+class TaskChanges(Protocol):
+    """Changes to tasks within one unit of work."""
+
+    def task_ids_by_key(
+        self, keys: Collection[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], TaskId]:
+        """Return the tasks created with these (owner, idempotency key)."""
+
+    def add_tasks(self, tasks: Sequence[NewTask]) -> None:
+        """Keep new tasks, QUEUED, in this order."""
+
+    def records(self, ids: Collection[TaskId]) -> dict[TaskId, TaskRecord]:
+        """Return what there is of ``ids``; nobody else changes them meanwhile."""
+
+    def save(self, before: TaskRecord, after: TaskRecord) -> None:
+        """Replace a record and count what that means for the usage.
+
+        Raises:
+            ConflictError: The stored task is not ``before`` any more.
+        """
+
+    def add_lines(self, seq: int, lines: Sequence[str], *, source: str = "") -> None:
+        """Append to ``system_logs``.
+
+        Lines of a non-empty ``source`` replace the earlier ones of that source.
+        """
+
+    def change_executor_log(self, seq: int, change: ExecutorLogChange) -> None:
+        """Begin or change the log of one executor."""
+
+    def merge_metadata(self, seq: int, entries: Mapping[str, str]) -> None:
+        """Add or replace entries of ``metadata``."""
+
+    def put_output_files(self, seq: int, files: Sequence[OutputFileLog]) -> None:
+        """Add or replace, by url and path, entries of ``outputs``."""
+
+    def forget_attempt(self, seq: int) -> None:
+        """Drop executor logs, outputs and metadata."""
+
+    def delete_tasks(self, *, ended_before: datetime, limit: int) -> int:
+        """Delete that many finished and released tasks; return how many."""
+
+
+class FleetChanges(Protocol):
+    """Changes to taskmasters and their attempts within one unit of work."""
+
+    def usage(self, subjects: Collection[Subject]) -> dict[Subject, Usage]:
+        """Return the usage of ``subjects``; unknown ones use nothing."""
+
+    def taskmasters(self) -> list[Taskmaster]:
+        """List all, with what each has assigned."""
+
+    def put_taskmaster(self, taskmaster: Taskmaster) -> None:
+        """Add or replace one; ``assigned`` is not stored but counted."""
+
+    def remove_taskmaster(self, taskmaster_id: str, *, only_idle: bool) -> bool:
+        """Forget one; its attempts, if any, are then unassigned.
+
+        With ``only_idle``, do nothing and return False while it has attempts.
+        """
+
+    def unassigned(self, limit: int) -> list[TaskRecord]:
+        """List attempts that are not released and have no taskmaster."""
+
+    def lead(
+        self, holder: str, *, now: datetime, until: datetime, force: bool
+    ) -> int | None:
+        """Take or keep the lead; return its epoch, or None if another has it.
+
+        With ``force``, take it in any case: no other process can be there.
+        """
+
+    def check_epoch(self, epoch: int) -> None:
+        """Raise ConflictError unless ``epoch`` is that of the present leader."""
+
+    def set_reasons(self, reasons: Mapping[TaskId, str]) -> None:
+        """Say why queued tasks wait."""
+
+
+class Transaction(TaskChanges, FleetChanges, Protocol):
+    """One unit of work: all of it happens or nothing."""
+
+
+class TaskStore(Protocol):
+    """The durable record. Every method raises UnavailableError if it must.
+
+    Reads see what was written by any unit of work that has returned.
+    """
+
+    def write(self, work: Callable[[Transaction], ResultT]) -> ResultT:
+        """Run ``work`` in a transaction; durable when this returns.
+
+        ``work`` may run more than once and on another thread; it touches
+        nothing but its transaction. What it raises undoes it and is raised here.
+        """
+
+    def glimpses(self, ids: Collection[TaskId]) -> dict[TaskId, Glimpse]:
+        """Read what MINIMAL shows."""
+
+    def tasks(self, ids: Collection[TaskId], *, full: bool) -> dict[TaskId, StoredTask]:
+        """Read tasks whole; without streams and ``lines`` unless ``full``."""
+
+    def list_glimpses(self, query: TaskQuery) -> list[Glimpse]:
+        """List what MINIMAL shows, newest first."""
+
+    def list_tasks(self, query: TaskQuery, *, full: bool) -> list[StoredTask]:
+        """List as ``tasks`` reads."""
+
+    def count_queued_before(self, owner: str, seq: int, *, limit: int) -> int:
+        """Count an owner's queued tasks older than ``seq``, up to ``limit``."""
+
+    def usage_of_all(self) -> dict[Subject, Usage]:
+        """Read every counter."""
+
+    def queues(self, window: int) -> list[list[QueuedTask]]:
+        """Read the oldest ``window`` tasks of each owner that has some queued.
+
+        Tasks of which an earlier attempt is not released are left out.
+        """
+
+    def assigned(self, taskmaster_id: str) -> list[TaskRecord]:
+        """List the attempts of a taskmaster that are not released."""
+
+    def record(self, task_id: TaskId) -> TaskRecord | None:
+        """Read one record."""
+
+    def document(self, task_id: TaskId) -> Document | None:
+        """Read one document."""
+
+    def finished_executors(self, seq: int) -> list[tuple[int, int]]:
+        """List (index, exit code) of executors that ended, by index."""
+
+    def fleet(self) -> list[Taskmaster]:
+        """Read all taskmasters."""

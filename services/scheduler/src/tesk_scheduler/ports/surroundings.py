@@ -1,0 +1,26 @@
+"""Time and chance."""
+
+from datetime import datetime
+from typing import Protocol
+
+from tesk_model.task import TaskId
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> datetime:
+        """Return the wall-clock time, aware, in UTC."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+
+
+class Names(Protocol):
+    """Gives names that nobody else gives."""
+
+    def task_id(self) -> TaskId:
+        """Return a new task id; later ones sort after earlier ones."""
+
+    def taskmaster_id(self) -> str:
+        """Return a new taskmaster id, ``[a-z0-9-]{1,63}``."""

@@ -1,0 +1,108 @@
+"""AssignmentService: what taskmasters ask and report."""
+
+import re
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+
+from tesk.v1 import assignment_service_pb2 as pb
+from tesk.v1 import assignment_service_pb2_grpc as pb_grpc
+from tesk.v1 import task_pb2
+from tesk_model.errors import InvalidRequestError, Violation
+from tesk_scheduler.domain.events import Verdict
+from tesk_scheduler.servicer.events import event_from_wire
+from tesk_scheduler.servicer.wire import attempt_from_wire, without_contents
+from tesk_scheduler.usecases.assignment import (
+    Answer,
+    Assignment,
+    Call,
+    Offer,
+    StopReason,
+)
+from tesk_scheduler.usecases.reporting import Reporting
+
+_ID = re.compile(r"[a-z0-9-]{1,63}")
+_VERDICTS = {
+    Verdict.APPLIED: pb.EVENT_VERDICT_APPLIED,
+    Verdict.DUPLICATE: pb.EVENT_VERDICT_DUPLICATE,
+    Verdict.REFUSED: pb.EVENT_VERDICT_REFUSED,
+}
+_STOP_REASONS = {
+    StopReason.CANCELED: pb.STOP_REASON_CANCELED,
+    StopReason.REASSIGNED: pb.STOP_REASON_REASSIGNED,
+}
+
+
+class AssignmentServicer(pb_grpc.AssignmentServiceServicer):
+    """See ``assignment_service.proto``."""
+
+    def __init__(self, *, assignment: Assignment, reporting: Reporting) -> None:
+        self._assignment = assignment
+        self._reporting = reporting
+
+    def Sync(
+        self, request: pb.SyncRequest, context: grpc.ServicerContext
+    ) -> pb.SyncResponse:
+        """Say what to run and what to stop."""
+        if request.slots < 0:
+            raise InvalidRequestError([Violation("slots", "must not be negative")])
+        call = Call(
+            taskmaster=_checked(request.taskmaster_id),
+            held=frozenset(
+                attempt_from_wire(each.task_id, each.number) for each in request.held
+            ),
+            slots=request.slots,
+            wait=request.wait.ToTimedelta(),
+        )
+        return _response(self._assignment.sync(call))
+
+    def Report(
+        self, request: pb.ReportRequest, context: grpc.ServicerContext
+    ) -> pb.ReportResponse:
+        """Take events down."""
+        taskmaster = _checked(request.taskmaster_id)
+        events = [event_from_wire(event) for event in request.events]
+        verdicts = self._reporting.report(taskmaster, events)
+        return pb.ReportResponse(verdicts=[_VERDICTS[each] for each in verdicts])
+
+
+def _checked(taskmaster_id: str) -> str:
+    if _ID.fullmatch(taskmaster_id) is None:
+        problem = "must be 1 to 63 of a-z, 0-9 and -"
+        raise InvalidRequestError([Violation("taskmaster_id", problem)])
+    return taskmaster_id
+
+
+def _response(answer: Answer) -> pb.SyncResponse:
+    lease = Duration()
+    lease.FromTimedelta(answer.lease)
+    return pb.SyncResponse(
+        run=[_assignment(offer) for offer in answer.run],
+        stop=[
+            pb.Stop(
+                attempt=pb.Attempt(task_id=attempt.task_id, number=attempt.number),
+                reason=_STOP_REASONS[reason],
+            )
+            for attempt, reason in answer.stop
+        ],
+        lease=lease,
+        exit=answer.exit,
+    )
+
+
+def _assignment(offer: Offer) -> pb.Assignment:
+    task = without_contents(task_pb2.Task.FromString(offer.document))
+    task.id = offer.attempt.task_id
+    return pb.Assignment(
+        attempt=pb.Attempt(task_id=offer.attempt.task_id, number=offer.attempt.number),
+        task=task,
+        transfer_token=offer.transfer_token,
+        last_sequence=offer.last_sequence,
+        release_only=offer.release_only,
+        finished_executors=[
+            pb.FinishedExecutor(index=index, exit_code=code)
+            for index, code in offer.finished_executors
+        ],
+        inputs_finished=offer.inputs_finished,
+        outputs_finished=offer.outputs_finished,
+    )

@@ -1,0 +1,98 @@
+"""TransferService: what filers ask and report, each with its attempt's token."""
+
+import grpc
+
+from tesk.v1 import assignment_service_pb2, task_pb2
+from tesk.v1 import transfer_service_pb2 as pb
+from tesk.v1 import transfer_service_pb2_grpc as pb_grpc
+from tesk_model.errors import (
+    InvalidRequestError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+    Violation,
+)
+from tesk_model.names import Attempt
+from tesk_model.task import OutputFileLog
+from tesk_runtime.rpc.interceptors import bearer_token
+from tesk_scheduler.domain.progress import Direction, Progress
+from tesk_scheduler.domain.tokens import is_transfer_token
+from tesk_scheduler.servicer.wire import attempt_from_wire
+from tesk_scheduler.usecases.transfers import Transfers, TransferVerdict
+
+
+class TransferServicer(pb_grpc.TransferServiceServicer):
+    """See ``transfer_service.proto``."""
+
+    def __init__(self, *, transfers: Transfers, secret: str) -> None:
+        self._transfers = transfers
+        self._secret = secret
+
+    def GetTransfer(
+        self, request: pb.GetTransferRequest, context: grpc.ServicerContext
+    ) -> pb.GetTransferResponse:
+        """Show the inputs or the outputs."""
+        attempt = self._admitted(request.attempt, context)
+        direction = _direction(request.direction)
+        task = task_pb2.Task.FromString(self._transfers.document(attempt))
+        if direction is Direction.INPUTS:
+            return pb.GetTransferResponse(inputs=task.inputs)
+        return pb.GetTransferResponse(outputs=task.outputs)
+
+    def ReportProgress(
+        self, request: pb.ReportProgressRequest, context: grpc.ServicerContext
+    ) -> pb.ReportProgressResponse:
+        """Note how far it is."""
+        progress = Progress(
+            files_done=request.files_done,
+            files_total=request.files_total,
+            bytes_done=request.bytes_done,
+            bytes_total=request.bytes_total,
+        )
+        attempt = self._admitted(request.attempt, context)
+        self._transfers.progress(attempt, _direction(request.direction), progress)
+        return pb.ReportProgressResponse()
+
+    def AddOutputFiles(
+        self, request: pb.AddOutputFilesRequest, context: grpc.ServicerContext
+    ) -> pb.AddOutputFilesResponse:
+        """Record uploaded files."""
+        files = [
+            OutputFileLog(url=file.url, path=file.path, size_bytes=file.size_bytes)
+            for file in request.files
+        ]
+        attempt = self._admitted(request.attempt, context)
+        self._transfers.add_output_files(attempt, files)
+        return pb.AddOutputFilesResponse()
+
+    def FinishTransfer(
+        self, request: pb.FinishTransferRequest, context: grpc.ServicerContext
+    ) -> pb.FinishTransferResponse:
+        """Record the verdict."""
+        verdict = TransferVerdict(
+            error=request.error,
+            warnings=tuple(request.warnings),
+            files=request.files,
+            size=request.bytes,
+        )
+        attempt = self._admitted(request.attempt, context)
+        self._transfers.finish(attempt, _direction(request.direction), verdict)
+        return pb.FinishTransferResponse()
+
+    def _admitted(
+        self, message: assignment_service_pb2.Attempt, context: grpc.ServicerContext
+    ) -> Attempt:
+        attempt = attempt_from_wire(message.task_id, message.number)
+        token = bearer_token(dict(context.invocation_metadata()))
+        if not token:
+            raise UnauthenticatedError("the transfer token is missing")
+        if not is_transfer_token(self._secret, attempt, token):
+            raise PermissionDeniedError("the token is not of this attempt")
+        return attempt
+
+
+def _direction(direction: "pb.Direction.ValueType") -> Direction:
+    if direction == pb.DIRECTION_INPUTS:
+        return Direction.INPUTS
+    if direction == pb.DIRECTION_OUTPUTS:
+        return Direction.OUTPUTS
+    raise InvalidRequestError([Violation("direction", "is missing")])

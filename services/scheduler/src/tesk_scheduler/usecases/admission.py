@@ -1,0 +1,126 @@
+"""Letting queued tasks begin, as the policy decides.
+
+The policy is read on a snapshot and applied in a transaction of its own. That
+is safe: only the leader admits, so that meanwhile usage can only have fallen,
+and every admission is guarded by the state of its task and fenced by the
+leader's epoch.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from tesk_model.states import TaskState
+from tesk_model.task import TaskId
+from tesk_scheduler.domain.admission import (
+    AdmissionPlan,
+    QueuedTask,
+    Turn,
+    plan_admissions,
+)
+from tesk_scheduler.domain.quota import EVERYBODY, Quota
+from tesk_scheduler.domain.transitions import admitted
+from tesk_scheduler.ports.store import TaskStore, Transaction
+from tesk_scheduler.ports.surroundings import Clock
+from tesk_scheduler.usecases.fleet import Fleet
+
+_WINDOW = 100
+# Reasons change with every task that ends; people do not read that fast.
+_REASONS_EVERY = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionResult:
+    """What one round did.
+
+    Attributes:
+        admitted: Tasks that began.
+        waiting: Tasks that wait.
+    """
+
+    admitted: int
+    waiting: int
+
+
+class Admission:
+    """Admits tasks; used by the leader's one thread."""
+
+    def __init__(
+        self,
+        *,
+        store: TaskStore,
+        clock: Clock,
+        fleet: Fleet,
+        quota: Quota,
+        patience: timedelta,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._fleet = fleet
+        self._quota = quota
+        self._patience = patience
+        self._turn = Turn()
+        self._reasons: Mapping[TaskId, str] = {}
+        self._reasons_at = 0.0
+
+    def admit(self, epoch: int) -> AdmissionResult:
+        """Admit what fits.
+
+        Raises:
+            ConflictError: Another scheduler leads.
+        """
+        usage = self._store.usage_of_all()
+        everybody = usage.get(EVERYBODY)
+        waiting = everybody.queued if everybody else 0
+        if not waiting:
+            return AdmissionResult(0, 0)
+        room = self._fleet.room()
+        plan = plan_admissions(
+            queues=self._store.queues(max(1, min(room, _WINDOW))),
+            usage=usage,
+            quota=self._quota,
+            patience=self._patience,
+            now=self._clock.now(),
+            turn=self._turn,
+        )
+        chosen, left = plan.admitted[:room], plan.admitted[room:]
+        self._turn = plan.turn
+        if left:
+            self._turn = replace(plan.turn, owner=left[0].owner)
+        count = self._begin(chosen, epoch) if chosen else 0
+        self._explain(plan, left)
+        return AdmissionResult(count, waiting - count)
+
+    def _begin(self, chosen: Sequence[QueuedTask], epoch: int) -> int:
+        def begin(tx: Transaction) -> list[str]:
+            tx.check_epoch(epoch)
+            records = tx.records({task.id for task in chosen})
+            ready = [
+                record
+                for task in chosen
+                if (record := records.get(task.id)) is not None
+                and record.state is TaskState.QUEUED
+                and record.released
+            ]
+            places = self._fleet.places(tx, len(ready))
+            now = self._clock.now()
+            for record, taskmaster in zip(ready, places, strict=False):
+                tx.save(record, admitted(record, taskmaster, now))
+            return places
+
+        places = self._store.write(begin)
+        self._fleet.start(places)
+        return len(places)
+
+    def _explain(self, plan: AdmissionPlan, left: Sequence[QueuedTask]) -> None:
+        now = self._clock.monotonic()
+        if now - self._reasons_at < _REASONS_EVERY and self._reasons:
+            return
+        reasons = dict(plan.reasons)
+        if left:
+            fullness = self._fleet.fullness()
+            reasons |= {task.id: fullness for task in left}
+        if reasons and reasons != self._reasons:
+            self._store.write(lambda tx: tx.set_reasons(reasons))
+            self._reasons_at = now
+        self._reasons = reasons

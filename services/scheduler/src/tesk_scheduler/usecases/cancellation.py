@@ -1,0 +1,49 @@
+"""Canceling tasks."""
+
+from dataclasses import dataclass
+
+from tesk_model.states import TaskState
+from tesk_model.task import TaskId
+from tesk_scheduler.domain.callers import Caller
+from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.domain.transitions import canceled
+from tesk_scheduler.ports.store import TaskStore, Transaction
+from tesk_scheduler.ports.surroundings import Clock
+from tesk_scheduler.usecases.reading import not_found
+from tesk_scheduler.usecases.wakeups import Chimes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellation:
+    """Asks for the end of tasks."""
+
+    store: TaskStore
+    clock: Clock
+    chimes: Chimes
+
+    def cancel(self, caller: Caller, task_id: TaskId) -> None:
+        """Cancel a task; one that is final or being canceled stays as it is.
+
+        Raises:
+            NotFoundError: There is none that ``caller`` may see.
+        """
+        glimpse = self.store.glimpses([task_id]).get(task_id)
+        if glimpse is None or not caller.may_see(glimpse.owner):
+            raise not_found(task_id)
+        if glimpse.state.is_final or glimpse.state is TaskState.CANCELING:
+            return
+        now = self.clock.now()
+
+        def cancel(tx: Transaction) -> TaskRecord:
+            before = tx.records([task_id]).get(task_id)
+            if before is None:
+                raise not_found(task_id)
+            after = canceled(before, now)
+            if after is not before:
+                tx.save(before, after)
+            return after
+
+        record = self.store.write(cancel)
+        if record.taskmaster is not None:
+            self.chimes.wakeups.notify([record.taskmaster])
+        self.chimes.bell.ring(urgent=True)

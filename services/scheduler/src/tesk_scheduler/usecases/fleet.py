@@ -1,0 +1,202 @@
+"""Keeping taskmasters: starting them, noticing their death, giving their work on.
+
+Level-triggered: the store says who should be there, the launcher who is. What
+a killed scheduler left half done looks like any other difference.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from tesk_scheduler.domain.fleet import (
+    FleetLimits,
+    Taskmaster,
+    free_slots,
+    plan_places,
+)
+from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
+from tesk_scheduler.ports.store import TaskStore, Transaction
+from tesk_scheduler.ports.surroundings import Clock, Names
+from tesk_scheduler.usecases.wakeups import Wakeups
+
+_LOG = logging.getLogger(__name__)
+_MANY = 1000
+_LONGEST_PAUSE = 30.0
+
+
+@dataclass(slots=True)
+class _Failures:
+    """Starts that failed one after the other."""
+
+    count: int = 0
+    not_before: float = 0.0
+    problem: str = ""
+
+
+class Fleet:
+    """The taskmasters; used by the leader's one thread."""
+
+    def __init__(
+        self,
+        *,
+        store: TaskStore,
+        launcher: TaskmasterLauncher,
+        clock: Clock,
+        names: Names,
+        wakeups: Wakeups,
+        limits: FleetLimits,
+    ) -> None:
+        """Take charge.
+
+        Args:
+            store: Who should be there.
+            launcher: Who is.
+            clock: For leases and pauses.
+            names: For new taskmasters.
+            wakeups: Notified, by id, of new assignments.
+            limits: How many there may be.
+        """
+        self._store = store
+        self._launcher = launcher
+        self._clock = clock
+        self._names = names
+        self._wakeups = wakeups
+        self._limits = limits
+        self._failures = _Failures()
+
+    def reconcile(self, epoch: int) -> timedelta | None:
+        """Replace the dead and place what nobody has.
+
+        Returns:
+            When to look again at the latest; None if nothing is due.
+        """
+        self._bury(epoch)
+        self._place_unassigned(epoch)
+        members = self._store.fleet()
+        if any(member.seen for member in members):
+            self._failures = _Failures()
+        now = self._clock.now()
+        dues = [member.lease_until - now for member in members]
+        if self._failures.count:
+            pause = self._failures.not_before - self._clock.monotonic()
+            dues.append(timedelta(seconds=pause))
+        return max(min(dues), timedelta()) if dues else None
+
+    def room(self) -> int:
+        """Count the attempts that could be placed now."""
+        members = self._store.fleet()
+        return free_slots(members, self._limits_now(members))
+
+    def fullness(self) -> str:
+        """Say, for people, why there is no room."""
+        if self._failures.problem:
+            return f"no taskmaster can be started: {self._failures.problem}"
+        most = self._limits.taskmasters * self._limits.tasks_per_taskmaster
+        return f"waiting for a taskmaster: {most} tasks are in progress"
+
+    def places(self, tx: Transaction, count: int) -> list[str]:
+        """Choose a taskmaster for each of ``count`` attempts.
+
+        New ones are entered in the store; ``start`` them when that is durable.
+
+        Returns:
+            Ids; fewer than ``count`` if there is no room.
+        """
+        members = tx.taskmasters()
+        now = self._clock.now()
+        new: dict[int, str] = {}
+        chosen = []
+        for place in plan_places(count, members, self._limits_now(members)):
+            if isinstance(place, str):
+                chosen.append(place)
+                continue
+            if place not in new:
+                new[place] = self._names.taskmaster_id()
+                tx.put_taskmaster(
+                    Taskmaster(
+                        id=new[place],
+                        slots=self._limits.tasks_per_taskmaster,
+                        assigned=0,
+                        lease_until=now + self._limits.start_within,
+                        seen=False,
+                        started_at=now,
+                    )
+                )
+            chosen.append(new[place])
+        return chosen
+
+    def start(self, assigned: Sequence[str]) -> None:
+        """Let those who were just assigned something know; start the new ones."""
+        chosen = set(assigned)
+        self._wakeups.notify(chosen)
+        if not chosen:
+            return
+        living = set(self._launcher.living())
+        for member in self._store.fleet():
+            if member.id in chosen and member.id not in living and not member.seen:
+                self._launch(member.id)
+
+    def _launch(self, taskmaster_id: str) -> None:
+        try:
+            self._launcher.launch(taskmaster_id)
+        except LaunchError as error:
+            self._failed(str(error))
+            self._store.write(
+                lambda tx: tx.remove_taskmaster(taskmaster_id, only_idle=False)
+            )
+
+    def _limits_now(self, members: Sequence[Taskmaster]) -> FleetLimits:
+        if self._clock.monotonic() < self._failures.not_before:
+            return replace(self._limits, taskmasters=len(members))
+        return self._limits
+
+    def _bury(self, epoch: int) -> None:
+        now = self._clock.now()
+        living = set(self._launcher.living())
+        for member in self._store.fleet():
+            if member.id in living and member.lease_until > now:
+                continue
+            # It must not act any more when somebody else gets its attempts.
+            self._launcher.kill(member.id)
+            words = self._launcher.last_words(member.id)
+            _LOG.warning(
+                "taskmaster lost", extra={"taskmaster": member.id, "cause": words}
+            )
+            self._forget(member.id, epoch)
+            if not member.seen:
+                self._failed(words or "it did not call")
+
+    def _forget(self, taskmaster_id: str, epoch: int) -> None:
+        def forget(tx: Transaction) -> None:
+            tx.check_epoch(epoch)
+            tx.remove_taskmaster(taskmaster_id, only_idle=False)
+
+        self._store.write(forget)
+
+    def _failed(self, problem: str) -> None:
+        count = self._failures.count + 1
+        pause = min(2.0 ** (count - 1), _LONGEST_PAUSE)
+        self._failures = _Failures(count, self._clock.monotonic() + pause, problem)
+        _LOG.error("taskmaster did not start", extra={"cause": problem})
+
+    def _place_unassigned(self, epoch: int) -> None:
+        def place(tx: Transaction) -> list[str]:
+            records = tx.unassigned(_MANY)
+            if not records:
+                return []
+            tx.check_epoch(epoch)
+            places = self.places(tx, len(records))
+            for record, taskmaster in zip(records, places, strict=False):
+                tx.save(record, replace(record, taskmaster=taskmaster))
+            for record in records[len(places) :]:
+                self._explain(tx, record)
+            return places
+
+        self.start(self._store.write(place))
+
+    def _explain(self, tx: Transaction, record: TaskRecord) -> None:
+        reason = self.fullness()
+        if record.attempt_runs and record.reason != reason:
+            tx.save(record, replace(record, reason=reason))

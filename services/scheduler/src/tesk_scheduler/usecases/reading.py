@@ -1,0 +1,165 @@
+"""Showing tasks to those who may see them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from tesk_model.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    Violation,
+)
+from tesk_model.states import TaskState
+from tesk_model.task import TaskId, TaskView
+from tesk_scheduler.domain.callers import Caller
+from tesk_scheduler.domain.records import Glimpse, StoredTask, TaskQuery
+from tesk_scheduler.domain.tokens import page_token, parse_page_token
+from tesk_scheduler.ports.store import TaskStore
+
+MAX_BATCH = 256
+MAX_PAGE = 2047
+DEFAULT_PAGE = 256
+
+_MANY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One task that somebody wants to see."""
+
+    caller: Caller
+    task_id: TaskId
+    view: TaskView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which tasks to list; see ``TaskQuery``."""
+
+    name_prefix: str = ""
+    state: TaskState | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a list; ``next_token`` is "" on the last one."""
+
+    tasks: Sequence[Glimpse | StoredTask]
+    next_token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Reads tasks.
+
+    Attributes:
+        secret: Page tokens are signed with it.
+    """
+
+    store: TaskStore
+    secret: str
+
+    def read(
+        self, wanted: Sequence[Wanted]
+    ) -> list[Glimpse | StoredTask | NotFoundError]:
+        """Read tasks, each in its view, with one query for each view.
+
+        Raises:
+            InvalidRequestError: Too many at once.
+        """
+        if len(wanted) > MAX_BATCH:
+            problem = f"must be at most {MAX_BATCH}, not {len(wanted)}"
+            raise InvalidRequestError([Violation("requests", problem)])
+        found: dict[tuple[TaskView, TaskId], Glimpse | StoredTask] = {}
+        for view in {each.view for each in wanted}:
+            ids = {each.task_id for each in wanted if each.view is view}
+            for task in self._read(ids, view):
+                found[view, task.id] = task
+        return [
+            _shown_to(each, found.get((each.view, each.task_id))) for each in wanted
+        ]
+
+    def list(
+        self, caller: Caller, filters: Filters, *, size: int, token: str, view: TaskView
+    ) -> Page:
+        """List the tasks that ``caller`` may see, newest first.
+
+        Args:
+            caller: Admins see everybody's.
+            filters: All must hold.
+            size: Tasks in a page; 0 = 256.
+            token: Of the page before, or "".
+            view: How much to read.
+
+        Raises:
+            InvalidRequestError: ``size`` or ``token`` is wrong.
+        """
+        size = size or DEFAULT_PAGE
+        if not 1 <= size <= MAX_PAGE:
+            problem = f"must be from 1 to {MAX_PAGE}"
+            raise InvalidRequestError([Violation("page_size", problem)])
+        query = TaskQuery(
+            owner=None if caller.admin else caller.user,
+            name_prefix=filters.name_prefix,
+            state=filters.state,
+            tags=filters.tags,
+            limit=size + 1,  # one more tells whether there is another page
+        )
+        if token:
+            before = parse_page_token(self.secret, query, token)
+            query = replace(query, before=before)
+        tasks: Sequence[Glimpse | StoredTask] = self._list(query, view)
+        if len(tasks) <= size:
+            return Page(tasks, "")
+        page = tasks[:size]
+        return Page(page, page_token(self.secret, query, page[-1].seq))
+
+    def _read(
+        self, ids: set[TaskId], view: TaskView
+    ) -> Sequence[Glimpse] | Sequence[StoredTask]:
+        if view is TaskView.MINIMAL:
+            return list(self.store.glimpses(ids).values())
+        full = view is TaskView.FULL
+        tasks = list(self.store.tasks(ids, full=full).values())
+        if full:
+            explain_waiting(tasks, self.store.count_queued_before)
+        return tasks
+
+    def _list(
+        self, query: TaskQuery, view: TaskView
+    ) -> Sequence[Glimpse] | Sequence[StoredTask]:
+        if view is TaskView.MINIMAL:
+            return self.store.list_glimpses(query)
+        return self.store.list_tasks(query, full=view is TaskView.FULL)
+
+
+def _shown_to(
+    wanted: Wanted, task: Glimpse | StoredTask | None
+) -> Glimpse | StoredTask | NotFoundError:
+    if task is None or not wanted.caller.may_see(task.owner):
+        return not_found(wanted.task_id)
+    return task
+
+
+def not_found(task_id: TaskId) -> NotFoundError:
+    """Say that there is no such task, or none that the caller may know of."""
+    return NotFoundError(f"no task {task_id}")
+
+
+def explain_waiting(
+    tasks: Sequence[StoredTask], count_before: Callable[..., int]
+) -> None:
+    """Give a true reason to queued tasks that admission has not looked at."""
+    for task in tasks:
+        if task.state is TaskState.QUEUED and not task.reason:
+            before = count_before(task.owner, task.seq, limit=_MANY)
+            task.reason = behind_words(before, task.owner)
+
+
+def behind_words(before: int, owner: str) -> str:
+    """Say how many tasks come first: ``waiting behind 3 tasks of alice``."""
+    if not before:
+        return "waiting for admission"
+    count = f"{before} or more" if before >= _MANY else str(before)
+    whose = f" of {owner}" if owner else ""
+    return f"waiting behind {count} task{'' if before == 1 else 's'}{whose}"

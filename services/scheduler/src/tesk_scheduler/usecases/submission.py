@@ -1,0 +1,169 @@
+"""Creating tasks: a whole batch in one transaction, each judged for itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tesk_model.errors import (
+    InvalidRequestError,
+    ResourceExhaustedError,
+    TeskError,
+    Violation,
+)
+from tesk_model.task import Resources, TaskId
+from tesk_scheduler.domain.callers import Caller
+from tesk_scheduler.domain.limits import queue_problems, submission_problems
+from tesk_scheduler.domain.quota import (
+    Demand,
+    Quota,
+    SubjectKind,
+    charged_subjects,
+    demand_of,
+)
+from tesk_scheduler.domain.records import Document, NewTask, subjects_of
+from tesk_scheduler.ports.store import TaskStore, Transaction
+from tesk_scheduler.ports.surroundings import Clock, Names
+from tesk_scheduler.usecases.wakeups import Doorbell
+
+MAX_BATCH = 256
+MAX_KEY_LENGTH = 128
+
+_COME_BACK = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A task that a caller wants to be run.
+
+    Attributes:
+        warnings: First lines of its ``system_logs``.
+    """
+
+    caller: Caller
+    document: Document
+    name: str | None
+    tags: dict[str, str]
+    resources: Resources | None
+    idempotency_key: str
+    warnings: tuple[str, ...]
+
+
+class Submission:
+    """Creates tasks."""
+
+    def __init__(
+        self,
+        *,
+        store: TaskStore,
+        clock: Clock,
+        names: Names,
+        quota: Quota,
+        defaults: Demand,
+        bell: Doorbell,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._names = names
+        self._quota = quota
+        self._defaults = defaults
+        self._bell = bell
+        limits = (quota.everybody, *quota.users.values(), *quota.groups.values())
+        self._queues_are_limited = any(limit.queued is not None for limit in limits)
+
+    def submit(self, drafts: Sequence[Draft]) -> list[TaskId | TeskError]:
+        """Create what may be created; durable when this returns.
+
+        Returns:
+            For each draft the id of its task, which may be older if the
+            idempotency key is known, or why there is none.
+
+        Raises:
+            UnavailableError: Nothing was created.
+            InvalidRequestError: The batch is too large; nothing was created.
+        """
+        if len(drafts) > MAX_BATCH:
+            problem = f"must be at most {MAX_BATCH}, not {len(drafts)}"
+            raise InvalidRequestError([Violation("requests", problem)])
+        judged = [self._judge(draft) for draft in drafts]
+        if not any(isinstance(each, NewTask) for each in judged):
+            return [each for each in judged if isinstance(each, TeskError)]
+        results = self._store.write(lambda tx: self._add(tx, judged))
+        self._bell.ring(urgent=False)
+        return results
+
+    def _judge(self, draft: Draft) -> NewTask | TeskError:
+        owner = draft.caller.user
+        if len(draft.idempotency_key) > MAX_KEY_LENGTH:
+            return _invalid(
+                "idempotency_key", f"must be at most {MAX_KEY_LENGTH} characters"
+            )
+        try:
+            demand = demand_of(draft.resources, self._defaults)
+        except ValueError as error:
+            return _invalid("resources", str(error))
+        subjects = charged_subjects(owner, draft.caller.groups, self._quota)
+        problems = submission_problems(demand, subjects, self._quota)
+        if problems:
+            return InvalidRequestError(problems)
+        groups = (each.name for each in subjects if each.kind is SubjectKind.GROUP)
+        return NewTask(
+            id=self._names.task_id(),
+            owner=owner,
+            group=next(groups, None),
+            demand=demand,
+            name=draft.name,
+            tags=draft.tags,
+            document=draft.document,
+            created_at=self._clock.now(),
+            idempotency_key=draft.idempotency_key,
+            lines=draft.warnings,
+        )
+
+    def _add(
+        self, tx: Transaction, judged: Sequence[NewTask | TeskError]
+    ) -> list[TaskId | TeskError]:
+        tasks = [each for each in judged if isinstance(each, NewTask)]
+        keys = {(task.owner, task.idempotency_key) for task in tasks}
+        known: dict[tuple[str, str], TaskId | TeskError] = {
+            **tx.task_ids_by_key({key for key in keys if key[1]})
+        }
+        fresh: list[NewTask] = []
+        seen = set(known)
+        for task in tasks:
+            key = (task.owner, task.idempotency_key)
+            if key not in seen:
+                fresh.append(task)
+                if task.idempotency_key:
+                    seen.add(key)
+        refusals = self._refusals(tx, fresh)
+        tx.add_tasks([task for task in fresh if task.id not in refusals])
+        for task in fresh:
+            if task.idempotency_key:
+                answer = refusals.get(task.id, task.id)
+                known[task.owner, task.idempotency_key] = answer
+        return [
+            each
+            if isinstance(each, TeskError)
+            else known.get(
+                (each.owner, each.idempotency_key), refusals.get(each.id, each.id)
+            )
+            for each in judged
+        ]
+
+    def _refusals(
+        self, tx: Transaction, tasks: Sequence[NewTask]
+    ) -> dict[TaskId, TeskError]:
+        if not self._queues_are_limited:
+            return {}
+        batch = [subjects_of(task.owner, task.group) for task in tasks]
+        usage = tx.usage({subject for subjects in batch for subject in subjects})
+        problems = queue_problems(batch, usage, self._quota)
+        return {
+            task.id: ResourceExhaustedError(problem, _COME_BACK)
+            for task, problem in zip(tasks, problems, strict=True)
+            if problem
+        }
+
+
+def _invalid(path: str, message: str) -> InvalidRequestError:
+    return InvalidRequestError([Violation(path, message)])
