@@ -1,0 +1,100 @@
+"""``tesk serve`` as a process, for tests that use the command as people do."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack import eventually, find_processes, free_port
+
+TESK = (sys.executable, "-m", "tesk_cli")
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A folder with a server of its own, or without one."""
+
+    folder: Path
+    environ: Mapping[str, str]
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def url(self) -> str:
+        document = json.loads((self.home / "serve.json").read_text())
+        return str(document["url"])
+
+    def tesk(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Type a command and wait for its end."""
+        return subprocess.run(
+            [*TESK, *words],
+            cwd=self.folder,
+            env=self.environ,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+
+    def start(self) -> subprocess.Popen[str]:
+        """Start ``tesk serve``; return when it is ready."""
+        with (self.folder / "serve.log").open("a") as log:
+            process = subprocess.Popen(
+                [*TESK, "serve"],
+                cwd=self.folder,
+                env=self.environ,
+                stdout=log,
+                stderr=log,
+                text=True,
+            )
+
+        def ready() -> bool:
+            assert process.poll() is None, (self.folder / "serve.log").read_text()
+            return (self.home / "serve.json").exists()
+
+        eventually(ready, what="tesk serve")
+        return process
+
+
+def serving(
+    folder: Path, *, roots: Sequence[Path] = (), engine: str = "sandbox"
+) -> Serving:
+    """Return a folder in which ``tesk`` keeps to itself."""
+    environ = {key: value for key, value in os.environ.items() if "TESK" not in key}
+    environ |= {
+        "TESK_HOME": str(folder / "home"),
+        "TESK_ENGINE": engine,
+        "TESK_FILE_ROOTS": ":".join(map(str, (folder, *roots))),
+        "PORT": str(free_port()),
+        "TERM": "dumb",
+    }
+    return Serving(folder, environ)
+
+
+@contextlib.contextmanager
+def served(
+    folder: Path, *, roots: Sequence[Path] = (), engine: str = "sandbox"
+) -> Iterator[Serving]:
+    """Give a folder with a running server; everything of it ends with the block."""
+    place = serving(folder, roots=roots, engine=engine)
+    process = place.start()
+    try:
+        yield place
+    finally:
+        process.terminate()
+        process.wait(60)
+        end_leftovers(place)
+
+
+def end_leftovers(place: Serving) -> None:
+    """End what outlives a server on purpose: taskmasters and what they run."""
+    for pid in find_processes("", place.home):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, 9)
