@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import Protocol
 
 from tesk_model.names import Attempt
+from tesk_taskmaster.domain.assignment import Orders
+from tesk_taskmaster.domain.events import TaskEvent, Verdict
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 
 Say = Callable[[str], None]
-"""Tells the user what an attempt waits for; the last word stands."""
+"""Tells the user what an attempt waits for; the last word stands.
+
+It may raise (the attempt is to stop while an image is pulled): let that pass.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +47,52 @@ class Tails:
     stderr: bytes
 
 
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """Return the wall-clock time, aware, in UTC."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back; only differences mean anything."""
+
+
+class Scheduler(Protocol):
+    """The scheduler, as one taskmaster sees it."""
+
+    def sync(
+        self, held: Sequence[Attempt], *, slots: int, wait: timedelta, within: timedelta
+    ) -> Orders:
+        """Say what is held and ask for orders.
+
+        Args:
+            held: Attempts worked on or still to be cleaned up after.
+            slots: How many can be held at once; 0 while draining.
+            wait: How long the scheduler may wait for something to say.
+            within: Give up after this long.
+
+        Raises:
+            UnavailableError: No answer; ask again.
+        """
+
+    def report(self, events: Sequence[TaskEvent]) -> Sequence[Verdict]:
+        """Tell events, in order within each attempt; durable on return.
+
+        Returns:
+            A verdict for each event, in order.
+
+        Raises:
+            UnavailableError: Perhaps not recorded; tell again.
+            InvalidRequestError: An event is malformed; none is recorded.
+        """
+
+
 class Runtime(Protocol):
     """Where steps run. All calls are idempotent: what exists is adopted.
 
     Steps are named ``in``, ``x0``, ``x1``, …, ``out``. A runtime keeps no
-    state of its own that it could not find again after a crash.
+    state of its own that it could not find again after a crash. One attempt is
+    worked on by one thread; ``stop`` alone may be called from another.
     """
 
     def notes(self) -> Sequence[str]:
@@ -62,7 +108,9 @@ class Runtime(Protocol):
     def start(self, plan: Plan, step: str, say: Say) -> None:
         """Start a step; adopt it if it runs or has ended already.
 
-        Returns as soon as the step is under way or can be waited for.
+        A filer that died without a verdict (``domain.verdicts``) is not
+        adopted but started again. Returns as soon as the step is under way or
+        can be waited for.
 
         Raises:
             StepFailedError: It cannot be started.
@@ -79,8 +127,12 @@ class Runtime(Protocol):
     def stop(self, attempt: Attempt, step: str, grace: timedelta) -> None:
         """End a step: SIGTERM, after ``grace`` SIGKILL; return when it is gone.
 
-        Its result can be read by ``wait`` afterwards.
+        Its result can be read by ``wait`` afterwards. A step that was never
+        started, or has ended, is left alone.
         """
+
+    def let_go(self, attempt: Attempt) -> None:
+        """Forget the attempt and touch nothing of it: another may adopt it."""
 
     def release(self, attempt: Attempt) -> None:
         """Remove everything of the attempt, running or not; return when gone."""

@@ -36,9 +36,10 @@ class ExecutorStep:
     Attributes:
         mounts: What this executor sees of the volume; no mount lies inside
             another.
-        collect: Paths or patterns outside every mount (an output or redirect
-            in a directory that images own), copied into the volume at the same
-            path when the executor has ended.
+        collect: Patterns (glob(7); literal names are escaped) outside every
+            mount: an output or redirect in a directory that images own. What
+            matches when the executor has ended is taken into the volume at the
+            same path; what is mounted from the volume is there already.
     """
 
     index: int

@@ -1,0 +1,225 @@
+"""A process that outlives the taskmaster and whose end its successor learns.
+
+Each has a folder of its own. Its leader is ``/bin/sh`` with a constant script:
+it writes its pid, runs the command, writes the exit code. Measured, that costs
+1 ms and 0.5 MiB, less than anything that would have to start Python. A lock
+(flock) on the folder is inherited by what belongs to the process, so the kernel
+tells whether anything of it is left, whatever pids have been used again since.
+
+| file | says |
+|---|---|
+| ``lock`` | locked while anything of the process lives |
+| ``pid`` | the leader was started |
+| ``exit`` | how the command ended |
+| ``stopped`` | it was ended by us |
+"""
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+# "trap :" and not "trap ''": the leader survives a SIGTERM to its group, the
+# command gets the default action.
+_LEADER = 'trap : TERM INT HUP; echo $$ >"$0/pid"; "$@"; echo $? >"$0/exit"; exit 0'
+_LOOK_AGAIN = 0.005
+_HIGH_DESCRIPTOR = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """The end of a detached process.
+
+    Attributes:
+        code: Exit code of the command, 128+n for signal n; None if nobody
+            wrote it down (killed with its leader, machine restarted).
+    """
+
+    code: int | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What to run.
+
+    Attributes:
+        environ: The whole environment.
+        streams: Descriptors for stdin, stdout and stderr.
+        passed: More descriptors the process gets, under their own numbers plus
+            none of ours: see ``arguments``.
+        arguments: Builds the command line from the numbers under which the
+            process has the lock and then each of ``passed``.
+    """
+
+    environ: Mapping[str, str]
+    streams: tuple[int, int, int]
+    passed: tuple[int, ...]
+    arguments: Callable[[int, Sequence[int]], Sequence[str]]
+
+
+class DetachedProcess:
+    """The process of one folder; found again by that folder alone."""
+
+    def __init__(self, folder: Path) -> None:
+        """Address the process of ``folder``, which need not exist yet."""
+        self.folder = folder
+        self._pid: int | None = None  # of a leader that is our own child
+
+    def is_known(self) -> bool:
+        """Tell whether it was started, whatever became of it."""
+        return (self.folder / "pid").exists() or self.is_alive()
+
+    def is_alive(self) -> bool:
+        """Tell whether anything of it lives."""
+        try:
+            descriptor = os.open(self.folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def start(self, launch: Launch) -> None:
+        """Start it in the folder, which exists.
+
+        Raises:
+            OSError: It cannot be started.
+        """
+        with contextlib.ExitStack() as stack:
+            lock = os.open(
+                self.folder / "lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
+            stack.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            given = [*launch.streams, lock, *launch.passed]
+            actions: list[tuple[int, int, int]] = []
+            for number, descriptor in enumerate(given):
+                # High copies first, so that no target overwrites a source.
+                high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _HIGH_DESCRIPTOR)
+                stack.callback(os.close, high)
+                actions.append((os.POSIX_SPAWN_DUP2, high, number))
+            numbers = range(4, 4 + len(launch.passed))
+            command = launch.arguments(3, numbers)
+            self._pid = os.posix_spawn(
+                "/bin/sh",
+                ["sh", "-c", _LEADER, str(self.folder), *command],
+                launch.environ,
+                file_actions=actions,
+                setsid=True,
+                setsigmask=[],
+                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+            )
+
+    def wait(self, timeout: timedelta) -> Exit | None:
+        """Wait for the end of the leader; None if it goes on."""
+        pid = self._leader(timeout)
+        if pid is None:
+            return None if self.is_alive() else self._exit()
+        with contextlib.suppress(ProcessLookupError), _pidfd(pid) as descriptor:
+            if pid == self._pid or self._is_leader(pid):
+                poll = select.poll()
+                poll.register(descriptor, select.POLLIN)
+                if not poll.poll(timeout.total_seconds() * 1000):
+                    return None
+        self._reap()
+        return self._exit()
+
+    def signal_group(self, number: int) -> None:
+        """Send a signal to the leader and what has stayed in its group."""
+        pid = self._leader(timedelta(0))
+        # While the lock is held, no other group can have got this number.
+        if pid is not None and self.is_alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, number)
+
+    def mark_stopped(self) -> None:
+        """Write down that its end is our doing."""
+        (self.folder / "stopped").touch()
+
+    def kill(self, more: Callable[[], None] = lambda: None) -> None:
+        """Kill all of it and return when nothing is left.
+
+        Args:
+            more: Kills what has left the process group.
+        """
+        pause = threading.Event()
+        while self.is_alive():
+            self.signal_group(signal.SIGKILL)
+            more()
+            pause.wait(_LOOK_AGAIN)  # SIGKILL takes no longer, and tells nobody
+        self._reap()
+
+    def _reap(self) -> None:
+        """Leave no zombie; another thread may have been faster."""
+        pid, self._pid = self._pid, None
+        if pid is not None:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+    def _leader(self, timeout: timedelta) -> int | None:
+        """Return the leader's pid; wait for it to be written if it just started."""
+        if self._pid is not None:
+            return self._pid
+        ends = time.monotonic() + timeout.total_seconds()
+        pause = threading.Event()
+        while True:
+            text = _read(self.folder / "pid")
+            if text.endswith("\n"):
+                return int(text)
+            if not self.is_alive() or time.monotonic() >= ends:
+                return None
+            pause.wait(_LOOK_AGAIN)
+
+    def _is_leader(self, pid: int) -> bool:
+        """Tell whether ``pid`` is still the leader and not a later process."""
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return False
+        return os.fsencode(self.folder) in words
+
+    def _exit(self) -> Exit:
+        text = _read(self.folder / "exit")
+        return Exit(
+            code=int(text) if text.endswith("\n") else None,
+            started_at=_modified(self.folder / "pid"),
+            ended_at=_modified(self.folder / "exit"),
+            stopped=(self.folder / "stopped").exists(),
+        )
+
+
+@contextlib.contextmanager
+def _pidfd(pid: int) -> Iterator[int]:
+    descriptor = os.pidfd_open(pid)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except FileNotFoundError:
+        return ""
+
+
+def _modified(path: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return None

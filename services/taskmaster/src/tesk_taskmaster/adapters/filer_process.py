@@ -1,0 +1,134 @@
+"""Transfers as processes of their own."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from tesk_model.names import Attempt
+from tesk_taskmaster.adapters.detached import DetachedProcess, Launch
+from tesk_taskmaster.adapters.folders import TaskFolders, remove_tree
+from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
+from tesk_taskmaster.ports import StepResult
+
+DIRECTIONS = {"in": "inputs", "out": "outputs"}
+
+_NOW = timedelta(0)
+_ALLOWED_PREFIXES = ("TESK_", "AWS_", "SSL_")
+_ALLOWED = frozenset(
+    {
+        *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH"),
+        *("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"),
+        *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    }
+)
+
+
+def filer_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of our environment that filers get.
+
+    Not the token of the internal calls: a filer has that of its attempt.
+    """
+    return {
+        name: value
+        for name, value in environ.items()
+        if (name in _ALLOWED or name.startswith(_ALLOWED_PREFIXES))
+        and name not in {"TESK_GRPC_TOKEN_FILE", "TESK_TASKMASTER_ID"}
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilerSettings:
+    """How filers are started.
+
+    Attributes:
+        environ: What every filer gets, beside what names its transfer.
+        command: The program and its first arguments.
+    """
+
+    environ: Mapping[str, str]
+    command: tuple[str, ...] = (sys.executable, "-m", "tesk_filer")
+
+
+@dataclass(frozen=True, slots=True)
+class FilerProcesses:
+    """Starts filers and finds them again."""
+
+    folders: TaskFolders
+    settings: FilerSettings
+
+    def start(self, process: DetachedProcess, attempt: Attempt, step: str) -> None:
+        """Start the filer of a step, or adopt it unless it died.
+
+        Raises:
+            OSError: It cannot be started.
+        """
+        folder = process.folder
+        if process.is_known():
+            end = process.wait(_NOW)
+            if end is None:
+                return
+            verdict = transfer_verdict(-1 if end.code is None else end.code)
+            if verdict is not TransferVerdict.CRASHED:
+                return
+            process.kill()
+            remove_tree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        log = os.open(
+            folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+        )
+        nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            process.start(
+                Launch(
+                    environ=self._environ(attempt, step),
+                    streams=(nothing, log, log),
+                    passed=(),
+                    arguments=lambda _lock, _more: self.settings.command,
+                )
+            )
+        finally:
+            os.close(log)
+            os.close(nothing)
+
+    @staticmethod
+    def wait(process: DetachedProcess, timeout: timedelta) -> StepResult | None:
+        """Wait for the filer; one that vanished counts as a crash."""
+        end = process.wait(timeout)
+        if end is None:
+            return None
+        process.kill()  # what it may have left in its group
+        return StepResult(
+            exit_code=255 if end.code is None else end.code,
+            started_at=end.started_at,
+            ended_at=end.ended_at,
+        )
+
+    @staticmethod
+    def stop(process: DetachedProcess, grace: timedelta) -> None:
+        """End the filer; it may use ``grace`` to take back half an upload."""
+        if not process.is_alive():
+            return
+        process.mark_stopped()
+        process.signal_group(15)
+        process.wait(grace)
+        process.kill()
+
+    def _environ(self, attempt: Attempt, step: str) -> dict[str, str]:
+        return {
+            **self.settings.environ,
+            "TESK_HOME": str(self.folders.home),
+            "TESK_FILER_TASK": attempt.task_id,
+            "TESK_FILER_ATTEMPT": str(attempt.number),
+            "TESK_FILER_DIRECTION": DIRECTIONS[step],
+            "TESK_FILER_VOLUME": str(self.folders.volume(attempt)),
+            "TESK_FILER_TOKEN_FILE": str(token_file(self.folders, attempt)),
+        }
+
+
+def token_file(folders: TaskFolders, attempt: Attempt) -> Path:
+    """Return where the transfer token of an attempt lies, readable by us alone."""
+    return folders.attempt(attempt) / "token"

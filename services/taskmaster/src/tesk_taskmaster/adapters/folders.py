@@ -1,0 +1,86 @@
+"""Where the local runtime keeps what; see docs/architecture.md."""
+
+import errno
+import os
+import re
+import shutil
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tesk_model.names import Attempt
+from tesk_model.task import TaskId
+
+_ATTEMPT_NAME = re.compile(r"tesk-(?P<task>[a-z0-9-]+)-a(?P<number>[0-9]+)")
+_TRANSIENT = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFolders:
+    """The folders of attempts below ``TESK_HOME``, which is absolute."""
+
+    home: Path
+
+    def attempt(self, attempt: Attempt) -> Path:
+        """Folder of everything of an attempt."""
+        return self.home / "tasks" / attempt.name
+
+    def volume(self, attempt: Attempt) -> Path:
+        """Root of the task volume."""
+        return self.attempt(attempt) / "volume"
+
+    def step(self, attempt: Attempt, step: str) -> Path:
+        """Folder of one step's own files."""
+        return self.attempt(attempt) / "steps" / step
+
+    def steps(self, attempt: Attempt) -> list[Path]:
+        """Folders of all steps that were ever begun."""
+        try:
+            return sorted((self.attempt(attempt) / "steps").iterdir())
+        except FileNotFoundError:
+            return []
+
+    def attempts(self) -> list[Attempt]:
+        """Attempts of which there is a folder."""
+        try:
+            names = os.listdir(self.home / "tasks")  # noqa: PTH208 - names are wanted
+        except FileNotFoundError:
+            return []
+        return sorted(
+            Attempt(TaskId(match["task"]), int(match["number"]))
+            for match in map(_ATTEMPT_NAME.fullmatch, names)
+            if match
+        )
+
+
+def remove_tree(folder: Path) -> None:
+    """Delete a folder, whatever modes its directories were given.
+
+    Raises:
+        OSError: Something in it cannot be deleted.
+    """
+    shutil.rmtree(folder, onerror=_make_writable_and_retry)
+
+
+def is_transient(error: OSError) -> bool:
+    """Tell whether the machine may have what it lacked a moment later."""
+    return error.errno in _TRANSIENT
+
+
+def _make_writable_and_retry(
+    function: Callable[..., Any], path: str, failure: Any
+) -> None:
+    error = failure[1]
+    if isinstance(error, FileNotFoundError):
+        return
+    if not isinstance(error, PermissionError):
+        raise error
+    for directory in (Path(path).parent, Path(path)):
+        if stat.S_ISDIR(directory.lstat().st_mode):
+            directory.chmod(0o700)
+    if function is os.unlink:
+        Path(path).unlink()
+    else:
+        shutil.rmtree(path)

@@ -1,0 +1,193 @@
+"""Steps on this machine: filers as processes, executors in an engine.
+
+Attempts that nobody holds are not swept at the start of a taskmaster: another
+one may hold them, or be about to. The scheduler keeps an attempt assigned
+until it hears ``released``, and assigns what a dead taskmaster left.
+"""
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from tesk_model.names import Attempt
+from tesk_runtime.beneath import Beneath
+from tesk_taskmaster.adapters.attempt_lock import AttemptLock
+from tesk_taskmaster.adapters.detached import DetachedProcess
+from tesk_taskmaster.adapters.filer_process import (
+    DIRECTIONS,
+    FilerProcesses,
+    token_file,
+)
+from tesk_taskmaster.adapters.folders import TaskFolders, is_transient, remove_tree
+from tesk_taskmaster.domain.plan import ExecutorStep, Plan
+from tesk_taskmaster.ports import (
+    Engine,
+    ExecutorRun,
+    HostMount,
+    Say,
+    StepFailedError,
+    StepResult,
+    Tails,
+)
+
+_DIRECTORY_MODE = 0o777  # any uid that an image uses may write
+
+
+class LocalRuntime:
+    """The runtime of one machine; see the port."""
+
+    def __init__(
+        self, folders: TaskFolders, engine: Engine, filers: FilerProcesses
+    ) -> None:
+        """Keep attempts in ``folders`` and run executors in ``engine``."""
+        self._folders = folders
+        self._engine = engine
+        self._filers = filers
+        self._guard = threading.Lock()
+        self._plans: dict[Attempt, Plan] = {}
+        self._locks: dict[Attempt, AttemptLock] = {}
+        self._filing: dict[tuple[Attempt, str], DetachedProcess] = {}
+
+    def notes(self) -> Sequence[str]:
+        """See ``Runtime.notes``."""
+        return self._engine.notes()
+
+    def prepare(self, plan: Plan, transfer_token: str, say: Say) -> None:
+        """See ``Runtime.prepare``."""
+        attempt = plan.attempt
+        with _failures("the task volume cannot be made"):
+            self._own(attempt, say)
+            _write_secret(token_file(self._folders, attempt), transfer_token)
+            volume = self._folders.volume(attempt)
+            _make_directory(volume)
+            tree = Beneath(volume)
+            for directory in plan.directories:
+                os.close(tree.open_directory(directory, create=True))
+        with self._guard:
+            self._plans[attempt] = plan
+
+    def start(self, plan: Plan, step: str, say: Say) -> None:
+        """See ``Runtime.start``."""
+        with _failures(f"step {step} cannot be started"):
+            if step in DIRECTIONS:
+                process = self._filer(plan.attempt, step)
+                self._filers.start(process, plan.attempt, step)
+                return
+            run = self._run(plan, plan.executors[int(step.removeprefix("x"))])
+            run.folder.mkdir(parents=True, exist_ok=True)
+            self._engine.start(run, say)
+
+    def wait(
+        self, attempt: Attempt, step: str, timeout: timedelta
+    ) -> StepResult | None:
+        """See ``Runtime.wait``."""
+        if step in DIRECTIONS:
+            return self._filers.wait(self._filer(attempt, step), timeout)
+        return self._engine.wait(self._known_run(attempt, step), timeout)
+
+    def tails(self, attempt: Attempt, step: str) -> Tails:
+        """See ``Runtime.tails``."""
+        return self._engine.tails(self._known_run(attempt, step))
+
+    def stop(self, attempt: Attempt, step: str, grace: timedelta) -> None:
+        """See ``Runtime.stop``."""
+        if step in DIRECTIONS:
+            self._filers.stop(self._filer(attempt, step), grace)
+        elif attempt in self._plans:
+            self._engine.stop(self._known_run(attempt, step), grace)
+
+    def let_go(self, attempt: Attempt) -> None:
+        """See ``Runtime.let_go``."""
+        with self._guard:
+            self._plans.pop(attempt, None)
+            lock = self._locks.pop(attempt, None)
+            for step in DIRECTIONS:
+                self._filing.pop((attempt, step), None)
+        if lock is not None:
+            lock.release()
+
+    def release(self, attempt: Attempt) -> None:
+        """See ``Runtime.release``."""
+        folder = self._folders.attempt(attempt)
+        with _failures("the task's files cannot be removed"):
+            if folder.exists():
+                self._own(attempt, lambda _reason: None)
+                for step in DIRECTIONS:
+                    self._filer(attempt, step).kill()
+            self._engine.remove(attempt)
+            if folder.exists():
+                remove_tree(folder)
+        self.let_go(attempt)
+
+    def attempts(self) -> Sequence[Attempt]:
+        """See ``Runtime.attempts``."""
+        return sorted({*self._folders.attempts(), *self._engine.attempts()})
+
+    def _own(self, attempt: Attempt, say: Say) -> None:
+        with self._guard:
+            lock = self._locks.get(attempt)
+            if lock is None:
+                lock = AttemptLock(self._folders.attempt(attempt))
+                self._locks[attempt] = lock
+        self._folders.attempt(attempt).mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.acquire(say)
+
+    def _filer(self, attempt: Attempt, step: str) -> DetachedProcess:
+        with self._guard:
+            key = (attempt, step)
+            if key not in self._filing:
+                self._filing[key] = DetachedProcess(self._folders.step(attempt, step))
+            return self._filing[key]
+
+    def _known_run(self, attempt: Attempt, step: str) -> ExecutorRun:
+        with self._guard:
+            plan = self._plans[attempt]
+        return self._run(plan, plan.executors[int(step.removeprefix("x"))])
+
+    def _run(self, plan: Plan, step: ExecutorStep) -> ExecutorRun:
+        volume = self._folders.volume(plan.attempt)
+        return ExecutorRun(
+            name=f"{plan.attempt.name}-x{step.index}",
+            attempt=plan.attempt,
+            step=step,
+            mounts=tuple(_host_mounts(step, volume)),
+            folder=self._folders.step(plan.attempt, f"x{step.index}"),
+            volume=volume,
+            cpu_cores=plan.cpu_cores,
+            ram=plan.ram,
+        )
+
+
+def _host_mounts(step: ExecutorStep, volume: Path) -> Iterator[HostMount]:
+    for mount in step.mounts:
+        source = volume / mount.path.lstrip("/")
+        # An executor may have left a link to a file of this machine; an engine
+        # would follow it. A file that is missing is for the command to report.
+        if mount.is_file and (source.resolve() != source or not source.is_file()):
+            continue
+        yield HostMount(source=source, target=mount.path, is_file=mount.is_file)
+
+
+def _make_directory(path: Path) -> None:
+    path.mkdir(exist_ok=True)
+    path.chmod(_DIRECTORY_MODE)
+
+
+def _write_secret(path: Path, text: str) -> None:
+    part = path.with_suffix(".part")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    with open(os.open(part, flags, 0o600), "w", encoding="ascii") as file:  # noqa: PTH123 - of a descriptor
+        file.write(text)
+    part.replace(path)
+
+
+@contextmanager
+def _failures(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StepFailedError(f"{what}: {reason}", lost=is_transient(error)) from error

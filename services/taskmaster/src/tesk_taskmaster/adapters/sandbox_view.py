@@ -1,0 +1,172 @@
+"""What of this machine a sandbox shows, and how bubblewrap is told.
+
+The root is a real, throw-away folder, so that what a command leaves in it can
+be collected. Programs come read-only from this machine. A place among them
+that the task uses (``/usr/local/reference``) needs a mount point, which a
+read-only directory cannot get; so the directories above it are opened: made
+anew in the throw-away root, with each of their entries shown on its own.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tesk_model.paths import is_within
+from tesk_taskmaster.ports import HostMount
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+HOME = "/root"
+
+_TREES = ("/usr", "/opt", "/nix", "/gnu")
+_TOP_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+# No /etc/shadow, no host keys: TESK may run as root, and so does the command.
+_ETC = (
+    *("alternatives", "bash.bashrc", "ca-certificates.conf", "debian_version"),
+    *("fonts", "group", "host.conf", "hosts", "inputrc", "ld.so.cache"),
+    *("ld.so.conf", "ld.so.conf.d", "locale.alias", "locale.conf", "localtime"),
+    *("login.defs", "magic", "mime.types", "nsswitch.conf", "os-release", "passwd"),
+    *("pki/ca-trust", "pki/tls/certs", "pki/tls/cert.pem", "pki/java", "profile"),
+    *("protocols", "resolv.conf", "services", "shells", "ssl/cert.pem"),
+    *("ssl/certs", "ssl/openssl.cnf", "crypto-policies", "terminfo", "timezone"),
+)
+# Configuration of languages that Linux distributions link to from /usr.
+_ETC_LANGUAGES = ("java", "perl", "python", "R", "ImageMagick", "maven", "lua", "php")
+# Run as root, even without capabilities a process could write here.
+_KERNEL = (
+    *("acpi", "asound", "bus", "fs", "irq", "mtrr", "pressure", "scsi"),
+    *("sys", "sysrq-trigger"),
+)
+_WRITABLE = ("/etc", "/home", "/root", "/run", "/var/cache", "/var/lib", "/var/log")
+_STICKY = ("/tmp", "/var/tmp")  # noqa: S108 - directories of the sandbox
+_SECOND_VIEW = "/.host"
+_MANY_ENTRIES = 200
+
+
+@dataclass(slots=True)
+class SandboxView:
+    """The arguments of bubblewrap that lay out one sandbox.
+
+    Attributes:
+        root: The throw-away root.
+        opened: Canonical directories that must be writable in it.
+        shown: Canonical paths that are this machine's own; filled by ``build``.
+    """
+
+    root: Path
+    opened: frozenset[str]
+    shown: set[str] = field(default_factory=set)
+    _targets: frozenset[str] = field(default=frozenset(), init=False)
+
+    def build(self, mounts: Sequence[HostMount], hidden: Sequence[str]) -> list[str]:
+        """Make the skeleton of the root and return the arguments.
+
+        Args:
+            mounts: What of the task volume is seen where.
+            hidden: Folders of this machine that must not be seen even if they
+                lie where programs are.
+
+        Raises:
+            OSError: The skeleton cannot be made.
+        """
+        self._targets = frozenset(canonical(mount.target) for mount in mounts)
+        self._make_skeleton()
+        arguments = ["--bind", str(self.root), "/"]
+        for path in self._shown_paths():
+            arguments += self._show(path)
+        for folder in hidden:
+            if any(is_within(folder, tree) for tree in self.shown):
+                arguments += ["--tmpfs", folder]
+        arguments += ["--proc", "/proc", "--dev", "/dev"]
+        for name in _KERNEL:
+            arguments += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
+        for mount in mounts:
+            target = canonical(mount.target)
+            arguments += ["--bind", str(mount.source), target]
+            self.shown.add(target)
+        return arguments
+
+    def _make_skeleton(self) -> None:
+        for path in (*_WRITABLE, *_STICKY):
+            self._host_path(path).mkdir(parents=True, exist_ok=True)
+        for path in _STICKY:
+            self._host_path(path).chmod(0o1777)
+        for path in _TOP_LINKS:
+            if Path(path).is_symlink():
+                self._link(path, str(Path(path).readlink()))
+        for path in sorted(self.opened):
+            self._host_path(path).mkdir(parents=True, exist_ok=True)
+
+    def _shown_paths(self) -> Iterator[str]:
+        for path in (*_TREES, *_TOP_LINKS):
+            if Path(path).is_dir() and not Path(path).is_symlink():
+                yield path
+        for name in _ETC:
+            if Path("/etc", name).exists():
+                yield f"/etc/{name}"
+        for name in sorted(os.listdir("/etc")):  # noqa: PTH208 - names are wanted
+            if name.startswith(_ETC_LANGUAGES):
+                yield f"/etc/{name}"
+
+    def _show(self, path: str) -> list[str]:
+        """Show one path of this machine: whole, or opened entry by entry."""
+        if path in self._targets:
+            return []
+        if not self._is_opened(path):
+            self.shown.add(path)
+            return ["--ro-bind", path, path]
+        if Path(path).is_symlink() or not Path(path).is_dir():
+            return []  # the task puts a directory of its own there
+        self._host_path(path).mkdir(parents=True, exist_ok=True)
+        with os.scandir(path) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
+        arguments: list[str] = []
+        as_links = len(entries) > _MANY_ENTRIES
+        if as_links:
+            # A mount for each would take seconds; the links lead to a second
+            # view of the whole tree.
+            tree = path if is_within(path, "/etc") else "/" + path.split("/")[1]
+            arguments += ["--ro-bind", tree, _SECOND_VIEW + tree]
+        for entry in entries:
+            if entry.path in self._targets:
+                continue
+            if entry.is_symlink():
+                self._link(entry.path, str(Path(entry.path).readlink()))
+            elif as_links and not self._is_opened(entry.path):
+                self._link(entry.path, _SECOND_VIEW + entry.path)
+            else:
+                arguments += self._show(entry.path)
+        return arguments
+
+    def _is_opened(self, path: str) -> bool:
+        return any(is_within(directory, path) for directory in self.opened)
+
+    def _link(self, path: str, target: str) -> None:
+        if canonical(path) in self.opened:
+            return
+        self.shown.add(path)
+        place = self._host_path(path)
+        if not place.is_symlink():
+            place.symlink_to(target)
+
+    def _host_path(self, path: str) -> Path:
+        return self.root / path.lstrip("/")
+
+
+def canonical(path: str) -> str:
+    """Follow the links at the top of this machine's tree (``/bin``)."""
+    top, _, rest = path.lstrip("/").partition("/")
+    if f"/{top}" not in _TOP_LINKS or not Path("/", top).is_symlink():
+        return path
+    target = "/" + str(Path("/", top).readlink()).strip("/")
+    return f"{target}/{rest}" if rest else target
+
+
+def opened_directories(directories: Iterable[str]) -> frozenset[str]:
+    """Return which of these must be made writable among this machine's own."""
+    trees = (*_TREES, *_TOP_LINKS, "/etc")
+    return frozenset(
+        directory
+        for directory in map(canonical, directories)
+        if any(is_within(directory, tree) for tree in trees)
+    )

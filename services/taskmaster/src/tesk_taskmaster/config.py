@@ -1,0 +1,81 @@
+"""Settings of the taskmaster."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from tesk_runtime.logs import LogSettings
+from tesk_runtime.sections import GrpcSettings, LocalSettings
+
+
+class TaskmasterSection(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """How a taskmaster works. Durations are seconds."""
+
+    id: Annotated[
+        str,
+        Meta(
+            description="Name of this process, unique; given by what launches it.",
+            pattern=r"^([a-z0-9-]{1,63})?$",
+        ),
+    ] = ""
+    slots: Annotated[
+        int, Meta(description="Tasks that one process runs at once.", ge=1)
+    ] = 20
+    grace: Annotated[
+        timedelta,
+        Meta(
+            description="Seconds that a canceled command gets between SIGTERM and "
+            "SIGKILL."
+        ),
+    ] = timedelta(seconds=1)
+    live_interval: Annotated[
+        timedelta,
+        Meta(description="Seconds between two looks at what a running command prints."),
+    ] = timedelta(seconds=2)
+    sync_wait: Annotated[
+        timedelta,
+        Meta(
+            description="Longest time, in seconds, that the scheduler may wait for "
+            "something to say; well below its lease."
+        ),
+    ] = timedelta(seconds=10)
+    patience: Annotated[
+        timedelta,
+        Meta(description="Seconds to wait for a scheduler before giving up at start."),
+    ] = timedelta(seconds=60)
+    default_cpu_cores: Annotated[
+        float, Meta(description="Cores of a task that asks for none.", gt=0)
+    ] = 1.0
+    default_ram_gb: Annotated[
+        float, Meta(description="Memory (GiB) of a task that asks for none.", gt=0)
+    ] = 2.0
+    default_disk_gb: Annotated[
+        float, Meta(description="Disk (GiB) of a task that asks for none.", gt=0)
+    ] = 10.0
+    launcher: Annotated[
+        str,
+        Meta(
+            description="Binary of the launcher, which containers start with; "
+            "empty: as built from the sources."
+        ),
+    ] = ""
+    filer_command: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Program and arguments that start a filer; empty: "
+            "`python -m tesk_filer` of this installation."
+        ),
+    ] = ()
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All sections that the taskmaster reads."""
+
+    log: LogSettings = LogSettings()
+    grpc: GrpcSettings = GrpcSettings()
+    local: LocalSettings = LocalSettings()
+    taskmaster: TaskmasterSection = TaskmasterSection()

@@ -1,0 +1,67 @@
+"""What the scheduler tells a taskmaster."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from tesk_model.names import Attempt
+from tesk_model.task import Task
+
+
+class StopReason(StrEnum):
+    """Why an attempt is to be stopped.
+
+    CANCELED: delete what runs, then say so. REASSIGNED: another taskmaster has
+    it, or it is over: touch nothing, forget it.
+    """
+
+    CANCELED = "CANCELED"
+    REASSIGNED = "REASSIGNED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """One attempt to take up.
+
+    Attributes:
+        transfer_token: For the attempt's filers; a secret.
+        last_sequence: Of the last event the scheduler has of it; 0 = none.
+        release_only: It is over; only delete what is left of it.
+        finished_executors: Exit codes of executors that ended, by index.
+        inputs_finished: The filer has reported that all inputs arrived.
+        outputs_finished: Likewise for outputs.
+    """
+
+    attempt: Attempt
+    task: Task
+    transfer_token: str = field(repr=False)
+    last_sequence: int = 0
+    release_only: bool = False
+    finished_executors: Mapping[int, int] = field(default_factory=dict)
+    inputs_finished: bool = False
+    outputs_finished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One held attempt to stop."""
+
+    attempt: Attempt
+    reason: StopReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """The answer to "I hold these attempts".
+
+    Attributes:
+        lease: How long, from the moment of asking, the taskmaster may act on
+            what it holds.
+        leave: Nothing is assigned and nothing will be; exit.
+    """
+
+    run: tuple[Assignment, ...] = ()
+    stop: tuple[Stop, ...] = ()
+    lease: timedelta
+    leave: bool = False

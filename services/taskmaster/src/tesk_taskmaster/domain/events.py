@@ -1,0 +1,131 @@
+"""What a taskmaster tells the scheduler about an attempt.
+
+Events of an attempt are numbered 1, 2, 3, … over all its taskmasters, so that
+one that is sent twice is applied once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from tesk_model.names import Attempt
+
+TAIL_BYTES = 64 * 1024
+
+
+class Outcome(StrEnum):
+    """How an attempt ended.
+
+    LOST: through no fault of the user; the scheduler tries again.
+    """
+
+    COMPLETE = "COMPLETE"
+    EXECUTOR_ERROR = "EXECUTOR_ERROR"
+    SYSTEM_ERROR = "SYSTEM_ERROR"
+    CANCELED = "CANCELED"
+    LOST = "LOST"
+
+
+class Verdict(StrEnum):
+    """What the scheduler made of an event; see ``EventVerdict``."""
+
+    APPLIED = "APPLIED"
+    DUPLICATE = "DUPLICATE"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What the attempt waits for or does now, for people."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for ``system_logs``."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """Entries for ``metadata``, merged."""
+
+    entries: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorStarted:
+    """An executor was started."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorOutput:
+    """What a running executor has printed last; replaces what was there."""
+
+    index: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorEnded:
+    """An executor has ended; ``exit_code`` is 0..255."""
+
+    index: int
+    exit_code: int
+    stdout: str
+    stderr: str
+    start_time: datetime | None
+    end_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The attempt is over; ``reason`` becomes a line of ``system_logs``."""
+
+    outcome: Outcome
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Nothing of the attempt is left in the runtime. The last event."""
+
+
+Happening = (
+    Reason
+    | Note
+    | Metadata
+    | ExecutorStarted
+    | ExecutorOutput
+    | ExecutorEnded
+    | Finished
+    | Released
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEvent:
+    """One numbered event of an attempt."""
+
+    attempt: Attempt
+    sequence: int
+    time: datetime
+    what: Happening
+
+
+def tail_text(tail: bytes) -> str:
+    """Return the end of a stream as text, invalid UTF-8 replaced.
+
+    A character that the cut split at the front is dropped, not replaced.
+    """
+    cut = tail[-TAIL_BYTES:]
+    if len(tail) >= TAIL_BYTES:
+        cut = cut.lstrip(bytes(range(0x80, 0xC0)))
+    # Protobuf strings and PostgreSQL texts: the first takes NUL, the last not.
+    return cut.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -1,0 +1,157 @@
+"""The taskmaster process: reads its settings, wires, runs until it is told to go."""
+
+import fcntl
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from tesk_model.errors import UnavailableError
+from tesk_model.quantities import bytes_from_gib
+from tesk_runtime import logs, settings
+from tesk_runtime.clock import SystemClock
+from tesk_runtime.rpc.channel import open_channel
+from tesk_runtime.sections import read_token, state_home
+from tesk_runtime.shutdown import stop_on_signals
+from tesk_taskmaster.adapters.bubblewrap import SandboxUnavailableError
+from tesk_taskmaster.adapters.filer_process import (
+    FilerProcesses,
+    FilerSettings,
+    filer_environ,
+)
+from tesk_taskmaster.adapters.folders import TaskFolders
+from tesk_taskmaster.adapters.local_runtime import LocalRuntime
+from tesk_taskmaster.adapters.sandbox import open_sandbox_engine
+from tesk_taskmaster.adapters.scheduler_client import GrpcScheduler
+from tesk_taskmaster.config import Settings
+from tesk_taskmaster.domain.planning import StepDefaults
+from tesk_taskmaster.ports import Engine
+from tesk_taskmaster.usecases.attempt import AttemptSettings
+from tesk_taskmaster.usecases.reporter import Reporter
+from tesk_taskmaster.usecases.taskmaster import Taskmaster, TaskmasterSettings
+
+_PAUSE = timedelta(seconds=0.2)
+_FAREWELL = timedelta(seconds=2)
+_RETRY_PAUSE = timedelta(seconds=1)
+_USAGE_ERROR = 2
+_BUILT_LAUNCHER = Path(__file__).parents[2] / "launcher" / "build" / "launcher"
+
+_logger = logging.getLogger(__name__)
+
+
+class _StartError(Exception):
+    """The process cannot start; the message says what to change."""
+
+
+def main() -> None:
+    """Run a taskmaster; exit 0 when it was told to go, 1 if cut off, 2 if misset."""
+    try:
+        done = _run(os.environ)
+    except (
+        _StartError,
+        SandboxUnavailableError,
+        settings.SettingsError,
+        ValueError,
+    ) as error:
+        sys.stderr.write(f"tesk-taskmaster: {error}\n")
+        sys.exit(_USAGE_ERROR)
+    sys.stderr.flush()
+    # Threads of attempts may be waiting for steps; those go on without us.
+    os._exit(0 if done else 1)
+
+
+def _run(environ: Mapping[str, str]) -> bool:
+    configured = settings.load(Settings, environ)
+    if not configured.taskmaster.id:
+        msg = "taskmaster.id (TESK_TASKMASTER_ID): must be set"
+        raise _StartError(msg)
+    home = state_home(configured.local, environ)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home = home.resolve()
+    # Before anything else: whoever sees the lock knows that we live.
+    _take_identity(home, configured.taskmaster.id)
+    stop = stop_on_signals()
+    logs.configure("taskmaster", configured.log)
+    token = read_token(configured.grpc.token_file)
+    taskmaster = _build(configured, environ, home, token)
+    return taskmaster.run(stop)
+
+
+def _take_identity(home: Path, taskmaster_id: str) -> None:
+    """Lock ``taskmasters/<id>.lock`` until we end, with our pid in it."""
+    folder = home / "taskmasters"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{taskmaster_id}.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        msg = f"taskmaster {taskmaster_id} is running already"
+        raise _StartError(msg) from error
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+
+
+def _build(
+    configured: Settings, environ: Mapping[str, str], home: Path, token: str
+) -> Taskmaster:
+    section = configured.taskmaster
+    clock = SystemClock()
+    scheduler = GrpcScheduler.over(
+        open_channel(configured.grpc.scheduler, token=token), section.id
+    )
+    folders = TaskFolders(home)
+    command = section.filer_command or (sys.executable, "-m", "tesk_filer")
+    filers = FilerSettings(environ=filer_environ(environ), command=command)
+    runtime = LocalRuntime(
+        folders,
+        _open_engine(configured, folders, environ),
+        FilerProcesses(folders, filers),
+    )
+    return Taskmaster(
+        scheduler=scheduler,
+        runtime=runtime,
+        reporter=Reporter(scheduler, clock),
+        clock=clock,
+        settings=TaskmasterSettings(
+            slots=section.slots,
+            wait=section.sync_wait,
+            pause=_PAUSE,
+            patience=section.patience,
+            farewell=_FAREWELL,
+            attempts=AttemptSettings(
+                defaults=StepDefaults(
+                    cpu_cores=section.default_cpu_cores,
+                    ram=bytes_from_gib(section.default_ram_gb),
+                    disk=bytes_from_gib(section.default_disk_gb),
+                ),
+                grace=section.grace,
+                live_interval=section.live_interval,
+                retry_pause=_RETRY_PAUSE,
+            ),
+        ),
+    )
+
+
+def _open_engine(
+    configured: Settings, folders: TaskFolders, environ: Mapping[str, str]
+) -> Engine:
+    """Choose what runs executors; ``auto`` prefers containers."""
+    wanted = configured.local.engine
+    if wanted != "sandbox":
+        # Imported only here: the docker SDK costs memory and start-up time.
+        from tesk_taskmaster.adapters.container_discovery import (  # noqa: PLC0415 - as said above
+            open_container_engine,
+        )
+
+        launcher = Path(configured.taskmaster.launcher or _BUILT_LAUNCHER)
+        try:
+            return open_container_engine(environ, launcher=launcher, home=folders.home)
+        except UnavailableError as error:
+            if wanted == "container":
+                msg = f"{error}; or set TESK_ENGINE=sandbox"
+                raise _StartError(msg) from error
+            _logger.info("using the sandbox engine", extra={"because": str(error)})
+    return open_sandbox_engine(folders, environ)

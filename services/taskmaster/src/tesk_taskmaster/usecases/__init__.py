@@ -1,0 +1,1 @@
+"""What a taskmaster does, through its ports."""

@@ -1,0 +1,108 @@
+"""How the thread of an attempt learns that it has to stop.
+
+The attempt's own thread asks at each step (``checkpoint``); while it waits for
+a step, a cancel ends that step, so that the wait returns.
+"""
+
+import logging
+import threading
+from datetime import timedelta
+
+from tesk_model.names import Attempt
+from tesk_taskmaster.ports import Runtime
+from tesk_taskmaster.usecases.lease import Lease
+
+_logger = logging.getLogger(__name__)
+
+
+class CanceledError(Exception):
+    """The user canceled the task; stop and delete."""
+
+
+class AbandonedError(Exception):
+    """The attempt is not ours any more; touch nothing."""
+
+
+class AttemptControl:
+    """The stop orders for one attempt; thread-safe."""
+
+    def __init__(
+        self, attempt: Attempt, runtime: Runtime, lease: Lease, grace: timedelta
+    ) -> None:
+        """Control ``attempt``; a canceled step gets ``grace`` after SIGTERM."""
+        self._attempt = attempt
+        self._runtime = runtime
+        self._lease = lease
+        self._grace = grace
+        self._lock = threading.Lock()
+        self._step: str | None = None
+        self._canceled = False
+        self._abandoned = False
+
+    def cancel(self) -> None:
+        """Ask for an end; the step that runs is stopped. Returns at once."""
+        with self._lock:
+            if self._canceled:
+                return
+            self._canceled = True
+            step = self._step
+        if step is not None:
+            threading.Thread(
+                target=self._stop,
+                args=(step,),
+                name=f"{self._attempt.name}-cancel",
+                daemon=True,
+            ).start()
+
+    def abandon(self) -> None:
+        """Ask the thread to leave everything as it is."""
+        with self._lock:
+            self._abandoned = True
+
+    def check_held(self) -> None:
+        """Raise AbandonedError unless we may act on the attempt."""
+        with self._lock:
+            abandoned = self._abandoned
+        if abandoned or self._lease.is_lost():
+            raise AbandonedError
+
+    def checkpoint(self) -> None:
+        """Raise what ends the thread's work, if anything does."""
+        self.check_held()
+        with self._lock:
+            if self._canceled:
+                raise CanceledError
+
+    def enter(self, step: str) -> None:
+        """Name the step that is about to start.
+
+        Raises:
+            CanceledError, AbandonedError: As ``checkpoint``.
+        """
+        self.check_held()
+        with self._lock:
+            if self._canceled:
+                raise CanceledError
+            self._step = step
+
+    def stop_if_canceled(self, step: str) -> None:
+        """Stop a step that was started while a cancel arrived."""
+        with self._lock:
+            canceled = self._canceled
+        if canceled:
+            self._stop(step)
+
+    def leave(self) -> None:
+        """No step runs now."""
+        with self._lock:
+            self._step = None
+
+    def _stop(self, step: str) -> None:
+        try:
+            self.check_held()
+            self._runtime.stop(self._attempt, step, self._grace)
+        except AbandonedError:
+            return
+        except Exception:
+            # The attempt's own thread stops and deletes as well, and reports.
+            _logger.exception("stop failed", extra={"task_id": self._attempt.task_id})

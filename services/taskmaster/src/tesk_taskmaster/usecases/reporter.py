@@ -1,0 +1,216 @@
+"""One queue of events from all attempts to the scheduler.
+
+An event leaves at once when no call is in flight; what arrives meanwhile goes
+in the next call. So a quiet taskmaster is fast and a busy one makes few calls.
+"""
+
+import logging
+import random
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from tesk_model.errors import InvalidRequestError, TeskError
+from tesk_model.names import Attempt
+from tesk_taskmaster.domain.events import (
+    ExecutorOutput,
+    Happening,
+    TaskEvent,
+    Verdict,
+)
+from tesk_taskmaster.ports import Clock, Scheduler
+
+_MAX_EVENTS = 200
+_FIRST_PAUSE = 0.05
+_MAX_PAUSE = 2.0
+
+_logger = logging.getLogger(__name__)
+
+
+class RefusedError(Exception):
+    """The scheduler refused an event: the attempt is not ours any more."""
+
+
+class Reporter:
+    """Sends events in order, again and again until they are durable.
+
+    Thread-safe. ``run`` is the body of its one sending thread.
+    """
+
+    def __init__(self, scheduler: Scheduler, clock: Clock) -> None:
+        """Report to ``scheduler``."""
+        self._scheduler = scheduler
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._pending: deque[TaskEvent] = deque()
+        self._last: dict[Attempt, int] = {}
+        self._durable: dict[Attempt, int] = {}
+        self._refused: set[Attempt] = set()
+        self._sending = False
+        self._closed = threading.Event()
+
+    def open(self, attempt: Attempt, last_sequence: int) -> None:
+        """Begin to report on ``attempt``, after the event ``last_sequence``."""
+        with self._changed:
+            self._last[attempt] = self._durable[attempt] = last_sequence
+            self._refused.discard(attempt)
+
+    def tell(self, attempt: Attempt, *whats: Happening) -> None:
+        """Report what happened, in this order; returns at once.
+
+        Raises:
+            RefusedError: An earlier event of the attempt was refused.
+        """
+        with self._changed:
+            self._check(attempt)
+            for what in whats:
+                if not self._replace_output(attempt, what):
+                    self._pending.append(self._number(attempt, what))
+            self._changed.notify_all()
+
+    def wait_durable(self, attempt: Attempt) -> None:
+        """Wait until all that was told of ``attempt`` is durable.
+
+        Raises:
+            RefusedError: It was refused, or reporting has ended for good.
+        """
+        with self._changed:
+            while self._durable.get(attempt, 0) < self._last.get(attempt, 0):
+                self._check(attempt)
+                self._changed.wait()
+
+    def close_attempt(self, attempt: Attempt) -> None:
+        """Forget ``attempt`` and what of it is not sent yet."""
+        with self._changed:
+            for known in (self._last, self._durable):
+                known.pop(attempt, None)
+            self._refused.discard(attempt)
+            self._drop(attempt)
+
+    def flush(self, timeout: timedelta) -> bool:
+        """Wait until everything is sent; tell whether that was in time."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: not self._pending and not self._sending,
+                timeout.total_seconds(),
+            )
+
+    def close(self) -> None:
+        """End ``run`` and every wait, with or without success."""
+        self._closed.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def run(self) -> None:
+        """Send until closed."""
+        while batch := self._next_batch():
+            try:
+                self._send(batch)
+            finally:
+                with self._changed:
+                    self._sending = False
+                    self._changed.notify_all()
+
+    def _next_batch(self) -> list[TaskEvent]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending or self._closed.is_set())
+            if self._closed.is_set():
+                return []
+            self._sending = True
+            return [
+                self._pending.popleft()
+                for _ in range(min(_MAX_EVENTS, len(self._pending)))
+            ]
+
+    def _send(self, batch: Sequence[TaskEvent]) -> None:
+        for pause in _pauses():
+            if self._closed.is_set():
+                return
+            try:
+                verdicts = self._scheduler.report(batch)
+            except InvalidRequestError as error:
+                self._isolate(batch, error)
+                return
+            except TeskError as error:
+                _logger.warning("report not delivered", extra={"error": str(error)})
+                self._closed.wait(pause)
+            else:
+                self._settle(batch, verdicts)
+                return
+
+    def _isolate(self, batch: Sequence[TaskEvent], error: InvalidRequestError) -> None:
+        """Find the malformed event; only its attempt suffers."""
+        if len(batch) > 1:
+            for event in batch:
+                if not self._is_refused(event.attempt):
+                    self._send([event])
+            return
+        _logger.error(
+            "event refused as malformed",
+            extra={"task_id": batch[0].attempt.task_id, "error": str(error)},
+        )
+        self._settle(batch, [Verdict.REFUSED])
+
+    def _settle(self, batch: Sequence[TaskEvent], verdicts: Sequence[Verdict]) -> None:
+        with self._changed:
+            for event, verdict in zip(batch, verdicts, strict=True):
+                attempt = event.attempt
+                if attempt not in self._last:
+                    continue
+                if verdict is Verdict.REFUSED:
+                    self._refused.add(attempt)
+                    self._drop(attempt)
+                else:
+                    self._durable[attempt] = event.sequence
+            self._changed.notify_all()
+
+    def _number(self, attempt: Attempt, what: Happening) -> TaskEvent:
+        self._last[attempt] += 1
+        return TaskEvent(
+            attempt=attempt,
+            sequence=self._last[attempt],
+            time=self._clock.now(),
+            what=what,
+        )
+
+    def _replace_output(self, attempt: Attempt, what: Happening) -> bool:
+        """Let newer live output take the place of older that is not sent yet."""
+        if not isinstance(what, ExecutorOutput):
+            return False
+        for place in range(len(self._pending) - 1, -1, -1):
+            event = self._pending[place]
+            if event.attempt != attempt:
+                continue
+            if not isinstance(event.what, ExecutorOutput):
+                return False
+            self._pending[place] = TaskEvent(
+                attempt=attempt, sequence=event.sequence, time=event.time, what=what
+            )
+            return True
+        return False
+
+    def _is_refused(self, attempt: Attempt) -> bool:
+        with self._changed:
+            return attempt in self._refused
+
+    def _drop(self, attempt: Attempt) -> None:
+        kept = [event for event in self._pending if event.attempt != attempt]
+        self._pending.clear()
+        self._pending.extend(kept)
+
+    def _check(self, attempt: Attempt) -> None:
+        if attempt in self._refused or attempt not in self._last:
+            msg = f"{attempt.name} is not this taskmaster's any more"
+            raise RefusedError(msg)
+        if self._closed.is_set():
+            msg = "reporting has ended"
+            raise RefusedError(msg)
+
+
+def _pauses() -> Iterator[float]:
+    """Give growing pauses in seconds, each with jitter, without end."""
+    pause = _FIRST_PAUSE
+    while True:
+        yield pause * random.uniform(0.5, 1)  # noqa: S311 - jitter
+        pause = min(_MAX_PAUSE, pause * 2)
