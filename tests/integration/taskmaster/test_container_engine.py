@@ -1,5 +1,6 @@
 """The container engine on a real Docker-compatible engine."""
 
+import gc
 import os
 import pickle
 import signal
@@ -345,6 +346,42 @@ def test_a_running_executor_outlives_the_killed_starter(
     assert result is not None
     assert result.exit_code == 7
     assert (place.volume / "work/runs").read_text() == "once\n"
+
+
+# The SDK leaves a socket that could not connect to the garbage collector.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_an_engine_that_is_down_for_a_while_is_waited_for(
+    tmp_path: Path, launcher: Path, place: Workplace
+) -> None:
+    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    socket, real = tmp_path / "engine.sock", Path(host.removeprefix("unix://"))
+    socket.symlink_to(real)
+    place.engine = open_container_engine(
+        {"DOCKER_HOST": f"unix://{socket}"}, launcher=launcher, home=place.home
+    )
+    run = place.make_run("sh", "-c", "exit 5")
+    said: list[str] = []
+
+    def go_down() -> None:
+        socket.unlink()
+        place.engine._api._client.close()
+
+    def come_back(reason: str) -> None:
+        said.append(reason)
+        socket.symlink_to(real)
+
+    go_down()
+    place.engine.start(run, come_back)
+    go_down()
+    nothing = place.engine.wait(run, timedelta(seconds=1))
+    socket.symlink_to(real)
+    result = place.engine.wait(run, LONG)
+    gc.collect()
+
+    assert said == ["waiting for the container engine, which does not answer"]
+    assert nothing is None
+    assert result is not None
+    assert result.exit_code == 5
 
 
 def test_stop_ends_a_command_that_obeys_at_once(place: Workplace) -> None:
