@@ -45,8 +45,10 @@ class FtpFiles:
 
 
 @contextmanager
-def ftp_server(folder: Path, *, has_mlsd: bool = True) -> Iterator[FtpFiles]:
-    """Serve ``folder`` until the end of the block."""
+def ftp_server(
+    folder: Path, *, has_mlsd: bool = True, port: int = 0
+) -> Iterator[FtpFiles]:
+    """Serve ``folder`` until the end of the block; ``port`` 0: any."""
     # Without a handler of ours it would set up the logging of this process.
     logger = logging.getLogger("pyftpdlib")
     logger.addHandler(logging.NullHandler())
@@ -61,7 +63,7 @@ def ftp_server(folder: Path, *, has_mlsd: bool = True) -> Iterator[FtpFiles]:
     }
     loop = _ioloop.IOLoop()
     server = _servers.FTPServer(
-        ("127.0.0.1", 0), _handler(state, authorizer, has_mlsd), loop
+        ("127.0.0.1", port), _handler(state, authorizer, has_mlsd), loop
     )
     state.url = f"ftp://127.0.0.1:{server.socket.getsockname()[1]}"
     stop = threading.Event()
@@ -80,7 +82,7 @@ def ftp_server(folder: Path, *, has_mlsd: bool = True) -> Iterator[FtpFiles]:
         server.close_all()
 
 
-def _handler(state: FtpFiles, authorizer: Any, has_mlsd: bool) -> Any:  # noqa: FBT001 - private
+def _handler(state: FtpFiles, authorizer: Any, has_mlsd: bool) -> Any:
     class Data(_handlers.DTPHandler):  # type: ignore[misc, name-defined]  # untyped
         def push_with_producer(self, producer: Any) -> None:
             if state.short_reads:
@@ -95,6 +97,7 @@ def _handler(state: FtpFiles, authorizer: Any, has_mlsd: bool) -> Any:  # noqa: 
     class Handler(_handlers.FTPHandler):  # type: ignore[misc, name-defined]  # untyped
         dtp_handler = Data
         use_sendfile = False
+        auth_failed_timeout = 0
         proto_cmds: ClassVar[dict[str, Any]] = {
             name: command
             for name, command in _handlers.FTPHandler.proto_cmds.items()

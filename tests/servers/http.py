@@ -18,6 +18,7 @@ class Fault:
     Attributes:
         status: Answered instead of the truth, if set.
         cut_at: So many bytes of the file are sent, then the connection is cut.
+        hold_at: So many bytes are sent, then the answer waits for ``release``.
         seconds: The answer waits for so long.
         location: Where a redirecting status leads.
     """
@@ -25,13 +26,19 @@ class Fault:
     status: int = 0
     retry_after: str = ""
     cut_at: int | None = None
+    hold_at: int | None = None
     seconds: float = 0
     location: str = ""
 
 
 @dataclass
 class HttpFiles:
-    """What a server holds, by decoded path (``/a b``), and what it was asked."""
+    """What a server holds, by decoded path (``/a b``), and what it was asked.
+
+    Attributes:
+        held: Set when an answer waits; see ``Fault.hold_at``.
+        release: Lets it go on.
+    """
 
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
@@ -40,6 +47,8 @@ class HttpFiles:
     authorizations: list[str] = field(default_factory=list)
     user: str = ""
     password: str = ""
+    held: threading.Event = field(default_factory=threading.Event)
+    release: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url_with_password(self) -> str:
@@ -111,6 +120,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("ETag", f'"{hash(content)}"')
         self.end_headers()
         if with_body:
+            if fault.hold_at is not None:
+                self.wfile.write(content[first : fault.hold_at])
+                first = fault.hold_at
+                self.state.held.set()
+                self.state.release.wait()
             self.wfile.write(content[first : fault.cut_at])
             self.close_connection = fault.cut_at is not None
 
@@ -145,6 +159,7 @@ def http_server(*, user: str = "", password: str = "") -> Iterator[HttpFiles]:
     try:
         yield state
     finally:
+        state.release.set()
         server.shutdown()
         server.server_close()
         thread.join()

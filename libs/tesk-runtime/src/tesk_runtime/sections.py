@@ -74,18 +74,20 @@ def state_home(settings: LocalSettings, environ: Mapping[str, str]) -> Path:
     return Path(base).absolute() / "tesk"
 
 
-def read_token(path: str) -> str:
+def read_token(
+    path: str, setting: str = "grpc.token_file (TESK_GRPC_TOKEN_FILE)"
+) -> str:
     """Read a token file.
 
     Raises:
-        ValueError: The file cannot be read or is empty; names the setting.
+        ValueError: The file cannot be read or is empty; names ``setting``.
     """
     try:
         token = Path(path).read_text(encoding="ascii").strip() if path else ""
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"grpc.token_file (TESK_GRPC_TOKEN_FILE): cannot read {path}: {error}"
+        msg = f"{setting}: cannot read {path}: {error}"
         raise ValueError(msg) from error
     if not token:
-        msg = "grpc.token_file (TESK_GRPC_TOKEN_FILE): must name a file with a token"
+        msg = f"{setting}: must name a file with a token"
         raise ValueError(msg)
     return token

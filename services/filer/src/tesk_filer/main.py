@@ -43,7 +43,9 @@ def main() -> NoReturn:
     try:
         config = settings.load(Settings, os.environ)
         logs.configure("filer", config.log)
-        token = read_token(config.filer.token_file)
+        token = read_token(
+            config.filer.token_file, "filer.token_file (TESK_FILER_TOKEN_FILE)"
+        )
         _check(config.filer)
     except (settings.SettingsError, ValueError) as error:
         sys.stderr.write(f"tesk-filer: {error}\n")

@@ -49,7 +49,7 @@ def title(field: str, path: str, url: str) -> str:
 def plan_downloads(inputs: Sequence[Input]) -> list[list[Download]]:
     """Order inputs in waves; within a wave as in the list."""
     downloads = [_download(index, entry) for index, entry in enumerate(inputs)]
-    downloads.sort(key=lambda download: download.path.count("/"))  # outer first
+    downloads.sort(key=lambda download: len(_lineage(download.path)))  # outer first
     waves: list[list[Download]] = []
     latest: dict[str, int] = {}  # wave of the last input with this path
     for download in downloads:
@@ -75,5 +75,5 @@ def _download(index: int, entry: Input) -> Download:
 
 def _lineage(path: str) -> list[str]:
     """Return ``path`` and every directory above it."""
-    segments = path.split("/")
+    segments = path.rstrip("/").split("/")
     return ["/".join(segments[:end]) or "/" for end in range(1, len(segments) + 1)]

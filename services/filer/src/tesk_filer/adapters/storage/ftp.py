@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from tesk_filer.adapters.storage.ftp_connections import (
+    BINARY,
     FtpConnections,
     explained,
     reply_code,
@@ -118,6 +119,10 @@ class FtpStorage:
         with self._connections.lend(location) as connection:
             _make_folders(connection, location.path.rstrip("/"))
 
+    def close(self) -> None:
+        """Close all connections."""
+        self._connections.close()
+
     def _discard(self, url: str, hidden: str) -> None:
         # By another connection: the first may still wait for the end of data.
         with suppress(StorageError), self._connections.lend(parse_url(url)) as other:
@@ -178,6 +183,7 @@ def _list(connection: ftplib.FTP, folder: str) -> dict[str, Stat]:
         if reply_code(error) in _UNKNOWN_COMMAND:
             return _list_names(connection, folder)
         raise _refusal(connection, folder, error) from error
+    connection.voidcmd(BINARY)  # for SIZE, which text mode refuses
     found = {}
     for name, fact in facts:
         kind = fact.get("type", "").lower()
@@ -206,6 +212,7 @@ def _list_names(connection: ftplib.FTP, folder: str) -> dict[str, Stat]:
         if stat is not None and stat.is_directory:
             return {}  # servers refuse to list what is empty
         raise _refusal(connection, folder, error) from error
+    connection.voidcmd(BINARY)
     names = {line.rstrip("/").rpartition("/")[2] for line in lines} - {"", ".", ".."}
     return {name: _look(connection, folder, name) for name in names}
 

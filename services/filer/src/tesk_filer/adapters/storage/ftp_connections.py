@@ -10,10 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 
 from tesk_filer.adapters.storage.network import Timeouts, explain_connection
 from tesk_filer.domain.locations import Location
 from tesk_filer.ports import StorageError
+
+BINARY = "TYPE I"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,13 @@ class FtpConnections:
         with self._lock:
             self._idle[account].append(connection)
 
+    def close(self) -> None:
+        """Close the idle ones."""
+        with self._lock:
+            for connection in chain.from_iterable(self._idle.values()):
+                connection.close()
+            self._idle.clear()
+
     def _take(self, account: _Account) -> ftplib.FTP:
         while True:
             with self._lock:
@@ -67,7 +77,7 @@ class FtpConnections:
             if connection is None:
                 return self._log_in(account)
             try:
-                connection.voidcmd("NOOP")
+                connection.voidcmd(BINARY)  # listings leave it in text mode
             except ftplib.all_errors:
                 connection.close()  # the server has ended it meanwhile
             else:
@@ -85,7 +95,7 @@ class FtpConnections:
             if connection.sock is not None:
                 connection.sock.settimeout(self._timeouts.stall.total_seconds())
             connection.timeout = self._timeouts.stall.total_seconds()
-            connection.voidcmd("TYPE I")
+            connection.voidcmd(BINARY)
         except ftplib.error_perm as error:
             connection.close()
             # Refused although this account was let in before: too many at once.

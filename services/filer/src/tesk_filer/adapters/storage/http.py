@@ -139,6 +139,10 @@ class HttpStorage:
     def make_directory(self, url: str) -> None:
         """See ``Storage``; there are none."""
 
+    def close(self) -> None:
+        """Close all connections."""
+        self._session.close()
+
     def _verify(self, url: str, size: int) -> None:
         """Compare sizes where the server tells; some take files and show none."""
         try:

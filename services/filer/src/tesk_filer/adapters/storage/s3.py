@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import boto3
@@ -56,6 +56,8 @@ class S3Options:
         endpoint: Url of the service; "" for AWS.
         region: "" to find it as the AWS tools do.
         anonymous: Requests are not signed.
+        access_key: With ``secret_key``, who asks; "" to find both as the AWS
+            tools do.
     """
 
     endpoint: str
@@ -63,6 +65,8 @@ class S3Options:
     anonymous: bool
     timeouts: Timeouts
     connections: int
+    access_key: str = ""
+    secret_key: str = field(default="", repr=False)
 
 
 class S3Storage:
@@ -154,6 +158,7 @@ class S3Storage:
         os.lseek(source.descriptor, 0, os.SEEK_SET)
         with _explained():
             if source.size <= _ONE_REQUEST:
+                advance(0)  # the last moment to stop
                 with os.fdopen(source.descriptor, "rb", closefd=False) as body:
                     self._client.put_object(
                         Bucket=bucket, Key=key, Body=body, ContentLength=source.size
@@ -166,6 +171,10 @@ class S3Storage:
 
     def make_directory(self, url: str) -> None:
         """See ``Storage``; there are none."""
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
 
     def _write_parts(
         self, bucket: str, key: str, *, source: Source, advance: Advance
@@ -249,7 +258,10 @@ def _make_client(options: S3Options) -> "S3Client":
         max_pool_connections=options.connections,
         **checksums,
     )
-    session = boto3.session.Session()
+    session = boto3.session.Session(
+        aws_access_key_id=options.access_key or None,
+        aws_secret_access_key=options.secret_key or None,
+    )
     region = options.region or session.region_name
     if options.endpoint and not region:
         region = "us-east-1"  # what services without regions expect

@@ -1,0 +1,84 @@
+"""Every storage on a real server, and the fake, all empty."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from contract.storage.places import Place
+from fakes.filer_storage import MemoryStorage
+from servers.ftp import ftp_server
+from servers.http import http_server
+from servers.s3 import ACCESS_KEY, SECRET_KEY, S3Service, s3_server
+from tesk_filer.adapters.storage.ftp import FtpStorage
+from tesk_filer.adapters.storage.http import HttpStorage
+from tesk_filer.adapters.storage.local import LocalStorage
+from tesk_filer.adapters.storage.network import Timeouts
+from tesk_filer.adapters.storage.s3 import S3Options, S3Storage
+
+TIMEOUTS = Timeouts(connect=timedelta(seconds=5), stall=timedelta(seconds=5))
+
+
+@pytest.fixture(scope="session")
+def s3_service() -> Iterator[S3Service]:
+    with s3_server("bucket") as service:
+        yield service
+
+
+@pytest.fixture
+def s3_place(s3_service: S3Service, tmp_path: Path) -> Iterator[Place]:
+    options = S3Options(
+        endpoint=s3_service.endpoint,
+        region="",
+        anonymous=False,
+        timeouts=TIMEOUTS,
+        connections=4,
+        access_key=ACCESS_KEY,
+        secret_key=SECRET_KEY,
+    )
+    storage = S3Storage(options)
+    yield Place(storage, f"s3://bucket/{tmp_path.name}")
+    storage.close()
+
+
+@pytest.fixture
+def http_place() -> Iterator[Place]:
+    with http_server(user="ada", password="s3cr3t") as server:
+        storage = HttpStorage(timeouts=TIMEOUTS, connections=4)
+        yield Place(storage, server.url_with_password + "/base")
+        storage.close()
+
+
+LISTING = ["memory", "file", "path", "s3", "ftp", "old ftp", "ftp account"]
+
+
+@pytest.fixture(params=[*LISTING, "http"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Give each storage in turn."""
+    yield from _open(request, tmp_path)
+
+
+@pytest.fixture(params=LISTING)
+def listing_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Give each storage that has listings."""
+    yield from _open(request, tmp_path)
+
+
+def _open(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    kind: str = request.param
+    served = tmp_path / "served"
+    served.mkdir()
+    if kind in ("s3", "http"):
+        yield request.getfixturevalue(f"{kind}_place")
+    elif kind == "memory":
+        yield Place(MemoryStorage(), "/base")
+    elif kind in ("file", "path"):
+        scheme = "file://" if kind == "file" else ""
+        yield Place(LocalStorage([str(served)]), f"{scheme}{served}/base")
+    else:
+        with ftp_server(served, has_mlsd=kind != "old ftp") as server:
+            base = server.url_with_password if kind == "ftp account" else server.url
+            storage = FtpStorage(TIMEOUTS)
+            yield Place(storage, base + "/base")
+            storage.close()

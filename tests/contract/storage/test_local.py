@@ -1,0 +1,150 @@
+"""What files of this machine alone have: roots, links, modes."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from contract.storage.places import Place
+from tesk_filer.adapters.storage.local import LocalStorage
+from tesk_filer.ports import StorageError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root-beside").mkdir()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/secret").write_text("secret")
+    (tmp_path / "root-beside/secret").write_text("secret")
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def local(root: Path) -> Place:
+    return Place(LocalStorage([str(root)]), str(root))
+
+
+ESCAPES = {
+    "a path outside": "{root}/../outside/secret",
+    "a url outside": "file://{root}/../outside/secret",
+    "an encoded url outside": "file://{root}/%2e%2e/outside/secret",
+    "a folder whose name begins like a root": "{root}-beside/secret",
+    "a link to a file": "{root}/link",
+    "a link to a folder": "{root}/folder/secret",
+    "the password file": "/etc/passwd",
+    "the environment of a process": "/proc/self/environ",
+}
+
+
+@pytest.mark.parametrize("url", ESCAPES.values(), ids=ESCAPES)
+def test_nothing_outside_the_roots_is_touched(
+    local: Place, root: Path, url: str
+) -> None:
+    (root / "link").symlink_to(root.parent / "outside/secret")
+    (root / "folder").symlink_to(root.parent / "outside")
+    url = url.format(root=root)
+
+    for act in (
+        lambda: local.get(url),
+        lambda: local.put(url, b"x"),
+        lambda: local.storage.stat(url),
+        lambda: local.storage.list(url),
+        lambda: local.storage.make_directory(url),
+    ):
+        with pytest.raises(StorageError, match="outside the folders"):
+            act()
+
+    assert (root.parent / "outside/secret").read_text() == "secret"
+    assert sorted(path.name for path in root.parent.rglob("*")) == sorted(
+        ["folder", "link", "outside", "root", "root-beside", "secret", "secret"]
+    )
+
+
+def test_without_roots_the_error_names_the_setting() -> None:
+    with pytest.raises(StorageError, match="TESK_FILE_ROOTS"):
+        LocalStorage([]).stat("/tmp/a")
+
+
+def test_a_listing_with_a_link_that_leads_out_is_refused(
+    local: Place, root: Path
+) -> None:
+    (root / "d").mkdir()
+    (root / "d/link").symlink_to(root.parent / "outside")
+
+    with pytest.raises(StorageError, match="outside the folders"):
+        local.walk(local.url + "/d")
+
+
+def test_links_inside_the_roots_are_followed(local: Place, root: Path) -> None:
+    (root / "real").mkdir()
+    (root / "real/x").write_text("x")
+    (root / "d").mkdir()
+    (root / "d/link").symlink_to(root / "real")
+
+    assert [entry.name for entry in local.walk(local.url + "/d")] == ["link/x"]
+    assert local.get(local.url + "/d/link/x") == b"x"
+
+
+def test_what_is_no_file_is_left_out_of_a_listing(local: Place, root: Path) -> None:
+    (root / "d/e").mkdir(parents=True)
+    (root / "d/a").write_text("a")
+    os.mkfifo(root / "d/pipe")
+    (root / "d/nothing").symlink_to("none")
+    (root / "d/e/round").symlink_to(root / "d")
+
+    first = local.storage.list(local.url + "/d")
+    second = local.storage.list(local.url + "/d", first.cursor)
+
+    assert [entry.name for entry in first.entries] == ["a"]
+    assert first.notes == [
+        "nothing is a link to nothing, left out",
+        "pipe is not a regular file, left out",
+    ]
+    assert second.notes == ["e/round is a link that goes round, left out"]
+
+
+def test_a_program_stays_one(local: Place, root: Path) -> None:
+    local.put(local.url + "/tool", b"#!/bin/sh", executable=True)
+    local.put(local.url + "/data", b"")
+
+    assert os.access(root / "tool", os.X_OK)
+    assert not os.access(root / "data", os.X_OK)
+    with local.storage.open(local.url + "/tool") as reader:
+        assert reader.executable
+
+
+def test_a_written_link_replaces_what_it_points_to(local: Place, root: Path) -> None:
+    (root / "real").write_text("old")
+    (root / "link").symlink_to("real")
+
+    local.put(local.url + "/link", b"new")
+
+    assert (root / "real").read_text() == "new"
+    assert (root / "link").is_symlink()
+
+
+def test_the_longest_name_can_be_written(local: Place, root: Path) -> None:
+    name = "ä" * 127
+
+    local.put(f"{local.url}/{name}", b"x")
+
+    assert [path.name for path in root.iterdir()] == [name]
+
+
+def test_a_pipe_is_refused_at_once(local: Place, root: Path) -> None:
+    os.mkfifo(root / "pipe")
+
+    with pytest.raises(StorageError, match="not a regular file"):
+        local.get(local.url + "/pipe")
+
+
+def test_a_folder_without_rights_says_so(local: Place, root: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    root.chmod(0o500)
+
+    with pytest.raises(StorageError, match="access denied"):
+        local.put(local.url + "/a", b"x")
+
+    root.chmod(0o700)

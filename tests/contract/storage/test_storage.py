@@ -1,0 +1,158 @@
+"""What every storage does alike."""
+
+import gzip
+import os
+
+import pytest
+
+from contract.storage.places import Place
+from tesk_filer.domain.locations import join
+from tesk_filer.ports import Ability, HaltedError, StorageError
+
+NAMES = {
+    "plain": "a.txt",
+    "space": "a b.txt",
+    "percent": "100%.txt",
+    "percent that looks encoded": "a%20b.txt",
+    "hash": "a#b.txt",
+    "question mark": "a?b.txt",
+    "question mark that looks like a version": "a?versionId=x",
+    "plus": "a+b.txt",
+    "unicode": "naïve-日本.txt",
+    "quotes": "a'b\"c.txt",
+    "colon and at": "u:p@h.txt",
+    "brackets": "a[1].txt",
+    "leading dot": ".hidden",
+    "leading dash": "-rf",
+    "ampersand and semicolon": "a&b;c=d.txt",
+    "backslash": "a\\b.txt",
+    "folders": "x/y z/1.txt",
+}
+CONTENTS = {
+    "empty": ("a.bin", b""),
+    "every byte": ("a.bin", bytes(range(256))),
+    "more than one chunk": ("a.bin", os.urandom(3 * 1024 * 1024 + 7)),
+    "line ends": ("a.txt", b"a\r\nb\nc\r"),
+    "gzip keeps its bytes": ("x.vcf.gz", gzip.compress(b"text" * 1000)),
+    "a name in capitals, too": ("X.GZ", gzip.compress(b"text" * 1000)),
+    "what is called gz and is none": ("y.gz", b"plain text"),
+    "bz2 that is none": ("y.bz2", b"plain text"),
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_a_file_of_any_name_is_written_and_read(place: Place, name: str) -> None:
+    url = join(place.url, name)
+
+    place.put(url, name.encode())
+
+    assert place.get(url) == name.encode()
+    stat = place.storage.stat(url)
+    assert stat is not None
+    assert (stat.is_directory, stat.size) == (False, len(name.encode()))
+
+
+@pytest.mark.parametrize(("name", "content"), CONTENTS.values(), ids=CONTENTS)
+def test_content_arrives_byte_by_byte(place: Place, name: str, content: bytes) -> None:
+    url = join(place.url, name)
+    moved: list[int] = []
+
+    place.put(url, content, advance=moved.append)
+
+    assert sum(moved) == len(content)
+    assert place.get(url) == content
+    with place.storage.open(url) as reader:
+        assert reader.size == len(content)
+
+
+def test_writing_again_replaces(place: Place) -> None:
+    url = join(place.url, "a")
+    place.put(url, b"the first and longer one")
+
+    place.put(url, b"second")
+
+    assert place.get(url) == b"second"
+
+
+def test_reading_may_begin_anywhere(place: Place) -> None:
+    url = join(place.url, "a")
+    place.put(url, b"0123456789")
+
+    assert Ability.RANGES in place.storage.abilities(url)
+    assert place.get(url, offset=4) == b"456789"
+
+
+def test_nothing_is_there_at_first(place: Place) -> None:
+    assert place.storage.stat(join(place.url, "none")) is None
+
+
+def test_opening_what_is_not_there_fails_for_good(place: Place) -> None:
+    with (
+        pytest.raises(StorageError, match="does not exist") as caught,
+        place.storage.open(join(place.url, "none")),
+    ):
+        pass
+
+    assert not caught.value.transient
+
+
+def test_a_halted_write_leaves_nothing(place: Place) -> None:
+    url = join(place.url, "a")
+    place.put(join(place.url, "other"), b"")
+
+    def halt(_size: int) -> None:
+        raise HaltedError
+
+    with pytest.raises(HaltedError):
+        place.put(url, os.urandom(1024), advance=halt)
+
+    if Ability.LIST in place.storage.abilities(url):
+        assert [entry.name for entry in place.walk(place.url)] == ["other"]
+
+
+def test_a_directory_lists_all_files_below_it(listing_place: Place) -> None:
+    names = sorted(["a", "b c", "d/e", "d/f/g%20", "d/f/h?", "z#/1"])
+    for name in names:
+        listing_place.put(join(listing_place.url, name), _text(name))
+    listing_place.put(listing_place.url + "-beside/x", b"")
+
+    entries = listing_place.walk(listing_place.url)
+
+    assert [entry.name for entry in entries] == names
+    assert [entry.size for entry in entries] == [len(_text(name)) for name in names]
+    assert listing_place.walk(listing_place.url + "/") == entries
+    for name in names:
+        assert listing_place.get(join(listing_place.url, name)) == _text(name)
+
+
+def _text(name: str) -> bytes:
+    return f"{name}\r\nend\n".encode()  # which a transfer as text would change
+
+
+def test_a_directory_is_one(listing_place: Place) -> None:
+    listing_place.put(join(listing_place.url, "d/e"), b"")
+
+    stat = listing_place.storage.stat(join(listing_place.url, "d"))
+
+    assert stat is not None
+    assert stat.is_directory
+
+
+def test_listing_what_is_not_there_fails_for_good(listing_place: Place) -> None:
+    with pytest.raises(StorageError, match="does not exist") as caught:
+        listing_place.storage.list(join(listing_place.url, "none"))
+
+    assert not caught.value.transient
+
+
+def test_empty_directories_are_kept_where_there_are_any(listing_place: Place) -> None:
+    listing_place.put(join(listing_place.url, "a"), b"")
+    has_them = Ability.DIRECTORIES in listing_place.storage.abilities(listing_place.url)
+
+    listing_place.storage.make_directory(join(listing_place.url, "b/c"))
+
+    found = [
+        (entry.name, entry.is_directory)
+        for entry in listing_place.walk(listing_place.url)
+    ]
+    assert found == [("a", False)] + ([("b/c", True)] if has_them else [])

@@ -1,0 +1,111 @@
+"""A storage in memory, with faults to order."""
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+
+from tesk_filer.ports import (
+    Ability,
+    Advance,
+    Cursor,
+    Entry,
+    Page,
+    Source,
+    Stat,
+    StorageError,
+)
+
+_PAGE = 2  # entries; small, so that every listing has several
+
+
+class _Reader:
+    executable = False
+    descriptor = None
+
+    def __init__(self, content: bytes, announced: int, offset: int) -> None:
+        self.size = announced
+        self.etag = str(hash(content))
+        self._stream = BytesIO(content[offset:])
+
+    def read(self, size: int) -> bytes:
+        return self._stream.read(size)
+
+
+@dataclass
+class MemoryStorage:
+    """Files by url.
+
+    Attributes:
+        faults: Raised by the next calls on a url, in order, before it succeeds.
+        cuts: The next downloads of a url end after so many bytes.
+    """
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    faults: dict[str, list[StorageError]] = field(default_factory=dict)
+    cuts: dict[str, list[int]] = field(default_factory=dict)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def of(self, _url: str) -> "MemoryStorage":
+        """Be the storage of every url."""
+        return self
+
+    def abilities(self, _url: str) -> Ability:
+        return Ability.READ | Ability.WRITE | Ability.LIST | Ability.RANGES
+
+    def stat(self, url: str) -> Stat | None:
+        self._begin("stat", url)
+        if url in self.files:
+            content = self.files[url]
+            return Stat(size=len(content), etag=str(hash(content)))
+        return Stat(is_directory=True) if self._below(url) else None
+
+    def list(self, url: str, cursor: Cursor = ()) -> Page:
+        self._begin("list", url)
+        names = self._below(url)
+        if not names:
+            raise StorageError("does not exist")
+        first = int(cursor[0]) if cursor else 0
+        page = names[first : first + _PAGE]
+        following = first + _PAGE
+        top = url.rstrip("/") + "/"
+        return Page(
+            [Entry(name=name, size=len(self.files[top + name])) for name in page],
+            (str(following),) if following < len(names) else (),
+        )
+
+    @contextmanager
+    def open(self, url: str, *, offset: int = 0) -> Iterator[_Reader]:
+        self._begin("open", url)
+        if url not in self.files:
+            raise StorageError("does not exist")
+        content = self.files[url]
+        cuts = self.cuts.get(url, [])
+        sent = content[: cuts.pop(0)] if cuts else content
+        yield _Reader(sent, len(content), offset)
+
+    def write(self, url: str, source: Source, advance: Advance) -> None:
+        self._begin("write", url)
+        content = b""
+        os.lseek(source.descriptor, 0, os.SEEK_SET)
+        while data := os.read(source.descriptor, 1024 * 1024):
+            content += data
+            advance(len(data))
+        self.files[url] = content
+
+    def make_directory(self, url: str) -> None:
+        self._begin("make_directory", url)
+
+    def _begin(self, call: str, url: str) -> None:
+        with self.lock:
+            self.calls.append((call, url))
+            planned = self.faults.get(url, [])
+            if planned:
+                raise planned.pop(0)
+
+    def _below(self, url: str) -> Sequence[str]:
+        top = url.rstrip("/") + "/"
+        return sorted(key[len(top) :] for key in self.files if key.startswith(top))

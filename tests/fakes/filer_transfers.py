@@ -1,0 +1,48 @@
+"""A scheduler's record of one transfer, in memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tesk_filer.ports import Progress, Verdict
+from tesk_model.errors import TeskError
+from tesk_model.task import Input, Output, OutputFileLog
+
+
+@dataclass
+class MemoryTransfers:
+    """Satisfies ``tesk_filer.ports.Transfers``.
+
+    Attributes:
+        error: Raised by every call but the reads.
+    """
+
+    to_bring: tuple[Input, ...] = ()
+    to_take: tuple[Output, ...] = ()
+    files: list[OutputFileLog] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
+    reports: list[Progress] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    error: TeskError | None = None
+
+    def inputs(self) -> Sequence[Input]:
+        return self.to_bring
+
+    def outputs(self) -> Sequence[Output]:
+        return self.to_take
+
+    def report(self, progress: Progress) -> None:
+        self._begin()
+        self.reports.append(progress)
+
+    def add_outputs(self, files: Sequence[OutputFileLog]) -> None:
+        self._begin()
+        self.files.extend(files)
+        self.batches.append(len(files))
+
+    def finish(self, verdict: Verdict) -> None:
+        self._begin()
+        self.verdicts.append(verdict)
+
+    def _begin(self) -> None:
+        if self.error is not None:
+            raise self.error

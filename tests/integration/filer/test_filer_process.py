@@ -1,0 +1,269 @@
+"""Real filer processes between a real gRPC server and real storages."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.filer_process import FilerRun
+from fakes.filer_scheduler import TOKEN, TransferRecord, transfer_server
+from servers.ftp import ftp_server
+from servers.http import Fault, HttpFiles, http_server
+from servers.s3 import s3_server
+from tesk_model.task import FileType, Input, Output
+
+NAMES = ["a b.txt", "100%.gz", "d/é+#?.txt"]
+
+
+@pytest.fixture
+def record() -> Iterator[TransferRecord]:
+    with transfer_server(TransferRecord()) as record:
+        yield record
+
+
+@pytest.fixture
+def web() -> Iterator[HttpFiles]:
+    with http_server(user="ada", password="s3cr3t") as server:
+        yield server
+
+
+@pytest.fixture
+def filer(tmp_path: Path) -> FilerRun:
+    (tmp_path / "root").mkdir()
+    return FilerRun(tmp_path, (tmp_path / "root",))
+
+
+def round_trip(record: TransferRecord, filer: FilerRun, base: str) -> None:
+    """Send a directory to ``base`` and bring it back in a second transfer."""
+    for name in NAMES:
+        file = filer.volume / "out" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(name.encode() * 1000)
+    record.outputs = (
+        Output(path="/out", url=f"{base}/sent", type=FileType.DIRECTORY),
+        Output(path="/out/*.gz", url=f"{base}/globbed", path_prefix="/out"),
+    )
+    record.inputs = (
+        Input(path="/back", url=f"{base}/sent/", type=FileType.DIRECTORY),
+        Input(path="/one", url=f"{base}/globbed/100%25.gz"),
+    )
+    if base.startswith("s3"):
+        record.inputs = (
+            record.inputs[0],
+            Input(path="/one", url=f"{base}/globbed/100%.gz"),
+        )
+
+    code, log = filer.run(record, "outputs")
+    assert (code, record.verdict.error) == (0, ""), log
+    assert record.verdict.files == len(record.uploaded) == 4
+
+    code, log = filer.run(record, "inputs")
+    assert (code, record.verdict.error) == (0, ""), log
+    for name in NAMES:
+        assert (filer.volume / "back" / name).read_bytes() == name.encode() * 1000
+    assert (filer.volume / "one").read_bytes() == b"100%.gz" * 1000
+    assert not list(filer.folder.rglob("*.part"))
+
+
+def test_there_and_back_by_file(record: TransferRecord, filer: FilerRun) -> None:
+    round_trip(record, filer, f"file://{filer.folder}/root")
+
+
+def test_there_and_back_by_ftp(record: TransferRecord, filer: FilerRun) -> None:
+    (filer.folder / "served").mkdir()
+    with ftp_server(filer.folder / "served") as server:
+        round_trip(record, filer, server.url_with_password)
+
+
+def test_there_and_back_by_s3(record: TransferRecord, filer: FilerRun) -> None:
+    with s3_server("bucket") as service:
+        round_trip(
+            record,
+            FilerRun(filer.folder, environ=service.environ),
+            "s3://bucket/below",
+        )
+
+
+def test_there_and_back_by_http(
+    record: TransferRecord, filer: FilerRun, web: HttpFiles
+) -> None:
+    (filer.volume / "out").mkdir()
+    (filer.volume / "out/a b.txt").write_bytes(b"content")
+    url = web.url_with_password + "/x/a%20b.txt"
+    record.outputs = (Output(path="/out/a b.txt", url=url),)
+    record.inputs = (Input(path="/back", url=url),)
+
+    assert filer.run(record, "outputs")[0] == 0
+    assert filer.run(record, "inputs")[0] == 0
+
+    assert (filer.volume / "back").read_bytes() == b"content"
+    [(logged_url, path)] = record.uploaded
+    assert (logged_url, path) == (web.url + "/x/a%20b.txt", "/out/a b.txt")
+
+
+def test_programs_stay_programs(record: TransferRecord, filer: FilerRun) -> None:
+    tool = filer.folder / "root/tool"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    record.inputs = (Input(path="/bin/tool", url=str(tool)),)
+
+    assert filer.run(record, "inputs")[0] == 0
+    assert os.access(filer.volume / "bin/tool", os.X_OK)
+
+
+def test_secrets_appear_nowhere(
+    record: TransferRecord, filer: FilerRun, web: HttpFiles
+) -> None:
+    url = web.url.replace("://", "://ada:wr0ng-pass@") + "/a?sig=s1gnature"
+    record.inputs = (Input(path="/a", url=url),)
+
+    code, log = filer.run(record, "inputs")
+
+    assert code == 65
+    assert record.verdict.error == (
+        f"inputs[0] (/a): {web.url}/a?…: access denied (HTTP 401); give user and "
+        "password in the url"
+    )
+    for secret in ("wr0ng-pass", "s1gnature", TOKEN):
+        assert secret not in log + record.verdict.error
+
+
+def test_a_busy_server_is_asked_again(
+    record: TransferRecord, filer: FilerRun, web: HttpFiles
+) -> None:
+    web.files["/a"] = bytes(range(256)) * 1000
+    web.faults["/a"] = [Fault(status=503, retry_after="0"), Fault(cut_at=1000)]
+    record.inputs = (Input(path="/a", url=web.url_with_password + "/a"),)
+
+    code, log = filer.run(record, "inputs")
+
+    assert code == 0, log
+    assert (filer.volume / "a").read_bytes() == web.files["/a"]
+    assert record.verdict.bytes == len(web.files["/a"])
+
+
+def test_a_server_that_stays_busy_ends_with_75(
+    record: TransferRecord, filer: FilerRun, web: HttpFiles
+) -> None:
+    web.faults["/a"] = [Fault(status=503)] * 5
+    record.inputs = (Input(path="/a", url=web.url_with_password + "/a"),)
+
+    code, _ = filer.run(record, "inputs")
+
+    assert (code, record.verdict.transient) == (75, True)
+    assert len(web.requests) == 5
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
+def test_a_filer_that_dies_on_the_way_is_simply_started_again(
+    record: TransferRecord, filer: FilerRun, web: HttpFiles, name: str
+) -> None:
+    content = os.urandom(3_000_000)
+    web.files["/a"] = content
+    web.faults["/a"] = [Fault(hold_at=2_000_000)]
+    record.inputs = (
+        Input(path="/in/a", url=web.url_with_password + "/a"),
+        Input(path="/in/b", content="b"),
+    )
+
+    with filer.start(record, "inputs") as process:
+        assert web.held.wait(30)
+        process.send_signal(getattr(signal, name))
+        web.release.set()
+        process.communicate(timeout=30)
+
+    assert process.returncode == (-9 if name == "SIGKILL" else 143)
+    assert record.verdicts == []
+    assert not (filer.volume / "in/a").exists()
+    assert filer.run(record, "inputs")[0] == 0
+    assert (filer.volume / "in/a").read_bytes() == content
+    assert sorted(os.listdir(filer.volume / "in")) == ["a", "b"]  # noqa: PTH208 - names
+
+
+def test_an_upload_that_was_killed_leaves_no_half_file(
+    record: TransferRecord, filer: FilerRun
+) -> None:
+    (filer.volume / "a").write_text("whole")
+    stale = filer.folder / "root/.a.tesk-t1-a1-0.part"
+    stale.write_text("what a killed filer left, and longer than the file")
+    record.outputs = (Output(path="/a", url=f"{filer.folder}/root/a"),)
+
+    assert filer.run(record, "outputs")[0] == 0
+    assert [path.name for path in (filer.folder / "root").iterdir()] == ["a"]
+    assert (filer.folder / "root/a").read_text() == "whole"
+
+
+def test_progress_is_reported_on_the_way(
+    record: TransferRecord, filer: FilerRun, web: HttpFiles
+) -> None:
+    web.files["/a"] = bytes(3_000_000)
+    web.faults["/a"] = [Fault(hold_at=2_500_000)]
+    record.inputs = (
+        Input(path="/a", url=web.url_with_password + "/a"),
+        Input(path="/b", content="b"),
+    )
+
+    with filer.start(record, "inputs") as process:
+        assert record.reported.wait(30)
+        web.release.set()
+        process.communicate(timeout=30)
+
+    assert process.returncode == 0
+    assert record.reports[0].files_done == 1
+    assert record.reports[0].files_total == 2
+    assert record.reports[0].bytes_done >= 1_000_000
+
+
+def test_a_scheduler_that_restarts_is_waited_for(
+    record: TransferRecord, filer: FilerRun
+) -> None:
+    record.outages = 8
+    record.inputs = (Input(path="/a", content="x"),)
+
+    assert filer.run(record, "inputs")[0] == 0
+
+
+def test_a_scheduler_that_stays_away_ends_with_75(
+    record: TransferRecord, filer: FilerRun
+) -> None:
+    record.address = "127.0.0.1:1"
+    impatient = FilerRun(filer.folder, environ={"TESK_FILER_SCHEDULER_PATIENCE": "0.2"})
+
+    assert impatient.run(record, "inputs")[0] == 75
+
+
+def test_the_end_of_the_attempt_stops_the_filer(
+    record: TransferRecord, filer: FilerRun, web: HttpFiles
+) -> None:
+    web.files["/a"] = bytes(3_000_000)
+    web.faults["/a"] = [Fault(hold_at=2_500_000)]
+    record.inputs = (Input(path="/a", url=web.url_with_password + "/a"),)
+
+    with filer.start(record, "inputs") as process:
+        assert web.held.wait(30)
+        record.is_over = True
+        _, log = process.communicate(timeout=30)
+
+    assert process.returncode == 65
+    assert "the attempt is over" in log
+    assert not (filer.volume / "a").exists()
+
+
+BAD_SETTINGS = {
+    "no task": ({"TESK_FILER_TASK": ""}, "filer.task"),
+    "no folder": ({"TESK_FILER_VOLUME": "/none"}, "TESK_FILER_VOLUME"),
+    "no token": ({"TESK_FILER_TOKEN_FILE": "/none"}, "TESK_FILER_TOKEN_FILE"),
+    "no direction": ({"TESK_FILER_DIRECTION": "up"}, "TESK_FILER_DIRECTION"),
+}
+
+
+@pytest.mark.parametrize(("environ", "want"), BAD_SETTINGS.values(), ids=BAD_SETTINGS)
+def test_a_bad_setting_is_named(
+    record: TransferRecord, filer: FilerRun, *, environ: dict[str, str], want: str
+) -> None:
+    code, log = FilerRun(filer.folder, environ=environ).run(record, "inputs")
+
+    assert code == 78
+    assert want in log

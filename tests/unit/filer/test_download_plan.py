@@ -1,0 +1,74 @@
+import pytest
+
+from tesk_filer.domain.downloads import plan_downloads
+from tesk_model.task import FileType, Input
+
+
+def directory(path: str, url: str = "/d") -> Input:
+    return Input(path=path, url=url, type=FileType.DIRECTORY)
+
+
+def file(path: str) -> Input:
+    return Input(path=path, url="/f")
+
+
+WAVES = {
+    "nothing": ((), []),
+    "unrelated inputs come together": (
+        (file("/b"), directory("/a"), file("/c/d")),
+        [["/b", "/a", "/c/d"]],
+    ),
+    "two directories with one path merge in list order": (
+        (directory("/a", "/1"), directory("/a/", "/2")),
+        [["/a"], ["/a"]],
+    ),
+    "a file inside a directory comes after it, wherever it is listed": (
+        (file("/a/x"), directory("/a")),
+        [["/a"], ["/a/x"]],
+    ),
+    "a directory inside a directory comes after it": (
+        (directory("/a/b"), file("/a/b/c/d"), directory("/a")),
+        [["/a"], ["/a/b"], ["/a/b/c/d"]],
+    ),
+    "names that begin alike are no overlap": (
+        (directory("/a"), directory("/ab"), file("/a.txt")),
+        [["/a", "/ab", "/a.txt"]],
+    ),
+    "everything is inside the root": (
+        (file("/x"), directory("/")),
+        [["/"], ["/x"]],
+    ),
+}
+
+
+@pytest.mark.parametrize(("inputs", "want"), WAVES.values(), ids=WAVES)
+def test_overlapping_inputs_come_in_waves(
+    inputs: tuple[Input, ...], want: list[list[str]]
+) -> None:
+    waves = plan_downloads(inputs)
+
+    assert [[download.path for download in wave] for wave in waves] == want
+
+
+SOURCES = {
+    "content wins over a url": (Input(path="/a", content="x", url="/u"), ("", b"x")),
+    "empty content gives way to a url": (
+        Input(path="/a", content="", url="/u"),
+        ("/u", b""),
+    ),
+    "empty content alone is an empty file": (Input(path="/a", content=""), ("", b"")),
+    "content is UTF-8": (Input(path="/a", content="ä\r\n"), ("", b"\xc3\xa4\r\n")),
+}
+
+
+@pytest.mark.parametrize(("entry", "want"), SOURCES.values(), ids=SOURCES)
+def test_the_source_of_an_input(entry: Input, want: tuple[str, bytes]) -> None:
+    [[download]] = plan_downloads([entry])
+
+    assert (download.url, download.content) == want
+
+
+def test_a_title_names_field_path_and_url_without_credentials() -> None:
+    [[download]] = plan_downloads([Input(path="/a//b", url="ftp://u:p@h/x")])
+
+    assert download.title == "inputs[0] (/a/b): ftp://h/x"

@@ -1,0 +1,297 @@
+"""Whole transfers between memory and a folder: order, retries, verdicts."""
+
+import threading
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from fakes.filer_storage import MemoryStorage
+from fakes.filer_transfers import MemoryTransfers
+from tesk_filer.adapters.volume import FolderVolume
+from tesk_filer.ports import StorageError
+from tesk_filer.usecases.crew import Crew
+from tesk_filer.usecases.downloads import Downloads
+from tesk_filer.usecases.patience import Patience
+from tesk_filer.usecases.tally import Tally
+from tesk_filer.usecases.transfer import Ending, Transfer
+from tesk_filer.usecases.uploads import Uploads
+from tesk_model.errors import ConflictError, UnavailableError
+from tesk_model.task import FileType, Input, Output, OutputFileLog
+
+
+@dataclass
+class Bench:
+    """Everything of a transfer, with fakes for what is far away."""
+
+    folder: Path
+    storage: MemoryStorage = field(default_factory=MemoryStorage)
+    transfers: MemoryTransfers = field(default_factory=MemoryTransfers)
+    log: list[str] = field(default_factory=list)
+    missing_is_error: bool = False
+
+    def bring(self, *inputs: Input) -> Ending:
+        self.transfers.to_bring = inputs
+        return self._run(incoming=True)
+
+    def take(self, *outputs: Output) -> Ending:
+        self.transfers.to_take = outputs
+        return self._run(incoming=False)
+
+    @property
+    def error(self) -> str:
+        return self.transfers.verdicts[-1].error
+
+    def texts(self) -> dict[str, str]:
+        return {
+            str(path.relative_to(self.folder)): path.read_text()
+            for path in sorted(self.folder.rglob("*"))
+            if path.is_file()
+        }
+
+    def _run(self, *, incoming: bool) -> Ending:
+        halt = threading.Event()
+        tally = Tally(halt)
+        crew = Crew(3, halt, stops_at_failure=incoming)
+        volume = FolderVolume(self.folder)
+        patience = Patience(
+            tries=3, backoff=timedelta(), longest=timedelta(), halt=halt
+        )
+        bring = Downloads(
+            transfers=self.transfers,
+            storages=self.storage,
+            volume=volume,
+            crew=crew,
+            patience=patience,
+            tally=tally,
+        )
+        take = Uploads(
+            transfers=self.transfers,
+            storages=self.storage,
+            volume=volume,
+            crew=crew,
+            patience=patience,
+            tally=tally,
+            tag="tesk-t1-a1",
+            missing_is_error=self.missing_is_error,
+        )
+        transfer = Transfer(
+            move=bring if incoming else take,
+            transfers=self.transfers,
+            tally=tally,
+            halt=halt,
+            interval=timedelta(hours=1),
+            warn=self.log.append,
+        )
+        try:
+            return transfer.run()
+        finally:
+            crew.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    (tmp_path / "volume").mkdir()
+    return Bench(tmp_path / "volume")
+
+
+def passing() -> StorageError:
+    return StorageError("busy", transient=True)
+
+
+def test_inputs_arrive(bench: Bench) -> None:
+    bench.storage.files = {"s3://b/a": b"A", "s3://b/d/x/y": b"Y", "s3://b/d/z": b"Z"}
+
+    ending = bench.bring(
+        Input(path="/in/a", url="s3://b/a"),
+        Input(path="/in/d", url="s3://b/d", type=FileType.DIRECTORY),
+        Input(path="/in/c", content="héllo"),
+    )
+
+    assert ending is Ending.ARRIVED
+    assert bench.texts() == {
+        "in/a": "A",
+        "in/c": "héllo",
+        "in/d/x/y": "Y",
+        "in/d/z": "Z",
+    }
+    [verdict] = bench.transfers.verdicts
+    assert (verdict.files, verdict.bytes, verdict.error) == (4, 9, "")
+
+
+def test_the_last_of_overlapping_inputs_wins(bench: Bench) -> None:
+    bench.storage.files = {
+        "s3://b/1/x": b"1x",
+        "s3://b/1/y": b"1y",
+        "s3://b/1/z": b"1z",
+        "s3://b/2/x": b"2x",
+        "s3://b/f": b"f",
+    }
+
+    bench.bring(
+        Input(path="/d/z", url="s3://b/f"),
+        Input(path="/d", url="s3://b/1", type=FileType.DIRECTORY),
+        Input(path="/d", url="s3://b/2", type=FileType.DIRECTORY),
+    )
+
+    assert bench.texts() == {"d/x": "2x", "d/y": "1y", "d/z": "f"}
+
+
+def test_inputs_are_for_every_uid(bench: Bench) -> None:
+    bench.bring(Input(path="/in/a", content="x"))
+
+    assert (bench.folder / "in").stat().st_mode & 0o777 == 0o777
+    assert (bench.folder / "in/a").stat().st_mode & 0o777 == 0o666
+
+
+def test_what_can_pass_is_tried_again(bench: Bench) -> None:
+    bench.storage.files = {"s3://b/a": b"A", "s3://b/d/x": b"X"}
+    bench.storage.faults = {"s3://b/a": [passing()], "s3://b/d": [passing()]}
+
+    ending = bench.bring(
+        Input(path="/a", url="s3://b/a"),
+        Input(path="/d", url="s3://b/d", type=FileType.DIRECTORY),
+    )
+
+    assert ending is Ending.ARRIVED
+    assert bench.texts() == {"a": "A", "d/x": "X"}
+
+
+def test_a_truncated_download_is_never_taken_for_the_file(bench: Bench) -> None:
+    bench.storage.files = {"s3://b/a": b"0123456789"}
+    bench.storage.cuts = {"s3://b/a": [4, 0]}
+
+    assert bench.bring(Input(path="/a", url="s3://b/a")) is Ending.ARRIVED
+    assert bench.texts() == {"a": "0123456789"}
+    assert bench.transfers.verdicts[-1].bytes == 10
+
+    bench.storage.cuts = {"s3://b/a": [4, 4, 4]}
+
+    assert bench.bring(Input(path="/b", url="s3://b/a")) is Ending.PASSING
+    assert bench.error == "inputs[0] (/b): s3://b/a: 4 of 10 bytes arrived"
+    assert bench.texts() == {"a": "0123456789"}
+
+
+def test_what_stays_fails_at_once(bench: Bench) -> None:
+    ending = bench.bring(Input(path="/data/a", url="ftp://u:pw@h/key"))
+
+    assert ending is Ending.FAILED
+    assert bench.error == "inputs[0] (/data/a): ftp://h/key: does not exist"
+    assert not bench.transfers.verdicts[-1].transient
+    assert bench.storage.calls == [("open", "ftp://u:pw@h/key")]
+
+
+def test_a_listing_cannot_name_files_elsewhere(bench: Bench) -> None:
+    bench.storage.files = {"s3://b/d/../../etc/cron": b"evil"}
+
+    ending = bench.bring(Input(path="/d", url="s3://b/d", type=FileType.DIRECTORY))
+
+    assert ending is Ending.FAILED
+    assert "cannot be the name of a file" in bench.error
+    assert bench.texts() == {}
+
+
+def test_a_file_and_a_directory_with_one_path_are_told(bench: Bench) -> None:
+    bench.storage.files = {"s3://b/1/x": b"", "s3://b/2/x/y": b""}
+
+    bench.bring(
+        Input(path="/d", url="s3://b/1", type=FileType.DIRECTORY),
+        Input(path="/d", url="s3://b/2", type=FileType.DIRECTORY),
+    )
+
+    assert "a file and a directory would have the same path" in bench.error
+
+
+def test_outputs_are_taken_and_recorded(bench: Bench) -> None:
+    (bench.folder / "o/d").mkdir(parents=True)
+    (bench.folder / "o/a.txt").write_text("A")
+    (bench.folder / "o/d/b.txt").write_text("BB")
+
+    ending = bench.take(
+        Output(path="/o/*.txt", url="ftp://u:pw@h/x", path_prefix="/o"),
+        Output(path="/o/d", url="s3://b/d", type=FileType.DIRECTORY),
+    )
+
+    assert ending is Ending.ARRIVED
+    assert bench.storage.files == {
+        "ftp://u:pw@h/x/a.txt": b"A",
+        "s3://b/d/b.txt": b"BB",
+    }
+    assert sorted(bench.transfers.files, key=lambda file: file.path) == [
+        OutputFileLog(url="ftp://h/x/a.txt", path="/o/a.txt", size_bytes=1),
+        OutputFileLog(url="s3://b/d/b.txt", path="/o/d/b.txt", size_bytes=2),
+    ]
+
+
+def test_many_outputs_are_recorded_with_few_calls(bench: Bench) -> None:
+    for number in range(1500):
+        (bench.folder / f"{number}.txt").touch()
+
+    bench.take(Output(path="/*.txt", url="s3://b", path_prefix="/"))
+
+    assert sorted(bench.transfers.batches) == [500, 1000]
+
+
+def test_a_missing_output_warns(bench: Bench) -> None:
+    assert bench.take(Output(path="/no", url="s3://b/no")) is Ending.ARRIVED
+    assert bench.transfers.verdicts[-1].warnings == ("outputs[0]: /no does not exist",)
+
+
+def test_a_missing_output_fails_where_that_is_set(bench: Bench) -> None:
+    bench.missing_is_error = True
+
+    assert bench.take(Output(path="/no", url="s3://b/no")) is Ending.FAILED
+    assert bench.error == "outputs[0] (/no): s3://b/no: /no does not exist"
+
+
+def test_one_failed_output_does_not_keep_the_others_back(bench: Bench) -> None:
+    for name in ("a", "b", "c"):
+        (bench.folder / name).write_text(name)
+    bench.storage.faults = {"s3://b/a": [StorageError("access denied (403)")]}
+
+    ending = bench.take(
+        *(Output(path=f"/{name}", url=f"s3://b/{name}") for name in ("a", "b", "c"))
+    )
+
+    assert ending is Ending.FAILED
+    assert bench.error == "outputs[0] (/a): s3://b/a: access denied (403)"
+    assert sorted(bench.storage.files) == ["s3://b/b", "s3://b/c"]
+    assert len(bench.transfers.files) == 2
+
+
+def test_links_to_the_machine_are_not_followed(bench: Bench) -> None:
+    (bench.folder / "passwd").symlink_to("/etc/passwd")
+    (bench.folder / "environ").symlink_to("/proc/self/environ")
+    (bench.folder / "up").symlink_to("../" * 30 + "etc/passwd")
+    (bench.folder / "folder").symlink_to("/etc")
+
+    ending = bench.take(
+        Output(path="/passwd", url="s3://b/1"),
+        Output(path="/environ", url="s3://b/2"),
+        Output(path="/up", url="s3://b/3"),
+        Output(path="/folder/passwd", url="s3://b/4"),
+        Output(path="/*", url="s3://b/5", path_prefix="/"),
+    )
+
+    assert ending is Ending.ARRIVED
+    assert bench.storage.files == {}
+    assert len(bench.transfers.verdicts[-1].warnings) == 8
+
+
+REFUSALS = {
+    "the attempt is over": (ConflictError("over"), Ending.FAILED),
+    "the scheduler stays away": (UnavailableError("away"), Ending.PASSING),
+}
+
+
+@pytest.mark.parametrize(("error", "want"), REFUSALS.values(), ids=REFUSALS)
+def test_without_a_scheduler_there_is_no_verdict(
+    bench: Bench, error: ConflictError | UnavailableError, want: Ending
+) -> None:
+    (bench.folder / "a").write_text("a")
+    bench.transfers.error = error
+
+    assert bench.take(Output(path="/a", url="s3://b/a")) is want
+    assert bench.transfers.verdicts == []
+    assert bench.log
