@@ -1,9 +1,9 @@
 """The taskmaster process: reads its settings, wires, runs until it is told to go."""
 
-import fcntl
 import logging
 import os
 import sys
+import threading
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.sections import read_token, state_home
 from tesk_runtime.shutdown import stop_on_signals
 from tesk_taskmaster.adapters.bubblewrap import SandboxUnavailableError
+from tesk_taskmaster.adapters.file_lock import FileLock
 from tesk_taskmaster.adapters.filer_process import (
     FilerProcesses,
     FilerSettings,
@@ -35,6 +36,8 @@ from tesk_taskmaster.usecases.taskmaster import Taskmaster, TaskmasterSettings
 _PAUSE = timedelta(seconds=0.2)
 _FAREWELL = timedelta(seconds=2)
 _RETRY_PAUSE = timedelta(seconds=1)
+_IDENTITY_TRIES = 20
+_IDENTITY_PAUSE = 0.05
 _USAGE_ERROR = 2
 _BUILT_LAUNCHER = Path(__file__).parents[2] / "launcher" / "build" / "launcher"
 
@@ -83,15 +86,15 @@ def _take_identity(home: Path, taskmaster_id: str) -> None:
     """Lock ``taskmasters/<id>.lock`` until we end, with our pid in it."""
     folder = home / "taskmasters"
     folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / f"{taskmaster_id}.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        msg = f"taskmaster {taskmaster_id} is running already"
-        raise _StartError(msg) from error
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
+    lock = FileLock(folder / f"{taskmaster_id}.lock")
+    pause = threading.Event()
+    for _ in range(_IDENTITY_TRIES):  # a scheduler that looks holds it a moment
+        if lock.try_acquire():
+            lock.write(f"{os.getpid()}\n")
+            return
+        pause.wait(_IDENTITY_PAUSE)
+    msg = f"taskmaster {taskmaster_id} is running already"
+    raise _StartError(msg)
 
 
 def _build(

@@ -197,7 +197,8 @@ class DetachedProcess:
         return Exit(
             code=int(text) if text.endswith("\n") else None,
             started_at=_modified(self.folder / "pid"),
-            ended_at=_modified(self.folder / "exit"),
+            ended_at=_modified(self.folder / "exit")
+            or _modified(self.folder / "stopped"),
             stopped=(self.folder / "stopped").exists(),
         )
 

@@ -14,14 +14,14 @@ from pathlib import Path
 
 from tesk_model.names import Attempt
 from tesk_runtime.beneath import Beneath
-from tesk_taskmaster.adapters.attempt_lock import AttemptLock
 from tesk_taskmaster.adapters.detached import DetachedProcess
+from tesk_taskmaster.adapters.file_lock import FileLock
 from tesk_taskmaster.adapters.filer_process import (
     DIRECTIONS,
     FilerProcesses,
     token_file,
 )
-from tesk_taskmaster.adapters.folders import TaskFolders, is_transient, remove_tree
+from tesk_taskmaster.adapters.folders import TaskFolders, is_transient
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 from tesk_taskmaster.ports import (
     Engine,
@@ -48,7 +48,7 @@ class LocalRuntime:
         self._filers = filers
         self._guard = threading.Lock()
         self._plans: dict[Attempt, Plan] = {}
-        self._locks: dict[Attempt, AttemptLock] = {}
+        self._locks: dict[Attempt, FileLock] = {}
         self._filing: dict[tuple[Attempt, str], DetachedProcess] = {}
 
     def notes(self) -> Sequence[str]:
@@ -119,7 +119,7 @@ class LocalRuntime:
                     self._filer(attempt, step).kill()
             self._engine.remove(attempt)
             if folder.exists():
-                remove_tree(folder)
+                self._engine.clean(folder)
         self.let_go(attempt)
 
     def attempts(self) -> Sequence[Attempt]:
@@ -130,7 +130,7 @@ class LocalRuntime:
         with self._guard:
             lock = self._locks.get(attempt)
             if lock is None:
-                lock = AttemptLock(self._folders.attempt(attempt))
+                lock = FileLock(self._folders.attempt(attempt) / "lock")
                 self._locks[attempt] = lock
         self._folders.attempt(attempt).mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire(say)

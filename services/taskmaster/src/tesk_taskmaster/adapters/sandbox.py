@@ -39,7 +39,7 @@ from tesk_taskmaster.adapters.bubblewrap import (
 )
 from tesk_taskmaster.adapters.collecting import Collecting
 from tesk_taskmaster.adapters.detached import DetachedProcess, Exit, Launch
-from tesk_taskmaster.adapters.folders import TaskFolders
+from tesk_taskmaster.adapters.folders import TaskFolders, remove_tree
 from tesk_taskmaster.adapters.sandbox_streams import (
     StreamError,
     empty,
@@ -69,6 +69,7 @@ _NOTE = (
     "not used, and limits on cpu and memory not enforced"
 )
 _NOT_STARTED = 125
+_RECORDING = timedelta(seconds=1)
 _KILLED = 128 + signal.SIGKILL
 
 
@@ -145,7 +146,9 @@ class SandboxEngine:
         init = read_status(run.folder / "status").init
         if init is not None and is_sandbox_init(init) and has_children(init):
             _signal_group(init, signal.SIGTERM)
-            process.wait(grace)
+            if process.wait(grace) is None:
+                _kill_sandbox(run.folder)
+                process.wait(_RECORDING)  # its end is written down before
         self._kill(run, process)
 
     def remove(self, attempt: Attempt) -> None:
@@ -159,6 +162,10 @@ class SandboxEngine:
     def attempts(self) -> Sequence[Attempt]:
         """Nothing is held that does not lie in the folders of attempts."""
         return ()
+
+    def clean(self, folder: Path) -> None:
+        """See ``Engine.clean``: all that executors make here is ours."""
+        remove_tree(folder)
 
     def _process(self, folder: Path) -> DetachedProcess:
         with self._guard:
