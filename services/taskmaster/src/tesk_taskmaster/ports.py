@@ -211,3 +211,12 @@ class Engine(Protocol):
 
     def attempts(self) -> Sequence[Attempt]:
         """List the attempts of which the engine itself holds something."""
+
+    def clean(self, folder: Path) -> None:
+        """Delete a folder in which executors wrote, whoever owns what is in it.
+
+        Raises:
+            OSError: It cannot be deleted.
+            StepFailedError: Likewise, or the engine's help is needed and it is
+                down.
+        """

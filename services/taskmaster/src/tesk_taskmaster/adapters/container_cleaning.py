@@ -7,9 +7,7 @@ image may hold no program that deletes, so the container borrows this machine's
 ``find`` with the libraries it needs, read-only, over any image that is there.
 """
 
-import contextlib
 import hashlib
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from tesk_taskmaster.adapters.container_config import (
     SECURITY_OPTIONS,
     bind,
 )
+from tesk_taskmaster.adapters.folders import remove_tree
 from tesk_taskmaster.ports import StepFailedError
 
 _TARGET = "/.tesk/clean"
@@ -27,21 +26,20 @@ _SYSTEM = ("/bin", "/lib", "/lib32", "/lib64", "/usr")
 _WAIT_SECONDS = 600.0
 
 
-def remove_tree(folder: Path, *, api: ContainerApi, home: Path) -> None:
+def clean_folder(folder: Path, *, api: ContainerApi, home: Path) -> None:
     """Delete ``folder`` and what is in it; nothing there is no error.
 
     Raises:
-        StepFailedError: It cannot be deleted.
+        OSError: It cannot be deleted.
+        StepFailedError: There is no image to start a container of.
+        EngineRefusedError: The container cannot be run.
         EngineSilentError: The engine's help is needed and it is down.
     """
-    if _removed(folder):
-        return
-    empty_by_container(folder, api=api, home=home)
-    if not _removed(folder):
-        raise StepFailedError(
-            f"{folder} cannot be deleted, not even by a container; "
-            "something in it is in use or protected"
-        )
+    try:
+        remove_tree(folder)
+    except PermissionError:
+        empty_by_container(folder, api=api, home=home)
+        remove_tree(folder)
 
 
 def empty_by_container(folder: Path, *, api: ContainerApi, home: Path) -> None:
@@ -92,9 +90,3 @@ def cleaning_config(folder: Path, *, image: str, home: Path) -> Mapping[str, Any
             "RestartPolicy": {"Name": "no"},
         },
     }
-
-
-def _removed(folder: Path) -> bool:
-    with contextlib.suppress(FileNotFoundError, PermissionError):
-        shutil.rmtree(folder)
-    return not folder.exists()

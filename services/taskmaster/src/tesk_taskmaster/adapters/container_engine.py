@@ -26,7 +26,7 @@ from tesk_taskmaster.adapters.container_api import (
     EngineRefusedError,
     EngineSilentError,
 )
-from tesk_taskmaster.adapters.container_cleaning import remove_tree
+from tesk_taskmaster.adapters.container_cleaning import clean_folder
 from tesk_taskmaster.adapters.container_config import (
     HOME_LABEL,
     EngineTraits,
@@ -167,9 +167,10 @@ class ContainerEngine:
         it may not delete what they made; see ``container_cleaning``.
 
         Raises:
-            StepFailedError: It cannot be deleted; the message says why.
+            OSError: It cannot be deleted.
+            StepFailedError: The engine's help is needed and not to be had.
         """
-        self._patiently(lambda: remove_tree(folder, api=self._api, home=self._home))
+        self._patiently(lambda: clean_folder(folder, api=self._api, home=self._home))
 
     def _start(self, run: ExecutorRun, say: Say, begun: PendingStart) -> None:
         container = self._api.inspect(run.name)
