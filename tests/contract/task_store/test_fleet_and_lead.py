@@ -1,0 +1,152 @@
+"""Taskmasters, queues and the lead."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from scheduler_tasks import NOON, make_new_task
+
+from tesk_model.errors import ConflictError
+from tesk_model.task import TaskId
+from tesk_scheduler.domain.fleet import Taskmaster
+from tesk_scheduler.domain.transitions import admitted, requeued
+from tesk_scheduler.ports.store import TaskStore, Transaction
+
+LATER = NOON + timedelta(seconds=10)
+TM = Taskmaster(
+    id="tm-1", slots=3, assigned=0, lease_until=LATER, seen=False, started_at=NOON
+)
+
+
+def begin(store: TaskStore, *ids: str) -> None:
+    """Admit tasks to tm-1."""
+
+    def unit(tx: Transaction) -> None:
+        for record in tx.records([TaskId(each) for each in ids]).values():
+            tx.save(record, admitted(record, "tm-1", NOON))
+
+    store.write(unit)
+
+
+@pytest.fixture
+def busy(store: TaskStore) -> TaskStore:
+    """Give tm-1 two of three tasks."""
+    store.write(lambda tx: tx.put_taskmaster(TM))
+    tasks = [make_new_task(f"t-{number}") for number in (1, 2, 3)]
+    store.write(lambda tx: tx.add_tasks(tasks))
+    begin(store, "t-1", "t-2")
+    return store
+
+
+def test_assigned_attempts_are_counted(busy: TaskStore) -> None:
+    assert busy.fleet() == [replace(TM, assigned=2)]
+    assert [record.id for record in busy.assigned("tm-1")] == ["t-1", "t-2"]
+    assert busy.assigned("tm-2") == []
+
+
+def test_a_taskmaster_is_replaced_by_what_is_newer(busy: TaskStore) -> None:
+    seen = replace(TM, seen=True, slots=1)
+
+    busy.write(lambda tx: tx.put_taskmaster(seen))
+
+    assert busy.fleet() == [replace(seen, assigned=2)]
+
+
+def test_who_is_gone_leaves_its_attempts_to_others(busy: TaskStore) -> None:
+    removed = busy.write(lambda tx: tx.remove_taskmaster("tm-1", only_idle=False))
+
+    assert removed
+    assert busy.fleet() == []
+    left = busy.write(lambda tx: tx.unassigned(10))
+    assert [(record.id, record.taskmaster) for record in left] == [
+        ("t-1", None),
+        ("t-2", None),
+    ]
+
+
+def test_who_has_work_is_not_sent_away(busy: TaskStore) -> None:
+    assert not busy.write(lambda tx: tx.remove_taskmaster("tm-1", only_idle=True))
+    assert busy.fleet() == [replace(TM, assigned=2)]
+
+
+def test_who_has_none_is_sent_away_once(store: TaskStore) -> None:
+    store.write(lambda tx: tx.put_taskmaster(TM))
+
+    assert store.write(lambda tx: tx.remove_taskmaster("tm-1", only_idle=True))
+    assert not store.write(lambda tx: tx.remove_taskmaster("tm-1", only_idle=True))
+
+
+def test_queues_are_cut_by_owner_in_order(store: TaskStore) -> None:
+    owners = ["alice", "bob", "alice", "alice", "bob"]
+    tasks = [make_new_task(f"t-{n}", owner=owner) for n, owner in enumerate(owners)]
+    store.write(lambda tx: tx.add_tasks(tasks))
+    begin(store, "t-0")
+
+    queues = store.queues(1)
+
+    assert [[task.id for task in queue] for queue in queues] == [["t-2"], ["t-1"]]
+    assert queues[0][0].demand == tasks[2].demand
+
+
+def test_what_is_not_released_does_not_queue(busy: TaskStore) -> None:
+    def lose(tx: Transaction) -> None:
+        record = tx.records([TaskId("t-1")])[TaskId("t-1")]
+        tx.save(record, requeued(record, LATER))
+
+    busy.write(lose)
+
+    assert [[task.id for task in queue] for queue in busy.queues(9)] == [["t-3"]]
+
+
+def test_older_tasks_are_counted_up_to_a_limit(store: TaskStore) -> None:
+    tasks = [make_new_task(f"t-{number}") for number in range(6)]
+    store.write(lambda tx: tx.add_tasks(tasks))
+    last = store.record(TaskId("t-5"))
+    assert last is not None
+
+    assert store.count_queued_before("alice", last.seq, limit=100) == 5
+    assert store.count_queued_before("alice", last.seq, limit=3) == 3
+    assert store.count_queued_before("bob", last.seq, limit=100) == 0
+
+
+def test_reasons_are_for_those_who_wait(busy: TaskStore) -> None:
+    reasons = {TaskId("t-1"): "no", TaskId("t-3"): "waiting for 4 cpu: 2 free"}
+
+    busy.write(lambda tx: tx.set_reasons(reasons))
+
+    tasks = busy.tasks(list(reasons), full=True)
+    assert {task.id: task.reason for task in tasks.values()} == {
+        "t-1": "",
+        "t-3": "waiting for 4 cpu: 2 free",
+    }
+
+
+def lead(store: TaskStore, holder: str, *, now: int, force: bool = False) -> int | None:
+    """Ask for the lead for 10 seconds."""
+    time = NOON + timedelta(seconds=now)
+    until = time + timedelta(seconds=10)
+    return store.write(lambda tx: tx.lead(holder, now=time, until=until, force=force))
+
+
+def test_one_leads_until_its_time_is_over(store: TaskStore) -> None:
+    assert lead(store, "a", now=0) == 1
+    assert lead(store, "b", now=9) is None
+    assert lead(store, "a", now=9) == 1
+    assert lead(store, "b", now=18) is None
+    assert lead(store, "b", now=20) == 2
+    assert lead(store, "a", now=20) is None
+
+
+def test_who_is_alone_takes_the_lead(store: TaskStore) -> None:
+    lead(store, "a", now=0)
+
+    assert lead(store, "b", now=0, force=True) == 2
+
+
+def test_an_old_leader_is_stopped(store: TaskStore) -> None:
+    lead(store, "a", now=0)
+    lead(store, "b", now=10)
+
+    store.write(lambda tx: tx.check_epoch(2))
+    with pytest.raises(ConflictError, match="leads"):
+        store.write(lambda tx: tx.check_epoch(1))

@@ -1,0 +1,179 @@
+"""Lists: every filter against a naive one, in every combination."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scheduler_tasks import NOON, make_new_task
+
+from tesk_model.states import TaskState
+from tesk_model.task import TaskId
+from tesk_scheduler.domain.records import NewTask, TaskQuery
+from tesk_scheduler.domain.transitions import canceled
+from tesk_scheduler.ports.store import TaskStore, Transaction
+
+LONG = "long-" * 60
+NAMES = [
+    "a",
+    "ab",
+    "ab%",
+    "a_b",
+    "aB",
+    "b",
+    "",
+    None,
+    LONG + "1",
+    LONG + "2",
+    "ä\U0010ffff",
+]
+VALUES = ["", "1", "2", LONG + "1", LONG + "2"]
+
+
+def tasks() -> list[NewTask]:
+    """Return a mixture in which every filter finds something and misses something."""
+    return [
+        make_new_task(
+            f"t-{number:03}",
+            owner=["alice", "bob", "alice"][number % 3],
+            name=NAMES[number % len(NAMES)],
+            tags={
+                key: VALUES[(number // width) % len(VALUES)]
+                for key, width in (("run", 1), ("kind", 3), (LONG, 5))
+                if number % (width + 1)
+            },
+        )
+        for number in range(120)
+    ]
+
+
+@pytest.fixture
+def filled(store: TaskStore) -> TaskStore:
+    """Store the mixture and cancel every fourth task."""
+    mixture = tasks()
+    store.write(lambda tx: tx.add_tasks(mixture))
+
+    def cancel(tx: Transaction) -> None:
+        ids = [task.id for task in mixture[::4]]
+        for record in tx.records(ids).values():
+            tx.save(record, canceled(record, NOON))
+
+    store.write(cancel)
+    return store
+
+
+def naive(query: TaskQuery) -> list[TaskId]:
+    """Filter as the specification says it."""
+    found = [
+        task.id
+        for number, task in enumerate(tasks())
+        if query.owner in (None, task.owner)
+        and (task.name or "").startswith(query.name_prefix)
+        and (query.name_prefix == "" or task.name is not None)
+        and query.state
+        in (None, TaskState.QUEUED if number % 4 else TaskState.CANCELED)
+        and all(
+            key in task.tags and value in ("", task.tags[key])
+            for key, value in query.tags
+        )
+    ]
+    return found[::-1]
+
+
+QUERIES = st.fixed_dictionaries(
+    {
+        "owner": st.sampled_from(["alice", "bob", "carol", None]),
+        "name_prefix": st.sampled_from(
+            [
+                "",
+                "a",
+                "ab",
+                "ab%",
+                "a_",
+                "A",
+                "b",
+                "%",
+                LONG,
+                LONG + "2",
+                "ä",
+                "ä\U0010ffff",
+            ]
+        ),
+        "state": st.sampled_from([None, TaskState.QUEUED, TaskState.CANCELED]),
+        "tags": st.lists(
+            st.tuples(
+                st.sampled_from(["run", "kind", LONG, "none"]), st.sampled_from(VALUES)
+            ),
+            max_size=3,
+            unique_by=lambda pair: pair[0],
+        ),
+    }
+)
+
+
+@settings(
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(filters=QUERIES)
+def test_a_walk_through_all_pages_finds_what_matches(
+    filled: TaskStore, filters: dict[str, Any]
+) -> None:
+    found: list[TaskId] = []
+    before: int | None = None
+    while True:
+        query = TaskQuery(**filters, limit=17, before=before)
+        page = filled.list_glimpses(query)
+        found += [glimpse.id for glimpse in page]
+        if len(page) < 17:
+            break
+        before = page[-1].seq
+
+    assert found == naive(TaskQuery(**filters, limit=0))
+
+
+def test_a_page_can_be_read_whole(filled: TaskStore) -> None:
+    query = TaskQuery(owner="alice", limit=5, state=TaskState.QUEUED)
+
+    whole = filled.list_tasks(query, full=True)
+
+    assert [task.id for task in whole] == naive(query)[:5]
+    assert all(task.document for task in whole)
+
+
+DENSE = {
+    "a tag": {"tags": [("all", "yes")]},
+    "any value": {"tags": [("all", "")]},
+    "a prefix": {"name_prefix": "n"},
+    "a prefix and a tag": {"name_prefix": "n", "tags": [("all", "yes")]},
+    "a prefix and a state": {"name_prefix": "n", "state": TaskState.QUEUED},
+    "two tags": {"tags": [("all", "yes"), ("also", "yes")]},
+    "a state and a tag": {"state": TaskState.QUEUED, "tags": [("all", "yes")]},
+}
+
+
+@pytest.fixture(scope="module")
+def many_ids() -> list[TaskId]:
+    """Name more tasks than count as few."""
+    return [TaskId(f"t-{number}") for number in range(2500)]
+
+
+@pytest.mark.parametrize("filters", DENSE.values(), ids=DENSE)
+def test_filters_that_match_a_lot_give_the_newest(
+    store: TaskStore, many_ids: list[TaskId], filters: dict[str, Any]
+) -> None:
+    batch = [
+        make_new_task(each, name=f"n{each}", tags={"all": "yes", "also": "yes"})
+        for each in many_ids
+    ]
+    store.write(lambda tx: tx.add_tasks(batch))
+
+    page = store.list_glimpses(TaskQuery(owner="alice", limit=3, **filters))
+    following = store.list_glimpses(
+        TaskQuery(owner=None, limit=2, before=page[-1].seq, **filters)
+    )
+
+    found = [glimpse.id for glimpse in page + following]
+    assert found == many_ids[::-1][:5]
+    assert store.list_glimpses(TaskQuery(owner="bob", limit=3, **filters)) == []

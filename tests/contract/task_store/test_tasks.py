@@ -1,0 +1,322 @@
+"""What is written is read again, whole, by whoever may be first."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from scheduler_tasks import NOON, make_new_task
+
+from tesk_model.errors import ConflictError, TeskError
+from tesk_model.states import TaskState
+from tesk_model.task import OutputFileLog, TaskId
+from tesk_scheduler.domain.quota import EVERYBODY, Subject, SubjectKind, Usage
+from tesk_scheduler.domain.records import ExecutorLogChange, NewTask, StoredTask
+from tesk_scheduler.domain.transitions import admitted, canceled, moved
+from tesk_scheduler.ports.store import TaskStore, Transaction
+
+ALICE = Subject(SubjectKind.USER, "alice")
+T1 = TaskId("t-1")
+
+
+def add(store: TaskStore, *tasks: NewTask) -> None:
+    """Store tasks in one unit of work."""
+    store.write(lambda tx: tx.add_tasks(tasks))
+
+
+def change(store: TaskStore, task_id: str, work: Callable[..., None]) -> None:
+    """Run ``work(tx, record)``."""
+
+    def unit(tx: Transaction) -> None:
+        work(tx, tx.records([TaskId(task_id)])[TaskId(task_id)])
+
+    store.write(unit)
+
+
+def begin(store: TaskStore, task_id: str, taskmaster: str = "tm-1") -> None:
+    """Admit a task."""
+    change(
+        store,
+        task_id,
+        lambda tx, record: tx.save(record, admitted(record, taskmaster, NOON)),
+    )
+
+
+def full(store: TaskStore, task_id: str) -> StoredTask:
+    """Read everything of a task."""
+    return store.tasks([TaskId(task_id)], full=True)[TaskId(task_id)]
+
+
+def test_a_new_task_is_there(store: TaskStore) -> None:
+    add(store, make_new_task("t-1", name="md5", lines=("dropped: cpuCores",)))
+
+    task = full(store, "t-1")
+
+    assert (task.owner, task.state, task.attempt) == ("alice", TaskState.QUEUED, 0)
+    assert task.document == make_new_task("t-1").document
+    assert task.lines == ["dropped: cpuCores"]
+    assert store.glimpses([T1])[T1].state is TaskState.QUEUED
+    assert store.document(T1) == task.document
+
+
+def test_what_is_not_there_is_left_out(store: TaskStore) -> None:
+    assert store.glimpses([T1]) == {}
+    assert store.tasks([T1], full=True) == {}
+    assert store.record(T1) is None
+    assert store.document(T1) is None
+
+
+def test_tasks_have_the_order_of_their_batch(store: TaskStore) -> None:
+    add(store, *(make_new_task(f"t-{number}") for number in (3, 1, 2)))
+
+    records = [store.record(TaskId(f"t-{number}")) for number in (3, 1, 2)]
+    seqs = [record.seq for record in records if record is not None]
+
+    assert seqs == sorted(seqs)
+    assert len(seqs) == 3
+
+
+def test_a_key_leads_to_its_task(store: TaskStore) -> None:
+    add(store, make_new_task("t-1", idempotency_key="k"))
+    keys = [("alice", "k"), ("bob", "k"), ("alice", "other")]
+
+    found = store.write(lambda tx: tx.task_ids_by_key(keys))
+
+    assert found == {("alice", "k"): "t-1"}
+
+
+def test_a_key_is_used_once_for_each_owner(store: TaskStore) -> None:
+    add(store, make_new_task("t-1", idempotency_key="k"))
+    add(store, make_new_task("t-2", idempotency_key="k", owner="bob"))
+
+    with pytest.raises(ConflictError):
+        add(store, make_new_task("t-3", idempotency_key="k"))
+
+
+def test_a_record_comes_back_as_it_was_saved(store: TaskStore) -> None:
+    add(store, make_new_task("t-1", group="genomics"))
+    begin(store, "t-1")
+    before = store.record(T1)
+    assert before is not None
+    want = replace(
+        moved(before, TaskState.RUNNING, NOON),
+        last_sequence=7,
+        reason="pulling",
+        inputs_finished=True,
+        outputs_finished=True,
+    )
+
+    store.write(lambda tx: tx.save(before, want))
+
+    assert store.record(T1) == want
+
+
+def test_a_record_that_moved_on_is_not_overwritten(store: TaskStore) -> None:
+    add(store, make_new_task("t-1"))
+    old = store.record(T1)
+    assert old is not None
+    begin(store, "t-1")
+
+    with pytest.raises(ConflictError, match="moved on"):
+        store.write(lambda tx: tx.save(old, canceled(old, NOON)))
+
+
+def test_usage_follows_the_state(store: TaskStore) -> None:
+    add(store, make_new_task("t-1"), make_new_task("t-2", owner="bob", group="g"))
+    begin(store, "t-1")
+
+    usage = store.usage_of_all()
+
+    ram = make_new_task("t-1").demand.ram
+    running = Usage(running=1, cpu_millis=1000, ram=ram)
+    assert usage[ALICE] == running
+    assert usage[Subject(SubjectKind.GROUP, "g")] == Usage(queued=1)
+    assert usage[EVERYBODY] == replace(running, queued=1)
+
+
+def test_usage_of_somebody_unknown_is_nothing(store: TaskStore) -> None:
+    assert store.write(lambda tx: tx.usage({ALICE})) == {ALICE: Usage()}
+
+
+def test_a_unit_that_fails_leaves_nothing(store: TaskStore) -> None:
+    def fail(tx: Transaction) -> None:
+        tx.add_tasks([make_new_task("t-1")])
+        raise ConflictError("no")
+
+    with pytest.raises(ConflictError, match="no"):
+        store.write(fail)
+
+    assert store.glimpses([T1]) == {}
+    assert store.usage_of_all() == {}
+
+
+def test_a_bug_in_a_unit_is_raised_and_harms_nobody_else(store: TaskStore) -> None:
+    def fail(tx: Transaction) -> None:
+        tx.add_tasks([make_new_task("t-1")])
+        raise KeyError("bug")
+
+    with pytest.raises(KeyError):
+        store.write(fail)
+
+    add(store, make_new_task("t-2"))
+    assert store.glimpses([T1, TaskId("t-2")]).keys() == {"t-2"}
+
+
+def test_many_writers_share_transactions_and_each_gets_its_answer(
+    store: TaskStore,
+) -> None:
+    answers: dict[int, str] = {}
+
+    def create(number: int) -> None:
+        def unit(tx: Transaction) -> int:
+            tx.add_tasks([make_new_task(f"t-{number}")])
+            if number % 5 == 0:
+                raise ConflictError(f"no {number}")
+            return number
+
+        try:
+            answers[number] = f"yes {store.write(unit)}"
+        except TeskError as error:
+            answers[number] = error.message
+
+    threads = [threading.Thread(target=create, args=(each,)) for each in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    refused = {number for number in range(50) if number % 5 == 0}
+    assert answers == {
+        number: f"{'no' if number in refused else 'yes'} {number}"
+        for number in range(50)
+    }
+    ids = [TaskId(f"t-{number}") for number in range(50)]
+    assert len(store.glimpses(ids)) == 40
+    assert store.usage_of_all()[EVERYBODY].queued == 40
+
+
+def test_executor_logs_grow(store: TaskStore) -> None:
+    add(store, make_new_task("t-1"))
+    begin(store, "t-1")
+    first = ExecutorLogChange(index=0, started_at=NOON)
+    live = ExecutorLogChange(index=0, stdout="a\0ä", stderr="")
+    last = ExecutorLogChange(index=0, ended_at=NOON, exit_code=0, stdout="done")
+    for step in (first, live, last, ExecutorLogChange(index=1)):
+        change(
+            store,
+            "t-1",
+            lambda tx, record, step=step: tx.change_executor_log(record.seq, step),
+        )
+
+    logs = full(store, "t-1").executors
+
+    assert [(log.position, log.exit_code, log.stdout) for log in logs] == [
+        (0, 0, b"done"),
+        (1, None, b""),
+    ]
+    assert logs[0].started == logs[0].ended
+    record = store.record(T1)
+    assert record is not None
+    assert store.finished_executors(record.seq) == [(0, 0)]
+
+
+def test_streams_keep_every_character(store: TaskStore) -> None:
+    add(store, make_new_task("t-1"))
+    begin(store, "t-1")
+    output = ExecutorLogChange(index=0, stdout="a\0ä", stderr="\n")
+
+    change(store, "t-1", lambda tx, record: tx.change_executor_log(record.seq, output))
+
+    (log,) = full(store, "t-1").executors
+    assert (log.stdout.decode(), log.stderr) == ("a\0ä", b"\n")
+
+
+def test_only_full_shows_streams_and_lines(store: TaskStore) -> None:
+    add(store, make_new_task("t-1", lines=("a",)))
+    begin(store, "t-1")
+    output = ExecutorLogChange(index=0, stdout="secret")
+    change(store, "t-1", lambda tx, record: tx.change_executor_log(record.seq, output))
+
+    task = store.tasks([T1], full=False)[T1]
+
+    assert (task.lines, task.executors[0].stdout) == ([], b"")
+
+
+def test_lines_of_a_source_replace_each_other(store: TaskStore) -> None:
+    add(store, make_new_task("t-1", lines=("first",)))
+    for lines, source in (
+        (("try 1",), "inputs:1"),
+        (("a note",), ""),
+        (("try 2", "NUL \0"), "inputs:1"),
+    ):
+        change(
+            store,
+            "t-1",
+            lambda tx, record, lines=lines, source=source: tx.add_lines(
+                record.seq, lines, source=source
+            ),
+        )
+
+    assert full(store, "t-1").lines == ["first", "a note", "try 2", "NUL �"]
+
+
+def test_metadata_is_merged_and_outputs_are_kept_once(store: TaskStore) -> None:
+    add(store, make_new_task("t-1"))
+    begin(store, "t-1")
+    long = "s3://b/" + "x" * 5000
+    one = OutputFileLog(url=long, path="/o/a", size_bytes=2**40)
+    two = OutputFileLog(url=long, path="/o/b", size_bytes=1)
+
+    def put(tx: Transaction, record: object) -> None:
+        seq = getattr(record, "seq")  # noqa: B009 - the helper gives any record
+        tx.merge_metadata(seq, {"a": "1", "b": "1"})
+        tx.merge_metadata(seq, {"b": "2"})
+        tx.put_output_files(seq, [one])
+        tx.put_output_files(seq, [two, replace(one, size_bytes=7)])
+
+    change(store, "t-1", put)
+
+    task = full(store, "t-1")
+    assert task.metadata == {"a": "1", "b": "2"}
+    assert task.outputs == [replace(one, size_bytes=7), two]
+
+
+def test_a_forgotten_attempt_leaves_lines_alone(store: TaskStore) -> None:
+    add(store, make_new_task("t-1", lines=("stays",)))
+    begin(store, "t-1")
+
+    def forget(tx: Transaction, record: object) -> None:
+        seq = getattr(record, "seq")  # noqa: B009 - the helper gives any record
+        tx.change_executor_log(seq, ExecutorLogChange(index=0))
+        tx.merge_metadata(seq, {"a": "1"})
+        tx.put_output_files(seq, [OutputFileLog(url="u", path="p", size_bytes=1)])
+        tx.forget_attempt(seq)
+
+    change(store, "t-1", forget)
+
+    task = full(store, "t-1")
+    assert (task.executors, task.metadata, task.outputs) == ([], {}, [])
+    assert task.lines == ["stays"]
+
+
+def test_only_old_finished_tasks_are_deleted(store: TaskStore) -> None:
+    add(store, *(make_new_task(f"t-{number}", tags={"a": "b"}) for number in range(5)))
+    for number, ended in ((0, 0), (1, 1), (2, 100)):
+        change(
+            store,
+            f"t-{number}",
+            lambda tx, record, ended=ended: tx.save(
+                record, canceled(record, NOON + timedelta(seconds=ended))
+            ),
+        )
+    before = NOON + timedelta(seconds=50)
+
+    def delete(tx: Transaction) -> int:
+        return tx.delete_tasks(ended_before=before, limit=1)
+
+    counts = [store.write(delete) for _ in range(3)]
+
+    ids = [TaskId(f"t-{number}") for number in range(5)]
+    assert counts == [1, 1, 0]
+    assert store.glimpses(ids).keys() == {"t-2", "t-3", "t-4"}

@@ -1,0 +1,47 @@
+"""Taskmasters that are only names: started, living and killed by word."""
+
+import threading
+from collections.abc import Collection
+
+from tesk_scheduler.ports.launcher import LaunchError
+
+
+class FakeLauncher:
+    """Keeps the rules of ``TaskmasterLauncher`` without processes."""
+
+    def __init__(self) -> None:
+        self.launched: list[str] = []
+        self.killed: list[str] = []
+        self.refusal = ""
+        self._living: set[str] = set()
+        self._ends: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def launch(self, taskmaster_id: str) -> None:
+        if self.refusal:
+            raise LaunchError(self.refusal)
+        with self._lock:
+            if taskmaster_id not in self._living:
+                self._living.add(taskmaster_id)
+                self.launched.append(taskmaster_id)
+
+    def living(self) -> Collection[str]:
+        with self._lock:
+            return set(self._living)
+
+    def kill(self, taskmaster_id: str) -> None:
+        with self._lock:
+            if taskmaster_id in self._living:
+                self._living.discard(taskmaster_id)
+                self.killed.append(taskmaster_id)
+                self._ends[taskmaster_id] = "it was killed by signal 9"
+
+    def last_words(self, taskmaster_id: str) -> str:
+        with self._lock:
+            return self._ends.get(taskmaster_id, "")
+
+    def die(self, taskmaster_id: str, code: int) -> None:
+        """Let one end by itself."""
+        with self._lock:
+            self._living.discard(taskmaster_id)
+            self._ends[taskmaster_id] = f"it ended with exit code {code}"

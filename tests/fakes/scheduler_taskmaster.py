@@ -1,0 +1,136 @@
+"""A taskmaster that works but runs nothing: every task succeeds at once.
+
+``python scheduler_taskmaster.py`` with the environment of a real one. It keeps
+the protocol: lock file, Sync, Report, release. Tasks named ``hang`` stay.
+"""
+
+import fcntl
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from tesk.v1 import assignment_service_pb2 as pb
+from tesk.v1 import assignment_service_pb2_grpc as pb_grpc
+from tesk_model.errors import UnavailableError
+from tesk_runtime.rpc.channel import open_channel
+from tesk_runtime.rpc.status import invoke
+
+
+class FakeTaskmaster:
+    """Holds attempts and reports on them."""
+
+    def __init__(self, stub: pb_grpc.AssignmentServiceStub, name: str) -> None:
+        self._stub = stub
+        self._name = name
+        self.held: dict[tuple[str, int], pb.Assignment] = {}
+
+    def sync(self, wait: float = 5.0) -> pb.SyncResponse:
+        """Ask, and take up what is offered."""
+        duration = Duration()
+        duration.FromTimedelta(timedelta(seconds=wait))
+        answer = invoke(
+            self._stub.Sync,
+            pb.SyncRequest(
+                taskmaster_id=self._name,
+                held=[each.attempt for each in self.held.values()],
+                slots=20,
+                wait=duration,
+            ),
+            timeout=timedelta(seconds=wait + 10),
+        )
+        for assignment in answer.run:
+            self.held[_key(assignment.attempt)] = assignment
+        return answer
+
+    def work(self, answer: pb.SyncResponse) -> None:
+        """Finish what was offered and what is to stop."""
+        events: list[pb.TaskEvent] = []
+        for assignment in answer.run:
+            if assignment.release_only:
+                events += self.released(assignment, after=assignment.last_sequence)
+            elif assignment.task.name != "hang":
+                events += self.ended(assignment, pb.OUTCOME_COMPLETE)
+        for stop in answer.stop:
+            assignment = self.held.pop(_key(stop.attempt))
+            if stop.reason == pb.STOP_REASON_CANCELED:
+                events += self.ended(assignment, pb.OUTCOME_CANCELED)
+        self.report(events)
+
+    def ended(
+        self, assignment: pb.Assignment, outcome: "pb.Outcome.ValueType"
+    ) -> list[pb.TaskEvent]:
+        """Return the events of an attempt from its start to its release."""
+        first = assignment.last_sequence
+        now = Timestamp()
+        now.FromDatetime(datetime.now(UTC))
+        return [
+            pb.TaskEvent(
+                attempt=assignment.attempt,
+                sequence=first + 1,
+                time=now,
+                executor_ended=pb.ExecutorEnded(
+                    index=0, start_time=now, end_time=now, stdout="hello\n"
+                ),
+            ),
+            pb.TaskEvent(
+                attempt=assignment.attempt,
+                sequence=first + 2,
+                time=now,
+                finished=pb.Finished(outcome=outcome),
+            ),
+            *self.released(assignment, after=first + 2),
+        ]
+
+    def released(self, assignment: pb.Assignment, *, after: int) -> list[pb.TaskEvent]:
+        """Return the last event of an attempt and let go of it."""
+        self.held.pop(_key(assignment.attempt), None)
+        return [
+            pb.TaskEvent(
+                attempt=assignment.attempt, sequence=after + 1, released=pb.Released()
+            )
+        ]
+
+    def report(self, events: list[pb.TaskEvent]) -> list["pb.EventVerdict.ValueType"]:
+        """Report what happened."""
+        if not events:
+            return []
+        request = pb.ReportRequest(taskmaster_id=self._name, events=events)
+        answer = invoke(self._stub.Report, request, timeout=timedelta(seconds=10))
+        return list(answer.verdicts)
+
+
+def _key(attempt: pb.Attempt) -> tuple[str, int]:
+    return attempt.task_id, attempt.number
+
+
+def main() -> None:
+    """Work until told to exit."""
+    name = os.environ["TESK_TASKMASTER_ID"]
+    lock = Path(os.environ["TESK_HOME"]) / "taskmasters" / f"{name}.lock"
+    file = lock.open("w", encoding="ascii")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    file.write(str(os.getpid()))
+    file.flush()
+    token = Path(os.environ["TESK_GRPC_TOKEN_FILE"]).read_text(encoding="ascii")
+    channel = open_channel(
+        os.environ["TESK_GRPC_SCHEDULER"],
+        token=token.strip(),
+        retried=["tesk.v1.AssignmentService"],
+    )
+    taskmaster = FakeTaskmaster(pb_grpc.AssignmentServiceStub(channel), name)
+    while True:
+        try:
+            answer = taskmaster.sync()
+        except UnavailableError:
+            continue
+        if answer.exit:
+            sys.exit(0)
+        taskmaster.work(answer)
+
+
+if __name__ == "__main__":
+    main()

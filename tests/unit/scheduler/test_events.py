@@ -1,0 +1,259 @@
+"""Whatever taskmasters report, in whatever order, the rules of states hold."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scheduler_tasks import NOON, make_record
+
+from tesk_model.errors import ConflictError
+from tesk_model.names import Attempt
+from tesk_model.states import TRANSITIONS, TaskState
+from tesk_scheduler.domain.accounting import NOTHING, Ledger, UsageChange, charge
+from tesk_scheduler.domain.events import (
+    Effect,
+    ExecutorEnded,
+    ExecutorOutput,
+    ExecutorStarted,
+    Finished,
+    Happening,
+    MetadataAdded,
+    NoteAdded,
+    Outcome,
+    ReasonGiven,
+    Released,
+    Reporter,
+    TaskEvent,
+    Verdict,
+    apply_event,
+)
+from tesk_scheduler.domain.records import ExecutorLogChange, TaskRecord
+from tesk_scheduler.domain.transitions import admitted, canceled
+
+LATER = NOON + timedelta(minutes=1)
+BY = Reporter(taskmaster="tm-1", now=LATER, max_attempts=3)
+RUNS = replace(
+    admitted(make_record(), "tm-1", NOON), state=TaskState.RUNNING, last_sequence=4
+)
+PREPARES = admitted(make_record(), "tm-1", NOON)
+CANCELING = canceled(RUNS, NOON)
+LAST_TRY = replace(RUNS, attempt=3)
+OVER = replace(RUNS, state=TaskState.COMPLETE, ended_at=NOON)
+LOST = replace(RUNS, state=TaskState.QUEUED)
+ENDED = ExecutorEnded(
+    index=0, exit_code=3, started_at=NOON, ended_at=LATER, stdout="out", stderr="err"
+)
+
+
+def applied(record: TaskRecord, happening: Happening) -> Effect:
+    """Apply the next event of the record's attempt."""
+    attempt = Attempt(record.id, record.attempt)
+    event = TaskEvent(attempt, record.last_sequence + 1, LATER, happening)
+    return apply_event(record, event, BY)
+
+
+STATES = {
+    "a reason changes no state": (PREPARES, ReasonGiven("pulling"), "INITIALIZING"),
+    "the first executor starts": (PREPARES, ExecutorStarted(0), "RUNNING"),
+    "what ended has started": (PREPARES, ENDED, "RUNNING"),
+    "what prints has started": (PREPARES, ExecutorOutput(0, "a", ""), "RUNNING"),
+    "the second executor starts": (RUNS, ExecutorStarted(1), "RUNNING"),
+    "success": (RUNS, Finished(Outcome.COMPLETE), "COMPLETE"),
+    "success that skipped its start": (
+        PREPARES,
+        Finished(Outcome.COMPLETE),
+        "COMPLETE",
+    ),
+    "the user's failure": (RUNS, Finished(Outcome.EXECUTOR_ERROR), "EXECUTOR_ERROR"),
+    "our failure": (PREPARES, Finished(Outcome.SYSTEM_ERROR), "SYSTEM_ERROR"),
+    "canceled unasked": (RUNS, Finished(Outcome.CANCELED), "SYSTEM_ERROR"),
+    "lost": (RUNS, Finished(Outcome.LOST), "QUEUED"),
+    "lost while preparing": (PREPARES, Finished(Outcome.LOST), "QUEUED"),
+    "lost for the last time": (LAST_TRY, Finished(Outcome.LOST), "SYSTEM_ERROR"),
+    "canceled": (CANCELING, Finished(Outcome.CANCELED), "CANCELED"),
+    "success after cancel": (CANCELING, Finished(Outcome.COMPLETE), "CANCELED"),
+    "lost after cancel": (CANCELING, Finished(Outcome.LOST), "CANCELED"),
+    "an executor ends after cancel": (CANCELING, ENDED, "CANCELING"),
+    "an executor starts after cancel": (CANCELING, ExecutorStarted(1), "CANCELING"),
+    "released after cancel": (CANCELING, Released(), "CANCELED"),
+    "released while running": (RUNS, Released(), "QUEUED"),
+    "released when over": (OVER, Released(), "COMPLETE"),
+    "released after it was lost": (LOST, Released(), "QUEUED"),
+}
+
+
+@pytest.mark.parametrize(("record", "happening", "want"), STATES.values(), ids=STATES)
+def test_an_event_becomes_a_state(
+    record: TaskRecord, happening: Happening, want: str
+) -> None:
+    effect = applied(record, happening)
+
+    assert effect.verdict is Verdict.APPLIED
+    assert effect.record.state.value == want
+    assert effect.record.last_sequence == record.last_sequence + 1
+
+
+REFUSED = {
+    "another attempt": (replace(RUNS, attempt=2), ReasonGiven("x")),
+    "another taskmaster": (replace(RUNS, taskmaster="tm-2"), ReasonGiven("x")),
+    "a final state": (OVER, Finished(Outcome.SYSTEM_ERROR)),
+    "a note on a final state": (OVER, NoteAdded("x")),
+    "an attempt that was lost": (LOST, ENDED),
+    "a released attempt": (replace(OVER, released=True), Released()),
+}
+
+
+@pytest.mark.parametrize(("record", "happening"), REFUSED.values(), ids=REFUSED)
+def test_an_event_is_refused(record: TaskRecord, happening: Happening) -> None:
+    event = TaskEvent(Attempt(record.id, 1), 9, LATER, happening)
+
+    effect = apply_event(record, event, BY)
+
+    assert effect == Effect(verdict=Verdict.REFUSED, record=record)
+
+
+@pytest.mark.parametrize("sequence", [1, 4])
+def test_an_old_event_changes_nothing(sequence: int) -> None:
+    event = TaskEvent(Attempt(RUNS.id, 1), sequence, LATER, Released())
+
+    assert apply_event(RUNS, event, BY) == Effect(
+        verdict=Verdict.DUPLICATE, record=RUNS
+    )
+
+
+def test_a_repeated_release_is_a_duplicate() -> None:
+    released = applied(OVER, Released()).record
+    event = TaskEvent(Attempt(OVER.id, 1), released.last_sequence, LATER, Released())
+
+    assert apply_event(released, event, BY).verdict is Verdict.DUPLICATE
+
+
+def test_an_ended_executor_has_its_whole_log() -> None:
+    assert applied(RUNS, ENDED).executor == ExecutorLogChange(
+        index=0,
+        started_at=NOON,
+        ended_at=LATER,
+        exit_code=3,
+        stdout="out",
+        stderr="err",
+    )
+
+
+def test_a_lost_attempt_leaves_one_line() -> None:
+    effect = applied(RUNS, Finished(Outcome.LOST, "the node is gone"))
+
+    assert effect.forget
+    assert effect.lines == ("attempt 1 was lost: the node is gone",)
+    assert effect.record.queued_at == LATER
+    assert not effect.record.released
+
+
+def test_giving_up_says_so() -> None:
+    effect = applied(LAST_TRY, Finished(Outcome.LOST, "evicted"))
+
+    assert effect.lines == ("attempt 3 was lost: evicted", "gave up after 3 attempts")
+    assert not effect.forget
+
+
+LINES = {
+    "a note": (RUNS, NoteAdded("a line"), ("a line",)),
+    "why it failed": (RUNS, Finished(Outcome.SYSTEM_ERROR, "no image"), ("no image",)),
+    "no reason, no line": (RUNS, Finished(Outcome.COMPLETE), ()),
+    "metadata is no line": (RUNS, MetadataAdded({"node": "n"}), ()),
+}
+
+
+@pytest.mark.parametrize(("record", "happening", "want"), LINES.values(), ids=LINES)
+def test_lines_of_system_logs(
+    record: TaskRecord, happening: Happening, want: tuple[str, ...]
+) -> None:
+    assert applied(record, happening).lines == want
+
+
+def test_the_end_is_timed_and_has_no_reason() -> None:
+    record = replace(RUNS, reason="running")
+
+    ended = applied(record, Finished(Outcome.COMPLETE)).record
+
+    assert (ended.ended_at, ended.reason) == (LATER, "")
+
+
+def test_an_unreleased_task_is_not_admitted_again() -> None:
+    with pytest.raises(ConflictError, match="not released"):
+        admitted(LOST, "tm-2", LATER)
+
+
+def test_a_new_attempt_starts_from_nothing() -> None:
+    waiting = replace(LOST, released=True, inputs_finished=True)
+
+    record = admitted(waiting, "tm-2", LATER)
+
+    assert record.attempt == 2
+    assert record.taskmaster == "tm-2"
+    assert (record.last_sequence, record.inputs_finished) == (0, False)
+
+
+HAPPENINGS: st.SearchStrategy[Happening] = st.one_of(
+    st.builds(ReasonGiven, st.just("r")),
+    st.builds(NoteAdded, st.just("n")),
+    st.builds(ExecutorStarted, st.integers(0, 2)),
+    st.builds(ExecutorOutput, st.integers(0, 2), st.just("a"), st.just("b")),
+    st.just(ENDED),
+    st.builds(Finished, st.sampled_from(Outcome)),
+    st.just(Released()),
+)
+EVENTS = st.tuples(
+    st.integers(1, 4), st.integers(1, 12), st.sampled_from(["tm-1", "tm-2"]), HAPPENINGS
+)
+STEPS = st.lists(st.one_of(st.sampled_from(["admit", "cancel"]), EVENTS), max_size=60)
+
+
+def stepped(record: TaskRecord, step: object) -> TaskRecord:
+    """Do one thing to a task, if it may be done."""
+    if step == "cancel":
+        return canceled(record, LATER)
+    if step == "admit":
+        waits = record.state is TaskState.QUEUED and record.released
+        return admitted(record, "tm-1", LATER) if waits else record
+    assert isinstance(step, tuple)
+    attempt, sequence, taskmaster, happening = step
+    event = TaskEvent(Attempt(record.id, attempt), sequence, LATER, happening)
+    return apply_event(record, event, replace(BY, taskmaster=taskmaster)).record
+
+
+def reachable(state: TaskState) -> set[TaskState]:
+    """Return where one event may lead: directly, or past RUNNING."""
+    direct = TRANSITIONS[state]
+    past = TRANSITIONS[TaskState.RUNNING] if TaskState.RUNNING in direct else set()
+    return {state} | direct | past
+
+
+@given(STEPS)
+def test_no_history_breaks_the_table(steps: list[object]) -> None:
+    record = make_record()
+    for step in steps:
+        after = stepped(record, step)
+
+        assert after.state in reachable(record.state)
+        assert not record.state.is_final or after.state is record.state
+        assert after.attempt in (record.attempt, record.attempt + 1)
+        assert after.attempt <= BY.max_attempts
+        assert after.state.is_final == (after.ended_at is not None)
+        record = after
+
+
+@given(STEPS)
+def test_counters_agree_with_a_recount(steps: list[object]) -> None:
+    record = make_record(group="genomics")
+    ledger = Ledger()
+    ledger.created(record.owner, record.group)
+    for step in steps:
+        after = stepped(record, step)
+        ledger.changed(record, after)
+        record = after
+
+    want = charge(record.state, record.demand)
+    counted: dict[object, UsageChange] = dict(ledger.changes())
+    assert {counted.get(subject, NOTHING) for subject in record.subjects} == {want}

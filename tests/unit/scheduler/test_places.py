@@ -1,0 +1,79 @@
+"""Attempts go to taskmasters with room, and few of them."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scheduler_tasks import NOON
+
+from tesk_scheduler.domain.fleet import (
+    FleetLimits,
+    Taskmaster,
+    free_slots,
+    plan_places,
+)
+
+
+def limits(taskmasters: int) -> FleetLimits:
+    """Allow so many taskmasters of 2 slots each."""
+    return FleetLimits(
+        taskmasters=taskmasters, tasks_per_taskmaster=2, start_within=timedelta(1)
+    )
+
+
+def member(name: str, *, slots: int = 2, assigned: int = 0, age: int = 0) -> Taskmaster:
+    """Return a taskmaster that lives."""
+    return Taskmaster(
+        id=name,
+        slots=slots,
+        assigned=assigned,
+        lease_until=NOON,
+        seen=True,
+        started_at=NOON - timedelta(seconds=age),
+    )
+
+
+CASES: dict[str, tuple[int, list[Taskmaster], int, list[str | int]]] = {
+    "the first starts a taskmaster": (1, [], 3, [0]),
+    "each is filled before the next": (5, [], 3, [0, 0, 1, 1, 2]),
+    "those who live come first": (3, [member("a", assigned=1)], 2, ["a", 0, 0]),
+    "the oldest first": (
+        2,
+        [member("new", assigned=1), member("old", assigned=1, age=5)],
+        2,
+        ["old", "new"],
+    ),
+    "no more than there may be": (9, [member("a")], 2, ["a", "a", 0, 0]),
+    "draining ones take nothing": (1, [member("a", slots=0)], 1, []),
+    "more assigned than slots": (1, [member("a", slots=1, assigned=2)], 1, []),
+    "nothing to place": (0, [member("a")], 2, []),
+}
+
+
+@pytest.mark.parametrize(("count", "fleet", "most", "want"), CASES.values(), ids=CASES)
+def test_places(
+    count: int, fleet: list[Taskmaster], most: int, want: list[str | int]
+) -> None:
+    assert plan_places(count, fleet, limits(most)) == want
+
+
+FLEETS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=5).map(
+    lambda pairs: [
+        member(f"tm-{number}", slots=slots, assigned=assigned)
+        for number, (slots, assigned) in enumerate(pairs)
+    ]
+)
+
+
+@given(count=st.integers(0, 30), fleet=FLEETS, most=st.integers(1, 6))
+def test_all_room_is_used_and_no_more(
+    count: int, fleet: list[Taskmaster], most: int
+) -> None:
+    places = plan_places(count, fleet, limits(most))
+
+    assert len(places) == min(count, free_slots(fleet, limits(most)))
+    assert all(places.count(each.id) <= each.free for each in fleet)
+    new = {place for place in places if isinstance(place, int)}
+    assert all(places.count(number) <= 2 for number in new)
+    assert not new or len(fleet) + len(new) <= most

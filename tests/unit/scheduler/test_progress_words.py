@@ -1,0 +1,28 @@
+"""Progress reads like a sentence."""
+
+import pytest
+
+from tesk_scheduler.domain.progress import Progress, progress_words, result_words
+
+CASES = {
+    "all known": ((3, 10, 12 * 2**20, 1288490189), "3 of 10 files, 12 MiB of 1.2 GiB"),
+    "totals not known yet": ((3, 0, 512, 0), "3 files, 512 B"),
+}
+
+
+@pytest.mark.parametrize(("numbers", "want"), CASES.values(), ids=CASES)
+def test_progress(numbers: tuple[int, int, int, int], want: str) -> None:
+    files_done, files_total, bytes_done, bytes_total = numbers
+    progress = Progress(
+        files_done=files_done,
+        files_total=files_total,
+        bytes_done=bytes_done,
+        bytes_total=bytes_total,
+    )
+
+    assert progress_words(progress) == want
+
+
+def test_results() -> None:
+    assert result_words(1, 0) == "1 file, 0 B"
+    assert result_words(2, 2**20) == "2 files, 1 MiB"

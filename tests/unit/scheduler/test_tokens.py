@@ -1,0 +1,67 @@
+"""Tokens cannot be made up, and say what they were given for."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tesk_model.errors import InvalidRequestError
+from tesk_model.names import Attempt
+from tesk_model.states import TaskState
+from tesk_model.task import TaskId
+from tesk_scheduler.domain.records import TaskQuery
+from tesk_scheduler.domain.tokens import (
+    is_transfer_token,
+    page_token,
+    parse_page_token,
+    transfer_token,
+)
+
+QUERY = TaskQuery(owner="alice", limit=10, tags=(("a", "1"), ("b", "")))
+ATTEMPT = Attempt(TaskId("t-1"), 1)
+
+
+@given(st.integers(0, 2**63 - 1))
+def test_a_page_token_says_where_the_page_begins(last: int) -> None:
+    assert parse_page_token("secret", QUERY, page_token("secret", QUERY, last)) == last
+
+
+def test_the_order_of_tags_and_the_page_size_do_not_matter() -> None:
+    same = TaskQuery(owner="alice", limit=3, tags=(("b", ""), ("a", "1")))
+
+    assert parse_page_token("secret", same, page_token("secret", QUERY, 7)) == 7
+
+
+WRONG = {
+    "another owner": ("secret", TaskQuery(owner="bob", limit=10, tags=QUERY.tags)),
+    "an admin": ("secret", TaskQuery(owner=None, limit=10, tags=QUERY.tags)),
+    "other tags": ("secret", TaskQuery(owner="alice", limit=10)),
+    "another state": (
+        "secret",
+        TaskQuery(owner="alice", limit=10, tags=QUERY.tags, state=TaskState.QUEUED),
+    ),
+    "another service": ("other", QUERY),
+}
+
+
+@pytest.mark.parametrize(("secret", "query"), WRONG.values(), ids=WRONG)
+def test_a_page_token_is_good_for_its_list_alone(secret: str, query: TaskQuery) -> None:
+    token = page_token("secret", QUERY, 7)
+
+    with pytest.raises(InvalidRequestError, match="page_token"):
+        parse_page_token(secret, query, token)
+
+
+@given(st.text())
+def test_what_was_never_issued_is_refused(token: str) -> None:
+    with pytest.raises(InvalidRequestError, match="page_token"):
+        parse_page_token("secret", QUERY, token)
+
+
+def test_a_transfer_token_is_good_for_its_attempt_alone() -> None:
+    token = transfer_token("secret", ATTEMPT)
+
+    assert is_transfer_token("secret", ATTEMPT, token)
+    assert not is_transfer_token("secret", Attempt(TaskId("t-1"), 2), token)
+    assert not is_transfer_token("secret", Attempt(TaskId("t-2"), 1), token)
+    assert not is_transfer_token("secret", ATTEMPT, token + "ä")
+    assert not is_transfer_token("other", ATTEMPT, token)
