@@ -44,6 +44,7 @@ WANTS = {
     "executors-share-volume": Want("apple\npear\n"),
     "environment": Want("hello wörld|one\ntwo||$(HOME) stays|"),
     "redirects": Want(
+        printed="1\n2\n3\n",  # the logs keep what a file gets
         files={
             f"{OUT}/redirects/sorted": "1\n2\n3\n",
             f"{OUT}/redirects/errors": "",

@@ -165,7 +165,8 @@ def _is_ready(url: str) -> bool:
 
 def _obituary(service: Service, what: str, code: int) -> str:
     cause = f"signal {-code}" if code < 0 else f"exit code {code}"
-    words = service.last_words()
+    # Who was killed from outside had nothing to say about it.
+    words = "" if code < 0 else service.last_words()
     line = f"the {service.name} {what} ({cause})"
     if words:
         line += f": {words}"

@@ -1,0 +1,186 @@
+"""``tesk serve`` and ``tesk run`` as people use them, with the real services."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from builders import make_task_json
+from serving import TESK, Serving, end_leftovers, serving
+from stack import eventually
+
+HELLO = json.dumps(make_task_json())
+LONG = json.dumps(
+    make_task_json(executors=[{"image": "busybox", "command": ["sleep", "600"]}])
+)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Serving]:
+    made = serving(tmp_path)
+    yield made
+    end_leftovers(made)
+
+
+def end(process: subprocess.Popen[str], number: int = signal.SIGINT) -> int:
+    process.send_signal(number)
+    return process.wait(60)
+
+
+def said(place: Serving) -> str:
+    return (place.folder / "serve.log").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_says_where_it_is_and_ends_when_told(
+    place: Serving, number: int
+) -> None:
+    process = place.start()
+    info = httpx.get(f"{place.url}/ga4gh/tes/v1/service-info").json()
+    created = place.tesk("task", "create", "-", stdin=HELLO)
+
+    code = end(process, number)
+
+    assert code == 0
+    assert created.returncode == 0
+    assert f"{place.folder.as_uri()}/" in info["storage"]
+    for word in ("TESK is ready", str(place.home), "TESK_FILE_ROOTS", "Ctrl-C"):
+        assert word in said(place)
+    assert not (place.home / "serve.json").exists()
+
+
+def test_tasks_that_do_not_end_are_named_at_the_end_and_taken_up_again(
+    place: Serving,
+) -> None:
+    process = place.start()
+    task_id = place.tesk("task", "create", "-", stdin=LONG).stdout.strip()
+    eventually(lambda: _state(place, task_id) == "RUNNING", what="RUNNING")
+
+    end(process)
+
+    assert f"1 task did not end yet: {task_id}" in said(place)
+    process = place.start()
+    assert place.tesk("task", "cancel", task_id).returncode == 0
+    assert place.tesk("task", "wait", task_id).stdout == f"{task_id} CANCELED\n"
+    end(process)
+
+
+def test_what_was_accepted_survives_a_supervisor_that_is_killed(
+    place: Serving,
+) -> None:
+    process = place.start()
+    task_id = place.tesk("task", "create", "-", stdin=HELLO).stdout.strip()
+
+    end(process, signal.SIGKILL)
+
+    process = place.start()
+    assert place.tesk("task", "wait", task_id).stdout == f"{task_id} COMPLETE\n"
+    end(process)
+
+
+def test_a_second_server_is_told_of_the_first(place: Serving) -> None:
+    process = place.start()
+
+    second = place.tesk("serve")
+
+    assert second.returncode == 2
+    assert second.stderr.startswith("tesk: a server runs on the state folder")
+    assert place.url in second.stderr
+    end(process)
+
+
+REFUSED = {
+    "a sandbox for other machines": ({"HOST": "0.0.0.0"}, 3, "HOST=0.0.0.0 would let"),
+    "a setting that is none": ({"PORT": "many"}, 2, "api.port (PORT): "),
+    "a quota that is none": ({"TESK_QUOTA_CAPACITY": "1"}, 3, "TESK_QUOTA_CAPACITY"),
+    "a state folder that is a file": ({"TESK_HOME": "/dev/null"}, 3, "set TESK_HOME"),
+}
+
+
+@pytest.mark.parametrize(
+    ("environ", "code", "want"), REFUSED.values(), ids=list(REFUSED)
+)
+def test_a_server_that_cannot_start_says_why_in_a_line(
+    place: Serving, environ: dict[str, str], code: int, want: str
+) -> None:
+    broken = Serving(place.folder, {**place.environ, **environ})
+
+    result = broken.tesk("serve")
+
+    line = result.stderr.splitlines()[-1]
+    assert result.returncode == code
+    assert line.startswith("tesk: ")
+    assert want in line
+
+
+def test_run_without_a_server_brings_its_own(place: Serving) -> None:
+    result = place.tesk("run", "-", stdin=HELLO)
+
+    assert result.returncode == 0, result.stderr
+    assert "own server: http://127.0.0.1:" in result.stderr
+    assert "executor 0: exit code 0" in result.stdout
+    assert "hello" in result.stdout
+
+
+def test_run_of_a_failing_task_ends_as_the_task(place: Serving) -> None:
+    failing = make_task_json(
+        executors=[{"image": "busybox", "command": ["sh", "-c", "exit 42"]}]
+    )
+
+    result = place.tesk("run", "-", stdin=json.dumps(failing))
+
+    assert result.returncode == 42, result.stderr
+    assert "EXECUTOR_ERROR" in result.stdout
+
+
+def test_an_interrupted_run_cancels_what_nobody_would_look_after(
+    place: Serving,
+) -> None:
+    (place.folder / "long.json").write_text(LONG)
+    with (place.folder / "run.log").open("w") as log:
+        process = subprocess.Popen(
+            [*TESK, "run", "long.json"],
+            cwd=place.folder,
+            env=place.environ,
+            stdout=log,
+            stderr=log,
+            text=True,
+        )
+
+    def text() -> str:
+        return (place.folder / "run.log").read_text()
+
+    eventually(lambda: "RUNNING" in text(), what="RUNNING")
+    code = end(process)
+
+    assert code == 130, text()
+    assert text().splitlines()[-1] == "CANCELED"
+
+
+def test_another_server_is_reached_by_any_of_its_addresses(place: Serving) -> None:
+    process = place.start()
+    elsewhere = Serving(
+        place.folder, {**place.environ, "TESK_HOME": str(place.folder / "other")}
+    )
+
+    codes = [
+        elsewhere.tesk("task", "list", "--server", place.url + base).returncode
+        for base in ("", "/", "/v1", "/ga4gh/tes/v1")
+    ]
+    missing = elsewhere.tesk("task", "get", "nope", "--server", place.url)
+    away = elsewhere.tesk("task", "list", "--server", "http://127.0.0.1:1")
+
+    assert codes == [0, 0, 0, 0]
+    assert (missing.returncode, away.returncode) == (4, 3)
+    assert missing.stderr == "tesk: no task nope\n"
+    assert len(away.stderr.splitlines()) == 1
+    end(process)
+
+
+def _state(place: Serving, task_id: str) -> str:
+    text = place.tesk("task", "get", task_id, "--view", "MINIMAL").stdout
+    return str(json.loads(text)["state"]) if text else ""
