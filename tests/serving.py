@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stack import eventually, find_processes, free_port
@@ -20,6 +20,7 @@ class Serving:
 
     folder: Path
     environ: Mapping[str, str]
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def home(self) -> Path:
@@ -55,9 +56,13 @@ class Serving:
                 text=True,
             )
 
+        self.started.append(process)
+
         def ready() -> bool:
             assert process.poll() is None, (self.folder / "serve.log").read_text()
-            return (self.home / "serve.json").exists()
+            announced = self.home / "serve.json"
+            # One that was killed has left its own.
+            return announced.exists() and f": {process.pid}}}" in announced.read_text()
 
         eventually(ready, what="tesk serve")
         return process
@@ -94,7 +99,10 @@ def served(
 
 
 def end_leftovers(place: Serving) -> None:
-    """End what outlives a server on purpose: taskmasters and what they run."""
+    """End servers, and what outlives them: taskmasters and what they run."""
+    for process in place.started:
+        process.kill()
+        process.wait()
     for pid in find_processes("", place.home):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, 9)

@@ -19,7 +19,7 @@ import pytest
 from stack import eventually, free_port
 from tesk_cli.domain.restarts import RestartPolicy
 from tesk_cli.serve.errors import HomeInUseError, ServeError
-from tesk_cli.serve.home import StateHome
+from tesk_cli.serve.home import RunningServer, StateHome
 from tesk_cli.serve.plan import ServerPlan
 from tesk_cli.serve.supervisor import Supervisor
 
@@ -239,6 +239,20 @@ def test_services_end_with_a_supervisor_that_was_killed(server: Server) -> None:
     assert StateHome(server.home).running() is None
     with server.running():
         assert server.answers()
+
+
+def test_a_server_that_starts_is_not_taken_for_one_that_was_killed(
+    server: Server,
+) -> None:
+    home = StateHome(server.home)
+    home.prepare()
+    home.announce(RunningServer(url="http://127.0.0.1:1", pid=1))
+    (server.home / "api.broken").touch()
+
+    with pytest.raises(ServeError):
+        server.supervisor().start(threading.Event())
+
+    assert not (server.home / "serve.json").exists()
 
 
 def test_the_next_server_waits_for_services_that_still_end(server: Server) -> None:

@@ -59,6 +59,8 @@ class Supervisor:
         home.prepare()
         home.acquire()
         self._home = home
+        # A server that was killed has left its announcement.
+        home.withdraw()
         try:
             port = reserve_port(self.plan.host, self.plan.port)
             self.url = url_of(self.plan.host, port)
