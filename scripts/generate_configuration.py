@@ -95,7 +95,7 @@ def _section(name: str, about: str, entries: list[Field], readers: list[str]) ->
 def _row(entry: Field) -> str:
     default = "required" if entry.required else _value(entry.default)
     meaning = " ".join(entry.description.split()).replace("|", "\\|")
-    if entry.separator:
+    if entry.separator and f"`{entry.separator}`" not in meaning:
         meaning += f" In the variable, separated by `{entry.separator}`."
     elif entry.structured:
         meaning += " The variable holds YAML."
