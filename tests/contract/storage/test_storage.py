@@ -82,6 +82,16 @@ def test_reading_may_begin_anywhere(place: Place) -> None:
     assert place.get(url, offset=4) == b"456789"
 
 
+def test_a_file_may_be_left_before_its_end(place: Place) -> None:
+    url = join(place.url, "a")
+    place.put(url, bytes(4_000_000))
+
+    with place.storage.open(url) as reader:
+        assert len(reader.read(10)) == 10
+
+    assert len(place.get(url)) == 4_000_000
+
+
 def test_nothing_is_there_at_first(place: Place) -> None:
     assert place.storage.stat(join(place.url, "none")) is None
 

@@ -43,6 +43,7 @@ def main() -> NoReturn:
     try:
         config = settings.load(Settings, os.environ)
         logs.configure("filer", config.log)
+        _quieten()
         token = read_token(
             config.filer.token_file, "filer.token_file (TESK_FILER_TOKEN_FILE)"
         )
@@ -178,6 +179,19 @@ def _check(filer: FilerSettings) -> None:
     if not Path(filer.volume).is_dir() or not filer.volume:
         message = f"filer.volume (TESK_FILER_VOLUME): {filer.volume} is not a folder"
         raise ValueError(message)
+
+
+def _quieten() -> None:
+    """Keep the libraries' logs, which hold signed urls and keys, out of ours."""
+    for name in (
+        "boto3",
+        "botocore",
+        "requests",
+        "s3transfer",
+        "smart_open",
+        "urllib3",
+    ):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _pass_on(stop: threading.Event, halt: threading.Event) -> None:

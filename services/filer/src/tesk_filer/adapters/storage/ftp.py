@@ -92,7 +92,12 @@ class FtpStorage:
             except ftplib.error_perm as error:
                 raise _refusal(connection, location.path, error) from error
             with data:
-                yield _Download(connection, data, announced if size is None else size)
+                download = _Download(
+                    connection, data, announced if size is None else size
+                )
+                yield download
+            if not download.ended:
+                connection.close()  # what it still sends would confuse the next
 
     def write(self, url: str, source: Source, advance: Advance) -> None:
         """See ``Storage``; a hidden file is renamed when it is complete."""
@@ -142,13 +147,13 @@ class _Download:
         self._connection = connection
         self._data = data
         self.size = size
-        self._ended = False
+        self.ended = False
 
     def read(self, size: int) -> bytes:
         with explained():
-            received = b"" if self._ended else self._data.recv(min(size, _CHUNK))
-            if not received and not self._ended:
-                self._ended = True
+            received = b"" if self.ended else self._data.recv(min(size, _CHUNK))
+            if not received and not self.ended:
+                self.ended = True
                 self._data.close()
                 self._connection.voidresp()  # the server says whether that was all
             return received

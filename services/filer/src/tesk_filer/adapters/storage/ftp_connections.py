@@ -59,8 +59,9 @@ class FtpConnections:
         except BaseException:
             connection.close()
             raise
-        with self._lock:
-            self._idle[account].append(connection)
+        if connection.sock is not None:  # else the borrower has closed it
+            with self._lock:
+                self._idle[account].append(connection)
 
     def close(self) -> None:
         """Close the idle ones."""

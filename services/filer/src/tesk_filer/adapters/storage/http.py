@@ -54,6 +54,7 @@ _NO_HEAD = frozenset(
     }
 )
 _MAX_HOPS = 5
+_LONGEST_WAIT = timedelta(minutes=10)  # whatever a server asks for
 
 
 class HttpStorage:
@@ -150,7 +151,9 @@ class HttpStorage:
         except StorageError:
             return
         answer.close()
-        there = _length(answer) if answer.ok else None
+        # What is shown encoded has another length than what was sent.
+        is_plain = answer.ok and not answer.headers.get("Content-Encoding")
+        there = _length(answer) if is_plain else None
         if there is not None and there != size:
             message = f"the server was sent {size} bytes and now has {there}"
             raise StorageError(message, transient=True)
@@ -249,9 +252,7 @@ def _credentials(url: str) -> tuple[str | None, str | None]:
 
 def _length(answer: Any) -> int | None:
     text = answer.headers.get("Content-Length", "")
-    if not text.isdecimal() or answer.headers.get("Content-Encoding"):
-        return None
-    return int(text)
+    return int(text) if text.isdecimal() else None
 
 
 def _check(answer: Any) -> None:
@@ -280,12 +281,12 @@ def _refusal(answer: Any) -> StorageError:
 
 def _retry_after(text: str) -> timedelta | None:
     if text.isdecimal():
-        return timedelta(seconds=min(int(text), 3600))
+        return min(timedelta(seconds=int(text[:9])), _LONGEST_WAIT)
     try:
         delay = parsedate_to_datetime(text) - datetime.now(UTC)
     except (TypeError, ValueError):
         return None
-    return max(timedelta(), min(delay, timedelta(hours=1)))
+    return max(timedelta(), min(delay, _LONGEST_WAIT))
 
 
 def _explain(error: BaseException) -> StorageError:
