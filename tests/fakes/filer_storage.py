@@ -21,14 +21,16 @@ from tesk_filer.ports import (
 _PAGE = 2  # entries; small, so that every listing has several
 
 
-class _Reader:
+class MemoryReader:
+    """Gives bytes, and may announce more or fewer than come."""
+
     executable = False
     descriptor = None
 
-    def __init__(self, content: bytes, announced: int, offset: int) -> None:
-        self.size = announced
+    def __init__(self, content: bytes, announced: int | None = None) -> None:
+        self.size = len(content) if announced is None else announced
         self.etag = str(hash(content))
-        self._stream = BytesIO(content[offset:])
+        self._stream = BytesIO(content)
 
     def read(self, size: int) -> bytes:
         return self._stream.read(size)
@@ -78,14 +80,14 @@ class MemoryStorage:
         )
 
     @contextmanager
-    def open(self, url: str, *, offset: int = 0) -> Iterator[_Reader]:
+    def open(self, url: str, *, offset: int = 0) -> Iterator[MemoryReader]:
         self._begin("open", url)
         if url not in self.files:
             raise StorageError("does not exist")
         content = self.files[url]
         cuts = self.cuts.get(url, [])
         sent = content[: cuts.pop(0)] if cuts else content
-        yield _Reader(sent, len(content), offset)
+        yield MemoryReader(sent[offset:], len(content))
 
     def write(self, url: str, source: Source, advance: Advance) -> None:
         self._begin("write", url)

@@ -53,7 +53,8 @@ class S3Service:
 def s3_server(*buckets: str) -> Iterator[S3Service]:
     """Serve empty ``buckets`` until the end of the block.
 
-    Moto keeps its objects for the process: one server at a time.
+    All servers of a process share moto's one memory: give buckets of different
+    suites different names.
     """
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -66,8 +67,8 @@ def s3_server(*buckets: str) -> Iterator[S3Service]:
             client.create_bucket(Bucket=bucket)
         yield service
     finally:
-        for left in client.list_buckets().get("Buckets", []):
-            _empty(client, left["Name"])
+        for bucket in buckets:
+            _empty(client, bucket)
         client.close()
         server.stop()
 

@@ -78,11 +78,11 @@ def test_there_and_back_by_ftp(record: TransferRecord, filer: FilerRun) -> None:
 
 
 def test_there_and_back_by_s3(record: TransferRecord, filer: FilerRun) -> None:
-    with s3_server("bucket") as service:
+    with s3_server("transfers") as service:
         round_trip(
             record,
             FilerRun(filer.folder, environ=service.environ),
-            "s3://bucket/below",
+            "s3://transfers/below",
         )
 
 
@@ -267,3 +267,40 @@ def test_a_bad_setting_is_named(
 
     assert code == 78
     assert want in log
+
+
+def test_without_credentials_the_error_says_where_to_set_them(
+    record: TransferRecord, filer: FilerRun
+) -> None:
+    record.inputs = (Input(path="/a", url="s3://transfers/a"),)
+    nobody = FilerRun(filer.folder, environ={"AWS_EC2_METADATA_DISABLED": "true"})
+
+    code, _ = nobody.run(record, "inputs")
+
+    assert code == 65
+    assert (
+        "inputs[0] (/a): s3://transfers/a: no credentials for S3"
+        in record.verdict.error
+    )
+
+
+def test_public_buckets_need_no_credentials(
+    record: TransferRecord, filer: FilerRun
+) -> None:
+    with s3_server("transfers") as service:
+        client = service.client()
+        client.put_object(
+            Bucket="transfers", Key="a", Body=b"public", ACL="public-read"
+        )
+        client.close()
+        record.inputs = (Input(path="/a", url="s3://transfers/a"),)
+        anybody = FilerRun(
+            filer.folder,
+            environ={
+                "TESK_FILER_S3_ENDPOINT": service.endpoint,
+                "TESK_FILER_S3_ANONYMOUS": "true",
+            },
+        )
+
+        assert anybody.run(record, "inputs")[0] == 0
+        assert (filer.volume / "a").read_bytes() == b"public"

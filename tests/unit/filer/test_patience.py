@@ -1,0 +1,117 @@
+import threading
+from datetime import timedelta
+
+import pytest
+
+from tesk_filer.ports import HaltedError, StorageError
+from tesk_filer.usecases.crew import Crew, Failure
+from tesk_filer.usecases.patience import Patience
+
+
+class Flaky:
+    """Fails a number of times, then succeeds."""
+
+    def __init__(self, *errors: StorageError) -> None:
+        self._errors = list(errors)
+        self.calls = 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        if self._errors:
+            raise self._errors.pop(0)
+        return "done"
+
+
+def patience(halt: threading.Event | None = None, **overrides: int) -> Patience:
+    return Patience(
+        tries=overrides.get("tries", 3),
+        backoff=timedelta(),
+        longest=timedelta(),
+        halt=halt or threading.Event(),
+    )
+
+
+def passing(retry_after: timedelta | None = None) -> StorageError:
+    return StorageError("busy", transient=True, retry_after=retry_after)
+
+
+def test_what_passes_is_tried_until_it_succeeds() -> None:
+    call = Flaky(passing(), passing())
+
+    assert patience()(call) == "done"
+    assert call.calls == 3
+
+
+def test_tries_are_counted() -> None:
+    call = Flaky(*[passing() for _ in range(9)])
+
+    with pytest.raises(StorageError, match="busy"):
+        patience(tries=4)(call)
+
+    assert call.calls == 4
+
+
+def test_what_stays_is_tried_once() -> None:
+    call = Flaky(StorageError("access denied"))
+
+    with pytest.raises(StorageError, match="access denied"):
+        patience()(call)
+
+    assert call.calls == 1
+
+
+def test_a_halt_ends_the_longest_wait() -> None:
+    halt = threading.Event()
+    halt.set()
+
+    with pytest.raises(HaltedError):
+        patience(halt)(Flaky(passing(timedelta(hours=1))))
+
+
+def test_a_bug_in_one_file_is_a_failure_that_may_pass() -> None:
+    crew = Crew(2, threading.Event(), stops_at_failure=False)
+
+    crew.submit("inputs[0] (/a)", lambda: 1 / 0)  # type: ignore[arg-type]  # the bug
+    crew.drain()
+    crew.close()
+
+    assert crew.failures == (
+        Failure("inputs[0] (/a): internal error of the filer", transient=True),
+    )
+
+
+def test_no_more_work_runs_at_once_than_there_are_threads() -> None:
+    crew = Crew(2, threading.Event(), stops_at_failure=False)
+    running: list[int] = []
+    most: list[int] = []
+    lock = threading.Lock()
+
+    def work() -> None:
+        with lock:
+            running.append(1)
+            most.append(len(running))
+        with lock:
+            running.pop()
+
+    for number in range(50):
+        crew.submit(str(number), work)
+    crew.drain()
+    crew.close()
+
+    assert len(most) == 50
+    assert max(most) <= 2
+
+
+def test_after_a_failure_nothing_new_begins() -> None:
+    halt = threading.Event()
+    crew = Crew(1, halt, stops_at_failure=True)
+
+    def fail() -> None:
+        raise StorageError("gone")
+
+    crew.call("inputs[0]", fail)
+
+    with pytest.raises(HaltedError):
+        crew.submit("inputs[1]", fail)
+    crew.close()
+    assert crew.failures == (Failure("inputs[0]: gone", transient=False),)
