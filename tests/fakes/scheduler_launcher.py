@@ -15,7 +15,7 @@ class FakeLauncher:
         self.refusal = ""
         self._living: set[str] = set()
         self._ends: dict[str, str] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
 
     def launch(self, taskmaster_id: str) -> None:
         if self.refusal:
@@ -24,6 +24,7 @@ class FakeLauncher:
             if taskmaster_id not in self._living:
                 self._living.add(taskmaster_id)
                 self.launched.append(taskmaster_id)
+                self._lock.notify_all()
 
     def living(self) -> Collection[str]:
         with self._lock:
@@ -45,3 +46,9 @@ class FakeLauncher:
         with self._lock:
             self._living.discard(taskmaster_id)
             self._ends[taskmaster_id] = f"it ended with exit code {code}"
+
+    def wait_for(self, number: int) -> str:
+        """Wait until so many were launched; return the last of them."""
+        with self._lock:
+            assert self._lock.wait_for(lambda: len(self.launched) >= number, 10)
+            return self.launched[number - 1]

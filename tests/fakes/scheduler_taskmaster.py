@@ -23,8 +23,11 @@ from tesk_runtime.rpc.status import invoke
 class FakeTaskmaster:
     """Holds attempts and reports on them."""
 
-    def __init__(self, stub: pb_grpc.AssignmentServiceStub, name: str) -> None:
+    def __init__(
+        self, stub: pb_grpc.AssignmentServiceStub, name: str, *, slots: int = 2
+    ) -> None:
         self._stub = stub
+        self._slots = slots
         self._name = name
         self.held: dict[tuple[str, int], pb.Assignment] = {}
 
@@ -32,19 +35,20 @@ class FakeTaskmaster:
         """Ask, and take up what is offered."""
         duration = Duration()
         duration.FromTimedelta(timedelta(seconds=wait))
-        answer = invoke(
-            self._stub.Sync,
-            pb.SyncRequest(
-                taskmaster_id=self._name,
-                held=[each.attempt for each in self.held.values()],
-                slots=20,
-                wait=duration,
-            ),
-            timeout=timedelta(seconds=wait + 10),
+        request = pb.SyncRequest(
+            taskmaster_id=self._name,
+            held=[each.attempt for each in self.held.values()],
+            slots=self._slots,
+            wait=duration,
         )
+        answer = self.call(request)
         for assignment in answer.run:
             self.held[_key(assignment.attempt)] = assignment
         return answer
+
+    def call(self, request: pb.SyncRequest) -> pb.SyncResponse:
+        """Send a request as it is."""
+        return invoke(self._stub.Sync, request, timeout=timedelta(seconds=40))
 
     def work(self, answer: pb.SyncResponse) -> None:
         """Finish what was offered and what is to stop."""
@@ -121,7 +125,7 @@ def main() -> None:
         token=token.strip(),
         retried=["tesk.v1.AssignmentService"],
     )
-    taskmaster = FakeTaskmaster(pb_grpc.AssignmentServiceStub(channel), name)
+    taskmaster = FakeTaskmaster(pb_grpc.AssignmentServiceStub(channel), name, slots=20)
     while True:
         try:
             answer = taskmaster.sync()

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from scheduler_tasks import NOON, make_new_task
 
+from scheduler_tasks import NOON, make_new_task
 from tesk_model.errors import ConflictError
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.fleet import Taskmaster

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from scheduler_tasks import NOON, make_new_task
 
+from scheduler_tasks import NOON, make_new_task
 from tesk_model.errors import ConflictError, TeskError
 from tesk_model.states import TaskState
 from tesk_model.task import OutputFileLog, TaskId

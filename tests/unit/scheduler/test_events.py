@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scheduler_tasks import NOON, make_record
 
+from scheduler_tasks import NOON, make_record
 from tesk_model.errors import ConflictError
 from tesk_model.names import Attempt
 from tesk_model.states import TRANSITIONS, TaskState

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scheduler_tasks import NOON
 
+from scheduler_tasks import NOON
 from tesk_scheduler.domain.fleet import (
     FleetLimits,
     Taskmaster,

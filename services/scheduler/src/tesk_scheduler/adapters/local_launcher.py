@@ -80,7 +80,7 @@ class LocalLauncher:
             process = self._living.get(taskmaster_id)
         if process is not None:
             process.kill()
-            process.wait()
+            self._ends[taskmaster_id] = process.wait()
         path = self._path(taskmaster_id)
         if not path.exists():
             return

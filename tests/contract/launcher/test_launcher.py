@@ -1,0 +1,152 @@
+"""Launchers start, know and end taskmasters alike."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.scheduler_launcher import FakeLauncher
+from tesk_scheduler.adapters.local_launcher import LocalLauncher
+from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
+
+# Takes its lock, says so by its pid, and stays.
+STAYS = """
+import fcntl, os, signal
+file = open(os.environ["FOLDER"] + "/" + os.environ["TESK_TASKMASTER_ID"] + ".lock", "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+file.write(str(os.getpid()))
+file.flush()
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+def local(
+    folder: Path, changed: threading.Event, program: str = STAYS
+) -> LocalLauncher:
+    """Return a launcher of a small program instead of a taskmaster."""
+    return LocalLauncher(
+        folder,
+        environment={"FOLDER": str(folder)},
+        changed=changed.set,
+        command=[sys.executable, "-c", program],
+    )
+
+
+@pytest.fixture(params=["fake", "local"])
+def launcher(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[TaskmasterLauncher]:
+    """Return a launcher; end what it started."""
+    launcher: TaskmasterLauncher = (
+        FakeLauncher()
+        if request.param == "fake"
+        else local(tmp_path, threading.Event())
+    )
+    yield launcher
+    for name in launcher.living():
+        launcher.kill(name)
+
+
+def test_what_was_launched_lives(launcher: TaskmasterLauncher) -> None:
+    launcher.launch("tm-1")
+    launcher.launch("tm-2")
+
+    assert set(launcher.living()) == {"tm-1", "tm-2"}
+
+
+def test_launching_twice_is_launching_once(launcher: TaskmasterLauncher) -> None:
+    launcher.launch("tm-1")
+    launcher.launch("tm-1")
+    launcher.kill("tm-1")
+
+    assert set(launcher.living()) == set()
+
+
+def test_what_was_killed_is_gone(launcher: TaskmasterLauncher) -> None:
+    launcher.launch("tm-1")
+
+    launcher.kill("tm-1")
+
+    assert set(launcher.living()) == set()
+
+
+def test_killing_what_is_gone_does_nothing(launcher: TaskmasterLauncher) -> None:
+    launcher.kill("tm-1")
+
+    assert set(launcher.living()) == set()
+    assert launcher.last_words("tm-1") == ""
+
+
+def test_a_death_is_noticed_at_once(tmp_path: Path) -> None:
+    changed = threading.Event()
+    launcher = local(tmp_path, changed, "raise SystemExit(3)")
+
+    launcher.launch("tm-1")
+
+    assert changed.wait(10)
+    assert set(launcher.living()) == set()
+    assert launcher.last_words("tm-1") == "it ended with exit code 3"
+
+
+def test_what_cannot_be_started_is_an_error(tmp_path: Path) -> None:
+    launcher = LocalLauncher(
+        tmp_path,
+        environment={},
+        changed=lambda: None,
+        command=[str(tmp_path / "missing")],
+    )
+
+    with pytest.raises(LaunchError, match="No such file"):
+        launcher.launch("tm-1")
+
+    assert set(launcher.living()) == set()
+
+
+@pytest.fixture
+def orphan(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start a taskmaster that no launcher knows, as if its scheduler was killed."""
+    environment = {"FOLDER": str(tmp_path), "TESK_TASKMASTER_ID": "tm-1"}
+    with subprocess.Popen(
+        [sys.executable, "-c", STAYS], env=environment, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        yield process
+        process.kill()
+
+
+def test_a_successor_adopts_and_can_end_what_lives(
+    tmp_path: Path, orphan: "subprocess.Popen[bytes]"
+) -> None:
+    changed = threading.Event()
+    successor = local(tmp_path, changed)
+    adopted = set(successor.living())
+
+    successor.kill("tm-1")
+
+    assert adopted == {"tm-1"}
+    assert orphan.wait() == -9
+    assert changed.wait(10)
+    assert set(successor.living()) == set()
+
+
+def test_the_death_of_an_adopted_one_is_noticed(
+    tmp_path: Path, orphan: "subprocess.Popen[bytes]"
+) -> None:
+    changed = threading.Event()
+    successor = local(tmp_path, changed)
+
+    orphan.kill()
+
+    assert changed.wait(10)
+    assert set(successor.living()) == set()
+
+
+def test_a_lock_that_nobody_holds_is_no_taskmaster(tmp_path: Path) -> None:
+    (tmp_path / "tm-1.lock").write_text("1", encoding="ascii")
+
+    assert set(local(tmp_path, threading.Event()).living()) == set()

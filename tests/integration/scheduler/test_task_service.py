@@ -1,0 +1,194 @@
+"""Creating, reading, listing and canceling over gRPC."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from scheduler_rig import ALICE, SECONDS, Rig, create_request
+from tesk.v1 import task_pb2, task_service_pb2
+from tesk_model.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    ResourceExhaustedError,
+)
+from tesk_runtime.rpc.status import error_from_status, invoke
+
+BOB = task_service_pb2.Caller(user="bob")
+ADMIN = task_service_pb2.Caller(user="root", admin=True)
+BIG = task_pb2.Resources(cpu_cores=5)
+
+
+def test_a_task_is_shown_as_it_was_sent(rig: Rig) -> None:
+    (task_id,) = rig.create(
+        name="md5",
+        tags={"a": "", "b": "ä"},
+        id="mine",
+        state=task_pb2.TASK_STATE_COMPLETE,
+        reason="mine",
+        logs=[task_pb2.TaskLog()],
+        warnings=("dropped: cpuCores",),
+        resources=BIG.__class__(cpu_cores=4, disk_gb=0),
+    )
+
+    task = rig.get(task_id)
+
+    assert task.id == task_id != "mine"
+    assert task.name == "md5"
+    assert dict(task.tags) == {"a": "", "b": "ä"}
+    assert task.resources == task_pb2.Resources(cpu_cores=4, disk_gb=0)
+    assert task.creation_time.seconds > 0
+    assert not task.HasField("description")
+
+
+def test_each_of_a_batch_is_judged_for_itself(rig: Rig) -> None:
+    batch = task_service_pb2.BatchCreateTasksRequest(
+        requests=[create_request(), create_request(resources=BIG), create_request()]
+    )
+
+    good, bad, also = invoke(rig.tasks.BatchCreateTasks, batch, timeout=SECONDS).results
+
+    error = error_from_status(bad.error)
+    assert isinstance(error, InvalidRequestError)
+    assert [violation.path for violation in error.violations] == ["resources.cpu_cores"]
+    assert good.task_id != also.task_id
+    assert rig.get(also.task_id).id == also.task_id
+
+
+def test_too_many_in_a_batch_create_nothing(rig: Rig) -> None:
+    with pytest.raises(InvalidRequestError, match="256"):
+        rig.create_all([create_request()] * 257)
+
+    assert rig.store.usage_of_all() == {}
+
+
+def test_the_same_key_creates_one_task(rig: Rig) -> None:
+    first = rig.create(key="k")
+    again = rig.create_all([create_request(key="k"), create_request(key="k")])
+    other = rig.create(key="k", caller=BOB)
+
+    assert again == first * 2
+    assert other != first
+
+
+def test_a_key_has_a_longest_length(rig: Rig) -> None:
+    assert rig.create(key="k" * 128)
+    with pytest.raises(InvalidRequestError, match="idempotency_key"):
+        rig.create(key="k" * 129)
+
+
+def test_too_many_queued_are_refused_for_now(rig: Rig) -> None:
+    with pytest.raises(ResourceExhaustedError, match="alice") as caught:
+        rig.create(30)
+
+    assert caught.value.retry_after == timedelta(seconds=30)
+    assert rig.create(caller=BOB)
+
+
+def test_nobody_sees_what_is_not_theirs(rig: Rig) -> None:
+    (task_id,) = rig.create()
+
+    with pytest.raises(NotFoundError):
+        rig.get(task_id, BOB)
+    with pytest.raises(NotFoundError):
+        rig.cancel(task_id, BOB)
+    with pytest.raises(NotFoundError):
+        rig.get("missing")
+    assert rig.get(task_id, ADMIN).id == task_id
+
+
+def listed(rig: Rig, **fields: Any) -> task_service_pb2.ListTasksResponse:
+    """List tasks of alice."""
+    values: dict[str, Any] = {"caller": ALICE} | fields
+    request = task_service_pb2.ListTasksRequest(**values)
+    return invoke(rig.tasks.ListTasks, request, timeout=SECONDS)
+
+
+def test_pages_are_newest_first_and_complete(rig: Rig) -> None:
+    ids = rig.create(5)
+    rig.create(caller=BOB)
+
+    first = listed(rig, page_size=3)
+    second = listed(rig, page_size=3, page_token=first.next_page_token)
+
+    assert [task.id for task in [*first.tasks, *second.tasks]] == ids[::-1]
+    assert second.next_page_token == ""
+
+
+def test_a_full_last_page_is_the_last(rig: Rig) -> None:
+    rig.create(2)
+
+    assert listed(rig, page_size=2).next_page_token == ""
+
+
+def test_admins_list_everybodys(rig: Rig) -> None:
+    rig.create()
+    rig.create(caller=BOB)
+
+    assert len(listed(rig, caller=ADMIN).tasks) == 2
+
+
+REFUSED_LISTS = {
+    "a token made up": {"page_token": "abc"},
+    "a page too large": {"page_size": 2048},
+    "a negative page": {"page_size": -1},
+    "an unknown state": {"state": 77},
+}
+
+
+@pytest.mark.parametrize("fields", REFUSED_LISTS.values(), ids=REFUSED_LISTS)
+def test_a_list_is_refused(rig: Rig, fields: dict[str, object]) -> None:
+    with pytest.raises(InvalidRequestError):
+        listed(rig, **fields)
+
+
+def test_a_token_is_good_for_its_filters_alone(rig: Rig) -> None:
+    rig.create(2, name="a")
+    token = listed(rig, page_size=1).next_page_token
+
+    with pytest.raises(InvalidRequestError, match="page_token"):
+        listed(rig, page_size=1, page_token=token, name_prefix="a")
+    with pytest.raises(InvalidRequestError, match="page_token"):
+        listed(rig, page_size=1, page_token=token, caller=ADMIN)
+
+
+def test_views_show_what_they_may(rig: Rig) -> None:
+    inputs = [task_pb2.Input(path="/a", content="secret", type=task_pb2.FILE_TYPE_FILE)]
+    rig.create(inputs=inputs, name="n")
+
+    minimal, basic, full = (
+        listed(rig, view=view).tasks[0]
+        for view in (
+            task_pb2.TASK_VIEW_MINIMAL,
+            task_pb2.TASK_VIEW_BASIC,
+            task_pb2.TASK_VIEW_FULL,
+        )
+    )
+
+    assert {field.name for field, _ in minimal.ListFields()} == {"id", "state"}
+    assert (basic.name, basic.inputs[0].path) == ("n", "/a")
+    assert not basic.inputs[0].HasField("content")
+    assert full.inputs[0].content == "secret"
+
+
+def test_a_waiting_task_says_why(rig: Rig) -> None:
+    wide = {"resources": task_pb2.Resources(cpu_cores=4)}
+    ids = rig.create(3, **wide)
+
+    rig.eventually(lambda: bool(rig.store.assigned(rig.launcher.wait_for(1))))
+    rig.eventually(lambda: "cpu" in rig.get(ids[1]).reason)
+
+    assert rig.get(ids[2]).reason == "waiting behind 1 task of alice"
+
+
+def test_a_queued_task_is_canceled_at_once(rig: Rig) -> None:
+    wide = {"resources": task_pb2.Resources(cpu_cores=4)}
+    ids = rig.create(2, **wide, warnings=("dropped: x",))
+    rig.launched()
+
+    rig.cancel(ids[1])
+    rig.cancel(ids[1])
+
+    task = rig.get(ids[1])
+    assert task.state == task_pb2.TASK_STATE_CANCELED
+    assert [list(log.system_logs) for log in task.logs] == [["dropped: x"]]

@@ -1,0 +1,235 @@
+"""The life of attempts between the scheduler and its taskmasters."""
+
+from datetime import timedelta
+
+import pytest
+
+from fakes.scheduler_taskmaster import FakeTaskmaster
+from scheduler_rig import Rig
+from tesk.v1 import assignment_service_pb2 as pb
+from tesk.v1 import task_pb2
+from tesk_model.errors import InvalidRequestError
+from tesk_scheduler.config import SchedulerSettings
+from tesk_scheduler.domain.quota import EVERYBODY, Usage
+
+COMPLETE = task_pb2.TASK_STATE_COMPLETE
+CANCELED = task_pb2.TASK_STATE_CANCELED
+
+
+@pytest.fixture
+def scheduler_settings() -> SchedulerSettings:
+    """Two taskmasters of two tasks, with short leases."""
+    return SchedulerSettings(
+        tasks_per_taskmaster=2,
+        max_taskmasters=2,
+        lease=timedelta(seconds=1),
+        idle=timedelta(seconds=0),
+        max_attempts=2,
+    )
+
+
+def take(taskmaster: FakeTaskmaster) -> pb.Assignment:
+    """Wait for one assignment."""
+    while True:
+        answer = taskmaster.sync()
+        if answer.run:
+            return answer.run[0]
+
+
+def test_a_task_runs_to_its_end(rig: Rig) -> None:
+    (task_id,) = rig.create(
+        inputs=[task_pb2.Input(path="/a", content="x", type=task_pb2.FILE_TYPE_FILE)]
+    )
+    taskmaster = rig.launched()
+
+    assignment = take(taskmaster)
+    preparing = rig.get(task_id)
+    verdicts = taskmaster.report(taskmaster.ended(assignment, pb.OUTCOME_COMPLETE))
+
+    assert preparing.state == task_pb2.TASK_STATE_INITIALIZING
+    assert preparing.logs[0].HasField("start_time")
+    assert not assignment.task.inputs[0].HasField("content")
+    assert verdicts == [pb.EVENT_VERDICT_APPLIED] * 3
+    task = rig.get(task_id)
+    assert task.state == COMPLETE
+    assert task.logs[0].logs[0].stdout == "hello\n"
+    assert task.logs[0].HasField("end_time")
+    assert rig.store.usage_of_all()[EVERYBODY] == Usage()
+
+
+def test_reporting_again_changes_nothing(rig: Rig) -> None:
+    rig.create()
+    taskmaster = rig.launched()
+    events = taskmaster.ended(take(taskmaster), pb.OUTCOME_COMPLETE)
+
+    taskmaster.report(events)
+
+    assert taskmaster.report(events) == [pb.EVENT_VERDICT_DUPLICATE] * 3
+
+
+def test_a_stranger_is_refused_and_told_to_let_go(rig: Rig) -> None:
+    (task_id,) = rig.create()
+    assignment = take(rig.launched())
+    stranger = rig.taskmaster("stranger")
+    stranger.held[task_id, 1] = assignment
+
+    verdicts = stranger.report(stranger.ended(assignment, pb.OUTCOME_COMPLETE))
+    stranger.held[task_id, 1] = assignment
+    answer = stranger.sync()
+
+    assert verdicts == [pb.EVENT_VERDICT_REFUSED] * 3
+    assert [stop.reason for stop in answer.stop] == [pb.STOP_REASON_REASSIGNED]
+    assert rig.get(task_id).state == task_pb2.TASK_STATE_INITIALIZING
+
+
+def test_an_unheld_assignment_is_sent_again(rig: Rig) -> None:
+    rig.create()
+    taskmaster = rig.launched()
+    first = take(taskmaster)
+    taskmaster.held.clear()
+
+    assert take(taskmaster).attempt == first.attempt
+
+
+def test_a_running_task_is_canceled(rig: Rig) -> None:
+    (task_id,) = rig.create()
+    taskmaster = rig.launched()
+    take(taskmaster)
+
+    rig.cancel(task_id)
+    canceling = rig.get(task_id).state
+    answer = taskmaster.sync()
+    taskmaster.work(answer)
+
+    assert canceling == task_pb2.TASK_STATE_CANCELING
+    assert [stop.reason for stop in answer.stop] == [pb.STOP_REASON_CANCELED]
+    task = rig.get(task_id)
+    assert task.state == CANCELED
+    assert len(task.logs[0].logs) == 1
+
+
+def test_what_is_canceled_before_it_was_taken_is_only_released(rig: Rig) -> None:
+    (task_id,) = rig.create()
+    taskmaster = rig.launched()
+    rig.eventually(lambda: rig.get(task_id).state != task_pb2.TASK_STATE_QUEUED)
+    rig.cancel(task_id)
+
+    assignment = take(taskmaster)
+    taskmaster.report(taskmaster.released(assignment, after=0))
+
+    assert assignment.release_only
+    assert rig.get(task_id).state == CANCELED
+
+
+def test_the_dead_are_replaced_and_their_attempts_go_on(rig: Rig) -> None:
+    (task_id,) = rig.create()
+    first = rig.launched()
+    assignment = take(first)
+    first.report(first.ended(assignment, pb.OUTCOME_COMPLETE)[:1])
+
+    rig.launcher.die(rig.launcher.launched[0], 1)
+    rig.chimes.bell.ring(urgent=True)
+    second = rig.launched(2)
+    adopted = take(second)
+
+    assert adopted.attempt == assignment.attempt
+    assert adopted.last_sequence == 1
+    assert [each.index for each in adopted.finished_executors] == [0]
+    assert not adopted.release_only
+    late = first.report(first.ended(assignment, pb.OUTCOME_COMPLETE)[1:])
+    assert late == [pb.EVENT_VERDICT_REFUSED] * 2
+    second.report(second.ended(adopted, pb.OUTCOME_COMPLETE))
+    assert rig.get(task_id).state == COMPLETE
+
+
+def test_the_silent_are_killed_before_others_get_their_work(rig: Rig) -> None:
+    rig.create()
+    silent = rig.launched()
+    assignment = take(silent)
+
+    second = rig.launched(2)
+
+    assert rig.launcher.killed == rig.launcher.launched[:1]
+    assert take(second).attempt == assignment.attempt
+
+
+def test_what_was_over_is_only_cleaned_up_by_the_successor(rig: Rig) -> None:
+    (task_id,) = rig.create()
+    first = rig.launched()
+    first.report(first.ended(take(first), pb.OUTCOME_COMPLETE)[:2])
+
+    second = rig.launched(2)
+    assignment = take(second)
+    second.report(second.released(assignment, after=assignment.last_sequence))
+
+    assert assignment.release_only
+    assert rig.get(task_id).state == COMPLETE
+    assert rig.store.assigned(rig.launcher.launched[1]) == []
+
+
+def test_a_lost_attempt_is_followed_by_another_until_the_last(rig: Rig) -> None:
+    (task_id,) = rig.create()
+    taskmaster = rig.launched()
+    for number in (1, 2):
+        assignment = take(taskmaster)
+        assert assignment.attempt.number == number
+        taskmaster.report(taskmaster.ended(assignment, pb.OUTCOME_LOST))
+
+    task = rig.get(task_id)
+    assert task.state == task_pb2.TASK_STATE_SYSTEM_ERROR
+    assert list(task.logs[0].system_logs) == [
+        "attempt 1 was lost: unknown reason",
+        "attempt 2 was lost: unknown reason",
+        "gave up after 2 attempts",
+    ]
+
+
+def test_the_idle_are_sent_away(rig: Rig) -> None:
+    rig.create()
+    taskmaster = rig.launched()
+    taskmaster.report(taskmaster.ended(take(taskmaster), pb.OUTCOME_COMPLETE))
+
+    assert taskmaster.sync().exit
+    assert rig.store.fleet() == []
+
+
+def test_no_more_than_there_is_room_for(rig: Rig) -> None:
+    small = {"resources": task_pb2.Resources(cpu_cores=0.1)}
+    ids = rig.create(5, **small)
+
+    rig.launched(2)
+    rig.eventually(lambda: "taskmaster" in rig.get(ids[4]).reason)
+
+    assert rig.store.usage_of_all()[EVERYBODY].running == 4
+    assert len(rig.launcher.launched) == 2
+
+
+def test_a_taskmaster_that_cannot_start_is_the_reason_shown(rig: Rig) -> None:
+    rig.launcher.refusal = "no such program"
+
+    (task_id,) = rig.create()
+
+    rig.eventually(lambda: "no such program" in rig.get(task_id).reason)
+    rig.launcher.refusal = ""
+    rig.launched()
+
+
+BAD_CALLS = {
+    "a name of a taskmaster": pb.SyncRequest(taskmaster_id="A b"),
+    "no name": pb.SyncRequest(),
+    "slots": pb.SyncRequest(taskmaster_id="a", slots=-1),
+    "an attempt": pb.SyncRequest(taskmaster_id="a", held=[pb.Attempt(task_id="t")]),
+}
+
+
+@pytest.mark.parametrize("request_", BAD_CALLS.values(), ids=BAD_CALLS)
+def test_a_malformed_call_is_refused(rig: Rig, request_: pb.SyncRequest) -> None:
+    with pytest.raises(InvalidRequestError):
+        rig.taskmaster("a").call(request_)
+
+
+def test_an_event_without_a_kind_is_refused(rig: Rig) -> None:
+    event = pb.TaskEvent(attempt=pb.Attempt(task_id="t", number=1), sequence=1)
+
+    with pytest.raises(InvalidRequestError, match="event"):
+        rig.taskmaster("a").report([event])

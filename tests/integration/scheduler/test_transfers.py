@@ -1,0 +1,202 @@
+"""What filers may ask and say."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from fakes.scheduler_taskmaster import FakeTaskmaster
+from scheduler_rig import SECONDS, TOKEN, Rig
+from tesk.v1 import assignment_service_pb2, task_pb2
+from tesk.v1 import transfer_service_pb2 as pb
+from tesk.v1 import transfer_service_pb2_grpc as pb_grpc
+from tesk_model.errors import (
+    ConflictError,
+    InvalidRequestError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
+from tesk_runtime.rpc.channel import open_channel
+from tesk_runtime.rpc.status import invoke
+from tesk_scheduler.config import SchedulerSettings
+
+INPUT = task_pb2.Input(path="/in", content="secret", type=task_pb2.FILE_TYPE_FILE)
+OUTPUT = task_pb2.Output(path="/out", url="s3://b/out", type=task_pb2.FILE_TYPE_FILE)
+IN, OUT = pb.DIRECTION_INPUTS, pb.DIRECTION_OUTPUTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """A task whose attempt is taken, and its filer's stub."""
+
+    rig: Rig
+    taskmaster: FakeTaskmaster
+    assignment: assignment_service_pb2.Assignment
+    stub: pb_grpc.TransferServiceStub
+
+    @property
+    def attempt(self) -> assignment_service_pb2.Attempt:
+        """The attempt."""
+        return self.assignment.attempt
+
+    def finish(self, direction: "pb.Direction.ValueType", **fields: Any) -> None:
+        """Report the verdict."""
+        request = pb.FinishTransferRequest(
+            attempt=self.attempt, direction=direction, **fields
+        )
+        invoke(self.stub.FinishTransfer, request, timeout=SECONDS)
+
+    def log(self) -> task_pb2.TaskLog:
+        """Read the log of the task."""
+        return self.rig.get(self.attempt.task_id).logs[0]
+
+
+def stub(rig: Rig, token: str) -> pb_grpc.TransferServiceStub:
+    """Return a stub that shows ``token``."""
+    return pb_grpc.TransferServiceStub(open_channel(rig.address, token=token))
+
+
+@pytest.fixture
+def scheduler_settings() -> SchedulerSettings:
+    """Two taskmasters of two tasks."""
+    return SchedulerSettings(
+        tasks_per_taskmaster=2, max_taskmasters=2, lease=timedelta(seconds=30)
+    )
+
+
+@pytest.fixture
+def transfer(rig: Rig) -> Iterator[Transfer]:
+    """Begin a task with an input and an output."""
+    rig.create(inputs=[INPUT], outputs=[OUTPUT])
+    taskmaster = rig.launched()
+    answer = taskmaster.sync()
+    while not answer.run:
+        answer = taskmaster.sync()
+    token = answer.run[0].transfer_token
+    with open_channel(rig.address, token=token) as channel:
+        yield Transfer(
+            rig=rig,
+            taskmaster=taskmaster,
+            assignment=answer.run[0],
+            stub=pb_grpc.TransferServiceStub(channel),
+        )
+
+
+def test_a_filer_sees_one_direction(transfer: Transfer) -> None:
+    inputs, outputs = (
+        invoke(
+            transfer.stub.GetTransfer,
+            pb.GetTransferRequest(attempt=transfer.attempt, direction=direction),
+            timeout=SECONDS,
+        )
+        for direction in (IN, OUT)
+    )
+
+    assert inputs == pb.GetTransferResponse(inputs=[INPUT])
+    assert outputs == pb.GetTransferResponse(outputs=[OUTPUT])
+
+
+WRONG_TOKENS = {
+    "none": ("", UnauthenticatedError),
+    "the internal token": (TOKEN, PermissionDeniedError),
+    "a made up one": ("0" * 64, PermissionDeniedError),
+}
+
+
+@pytest.mark.parametrize(("token", "error"), WRONG_TOKENS.values(), ids=WRONG_TOKENS)
+def test_only_the_token_of_the_attempt_will_do(
+    transfer: Transfer, token: str, error: type[Exception]
+) -> None:
+    request = pb.GetTransferRequest(attempt=transfer.attempt, direction=IN)
+
+    with pytest.raises(error):
+        invoke(stub(transfer.rig, token).GetTransfer, request, timeout=SECONDS)
+
+
+def test_a_transfer_token_opens_nothing_else(transfer: Transfer) -> None:
+    token = transfer.assignment.transfer_token
+    other = assignment_service_pb2.Attempt(task_id=transfer.attempt.task_id, number=2)
+
+    with pytest.raises(PermissionDeniedError):
+        invoke(
+            transfer.stub.GetTransfer,
+            pb.GetTransferRequest(attempt=other, direction=IN),
+            timeout=SECONDS,
+        )
+    with open_channel(transfer.rig.address, token=token) as channel:
+        stranger = transfer.rig.with_channel(channel)
+        with pytest.raises(UnauthenticatedError):
+            stranger.create()
+
+
+def test_a_filer_names_its_direction(transfer: Transfer) -> None:
+    with pytest.raises(InvalidRequestError, match="direction"):
+        transfer.finish(pb.DIRECTION_UNSPECIFIED)
+
+
+def test_progress_is_shown_until_the_end(transfer: Transfer) -> None:
+    def report(done: int) -> None:
+        request = pb.ReportProgressRequest(
+            attempt=transfer.attempt,
+            direction=IN,
+            files_done=done,
+            files_total=10,
+            bytes_done=done * 1024,
+            bytes_total=10240,
+        )
+        invoke(transfer.stub.ReportProgress, request, timeout=SECONDS)
+
+    report(3)
+    half = dict(transfer.log().metadata)
+    transfer.finish(IN, files=10, bytes=10240)
+    report(4)
+
+    assert half == {"inputs": "3 of 10 files, 3 KiB of 10 KiB"}
+    assert dict(transfer.log().metadata) == {"inputs": "10 files, 10 KiB"}
+
+
+def test_uploaded_files_are_listed_once(transfer: Transfer) -> None:
+    file = task_pb2.OutputFileLog(url="s3://b/out", path="/out", size_bytes=2**33)
+    request = pb.AddOutputFilesRequest(attempt=transfer.attempt, files=[file])
+
+    invoke(transfer.stub.AddOutputFiles, request, timeout=SECONDS)
+    invoke(transfer.stub.AddOutputFiles, request, timeout=SECONDS)
+    transfer.finish(OUT, warnings=["/b: does not exist"])
+
+    assert list(transfer.log().outputs) == [file]
+    assert list(transfer.log().system_logs) == ["/b: does not exist"]
+
+
+def test_a_later_verdict_replaces_a_failure_and_no_success(transfer: Transfer) -> None:
+    transfer.finish(IN, error="/in: no route to host")
+    failed = list(transfer.log().system_logs)
+    transfer.finish(IN, warnings=["slow"])
+    transfer.finish(IN, error="too late")
+
+    assert failed == ["/in: no route to host"]
+    assert list(transfer.log().system_logs) == ["slow"]
+    assert list(transfer.log().metadata) == ["inputs"]
+
+
+def test_a_successor_learns_what_arrived(transfer: Transfer) -> None:
+    transfer.finish(IN)
+    transfer.taskmaster.held.clear()
+
+    answer = transfer.taskmaster.sync()
+    while not answer.run:
+        answer = transfer.taskmaster.sync()
+
+    assert answer.run[0].inputs_finished
+    assert not answer.run[0].outputs_finished
+
+
+def test_a_filer_of_an_attempt_that_is_over_stops(transfer: Transfer) -> None:
+    ended = transfer.taskmaster.ended(
+        transfer.assignment, assignment_service_pb2.OUTCOME_SYSTEM_ERROR
+    )
+    transfer.taskmaster.report(ended)
+
+    with pytest.raises(ConflictError, match="over"):
+        transfer.finish(IN)
