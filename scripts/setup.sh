@@ -40,6 +40,7 @@ find_uv() {
   echo build/uv/bin/uv
 }
 
+export PIP_ROOT_USER_ACTION=ignore # it goes into a folder of ours
 python=$(find_python)
 uv=$(find_uv "$python")
 case "$1" in

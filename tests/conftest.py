@@ -4,9 +4,8 @@ import os
 
 import pytest
 
-from tesk_cli.adapters.container_engine import engine_answers
+from tesk_cli.adapters.container_engine import NO_ENGINE, engine_answers
 
-NO_ENGINE = "no Docker-compatible engine answers at DOCKER_HOST or the default sockets"
 NO_CLUSTER = "KUBECONFIG names no Kubernetes cluster"
 
 

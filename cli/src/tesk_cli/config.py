@@ -19,8 +19,15 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     storage: tuple[str, ...] = ()
 
 
+class Launcher(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of the taskmaster's section without which there are no containers."""
+
+    launcher: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the supervisor reads; the services read the rest themselves."""
 
     local: LocalSettings = LocalSettings()
     api: Address = Address()
+    taskmaster: Launcher = Launcher()

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tesk_cli.adapters.container_engine import engine_answers
+from tesk_cli.adapters.container_engine import container_problem
 from tesk_cli.adapters.credentials import read_credentials
 from tesk_cli.adapters.examples import example_path, list_examples
 from tesk_cli.adapters.system_clock import SystemClock
@@ -29,6 +29,9 @@ from tesk_model.errors import InvalidRequestError, TeskError
 from tesk_runtime.sections import state_home
 from tesk_runtime.settings import SettingsError, load
 from tesk_runtime.shutdown import stop_on_signals
+
+# Where `make launcher` puts it.
+_BUILT_LAUNCHER = Path(__file__).parents[3] / "build" / "launcher"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +58,21 @@ class _Machine:
         settings = load(Settings, self.environ)
         named = tuple(Path(root).absolute() for root in settings.local.file_roots)
         roots = tuple(dict.fromkeys(named or (Path.cwd(), *folders)))
+        launcher = Path(settings.taskmaster.launcher or _BUILT_LAUNCHER)
         plan = ServerPlan(
             host="127.0.0.1" if embedded else settings.api.host,
             port=0 if embedded else settings.api.port,
             home=state_home(settings.local, self.environ),
             engine=settings.local.engine,
             file_roots=roots,
-            environ=self.environ,
+            environ={**self.environ, "TESK_TASKMASTER_LAUNCHER": str(launcher)},
             storage=() if settings.api.storage else storage_of(roots),
             verbose=verbose,
         )
         return Supervisor(
-            plan=plan, probe_engine=lambda: engine_answers(self.environ), report=_say
+            plan=plan,
+            probe_containers=lambda: container_problem(self.environ, launcher),
+            report=_say,
         )
 
 

@@ -83,7 +83,7 @@ def small_supervisor(folder: Path, port: int) -> Supervisor:
     )
     return Supervisor(
         plan=plan,
-        probe_engine=lambda: False,
+        probe_containers=lambda: "",
         report=lambda _line: None,
         modules=("small_scheduler", "small_api"),
     )

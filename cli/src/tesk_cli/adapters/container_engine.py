@@ -8,6 +8,23 @@ import httpx
 _TIMEOUT = 3.0  # seconds
 
 
+NO_ENGINE = "no Docker-compatible engine answers at DOCKER_HOST or the default sockets"
+
+
+def container_problem(environ: Mapping[str, str], launcher: Path) -> str:
+    """Say why tasks cannot run in containers here; empty if they can.
+
+    Args:
+        environ: The process' environment.
+        launcher: What containers start with.
+    """
+    if not engine_answers(environ):
+        return NO_ENGINE
+    if not launcher.is_file():
+        return f"the launcher is not built ({launcher}); `make launcher` builds it"
+    return ""
+
+
 def engine_answers(environ: Mapping[str, str]) -> bool:
     """Tell whether docker or podman answers at DOCKER_HOST or a default socket."""
     named = environ.get("DOCKER_HOST", "")

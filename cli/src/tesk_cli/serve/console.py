@@ -47,11 +47,13 @@ def banner(supervisor: Supervisor) -> list[str]:
     """Say where the server is, what it uses, and what to do next."""
     plan = supervisor.plan
     roots = ":".join(str(root) for root in plan.file_roots)
+    problem = supervisor.container_problem
     logs = "below" if plan.verbose else str(plan.home / "logs")
     return [
         "TESK is ready.",
         f"  API     {supervisor.url}/ga4gh/tes/v1   (try it: {supervisor.url}/ui)",
-        f"  engine  {_ENGINES.get(supervisor.engine, supervisor.engine)}",
+        f"  engine  {_ENGINES[supervisor.engine]}",
+        *([f"          no containers: {problem}"] if problem else []),
         f"  state   {plan.home}   (TESK_HOME)",
         f"  files   {roots}   (file:// reads and writes here; TESK_FILE_ROOTS)",
         f"  logs    {logs}",

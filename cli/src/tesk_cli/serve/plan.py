@@ -49,32 +49,29 @@ def url_of(host: str, port: int) -> str:
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
-def checked_engine(plan: ServerPlan, *, container_engine: bool) -> str:
+def checked_engine(plan: ServerPlan, *, container_problem: str) -> str:
     """Return the engine that the services are told to use.
 
     Args:
         plan: What was asked for.
-        container_engine: True if a Docker-compatible engine answers.
+        container_problem: Why there can be no containers; empty if there can.
 
     Raises:
         ServeError: The engine is not there, or is the sandbox while others
             than this machine could reach the server: a task in the sandbox
             runs this machine's programs, so it is for its user alone.
     """
-    if plan.engine == "container" and not container_engine:
-        msg = (
-            "no Docker-compatible engine answers at DOCKER_HOST or the default"
-            " sockets; start docker or podman, or set TESK_ENGINE=sandbox"
-        )
+    if plan.engine == "container" and container_problem:
+        msg = f"TESK_ENGINE=container: {container_problem}; or set TESK_ENGINE=sandbox"
         raise ServeError(msg)
     engine = plan.engine
     if engine == "auto":
-        engine = "container" if container_engine else "sandbox"
+        engine = "sandbox" if container_problem else "container"
     if engine == "sandbox" and not is_loopback(plan.host):
         msg = (
             f"HOST={plan.host} would let other machines run programs on this one:"
-            " the sandbox engine serves 127.0.0.1 only; leave HOST unset, or start"
-            " docker or podman and set TESK_ENGINE=container"
+            " the sandbox engine serves 127.0.0.1 only; leave HOST unset, or use"
+            f" containers ({container_problem or 'TESK_ENGINE=container'})"
         )
         raise ServeError(msg)
     return engine

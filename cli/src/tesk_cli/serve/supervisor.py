@@ -32,16 +32,17 @@ class Supervisor:
 
     Attributes:
         report: Told what happens, one line each.
-        probe_engine: Tells whether a Docker-compatible engine answers.
+        probe_containers: Says why there can be no containers; empty if there can.
         modules: What is run, in order of start; the last one serves HTTP.
     """
 
     plan: ServerPlan
-    probe_engine: Callable[[], bool]
+    probe_containers: Callable[[], str]
     report: Callable[[str], None]
     policy: RestartPolicy = field(default_factory=RestartPolicy)
     modules: tuple[str, ...] = ("tesk_scheduler", "tesk_api")
     engine: str = ""
+    container_problem: str = ""
     url: str = ""
     _services: list[Service] = field(default_factory=list)
     _crashes: dict[str, list[timedelta]] = field(default_factory=dict)
@@ -54,7 +55,11 @@ class Supervisor:
         Raises:
             ServeError: It cannot start; nothing is left running.
         """
-        self.engine = checked_engine(self.plan, container_engine=self._has_engine())
+        if self.plan.engine != "sandbox":
+            self.container_problem = self.probe_containers()
+        self.engine = checked_engine(
+            self.plan, container_problem=self.container_problem
+        )
         home = StateHome(self.plan.home)
         home.prepare()
         home.acquire()
@@ -99,9 +104,6 @@ class Supervisor:
         if self._home is not None:
             self._home.release()
             self._home = None
-
-    def _has_engine(self) -> bool:
-        return self.plan.engine != "sandbox" and self.probe_engine()
 
     def _launch(self, home: StateHome, port: int) -> None:
         environ = service_environ(

@@ -39,7 +39,7 @@ _RETRY_PAUSE = timedelta(seconds=1)
 _IDENTITY_TRIES = 20
 _IDENTITY_PAUSE = 0.05
 _USAGE_ERROR = 2
-_BUILT_LAUNCHER = Path(__file__).parents[2] / "launcher" / "build" / "launcher"
+_BUILT_LAUNCHER = Path(__file__).parents[4] / "build" / "launcher"
 
 _logger = logging.getLogger(__name__)
 
