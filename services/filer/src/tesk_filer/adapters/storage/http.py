@@ -8,8 +8,6 @@ is one PUT a file. User and password in the url become basic authentication;
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, BinaryIO
 
@@ -17,7 +15,8 @@ import requests
 import requests.adapters
 import smart_open.http
 
-from tesk_filer.adapters.storage.network import Timeouts, explain_connection
+from tesk_filer.adapters.storage.http_errors import check, explain
+from tesk_filer.adapters.storage.network import Timeouts
 from tesk_filer.domain.locations import parse_url, without_userinfo
 from tesk_filer.ports import (
     Ability,
@@ -31,21 +30,6 @@ from tesk_filer.ports import (
 
 _CHUNK = 1024 * 1024
 _IDENTITY = {"Accept-Encoding": "identity"}
-_TRANSIENT = frozenset(
-    {
-        HTTPStatus.REQUEST_TIMEOUT,
-        HTTPStatus.TOO_EARLY,
-        HTTPStatus.TOO_MANY_REQUESTS,
-        HTTPStatus.LOCKED,
-    }
-)
-_CURES = {
-    HTTPStatus.UNAUTHORIZED: "; give user and password in the url",
-    HTTPStatus.FORBIDDEN: "; check that the url may be used from here",
-    HTTPStatus.CONFLICT: "; the folder above it may not exist",
-    HTTPStatus.METHOD_NOT_ALLOWED: "; the server takes no files there",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "; the server takes no file as large",
-}
 _NO_HEAD = frozenset(
     {
         HTTPStatus.FORBIDDEN,  # a url may be signed for GET alone
@@ -54,7 +38,6 @@ _NO_HEAD = frozenset(
     }
 )
 _MAX_HOPS = 5
-_LONGEST_WAIT = timedelta(minutes=10)  # whatever a server asks for
 
 
 class HttpStorage:
@@ -83,7 +66,7 @@ class HttpStorage:
         answer.close()
         if answer.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
             return None
-        _check(answer)
+        check(answer)
         return Stat(size=_length(answer), etag=answer.headers.get("ETag", ""))
 
     def list(self, url: str, cursor: Cursor = ()) -> Page:
@@ -110,7 +93,7 @@ class HttpStorage:
                 buffer_size=_CHUNK,
             )
         except (requests.RequestException, OSError, UnicodeError) as error:
-            raise _explain(error) from error
+            raise explain(error) from error
         with stream:
             download = _Download(stream)
             if offset:
@@ -134,7 +117,7 @@ class HttpStorage:
             target = requests.compat.urljoin(
                 without_userinfo(target), answer.headers.get("Location", "")
             )
-        _check(answer)
+        check(answer)
         self._verify(target, source.size)
 
     def make_directory(self, url: str) -> None:
@@ -172,7 +155,7 @@ class HttpStorage:
                 allow_redirects=method != "PUT",
             )
         except (requests.RequestException, OSError, UnicodeError) as error:
-            raise _explain(error) from error
+            raise explain(error) from error
 
 
 class _Download:
@@ -190,13 +173,13 @@ class _Download:
         try:
             return self._stream.read(size)
         except Exception as error:  # smart_open lets urllib3's errors pass
-            raise _explain(error) from error
+            raise explain(error) from error
 
     def seek(self, offset: int) -> None:
         try:
             self._stream.seek(offset)
         except Exception as error:
-            raise _explain(error) from error
+            raise explain(error) from error
 
 
 class _Body:
@@ -253,52 +236,3 @@ def _credentials(url: str) -> tuple[str | None, str | None]:
 def _length(answer: Any) -> int | None:
     text = answer.headers.get("Content-Length", "")
     return int(text) if text.isdecimal() else None
-
-
-def _check(answer: Any) -> None:
-    if not HTTPStatus.OK <= answer.status_code < HTTPStatus.MULTIPLE_CHOICES:
-        raise _refusal(answer)
-
-
-def _refusal(answer: Any) -> StorageError:
-    code = int(answer.status_code)
-    reason = answer.reason or "no reason given"
-    known = {
-        HTTPStatus.NOT_FOUND: "does not exist",
-        HTTPStatus.GONE: "does not exist any more",
-        HTTPStatus.UNAUTHORIZED: "access denied",
-        HTTPStatus.FORBIDDEN: "access denied",
-    }
-    what = known.get(HTTPStatus(code), reason) if code in set(HTTPStatus) else reason
-    cure = next((cure for status, cure in _CURES.items() if status == code), "")
-    transient = code in _TRANSIENT or code >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return StorageError(
-        f"{what} (HTTP {code}){cure}",
-        transient=transient and code != HTTPStatus.NOT_IMPLEMENTED,
-        retry_after=_retry_after(answer.headers.get("Retry-After", "")),
-    )
-
-
-def _retry_after(text: str) -> timedelta | None:
-    if text.isdecimal():
-        return min(timedelta(seconds=int(text[:9])), _LONGEST_WAIT)
-    try:
-        delay = parsedate_to_datetime(text) - datetime.now(UTC)
-    except (TypeError, ValueError):
-        return None
-    return max(timedelta(), min(delay, _LONGEST_WAIT))
-
-
-def _explain(error: BaseException) -> StorageError:
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        return _refusal(error.response)
-    if isinstance(
-        error,
-        requests.exceptions.InvalidURL
-        | requests.exceptions.MissingSchema
-        | UnicodeError,
-    ):
-        return StorageError("is not a valid url")
-    if isinstance(error, requests.TooManyRedirects):
-        return StorageError("redirects without end")
-    return explain_connection(error)

@@ -16,22 +16,16 @@ import boto3
 import botocore
 import smart_open.s3
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    NoCredentialsError,
-    ParamValidationError,
-    PartialCredentialsError,
-)
+from botocore.exceptions import BotoCoreError
 
-from tesk_filer.adapters.storage.network import Timeouts, explain_connection
+from tesk_filer.adapters.storage.network import Timeouts
+from tesk_filer.adapters.storage.s3_errors import error_code, explained
 from tesk_filer.domain.locations import parse_url
 from tesk_filer.ports import (
     Ability,
     Advance,
     Cursor,
     Entry,
-    HaltedError,
     Page,
     Source,
     Stat,
@@ -89,7 +83,7 @@ class S3Storage:
             if found is not None:
                 return found
         prefix = _prefix(key)
-        with _explained():
+        with explained():
             page = self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
         return Stat(is_directory=True) if page.get("KeyCount") else None
 
@@ -98,7 +92,7 @@ class S3Storage:
         bucket, key = _split(url)
         prefix = _prefix(key)
         more = {"ContinuationToken": cursor[0]} if cursor else {}
-        with _explained():
+        with explained():
             page = self._client.list_objects_v2(
                 Bucket=bucket,
                 Prefix=prefix,
@@ -137,7 +131,7 @@ class S3Storage:
         if found is None:
             raise StorageError(self._absence(bucket, key))
         condition = {"S3.Client.get_object": {"IfMatch": found.etag}}
-        with _explained():
+        with explained():
             stream = smart_open.s3.open(
                 bucket,
                 key,
@@ -156,7 +150,7 @@ class S3Storage:
         """See ``Storage``; an object appears whole or not at all."""
         bucket, key = _split_file(url)
         os.lseek(source.descriptor, 0, os.SEEK_SET)
-        with _explained():
+        with explained():
             if source.size <= _ONE_REQUEST:
                 advance(0)  # the last moment to stop
                 with os.fdopen(source.descriptor, "rb", closefd=False) as body:
@@ -206,17 +200,17 @@ class S3Storage:
 
     def _head(self, bucket: str, key: str) -> Stat | None:
         try:
-            with _explained():
+            with explained():
                 found = self._client.head_object(Bucket=bucket, Key=key)
         except StorageError as error:
-            if _code(error.__cause__) in ("404", "NoSuchKey", "NotFound"):
+            if error_code(error.__cause__) in ("404", "NoSuchKey", "NotFound"):
                 return None
             raise
         return Stat(size=found["ContentLength"], etag=found.get("ETag", ""))
 
     def _absence(self, bucket: str, key: str) -> str:
         """Say what is missing: the answer to HEAD does not tell."""
-        with _explained():
+        with explained():
             page = self._client.list_objects_v2(
                 Bucket=bucket, Prefix=_prefix(key), MaxKeys=1
             )
@@ -237,7 +231,7 @@ class _Download:
         self.etag = found.etag
 
     def read(self, size: int) -> bytes:
-        with _explained():
+        with explained():
             return self._stream.read(size)
 
 
@@ -301,72 +295,3 @@ def _read_exactly(source: Source, size: int) -> bytes:
             raise StorageError("became shorter while it was sent", transient=True)
         data += more
     return data
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Turn what boto3 and smart_open raise into ours."""
-    try:
-        yield
-    except (StorageError, HaltedError):
-        raise
-    except Exception as error:  # noqa: BLE001 - smart_open raises anything at all
-        explained, cause = _explain(error)
-        raise explained from cause
-
-
-def _explain(error: Exception) -> tuple[StorageError, BaseException]:
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ClientError | BotoCoreError):
-        cause = getattr(cause, "backend_error", None) or cause.__cause__
-    if isinstance(cause, ClientError):
-        return _refusal(cause), cause
-    if isinstance(error, UnicodeEncodeError):
-        return StorageError("its name is not valid UTF-8, as S3 wants"), error
-    if isinstance(cause, NoCredentialsError | PartialCredentialsError):
-        return StorageError(
-            "no credentials for S3; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
-            "for the filer, or filer.s3_anonymous"
-        ), cause
-    if isinstance(cause, ParamValidationError):
-        return StorageError(f"is not a valid S3 url: {cause}"), cause
-    return explain_connection(cause or error), cause or error
-
-
-_DENIED = (
-    "access denied ({code}); check the credentials of the filer and the policy of the "
-    "bucket"
-)
-_KNOWN = {
-    "NoSuchBucket": 'the bucket does not exist ("{code}"); check its name and filer.s3_endpoint',
-    "404": "does not exist (404)",
-    "NoSuchKey": "does not exist (404); check the key",
-    "403": _DENIED,
-    "AccessDenied": _DENIED,
-    "InvalidAccessKeyId": _DENIED,
-    "SignatureDoesNotMatch": _DENIED,
-    "ExpiredToken": _DENIED,
-    "412": "changed while it was read ({code})",
-    "PreconditionFailed": "changed while it was read ({code})",
-}
-_PASSING = frozenset(
-    {"SlowDown", "RequestTimeout", "Throttling", "TooManyRequests", "412"}
-    | {"PreconditionFailed", "OperationAborted", "RequestTimeTooSkewed"}
-)
-
-
-def _refusal(error: ClientError) -> StorageError:
-    code = _code(error)
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    message = error.response.get("Error", {}).get("Message", "")
-    text = _KNOWN.get(code, f"S3 refuses: {message} ({{code}})")
-    server_failed = status >= 500 or status == 429  # noqa: PLR2004 - HTTP
-    return StorageError(
-        text.replace("{code}", code), transient=server_failed or code in _PASSING
-    )
-
-
-def _code(error: BaseException | None) -> str:
-    if not isinstance(error, ClientError):
-        return ""
-    return str(error.response.get("Error", {}).get("Code", ""))

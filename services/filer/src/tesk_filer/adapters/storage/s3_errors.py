@@ -1,0 +1,85 @@
+"""What S3 and its libraries raise, in words that name the cure."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
+
+from tesk_filer.adapters.storage.network import explain_connection
+from tesk_filer.ports import HaltedError, StorageError
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what boto3 and smart_open raise into ours."""
+    try:
+        yield
+    except (StorageError, HaltedError):
+        raise
+    except Exception as error:  # noqa: BLE001 - smart_open raises anything at all
+        explained, cause = _explain(error)
+        raise explained from cause
+
+
+def _explain(error: Exception) -> tuple[StorageError, BaseException]:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ClientError | BotoCoreError):
+        cause = getattr(cause, "backend_error", None) or cause.__cause__
+    if isinstance(cause, ClientError):
+        return _refusal(cause), cause
+    if isinstance(error, UnicodeEncodeError):
+        return StorageError("its name is not valid UTF-8, as S3 wants"), error
+    if isinstance(cause, NoCredentialsError | PartialCredentialsError):
+        return StorageError(
+            "no credentials for S3; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
+            "for the filer, or filer.s3_anonymous"
+        ), cause
+    if isinstance(cause, ParamValidationError):
+        return StorageError(f"is not a valid S3 url: {cause}"), cause
+    return explain_connection(cause or error), cause or error
+
+
+_DENIED = (
+    "access denied ({code}); check the credentials of the filer and the policy of the "
+    "bucket"
+)
+_KNOWN = {
+    "NoSuchBucket": 'the bucket does not exist ("{code}"); check its name and filer.s3_endpoint',
+    "404": "does not exist (404)",
+    "NoSuchKey": "does not exist (404); check the key",
+    "403": _DENIED,
+    "AccessDenied": _DENIED,
+    "InvalidAccessKeyId": _DENIED,
+    "SignatureDoesNotMatch": _DENIED,
+    "ExpiredToken": _DENIED,
+    "412": "changed while it was read ({code})",
+    "PreconditionFailed": "changed while it was read ({code})",
+}
+_PASSING = frozenset(
+    {"SlowDown", "RequestTimeout", "Throttling", "TooManyRequests", "412"}
+    | {"PreconditionFailed", "OperationAborted", "RequestTimeTooSkewed"}
+)
+
+
+def _refusal(error: ClientError) -> StorageError:
+    code = error_code(error)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    message = error.response.get("Error", {}).get("Message", "")
+    text = _KNOWN.get(code, f"S3 refuses: {message} ({{code}})")
+    server_failed = status >= 500 or status == 429  # noqa: PLR2004 - HTTP
+    return StorageError(
+        text.replace("{code}", code), transient=server_failed or code in _PASSING
+    )
+
+
+def error_code(error: BaseException | None) -> str:
+    """Return the code of an answer of S3, e.g. ``NoSuchKey``; "" of anything else."""
+    if not isinstance(error, ClientError):
+        return ""
+    return str(error.response.get("Error", {}).get("Code", ""))
