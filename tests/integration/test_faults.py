@@ -1,0 +1,196 @@
+"""Whatever is killed, at whatever moment: every task ends right, and runs once."""
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gate import Gate, gate_server
+from scenarios.scenario import Task, codes, shell, system_logs
+from stack import Stack, eventually, running_stack
+
+# Counts its runs in the volume, waits for the test, shows the count.
+COUNT_AND_WAIT = (
+    "echo run >> /vol/count; touch /vol/started; "
+    "while [ ! -e /vol/go ]; do sleep 0.05; done; cat /vol/count > /out/count"
+)
+SERVICES = ["scheduler", "api", "taskmaster"]
+
+
+@pytest.fixture(params=["sandbox", pytest.param("container", marks=pytest.mark.engine)])
+def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    with running_stack(tmp_path, engine=request.param) as running:
+        yield running
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    with gate_server() as server:
+        yield server
+
+
+def counting_task(url: str) -> Task:
+    return {
+        "volumes": ["/vol"],
+        "inputs": [{"path": "/in/a", "url": f"{url}/a"}],
+        "executors": [shell(COUNT_AND_WAIT)],
+        "outputs": [{"path": "/out/count", "url": f"{url}/count"}],
+    }
+
+
+def volume(stack: Stack, task_id: str) -> Path:
+    """Return the folder of the task's volume once an executor has started."""
+
+    def look() -> Path | None:
+        found = list((stack.home / "tasks").glob(f"*{task_id}*/volume/vol/started"))
+        return found[0].parent if found else None
+
+    return eventually(look, what="the start of the executor")
+
+
+def restart(stack: Stack, killed: str) -> None:
+    """Start again what a supervisor would."""
+    if killed in ("scheduler", "api"):
+        stack.start(killed)
+
+
+def kill(stack: Stack, service: str) -> None:
+    eventually(lambda: stack.pids(service), what=f"a living {service}")
+    stack.kill(service)
+
+
+def check(task: Task, gate: Gate) -> None:
+    assert task["state"] == "COMPLETE", task
+    assert codes(task) == [0]
+    assert gate.files["/count"] == b"run\n"
+    assert "lost" not in system_logs(task)
+
+
+@pytest.mark.parametrize("service", [*SERVICES, "filer"])
+def test_killed_while_inputs_arrive(service: str, stack: Stack, gate: Gate) -> None:
+    gate.files["/a"] = b"input"
+    task_id = stack.create(counting_task(gate.url))
+    gate.wait_for_transfer()
+
+    kill(stack, service)
+    restart(stack, service)
+    gate.open.set()
+    (volume(stack, task_id) / "go").touch()
+
+    check(stack.finish(task_id), gate)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_killed_while_an_executor_runs(service: str, stack: Stack, gate: Gate) -> None:
+    gate.files["/a"] = b"input"
+    gate.open.set()
+    task_id = stack.create(counting_task(gate.url))
+    folder = volume(stack, task_id)
+
+    kill(stack, service)
+    (folder / "go").touch()
+    restart(stack, service)
+
+    check(stack.finish(task_id), gate)
+
+
+@pytest.mark.parametrize("service", [*SERVICES, "filer"])
+def test_killed_while_outputs_leave(service: str, stack: Stack, gate: Gate) -> None:
+    gate.files["/a"] = b"input"
+    gate.open.set()
+    task_id = stack.create(counting_task(gate.url))
+    folder = volume(stack, task_id)
+    gate.open.clear()
+    gate.arrived.clear()
+    (folder / "go").touch()
+    gate.wait_for_transfer()
+
+    kill(stack, service)
+    restart(stack, service)
+    gate.open.set()
+
+    check(stack.finish(task_id), gate)
+
+
+def test_all_services_killed_while_an_executor_runs(stack: Stack, gate: Gate) -> None:
+    gate.files["/a"] = b"input"
+    gate.open.set()
+    task_id = stack.create(counting_task(gate.url))
+    folder = volume(stack, task_id)
+
+    stack.kill()
+    (folder / "go").touch()
+    stack.start()
+
+    check(stack.finish(task_id), gate)
+
+
+def test_a_machine_restart_runs_the_task_again_and_says_so(
+    tmp_path: Path, gate: Gate
+) -> None:
+    gate.files["/a"] = b"input"
+    gate.open.set()
+    with running_stack(tmp_path) as stack:
+        task_id = stack.create(counting_task(gate.url))
+        first = volume(stack, task_id)
+
+        stack.kill()
+        stack.kill_executors()
+        stack.start()
+        second = eventually(
+            lambda: next(
+                (
+                    path.parent
+                    for path in (stack.home / "tasks").glob("*/volume/vol/started")
+                    if path.parent != first
+                ),
+                None,
+            ),
+            what="a second attempt",
+        )
+        (second / "go").touch()
+        task = stack.finish(task_id)
+
+    assert task["state"] == "COMPLETE"
+    assert gate.files["/count"] == b"run\n"
+    assert "attempt 1" in system_logs(task)
+    assert len(task["logs"]) == 1
+
+
+def test_a_thousand_acknowledged_tasks_survive_a_kill(tmp_path: Path) -> None:
+    with running_stack(tmp_path) as stack:
+        all_cores = {"resources": {"cpu_cores": stack.machine_cores()}}
+        acknowledged = [stack.create({"executors": [shell("sleep 600")], **all_cores})]
+        body = {"executors": [shell("true")], **all_cores}
+
+        def post(_number: int) -> None:
+            with contextlib.suppress(httpx.TransportError):
+                acknowledged.append(stack.create(body))
+
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(post, range(1000)))
+        stack.kill()
+        stack.start()
+
+        listed: set[str] = set()
+        token = ""
+        while True:
+            page = stack.client.get(
+                "/tasks", params={"page_size": 500, "page_token": token}
+            ).json()
+            listed |= {task["id"] for task in page["tasks"]}
+            token = page.get("next_page_token", "")
+            if not token:
+                break
+
+    assert len(acknowledged) == 1001
+    assert set(acknowledged) == listed
+
+
+def test_the_api_ends_gracefully(tmp_path: Path) -> None:
+    with running_stack(tmp_path) as stack:
+        assert stack.terminate("api") == 0
+        assert stack.terminate("scheduler") == 0

@@ -1,0 +1,72 @@
+"""Every scenario, on every engine of this machine, by real processes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from scenarios import executors, files
+from scenarios.scenario import Scenario
+from stack import Stack, eventually, running_stack
+
+SCENARIOS: dict[str, Scenario] = {**executors.SCENARIOS, **files.SCENARIOS}
+
+
+class Folder:
+    """Storage of a scenario: a folder, by file:// urls."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def url(self, name: str) -> str:
+        """Return a file:// url."""
+        return f"file://{quote(str(self._root / name))}" + "/" * name.endswith("/")
+
+    def put(self, name: str, data: bytes) -> str:
+        """Write a file and return its url."""
+        path = self._root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return self.url(name)
+
+    def get(self, name: str) -> bytes | None:
+        """Read a file."""
+        path = self._root / name
+        return path.read_bytes() if path.is_file() else None
+
+    def names(self) -> list[str]:
+        """List files, however deep."""
+        return sorted(
+            str(path.relative_to(self._root))
+            for path in self._root.rglob("*")
+            if path.is_file()
+        )
+
+
+@pytest.fixture(
+    scope="module",
+    params=["sandbox", pytest.param("container", marks=pytest.mark.engine)],
+)
+def stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    with running_stack(
+        tmp_path_factory.mktemp(request.param), engine=request.param
+    ) as running:
+        yield running
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+def test_scenario(
+    scenario: Scenario, stack: Stack, request: pytest.FixtureRequest
+) -> None:
+    root = stack.files / str(abs(hash(request.node.name)))
+    root.mkdir()
+    storage = Folder(root)
+
+    task = stack.run(scenario.body(storage))
+
+    assert task["state"] == scenario.state, task
+    scenario.check(task, storage)
+    eventually(lambda: not stack.leftovers(), what="an empty tasks folder")

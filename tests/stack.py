@@ -1,0 +1,256 @@
+"""A whole TESK of real processes on this machine, for tests that use or kill it.
+
+The scheduler and the api are started here one by one, as ``tesk serve`` starts
+them, so that a test can kill each. Taskmasters and filers are found by the
+folder they work in.
+"""
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+FINAL = frozenset({"COMPLETE", "EXECUTOR_ERROR", "SYSTEM_ERROR", "CANCELED"})
+
+T = TypeVar("T")
+
+
+def eventually(
+    look: Callable[[], T | None], *, within: float = 30, what: str = "it"
+) -> T:
+    """Return the first true answer of ``look``; fail after ``within`` seconds.
+
+    What other processes do cannot be waited for by an event of ours; this is
+    the one place that looks again and again.
+    """
+    deadline = time.monotonic() + within
+    pause = threading.Event()
+    while True:
+        answer = look()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            message = f"{what} did not happen within {within} s"
+            raise AssertionError(message)
+        pause.wait(0.01)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Stack:
+    """The services of one ``TESK_HOME``."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        engine: str = "sandbox",
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """Prepare, but do not start, a TESK below ``folder``."""
+        self.home = folder / "home"
+        self.files = folder / "files"
+        self.home.mkdir(mode=0o700)
+        self.files.mkdir()
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.client = httpx.Client(base_url=f"{self.url}/ga4gh/tes/v1", timeout=30)
+        token = self.home / "token"
+        token.write_text(secrets.token_hex(16))
+        token.chmod(0o600)
+        # A unix socket's path is limited to 107 bytes; pytest's folders are long.
+        self._run = Path(f"/tmp/tesk-{secrets.token_hex(4)}")
+        self._run.mkdir(mode=0o700)
+        address = f"unix:{self._run}/s"
+        self.environ = {
+            **{key: value for key, value in os.environ.items() if "TESK" not in key},
+            "TESK_HOME": str(self.home),
+            "TESK_ENGINE": engine,
+            "TESK_FILE_ROOTS": str(self.files),
+            "TESK_GRPC_TOKEN_FILE": str(token),
+            "TESK_GRPC_SCHEDULER": address,
+            "TESK_SCHEDULER_LISTEN": address,
+            "TESK_SCHEDULER_LEASE": "3",
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            **(environ or {}),
+        }
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._log = (folder / "log.txt").open("ab")
+        self.log_file = folder / "log.txt"
+
+    def start(self, *services: str) -> None:
+        """Start the named services (all by default); return when ready."""
+        for service in services or ("scheduler", "api"):
+            self._processes[service] = subprocess.Popen(
+                [sys.executable, "-m", f"tesk_{service}"],
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                start_new_session=True,
+            )
+        eventually(self._ready, what="readiness")
+
+    def _ready(self) -> bool:
+        for service, process in self._processes.items():
+            if process.poll() is not None:
+                message = f"{service} ended: {self.log_file.read_text()[-3000:]}"
+                raise AssertionError(message)
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{self.url}/readyz").status_code == 200
+        return False
+
+    def pids(self, service: str) -> list[int]:
+        """Return the living processes of a service of this stack."""
+        own = self._processes.get(service)
+        if own is not None:
+            return [own.pid] if own.poll() is None else []
+        return find_processes(f"tesk_{service}", self.home)
+
+    def kill(self, *services: str) -> None:
+        """End services without warning (SIGKILL); all by default."""
+        for service in services or ("scheduler", "api", "taskmaster", "filer"):
+            for pid in self.pids(service):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process = self._processes.pop(service, None)
+            if process is not None:
+                process.wait()
+
+    def kill_executors(self) -> None:
+        """End what executors run (sandbox), as a restart of the machine would."""
+        for pid in find_processes("", self.home):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def terminate(self, service: str) -> int:
+        """End a service gracefully; return its exit code."""
+        process = self._processes.pop(service)
+        process.terminate()
+        return process.wait(30)
+
+    def close(self) -> None:
+        """End everything, whatever still runs."""
+        self.client.close()
+        self.kill()
+        for pid in find_processes("", self.home):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._log.close()
+        with contextlib.suppress(OSError):
+            (self._run / "s").unlink()
+        self._run.rmdir()
+
+    def create(self, body: Mapping[str, Any]) -> str:
+        """Post a task and return its id."""
+        response = self.client.post("/tasks", json=body)
+        assert response.status_code == 200, response.text
+        return str(response.json()["id"])
+
+    def get(self, task_id: str, view: str = "FULL") -> dict[str, Any]:
+        """Return a task."""
+        response = self.client.get(f"/tasks/{task_id}", params={"view": view})
+        assert response.status_code == 200, response.text
+        task: dict[str, Any] = response.json()
+        return task
+
+    def state(self, task_id: str) -> str:
+        """Return the state of a task."""
+        return str(self.get(task_id, "MINIMAL")["state"])
+
+    def cancel(self, task_id: str) -> None:
+        """Ask for a task to be canceled."""
+        response = self.client.post(f"/tasks/{task_id}:cancel")
+        assert response.status_code == 200, response.text
+
+    def wait_for(self, task_id: str, *states: str, within: float = 60) -> str:
+        """Wait until a task is in one of ``states``; return that state."""
+
+        def look() -> str | None:
+            with contextlib.suppress(httpx.TransportError, AssertionError):
+                state = self.state(task_id)
+                return state if state in states else None
+            return None
+
+        return eventually(look, within=within, what=f"{task_id} in {states}")
+
+    def live(self, task_id: str) -> dict[str, Any]:
+        """Return the live view of a task (TESK's own extension)."""
+        response = self.client.get(f"{self.url}/tesk/v1/tasks/{task_id}")
+        assert response.status_code == 200, response.text
+        view: dict[str, Any] = response.json()
+        return view
+
+    @staticmethod
+    def machine_cores() -> int:
+        """Return how many cores tasks may use together by default."""
+        return os.cpu_count() or 1
+
+    def finish(self, task_id: str, within: float = 60) -> dict[str, Any]:
+        """Wait for a final state and return the whole task."""
+        self.wait_for(task_id, *FINAL, within=within)
+        return self.get(task_id)
+
+    def run(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Post a task, wait for its end and return it."""
+        return self.finish(self.create(body))
+
+    def leftovers(self) -> list[str]:
+        """Name what is left of any task in the state folder."""
+        tasks = self.home / "tasks"
+        return sorted(path.name for path in tasks.iterdir()) if tasks.is_dir() else []
+
+
+def find_processes(module: str, home: Path) -> list[int]:
+    """Return processes that run ``python -m module`` on this ``TESK_HOME``.
+
+    With an empty ``module``, all processes that name the folder in their
+    environment or arguments.
+    """
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            command = (entry / "cmdline").read_bytes().split(b"\0")
+            environ = (entry / "environ").read_bytes().split(b"\0")
+            ours = f"TESK_HOME={home}".encode() in environ
+            named = any(str(home).encode() in word for word in command)
+            if (ours and module.encode() in command) or (
+                not module and (ours or named)
+            ):
+                found.append(int(entry.name))
+    return found
+
+
+@contextlib.contextmanager
+def running_stack(
+    folder: Path,
+    *,
+    engine: str = "sandbox",
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[Stack]:
+    """Give a started stack; everything of it ends with the block."""
+    stack = Stack(folder, engine=engine, environ=environ)
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.close()
