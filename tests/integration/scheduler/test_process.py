@@ -1,0 +1,208 @@
+"""The scheduler as a process: killed, starved of disk, stopped and started."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import grpc
+import pytest
+
+from fakes.scheduler_launcher import FakeLauncher
+from scheduler_rig import ALICE, SECONDS, TOKEN, Rig
+from tesk.v1 import task_pb2, task_service_pb2, task_service_pb2_grpc
+from tesk_model.errors import UnavailableError
+from tesk_runtime.rpc.channel import open_channel
+from tesk_runtime.rpc.status import invoke
+from tesk_scheduler.adapters.store.engines import sqlite_url
+from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.usecases.wakeups import Chimes
+
+SIZES = [1, 9] * 50 + [100] * 5
+INITIALIZING = task_pb2.TASK_STATE_INITIALIZING
+CANCELED = task_pb2.TASK_STATE_CANCELED
+# Stands in for the real one, so that these tests are about the scheduler alone.
+TASKMASTER = "from fakes.scheduler_taskmaster import main\nmain()\n"
+
+
+class Process:
+    """A scheduler of its own in a folder of its own; tasks named hang stay."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self.address = f"unix:{home}/s"
+        (home / "token").write_text(TOKEN, encoding="ascii")
+        stub = home / "stub" / "tesk_taskmaster"
+        stub.mkdir(parents=True)
+        (stub / "__init__.py").touch()
+        (stub / "__main__.py").write_text(TASKMASTER, encoding="ascii")
+        tests = Path(__file__).parents[2]
+        self._command = [sys.executable, "-m", "tesk_scheduler"]
+        self._environment = {
+            "TESK_HOME": str(home),
+            "TESK_SCHEDULER_LISTEN": self.address,
+            "TESK_GRPC_TOKEN_FILE": str(home / "token"),
+            "TESK_SCHEDULER_IDLE": "0",
+            "PYTHONPATH": f"{stub.parent}{os.pathsep}{tests}",
+            "TESK_LOG_LEVEL": "error",
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it."""
+        self._process = self.again()
+
+    def end(self, by: signal.Signals) -> int:
+        """Send a signal and wait; return the exit code."""
+        assert self._process is not None
+        self._process.send_signal(by)
+        code = self._process.wait(20)
+        self._process = None
+        return code
+
+    def again(self) -> "subprocess.Popen[bytes]":
+        """Start another one in the same folder."""
+        return subprocess.Popen(self._command, env=self._environment)
+
+    def taskmasters(self) -> list[int]:
+        """List the process ids of its taskmasters."""
+        locks = (self._home / "taskmasters").glob("*.lock")
+        return [int(text) for lock in locks if (text := lock.read_text())]
+
+    @property
+    def running(self) -> bool:
+        """Tell whether there is one to end."""
+        return self._process is not None
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Process]:
+    """Run a scheduler process."""
+    process = Process(tmp_path)
+    process.start()
+    yield process
+    if process.running:
+        process.end(signal.SIGKILL)
+    for pid in process.taskmasters():
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def client(process: Process, tmp_path: Path) -> Iterator[Rig]:
+    """Return a client; it has no part in the process but the address."""
+    store = SqlTaskStore.open(sqlite_url(tmp_path / "unused.db"))
+    with open_channel(
+        process.address, token=TOKEN, retried=["tesk.v1.TaskService"]
+    ) as channel:
+        grpc.channel_ready_future(channel).result(20)
+        yield Rig(
+            address=process.address,
+            store=store,
+            launcher=FakeLauncher(),
+            chimes=Chimes(),
+            channel=channel,
+            tasks=task_service_pb2_grpc.TaskServiceStub(channel),
+        )
+    store.close()
+
+
+def test_what_was_acknowledged_survives_a_kill(process: Process, client: Rig) -> None:
+    ids: list[str] = []
+    with ThreadPoolExecutor(8) as pool:
+        for batch in pool.map(lambda count: client.create(count, name="hang"), SIZES):
+            ids += batch
+    assert len(ids) == 1000
+
+    process.end(signal.SIGKILL)
+    process.start()
+
+    assert sorted(client.get(task_id).id for task_id in ids) == sorted(ids)
+
+
+def test_creating_goes_on_while_it_is_killed(process: Process, client: Rig) -> None:
+    acknowledged: list[str] = []
+
+    def create(number: int) -> None:
+        with suppress(UnavailableError):
+            acknowledged.extend(client.create(3, name="hang", key=""))
+        if number == 60:
+            process.end(signal.SIGKILL)
+            process.start()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(create, range(120)))
+
+    assert len(acknowledged) >= 180
+    assert all(client.get(task_id).id == task_id for task_id in acknowledged)
+
+
+def test_taskmasters_outlive_their_scheduler(process: Process, client: Rig) -> None:
+    (task_id,) = client.create(name="hang")
+    client.eventually(lambda: client.get(task_id).state == INITIALIZING)
+    client.eventually(lambda: process.taskmasters() != [])
+    before = process.taskmasters()
+
+    process.end(signal.SIGKILL)
+    process.start()
+    client.cancel(task_id)
+    client.eventually(lambda: client.get(task_id).state == CANCELED)
+
+    assert len(before) == 1
+    assert len(client.get(task_id).logs) == 1
+    client.eventually(lambda: process.taskmasters() == [])
+
+
+def test_a_stop_is_clean(process: Process, client: Rig) -> None:
+    (task_id,) = client.create(name="hang")
+
+    assert process.end(signal.SIGTERM) == 0
+
+    process.start()
+    assert client.get(task_id).id == task_id
+
+
+def test_a_second_one_does_not_start(process: Process, client: Rig) -> None:
+    client.create(name="hang")
+    first = process.pid
+
+    second = process.again()
+
+    assert second.wait() != 0
+    assert process.pid == first
+    assert client.create(name="hang")
+
+
+def test_a_full_disk_creates_nothing_and_passes(process: Process, client: Rig) -> None:
+    (kept,) = client.create(name="hang")
+    unlimited = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, unlimited[1]))
+    with pytest.raises(UnavailableError, match="task store"):
+        client.create(name="lost")
+    readable = client.get(kept).id
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, unlimited)
+
+    assert readable == kept
+    client.eventually(lambda: creates(client))
+    request = task_service_pb2.ListTasksRequest(caller=ALICE, name_prefix="lost")
+    listed = invoke(client.tasks.ListTasks, request, timeout=SECONDS)
+    assert list(listed.tasks) == []
+
+
+def creates(client: Rig) -> bool:
+    """Tell whether a task can be created."""
+    try:
+        return bool(client.create(name="hang"))
+    except UnavailableError:
+        return False
