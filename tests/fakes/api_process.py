@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import IO
 
 from fakes.api_scheduler import MemoryScheduler
 from tesk.v1 import task_service_pb2_grpc as rpc_grpc
@@ -95,14 +96,19 @@ def run_api(folder: Path, scheduler_address: str, **env: str) -> Iterator[ApiPro
 
 
 def start_api(
-    folder: Path, scheduler_address: str, port: int, *, stderr: object, **env: str
+    folder: Path,
+    scheduler_address: str,
+    port: int,
+    *,
+    stderr: "IO[bytes] | int",
+    **env: str,
 ) -> "subprocess.Popen[bytes]":
     """Start the api and return at once."""
     token = folder / "token"
     token.write_text(TOKEN, encoding="ascii")
     return subprocess.Popen(
         [sys.executable, "-m", "tesk_api"],
-        stderr=stderr,  # type: ignore[call-overload]  # a file or PIPE
+        stderr=stderr,
         env=os.environ
         | {
             "HOST": "127.0.0.1",

@@ -59,24 +59,24 @@ class MemoryScheduler(rpc_grpc.TaskServiceServicer):
         self.owners: dict[str, str] = {}
         self._keys: dict[tuple[str, str], str] = {}
 
-    def BatchCreateTasks(
-        self, request: rpc.BatchCreateTasksRequest, context: grpc.ServicerContext
+    def BatchCreateTasks(  # noqa: N802 - gRPC names it
+        self, request: rpc.BatchCreateTasksRequest, _context: object
     ) -> rpc.BatchCreateTasksResponse:
         self._enter(len(request.requests))
         return rpc.BatchCreateTasksResponse(
             results=[self._create(item) for item in request.requests]
         )
 
-    def BatchGetTasks(
-        self, request: rpc.BatchGetTasksRequest, context: grpc.ServicerContext
+    def BatchGetTasks(  # noqa: N802 - gRPC names it
+        self, request: rpc.BatchGetTasksRequest, _context: object
     ) -> rpc.BatchGetTasksResponse:
         self._enter(len(request.requests))
         return rpc.BatchGetTasksResponse(
             results=[self._get(item) for item in request.requests]
         )
 
-    def ListTasks(
-        self, request: rpc.ListTasksRequest, context: grpc.ServicerContext
+    def ListTasks(  # noqa: N802 - gRPC names it
+        self, request: rpc.ListTasksRequest, _context: object
     ) -> rpc.ListTasksResponse:
         self._enter(1)
         found = [
@@ -93,8 +93,8 @@ class MemoryScheduler(rpc_grpc.TaskServiceServicer):
             next_page_token=f"{start + size}/{_filters(request)}" if more else "",
         )
 
-    def CancelTask(
-        self, request: rpc.CancelTaskRequest, context: grpc.ServicerContext
+    def CancelTask(  # noqa: N802 - gRPC names it
+        self, request: rpc.CancelTaskRequest, _context: object
     ) -> rpc.CancelTaskResponse:
         self._enter(1)
         task = self._find(request.task_id, request.caller)
@@ -167,13 +167,13 @@ class InProcessChannel:
             return self._check
         inner = getattr(self._scheduler, name)
 
-        def call(request: Any, *, timeout: float | None = None) -> Any:
+        def call(request: Any, **_timeout: float | None) -> Any:
             with _as_rpc_errors():
                 return inner(request, None)
 
         return call
 
-    def _check(self, request: Any, *, timeout: float | None = None) -> Any:
+    def _check(self, _request: Any, **_timeout: float | None) -> Any:
         with _as_rpc_errors():
             if self._scheduler.error:
                 raise self._scheduler.error

@@ -116,6 +116,10 @@ def _application(
     settings: Settings, token: str, metrics_folder: str
 ) -> "WSGIApplication":
     """Build the application, in a worker process."""
+    # Until the server sets its own handlers, a worker has its parent's, which
+    # would swallow a signal to stop.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
     # Imported here: the parent needs none of it, and prometheus_client decides
     # at import how it counts.
     from tesk_api.adapters.scheduler_client import (  # noqa: PLC0415

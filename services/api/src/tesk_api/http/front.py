@@ -1,6 +1,6 @@
 """The outermost layer: what every request gets, whatever becomes of it.
 
-A name, one log line, a number, and a path without doubled slashes: Nextflow
+A name, one log line, a number, and a path without needless slashes: Nextflow
 with a trailing slash in its endpoint asks for ``//v1/tasks``, and no client
 may be redirected. Bodies and query strings are never logged: both may hold
 secrets.
@@ -55,9 +55,7 @@ class Front:
             headers.append((HEADER, request_id))
             return start_response(code, headers, exc_info)  # type: ignore[arg-type]  # passed on as it came
 
-        path = environ["PATH_INFO"]
-        if "//" in path:
-            environ["PATH_INFO"] = _SLASHES.sub("/", path)
+        environ["PATH_INFO"] = _plain(environ["PATH_INFO"])
         answer = self.app(environ, start)
         # One block costs the server less than an iterator.
         try:
@@ -84,3 +82,10 @@ class Front:
                 "user": environ.get(USER, ""),
             },
         )
+
+
+def _plain(path: str) -> str:
+    """Return ``path`` without doubled slashes and one at its end."""
+    if "//" not in path and not path.endswith("/"):
+        return path
+    return _SLASHES.sub("/", path).rstrip("/") or "/"

@@ -154,11 +154,12 @@ def _operation(
 def _list_parameters() -> list[Json]:
     text = {"type": "string"}
     many = {"type": "array", "items": text}
-    states = {"type": "string", "enum": [state.value for state in TaskState]}
+    states = {"type": "string", "enum": ["", *TaskState]}
     size = {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": MAX_PAGE_SIZE,
+        "anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE},
+            {"const": ""},
+        ],
         "default": DEFAULT_PAGE_SIZE,
     }
     return [
@@ -173,7 +174,7 @@ def _list_parameters() -> list[Json]:
 
 
 def _view() -> Json:
-    views = {"type": "string", "enum": [view.value for view in TaskView]}
+    views = {"type": "string", "enum": ["", *TaskView]}
     return _parameter("view", views | {"default": "MINIMAL"}, "How much is shown.")
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from tesk.v1 import task_pb2 as pb
 from tesk_api.http.answers import Identify, json_response
@@ -21,6 +21,7 @@ def tasks_blueprint(
     identify: Identify,
     parser: TaskParser,
     views: TaskViews,
+    body_limit: int,
 ) -> Blueprint:
     """Return ``/tasks`` and what is below it."""
     blueprint = Blueprint(name, __name__)
@@ -29,7 +30,7 @@ def tasks_blueprint(
     def create_task() -> Response:
         caller = identify()
         key = parse_idempotency_key(request.headers)
-        new = parser.parse(_json_body())
+        new = parser.parse(_json_body(body_limit))
         task_id = tasks.create_task(caller, replace(new, idempotency_key=key))
         return json_response({"id": task_id})
 
@@ -61,8 +62,12 @@ def tasks_blueprint(
     return blueprint
 
 
-def _json_body() -> bytes:
-    """Return the body of the request, within the limit of the application."""
+def _json_body(limit: int) -> bytes:
+    """Return the body of the request, of at most ``limit`` bytes.
+
+    The application stops reading one byte later: werkzeug cuts a chunked body
+    at its limit without a word, so that the length alone tells.
+    """
     kind = request.mimetype
     if kind and kind != "application/json":
         raise UnsupportedMediaType(
@@ -70,4 +75,7 @@ def _json_body() -> bytes:
         )
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType("send the body without Content-Encoding")
-    return request.get_data(cache=False)
+    body = request.get_data(cache=False)
+    if len(body) > limit:
+        raise RequestEntityTooLarge
+    return body

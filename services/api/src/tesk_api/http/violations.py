@@ -40,7 +40,7 @@ _PATTERNS = {
 
 
 def violations(error: ValidationError) -> list[Violation]:
-    """Return what pydantic found, in its order; at most ``MAX_VIOLATIONS``."""
+    """Return what pydantic found, in its order."""
     found: list[Violation] = []
     for entry in error.errors(include_url=False):
         place = path_words(entry["loc"])
@@ -51,7 +51,7 @@ def violations(error: ValidationError) -> list[Violation]:
             )
         else:
             found.append(Violation(place, _message(entry)))
-    return shortened(found)
+    return found
 
 
 def shortened(found: Sequence[Violation]) -> list[Violation]:
