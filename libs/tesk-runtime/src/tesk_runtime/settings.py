@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import yaml
-from msgspec import inspect
+from msgspec import inspect, yaml  # loads PyYAML when it first decodes
 
 # All sections of all services; anything else in the file is a typing error.
 SECTIONS = frozenset(
@@ -126,8 +125,8 @@ def _from_text(field: Field, text: str) -> Any:
     if not field.structured:
         return text
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        return yaml.decode(text)
+    except msgspec.DecodeError as error:
         msg = f"{field.variable}: is not YAML: {error}"
         raise SettingsError(msg) from error
 
@@ -136,8 +135,8 @@ def _read_file(name: str) -> dict[str, Any]:
     if not name:
         return {}
     try:
-        document = yaml.safe_load(Path(name).read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        document = yaml.decode(Path(name).read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         msg = f"{CONFIG_VARIABLE}: cannot read the settings file: {error}"
         raise SettingsError(msg) from error
     if not isinstance(document, dict) or not all(
