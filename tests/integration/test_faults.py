@@ -1,6 +1,7 @@
 """Whatever is killed, at whatever moment: every task ends right, and runs once."""
 
 import contextlib
+import resource
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -67,6 +68,21 @@ def check(task: Task, gate: Gate) -> None:
     assert codes(task) == [0]
     assert gate.files["/count"] == b"run\n"
     assert "lost" not in system_logs(task)
+
+
+@pytest.mark.parametrize("service", ["scheduler", "api"])
+def test_killed_straight_after_the_answer(
+    service: str, stack: Stack, gate: Gate
+) -> None:
+    gate.files["/a"] = b"input"
+    gate.open.set()
+    task_id = stack.create(counting_task(gate.url))
+
+    kill(stack, service)
+    restart(stack, service)
+    (volume(stack, task_id) / "go").touch()
+
+    check(stack.finish(task_id), gate)
 
 
 @pytest.mark.parametrize("service", [*SERVICES, "filer"])
@@ -188,6 +204,43 @@ def test_a_thousand_acknowledged_tasks_survive_a_kill(tmp_path: Path) -> None:
 
     assert len(acknowledged) == 1001
     assert set(acknowledged) == listed
+
+
+def test_a_full_disk_refuses_tasks_and_loses_none(tmp_path: Path) -> None:
+    body = {"executors": [shell("true")], "description": "x" * 4000}
+    with running_stack(tmp_path) as stack:
+        kept = stack.run(body)
+        (scheduler,) = stack.pids("scheduler")
+        limits = resource.prlimit(scheduler, resource.RLIMIT_FSIZE)
+
+        # A file that may not grow answers as a full disk does.
+        resource.prlimit(scheduler, resource.RLIMIT_FSIZE, (4096, limits[1]))
+        refused = eventually(
+            lambda: next(
+                (
+                    answer
+                    for answer in [stack.client.post("/tasks", json=body)]
+                    if answer.status_code != 200
+                ),
+                None,
+            ),
+            what="a refusal",
+        )
+        known = _ids(stack)
+        again = stack.client.post("/tasks", json=body)
+        resource.prlimit(scheduler, resource.RLIMIT_FSIZE, limits)
+        after = stack.run(body)
+
+        assert (refused.status_code, again.status_code) == (503, 503)
+        assert "Retry-After" in refused.headers
+        assert refused.json()["message"]
+        assert kept["id"] in known
+        assert _ids(stack) == {*known, after["id"]}
+
+
+def _ids(stack: Stack) -> set[str]:
+    page = stack.client.get("/tasks", params={"page_size": 2000}).json()
+    return {task["id"] for task in page["tasks"]}
 
 
 def test_the_api_ends_gracefully(tmp_path: Path) -> None:
