@@ -1,6 +1,7 @@
 """Transfers as processes of their own."""
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from tesk_taskmaster.ports import StepResult
 DIRECTIONS = {"in": "inputs", "out": "outputs"}
 
 _NOW = timedelta(0)
+_VANISHED = 255  # no verdict, so it is started again
+_TERMINATED = 128 + signal.SIGTERM
 _ALLOWED_PREFIXES = ("TESK_", "AWS_", "SSL_")
 _ALLOWED = frozenset(
     {
@@ -101,8 +104,9 @@ class FilerProcesses:
         if end is None:
             return None
         process.kill()  # what it may have left in its group
+        vanished = _TERMINATED if end.stopped else _VANISHED
         return StepResult(
-            exit_code=255 if end.code is None else end.code,
+            exit_code=vanished if end.code is None else end.code,
             started_at=end.started_at,
             ended_at=end.ended_at,
         )
@@ -113,7 +117,7 @@ class FilerProcesses:
         if not process.is_alive():
             return
         process.mark_stopped()
-        process.signal_group(15)
+        process.signal_group(signal.SIGTERM)
         process.wait(grace)
         process.kill()
 

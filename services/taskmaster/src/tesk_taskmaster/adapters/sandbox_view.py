@@ -142,7 +142,7 @@ class SandboxView:
         return any(is_within(directory, path) for directory in self.opened)
 
     def _link(self, path: str, target: str) -> None:
-        if canonical(path) in self.opened:
+        if path in self.opened:
             return
         self.shown.add(path)
         place = self._host_path(path)

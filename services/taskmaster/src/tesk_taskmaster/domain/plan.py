@@ -75,4 +75,9 @@ class Plan:
     @property
     def has_volume(self) -> bool:
         """Tell whether steps share files."""
-        return bool(self.directories) or self.has_inputs or self.has_outputs
+        return (
+            bool(self.directories)
+            or self.has_inputs
+            or self.has_outputs
+            or any(step.mounts or step.collect for step in self.executors)
+        )

@@ -26,7 +26,7 @@ outer one shows what the inner one would.
 
 import glob
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tesk_model.names import Attempt
@@ -75,8 +75,8 @@ def plan_task(task: Task, attempt: Attempt, defaults: StepDefaults) -> Plan:
     """Lay out one attempt of ``task``; the same arguments give the same plan.
 
     Raises:
-        PlanError: A DIRECTORY input or a volume would hide the programs of the
-            image.
+        PlanError: An input or a volume would hide the programs of the image,
+            or a file would lie in a file.
     """
     wanted = _wanted_paths(task)
     mounted = _outermost(wanted.directories)
@@ -122,6 +122,7 @@ def _want_input(wanted: _Wanted, entry: Input, field: str) -> None:
         _refuse_program_directory(field, path)
         wanted.directories.add(path)
     elif is_system_directory(parent(path)):
+        _refuse_program_directory(field, path)
         wanted.files.add(path)
     else:
         wanted.directories.add(parent(path))
@@ -164,8 +165,11 @@ def _plan_executor(
     files = set(wanted.files)
     if executor.stdin:
         # What feeds one executor may not exist before it: no other mounts it.
-        files.add(normalize(executor.stdin))
+        stdin = normalize(executor.stdin)
+        _refuse_program_directory(f"executors[{index}].stdin", stdin)
+        files.add(stdin)
     single = sorted(path for path in files if not _is_covered(path, mounted))
+    _refuse_paths_in_files([*mounted, *single], single)
     return ExecutorStep(
         index=index,
         executor=executor,
@@ -182,6 +186,14 @@ def _plan_executor(
             if not _is_covered(path, mounted) and path not in single
         ),
     )
+
+
+def _refuse_paths_in_files(paths: Sequence[str], files: Sequence[str]) -> None:
+    for path in paths:
+        for file in files:
+            if path != file and is_within(path, file):
+                msg = f"{path} cannot be there: {file} is a file"
+                raise PlanError(msg)
 
 
 def _volume_directories(

@@ -1,0 +1,238 @@
+"""What every runtime promises; the fake of the use cases' tests among them."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from builders import make_executor, make_task
+from fakes.taskmaster_runtime import FakeRuntime, World
+from tesk_model.names import Attempt
+from tesk_model.quantities import ByteCount
+from tesk_model.task import Input, Output, TaskId
+from tesk_taskmaster.adapters.bubblewrap import SandboxUnavailableError
+from tesk_taskmaster.adapters.filer_process import FilerProcesses, FilerSettings
+from tesk_taskmaster.adapters.folders import TaskFolders
+from tesk_taskmaster.adapters.local_runtime import LocalRuntime
+from tesk_taskmaster.adapters.sandbox import open_sandbox_engine
+from tesk_taskmaster.domain.plan import Plan
+from tesk_taskmaster.domain.planning import StepDefaults, plan_task
+from tesk_taskmaster.ports import Runtime, StepResult
+
+ATTEMPT = Attempt(TaskId("r1"), 1)
+DEFAULTS = StepDefaults(cpu_cores=1, ram=ByteCount(2**28), disk=ByteCount(2**28))
+GENEROUS = timedelta(seconds=60)
+GRACE = timedelta(seconds=1)
+
+
+@dataclass(slots=True)
+class RuntimeKit:
+    """One runtime under test.
+
+    Attributes:
+        open_runtime: Opens it as a new taskmaster would.
+        set_filers: Decides how the next filers end, one code each; None hangs.
+    """
+
+    open_runtime: Callable[[], Runtime]
+    set_filers: Callable[[list[int | None]], None]
+
+
+def fake_kit(_folder: Path) -> RuntimeKit:
+    world = World()
+    return RuntimeKit(
+        open_runtime=lambda: FakeRuntime(world), set_filers=world.filer_codes.extend
+    )
+
+
+# Each takes its code from the first line that is left in the file.
+FILER = """
+code=$(head -n 1 "$TESK_HOME/codes" 2>/dev/null)
+sed -i 1d "$TESK_HOME/codes"
+test "$code" = None && exec sleep 600
+exit "${code:-0}"
+"""
+
+
+def local_kit(folder: Path) -> RuntimeKit:
+    folders = TaskFolders(folder.resolve())
+    (folders.home / "codes").touch()
+    filers = FilerSettings(
+        environ={"PATH": os.environ["PATH"]}, command=("/bin/sh", "-c", FILER)
+    )
+
+    def open_runtime() -> Runtime:
+        try:
+            engine = open_sandbox_engine(folders, os.environ)
+        except SandboxUnavailableError as error:
+            pytest.skip(str(error))
+        return LocalRuntime(folders, engine, FilerProcesses(folders, filers))
+
+    def set_filers(codes: list[int | None]) -> None:
+        (folders.home / "codes").write_text("".join(f"{code}\n" for code in codes))
+
+    return RuntimeKit(open_runtime=open_runtime, set_filers=set_filers)
+
+
+KITS: dict[str, Callable[[Path], RuntimeKit]] = {
+    "fake": fake_kit,
+    "local": local_kit,
+}
+
+
+@pytest.fixture(params=[pytest.param(make, id=name) for name, make in KITS.items()])
+def kit(request: pytest.FixtureRequest, tmp_path: Path) -> RuntimeKit:
+    made: RuntimeKit = request.param(tmp_path)
+    return made
+
+
+@pytest.fixture
+def runtime(kit: RuntimeKit) -> Iterator[Runtime]:
+    made = kit.open_runtime()
+    yield made
+    made.release(ATTEMPT)
+
+
+def make_plan(*commands: str) -> Plan:
+    task = make_task(
+        executors=tuple(make_executor(command=tuple(c.split())) for c in commands),
+        inputs=(Input(path="/w/a", url="s3://b/a"),),
+        outputs=(Output(path="/w/b", url="s3://b/b"),),
+    )
+    return plan_task(task, ATTEMPT, DEFAULTS)
+
+
+def say(_reason: str) -> None:
+    """Nobody listens."""
+
+
+def prepared(runtime: Runtime, *commands: str) -> Plan:
+    plan = make_plan(*commands)
+    runtime.prepare(plan, "token", say)
+    return plan
+
+
+def finish(runtime: Runtime, step: str) -> StepResult:
+    result = runtime.wait(ATTEMPT, step, GENEROUS)
+    assert result is not None
+    return result
+
+
+def test_a_step_runs_and_tells_its_exit_code(runtime: Runtime) -> None:
+    plan = prepared(runtime, "true", "false")
+    for step in ("x0", "x1"):
+        runtime.start(plan, step, say)
+
+    assert [finish(runtime, step).exit_code for step in ("x0", "x1")] == [0, 1]
+
+
+def test_what_an_executor_printed_can_be_read_after_its_end(runtime: Runtime) -> None:
+    plan = prepared(runtime, "echo hello")
+    runtime.start(plan, "x0", say)
+    finish(runtime, "x0")
+
+    assert runtime.tails(ATTEMPT, "x0").stdout == b"hello\n"
+
+
+def test_a_wait_is_bounded(runtime: Runtime) -> None:
+    plan = prepared(runtime, "sleep 600")
+    runtime.start(plan, "x0", say)
+
+    assert runtime.wait(ATTEMPT, "x0", timedelta(milliseconds=10)) is None
+
+
+def test_a_stopped_step_has_a_result(runtime: Runtime) -> None:
+    plan = prepared(runtime, "sleep 600")
+    runtime.start(plan, "x0", say)
+    runtime.stop(ATTEMPT, "x0", GRACE)
+
+    assert finish(runtime, "x0").exit_code in (137, 143)
+
+
+def test_stopping_what_never_started_does_nothing(runtime: Runtime) -> None:
+    prepared(runtime, "true")
+    runtime.stop(ATTEMPT, "x0", GRACE)
+    runtime.stop(ATTEMPT, "in", GRACE)
+
+
+@pytest.mark.parametrize("code", [0, 65, 75])
+def test_a_filers_verdict_is_kept(runtime: Runtime, kit: RuntimeKit, code: int) -> None:
+    kit.set_filers([code, 99])
+    plan = prepared(runtime, "true")
+    for _ in range(2):
+        runtime.start(plan, "in", say)
+        assert finish(runtime, "in").exit_code == code
+
+
+def test_a_filer_without_verdict_is_started_again(
+    runtime: Runtime, kit: RuntimeKit
+) -> None:
+    kit.set_filers([1, 0])
+    plan = prepared(runtime, "true")
+    codes = []
+    for _ in range(2):
+        runtime.start(plan, "out", say)
+        codes.append(finish(runtime, "out").exit_code)
+
+    assert codes == [1, 0]
+
+
+def test_a_filer_can_be_stopped(runtime: Runtime, kit: RuntimeKit) -> None:
+    kit.set_filers([None])
+    plan = prepared(runtime, "true")
+    runtime.start(plan, "in", say)
+    runtime.stop(ATTEMPT, "in", GRACE)
+
+    assert finish(runtime, "in").exit_code in (137, 143)
+
+
+def test_a_successor_adopts_what_runs(kit: RuntimeKit) -> None:
+    first = kit.open_runtime()
+    plan = prepared(first, "sleep 600")
+    first.start(plan, "x0", say)
+    first.let_go(ATTEMPT)
+
+    successor = kit.open_runtime()
+    assert list(successor.attempts()) == [ATTEMPT]
+    successor.prepare(plan, "token", say)
+    successor.start(plan, "x0", say)
+    assert successor.wait(ATTEMPT, "x0", timedelta(milliseconds=10)) is None
+    successor.stop(ATTEMPT, "x0", GRACE)
+    assert finish(successor, "x0").exit_code in (137, 143)
+    successor.release(ATTEMPT)
+
+
+def test_a_successor_learns_how_a_filer_ended(kit: RuntimeKit) -> None:
+    kit.set_filers([65])
+    first = kit.open_runtime()
+    plan = prepared(first, "true")
+    first.start(plan, "in", say)
+    finish(first, "in")
+    first.let_go(ATTEMPT)
+
+    successor = kit.open_runtime()
+    successor.prepare(plan, "token", say)
+    successor.start(plan, "in", say)
+    assert finish(successor, "in").exit_code == 65
+    successor.release(ATTEMPT)
+
+
+def test_release_leaves_nothing_of_what_runs(kit: RuntimeKit) -> None:
+    kit.set_filers([None])
+    first = kit.open_runtime()
+    plan = prepared(first, "sleep 600")
+    for step in ("in", "x0"):
+        first.start(plan, step, say)
+    first.let_go(ATTEMPT)
+
+    successor = kit.open_runtime()  # knows the attempt by its name alone
+    successor.release(ATTEMPT)
+
+    assert list(successor.attempts()) == []
+
+
+def test_releasing_nothing_is_no_error(runtime: Runtime) -> None:
+    runtime.release(ATTEMPT)

@@ -1,0 +1,126 @@
+"""What the tests of every engine need: runs with folders, and a way to restart."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from builders import make_executor
+from tesk_model.names import Attempt
+from tesk_model.task import TaskId
+from tesk_taskmaster.domain.plan import ExecutorStep, Mount
+from tesk_taskmaster.ports import Engine, ExecutorRun, HostMount, StepResult
+
+GENEROUS = timedelta(seconds=60)
+GRACE = timedelta(seconds=1)
+ATTEMPT = Attempt(TaskId("contract"), 1)
+
+
+@dataclass(slots=True)
+class EngineKit:
+    """One engine under test.
+
+    Attributes:
+        open_engine: Opens it as a new process would, with nothing remembered.
+        home: ``TESK_HOME``; a run's folder is where the local runtime has it.
+        image: An image with a shell and the usual tools, present already.
+    """
+
+    open_engine: Callable[[], Engine]
+    home: Path
+    image: str
+    engine: Engine = field(init=False)
+    _count: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.engine = self.open_engine()
+        self.volume.mkdir(parents=True, exist_ok=True)
+        self.volume.chmod(0o777)
+
+    @property
+    def attempt_folder(self) -> Path:
+        return self.home / "tasks" / ATTEMPT.name
+
+    @property
+    def volume(self) -> Path:
+        return self.attempt_folder / "volume"
+
+    def make_run(
+        self,
+        *command: str,
+        mounts: Sequence[str] = (),
+        files: Sequence[str] = (),
+        collect: Sequence[str] = (),
+        **fields: Any,
+    ) -> ExecutorRun:
+        """Make a run; ``mounts`` are directories and ``files`` exist already."""
+        index, self._count = self._count, self._count + 1
+        for path in mounts:
+            folder = self.volume / path.lstrip("/")
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o777)
+        seen = [(path, False) for path in mounts] + [(path, True) for path in files]
+        folder = self.attempt_folder / "steps" / f"x{index}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return ExecutorRun(
+            name=f"{ATTEMPT.name}-x{index}",
+            attempt=ATTEMPT,
+            step=ExecutorStep(
+                index=index,
+                executor=make_executor(image=self.image, command=command, **fields),
+                mounts=tuple(Mount(path=path, is_file=one) for path, one in seen),
+                collect=tuple(collect),
+            ),
+            mounts=tuple(
+                HostMount(
+                    source=self.volume / path.lstrip("/"), target=path, is_file=one
+                )
+                for path, one in seen
+            ),
+            folder=folder,
+            volume=self.volume,
+            cpu_cores=1,
+            ram=256 * 1024**2,
+        )
+
+    def start(self, *command: str, **fields: Any) -> ExecutorRun:
+        run = self.make_run(*command, **fields)
+        self.engine.start(run, lambda _reason: None)
+        return run
+
+    def finish(self, run: ExecutorRun) -> StepResult:
+        result = self.engine.wait(run, GENEROUS)
+        assert result is not None, "it did not end"
+        return result
+
+    def complete(self, *command: str, **fields: Any) -> "Completed":
+        """Run a command to its end."""
+        run = self.start(*command, **fields)
+        result = self.finish(run)
+        tails = self.engine.tails(run)
+        return Completed(run, result, tails.stdout, tails.stderr)
+
+    def wait_for_line(self, fifo: Path) -> str:
+        """Wait until the command writes a line into a pipe in the volume."""
+        with fifo.open(encoding="utf-8") as pipe:
+            return pipe.readline()
+
+    def make_fifo(self, path: str) -> Path:
+        """Make a named pipe in the volume, writable by anyone."""
+        fifo = self.volume / path.lstrip("/")
+        fifo.parent.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(fifo)
+        fifo.chmod(0o666)
+        return fifo
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A run that has ended."""
+
+    run: ExecutorRun
+    result: StepResult
+    stdout: bytes
+    stderr: bytes

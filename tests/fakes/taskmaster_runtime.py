@@ -1,0 +1,155 @@
+"""A runtime in memory. What survives a taskmaster is in its ``World``."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from tesk_model.names import Attempt
+from tesk_taskmaster.domain.plan import Plan
+from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
+from tesk_taskmaster.ports import Say, StepFailedError, StepResult, Tails
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Step:
+    """One step that was started."""
+
+    result: StepResult | None = None
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+@dataclass(slots=True)
+class World:
+    """What a machine has; the steps of all taskmasters.
+
+    Executors understand ``true``, ``false``, ``echo WORD`` and ``sleep``, which
+    ends when it is stopped or ``finish`` is called. Filers end with the next of
+    ``filer_codes``, else 0; None hangs.
+    """
+
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    steps: dict[Attempt, dict[str, Step]] = field(default_factory=dict)
+    started: list[tuple[Attempt, str]] = field(default_factory=list)
+    filer_codes: list[int | None] = field(default_factory=list)
+    failures: dict[str, StepFailedError] = field(default_factory=dict)
+    results: dict[str, StepResult] = field(default_factory=dict)
+    says: dict[str, Sequence[str]] = field(default_factory=dict)
+    note_lines: list[str] = field(default_factory=list)
+
+    def finish(self, attempt: Attempt, step: str, code: int = 0) -> None:
+        """End a step that runs."""
+        with self.changed:
+            self.steps[attempt][step].result = ended(code)
+            self.changed.notify_all()
+
+    def print(self, attempt: Attempt, step: str, text: bytes) -> None:
+        """Let a running executor print."""
+        with self.changed:
+            self.steps[attempt][step].stdout += text
+            self.changed.notify_all()
+
+    def wait_started(self, attempt: Attempt, step: str) -> None:
+        with self.changed:
+            assert self.changed.wait_for(
+                lambda: step in self.steps.get(attempt, {}), 30
+            ), f"{step} was not started"
+
+
+def ended(code: int) -> StepResult:
+    return StepResult(exit_code=code, started_at=NOW, ended_at=NOW)
+
+
+class FakeRuntime:
+    """One taskmaster's hold on a ``World``."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.released: list[Attempt] = []
+        self.let_go_of: list[Attempt] = []
+
+    def notes(self) -> Sequence[str]:
+        return self.world.note_lines
+
+    def prepare(self, plan: Plan, transfer_token: str, say: Say) -> None:
+        assert transfer_token
+        for reason in self.world.says.get("prepare", ()):
+            say(reason)
+        if "prepare" in self.world.failures:
+            raise self.world.failures["prepare"]
+        with self.world.changed:
+            self.world.steps.setdefault(plan.attempt, {})
+
+    def start(self, plan: Plan, step: str, say: Say) -> None:
+        for reason in self.world.says.get(step, ()):
+            say(reason)
+        if step in self.world.failures:
+            raise self.world.failures[step]
+        with self.world.changed:
+            steps = self.world.steps[plan.attempt]
+            if step in steps and not self._crashed(step, steps[step]):
+                return
+            self.world.started.append((plan.attempt, step))
+            steps[step] = self._begin(plan, step)
+            self.world.changed.notify_all()
+
+    def _begin(self, plan: Plan, step: str) -> Step:
+        if step in self.world.results:
+            return Step(self.world.results[step])
+        if step in ("in", "out"):
+            code = self.world.filer_codes.pop(0) if self.world.filer_codes else 0
+            return Step(None if code is None else ended(code))
+        command = plan.executors[int(step[1:])].executor.command
+        if command[0] == "sleep":
+            return Step()
+        if command[0] == "echo":
+            return Step(ended(0), stdout=command[1].encode() + b"\n")
+        return Step(ended({"true": 0, "false": 1}.get(command[0], 127)))
+
+    @staticmethod
+    def _crashed(step: str, known: Step) -> bool:
+        if step not in ("in", "out") or known.result is None:
+            return False
+        return transfer_verdict(known.result.exit_code) is TransferVerdict.CRASHED
+
+    def wait(
+        self, attempt: Attempt, step: str, timeout: timedelta
+    ) -> StepResult | None:
+        with self.world.changed:
+            known = self.world.steps[attempt][step]
+            printed = known.stdout
+            # Prints count as time, so that tests need no clock to see them.
+            self.world.changed.wait_for(
+                lambda: known.result or known.stdout != printed,
+                timeout.total_seconds(),
+            )
+            return known.result
+
+    def tails(self, attempt: Attempt, step: str) -> Tails:
+        with self.world.changed:
+            known = self.world.steps[attempt][step]
+            return Tails(known.stdout, known.stderr)
+
+    def stop(self, attempt: Attempt, step: str, grace: timedelta) -> None:
+        del grace
+        with self.world.changed:
+            known = self.world.steps.get(attempt, {}).get(step)
+            if known is not None and known.result is None:
+                known.result = ended(143)
+                self.world.changed.notify_all()
+
+    def let_go(self, attempt: Attempt) -> None:
+        self.let_go_of.append(attempt)
+
+    def release(self, attempt: Attempt) -> None:
+        with self.world.changed:
+            self.world.steps.pop(attempt, None)
+            self.released.append(attempt)
+            self.world.changed.notify_all()
+
+    def attempts(self) -> Sequence[Attempt]:
+        with self.world.changed:
+            return sorted(self.world.steps)

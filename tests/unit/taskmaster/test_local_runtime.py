@@ -1,0 +1,209 @@
+"""What the local runtime promises beyond the contract of runtimes."""
+
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from builders import make_executor, make_task
+from tesk_model.names import Attempt
+from tesk_model.quantities import ByteCount
+from tesk_model.task import Input, Task, TaskId
+from tesk_taskmaster.adapters.filer_process import (
+    FilerProcesses,
+    FilerSettings,
+    filer_environ,
+)
+from tesk_taskmaster.adapters.folders import TaskFolders, remove_tree
+from tesk_taskmaster.adapters.local_runtime import LocalRuntime
+from tesk_taskmaster.domain.planning import StepDefaults, plan_task
+from tesk_taskmaster.ports import ExecutorRun, Say, StepFailedError, StepResult, Tails
+
+ATTEMPT = Attempt(TaskId("t1"), 1)
+DEFAULTS = StepDefaults(cpu_cores=1, ram=ByteCount(1), disk=ByteCount(1))
+GENEROUS = timedelta(seconds=60)
+
+
+class FirstSayError(Exception):
+    """Somebody was told to wait."""
+
+
+class RecordingEngine:
+    """Takes runs and does nothing with them."""
+
+    def __init__(self) -> None:
+        self.runs: list[ExecutorRun] = []
+
+    def notes(self) -> Sequence[str]:
+        return ()
+
+    def start(self, run: ExecutorRun, say: Say) -> None:
+        del say
+        self.runs.append(run)
+
+    def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
+        del run, timeout
+        return StepResult(exit_code=0)
+
+    def tails(self, run: ExecutorRun) -> Tails:
+        del run
+        return Tails(b"", b"")
+
+    def stop(self, run: ExecutorRun, grace: timedelta) -> None:
+        del run, grace
+
+    def remove(self, attempt: Attempt) -> None:
+        del attempt
+
+    def attempts(self) -> Sequence[Attempt]:
+        return ()
+
+    def clean(self, folder: Path) -> None:
+        remove_tree(folder)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> TaskFolders:
+    return TaskFolders(tmp_path.resolve())
+
+
+def runtime_of(
+    folders: TaskFolders, *filer: str, engine: RecordingEngine | None = None
+) -> LocalRuntime:
+    filers = FilerSettings(environ={"PATH": "/usr/bin:/bin"}, command=filer)
+    return LocalRuntime(
+        folders, engine or RecordingEngine(), FilerProcesses(folders, filers)
+    )
+
+
+def prepare(runtime: LocalRuntime, task: Task | None = None) -> None:
+    plan = plan_task(task or make_task(), ATTEMPT, DEFAULTS)
+    runtime.prepare(plan, "secret-token", lambda _reason: None)
+
+
+def test_directories_are_writable_by_any_uid(folders: TaskFolders) -> None:
+    prepare(runtime_of(folders), make_task(volumes=("/vol/A", "/w")))
+
+    for path in ("", "vol/A", "w"):
+        assert (folders.volume(ATTEMPT) / path).stat().st_mode & 0o7777 == 0o777
+
+
+def test_the_transfer_token_is_readable_by_us_alone(folders: TaskFolders) -> None:
+    prepare(runtime_of(folders))
+
+    file = folders.attempt(ATTEMPT) / "token"
+    assert file.read_text() == "secret-token"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert folders.attempt(ATTEMPT).stat().st_mode & 0o077 == 0
+
+
+def test_a_filer_is_told_what_it_needs(folders: TaskFolders) -> None:
+    task = make_task(inputs=(Input(path="/w/a", url="s3://b/a"),))
+    runtime = runtime_of(folders, "/bin/sh", "-c", 'env >"$TESK_HOME/seen"')
+    plan = plan_task(task, ATTEMPT, DEFAULTS)
+    runtime.prepare(plan, "secret-token", lambda _reason: None)
+    runtime.start(plan, "in", lambda _reason: None)
+    assert runtime.wait(ATTEMPT, "in", GENEROUS) is not None
+
+    seen = (folders.home / "seen").read_text().splitlines()
+    attempt = folders.attempt(ATTEMPT)
+    for line in (
+        "TESK_FILER_TASK=t1",
+        "TESK_FILER_ATTEMPT=1",
+        "TESK_FILER_DIRECTION=inputs",
+        f"TESK_FILER_VOLUME={attempt}/volume",
+        f"TESK_FILER_TOKEN_FILE={attempt}/token",
+    ):
+        assert line in seen
+    assert not any("secret-token" in line for line in seen)
+
+
+def test_filers_get_credentials_and_proxies_but_not_the_internal_token() -> None:
+    given = {
+        "AWS_ACCESS_KEY_ID": "k",
+        "https_proxy": "http://p",
+        "TESK_FILE_ROOTS": "/data",
+        "TESK_GRPC_TOKEN_FILE": "/home/token",
+        "TESK_TASKMASTER_ID": "tm",
+        "EDITOR": "vi",
+    }
+
+    kept = filer_environ(given)
+
+    assert set(kept) == {"AWS_ACCESS_KEY_ID", "https_proxy", "TESK_FILE_ROOTS"}
+
+
+def test_two_taskmasters_never_work_on_one_attempt(folders: TaskFolders) -> None:
+    first = runtime_of(folders)
+    prepare(first)
+
+    def refuse(_reason: str) -> None:
+        raise FirstSayError
+
+    second = runtime_of(folders)
+    plan = plan_task(make_task(), ATTEMPT, DEFAULTS)
+    with pytest.raises(FirstSayError):
+        second.prepare(plan, "token", refuse)
+
+
+def test_a_successor_waits_until_the_attempt_is_let_go(folders: TaskFolders) -> None:
+    first = runtime_of(folders)
+    prepare(first)
+    waiting = threading.Event()
+    second = runtime_of(folders)
+    plan = plan_task(make_task(), ATTEMPT, DEFAULTS)
+    thread = threading.Thread(
+        target=second.prepare, args=(plan, "token", lambda _reason: waiting.set())
+    )
+    thread.start()
+    assert waiting.wait(30)
+    first.let_go(ATTEMPT)
+    thread.join(30)
+
+    assert not thread.is_alive()
+
+
+def test_a_link_is_not_mounted_as_a_file(folders: TaskFolders) -> None:
+    engine = RecordingEngine()
+    runtime = runtime_of(folders, engine=engine)
+    task = make_task(executors=(make_executor(stdin="/a.txt"),))
+    plan = plan_task(task, ATTEMPT, DEFAULTS)
+    runtime.prepare(plan, "token", lambda _reason: None)
+    (folders.volume(ATTEMPT) / "a.txt").symlink_to("/etc/passwd")
+
+    runtime.start(plan, "x0", lambda _reason: None)
+
+    assert engine.runs[0].mounts == ()
+
+
+def test_what_cannot_be_made_is_explained(folders: TaskFolders) -> None:
+    (folders.home / "tasks").write_text("in the way")
+
+    with pytest.raises(StepFailedError, match="task volume cannot be made"):
+        prepare(runtime_of(folders))
+
+
+def test_release_removes_trees_of_any_mode(folders: TaskFolders) -> None:
+    runtime = runtime_of(folders)
+    prepare(runtime, make_task(volumes=("/w",)))
+    deep = folders.volume(ATTEMPT) / "w" / "a" / "b"
+    deep.mkdir(parents=True)
+    (deep / "f").touch()
+    deep.chmod(0)
+    deep.parent.chmod(0o500)
+
+    runtime.release(ATTEMPT)
+
+    assert not folders.attempt(ATTEMPT).exists()
+
+
+def test_removing_a_tree_does_not_follow_links(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "link").symlink_to(tmp_path / "kept")
+
+    remove_tree(tmp_path / "tree")
+
+    assert (tmp_path / "kept").is_dir()

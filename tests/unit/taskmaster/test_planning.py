@@ -1,0 +1,291 @@
+"""What is mounted where: reviewed plans in tests/golden/plans, and general rules.
+
+After a wanted change: ``TESK_UPDATE_GOLDEN=1 pytest tests/unit/taskmaster/
+test_planning.py``, then review the difference.
+"""
+
+import glob
+import json
+import os
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builders import make_executor, make_task
+from tesk_model.names import Attempt
+from tesk_model.paths import is_system_directory, is_within, normalize, parent
+from tesk_model.quantities import ByteCount
+from tesk_model.task import FileType, Input, Output, Resources, Task, TaskId
+from tesk_taskmaster.domain.plan import Plan
+from tesk_taskmaster.domain.planning import PlanError, StepDefaults, plan_task
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "plans"
+DEFAULTS = StepDefaults(
+    cpu_cores=1.0, ram=ByteCount(2 * 1024**3), disk=ByteCount(10 * 1024**3)
+)
+ATTEMPT = Attempt(TaskId("t1"), 1)
+
+
+def file_in(path: str) -> Input:
+    return Input(path=path, url="s3://b/k")
+
+
+def folder_in(path: str) -> Input:
+    return Input(path=path, url="s3://b/k", type=FileType.DIRECTORY)
+
+
+def file_out(path: str, prefix: str | None = None) -> Output:
+    return Output(path=path, url="s3://b/o", path_prefix=prefix)
+
+
+def folder_out(path: str) -> Output:
+    return Output(path=path, url="s3://b/o", type=FileType.DIRECTORY)
+
+
+SHAPES: dict[str, Task] = {
+    "no input and no output needs no volume": make_task(),
+    "a volume alone": make_task(volumes=("/vol/A/",)),
+    "an input file shares its directory": make_task(inputs=(file_in("/work/a"),)),
+    "inline content is an input": make_task(
+        inputs=(Input(path="/work/run.sh", content="echo"),)
+    ),
+    "two inputs in one directory are one mount": make_task(
+        inputs=(file_in("/work/a"), file_in("/work/b"))
+    ),
+    "an input directory": make_task(inputs=(folder_in("/data/ref/"),)),
+    "an input below a volume": make_task(
+        volumes=("/vol",), inputs=(file_in("/vol/in/a"),)
+    ),
+    "an output file shares its directory": make_task(outputs=(file_out("/out/b"),)),
+    "an output directory": make_task(outputs=(folder_out("/results"),)),
+    "an output below an output directory": make_task(
+        outputs=(file_out("/xIjTHY/out.txt"), folder_out("/xIjTHY"))
+    ),
+    "an input that is also an output": make_task(
+        inputs=(file_in("/cromwell/execution/script"),),
+        outputs=(file_out("/cromwell/execution/script"),),
+    ),
+    "a pattern shares the directory above it": make_task(
+        outputs=(file_out("/work/*.txt", "/work"),)
+    ),
+    "a pattern in the middle of a path": make_task(
+        outputs=(file_out("/work/sample-?/x/*.bam", "/work"),)
+    ),
+    "brackets without prefix are literal": make_task(
+        outputs=(file_out("/work/a[1].txt"),)
+    ),
+    "an input at the root is a single file": make_task(inputs=(file_in("/data.txt"),)),
+    "an input among programs is a single file": make_task(
+        inputs=(file_in("/usr/local/bin/tool"), file_in("/etc/tool.conf"))
+    ),
+    "an output at the root is collected": make_task(outputs=(file_out("/result.txt"),)),
+    "an output with brackets at the root is collected literally": make_task(
+        outputs=(file_out("/result[1].txt"),)
+    ),
+    "a pattern at the root is collected": make_task(outputs=(file_out("/*.txt", "/"),)),
+    "a pattern among programs is collected": make_task(
+        outputs=(file_out("/usr/local/*/log", "/usr/local"),)
+    ),
+    "an input at the root that is also an output stays a file": make_task(
+        inputs=(file_in("/state.db"),), outputs=(file_out("/state.db"),)
+    ),
+    "a named directory below opt is mounted": make_task(
+        inputs=(folder_in("/opt/reference"),), outputs=(file_out("/opt/reference/i"),)
+    ),
+    "an output directory that holds programs is collected": make_task(
+        outputs=(folder_out("/usr/local/bin"),)
+    ),
+    "redirects share their directories": make_task(
+        executors=(make_executor(stdout="/log/out", stderr="/log/sub/err"),)
+    ),
+    "redirects at the root are collected": make_task(
+        executors=(make_executor(stdout="/out.txt", stderr="/err.txt"),)
+    ),
+    "stdin of a step comes from the step before": make_task(
+        executors=(
+            make_executor(stdout="/pipe/a"),
+            make_executor(stdin="/pipe/a", stdout="/pipe/b"),
+        )
+    ),
+    "stdin at the root is a file of that step alone": make_task(
+        executors=(make_executor(stdout="/a.txt"), make_executor(stdin="/a.txt"))
+    ),
+    "a workdir in a mount is made there": make_task(
+        volumes=("/work",), executors=(make_executor(workdir="/work/x/y"),)
+    ),
+    "a workdir elsewhere is left to the engine": make_task(
+        executors=(make_executor(workdir="/somewhere"),)
+    ),
+    "tmp may be replaced": make_task(
+        inputs=(Input(path="/tmp/run_snakemake.sh", content="x"),),
+        executors=(make_executor(workdir="/tmp"),),
+    ),
+    "nested and doubled directories collapse": make_task(
+        volumes=("/a", "/a/b", "/a//b/", "/ab"), inputs=(folder_in("/a/b/c"),)
+    ),
+    "names with blanks, colons and unicode": make_task(
+        inputs=(file_in("/wörk dir/a: b,c"),)
+    ),
+    "ignore_error changes nothing of the plan": make_task(
+        executors=(make_executor(ignore_error=True), make_executor())
+    ),
+    "resources are rounded up and zero disk is unset": make_task(
+        resources=Resources(cpu_cores=0.5, ram_gb=1.1, disk_gb=0.0)
+    ),
+    "inputs of a staged workflow step": make_task(
+        inputs=(
+            file_in("/var/lib/cwl/stg1/f"),
+            file_in("/var/lib/cwl/stg2/g"),
+        ),
+        outputs=(file_out("/xIjTHY/o"),),
+        executors=(make_executor(workdir="/xIjTHY", stdout="/xIjTHY/o"),),
+    ),
+}
+
+
+def plan(task: Task) -> Plan:
+    return plan_task(task, ATTEMPT, DEFAULTS)
+
+
+def readable(plan: Plan) -> str:
+    document = asdict(plan)
+    for step in document["executors"]:
+        step["executor"] = " ".join(step["executor"]["command"])
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_plan_is_the_reviewed_one(name: str) -> None:
+    file = GOLDEN / (re.sub(r"[^a-z0-9]+", "-", name.lower()) + ".json")
+    planned = readable(plan(SHAPES[name]))
+    if os.environ.get("TESK_UPDATE_GOLDEN"):
+        file.write_text(planned, "utf-8")
+
+    assert planned == file.read_text("utf-8")
+
+
+def test_every_reviewed_plan_has_its_shape() -> None:
+    names = {re.sub(r"[^a-z0-9]+", "-", name.lower()) for name in SHAPES}
+
+    assert {file.stem for file in GOLDEN.glob("*.json")} == names
+
+
+REFUSED = {
+    "an input directory over programs": (
+        make_task(inputs=(folder_in("/usr/bin"),)),
+        "inputs[0].path: /usr/bin holds",
+    ),
+    "an input file in the place of programs": (
+        make_task(inputs=(file_in("/usr"),)),
+        "inputs[0].path: /usr holds",
+    ),
+    "an input file in an input file": (
+        make_task(inputs=(file_in("/opt/a"), file_in("/opt/a/b"))),
+        "/opt/a/b cannot be there: /opt/a is a file",
+    ),
+    "a volume over the configuration": (
+        make_task(volumes=("/work", "/etc/")),
+        "volumes[1]: /etc holds",
+    ),
+}
+
+
+@pytest.mark.parametrize(("task", "words"), REFUSED.values(), ids=REFUSED)
+def test_a_mount_that_would_hide_programs_is_refused(task: Task, words: str) -> None:
+    with pytest.raises(PlanError, match=re.escape(words)):
+        plan(task)
+
+
+names = st.sampled_from(["a", "b", "usr", "opt", "x.txt", "local", "bin", "data"])
+paths = st.lists(names, min_size=1, max_size=4).map(lambda parts: "/" + "/".join(parts))
+kinds = st.sampled_from(FileType)
+inputs = st.builds(Input, path=paths, url=st.just("s3://b/k"), type=kinds)
+patterns = paths.map(lambda path: path + "/*")
+outputs = st.one_of(
+    st.builds(Output, path=paths, url=st.just("s3://b/o"), type=kinds),
+    st.builds(Output, path=patterns, url=st.just("s3://b/o"), path_prefix=st.just("/")),
+)
+executors = st.builds(
+    make_executor,
+    stdin=st.none() | paths,
+    stdout=st.none() | paths,
+    stderr=st.none() | paths,
+    workdir=st.none() | paths,
+)
+tasks = st.builds(
+    make_task,
+    inputs=st.lists(inputs, max_size=4).map(tuple),
+    outputs=st.lists(outputs, max_size=4).map(tuple),
+    volumes=st.lists(paths, max_size=2).map(tuple),
+    executors=st.lists(executors, min_size=1, max_size=3).map(tuple),
+)
+
+
+def planned_or_none(task: Task) -> Plan | None:
+    try:
+        return plan(task)
+    except PlanError:
+        return None
+
+
+@given(tasks)
+def test_planning_twice_gives_the_same(task: Task) -> None:
+    assert planned_or_none(task) == planned_or_none(task)
+
+
+@given(tasks)
+def test_no_mount_lies_in_another(task: Task) -> None:
+    planned = planned_or_none(task)
+    for step in planned.executors if planned else ():
+        for mount in step.mounts:
+            others = [other.path for other in step.mounts if other is not mount]
+            assert not any(is_within(mount.path, other) for other in others)
+
+
+@given(tasks)
+def test_only_what_the_user_names_is_mounted_where_images_own(task: Task) -> None:
+    named = {normalize(volume) for volume in task.volumes}
+    entries: list[Input | Output] = [*task.inputs, *task.outputs]
+    for entry in entries:
+        if entry.type is FileType.DIRECTORY:
+            named.add(normalize(entry.path))
+
+    planned = planned_or_none(task)
+
+    for step in planned.executors if planned else ():
+        for mount in step.mounts:
+            owned = is_system_directory(mount.path) and not mount.is_file
+            assert not owned or mount.path in named
+
+
+@given(tasks)
+def test_every_path_is_mounted_or_collected(task: Task) -> None:
+    planned = planned_or_none(task)
+    for step in planned.executors if planned else ():
+        wanted = [entry.path for entry in task.inputs]
+        wanted += [entry.path for entry in task.outputs] + list(task.volumes)
+        own = step.executor
+        wanted += [path for path in (own.stdin, own.stdout, own.stderr) if path]
+        for path in map(normalize, wanted):
+            mounted = any(is_within(path, mount.path) for mount in step.mounts)
+            above = path.endswith("*") and any(
+                is_within(parent(path), mount.path) for mount in step.mounts
+            )
+            collected = path in step.collect or glob.escape(path) in step.collect
+            assert mounted or above or collected
+
+
+@given(tasks)
+def test_directories_come_parents_first_and_within_mounts(task: Task) -> None:
+    planned = planned_or_none(task)
+    if planned is None:
+        return
+    seen: set[str] = set()
+    mounted = {mount.path for mount in planned.executors[0].mounts}
+    for directory in planned.directories:
+        assert directory in mounted or parent(directory) in seen
+        seen.add(directory)
