@@ -1,5 +1,6 @@
 """The scheduler as a process: the one place that knows every part."""
 
+import gc
 import logging
 import os
 import sys
@@ -133,6 +134,7 @@ def main() -> None:
         chimes=chimes,
     )
     scheduler = build_scheduler(settings, quota, around)
+    gc.freeze()  # what is there now stays, so collections need not look at it
     logging.getLogger(__name__).info("serving", extra={"address": own.listen})
     try:
         scheduler.run(own.listen, stop=stop, drain=own.drain)

@@ -155,3 +155,6 @@ class TaskStore(Protocol):
 
     def fleet(self) -> list[Taskmaster]:
         """Read all taskmasters."""
+
+    def any_unassigned(self) -> bool:
+        """Tell whether there are attempts that ``unassigned`` would list."""

@@ -194,7 +194,8 @@ class Fleet:
                 self._explain(tx, record)
             return places
 
-        self.start(self._store.write(place))
+        if self._store.any_unassigned():
+            self.start(self._store.write(place))
 
     def _explain(self, tx: Transaction, record: TaskRecord) -> None:
         reason = self.fullness()

@@ -25,7 +25,7 @@ _AFTER_TROUBLE = 1.0
 _SWEEP_EVERY = 600.0
 # A round that admitted nothing is not repeated at once for every new task:
 # the loop rests for some times as long as the round took.
-_REST_FACTOR = 10
+_REST_FACTOR = 20
 _LONGEST_REST = 0.2
 
 

@@ -116,6 +116,12 @@ def read_assigned(connection: Connection, taskmaster_id: str) -> list[TaskRecord
     return [record_of(row) for row in connection.execute(query)]
 
 
+def any_unassigned(connection: Connection) -> bool:
+    """Tell whether some attempt has no taskmaster."""
+    query = select(_C.seq).where(_C.taskmaster.is_(None), UNRELEASED).limit(1)
+    return connection.scalar(query) is not None
+
+
 def count_queued_before(
     connection: Connection, owner: str, seq: int, *, limit: int
 ) -> int:

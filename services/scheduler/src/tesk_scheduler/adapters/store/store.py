@@ -167,6 +167,10 @@ class SqlTaskStore:
         """Read all taskmasters."""
         return self._read(queries.read_taskmasters)
 
+    def any_unassigned(self) -> bool:
+        """Look by the index of what is not released."""
+        return self._read(queries.any_unassigned)
+
     def _read(self, read: Callable[[Connection], ResultT]) -> ResultT:
         try:
             with self._engines.reader.connect() as connection:

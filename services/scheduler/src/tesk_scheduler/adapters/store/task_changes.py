@@ -7,20 +7,16 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    bindparam,
     delete,
     func,
-    insert,
     select,
     tuple_,
-    update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tesk_model.errors import ConflictError
 from tesk_model.states import TaskState
 from tesk_model.task import OutputFileLog, TaskId
-from tesk_scheduler.adapters.store import schema
+from tesk_scheduler.adapters.store import schema, statements
 from tesk_scheduler.adapters.store.rows import (
     RECORD_COLUMNS,
     changing_values,
@@ -35,47 +31,13 @@ from tesk_scheduler.domain.records import ExecutorLogChange, NewTask, TaskRecord
 _C = TASK.c
 _QUEUED = schema.STATE_NUMBERS[TaskState.QUEUED]
 
-_SAVE = (
-    update(TASK)
-    .where(
-        _C.seq == bindparam("row"),
-        _C.state == bindparam("old_state"),
-        _C.attempt == bindparam("old_attempt"),
-        _C.last_sequence == bindparam("old_last_sequence"),
-    )
-    .values(
-        {
-            column: bindparam(f"new_{column}")
-            for column in (
-                "state",
-                "attempt",
-                "taskmaster",
-                "released",
-                "last_sequence",
-                "reason",
-                "queued",
-                "started",
-                "ended",
-                "inputs_finished",
-                "outputs_finished",
-            )
-        }
-    )
-)
-
-
-def upsert(connection: Connection, table: Any) -> Any:
-    """Begin an INSERT … ON CONFLICT, which each dialect spells for itself."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
-
 
 class SqlTaskChanges:
     """See ``TaskChanges``."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._dialect = connection.dialect.name
         self._ledger = Ledger()
 
     def task_ids_by_key(
@@ -97,12 +59,12 @@ class SqlTaskChanges:
         if not tasks:
             return
         inserted = self._connection.execute(
-            insert(TASK).returning(_C.id, _C.seq),
+            statements.INSERT_TASK,
             [new_values(task, _QUEUED) for task in tasks],
         )
         seqs = {task_id: seq for task_id, seq in inserted}  # noqa: C416 - rows are no pairs to mypy
         self._connection.execute(
-            insert(schema.DOCUMENT),
+            statements.INSERT_DOCUMENT,
             [{"task_seq": seqs[task.id], "body": task.document} for task in tasks],
         )
         tags = [
@@ -116,7 +78,7 @@ class SqlTaskChanges:
             for key, value in task.tags.items()
         ]
         if tags:
-            self._connection.execute(insert(schema.TAG), tags)
+            self._connection.execute(statements.INSERT_TAG, tags)
         for task in tasks:
             self._ledger.created(task.owner, task.group)
             if task.lines:
@@ -141,7 +103,9 @@ class SqlTaskChanges:
             "old_attempt": before.attempt,
             "old_last_sequence": before.last_sequence,
         }
-        result = self._connection.execute(_SAVE, guard | changing_values(after))
+        result = self._connection.execute(
+            statements.SAVE_TASK, guard | changing_values(after)
+        )
         if result.rowcount != 1:
             msg = f"task {before.id} has moved on"
             raise ConflictError(msg)
@@ -158,7 +122,7 @@ class SqlTaskChanges:
             return
         first = self._next_position(table, seq)
         self._connection.execute(
-            insert(table),
+            statements.INSERT_LINE,
             [
                 {
                     "task_seq": seq,
@@ -181,7 +145,7 @@ class SqlTaskChanges:
         }
         known = {name: value for name, value in known.items() if value is not None}
         values = {"stdout": b"", "stderr": b""} | known
-        statement = upsert(self._connection, schema.EXECUTOR_LOG).values(
+        statement = statements.PUT_EXECUTOR_LOG[self._dialect].values(
             task_seq=seq, position=change.index, **values
         )
         self._connection.execute(
@@ -196,12 +160,8 @@ class SqlTaskChanges:
         """Insert or update entries."""
         if not entries:
             return
-        statement = upsert(self._connection, schema.TASK_METADATA)
         self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["task_seq", "key"],
-                set_={"value": statement.excluded.value},
-            ),
+            statements.PUT_ENTRY[self._dialect],
             [
                 {"task_seq": seq, "key": clean(key), "value": clean(value)}
                 for key, value in entries.items()
@@ -213,12 +173,8 @@ class SqlTaskChanges:
         if not files:
             return
         first = self._next_position(schema.OUTPUT_FILE, seq)
-        statement = upsert(self._connection, schema.OUTPUT_FILE)
         self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["task_seq", "fingerprint"],
-                set_={"size": statement.excluded.size},
-            ),
+            statements.PUT_OUTPUT[self._dialect],
             [
                 {
                     "task_seq": seq,

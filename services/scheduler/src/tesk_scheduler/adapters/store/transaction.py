@@ -2,13 +2,12 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, insert, select, update
+from sqlalchemy import delete, exists, insert, select, update
 
 from tesk_model.errors import ConflictError
-from tesk_model.states import TaskState
 from tesk_model.task import TaskId
+from tesk_scheduler.adapters.store import statements
 from tesk_scheduler.adapters.store.queries import (
     UNRELEASED,
     read_taskmasters,
@@ -17,13 +16,11 @@ from tesk_scheduler.adapters.store.queries import (
 from tesk_scheduler.adapters.store.rows import RECORD_COLUMNS, record_of
 from tesk_scheduler.adapters.store.schema import (
     LEADER,
-    STATE_NUMBERS,
     TASK,
     TASKMASTER,
-    USAGE,
     clean,
 )
-from tesk_scheduler.adapters.store.task_changes import SqlTaskChanges, upsert
+from tesk_scheduler.adapters.store.task_changes import SqlTaskChanges
 from tesk_scheduler.adapters.store.times import micros
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.quota import Subject, Usage
@@ -31,17 +28,6 @@ from tesk_scheduler.domain.records import TaskRecord
 
 _C = TASK.c
 _LEADER_ROW = 1
-_COUNTERS = ("running", "queued", "cpu_millis", "ram", "disk")
-
-_SET_REASON = (
-    update(TASK)
-    .where(
-        _C.id == bindparam("task"),
-        _C.state == STATE_NUMBERS[TaskState.QUEUED],
-        _C.reason != bindparam("new_reason"),
-    )
-    .values(reason=bindparam("new_reason"))
-)
 
 
 class SqlTransaction(SqlTaskChanges):
@@ -49,21 +35,12 @@ class SqlTransaction(SqlTaskChanges):
 
     def flush(self) -> None:
         """Write what was added up: the counters of usage."""
-        statement = upsert(self._connection, USAGE)
         rows = [
             {"kind": subject.kind.value, "name": subject.name, **change._asdict()}
             for subject, change in self._ledger.changes()
         ]
         if rows:
-            sums = {
-                name: USAGE.c[name] + statement.excluded[name] for name in _COUNTERS
-            }
-            self._connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["kind", "name"], set_=sums
-                ),
-                rows,
-            )
+            self._connection.execute(statements.ADD_USAGE[self._dialect], rows)
 
     def usage(self, subjects: Collection[Subject]) -> dict[Subject, Usage]:
         """Read and lock counters."""
@@ -76,17 +53,14 @@ class SqlTransaction(SqlTaskChanges):
 
     def put_taskmaster(self, taskmaster: Taskmaster) -> None:
         """Insert or update."""
-        values: dict[str, Any] = {
+        values = {
+            "id": taskmaster.id,
             "slots": taskmaster.slots,
             "lease_until": micros(taskmaster.lease_until),
             "seen": taskmaster.seen,
             "started": micros(taskmaster.started_at),
         }
-        self._connection.execute(
-            upsert(self._connection, TASKMASTER)
-            .values(id=taskmaster.id, **values)
-            .on_conflict_do_update(index_elements=["id"], set_=values)
-        )
+        self._connection.execute(statements.PUT_TASKMASTER[self._dialect], values)
 
     def remove_taskmaster(self, taskmaster_id: str, *, only_idle: bool) -> bool:
         """Delete, and take away what it has."""
@@ -140,4 +114,4 @@ class SqlTransaction(SqlTaskChanges):
             for task_id, reason in reasons.items()
         ]
         if rows:
-            self._connection.execute(_SET_REASON, rows)
+            self._connection.execute(statements.SET_REASON, rows)

@@ -92,6 +92,9 @@ class Writer:
     ) -> list[tuple["Future[Any]", Exception | None, Any]]:
         results: list[tuple[Future[Any], Exception | None, Any]] = []
         try:
+            if len(units) == 1:
+                work, future = units[0]
+                return [(future, *_run_alone(connection, work))]
             with connection.begin():
                 for work, future in units:
                     failed, value = _run_one(connection, work)
@@ -102,6 +105,22 @@ class Writer:
             connection.invalidate()
             raise
         return results
+
+
+def _run_alone(connection: Connection, work: Work) -> tuple[Exception | None, Any]:
+    """Run a unit that shares its transaction with nobody: no savepoint needed."""
+    try:
+        with connection.begin():
+            return None, work(connection)
+    except IntegrityError:
+        with connection.begin():
+            return _run_one(connection, work)
+    except (TeskError, DataError) as error:
+        return as_tesk_error(error), None
+    except DBAPIError:
+        raise
+    except Exception as error:  # noqa: BLE001 - as in _run_one
+        return error, None
 
 
 def _run_one(connection: Connection, work: Work) -> tuple[Exception | None, Any]:
