@@ -5,7 +5,10 @@ cd "$(dirname "$0")/.."
 fresh=$(mktemp -d)
 trap 'rm -rf "$fresh"' EXIT
 
-.venv/bin/python scripts/generate_protos.py "$fresh/protos"
+.venv/bin/python scripts/generate_protos.py "$fresh/protos" 2>"$fresh/log" || {
+  cat "$fresh/log" >&2
+  exit 1
+}
 diff -r -x __pycache__ "$fresh/protos/tesk/v1" libs/tesk-protos/src/tesk/v1 || {
   echo "the code of protos/ is not up to date: make protos" >&2
   exit 1

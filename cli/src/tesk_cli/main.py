@@ -3,8 +3,8 @@
 import os
 import sys
 import traceback
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from tesk_cli.serve.home import StateHome
 from tesk_cli.serve.plan import ServerPlan, storage_of
 from tesk_cli.serve.supervisor import Supervisor
 from tesk_cli.usecases.following import WaitTimeoutError
-from tesk_model.errors import InvalidRequestError, TeskError
+from tesk_model.errors import InvalidRequestError, TeskError, UnavailableError
 from tesk_runtime.sections import state_home
 from tesk_runtime.settings import SettingsError, load
 from tesk_runtime.shutdown import stop_on_signals
@@ -45,8 +45,16 @@ class _Machine:
         running = StateHome(state_home(settings.local, self.environ)).running()
         return None if running is None else running.url
 
-    def embedded(self, folders: tuple[Path, ...]) -> AbstractContextManager[Embedded]:
-        return embedded_server(self._supervisor(folders, embedded=True))
+    @contextmanager
+    def embedded(self, folders: tuple[Path, ...]) -> Iterator[Embedded]:
+        server = embedded_server(self._supervisor(folders, embedded=True))
+        with ExitStack() as stack:
+            try:
+                own = stack.enter_context(server)
+            except HomeInUseError as error:
+                # Somebody else was faster: theirs will do, in a moment.
+                raise UnavailableError(str(error)) from error
+            yield own
 
     def serve(self, verbose: bool) -> None:  # noqa: FBT001 - one question
         supervisor = self._supervisor((), embedded=False, verbose=verbose)

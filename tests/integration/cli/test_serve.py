@@ -161,6 +161,34 @@ def test_an_interrupted_run_cancels_what_nobody_would_look_after(
     assert text().splitlines()[-1] == "CANCELED"
 
 
+def test_runs_at_once_share_a_server_and_survive_its_end(place: Serving) -> None:
+    def sleeping(seconds: float) -> list[str]:
+        name = f"sleep-{seconds}.json"
+        task = make_task_json(
+            executors=[{"image": "busybox", "command": ["sleep", str(seconds)]}]
+        )
+        (place.folder / name).write_text(json.dumps(task))
+        return [*TESK, "run", name]
+
+    with (place.folder / "runs.log").open("w") as log:
+        processes = [
+            subprocess.Popen(
+                sleeping(seconds),
+                cwd=place.folder,
+                env=place.environ,
+                stdout=log,
+                stderr=log,
+                text=True,
+            )
+            for seconds in (1.5, 6)
+        ]
+        codes = [process.wait(90) for process in processes]
+
+    text = (place.folder / "runs.log").read_text()
+    assert codes == [0, 0], text
+    assert text.count(": COMPLETE\n") == 2, text
+
+
 def test_another_server_is_reached_by_any_of_its_addresses(place: Serving) -> None:
     process = place.start()
     elsewhere = Serving(

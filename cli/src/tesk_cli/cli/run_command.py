@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import typer
@@ -17,9 +17,12 @@ from tesk_cli.domain.exits import ExitCode, exit_code_of
 from tesk_cli.domain.snapshot import Snapshot
 from tesk_cli.ports import Clock, TaskServer
 from tesk_cli.usecases.following import Follower, WaitTimeoutError
-from tesk_model.errors import InvalidRequestError, TeskError
+from tesk_model.errors import InvalidRequestError, TeskError, UnavailableError
 from tesk_model.task import TaskView
 
+# A restart by `tesk serve` takes less.
+_TAKEOVER_PATIENCE = timedelta(seconds=5)
+_TAKEOVER_PAUSE = timedelta(seconds=0.5)
 _CANCEL_PATIENCE = timedelta(seconds=15)
 
 
@@ -47,15 +50,50 @@ def run(
     In the urls of the task's inputs and outputs, ${TASK_DIR} stands for the
     folder of FILE and ${PWD} for the current folder.
     """
-    doors: Doors = context.obj
-    body = read_task(file)
-    with _place(doors, server or doors.local_server(), file, body) as place:
-        task = _run(place, body)
-        if output is OutputFormat.JSON:
-            print_json(place.server.get_task(task.id, TaskView.FULL))
-        else:
-            print_summary(task)
-    raise typer.Exit(exit_code_of(task))
+    run = _Run(doors=context.obj, named=server, file=file, body=read_task(file))
+    raise typer.Exit(exit_code_of(run.to_end(output)))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """One task and the server on which it is, which may change on the way.
+
+    A server of this machine may be that of another ``tesk run``, which takes it
+    away when its own task has ended. The state stays, so whoever still has a
+    task goes on with a server of its own.
+    """
+
+    doors: Doors
+    named: str
+    file: str
+    body: bytes
+    task_id: str = ""
+
+    def to_end(self, output: OutputFormat) -> Snapshot:
+        """Create the task, follow it to its end, print the result."""
+        start = self.doors.clock.monotonic()
+        while True:
+            try:
+                return self._on_one_server(output)
+            except UnavailableError:
+                waited = self.doors.clock.monotonic() - start
+                if self.named or (not self.task_id and waited > _TAKEOVER_PATIENCE):
+                    raise
+            self.doors.clock.sleep(_TAKEOVER_PAUSE)
+
+    def _on_one_server(self, output: OutputFormat) -> Snapshot:
+        url = self.named or self.doors.local_server()
+        with _place(self.doors, url, self.file, self.body) as place:
+            if not self.task_id:
+                self.task_id = place.server.create_task(self.body)
+                said = f"task {self.task_id}"
+                console().print(said, markup=False, soft_wrap=True)
+            task = _follow(place, self.task_id, patient=bool(self.named))
+            if output is OutputFormat.JSON:
+                print_json(place.server.get_task(task.id, TaskView.FULL))
+            else:
+                print_summary(task)
+            return task
 
 
 @contextmanager
@@ -75,15 +113,13 @@ def _place(doors: Doors, url: str | None, file: str, body: bytes) -> Iterator[_P
         yield _Place(server=doors.connect(own.url), clock=own, own=True)
 
 
-def _run(place: _Place, body: bytes) -> Snapshot:
-    task_id = place.server.create_task(body)
-    screen = console()
-    screen.print(f"task {task_id}", markup=False, soft_wrap=True)
+def _follow(place: _Place, task_id: str, *, patient: bool) -> Snapshot:
+    follower = Follower(server=place.server, clock=place.clock)
+    if not patient:
+        follower = replace(follower, patience=_TAKEOVER_PATIENCE)
     try:
-        with progress(screen) as show:
-            for task in Follower(server=place.server, clock=place.clock).follow(
-                task_id
-            ):
+        with progress(console()) as show:
+            for task in follower.follow(task_id):
                 show(task)
     except KeyboardInterrupt:
         _interrupted(place, task_id)
