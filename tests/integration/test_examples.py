@@ -48,7 +48,7 @@ WANTS = {
         files={
             f"{OUT}/redirects/sorted": "1\n2\n3\n",
             f"{OUT}/redirects/errors": "",
-        }
+        },
     ),
     "ignore-error": Want("went on\n"),
     "inline-content": Want("2 arguments: a b ü\n0 /work/empty\n"),
