@@ -4,6 +4,11 @@ A subject is a gateway and the means to bring its tasks into a state; a new
 scheduler joins by adding itself to ``SUBJECTS``.
 """
 
+import os
+import subprocess
+import sys
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -27,9 +32,8 @@ from tesk_runtime.rpc.channel import open_channel
 
 Gateway = TaskGateway[pb.Task]
 
-ALICE = Caller(user="alice")
-BOB = Caller(user="bob")
 ADMIN = Caller(user="root", admin=True)
+NAMES = counted("user")
 
 
 @contextmanager
@@ -48,97 +52,159 @@ def over_grpc(folder: Path) -> Iterator[Gateway]:
         yield SchedulerClient(channel, times=CallTimes(), new_key=counted("key"))
 
 
+@contextmanager
+def the_scheduler(folder: Path) -> Iterator[Gateway]:
+    """Start the real one, with one place to run that a first task holds.
+
+    Its taskmasters find no engine, so that nothing runs and nothing is left.
+    """
+    address = f"unix:{folder}/scheduler.sock"
+    token = folder / "token"
+    token.write_text(TOKEN, encoding="ascii")
+    environ = os.environ | {
+        "TESK_HOME": str(folder),
+        "TESK_GRPC_TOKEN_FILE": str(token),
+        "TESK_GRPC_SCHEDULER": address,
+        "TESK_SCHEDULER_LISTEN": address,
+        "TESK_QUOTA_EVERYBODY": "{running: 1}",
+        "TESK_ENGINE": "container",
+        "DOCKER_HOST": "unix:///nonexistent/docker.sock",
+    }
+    process = subprocess.Popen([sys.executable, "-m", "tesk_scheduler"], env=environ)
+    try:
+        with open_channel(address, token=TOKEN) as channel:
+            grpc.channel_ready_future(channel).result(timeout=30)
+            gateway = SchedulerClient(
+                channel, times=CallTimes(), new_key=lambda: uuid.uuid4().hex
+            )
+            _occupy(gateway)
+            yield gateway
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _occupy(gateway: Gateway) -> None:
+    caller = Caller(user="first")
+    task_id = create(gateway, caller)
+    deadline = time.monotonic() + 20
+    while listed(gateway, caller, state=TaskState.QUEUED) == [task_id]:
+        assert time.monotonic() < deadline, "the first task was not admitted"
+        time.sleep(0.02)
+
+
 SUBJECTS: dict[str, Callable[[Path], AbstractContextManager[Gateway]]] = {
     "memory, in process": in_process,
     "memory, over gRPC": over_grpc,
+    "the scheduler": the_scheduler,
 }
 
 
-@pytest.fixture(params=list(SUBJECTS.values()), ids=list(SUBJECTS))
-def gateway(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Gateway]:
-    with request.param(tmp_path) as subject:
+@pytest.fixture(scope="module", params=list(SUBJECTS.values()), ids=list(SUBJECTS))
+def gateway(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    with request.param(tmp_path_factory.mktemp("subject")) as subject:
         yield subject
 
 
-def create(gateway: Gateway, caller: Caller = ALICE, **fields: Any) -> TaskId:
+@pytest.fixture
+def alice() -> Caller:
+    """Return a user without tasks, for one test."""
+    return Caller(user=NAMES())
+
+
+@pytest.fixture
+def bob() -> Caller:
+    """Return another one."""
+    return Caller(user=NAMES())
+
+
+def create(gateway: Gateway, caller: Caller, **fields: Any) -> TaskId:
     return gateway.create(caller, NewTask(task=make_task(**fields)))
 
 
-def listed(gateway: Gateway, caller: Caller = ALICE, **fields: Any) -> list[str]:
+def listed(gateway: Gateway, caller: Caller, **fields: Any) -> list[str]:
     return [task.id for task in gateway.list_page(caller, TaskQuery(**fields)).tasks]
 
 
-def test_a_created_task_is_queued_and_echoed(gateway: Gateway) -> None:
+def test_a_created_task_is_queued_and_echoed(gateway: Gateway, alice: Caller) -> None:
     inputs = (Input(path="/a", content="x"),)
 
-    task_id = create(gateway, name="n", inputs=inputs, tags={"a": ""})
+    task_id = create(gateway, alice, name="n", inputs=inputs, tags={"a": ""})
 
-    task = gateway.get(ALICE, task_id, TaskView.FULL)
+    task = gateway.get(alice, task_id, TaskView.FULL)
     assert (task.id, task.state) == (task_id, pb.TASK_STATE_QUEUED)
     assert (task.name, dict(task.tags)) == ("n", {"a": ""})
     assert task.inputs[0].content == "x"
     assert task.HasField("creation_time")
 
 
-def test_views_leave_out(gateway: Gateway) -> None:
-    task_id = create(gateway, name="n", inputs=(Input(path="/a", content="x"),))
+def test_views_leave_out(gateway: Gateway, alice: Caller) -> None:
+    task_id = create(gateway, alice, name="n", inputs=(Input(path="/a", content="x"),))
 
-    minimal = gateway.get(ALICE, task_id, TaskView.MINIMAL)
-    basic = gateway.get(ALICE, task_id, TaskView.BASIC)
+    minimal = gateway.get(alice, task_id, TaskView.MINIMAL)
+    basic = gateway.get(alice, task_id, TaskView.BASIC)
 
     assert minimal == pb.Task(id=task_id, state=pb.TASK_STATE_QUEUED)
     assert not basic.inputs[0].HasField("content")
     assert basic.name == "n"
 
 
-def test_the_same_key_of_the_same_user_is_the_same_task(gateway: Gateway) -> None:
+def test_the_same_key_of_the_same_user_is_the_same_task(
+    gateway: Gateway, alice: Caller, bob: Caller
+) -> None:
     new = NewTask(task=make_task(), idempotency_key="k")
 
-    first = gateway.create(ALICE, new)
+    first = gateway.create(alice, new)
 
-    assert gateway.create(ALICE, new) == first
-    assert gateway.create(BOB, new) != first
-
-
-def test_without_key_each_is_a_new_task(gateway: Gateway) -> None:
-    assert create(gateway) != create(gateway)
+    assert gateway.create(alice, new) == first
+    assert gateway.create(bob, new) != first
 
 
-def test_another_users_task_is_not_there(gateway: Gateway) -> None:
-    task_id = create(gateway)
+def test_without_key_each_is_a_new_task(gateway: Gateway, alice: Caller) -> None:
+    assert create(gateway, alice) != create(gateway, alice)
+
+
+def test_another_users_task_is_not_there(
+    gateway: Gateway, alice: Caller, bob: Caller
+) -> None:
+    task_id = create(gateway, alice)
 
     with pytest.raises(NotFoundError):
-        gateway.get(BOB, task_id, TaskView.MINIMAL)
+        gateway.get(bob, task_id, TaskView.MINIMAL)
     with pytest.raises(NotFoundError):
-        gateway.cancel(BOB, task_id)
-    assert listed(gateway, BOB) == []
-    assert listed(gateway, ADMIN) == [task_id]
+        gateway.cancel(bob, task_id)
+    assert listed(gateway, bob) == []
+    assert task_id in listed(gateway, ADMIN)
     assert gateway.get(ADMIN, task_id, TaskView.MINIMAL).id == task_id
 
 
-def test_an_unknown_task_is_not_there(gateway: Gateway) -> None:
+def test_an_unknown_task_is_not_there(gateway: Gateway, alice: Caller) -> None:
     with pytest.raises(NotFoundError):
-        gateway.get(ALICE, TaskId("nothing"), TaskView.MINIMAL)
+        gateway.get(alice, TaskId("nothing"), TaskView.MINIMAL)
     with pytest.raises(NotFoundError):
-        gateway.cancel(ALICE, TaskId("nothing"))
+        gateway.cancel(alice, TaskId("nothing"))
 
 
-def test_cancel_ends_a_queued_task_and_may_be_repeated(gateway: Gateway) -> None:
-    task_id = create(gateway)
+def test_cancel_ends_a_queued_task_and_may_be_repeated(
+    gateway: Gateway, alice: Caller
+) -> None:
+    task_id = create(gateway, alice)
 
-    gateway.cancel(ALICE, task_id)
-    gateway.cancel(ALICE, task_id)
+    gateway.cancel(alice, task_id)
+    gateway.cancel(alice, task_id)
 
-    task = gateway.get(ALICE, task_id, TaskView.MINIMAL)
+    task = gateway.get(alice, task_id, TaskView.MINIMAL)
     assert task.state == pb.TASK_STATE_CANCELED
 
 
-def test_lists_are_newest_first_and_in_pages(gateway: Gateway) -> None:
-    ids = [create(gateway) for _ in range(5)]
+def test_lists_are_newest_first_and_in_pages(gateway: Gateway, alice: Caller) -> None:
+    ids = [create(gateway, alice) for _ in range(5)]
 
-    first = gateway.list_page(ALICE, TaskQuery(page_size=3))
+    first = gateway.list_page(alice, TaskQuery(page_size=3))
     second = gateway.list_page(
-        ALICE, TaskQuery(page_size=3, page_token=first.next_page_token)
+        alice, TaskQuery(page_size=3, page_token=first.next_page_token)
     )
 
     assert [task.id for task in (*first.tasks, *second.tasks)] == ids[::-1]
@@ -146,34 +212,34 @@ def test_lists_are_newest_first_and_in_pages(gateway: Gateway) -> None:
     assert second.next_page_token == ""
 
 
-def test_a_page_token_belongs_to_its_filters(gateway: Gateway) -> None:
+def test_a_page_token_belongs_to_its_filters(gateway: Gateway, alice: Caller) -> None:
     for _ in range(3):
-        create(gateway, name="a")
-    token = gateway.list_page(ALICE, TaskQuery(page_size=1)).next_page_token
+        create(gateway, alice, name="a")
+    token = gateway.list_page(alice, TaskQuery(page_size=1)).next_page_token
 
     with pytest.raises(InvalidRequestError):
-        gateway.list_page(ALICE, TaskQuery(page_token=token, name_prefix="a"))
+        gateway.list_page(alice, TaskQuery(page_token=token, name_prefix="a"))
     with pytest.raises(InvalidRequestError):
-        gateway.list_page(ALICE, TaskQuery(page_token="nonsense"))
+        gateway.list_page(alice, TaskQuery(page_token="nonsense"))
 
 
-def test_a_name_prefix_is_literal(gateway: Gateway) -> None:
-    found = create(gateway, name="a%_b")
-    create(gateway, name="aXXb")
-    create(gateway, name="A%_b")
-    create(gateway)
+def test_a_name_prefix_is_literal(gateway: Gateway, alice: Caller) -> None:
+    found = create(gateway, alice, name="a%_b")
+    create(gateway, alice, name="aXXb")
+    create(gateway, alice, name="A%_b")
+    create(gateway, alice)
 
-    assert listed(gateway, name_prefix="a%") == [found]
-    assert listed(gateway, name_prefix="b") == []
+    assert listed(gateway, alice, name_prefix="a%") == [found]
+    assert listed(gateway, alice, name_prefix="b") == []
 
 
-def test_a_state_is_exact(gateway: Gateway) -> None:
-    canceled, queued = create(gateway), create(gateway)
-    gateway.cancel(ALICE, canceled)
+def test_a_state_is_exact(gateway: Gateway, alice: Caller) -> None:
+    canceled, queued = create(gateway, alice), create(gateway, alice)
+    gateway.cancel(alice, canceled)
 
-    assert listed(gateway, state=TaskState.CANCELED) == [canceled]
-    assert listed(gateway, state=TaskState.QUEUED) == [queued]
-    assert listed(gateway, state=TaskState.UNKNOWN) == []
+    assert listed(gateway, alice, state=TaskState.CANCELED) == [canceled]
+    assert listed(gateway, alice, state=TaskState.QUEUED) == [queued]
+    assert listed(gateway, alice, state=TaskState.UNKNOWN) == []
 
 
 TAGS: dict[str, tuple[dict[str, str], dict[str, str], bool]] = {
@@ -194,31 +260,37 @@ TAGS: dict[str, tuple[dict[str, str], dict[str, str], bool]] = {
 
 @pytest.mark.parametrize(("asked", "tags", "want"), TAGS.values(), ids=TAGS)
 def test_tags_match_as_the_specification_says(
-    gateway: Gateway, asked: dict[str, str], tags: dict[str, str], *, want: bool
+    gateway: Gateway,
+    alice: Caller,
+    asked: dict[str, str],
+    tags: dict[str, str],
+    *,
+    want: bool,
 ) -> None:
-    task_id = create(gateway, tags=tags)
+    task_id = create(gateway, alice, tags=tags)
     conditions = tuple(TagCondition(key, value) for key, value in asked.items())
 
-    assert listed(gateway, tags=conditions) == ([task_id] if want else [])
+    assert listed(gateway, alice, tags=conditions) == ([task_id] if want else [])
 
 
-def test_many_at_once_are_all_there(gateway: Gateway) -> None:
+def test_many_at_once_are_all_there(gateway: Gateway, alice: Caller) -> None:
     command = ("echo", "x" * 1000)
     ids = {
-        create(gateway, executors=(make_executor(command=command),)) for _ in range(50)
+        create(gateway, alice, executors=(make_executor(command=command),))
+        for _ in range(50)
     }
 
-    assert set(listed(gateway)) == ids
+    assert set(listed(gateway, alice)) == ids
 
 
 def test_check_passes_while_the_scheduler_serves(gateway: Gateway) -> None:
     gateway.check()
 
 
-def test_text_of_any_kind_survives(gateway: Gateway) -> None:
+def test_text_of_any_kind_survives(gateway: Gateway, alice: Caller) -> None:
     task = Task(executors=(make_executor(env={"Ä": "\n\t\U0001f600$(HOME)"}),))
 
-    task_id = gateway.create(ALICE, NewTask(task=task))
+    task_id = gateway.create(alice, NewTask(task=task))
 
-    env = gateway.get(ALICE, task_id, TaskView.BASIC).executors[0].env
+    env = gateway.get(alice, task_id, TaskView.BASIC).executors[0].env
     assert dict(env) == {"Ä": "\n\t\U0001f600$(HOME)"}
