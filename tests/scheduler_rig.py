@@ -97,7 +97,7 @@ class Rig:
 
     def eventually(self, check: Callable[[], bool]) -> None:
         """Ask again until ``check`` holds."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not check():
             assert time.monotonic() < deadline, "it never came to be"
 

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,11 +23,12 @@ from tesk_runtime import logs
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.rpc.interceptors import ErrorInterceptor, InternalTokenInterceptor
 from tesk_runtime.rpc.server import RpcServer
-from tesk_runtime.sections import read_token, state_home
+from tesk_runtime.sections import GrpcSettings, read_token, state_home
 from tesk_runtime.settings import SettingsError, load
 from tesk_runtime.shutdown import stop_on_signals
 from tesk_scheduler.adapters.local_launcher import LocalLauncher
 from tesk_scheduler.adapters.machine import machine_capacity
+from tesk_scheduler.adapters.metrics import serve_metrics
 from tesk_scheduler.adapters.names import UlidNames
 from tesk_scheduler.adapters.store.engines import DatabaseInUseError, sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
@@ -57,6 +59,7 @@ _SERVICES = (
     "tesk.v1.AssignmentService",
     "tesk.v1.TransferService",
 )
+_LOG = logging.getLogger(__name__)
 _CALLS_AT_ONCE = 16
 _SHORTEST_START = timedelta(seconds=60)
 _TERM = timedelta(seconds=15)
@@ -106,53 +109,55 @@ def main() -> None:
     try:
         settings = load(Settings, os.environ)
         token = read_token(settings.grpc.token_file)
-    except (SettingsError, ValueError) as error:
+        logs.configure("scheduler", settings.log)
+        _run(settings, token, stop_on_signals())
+    except (SettingsError, ValueError, TeskError, DatabaseInUseError) as error:
         sys.exit(f"tesk-scheduler: {error}")
-    logs.configure("scheduler", settings.log)
-    stop = stop_on_signals()
-    home = state_home(settings.local, os.environ)
-    home.mkdir(parents=True, exist_ok=True)
+    except (RuntimeError, OSError) as error:
+        sys.exit(f"tesk-scheduler: cannot start: {error}")
+
+
+def _run(settings: Settings, token: str, stop: threading.Event) -> None:
     own = settings.scheduler
-    try:
-        store = SqlTaskStore.open(own.database or sqlite_url(home / "tesk.db"))
-    except (TeskError, DatabaseInUseError) as error:
-        sys.exit(f"tesk-scheduler: {error}")
+    home = state_home(settings.local, os.environ)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     chimes = Chimes()
-    launcher = LocalLauncher(
-        home / "taskmasters",
-        environment=taskmaster_environment(settings, os.environ, home),
-        changed=lambda: chimes.bell.ring(urgent=True),
-    )
-    quota = quota_from_settings(settings.quota, machine_capacity(home))
-    around = Surroundings(
-        store=store,
-        exclusive=store.exclusive,
-        launcher=launcher,
-        clock=SystemClock(),
-        names=UlidNames(),
-        token=token,
-        chimes=chimes,
-    )
-    scheduler = build_scheduler(settings, quota, around)
-    gc.freeze()  # what is there now stays, so collections need not look at it
-    logging.getLogger(__name__).info("serving", extra={"address": own.listen})
-    try:
+    with ExitStack() as stack:
+        store = SqlTaskStore.open(own.database or sqlite_url(home / "tesk.db"))
+        stack.callback(store.close)
+        if own.metrics_listen:
+            stack.callback(serve_metrics(own.metrics_listen, store))
+        around = Surroundings(
+            store=store,
+            exclusive=store.exclusive,
+            launcher=LocalLauncher(
+                home / "taskmasters",
+                environment=taskmaster_environment(settings, os.environ, home),
+                changed=lambda: chimes.bell.ring(urgent=True),
+            ),
+            clock=SystemClock(),
+            names=UlidNames(),
+            token=token,
+            chimes=chimes,
+        )
+        quota = quota_from_settings(settings.quota, machine_capacity(home))
+        scheduler = build_scheduler(settings, quota, around)
+        gc.freeze()  # what is there now stays, so collections need not look at it
+        _LOG.info("serving", extra={"address": own.listen})
         scheduler.run(own.listen, stop=stop, drain=own.drain)
-    except RuntimeError as error:
-        sys.exit(f"tesk-scheduler: cannot listen on {own.listen}: {error}")
-    finally:
-        store.close()
 
 
 def taskmaster_environment(
     settings: Settings, environ: Mapping[str, str], home: Path
 ) -> dict[str, str]:
-    """Return what the taskmasters get to see."""
+    """Return what the taskmasters get to see: not the database, nor the quotas."""
+    address = settings.grpc.scheduler
+    if address == GrpcSettings().scheduler:
+        address = settings.scheduler.listen.replace("0.0.0.0:", "127.0.0.1:")
+    own = ("TESK_SCHEDULER_", "TESK_QUOTA_")
     return {
-        **environ,
-        "TESK_GRPC_SCHEDULER": environ.get(
-            "TESK_GRPC_SCHEDULER", settings.scheduler.listen
-        ),
+        **{name: text for name, text in environ.items() if not name.startswith(own)},
+        "TESK_GRPC_SCHEDULER": address,
         "TESK_HOME": str(home),
     }
 

@@ -1,0 +1,63 @@
+"""Prometheus metrics, read from the store when somebody asks for them.
+
+No label holds a task or an owner, so their number stays bounded.
+"""
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from tesk_model.errors import UnavailableError
+from tesk_scheduler.domain.quota import EVERYBODY, Usage
+from tesk_scheduler.ports.store import TaskStore
+
+
+class StoreCollector(Collector):
+    """Turns the counters of the store into metrics."""
+
+    def __init__(self, store: TaskStore) -> None:
+        self._store = store
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Read; without the store there is only the news that it is down."""
+        try:
+            usage = self._store.usage_of_all().get(EVERYBODY, Usage())
+            fleet = self._store.fleet()
+        except UnavailableError:
+            yield _gauge("store_up", "Whether the task store can be read.", 0)
+            return
+        yield _gauge("store_up", "Whether the task store can be read.", 1)
+        yield _gauge("tasks_queued", "Tasks that wait.", usage.queued)
+        yield _gauge("tasks_running", "Tasks between admission and end.", usage.running)
+        yield _gauge("cpu_used_cores", "Cores in use.", usage.cpu_millis / 1000)
+        yield _gauge("ram_used_bytes", "Memory in use.", usage.ram)
+        yield _gauge("disk_used_bytes", "Disk in use.", usage.disk)
+        yield _gauge("taskmasters", "Taskmasters there are.", len(fleet))
+        slots = sum(member.free for member in fleet)
+        yield _gauge("taskmaster_slots_free", "Tasks they could still take.", slots)
+
+
+def serve_metrics(address: str, store: TaskStore) -> Callable[[], None]:
+    """Serve metrics at ``host:port``; return what ends it.
+
+    Raises:
+        ValueError: ``address`` is not of that form.
+        OSError: It cannot be listened at.
+    """
+    host, _, port = address.rpartition(":")
+    registry = CollectorRegistry()
+    registry.register(StoreCollector(store))
+    server, thread = start_http_server(int(port), host or "0.0.0.0", registry)  # noqa: S104 - ":9090" means everywhere
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return stop
+
+
+def _gauge(name: str, help_: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"tesk_scheduler_{name}", help_, value=value)
