@@ -34,7 +34,10 @@ def address(tmp_path: Path) -> str:
 def api(
     scheduler: MemoryScheduler, address: str, tmp_path: Path
 ) -> Iterator[ApiProcess]:
-    with serve_scheduler(scheduler, address), run_api(tmp_path, address) as process:
+    with (
+        serve_scheduler(scheduler, address),
+        run_api(tmp_path, address, TESK_API_WORKERS="2") as process,
+    ):
         yield process
 
 
