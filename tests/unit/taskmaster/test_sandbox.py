@@ -113,6 +113,15 @@ def test_a_vanished_sandbox_is_lost_and_nothing_of_it_is_left(kit: EngineKit) ->
     assert "vanished" in result.error
 
 
+def test_a_sandbox_ends_with_its_leader_though_nobody_looks(kit: EngineKit) -> None:
+    fifo = kit.make_fifo("/w/ready")
+    run = kit.start("sh", "-c", "exec 3>/w/ready; exec sleep 600", mounts=("/w",))
+    with fifo.open("rb") as pipe:
+        os.kill(int((run.folder / "pid").read_text()), signal.SIGKILL)
+
+        assert pipe.read() == b""
+
+
 def test_a_sandbox_of_before_a_restart_is_lost(kit: EngineKit) -> None:
     run = kit.make_run("true")
     (run.folder / "pid").write_text("1\n")  # another process has that number now

@@ -179,6 +179,8 @@ class SandboxEngine:
         view = _view(run)
         arguments = [
             *NAMESPACES,
+            # The parent is the leader, which outlives us: see ``detached``.
+            "--die-with-parent",
             *view.build(run.mounts, [str(self._folders.home)]),
             *_environment(run),
             *("--chdir", _make_workdir(run)),
