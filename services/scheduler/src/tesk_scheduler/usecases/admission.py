@@ -18,13 +18,20 @@ from tesk_scheduler.domain.admission import (
     Turn,
     plan_admissions,
 )
-from tesk_scheduler.domain.quota import EVERYBODY, Quota
+from tesk_scheduler.domain.quota import (
+    EVERYBODY,
+    Quota,
+    Subject,
+    SubjectKind,
+    Usage,
+)
 from tesk_scheduler.domain.transitions import admitted
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.ports.surroundings import Clock
 from tesk_scheduler.usecases.fleet import Fleet
 
-_WINDOW = 100
+_LEAST_WINDOW = 4
+_LARGEST_WINDOW = 100
 # Reasons change with every task that ends; people do not read that fast.
 _REASONS_EVERY = 1.0
 
@@ -40,6 +47,21 @@ class AdmissionResult:
 
     admitted: int
     waiting: int
+
+
+def _window(usage: Mapping[Subject, Usage], room: int) -> int:
+    """Return how many tasks of each owner to look at: enough to fill the room.
+
+    What is cut off is seen in the next round, which follows at once if this
+    one admitted something.
+    """
+    owners = sum(
+        1
+        for subject, used in usage.items()
+        if subject.kind is SubjectKind.USER and used.queued
+    )
+    share = 2 * room // max(1, owners)
+    return max(_LEAST_WINDOW, min(share, _LARGEST_WINDOW))
 
 
 class Admission:
@@ -76,7 +98,7 @@ class Admission:
             return AdmissionResult(0, 0)
         room = self._fleet.room()
         plan = plan_admissions(
-            queues=self._store.queues(max(1, min(room, _WINDOW))),
+            queues=self._store.queues(_window(usage, room)),
             usage=usage,
             quota=self._quota,
             patience=self._patience,
