@@ -56,6 +56,15 @@ class TaskmasterSection(
     default_disk_gb: Annotated[
         float, Meta(description="Disk (GiB) of a task that asks for none.", gt=0)
     ] = 10.0
+    sandbox_programs: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="More folders of this machine with programs, separated by "
+            "`:`, that the sandbox shows read-only (a conda or virtual environment); "
+            "those with a `bin` come first in its PATH.",
+            extra={"separator": ":"},
+        ),
+    ] = ()
     launcher: Annotated[
         str,
         Meta(

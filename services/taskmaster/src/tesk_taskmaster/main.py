@@ -157,4 +157,5 @@ def _open_engine(
                 msg = f"{error}; or set TESK_ENGINE=sandbox"
                 raise _StartError(msg) from error
             _logger.info("using the sandbox engine", extra={"because": str(error)})
-    return open_sandbox_engine(folders, environ)
+    programs = configured.taskmaster.sandbox_programs
+    return open_sandbox_engine(folders, environ, programs=programs)

@@ -51,10 +51,10 @@ from tesk_taskmaster.adapters.sandbox_streams import (
 )
 from tesk_taskmaster.adapters.sandbox_view import (
     HOME,
-    PATH,
     SandboxView,
     canonical,
     opened_directories,
+    search_path,
 )
 from tesk_taskmaster.ports import (
     ExecutorRun,
@@ -74,16 +74,21 @@ _KILLED = 128 + signal.SIGKILL
 
 
 def open_sandbox_engine(
-    folders: TaskFolders, environ: Mapping[str, str]
+    folders: TaskFolders, environ: Mapping[str, str], *, programs: Sequence[str] = ()
 ) -> "SandboxEngine":
     """Return a working engine.
+
+    Args:
+        folders: Where attempts are kept.
+        environ: For its PATH, to find bubblewrap.
+        programs: More folders of this machine that executors see, read-only.
 
     Raises:
         SandboxUnavailableError: This machine cannot make sandboxes.
     """
     program = find_bubblewrap(environ.get("PATH", os.defpath))
     check_bubblewrap(program)
-    return SandboxEngine(program, folders)
+    return SandboxEngine(program, folders, tuple(programs))
 
 
 @dataclass(slots=True)
@@ -92,6 +97,7 @@ class SandboxEngine:
 
     _program: Path
     _folders: TaskFolders
+    _programs: tuple[str, ...] = ()
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _processes: dict[Path, DetachedProcess] = field(default_factory=dict)
 
@@ -176,13 +182,13 @@ class SandboxEngine:
         if root.exists():  # of a start that did not get far
             shutil.rmtree(root)
         root.mkdir(parents=True)
-        view = _view(run)
+        view = _view(run, self._programs)
         arguments = [
             *NAMESPACES,
             # The parent is the leader, which outlives us: see ``detached``.
             "--die-with-parent",
             *view.build(run.mounts, [str(self._folders.home)]),
-            *_environment(run),
+            *_environment(run, search_path(self._programs)),
             *("--chdir", _make_workdir(run)),
         ]
         status = os.open(
@@ -232,7 +238,7 @@ class SandboxEngine:
                 lost=True,
             )
         try:
-            _collect(run)
+            _collect(run, self._programs)
         except OSError as error:
             reason = f"what the command wrote cannot be kept: {error.strerror}"
             return StepResult(exit_code=code, error=reason)
@@ -265,14 +271,14 @@ class SandboxEngine:
         )
 
 
-def _view(run: ExecutorRun) -> SandboxView:
+def _view(run: ExecutorRun, programs: tuple[str, ...]) -> SandboxView:
     executor = run.step.executor
     used = [parent(canonical(mount.target)) for mount in run.mounts]
     used += [Collecting.directory(pattern) for pattern in run.step.collect]
     workdir = normalize(executor.workdir or "/")
     if not Path(workdir).is_dir() and not is_mounted(run, workdir):
         used.append(workdir)
-    return SandboxView(root_folder(run), opened_directories(used))
+    return SandboxView(root_folder(run), programs, opened_directories(used))
 
 
 def _make_workdir(run: ExecutorRun) -> str:
@@ -289,18 +295,18 @@ def _make_workdir(run: ExecutorRun) -> str:
     return workdir
 
 
-def _environment(run: ExecutorRun) -> list[str]:
-    environ = {"PATH": PATH, "HOME": HOME, **run.step.executor.env}
+def _environment(run: ExecutorRun, path: str) -> list[str]:
+    environ = {"PATH": path, "HOME": HOME, **run.step.executor.env}
     arguments = ["--clearenv"]
     for name, value in environ.items():
         arguments += ["--setenv", name, value]
     return arguments
 
 
-def _collect(run: ExecutorRun) -> None:
+def _collect(run: ExecutorRun, programs: tuple[str, ...]) -> None:
     if not run.step.collect:
         return
-    view = _view(run)
+    view = _view(run, programs)
     view.build(run.mounts, [])
     collecting = Collecting(
         Beneath(root_folder(run)), Beneath(run.volume), frozenset(view.shown)

@@ -49,11 +49,13 @@ class SandboxView:
 
     Attributes:
         root: The throw-away root.
+        programs: More folders of this machine that are shown.
         opened: Canonical directories that must be writable in it.
         shown: Canonical paths that are this machine's own; filled by ``build``.
     """
 
     root: Path
+    programs: tuple[str, ...]
     opened: frozenset[str]
     shown: set[str] = field(default_factory=set)
     _targets: frozenset[str] = field(default=frozenset(), init=False)
@@ -98,7 +100,7 @@ class SandboxView:
             self._host_path(path).mkdir(parents=True, exist_ok=True)
 
     def _shown_paths(self) -> Iterator[str]:
-        for path in (*_TREES, *_TOP_LINKS):
+        for path in (*_TREES, *_TOP_LINKS, *self.programs):
             if Path(path).is_dir() and not Path(path).is_symlink():
                 yield path
         for name in _ETC:
@@ -151,6 +153,12 @@ class SandboxView:
 
     def _host_path(self, path: str) -> Path:
         return self.root / path.lstrip("/")
+
+
+def search_path(programs: Iterable[str]) -> str:
+    """Return the PATH of a sandbox that shows ``programs``."""
+    folders = [f"{path}/bin" for path in programs if Path(path, "bin").is_dir()]
+    return ":".join([*folders, PATH])
 
 
 def canonical(path: str) -> str:
