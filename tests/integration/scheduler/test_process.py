@@ -77,8 +77,11 @@ class Process:
 
     def taskmasters(self) -> list[int]:
         """List the process ids of its taskmasters."""
-        locks = (self._home / "taskmasters").glob("*.lock")
-        return [int(text) for lock in locks if (text := lock.read_text())]
+        pids = []
+        for lock in (self._home / "taskmasters").glob("*.lock"):
+            with suppress(FileNotFoundError):  # it has just ended
+                pids += [int(word) for word in lock.read_text().split()]
+        return pids
 
     @property
     def running(self) -> bool:
@@ -95,7 +98,8 @@ def process(tmp_path: Path) -> Iterator[Process]:
     if process.running:
         process.end(signal.SIGKILL)
     for pid in process.taskmasters():
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture
