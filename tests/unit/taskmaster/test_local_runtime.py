@@ -135,6 +135,20 @@ def test_filers_get_credentials_and_proxies_but_not_the_internal_token() -> None
     assert set(kept) == {"AWS_ACCESS_KEY_ID", "https_proxy", "TESK_FILE_ROOTS"}
 
 
+def test_a_volume_from_before_a_restart_of_the_machine_is_lost(
+    folders: TaskFolders,
+) -> None:
+    runtime_before = runtime_of(TaskFolders(folders.home, boot="first"))
+    prepare(runtime_before)
+    runtime_before.let_go(ATTEMPT)
+
+    runtime_after = runtime_of(TaskFolders(folders.home, boot="second"))
+    with pytest.raises(StepFailedError, match="restarted") as caught:
+        prepare(runtime_after)
+
+    assert caught.value.lost
+
+
 def test_two_taskmasters_never_work_on_one_attempt(folders: TaskFolders) -> None:
     first = runtime_of(folders)
     prepare(first)

@@ -39,6 +39,7 @@ _RETRY_PAUSE = timedelta(seconds=1)
 _IDENTITY_TRIES = 20
 _IDENTITY_PAUSE = 0.05
 _USAGE_ERROR = 2
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _BUILT_LAUNCHER = Path(__file__).parents[4] / "build" / "launcher"
 
 _logger = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ def _build(
     scheduler = GrpcScheduler.over(
         open_channel(configured.grpc.scheduler, token=token), section.id
     )
-    folders = TaskFolders(home)
+    folders = TaskFolders(home, boot=_BOOT_ID.read_text("ascii").strip())
     command = section.filer_command or (sys.executable, "-m", "tesk_filer")
     filers = FilerSettings(environ=filer_environ(environ), command=command)
     runtime = LocalRuntime(

@@ -19,9 +19,15 @@ _TRANSIENT = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 @dataclass(frozen=True, slots=True)
 class TaskFolders:
-    """The folders of attempts below ``TESK_HOME``, which is absolute."""
+    """The folders of attempts below ``TESK_HOME``.
+
+    Attributes:
+        home: ``TESK_HOME``, absolute.
+        boot: Names this run of the machine; another after each restart.
+    """
 
     home: Path
+    boot: str = ""
 
     def attempt(self, attempt: Attempt) -> Path:
         """Folder of everything of an attempt."""

@@ -60,6 +60,7 @@ class LocalRuntime:
         attempt = plan.attempt
         with _failures("the task volume cannot be made"):
             self._own(attempt, say)
+            self._check_boot(attempt)
             _write_secret(token_file(self._folders, attempt), transfer_token)
             volume = self._folders.volume(attempt)
             _make_directory(volume)
@@ -134,6 +135,18 @@ class LocalRuntime:
                 self._locks[attempt] = lock
         self._folders.attempt(attempt).mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire(say)
+
+    def _check_boot(self, attempt: Attempt) -> None:
+        """Refuse a volume from before a restart of the machine.
+
+        Files in it that were not on the disk yet may be shorter now, and
+        nothing would tell.
+        """
+        file = self._folders.attempt(attempt) / "boot"
+        if not file.exists():
+            file.write_text(self._folders.boot, "utf-8")
+        elif file.read_text("utf-8") != self._folders.boot:
+            raise StepFailedError("this machine was restarted", lost=True)
 
     def _filer(self, attempt: Attempt, step: str) -> DetachedProcess:
         with self._guard:
