@@ -8,6 +8,8 @@ PACKAGES = libs/tesk-model libs/tesk-runtime services/api services/scheduler \
 CODE = libs services cli tests scripts benchmarks
 LOCKS = uv.lock pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES) libs/tesk-protos) \
   scripts/setup.sh
+# Where set-up put uv if the machine had none.
+UV_PATH = PATH="$(CURDIR)/build/uv/bin:$$PATH"
 # Further arguments, e.g. make test ARGS="-k cancel".
 ARGS =
 
@@ -26,7 +28,7 @@ run: .venv/.stamp-run ## Set up, and run examples/quickstart.json from start to 
 serve: .venv/.stamp-run ## Set up, and serve TES on 127.0.0.1:8080 until Ctrl-C.
 	@exec $(BIN)/tesk serve
 
-test: .venv/.stamp-dev ## Run every test that needs no cluster.
+test: .venv/.stamp-dev build/snakemake/.stamp ## Run every test that needs no cluster.
 	$(BIN)/python -m pytest -m "not cluster" $(ARGS)
 
 e2e: .venv/.stamp-dev ## Run the tests that need the cluster of $KUBECONFIG.
@@ -84,6 +86,11 @@ clean: ## Remove what was made, but for the state of servers.
 	@scripts/setup.sh dev
 	@touch .venv/.stamp-run $@
 
+# Snakemake in an environment of its own: its TES executor needs an older py-tes.
+build/snakemake/.stamp: uv.lock .venv/.stamp-run
+	@$(UV_PATH) UV_PROJECT_ENVIRONMENT=build/snakemake uv sync --quiet --locked --only-group snakemake
+	@touch $@
+
 .venv/.stamp-zig: .venv/.stamp-run
-	@PATH="$(CURDIR)/build/uv/bin:$$PATH" uv sync --quiet --inexact --all-packages --locked --group launcher
+	@$(UV_PATH) uv sync --quiet --inexact --all-packages --locked --group launcher
 	@touch $@
