@@ -66,21 +66,20 @@ class Fleet:
         self._limits = limits
         self._failures = _Failures()
 
-    def reconcile(self, epoch: int) -> timedelta | None:
-        """Replace the dead and place what nobody has.
-
-        Returns:
-            When to look again at the latest; None if nothing is due.
-        """
+    def reconcile(self, epoch: int) -> None:
+        """Replace the dead and place what nobody has."""
         self._bury(epoch)
         self._place_unassigned(epoch)
+
+    def due(self) -> timedelta | None:
+        """Say when to reconcile again at the latest; None if nothing is due."""
         members = self._store.fleet()
         if any(member.seen for member in members):
             self._failures = _Failures()
         now = self._clock.now()
         dues = [member.lease_until - now for member in members]
-        if self._failures.count:
-            pause = self._failures.not_before - self._clock.monotonic()
+        pause = self._failures.not_before - self._clock.monotonic()
+        if self._failures.count and pause > 0:
             dues.append(timedelta(seconds=pause))
         return max(min(dues), timedelta()) if dues else None
 
@@ -143,9 +142,13 @@ class Fleet:
             self._launcher.launch(taskmaster_id)
         except LaunchError as error:
             self._failed(str(error))
-            self._store.write(
-                lambda tx: tx.remove_taskmaster(taskmaster_id, only_idle=False)
-            )
+
+            def give_back(tx: Transaction) -> None:
+                tx.remove_taskmaster(taskmaster_id, only_idle=False)
+                for record in tx.unassigned(_MANY):
+                    self._explain(tx, record)
+
+            self._store.write(give_back)
 
     def _limits_now(self, members: Sequence[Taskmaster]) -> FleetLimits:
         if self._clock.monotonic() < self._failures.not_before:

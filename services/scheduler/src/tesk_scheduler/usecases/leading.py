@@ -89,7 +89,7 @@ class Leading:
         epoch = self._hold_lead()
         if epoch is None:
             return self._lead.term.total_seconds() / 3
-        due = self._fleet.reconcile(epoch)
+        self._fleet.reconcile(epoch)
         began = self._clock.monotonic()
         result = self._admission.admit(epoch)
         while result.admitted and result.waiting:
@@ -102,6 +102,7 @@ class Leading:
             self._sweep(),
             self._until_renewal(),
         ]
+        due = self._fleet.due()  # now, for admission may have failed to start one
         if due is not None:
             waits.append(due.total_seconds())
         return max(0.0, min(waits))
