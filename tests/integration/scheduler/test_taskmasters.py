@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from fakes.scheduler_taskmaster import FakeTaskmaster
@@ -16,16 +17,19 @@ COMPLETE = task_pb2.TASK_STATE_COMPLETE
 CANCELED = task_pb2.TASK_STATE_CANCELED
 
 
+SETTINGS = SchedulerSettings(
+    tasks_per_taskmaster=2,
+    max_taskmasters=2,
+    lease=timedelta(seconds=1),
+    max_attempts=2,
+)
+IMPATIENT = msgspec.structs.replace(SETTINGS, idle=timedelta(seconds=0))
+
+
 @pytest.fixture
 def scheduler_settings() -> SchedulerSettings:
     """Two taskmasters of two tasks, with short leases."""
-    return SchedulerSettings(
-        tasks_per_taskmaster=2,
-        max_taskmasters=2,
-        lease=timedelta(seconds=1),
-        idle=timedelta(seconds=0),
-        max_attempts=2,
-    )
+    return SETTINGS
 
 
 def take(taskmaster: FakeTaskmaster) -> pb.Assignment:
@@ -184,6 +188,7 @@ def test_a_lost_attempt_is_followed_by_another_until_the_last(rig: Rig) -> None:
     ]
 
 
+@pytest.mark.parametrize("scheduler_settings", [IMPATIENT], ids=["at once"])
 def test_the_idle_are_sent_away(rig: Rig) -> None:
     rig.create()
     taskmaster = rig.launched()

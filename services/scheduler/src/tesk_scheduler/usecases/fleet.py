@@ -78,8 +78,8 @@ class Fleet:
             self._failures = _Failures()
         now = self._clock.now()
         dues = [member.lease_until - now for member in members]
-        pause = self._failures.not_before - self._clock.monotonic()
-        if self._failures.count and pause > 0:
+        if self._failures.count and self._store.any_unassigned():
+            pause = self._failures.not_before - self._clock.monotonic()
             dues.append(timedelta(seconds=pause))
         return max(min(dues), timedelta()) if dues else None
 
