@@ -1,5 +1,6 @@
 """What the tests of every engine need: runs with folders, and a way to restart."""
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,6 @@ from tesk_taskmaster.ports import Engine, ExecutorRun, HostMount, StepResult
 
 GENEROUS = timedelta(seconds=60)
 GRACE = timedelta(seconds=1)
-ATTEMPT = Attempt(TaskId("contract"), 1)
 
 
 @dataclass(slots=True)
@@ -40,8 +40,17 @@ class EngineKit:
         self.volume.chmod(0o777)
 
     @property
+    def attempt(self) -> Attempt:
+        """The attempt of all runs, found again by the home alone.
+
+        Homes of tests at the same time share an engine, where names are global.
+        """
+        mark = hashlib.sha256(bytes(self.home)).hexdigest()[:12]
+        return Attempt(TaskId(f"contract-{mark}"), 1)
+
+    @property
     def attempt_folder(self) -> Path:
-        return self.home / "tasks" / ATTEMPT.name
+        return self.home / "tasks" / self.attempt.name
 
     @property
     def volume(self) -> Path:
@@ -65,8 +74,8 @@ class EngineKit:
         folder = self.attempt_folder / "steps" / f"x{index}"
         folder.mkdir(parents=True, exist_ok=True)
         return ExecutorRun(
-            name=f"{ATTEMPT.name}-x{index}",
-            attempt=ATTEMPT,
+            name=f"{self.attempt.name}-x{index}",
+            attempt=self.attempt,
             step=ExecutorStep(
                 index=index,
                 executor=make_executor(image=self.image, command=command, **fields),

@@ -1,36 +1,74 @@
 """The engines that keep the contract, each as a kit for the tests."""
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from fakes.taskmaster_engine_kit import ATTEMPT, EngineKit
+from fakes.taskmaster_engine_kit import EngineKit
+from tesk_model.errors import UnavailableError
 from tesk_taskmaster.adapters.bubblewrap import SandboxUnavailableError
+from tesk_taskmaster.adapters.container_discovery import open_container_engine
 from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.sandbox import open_sandbox_engine
+from tesk_taskmaster.ports import Engine
+
+REPOSITORY = Path(__file__).parents[3]
+LAUNCHER = REPOSITORY / "build" / "launcher"
 
 
 def sandbox_kit(home: Path) -> EngineKit:
     """Give the sandbox, or skip where the kernel forbids it."""
-    try:
-        open_sandbox_engine(TaskFolders(home), os.environ)
-    except SandboxUnavailableError as error:
-        pytest.skip(str(error))
-    return EngineKit(
-        open_engine=lambda: open_sandbox_engine(TaskFolders(home), os.environ),
-        home=home,
-        image="busybox",
-    )
+
+    def open_engine() -> Engine:
+        try:
+            return open_sandbox_engine(TaskFolders(home), os.environ)
+        except SandboxUnavailableError as error:
+            pytest.skip(str(error))
+
+    return EngineKit(open_engine=open_engine, home=home, image="busybox")
 
 
-KITS: dict[str, Callable[[Path], EngineKit]] = {"sandbox": sandbox_kit}
+def container_kit(home: Path) -> EngineKit:
+    """Give the container engine of this machine, or skip if there is none."""
+    build_launcher()
+
+    def open_engine() -> Engine:
+        try:
+            return open_container_engine(os.environ, launcher=LAUNCHER, home=home)
+        except UnavailableError as error:
+            pytest.skip(error.message)
+
+    return EngineKit(open_engine=open_engine, home=home, image="busybox")
 
 
-@pytest.fixture(params=[pytest.param(make, id=name) for name, make in KITS.items()])
+def build_launcher() -> None:
+    """Build what containers start with, unless that is done; skip if it cannot be."""
+    if LAUNCHER.exists():
+        return
+    if shutil.which("make") is None or shutil.which("cc") is None:
+        pytest.skip("the launcher needs make and a C compiler (`apt install gcc make`)")
+    source = REPOSITORY / "services" / "taskmaster" / "launcher"
+    subprocess.run(["make", "-s", "-C", str(source)], check=True)
+
+
+KITS: dict[str, tuple[Callable[[Path], EngineKit], tuple[pytest.MarkDecorator, ...]]]
+KITS = {
+    "sandbox": (sandbox_kit, ()),
+    "container": (container_kit, (pytest.mark.engine,)),
+}
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(make, id=name, marks=marks) for name, (make, marks) in KITS.items()
+    ]
+)
 def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EngineKit]:
     """Give each engine in turn, with nothing of it left afterwards."""
     made: EngineKit = request.param(tmp_path.resolve() / "home")
     yield made
-    made.engine.remove(ATTEMPT)
+    made.engine.remove(made.attempt)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from fakes.taskmaster_engine_kit import ATTEMPT, GRACE, EngineKit
+from fakes.taskmaster_engine_kit import GRACE, EngineKit
 
 NOW = timedelta(0)
 ALL_BYTES = bytes(range(256)) * 1024
@@ -154,10 +154,17 @@ def test_work_is_shared_through_mounts(kit: EngineKit) -> None:
     assert kit.complete("cat", "/w/a", mounts=("/w",)).stdout == b"x\n"
 
 
-def test_names_with_blanks_colons_and_commas_are_mounted(kit: EngineKit) -> None:
-    path = "/wörk dir/a:b,c"
+NAMES = {
+    "blanks and letters of any language": "/wörk dir/\N{SNOWMAN}",
+    "a colon": "/work/a:b",
+    "a comma": "/work/a,b",
+    "quotes and what options look like": "/work/\"a'=b\\c",
+}
 
-    kit.complete("sh", "-c", f"echo x >'{path}/f'", mounts=(path,))
+
+@pytest.mark.parametrize("path", NAMES.values(), ids=NAMES)
+def test_a_mount_may_be_named_with(kit: EngineKit, path: str) -> None:
+    kit.complete("sh", "-c", 'echo x >"$1/f"', "sh", path, mounts=(path,))
 
     assert (kit.volume / path.lstrip("/") / "f").read_text() == "x\n"
 
@@ -354,11 +361,11 @@ def test_remove_ends_what_runs(kit: EngineKit) -> None:
     kit.wait_for_line(fifo)
     writer = kit.start("sh", "-c", "exec 3>/w/pipe; sleep 600", mounts=("/w",))
     with fifo.open("rb") as pipe:
-        kit.open_engine().remove(ATTEMPT)
+        kit.open_engine().remove(kit.attempt)
 
         assert pipe.read() == b""  # the end of file: its writer is gone
     assert list(kit.engine.attempts()) == []
-    assert writer.attempt == ATTEMPT
+    assert writer.attempt == kit.attempt
 
 
 def test_what_a_command_leaves_behind_ends_with_it(kit: EngineKit) -> None:
@@ -379,5 +386,5 @@ def test_what_a_command_leaves_behind_ends_with_it(kit: EngineKit) -> None:
 
 
 def test_removing_nothing_is_no_error(kit: EngineKit) -> None:
-    kit.engine.remove(ATTEMPT)
-    kit.engine.remove(ATTEMPT)
+    kit.engine.remove(kit.attempt)
+    kit.engine.remove(kit.attempt)

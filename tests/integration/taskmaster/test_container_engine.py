@@ -1,4 +1,4 @@
-"""The container engine on a real Docker-compatible engine."""
+"""What is particular to containers; the rest is in tests/contract/engine."""
 
 import gc
 import os
@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -128,57 +128,6 @@ def api(place: Workplace) -> ContainerApi:
     return place.engine._api
 
 
-def test_argv_and_env_are_exact_and_streams_apart(place: Workplace) -> None:
-    words = (
-        "",
-        "two words",
-        'it\'s "quoted"',
-        "line\nbreak",
-        "$(HOME) $HOME",
-        "ünï☃",
-        "-n",
-    )
-    env = {"EMPTY": "", "LINES": "a\nb=c", "DOLLAR": "$(HOME) $PATH", "WORD": "☃"}
-    script = (
-        'printf "<%s>" "$@"; printf "[%s]" "$EMPTY" "$LINES" "$DOLLAR" "$WORD" >&2; '
-        'printf "%s" "$PATH" >&2'
-    )
-    run = place.make_run("sh", "-c", script, "sh", *words, env=env)
-
-    before = datetime.now(UTC) - timedelta(seconds=1)
-    result, tails = place.finish(run)
-
-    assert result.exit_code == 0
-    assert tails.stdout.decode() == "".join(f"<{word}>" for word in words)
-    assert tails.stderr.decode().startswith("[][a\nb=c][$(HOME) $PATH][☃]/")
-    assert result.started_at is not None
-    assert result.ended_at is not None
-    assert before < result.started_at <= result.ended_at
-    assert (result.note, result.error) == ("", "")
-
-
-def test_redirects_are_exact_and_their_ends_are_tails(place: Workplace) -> None:
-    run = place.make_run(
-        "sh",
-        "-c",
-        "pwd > there; cat; cat /work/in >&2; echo last >&2",
-        workdir="/work/deep/er",
-        stdin="/work/in",
-        stdout="/work/out/stdout",
-        stderr="/work/stderr",
-    )
-    (place.volume / "work/in").write_bytes(ALL_BYTES)
-
-    result, tails = place.finish(run)
-
-    work = place.volume / "work"
-    assert result.exit_code == 0
-    assert (work / "out/stdout").read_bytes() == ALL_BYTES
-    assert (work / "stderr").read_bytes() == ALL_BYTES + b"last\n"
-    assert (work / "deep/er/there").read_text() == "/work/deep/er\n"
-    assert tails == Tails(ALL_BYTES, ALL_BYTES + b"last\n")
-
-
 def test_tails_hold_the_last_64_kib_of_each_stream(place: Workplace) -> None:
     run = place.make_run(
         "sh",
@@ -212,32 +161,21 @@ def test_tails_can_be_read_while_the_executor_runs(place: Workplace) -> None:
     assert place.engine.wait(run, LONG) is not None
 
 
-def test_what_lies_outside_mounts_is_collected(place: Workplace) -> None:
-    run = place.make_run("sh", "-c", "echo 1 > /result.txt", collect=("/result.txt",))
-
-    place.finish(run)
-
-    assert (place.volume / "result.txt").read_text() == "1\n"
-
-
-ENDS = {
-    "a program that does not exist": (("no-such-program",), 127, "not found"),
-    "a file that is no program": (("/etc/passwd",), 126, "not executable"),
-    "a program that fails": (("sh", "-c", "exit 3"), 3, ""),
-    "a program that ends by a signal": (("sh", "-c", "kill -TERM $$"), 143, ""),
+NOT_STARTED = {
+    "there is no such program": ("no-such-program", "not found"),
+    "it is a file but no program": ("/etc/passwd", "not executable"),
 }
 
 
-@pytest.mark.parametrize(("command", "exit_code", "note"), ENDS.values(), ids=ENDS)
-def test_an_end_has_its_exit_code(
-    place: Workplace, command: tuple[str, ...], exit_code: int, note: str
+@pytest.mark.parametrize(
+    ("program", "note"), NOT_STARTED.values(), ids=NOT_STARTED.keys()
+)
+def test_why_a_command_did_not_start_is_noted(
+    place: Workplace, program: str, note: str
 ) -> None:
-    result, tails = place.finish(place.make_run(*command))
+    result, _ = place.finish(place.make_run(program))
 
-    assert result.exit_code == exit_code
     assert note in result.note
-    assert note in tails.stderr.decode()
-    assert not result.error
 
 
 def test_running_out_of_memory_is_told(place: Workplace) -> None:
@@ -382,31 +320,6 @@ def test_an_engine_that_is_down_for_a_while_is_waited_for(
     assert nothing is None
     assert result is not None
     assert result.exit_code == 5
-
-
-def test_stop_ends_a_command_that_obeys_at_once(place: Workplace) -> None:
-    run = place.make_run("sleep", "600")
-    place.engine.start(run, silent)
-
-    place.engine.stop(run, LONG)
-    place.engine.stop(run, LONG)
-    result = place.engine.wait(run, timedelta(0))
-
-    assert result is not None
-    assert result.exit_code == 143
-
-
-def test_stop_kills_a_command_that_ignores_sigterm(place: Workplace) -> None:
-    run = place.make_run("sh", "-c", "trap '' TERM; : > /work/ready; sleep 600")
-    ready = place.make_fifo("ready")
-    place.engine.start(run, silent)
-    ready.read_text()
-
-    place.engine.stop(run, timedelta(seconds=1))
-    result = place.engine.wait(run, timedelta(0))
-
-    assert result is not None
-    assert (result.exit_code, result.error) == (137, "")
 
 
 OUTSIDERS: dict[str, tuple[Callable[[ContainerApi, str], None], str]] = {

@@ -15,7 +15,7 @@ from tesk_taskmaster.adapters.container_config import (
     labelled_attempt,
 )
 from tesk_taskmaster.domain.plan import ExecutorStep
-from tesk_taskmaster.ports import ExecutorRun, HostMount
+from tesk_taskmaster.ports import ExecutorRun, HostMount, StepFailedError
 
 HOME = Path("/home/me/tesk")
 
@@ -29,6 +29,9 @@ def make_traits(**overrides: Any) -> EngineTraits:
         "limits_memory": True,
     }
     return EngineTraits(**(fields | overrides))
+
+
+PODMAN = make_traits(product="Podman Engine")
 
 
 def make_run(**overrides: Any) -> ExecutorRun:
@@ -119,6 +122,30 @@ def test_every_part_of_an_executor_is_in_its_container() -> None:
             "MemorySwap": 2 * GIB,
         },
     }
+
+
+def test_podman_gets_what_csv_would_split_as_binds() -> None:
+    mounts = (
+        HostMount(source=HOME / "volume/a,b", target="/a,b", is_file=False),
+        HostMount(source=HOME / "volume/w", target="/w", is_file=False),
+    )
+
+    docker = render(make_run(mounts=mounts), make_traits())["HostConfig"]
+    podman = render(make_run(mounts=mounts), PODMAN)["HostConfig"]
+
+    assert len(docker["Mounts"]) == 4
+    assert "Binds" not in docker
+    assert podman["Binds"] == [f"{HOME}/volume/a,b:/a,b:rw"]
+    assert podman["Mounts"] == [m for m in docker["Mounts"] if m["Target"] != "/a,b"]
+
+
+def test_a_path_that_podman_cannot_mount_fails_the_step_for_good() -> None:
+    mount = HostMount(source=HOME / "volume/a:b,c", target="/a:b,c", is_file=False)
+
+    with pytest.raises(StepFailedError, match="a colon and a comma") as failure:
+        render(make_run(mounts=(mount,)), PODMAN)
+
+    assert not failure.value.lost
 
 
 def _bind(source: str, target: str, *, read_only: bool = False) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.taskmaster_engine_kit import ATTEMPT, EngineKit
+from fakes.taskmaster_engine_kit import EngineKit
 from tesk_taskmaster.adapters.bubblewrap import (
     SandboxUnavailableError,
     check_bubblewrap,
@@ -52,7 +52,7 @@ def kit(tmp_path: Path) -> Iterator[EngineKit]:
         image="x",
     )
     yield made
-    made.engine.remove(ATTEMPT)
+    made.engine.remove(made.attempt)
 
 
 def let_another_start(home: Path, script: str) -> None:
@@ -185,6 +185,25 @@ def test_an_opened_directory_of_many_programs_still_works(kit: EngineKit) -> Non
     )
 
     assert (done.stdout, done.stderr) == (b"mine\nok\n", b"")
+
+
+@pytest.mark.parametrize("mounts", [(), ("/tmp",)], ids=["alone", "inside a mount"])
+def test_more_folders_of_programs_are_shown(
+    mounts: tuple[str, ...], tmp_path: Path, kit: EngineKit
+) -> None:
+    programs = tmp_path.resolve() / "env"
+    (programs / "bin").mkdir(parents=True)
+    (programs / "bin" / "mine").write_text("#!/bin/sh\necho mine\n")
+    (programs / "bin" / "mine").chmod(0o755)
+    kit.engine = open_sandbox_engine(
+        TaskFolders(kit.home), os.environ, programs=(str(programs),)
+    )
+
+    done = kit.complete(
+        "sh", "-c", f"mine && ! touch {programs}/new 2>/dev/null", mounts=mounts
+    )
+
+    assert (done.result.exit_code, done.stdout) == (0, b"mine\n")
 
 
 def test_a_collected_link_stays_a_link(kit: EngineKit) -> None:

@@ -492,6 +492,36 @@ def test_reports_are_repeated_until_they_are_durable(crew: Crew) -> None:
     assert kinds(told) == [ExecutorStarted, ExecutorEnded, Finished, Released]
 
 
+def logged(caplog: pytest.LogCaptureFixture, *events: str) -> list[str]:
+    return [record.message for record in caplog.records if record.message in events]
+
+
+def test_reports_that_fail_again_and_again_are_logged_once(
+    crew: Crew, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    gone = UnavailableError("not the leader")
+    crew.scheduler.fail_next(gone, gone, gone)
+
+    crew.finish(assignment())
+
+    assert logged(caplog, "report not delivered", "reports delivered again") == [
+        "report not delivered",
+        "reports delivered again",
+    ]
+
+
+def test_a_scheduler_that_is_away_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    crew = Crew()
+    crew.scheduler.fall_silent(UnavailableError("gone"))
+    with running(crew):
+        crew.join()
+
+    assert logged(caplog, "no orders") == ["no orders"]
+
+
 def test_a_malformed_event_harms_its_attempt_alone(crew: Crew) -> None:
     crew.scheduler.fail_next(InvalidRequestError([Violation("events[0]", "bad")]))
     crew.scheduler.assign(assignment(commands("sleep")))

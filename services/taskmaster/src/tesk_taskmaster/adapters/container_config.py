@@ -13,7 +13,7 @@ from typing import Any
 
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
-from tesk_taskmaster.ports import ExecutorRun
+from tesk_taskmaster.ports import ExecutorRun, StepFailedError
 
 HOME_LABEL = "tesk.home"
 TASK_LABEL = "tesk.task"
@@ -122,6 +122,9 @@ def container_config(
         home: Names the TESK that the container belongs to.
         traits: Of the engine.
 
+    Raises:
+        StepFailedError: The engine has no way to mount a path of this name.
+
     Source:
         Docker Engine API 1.41, ``ContainerCreate``.
     """
@@ -143,7 +146,7 @@ def container_config(
         # The image's health check would run beside the user's command.
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {
-            "Mounts": mounts,
+            **_mounting(mounts, traits),
             "SecurityOpt": SECURITY_OPTIONS,
             "RestartPolicy": {"Name": "no"},
             "AutoRemove": False,
@@ -162,6 +165,36 @@ def log_config(traits: EngineTraits) -> dict[str, Any]:
     if traits.is_podman:
         return {"Type": "k8s-file"}
     return {"Type": "json-file", "Config": {"max-size": "16m", "max-file": "2"}}
+
+
+def _mounting(
+    mounts: Sequence[Mapping[str, Any]], traits: EngineTraits
+) -> dict[str, Any]:
+    """Ask for bind mounts in the form in which the engine takes their names.
+
+    Docker takes any name in ``Mounts``. Podman reads those as a line of CSV, and
+    takes ``Binds`` apart at colons.
+    """
+    special = [mount for mount in mounts if traits.is_podman and _has(mount, ',"\r\n')]
+    if not special:
+        return {"Mounts": mounts}
+    for mount in special:
+        if _has(mount, ":"):
+            raise StepFailedError(
+                f"{mount['Target']} cannot be mounted: Podman takes no path with a "
+                "colon and a comma or quotation mark"
+            )
+    return {
+        "Mounts": [mount for mount in mounts if mount not in special],
+        "Binds": [
+            f"{mount['Source']}:{mount['Target']}:{'ro' if mount['ReadOnly'] else 'rw'}"
+            for mount in special
+        ],
+    }
+
+
+def _has(mount: Mapping[str, Any], characters: str) -> bool:
+    return any(c in mount["Source"] + mount["Target"] for c in characters)
 
 
 def _launcher_options(run: ExecutorRun) -> Sequence[str]:

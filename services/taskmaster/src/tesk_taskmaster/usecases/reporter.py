@@ -20,6 +20,7 @@ from tesk_taskmaster.domain.events import (
     Verdict,
 )
 from tesk_taskmaster.ports import Clock, Scheduler
+from tesk_taskmaster.usecases.outage import Outage
 
 _MAX_EVENTS = 200
 _FIRST_PAUSE = 0.05
@@ -42,7 +43,13 @@ class Reporter:
         """Report to ``scheduler``."""
         self._scheduler = scheduler
         self._clock = clock
-        self._changed = threading.Condition()
+        self._outage = Outage()
+        # One lock, but each waits for what concerns it: an event that woke every
+        # attempt would cost more than all the rest of reporting it.
+        self._lock = threading.Lock()
+        self._arrived = threading.Condition(self._lock)
+        self._idle = threading.Condition(self._lock)
+        self._settled: dict[Attempt, threading.Condition] = {}
         self._pending: deque[TaskEvent] = deque()
         self._last: dict[Attempt, int] = {}
         self._durable: dict[Attempt, int] = {}
@@ -52,7 +59,8 @@ class Reporter:
 
     def open(self, attempt: Attempt, last_sequence: int) -> None:
         """Begin to report on ``attempt``, after the event ``last_sequence``."""
-        with self._changed:
+        with self._lock:
+            self._settled[attempt] = threading.Condition(self._lock)
             self._last[attempt] = self._durable[attempt] = last_sequence
             self._refused.discard(attempt)
 
@@ -62,12 +70,13 @@ class Reporter:
         Raises:
             RefusedError: An earlier event of the attempt was refused.
         """
-        with self._changed:
+        with self._lock:
             self._check(attempt)
             for what in whats:
                 if not self._replace_output(attempt, what):
                     self._pending.append(self._number(attempt, what))
-            self._changed.notify_all()
+            if not self._sending:
+                self._arrived.notify()
 
     def wait_durable(self, attempt: Attempt) -> None:
         """Wait until all that was told of ``attempt`` is durable.
@@ -75,23 +84,23 @@ class Reporter:
         Raises:
             RefusedError: It was refused, or reporting has ended for good.
         """
-        with self._changed:
+        with self._lock:
             while self._durable.get(attempt, 0) < self._last.get(attempt, 0):
                 self._check(attempt)
-                self._changed.wait()
+                self._settled[attempt].wait()
 
     def close_attempt(self, attempt: Attempt) -> None:
         """Forget ``attempt`` and what of it is not sent yet."""
-        with self._changed:
-            for known in (self._last, self._durable):
+        with self._lock:
+            for known in (self._last, self._durable, self._settled):
                 known.pop(attempt, None)
             self._refused.discard(attempt)
             self._drop(attempt)
 
     def flush(self, timeout: timedelta) -> bool:
         """Wait until everything is sent; tell whether that was in time."""
-        with self._changed:
-            return self._changed.wait_for(
+        with self._lock:
+            return self._idle.wait_for(
                 lambda: not self._pending and not self._sending,
                 timeout.total_seconds(),
             )
@@ -99,8 +108,9 @@ class Reporter:
     def close(self) -> None:
         """End ``run`` and every wait, with or without success."""
         self._closed.set()
-        with self._changed:
-            self._changed.notify_all()
+        with self._lock:
+            for waiting in (self._arrived, self._idle, *self._settled.values()):
+                waiting.notify_all()
 
     def run(self) -> None:
         """Send until closed."""
@@ -108,13 +118,13 @@ class Reporter:
             try:
                 self._send(batch)
             finally:
-                with self._changed:
+                with self._lock:
                     self._sending = False
-                    self._changed.notify_all()
+                    self._idle.notify_all()
 
     def _next_batch(self) -> list[TaskEvent]:
-        with self._changed:
-            self._changed.wait_for(lambda: self._pending or self._closed.is_set())
+        with self._lock:
+            self._arrived.wait_for(lambda: self._pending or self._closed.is_set())
             if self._closed.is_set():
                 return []
             self._sending = True
@@ -130,14 +140,24 @@ class Reporter:
             try:
                 verdicts = self._scheduler.report(batch)
             except InvalidRequestError as error:
+                self._note_answer()
                 self._isolate(batch, error)
                 return
             except TeskError as error:
-                _logger.warning("report not delivered", extra={"error": str(error)})
+                if self._outage.fail(self._clock.monotonic()):
+                    _logger.warning("report not delivered", extra={"error": str(error)})
                 self._closed.wait(pause)
             else:
+                self._note_answer()
                 self._settle(batch, verdicts)
                 return
+
+    def _note_answer(self) -> None:
+        away = self._outage.end(self._clock.monotonic())
+        if away is not None:
+            _logger.info(
+                "reports delivered again", extra={"seconds": away.total_seconds()}
+            )
 
     def _isolate(self, batch: Sequence[TaskEvent], error: InvalidRequestError) -> None:
         """Find the malformed event; only its attempt suffers."""
@@ -153,7 +173,7 @@ class Reporter:
         self._settle(batch, [Verdict.REFUSED])
 
     def _settle(self, batch: Sequence[TaskEvent], verdicts: Sequence[Verdict]) -> None:
-        with self._changed:
+        with self._lock:
             for event, verdict in zip(batch, verdicts, strict=True):
                 attempt = event.attempt
                 if attempt not in self._last:
@@ -163,7 +183,7 @@ class Reporter:
                     self._drop(attempt)
                 else:
                     self._durable[attempt] = event.sequence
-            self._changed.notify_all()
+                self._settled[attempt].notify()
 
     def _number(self, attempt: Attempt, what: Happening) -> TaskEvent:
         self._last[attempt] += 1
@@ -191,7 +211,7 @@ class Reporter:
         return False
 
     def _is_refused(self, attempt: Attempt) -> bool:
-        with self._changed:
+        with self._lock:
             return attempt in self._refused
 
     def _drop(self, attempt: Attempt) -> None:

@@ -17,6 +17,7 @@ from tesk_taskmaster.ports import Clock, Runtime, Scheduler
 from tesk_taskmaster.usecases.attempt import AttemptSettings, RunAttempt
 from tesk_taskmaster.usecases.control import AttemptControl
 from tesk_taskmaster.usecases.lease import Lease
+from tesk_taskmaster.usecases.outage import Outage
 from tesk_taskmaster.usecases.reporter import Reporter
 
 _ANSWER_MARGIN = timedelta(seconds=5)
@@ -58,6 +59,7 @@ class Taskmaster:
     clock: Clock
     settings: TaskmasterSettings
     lease: Lease = field(init=False)
+    _outage: Outage = field(default_factory=Outage, init=False)
     _unreachable: bool = field(default=False, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _held: dict[Attempt, AttemptControl] = field(default_factory=dict, init=False)
@@ -121,8 +123,12 @@ class Taskmaster:
                 within=within if remaining is None else min(within, remaining),
             )
         except TeskError as error:
-            _logger.warning("no orders", extra={"error": str(error)})
+            if self._outage.fail(self.clock.monotonic()):
+                _logger.warning("no orders", extra={"error": str(error)})
             return False
+        away = self._outage.end(self.clock.monotonic())
+        if away is not None:
+            _logger.info("orders again", extra={"seconds": away.total_seconds()})
         if self.lease.is_lost():
             return False  # too late: the attempts may be another's already
         self.lease.renew(asked_at, orders.lease)
