@@ -76,7 +76,7 @@ def test_py_tes_lists_cancels_and_asks_who_we_are(stack: Stack) -> None:
     listed = client.list_tasks(view="BASIC", page_size=2)
     for task_id in ids:
         client.cancel_task(task_id)
-        client.wait(task_id, timeout=30)
+        stack.wait_for(task_id, "CANCELED")  # its own wait ends at CANCELING
 
     assert len(listed.tasks) == 2
     assert listed.next_page_token

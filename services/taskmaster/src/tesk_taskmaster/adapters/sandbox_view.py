@@ -86,6 +86,9 @@ class SandboxView:
             target = canonical(mount.target)
             arguments += ["--bind", str(mount.source), target]
             self.shown.add(target)
+        for path in self.programs:
+            if any(is_within(path, target) for target in self._targets):
+                arguments += ["--ro-bind", path, path]
         return arguments
 
     def _make_skeleton(self) -> None:
