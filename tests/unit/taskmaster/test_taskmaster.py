@@ -1,6 +1,7 @@
 """What a taskmaster does with its assignments, with runtime and scheduler faked."""
 
 import contextlib
+import itertools
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -490,6 +491,15 @@ def test_reports_are_repeated_until_they_are_durable(crew: Crew) -> None:
     told = crew.finish(assignment())
 
     assert kinds(told) == [ExecutorStarted, ExecutorEnded, Finished, Released]
+
+
+def test_the_last_exit_and_the_outcome_cost_one_report(crew: Crew) -> None:
+    told = crew.finish(assignment(commands("true", "true")))
+
+    ends = list(itertools.accumulate(crew.scheduler.batches))
+    finished = told.index(outcome(told))
+    assert isinstance(told[finished - 1], ExecutorEnded)
+    assert finished not in ends  # no batch ended between the two
 
 
 def logged(caplog: pytest.LogCaptureFixture, *events: str) -> list[str]:

@@ -1,0 +1,47 @@
+"""What one attempt tells the scheduler, in its order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tesk_model.names import Attempt
+from tesk_taskmaster.domain.events import Happening, Reason
+from tesk_taskmaster.usecases.control import AttemptControl
+from tesk_taskmaster.usecases.reporter import Reporter
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """The voice of one attempt; used by its thread alone.
+
+    ``tell`` and ``wait_durable`` raise RefusedError as the reporter does.
+    """
+
+    attempt: Attempt
+    reporter: Reporter
+    control: AttemptControl
+    _said: str = field(default="", init=False)
+    _kept: list[Happening] = field(default_factory=list, init=False)
+
+    def say(self, reason: str) -> None:
+        """Tell what the attempt waits for, if that is new.
+
+        Raises:
+            CanceledError, AbandonedError: As ``AttemptControl.checkpoint``.
+        """
+        self.control.checkpoint()
+        if reason != self._said:
+            self._said = reason
+            self.tell(Reason(reason))
+
+    def tell(self, *whats: Happening) -> None:
+        """Tell what was kept, and then this; returns at once."""
+        kept, self._kept = self._kept, []
+        self.reporter.tell(self.attempt, *kept, *whats)
+
+    def keep(self, whats: Sequence[Happening]) -> None:
+        """Keep what more is to be told about soon: each call costs the scheduler."""
+        self._kept += whats
+
+    def wait_durable(self) -> None:
+        """Wait until all that was told is durable."""
+        self.reporter.wait_durable(self.attempt)

@@ -1,0 +1,209 @@
+"""The steps of one attempt: inputs, executors in order, outputs.
+
+Each can be done again by a successor: a step that runs or has ended is adopted,
+and the assignment tells what the scheduler already knows.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tesk_model.names import Attempt
+from tesk_taskmaster.domain.assignment import Assignment
+from tesk_taskmaster.domain.events import (
+    ExecutorEnded,
+    ExecutorOutput,
+    ExecutorStarted,
+    Finished,
+    Note,
+    Outcome,
+    tail_text,
+)
+from tesk_taskmaster.domain.plan import ExecutorStep, Plan
+from tesk_taskmaster.domain.planning import StepDefaults, plan_task
+from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
+from tesk_taskmaster.ports import Runtime, StepFailedError, StepResult, Tails
+from tesk_taskmaster.usecases.account import Account
+from tesk_taskmaster.usecases.control import AttemptControl
+
+_FILER_STARTS = 4  # one, and three more after crashes
+
+_logger = logging.getLogger(__name__)
+
+
+class EndedError(Exception):
+    """The attempt is over, other than by success."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.finished = Finished(outcome, reason)
+
+
+@dataclass(slots=True, kw_only=True)
+class AttemptSteps:
+    """The steps of an attempt, run one after another in its thread.
+
+    Attributes:
+        defaults: Resources of a task that asks for none.
+        live_interval: Between two looks at the output of a running executor.
+    """
+
+    assignment: Assignment
+    runtime: Runtime
+    account: Account
+    control: AttemptControl
+    defaults: StepDefaults
+    live_interval: timedelta
+
+    @property
+    def attempt(self) -> Attempt:
+        """The attempt whose steps these are."""
+        return self.assignment.attempt
+
+    def run(self) -> Finished:
+        """Run what has not run yet, and return how the attempt ends.
+
+        Raises:
+            EndedError, PlanError, StepFailedError: It ends otherwise.
+            CanceledError, AbandonedError, RefusedError: It is to be left.
+        """
+        plan = plan_task(self.assignment.task, self.attempt, self.defaults)
+        self._check_remains()
+        self.control.checkpoint()
+        self.runtime.prepare(plan, self.assignment.transfer_token, self.account.say)
+        if not self.assignment.last_sequence:
+            self.account.keep([Note(line) for line in self.runtime.notes()])
+        if plan.has_inputs and not self.assignment.inputs_finished:
+            self._transfer(plan, "in", "inputs")
+        failed = self._run_executors(plan)
+        if plan.has_outputs and not self.assignment.outputs_finished:
+            self._store_outputs(plan, failed)
+        self.control.checkpoint()
+        return failed or Finished(Outcome.COMPLETE)
+
+    def _check_remains(self) -> None:
+        """Make sure that what earlier steps left is where it was."""
+        known = self.assignment.inputs_finished or self.assignment.finished_executors
+        if known and self.attempt not in self.runtime.attempts():
+            raise EndedError(Outcome.LOST, "what its earlier steps left is gone")
+
+    def _store_outputs(self, plan: Plan, failed: Finished | None) -> None:
+        try:
+            self._transfer(plan, "out", "outputs")
+        except (EndedError, StepFailedError) as error:
+            # The command failed first, and that is what the user must see; a
+            # new attempt would run it again.
+            if failed is None:
+                raise
+            self.account.tell(Note(str(error)))
+
+    def _transfer(self, plan: Plan, step: str, what: str) -> None:
+        """Run a filer to its verdict; one that dies is started again."""
+        for _ in range(_FILER_STARTS):
+            self.account.say(f"transferring {what}")
+            result, _ = self._run_step(plan, step, self._wait)
+            self.control.checkpoint()
+            if result.error and not result.lost:
+                raise EndedError(Outcome.SYSTEM_ERROR, result.error)
+            verdict = (
+                TransferVerdict.CRASHED
+                if result.error
+                else transfer_verdict(result.exit_code)
+            )
+            if verdict is TransferVerdict.ARRIVED:
+                return
+            if verdict is TransferVerdict.FAILED:
+                raise EndedError(Outcome.SYSTEM_ERROR, f"the {what} failed to arrive")
+            if verdict is TransferVerdict.LOST:
+                raise EndedError(Outcome.LOST, f"the {what} did not arrive this time")
+            _logger.warning(
+                "filer crashed",
+                extra={
+                    "task_id": self.attempt.task_id,
+                    "attempt": self.attempt.number,
+                    "exit_code": result.exit_code,
+                },
+            )
+        raise EndedError(
+            Outcome.LOST, f"the transfer of {what} crashed {_FILER_STARTS} times"
+        )
+
+    def _run_executors(self, plan: Plan) -> Finished | None:
+        """Run what has not run; return how the task fails, if it does."""
+        for step in plan.executors:
+            code = self.assignment.finished_executors.get(step.index)
+            if code is None:
+                code = self._run_executor(plan, step)
+            if code and not step.executor.ignore_error:
+                reason = f"executors[{step.index}] ended with exit code {code}"
+                return Finished(Outcome.EXECUTOR_ERROR, reason)
+        return None
+
+    def _run_executor(self, plan: Plan, step: ExecutorStep) -> int:
+        def started_and_waited(name: str) -> StepResult:
+            self.account.tell(ExecutorStarted(step.index))
+            return self._watch(step.index, name)
+
+        result, tails = self._run_step(plan, f"x{step.index}", started_and_waited)
+        if result.error:
+            self.control.checkpoint()
+            outcome = Outcome.LOST if result.lost else Outcome.SYSTEM_ERROR
+            raise EndedError(outcome, result.error)
+        if result.note:
+            self.account.keep([Note(result.note)])
+        self.account.keep([_executor_ended(step.index, result, tails)])
+        if step is not plan.executors[-1]:
+            self.account.tell()  # and else along with what comes next, at once
+        self.control.checkpoint()
+        return result.exit_code
+
+    def _run_step(
+        self, plan: Plan, step: str, wait: Callable[[str], StepResult]
+    ) -> tuple[StepResult, Tails]:
+        self.control.enter(step)
+        try:
+            self.runtime.start(plan, step, self.account.say)
+            self.control.stop_if_canceled(step)
+            result = wait(step)
+            self.control.check_held()
+            if step in ("in", "out"):
+                return result, Tails(b"", b"")
+            return result, self.runtime.tails(self.attempt, step)
+        finally:
+            self.control.leave()
+
+    def _wait(self, step: str) -> StepResult:
+        while True:
+            result = self.runtime.wait(self.attempt, step, self.live_interval)
+            self.control.check_held()
+            if result is not None:
+                return result
+
+    def _watch(self, index: int, step: str) -> StepResult:
+        """Wait for an executor and tell what it prints meanwhile."""
+        shown = Tails(b"", b"")
+        while True:
+            result = self.runtime.wait(self.attempt, step, self.live_interval)
+            self.control.check_held()
+            if result is not None:
+                return result
+            tails = self.runtime.tails(self.attempt, step)
+            if tails != shown:
+                shown = tails
+                self.account.tell(
+                    ExecutorOutput(
+                        index, tail_text(tails.stdout), tail_text(tails.stderr)
+                    )
+                )
+
+
+def _executor_ended(index: int, result: StepResult, tails: Tails) -> ExecutorEnded:
+    return ExecutorEnded(
+        index=index,
+        exit_code=result.exit_code,
+        stdout=tail_text(tails.stdout),
+        stderr=tail_text(tails.stderr),
+        start_time=result.started_at,
+        end_time=result.ended_at,
+    )
