@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tesk_model.task import Executor, Task
+from tesk_model.task import Executor, Resources, Task
 
 
 def make_executor(**overrides: Any) -> Executor:
@@ -15,6 +15,12 @@ def make_task(**overrides: Any) -> Task:
     """Return a task of one executor, as a client submits it."""
     fields: dict[str, Any] = {"executors": (make_executor(),)}
     return Task(**(fields | overrides))
+
+
+def make_assigned_task(**overrides: Any) -> Task:
+    """Return a task as a taskmaster gets it: all its resources are filled in."""
+    resources = Resources(cpu_cores=1.0, ram_gb=2.0, disk_gb=10.0)
+    return make_task(**({"resources": resources} | overrides))
 
 
 def make_task_json(**overrides: Any) -> dict[str, Any]:

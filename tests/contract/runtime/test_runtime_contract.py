@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from builders import make_executor, make_task
+from builders import make_assigned_task, make_executor
 from fakes.taskmaster_runtime import FakeRuntime, World
 from tesk_model.names import Attempt
-from tesk_model.quantities import ByteCount
 from tesk_model.task import Input, Output, TaskId
 from tesk_taskmaster.adapters.bubblewrap import SandboxUnavailableError
 from tesk_taskmaster.adapters.filer_process import FilerProcesses, FilerSettings
@@ -19,11 +18,10 @@ from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.local_runtime import LocalRuntime
 from tesk_taskmaster.adapters.sandbox import open_sandbox_engine
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.planning import StepDefaults, plan_task
+from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.ports import Runtime, StepResult
 
 ATTEMPT = Attempt(TaskId("r1"), 1)
-DEFAULTS = StepDefaults(cpu_cores=1, ram=ByteCount(2**28), disk=ByteCount(2**28))
 GENEROUS = timedelta(seconds=60)
 GRACE = timedelta(seconds=1)
 
@@ -97,12 +95,12 @@ def runtime(kit: RuntimeKit) -> Iterator[Runtime]:
 
 
 def make_plan(*commands: str) -> Plan:
-    task = make_task(
+    task = make_assigned_task(
         executors=tuple(make_executor(command=tuple(c.split())) for c in commands),
         inputs=(Input(path="/w/a", url="s3://b/a"),),
         outputs=(Output(path="/w/b", url="s3://b/b"),),
     )
-    return plan_task(task, ATTEMPT, DEFAULTS)
+    return plan_task(task, ATTEMPT)
 
 
 def say(_reason: str) -> None:

@@ -10,6 +10,7 @@ from scheduler_rig import Rig
 from tesk.v1 import assignment_service_pb2 as pb
 from tesk.v1 import task_pb2
 from tesk_model.errors import InvalidRequestError
+from tesk_model.quantities import bytes_from_gib
 from tesk_scheduler.config import SchedulerSettings
 from tesk_scheduler.domain.quota import EVERYBODY, Usage
 
@@ -59,6 +60,20 @@ def test_a_task_runs_to_its_end(rig: Rig) -> None:
     assert task.logs[0].logs[0].stdout == "hello\n"
     assert task.logs[0].HasField("end_time")
     assert rig.store.usage_of_all()[EVERYBODY] == Usage()
+
+
+def test_a_taskmaster_gets_the_amounts_that_were_charged(rig: Rig) -> None:
+    sent = task_pb2.Resources(ram_gb=0.1, disk_gb=0, zones=["a"])
+    (task_id,) = rig.create(resources=sent)
+
+    assigned = take(rig.launched()).task.resources
+
+    assert (assigned.cpu_cores, assigned.ram_gb) == (1, 0.1)
+    assert (assigned.disk_gb, list(assigned.zones)) == (1, ["a"])
+    charged = rig.store.usage_of_all()[EVERYBODY]
+    assert bytes_from_gib(assigned.ram_gb) == charged.ram
+    assert bytes_from_gib(assigned.disk_gb) == charged.disk
+    assert rig.get(task_id).resources == sent
 
 
 def test_reporting_again_changes_nothing(rig: Rig) -> None:

@@ -140,7 +140,7 @@ DEFAULTS: dict[str, tuple[str, Limit, Demand]] = {
     "as in the code": (
         "quota: {}",
         Limit(),
-        Demand(cpu_millis=1000, ram=ByteCount(2 * GIB), disk=ByteCount(10 * GIB)),
+        Demand(cpu_millis=1000, ram=ByteCount(2 * GIB), disk=ByteCount(GIB)),
     ),
     "as set": (
         "quota: {defaults: {cpu: 0.5, ram_gb: 1, disk_gb: 0}}",
@@ -150,7 +150,7 @@ DEFAULTS: dict[str, tuple[str, Limit, Demand]] = {
     "no more than the machine has": (
         "quota: {}",
         Limit(ram=ByteCount(GIB)),
-        Demand(cpu_millis=1000, ram=ByteCount(GIB), disk=ByteCount(10 * GIB)),
+        Demand(cpu_millis=1000, ram=ByteCount(GIB), disk=ByteCount(GIB)),
     ),
     "no more than one task may": (
         "quota: {per_task: {cpu: 0.25}, everybody: {disk_gb: 1}}",

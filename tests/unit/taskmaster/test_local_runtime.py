@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from builders import make_executor, make_task
+from builders import make_assigned_task, make_executor
 from tesk_model.names import Attempt
-from tesk_model.quantities import ByteCount
 from tesk_model.task import Input, Task, TaskId
 from tesk_taskmaster.adapters.filer_process import (
     FilerProcesses,
@@ -18,11 +17,10 @@ from tesk_taskmaster.adapters.filer_process import (
 )
 from tesk_taskmaster.adapters.folders import TaskFolders, remove_tree
 from tesk_taskmaster.adapters.local_runtime import LocalRuntime
-from tesk_taskmaster.domain.planning import StepDefaults, plan_task
+from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.ports import ExecutorRun, Say, StepFailedError, StepResult, Tails
 
 ATTEMPT = Attempt(TaskId("t1"), 1)
-DEFAULTS = StepDefaults(cpu_cores=1, ram=ByteCount(1), disk=ByteCount(1))
 GENEROUS = timedelta(seconds=60)
 
 
@@ -79,12 +77,12 @@ def runtime_of(
 
 
 def prepare(runtime: LocalRuntime, task: Task | None = None) -> None:
-    plan = plan_task(task or make_task(), ATTEMPT, DEFAULTS)
+    plan = plan_task(task or make_assigned_task(), ATTEMPT)
     runtime.prepare(plan, "secret-token", lambda _reason: None)
 
 
 def test_directories_are_writable_by_any_uid(folders: TaskFolders) -> None:
-    prepare(runtime_of(folders), make_task(volumes=("/vol/A", "/w")))
+    prepare(runtime_of(folders), make_assigned_task(volumes=("/vol/A", "/w")))
 
     for path in ("", "vol/A", "w"):
         assert (folders.volume(ATTEMPT) / path).stat().st_mode & 0o7777 == 0o777
@@ -100,9 +98,9 @@ def test_the_transfer_token_is_readable_by_us_alone(folders: TaskFolders) -> Non
 
 
 def test_a_filer_is_told_what_it_needs(folders: TaskFolders) -> None:
-    task = make_task(inputs=(Input(path="/w/a", url="s3://b/a"),))
+    task = make_assigned_task(inputs=(Input(path="/w/a", url="s3://b/a"),))
     runtime = runtime_of(folders, "/bin/sh", "-c", 'env >"$TESK_HOME/seen"')
-    plan = plan_task(task, ATTEMPT, DEFAULTS)
+    plan = plan_task(task, ATTEMPT)
     runtime.prepare(plan, "secret-token", lambda _reason: None)
     runtime.start(plan, "in", lambda _reason: None)
     assert runtime.wait(ATTEMPT, "in", GENEROUS) is not None
@@ -157,7 +155,7 @@ def test_two_taskmasters_never_work_on_one_attempt(folders: TaskFolders) -> None
         raise FirstSayError
 
     second = runtime_of(folders)
-    plan = plan_task(make_task(), ATTEMPT, DEFAULTS)
+    plan = plan_task(make_assigned_task(), ATTEMPT)
     with pytest.raises(FirstSayError):
         second.prepare(plan, "token", refuse)
 
@@ -167,7 +165,7 @@ def test_a_successor_waits_until_the_attempt_is_let_go(folders: TaskFolders) -> 
     prepare(first)
     waiting = threading.Event()
     second = runtime_of(folders)
-    plan = plan_task(make_task(), ATTEMPT, DEFAULTS)
+    plan = plan_task(make_assigned_task(), ATTEMPT)
     thread = threading.Thread(
         target=second.prepare, args=(plan, "token", lambda _reason: waiting.set())
     )
@@ -182,8 +180,8 @@ def test_a_successor_waits_until_the_attempt_is_let_go(folders: TaskFolders) -> 
 def test_a_link_is_not_mounted_as_a_file(folders: TaskFolders) -> None:
     engine = RecordingEngine()
     runtime = runtime_of(folders, engine=engine)
-    task = make_task(executors=(make_executor(stdin="/a.txt"),))
-    plan = plan_task(task, ATTEMPT, DEFAULTS)
+    task = make_assigned_task(executors=(make_executor(stdin="/a.txt"),))
+    plan = plan_task(task, ATTEMPT)
     runtime.prepare(plan, "token", lambda _reason: None)
     (folders.volume(ATTEMPT) / "a.txt").symlink_to("/etc/passwd")
 
@@ -201,7 +199,7 @@ def test_what_cannot_be_made_is_explained(folders: TaskFolders) -> None:
 
 def test_release_removes_trees_of_any_mode(folders: TaskFolders) -> None:
     runtime = runtime_of(folders)
-    prepare(runtime, make_task(volumes=("/w",)))
+    prepare(runtime, make_assigned_task(volumes=("/w",)))
     deep = folders.volume(ATTEMPT) / "w" / "a" / "b"
     deep.mkdir(parents=True)
     (deep / "f").touch()

@@ -15,18 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import make_executor, make_task
+from builders import make_assigned_task, make_executor
 from tesk_model.names import Attempt
 from tesk_model.paths import is_system_directory, is_within, normalize, parent
-from tesk_model.quantities import ByteCount
 from tesk_model.task import FileType, Input, Output, Resources, Task, TaskId
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.planning import PlanError, StepDefaults, plan_task
+from tesk_taskmaster.domain.planning import PlanError, plan_task
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "plans"
-DEFAULTS = StepDefaults(
-    cpu_cores=1.0, ram=ByteCount(2 * 1024**3), disk=ByteCount(10 * 1024**3)
-)
 ATTEMPT = Attempt(TaskId("t1"), 1)
 
 
@@ -47,96 +43,106 @@ def folder_out(path: str) -> Output:
 
 
 SHAPES: dict[str, Task] = {
-    "no input and no output needs no volume": make_task(),
-    "a volume alone": make_task(volumes=("/vol/A/",)),
-    "an input file shares its directory": make_task(inputs=(file_in("/work/a"),)),
-    "inline content is an input": make_task(
+    "no input and no output needs no volume": make_assigned_task(),
+    "a volume alone": make_assigned_task(volumes=("/vol/A/",)),
+    "an input file shares its directory": make_assigned_task(
+        inputs=(file_in("/work/a"),)
+    ),
+    "inline content is an input": make_assigned_task(
         inputs=(Input(path="/work/run.sh", content="echo"),)
     ),
-    "two inputs in one directory are one mount": make_task(
+    "two inputs in one directory are one mount": make_assigned_task(
         inputs=(file_in("/work/a"), file_in("/work/b"))
     ),
-    "an input directory": make_task(inputs=(folder_in("/data/ref/"),)),
-    "an input below a volume": make_task(
+    "an input directory": make_assigned_task(inputs=(folder_in("/data/ref/"),)),
+    "an input below a volume": make_assigned_task(
         volumes=("/vol",), inputs=(file_in("/vol/in/a"),)
     ),
-    "an output file shares its directory": make_task(outputs=(file_out("/out/b"),)),
-    "an output directory": make_task(outputs=(folder_out("/results"),)),
-    "an output below an output directory": make_task(
+    "an output file shares its directory": make_assigned_task(
+        outputs=(file_out("/out/b"),)
+    ),
+    "an output directory": make_assigned_task(outputs=(folder_out("/results"),)),
+    "an output below an output directory": make_assigned_task(
         outputs=(file_out("/xIjTHY/out.txt"), folder_out("/xIjTHY"))
     ),
-    "an input that is also an output": make_task(
+    "an input that is also an output": make_assigned_task(
         inputs=(file_in("/cromwell/execution/script"),),
         outputs=(file_out("/cromwell/execution/script"),),
     ),
-    "a pattern shares the directory above it": make_task(
+    "a pattern shares the directory above it": make_assigned_task(
         outputs=(file_out("/work/*.txt", "/work"),)
     ),
-    "a pattern in the middle of a path": make_task(
+    "a pattern in the middle of a path": make_assigned_task(
         outputs=(file_out("/work/sample-?/x/*.bam", "/work"),)
     ),
-    "brackets without prefix are literal": make_task(
+    "brackets without prefix are literal": make_assigned_task(
         outputs=(file_out("/work/a[1].txt"),)
     ),
-    "an input at the root is a single file": make_task(inputs=(file_in("/data.txt"),)),
-    "an input among programs is a single file": make_task(
+    "an input at the root is a single file": make_assigned_task(
+        inputs=(file_in("/data.txt"),)
+    ),
+    "an input among programs is a single file": make_assigned_task(
         inputs=(file_in("/usr/local/bin/tool"), file_in("/etc/tool.conf"))
     ),
-    "an output at the root is collected": make_task(outputs=(file_out("/result.txt"),)),
-    "an output with brackets at the root is collected literally": make_task(
+    "an output at the root is collected": make_assigned_task(
+        outputs=(file_out("/result.txt"),)
+    ),
+    "an output with brackets at the root is collected literally": make_assigned_task(
         outputs=(file_out("/result[1].txt"),)
     ),
-    "a pattern at the root is collected": make_task(outputs=(file_out("/*.txt", "/"),)),
-    "a pattern among programs is collected": make_task(
+    "a pattern at the root is collected": make_assigned_task(
+        outputs=(file_out("/*.txt", "/"),)
+    ),
+    "a pattern among programs is collected": make_assigned_task(
         outputs=(file_out("/usr/local/*/log", "/usr/local"),)
     ),
-    "an input at the root that is also an output stays a file": make_task(
+    "an input at the root that is also an output stays a file": make_assigned_task(
         inputs=(file_in("/state.db"),), outputs=(file_out("/state.db"),)
     ),
-    "a named directory below opt is mounted": make_task(
+    "a named directory below opt is mounted": make_assigned_task(
         inputs=(folder_in("/opt/reference"),), outputs=(file_out("/opt/reference/i"),)
     ),
-    "an output directory that holds programs is collected": make_task(
+    "an output directory that holds programs is collected": make_assigned_task(
         outputs=(folder_out("/usr/local/bin"),)
     ),
-    "redirects share their directories": make_task(
+    "redirects share their directories": make_assigned_task(
         executors=(make_executor(stdout="/log/out", stderr="/log/sub/err"),)
     ),
-    "redirects at the root are collected": make_task(
+    "redirects at the root are collected": make_assigned_task(
         executors=(make_executor(stdout="/out.txt", stderr="/err.txt"),)
     ),
-    "stdin of a step comes from the step before": make_task(
+    "stdin of a step comes from the step before": make_assigned_task(
         executors=(
             make_executor(stdout="/pipe/a"),
             make_executor(stdin="/pipe/a", stdout="/pipe/b"),
         )
     ),
-    "stdin at the root is a file of that step alone": make_task(
+    "stdin at the root is a file of that step alone": make_assigned_task(
         executors=(make_executor(stdout="/a.txt"), make_executor(stdin="/a.txt"))
     ),
-    "a workdir in a mount is made there": make_task(
+    "a workdir in a mount is made there": make_assigned_task(
         volumes=("/work",), executors=(make_executor(workdir="/work/x/y"),)
     ),
-    "a workdir elsewhere is left to the engine": make_task(
+    "a workdir elsewhere is left to the engine": make_assigned_task(
         executors=(make_executor(workdir="/somewhere"),)
     ),
-    "tmp may be replaced": make_task(
+    "tmp may be replaced": make_assigned_task(
         inputs=(Input(path="/tmp/run_snakemake.sh", content="x"),),
         executors=(make_executor(workdir="/tmp"),),
     ),
-    "nested and doubled directories collapse": make_task(
+    "nested and doubled directories collapse": make_assigned_task(
         volumes=("/a", "/a/b", "/a//b/", "/ab"), inputs=(folder_in("/a/b/c"),)
     ),
-    "names with blanks, colons and unicode": make_task(
+    "names with blanks, colons and unicode": make_assigned_task(
         inputs=(file_in("/wörk dir/a: b,c"),)
     ),
-    "ignore_error changes nothing of the plan": make_task(
+    "ignore_error changes nothing of the plan": make_assigned_task(
         executors=(make_executor(ignore_error=True), make_executor())
     ),
-    "resources are rounded up and zero disk is unset": make_task(
-        resources=Resources(cpu_cores=0.5, ram_gb=1.1, disk_gb=0.0)
+    "memory and disk are rounded up to whole bytes": make_assigned_task(
+        resources=Resources(cpu_cores=0.5, ram_gb=1.1, disk_gb=0.3)
     ),
-    "inputs of a staged workflow step": make_task(
+    "inputs of a staged workflow step": make_assigned_task(
         inputs=(
             file_in("/var/lib/cwl/stg1/f"),
             file_in("/var/lib/cwl/stg2/g"),
@@ -148,7 +154,7 @@ SHAPES: dict[str, Task] = {
 
 
 def plan(task: Task) -> Plan:
-    return plan_task(task, ATTEMPT, DEFAULTS)
+    return plan_task(task, ATTEMPT)
 
 
 def readable(plan: Plan) -> str:
@@ -175,27 +181,31 @@ def test_every_reviewed_plan_has_its_shape() -> None:
 
 
 REFUSED = {
+    "amounts that nobody has filled in": (
+        make_assigned_task(resources=Resources(cpu_cores=1, ram_gb=1)),
+        "resources: the scheduler has not filled in",
+    ),
     "an input directory over programs": (
-        make_task(inputs=(folder_in("/usr/bin"),)),
+        make_assigned_task(inputs=(folder_in("/usr/bin"),)),
         "inputs[0].path: /usr/bin holds",
     ),
     "an input file in the place of programs": (
-        make_task(inputs=(file_in("/usr"),)),
+        make_assigned_task(inputs=(file_in("/usr"),)),
         "inputs[0].path: /usr holds",
     ),
     "an input file in an input file": (
-        make_task(inputs=(file_in("/opt/a"), file_in("/opt/a/b"))),
+        make_assigned_task(inputs=(file_in("/opt/a"), file_in("/opt/a/b"))),
         "/opt/a/b cannot be there: /opt/a is a file",
     ),
     "a volume over the configuration": (
-        make_task(volumes=("/work", "/etc/")),
+        make_assigned_task(volumes=("/work", "/etc/")),
         "volumes[1]: /etc holds",
     ),
 }
 
 
 @pytest.mark.parametrize(("task", "words"), REFUSED.values(), ids=REFUSED)
-def test_a_mount_that_would_hide_programs_is_refused(task: Task, words: str) -> None:
+def test_what_cannot_be_laid_out_is_refused(task: Task, words: str) -> None:
     with pytest.raises(PlanError, match=re.escape(words)):
         plan(task)
 
@@ -217,7 +227,7 @@ executors = st.builds(
     workdir=st.none() | paths,
 )
 tasks = st.builds(
-    make_task,
+    make_assigned_task,
     inputs=st.lists(inputs, max_size=4).map(tuple),
     outputs=st.lists(outputs, max_size=4).map(tuple),
     volumes=st.lists(paths, max_size=2).map(tuple),

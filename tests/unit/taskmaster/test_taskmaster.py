@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from builders import make_executor, make_task
+from builders import make_assigned_task, make_executor
 from fakes.taskmaster_runtime import FakeRuntime, World
 from fakes.taskmaster_scheduler import FakeScheduler
 from tesk_model.errors import InvalidRequestError, UnavailableError, Violation
 from tesk_model.names import Attempt
-from tesk_model.quantities import ByteCount
 from tesk_model.task import Input, Output, Task, TaskId
 from tesk_runtime.clock import SystemClock
 from tesk_taskmaster.domain.assignment import Assignment, Stop, StopReason
@@ -30,7 +29,6 @@ from tesk_taskmaster.domain.events import (
     Released,
     TaskEvent,
 )
-from tesk_taskmaster.domain.planning import StepDefaults
 from tesk_taskmaster.ports import StepFailedError, StepResult
 from tesk_taskmaster.usecases.attempt import AttemptSettings
 from tesk_taskmaster.usecases.reporter import Reporter
@@ -45,7 +43,6 @@ SETTINGS = TaskmasterSettings(
     patience=timedelta(milliseconds=50),
     farewell=timedelta(seconds=5),
     attempts=AttemptSettings(
-        defaults=StepDefaults(cpu_cores=1, ram=ByteCount(1), disk=ByteCount(1)),
         grace=timedelta(seconds=1),
         live_interval=timedelta(seconds=10),
         retry_pause=timedelta(milliseconds=1),
@@ -58,14 +55,14 @@ OUTPUTS = (Output(path="/work/b", url="s3://b/b"),)
 def assignment(task: Task | None = None, **overrides: Any) -> Assignment:
     fields: dict[str, Any] = {
         "attempt": ATTEMPT,
-        "task": task or make_task(),
+        "task": task or make_assigned_task(),
         "transfer_token": "secret",
     }
     return Assignment(**(fields | overrides))
 
 
 def commands(*words: str, **fields: Any) -> Task:
-    return make_task(
+    return make_assigned_task(
         executors=tuple(make_executor(command=tuple(w.split())) for w in words),
         **fields,
     )
@@ -191,7 +188,7 @@ FLOWS = {
         (75,),
     ),
     "an ignored failure is none": Flow(
-        make_task(
+        make_assigned_task(
             executors=(
                 make_executor(command=("false",), ignore_error=True),
                 make_executor(command=("true",)),

@@ -62,7 +62,7 @@ class DefaultSettings(
 
     cpu: _Positive = 1
     ram_gb: _Positive = 2
-    disk_gb: Annotated[float, Meta(ge=0, le=_MOST)] = 10
+    disk_gb: Annotated[float, Meta(ge=0, le=_MOST)] = 1
 
 
 class QuotaSettings(

@@ -47,15 +47,6 @@ class TaskmasterSection(
         timedelta,
         Meta(description="Seconds to wait for a scheduler before giving up at start."),
     ] = timedelta(seconds=60)
-    default_cpu_cores: Annotated[
-        float, Meta(description="Cores of a task that asks for none.", gt=0)
-    ] = 1.0
-    default_ram_gb: Annotated[
-        float, Meta(description="Memory (GiB) of a task that asks for none.", gt=0)
-    ] = 2.0
-    default_disk_gb: Annotated[
-        float, Meta(description="Disk (GiB) of a task that asks for none.", gt=0)
-    ] = 10.0
     sandbox_programs: Annotated[
         tuple[str, ...],
         Meta(

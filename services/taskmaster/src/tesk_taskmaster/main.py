@@ -9,7 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from tesk_model.errors import UnavailableError
-from tesk_model.quantities import bytes_from_gib
 from tesk_runtime import logs, settings
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.rpc.channel import open_channel
@@ -27,7 +26,6 @@ from tesk_taskmaster.adapters.local_runtime import LocalRuntime
 from tesk_taskmaster.adapters.sandbox import open_sandbox_engine
 from tesk_taskmaster.adapters.scheduler_client import GrpcScheduler
 from tesk_taskmaster.config import Settings
-from tesk_taskmaster.domain.planning import StepDefaults
 from tesk_taskmaster.ports import Engine
 from tesk_taskmaster.usecases.attempt import AttemptSettings
 from tesk_taskmaster.usecases.reporter import Reporter
@@ -126,11 +124,6 @@ def _build(
             patience=section.patience,
             farewell=_FAREWELL,
             attempts=AttemptSettings(
-                defaults=StepDefaults(
-                    cpu_cores=section.default_cpu_cores,
-                    ram=bytes_from_gib(section.default_ram_gb),
-                    disk=bytes_from_gib(section.default_disk_gb),
-                ),
                 grace=section.grace,
                 live_interval=section.live_interval,
                 retry_pause=_RETRY_PAUSE,

@@ -228,7 +228,9 @@ class Assignment(_message.Message):
     def attempt(self) -> Global___Attempt: ...
     @_builtins.property
     def task(self) -> _task_pb2.Task:
-        """Without `content` of inputs and without logs."""
+        """Without `content` of inputs and without logs. `resources` has every amount:
+        what the client left open is filled in with what the quota counts.
+        """
 
     @_builtins.property
     def finished_executors(self) -> _containers.RepeatedCompositeFieldContainer[Global___FinishedExecutor]:

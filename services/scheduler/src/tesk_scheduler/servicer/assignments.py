@@ -11,7 +11,11 @@ from tesk.v1 import task_pb2
 from tesk_model.errors import InvalidRequestError, Violation
 from tesk_scheduler.domain.events import Verdict
 from tesk_scheduler.servicer.events import event_from_wire
-from tesk_scheduler.servicer.wire import attempt_from_wire, without_contents
+from tesk_scheduler.servicer.wire import (
+    attempt_from_wire,
+    fill_in_resources,
+    without_contents,
+)
 from tesk_scheduler.usecases.assignment import (
     Answer,
     Assignment,
@@ -93,6 +97,7 @@ def _response(answer: Answer) -> pb.SyncResponse:
 def _assignment(offer: Offer) -> pb.Assignment:
     task = without_contents(task_pb2.Task.FromString(offer.document))
     task.id = offer.attempt.task_id
+    fill_in_resources(task, offer.demand)
     return pb.Assignment(
         attempt=pb.Attempt(task_id=offer.attempt.task_id, number=offer.attempt.number),
         task=task,

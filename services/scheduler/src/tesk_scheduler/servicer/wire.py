@@ -10,10 +10,12 @@ from tesk.v1 import task_pb2 as pb
 from tesk.v1 import task_service_pb2 as service_pb
 from tesk_model.errors import InvalidRequestError, Violation
 from tesk_model.names import Attempt
+from tesk_model.quantities import gib_from_bytes
 from tesk_model.states import TaskState
 from tesk_model.task import Resources, TaskId, TaskView
 from tesk_runtime.rpc.wire import state_to_wire
 from tesk_scheduler.domain.callers import Caller
+from tesk_scheduler.domain.quota import Demand
 from tesk_scheduler.domain.records import (
     Document,
     Glimpse,
@@ -60,6 +62,17 @@ def amounts_of(task: pb.Task) -> Resources | None:
         ram_gb=wire.ram_gb if wire.HasField("ram_gb") else None,
         disk_gb=wire.disk_gb if wire.HasField("disk_gb") else None,
     )
+
+
+def fill_in_resources(task: pb.Task, demand: Demand) -> None:
+    """Say, in place, what was charged where the client left it open."""
+    wire = task.resources
+    if not wire.HasField("cpu_cores"):
+        wire.cpu_cores = demand.cpu_millis / 1000
+    if not wire.HasField("ram_gb"):
+        wire.ram_gb = gib_from_bytes(demand.ram)
+    if not wire.disk_gb:  # 0 counts as left open, see ``demand_of``
+        wire.disk_gb = gib_from_bytes(demand.disk)
 
 
 def shown_task(task: Glimpse | StoredTask, view: TaskView) -> pb.Task:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from tesk_model.names import Attempt
 from tesk_model.states import TaskState
 from tesk_scheduler.domain.fleet import Taskmaster
+from tesk_scheduler.domain.quota import Demand
 from tesk_scheduler.domain.records import Document, TaskRecord
 from tesk_scheduler.domain.tokens import transfer_token
 from tesk_scheduler.ports.store import TaskStore, Transaction
@@ -34,10 +35,15 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """An attempt to take up; see ``tesk.v1.Assignment``."""
+    """An attempt to take up; see ``tesk.v1.Assignment``.
+
+    Attributes:
+        demand: What the task was charged.
+    """
 
     attempt: Attempt
     document: Document
+    demand: Demand
     transfer_token: str
     last_sequence: int
     release_only: bool
@@ -214,6 +220,7 @@ class Assignment:
         return Offer(
             attempt=attempt,
             document=document,
+            demand=record.demand,
             transfer_token=transfer_token(self._secret, attempt),
             last_sequence=record.last_sequence,
             release_only=not record.attempt_runs or _never_began(record),

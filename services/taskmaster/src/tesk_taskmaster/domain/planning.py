@@ -53,15 +53,6 @@ class PlanError(Exception):
     """The task cannot be laid out; the message names the field and says why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepDefaults:
-    """What a task gets for which it asked nothing; bytes, cores."""
-
-    cpu_cores: float
-    ram: ByteCount
-    disk: ByteCount
-
-
 @dataclass(slots=True)
 class _Wanted:
     """Paths of a task, sorted by how executors must see them."""
@@ -71,34 +62,42 @@ class _Wanted:
     collected: dict[str, str]  # path to pattern, in order of first use
 
 
-def plan_task(task: Task, attempt: Attempt, defaults: StepDefaults) -> Plan:
+def plan_task(task: Task, attempt: Attempt) -> Plan:
     """Lay out one attempt of ``task``; the same arguments give the same plan.
+
+    Args:
+        task: As assigned: the scheduler has filled in its resources.
+        attempt: Names what is made.
 
     Raises:
         PlanError: An input or a volume would hide the programs of the image,
-            or a file would lie in a file.
+            a file would lie in a file, or a resource is not filled in.
     """
+    cpu_cores, ram, disk = _amounts(task.resources or Resources())
     wanted = _wanted_paths(task)
     mounted = _outermost(wanted.directories)
     steps = tuple(
         _plan_executor(index, executor, wanted, mounted)
         for index, executor in enumerate(task.executors)
     )
-    resources = task.resources or Resources()
     return Plan(
         attempt=attempt,
         has_inputs=bool(task.inputs),
         has_outputs=bool(task.outputs),
         directories=_volume_directories(task, wanted, mounted),
         executors=steps,
-        cpu_cores=defaults.cpu_cores
-        if resources.cpu_cores is None
-        else resources.cpu_cores,
-        ram=defaults.ram
-        if resources.ram_gb is None
-        else bytes_from_gib(resources.ram_gb),
-        disk=bytes_from_gib(resources.disk_gb) if resources.disk_gb else defaults.disk,
+        cpu_cores=cpu_cores,
+        ram=ram,
+        disk=disk,
     )
+
+
+def _amounts(resources: Resources) -> tuple[float, ByteCount, ByteCount]:
+    cpu, ram, disk = resources.cpu_cores, resources.ram_gb, resources.disk_gb
+    if cpu is None or ram is None or disk is None:
+        # Not guessed: what is used would not be what the quota counts.
+        raise PlanError("resources: the scheduler has not filled in every amount")
+    return cpu, bytes_from_gib(ram), bytes_from_gib(disk)
 
 
 def _wanted_paths(task: Task) -> _Wanted:

@@ -14,7 +14,7 @@ from datetime import timedelta
 from tesk_model.names import Attempt
 from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.events import Finished, Outcome, Released
-from tesk_taskmaster.domain.planning import PlanError, StepDefaults
+from tesk_taskmaster.domain.planning import PlanError
 from tesk_taskmaster.ports import Runtime, StepFailedError
 from tesk_taskmaster.usecases.account import Account
 from tesk_taskmaster.usecases.control import (
@@ -33,13 +33,11 @@ class AttemptSettings:
     """How attempts are run.
 
     Attributes:
-        defaults: Resources of tasks that ask for none.
         grace: Between SIGTERM and SIGKILL.
         live_interval: Between two looks at the output of a running executor.
         retry_pause: Before another try to delete what could not be deleted.
     """
 
-    defaults: StepDefaults
     grace: timedelta
     live_interval: timedelta
     retry_pause: timedelta
@@ -107,7 +105,6 @@ class RunAttempt:
                 runtime=self.runtime,
                 account=self._account,
                 control=self.control,
-                defaults=self.settings.defaults,
                 live_interval=self.settings.live_interval,
             ).run()
         except EndedError as error:

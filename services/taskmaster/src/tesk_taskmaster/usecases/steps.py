@@ -21,7 +21,7 @@ from tesk_taskmaster.domain.events import (
     tail_text,
 )
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
-from tesk_taskmaster.domain.planning import StepDefaults, plan_task
+from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
 from tesk_taskmaster.ports import Runtime, StepFailedError, StepResult, Tails
 from tesk_taskmaster.usecases.account import Account
@@ -45,7 +45,6 @@ class AttemptSteps:
     """The steps of an attempt, run one after another in its thread.
 
     Attributes:
-        defaults: Resources of a task that asks for none.
         live_interval: Between two looks at the output of a running executor.
     """
 
@@ -53,7 +52,6 @@ class AttemptSteps:
     runtime: Runtime
     account: Account
     control: AttemptControl
-    defaults: StepDefaults
     live_interval: timedelta
 
     @property
@@ -68,7 +66,7 @@ class AttemptSteps:
             EndedError, PlanError, StepFailedError: It ends otherwise.
             CanceledError, AbandonedError, RefusedError: It is to be left.
         """
-        plan = plan_task(self.assignment.task, self.attempt, self.defaults)
+        plan = plan_task(self.assignment.task, self.attempt)
         self._check_remains()
         self.control.checkpoint()
         self.runtime.prepare(plan, self.assignment.transfer_token, self.account.say)
