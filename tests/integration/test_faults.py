@@ -2,14 +2,13 @@
 
 import contextlib
 import resource
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
-from gate import Gate, gate_server
+from gate import Gate
 from scenarios.scenario import Task, codes, shell, system_logs
 from stack import Stack, eventually, running_stack
 
@@ -19,18 +18,6 @@ COUNT_AND_WAIT = (
     "while [ ! -e /vol/go ]; do sleep 0.05; done; cat /vol/count > /out/count"
 )
 SERVICES = ["scheduler", "api", "taskmaster"]
-
-
-@pytest.fixture(params=["sandbox", pytest.param("container", marks=pytest.mark.engine)])
-def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
-    with running_stack(tmp_path, engine=request.param) as running:
-        yield running
-
-
-@pytest.fixture
-def gate() -> Iterator[Gate]:
-    with gate_server() as server:
-        yield server
 
 
 def counting_task(url: str) -> Task:
@@ -72,76 +59,80 @@ def check(task: Task, gate: Gate) -> None:
 
 @pytest.mark.parametrize("service", ["scheduler", "api"])
 def test_killed_straight_after_the_answer(
-    service: str, stack: Stack, gate: Gate
+    service: str, own_stack: Stack, gate: Gate
 ) -> None:
     gate.files["/a"] = b"input"
     gate.open.set()
-    task_id = stack.create(counting_task(gate.url))
+    task_id = own_stack.create(counting_task(gate.url))
 
-    kill(stack, service)
-    restart(stack, service)
-    (volume(stack, task_id) / "go").touch()
+    kill(own_stack, service)
+    restart(own_stack, service)
+    (volume(own_stack, task_id) / "go").touch()
 
-    check(stack.finish(task_id), gate)
+    check(own_stack.finish(task_id), gate)
 
 
 @pytest.mark.parametrize("service", [*SERVICES, "filer"])
-def test_killed_while_inputs_arrive(service: str, stack: Stack, gate: Gate) -> None:
+def test_killed_while_inputs_arrive(service: str, own_stack: Stack, gate: Gate) -> None:
     gate.files["/a"] = b"input"
-    task_id = stack.create(counting_task(gate.url))
+    task_id = own_stack.create(counting_task(gate.url))
     gate.wait_for_transfer()
 
-    kill(stack, service)
-    restart(stack, service)
+    kill(own_stack, service)
+    restart(own_stack, service)
     gate.open.set()
-    (volume(stack, task_id) / "go").touch()
+    (volume(own_stack, task_id) / "go").touch()
 
-    check(stack.finish(task_id), gate)
+    check(own_stack.finish(task_id), gate)
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_killed_while_an_executor_runs(service: str, stack: Stack, gate: Gate) -> None:
+def test_killed_while_an_executor_runs(
+    service: str, own_stack: Stack, gate: Gate
+) -> None:
     gate.files["/a"] = b"input"
     gate.open.set()
-    task_id = stack.create(counting_task(gate.url))
-    folder = volume(stack, task_id)
+    task_id = own_stack.create(counting_task(gate.url))
+    folder = volume(own_stack, task_id)
 
-    kill(stack, service)
+    kill(own_stack, service)
     (folder / "go").touch()
-    restart(stack, service)
+    restart(own_stack, service)
 
-    check(stack.finish(task_id), gate)
+    check(own_stack.finish(task_id), gate)
 
 
 @pytest.mark.parametrize("service", [*SERVICES, "filer"])
-def test_killed_while_outputs_leave(service: str, stack: Stack, gate: Gate) -> None:
+def test_killed_while_outputs_leave(service: str, own_stack: Stack, gate: Gate) -> None:
     gate.files["/a"] = b"input"
     gate.open.set()
-    task_id = stack.create(counting_task(gate.url))
-    folder = volume(stack, task_id)
+    task_id = own_stack.create(counting_task(gate.url))
+    folder = volume(own_stack, task_id)
     gate.open.clear()
     gate.arrived.clear()
     (folder / "go").touch()
     gate.wait_for_transfer()
 
-    kill(stack, service)
-    restart(stack, service)
+    kill(own_stack, service)
+    restart(own_stack, service)
     gate.open.set()
 
-    check(stack.finish(task_id), gate)
+    check(own_stack.finish(task_id), gate)
 
 
-def test_all_services_killed_while_an_executor_runs(stack: Stack, gate: Gate) -> None:
+def test_all_services_killed_while_an_executor_runs(
+    own_stack: Stack, gate: Gate
+) -> None:
     gate.files["/a"] = b"input"
     gate.open.set()
-    task_id = stack.create(counting_task(gate.url))
-    folder = volume(stack, task_id)
+    task_id = own_stack.create(counting_task(gate.url))
+    folder = volume(own_stack, task_id)
 
-    stack.kill()
+    own_stack.kill()
     (folder / "go").touch()
-    stack.start()
+    own_stack.start()
 
-    check(stack.finish(task_id), gate)
+    check(own_stack.finish(task_id), gate)
 
 
 def test_a_machine_restart_runs_the_task_again_and_says_so(

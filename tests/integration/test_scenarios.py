@@ -1,6 +1,5 @@
 """Every scenario, on every engine of this machine, by real processes."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -8,7 +7,7 @@ import pytest
 
 from scenarios import executors, files
 from scenarios.scenario import Scenario
-from stack import Stack, eventually, running_stack
+from stack import Stack, eventually
 
 SCENARIOS: dict[str, Scenario] = {**executors.SCENARIOS, **files.SCENARIOS}
 
@@ -44,29 +43,16 @@ class Folder:
         )
 
 
-@pytest.fixture(
-    scope="module",
-    params=["sandbox", pytest.param("container", marks=pytest.mark.engine)],
-)
-def stack(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
-    with running_stack(
-        tmp_path_factory.mktemp(request.param), engine=request.param
-    ) as running:
-        yield running
-
-
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
 def test_scenario(
-    scenario: Scenario, stack: Stack, request: pytest.FixtureRequest
+    scenario: Scenario, shared_stack: Stack, request: pytest.FixtureRequest
 ) -> None:
-    root = stack.files / str(abs(hash(request.node.name)))
+    root = shared_stack.files / str(abs(hash(request.node.name)))
     root.mkdir()
     storage = Folder(root)
 
-    task = stack.run(scenario.body(storage))
+    task = shared_stack.run(scenario.body(storage))
 
     assert task["state"] == scenario.state, task
     scenario.check(task, storage)
-    eventually(lambda: not stack.leftovers(), what="an empty tasks folder")
+    eventually(lambda: not shared_stack.leftovers(), what="an empty tasks folder")

@@ -1,0 +1,35 @@
+"""Whole TESKs of real processes, on each engine of this machine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gate import Gate, gate_server
+from stack import Stack, running_stack
+
+ENGINES = ["sandbox", pytest.param("container", marks=pytest.mark.engine)]
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def shared_stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """One for all tests of a module, which leave it as it was."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with running_stack(folder, engine=request.param) as running:
+        yield running
+
+
+@pytest.fixture(params=ENGINES)
+def own_stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    """One for one test, which may kill what it likes."""
+    with running_stack(tmp_path, engine=request.param) as running:
+        yield running
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """A storage that holds transfers back."""
+    with gate_server() as server:
+        yield server
