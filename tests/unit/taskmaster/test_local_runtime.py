@@ -118,19 +118,40 @@ def test_a_filer_is_told_what_it_needs(folders: TaskFolders) -> None:
     assert not any("secret-token" in line for line in seen)
 
 
-def test_filers_get_credentials_and_proxies_but_not_the_internal_token() -> None:
-    given = {
-        "AWS_ACCESS_KEY_ID": "k",
-        "https_proxy": "http://p",
-        "TESK_FILE_ROOTS": "/data",
-        "TESK_GRPC_TOKEN_FILE": "/home/token",
-        "TESK_TASKMASTER_ID": "tm",
-        "EDITOR": "vi",
-    }
+FILER_GETS = {
+    "where the machine's programs are": ("PATH", "PYTHONPATH", "TMPDIR"),
+    "the user's folder, for ~/.aws": ("HOME",),
+    "language and time zone": ("LANG", "LC_ALL", "TZ"),
+    "proxies as most tools write them": ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
+    "proxies as curl writes them": ("http_proxy", "https_proxy", "no_proxy"),
+    "proxies of other schemes": ("FTP_PROXY", "ftp_proxy", "ALL_PROXY", "all_proxy"),
+    "authorities to trust": ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"),
+    "credentials of S3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"),
+    "its own settings": ("TESK_FILER_S3_ENDPOINT", "TESK_LOG_LEVEL", "TESK_CONFIG"),
+    "what else it reads": ("TESK_HOME", "TESK_FILE_ROOTS", "TESK_GRPC_SCHEDULER"),
+}
+FILER_LACKS = {
+    "databases": ("DATABASE_URL", "TESK_SCHEDULER_DATABASE", "PGPASSWORD"),
+    "the token of internal calls": ("TESK_GRPC_TOKEN_FILE",),
+    "the name of its taskmaster": ("TESK_TASKMASTER_ID",),
+    "a user of the command line": ("TESK_USER", "TESK_PASSWORD", "TESK_SERVER"),
+    "other services": ("TESK_API_USERS_FILE", "TESK_QUOTA_USERS"),
+    "secrets of others": ("GITHUB_TOKEN", "VAULT_TOKEN", "SECRET_KEY", "SSH_AUTH_SOCK"),
+    "what only looks alike": ("MY_HTTP_PROXY", "HOMEDIR", "XAWS_SECRET", "Http_Proxy"),
+    "what loads code": ("LD_PRELOAD", "PYTHONSTARTUP"),
+}
 
-    kept = filer_environ(given)
 
-    assert set(kept) == {"AWS_ACCESS_KEY_ID", "https_proxy", "TESK_FILE_ROOTS"}
+@pytest.mark.parametrize("names", FILER_GETS.values(), ids=FILER_GETS)
+def test_filers_get(names: tuple[str, ...]) -> None:
+    given = {name: f"value of {name}" for name in names}
+
+    assert filer_environ(given) == given
+
+
+@pytest.mark.parametrize("names", FILER_LACKS.values(), ids=FILER_LACKS)
+def test_filers_do_not_get(names: tuple[str, ...]) -> None:
+    assert filer_environ(dict.fromkeys(names, "x")) == {}
 
 
 def test_a_volume_from_before_a_restart_of_the_machine_is_lost(

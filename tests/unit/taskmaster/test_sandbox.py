@@ -254,3 +254,18 @@ def test_a_machine_without_namespaces_is_told_the_cure(tmp_path: Path) -> None:
 def test_nul_never_reaches_bubblewrap() -> None:
     with pytest.raises(ValueError, match="NUL"):
         write_arguments(["--setenv", "A", "x\0--bind"])
+
+
+def test_links_for_directories_of_the_root_change_nothing_outside(
+    kit: EngineKit,
+) -> None:
+    outside = kit.home / "outside"
+    outside.mkdir(mode=0o700)
+    script = 'rm -rf /tmp /var; ln -s "$1" /tmp; ln -s "$1" /var; echo r >/r.txt'
+
+    done = kit.complete("sh", "-c", script, "sh", str(outside), collect=("/r.txt",))
+
+    assert (done.result.exit_code, done.result.error) == (0, "")
+    assert (kit.volume / "r.txt").read_text() == "r\n"
+    assert outside.stat().st_mode & 0o7777 == 0o700
+    assert list(outside.iterdir()) == []

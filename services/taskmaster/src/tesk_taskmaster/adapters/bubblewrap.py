@@ -1,7 +1,5 @@
-"""The bubblewrap program: where it is, whether it works here, what it says."""
+"""The bubblewrap program: where it is, whether it works here, how it is told."""
 
-import contextlib
-import json
 import os
 import re
 import shutil
@@ -90,29 +88,6 @@ def check_bubblewrap(program: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class SandboxStatus:
-    """What bubblewrap wrote about one sandbox.
-
-    Attributes:
-        init: Pid of the sandbox's first process; None before it exists.
-        exit_code: Of the command; None if it never started or still runs.
-    """
-
-    init: int | None = None
-    exit_code: int | None = None
-
-
-def read_status(file: Path) -> SandboxStatus:
-    """Read what ``--json-status-fd`` wrote so far: one document a line."""
-    known: dict[str, int] = {}
-    with contextlib.suppress(FileNotFoundError):
-        for line in file.read_text(encoding="utf-8").splitlines():
-            with contextlib.suppress(json.JSONDecodeError):
-                known |= json.loads(line)
-    return SandboxStatus(known.get("child-pid"), known.get("exit-code"))
-
-
-@dataclass(frozen=True, slots=True)
 class ExecFailure:
     """Why a command could not be started, as a shell's exit code and words."""
 
@@ -135,24 +110,6 @@ def exec_failure(stderr: bytes, command: str) -> ExecFailure | None:
     if "/" in command:
         return ExecFailure(127, f"{command}: not found, or its interpreter is not")
     return ExecFailure(127, f"{command}: not found")
-
-
-def is_sandbox_init(pid: int) -> bool:
-    """Tell whether ``pid`` is the first process of some pid namespace."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines():
-            name, _, value = line.partition(":")
-            if name == "NSpid":
-                pids = value.split()
-                return len(pids) > 1 and pids[-1] == "1"
-    return False
-
-
-def has_children(pid: int) -> bool:
-    """Tell whether a process has children."""
-    with contextlib.suppress(OSError):
-        return bool(Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii"))
-    return True
 
 
 def write_arguments(arguments: list[str]) -> int:

@@ -11,14 +11,13 @@ are repeated, since each is idempotent, and the run goes on when it answers.
 
 import logging
 import math
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from tesk_model.names import Attempt
 from tesk_taskmaster.adapters.container_api import (
@@ -47,6 +46,12 @@ from tesk_taskmaster.adapters.container_outcome import (
     NEVER_STARTED,
     outcome_of,
 )
+from tesk_taskmaster.adapters.container_patience import (
+    PATIENCE,
+    PAUSE,
+    patiently,
+    pause,
+)
 from tesk_taskmaster.adapters.container_starts import PendingStart, PendingStarts
 from tesk_taskmaster.ports import (
     ExecutorRun,
@@ -55,10 +60,6 @@ from tesk_taskmaster.ports import (
     StepResult,
     Tails,
 )
-
-_T = TypeVar("_T")
-_PATIENCE = 60.0  # seconds of silence until a call gives up
-_PAUSE = 0.5  # seconds between two tries
 
 _log = logging.getLogger(__name__)
 
@@ -84,20 +85,20 @@ class ContainerEngine:
     def start(self, run: ExecutorRun, say: Say) -> None:
         """Start, or adopt; pulls the image and says how far that is."""
         with self._starts.begun(run) as begun:
-            self._patiently(lambda: self._start(run, say, begun), say)
+            patiently(lambda: self._start(run, say, begun), say)
 
     def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
         """Wait for the end; an engine that is down meanwhile is waited for."""
         deadline = time.monotonic() + timeout.total_seconds()
-        pause = 0.0
+        between = 0.0
         while (result := self._result(run)) is None:
-            _pause(min(pause, deadline - time.monotonic()))
+            pause(min(between, deadline - time.monotonic()))
             if (left := deadline - time.monotonic()) <= 0:
                 return None
             # Silence means that the time is over or the engine down: look again.
             with suppress(EngineSilentError, EngineRefusedError):
                 self._api.wait(run.name, left)
-            pause = _PAUSE
+            between = PAUSE
         return result
 
     def tails(self, run: ExecutorRun) -> Tails:
@@ -117,7 +118,7 @@ class ContainerEngine:
             return Tails(b"", b"")
 
     def _tails(self, run: ExecutorRun) -> Tails:
-        container = self._patiently(lambda: self._api.inspect(run.name))
+        container = patiently(lambda: self._api.inspect(run.name))
         if container is None or container["State"]["Status"] in NEVER_STARTED:
             return Tails(b"", b"")
         logged = self._logged(run.name, container)
@@ -134,7 +135,7 @@ class ContainerEngine:
         self._starts.halt(lambda other: other.name == run.name)
         RunFiles(run).mark_stopped()
         seconds = max(0, math.ceil(grace.total_seconds()))
-        self._patiently(lambda: self._stop(run.name, seconds))
+        patiently(lambda: self._stop(run.name, seconds))
 
     def remove(self, attempt: Attempt) -> None:
         """Kill and remove the attempt's containers.
@@ -144,19 +145,19 @@ class ContainerEngine:
         """
         self._starts.halt(lambda other: other.attempt == attempt)
         labels = attempt_labels(attempt, self._home)
-        deadline = time.monotonic() + _PATIENCE
-        while found := self._patiently(lambda: self._api.list(labels)):
+        deadline = time.monotonic() + PATIENCE
+        while found := patiently(lambda: self._api.list(labels)):
             if time.monotonic() > deadline:
                 raise StepFailedError(
                     f"the container engine does not remove containers of {attempt.name}"
                 )
             for container in found:
-                self._patiently(partial(self._remove, container["Id"]))
+                patiently(partial(self._remove, container["Id"]))
 
     def attempts(self) -> Sequence[Attempt]:
         """List the attempts of which there are containers."""
         labels = {HOME_LABEL: str(self._home)}
-        found = self._patiently(lambda: self._api.list(labels))
+        found = patiently(lambda: self._api.list(labels))
         attempts = {labelled_attempt(container["Labels"]) for container in found}
         return sorted(attempt for attempt in attempts if attempt is not None)
 
@@ -170,7 +171,7 @@ class ContainerEngine:
             OSError: It cannot be deleted.
             StepFailedError: The engine's help is needed and not to be had.
         """
-        self._patiently(lambda: clean_folder(folder, api=self._api, home=self._home))
+        patiently(lambda: clean_folder(folder, api=self._api, home=self._home))
 
     def _start(self, run: ExecutorRun, say: Say, begun: PendingStart) -> None:
         container = self._api.inspect(run.name)
@@ -235,7 +236,7 @@ class ContainerEngine:
             _log.warning(
                 "container not removed", extra={"container": name, "cause": str(error)}
             )
-            _pause(_PAUSE)
+            pause(PAUSE)
 
     def _result(self, run: ExecutorRun) -> StepResult | None:
         try:
@@ -261,39 +262,11 @@ class ContainerEngine:
             except OSError:
                 pass  # A rootful engine's log, and we are not root.
         kept = StreamTails()
-        frames = self._patiently(
+        frames = patiently(
             lambda: read_frames(self._api.logs(name, FIRST_RECORDS), kept)
         )
         if frames < FIRST_RECORDS or kept.are_full:
             return kept.tails()
         kept = StreamTails()
-        self._patiently(lambda: read_frames(self._api.logs(name, None), kept))
+        patiently(lambda: read_frames(self._api.logs(name, None), kept))
         return kept.tails()
-
-    def _patiently(self, call: Callable[[], _T], say: Say | None = None) -> _T:
-        """Repeat an idempotent call while the engine is silent.
-
-        Raises:
-            StepFailedError: It refused, or was silent for too long.
-        """
-        deadline = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                return call()
-            except EngineRefusedError as error:
-                raise StepFailedError(
-                    f"the container engine: {error}", lost=True
-                ) from error
-            except EngineSilentError as error:
-                if time.monotonic() > deadline:
-                    raise StepFailedError(
-                        f"the container engine does not answer: {error}", lost=True
-                    ) from error
-                if say is not None:
-                    say("waiting for the container engine, which does not answer")
-                _pause(_PAUSE)
-
-
-def _pause(seconds: float) -> None:
-    if seconds > 0:
-        threading.Event().wait(seconds)

@@ -19,9 +19,11 @@ DIRECTIONS = {"in": "inputs", "out": "outputs"}
 _NOW = timedelta(0)
 _VANISHED = 255  # no verdict, so it is started again
 _TERMINATED = 128 + signal.SIGTERM
-_ALLOWED_PREFIXES = ("TESK_", "AWS_", "SSL_")
-_ALLOWED = frozenset(
+# A list of what is given, not of what is kept back: secrets have any name.
+_GIVEN_PREFIXES = ("TESK_FILER_", "TESK_LOG_", "AWS_", "SSL_")
+_GIVEN = frozenset(
     {
+        *("TESK_CONFIG", "TESK_HOME", "TESK_FILE_ROOTS", "TESK_GRPC_SCHEDULER"),
         *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH"),
         *("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"),
         *("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"),
@@ -33,13 +35,13 @@ _ALLOWED = frozenset(
 def filer_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the part of our environment that filers get.
 
-    Not the token of the internal calls: a filer has that of its attempt.
+    Its own settings, credentials and proxies. Not the token of the internal
+    calls: a filer has that of its attempt.
     """
     return {
         name: value
         for name, value in environ.items()
-        if (name in _ALLOWED or name.startswith(_ALLOWED_PREFIXES))
-        and name not in {"TESK_GRPC_TOKEN_FILE", "TESK_TASKMASTER_ID"}
+        if name in _GIVEN or name.startswith(_GIVEN_PREFIXES)
     }
 
 
