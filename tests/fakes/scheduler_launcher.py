@@ -47,6 +47,12 @@ class FakeLauncher:
             self._living.discard(taskmaster_id)
             self._ends[taskmaster_id] = f"it ended with exit code {code}"
 
+    def end_all(self) -> None:
+        """Let all go, and no more be started."""
+        self.refusal = "the test is over"
+        for taskmaster_id in self.living():
+            self.die(taskmaster_id, 0)
+
     def wait_for(self, number: int) -> str:
         """Wait until so many were launched; return the last of them."""
         with self._lock:

@@ -59,5 +59,6 @@ def rig(tmp_path: Path, scheduler_settings: SchedulerSettings) -> Iterator[Rig]:
             tasks=task_service_pb2_grpc.TaskServiceStub(channel),
         )
     stop.set()
+    launcher.end_all()
     thread.join()
     store.close()

@@ -25,6 +25,7 @@ from tesk_scheduler.usecases.wakeups import Chimes
 
 SIZES = [1, 9] * 50 + [100] * 5
 INITIALIZING = task_pb2.TASK_STATE_INITIALIZING
+COMPLETE = task_pb2.TASK_STATE_COMPLETE
 CANCELED = task_pb2.TASK_STATE_CANCELED
 # Stands in for the real one, so that these tests are about the scheduler alone.
 TASKMASTER = "from fakes.scheduler_taskmaster import main\nmain()\n"
@@ -33,7 +34,7 @@ TASKMASTER = "from fakes.scheduler_taskmaster import main\nmain()\n"
 class Process:
     """A scheduler of its own in a folder of its own; tasks named hang stay."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, idle: str = "0") -> None:
         self._home = home
         self.address = f"unix:{home}/s"
         (home / "token").write_text(TOKEN, encoding="ascii")
@@ -47,7 +48,7 @@ class Process:
             "TESK_HOME": str(home),
             "TESK_SCHEDULER_LISTEN": self.address,
             "TESK_GRPC_TOKEN_FILE": str(home / "token"),
-            "TESK_SCHEDULER_IDLE": "0",
+            "TESK_SCHEDULER_IDLE": idle,
             "PYTHONPATH": f"{stub.parent}{os.pathsep}{tests}",
             "TESK_LOG_LEVEL": "error",
         }
@@ -90,9 +91,15 @@ class Process:
 
 
 @pytest.fixture
-def process(tmp_path: Path) -> Iterator[Process]:
+def idle() -> str:
+    """Let taskmasters go at once; a test may override it. Seconds."""
+    return "0"
+
+
+@pytest.fixture
+def process(tmp_path: Path, idle: str) -> Iterator[Process]:
     """Run a scheduler process."""
-    process = Process(tmp_path)
+    process = Process(tmp_path, idle=idle)
     process.start()
     yield process
     if process.running:
@@ -190,6 +197,32 @@ def test_a_stop_is_clean(process: Process, client: Rig) -> None:
     process.start()
     client.eventually(lambda: answers(client))
     assert client.get(task_id).id == task_id
+
+
+@pytest.mark.parametrize("idle", ["600"])
+def test_a_stop_leaves_no_idle_taskmaster(process: Process, client: Rig) -> None:
+    (task_id,) = client.create()
+    client.eventually(lambda: client.get(task_id).state == COMPLETE)
+
+    process.end(signal.SIGTERM)
+
+    assert process.taskmasters() == []
+
+
+@pytest.mark.parametrize("idle", ["600"])
+def test_a_stop_leaves_who_runs_something(process: Process, client: Rig) -> None:
+    (task_id,) = client.create(name="hang")
+    client.eventually(lambda: process.taskmasters() != [])
+    (before,) = process.taskmasters()
+
+    process.end(signal.SIGTERM)
+    left = process.taskmasters()
+    process.start()
+    client.eventually(lambda: answers(client))
+    client.cancel(task_id)
+    client.eventually(lambda: client.get(task_id).state == CANCELED)
+
+    assert left == [before] == process.taskmasters()
 
 
 def test_a_second_one_does_not_start(process: Process, client: Rig) -> None:

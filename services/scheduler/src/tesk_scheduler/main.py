@@ -45,6 +45,7 @@ from tesk_scheduler.servicer.transfers import TransferServicer
 from tesk_scheduler.usecases.admission import Admission
 from tesk_scheduler.usecases.assignment import Assignment, Terms
 from tesk_scheduler.usecases.cancellation import Cancellation
+from tesk_scheduler.usecases.farewell import Farewell
 from tesk_scheduler.usecases.fleet import Fleet
 from tesk_scheduler.usecases.leading import Lead, Leading
 from tesk_scheduler.usecases.reading import Reading
@@ -64,6 +65,7 @@ _CALLS_AT_ONCE = 16
 _SHORTEST_START = timedelta(seconds=60)
 _TERM = timedelta(seconds=15)
 _RECHECK = timedelta(seconds=1)
+_FAREWELL = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,7 @@ class Scheduler:
 
     server: RpcServer
     leading: Leading
+    farewell: Farewell
     chimes: Chimes
 
     def run(self, address: str, *, stop: threading.Event, drain: timedelta) -> None:
@@ -98,10 +101,11 @@ class Scheduler:
         loop.start()
         stop.wait()
         self.server.set_serving(serving=False)
-        self.chimes.wakeups.close()
         self.chimes.bell.ring(urgent=True)
-        self.server.stop(drain)
         loop.join()
+        self.farewell.say(min(drain, _FAREWELL))
+        self.chimes.wakeups.close()
+        self.server.stop(drain)
 
 
 def main() -> None:
@@ -189,9 +193,16 @@ def build_scheduler(
         threads=_CALLS_AT_ONCE + own.max_taskmasters,
         with_reflection=settings.grpc.reflection,
     )
+    fleet = _fleet(settings.scheduler, around)
     return Scheduler(
         server=server,
-        leading=_leading(settings, quota, around),
+        leading=_leading(settings, quota, around, fleet),
+        farewell=Farewell(
+            fleet=fleet,
+            wakeups=around.chimes.wakeups,
+            clock=around.clock,
+            alone=around.exclusive,
+        ),
         chimes=around.chimes,
     )
 
@@ -233,13 +244,11 @@ def _servicers(
     return tasks, assignments, transfers
 
 
-def _leading(settings: Settings, quota: Quota, around: Surroundings) -> Leading:
-    own: SchedulerSettings = settings.scheduler
-    store, clock = around.store, around.clock
-    fleet = Fleet(
-        store=store,
+def _fleet(own: SchedulerSettings, around: Surroundings) -> Fleet:
+    return Fleet(
+        store=around.store,
         launcher=around.launcher,
-        clock=clock,
+        clock=around.clock,
         names=around.names,
         wakeups=around.chimes.wakeups,
         limits=FleetLimits(
@@ -248,6 +257,12 @@ def _leading(settings: Settings, quota: Quota, around: Surroundings) -> Leading:
             start_within=max(own.lease, _SHORTEST_START),
         ),
     )
+
+
+def _leading(
+    settings: Settings, quota: Quota, around: Surroundings, fleet: Fleet
+) -> Leading:
+    own, store, clock = settings.scheduler, around.store, around.clock
     return Leading(
         store=store,
         clock=clock,

@@ -6,7 +6,7 @@ side loses nothing. What was said a moment ago is no news, or a taskmaster that
 is busy obeying would be answered in circles.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,6 +24,8 @@ from tesk_scheduler.usecases.wakeups import Chimes
 # Said again after so many seconds if it had no effect: the answer may be lost.
 _SAY_AGAIN = 2.0
 _LONGEST_WAIT = timedelta(seconds=30)
+# Nobody rings when an attempt is released; it takes moments, and then all ends.
+_LOOK_WHILE_DRAINING = 0.05
 
 
 class StopReason(StrEnum):
@@ -129,14 +131,15 @@ class Assignment:
                 woken.clear()
                 records = self._store.assigned(call.taskmaster)
                 orders = _orders(records, call.held)
-                if records or call.held:
-                    memory.idle_since = None
-                elif self._sent_away(call, memory):
+                if self._may_go(call, records, memory) and self._send_away(call):
                     return Answer(lease=self._lease, exit=True)
                 left = deadline - self._clock.monotonic()
                 if self._is_news(orders, memory) or left <= 0 or self._wakeups.closed:
                     break
-                woken.wait(min(left, self._recheck))
+                draining = self._wakeups.draining
+                woken.wait(
+                    min(left, _LOOK_WHILE_DRAINING if draining else self._recheck)
+                )
         now = self._clock.monotonic()
         memory.said = {item: memory.said.get(item, now) for item in orders}
         held = {Attempt(record.id, record.attempt): record for record in records}
@@ -197,12 +200,20 @@ class Assignment:
                 news = True
         return news
 
-    def _sent_away(self, call: Call, memory: _Memory) -> bool:
+    def _may_go(
+        self, call: Call, records: Sequence[TaskRecord], memory: _Memory
+    ) -> bool:
+        if self._wakeups.draining:
+            return not records  # what it may hold is over, or another's
+        if records or call.held:
+            memory.idle_since = None
+            return False
         now = self._clock.monotonic()
         if memory.idle_since is None:
             memory.idle_since = now
-        if now - memory.idle_since < self._idle:
-            return False
+        return now - memory.idle_since >= self._idle
+
+    def _send_away(self, call: Call) -> bool:
         removed = self._store.write(
             lambda tx: tx.remove_taskmaster(call.taskmaster, only_idle=True)
         )

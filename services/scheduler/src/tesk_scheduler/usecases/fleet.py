@@ -83,6 +83,13 @@ class Fleet:
             dues.append(timedelta(seconds=pause))
         return max(min(dues), timedelta()) if dues else None
 
+    def only_busy_left(self) -> bool:
+        """Tell whether all who live have an attempt that runs."""
+        return all(
+            any(record.attempt_runs for record in self._store.assigned(name))
+            for name in self._launcher.living()
+        )
+
     def room(self) -> int:
         """Count the attempts that could be placed now."""
         members = self._store.fleet()

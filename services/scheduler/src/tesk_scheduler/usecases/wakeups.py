@@ -17,6 +17,7 @@ class Wakeups:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._listeners: defaultdict[str, set[threading.Event]] = defaultdict(set)
+        self._draining = False
         self._closed = False
 
     @contextmanager
@@ -25,7 +26,7 @@ class Wakeups:
         woken = threading.Event()
         with self._lock:
             self._listeners[key].add(woken)
-            if self._closed:
+            if self._closed or self._draining:
                 woken.set()
         try:
             yield woken
@@ -43,6 +44,17 @@ class Wakeups:
                     woken.set()
 
     @property
+    def draining(self) -> bool:
+        """Tell whether whoever has nothing to do should go."""
+        return self._draining
+
+    def drain(self) -> None:
+        """Wake everybody once, to find out who should go."""
+        with self._lock:
+            self._draining = True
+            self._wake_all()
+
+    @property
     def closed(self) -> bool:
         """Tell whether nobody should wait any more."""
         return self._closed
@@ -51,9 +63,12 @@ class Wakeups:
         """Wake everybody for good."""
         with self._lock:
             self._closed = True
-            for listeners in self._listeners.values():
-                for woken in listeners:
-                    woken.set()
+            self._wake_all()
+
+    def _wake_all(self) -> None:
+        for listeners in self._listeners.values():
+            for woken in listeners:
+                woken.set()
 
 
 class Doorbell:
