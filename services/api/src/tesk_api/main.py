@@ -13,7 +13,6 @@ import socket
 import sys
 import tempfile
 import threading
-import uuid
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -122,6 +121,7 @@ def _application(
         signal.signal(number, signal.SIG_DFL)
     # Imported here: the parent needs none of it, and prometheus_client decides
     # at import how it counts.
+    from tesk_api.adapters.names import unique_names  # noqa: PLC0415
     from tesk_api.adapters.scheduler_client import (  # noqa: PLC0415
         SERVICE,
         CallTimes,
@@ -135,7 +135,9 @@ def _application(
     _end_with_parent()
     api = settings.api
     channel = open_channel(settings.grpc.scheduler, token=token, retried=(SERVICE,))
-    client = SchedulerClient(channel, times=CallTimes(), new_key=_new_id)
+    # Keys have a source of their own: in open mode, who guesses another's key
+    # gets another's task. The names of requests are shown to everybody.
+    client = SchedulerClient(channel, times=CallTimes(), new_key=unique_names())
     return create_app(
         Parts(
             tasks=Tasks(gateway=client),
@@ -143,7 +145,7 @@ def _application(
             info=_service_info(api),
             metrics=RequestMetrics(shared_folder=metrics_folder),
             clock=SystemClock(),
-            new_id=_new_id,
+            new_id=unique_names(),
         ),
         AppOptions(
             body_limit=api.body_limit,
@@ -152,10 +154,6 @@ def _application(
             queued_as_initializing=api.show_queued_as_initializing,
         ),
     )
-
-
-def _new_id() -> str:
-    return uuid.uuid4().hex
 
 
 def _authenticator(settings: ApiSettings) -> "Authenticator":

@@ -81,7 +81,6 @@ def create_app(parts: Parts, options: AppOptions) -> "WSGIApplication":
 def create_flask(parts: Parts, options: AppOptions) -> Flask:
     """Return the application without its outermost layer."""
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = options.body_limit + 1
     app.url_map.strict_slashes = False  # no redirects: some clients follow none
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False

@@ -1,7 +1,7 @@
 """The JSON body of a task, as pydantic checks it.
 
-The models check what one value can tell; ``domain.rules`` decides what a value
-means. Strict: a number in quotes is no number. ``null`` is the same as absent,
+The models check what one value can tell; what values mean beside each other,
+``task_parsing`` asks of ``domain.rules``. Strict: a number in quotes is no number. ``null`` is the same as absent,
 also in maps, because clients send each unset field so.
 """
 
@@ -14,13 +14,10 @@ from pydantic import (
     ConfigDict,
     Field,
     WithJsonSchema,
-    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from tesk_api.domain.rules import (
-    input_problems,
-    output_problems,
     stream_problem,
     variable_name_problem,
     workdir_problem,
@@ -93,12 +90,6 @@ class InputBody(Body):
     description: Text | None = None
     streamable: bool | None = None
 
-    @model_validator(mode="after")
-    def _check(self) -> "InputBody":
-        if problems := list(input_problems(self.to_domain())):
-            raise _rule(problems)
-        return self
-
     def to_domain(self) -> Input:
         """Return the input; type filled in."""
         return Input(
@@ -121,12 +112,6 @@ class OutputBody(Body):
     type: Kind | None = None
     name: Text | None = None
     description: Text | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> "OutputBody":
-        if problems := list(output_problems(self.to_domain())):
-            raise _rule(problems)
-        return self
 
     def to_domain(self) -> Output:
         """Return the output; type filled in."""

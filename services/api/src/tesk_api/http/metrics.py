@@ -28,11 +28,16 @@ class RequestMetrics:
             buckets=_BUCKETS,
             registry=self._registry,
         )
+        # Finding a series by its labels costs more than adding to it.
+        self._series: dict[tuple[str, str, int], Histogram] = {}
 
     def observe(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""
-        known = method if method in _METHODS else "other"
-        self._seconds.labels(known, route, str(status)).observe(seconds)
+        name = (method if method in _METHODS else "other", route, status)
+        series = self._series.get(name)
+        if series is None:
+            series = self._series[name] = self._seconds.labels(*name)
+        series.observe(seconds)
 
     def render(self) -> bytes:
         """Return all numbers in Prometheus' text format."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jiter
 from pydantic import BaseModel, ValidationError
@@ -10,17 +10,33 @@ from pydantic import BaseModel, ValidationError
 from tesk_api.domain.requests import NewTask
 from tesk_api.domain.rules import (
     input_conflicts,
+    input_problems,
+    output_problems,
     parameter_problems,
     supported_parameters,
 )
-from tesk_api.http.bodies import Body, InputBody, ResourcesBody, TaskBody
+from tesk_api.http.bodies import (
+    Body,
+    InputBody,
+    OutputBody,
+    ResourcesBody,
+    TaskBody,
+)
 from tesk_api.http.violations import name_words, path_words, shortened, violations
 from tesk_model.errors import InvalidRequestError, Violation
-from tesk_model.task import Input, Resources, Task
+from tesk_model.task import Input, Output, Resources, Task
 
 _MAX_NAMED = 20
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
+
+
+class _Parts(NamedTuple):
+    """What rules look at together; inputs and outputs with their index."""
+
+    inputs: Sequence[tuple[int, Input]]
+    outputs: Sequence[tuple[int, Output]]
+    resources: Resources | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,23 +65,27 @@ class TaskParser:
             )
         except ValidationError as error:
             # Rules between the parts that are valid by themselves still speak.
-            found = [*violations(error), *self._problems(*_valid_parts(document))]
+            found = [*violations(error), *self._problems(_valid_parts(document))]
             raise InvalidRequestError(shortened(found)) from error
         task = model.to_domain()
-        problems = list(self._problems(enumerate(task.inputs), task.resources))
-        if problems:
+        parts = _Parts(
+            list(enumerate(task.inputs)), list(enumerate(task.outputs)), task.resources
+        )
+        if problems := list(self._problems(parts)):
             raise InvalidRequestError(shortened(problems))
         kept, dropped = self._supported(task)
         return NewTask(
             task=kept, warnings=(*_unknown_fields(model), *_unsupported(dropped))
         )
 
-    def _problems(
-        self, inputs: Any, resources: Resources | None
-    ) -> Iterator[Violation]:
-        yield from input_conflicts(inputs)
-        if resources is not None:
-            yield from parameter_problems(resources, self.backend_parameters)
+    def _problems(self, parts: _Parts) -> Iterator[Violation]:
+        for index, entry in parts.inputs:
+            yield from _below(f"inputs[{index}]", input_problems(entry))
+        for index, output in parts.outputs:
+            yield from _below(f"outputs[{index}]", output_problems(output))
+        yield from input_conflicts(parts.inputs)
+        if parts.resources is not None:
+            yield from parameter_problems(parts.resources, self.backend_parameters)
 
     def _supported(self, task: Task) -> tuple[Task, tuple[str, ...]]:
         if task.resources is None or not task.resources.backend_parameters:
@@ -97,18 +117,33 @@ def name_free(message: str) -> str:
     return message[:200] if message.isprintable() else ascii(message[:200])
 
 
-def _valid_parts(document: Any) -> tuple[list[tuple[int, Input]], Resources | None]:
-    """Return the inputs and resources of a wrong body that are right."""
+def _below(path: str, problems: Iterator[Violation]) -> Iterator[Violation]:
+    for problem in problems:
+        yield Violation(f"{path}.{problem.path}", problem.message)
+
+
+def _valid_parts(document: Any) -> _Parts:
+    """Return what of a wrong body is right by itself."""
     if not isinstance(document, dict):
-        return [], None
-    listed = document.get("inputs")
-    inputs = [
-        (index, model.to_domain())
-        for index, entry in enumerate(listed if isinstance(listed, list) else ())
-        if (model := _valid(InputBody, entry))
-    ]
+        return _Parts([], [], None)
     resources = _valid(ResourcesBody, document.get("resources"))
-    return inputs, resources.to_domain() if resources else None
+    return _Parts(
+        [
+            (index, entry.to_domain())
+            for index, entry in _valid_items(InputBody, document.get("inputs"))
+        ],
+        [
+            (index, entry.to_domain())
+            for index, entry in _valid_items(OutputBody, document.get("outputs"))
+        ],
+        resources.to_domain() if resources else None,
+    )
+
+
+def _valid_items(model: type[BodyT], documents: Any) -> Iterator[tuple[int, BodyT]]:
+    for index, document in enumerate(documents if isinstance(documents, list) else ()):
+        if entry := _valid(model, document):
+            yield index, entry
 
 
 def _valid(model: type[BodyT], document: Any) -> BodyT | None:
@@ -122,13 +157,13 @@ def _unknown_fields(model: TaskBody) -> tuple[str, ...]:
     """Return the one warning line that names fields which TES does not know."""
     names = [
         path_words((*place, name))
-        for place, part in _parts(model)
+        for place, part in _bodies(model)
         for name in part.model_extra or ()
     ]
     return _line("unknown fields ignored", names)
 
 
-def _parts(model: TaskBody) -> Iterator[tuple[tuple[str | int, ...], Body]]:
+def _bodies(model: TaskBody) -> Iterator[tuple[tuple[str | int, ...], Body]]:
     for index, executor in enumerate(model.executors):
         yield ("executors", index), executor
     for index, entry in enumerate(model.inputs or ()):
