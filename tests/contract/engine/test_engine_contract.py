@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from fakes.taskmaster_engine_kit import GRACE, EngineKit
+from tesk_taskmaster.ports import StepFailedError
 
 NOW = timedelta(0)
 ALL_BYTES = bytes(range(256)) * 1024
@@ -146,6 +147,17 @@ def test_redirects_do_not_follow_links_out_of_the_task(kit: EngineKit) -> None:
     kit.complete("echo", "theirs", mounts=("/w",), stdout="/w/link")
 
     assert outside.read_text() == "mine"
+
+
+def test_a_mount_that_an_executor_replaced_by_a_link_is_refused(
+    kit: EngineKit,
+) -> None:
+    run = kit.make_run("ls", "/w", mounts=("/w",))
+    (kit.volume / "w").rmdir()
+    (kit.volume / "w").symlink_to("/etc")
+
+    with pytest.raises(StepFailedError, match="replaced by a link"):
+        kit.engine.start(run, lambda _reason: None)
 
 
 def test_work_is_shared_through_mounts(kit: EngineKit) -> None:

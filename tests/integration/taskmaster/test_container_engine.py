@@ -214,17 +214,6 @@ def test_an_image_that_cannot_be_had_fails_the_step_for_good(place: Workplace) -
     assert said[0] == "pulling image tesk-nobody/nothing:1"
 
 
-def test_a_mount_that_an_executor_replaced_by_a_link_is_refused(
-    place: Workplace,
-) -> None:
-    run = place.make_run("ls", "/work")
-    (place.volume / "work").rmdir()
-    (place.volume / "work").symlink_to("/etc")
-
-    with pytest.raises(StepFailedError, match="replaced by a link"):
-        place.engine.start(run, silent)
-
-
 def test_a_start_is_adopted_in_every_state(
     place: Workplace, api: ContainerApi, open_engine: OpenEngine
 ) -> None:

@@ -53,6 +53,7 @@ from tesk_taskmaster.adapters.container_patience import (
     pause,
 )
 from tesk_taskmaster.adapters.container_starts import PendingStart, PendingStarts
+from tesk_taskmaster.adapters.mount_sources import refuse_links
 from tesk_taskmaster.ports import (
     ExecutorRun,
     Say,
@@ -190,7 +191,7 @@ class ContainerEngine:
 
     def _create(self, run: ExecutorRun) -> Mapping[str, Any]:
         files = RunFiles(run)
-        files.refuse_links()
+        refuse_links(run)
         config = container_config(
             run,
             launcher=self._launcher,

@@ -1,7 +1,7 @@
-"""Files of a run on this machine: report, stop mark, redirected streams, mounts.
+"""Files of a run on this machine: report, stop mark, redirected streams.
 
 The volume is a stranger's: an executor may have left any link in it, so nothing
-in it is opened or mounted through one that leads out.
+in it is opened through one that leads out.
 """
 
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from tesk_runtime.beneath import Beneath
 from tesk_taskmaster.adapters.container_logs import TAIL
 from tesk_taskmaster.adapters.container_outcome import Report, parse_report
-from tesk_taskmaster.ports import ExecutorRun, StepFailedError
+from tesk_taskmaster.ports import ExecutorRun
 
 _REPORT_SIZE = 4096
 
@@ -47,32 +47,6 @@ class RunFiles:
     def was_stopped(self) -> bool:
         """Tell whether TESK asked for the end."""
         return self._stopped.exists()
-
-    def refuse_links(self) -> None:
-        """See to it that each mount is what the plan says.
-
-        An earlier executor could have replaced a folder of the volume by a link
-        to any place of this machine, and a mount would follow it.
-
-        Raises:
-            StepFailedError: A mount is missing or leads elsewhere.
-        """
-        volume = self._run.volume
-        root = volume.resolve()
-        for mount in self._run.mounts:
-            if not mount.source.is_relative_to(volume):
-                continue
-            expected = root / mount.source.relative_to(volume)
-            try:
-                actual = mount.source.resolve(strict=True)
-            except OSError as error:
-                raise StepFailedError(
-                    f"{mount.target} cannot be mounted: {error.strerror}"
-                ) from error
-            if actual != expected:
-                raise StepFailedError(
-                    f"{mount.target} cannot be mounted: it was replaced by a link"
-                )
 
     def tail(self, path: str | None) -> bytes:
         """Return the last 64 KiB of a redirected stream; what is not there is empty."""

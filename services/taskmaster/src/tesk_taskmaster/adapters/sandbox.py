@@ -32,6 +32,7 @@ from tesk_taskmaster.adapters.bubblewrap import (
 )
 from tesk_taskmaster.adapters.detached import DetachedProcess, Launch
 from tesk_taskmaster.adapters.folders import TaskFolders, remove_tree
+from tesk_taskmaster.adapters.mount_sources import refuse_links
 from tesk_taskmaster.adapters.sandbox_init import SandboxInit
 from tesk_taskmaster.adapters.sandbox_layout import lay_out
 from tesk_taskmaster.adapters.sandbox_outcome import sandbox_result
@@ -97,6 +98,7 @@ class SandboxEngine:
         process = self._process(run.folder)
         if process.is_known() or read_verdict(run) is not None:
             return
+        refuse_links(run)
         try:
             self._start(run, process)
         except StreamError as error:
