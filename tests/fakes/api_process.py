@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -57,11 +57,16 @@ class ApiProcess:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
 
     def request(
-        self, method: str, path: str, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
         connection = self.connect()
-        headers = {"Content-Type": "application/json"} if body else {}
-        connection.request(method, path, body, headers)
+        kind = {"Content-Type": "application/json"} if body else {}
+        connection.request(method, path, body, kind | dict(headers or {}))
         answer = connection.getresponse()
         content = answer.read()
         connection.close()

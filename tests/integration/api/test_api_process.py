@@ -1,5 +1,6 @@
 """The api as it is run: a real process, real sockets, real signals."""
 
+import base64
 import json
 import os
 import signal
@@ -8,9 +9,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 
+import bcrypt
 import pytest
 
 from builders import make_task_json
@@ -259,3 +261,28 @@ def test_a_wrong_setting_is_an_error_that_names_it(
     assert status == 78
     assert want in words
     assert "Traceback" not in words
+
+
+def test_wrong_passwords_leave_threads_for_others(
+    scheduler: MemoryScheduler, address: str, tmp_path: Path
+) -> None:
+    users = tmp_path / "users"
+    users.write_bytes(b"bob:" + bcrypt.hashpw(b"b", bcrypt.gensalt(13)) + b"\n")
+    basic = {"TESK_API_AUTH": "basic", "TESK_API_USERS_FILE": str(users)}
+    wrong = {"Authorization": "Basic " + base64.b64encode(b"bob:x").decode()}
+    with (
+        serve_scheduler(scheduler, address),
+        run_api(tmp_path, address, TESK_API_THREADS="8", **basic) as api,
+        ThreadPoolExecutor(12) as pool,
+    ):
+        guesses = [
+            pool.submit(api.request, "GET", "/v1/tasks", headers=wrong)
+            for _ in range(12)
+        ]
+        # More guesses than threads; those that may not wait are told so.
+        wait(guesses, 20, return_when=FIRST_COMPLETED)
+        assert not all(guess.done() for guess in guesses)
+        assert api.request("GET", "/v1/service-info")[0] == 200
+        answers = sorted(guess.result(20)[0] for guess in guesses)
+
+    assert set(answers) == {401, 429}

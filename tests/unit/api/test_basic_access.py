@@ -1,6 +1,8 @@
 """Users from htpasswd files: who gets in, as whom, and until when."""
 
 import base64
+import threading
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import pytest
 
 from tesk_api.adapters.basic_access import AccessFiles, BasicAccess
 from tesk_api.adapters.open_access import OpenAccess
+from tesk_api.adapters.turnstile import Turnstile
 from tesk_api.domain.requests import Caller
-from tesk_model.errors import UnauthenticatedError
+from tesk_model.errors import ResourceExhaustedError, UnauthenticatedError
 
 
 class StillClock:
@@ -41,8 +44,21 @@ def files(tmp_path: Path) -> AccessFiles:
     return AccessFiles(users=users, groups=groups, admin_group="operators")
 
 
-def access(files: AccessFiles, clock: StillClock | None = None) -> BasicAccess:
-    return BasicAccess(files, clock=clock or StillClock(), memory=timedelta(seconds=60))
+def make_turnstile(inside: int = 2, waiting: int = 2) -> Turnstile:
+    return Turnstile(inside=inside, waiting=waiting, patience=timedelta(0))
+
+
+def access(
+    files: AccessFiles,
+    clock: StillClock | None = None,
+    turnstile: Turnstile | None = None,
+) -> BasicAccess:
+    return BasicAccess(
+        files,
+        clock=clock or StillClock(),
+        memory=timedelta(seconds=60),
+        turnstile=turnstile or make_turnstile(),
+    )
 
 
 def test_the_caller_is_the_user_with_groups(files: AccessFiles) -> None:
@@ -110,6 +126,64 @@ def test_a_success_is_remembered_for_its_time(files: AccessFiles) -> None:
     clock.seconds = 61
     assert basic.authenticate(header("bob", "b")).user == "bob"
     assert list(basic._known.values()) == [121]
+
+
+def test_each_use_of_a_success_renews_it(files: AccessFiles) -> None:
+    clock = StillClock()
+    turnstile = make_turnstile(inside=1, waiting=0)
+    basic = access(files, clock, turnstile)
+    basic.authenticate(header("bob", "b"))
+
+    with turnstile.turn():  # no password can be checked
+        for clock.seconds in (50, 100, 150):
+            assert basic.authenticate(header("bob", "b")).user == "bob"
+
+
+def test_while_many_passwords_are_checked_only_the_known_get_in(
+    files: AccessFiles,
+) -> None:
+    turnstile = make_turnstile()
+    basic = access(files, turnstile=turnstile)
+    basic.authenticate(header("bob", "b"))
+
+    with turnstile.turn(), turnstile.turn():
+        assert basic.authenticate(header("bob", "b")).user == "bob"
+        for credentials in (("alice", "a:ä"), ("bob", "x"), ("carol", "b")):
+            with pytest.raises(ResourceExhaustedError) as caught:
+                basic.authenticate(header(*credentials))
+            assert caught.value.retry_after == timedelta(seconds=1)
+
+    assert basic.authenticate(header("alice", "a:ä")).user == "alice"
+
+
+def test_who_waits_for_a_turn_gets_it_and_no_more_wait_than_may() -> None:
+    turnstile = Turnstile(inside=1, waiting=1, patience=timedelta(seconds=20))
+    inside = threading.Event()
+    leave = threading.Event()
+
+    def work() -> None:
+        with turnstile.turn():
+            inside.set()
+            assert leave.wait(20)
+
+    def sent_away() -> bool:
+        try:
+            with turnstile.turn():
+                return False
+        except ResourceExhaustedError:
+            return True
+
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(work)
+        assert inside.wait(20)
+        others = [pool.submit(sent_away) for _ in range(2)]
+        # One waits, so that the other one knows at once.
+        done, _ = wait(others, 20, return_when=FIRST_COMPLETED)
+        assert [future.result() for future in done] == [True]
+        leave.set()
+
+        first.result(20)
+        assert sorted(future.result(20) for future in others) == [False, True]
 
 
 BROKEN = {

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 _EX_CONFIG = 78
 _EX_UNAVAILABLE = 69
+_PASSWORDS_AT_ONCE = 2
+_PASSWORD_PATIENCE = timedelta(seconds=2)
 
 
 def main() -> None:
@@ -171,6 +174,7 @@ def _authenticator(settings: ApiSettings) -> "Authenticator":
         AccessFiles,
         BasicAccess,
     )
+    from tesk_api.adapters.turnstile import Turnstile  # noqa: PLC0415 - as above
 
     if not settings.users_file:
         raise ValueError("api.users_file (TESK_API_USERS_FILE): is needed for basic")
@@ -179,7 +183,13 @@ def _authenticator(settings: ApiSettings) -> "Authenticator":
         groups=Path(settings.groups_file) if settings.groups_file else None,
         admin_group=settings.admin_group,
     )
-    return BasicAccess(files, clock=SystemClock(), memory=MEMORY)
+    # Half of the threads stay free for those who are known already.
+    turnstile = Turnstile(
+        inside=_PASSWORDS_AT_ONCE,
+        waiting=max(0, settings.threads // 2 - _PASSWORDS_AT_ONCE),
+        patience=_PASSWORD_PATIENCE,
+    )
+    return BasicAccess(files, clock=SystemClock(), memory=MEMORY, turnstile=turnstile)
 
 
 def _service_info(settings: ApiSettings) -> "ServiceInfo":

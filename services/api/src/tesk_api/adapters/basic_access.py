@@ -2,7 +2,8 @@
 
 ``htpasswd`` files with bcrypt (``htpasswd -B``), and a file of groups, both
 read again when they change. bcrypt costs 50 ms and more by design, so a
-success is remembered for a short while, as a keyed hash.
+success is remembered while it is used, as a keyed hash, and only a few
+passwords are checked at once.
 """
 
 import base64
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import bcrypt
 
+from tesk_api.adapters.turnstile import Turnstile
 from tesk_api.domain.requests import Caller
 from tesk_api.ports import Clock
 from tesk_model.errors import UnauthenticatedError
@@ -57,13 +59,21 @@ class BasicAccess:
 
     challenge = 'Basic realm="TESK", charset="UTF-8"'
 
-    def __init__(self, files: AccessFiles, *, clock: Clock, memory: timedelta) -> None:
+    def __init__(
+        self,
+        files: AccessFiles,
+        *,
+        clock: Clock,
+        memory: timedelta,
+        turnstile: Turnstile,
+    ) -> None:
         """Read the files.
 
         Args:
             files: Where users and groups are written.
             clock: Tells when a remembered success is too old.
-            memory: How long a success is remembered.
+            memory: How long a success is remembered after its last use.
+            turnstile: Lets in who must have a password checked.
 
         Raises:
             ValueError: A file cannot be read or has a wrong line.
@@ -71,13 +81,18 @@ class BasicAccess:
         self._files = files
         self._clock = clock
         self._memory = memory.total_seconds()
+        self._turnstile = turnstile
         self._key = secrets.token_bytes(32)
         self._lock = threading.Lock()
         self._known: dict[bytes, float] = {}
         self._register = _read(files)
 
     def authenticate(self, authorization: str | None) -> Caller:
-        """Return the caller; see the port."""
+        """Return the caller; see the port.
+
+        Raises:
+            ResourceExhaustedError: Too many passwords are being checked.
+        """
         name, password = _credentials(authorization)
         register = self._current()
         stored = register.hashes.get(name, "")
@@ -95,22 +110,34 @@ class BasicAccess:
         proof = hmac.digest(
             self._key, stored.encode() + b"\0" + password, hashlib.sha256
         )
-        now = self._clock.monotonic()
-        if self._known.get(proof, now) > now:
+        if self._is_known(proof):
             return True
-        try:
-            right = bcrypt.checkpw(password, (stored or _NOBODY).encode())
-        except ValueError:  # longer than bcrypt takes
-            return False
-        if right and stored:
-            self._remember(proof, now)
-        return right
+        with self._turnstile.turn():
+            # Others of the same client may have been before us.
+            if self._is_known(proof):
+                return True
+            try:
+                right = bcrypt.checkpw(password, (stored or _NOBODY).encode())
+            except ValueError:  # longer than bcrypt takes
+                return False
+            if right and stored:
+                self._remember(proof)
+            return right
 
-    def _remember(self, proof: bytes, now: float) -> None:
+    def _is_known(self, proof: bytes) -> bool:
+        now = self._clock.monotonic()
+        if self._known.get(proof, now) <= now:
+            return False
+        # Each use counts: else all connections of a busy client would have to
+        # be checked at the same moment.
+        self._remember(proof)
+        return True
+
+    def _remember(self, proof: bytes) -> None:
         with self._lock:
-            if len(self._known) >= _MAX_REMEMBERED:
+            if proof not in self._known and len(self._known) >= _MAX_REMEMBERED:
                 self._known.clear()
-            self._known[proof] = now + self._memory
+            self._known[proof] = self._clock.monotonic() + self._memory
 
     def _current(self) -> _Register:
         """Return what the files say now; while one is broken, what they said."""
