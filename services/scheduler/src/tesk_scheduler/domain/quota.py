@@ -152,5 +152,8 @@ def millis_from_cores(cores: float) -> int:
     if not math.isfinite(cores) or cores < 0:
         msg = f"{cores} is not a number of cores"
         raise ValueError(msg)
+    millis = cores * 1000
+    nearest = round(millis)
     # 16.1 * 1000 is a little more than 16100 in binary.
-    return math.ceil(round(cores * 1000, 6))
+    is_meant = math.isclose(millis, nearest, rel_tol=1e-15, abs_tol=1e-6)
+    return nearest if is_meant else math.ceil(millis)
