@@ -23,6 +23,7 @@ SETTINGS = SchedulerSettings(
     max_taskmasters=2,
     lease=timedelta(seconds=1),
     max_attempts=2,
+    max_takeovers=1,
 )
 IMPATIENT = msgspec.structs.replace(SETTINGS, idle=timedelta(seconds=0))
 
@@ -170,6 +171,39 @@ def test_the_silent_are_killed_before_others_get_their_work(rig: Rig) -> None:
 
     assert rig.launcher.killed == rig.launcher.launched[:1]
     assert take(second).attempt == assignment.attempt
+
+
+def test_who_kills_its_taskmasters_is_tried_again_and_then_given_up(rig: Rig) -> None:
+    (task_id,) = rig.create()
+
+    seen: list[int] = []
+    while rig.get(task_id).state != task_pb2.TASK_STATE_SYSTEM_ERROR:
+        taskmaster = rig.launched(len(seen) + 1)
+        assignment = take(taskmaster)
+        if assignment.release_only:
+            taskmaster.report(
+                taskmaster.released(assignment, after=assignment.last_sequence)
+            )
+            assignment = take(taskmaster)
+        seen.append(assignment.attempt.number)
+        rig.launcher.die(rig.launcher.launched[-1], 1)
+        rig.chimes.bell.ring(urgent=True)
+        rig.eventually(lambda: ended_or_launched(rig, task_id, len(seen) + 1))
+
+    assert seen == [1, 1, 2, 2]
+    lost = "was lost: 2 taskmasters in a row ended while they had it"
+    cause = "of the last one: it ended with exit code 1"
+    assert list(rig.get(task_id).logs[0].system_logs) == [
+        f"attempt 1 {lost}; {cause}",
+        f"attempt 2 {lost}; {cause}",
+        "gave up after 2 attempts",
+    ]
+
+
+def ended_or_launched(rig: Rig, task_id: str, number: int) -> bool:
+    """Tell whether the task has ended or another taskmaster was started."""
+    ended = rig.get(task_id).state == task_pb2.TASK_STATE_SYSTEM_ERROR
+    return ended or len(rig.launcher.launched) >= number
 
 
 def test_what_was_over_is_only_cleaned_up_by_the_successor(rig: Rig) -> None:

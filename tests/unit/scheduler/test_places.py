@@ -18,7 +18,11 @@ from tesk_scheduler.domain.fleet import (
 def limits(taskmasters: int) -> FleetLimits:
     """Allow so many taskmasters of 2 slots each."""
     return FleetLimits(
-        taskmasters=taskmasters, tasks_per_taskmaster=2, start_within=timedelta(1)
+        taskmasters=taskmasters,
+        tasks_per_taskmaster=2,
+        start_within=timedelta(1),
+        takeovers=5,
+        attempts=3,
     )
 
 

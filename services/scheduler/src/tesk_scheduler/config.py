@@ -53,6 +53,15 @@ class SchedulerSettings(
             "of its own.",
         ),
     ] = 3
+    max_takeovers: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="How often in a row a task is given to another taskmaster "
+            "when the one that has it dies before it gets any further. After that "
+            "the attempt is lost.",
+        ),
+    ] = 5
     retention: Annotated[
         timedelta,
         Meta(description="Seconds for which finished tasks and their logs are kept."),

@@ -255,6 +255,8 @@ def _fleet(own: SchedulerSettings, around: Surroundings) -> Fleet:
             taskmasters=own.max_taskmasters,
             tasks_per_taskmaster=own.tasks_per_taskmaster,
             start_within=max(own.lease, _SHORTEST_START),
+            takeovers=own.max_takeovers,
+            attempts=own.max_attempts,
         ),
     )
 

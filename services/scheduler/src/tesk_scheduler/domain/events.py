@@ -188,9 +188,8 @@ def _happen(  # noqa: PLR0911 - one for each kind of event
             change = ExecutorLogChange(index=index, stdout=stdout, stderr=stderr)
             return _applied(_started(record, by.now), executor=change)
         case ExecutorEnded():
-            return _applied(
-                _started(record, by.now), executor=_last_word(event.happening)
-            )
+            went_on = replace(_started(record, by.now), takeovers=0)
+            return _applied(went_on, executor=_last_word(event.happening))
         case Finished(outcome, reason):
             return _finish(record, outcome, reason, by)
         case _:  # Released, handled by the caller

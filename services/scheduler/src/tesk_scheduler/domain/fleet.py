@@ -35,11 +35,15 @@ class FleetLimits:
 
     Attributes:
         start_within: After so long one that has not called is given up.
+        takeovers: How often in a row an attempt is given to another taskmaster.
+        attempts: How often a task is tried before it is given up.
     """
 
     taskmasters: int
     tasks_per_taskmaster: int
     start_within: timedelta
+    takeovers: int
+    attempts: int
 
 
 def free_slots(fleet: Sequence[Taskmaster], limits: FleetLimits) -> int:

@@ -55,6 +55,8 @@ class TaskRecord:
         queued_at: Since when it waits, or waited, for this attempt.
         started_at: When the latest attempt became INITIALIZING.
         inputs_finished: The filer reported success, for this attempt.
+        takeovers: How many taskmasters in a row died with this attempt.
+        assigned_at: When its present taskmaster got it.
     """
 
     seq: int
@@ -73,6 +75,8 @@ class TaskRecord:
     ended_at: datetime | None = None
     inputs_finished: bool = False
     outputs_finished: bool = False
+    takeovers: int = 0
+    assigned_at: datetime | None = None
 
     @property
     def subjects(self) -> tuple[Subject, ...]:

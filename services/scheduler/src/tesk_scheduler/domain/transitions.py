@@ -42,6 +42,8 @@ def admitted(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
         started_at=now,
         inputs_finished=False,
         outputs_finished=False,
+        takeovers=0,
+        assigned_at=now,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from tesk_scheduler.domain.events import Reporter
 from tesk_scheduler.domain.fleet import (
     FleetLimits,
     Taskmaster,
@@ -16,9 +17,11 @@ from tesk_scheduler.domain.fleet import (
     plan_places,
 )
 from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.domain.takeovers import lose_if_deadly, taken_away
 from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.ports.surroundings import Clock, Names
+from tesk_scheduler.usecases.reporting import write_effect
 from tesk_scheduler.usecases.wakeups import Wakeups
 
 _LOG = logging.getLogger(__name__)
@@ -174,16 +177,34 @@ class Fleet:
             _LOG.warning(
                 "taskmaster lost", extra={"taskmaster": member.id, "cause": words}
             )
-            self._forget(member.id, epoch)
+            self._forget(member, words, epoch)
             if not member.seen:
                 self._failed(words or "it did not call")
 
-    def _forget(self, taskmaster_id: str, epoch: int) -> None:
+    def _forget(self, member: Taskmaster, cause: str, epoch: int) -> None:
+        # Who never called has not even seen what was assigned to it.
+        had = self._store.assigned(member.id) if member.seen else []
+        ids = {record.id for record in had}
+
         def forget(tx: Transaction) -> None:
             tx.check_epoch(epoch)
-            tx.remove_taskmaster(taskmaster_id, only_idle=False)
+            for record in tx.records(ids).values():
+                if record.taskmaster == member.id and not record.released:
+                    self._take_away(tx, record, cause)
+            tx.remove_taskmaster(member.id, only_idle=False)
 
         self._store.write(forget)
+
+    def _take_away(self, tx: Transaction, record: TaskRecord, cause: str) -> None:
+        now = self._clock.now()
+        after = taken_away(record, now=now)
+        limits = self._limits
+        by = Reporter(taskmaster="", now=now, max_attempts=limits.attempts)
+        lost = lose_if_deadly(after, most=limits.takeovers, cause=cause, by=by)
+        if lost is not None:
+            write_effect(tx, lost)
+            after = lost.record
+        tx.save(record, after)
 
     def _failed(self, problem: str) -> None:
         count = self._failures.count + 1
@@ -199,7 +220,8 @@ class Fleet:
             tx.check_epoch(epoch)
             places = self.places(tx, len(records))
             for record, taskmaster in zip(records, places, strict=False):
-                tx.save(record, replace(record, taskmaster=taskmaster))
+                now = self._clock.now()
+                tx.save(record, replace(record, taskmaster=taskmaster, assigned_at=now))
             for record in records[len(places) :]:
                 self._explain(tx, record)
             return places

@@ -45,6 +45,8 @@ RECORD_COLUMNS = (
     _C.ended,
     _C.inputs_finished,
     _C.outputs_finished,
+    _C.takeovers,
+    _C.assigned,
 )
 
 QUEUE_COLUMNS = (
@@ -78,6 +80,8 @@ def record_of(row: Row[*tuple[Any, ...]]) -> TaskRecord:
         ended_at=from_micros_or_none(row.ended),
         inputs_finished=row.inputs_finished,
         outputs_finished=row.outputs_finished,
+        takeovers=row.takeovers,
+        assigned_at=from_micros_or_none(row.assigned),
     )
 
 
@@ -113,6 +117,8 @@ def changing_values(record: TaskRecord) -> dict[str, Any]:
         "new_ended": micros_or_none(record.ended_at),
         "new_inputs_finished": record.inputs_finished,
         "new_outputs_finished": record.outputs_finished,
+        "new_takeovers": record.takeovers,
+        "new_assigned": micros_or_none(record.assigned_at),
     }
 
 

@@ -80,6 +80,8 @@ TASK = Table(
     Column("queued", BigInteger, nullable=False),
     Column("started", BigInteger),
     Column("ended", BigInteger),
+    Column("takeovers", Integer, nullable=False, server_default="0"),
+    Column("assigned", BigInteger),
 )
 _C = TASK.c
 Index("uq_task_id", _C.id, unique=True)

@@ -63,6 +63,8 @@ SAVE_TASK = (
                 "ended",
                 "inputs_finished",
                 "outputs_finished",
+                "takeovers",
+                "assigned",
             )
         }
     )
