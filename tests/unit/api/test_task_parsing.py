@@ -35,6 +35,14 @@ def resources(**fields: Any) -> dict[str, Any]:
     return make_task_json(resources=fields)
 
 
+WITH_FILE = inputs(
+    {"path": "/i", "url": "/x"},
+    {"path": "/a", "url": "/x", "type": "DIRECTORY"},
+    {"path": "/a/b", "url": "/x"},
+)
+IN_THE_WAY = "needs a directory where inputs[2].path '/a/b' is a file"
+
+
 def problems(parser: TaskParser, body: Any) -> list[str]:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     try:
@@ -218,6 +226,54 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
         ),
         ["inputs[1].path: is also the path of inputs[0]"],
     ),
+    "inputs below a file": (
+        inputs(
+            {"path": "/a/b/c", "url": "/x"},
+            {"path": "/a/", "url": "/y", "type": "DIRECTORY"},
+            {"path": "/a//b", "content": ""},
+            {"path": "/a/b/d/e", "url": "/y", "type": "DIRECTORY"},
+        ),
+        [
+            f"inputs[0].path: '/a/b/c' {IN_THE_WAY}",
+            f"inputs[3].path: '/a/b/d/e' {IN_THE_WAY}",
+        ],
+    ),
+    "outputs below a file": (
+        WITH_FILE
+        | {
+            "outputs": [
+                {"path": "/a/b/c", "url": "/x"},
+                {"path": "/a/b/d/*.txt", "url": "/x", "path_prefix": "/a"},
+                {"path": "/a/b/c/d", "url": "/x", "type": "DIRECTORY"},
+            ]
+        },
+        [
+            f"outputs[0].path: '/a/b/c' {IN_THE_WAY}",
+            f"outputs[1].path: '/a/b/d/*.txt' {IN_THE_WAY}",
+            f"outputs[2].path: '/a/b/c/d' {IN_THE_WAY}",
+        ],
+    ),
+    "directories and streams where a file is": (
+        WITH_FILE
+        | {"volumes": ["/v", "/a/b/"]}
+        | executor(workdir="/a/b", stdin="/a/b/i", stdout="/a/b/o", stderr="/a/b/e"),
+        [
+            f"executors[0].workdir: '/a/b' {IN_THE_WAY}",
+            f"executors[0].stdin: '/a/b/i' {IN_THE_WAY}",
+            f"executors[0].stdout: '/a/b/o' {IN_THE_WAY}",
+            f"executors[0].stderr: '/a/b/e' {IN_THE_WAY}",
+            f"volumes[1]: '/a/b/' {IN_THE_WAY}",
+        ],
+    ),
+    "a path below a file beside other problems": (
+        WITH_FILE | {"volumes": ["v", "/a/b/c", 1], "name": 1},
+        [
+            "name: must be a string",
+            "volumes[0]: must be an absolute path",
+            "volumes[2]: must be a string",
+            f"volumes[1]: '/a/b/c' {IN_THE_WAY}",
+        ],
+    ),
     "a path twice beside other problems": (
         inputs({"path": "/a", "url": "/x"}, {"path": "b"}, {"path": "/a", "url": "/y"})
         | {"executors": []},
@@ -356,6 +412,23 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "an input below a directory": inputs(
         {"path": "/a", "url": "/x", "type": "DIRECTORY"}, {"path": "/a/b", "url": "/y"}
     ),
+    "inputs below a volume": inputs({"path": "/vol/in/a", "url": "/x"})
+    | {"volumes": ["/vol", "/vol/in"]},
+    "an output below a directory that is an output": make_task_json(
+        outputs=[
+            {"path": "/o", "url": "/x/", "type": "DIRECTORY"},
+            {"path": "/o/a", "url": "/x/a"},
+        ]
+    ),
+    "an input that is an output, and a stream": WITH_FILE
+    | {"outputs": [{"path": "/a/b", "url": "/x"}]}
+    | executor(stdin="/a/b", stdout="/a/b", workdir="/a"),
+    "a name that only begins like a file": WITH_FILE
+    | {"outputs": [{"path": "/a/bc/d", "url": "/x"}]},
+    "a pattern beside a file whose name has a wildcard": inputs(
+        {"path": "/a/*", "url": "/x"}
+    )
+    | {"outputs": [{"path": "/a/*/b", "url": "/x", "path_prefix": "/a"}]},
     "a plain path and an unknown bucket": inputs(
         {"path": "/a", "url": "/data/x y"},
         {"path": "/b", "url": "s3://my-object-store/ä b"},

@@ -5,10 +5,10 @@ if all is well. Source: GA4GH TES 1.1, and the decisions documented with it.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tesk_model.errors import Violation
-from tesk_model.paths import is_pattern, normalize, path_problem
+from tesk_model.paths import is_pattern, path_problem
 from tesk_model.task import FileType, Input, Output, Resources
 
 # Whether a scheme is configured is known only where the task runs; these are
@@ -96,24 +96,6 @@ def output_problems(entry: Output) -> Iterator[Violation]:
         yield Violation("path_prefix", "must be a leading part of path")
     elif "*" in prefix or "?" in prefix:
         yield Violation("path_prefix", "must end before the first wildcard of path")
-
-
-def input_conflicts(inputs: Iterable[tuple[int, Input]]) -> Iterator[Violation]:
-    """Yield inputs that cannot lie beside each other.
-
-    Two directories with one path merge; a file shares its path with nothing.
-
-    Args:
-        inputs: Each with its index in the task.
-    """
-    first: dict[str, tuple[int, FileType]] = {}
-    for index, entry in inputs:
-        earlier, kind = first.setdefault(normalize(entry.path), (index, entry.type))
-        both_directories = FileType.DIRECTORY is kind is entry.type
-        if earlier != index and not both_directories:
-            yield Violation(
-                f"inputs[{index}].path", f"is also the path of inputs[{earlier}]"
-            )
 
 
 def parameter_problems(

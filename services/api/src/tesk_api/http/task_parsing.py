@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import jiter
 from pydantic import BaseModel, ValidationError
 
+from tesk_api.domain.layout import Parts, file_conflicts, input_conflicts
 from tesk_api.domain.requests import NewTask
 from tesk_api.domain.rules import (
-    input_conflicts,
     input_problems,
     output_problems,
     parameter_problems,
@@ -17,6 +17,7 @@ from tesk_api.domain.rules import (
 )
 from tesk_api.http.bodies import (
     Body,
+    ExecutorBody,
     InputBody,
     OutputBody,
     ResourcesBody,
@@ -24,19 +25,12 @@ from tesk_api.http.bodies import (
 )
 from tesk_api.http.violations import name_words, path_words, shortened, violations
 from tesk_model.errors import InvalidRequestError, Violation
-from tesk_model.task import Input, Output, Resources, Task
+from tesk_model.paths import path_problem
+from tesk_model.task import Resources, Task
 
 _MAX_NAMED = 20
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
-
-
-class _Parts(NamedTuple):
-    """What rules look at together; inputs and outputs with their index."""
-
-    inputs: Sequence[tuple[int, Input]]
-    outputs: Sequence[tuple[int, Output]]
-    resources: Resources | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,27 +59,27 @@ class TaskParser:
             )
         except ValidationError as error:
             # Rules between the parts that are valid by themselves still speak.
-            found = [*violations(error), *self._problems(_valid_parts(document))]
+            found = [*violations(error), *self._problems(*_valid_parts(document))]
             raise InvalidRequestError(shortened(found)) from error
         task = model.to_domain()
-        parts = _Parts(
-            list(enumerate(task.inputs)), list(enumerate(task.outputs)), task.resources
-        )
-        if problems := list(self._problems(parts)):
+        if problems := list(self._problems(_parts(task), task.resources)):
             raise InvalidRequestError(shortened(problems))
         kept, dropped = self._supported(task)
         return NewTask(
             task=kept, warnings=(*_unknown_fields(model), *_unsupported(dropped))
         )
 
-    def _problems(self, parts: _Parts) -> Iterator[Violation]:
+    def _problems(
+        self, parts: Parts, resources: Resources | None
+    ) -> Iterator[Violation]:
         for index, entry in parts.inputs:
             yield from _below(f"inputs[{index}]", input_problems(entry))
         for index, output in parts.outputs:
             yield from _below(f"outputs[{index}]", output_problems(output))
         yield from input_conflicts(parts.inputs)
-        if parts.resources is not None:
-            yield from parameter_problems(parts.resources, self.backend_parameters)
+        yield from file_conflicts(parts)
+        if resources is not None:
+            yield from parameter_problems(resources, self.backend_parameters)
 
     def _supported(self, task: Task) -> tuple[Task, tuple[str, ...]]:
         if task.resources is None or not task.resources.backend_parameters:
@@ -122,28 +116,44 @@ def _below(path: str, problems: Iterator[Violation]) -> Iterator[Violation]:
         yield Violation(f"{path}.{problem.path}", problem.message)
 
 
-def _valid_parts(document: Any) -> _Parts:
-    """Return what of a wrong body is right by itself."""
-    if not isinstance(document, dict):
-        return _Parts([], [], None)
-    resources = _valid(ResourcesBody, document.get("resources"))
-    return _Parts(
-        [
-            (index, entry.to_domain())
-            for index, entry in _valid_items(InputBody, document.get("inputs"))
-        ],
-        [
-            (index, entry.to_domain())
-            for index, entry in _valid_items(OutputBody, document.get("outputs"))
-        ],
-        resources.to_domain() if resources else None,
+def _parts(task: Task) -> Parts:
+    return Parts(
+        inputs=tuple(enumerate(task.inputs)),
+        outputs=tuple(enumerate(task.outputs)),
+        executors=tuple(enumerate(task.executors)),
+        volumes=tuple(enumerate(task.volumes)),
     )
 
 
+def _valid_parts(document: Any) -> tuple[Parts, Resources | None]:
+    """Return what of a wrong body is right by itself."""
+    if not isinstance(document, dict):
+        return Parts((), (), (), ()), None
+    inputs = _valid_items(InputBody, document.get("inputs"))
+    outputs = _valid_items(OutputBody, document.get("outputs"))
+    executors = _valid_items(ExecutorBody, document.get("executors"))
+    resources = _valid(ResourcesBody, document.get("resources"))
+    parts = Parts(
+        inputs=[(index, entry.to_domain()) for index, entry in inputs],
+        outputs=[(index, entry.to_domain()) for index, entry in outputs],
+        executors=[(index, entry.to_domain()) for index, entry in executors],
+        volumes=[
+            (index, path)
+            for index, path in enumerate(_listed(document.get("volumes")))
+            if isinstance(path, str) and path_problem(path) is None
+        ],
+    )
+    return parts, resources.to_domain() if resources else None
+
+
 def _valid_items(model: type[BodyT], documents: Any) -> Iterator[tuple[int, BodyT]]:
-    for index, document in enumerate(documents if isinstance(documents, list) else ()):
+    for index, document in enumerate(_listed(documents)):
         if entry := _valid(model, document):
             yield index, entry
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
 
 
 def _valid(model: type[BodyT], document: Any) -> BodyT | None:
