@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from scheduler_tasks import NOON, make_new_task
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
-from tesk_scheduler.domain.records import NewTask, TaskQuery
+from tesk_scheduler.domain.records import (
+    Document,
+    ExecutorLogChange,
+    NewTask,
+    TaskQuery,
+)
 from tesk_scheduler.domain.transitions import canceled
 from tesk_scheduler.ports.store import TaskStore, Transaction
 
@@ -136,7 +141,7 @@ def test_a_walk_through_all_pages_finds_what_matches(
 def test_a_page_can_be_read_whole(filled: TaskStore) -> None:
     query = TaskQuery(owner="alice", limit=5, state=TaskState.QUEUED)
 
-    whole = filled.list_tasks(query, full=True)
+    whole = filled.list_tasks(query, full=True, most=2**20).tasks
 
     assert [task.id for task in whole] == naive(query)[:5]
     assert all(task.document for task in whole)
@@ -177,3 +182,35 @@ def test_filters_that_match_a_lot_give_the_newest(
     found = [glimpse.id for glimpse in page + following]
     assert found == many_ids[::-1][:5]
     assert store.list_glimpses(TaskQuery(owner="bob", limit=3, **filters)) == []
+
+
+FITS = {
+    "all": (True, 1000, [3, 2, 1]),
+    "what is exactly full": (True, 600, [3, 2]),
+    "not what is one byte too much": (True, 599, [3]),
+    "always one": (True, 0, [3]),
+    "streams and lines count only if they are read": (False, 300, [3, 2, 1]),
+}
+
+
+@pytest.mark.parametrize(("full", "most", "want"), FITS.values(), ids=FITS)
+def test_as_many_as_fit(
+    store: TaskStore, full: bool, most: int, want: list[int]
+) -> None:
+    bodies = Document(b"x" * 100)
+    tasks = [make_new_task(f"t-{n}", document=bodies) for n in (1, 2, 3)]
+    store.write(lambda tx: tx.add_tasks(tasks))
+
+    def add_logs(tx: Transaction) -> None:
+        for record in tx.records([task.id for task in tasks]).values():
+            change = ExecutorLogChange(index=0, stdout="x" * 100, stderr="y" * 50)
+            tx.change_executor_log(record.seq, change)
+            tx.add_lines(record.seq, ["z" * 20, "z" * 30])
+
+    store.write(add_logs)
+
+    query = TaskQuery(owner="alice", limit=9)
+    listing = store.list_tasks(query, full=full, most=most)
+
+    assert [task.id for task in listing.tasks] == [f"t-{number}" for number in want]
+    assert listing.is_cut == (len(want) < 3)

@@ -115,6 +115,24 @@ def test_pages_are_newest_first_and_complete(rig: Rig) -> None:
     assert second.next_page_token == ""
 
 
+def test_large_tasks_make_short_pages_and_none_is_left_out(rig: Rig) -> None:
+    content = "x" * 3_000_000
+    inputs = [
+        task_pb2.Input(path="/a", content=content, type=task_pb2.FILE_TYPE_FILE),
+    ]
+    ids = [task_id for _ in range(5) for task_id in rig.create(inputs=inputs)]
+
+    pages: list[list[str]] = []
+    token = ""
+    while token or not pages:
+        page = listed(rig, view=task_pb2.TASK_VIEW_FULL, page_token=token)
+        pages.append([task.id for task in page.tasks])
+        token = page.next_page_token
+
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert [task_id for page in pages for task_id in page] == ids[::-1]
+
+
 def test_a_full_last_page_is_the_last(rig: Rig) -> None:
     rig.create(2)
 

@@ -52,7 +52,8 @@ class TaskServiceStub:
     caller may not see it.
     """
     ListTasks: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.ListTasksRequest, _task_service_pb2.ListTasksResponse]
-    """Lists the caller's tasks, newest first. INVALID_ARGUMENT for a page token
+    """Lists the caller's tasks, newest first. Large tasks make a page shorter than
+    asked for (about 8 MiB); `next_page_token` leads on. INVALID_ARGUMENT for a page token
     that was not issued for these filters.
     """
     CancelTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.CancelTaskRequest, _task_service_pb2.CancelTaskResponse]
@@ -78,7 +79,8 @@ class TaskServiceAsyncStub(TaskServiceStub):
     caller may not see it.
     """
     ListTasks: _aio.UnaryUnaryMultiCallable[_task_service_pb2.ListTasksRequest, _task_service_pb2.ListTasksResponse]  # type: ignore[assignment]
-    """Lists the caller's tasks, newest first. INVALID_ARGUMENT for a page token
+    """Lists the caller's tasks, newest first. Large tasks make a page shorter than
+    asked for (about 8 MiB); `next_page_token` leads on. INVALID_ARGUMENT for a page token
     that was not issued for these filters.
     """
     CancelTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.CancelTaskRequest, _task_service_pb2.CancelTaskResponse]  # type: ignore[assignment]
@@ -119,7 +121,8 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_service_pb2.ListTasksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_service_pb2.ListTasksResponse, _abc.Awaitable[_task_service_pb2.ListTasksResponse]]:
-        """Lists the caller's tasks, newest first. INVALID_ARGUMENT for a page token
+        """Lists the caller's tasks, newest first. Large tasks make a page shorter than
+        asked for (about 8 MiB); `next_page_token` leads on. INVALID_ARGUMENT for a page token
         that was not issued for these filters.
         """
 

@@ -168,6 +168,13 @@ class TaskQuery:
     before: int | None = None
 
 
+class TaskListing(NamedTuple):
+    """Part of a list; ``is_cut``: there was more, but it was too large."""
+
+    tasks: Sequence[StoredTask]
+    is_cut: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorLogChange:
     """What an event says of an executor; None leaves what is known."""

@@ -14,6 +14,7 @@ from tesk_scheduler.domain.records import (
     Glimpse,
     NewTask,
     StoredTask,
+    TaskListing,
     TaskQuery,
     TaskRecord,
 )
@@ -126,8 +127,14 @@ class TaskStore(Protocol):
     def list_glimpses(self, query: TaskQuery) -> list[Glimpse]:
         """List what MINIMAL shows, newest first."""
 
-    def list_tasks(self, query: TaskQuery, *, full: bool) -> list[StoredTask]:
-        """List as ``tasks`` reads."""
+    def list_tasks(self, query: TaskQuery, *, full: bool, most: int) -> TaskListing:
+        """List as ``tasks`` reads, one task and then as many as fit in ``most``.
+
+        Args:
+            query: Which.
+            full: As in ``tasks``.
+            most: Bytes of documents, and if ``full`` of logs, roughly.
+        """
 
     def count_queued_before(self, owner: str, seq: int, *, limit: int) -> int:
         """Count an owner's queued tasks older than ``seq``, up to ``limit``."""

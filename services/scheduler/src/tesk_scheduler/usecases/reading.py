@@ -18,6 +18,8 @@ from tesk_scheduler.ports.store import TaskStore
 MAX_BATCH = 256
 MAX_PAGE = 2047
 DEFAULT_PAGE = 256
+# Far below what a message may hold, for the JSON of the api grows from it.
+MAX_PAGE_BYTES = 8 * 1024 * 1024
 
 _MANY = 1000
 
@@ -84,6 +86,9 @@ class Reading:
     ) -> Page:
         """List the tasks that ``caller`` may see, newest first.
 
+        A page holds fewer than ``size`` if they are large: one, and as many
+        more as fit in ``MAX_PAGE_BYTES``.
+
         Args:
             caller: Admins see everybody's.
             filters: All must hold.
@@ -108,8 +113,8 @@ class Reading:
         if token:
             before = parse_page_token(self.secret, query, token)
             query = replace(query, before=before)
-        tasks: Sequence[Glimpse | StoredTask] = self._list(query, view)
-        if len(tasks) <= size:
+        tasks, is_cut = self._list(query, view)
+        if len(tasks) <= size and not is_cut:
             return Page(tasks, "")
         page = tasks[:size]
         return Page(page, page_token(self.secret, query, page[-1].seq))
@@ -127,10 +132,11 @@ class Reading:
 
     def _list(
         self, query: TaskQuery, view: TaskView
-    ) -> Sequence[Glimpse] | Sequence[StoredTask]:
+    ) -> tuple[Sequence[Glimpse | StoredTask], bool]:
         if view is TaskView.MINIMAL:
-            return self.store.list_glimpses(query)
-        return self.store.list_tasks(query, full=view is TaskView.FULL)
+            return self.store.list_glimpses(query), False
+        full = view is TaskView.FULL
+        return self.store.list_tasks(query, full=full, most=MAX_PAGE_BYTES)
 
 
 def _shown_to(

@@ -1,9 +1,9 @@
 """Tasks as they are shown: one query for each table, whatever the number."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from tesk_model.task import OutputFileLog, TaskId
 from tesk_scheduler.adapters.store import schema
@@ -42,6 +42,34 @@ def glimpse_of(row: Row[*tuple[Any, ...]]) -> Glimpse:
 def shown(query: Select[Any]) -> Select[Any]:
     """Join the document to a query for ``SHOWN_COLUMNS``."""
     return query.join(DOCUMENT, DOCUMENT.c.task_seq == _C.seq)
+
+
+def fitting(
+    connection: Connection, seqs: Sequence[int], *, full: bool, most: int
+) -> Sequence[int]:
+    """Return the first of ``seqs`` and those that follow while they fit.
+
+    Both databases tell the length of a value without reading the value.
+    """
+    body = DOCUMENT.c
+    weight: ColumnElement[int] = func.length(body.body)
+    if full:
+        streams = func.length(_EXECUTOR.stdout) + func.length(_EXECUTOR.stderr)
+        weight += _sum_of(streams, _EXECUTOR.task_seq == body.task_seq)
+        weight += _sum_of(func.length(_LINE.line), _LINE.task_seq == body.task_seq)
+    query = select(body.task_seq, weight).where(body.task_seq.in_(seqs))
+    weights: dict[int, int] = dict(map(tuple, connection.execute(query)))
+    total = 0
+    for number, seq in enumerate(seqs):
+        total += weights.get(seq, 0)
+        if number and total > most:
+            return seqs[:number]
+    return seqs
+
+
+def _sum_of(lengths: ColumnElement[int], belong: ColumnElement[bool]) -> Any:
+    total = func.coalesce(func.sum(lengths), 0)
+    return select(total).where(belong).correlate(DOCUMENT).scalar_subquery()
 
 
 def collect(

@@ -22,6 +22,7 @@ from tesk_scheduler.domain.records import (
     Document,
     Glimpse,
     StoredTask,
+    TaskListing,
     TaskQuery,
     TaskRecord,
 )
@@ -103,16 +104,18 @@ class SqlTaskStore:
         """List from the narrow table alone."""
         return self._read(lambda connection: _page(connection, query))
 
-    def list_tasks(self, query: TaskQuery, *, full: bool) -> list[StoredTask]:
-        """List, then read the page whole."""
+    def list_tasks(self, query: TaskQuery, *, full: bool, most: int) -> TaskListing:
+        """List and weigh, then read whole what fits."""
 
-        def read(connection: Connection) -> list[StoredTask]:
-            seqs = [glimpse.seq for glimpse in _page(connection, query)]
+        def read(connection: Connection) -> TaskListing:
+            found = [glimpse.seq for glimpse in _page(connection, query)]
+            seqs = reading.fitting(connection, found, full=full, most=most)
             statement = reading.shown(select(*reading.SHOWN_COLUMNS)).where(
                 _C.seq.in_(seqs)
             )
             rows = connection.execute(statement.order_by(_C.seq.desc()))
-            return reading.collect(connection, rows, full=full)
+            tasks = reading.collect(connection, rows, full=full)
+            return TaskListing(tasks, is_cut=len(seqs) < len(found))
 
         return self._read(read)
 
