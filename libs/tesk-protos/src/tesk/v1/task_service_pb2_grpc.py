@@ -82,7 +82,8 @@ class TaskServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListTasks(self, request, context):
-        """Lists the caller's tasks, newest first. INVALID_ARGUMENT for a page token
+        """Lists the caller's tasks, newest first. Large tasks make a page shorter than
+        asked for (about 8 MiB); `next_page_token` leads on. INVALID_ARGUMENT for a page token
         that was not issued for these filters.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
