@@ -110,11 +110,29 @@ def test_slashes_too_many_are_no_redirect(client: Client, path: str) -> None:
     assert (answer.status_code, document(answer)["id"]) == (200, "t-1")
 
 
+@pytest.mark.parametrize("base", BASES.values())
+def test_the_list_of_tasks_may_end_in_a_slash(client: Client, base: str) -> None:
+    created = client.post(f"{base}/tasks/", json=make_task_json())
+
+    assert (created.status_code, document(created)) == (200, {"id": "t-1"})
+    assert document(client.get(f"{base}/tasks/"))["tasks"][0]["id"] == "t-1"
+    assert client.get(f"{base}/service-info/").status_code == 200
+
+
+def test_the_first_of_a_parameter_given_twice_counts(client: Client) -> None:
+    create(client, name="n")
+
+    answer = client.get("/v1/tasks/t-1?view=BASIC&view=MINIMAL")
+
+    assert document(answer)["name"] == "n"
+
+
 @pytest.mark.parametrize(
     "fields",
     [
         {},
         {"content_type": "application/json"},
+        {"content_type": "application/json", "data": b""},
         {"content_type": "text/plain", "data": b"{"},
     ],
 )
@@ -249,6 +267,25 @@ def test_wrong_methods_are_told_the_right_ones(
 
     check_problem(answer, 405)
     assert answer.headers["Allow"] == allowed
+
+
+@pytest.mark.parametrize("path", ["tasks", "tasks/t-1", "service-info"])
+def test_head_is_get_without_the_body(client: Client, path: str) -> None:
+    create(client)
+
+    get = client.get(f"/v1/{path}")
+    head = client.head(f"/v1/{path}")
+
+    assert (head.status_code, head.data) == (200, b"")
+    assert head.headers["Content-Type"] == get.headers["Content-Type"]
+    assert head.headers["Content-Length"] == get.headers["Content-Length"]
+
+
+def test_options_need_no_credentials(scheduler: MemoryScheduler) -> None:
+    client = make_client(scheduler, authenticator=cast("Authenticator", Names()))
+
+    for path in ("/v1/tasks", "/v1/tasks/t-1", "/v1/tasks/t-1:cancel"):
+        assert client.options(path).status_code == 200
 
 
 def test_head_and_options_are_sane(client: Client) -> None:

@@ -185,3 +185,47 @@ def test_live_view_shows_the_executor_that_runs() -> None:
         "outputs": [FILE],
         "system_logs": ["a line"],
     }
+
+
+def lost_and_waiting() -> pb.Task:
+    """Return a task whose first attempt was lost, before the second."""
+    task = stored(make_task_json())
+    task.state = pb.TASK_STATE_QUEUED
+    task.reason = "waiting for 4 cpu: 2 free"
+    log = task.logs.add(system_logs=["attempt 1 was lost: its node is gone"])
+    log.start_time.FromJsonString(TIMES["start_time"])
+    return task
+
+
+def test_after_a_lost_attempt_one_log_without_executors_is_shown() -> None:
+    full = rendered(lost_and_waiting(), TaskView.FULL)
+    basic = rendered(lost_and_waiting(), TaskView.BASIC)
+
+    log = {"start_time": TIMES["start_time"], "logs": [], "outputs": []}
+    lines = ["attempt 1 was lost: its node is gone"]
+    assert full["state"] == "QUEUED"
+    assert full["logs"] == [log | {"system_logs": lines}]
+    assert basic["logs"] == [log]
+
+
+def test_live_view_says_why_a_task_waits_before_and_between_attempts() -> None:
+    waiting = stored(make_task_json())
+    waiting.state = pb.TASK_STATE_QUEUED
+    nothing: dict[str, Any] = {
+        "metadata": {},
+        "executors": [],
+        "outputs": [],
+        "system_logs": [],
+    }
+
+    assert live_view(waiting) == nothing | {
+        "id": "t-1",
+        "state": "QUEUED",
+        "reason": "pulling alpine",
+    }
+    assert live_view(lost_and_waiting()) == nothing | {
+        "id": "t-1",
+        "state": "QUEUED",
+        "reason": "waiting for 4 cpu: 2 free",
+        "system_logs": ["attempt 1 was lost: its node is gone"],
+    }
