@@ -25,6 +25,9 @@ _SYSTEM_TREE = re.compile(
 
 def normalize(path: str) -> str:
     """Return ``path`` without doubled, trailing or ``.`` segments; ``/`` stays."""
+    # Most paths are plain, and each request asks for many.
+    if path.startswith("/") and not ("//" in path or "/." in path or path[-1] == "/"):
+        return path
     segments = [segment for segment in path.split("/") if segment not in ("", ".")]
     return "/" + "/".join(segments)
 
