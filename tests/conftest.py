@@ -1,12 +1,22 @@
 """What a test needs of its machine: without it, it is skipped and says so."""
 
 import os
+import signal
 
 import pytest
 
 from tesk_cli.adapters.container_engine import NO_ENGINE, engine_answers
 
 NO_CLUSTER = "KUBECONFIG names no Kubernetes cluster"
+
+
+def pytest_configure() -> None:
+    """Let children end by Ctrl-C, even if the tests run in the background.
+
+    A shell starts a background job with SIGINT ignored, and that is inherited.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,6 +54,7 @@ static _Noreturn void become(const char *program, char **argv,
                              const struct streams *streams, int status)
 {
     extern char **environ;
+    static const char default_action[64]; /* all zero: SIG_DFL, no flags */
     sigset_t none;
     int cause;
 
@@ -63,8 +65,9 @@ static _Noreturn void become(const char *program, char **argv,
     if (streams->errors >= 0)
         dup2(streams->errors, STDERR_FILENO);
     umask(inherited_umask);
+    /* By the system call: the C library keeps some signals to itself. */
     for (int number = 1; number < _NSIG; number++)
-        signal(number, SIG_DFL);
+        syscall(SYS_rt_sigaction, number, default_action, NULL, _NSIG / 8);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     execve(program, argv, environ);

@@ -22,6 +22,8 @@ from tesk_model.task import TaskView
 
 # A restart by `tesk serve` takes less.
 _TAKEOVER_PATIENCE = timedelta(seconds=5)
+# Somebody else may be starting the server that we shall use.
+_START_PATIENCE = timedelta(seconds=30)
 _TAKEOVER_PAUSE = timedelta(seconds=0.5)
 _CANCEL_PATIENCE = timedelta(seconds=15)
 
@@ -77,7 +79,7 @@ class _Run:
                 return self._on_one_server(output)
             except UnavailableError:
                 waited = self.doors.clock.monotonic() - start
-                if self.named or (not self.task_id and waited > _TAKEOVER_PATIENCE):
+                if self.named or (not self.task_id and waited > _START_PATIENCE):
                     raise
             self.doors.clock.sleep(_TAKEOVER_PAUSE)
 
