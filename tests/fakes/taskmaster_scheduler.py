@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from tesk_model.errors import TeskError
+from tesk_model.events import Happening, Released, TaskEvent, Verdict
 from tesk_model.names import Attempt
 from tesk_taskmaster.domain.assignment import Assignment, Orders, Stop
-from tesk_taskmaster.domain.events import Happening, Released, TaskEvent, Verdict
 
 LEASE = timedelta(seconds=60)
 

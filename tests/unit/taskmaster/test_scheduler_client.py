@@ -13,13 +13,7 @@ from builders import make_task
 from tesk.v1 import assignment_service_pb2 as pb
 from tesk.v1 import assignment_service_pb2_grpc as pb_grpc
 from tesk_model.errors import UnavailableError
-from tesk_model.names import Attempt
-from tesk_model.task import TaskId
-from tesk_runtime.rpc.channel import open_channel
-from tesk_runtime.rpc.wire import task_to_wire
-from tesk_taskmaster.adapters.scheduler_client import GrpcScheduler
-from tesk_taskmaster.domain.assignment import Assignment, Orders, Stop, StopReason
-from tesk_taskmaster.domain.events import (
+from tesk_model.events import (
     ExecutorEnded,
     ExecutorOutput,
     ExecutorStarted,
@@ -33,6 +27,12 @@ from tesk_taskmaster.domain.events import (
     TaskEvent,
     Verdict,
 )
+from tesk_model.names import Attempt
+from tesk_model.task import TaskId
+from tesk_runtime.rpc.channel import open_channel
+from tesk_runtime.rpc.wire import task_to_wire
+from tesk_taskmaster.adapters.scheduler_client import GrpcScheduler
+from tesk_taskmaster.domain.assignment import Assignment, Orders, Stop, StopReason
 
 ATTEMPT = Attempt(TaskId("t1"), 2)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -14,11 +14,7 @@ from builders import make_assigned_task, make_executor
 from fakes.taskmaster_runtime import FakeRuntime, World
 from fakes.taskmaster_scheduler import FakeScheduler
 from tesk_model.errors import InvalidRequestError, UnavailableError, Violation
-from tesk_model.names import Attempt
-from tesk_model.task import Input, Output, Task, TaskId
-from tesk_runtime.clock import SystemClock
-from tesk_taskmaster.domain.assignment import Assignment, Stop, StopReason
-from tesk_taskmaster.domain.events import (
+from tesk_model.events import (
     ExecutorEnded,
     ExecutorOutput,
     ExecutorStarted,
@@ -29,6 +25,10 @@ from tesk_taskmaster.domain.events import (
     Released,
     TaskEvent,
 )
+from tesk_model.names import Attempt
+from tesk_model.task import Input, Output, Task, TaskId
+from tesk_runtime.clock import SystemClock
+from tesk_taskmaster.domain.assignment import Assignment, Stop, StopReason
 from tesk_taskmaster.ports import StepFailedError, StepResult
 from tesk_taskmaster.usecases.attempt import AttemptSettings
 from tesk_taskmaster.usecases.reporter import Reporter

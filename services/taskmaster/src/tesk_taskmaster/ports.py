@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from tesk_model.events import TaskEvent, Verdict
 from tesk_model.names import Attempt
 from tesk_taskmaster.domain.assignment import Orders
-from tesk_taskmaster.domain.events import TaskEvent, Verdict
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 
 Say = Callable[[str], None]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tesk_model.paths import is_within, normalize
 from tesk_runtime.beneath import Beneath
-from tesk_taskmaster.domain.events import TAIL_BYTES
+from tesk_taskmaster.domain.tails import TAIL_BYTES
 from tesk_taskmaster.ports import ExecutorRun
 
 _READ = os.O_RDONLY | os.O_NONBLOCK

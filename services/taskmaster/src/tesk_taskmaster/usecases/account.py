@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tesk_model.events import Happening, Reason
 from tesk_model.names import Attempt
-from tesk_taskmaster.domain.events import Happening, Reason
 from tesk_taskmaster.usecases.control import AttemptControl
 from tesk_taskmaster.usecases.reporter import Reporter
 

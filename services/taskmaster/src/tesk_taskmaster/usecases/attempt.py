@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from tesk_model.events import Finished, Outcome, Released
 from tesk_model.names import Attempt
 from tesk_taskmaster.domain.assignment import Assignment
-from tesk_taskmaster.domain.events import Finished, Outcome, Released
 from tesk_taskmaster.domain.planning import PlanError
 from tesk_taskmaster.ports import Runtime, StepFailedError
 from tesk_taskmaster.usecases.account import Account

@@ -12,13 +12,8 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from tesk_model.errors import InvalidRequestError, TeskError
+from tesk_model.events import ExecutorOutput, Happening, TaskEvent, Verdict
 from tesk_model.names import Attempt
-from tesk_taskmaster.domain.events import (
-    ExecutorOutput,
-    Happening,
-    TaskEvent,
-    Verdict,
-)
 from tesk_taskmaster.ports import Clock, Scheduler
 from tesk_taskmaster.usecases.outage import Outage
 

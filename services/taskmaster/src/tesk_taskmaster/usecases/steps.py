@@ -9,19 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tesk_model.names import Attempt
-from tesk_taskmaster.domain.assignment import Assignment
-from tesk_taskmaster.domain.events import (
+from tesk_model.events import (
     ExecutorEnded,
     ExecutorOutput,
     ExecutorStarted,
     Finished,
     Note,
     Outcome,
-    tail_text,
 )
+from tesk_model.names import Attempt
+from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 from tesk_taskmaster.domain.planning import plan_task
+from tesk_taskmaster.domain.tails import tail_text
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
 from tesk_taskmaster.ports import Runtime, StepFailedError, StepResult, Tails
 from tesk_taskmaster.usecases.account import Account

@@ -1,4 +1,4 @@
-"""What a taskmaster tells the scheduler about an attempt.
+"""What a taskmaster tells the scheduler about an attempt: the words of both.
 
 Events of an attempt are numbered 1, 2, 3, … over all its taskmasters, so that
 one that is sent twice is applied once.
@@ -10,8 +10,6 @@ from datetime import datetime
 from enum import StrEnum
 
 from tesk_model.names import Attempt
-
-TAIL_BYTES = 64 * 1024
 
 
 class Outcome(StrEnum):
@@ -28,7 +26,11 @@ class Outcome(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the scheduler made of an event; see ``EventVerdict``."""
+    """What the scheduler made of an event.
+
+    DUPLICATE: known already. REFUSED: the attempt is over, or another
+    taskmaster has it.
+    """
 
     APPLIED = "APPLIED"
     DUPLICATE = "DUPLICATE"
@@ -117,15 +119,3 @@ class TaskEvent:
     sequence: int
     time: datetime
     what: Happening
-
-
-def tail_text(tail: bytes) -> str:
-    """Return the end of a stream as text, invalid UTF-8 replaced.
-
-    A character that the cut split at the front is dropped, not replaced.
-    """
-    cut = tail[-TAIL_BYTES:]
-    if len(tail) >= TAIL_BYTES:
-        cut = cut.lstrip(bytes(range(0x80, 0xC0)))
-    # Protobuf strings and PostgreSQL texts: the first takes NUL, the last not.
-    return cut.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
