@@ -227,7 +227,8 @@ class Assignment:
         if document is None:
             return None
         attempt = Attempt(record.id, record.attempt)
-        finished = self._store.finished_executors(record.seq)
+        began = record.attempt_runs and record.last_sequence > 0
+        finished = self._store.finished_executors(record.seq) if began else []
         return Offer(
             attempt=attempt,
             document=document,
@@ -235,7 +236,7 @@ class Assignment:
             transfer_token=transfer_token(self._secret, attempt),
             last_sequence=record.last_sequence,
             release_only=not record.attempt_runs or _never_began(record),
-            finished_executors=tuple(finished) if record.attempt_runs else (),
+            finished_executors=tuple(finished),
             inputs_finished=record.inputs_finished,
             outputs_finished=record.outputs_finished,
         )

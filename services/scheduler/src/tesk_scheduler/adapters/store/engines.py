@@ -17,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 _BUSY_SECONDS = 30
 _MIGRATION_LOCK = 0x7E5C
+_BEGIN_WRITING = "BEGIN IMMEDIATE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ def open_engines(url: str) -> Engines:
         return Engines(writer=engine, reader=engine, exclusive=False)
     lock = _lock(Path(f"{parsed.database}.lock"))
     return Engines(
-        writer=_sqlite(url, begin="BEGIN IMMEDIATE", pool_size=1),
+        writer=_sqlite(url, begin=_BEGIN_WRITING, pool_size=1),
         reader=_sqlite(url, begin="BEGIN", pool_size=8),
         exclusive=True,
         lock=lock,
@@ -122,6 +123,9 @@ def _sqlite(url: str, *, begin: str, pool_size: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        if begin == _BEGIN_WRITING:
+            connection.exec_driver_sql(begin)  # may fail: as a DBAPIError, please
+        else:
+            connection.connection.cursor().execute(begin)
 
     return engine

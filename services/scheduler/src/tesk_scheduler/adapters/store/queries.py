@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, tuple_
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, tuple_
 
 from tesk_model.quantities import ByteCount
 from tesk_model.states import TaskState
@@ -28,6 +28,36 @@ from tesk_scheduler.domain.records import TaskRecord
 _C = TASK.c
 UNRELEASED = _C.released.is_(False)
 _QUEUED = STATE_NUMBERS[TaskState.QUEUED]
+
+# Built once: building costs more than running.
+_ASSIGNED_TO_EACH = (
+    select(_C.taskmaster, func.count().label("assigned"))
+    .where(_C.taskmaster.is_not(None), UNRELEASED)
+    .group_by(_C.taskmaster)
+    .subquery()
+)
+_FLEET = (
+    select(TASKMASTER, func.coalesce(_ASSIGNED_TO_EACH.c.assigned, 0).label("assigned"))
+    .outerjoin(_ASSIGNED_TO_EACH, _ASSIGNED_TO_EACH.c.taskmaster == TASKMASTER.c.id)
+    .order_by(TASKMASTER.c.started, TASKMASTER.c.id)
+)
+_ASSIGNED = (
+    select(*RECORD_COLUMNS)
+    .where(_C.taskmaster == bindparam("who"), UNRELEASED)
+    .order_by(_C.seq)
+)
+_UNASSIGNED = select(_C.seq).where(_C.taskmaster.is_(None), UNRELEASED).limit(1)
+_OWNERS = (
+    select(USAGE.c.name)
+    .where(USAGE.c.kind == SubjectKind.USER.value, USAGE.c.queued > 0)
+    .order_by(USAGE.c.name)
+)
+_QUEUE = (
+    select(*QUEUE_COLUMNS)
+    .where(_C.owner == bindparam("whose"), _C.state == _QUEUED, _C.released.is_(True))
+    .order_by(_C.seq)
+    .limit(bindparam("window"))
+)
 
 
 def read_usage(
@@ -61,17 +91,6 @@ def _usage_of(row: Row[*tuple[Any, ...]]) -> Usage:
 
 def read_taskmasters(connection: Connection) -> list[Taskmaster]:
     """Read all, oldest first, with what each has."""
-    assigned = (
-        select(_C.taskmaster, func.count().label("assigned"))
-        .where(_C.taskmaster.is_not(None), UNRELEASED)
-        .group_by(_C.taskmaster)
-        .subquery()
-    )
-    query = (
-        select(TASKMASTER, func.coalesce(assigned.c.assigned, 0).label("assigned"))
-        .outerjoin(assigned, assigned.c.taskmaster == TASKMASTER.c.id)
-        .order_by(TASKMASTER.c.started, TASKMASTER.c.id)
-    )
     return [
         Taskmaster(
             id=row.id,
@@ -81,26 +100,16 @@ def read_taskmasters(connection: Connection) -> list[Taskmaster]:
             seen=row.seen,
             started_at=from_micros(row.started),
         )
-        for row in connection.execute(query)
+        for row in connection.execute(_FLEET)
     ]
 
 
 def read_queues(connection: Connection, window: int) -> list[list[QueuedTask]]:
     """Read the oldest tasks of each owner, one short index scan for each."""
-    owners = connection.scalars(
-        select(USAGE.c.name)
-        .where(USAGE.c.kind == SubjectKind.USER.value, USAGE.c.queued > 0)
-        .order_by(USAGE.c.name)
-    ).all()
     queues = []
-    for owner in owners:
-        query = (
-            select(*QUEUE_COLUMNS)
-            .where(_C.owner == owner, _C.state == _QUEUED, _C.released.is_(True))
-            .order_by(_C.seq)
-            .limit(window)
-        )
-        queue = [queued_task_of(row) for row in connection.execute(query)]
+    for owner in connection.scalars(_OWNERS).all():
+        rows = connection.execute(_QUEUE, {"whose": owner, "window": window})
+        queue = [queued_task_of(row) for row in rows]
         if queue:
             queues.append(queue)
     return queues
@@ -108,18 +117,13 @@ def read_queues(connection: Connection, window: int) -> list[list[QueuedTask]]:
 
 def read_assigned(connection: Connection, taskmaster_id: str) -> list[TaskRecord]:
     """Read what a taskmaster has, oldest first."""
-    query = (
-        select(*RECORD_COLUMNS)
-        .where(_C.taskmaster == taskmaster_id, UNRELEASED)
-        .order_by(_C.seq)
-    )
-    return [record_of(row) for row in connection.execute(query)]
+    rows = connection.execute(_ASSIGNED, {"who": taskmaster_id})
+    return [record_of(row) for row in rows]
 
 
 def any_unassigned(connection: Connection) -> bool:
     """Tell whether some attempt has no taskmaster."""
-    query = select(_C.seq).where(_C.taskmaster.is_(None), UNRELEASED).limit(1)
-    return connection.scalar(query) is not None
+    return connection.scalar(_UNASSIGNED) is not None
 
 
 def count_queued_before(

@@ -7,11 +7,12 @@ the same on both databases.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import LargeBinary, bindparam, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tesk_model.states import TaskState
 from tesk_scheduler.adapters.store import schema
+from tesk_scheduler.adapters.store.rows import RECORD_COLUMNS
 from tesk_scheduler.adapters.store.schema import TASK
 
 _C = TASK.c
@@ -98,4 +99,48 @@ PUT_TASKMASTER = _replacing(
         name: new[name] for name in ("slots", "lease_until", "seen", "started")
     },
 )
-PUT_EXECUTOR_LOG = upsert(schema.EXECUTOR_LOG)
+
+_LOG = schema.EXECUTOR_LOG.c
+_STREAMS = ("stdout", "stderr")
+_NOTHING = literal(b"", LargeBinary)
+
+
+def _put_executor_log(statement: Any) -> Any:
+    """Insert or update one log; what is NULL among the parameters stays."""
+    given = {
+        name: bindparam(f"new_{name}", type_=_LOG[name].type)
+        for name in ("started", "ended", "exit_code", *_STREAMS)
+    }
+    first = given | {name: func.coalesce(given[name], _NOTHING) for name in _STREAMS}
+    return statement.values(
+        task_seq=bindparam("row"), position=bindparam("new_position"), **first
+    ).on_conflict_do_update(
+        index_elements=["task_seq", "position"],
+        set_={name: func.coalesce(value, _LOG[name]) for name, value in given.items()},
+    )
+
+
+PUT_EXECUTOR_LOG: Upsert = {
+    name: _put_executor_log(statement)
+    for name, statement in upsert(schema.EXECUTOR_LOG).items()
+}
+
+IDS_BY_KEY = select(_C.idempotency_key, _C.id).where(
+    _C.owner == bindparam("owner"),
+    _C.idempotency_key.in_(bindparam("keys", expanding=True)),
+)
+LOCKED_RECORDS = (
+    select(*RECORD_COLUMNS)
+    .where(_C.id.in_(bindparam("ids", expanding=True)))
+    .order_by(_C.seq)  # one order for all, so that nobody waits in a circle
+    .with_for_update()
+)
+
+
+def _last_position(table: Any) -> Any:
+    rows = table.c.task_seq == bindparam("row")
+    return select(func.max(table.c.position)).where(rows)
+
+
+LAST_LINE = _last_position(schema.SYSTEM_LOG)
+LAST_OUTPUT = _last_position(schema.OUTPUT_FILE)

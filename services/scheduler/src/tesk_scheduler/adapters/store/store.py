@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BindParameter, Connection, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from tesk_model.task import TaskId
@@ -29,6 +29,21 @@ from tesk_scheduler.domain.records import (
 from tesk_scheduler.ports.store import Transaction
 
 _C = TASK.c
+
+# Built once: building costs more than running.
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_GLIMPSES = select(*reading.GLIMPSE_COLUMNS).where(_C.id.in_(_IDS))
+_TASKS = reading.shown(select(*reading.SHOWN_COLUMNS)).where(_C.id.in_(_IDS))
+_RECORD = select(*RECORD_COLUMNS).where(_C.id == bindparam("task"))
+_DOCUMENT = reading.shown(select(DOCUMENT.c.body).select_from(TASK)).where(
+    _C.id == bindparam("task")
+)
+_LOG = schema.EXECUTOR_LOG.c
+_ENDS = (
+    select(_LOG.position, _LOG.exit_code)
+    .where(_LOG.task_seq == bindparam("row"), _LOG.exit_code.is_not(None))
+    .order_by(_LOG.position)
+)
 
 ResultT = TypeVar("ResultT")
 
@@ -79,22 +94,20 @@ class SqlTaskStore:
 
     def glimpses(self, ids: Collection[TaskId]) -> dict[TaskId, Glimpse]:
         """Read from the narrow table alone."""
-        query = select(*reading.GLIMPSE_COLUMNS).where(_C.id.in_(list(ids)))
+        values = {"ids": list(ids)}
 
         def read(connection: Connection) -> dict[TaskId, Glimpse]:
-            found = map(reading.glimpse_of, connection.execute(query))
+            found = map(reading.glimpse_of, connection.execute(_GLIMPSES, values))
             return {glimpse.id: glimpse for glimpse in found}
 
         return self._read(read)
 
     def tasks(self, ids: Collection[TaskId], *, full: bool) -> dict[TaskId, StoredTask]:
         """Read whole tasks."""
-        query = reading.shown(select(*reading.SHOWN_COLUMNS)).where(
-            _C.id.in_(list(ids))
-        )
+        values = {"ids": list(ids)}
 
         def read(connection: Connection) -> dict[TaskId, StoredTask]:
-            rows = connection.execute(query)
+            rows = connection.execute(_TASKS, values)
             found = reading.collect(connection, rows, full=full)
             return {task.id: task for task in found}
 
@@ -143,27 +156,22 @@ class SqlTaskStore:
 
     def record(self, task_id: TaskId) -> TaskRecord | None:
         """Read one record."""
-        query = select(*RECORD_COLUMNS).where(_C.id == task_id)
-        row = self._read(lambda connection: connection.execute(query).one_or_none())
+        values = {"task": task_id}
+        row = self._read(
+            lambda connection: connection.execute(_RECORD, values).one_or_none()
+        )
         return None if row is None else record_of(row)
 
     def document(self, task_id: TaskId) -> Document | None:
         """Read one document."""
-        query = reading.shown(select(DOCUMENT.c.body).select_from(TASK)).where(
-            _C.id == task_id
-        )
-        body = self._read(lambda connection: connection.scalar(query))
+        values = {"task": task_id}
+        body = self._read(lambda connection: connection.scalar(_DOCUMENT, values))
         return None if body is None else Document(body)
 
     def finished_executors(self, seq: int) -> list[tuple[int, int]]:
         """Read the ends of executors."""
-        log = schema.EXECUTOR_LOG.c
-        query = (
-            select(log.position, log.exit_code)
-            .where(log.task_seq == seq, log.exit_code.is_not(None))
-            .order_by(log.position)
-        )
-        rows = self._read(lambda connection: connection.execute(query).all())
+        values = {"row": seq}
+        rows = self._read(lambda connection: connection.execute(_ENDS, values).all())
         return [(position, code) for position, code in rows]
 
     def fleet(self) -> list[Taskmaster]:

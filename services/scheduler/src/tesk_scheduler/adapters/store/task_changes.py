@@ -8,9 +8,7 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     delete,
-    func,
     select,
-    tuple_,
 )
 
 from tesk_model.errors import ConflictError
@@ -18,7 +16,6 @@ from tesk_model.states import TaskState
 from tesk_model.task import OutputFileLog, TaskId
 from tesk_scheduler.adapters.store import schema, statements
 from tesk_scheduler.adapters.store.rows import (
-    RECORD_COLUMNS,
     changing_values,
     new_values,
     record_of,
@@ -44,14 +41,15 @@ class SqlTaskChanges:
         self, keys: Collection[tuple[str, str]]
     ) -> Mapping[tuple[str, str], TaskId]:
         """Look keys up."""
-        if not keys:
-            return {}
-        query = select(_C.owner, _C.idempotency_key, _C.id).where(
-            tuple_(_C.owner, _C.idempotency_key).in_(list(keys))
-        )
+        by_owner: dict[str, list[str]] = {}
+        for owner, key in keys:
+            by_owner.setdefault(owner, []).append(key)
         return {
             (owner, str(key)): TaskId(task_id)
-            for owner, key, task_id in self._connection.execute(query)
+            for owner, owned in by_owner.items()
+            for key, task_id in self._connection.execute(
+                statements.IDS_BY_KEY, {"owner": owner, "keys": owned}
+            )
         }
 
     def add_tasks(self, tasks: Sequence[NewTask]) -> None:
@@ -86,13 +84,10 @@ class SqlTaskChanges:
 
     def records(self, ids: Collection[TaskId]) -> dict[TaskId, TaskRecord]:
         """Read and lock records."""
-        query = (
-            select(*RECORD_COLUMNS)
-            .where(_C.id.in_(list(ids)))
-            .order_by(_C.seq)  # one order for all, so that nobody waits in a circle
-            .with_for_update()
-        )
-        found = (record_of(row) for row in self._connection.execute(query))
+        if not ids:
+            return {}
+        rows = self._connection.execute(statements.LOCKED_RECORDS, {"ids": list(ids)})
+        found = map(record_of, rows)
         return {record.id: record for record in found}
 
     def save(self, before: TaskRecord, after: TaskRecord) -> None:
@@ -120,7 +115,7 @@ class SqlTaskChanges:
             )
         if not lines:
             return
-        first = self._next_position(table, seq)
+        first = self._next_position(statements.LAST_LINE, seq)
         self._connection.execute(
             statements.INSERT_LINE,
             [
@@ -136,25 +131,16 @@ class SqlTaskChanges:
 
     def change_executor_log(self, seq: int, change: ExecutorLogChange) -> None:
         """Insert or update one log, only what is known."""
-        known: dict[str, Any] = {
-            "started": micros_or_none(change.started_at),
-            "ended": micros_or_none(change.ended_at),
-            "exit_code": change.exit_code,
-            "stdout": None if change.stdout is None else change.stdout.encode(),
-            "stderr": None if change.stderr is None else change.stderr.encode(),
+        values = {
+            "row": seq,
+            "new_position": change.index,
+            "new_started": micros_or_none(change.started_at),
+            "new_ended": micros_or_none(change.ended_at),
+            "new_exit_code": change.exit_code,
+            "new_stdout": None if change.stdout is None else change.stdout.encode(),
+            "new_stderr": None if change.stderr is None else change.stderr.encode(),
         }
-        known = {name: value for name, value in known.items() if value is not None}
-        values = {"stdout": b"", "stderr": b""} | known
-        statement = statements.PUT_EXECUTOR_LOG[self._dialect].values(
-            task_seq=seq, position=change.index, **values
-        )
-        self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["task_seq", "position"], set_=known
-            )
-            if known
-            else statement.on_conflict_do_nothing()
-        )
+        self._connection.execute(statements.PUT_EXECUTOR_LOG[self._dialect], values)
 
     def merge_metadata(self, seq: int, entries: Mapping[str, str]) -> None:
         """Insert or update entries."""
@@ -172,7 +158,7 @@ class SqlTaskChanges:
         """Insert or update files; a known one keeps its place."""
         if not files:
             return
-        first = self._next_position(schema.OUTPUT_FILE, seq)
+        first = self._next_position(statements.LAST_OUTPUT, seq)
         self._connection.execute(
             statements.PUT_OUTPUT[self._dialect],
             [
@@ -209,10 +195,8 @@ class SqlTaskChanges:
         self._connection.execute(delete(TASK).where(_C.seq.in_(seqs)))
         return len(seqs)
 
-    def _next_position(self, table: Any, seq: int) -> int:
-        last = self._connection.scalar(
-            select(func.max(table.c.position)).where(table.c.task_seq == seq)
-        )
+    def _next_position(self, last_position: Any, seq: int) -> int:
+        last = self._connection.scalar(last_position, {"row": seq})
         return 0 if last is None else int(last) + 1
 
 
