@@ -9,26 +9,24 @@ from hypothesis import strategies as st
 
 from scheduler_tasks import NOON, make_record
 from tesk_model.errors import ConflictError
-from tesk_model.names import Attempt
-from tesk_model.states import TRANSITIONS, TaskState
-from tesk_scheduler.domain.accounting import NOTHING, Ledger, UsageChange, charge
-from tesk_scheduler.domain.events import (
-    Effect,
+from tesk_model.events import (
     ExecutorEnded,
     ExecutorOutput,
     ExecutorStarted,
     Finished,
     Happening,
-    MetadataAdded,
-    NoteAdded,
+    Metadata,
+    Note,
     Outcome,
-    ReasonGiven,
+    Reason,
     Released,
-    Reporter,
     TaskEvent,
     Verdict,
-    apply_event,
 )
+from tesk_model.names import Attempt
+from tesk_model.states import TRANSITIONS, TaskState
+from tesk_scheduler.domain.accounting import NOTHING, Ledger, UsageChange, charge
+from tesk_scheduler.domain.events import Effect, Reporter, apply_event
 from tesk_scheduler.domain.records import ExecutorLogChange, TaskRecord
 from tesk_scheduler.domain.transitions import admitted, canceled
 
@@ -43,19 +41,21 @@ LAST_TRY = replace(RUNS, attempt=3)
 OVER = replace(RUNS, state=TaskState.COMPLETE, ended_at=NOON)
 LOST = replace(RUNS, state=TaskState.QUEUED)
 ENDED = ExecutorEnded(
-    index=0, exit_code=3, started_at=NOON, ended_at=LATER, stdout="out", stderr="err"
+    index=0, exit_code=3, start_time=NOON, end_time=LATER, stdout="out", stderr="err"
 )
 
 
 def applied(record: TaskRecord, happening: Happening) -> Effect:
     """Apply the next event of the record's attempt."""
     attempt = Attempt(record.id, record.attempt)
-    event = TaskEvent(attempt, record.last_sequence + 1, LATER, happening)
+    event = TaskEvent(
+        attempt=attempt, sequence=record.last_sequence + 1, time=LATER, what=happening
+    )
     return apply_event(record, event, BY)
 
 
 STATES = {
-    "a reason changes no state": (PREPARES, ReasonGiven("pulling"), "INITIALIZING"),
+    "a reason changes no state": (PREPARES, Reason("pulling"), "INITIALIZING"),
     "the first executor starts": (PREPARES, ExecutorStarted(0), "RUNNING"),
     "what ended has started": (PREPARES, ENDED, "RUNNING"),
     "what prints has started": (PREPARES, ExecutorOutput(0, "a", ""), "RUNNING"),
@@ -96,10 +96,10 @@ def test_an_event_becomes_a_state(
 
 
 REFUSED = {
-    "another attempt": (replace(RUNS, attempt=2), ReasonGiven("x")),
-    "another taskmaster": (replace(RUNS, taskmaster="tm-2"), ReasonGiven("x")),
+    "another attempt": (replace(RUNS, attempt=2), Reason("x")),
+    "another taskmaster": (replace(RUNS, taskmaster="tm-2"), Reason("x")),
     "a final state": (OVER, Finished(Outcome.SYSTEM_ERROR)),
-    "a note on a final state": (OVER, NoteAdded("x")),
+    "a note on a final state": (OVER, Note("x")),
     "an attempt that was lost": (LOST, ENDED),
     "a released attempt": (replace(OVER, released=True), Released()),
 }
@@ -107,7 +107,9 @@ REFUSED = {
 
 @pytest.mark.parametrize(("record", "happening"), REFUSED.values(), ids=REFUSED)
 def test_an_event_is_refused(record: TaskRecord, happening: Happening) -> None:
-    event = TaskEvent(Attempt(record.id, 1), 9, LATER, happening)
+    event = TaskEvent(
+        attempt=Attempt(record.id, 1), sequence=9, time=LATER, what=happening
+    )
 
     effect = apply_event(record, event, BY)
 
@@ -116,7 +118,9 @@ def test_an_event_is_refused(record: TaskRecord, happening: Happening) -> None:
 
 @pytest.mark.parametrize("sequence", [1, 4])
 def test_an_old_event_changes_nothing(sequence: int) -> None:
-    event = TaskEvent(Attempt(RUNS.id, 1), sequence, LATER, Released())
+    event = TaskEvent(
+        attempt=Attempt(RUNS.id, 1), sequence=sequence, time=LATER, what=Released()
+    )
 
     assert apply_event(RUNS, event, BY) == Effect(
         verdict=Verdict.DUPLICATE, record=RUNS
@@ -125,7 +129,12 @@ def test_an_old_event_changes_nothing(sequence: int) -> None:
 
 def test_a_repeated_release_is_a_duplicate() -> None:
     released = applied(OVER, Released()).record
-    event = TaskEvent(Attempt(OVER.id, 1), released.last_sequence, LATER, Released())
+    event = TaskEvent(
+        attempt=Attempt(OVER.id, 1),
+        sequence=released.last_sequence,
+        time=LATER,
+        what=Released(),
+    )
 
     assert apply_event(released, event, BY).verdict is Verdict.DUPLICATE
 
@@ -158,10 +167,10 @@ def test_giving_up_says_so() -> None:
 
 
 LINES = {
-    "a note": (RUNS, NoteAdded("a line"), ("a line",)),
+    "a note": (RUNS, Note("a line"), ("a line",)),
     "why it failed": (RUNS, Finished(Outcome.SYSTEM_ERROR, "no image"), ("no image",)),
     "no reason, no line": (RUNS, Finished(Outcome.COMPLETE), ()),
-    "metadata is no line": (RUNS, MetadataAdded({"node": "n"}), ()),
+    "metadata is no line": (RUNS, Metadata({"node": "n"}), ()),
 }
 
 
@@ -196,8 +205,8 @@ def test_a_new_attempt_starts_from_nothing() -> None:
 
 
 HAPPENINGS: st.SearchStrategy[Happening] = st.one_of(
-    st.builds(ReasonGiven, st.just("r")),
-    st.builds(NoteAdded, st.just("n")),
+    st.builds(Reason, st.just("r")),
+    st.builds(Note, st.just("n")),
     st.builds(ExecutorStarted, st.integers(0, 2)),
     st.builds(ExecutorOutput, st.integers(0, 2), st.just("a"), st.just("b")),
     st.just(ENDED),
@@ -219,7 +228,12 @@ def stepped(record: TaskRecord, step: object) -> TaskRecord:
         return admitted(record, "tm-1", LATER) if waits else record
     assert isinstance(step, tuple)
     attempt, sequence, taskmaster, happening = step
-    event = TaskEvent(Attempt(record.id, attempt), sequence, LATER, happening)
+    event = TaskEvent(
+        attempt=Attempt(record.id, attempt),
+        sequence=sequence,
+        time=LATER,
+        what=happening,
+    )
     return apply_event(record, event, replace(BY, taskmaster=taskmaster)).record
 
 

@@ -8,18 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler_tasks import NOON, make_record
-from tesk_model.names import Attempt
-from tesk_model.states import TaskState
-from tesk_scheduler.domain.events import (
+from tesk_model.events import (
     ExecutorEnded,
     ExecutorOutput,
     ExecutorStarted,
     Happening,
-    ReasonGiven,
-    Reporter,
+    Reason,
     TaskEvent,
-    apply_event,
 )
+from tesk_model.names import Attempt
+from tesk_model.states import TaskState
+from tesk_scheduler.domain.events import Reporter, apply_event
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.domain.takeovers import (
     A_GOOD_WHILE,
@@ -32,10 +31,10 @@ MOST = 3
 BY = Reporter(taskmaster="tm-1", now=NOON, max_attempts=3)
 RUNS = replace(admitted(make_record(), "tm-1", NOON), state=TaskState.RUNNING)
 ENDED = ExecutorEnded(
-    index=0, exit_code=0, started_at=None, ended_at=None, stdout="", stderr=""
+    index=0, exit_code=0, start_time=None, end_time=None, stdout="", stderr=""
 )
 REPETITIONS: list[Happening] = [
-    ReasonGiven("transferring inputs"),
+    Reason("transferring inputs"),
     ExecutorStarted(0),
     ExecutorOutput(0, "same", ""),
 ]
@@ -50,7 +49,9 @@ def died(record: TaskRecord, *, after: timedelta = timedelta()) -> TaskRecord:
 def reported(record: TaskRecord, happening: Happening) -> TaskRecord:
     """Apply the next event."""
     attempt = Attempt(record.id, record.attempt)
-    event = TaskEvent(attempt, record.last_sequence + 1, NOON, happening)
+    event = TaskEvent(
+        attempt=attempt, sequence=record.last_sequence + 1, time=NOON, what=happening
+    )
     return apply_event(record, event, BY).record
 
 

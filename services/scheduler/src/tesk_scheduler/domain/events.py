@@ -15,114 +15,23 @@ A pure function from (record, event) to an ``Effect``. Rules:
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 
-from tesk_model.names import Attempt
+from tesk_model.events import (
+    ExecutorEnded,
+    ExecutorOutput,
+    ExecutorStarted,
+    Finished,
+    Metadata,
+    Note,
+    Outcome,
+    Reason,
+    Released,
+    TaskEvent,
+    Verdict,
+)
 from tesk_model.states import TaskState
 from tesk_scheduler.domain.records import ExecutorLogChange, TaskRecord
 from tesk_scheduler.domain.transitions import moved, requeued
-
-
-class Outcome(StrEnum):
-    """How an attempt ended."""
-
-    COMPLETE = "COMPLETE"
-    EXECUTOR_ERROR = "EXECUTOR_ERROR"
-    SYSTEM_ERROR = "SYSTEM_ERROR"
-    CANCELED = "CANCELED"
-    LOST = "LOST"
-
-
-class Verdict(StrEnum):
-    """What became of an event."""
-
-    APPLIED = "APPLIED"
-    DUPLICATE = "DUPLICATE"
-    REFUSED = "REFUSED"
-
-
-@dataclass(frozen=True, slots=True)
-class ReasonGiven:
-    """What the attempt waits for or does now."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class NoteAdded:
-    """A line for ``system_logs``."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutorStarted:
-    """The first process of an executor runs."""
-
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutorOutput:
-    """What a running executor has printed last."""
-
-    index: int
-    stdout: str
-    stderr: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutorEnded:
-    """An executor has ended."""
-
-    index: int
-    exit_code: int
-    started_at: datetime | None
-    ended_at: datetime | None
-    stdout: str
-    stderr: str
-
-
-@dataclass(frozen=True, slots=True)
-class MetadataAdded:
-    """Entries for ``metadata``."""
-
-    entries: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The attempt has come to its end; its objects may still be there."""
-
-    outcome: Outcome
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Released:
-    """Nothing of the attempt is left."""
-
-
-Happening = (
-    ReasonGiven
-    | NoteAdded
-    | ExecutorStarted
-    | ExecutorOutput
-    | ExecutorEnded
-    | MetadataAdded
-    | Finished
-    | Released
-)
-
-
-@dataclass(frozen=True, slots=True)
-class TaskEvent:
-    """One report; ``sequence`` counts from 1 within the attempt."""
-
-    attempt: Attempt
-    sequence: int
-    time: datetime
-    happening: Happening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +73,7 @@ def apply_event(record: TaskRecord, event: TaskEvent, by: Reporter) -> Effect:
     if record.released:
         return Effect(verdict=Verdict.REFUSED, record=record)
     seen = replace(record, last_sequence=event.sequence)
-    if isinstance(event.happening, Released):
+    if isinstance(event.what, Released):
         return _release(seen, by)
     if not record.attempt_runs:
         return Effect(verdict=Verdict.REFUSED, record=record)
@@ -174,12 +83,12 @@ def apply_event(record: TaskRecord, event: TaskEvent, by: Reporter) -> Effect:
 def _happen(  # noqa: PLR0911 - one for each kind of event
     record: TaskRecord, event: TaskEvent, by: Reporter
 ) -> Effect:
-    match event.happening:
-        case ReasonGiven(text):
+    match event.what:
+        case Reason(text):
             return _applied(replace(record, reason=text))
-        case NoteAdded(text):
+        case Note(text):
             return _applied(record, lines=(text,))
-        case MetadataAdded(entries):
+        case Metadata(entries):
             return _applied(record, metadata=entries)
         case ExecutorStarted(index):
             change = ExecutorLogChange(index=index, started_at=event.time)
@@ -189,7 +98,7 @@ def _happen(  # noqa: PLR0911 - one for each kind of event
             return _applied(_started(record, by.now), executor=change)
         case ExecutorEnded():
             went_on = replace(_started(record, by.now), takeovers=0)
-            return _applied(went_on, executor=_last_word(event.happening))
+            return _applied(went_on, executor=_last_word(event.what))
         case Finished(outcome, reason):
             return _finish(record, outcome, reason, by)
         case _:  # Released, handled by the caller
@@ -215,8 +124,8 @@ def _applied(
 def _last_word(ended: ExecutorEnded) -> ExecutorLogChange:
     return ExecutorLogChange(
         index=ended.index,
-        started_at=ended.started_at,
-        ended_at=ended.ended_at,
+        started_at=ended.start_time,
+        ended_at=ended.end_time,
         exit_code=ended.exit_code,
         stdout=ended.stdout,
         stderr=ended.stderr,

@@ -9,10 +9,13 @@ from tesk.v1 import assignment_service_pb2 as pb
 from tesk.v1 import assignment_service_pb2_grpc as pb_grpc
 from tesk.v1 import task_pb2
 from tesk_model.errors import InvalidRequestError, Violation
-from tesk_scheduler.domain.events import Verdict
-from tesk_scheduler.servicer.events import event_from_wire
-from tesk_scheduler.servicer.wire import (
+from tesk_runtime.rpc.event_wire import (
     attempt_from_wire,
+    attempt_to_wire,
+    event_from_wire,
+    verdict_to_wire,
+)
+from tesk_scheduler.servicer.wire import (
     fill_in_resources,
     without_contents,
 )
@@ -26,11 +29,6 @@ from tesk_scheduler.usecases.assignment import (
 from tesk_scheduler.usecases.reporting import Reporting
 
 _ID = re.compile(r"[a-z0-9-]{1,63}")
-_VERDICTS = {
-    Verdict.APPLIED: pb.EVENT_VERDICT_APPLIED,
-    Verdict.DUPLICATE: pb.EVENT_VERDICT_DUPLICATE,
-    Verdict.REFUSED: pb.EVENT_VERDICT_REFUSED,
-}
 _STOP_REASONS = {
     StopReason.CANCELED: pb.STOP_REASON_CANCELED,
     StopReason.REASSIGNED: pb.STOP_REASON_REASSIGNED,
@@ -52,9 +50,7 @@ class AssignmentServicer(pb_grpc.AssignmentServiceServicer):
             raise InvalidRequestError([Violation("slots", "must not be negative")])
         call = Call(
             taskmaster=_checked(request.taskmaster_id),
-            held=frozenset(
-                attempt_from_wire(each.task_id, each.number) for each in request.held
-            ),
+            held=frozenset(attempt_from_wire(each) for each in request.held),
             slots=request.slots,
             wait=request.wait.ToTimedelta(),
         )
@@ -67,7 +63,7 @@ class AssignmentServicer(pb_grpc.AssignmentServiceServicer):
         taskmaster = _checked(request.taskmaster_id)
         events = [event_from_wire(event) for event in request.events]
         verdicts = self._reporting.report(taskmaster, events)
-        return pb.ReportResponse(verdicts=[_VERDICTS[each] for each in verdicts])
+        return pb.ReportResponse(verdicts=[verdict_to_wire(each) for each in verdicts])
 
 
 def _checked(taskmaster_id: str) -> str:
@@ -84,7 +80,7 @@ def _response(answer: Answer) -> pb.SyncResponse:
         run=[_assignment(offer) for offer in answer.run],
         stop=[
             pb.Stop(
-                attempt=pb.Attempt(task_id=attempt.task_id, number=attempt.number),
+                attempt=attempt_to_wire(attempt),
                 reason=_STOP_REASONS[reason],
             )
             for attempt, reason in answer.stop
@@ -99,7 +95,7 @@ def _assignment(offer: Offer) -> pb.Assignment:
     task.id = offer.attempt.task_id
     fill_in_resources(task, offer.demand)
     return pb.Assignment(
-        attempt=pb.Attempt(task_id=offer.attempt.task_id, number=offer.attempt.number),
+        attempt=attempt_to_wire(offer.attempt),
         task=task,
         transfer_token=offer.transfer_token,
         last_sequence=offer.last_sequence,

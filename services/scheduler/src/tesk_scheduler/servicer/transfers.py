@@ -13,10 +13,10 @@ from tesk_model.errors import (
 )
 from tesk_model.names import Attempt
 from tesk_model.task import OutputFileLog
+from tesk_runtime.rpc.event_wire import attempt_from_wire
 from tesk_runtime.rpc.interceptors import bearer_token
 from tesk_scheduler.domain.progress import Direction, Progress
 from tesk_scheduler.domain.tokens import is_transfer_token
-from tesk_scheduler.servicer.wire import attempt_from_wire
 from tesk_scheduler.usecases.transfers import Transfers, TransferVerdict
 
 
@@ -81,7 +81,7 @@ class TransferServicer(pb_grpc.TransferServiceServicer):
     def _admitted(
         self, message: assignment_service_pb2.Attempt, context: grpc.ServicerContext
     ) -> Attempt:
-        attempt = attempt_from_wire(message.task_id, message.number)
+        attempt = attempt_from_wire(message)
         token = bearer_token(dict(context.invocation_metadata()))
         if not token:
             raise UnauthenticatedError("the transfer token is missing")

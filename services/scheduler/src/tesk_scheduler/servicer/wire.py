@@ -8,11 +8,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from tesk.v1 import task_pb2 as pb
 from tesk.v1 import task_service_pb2 as service_pb
-from tesk_model.errors import InvalidRequestError, Violation
-from tesk_model.names import Attempt
 from tesk_model.quantities import gib_from_bytes
 from tesk_model.states import TaskState
-from tesk_model.task import Resources, TaskId, TaskView
+from tesk_model.task import Resources, TaskView
 from tesk_runtime.rpc.wire import state_to_wire
 from tesk_scheduler.domain.callers import Caller
 from tesk_scheduler.domain.quota import Demand
@@ -31,18 +29,6 @@ _MILLION = 1_000_000
 def caller_from_wire(message: service_pb.Caller) -> Caller:
     """Convert who asks."""
     return Caller(message.user, tuple(message.groups), message.admin)
-
-
-def attempt_from_wire(task_id: str, number: int) -> Attempt:
-    """Convert an attempt.
-
-    Raises:
-        InvalidRequestError: It cannot be one.
-    """
-    if not task_id or number < 1:
-        problem = "must name a task and count from 1"
-        raise InvalidRequestError([Violation("attempt", problem)])
-    return Attempt(TaskId(task_id), number)
 
 
 def document_of(task: pb.Task) -> Document:

@@ -3,15 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tesk_model.events import TaskEvent, Verdict
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
-from tesk_scheduler.domain.events import (
-    Effect,
-    Reporter,
-    TaskEvent,
-    Verdict,
-    apply_event,
-)
+from tesk_scheduler.domain.events import Effect, Reporter, apply_event
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.ports.surroundings import Clock
