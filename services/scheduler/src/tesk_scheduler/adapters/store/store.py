@@ -53,7 +53,7 @@ class SqlTaskStore:
 
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
-        self._writer = Writer(engines.writer)
+        self._writer = Writer(engines.writer, keep_connection=engines.exclusive)
 
     @classmethod
     def open(cls, url: str) -> "SqlTaskStore":

@@ -28,6 +28,10 @@ from tesk_scheduler.domain.records import ExecutorLogChange, NewTask, TaskRecord
 _C = TASK.c
 _QUEUED = schema.STATE_NUMBERS[TaskState.QUEUED]
 
+_NOTHING_KNOWN = dict.fromkeys(
+    f"new_{name}" for name in ("started", "ended", "exit_code", "stdout", "stderr")
+)
+
 
 class SqlTaskChanges:
     """See ``TaskChanges``."""
@@ -36,6 +40,7 @@ class SqlTaskChanges:
         self._connection = connection
         self._dialect = connection.dialect.name
         self._ledger = Ledger()
+        self._logs: dict[tuple[int, int], dict[str, Any]] = {}
 
     def task_ids_by_key(
         self, keys: Collection[tuple[str, str]]
@@ -130,17 +135,27 @@ class SqlTaskChanges:
         )
 
     def change_executor_log(self, seq: int, change: ExecutorLogChange) -> None:
-        """Insert or update one log, only what is known."""
-        values = {
-            "row": seq,
-            "new_position": change.index,
+        """Add to what is known of one log; ``flush`` writes it."""
+        log = self._logs.setdefault((seq, change.index), dict(_NOTHING_KNOWN))
+        news = {
             "new_started": micros_or_none(change.started_at),
             "new_ended": micros_or_none(change.ended_at),
             "new_exit_code": change.exit_code,
             "new_stdout": None if change.stdout is None else change.stdout.encode(),
             "new_stderr": None if change.stderr is None else change.stderr.encode(),
         }
-        self._connection.execute(statements.PUT_EXECUTOR_LOG[self._dialect], values)
+        log |= {name: value for name, value in news.items() if value is not None}
+
+    def flush(self) -> None:
+        """Write what was added up: executor logs."""
+        if self._logs:
+            rows = [
+                {"row": seq, "new_position": position, **values}
+                for (seq, position), values in self._logs.items()
+            ]
+            statement = statements.PUT_EXECUTOR_LOG[self._dialect]
+            self._connection.execute(statement, rows)
+            self._logs.clear()
 
     def merge_metadata(self, seq: int, entries: Mapping[str, str]) -> None:
         """Insert or update entries."""
@@ -176,6 +191,8 @@ class SqlTaskChanges:
 
     def forget_attempt(self, seq: int) -> None:
         """Delete what belongs to the attempt alone."""
+        for key in [key for key in self._logs if key[0] == seq]:
+            del self._logs[key]
         for table in (schema.EXECUTOR_LOG, schema.OUTPUT_FILE, schema.TASK_METADATA):
             self._connection.execute(delete(table).where(table.c.task_seq == seq))
 

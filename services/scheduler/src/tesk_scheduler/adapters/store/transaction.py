@@ -34,7 +34,8 @@ class SqlTransaction(SqlTaskChanges):
     """See ``Transaction``."""
 
     def flush(self) -> None:
-        """Write what was added up: the counters of usage."""
+        """Write what was added up: executor logs and the counters of usage."""
+        super().flush()
         rows = [
             {"kind": subject.kind.value, "name": subject.name, **change._asdict()}
             for subject, change in self._ledger.changes()

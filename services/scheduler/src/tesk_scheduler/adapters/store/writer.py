@@ -35,8 +35,17 @@ _Unit = tuple[Work, "Future[Any]"]
 class Writer:
     """Runs units of work in groups; see the module."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, keep_connection: bool) -> None:
+        """Start the thread.
+
+        Args:
+            engine: Where to write.
+            keep_connection: Use one as long as it works, which is cheaper than
+                the pool; for a database that is no other machine.
+        """
         self._engine = engine
+        self._keep = keep_connection
+        self._kept: Connection | None = None
         self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
@@ -69,23 +78,33 @@ class Writer:
                 group.append(self._units.get())
             self._commit([unit for unit in group if unit is not None])
             if None in group:
+                self._let_go()
                 return
 
     def _commit(self, units: list[_Unit]) -> None:
         if not units:
             return
         try:
-            with self._engine.connect() as connection:
-                results = self._run_group(connection, units)
+            if self._kept is None:
+                self._kept = self._engine.connect()
+            results = self._run_group(self._kept, units)
         except Exception as error:  # noqa: BLE001 - handed to every caller, and the thread must live on
             _LOG.warning("write failed", extra={"error": str(error)})
             failure = as_tesk_error(error)
             results = [(future, failure, None) for _, future in units]
+            self._let_go()
+        if not self._keep:
+            self._let_go()
         for future, failed, value in results:
             if failed is None:
                 future.set_result(value)
             else:
                 future.set_exception(failed)
+
+    def _let_go(self) -> None:
+        connection, self._kept = self._kept, None
+        if connection is not None:
+            connection.close()
 
     def _run_group(
         self, connection: Connection, units: list[_Unit]
