@@ -258,16 +258,6 @@ def test_no_more_than_there_is_room_for(rig: Rig) -> None:
     assert len(rig.launcher.launched) == 2
 
 
-def test_a_taskmaster_that_cannot_start_is_the_reason_shown(rig: Rig) -> None:
-    rig.launcher.refusal = "no such program"
-
-    (task_id,) = rig.create()
-
-    rig.eventually(lambda: "no such program" in rig.get(task_id).reason)
-    rig.launcher.refusal = ""
-    rig.launched()
-
-
 BAD_CALLS = {
     "a name of a taskmaster": pb.SyncRequest(taskmaster_id="A b"),
     "no name": pb.SyncRequest(),

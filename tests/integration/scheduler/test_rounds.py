@@ -1,0 +1,94 @@
+"""The leader's loop, round by round: time moves only when a test says so."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from fakes.scheduler_launcher import FakeLauncher
+from fakes.scheduler_surroundings import CountingNames, FrozenClock
+from scheduler_rig import QUOTA, TOKEN
+from scheduler_tasks import make_new_task
+from tesk_model.task import TaskId
+from tesk_scheduler.adapters.store.engines import sqlite_url
+from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.config import Settings
+from tesk_scheduler.main import Surroundings, build_scheduler
+from tesk_scheduler.usecases.leading import Leading
+from tesk_scheduler.usecases.wakeups import Chimes
+
+TASK = TaskId("t-1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """A scheduler that moves by rounds, with one task that waits."""
+
+    store: SqlTaskStore
+    launcher: FakeLauncher
+    clock: FrozenClock
+    leading: Leading
+
+    @property
+    def reason(self) -> str:
+        """Why the task does not run."""
+        return self.store.tasks([TASK], full=True)[TASK].reason
+
+    def run_until_due(self) -> None:
+        """Run a round, and let the time pass until the next is due."""
+        self.clock.advance(timedelta(seconds=self.leading.round()))
+
+
+@pytest.fixture
+def rounds(tmp_path: Path) -> Iterator[Round]:
+    """Prepare a scheduler; nothing runs by itself."""
+    store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
+    launcher, clock = FakeLauncher(), FrozenClock()
+    around = Surroundings(
+        store=store,
+        exclusive=True,
+        launcher=launcher,
+        clock=clock,
+        names=CountingNames(),
+        token=TOKEN,
+        chimes=Chimes(),
+    )
+    store.write(lambda tx: tx.add_tasks([make_new_task(TASK)]))
+    leading = build_scheduler(Settings(), QUOTA, around).leading
+    yield Round(store=store, launcher=launcher, clock=clock, leading=leading)
+    store.close()
+
+
+def test_a_taskmaster_that_cannot_start_is_the_reason_at_once(rounds: Round) -> None:
+    rounds.launcher.refusal = "no such program"
+
+    rounds.run_until_due()
+
+    assert rounds.reason == "no taskmaster can be started: no such program"
+
+
+def test_one_that_dies_at_its_start_is_the_reason(rounds: Round) -> None:
+    rounds.leading.round()
+    rounds.launcher.die(rounds.launcher.launched[0], 3)
+
+    rounds.run_until_due()
+
+    assert rounds.reason == "no taskmaster can be started: it ended with exit code 3"
+
+
+def test_a_start_is_tried_again_after_growing_pauses(rounds: Round) -> None:
+    rounds.launcher.refusal = "no such program"
+    began = rounds.clock.monotonic()
+    tries = []
+    for _ in range(7):
+        rounds.run_until_due()
+        tries.append(rounds.clock.monotonic() - began)
+
+    rounds.launcher.refusal = ""
+    rounds.run_until_due()
+
+    assert tries == [1, 3, 7, 15, 31, 61, 91]
+    assert len(rounds.launcher.launched) == 1
+    assert [record.id for record in rounds.store.assigned(rounds.launcher.launched[0])]
