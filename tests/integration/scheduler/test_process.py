@@ -3,8 +3,6 @@
 import os
 import resource
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,9 +12,10 @@ import grpc
 import pytest
 
 from fakes.scheduler_launcher import FakeLauncher
+from scheduler_process import Process, answers
 from scheduler_rig import ALICE, SECONDS, TOKEN, Rig
 from tesk.v1 import task_pb2, task_service_pb2, task_service_pb2_grpc
-from tesk_model.errors import NotFoundError, UnavailableError
+from tesk_model.errors import UnavailableError
 from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.status import invoke
 from tesk_scheduler.adapters.store.engines import sqlite_url
@@ -27,67 +26,6 @@ SIZES = [1, 9] * 50 + [100] * 5
 INITIALIZING = task_pb2.TASK_STATE_INITIALIZING
 COMPLETE = task_pb2.TASK_STATE_COMPLETE
 CANCELED = task_pb2.TASK_STATE_CANCELED
-# Stands in for the real one, so that these tests are about the scheduler alone.
-TASKMASTER = "from fakes.scheduler_taskmaster import main\nmain()\n"
-
-
-class Process:
-    """A scheduler of its own in a folder of its own; tasks named hang stay."""
-
-    def __init__(self, home: Path, *, idle: str = "0") -> None:
-        self._home = home
-        self.address = f"unix:{home}/s"
-        (home / "token").write_text(TOKEN, encoding="ascii")
-        stub = home / "stub" / "tesk_taskmaster"
-        stub.mkdir(parents=True)
-        (stub / "__init__.py").touch()
-        (stub / "__main__.py").write_text(TASKMASTER, encoding="ascii")
-        tests = Path(__file__).parents[2]
-        self._command = [sys.executable, "-m", "tesk_scheduler"]
-        self._environment = {
-            "TESK_HOME": str(home),
-            "TESK_SCHEDULER_LISTEN": self.address,
-            "TESK_GRPC_TOKEN_FILE": str(home / "token"),
-            "TESK_SCHEDULER_IDLE": idle,
-            "PYTHONPATH": f"{stub.parent}{os.pathsep}{tests}",
-            "TESK_LOG_LEVEL": "error",
-        }
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        assert self._process is not None
-        return self._process.pid
-
-    def start(self) -> None:
-        """Start it."""
-        self._process = self.again()
-
-    def end(self, by: signal.Signals) -> int:
-        """Send a signal and wait; return the exit code."""
-        assert self._process is not None
-        self._process.send_signal(by)
-        code = self._process.wait(20)
-        self._process = None
-        return code
-
-    def again(self) -> "subprocess.Popen[bytes]":
-        """Start another one in the same folder."""
-        return subprocess.Popen(self._command, env=self._environment)
-
-    def taskmasters(self) -> list[int]:
-        """List the process ids of its taskmasters."""
-        pids = []
-        for lock in (self._home / "taskmasters").glob("*.lock"):
-            with suppress(FileNotFoundError):  # it has just ended
-                pids += [int(word) for word in lock.read_text().split()]
-        return pids
-
-    @property
-    def running(self) -> bool:
-        """Tell whether there is one to end."""
-        return self._process is not None
 
 
 @pytest.fixture
@@ -133,17 +71,6 @@ def restart(process: Process, client: Rig) -> None:
     process.end(signal.SIGKILL)
     process.start()
     client.eventually(lambda: answers(client))
-
-
-def answers(client: Rig) -> bool:
-    """Tell whether the scheduler can be asked."""
-    try:
-        client.get("nothing")
-    except UnavailableError:
-        return False
-    except NotFoundError:
-        return True
-    return False
 
 
 def test_what_was_acknowledged_survives_a_kill(process: Process, client: Rig) -> None:

@@ -50,7 +50,8 @@ class LocalLauncher:
         self._ends: dict[str, int] = {}
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.glob(f"*{_SUFFIX}")):
-            self._adopt(path)
+            if not self._adopt(path):
+                path.unlink(missing_ok=True)
 
     def launch(self, taskmaster_id: str) -> None:
         """Start a process in a session of its own."""
@@ -70,7 +71,12 @@ class LocalLauncher:
         self._watch(taskmaster_id, lambda: self._reap(taskmaster_id, process))
 
     def living(self) -> Collection[str]:
-        """List children and adopted ones."""
+        """List children and adopted ones, also those of another scheduler here."""
+        with self._lock:
+            known = set(self._living)
+        for path in self._folder.glob(f"*{_SUFFIX}"):
+            if path.name.removesuffix(_SUFFIX) not in known:
+                self._adopt(path)
         with self._lock:
             return set(self._living)
 
@@ -105,14 +111,21 @@ class LocalLauncher:
     def _path(self, taskmaster_id: str) -> Path:
         return self._folder / f"{taskmaster_id}{_SUFFIX}"
 
-    def _adopt(self, path: Path) -> None:
-        file = path.open("rb")
+    def _adopt(self, path: Path) -> bool:
+        """Watch a taskmaster that holds its lock; return False if nobody does."""
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:  # it has just ended
+            return False
         if _is_free(file.fileno()):
             file.close()
-            path.unlink(missing_ok=True)
-            return
+            return False
         taskmaster_id = path.name.removesuffix(_SUFFIX)
-        self._living[taskmaster_id] = None
+        with self._lock:
+            if taskmaster_id in self._living:
+                file.close()
+                return True
+            self._living[taskmaster_id] = None
 
         def wait() -> None:
             with file:
@@ -120,6 +133,7 @@ class LocalLauncher:
             self._forget(taskmaster_id)
 
         self._watch(taskmaster_id, wait)
+        return True
 
     def _watch(self, taskmaster_id: str, wait: Callable[[], None]) -> None:
         def watch() -> None:

@@ -1,0 +1,109 @@
+"""Two schedulers on one PostgreSQL: one leads, both answer, one may die."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+from testcontainers.community.postgres import PostgresContainer
+
+from fakes.scheduler_launcher import FakeLauncher
+from scheduler_process import Process
+from scheduler_rig import TOKEN, Rig
+from tesk.v1 import task_pb2, task_service_pb2_grpc
+from tesk_model.task import TaskId
+from tesk_runtime.rpc.channel import open_channel
+from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.usecases.wakeups import Chimes
+
+pytestmark = pytest.mark.engine
+
+COMPLETE = task_pb2.TASK_STATE_COMPLETE
+# Those that stay leave room for others on any machine.
+SMALL = task_pb2.Resources(cpu_cores=0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A scheduler and a client of it."""
+
+    process: Process
+    client: Rig
+
+
+@contextmanager
+def replica(
+    home: Path, socket: str, store: SqlTaskStore, url: str
+) -> Iterator[Replica]:
+    """Run one scheduler of several in a folder."""
+    process = Process(home, socket=socket, idle="600", lease="2", database=url)
+    process.start()
+    try:
+        with open_channel(
+            process.address, token=TOKEN, retried=["tesk.v1.TaskService"]
+        ) as channel:
+            grpc.channel_ready_future(channel).result(30)
+            client = Rig(
+                address=process.address,
+                store=store,
+                launcher=FakeLauncher(),
+                chimes=Chimes(),
+                channel=channel,
+                tasks=task_service_pb2_grpc.TaskServiceStub(channel),
+            )
+            yield Replica(process, client)
+    finally:
+        if process.running:
+            process.end(signal.SIGKILL)
+        for pid in process.taskmasters():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_when_the_leader_is_killed_the_other_goes_on(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        container = stack.enter_context(
+            PostgresContainer("postgres:15", driver="psycopg")
+        )
+        url = container.get_connection_url()
+        store = SqlTaskStore.open(url)
+        stack.callback(store.close)
+        leader = stack.enter_context(replica(tmp_path, "a", store, url))
+        other = stack.enter_context(replica(tmp_path, "b", store, url))
+
+        before = leader.client.create(10) + other.client.create(10)
+        leader.client.eventually(lambda: all_are_complete(other.client, before))
+        hanging = other.client.create(2, name="hang", resources=SMALL)
+        other.client.eventually(
+            lambda: all(is_assigned(store, each) for each in hanging)
+        )
+        leader.process.end(signal.SIGKILL)
+        after = other.client.create(10)
+        other.client.eventually(lambda: all_are_complete(other.client, after))
+
+        attempts = {store_attempt(store, each) for each in before + after + hanging}
+        assert attempts == {1}
+        usage = store.usage_of_all()
+        assert {used.running for used in usage.values()} == {len(hanging)}
+
+
+def all_are_complete(client: Rig, ids: list[str]) -> bool:
+    """Tell whether tasks have ended well."""
+    return all(client.get(task_id).state == COMPLETE for task_id in ids)
+
+
+def is_assigned(store: SqlTaskStore, task_id: str) -> bool:
+    """Tell whether some taskmaster has a task."""
+    record = store.record(TaskId(task_id))
+    return record is not None and record.taskmaster is not None
+
+
+def store_attempt(store: SqlTaskStore, task_id: str) -> int:
+    """Return the number of the latest attempt."""
+    record = store.record(TaskId(task_id))
+    assert record is not None
+    return record.attempt
