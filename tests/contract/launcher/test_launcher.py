@@ -134,6 +134,19 @@ def test_a_successor_adopts_and_can_end_what_lives(
     assert set(successor.living()) == set()
 
 
+@pytest.fixture
+def early(tmp_path: Path) -> LocalLauncher:
+    """Return a launcher that was there first."""
+    return local(tmp_path, threading.Event())
+
+
+def test_what_another_scheduler_starts_later_is_seen(
+    early: LocalLauncher, orphan: "subprocess.Popen[bytes]"
+) -> None:
+    assert set(early.living()) == {"tm-1"}
+    assert orphan.poll() is None
+
+
 def test_the_death_of_an_adopted_one_is_noticed(
     tmp_path: Path, orphan: "subprocess.Popen[bytes]"
 ) -> None:
