@@ -25,7 +25,8 @@ class SchedulerSettings(
         Meta(
             description="SQLAlchemy url of the database, e.g. "
             "`postgresql+psycopg://user:password@host/tesk`. Empty: SQLite in "
-            "`TESK_HOME`."
+            "`TESK_HOME`. Schedulers that share a database and start taskmasters "
+            "as processes must share `TESK_HOME`, too."
         ),
     ] = ""
     lease: Annotated[
