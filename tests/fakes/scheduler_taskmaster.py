@@ -7,6 +7,7 @@ the protocol: lock file, Sync, Report, release. Tasks named ``hang`` stay.
 import fcntl
 import os
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -107,6 +108,9 @@ class FakeTaskmaster:
         return list(answer.verdicts)
 
 
+_PATIENCE = 20.0  # seconds without a scheduler
+
+
 def _key(attempt: pb.Attempt) -> tuple[str, int]:
     return attempt.task_id, attempt.number
 
@@ -126,11 +130,13 @@ def main() -> None:
         retried=["tesk.v1.AssignmentService"],
     )
     taskmaster = FakeTaskmaster(pb_grpc.AssignmentServiceStub(channel), name, slots=20)
-    while True:
+    heard = time.monotonic()
+    while time.monotonic() < heard + _PATIENCE:
         try:
             answer = taskmaster.sync()
         except UnavailableError:
             continue
+        heard = time.monotonic()
         if answer.exit:
             sys.exit(0)
         taskmaster.work(answer)
