@@ -280,6 +280,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
         [
             "inputs[1].path: must be an absolute path",
             "executors: must have at least one item",
+            "inputs[1].url: is required, unless content is given",
             "inputs[2].path: is also the path of inputs[0]",
         ],
     ),
@@ -335,6 +336,22 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
     "an unsupported parameter, strictly": (
         resources(backend_parameters={"foo": "a"}, backend_parameters_strict=True),
         ["resources.backend_parameters.foo: is not supported here (supported: VmSize)"],
+    ),
+    "what is wrong beside a wrong path": (
+        make_task_json(
+            inputs=[{"path": "a"}, {"path": "b", "url": "s3://k/x"}],
+            outputs=[{"path": "c", "url": "nowhere"}],
+        ),
+        [
+            "inputs[0].path: must be an absolute path",
+            "inputs[1].path: must be an absolute path",
+            "outputs[0].path: must be an absolute path",
+            "inputs[0].url: is required, unless content is given",
+            (
+                "outputs[0].url: is neither a url nor an absolute path; give an absolute"
+                " path or a url such as s3://bucket/key or file:///path"
+            ),
+        ],
     ),
     "an empty body": (b"", ["the body is empty; send a task"]),
     "a key twice": (

@@ -1,8 +1,9 @@
 """The JSON body of a task, as pydantic checks it.
 
 The models check what one value can tell; what values mean beside each other,
-``task_parsing`` asks of ``domain.rules``. Strict: a number in quotes is no number. ``null`` is the same as absent,
-also in maps, because clients send each unset field so.
+``task_parsing`` asks of ``domain.rules``. Strict: a number in quotes is no
+number. ``null`` is the same as absent, also in maps, because clients send each
+unset field so.
 """
 
 from collections.abc import Callable

@@ -59,7 +59,11 @@ class TaskParser:
             )
         except ValidationError as error:
             # Rules between the parts that are valid by themselves still speak.
-            found = [*violations(error), *self._problems(*_valid_parts(document))]
+            found = [
+                *violations(error),
+                *_beside_wrong_paths(document),
+                *self._problems(*_valid_parts(document)),
+            ]
             raise InvalidRequestError(shortened(found)) from error
         task = model.to_domain()
         if problems := list(self._problems(_parts(task), task.resources)):
@@ -144,6 +148,25 @@ def _valid_parts(document: Any) -> tuple[Parts, Resources | None]:
         ],
     )
     return parts, resources.to_domain() if resources else None
+
+
+def _beside_wrong_paths(document: Any) -> Iterator[Violation]:
+    """Yield what else is wrong with inputs and outputs whose path is wrong."""
+    if not isinstance(document, dict):
+        return
+    for index, entry in _with_a_path(InputBody, document.get("inputs")):
+        yield from _below(f"inputs[{index}]", input_problems(entry.to_domain()))
+    for index, output in _with_a_path(OutputBody, document.get("outputs")):
+        yield from _below(f"outputs[{index}]", output_problems(output.to_domain()))
+
+
+def _with_a_path(model: type[BodyT], documents: Any) -> Iterator[tuple[int, BodyT]]:
+    """Yield the items of which the path alone is wrong, with one that is right."""
+    for index, document in enumerate(_listed(documents)):
+        if isinstance(document, dict) and _valid(model, document) is None:
+            mended = _valid(model, {**document, "path": "/path"})
+            if mended is not None:
+                yield index, mended
 
 
 def _valid_items(model: type[BodyT], documents: Any) -> Iterator[tuple[int, BodyT]]:
