@@ -206,8 +206,8 @@ def is_alive(pid: int) -> bool:
 
 
 def test_workers_end_with_a_parent_that_is_killed(api: ApiProcess) -> None:
+    wait_for(lambda: len(children(api.process.pid)) == 2)
     workers = children(api.process.pid)
-    assert len(workers) == 2
 
     api.process.kill()
 
@@ -215,6 +215,7 @@ def test_workers_end_with_a_parent_that_is_killed(api: ApiProcess) -> None:
 
 
 def test_a_worker_that_is_killed_is_replaced(api: ApiProcess) -> None:
+    wait_for(lambda: len(children(api.process.pid)) == 2)
     old = children(api.process.pid)
     os.kill(old[0], signal.SIGKILL)
 
