@@ -1,6 +1,5 @@
 """A whole scheduler in this process, and those who call it."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -21,6 +20,7 @@ from tesk_runtime.rpc.status import error_from_status, invoke
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.quota import Limit, Quota
 from tesk_scheduler.usecases.wakeups import Chimes
+from waiting import eventually
 
 TOKEN = "internal"
 SECONDS = timedelta(seconds=10)
@@ -97,9 +97,7 @@ class Rig:
 
     def eventually(self, check: Callable[[], bool]) -> None:
         """Ask again until ``check`` holds."""
-        deadline = time.monotonic() + 30
-        while not check():
-            assert time.monotonic() < deadline, "it never came to be"
+        eventually(check)
 
 
 def create_request(

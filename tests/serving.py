@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stack import eventually, find_processes, free_port
+from stack import find_processes, free_port
+from waiting import eventually
 
 TESK = (sys.executable, "-m", "tesk_cli")
 

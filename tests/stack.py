@@ -12,37 +12,15 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
+from waiting import eventually
+
 FINAL = frozenset({"COMPLETE", "EXECUTOR_ERROR", "SYSTEM_ERROR", "CANCELED"})
-
-T = TypeVar("T")
-
-
-def eventually(
-    look: Callable[[], T | None], *, within: float = 30, what: str = "it"
-) -> T:
-    """Return the first true answer of ``look``; fail after ``within`` seconds.
-
-    What other processes do cannot be waited for by an event of ours; this is
-    the one place that looks again and again.
-    """
-    deadline = time.monotonic() + within
-    pause = threading.Event()
-    while True:
-        answer = look()
-        if answer:
-            return answer
-        if time.monotonic() > deadline:
-            message = f"{what} did not happen within {within} s"
-            raise AssertionError(message)
-        pause.wait(0.01)
 
 
 def free_port() -> int:

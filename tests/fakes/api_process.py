@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from fakes.api_scheduler import MemoryScheduler
 from tesk.v1 import task_service_pb2_grpc as rpc_grpc
 from tesk_runtime.rpc.interceptors import ErrorInterceptor, InternalTokenInterceptor
 from tesk_runtime.rpc.server import RpcServer
+from waiting import eventually
 
 TOKEN = "internal"
 _START = 30.0
@@ -126,14 +126,12 @@ def start_api(
 
 
 def _wait_until_up(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    deadline = time.monotonic() + _START
-    while time.monotonic() < deadline:
+    def is_up() -> bool:
+        assert process.poll() is None, f"the api did not start: {log.read_text()}"
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
-            if process.poll() is not None:
-                break
-            time.sleep(0.02)
-        else:
-            return
-    raise AssertionError(f"the api did not start: {log.read_text()}")
+            return False
+        return True
+
+    eventually(is_up, within=_START, what="the start of the api")

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from gate import Gate
 from scenarios.scenario import logs, shell
-from stack import FINAL, Stack, eventually, find_processes
+from stack import FINAL, Stack, find_processes
+from waiting import eventually
 
 
 def nothing_left(stack: Stack) -> bool:

@@ -10,7 +10,8 @@ import pytest
 
 from gate import Gate
 from scenarios.scenario import Task, codes, shell, system_logs
-from stack import Stack, eventually, running_stack
+from stack import Stack, running_stack
+from waiting import eventually
 
 # Counts its runs in the volume, waits for the test, shows the count.
 COUNT_AND_WAIT = (

@@ -7,7 +7,8 @@ import pytest
 
 from scenarios import executors, files
 from scenarios.scenario import Scenario
-from stack import Stack, eventually
+from stack import Stack
+from waiting import eventually
 
 SCENARIOS: dict[str, Scenario] = {**executors.SCENARIOS, **files.SCENARIOS}
 

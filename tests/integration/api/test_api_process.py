@@ -18,6 +18,7 @@ import pytest
 from builders import make_task_json
 from fakes.api_process import ApiProcess, free_port, run_api, serve_scheduler, start_api
 from fakes.api_scheduler import MemoryScheduler
+from waiting import eventually
 
 BODY = json.dumps(make_task_json()).encode()
 
@@ -41,15 +42,6 @@ def api(
         run_api(tmp_path, address, TESK_API_WORKERS="2") as process,
     ):
         yield process
-
-
-def wait_for(condition: object, seconds: float = 10) -> None:
-    """Wait until ``condition()`` holds."""
-    assert callable(condition)
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.01)
 
 
 def raw(api: ApiProcess, head: str, chunks: list[bytes]) -> bytes:
@@ -142,7 +134,7 @@ def test_sigterm_lets_running_requests_end(
     scheduler.gate.clear()
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(api.request, "POST", "/v1/tasks", BODY)
-        wait_for(lambda: scheduler.batches)
+        eventually(lambda: scheduler.batches)
         api.process.send_signal(signal.SIGTERM)
         opened = threading.Timer(0.3, scheduler.gate.set)
         opened.start()
@@ -174,11 +166,11 @@ def test_a_scheduler_that_comes_back_is_found_again(
         assert api.request("GET", "/readyz")[0] == 503
         assert api.request("GET", "/healthz")[0] == 200
         with serve_scheduler(scheduler, address):
-            wait_for(lambda: api.request("GET", "/readyz")[0] == 200)
+            eventually(lambda: api.request("GET", "/readyz")[0] == 200)
             assert api.request("POST", "/v1/tasks", BODY)[0] == 200
         assert api.request("POST", "/v1/tasks", BODY)[0] == 503
         with serve_scheduler(scheduler, address):
-            wait_for(lambda: api.request("POST", "/v1/tasks", BODY)[0] == 200)
+            eventually(lambda: api.request("POST", "/v1/tasks", BODY)[0] == 200)
 
 
 def test_all_workers_count_into_the_same_metrics(api: ApiProcess) -> None:
@@ -206,21 +198,21 @@ def is_alive(pid: int) -> bool:
 
 
 def test_workers_end_with_a_parent_that_is_killed(api: ApiProcess) -> None:
-    wait_for(lambda: len(children(api.process.pid)) == 2)
+    eventually(lambda: len(children(api.process.pid)) == 2)
     workers = children(api.process.pid)
 
     api.process.kill()
 
-    wait_for(lambda: not any(is_alive(worker) for worker in workers))
+    eventually(lambda: not any(is_alive(worker) for worker in workers))
 
 
 def test_a_worker_that_is_killed_is_replaced(api: ApiProcess) -> None:
-    wait_for(lambda: len(children(api.process.pid)) == 2)
+    eventually(lambda: len(children(api.process.pid)) == 2)
     old = children(api.process.pid)
     os.kill(old[0], signal.SIGKILL)
 
-    wait_for(lambda: set(children(api.process.pid)) - set(old))
-    wait_for(lambda: answers(api))
+    eventually(lambda: set(children(api.process.pid)) - set(old))
+    eventually(lambda: answers(api))
 
 
 def answers(api: ApiProcess) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from builders import make_task_json
 from serving import TESK, Serving, end_leftovers, serving
-from stack import eventually
+from waiting import eventually
 
 HELLO = json.dumps(make_task_json())
 LONG = json.dumps(

@@ -16,12 +16,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stack import eventually, free_port
+from stack import free_port
 from tesk_cli.domain.restarts import RestartPolicy
 from tesk_cli.serve.errors import HomeInUseError, ServeError
 from tesk_cli.serve.home import RunningServer, StateHome
 from tesk_cli.serve.plan import ServerPlan
 from tesk_cli.serve.supervisor import Supervisor
+from waiting import eventually
 
 # Both write their pid when they start and their name when they are asked to end.
 SERVICE = """
