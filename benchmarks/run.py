@@ -97,26 +97,34 @@ QUERIES = {
 }
 
 
+VIEWS = ("MINIMAL", "BASIC", "FULL")
+
+
+def reads(task_id: str) -> dict[str, Request]:
+    """Return the requests that are measured at each number of tasks."""
+    single = {
+        f"one task, {view}": Request("GET", f"{BASE}/{task_id}?view={view}")
+        for view in VIEWS
+    }
+    return single | {name: listing(query) for name, query in QUERIES.items()}
+
+
 def lists(stack: Stack, *, quick: bool) -> Iterator[Row]:
-    """Lists by view and filter at growing numbers of tasks."""
+    """Single tasks and lists by view and filter at growing numbers of tasks."""
     sizes = (1_000, 10_000) if quick else (1_000, 10_000, 100_000)
-    cells: dict[str, list[str]] = {name: [] for name in (*QUERIES, "walk of all pages")}
+    cells: dict[str, list[str]] = {}
     filled = 0
     for size in sizes:
         ids = fill(stack, size - filled, filled)
         filled = size
         for task_id in ids[: min(300, size // 10)]:
             stack.cancel(task_id)
-        for name, query in QUERIES.items():
-            run_load(stack.port, listing(query), connections=1, requests=3)
-            load = run_load(
-                stack.port,
-                listing(query),
-                connections=1,
-                requests=20,
-            )
-            cells[name].append(f"{load.percentile(50):.1f}")
-        cells["walk of all pages"].append(f"{walk(stack) * 1000:,.0f}")
+        for name, request in reads(ids[0]).items():
+            run_load(stack.port, request, connections=1, requests=3)
+            load = run_load(stack.port, request, connections=1, requests=20)
+            cells.setdefault(name, []).append(f"{load.percentile(50):.1f}")
+        walked = f"{walk(stack) * 1000:,.0f}"
+        cells.setdefault("walk of all pages", []).append(walked)
     for name, values in cells.items():
         yield (name, *values, *("-" for _ in range(3 - len(values))))
 
@@ -162,8 +170,12 @@ def main() -> None:
         memory_rows.append(memory(stack, "after the requests"))
     with measured_server() as stack:
         block(stack)
-        header = ("GET /tasks, ms (p50)", "1,000 tasks", "10,000", "100,000")
-        tables.append(table("Lists", header, lists(stack, quick=options.quick)))
+        header = ("GET, ms (p50)", "1,000 tasks", "10,000", "100,000")
+        tables.append(
+            table(
+                "Reads, by number of tasks", header, lists(stack, quick=options.quick)
+            )
+        )
         memory_rows.append(memory(stack, "after the lists"))
     header = ("memory, MiB (PSS)", "api", "scheduler", "taskmasters")
     tables.append(table("Memory", header, iter(memory_rows)))
