@@ -2,7 +2,6 @@ import pytest
 
 from tesk_model.quantities import GIB, ByteCount
 from tesk_scheduler.domain.limits import (
-    queue_problem,
     queue_problems,
     submission_problems,
 )
@@ -180,7 +179,7 @@ def test_a_full_queue_is_told(
         everybody=Limit(queued=20),
     )
 
-    assert queue_problem(subjects, usage, quota) == want
+    assert queue_problems([subjects], usage, quota) == [want]
 
 
 def test_tasks_of_a_batch_count_for_those_after_them() -> None:

@@ -1,7 +1,5 @@
 """A gRPC server with health service, limits and a graceful end."""
 
-import logging
-import threading
 from collections.abc import Callable, Sequence
 from concurrent import futures
 from datetime import timedelta
@@ -88,9 +86,3 @@ class RpcServer:
         """Refuse new calls, give running ones ``grace`` to end, then stop."""
         self._health.enter_graceful_shutdown()
         self._server.stop(grace.total_seconds()).wait()
-
-    def serve_until(self, stop: threading.Event, grace: timedelta) -> None:
-        """Serve until ``stop`` is set, then drain."""
-        stop.wait()
-        logging.getLogger(__name__).info("draining")
-        self.stop(grace)

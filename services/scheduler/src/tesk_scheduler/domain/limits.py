@@ -158,13 +158,6 @@ def _too_large(amount: Amount, *, value: float, most: float, whose: str) -> Viol
     return Violation(path, f"{asked} exceeds the {allowed} GiB of {noun} {whose}")
 
 
-def queue_problem(
-    subjects: Sequence[Subject], usage: Mapping[Subject, Usage], quota: Quota
-) -> str | None:
-    """Say why one more task may not be queued now; None if it may."""
-    return queue_problems([subjects], usage, quota)[0]
-
-
 def queue_problems(
     batch: Sequence[Sequence[Subject]], usage: Mapping[Subject, Usage], quota: Quota
 ) -> list[str | None]:

@@ -57,7 +57,7 @@ class Plan:
         has_outputs: A filer takes outputs last, also if an executor failed.
         directories: Made in the volume before the first step, each writable by
             any uid; normalized paths, parents first. Empty if the task shares
-            nothing between steps: then there is no volume.
+            nothing between steps.
         cpu_cores: For each executor; also the limit where one is enforced.
         ram: Bytes, likewise.
         disk: Bytes of the volume.
@@ -71,13 +71,3 @@ class Plan:
     cpu_cores: float
     ram: ByteCount
     disk: ByteCount
-
-    @property
-    def has_volume(self) -> bool:
-        """Tell whether steps share files."""
-        return (
-            bool(self.directories)
-            or self.has_inputs
-            or self.has_outputs
-            or any(step.mounts or step.collect for step in self.executors)
-        )
