@@ -3,7 +3,7 @@
 # services, from the environment or as `make serve PORT=9000`.
 
 BIN = .venv/bin
-PACKAGES = libs/tesk-model libs/tesk-runtime services/api services/scheduler \
+PACKAGES = libs/tesk-model libs/tesk-runtime libs/tesk-kubernetes services/api services/scheduler \
   services/taskmaster services/filer cli
 CODE = libs services cli tests scripts benchmarks
 LOCKS = uv.lock pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES) libs/tesk-protos) \

@@ -16,7 +16,7 @@ unimported='DEP002=tesk-scheduler|tesk-filer|tesk-taskmaster|pyyaml|psycopg'
 
 mkdir -p build
 code=0
-for package in libs/tesk-model libs/tesk-runtime services/api services/scheduler \
+for package in libs/tesk-model libs/tesk-runtime libs/tesk-kubernetes services/api services/scheduler \
   services/taskmaster services/filer cli; do
   own=$(basename "$(ls -d "$package"/src/tesk_*)")
   (cd "$package" && "$deptry" --no-ansi --known-first-party "$own" \

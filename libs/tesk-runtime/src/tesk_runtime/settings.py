@@ -21,7 +21,10 @@ from msgspec import inspect, yaml  # loads PyYAML when it first decodes
 
 # All sections of all services; anything else in the file is a typing error.
 SECTIONS = frozenset(
-    {"log", "grpc", "local", "api", "scheduler", "quota", "taskmaster", "filer"}
+    {
+        *("log", "grpc", "local", "kubernetes"),
+        *("api", "scheduler", "quota", "taskmaster", "filer"),
+    }
 )
 
 CONFIG_VARIABLE = "TESK_CONFIG"

@@ -1,0 +1,1 @@
+"""How TESK talks to Kubernetes."""

@@ -1,0 +1,161 @@
+"""The Kubernetes API as TESK uses it: raw JSON objects, few verbs, our errors.
+
+A port: ``tesk_kubernetes.client`` is the real one, and tests have a fake that
+passes the same contract suite. Objects are the dictionaries of the API's JSON,
+not models: decoding a pod into a model costs ten times as much.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind of object, e.g. ``batch/v1``, ``jobs``, ``Job``."""
+
+    api_version: str
+    plural: str
+    kind: str
+
+
+PODS = Resource("v1", "pods", "Pod")
+SECRETS = Resource("v1", "secrets", "Secret")
+CONFIG_MAPS = Resource("v1", "configmaps", "ConfigMap")
+VOLUME_CLAIMS = Resource("v1", "persistentvolumeclaims", "PersistentVolumeClaim")
+EVENTS = Resource("v1", "events", "Event")
+JOBS = Resource("batch/v1", "jobs", "Job")
+
+
+class KubernetesError(Exception):
+    """A call was not carried out; the message is the API server's, for people."""
+
+
+class AlreadyExistsError(KubernetesError):
+    """An object of this name is there (409 AlreadyExists)."""
+
+
+class QuotaExceededError(KubernetesError):
+    """A ResourceQuota has no room now (403 "exceeded quota"); it may later."""
+
+
+class RefusedError(KubernetesError):
+    """The API server refuses, and will again: 400, 401, 403, 422, a webhook's no."""
+
+
+class ExpiredError(KubernetesError):
+    """The resource version is too old to watch from (410): list again."""
+
+
+class ApiUnavailableError(KubernetesError):
+    """No answer, or one that may pass (429, 5xx, a cut connection).
+
+    The call may have been carried out: look before repeating it.
+    """
+
+
+class EventType(StrEnum):
+    """What a watch tells."""
+
+    ADDED = "ADDED"
+    MODIFIED = "MODIFIED"
+    DELETED = "DELETED"
+    BOOKMARK = "BOOKMARK"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """One change; of a BOOKMARK only the object's resourceVersion counts."""
+
+    type: EventType
+    object: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Objects, complete over all pages, and the version to watch from."""
+
+    items: Sequence[JsonObject]
+    resource_version: str
+
+
+class Propagation(StrEnum):
+    """What happens to what an object owns when it is deleted."""
+
+    BACKGROUND = "Background"
+    FOREGROUND = "Foreground"
+    ORPHAN = "Orphan"
+
+
+class KubernetesApi(Protocol):
+    """Calls on one cluster. Thread-safe.
+
+    Every call may raise ApiUnavailableError and RefusedError. Short outages
+    (connection refused, 429, 5xx) are tried again inside for some seconds, so
+    a caller that may not wait says how long ``patience`` is at construction.
+    """
+
+    def create(
+        self, resource: Resource, namespace: str, body: Mapping[str, Any]
+    ) -> JsonObject:
+        """Create an object and return it as stored.
+
+        Raises:
+            AlreadyExistsError, QuotaExceededError: See there. After an answer
+                that got lost the repeated call says AlreadyExistsError.
+        """
+
+    def get(self, resource: Resource, namespace: str, name: str) -> JsonObject | None:
+        """Return an object; None if there is none."""
+
+    def list(
+        self, resource: Resource, namespace: str, *, labels: str = "", fields: str = ""
+    ) -> Listing:
+        """Return all objects that match the selectors (Kubernetes' syntax)."""
+
+    def watch(
+        self, resource: Resource, namespace: str, *, labels: str, since: str
+    ) -> Iterator[WatchEvent]:
+        """Yield changes after ``since`` until the server ends the stream.
+
+        Raises while iterating:
+            ExpiredError: List again.
+            ApiUnavailableError: Cut, or silent for longer than bookmarks take.
+        """
+
+    def delete(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        *,
+        uid: str = "",
+        grace: timedelta | None = None,
+        propagation: Propagation = Propagation.BACKGROUND,
+    ) -> bool:
+        """Ask for deletion; False if there is none, or one with another uid.
+
+        Args:
+            resource: Of what kind.
+            namespace: Where.
+            name: Which.
+            uid: Only if it is this very object; "": whatever has the name.
+            grace: For pods: seconds between SIGTERM and SIGKILL; None: as the
+                pod says; 0: remove the object without waiting for its node.
+            propagation: What happens to what it owns.
+        """
+
+    def logs(
+        self, namespace: str, pod: str, *, container: str, follow: bool, tail_lines: int
+    ) -> AbstractContextManager[Iterator[bytes]]:
+        """Open the log of a container as chunks of bytes; closing ends it.
+
+        Raises:
+            ApiUnavailableError: Also while iterating.
+            RefusedError: There is no log (no such pod, not started).
+        """

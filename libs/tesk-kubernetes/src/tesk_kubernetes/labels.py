@@ -1,0 +1,48 @@
+"""Labels by which TESK finds what it made.
+
+The prefix ``tesk/`` marks what is TESK's own; ``app.kubernetes.io/…`` are the
+recommended labels that every tool shows.
+
+Source:
+    Kubernetes, "Recommended Labels".
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tesk_model.names import Attempt
+from tesk_model.task import TaskId
+
+INSTANCE = "app.kubernetes.io/instance"
+COMPONENT = "app.kubernetes.io/component"
+TASKMASTER = "tesk/taskmaster"
+TASK = "tesk/task"
+ATTEMPT = "tesk/attempt"
+STEP = "tesk/step"
+
+
+def common_labels(instance: str, component: str) -> dict[str, str]:
+    """Return the labels of everything TESK makes at run time."""
+    return {
+        "app.kubernetes.io/name": "tesk",
+        INSTANCE: instance,
+        COMPONENT: component,
+        "app.kubernetes.io/managed-by": "tesk",
+    }
+
+
+def attempt_labels(attempt: Attempt) -> dict[str, str]:
+    """Return the labels of what belongs to an attempt."""
+    return {TASK: attempt.task_id, ATTEMPT: str(attempt.number)}
+
+
+def attempt_of(labelled: Mapping[str, Any]) -> Attempt | None:
+    """Return the attempt that an object belongs to, or None."""
+    labels = labelled["metadata"].get("labels") or {}
+    task, number = labels.get(TASK), labels.get(ATTEMPT, "")
+    return Attempt(TaskId(task), int(number)) if task and number.isdigit() else None
+
+
+def selector(labels: Mapping[str, str]) -> str:
+    """Return a label selector that wants all of ``labels``."""
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))

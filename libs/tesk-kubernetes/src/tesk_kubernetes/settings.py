@@ -1,0 +1,151 @@
+"""Settings of TESK in a cluster, read by the scheduler and the taskmasters."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+
+class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nodes of one sort: where to look for them, and which taints to tolerate."""
+
+    node_selector: dict[str, str] = {}
+    tolerations: tuple[dict[str, Any], ...] = ()
+
+
+class Gpu(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How GPUs are asked for.
+
+    Attributes:
+        resource: Name of the extended resource.
+        type_label: Node label with the model of the GPU.
+        types: Allowed values of ``gpu_type``, each with its label value.
+        most: Largest number that one executor may ask for; 0: none.
+        tolerations: Of executors that ask for one.
+    """
+
+    resource: str = "nvidia.com/gpu"
+    type_label: str = "nvidia.com/gpu.product"
+    types: dict[str, str] = {}
+    most: int = 0
+    tolerations: tuple[dict[str, Any], ...] = ()
+
+
+class KubernetesSettings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """TESK in a cluster. Durations are seconds."""
+
+    namespaces: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Namespaces in which taskmasters, volumes and Jobs are made. "
+            "Empty: the one that the process runs in."
+        ),
+    ] = ()
+    instance: Annotated[
+        str,
+        Meta(description="Value of the label that tells this TESK from others."),
+    ] = "tesk"
+    owner: Annotated[
+        str,
+        Meta(
+            description="ConfigMap, in each of the namespaces, that owns what is made "
+            "at run time, so that it goes when TESK is uninstalled. Empty: nothing "
+            "owns it."
+        ),
+    ] = ""
+    owner_uids: Annotated[
+        dict[str, str],
+        Meta(
+            description="Uid of that ConfigMap by namespace; given by the scheduler "
+            "to the taskmasters."
+        ),
+    ] = {}
+    templates: Annotated[
+        str,
+        Meta(
+            description="Folder with `taskmaster-pod.yaml`, `executor-pod.yaml` and "
+            "`filer-pod.yaml`: pod templates that TESK completes."
+        ),
+    ] = "/etc/tesk"
+    launcher_file: Annotated[
+        str,
+        Meta(description="Binary of the launcher, in the scheduler's image."),
+    ] = "/usr/local/libexec/tesk/launcher"
+    launcher: Annotated[
+        str,
+        Meta(
+            description="ConfigMap with the launcher, in each of the namespaces; given "
+            "by the scheduler to the taskmasters."
+        ),
+    ] = ""
+    storage_class: Annotated[
+        str,
+        Meta(description="StorageClass of task volumes. Empty: the cluster's default."),
+    ] = ""
+    access_mode: Annotated[
+        str, Meta(description="Access mode of task volumes.", pattern="^ReadWrite")
+    ] = "ReadWriteOnce"
+    image_timeout: Annotated[
+        timedelta,
+        Meta(description="How long an image may fail to be pulled."),
+    ] = timedelta(minutes=15)
+    image_missing_timeout: Annotated[
+        timedelta,
+        Meta(
+            description="Likewise, when the registry says that there is no such image "
+            "or that it may not be read."
+        ),
+    ] = timedelta(seconds=90)
+    config_timeout: Annotated[
+        timedelta,
+        Meta(description="How long a container may fail to be made or started."),
+    ] = timedelta(seconds=60)
+    schedule_timeout: Annotated[
+        timedelta,
+        Meta(description="How long a pod may wait for a node; 0: for ever."),
+    ] = timedelta(0)
+    volume_timeout: Annotated[
+        timedelta,
+        Meta(description="How long a volume may fail to be bound or mounted."),
+    ] = timedelta(minutes=10)
+    start_timeout: Annotated[
+        timedelta,
+        Meta(description="How long a pod on its node may show no progress at all."),
+    ] = timedelta(minutes=5)
+    quota_timeout: Annotated[
+        timedelta,
+        Meta(description="How long a ResourceQuota may have no room; 0: for ever."),
+    ] = timedelta(hours=1)
+    refusal_timeout: Annotated[
+        timedelta,
+        Meta(description="How long the cluster may refuse to make a Job's pod."),
+    ] = timedelta(seconds=60)
+    missing_timeout: Annotated[
+        timedelta,
+        Meta(description="How long a Job may have no pod before it is looked for."),
+    ] = timedelta(seconds=10)
+    node_timeout: Annotated[
+        timedelta,
+        Meta(description="How long a node may be silent before its pods are lost."),
+    ] = timedelta(seconds=120)
+    preemptible: Annotated[
+        Pool, Meta(description="Where tasks with `preemptible: true` may run.")
+    ] = Pool()
+    pools: Annotated[
+        dict[str, Pool],
+        Meta(description="Values of the backend parameter `pool`."),
+    ] = {}
+    gpu: Annotated[
+        Gpu, Meta(description="The backend parameters `gpu` and `gpu_type`.")
+    ] = Gpu()
+    priority_classes: Annotated[
+        tuple[str, ...],
+        Meta(description="Allowed values of the backend parameter `priority_class`."),
+    ] = ()
+    runtime_classes: Annotated[
+        tuple[str, ...],
+        Meta(description="Allowed values of the backend parameter `runtime_class`."),
+    ] = ()
