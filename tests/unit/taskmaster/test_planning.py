@@ -142,6 +142,16 @@ SHAPES: dict[str, Task] = {
     "memory and disk are rounded up to whole bytes": make_assigned_task(
         resources=Resources(cpu_cores=0.5, ram_gb=1.1, disk_gb=0.3)
     ),
+    "zones, preemptible and backend parameters are passed on": make_assigned_task(
+        resources=Resources(
+            cpu_cores=1,
+            ram_gb=2,
+            disk_gb=10,
+            zones=("eu-1a", "eu-1b"),
+            preemptible=True,
+            backend_parameters={"pool": "fast"},
+        )
+    ),
     "inputs of a staged workflow step": make_assigned_task(
         inputs=(
             file_in("/var/lib/cwl/stg1/f"),
@@ -208,6 +218,27 @@ REFUSED = {
 def test_what_cannot_be_laid_out_is_refused(task: Task, words: str) -> None:
     with pytest.raises(PlanError, match=re.escape(words)):
         plan(task)
+
+
+VOLUMES = {
+    "nothing shared": (make_assigned_task(), False),
+    "a volume": (make_assigned_task(volumes=("/a",)), True),
+    "an input among programs": (make_assigned_task(inputs=(file_in("/x"),)), True),
+    "an output at the root": (make_assigned_task(outputs=(file_out("/x"),)), True),
+    "a redirect at the root": (
+        make_assigned_task(executors=(make_executor(stdout="/x"),)),
+        True,
+    ),
+    "a working directory alone": (
+        make_assigned_task(executors=(make_executor(workdir="/x"),)),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("task", "want"), VOLUMES.values(), ids=VOLUMES)
+def test_a_volume_is_needed_if_anything_is_shared(task: Task, *, want: bool) -> None:
+    assert plan(task).has_volume is want
 
 
 names = st.sampled_from(["a", "b", "usr", "opt", "x.txt", "local", "bin", "data"])

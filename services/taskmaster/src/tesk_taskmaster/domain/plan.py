@@ -8,7 +8,8 @@ lies at ``work/a`` in the volume, so that filers and executors need no table of
 who finds what where.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tesk_model.names import Attempt
 from tesk_model.quantities import ByteCount
@@ -49,6 +50,21 @@ class ExecutorStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where the steps may run, as the task says; each runtime reads its own.
+
+    Attributes:
+        zones: Any of these; empty: anywhere.
+        preemptible: Machines that may be taken away will do.
+        backend_parameters: Keys in lower case, as the api lets them through.
+    """
+
+    zones: tuple[str, ...] = ()
+    preemptible: bool = False
+    backend_parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """All steps of one attempt, in order: inputs, executors, outputs, release.
 
@@ -61,6 +77,7 @@ class Plan:
         cpu_cores: For each executor; also the limit where one is enforced.
         ram: Bytes, likewise.
         disk: Bytes of the volume.
+        placement: Of every step, so that they can share a volume.
     """
 
     attempt: Attempt
@@ -71,3 +88,14 @@ class Plan:
     cpu_cores: float
     ram: ByteCount
     disk: ByteCount
+    placement: Placement = field(default_factory=Placement)
+
+    @property
+    def has_volume(self) -> bool:
+        """Tell whether steps share anything, so that a volume must be made."""
+        return (
+            self.has_inputs
+            or self.has_outputs
+            or bool(self.directories)
+            or any(step.mounts or step.collect for step in self.executors)
+        )

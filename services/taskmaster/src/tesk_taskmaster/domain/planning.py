@@ -40,7 +40,7 @@ from tesk_model.paths import (
 )
 from tesk_model.quantities import ByteCount, bytes_from_gib
 from tesk_model.task import Executor, FileType, Input, Output, Resources, Task
-from tesk_taskmaster.domain.plan import ExecutorStep, Mount, Plan
+from tesk_taskmaster.domain.plan import ExecutorStep, Mount, Placement, Plan
 
 _PROGRAM_DIRECTORY = re.compile(
     r"/|/(bin|boot|etc|lib|lib32|lib64|libx32|libexec|opt|run|sbin|usr|var|home)"
@@ -73,7 +73,8 @@ def plan_task(task: Task, attempt: Attempt) -> Plan:
         PlanError: An input or a volume would hide the programs of the image,
             a file would lie in a file, or a resource is not filled in.
     """
-    cpu_cores, ram, disk = _amounts(task.resources or Resources())
+    resources = task.resources or Resources()
+    cpu_cores, ram, disk = _amounts(resources)
     wanted = _wanted_paths(task)
     mounted = _outermost(wanted.directories)
     steps = tuple(
@@ -89,6 +90,11 @@ def plan_task(task: Task, attempt: Attempt) -> Plan:
         cpu_cores=cpu_cores,
         ram=ram,
         disk=disk,
+        placement=Placement(
+            zones=resources.zones,
+            preemptible=bool(resources.preemptible),
+            backend_parameters=dict(resources.backend_parameters),
+        ),
     )
 
 
