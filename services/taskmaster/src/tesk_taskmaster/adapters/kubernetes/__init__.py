@@ -1,0 +1,1 @@
+"""Steps as Jobs of a cluster, on a volume claim of their attempt."""

@@ -1,0 +1,127 @@
+"""What all objects of an attempt have in common: names, labels, owners, the Job.
+
+Pure, like all renderers beside it: the same plan and settings give the same
+object, so that whoever takes an attempt over makes exactly what its predecessor
+made.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tesk_kubernetes.api import JOBS, JsonObject
+from tesk_kubernetes.labels import STEP, TASKMASTER, attempt_labels, common_labels
+from tesk_kubernetes.settings import KubernetesSettings
+from tesk_model.names import Attempt
+
+MAIN = "main"
+"""Container of a pod that carries the step."""
+
+VOLUME = "tesk-volume"
+"""Volume of a pod that is the attempt's claim."""
+
+# The Job controller deletes what a taskmaster forgot; nobody waits for it.
+_KEPT_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where, by whom and how the objects of attempts are made."""
+
+    namespace: str
+    taskmaster: str
+    settings: KubernetesSettings
+
+
+def job_name(attempt: Attempt, step: str) -> str:
+    """Return the name of the Job of a step: ``in``, ``x0``, …, ``out``."""
+    return f"{attempt.name}-{step}"
+
+
+def object_labels(attempt: Attempt, site: Site, *, component: str) -> dict[str, str]:
+    """Return the labels of an object of an attempt."""
+    return {
+        **common_labels(site.settings.instance, component),
+        **attempt_labels(attempt),
+        TASKMASTER: site.taskmaster,
+    }
+
+
+def owned_by_anchor(attempt: Attempt, anchor_uid: str) -> JsonObject:
+    """Return the owner reference to the anchor of an attempt."""
+    return owner_reference("Secret", name=attempt.name, uid=anchor_uid)
+
+
+def owner_reference(kind: str, *, name: str, uid: str) -> JsonObject:
+    """Return a reference by which the garbage collector finds an owner.
+
+    Deletion of the owner is not blocked: OpenShift would ask for the right to
+    change the owner's finalizers.
+    """
+    return {
+        "apiVersion": "v1",
+        "kind": kind,
+        "name": name,
+        "uid": uid,
+        "controller": False,
+        "blockOwnerDeletion": False,
+    }
+
+
+def job(
+    attempt: Attempt,
+    step: str,
+    *,
+    labels: Mapping[str, str],
+    anchor_uid: str,
+    pod: Mapping[str, object],
+    namespace: str,
+) -> JsonObject:
+    """Return the Job of one step: one pod, never a second.
+
+    Args:
+        attempt: Whose.
+        step: ``in``, ``x0``, …, ``out``.
+        labels: Of the Job; those of the step are added.
+        anchor_uid: Of the attempt's anchor, which owns the Job.
+        pod: The pod template, complete.
+        namespace: Where.
+
+    Source:
+        Kubernetes ``batch/v1`` Job; docs/adr/0014: TESK retries, not the Job.
+    """
+    return {
+        "apiVersion": JOBS.api_version,
+        "kind": JOBS.kind,
+        "metadata": {
+            "name": job_name(attempt, step),
+            "namespace": namespace,
+            "labels": {**labels, STEP: step},
+            "ownerReferences": [owned_by_anchor(attempt, anchor_uid)],
+        },
+        "spec": {
+            "completions": 1,
+            "parallelism": 1,
+            "backoffLimit": 0,
+            "podReplacementPolicy": "Failed",
+            "ttlSecondsAfterFinished": _KEPT_SECONDS,
+            "podFailurePolicy": {
+                "rules": [
+                    {
+                        "action": "FailJob",
+                        "onPodConditions": [
+                            {"type": "DisruptionTarget", "status": "True"}
+                        ],
+                    },
+                    {
+                        "action": "FailJob",
+                        "onExitCodes": {
+                            "containerName": MAIN,
+                            "operator": "NotIn",
+                            "values": [0],
+                        },
+                    },
+                ]
+            },
+            "template": dict(pod),
+        },
+    }
