@@ -5,14 +5,14 @@ passes the same contract suite. Objects are the dictionaries of the API's JSON,
 not models: decoding a pod into a model costs ten times as much.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, TypeVar
 
 JsonObject = dict[str, Any]
+Item_co = TypeVar("Item_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,33 @@ class Propagation(StrEnum):
     ORPHAN = "Orphan"
 
 
+class Stream(Protocol[Item_co]):
+    """What the API server sends, as it comes: an iterator that can be ended.
+
+    Leaving its ``with`` block closes it.
+    """
+
+    def __iter__(self) -> Self:
+        """Return itself."""
+
+    def __next__(self) -> Item_co:
+        """Wait for the next item.
+
+        Raises:
+            StopIteration: The server has ended the stream, or it was closed.
+            ApiUnavailableError: It was cut.
+        """
+
+    def close(self) -> None:
+        """End it, also from another thread while one waits for an item."""
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+
+    def __exit__(self, *args: object) -> None:
+        """Close it."""
+
+
 class KubernetesApi(Protocol):
     """Calls on one cluster. Thread-safe.
 
@@ -120,10 +147,10 @@ class KubernetesApi(Protocol):
 
     def watch(
         self, resource: Resource, namespace: str, *, labels: str, since: str
-    ) -> Iterator[WatchEvent]:
-        """Yield changes after ``since`` until the server ends the stream.
+    ) -> Stream[WatchEvent]:
+        """Open a stream of changes after ``since``, until the server ends it.
 
-        Raises while iterating:
+        Raises, also while iterating:
             ExpiredError: List again.
             ApiUnavailableError: Cut, or silent for longer than bookmarks take.
         """
@@ -152,8 +179,15 @@ class KubernetesApi(Protocol):
 
     def logs(
         self, namespace: str, pod: str, *, container: str, follow: bool, tail_lines: int
-    ) -> AbstractContextManager[Iterator[bytes]]:
-        """Open the log of a container as chunks of bytes; closing ends it.
+    ) -> Stream[bytes]:
+        """Open the log of a container as chunks of bytes.
+
+        Args:
+            namespace: Where.
+            pod: Of which pod.
+            container: And which of its containers.
+            follow: Wait for more, until the container has ended.
+            tail_lines: Only so many last lines of what is there; -1: all.
 
         Raises:
             ApiUnavailableError: Also while iterating.
