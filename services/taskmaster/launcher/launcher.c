@@ -23,7 +23,8 @@ static void run(const struct options *options, struct outcome *outcome)
     int cause;
 
     outcome->exit_code = EXIT_LAUNCHER;
-    if (!enter_directory(options->directory) || !open_streams(&streams, options))
+    if (!make_wanted_directories(options) || !enter_directory(options->directory) ||
+        !open_streams(&streams, options))
         return;
     cause = find_program(options->argv[0], program);
     if (cause == 0)

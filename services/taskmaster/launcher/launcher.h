@@ -39,6 +39,8 @@ struct options {
     const char *mark;   /* NULL: leave stderr alone */
     const char *report; /* NULL: none */
     unsigned long long log_limit;
+    const char **made; /* directories to make first */
+    size_t made_count;
     struct collection *collections;
     size_t collection_count;
     char **argv; /* NULL-terminated, at least one */
@@ -92,6 +94,7 @@ bool make_parents(const char *path);     /* errno */
 bool write_all(int fd, const char *data, size_t size); /* errno */
 
 /* streams.c */
+bool make_wanted_directories(const struct options *options);
 bool enter_directory(const char *directory);
 bool open_streams(struct streams *streams, const struct options *options);
 void finish_streams(const struct streams *streams, const struct options *options);

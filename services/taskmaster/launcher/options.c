@@ -48,6 +48,19 @@ static bool take_collection(struct options *options, char **values)
     return true;
 }
 
+static bool take_directory(struct options *options, const char *value)
+{
+    const char **next = realloc(options->made, (options->made_count + 1) * sizeof *next);
+
+    if (next == NULL) {
+        fail("option --mkdir: %s", strerror(errno));
+        return false;
+    }
+    options->made = next;
+    next[options->made_count++] = value;
+    return true;
+}
+
 static bool take_value(struct options *options, const char *name, char **values)
 {
     const struct {
@@ -61,6 +74,8 @@ static bool take_value(struct options *options, const char *name, char **values)
 
     if (strcmp(name, "--log-limit") == 0)
         return take_limit(options, values[0]);
+    if (strcmp(name, "--mkdir") == 0)
+        return take_directory(options, values[0]);
     if (strcmp(name, "--collect") == 0)
         return take_collection(options, values);
     for (size_t at = 0; at < sizeof texts / sizeof *texts; at++) {

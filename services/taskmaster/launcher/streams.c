@@ -1,4 +1,4 @@
-/* Redirected streams.
+/* Directories to be there, and redirected streams.
  *
  * The child writes straight into the file: exact bytes, no copy on the way, and
  * nothing is lost if the launcher dies. The container log gets the end of the
@@ -12,6 +12,17 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+bool make_wanted_directories(const struct options *options)
+{
+    for (size_t at = 0; at < options->made_count; at++) {
+        if (make_directories(options->made[at]))
+            continue;
+        fail("mkdir: %s: %s", options->made[at], strerror(errno));
+        return false;
+    }
+    return true;
+}
 
 bool enter_directory(const char *directory)
 {

@@ -303,15 +303,38 @@ def test_the_directory_is_created_for_everyone(launch: Launch, tmp_path: Path) -
     assert modes == {0o777}
 
 
-def test_an_existing_directory_keeps_its_mode(launch: Launch, tmp_path: Path) -> None:
+def test_directories_are_made_for_everyone_before_anything_else(
+    launch: Launch, tmp_path: Path
+) -> None:
+    work, out = tmp_path / "a" / "b", tmp_path / "c d:e"
+    options = ("--chdir", work, "--stdout", out / "log")
+
+    done = launch(*options, "--mkdir", work, "--mkdir", out, "--", "pwd", umask=0o077)
+
+    assert done.returncode == 0
+    assert (out / "log").read_text() == f"{work}\n"
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (work, work.parent, out)}
+    assert modes == {0o777}
+
+
+@pytest.mark.parametrize("option", ["--chdir", "--mkdir"])
+def test_an_existing_directory_keeps_its_mode(
+    launch: Launch, tmp_path: Path, option: str
+) -> None:
     tmp_path.chmod(0o700)
 
-    assert launch("--chdir", tmp_path, "--", "true").returncode == 0
+    assert launch(option, tmp_path, "--", "true").returncode == 0
 
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
 
 
 BLOCKED = {
+    "directory": ("--mkdir", "{tmp}/file/x", "mkdir: {tmp}/file/x: Not a directory"),
+    "directory in the place of a file": (
+        "--mkdir",
+        "{tmp}/file",
+        "mkdir: {tmp}/file: Not a directory",
+    ),
     "working directory": (
         "--chdir",
         "{tmp}/file",
