@@ -556,18 +556,15 @@ def test_the_child_inherits_no_descriptor_of_ours(
 def test_orphans_are_adopted_and_reaped(binary: Path) -> None:
     code = """
 import os
-read, write = os.pipe()
 told, tell = os.pipe()
-middle = os.fork()
-if middle == 0:
+if os.fork() == 0:
+    middle = os.getpid()
     if os.fork() == 0:
-        os.close(write)
-        os.read(read, 1)  # ends when the middle process has ended
+        while os.getppid() == middle:  # its files are closed before it is gone
+            os.sched_yield()
         os.write(tell, f"{os.getpid()} {os.getppid()}".encode())
-        os._exit(0)
     os._exit(0)
-os.close(write)
-os.waitpid(middle, 0)
+os.wait()
 orphan, parent = map(int, os.read(told, 100).split())
 while os.path.exists(f"/proc/{orphan}"):  # a zombie would stay for ever
     os.sched_yield()
