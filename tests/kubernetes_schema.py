@@ -16,7 +16,7 @@ from jsonschema import Draft7Validator
 _FOLDER = Path(__file__).parent / "schemas"
 
 # The oldest that the chart takes, the one of the test cluster, and a newer one.
-VERSIONS = ("1.29", "1.34", "1.36")
+VERSIONS = ("1.30", "1.34", "1.36")
 
 
 def problems(manifest: dict[str, Any], version: str) -> list[str]:
