@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tesk_taskmaster.adapters.container_logs import (
-    StreamTails,
     read_frames,
     read_log_file,
 )
+from tesk_taskmaster.adapters.stream_tails import StreamTails
 from tesk_taskmaster.ports import Tails
 
 KIB = 1024

@@ -38,7 +38,6 @@ from tesk_taskmaster.adapters.container_files import RunFiles
 from tesk_taskmaster.adapters.container_images import ImageStore
 from tesk_taskmaster.adapters.container_logs import (
     FIRST_RECORDS,
-    StreamTails,
     read_frames,
     read_log_file,
 )
@@ -54,6 +53,7 @@ from tesk_taskmaster.adapters.container_patience import (
 )
 from tesk_taskmaster.adapters.container_starts import PendingStart, PendingStarts
 from tesk_taskmaster.adapters.mount_sources import refuse_links
+from tesk_taskmaster.adapters.stream_tails import StreamTails
 from tesk_taskmaster.ports import (
     ExecutorRun,
     Say,

@@ -9,8 +9,8 @@ import stat
 from pathlib import Path
 
 from tesk_runtime.beneath import Beneath
-from tesk_taskmaster.adapters.container_logs import TAIL
-from tesk_taskmaster.adapters.container_outcome import Report, parse_report
+from tesk_taskmaster.adapters.launcher_report import Report, parse_report
+from tesk_taskmaster.domain.tails import TAIL_BYTES
 from tesk_taskmaster.ports import ExecutorRun
 
 _REPORT_SIZE = 4096
@@ -60,6 +60,6 @@ class RunFiles:
             status = os.fstat(file)
             if not stat.S_ISREG(status.st_mode):
                 return b""
-            return os.pread(file, TAIL, max(0, status.st_size - TAIL))
+            return os.pread(file, TAIL_BYTES, max(0, status.st_size - TAIL_BYTES))
         finally:
             os.close(file)

@@ -9,9 +9,8 @@ wherever we may.
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tesk_taskmaster.adapters.stream_tails import StreamTails
 from tesk_taskmaster.ports import Tails
-
-TAIL = 64 * 1024
 
 _STDERR = 2
 _HEADER = 8  # stream, three zeros, length (big endian)
@@ -19,30 +18,6 @@ _HEADER = 8  # stream, three zeros, length (big endian)
 FIRST_RECORDS = 256
 _FIRST_WINDOW = 512 * 1024
 _LAST_WINDOW = 32 * 1024**2
-
-
-class StreamTails:
-    """Keeps the last 64 KiB of each stream of what passes through."""
-
-    def __init__(self) -> None:
-        self._stdout = bytearray()
-        self._stderr = bytearray()
-
-    def add(self, *, is_stderr: bool, data: bytes) -> None:
-        """Append to a stream."""
-        kept = self._stderr if is_stderr else self._stdout
-        kept += data
-        if len(kept) > 2 * TAIL:
-            del kept[:-TAIL]
-
-    @property
-    def are_full(self) -> bool:
-        """Tell whether what came before cannot matter."""
-        return min(len(self._stdout), len(self._stderr)) >= TAIL
-
-    def tails(self) -> Tails:
-        """Return what is kept."""
-        return Tails(bytes(self._stdout[-TAIL:]), bytes(self._stderr[-TAIL:]))
 
 
 def read_frames(pieces: Iterable[bytes], tails: StreamTails) -> int:

@@ -5,13 +5,15 @@ of the machine one shows 0 and another 255 for a container whose end nobody saw.
 Without a report, only what a killed launcher looks like is believed.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from tesk_model.quantities import byte_words
+from tesk_taskmaster.adapters.launcher_report import (
+    Report,
+    memory_note,
+    memory_words,
+    parse_time,
+)
 from tesk_taskmaster.ports import StepResult
 
 ENDED = frozenset({"exited", "stopped", "dead"})
@@ -19,50 +21,6 @@ NEVER_STARTED = frozenset({"created", "configured", "initialized"})
 
 _SIGKILL = 128 + 9
 _CRASHED = 255  # Docker's code for "the machine went down"
-_NEAR_LIMIT = 0.9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What the launcher reports; see its README.
-
-    Attributes:
-        max_rss: Bytes of the largest process.
-        terminated: Somebody outside the container asked for its end.
-    """
-
-    exit_code: int
-    started_at: datetime | None
-    ended_at: datetime | None
-    max_rss: int
-    terminated: bool
-    error: str
-
-
-def parse_report(text: bytes) -> Report | None:
-    """Read a report; None if it is missing, partial or no report of ours.
-
-    The user's program could write to the file too, so nothing is taken for
-    granted; what it can forge is its own result.
-    """
-    try:
-        fields = json.loads(text)
-        return Report(
-            exit_code=int(fields["exit_code"]) & 0xFF,
-            started_at=parse_time(fields["started_at"]),
-            ended_at=parse_time(fields["ended_at"]),
-            max_rss=int(fields["max_rss_bytes"]),
-            terminated=fields.get("terminated") is True,
-            error=str(fields.get("error", "")),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
-
-
-def parse_time(text: str) -> datetime | None:
-    """Read an engine's time; None for its zero, ``0001-01-01T00:00:00Z``."""
-    time = datetime.fromisoformat(text)
-    return time if time.year > 1 and time.tzinfo is not None else None
 
 
 def outcome_of(
@@ -96,7 +54,8 @@ def outcome_of(
         exit_code=report.exit_code,
         started_at=report.started_at,
         ended_at=report.ended_at,
-        note=_memory_note(state, report, ram) or report.error,
+        note=memory_note(report, ram, flagged=bool(state.get("OOMKilled")))
+        or report.error,
     )
 
 
@@ -113,19 +72,8 @@ def _unreported(state: Mapping[str, Any], *, ram: int, was_stopped: bool) -> Ste
         exit_code=exit_code,
         started_at=parse_time(state["StartedAt"]),
         ended_at=parse_time(state["FinishedAt"]),
-        note=_memory_words(ram) if out_of_memory else "",
+        note=memory_words(ram) if out_of_memory else "",
     )
-
-
-def _memory_note(state: Mapping[str, Any], report: Report, ram: int) -> str:
-    # The engine's flag may come late, so a kill near the limit counts as well.
-    near_limit = report.exit_code == _SIGKILL and report.max_rss >= ram * _NEAR_LIMIT
-    flagged = bool(state.get("OOMKilled")) and report.exit_code != 0
-    return _memory_words(ram) if near_limit or flagged else ""
-
-
-def _memory_words(ram: int) -> str:
-    return f"ran out of memory: limit {byte_words(ram)}"
 
 
 def _lost(what: str) -> StepResult:

@@ -1,0 +1,30 @@
+"""The end of both streams of an executor, in bounded memory."""
+
+from tesk_taskmaster.domain.tails import TAIL_BYTES
+from tesk_taskmaster.ports import Tails
+
+
+class StreamTails:
+    """Keeps the last 64 KiB of each stream of what passes through."""
+
+    def __init__(self) -> None:
+        self._stdout = bytearray()
+        self._stderr = bytearray()
+
+    def add(self, *, is_stderr: bool, data: bytes) -> None:
+        """Append to a stream."""
+        kept = self._stderr if is_stderr else self._stdout
+        kept += data
+        if len(kept) > 2 * TAIL_BYTES:
+            del kept[:-TAIL_BYTES]
+
+    @property
+    def are_full(self) -> bool:
+        """Tell whether what came before cannot matter."""
+        return min(len(self._stdout), len(self._stderr)) >= TAIL_BYTES
+
+    def tails(self) -> Tails:
+        """Return what is kept."""
+        return Tails(
+            bytes(self._stdout[-TAIL_BYTES:]), bytes(self._stderr[-TAIL_BYTES:])
+        )
