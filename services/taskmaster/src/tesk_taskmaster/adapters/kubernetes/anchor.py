@@ -2,12 +2,12 @@
 
 from base64 import b64encode
 
-from tesk_kubernetes.api import SECRETS, JsonObject
+from tesk_kubernetes.api import CONFIG_MAPS, SECRETS, JsonObject
+from tesk_kubernetes.templates import owner_reference
 from tesk_model.names import Attempt
 from tesk_taskmaster.adapters.kubernetes.manifests import (
     Site,
     object_labels,
-    owner_reference,
 )
 
 TOKEN_KEY = "token"  # noqa: S105 - the name of a key
@@ -22,7 +22,7 @@ def anchor_secret(attempt: Attempt, transfer_token: str, site: Site) -> JsonObje
     settings = site.settings
     uid = settings.owner_uids.get(site.namespace, "")
     owners = (
-        [owner_reference("ConfigMap", name=settings.owner, uid=uid)]
+        [owner_reference(CONFIG_MAPS, name=settings.owner, uid=uid)]
         if settings.owner and uid
         else []
     )

@@ -1,11 +1,46 @@
-"""The Job of an executor."""
+"""The Job of an executor: the user's image, started by the launcher.
+
+The image need not hold anything but the user's program. argv, environment and
+paths reach it as the task says them; the rest is the deployment's template.
+"""
+
+from collections.abc import Sequence
 
 from tesk_kubernetes.api import JsonObject
-from tesk_taskmaster.adapters.kubernetes.manifests import Site
+from tesk_kubernetes.labels import STEP
+from tesk_kubernetes.templates import main_container
+from tesk_taskmaster.adapters.kubernetes.manifests import (
+    VOLUME,
+    Site,
+    job,
+    object_labels,
+)
+from tesk_taskmaster.adapters.kubernetes.manifests_pod import (
+    PodParts,
+    complete_pod,
+    cpu_quantity,
+    literal,
+    main_resources,
+)
+from tesk_taskmaster.adapters.kubernetes.placement import Nodes, choose_nodes
+from tesk_taskmaster.adapters.kubernetes.volume import (
+    LAUNCHER_TARGET,
+    WHOLE_VOLUME_TARGET,
+    directories_to_make,
+    executor_mounts,
+)
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 
 STDERR_MARK = "\x02err\x02"
 """What the launcher starts each line of stderr with in the container's log."""
+
+# Where the kubelet reads the launcher's report from when the container ended.
+_REPORT = "/dev/termination-log"
+_LAUNCHER = "tesk-launcher"
+_LAUNCHER_KEY = "launcher"
+_EXECUTABLE = 0o555
+# Container runtimes fail to start one with less, in words that help nobody.
+_LEAST_MEMORY = 8 * 1024**2
 
 
 def executor_job(
@@ -26,7 +61,76 @@ def executor_job(
         anchor_uid: Of the attempt's anchor, which owns the Job.
 
     Raises:
-        StepFailedError: Kubernetes cannot mount a path, or the nodes that the
-            task asks for are not offered here.
+        StepFailedError: Kubernetes cannot mount a path or set a variable, or
+            the nodes that the task asks for are not offered here.
     """
-    raise NotImplementedError
+    name = f"x{step.index}"
+    labels = object_labels(plan.attempt, site, component="executor")
+    nodes = choose_nodes(plan.placement, site.settings)
+    mounts = executor_mounts(step, main_container(template).get("volumeMounts") or ())
+    pod = complete_pod(
+        template,
+        PodParts(
+            labels={**labels, STEP: name},
+            main={
+                "image": step.executor.image,
+                "command": [LAUNCHER_TARGET],
+                "args": [literal(word) for word in _arguments(plan, step)],
+                "resources": _resources(plan, nodes, template),
+            },
+            env=step.executor.env,
+            mounts=[*mounts, _launcher_mount()],
+            volumes=_volumes(plan, site, has_mounts=bool(mounts)),
+            nodes=nodes,
+        ),
+    )
+    if nodes.runtime_class:
+        pod["spec"]["runtimeClassName"] = nodes.runtime_class
+    return job(plan.attempt, name, labels=labels, pod=pod, site=site, owner=anchor_uid)
+
+
+def _arguments(plan: Plan, step: ExecutorStep) -> Sequence[str]:
+    """Return the launcher's command line."""
+    executor = step.executor
+    options = (
+        *(("--mkdir", path) for path in directories_to_make(plan, step)),
+        ("--chdir", executor.workdir),
+        ("--stdin", executor.stdin),
+        ("--stdout", executor.stdout),
+        ("--stderr", executor.stderr),
+        ("--mark-stderr", STDERR_MARK),
+        ("--report", _REPORT),
+    )
+    words = [word for option in options if option[1] for word in option if word]
+    for pattern in step.collect:
+        words += ["--collect", pattern, WHOLE_VOLUME_TARGET]
+    return [*words, "--", *executor.command]
+
+
+def _resources(plan: Plan, nodes: Nodes, template: JsonObject) -> JsonObject:
+    memory = str(max(plan.ram, _LEAST_MEMORY))
+    return main_resources(
+        template,
+        requests={"cpu": cpu_quantity(plan.cpu_cores), "memory": memory},
+        limits={"memory": memory, **nodes.devices},
+    )
+
+
+def _volumes(plan: Plan, site: Site, *, has_mounts: bool) -> list[JsonObject]:
+    launcher: JsonObject = {
+        "name": _LAUNCHER,
+        "configMap": {"name": site.settings.launcher, "defaultMode": _EXECUTABLE},
+    }
+    if not has_mounts:
+        return [launcher]
+    claim = {"claimName": plan.attempt.name}
+    return [{"name": VOLUME, "persistentVolumeClaim": claim}, launcher]
+
+
+def _launcher_mount() -> JsonObject:
+    return {
+        "name": _LAUNCHER,
+        "mountPath": LAUNCHER_TARGET,
+        "subPath": _LAUNCHER_KEY,
+        "readOnly": True,
+    }

@@ -8,13 +8,11 @@ made.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tesk_kubernetes.api import JOBS, JsonObject
+from tesk_kubernetes.api import JOBS, SECRETS, JsonObject
 from tesk_kubernetes.labels import STEP, TASKMASTER, attempt_labels, common_labels
 from tesk_kubernetes.settings import KubernetesSettings
+from tesk_kubernetes.templates import MAIN, owner_reference
 from tesk_model.names import Attempt
-
-MAIN = "main"
-"""Container of a pod that carries the step."""
 
 VOLUME = "tesk-volume"
 """Volume of a pod that is the attempt's claim."""
@@ -48,23 +46,7 @@ def object_labels(attempt: Attempt, site: Site, *, component: str) -> dict[str, 
 
 def owned_by_anchor(attempt: Attempt, anchor_uid: str) -> JsonObject:
     """Return the owner reference to the anchor of an attempt."""
-    return owner_reference("Secret", name=attempt.name, uid=anchor_uid)
-
-
-def owner_reference(kind: str, *, name: str, uid: str) -> JsonObject:
-    """Return a reference by which the garbage collector finds an owner.
-
-    Deletion of the owner is not blocked: OpenShift would ask for the right to
-    change the owner's finalizers.
-    """
-    return {
-        "apiVersion": "v1",
-        "kind": kind,
-        "name": name,
-        "uid": uid,
-        "controller": False,
-        "blockOwnerDeletion": False,
-    }
+    return owner_reference(SECRETS, name=attempt.name, uid=anchor_uid)
 
 
 def job(
@@ -72,9 +54,9 @@ def job(
     step: str,
     *,
     labels: Mapping[str, str],
-    anchor_uid: str,
-    pod: Mapping[str, object],
-    namespace: str,
+    pod: JsonObject,
+    site: Site,
+    owner: str,
 ) -> JsonObject:
     """Return the Job of one step: one pod, never a second.
 
@@ -82,9 +64,9 @@ def job(
         attempt: Whose.
         step: ``in``, ``x0``, …, ``out``.
         labels: Of the Job; those of the step are added.
-        anchor_uid: Of the attempt's anchor, which owns the Job.
         pod: The pod template, complete.
-        namespace: Where.
+        site: Where.
+        owner: Uid of the attempt's anchor, which owns the Job.
 
     Source:
         Kubernetes ``batch/v1`` Job; docs/adr/0014: TESK retries, not the Job.
@@ -94,9 +76,9 @@ def job(
         "kind": JOBS.kind,
         "metadata": {
             "name": job_name(attempt, step),
-            "namespace": namespace,
+            "namespace": site.namespace,
             "labels": {**labels, STEP: step},
-            "ownerReferences": [owned_by_anchor(attempt, anchor_uid)],
+            "ownerReferences": [owned_by_anchor(attempt, owner)],
         },
         "spec": {
             "completions": 1,
@@ -122,6 +104,6 @@ def job(
                     },
                 ]
             },
-            "template": dict(pod),
+            "template": pod,
         },
     }
