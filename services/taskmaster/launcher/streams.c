@@ -34,9 +34,17 @@ bool enter_directory(const char *directory)
 
 static bool open_input(int *fd, const char *path)
 {
+    struct stat status;
+
     if (path == NULL)
         return true;
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    /* A missing file that was to be mounted is a directory, made for it. */
+    if (*fd >= 0 && fstat(*fd, &status) == 0 && S_ISDIR(status.st_mode)) {
+        close(*fd);
+        *fd = -1;
+        errno = EISDIR;
+    }
     if (*fd < 0)
         fail("stdin: %s: %s", path, strerror(errno));
     return *fd >= 0;

@@ -341,6 +341,7 @@ BLOCKED = {
         "chdir: {tmp}/file: Not a directory",
     ),
     "stdin": ("--stdin", "{tmp}/none", "stdin: {tmp}/none: No such file or directory"),
+    "a directory as stdin": ("--stdin", "{tmp}", "stdin: {tmp}: Is a directory"),
     "stdout": ("--stdout", "{tmp}/file/x", "stdout: {tmp}/file/x: Not a directory"),
     "stderr": ("--stderr", "{tmp}", "stderr: {tmp}: Is a directory"),
 }
