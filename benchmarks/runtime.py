@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 
-from stack import FINAL, Stack
+from stack import Stack
+from tes_client import FINAL
 
 Row = tuple[str, str, str]
 

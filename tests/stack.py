@@ -14,13 +14,11 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import httpx
 
+from tes_client import TesClient
 from waiting import eventually
-
-FINAL = frozenset({"COMPLETE", "EXECUTOR_ERROR", "SYSTEM_ERROR", "CANCELED"})
 
 
 def free_port() -> int:
@@ -31,7 +29,7 @@ def free_port() -> int:
         return port
 
 
-class Stack:
+class Stack(TesClient):
     """The services of one ``TESK_HOME``."""
 
     def __init__(
@@ -47,8 +45,7 @@ class Stack:
         self.home.mkdir(mode=0o700)
         self.files.mkdir()
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.client = httpx.Client(base_url=f"{self.url}/ga4gh/tes/v1", timeout=30)
+        super().__init__(f"http://127.0.0.1:{self.port}")
         token = self.home / "token"
         token.write_text(secrets.token_hex(16))
         token.chmod(0o600)
@@ -136,59 +133,10 @@ class Stack:
             (self._run / "s").unlink()
         self._run.rmdir()
 
-    def create(self, body: Mapping[str, Any]) -> str:
-        """Post a task and return its id."""
-        response = self.client.post("/tasks", json=body)
-        assert response.status_code == 200, response.text
-        return str(response.json()["id"])
-
-    def get(self, task_id: str, view: str = "FULL") -> dict[str, Any]:
-        """Return a task."""
-        response = self.client.get(f"/tasks/{task_id}", params={"view": view})
-        assert response.status_code == 200, response.text
-        task: dict[str, Any] = response.json()
-        return task
-
-    def state(self, task_id: str) -> str:
-        """Return the state of a task."""
-        return str(self.get(task_id, "MINIMAL")["state"])
-
-    def cancel(self, task_id: str) -> None:
-        """Ask for a task to be canceled."""
-        response = self.client.post(f"/tasks/{task_id}:cancel")
-        assert response.status_code == 200, response.text
-
-    def wait_for(self, task_id: str, *states: str, within: float = 60) -> str:
-        """Wait until a task is in one of ``states``; return that state."""
-
-        def look() -> str | None:
-            with contextlib.suppress(httpx.TransportError, AssertionError):
-                state = self.state(task_id)
-                return state if state in states else None
-            return None
-
-        return eventually(look, within=within, what=f"{task_id} in {states}")
-
-    def live(self, task_id: str) -> dict[str, Any]:
-        """Return the live view of a task (TESK's own extension)."""
-        response = self.client.get(f"{self.url}/tesk/v1/tasks/{task_id}")
-        assert response.status_code == 200, response.text
-        view: dict[str, Any] = response.json()
-        return view
-
     @staticmethod
     def machine_cores() -> int:
         """Return how many cores tasks may use together by default."""
         return os.cpu_count() or 1
-
-    def finish(self, task_id: str, within: float = 60) -> dict[str, Any]:
-        """Wait for a final state and return the whole task."""
-        self.wait_for(task_id, *FINAL, within=within)
-        return self.get(task_id)
-
-    def run(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Post a task, wait for its end and return it."""
-        return self.finish(self.create(body))
 
     def leftovers(self) -> list[str]:
         """Name what is left of any task in the state folder."""

@@ -9,12 +9,16 @@ T = TypeVar("T")
 
 
 def eventually(
-    look: Callable[[], T | None], *, within: float = 30, what: str = "it"
+    look: Callable[[], T | None],
+    *,
+    within: float = 30,
+    what: str = "it",
+    every: float = 0.01,
 ) -> T:
     """Return the first true answer of ``look``; fail after ``within`` seconds.
 
     What other processes do cannot be waited for by an event of ours; this is
-    the one place that looks again and again.
+    the one place that looks again and again, ``every`` so many seconds.
     """
     deadline = time.monotonic() + within
     pause = threading.Event()
@@ -25,4 +29,4 @@ def eventually(
         if time.monotonic() > deadline:
             message = f"{what} did not happen within {within} s"
             raise AssertionError(message)
-        pause.wait(0.01)
+        pause.wait(every)

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from gate import Gate
 from scenarios.scenario import logs, shell
-from stack import FINAL, Stack, find_processes
+from stack import Stack, find_processes
+from tes_client import FINAL
 from waiting import eventually
 
 

@@ -1,0 +1,70 @@
+"""A way from the tests to a Service of the cluster.
+
+Where the cluster's addresses are routed, the Service's own; elsewhere a
+``kubectl port-forward``, started again whenever its pod is gone.
+"""
+
+import contextlib
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+
+from cluster.kube import Kube
+from stack import free_port
+from waiting import eventually
+
+
+@contextlib.contextmanager
+def open_door(kube: Kube, namespace: str, service: str, port: int) -> Iterator[str]:
+    """Give the ``host:port`` at which a Service can be called."""
+    found = kube.get("services", namespace, service)
+    assert found is not None, f"no Service {service} in {namespace}"
+    address = str(found["spec"]["clusterIP"])
+    if not os.environ.get("TESK_E2E_FORWARD") and _answers(address, port):
+        yield f"{address}:{port}"
+        return
+    with contextlib.closing(_Forward(namespace, service, port)) as forward:
+        eventually(
+            lambda: _answers("127.0.0.1", forward.port), what=f"a way to {service}"
+        )
+        yield f"127.0.0.1:{forward.port}"
+
+
+def _answers(host: str, port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((host, port), 2):
+        return True
+    return False
+
+
+class _Forward:
+    """A ``kubectl port-forward`` that is kept running on one local port."""
+
+    def __init__(self, namespace: str, service: str, port: int) -> None:
+        self.port = free_port()
+        self._command = [
+            *("kubectl", "port-forward", "-n", namespace),
+            *(f"service/{service}", f"{self.port}:{port}"),
+        ]
+        self._stop = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._thread.start()
+
+    def _keep(self) -> None:
+        while not self._stop.is_set():
+            with subprocess.Popen(
+                self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ) as process:
+                self._process = process
+                if self._stop.is_set():
+                    process.terminate()
+                process.wait()
+            self._stop.wait(0.5)
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._process is not None:
+            self._process.terminate()
+        self._thread.join()

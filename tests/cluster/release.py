@@ -1,0 +1,292 @@
+"""TESK installed by helm, in a namespace of its own."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from cluster.door import open_door
+from cluster.kube import Kube, Object, is_ready, name_of, run
+from cluster.object_storage import credentials
+from cluster.values import CREDENTIALS, Values, merged
+from tes_client import TesClient
+from waiting import eventually
+
+CHART = Path(__file__).parents[2] / "helm" / "tesk"
+NAME = "tesk"
+KINDS_OF_TASKS = ("jobs", "pods", "persistentvolumeclaims", "secrets", "configmaps")
+# What Kubernetes puts into every namespace.
+_OF_THE_CLUSTER = {"configmaps/kube-root-ca.crt", f"secrets/{CREDENTIALS}"}
+
+
+class Release(TesClient):
+    """One TESK in the cluster.
+
+    Attributes:
+        namespace: Where it is, alone.
+        values: With which it was installed or upgraded last.
+    """
+
+    def __init__(self, kube: Kube, namespace: str, values: Values) -> None:
+        self.kube = kube
+        self.namespace = namespace
+        self.values = values
+        self._exits = contextlib.ExitStack()
+
+    def install(self) -> None:
+        """Install it; does not wait until it is ready."""
+        self.kube.make_namespace(self.namespace)
+        self.kube.apply(credentials(self.namespace, CREDENTIALS))
+        self._helm("install", NAME, str(CHART), "-f", "-")
+
+    def upgrade(self, change: Mapping[str, Any]) -> None:
+        """Upgrade it to changed values, and wait until all pods are the new ones."""
+        self.values = merged(self.values, change)
+        self._helm("upgrade", NAME, str(CHART), "--wait", "--timeout=180s", "-f", "-")
+
+    def test(self) -> str:
+        """Run ``helm test``; return what it prints."""
+        return self._helm("test", NAME, "--timeout=280s")
+
+    def uninstall(self) -> None:
+        """Uninstall it, whatever runs."""
+        self._helm("uninstall", NAME, "--wait", "--timeout=120s")
+
+    def _helm(self, *command: str) -> str:
+        text = yaml.safe_dump(self.values) if "-f" in command else ""
+        return run("helm", *command, "--namespace", self.namespace, text=text)
+
+    def connect(self) -> None:
+        """Wait until it is ready, and open a way to its api."""
+        for component in ("scheduler", "api"):
+            self.kube.wait_for_pods(self.namespace, component_label(component))
+        (service,) = self.kube.list("services", self.namespace, component_label("api"))
+        address = self._exits.enter_context(
+            open_door(
+                self.kube,
+                self.namespace,
+                name_of(service),
+                service["spec"]["ports"][0]["port"],
+            )
+        )
+        super().__init__(f"http://{address}", transport=_Patient())
+        eventually(self._answers, within=30, every=0.2, what="an answer of the api")
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return self.client.get("/service-info").status_code == 200
+        return False
+
+    def close(self) -> None:
+        """Close the way to its api."""
+        client = getattr(self, "client", None)
+        if client is not None:
+            client.close()
+        self._exits.close()
+
+    def component(self, component: str) -> list[Object]:
+        """Return the pods of api, scheduler, taskmaster, filer or executor."""
+        return self.kube.list("pods", self.namespace, component_label(component))
+
+    def kill(self, component: str) -> None:
+        """Kill the pods of a component at once; return when all are new ones."""
+        old = {pod["metadata"]["uid"] for pod in self.component(component)}
+        assert old, f"no {component} to kill"
+        for pod in self.component(component):
+            self.kube.delete("pods", self.namespace, name_of(pod), grace=0)
+
+        def replaced() -> bool:
+            pods = self.component(component)
+            new = [pod for pod in pods if pod["metadata"]["uid"] not in old]
+            return bool(new) and all(is_ready(pod) for pod in new)
+
+        if component in ("api", "scheduler"):
+            eventually(replaced, within=90, every=0.3, what=f"a new {component}")
+
+    def of_task(self, kind: str, task_id: str, **labels: str) -> list[Object]:
+        """Return the objects of a task, e.g. its pods of ``step="x0"``."""
+        wanted = {"tesk/task": task_id}
+        wanted.update({f"tesk/{key}": value for key, value in labels.items()})
+        selector = ",".join(f"{key}={value}" for key, value in wanted.items())
+        return self.kube.list(kind, self.namespace, selector)
+
+    def running_pod(
+        self, task_id: str, step: str, *, other_than: str = "", within: float = 90
+    ) -> str:
+        """Wait until a step of a task runs; return its pod's name."""
+
+        def look() -> str | None:
+            for pod in self.of_task("pods", task_id, step=step):
+                if pod["metadata"]["uid"] != other_than and _runs(pod):
+                    return name_of(pod)
+            return None
+
+        return eventually(
+            look, within=within, every=0.2, what=f"a running {step} of {task_id}"
+        )
+
+    def starts(self, task_id: str) -> list[str]:
+        """Return the names of the task's pods that ever started a container.
+
+        By the cluster's events: one for each start.
+        """
+        return sorted(
+            event["involvedObject"]["name"]
+            for event in self.kube.list("events", self.namespace)
+            if event["reason"] == "Started"
+            and event["involvedObject"]["kind"] == "Pod"
+            and task_id in event["involvedObject"]["name"]
+        )
+
+    def leftovers(self, task_id: str = "") -> list[str]:
+        """Name what is left in the namespace of a task, or of any."""
+        selector = f"tesk/task={task_id}" if task_id else "tesk/task"
+        found = {
+            f"{kind}/{name_of(item)}"
+            for kind in KINDS_OF_TASKS
+            for item in self.kube.list(kind, self.namespace, selector)
+        }
+        # By name, too: what lost its labels is left nevertheless.
+        found |= {
+            f"{kind}/{name_of(item)}"
+            for kind in KINDS_OF_TASKS
+            for item in self.kube.list(kind, self.namespace)
+            if task_id and task_id in name_of(item)
+        }
+        return sorted(found)
+
+    def everything(self) -> list[str]:
+        """Name all that is in the namespace and was not put there by the cluster."""
+        kinds = run(
+            *("kubectl", "api-resources", "--namespaced", "--verbs=list", "-o", "name")
+        ).split()
+        kept = [kind for kind in kinds if not kind.startswith(("events", "endpoints"))]
+        shown = run(
+            *("kubectl", "get", ",".join(kept), "-n", self.namespace),
+            *("-o", "name", "--ignore-not-found"),
+        ).split()
+        return sorted(
+            name
+            for name in shown
+            if name.replace("configmap/", "configmaps/").replace("secret/", "secrets/")
+            not in _OF_THE_CLUSTER
+            and name != "serviceaccount/default"
+        )
+
+    def wait_until_clean(self, *task_ids: str, within: float = 60) -> None:
+        """Wait until nothing is left of the tasks (of all, if none is named)."""
+        _wait_until_none(
+            lambda: [
+                name for task in task_ids or ("",) for name in self.leftovers(task)
+            ],
+            within=within,
+        )
+
+    def wait_until_empty(self) -> None:
+        """Wait until the namespace is as it was before TESK was installed."""
+        _wait_until_none(self.everything, within=60)
+
+    def wait_for_reason(self, task_id: str, text: str, within: float = 60) -> str:
+        """Wait until the user is told, while it lasts, of something with ``text``."""
+
+        def look() -> str | None:
+            reason = str(self.live(task_id).get("reason", ""))
+            return reason if text.lower() in reason.lower() else None
+
+        return eventually(
+            look, within=within, every=0.3, what=f"a reason with {text!r} of {task_id}"
+        )
+
+    def finish(
+        self, task_id: str, within: float = 120, every: float = 0.3
+    ) -> dict[str, Any]:
+        """Wait for a final state and return the whole task."""
+        try:
+            return super().finish(task_id, within, every)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.describe(task_id)}") from error
+
+    def describe(self, task_id: str) -> str:
+        """Return all that helps to find out why a task is as it is."""
+        parts = [f"live: {self.live(task_id)}"]
+        parts += [
+            f"{kind}/{name_of(item)}: {item.get('status')}"
+            for kind in ("jobs", "pods", "persistentvolumeclaims")
+            for item in self.of_task(kind, task_id)
+        ]
+        parts += [
+            f"event {event['involvedObject']['name']}: {event['message']}"
+            for event in self.kube.list("events", self.namespace)
+            if task_id in event["involvedObject"]["name"]
+        ]
+        return "\n".join(parts)[:6000]
+
+
+def _wait_until_none(look: Callable[[], list[str]], *, within: float) -> None:
+    """Wait until ``look`` finds nothing; fail with what it still finds."""
+    try:
+        eventually(lambda: not look(), within=within, every=0.5)
+    except AssertionError as error:
+        raise AssertionError(f"left after {within} s: {look()}") from error
+
+
+def component_label(component: str) -> str:
+    """Return the selector of a component's pods and Service."""
+    return f"app.kubernetes.io/component={component}"
+
+
+def _runs(pod: Object) -> bool:
+    states = pod.get("status", {}).get("containerStatuses", [])
+    return "deletionTimestamp" not in pod["metadata"] and any(
+        "running" in status["state"] for status in states
+    )
+
+
+class _Patient(httpx.HTTPTransport):
+    """Asks again for what may be asked again, while pods are being replaced."""
+
+    PATIENCE = 60.0
+    _pause = threading.Event()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send; a GET again and again, anything else once."""
+        deadline = time.monotonic() + self.PATIENCE
+        while True:
+            try:
+                response = super().handle_request(request)
+            except httpx.TransportError:
+                if request.method != "GET" or time.monotonic() > deadline:
+                    raise
+            else:
+                passing = response.status_code in (502, 503, 504)
+                if not passing or request.method != "GET":
+                    return response
+                if time.monotonic() > deadline:
+                    return response
+                response.close()
+            self._pause.wait(0.2)
+
+
+@contextlib.contextmanager
+def installed(kube: Kube, namespace: str, values: Values) -> Iterator[Release]:
+    """Install a release; at the end uninstall it, and nothing may be left.
+
+    It may not be ready yet: ``connect`` waits for that, so that several can
+    start at the same time.
+    """
+    release = Release(kube, namespace, values)
+    release.install()
+    try:
+        yield release
+        release.close()
+        if run("helm", "list", "-q", "-n", namespace).strip():
+            release.uninstall()
+        release.wait_until_empty()
+    finally:
+        release.close()
+        kube.delete("namespaces", "", namespace)
