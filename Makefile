@@ -16,7 +16,7 @@ ARGS =
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
 .PHONY: help run serve test e2e check check-alone bench protos configuration \
-  launcher setup format lint types imports dependencies generated clean
+  images load launcher setup format lint types imports dependencies generated clean
 
 help: ## List what make can do.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -67,6 +67,12 @@ protos: .venv/.stamp-dev ## Generate the code of protos/.
 
 configuration: .venv/.stamp-dev ## Generate docs/configuration.md.
 	$(BIN)/python scripts/generate_configuration.py docs/configuration.md
+
+images: ## Build an image of each service with $DOCKER (docker); print the sizes.
+	@scripts/images.sh build
+
+load: ## Give the images to a cluster by $LOAD_IMAGE (kind load docker-image).
+	@scripts/images.sh load
 
 launcher: ## Compile the launcher of the container engine (cc, else zig).
 	@if command -v cc >/dev/null 2>&1; then $(MAKE) -C services/taskmaster/launcher; \

@@ -138,10 +138,15 @@ def _open_engine(
     """Choose what runs executors; ``auto`` prefers containers."""
     wanted = configured.local.engine
     if wanted != "sandbox":
-        # Imported only here: the docker SDK costs memory and start-up time.
-        from tesk_taskmaster.adapters.container_discovery import (  # noqa: PLC0415 - as said above
-            open_container_engine,
-        )
+        # Imported only here: the docker SDK costs memory and start-up time, and
+        # images for clusters do not have it.
+        try:
+            from tesk_taskmaster.adapters.container_discovery import (  # noqa: PLC0415 - as said above
+                open_container_engine,
+            )
+        except ImportError as error:
+            msg = f"the local runtime needs tesk-taskmaster[local]: {error}"
+            raise _StartError(msg) from error
 
         launcher = Path(configured.taskmaster.launcher or _BUILT_LAUNCHER)
         try:
