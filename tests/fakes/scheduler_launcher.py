@@ -13,13 +13,16 @@ class FakeLauncher:
         self.launched: list[str] = []
         self.killed: list[str] = []
         self.refusal = ""
+        self.outage = ""
         self._living: set[str] = set()
         self._ends: dict[str, str] = {}
+        self._remains: set[str] = set()
+        self._uncertain: set[str] = set()
         self._lock = threading.Condition()
 
     def launch(self, taskmaster_id: str) -> None:
-        if self.refusal:
-            raise LaunchError(self.refusal)
+        if self.refusal or self.outage:
+            raise LaunchError(self.refusal or self.outage)
         with self._lock:
             if taskmaster_id not in self._living:
                 self._living.add(taskmaster_id)
@@ -30,8 +33,21 @@ class FakeLauncher:
         with self._lock:
             return set(self._living)
 
-    def kill(self, taskmaster_id: str) -> None:
+    def ended(self) -> Collection[str]:
         with self._lock:
+            return set(self._remains)
+
+    def may_act(self, taskmaster_id: str) -> bool:
+        with self._lock:
+            return taskmaster_id in self._uncertain
+
+    def kill(self, taskmaster_id: str) -> None:
+        if self.outage:
+            raise LaunchError(self.outage)
+        with self._lock:
+            if taskmaster_id in self._remains:
+                self._remains.discard(taskmaster_id)
+                self.killed.append(taskmaster_id)
             if taskmaster_id in self._living:
                 self._living.discard(taskmaster_id)
                 self.killed.append(taskmaster_id)
@@ -41,9 +57,28 @@ class FakeLauncher:
         with self._lock:
             return self._ends.get(taskmaster_id, "")
 
-    def die(self, taskmaster_id: str, code: int) -> None:
-        """Let one end by itself."""
+    def complain(self, taskmaster_id: str, words: str) -> None:
+        """Let one that starts say why it does not come up; "": it does."""
         with self._lock:
+            self._ends[taskmaster_id] = words
+
+    def vanish(self, taskmaster_id: str) -> None:
+        """Let one not be seen any more; nobody knows whether it has ended."""
+        with self._lock:
+            self._living.discard(taskmaster_id)
+            self._uncertain.add(taskmaster_id)
+            self._ends[taskmaster_id] = "its machine does not answer"
+
+    def appear(self, taskmaster_id: str) -> None:
+        """Let one live that nobody here has launched."""
+        with self._lock:
+            self._living.add(taskmaster_id)
+
+    def die(self, taskmaster_id: str, code: int, *, remains: bool = False) -> None:
+        """Let one end by itself; what remains of it is there until it is killed."""
+        with self._lock:
+            if remains:
+                self._remains.add(taskmaster_id)
             self._living.discard(taskmaster_id)
             self._ends[taskmaster_id] = f"it ended with exit code {code}"
 

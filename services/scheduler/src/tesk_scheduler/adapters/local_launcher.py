@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
+from tesk_scheduler.adapters.last_words import LastWords
 from tesk_scheduler.ports.launcher import LaunchError
 
 _COMMAND = (sys.executable, "-m", "tesk_taskmaster")
@@ -47,7 +48,7 @@ class LocalLauncher:
         self._command = list(command)
         self._lock = threading.Lock()
         self._living: dict[str, subprocess.Popen[bytes] | None] = {}
-        self._ends: dict[str, int] = {}
+        self._ends = LastWords()
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.glob(f"*{_SUFFIX}")):
             if not self._adopt(path):
@@ -80,13 +81,22 @@ class LocalLauncher:
         with self._lock:
             return set(self._living)
 
+    def ended(self) -> Collection[str]:
+        """List none: a process leaves nothing behind."""
+        return ()
+
+    def may_act(self, taskmaster_id: str) -> bool:
+        """Say no: who lives holds its lock."""
+        del taskmaster_id
+        return False
+
     def kill(self, taskmaster_id: str) -> None:
         """Send SIGKILL to the one process; wait for its end."""
         with self._lock:
             process = self._living.get(taskmaster_id)
         if process is not None:
             process.kill()
-            self._ends[taskmaster_id] = process.wait()
+            self._ends.keep(taskmaster_id, _how_it_ended(process.wait()))
         path = self._path(taskmaster_id)
         if not path.exists():
             return
@@ -101,12 +111,7 @@ class LocalLauncher:
 
     def last_words(self, taskmaster_id: str) -> str:
         """Say how a child ended; of adopted ones nothing is known."""
-        code = self._ends.pop(taskmaster_id, None)
-        if code is None:
-            return ""
-        if code < 0:
-            return f"it was killed by signal {-code}"
-        return f"it ended with exit code {code}"
+        return self._ends.of(taskmaster_id) or ""
 
     def _path(self, taskmaster_id: str) -> Path:
         return self._folder / f"{taskmaster_id}{_SUFFIX}"
@@ -144,7 +149,7 @@ class LocalLauncher:
         threading.Thread(target=watch, name=name, daemon=True).start()
 
     def _reap(self, taskmaster_id: str, process: "subprocess.Popen[bytes]") -> None:
-        self._ends[taskmaster_id] = process.wait()
+        self._ends.keep(taskmaster_id, _how_it_ended(process.wait()))
         self._forget(taskmaster_id)
 
     def _forget(self, taskmaster_id: str) -> None:
@@ -160,3 +165,9 @@ def _is_free(descriptor: int) -> bool:
         return False
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     return True
+
+
+def _how_it_ended(code: int) -> str:
+    if code < 0:
+        return f"it was killed by signal {-code}"
+    return f"it ended with exit code {code}"

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tesk_scheduler.domain.events import Effect, Reporter, lose
+from tesk_scheduler.domain.launches import is_about_taskmasters
 from tesk_scheduler.domain.records import TaskRecord
 
 A_GOOD_WHILE = timedelta(minutes=10)
@@ -29,6 +30,12 @@ def taken_away(record: TaskRecord, *, now: datetime) -> TaskRecord:
         assigned_at=None,
         takeovers=1 if is_first else record.takeovers + 1,
     )
+
+
+def handed_over(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
+    """Give an attempt that nobody has to ``taskmaster``."""
+    reason = "" if is_about_taskmasters(record.reason) else record.reason
+    return replace(record, taskmaster=taskmaster, assigned_at=now, reason=reason)
 
 
 def lose_if_deadly(

@@ -5,13 +5,14 @@ from typing import Protocol
 
 
 class LaunchError(Exception):
-    """A taskmaster cannot be started; the message says why, for people."""
+    """A taskmaster cannot be started or ended now; the message says why, for people."""
 
 
 class TaskmasterLauncher(Protocol):
     """Starts taskmasters and knows which of them live.
 
-    It keeps no state that it could not find again after a restart.
+    It keeps no state that it could not find again after a restart. It does
+    nothing to them unasked, so that of several schedulers the leader's acts.
     """
 
     def launch(self, taskmaster_id: str) -> None:
@@ -22,10 +23,35 @@ class TaskmasterLauncher(Protocol):
         """
 
     def living(self) -> Collection[str]:
-        """List the ids of those that live or are starting."""
+        """List the ids of those that live or are starting.
+
+        Raises:
+            LaunchError: It is not known yet.
+        """
+
+    def ended(self) -> Collection[str]:
+        """List the ids of those that ended and left something that ``kill`` removes."""
+
+    def may_act(self, taskmaster_id: str) -> bool:
+        """Tell whether one that does not live may still be doing something.
+
+        True unless its end is known for sure: it may be ending, or be on a
+        machine that does not answer. It stops by itself when its lease ends.
+        """
 
     def kill(self, taskmaster_id: str) -> None:
-        """End one at once; return when it is gone. What it runs is not touched."""
+        """End one at once and remove what is left of it; no-op if there is nothing.
+
+        What it runs is not touched. One on a machine that does not answer is
+        given up; that it stopped acting is for the caller to know.
+
+        Raises:
+            LaunchError: Whether it is gone cannot be known now.
+        """
 
     def last_words(self, taskmaster_id: str) -> str:
-        """Say how a dead one ended, as far as that is known; else ""."""
+        """Say how a dead one ended, or why a starting one does not come up.
+
+        Returns:
+            A phrase for people, as far as it is known; else "".
+        """

@@ -19,6 +19,7 @@ from tesk_scheduler.domain.records import Document, TaskRecord
 from tesk_scheduler.domain.tokens import transfer_token
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.ports.surroundings import Clock
+from tesk_scheduler.usecases.delays import explained
 from tesk_scheduler.usecases.wakeups import Chimes
 
 # Said again after so many seconds if it had no effect: the answer may be lost.
@@ -159,6 +160,13 @@ class Assignment:
         known = next(
             (each for each in self._store.fleet() if each.id == call.taskmaster), None
         )
+        is_back = known is None or not known.seen or known.lease_until <= now
+        # Those it was not there for still say that they wait for a taskmaster.
+        waited = (
+            {record.id for record in self._store.assigned(call.taskmaster)}
+            if is_back
+            else set()
+        )
         enough = self._lease * 2 / 3
         if (
             known is not None
@@ -184,6 +192,10 @@ class Assignment:
                 member, slots=call.slots, seen=True, lease_until=now + self._lease
             )
             tx.put_taskmaster(renewed)
+            for record in tx.records(waited).values():
+                after = explained(record, "")
+                if record.taskmaster == member.id and after is not record:
+                    tx.save(record, after)
             return renewed
 
         member = self._store.write(renew)

@@ -4,38 +4,28 @@ Level-triggered: the store says who should be there, the launcher who is. What
 a killed scheduler left half done looks like any other difference.
 """
 
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
-from tesk_scheduler.domain.events import Reporter
 from tesk_scheduler.domain.fleet import (
     FleetLimits,
     Taskmaster,
     free_slots,
     plan_places,
 )
+from tesk_scheduler.domain.launches import refusal_reason, waiting_reason
 from tesk_scheduler.domain.records import TaskRecord
-from tesk_scheduler.domain.takeovers import lose_if_deadly, taken_away
+from tesk_scheduler.domain.takeovers import handed_over
 from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.ports.surroundings import Clock, Names
-from tesk_scheduler.usecases.reporting import write_effect
+from tesk_scheduler.usecases.burial import Burial
+from tesk_scheduler.usecases.delays import Delays
+from tesk_scheduler.usecases.failures import StartFailures
 from tesk_scheduler.usecases.wakeups import Wakeups
 
-_LOG = logging.getLogger(__name__)
 _MANY = 1000
-_LONGEST_PAUSE = 30.0
-
-
-@dataclass(slots=True)
-class _Failures:
-    """Starts that failed one after the other."""
-
-    count: int = 0
-    not_before: float = 0.0
-    problem: str = ""
 
 
 class Fleet:
@@ -67,24 +57,32 @@ class Fleet:
         self._names = names
         self._wakeups = wakeups
         self._limits = limits
-        self._failures = _Failures()
+        self._failures = StartFailures(clock)
+        self._burial = Burial(
+            store=store,
+            launcher=launcher,
+            clock=clock,
+            limits=limits,
+            failures=self._failures,
+        )
+        self._delays = Delays(store=store, launcher=launcher, clock=clock)
 
     def reconcile(self, epoch: int) -> None:
         """Replace the dead and place what nobody has."""
-        self._bury(epoch)
+        self._burial.bury(epoch, self._launch)
         self._place_unassigned(epoch)
+        self._delays.explain(epoch, self._burial.members, self._burial.stuck)
 
     def due(self) -> timedelta | None:
         """Say when to reconcile again at the latest; None if nothing is due."""
         members = self._store.fleet()
-        if any(member.seen for member in members):
-            self._failures = _Failures()
-        now = self._clock.now()
-        dues = [member.lease_until - now for member in members]
-        if self._failures.count and self._store.any_unassigned():
-            pause = self._failures.not_before - self._clock.monotonic()
-            dues.append(timedelta(seconds=pause))
-        return max(min(dues), timedelta()) if dues else None
+        for member in members:
+            if member.seen:
+                self._failures.called(member.started_at)
+        dues = [self._burial.due(members), self._delays.due()]
+        if self._store.any_unassigned():
+            dues.append(self._failures.pause)
+        return min((due for due in dues if due is not None), default=None)
 
     def only_busy_left(self) -> bool:
         """Tell whether all who live have an attempt that runs."""
@@ -96,14 +94,14 @@ class Fleet:
     def room(self) -> int:
         """Count the attempts that could be placed now."""
         members = self._store.fleet()
-        return free_slots(members, self._limits_now(members))
+        return free_slots(self._fit(members), self._limits_now(members))
 
     def fullness(self) -> str:
         """Say, for people, why there is no room."""
         if self._failures.problem:
-            return f"no taskmaster can be started: {self._failures.problem}"
+            return refusal_reason(self._failures.problem)
         most = self._limits.taskmasters * self._limits.tasks_per_taskmaster
-        return f"waiting for a taskmaster: {most} tasks are in progress"
+        return waiting_reason(f"{most} tasks are in progress")
 
     def places(self, tx: Transaction, count: int) -> list[str]:
         """Choose a taskmaster for each of ``count`` attempts.
@@ -117,7 +115,7 @@ class Fleet:
         now = self._clock.now()
         new: dict[int, str] = {}
         chosen = []
-        for place in plan_places(count, members, self._limits_now(members)):
+        for place in plan_places(count, self._fit(members), self._limits_now(members)):
             if isinstance(place, str):
                 chosen.append(place)
                 continue
@@ -142,75 +140,45 @@ class Fleet:
         self._wakeups.notify(chosen)
         if not chosen:
             return
-        living = set(self._launcher.living())
-        for member in self._store.fleet():
-            if member.id in chosen and member.id not in living and not member.seen:
-                self._launch(member.id)
+        members = self._store.fleet()
+        new = [each.id for each in members if each.id in chosen and not each.seen]
+        for number, taskmaster_id in enumerate(new):
+            if not self._launch(taskmaster_id):
+                # What refuses one refuses the next, at the price of another wait.
+                self._give_back(new[number + 1 :])
+                return
 
-    def _launch(self, taskmaster_id: str) -> None:
+    def _launch(self, taskmaster_id: str) -> bool:
         try:
             self._launcher.launch(taskmaster_id)
         except LaunchError as error:
-            self._failed(str(error))
+            self._failures.add(str(error), refused=True)
+            self._give_back([taskmaster_id])
+            return False
+        self._failures.started()
+        return True
 
-            def give_back(tx: Transaction) -> None:
+    def _give_back(self, taskmaster_ids: Sequence[str]) -> None:
+        def give_back(tx: Transaction) -> None:
+            for taskmaster_id in taskmaster_ids:
                 tx.remove_taskmaster(taskmaster_id, only_idle=False)
-                for record in tx.unassigned(_MANY):
-                    self._explain(tx, record)
+            for record in tx.unassigned(_MANY):
+                self._explain(tx, record)
 
+        if taskmaster_ids:
             self._store.write(give_back)
 
+    def _fit(self, members: Sequence[Taskmaster]) -> list[Taskmaster]:
+        unfit = self._burial.unfit
+        return [
+            replace(member, slots=0) if member.id in unfit else member
+            for member in members
+        ]
+
     def _limits_now(self, members: Sequence[Taskmaster]) -> FleetLimits:
-        if self._clock.monotonic() < self._failures.not_before:
+        if self._failures.pausing:
             return replace(self._limits, taskmasters=len(members))
         return self._limits
-
-    def _bury(self, epoch: int) -> None:
-        now = self._clock.now()
-        living = set(self._launcher.living())
-        for member in self._store.fleet():
-            if member.id in living and member.lease_until > now:
-                continue
-            # It must not act any more when somebody else gets its attempts.
-            self._launcher.kill(member.id)
-            words = self._launcher.last_words(member.id)
-            _LOG.warning(
-                "taskmaster lost", extra={"taskmaster": member.id, "cause": words}
-            )
-            self._forget(member, words, epoch)
-            if not member.seen:
-                self._failed(words or "it did not call")
-
-    def _forget(self, member: Taskmaster, cause: str, epoch: int) -> None:
-        # Who never called has not even seen what was assigned to it.
-        had = self._store.assigned(member.id) if member.seen else []
-        ids = {record.id for record in had}
-
-        def forget(tx: Transaction) -> None:
-            tx.check_epoch(epoch)
-            for record in tx.records(ids).values():
-                if record.taskmaster == member.id and not record.released:
-                    self._take_away(tx, record, cause)
-            tx.remove_taskmaster(member.id, only_idle=False)
-
-        self._store.write(forget)
-
-    def _take_away(self, tx: Transaction, record: TaskRecord, cause: str) -> None:
-        now = self._clock.now()
-        after = taken_away(record, now=now)
-        limits = self._limits
-        by = Reporter(taskmaster="", now=now, max_attempts=limits.attempts)
-        lost = lose_if_deadly(after, most=limits.takeovers, cause=cause, by=by)
-        if lost is not None:
-            write_effect(tx, lost)
-            after = lost.record
-        tx.save(record, after)
-
-    def _failed(self, problem: str) -> None:
-        count = self._failures.count + 1
-        pause = min(2.0 ** (count - 1), _LONGEST_PAUSE)
-        self._failures = _Failures(count, self._clock.monotonic() + pause, problem)
-        _LOG.error("taskmaster did not start", extra={"cause": problem})
 
     def _place_unassigned(self, epoch: int) -> None:
         def place(tx: Transaction) -> list[str]:
@@ -220,8 +188,7 @@ class Fleet:
             tx.check_epoch(epoch)
             places = self.places(tx, len(records))
             for record, taskmaster in zip(records, places, strict=False):
-                now = self._clock.now()
-                tx.save(record, replace(record, taskmaster=taskmaster, assigned_at=now))
+                tx.save(record, handed_over(record, taskmaster, self._clock.now()))
             for record in records[len(places) :]:
                 self._explain(tx, record)
             return places
