@@ -61,7 +61,8 @@ def complete_pod(template: JsonObject, parts: PodParts) -> JsonObject:
     pod = with_main(with_labels(template, parts.labels), main)
     pod = with_environment(pod, _variables(parts.env))
     pod = with_volumes(pod, parts.volumes, mounts=parts.mounts)
-    pod = with_node_selector(pod, nodes.selector)
+    if nodes.selector:
+        pod = with_node_selector(pod, nodes.selector)
     pod = with_tolerations(pod, nodes.tolerations)
     given = pod["spec"].get("tolerations") or []
     pod = with_tolerations(pod, node_trouble_tolerations(given))
