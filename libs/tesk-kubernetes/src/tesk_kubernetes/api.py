@@ -56,7 +56,15 @@ class ApiUnavailableError(KubernetesError):
     """No answer, or one that may pass (429, 5xx, a cut connection).
 
     The call may have been carried out: look before repeating it.
+
+    Attributes:
+        retry_after: How long the API server wants to be left alone; None: it
+            did not say.
     """
+
+    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class EventType(StrEnum):

@@ -1,0 +1,234 @@
+"""A copy of some objects of the cluster, kept true by list and watch.
+
+The one watch loop of TESK. It heals: it lists again when the server has
+forgotten where it was (410) and once in a while to be safe, and it watches on
+after any cut. While the API server is away, the copy stays as it was.
+
+Source:
+    Kubernetes API concepts, "Efficient detection of changes".
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+from tesk_kubernetes.api import (
+    EventType,
+    ExpiredError,
+    JsonObject,
+    KubernetesApi,
+    KubernetesError,
+    Resource,
+    Stream,
+    WatchEvent,
+)
+
+T = TypeVar("T")
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often an informer does what.
+
+    Attributes:
+        relist: How long a copy is trusted before all is listed again.
+        pauses: Waited after the first, second … failure in a row; the last one
+            after all others. Up to half is added, so that not all come at once.
+    """
+
+    relist: timedelta = timedelta(minutes=15)
+    pauses: Sequence[timedelta] = tuple(
+        timedelta(seconds=seconds) for seconds in (1, 1, 2, 3, 5, 8, 13, 21)
+    )
+
+
+class Informer(Generic[T]):
+    """Objects of one kind in one namespace that match a selector, by name."""
+
+    def __init__(  # noqa: PLR0913 - what to watch, and what to do with it
+        self,
+        api: KubernetesApi,
+        resource: Resource,
+        namespace: str,
+        labels: str,
+        *,
+        keep: Callable[[JsonObject], T],
+        changed: Callable[[str, T | None], None],
+        rhythm: Rhythm | None = None,
+    ) -> None:
+        """Make it; ``start`` sets it to work.
+
+        Args:
+            api: Of the cluster.
+            resource: Kind of the objects.
+            namespace: Where they are.
+            labels: Selector; "": all.
+            keep: Prunes an object to what is kept of it. Two versions of which
+                the same is kept are no change.
+            changed: Called on the informer's thread with the name and what is
+                kept now (None: deleted), after the copy has changed.
+            rhythm: How often it does what.
+        """
+        self._api = api
+        self._resource = resource
+        self._namespace = namespace
+        self._labels = labels
+        self._keep = keep
+        self._changed = changed
+        self._rhythm = rhythm or Rhythm()
+        self._kept: dict[str, T] = {}
+        self._lock = threading.Lock()
+        self._synced = threading.Event()
+        self._stopped = threading.Event()
+        self._stream: Stream[WatchEvent] | None = None
+        self._failures = 0
+        self._problem = ""
+        self._thread = threading.Thread(
+            target=self._run, name=f"informer-{resource.plural}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to list and watch, on a thread of its own."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop; the copy stays readable. May be called twice, or before start."""
+        with self._lock:
+            self._stopped.set()
+            stream = self._stream
+        if stream is not None:
+            stream.close()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(timeout=5)
+
+    def wait_synced(self, timeout: timedelta) -> bool:
+        """Wait until all objects were listed once; False if that took too long."""
+        return self._synced.wait(timeout.total_seconds())
+
+    def problem(self) -> str:
+        """Return why the copy may be old, for people; "" if it is not."""
+        return self._problem
+
+    def snapshot(self) -> dict[str, T]:
+        """Return all that is kept, by name."""
+        with self._lock:
+            return dict(self._kept)
+
+    def get(self, name: str) -> T | None:
+        """Return what is kept of one object; None if there is none."""
+        with self._lock:
+            return self._kept.get(name)
+
+    def _run(self) -> None:
+        position = _Position()
+        while not self._stopped.is_set():
+            try:
+                self._round(position)
+            except ExpiredError as error:
+                if not position.heard:  # so soon after a list: do not list in haste
+                    self._pause(str(error))
+                position.version = ""
+            except KubernetesError as error:
+                self._pause(str(error))
+            except Exception as error:  # noqa: BLE001 - a bug in keep or changed must not stop it for good
+                _LOG.exception("informer failed", extra=self._names())
+                position.version = ""
+                self._pause(str(error))
+
+    def _round(self, position: "_Position") -> None:
+        """List if that is due, and watch until the stream ends or a list is due."""
+        if not position.version or time.monotonic() >= position.list_due:
+            position.version = self._list()
+            position.list_due = time.monotonic() + self._rhythm.relist.total_seconds()
+            position.heard = False
+            self._well()
+        heard = False
+        with self._open(position.version) as stream:
+            for event in stream:
+                heard = position.heard = True
+                self._take(event)
+                position.version = event.object["metadata"]["resourceVersion"]
+                self._well()
+                if time.monotonic() >= position.list_due:
+                    return
+        if not heard:
+            self._pause("the API server ended the watch")
+
+    def _open(self, version: str) -> Stream[WatchEvent]:
+        stream = self._api.watch(
+            self._resource, self._namespace, labels=self._labels, since=version
+        )
+        with self._lock:
+            self._stream = stream
+            stopped = self._stopped.is_set()
+        if stopped:
+            stream.close()
+        return stream
+
+    def _take(self, event: WatchEvent) -> None:
+        if event.type is EventType.BOOKMARK:
+            return
+        name = event.object["metadata"]["name"]
+        deleted = event.type is EventType.DELETED
+        self._store(name, None if deleted else self._keep(event.object))
+
+    def _list(self) -> str:
+        listing = self._api.list(self._resource, self._namespace, labels=self._labels)
+        found = {item["metadata"]["name"]: self._keep(item) for item in listing.items}
+        for name in self.snapshot().keys() - found.keys():
+            self._store(name, None)
+        for name, kept in found.items():
+            self._store(name, kept)
+        self._synced.set()
+        return listing.resource_version
+
+    def _store(self, name: str, kept: T | None) -> None:
+        with self._lock:
+            if self._kept.get(name) == kept:
+                return
+            if kept is None:
+                del self._kept[name]
+            else:
+                self._kept[name] = kept
+        self._changed(name, kept)
+
+    def _well(self) -> None:
+        if self._problem:
+            _LOG.info("informer is well again", extra=self._names())
+        self._failures, self._problem = 0, ""
+
+    def _pause(self, problem: str) -> None:
+        if self._stopped.is_set():
+            return
+        if problem != self._problem:
+            _LOG.warning("informer waits", extra=self._names() | {"cause": problem})
+        self._problem = problem
+        pauses = self._rhythm.pauses
+        pause = pauses[min(self._failures, len(pauses) - 1)].total_seconds()
+        self._failures += 1
+        self._stopped.wait(pause * random.uniform(1, 1.5))  # noqa: S311 - jitter
+
+    def _names(self) -> dict[str, str]:
+        return {"resource": self._resource.plural, "namespace": self._namespace}
+
+
+@dataclass(slots=True)
+class _Position:
+    """Where an informer is.
+
+    Attributes:
+        version: What it knows; "": nothing it may go on from.
+        list_due: When all is to be listed again.
+        heard: Whether the server has sent anything since the last list.
+    """
+
+    version: str = ""
+    list_due: float = 0.0
+    heard: bool = False

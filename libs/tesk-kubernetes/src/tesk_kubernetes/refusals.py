@@ -1,0 +1,112 @@
+"""Which error an answer of the API server is.
+
+The message is the server's sentence for people; of an answer that is none of
+its (a proxy's page, say) only the status is told.
+
+Source:
+    Kubernetes API conventions, "Response Status Kind"; ``k8s.io/apiserver``
+    admission (quota, webhooks).
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from http import HTTPStatus
+
+import msgspec
+
+from tesk_kubernetes.api import (
+    AlreadyExistsError,
+    ApiUnavailableError,
+    ExpiredError,
+    KubernetesError,
+    QuotaExceededError,
+    RefusedError,
+)
+
+# Longer ones repeat themselves (a validation error for each field).
+_LONGEST_MESSAGE = 2000
+
+_PASSING = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.CONFLICT,
+        HTTPStatus.TOO_EARLY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    }
+)
+# "status unknown for quota": made a moment ago, not yet counted.
+_PASSING_PHRASE = "status unknown for quota"
+# A webhook may refuse with any code; then it has judged, and is not broken.
+_WEBHOOK_REFUSAL = "denied the request"
+
+
+class MissingError(RefusedError):
+    """There is no such object (404)."""
+
+
+class OtherObjectError(RefusedError):
+    """The object of this name has another uid than the call wants (409)."""
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What the API server says of a call that failed."""
+
+    code: int = 0
+    reason: str = ""
+    message: str = ""
+
+
+def error_of(
+    code: int, body: bytes, headers: Mapping[str, str] | None = None
+) -> KubernetesError:
+    """Return the error that an answer stands for.
+
+    Args:
+        code: HTTP status, not 2xx.
+        body: The ``Status`` object, or anything.
+        headers: Of the answer; only Retry-After counts.
+    """
+    status = _status_of(body)
+    message = (status.message or f"the API server answers {_phrase(code)}")[
+        :_LONGEST_MESSAGE
+    ]
+    error = _final_error(code, status.reason, message)
+    return error or ApiUnavailableError(message, _retry_after(headers or {}))
+
+
+def _final_error(code: int, reason: str, message: str) -> KubernetesError | None:
+    """Return the error; None if the answer may be another one soon."""
+    conflict = code == HTTPStatus.CONFLICT
+    over_quota = code == HTTPStatus.FORBIDDEN and "exceeded quota" in message
+    passing = code in _PASSING or code >= HTTPStatus.INTERNAL_SERVER_ERROR
+    rules: tuple[tuple[bool, type[KubernetesError] | None], ...] = (
+        (reason == "AlreadyExists", AlreadyExistsError),
+        (reason == "NotFound", MissingError),
+        (conflict and "precondition" in message.lower(), OtherObjectError),
+        (code == HTTPStatus.GONE, ExpiredError),
+        (over_quota, QuotaExceededError),
+        (_WEBHOOK_REFUSAL in message, RefusedError),
+        (passing or _PASSING_PHRASE in message, None),
+        (True, RefusedError),
+    )
+    kind = next(kind for holds, kind in rules if holds)
+    return None if kind is None else kind(message)
+
+
+def _status_of(body: bytes) -> Status:
+    try:
+        return msgspec.json.decode(body, type=Status)
+    except msgspec.MsgspecError:
+        return Status()
+
+
+def _phrase(code: int) -> str:
+    try:
+        return f"{code} ({HTTPStatus(code).phrase})"
+    except ValueError:
+        return str(code)
+
+
+def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    given = headers.get("Retry-After", "")
+    return timedelta(seconds=int(given)) if given.isdigit() else None

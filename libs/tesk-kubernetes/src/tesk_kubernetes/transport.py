@@ -1,0 +1,208 @@
+"""HTTP calls through the official client: configuration, auth, retries.
+
+The client's own request function is called, below its generated classes: these
+would decode each answer into models.
+"""
+
+import random
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TypeVar
+
+import msgspec
+import tenacity
+import urllib3
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config import ConfigException
+
+from tesk_kubernetes.api import (
+    ApiUnavailableError,
+    JsonObject,
+    KubernetesError,
+    RefusedError,
+)
+from tesk_kubernetes.refusals import error_of
+
+T = TypeVar("T")
+
+# 20 attempts at once, their logs, and the watches of each namespace.
+_CONNECTIONS = 64
+_CONNECT_SECONDS = 5.0
+_READ_SECONDS = 30.0
+_UNAUTHORIZED = 401
+# A log may be silent for a week; a peer that is gone is noticed in a minute.
+_KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+
+# What comes up besides the answers that are errors.
+_TROUBLE = (
+    urllib3.exceptions.HTTPError,
+    OSError,
+    ConfigException,  # the token file is being replaced
+    msgspec.MsgspecError,  # the answer is not the API server's
+)
+
+FOR_EVER = None
+"""Read timeout of a stream that may be silent."""
+
+
+def socket_options() -> list[tuple[int, int, int]]:
+    """Return options by which a dead connection is noticed, where they exist."""
+    options = [
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    ]
+    for name, value in _KEEP_ALIVE.items():
+        if hasattr(socket, name):
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
+    return options
+
+
+class Transport:
+    """Sends requests until they are answered, for as long as patience lasts."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        renew: Callable[[Configuration], None],
+        patience: timedelta,
+    ) -> None:
+        """Make the pool of connections; nothing is sent.
+
+        Args:
+            configuration: Where the API server is and how to be known there.
+            renew: Reads the credentials afresh, after a 401.
+            patience: How long a call is tried again.
+        """
+        configuration.connection_pool_maxsize = _CONNECTIONS
+        configuration.socket_options = socket_options()
+        configuration.retries = False  # they are ours
+        self._configuration = configuration
+        self._client = ApiClient(configuration)
+        self._renew = renew
+        self._patience = patience
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: JsonObject | None = None,
+    ) -> JsonObject:
+        """Return the object that the API server answers with.
+
+        Raises:
+            KubernetesError: As ``refusals`` sorts it.
+        """
+
+        def once() -> JsonObject:
+            response = self._send(method, path, query, body, _READ_SECONDS)
+            return msgspec.json.decode(response.data, type=JsonObject)
+
+        return self._patiently(once)
+
+    def open(
+        self, path: str, *, query: Mapping[str, str], silence: float | None
+    ) -> urllib3.BaseHTTPResponse:
+        """Return an answer whose body is still to come.
+
+        Args:
+            path: Of the resource.
+            query: Its parameters.
+            silence: Seconds without a byte after which it counts as cut.
+        """
+        return self._patiently(lambda: self._send("GET", path, query, None, silence))
+
+    def _patiently(self, act: Callable[[], T]) -> T:
+        renewed = False
+
+        def guarded() -> T:
+            nonlocal renewed
+            try:
+                return act()
+            except _UnknownCallerError as error:
+                if renewed:
+                    raise RefusedError(str(error)) from None
+                renewed = True
+                self._renew_credentials(error)
+                raise
+            except _TROUBLE as error:
+                raise ApiUnavailableError(self._described(error)) from error
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(ApiUnavailableError),
+            stop=tenacity.stop_before_delay(self._patience),
+            wait=_wait,
+            reraise=True,
+        )
+        return retrying(guarded)
+
+    def _renew_credentials(self, refusal: KubernetesError) -> None:
+        try:
+            self._renew(self._configuration)
+        except (OSError, ConfigException) as error:
+            raise RefusedError(str(refusal)) from error
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: JsonObject | None,
+        silence: float | None,
+    ) -> urllib3.BaseHTTPResponse:
+        headers = {"Accept": "application/json", "User-Agent": "tesk"}
+        self._client.update_params_for_auth(headers, [], ["BearerToken"])
+        try:
+            response: urllib3.BaseHTTPResponse = self._client.rest_client.request(
+                method,
+                self._configuration.host + path,
+                query_params=dict(query or {}),
+                headers=headers,
+                body=body,
+                _preload_content=False,
+                _request_timeout=(_CONNECT_SECONDS, silence),
+            )
+        except ApiException as error:
+            raise _error_of(error) from None  # it prints headers and body
+        return response
+
+    def _described(self, error: Exception) -> str:
+        what = "cannot be reached"
+        if isinstance(error, urllib3.exceptions.ReadTimeoutError):
+            what = f"did not answer within {_READ_SECONDS:.0f} s"
+        elif isinstance(error, urllib3.exceptions.ProtocolError):
+            what = "cut the connection"
+        return f"the API server {self._configuration.host} {what}"
+
+
+class _UnknownCallerError(ApiUnavailableError):
+    """A 401: the token may have been replaced a moment ago."""
+
+
+def _error_of(error: ApiException) -> KubernetesError:
+    if not error.status:  # the client's word for trouble with TLS
+        reason = str(error.reason).splitlines()[-1]
+        wrong = ssl.SSLCertVerificationError.__name__
+        if "CERTIFICATE_VERIFY_FAILED" in reason or wrong in reason:
+            return RefusedError(
+                f"the API server's certificate is not trusted: {reason}"
+            )
+        return ApiUnavailableError("the API server cut the connection")
+    found = error_of(error.status, error.body or b"", error.headers)
+    return _UnknownCallerError(str(found)) if error.status == _UNAUTHORIZED else found
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """Return the seconds before another try: what the server asks for, or few."""
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, _UnknownCallerError):
+        return 0.0
+    asked = getattr(error, "retry_after", None) or timedelta(0)
+    # Many ask again at once; each a little later than it was told to.
+    own = random.uniform(0.1, 0.2) * 2 ** min(state.attempt_number, 5)  # noqa: S311
+    return float(asked.total_seconds() + own)
