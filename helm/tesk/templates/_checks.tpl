@@ -1,0 +1,101 @@
+{{/* Combinations that cannot work, each with its cure. */}}
+
+{{- define "tesk.checks" -}}
+{{- $v := .Values -}}
+{{- $sqlite := eq $v.database.type "sqlite" -}}
+{{- if and $sqlite (gt (int $v.scheduler.replicas) 1) -}}
+{{- fail "scheduler.replicas > 1 needs a database that they can share: set database.type to postgresql, or scheduler.replicas to 1." -}}
+{{- end -}}
+{{- if and (not $sqlite) (not $v.database.postgresql.existingSecret) -}}
+{{- fail "database.type postgresql needs its url: set database.postgresql.existingSecret to a Secret with the key database.postgresql.urlKey." -}}
+{{- end -}}
+{{- if and $sqlite $v.database.postgresql.existingSecret -}}
+{{- fail "database.postgresql.existingSecret is not used with SQLite: set database.type to postgresql, or leave the Secret out." -}}
+{{- end -}}
+{{- if $v.api.autoscaling.enabled -}}
+{{- if not (dig "requests" "cpu" "" (default (dict) $v.api.resources)) -}}
+{{- fail "api.autoscaling compares load with requests: set api.resources.requests.cpu." -}}
+{{- end -}}
+{{- if gt (int $v.api.autoscaling.minReplicas) (int $v.api.autoscaling.maxReplicas) -}}
+{{- fail "api.autoscaling.minReplicas is above maxReplicas: lower it, or raise maxReplicas." -}}
+{{- end -}}
+{{- end -}}
+{{- range $service := list "api" "scheduler" -}}
+{{- $budget := (get $v $service).podDisruptionBudget -}}
+{{- if and $budget.enabled (not (kindIs "invalid" $budget.maxUnavailable)) (not (kindIs "invalid" $budget.minAvailable)) -}}
+{{- fail (printf "%s.podDisruptionBudget takes one of minAvailable and maxUnavailable: set maxUnavailable to null." $service) -}}
+{{- end -}}
+{{- if and $budget.enabled (kindIs "invalid" $budget.maxUnavailable) (kindIs "invalid" $budget.minAvailable) -}}
+{{- fail (printf "%s.podDisruptionBudget says nothing: set minAvailable or maxUnavailable, or enabled to false." $service) -}}
+{{- end -}}
+{{- end -}}
+{{- include "tesk.checks.access" . -}}
+{{- include "tesk.checks.tasks" . -}}
+{{- end -}}
+
+{{- define "tesk.checks.access" -}}
+{{- $v := .Values -}}
+{{- if and $v.auth.existingSecret (eq $v.auth.mode "none") -}}
+{{- fail "auth.existingSecret is set, but auth.mode is none, which lets everybody in: set auth.mode to basic, or leave the Secret out." -}}
+{{- end -}}
+{{- if and (eq $v.auth.mode "basic") (not $v.auth.existingSecret) -}}
+{{- fail "auth.mode basic needs users: set auth.existingSecret to a Secret with the key auth.usersKey." -}}
+{{- end -}}
+{{- if and $v.auth.adminGroup (not $v.auth.groupsKey) -}}
+{{- fail "auth.adminGroup needs groups: set auth.groupsKey to the key of the Secret with the groups." -}}
+{{- end -}}
+{{- if and $v.ingress.enabled $v.ingress.tls.enabled (not $v.ingress.tls.secretName) -}}
+{{- fail "ingress.tls needs a certificate: set ingress.tls.secretName." -}}
+{{- end -}}
+{{- if and $v.ingress.tls.enabled (not $v.ingress.enabled) -}}
+{{- fail "ingress.tls.enabled has no effect without an Ingress: set ingress.enabled to true." -}}
+{{- end -}}
+{{- if and $v.internalToken.value $v.internalToken.existingSecret -}}
+{{- fail "internalToken takes one of value and existingSecret: leave one out." -}}
+{{- end -}}
+{{- if $v.tls.enabled -}}
+{{- if and (not $v.tls.existingSecret) (not $v.tls.certManager.enabled) -}}
+{{- fail "tls.enabled needs a certificate: set tls.existingSecret, or tls.certManager.enabled to true." -}}
+{{- end -}}
+{{- if and $v.tls.existingSecret $v.tls.certManager.enabled -}}
+{{- fail "tls takes one of existingSecret and certManager.enabled: leave one out." -}}
+{{- end -}}
+{{- if and (include "tesk.tasksElsewhere" .) (not $v.tls.caBundle) -}}
+{{- fail "tls.enabled with taskNamespaces other than the release's needs the authority there: set tls.caBundle." -}}
+{{- end -}}
+{{- else if or $v.tls.existingSecret $v.tls.certManager.enabled -}}
+{{- fail "a certificate is given, but tls.enabled is false: set it to true." -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "tesk.checks.tasks" -}}
+{{- $v := .Values -}}
+{{- if and $v.taskNamespaces (not $v.rbac.create) -}}
+{{- fail "taskNamespaces needs rights in each of them: set rbac.create to true." -}}
+{{- end -}}
+{{- range $service := list "scheduler" "taskmaster" -}}
+{{- $account := (get $v $service).serviceAccount -}}
+{{- if and (not $account.create) (not $account.name) -}}
+{{- fail (printf "%s.serviceAccount.create is false: set %s.serviceAccount.name to one that exists." $service $service) -}}
+{{- end -}}
+{{- end -}}
+{{- range $service := list "api" "scheduler" "taskmaster" "filer" "executors" -}}
+{{- range $key, $_ := (get $v $service).podLabels -}}
+{{- if or (hasPrefix "tesk/" $key) (hasPrefix "app.kubernetes.io/" $key) -}}
+{{- fail (printf "%s.podLabels: %s is a label of TESK: choose another name." $service $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and $v.storage.s3.anonymous $v.storage.s3.existingSecret -}}
+{{- fail "storage.s3 takes one of anonymous and existingSecret: leave one out." -}}
+{{- end -}}
+{{- if and $v.storage.shared.urlPrefix (not $v.storage.shared.claim) -}}
+{{- fail "storage.shared.urlPrefix needs a volume: set storage.shared.claim." -}}
+{{- end -}}
+{{- if and $v.placement.gpu.types (not (gt (int $v.placement.gpu.most) 0)) -}}
+{{- fail "placement.gpu.types has no effect while nobody may ask for a GPU: set placement.gpu.most." -}}
+{{- end -}}
+{{- if and (eq $v.executors.podSecurity "restricted") (eq (toString $v.executors.podSecurityContext.runAsUser) "0") -}}
+{{- fail "executors.podSecurity restricted does not let anybody be root: leave out executors.podSecurityContext.runAsUser 0." -}}
+{{- end -}}
+{{- end -}}

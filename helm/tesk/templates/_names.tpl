@@ -1,0 +1,128 @@
+{{/* Names and labels: the one place that makes them. */}}
+
+{{- define "tesk.fullname" -}}
+{{- $name := default "tesk" .Values.nameOverride -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* (list root component): by which pods are found; never changes. */}}
+{{- define "tesk.selectorLabels" -}}
+{{- $root := index . 0 -}}
+app.kubernetes.io/name: tesk
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{/* (list root component): of every object of the chart. */}}
+{{- define "tesk.labels" -}}
+{{- $root := index . 0 -}}
+{{ include "tesk.selectorLabels" . }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
+{{- with $root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* (list root component name [namespace]): the metadata that every object begins with. */}}
+{{- define "tesk.metadata" -}}
+{{- $root := index . 0 -}}
+name: {{ index . 2 }}
+namespace: {{ if gt (len .) 3 }}{{ index . 3 }}{{ else }}{{ $root.Release.Namespace }}{{ end }}
+labels:
+  {{- include "tesk.labels" (list $root (index . 1)) | nindent 2 }}
+{{- end -}}
+
+{{/* The namespaces in which tasks run: {"list": […]}. */}}
+{{- define "tesk.taskNamespaces" -}}
+{{- dict "list" (default (list .Release.Namespace) .Values.taskNamespaces) | toJson -}}
+{{- end -}}
+
+{{/* All namespaces in which we have pods. */}}
+{{- define "tesk.allNamespaces" -}}
+{{- $tasks := (include "tesk.taskNamespaces" . | fromJson).list -}}
+{{- dict "list" (prepend $tasks .Release.Namespace | uniq) | toJson -}}
+{{- end -}}
+
+{{/* True text if tasks run where the release is not. */}}
+{{- define "tesk.tasksElsewhere" -}}
+{{- range (include "tesk.taskNamespaces" . | fromJson).list -}}
+{{- if ne . $.Release.Namespace -}}yes{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* (list root service): name of a ServiceAccount. */}}
+{{- define "tesk.serviceAccount" -}}
+{{- $root := index . 0 -}}
+{{- $account := (get $root.Values (index . 1)).serviceAccount -}}
+{{- default (printf "%s-%s" (include "tesk.fullname" $root) (index . 1)) $account.name -}}
+{{- end -}}
+
+{{/* (list root service): reference of an image. */}}
+{{- define "tesk.image" -}}
+{{- $root := index . 0 -}}
+{{- $own := (get $root.Values (index . 1)).image -}}
+{{- with default $root.Values.images.registry $own.registry }}{{ trimSuffix "/" . }}/{{ end -}}
+{{- $own.repository -}}
+{{- if $own.digest }}@{{ $own.digest }}
+{{- else }}:{{ coalesce $own.tag $root.Values.images.tag $root.Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{- define "tesk.schedulerAddress" -}}
+dns:///{{ include "tesk.fullname" . }}-scheduler.{{ .Release.Namespace }}.svc:7070
+{{- end -}}
+
+{{- define "tesk.internalSecret" -}}
+{{- default (printf "%s-internal" (include "tesk.fullname" .)) .Values.internalToken.existingSecret -}}
+{{- end -}}
+
+{{- define "tesk.tlsSecret" -}}
+{{- default (printf "%s-tls" (include "tesk.fullname" .)) .Values.tls.existingSecret -}}
+{{- end -}}
+
+{{/* The internal token: given, kept, or new; the same wherever it is asked for. */}}
+{{- define "tesk.token" -}}
+{{- if .Values.internalToken.value -}}
+{{- .Values.internalToken.value -}}
+{{- else -}}
+{{- if not (hasKey .Release "teskToken") -}}
+{{- $there := lookup "v1" "Secret" .Release.Namespace (include "tesk.internalSecret" .) -}}
+{{- $kept := get (default (dict) $there.data) "token" | default "" | b64dec -}}
+{{- $_ := set .Release "teskToken" (default (randAlphaNum 48) $kept) -}}
+{{- end -}}
+{{- .Release.teskToken -}}
+{{- end -}}
+{{- end -}}
+
+{{/* (list root name…): checksum of what is in Secrets that others made. */}}
+{{- define "tesk.secretChecksum" -}}
+{{- $root := first . -}}
+{{- $found := list -}}
+{{- range rest . -}}
+{{- if . -}}
+{{- $found = append $found (get (lookup "v1" "Secret" $root.Release.Namespace .) "data") -}}
+{{- end -}}
+{{- end -}}
+{{- $found | toJson | sha256sum -}}
+{{- end -}}
+
+{{/* Checksum by which a new token rolls pods. */}}
+{{- define "tesk.tokenChecksum" -}}
+{{- with .Values.internalToken.existingSecret -}}
+{{- include "tesk.secretChecksum" (list $ .) -}}
+{{- else -}}
+{{- include "tesk.token" . | sha256sum -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "tesk.databaseClaim" -}}
+{{- include "tesk.fullname" . }}-database
+{{- end -}}

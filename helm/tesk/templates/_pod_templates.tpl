@@ -1,0 +1,200 @@
+{{/* Templates of the pods that are made at run time; TESK completes them. */}}
+
+{{- define "tesk.taskmasterPod" -}}
+{{- $own := .Values.taskmaster -}}
+{{- $name := include "tesk.fullname" . -}}
+metadata:
+  labels:
+    tesk/access-scheduler: "true"
+    {{- with $own.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with $own.podAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  restartPolicy: OnFailure
+  serviceAccountName: {{ include "tesk.serviceAccount" (list . "taskmaster") }}
+  automountServiceAccountToken: true
+  enableServiceLinks: false
+  terminationGracePeriodSeconds: 30
+  securityContext:
+    {{- include "tesk.podSecurityContext" . | nindent 4 }}
+  {{- include "tesk.scheduling" (list . $own) | nindent 2 }}
+  containers:
+    - {{ include "tesk.container" (list . "taskmaster") | nindent 6 | trim }}
+      env:
+        {{- include "tesk.environment" (list . $own) | nindent 8 }}
+      volumeMounts:
+        {{- include "tesk.mounts" $own | nindent 8 }}
+        {{- include "tesk.tokenMount" . | nindent 8 }}
+        {{- include "tesk.caMount" . | indent 8 }}
+  volumes:
+    {{- include "tesk.volumes" (list (printf "%s-taskmaster" $name) $own) | nindent 4 }}
+    {{- include "tesk.tokenVolume" . | nindent 4 }}
+    {{- include "tesk.caVolume" . | indent 4 }}
+{{- end -}}
+
+{{- define "tesk.filerPod" -}}
+{{- $own := .Values.filer -}}
+{{- $storage := .Values.storage -}}
+{{- $shared := $storage.shared -}}
+metadata:
+  labels:
+    tesk/access-scheduler: "true"
+    {{- with $own.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with $own.podAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  serviceAccountName: {{ include "tesk.serviceAccount" (list . "filer") }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  securityContext:
+    {{- include "tesk.podSecurityContext" . | nindent 4 }}
+  {{- include "tesk.scheduling" (list . $own) | nindent 2 }}
+  containers:
+    - {{ include "tesk.container" (list . "filer") | nindent 6 | trim }}
+      env:
+        - name: HOME
+          value: /tmp
+        {{- include "tesk.storageEnvironment" . | indent 8 }}
+        {{- include "tesk.environment" (list . $own) | nindent 8 }}
+      volumeMounts:
+        {{- include "tesk.mounts" $own | nindent 8 }}
+        {{- include "tesk.caMount" . | indent 8 }}
+        {{- if and $storage.s3.existingSecret (eq $storage.s3.form "files") }}
+        - name: s3
+          mountPath: /etc/tesk-storage/s3
+          readOnly: true
+        {{- end }}
+        {{- if $storage.netrc.existingSecret }}
+        - name: netrc
+          mountPath: /etc/tesk-storage/netrc
+          readOnly: true
+        {{- end }}
+        {{- if $shared.claim }}
+        {{- range list $shared.mountPath (include "tesk.sharedPrefix" . | trimPrefix "file://") | uniq }}
+        - name: shared
+          mountPath: {{ . }}
+          {{- with $shared.subPath }}
+          subPath: {{ . }}
+          {{- end }}
+          readOnly: {{ $shared.readOnly }}
+        {{- end }}
+        {{- end }}
+  volumes:
+    {{- include "tesk.volumes" (list (printf "%s-filer" (include "tesk.fullname" .)) $own) | nindent 4 }}
+    {{- include "tesk.caVolume" . | indent 4 }}
+    {{- if and $storage.s3.existingSecret (eq $storage.s3.form "files") }}
+    - name: s3
+      secret:
+        secretName: {{ $storage.s3.existingSecret }}
+        defaultMode: 0440
+    {{- end }}
+    {{- with $storage.netrc.existingSecret }}
+    - name: netrc
+      secret:
+        secretName: {{ . }}
+        defaultMode: 0440
+        items:
+          - key: {{ $storage.netrc.key }}
+            path: netrc
+    {{- end }}
+    {{- with $shared.claim }}
+    - name: shared
+      persistentVolumeClaim:
+        claimName: {{ . }}
+        readOnly: {{ $shared.readOnly }}
+    {{- end }}
+{{- end -}}
+
+{{/* Credentials of storages, by reference. */}}
+{{- define "tesk.storageEnvironment" -}}
+{{- $s3 := .Values.storage.s3 -}}
+{{- if and $s3.existingSecret (eq $s3.form "env") }}
+- name: AWS_ACCESS_KEY_ID
+  valueFrom:
+    secretKeyRef:
+      name: {{ $s3.existingSecret }}
+      key: {{ $s3.accessKeyIdKey }}
+- name: AWS_SECRET_ACCESS_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ $s3.existingSecret }}
+      key: {{ $s3.secretAccessKeyKey }}
+{{- with $s3.sessionTokenKey }}
+- name: AWS_SESSION_TOKEN
+  valueFrom:
+    secretKeyRef:
+      name: {{ $s3.existingSecret }}
+      key: {{ . }}
+{{- end }}
+{{- else if $s3.existingSecret }}
+- name: AWS_SHARED_CREDENTIALS_FILE
+  value: /etc/tesk-storage/s3/credentials
+- name: AWS_CONFIG_FILE
+  value: /etc/tesk-storage/s3/config
+{{- end }}
+{{- if .Values.storage.netrc.existingSecret }}
+- name: NETRC
+  value: /etc/tesk-storage/netrc/netrc
+{{- end }}
+{{- end -}}
+
+{{- define "tesk.executorPod" -}}
+{{- $own := .Values.executors -}}
+{{- $pod := dict "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- $container := dict "allowPrivilegeEscalation" false -}}
+{{- with .Values.security.fsGroup -}}
+{{- $pod = merge $pod (dict "fsGroup" . "fsGroupChangePolicy" "OnRootMismatch") -}}
+{{- end -}}
+{{- if eq $own.podSecurity "restricted" -}}
+{{- $pod = merge $pod (dict "runAsNonRoot" true) -}}
+{{- $container = merge $container (dict "capabilities" (dict "drop" (list "ALL"))) -}}
+{{- end -}}
+metadata:
+  {{- with $own.podLabels }}
+  labels:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $own.podAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  {{- with $own.serviceAccountName }}
+  serviceAccountName: {{ . }}
+  {{- end }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  {{- if kindIs "bool" $own.hostUsers }}
+  hostUsers: {{ $own.hostUsers }}
+  {{- end }}
+  securityContext:
+    {{- mergeOverwrite $pod $own.podSecurityContext | toYaml | nindent 4 }}
+  {{- include "tesk.scheduling" (list . $own) | nindent 2 }}
+  containers:
+    - name: main
+      {{- with $own.pullPolicy }}
+      imagePullPolicy: {{ . }}
+      {{- end }}
+      securityContext:
+        {{- mergeOverwrite $container $own.securityContext | toYaml | nindent 8 }}
+      {{- with $own.extraEnv }}
+      env:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $own.extraVolumeMounts }}
+      volumeMounts:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+  {{- with $own.extraVolumes }}
+  volumes:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}

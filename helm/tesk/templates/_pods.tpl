@@ -1,0 +1,164 @@
+{{/* What our pods have in common. */}}
+
+{{/* Pod Security Standard "restricted", of the pod. */}}
+{{- define "tesk.podSecurityContext" -}}
+runAsNonRoot: true
+{{- with .Values.security.runAsUser }}
+runAsUser: {{ toJson . }}
+{{- end }}
+{{- with .Values.security.runAsGroup }}
+runAsGroup: {{ toJson . }}
+{{- end }}
+{{- with .Values.security.fsGroup }}
+fsGroup: {{ toJson . }}
+fsGroupChangePolicy: OnRootMismatch
+{{- end }}
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{/* The same, of a container. */}}
+{{- define "tesk.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/* (list root values): where a pod may run. */}}
+{{- define "tesk.scheduling" -}}
+{{- $own := index . 1 -}}
+{{- with (index . 0).Values.images.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with $own.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $own.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $own.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $own.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* (list root service): spreading, with the labels of its own pods. */}}
+{{- define "tesk.spreading" -}}
+{{- $root := index . 0 -}}
+{{- $service := index . 1 -}}
+{{- with (get $root.Values $service).topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- range . }}
+  {{- $labels := dict "matchLabels" (include "tesk.selectorLabels" (list $root $service) | fromYaml) }}
+  - {{ merge (deepCopy .) (dict "labelSelector" $labels) | toYaml | nindent 4 | trim }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* (list root service): the beginning of a container of ours. */}}
+{{- define "tesk.container" -}}
+{{- $root := index . 0 -}}
+{{- $own := get $root.Values (index . 1) -}}
+name: main
+image: {{ include "tesk.image" . }}
+imagePullPolicy: {{ default $root.Values.images.pullPolicy $own.image.pullPolicy }}
+securityContext:
+  {{- include "tesk.securityContext" $root | nindent 2 }}
+{{- with $own.resources }}
+resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* (list root values): environment that every service of ours has. */}}
+{{- define "tesk.environment" -}}
+- name: TESK_CONFIG
+  value: /etc/tesk/tesk.yaml
+{{- with (index . 1).extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "tesk.mounts" -}}
+- name: settings
+  mountPath: /etc/tesk
+  readOnly: true
+- name: tmp
+  mountPath: /tmp
+{{- with .extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* (list configmap values): volumes that every service of ours has. */}}
+{{- define "tesk.volumes" -}}
+- name: settings
+  configMap:
+    name: {{ index . 0 }}
+- name: tmp
+  emptyDir: {}
+{{- with (index . 1).extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "tesk.tokenMount" -}}
+- name: internal
+  mountPath: /etc/tesk-internal
+  readOnly: true
+{{- end -}}
+
+{{- define "tesk.tokenVolume" -}}
+- name: internal
+  secret:
+    secretName: {{ include "tesk.internalSecret" . }}
+    defaultMode: 0440
+    items:
+      - key: token
+        path: token
+{{- end -}}
+
+{{/* The authority that clients of the scheduler trust. */}}
+{{- define "tesk.caMount" -}}
+{{- if .Values.tls.enabled }}
+- name: ca
+  mountPath: /etc/tesk-ca
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- define "tesk.caVolume" -}}
+{{- if .Values.tls.enabled }}
+- name: ca
+{{- if .Values.tls.caBundle }}
+  configMap:
+    name: {{ include "tesk.fullname" . }}-ca
+{{- else }}
+  secret:
+    secretName: {{ include "tesk.tlsSecret" . }}
+    items:
+      - key: ca.crt
+        path: ca.crt
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The kubelet's gRPC probe speaks no TLS. */}}
+{{- define "tesk.schedulerProbe" -}}
+{{- if .Values.tls.enabled -}}
+tcpSocket:
+  port: grpc
+{{- else -}}
+grpc:
+  port: 7070
+{{- end -}}
+{{- end -}}

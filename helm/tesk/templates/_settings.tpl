@@ -1,0 +1,161 @@
+{{/* The settings files of the services: no secrets in them. */}}
+
+{{- define "tesk.settings.shared" -}}
+log: {{ toJson .Values.log }}
+grpc:
+  scheduler: {{ include "tesk.schedulerAddress" . }}
+  {{- if .Values.tls.enabled }}
+  tls_ca: /etc/tesk-ca/ca.crt
+  {{- end }}
+{{- end -}}
+
+{{- define "tesk.settings.api" -}}
+{{- $own := .Values.api -}}
+{{- $info := $own.serviceInfo -}}
+{{ include "tesk.settings.shared" . }}
+  token_file: /etc/tesk-internal/token
+api:
+  host: "0.0.0.0"
+  port: 8080
+  workers: {{ toJson $own.workers }}
+  threads: {{ toJson $own.threads }}
+  body_limit: {{ toJson $own.bodyLimit }}
+  refuse_unknown_fields: {{ $own.refuseUnknownFields }}
+  show_queued_as_initializing: {{ $own.showQueuedAsInitializing }}
+  cors_origins: {{ toJson $own.corsOrigins }}
+  auth: {{ .Values.auth.mode }}
+  {{- if eq .Values.auth.mode "basic" }}
+  users_file: /etc/tesk-auth/users
+  {{- if .Values.auth.groupsKey }}
+  groups_file: /etc/tesk-auth/groups
+  {{- end }}
+  {{- end }}
+  admin_group: {{ toJson .Values.auth.adminGroup }}
+  service_id: {{ toJson $info.id }}
+  service_name: {{ toJson $info.name }}
+  service_description: {{ toJson $info.description }}
+  organization_name: {{ toJson $info.organizationName }}
+  organization_url: {{ toJson $info.organizationUrl }}
+  contact_url: {{ toJson $info.contactUrl }}
+  documentation_url: {{ toJson $info.documentationUrl }}
+  environment: {{ toJson $info.environment }}
+  {{- with $info.createdAt }}
+  created_at: {{ toJson . }}
+  {{- end }}
+  {{- with $info.updatedAt }}
+  updated_at: {{ toJson . }}
+  {{- end }}
+  storage: {{ include "tesk.storages" . }}
+  backend_parameters: {{ include "tesk.backendParameters" . }}
+{{- end -}}
+
+{{/* Beginnings of the urls that tasks can use, JSON. */}}
+{{- define "tesk.storages" -}}
+{{- $urls := .Values.api.serviceInfo.storage -}}
+{{- if .Values.storage.shared.claim -}}
+{{- $urls = append $urls (include "tesk.sharedPrefix" .) -}}
+{{- end -}}
+{{- toJson $urls -}}
+{{- end -}}
+
+{{- define "tesk.sharedPrefix" -}}
+{{- default (printf "file://%s" .Values.storage.shared.mountPath) .Values.storage.shared.urlPrefix -}}
+{{- end -}}
+
+{{/* The supported keys of backend_parameters, each with its allowed values, JSON. */}}
+{{- define "tesk.backendParameters" -}}
+{{- $place := .Values.placement -}}
+{{- $keys := list -}}
+{{- if $place.pools }}{{ $keys = append $keys "pool" }}{{ end -}}
+{{- if gt (int $place.gpu.most) 0 }}{{ $keys = append $keys "gpu" }}{{ end -}}
+{{- if $place.gpu.types }}{{ $keys = append $keys "gpu_type" }}{{ end -}}
+{{- if $place.priorityClasses }}{{ $keys = append $keys "priority_class" }}{{ end -}}
+{{- if $place.runtimeClasses }}{{ $keys = append $keys "runtime_class" }}{{ end -}}
+{{- toJson $keys -}}
+{{- end -}}
+
+{{- define "tesk.settings.kubernetes" -}}
+{{- $place := .Values.placement -}}
+{{- $limits := .Values.timeLimits -}}
+kubernetes:
+  namespaces: {{ (include "tesk.taskNamespaces" . | fromJson).list | toJson }}
+  instance: {{ .Release.Name }}
+  owner: {{ include "tesk.fullname" . }}-tasks
+  templates: /etc/tesk
+  storage_class: {{ toJson .Values.taskVolumes.storageClass }}
+  access_mode: {{ .Values.taskVolumes.accessMode }}
+  image_timeout: {{ toJson $limits.imageSeconds }}
+  image_missing_timeout: {{ toJson $limits.imageMissingSeconds }}
+  config_timeout: {{ toJson $limits.configSeconds }}
+  schedule_timeout: {{ toJson $limits.scheduleSeconds }}
+  volume_timeout: {{ toJson $limits.volumeSeconds }}
+  start_timeout: {{ toJson $limits.startSeconds }}
+  quota_timeout: {{ toJson $limits.quotaSeconds }}
+  refusal_timeout: {{ toJson $limits.refusalSeconds }}
+  missing_timeout: {{ toJson $limits.missingSeconds }}
+  node_timeout: {{ toJson $limits.nodeSeconds }}
+  preemptible: {{ toJson $place.preemptible }}
+  pools: {{ toJson $place.pools }}
+  gpu: {{ toJson $place.gpu }}
+  priority_classes: {{ toJson $place.priorityClasses }}
+  runtime_classes: {{ toJson $place.runtimeClasses }}
+{{- end -}}
+
+{{- define "tesk.settings.scheduler" -}}
+{{- $own := .Values.scheduler -}}
+{{- $pods := .Values.taskmaster -}}
+{{ include "tesk.settings.shared" . }}
+  token_file: /etc/tesk-internal/token
+  reflection: {{ $own.reflection }}
+  {{- if .Values.tls.enabled }}
+  tls_certificate: /etc/tesk-tls/tls.crt
+  tls_key: /etc/tesk-tls/tls.key
+  {{- end }}
+local:
+  home: /var/lib/tesk
+scheduler:
+  launcher: kubernetes
+  listen: "0.0.0.0:7070"
+  metrics_listen: "0.0.0.0:9090"
+  lease: {{ toJson $own.leaseSeconds }}
+  idle: {{ toJson $pods.idleSeconds }}
+  tasks_per_taskmaster: {{ toJson $pods.tasksPerPod }}
+  max_taskmasters: {{ toJson $pods.maxPods }}
+  max_attempts: {{ toJson $own.maxAttempts }}
+  max_takeovers: {{ toJson $own.maxTakeovers }}
+  retention: {{ toJson $own.retentionSeconds }}
+quota: {{ toJson .Values.quota }}
+{{ include "tesk.settings.kubernetes" . }}
+{{- end -}}
+
+{{- define "tesk.settings.taskmaster" -}}
+{{- $own := .Values.taskmaster -}}
+{{ include "tesk.settings.shared" . }}
+  token_file: /etc/tesk-internal/token
+taskmaster:
+  runtime: kubernetes
+  slots: {{ toJson $own.tasksPerPod }}
+  live_interval: {{ toJson $own.liveIntervalSeconds }}
+{{ include "tesk.settings.kubernetes" . }}
+{{- end -}}
+
+{{- define "tesk.settings.filer" -}}
+{{- $own := .Values.filer -}}
+{{- $s3 := .Values.storage.s3 -}}
+{{ include "tesk.settings.shared" . }}
+filer:
+  parallel: {{ toJson $own.parallel }}
+  missing_outputs: {{ $own.missingOutputs }}
+  tries: {{ toJson $own.tries }}
+  backoff: {{ toJson $own.backoffSeconds }}
+  connect_timeout: {{ toJson $own.connectTimeoutSeconds }}
+  stall_timeout: {{ toJson $own.stallTimeoutSeconds }}
+  scheduler_patience: {{ toJson $own.schedulerPatienceSeconds }}
+  s3_endpoint: {{ toJson $s3.endpoint }}
+  s3_region: {{ toJson $s3.region }}
+  s3_anonymous: {{ $s3.anonymous }}
+{{- if .Values.storage.shared.claim }}
+local:
+  file_roots: {{ list .Values.storage.shared.mountPath (include "tesk.sharedPrefix" . | trimPrefix "file://") | uniq | toJson }}
+{{- end }}
+{{- end -}}
