@@ -28,7 +28,7 @@ INFO = ServiceInfo(
     contact_url="https://example.org/contact",
     created_at=datetime(2026, 1, 1, tzinfo=UTC),
     storage=("s3://", "file:///data/"),
-    backend_parameters=("VmSize",),
+    backend_parameters={"VmSize": ()},
 )
 
 

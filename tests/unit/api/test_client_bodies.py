@@ -150,7 +150,9 @@ CLIENTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 
 
 def parsed(body: dict[str, Any]) -> NewTask:
-    return TaskParser(backend_parameters=("VmSize",)).parse(json.dumps(body).encode())
+    return TaskParser(backend_parameters={"VmSize": ()}).parse(
+        json.dumps(body).encode()
+    )
 
 
 def shown(task: pb.Task) -> Any:

@@ -37,7 +37,7 @@ JSON = st.recursive(
 def parse(body: bytes) -> None:
     """Parse; any error but InvalidRequestError fails the test."""
     try:
-        new = TaskParser(backend_parameters=("VmSize",)).parse(body)
+        new = TaskParser(backend_parameters={"VmSize": ()}).parse(body)
     except InvalidRequestError as error:
         violations = error.violations
     else:

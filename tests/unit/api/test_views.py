@@ -58,7 +58,7 @@ FILE = {
 
 
 def stored(body: dict[str, Any]) -> pb.Task:
-    parser = TaskParser(backend_parameters=("VmSize",))
+    parser = TaskParser(backend_parameters={"VmSize": ()})
     task = task_to_wire(parser.parse(json.dumps(body).encode()).task)
     task.id = "t-1"
     task.state = pb.TASK_STATE_RUNNING

@@ -131,9 +131,15 @@ class ApiSettings(
         ),
     ] = ("s3://", "http://", "https://", "ftp://")
     backend_parameters: Annotated[
-        tuple[str, ...],
-        Meta(description="Supported keys of `resources.backend_parameters`."),
-    ] = ()
+        dict[str, tuple[str, ...]],
+        Meta(
+            description="Supported keys of `resources.backend_parameters`, each with "
+            "the values that tasks may give; `1..8` stands for the whole numbers from "
+            "1 to 8, an empty list for any value. In a cluster: `pool`, `gpu`, "
+            "`gpu_type`, `priority_class` and `runtime_class`, with what `kubernetes` "
+            "has of them."
+        ),
+    ] = {}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,11 +5,11 @@ if all is well. Source: GA4GH TES 1.1, and the decisions documented with it.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 from tesk_model.errors import Violation
 from tesk_model.paths import is_pattern, path_problem
-from tesk_model.task import FileType, Input, Output, Resources
+from tesk_model.task import FileType, Input, Output
 
 # Whether a scheme is configured is known only where the task runs; these are
 # the ones that a TES server may reasonably be asked for.
@@ -96,42 +96,6 @@ def output_problems(entry: Output) -> Iterator[Violation]:
         yield Violation("path_prefix", "must be a leading part of path")
     elif "*" in prefix or "?" in prefix:
         yield Violation("path_prefix", "must end before the first wildcard of path")
-
-
-def parameter_problems(
-    resources: Resources, supported: Sequence[str]
-) -> Iterator[Violation]:
-    """Yield what is wrong with the backend parameters.
-
-    Keys are equal if they differ only in case. What is unsupported is a
-    problem only if the client asked for strictness.
-    """
-    known = {key.lower() for key in supported}
-    seen: set[str] = set()
-    for key in resources.backend_parameters:
-        path = f"resources.backend_parameters.{key[:64]}"
-        if key.lower() in seen:
-            yield Violation(path, "is given twice; case does not matter")
-        seen.add(key.lower())
-        if resources.backend_parameters_strict and key.lower() not in known:
-            words = ", ".join(supported) or "none"
-            yield Violation(path, f"is not supported here (supported: {words})")
-
-
-def supported_parameters(
-    parameters: Mapping[str, str], supported: Sequence[str]
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Split backend parameters into what is kept and what is not.
-
-    Returns:
-        The supported ones, keys in lower case; the keys of the others.
-    """
-    known = {key.lower() for key in supported}
-    kept = {
-        key.lower(): value for key, value in parameters.items() if key.lower() in known
-    }
-    dropped = tuple(key for key in parameters if key.lower() not in known)
-    return kept, dropped
 
 
 def _file_name_problem(path: str) -> str | None:

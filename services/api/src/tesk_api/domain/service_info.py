@@ -1,6 +1,7 @@
 """What the service says of itself (GA4GH service-info 1.0.0 with TES fields)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -11,7 +12,7 @@ class ServiceInfo:
     Attributes:
         storage: Prefixes of urls that tasks can read and write.
         backend_parameters: Keys of ``resources.backend_parameters`` that are
-            supported; case does not matter.
+            supported, with their allowed values (``domain.backend_parameters``).
     """
 
     id: str
@@ -26,4 +27,4 @@ class ServiceInfo:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     storage: tuple[str, ...] = ()
-    backend_parameters: tuple[str, ...] = ()
+    backend_parameters: Mapping[str, Sequence[str]] = field(default_factory=dict)

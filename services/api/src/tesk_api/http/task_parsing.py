@@ -1,20 +1,21 @@
 """From the bytes of a request to a valid task, or to all that is wrong with it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import jiter
 from pydantic import BaseModel, ValidationError
 
+from tesk_api.domain.backend_parameters import (
+    Offered,
+    SortedParameters,
+    parameter_problems,
+    sort_parameters,
+)
 from tesk_api.domain.layout import Parts, file_conflicts, input_conflicts
 from tesk_api.domain.requests import NewTask
-from tesk_api.domain.rules import (
-    input_problems,
-    output_problems,
-    parameter_problems,
-    supported_parameters,
-)
+from tesk_api.domain.rules import input_problems, output_problems
 from tesk_api.http.bodies import (
     Body,
     ExecutorBody,
@@ -38,12 +39,12 @@ class TaskParser:
     """Reads the body of CreateTask.
 
     Attributes:
-        backend_parameters: Supported keys, in any case.
+        backend_parameters: Supported keys, in any case, with allowed values.
         refuse_unknown_fields: Whether a field that TES does not know is an
             error; otherwise it is dropped, with a warning.
     """
 
-    backend_parameters: Sequence[str] = ()
+    backend_parameters: Offered = field(default_factory=dict)
     refuse_unknown_fields: bool = False
 
     def parse(self, body: bytes) -> NewTask:
@@ -68,10 +69,8 @@ class TaskParser:
         task = model.to_domain()
         if problems := list(self._problems(_parts(task), task.resources)):
             raise InvalidRequestError(shortened(problems))
-        kept, dropped = self._supported(task)
-        return NewTask(
-            task=kept, warnings=(*_unknown_fields(model), *_unsupported(dropped))
-        )
+        kept, warnings = self._supported(task)
+        return NewTask(task=kept, warnings=(*_unknown_fields(model), *warnings))
 
     def _problems(
         self, parts: Parts, resources: Resources | None
@@ -88,11 +87,11 @@ class TaskParser:
     def _supported(self, task: Task) -> tuple[Task, tuple[str, ...]]:
         if task.resources is None or not task.resources.backend_parameters:
             return task, ()
-        kept, dropped = supported_parameters(
+        found = sort_parameters(
             task.resources.backend_parameters, self.backend_parameters
         )
-        resources = replace(task.resources, backend_parameters=kept)
-        return replace(task, resources=resources), dropped
+        resources = replace(task.resources, backend_parameters=found.kept)
+        return replace(task, resources=resources), _dropped(found)
 
 
 def parse_json(body: bytes) -> Any:
@@ -208,9 +207,16 @@ def _bodies(model: TaskBody) -> Iterator[tuple[tuple[str | int, ...], Body]]:
     yield (), model
 
 
-def _unsupported(dropped: Sequence[str]) -> tuple[str, ...]:
-    names = [name_words(key) for key in dropped]
-    return _line("unsupported backend_parameters ignored", names)
+def _dropped(found: SortedParameters) -> tuple[str, ...]:
+    unknown = [name_words(key) for key in found.unknown]
+    misvalued = [
+        f"{name_words(key)} (allowed: {values})"
+        for key, values in found.misvalued.items()
+    ]
+    return (
+        *_line("unsupported backend_parameters ignored", unknown),
+        *_line("backend_parameters with unsupported values ignored", misvalued),
+    )
 
 
 def _line(event: str, names: Sequence[str]) -> tuple[str, ...]:
