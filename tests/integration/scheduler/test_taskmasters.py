@@ -64,13 +64,21 @@ def test_a_task_runs_to_its_end(rig: Rig) -> None:
 
 
 def test_a_taskmaster_gets_the_amounts_that_were_charged(rig: Rig) -> None:
-    sent = task_pb2.Resources(ram_gb=0.1, disk_gb=0, zones=["a"])
+    sent = task_pb2.Resources(
+        ram_gb=0.1,
+        disk_gb=0,
+        zones=["a"],
+        preemptible=True,
+        backend_parameters={"pool": "fast"},
+    )
     (task_id,) = rig.create(resources=sent)
 
     assigned = take(rig.launched()).task.resources
 
     assert (assigned.cpu_cores, assigned.ram_gb) == (1, 0.1)
     assert (assigned.disk_gb, list(assigned.zones)) == (1, ["a"])
+    assert assigned.preemptible
+    assert assigned.backend_parameters == {"pool": "fast"}
     charged = rig.store.usage_of_all()[EVERYBODY]
     assert bytes_from_gib(assigned.ram_gb) == charged.ram
     assert bytes_from_gib(assigned.disk_gb) == charged.disk
