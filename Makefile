@@ -16,11 +16,12 @@ ARGS =
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
 .PHONY: help run serve test e2e check check-alone bench protos configuration \
+  chart-reference manifest manifest-template \
   images load launcher setup format lint types imports dependencies generated clean
 
 help: ## List what make can do.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | \
-	  awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+	  awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
 
 run: .venv/.stamp-run ## Set up, and run examples/quickstart.json from start to end.
 	@$(BIN)/tesk run examples/quickstart.json
@@ -67,6 +68,15 @@ protos: .venv/.stamp-dev ## Generate the code of protos/.
 
 configuration: .venv/.stamp-dev ## Generate docs/configuration.md.
 	$(BIN)/python scripts/generate_configuration.py docs/configuration.md
+
+chart-reference: .venv/.stamp-dev ## Generate the values of helm/tesk from values.schema.yaml.
+	$(BIN)/python scripts/generate_chart_reference.py helm/tesk
+
+manifest: ## Write build/tesk.yaml, which kubectl apply installs in $NAMESPACE (tesk).
+	@python3 scripts/make_manifest.py build/tesk.yaml $(NAMESPACE)
+
+manifest-template: ## Render deploy/tesk.yaml.in, from which manifest starts (needs helm).
+	@python3 scripts/make_manifest.py --template deploy/tesk.yaml.in
 
 images: ## Build an image of each service with $DOCKER (docker); print the sizes.
 	@scripts/images.sh build

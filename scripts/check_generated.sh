@@ -19,3 +19,11 @@ diff "$fresh/configuration.md" docs/configuration.md || {
   echo "docs/configuration.md is not up to date: make configuration" >&2
   exit 1
 }
+
+.venv/bin/python scripts/generate_chart_reference.py "$fresh/chart"
+for page in values.yaml values.schema.json README.md; do
+  diff "$fresh/chart/$page" "helm/tesk/$page" || {
+    echo "helm/tesk/$page is not up to date: make chart-reference" >&2
+    exit 1
+  }
+done

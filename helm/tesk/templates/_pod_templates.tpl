@@ -21,7 +21,9 @@ spec:
   terminationGracePeriodSeconds: 30
   securityContext:
     {{- include "tesk.podSecurityContext" . | nindent 4 }}
-  {{- include "tesk.scheduling" (list . $own) | nindent 2 }}
+  {{- with include "tesk.scheduling" (list . $own) }}
+  {{- . | nindent 2 }}
+  {{- end }}
   containers:
     - {{ include "tesk.container" (list . "taskmaster") | nindent 6 | trim }}
       env:
@@ -29,11 +31,15 @@ spec:
       volumeMounts:
         {{- include "tesk.mounts" $own | nindent 8 }}
         {{- include "tesk.tokenMount" . | nindent 8 }}
-        {{- include "tesk.caMount" . | indent 8 }}
+        {{- with include "tesk.caMount" . }}
+        {{- . | nindent 8 }}
+        {{- end }}
   volumes:
     {{- include "tesk.volumes" (list (printf "%s-taskmaster" $name) $own) | nindent 4 }}
     {{- include "tesk.tokenVolume" . | nindent 4 }}
-    {{- include "tesk.caVolume" . | indent 4 }}
+    {{- with include "tesk.caVolume" . }}
+    {{- . | nindent 4 }}
+    {{- end }}
 {{- end -}}
 
 {{- define "tesk.filerPod" -}}
@@ -56,17 +62,23 @@ spec:
   enableServiceLinks: false
   securityContext:
     {{- include "tesk.podSecurityContext" . | nindent 4 }}
-  {{- include "tesk.scheduling" (list . $own) | nindent 2 }}
+  {{- with include "tesk.scheduling" (list . $own) }}
+  {{- . | nindent 2 }}
+  {{- end }}
   containers:
     - {{ include "tesk.container" (list . "filer") | nindent 6 | trim }}
       env:
         - name: HOME
           value: /tmp
-        {{- include "tesk.storageEnvironment" . | indent 8 }}
+        {{- with include "tesk.storageEnvironment" . }}
+        {{- . | nindent 8 }}
+        {{- end }}
         {{- include "tesk.environment" (list . $own) | nindent 8 }}
       volumeMounts:
         {{- include "tesk.mounts" $own | nindent 8 }}
-        {{- include "tesk.caMount" . | indent 8 }}
+        {{- with include "tesk.caMount" . }}
+        {{- . | nindent 8 }}
+        {{- end }}
         {{- if and $storage.s3.existingSecret (eq $storage.s3.form "files") }}
         - name: s3
           mountPath: /etc/tesk-storage/s3
@@ -89,7 +101,9 @@ spec:
         {{- end }}
   volumes:
     {{- include "tesk.volumes" (list (printf "%s-filer" (include "tesk.fullname" .)) $own) | nindent 4 }}
-    {{- include "tesk.caVolume" . | indent 4 }}
+    {{- with include "tesk.caVolume" . }}
+    {{- . | nindent 4 }}
+    {{- end }}
     {{- if and $storage.s3.existingSecret (eq $storage.s3.form "files") }}
     - name: s3
       secret:
@@ -116,7 +130,7 @@ spec:
 {{/* Credentials of storages, by reference. */}}
 {{- define "tesk.storageEnvironment" -}}
 {{- $s3 := .Values.storage.s3 -}}
-{{- if and $s3.existingSecret (eq $s3.form "env") }}
+{{- if and $s3.existingSecret (eq $s3.form "env") -}}
 - name: AWS_ACCESS_KEY_ID
   valueFrom:
     secretKeyRef:
@@ -134,7 +148,7 @@ spec:
       name: {{ $s3.existingSecret }}
       key: {{ . }}
 {{- end }}
-{{- else if $s3.existingSecret }}
+{{- else if $s3.existingSecret -}}
 - name: AWS_SHARED_CREDENTIALS_FILE
   value: /etc/tesk-storage/s3/credentials
 - name: AWS_CONFIG_FILE
@@ -177,7 +191,9 @@ spec:
   {{- end }}
   securityContext:
     {{- mergeOverwrite $pod $own.podSecurityContext | toYaml | nindent 4 }}
-  {{- include "tesk.scheduling" (list . $own) | nindent 2 }}
+  {{- with include "tesk.scheduling" (list . $own) }}
+  {{- . | nindent 2 }}
+  {{- end }}
   containers:
     - name: main
       {{- with $own.pullPolicy }}

@@ -28,40 +28,32 @@ capabilities:
 {{/* (list root values): where a pod may run. */}}
 {{- define "tesk.scheduling" -}}
 {{- $own := index . 1 -}}
-{{- with (index . 0).Values.images.pullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
-{{- end }}
-{{- with $own.nodeSelector }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $own.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $own.affinity }}
-affinity:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $own.priorityClassName }}
-priorityClassName: {{ . }}
-{{- end }}
+{{- $fields := dict -}}
+{{- range (index . 0).Values.images.pullSecrets -}}
+{{- $_ := set $fields "imagePullSecrets" (append (default (list) $fields.imagePullSecrets) (dict "name" .)) -}}
+{{- end -}}
+{{- range $name := list "nodeSelector" "tolerations" "affinity" "priorityClassName" -}}
+{{- with get $own $name -}}
+{{- $_ := set $fields $name . -}}
+{{- end -}}
+{{- end -}}
+{{- if $fields -}}
+{{- toYaml $fields -}}
+{{- end -}}
 {{- end -}}
 
 {{/* (list root service): spreading, with the labels of its own pods. */}}
 {{- define "tesk.spreading" -}}
 {{- $root := index . 0 -}}
 {{- $service := index . 1 -}}
-{{- with (get $root.Values $service).topologySpreadConstraints }}
-topologySpreadConstraints:
-  {{- range . }}
-  {{- $labels := dict "matchLabels" (include "tesk.selectorLabels" (list $root $service) | fromYaml) }}
-  - {{ merge (deepCopy .) (dict "labelSelector" $labels) | toYaml | nindent 4 | trim }}
-  {{- end }}
-{{- end }}
+{{- $own := dict "matchLabels" (include "tesk.selectorLabels" (list $root $service) | fromYaml) -}}
+{{- $constraints := list -}}
+{{- range (get $root.Values $service).topologySpreadConstraints -}}
+{{- $constraints = append $constraints (merge (deepCopy .) (dict "labelSelector" $own)) -}}
+{{- end -}}
+{{- if $constraints -}}
+{{- dict "topologySpreadConstraints" $constraints | toYaml -}}
+{{- end -}}
 {{- end -}}
 
 {{/* (list root service): the beginning of a container of ours. */}}
@@ -129,7 +121,7 @@ resources:
 
 {{/* The authority that clients of the scheduler trust. */}}
 {{- define "tesk.caMount" -}}
-{{- if .Values.tls.enabled }}
+{{- if .Values.tls.enabled -}}
 - name: ca
   mountPath: /etc/tesk-ca
   readOnly: true
@@ -137,7 +129,7 @@ resources:
 {{- end -}}
 
 {{- define "tesk.caVolume" -}}
-{{- if .Values.tls.enabled }}
+{{- if .Values.tls.enabled -}}
 - name: ca
 {{- if .Values.tls.caBundle }}
   configMap:

@@ -65,12 +65,12 @@ api:
 {{/* The supported keys of backend_parameters, each with its allowed values, JSON. */}}
 {{- define "tesk.backendParameters" -}}
 {{- $place := .Values.placement -}}
-{{- $keys := list -}}
-{{- if $place.pools }}{{ $keys = append $keys "pool" }}{{ end -}}
-{{- if gt (int $place.gpu.most) 0 }}{{ $keys = append $keys "gpu" }}{{ end -}}
-{{- if $place.gpu.types }}{{ $keys = append $keys "gpu_type" }}{{ end -}}
-{{- if $place.priorityClasses }}{{ $keys = append $keys "priority_class" }}{{ end -}}
-{{- if $place.runtimeClasses }}{{ $keys = append $keys "runtime_class" }}{{ end -}}
+{{- $keys := dict -}}
+{{- with $place.pools }}{{ $_ := set $keys "pool" (keys . | sortAlpha) }}{{ end -}}
+{{- with int $place.gpu.most }}{{ $_ := set $keys "gpu" (list (printf "1..%d" .)) }}{{ end -}}
+{{- with $place.gpu.types }}{{ $_ := set $keys "gpu_type" (keys . | sortAlpha) }}{{ end -}}
+{{- with $place.priorityClasses }}{{ $_ := set $keys "priority_class" . }}{{ end -}}
+{{- with $place.runtimeClasses }}{{ $_ := set $keys "runtime_class" . }}{{ end -}}
 {{- toJson $keys -}}
 {{- end -}}
 

@@ -1,0 +1,133 @@
+"""What `helm test` runs in a pod: a real task, from its inputs to its output.
+
+The pod is the task's storage, too: a filer fetches one input from it, gets the
+other inline, and puts the output there. That tries the api, scheduler, taskmaster,
+filers, an executor, the task's volume and the network between all of them. With
+passwords and no `test.existingSecret`, it only sees that the api wants one.
+"""
+
+import base64
+import json
+import os
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+API = os.environ["API"] + "/ga4gh/tes/v1"
+ADDRESS = os.environ["ADDRESS"]
+STORAGE = "http://%s:8000" % ("[%s]" % ADDRESS if ":" in ADDRESS else ADDRESS)
+ENDED = {"COMPLETE", "EXECUTOR_ERROR", "SYSTEM_ERROR", "CANCELED", "PREEMPTED"}
+FILES = {"/input": b"fetched"}
+PROGRAM = (
+    "import pathlib; texts = [pathlib.Path('/in', name).read_text() for name in"
+    " ('fetched', 'inline')]; pathlib.Path('/out/result').write_text(' '.join(texts))"
+)
+
+
+class Storage(BaseHTTPRequestHandler):
+    """Files in memory, by GET, HEAD and PUT."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def do_HEAD(self) -> None:
+        self.answer()
+
+    def do_PUT(self) -> None:
+        FILES[self.path] = self.body()
+        self.send_response(201)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def answer(self) -> None:
+        data = FILES.get(self.path)
+        self.send_response(404 if data is None else 200)
+        self.send_header("Content-Length", str(len(data or b"")))
+        self.end_headers()
+        if self.command == "GET" and data:
+            self.wfile.write(data)
+
+
+def ask(path: str, body: object = None) -> dict:
+    """Call the api and return its JSON."""
+    request = urllib.request.Request(API + path)
+    request.add_header("Content-Type", "application/json")
+    if "USERNAME" in os.environ:
+        pair = "%(USERNAME)s:%(PASSWORD)s" % os.environ
+        code = base64.b64encode(pair.encode()).decode()
+        request.add_header("Authorization", "Basic " + code)
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(request, data, timeout=30) as answer:
+        return json.load(answer)
+
+
+def wants_password() -> int:
+    """See that the api lets nobody in without a password."""
+    try:
+        ask("/tasks")
+    except urllib.error.HTTPError as error:
+        print("without a password the api answers", error.code)
+        print("set test.existingSecret to run a task, too")
+        return 0 if error.code == 401 else 1
+    print("the api lets people in without a password")
+    return 1
+
+
+def run_task() -> int:
+    """Run a task and compare its output."""
+    inputs = [
+        {"url": STORAGE + "/input", "path": "/in/fetched"},
+        {"content": "inline", "path": "/in/inline"},
+    ]
+    outputs = [{"url": STORAGE + "/output", "path": "/out/result"}]
+    command = ["python", "-c", PROGRAM]
+    executors = [{"image": os.environ["IMAGE"], "command": command}]
+    task = {
+        "name": "helm test",
+        "inputs": inputs,
+        "outputs": outputs,
+        "executors": executors,
+    }
+    name = ask("/tasks", task)["id"]
+    print("task", name)
+    until, state = time.monotonic() + float(os.environ["SECONDS"]), ""
+    while state not in ENDED and time.monotonic() < until:
+        time.sleep(1)
+        seen, state = state, ask("/tasks/" + name)["state"]
+        if state != seen:
+            print(state)
+    if state == "COMPLETE" and FILES.get("/output") == b"fetched inline":
+        print("the output is as it must be")
+        return 0
+    print("output:", FILES.get("/output"))
+    print(json.dumps(ask("/tasks/" + name + "?view=FULL"), indent=1))
+    return 1
+
+
+def main() -> int:
+    """Serve the files and run what can be run."""
+    sys.stdout.reconfigure(line_buffering=True)
+    server = ThreadingHTTPServer(("::" if ":" in ADDRESS else "", 8000), Storage)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    if os.environ["AUTH"] == "basic" and "USERNAME" not in os.environ:
+        return wants_password()
+    return run_task()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

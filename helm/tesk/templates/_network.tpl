@@ -1,0 +1,74 @@
+{{/* Rules of NetworkPolicies. */}}
+
+{{- define "tesk.network.dns" -}}
+- ports:
+    - {port: 53, protocol: UDP}
+    - {port: 53, protocol: TCP}
+    - {port: 5353, protocol: UDP} # where OpenShift's pods listen
+    - {port: 5353, protocol: TCP}
+  {{- with .Values.networkPolicy.dns }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{- define "tesk.network.toScheduler" -}}
+- ports:
+    - {port: 7070}
+  to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ .Release.Namespace }}
+      podSelector:
+        matchLabels:
+          {{- include "tesk.selectorLabels" (list . "scheduler") | nindent 10 }}
+{{- end -}}
+
+{{- define "tesk.network.toApiServer" -}}
+{{- $own := .Values.networkPolicy.apiServer -}}
+- ports:
+    {{- range $own.ports }}
+    - {port: {{ toJson . }}}
+    {{- end }}
+  to:
+    {{- range $own.cidrs }}
+    - ipBlock:
+        cidr: {{ . }}
+    {{- end }}
+{{- end -}}
+
+{{/* (list root which): the networks that `internet`, `private` and `metadata` open. */}}
+{{- define "tesk.network.toNetworks" -}}
+{{- $policy := (index . 0).Values.networkPolicy -}}
+{{- $own := index . 1 -}}
+{{- $linkLocal := list "169.254.0.0/16" "fe80::/10" -}}
+{{- if or $own.internet $own.private (get $own "metadata") -}}
+- to:
+    {{- if $own.internet }}
+    {{- range $all := list "0.0.0.0/0" "::/0" }}
+    - ipBlock:
+        cidr: {{ $all }}
+        except:
+          {{- range $policy.privateRanges }}
+          {{- if eq (contains ":" .) (contains ":" $all) }}
+          - {{ . }}
+          {{- end }}
+          {{- end }}
+    {{- end }}
+    {{- end }}
+    {{- if $own.private }}
+    {{- range $policy.privateRanges }}
+    {{- if not (has . $linkLocal) }}
+    - ipBlock:
+        cidr: {{ . }}
+    {{- end }}
+    {{- end }}
+    {{- end }}
+    {{- if get $own "metadata" }}
+    - ipBlock:
+        cidr: 169.254.169.254/32
+    - ipBlock:
+        cidr: 169.254.170.0/24
+    {{- end }}
+{{- end }}
+{{- end -}}
