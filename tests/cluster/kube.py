@@ -5,7 +5,7 @@ Not by the library that TESK itself uses: what is tested does not judge itself.
 
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -22,9 +22,11 @@ _GROUPS = {
     "deployments": "/apis/apps/v1",
     "networkpolicies": "/apis/networking.k8s.io/v1",
     "priorityclasses": "/apis/scheduling.k8s.io/v1",
-    "endpointslices": "/apis/discovery.k8s.io/v1",
+    "storageclasses": "/apis/storage.k8s.io/v1",
+    "validatingadmissionpolicies": "/apis/admissionregistration.k8s.io/v1",
+    "validatingadmissionpolicybindings": "/apis/admissionregistration.k8s.io/v1",
 }
-_NOT_FOUND, _CONFLICT = 404, 409
+_NOT_FOUND = 404
 
 
 def name_of(item: Object) -> str:
@@ -37,7 +39,7 @@ class Kube:
 
     def __init__(self) -> None:
         # Its SDK has no types; all use of it is in this class.
-        self._client: Any = new_client_from_config()  # type: ignore[no-untyped-call]
+        self._client: Any = new_client_from_config()
 
     def close(self) -> None:
         """Close its connections."""
@@ -167,9 +169,6 @@ def run(*command: str, text: str = "", within: float = 300) -> str:
     done = subprocess.run(
         command, input=text, capture_output=True, text=True, timeout=within, check=False
     )
-    assert done.returncode == 0, f"{_shown(command)}: {done.stderr or done.stdout}"
+    shown = " ".join(command[:6])
+    assert done.returncode == 0, f"{shown}: {done.stderr or done.stdout}"
     return done.stdout
-
-
-def _shown(command: Sequence[str]) -> str:
-    return " ".join(command[:6])

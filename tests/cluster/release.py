@@ -1,8 +1,6 @@
 """TESK installed by helm, in a namespace of its own."""
 
 import contextlib
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import yaml
 from cluster.door import open_door
 from cluster.kube import Kube, Object, is_ready, name_of, run
 from cluster.object_storage import credentials
+from cluster.patient_transport import PatientTransport
 from cluster.values import CREDENTIALS, Values, merged
 from tes_client import TesClient
 from waiting import eventually
@@ -74,7 +73,7 @@ class Release(TesClient):
                 service["spec"]["ports"][0]["port"],
             )
         )
-        super().__init__(f"http://{address}", transport=_Patient())
+        super().__init__(f"http://{address}", transport=PatientTransport())
         eventually(self._answers, within=30, every=0.2, what="an answer of the api")
 
     def _answers(self) -> bool:
@@ -108,6 +107,27 @@ class Release(TesClient):
         if component in ("api", "scheduler"):
             eventually(replaced, within=90, every=0.3, what=f"a new {component}")
 
+    def scale(self, component: str, replicas: int) -> None:
+        """Give a component so many pods; return when it has them."""
+        (deployment,) = self.kube.list(
+            "deployments", self.namespace, component_label(component)
+        )
+        self.kube.patch(
+            "deployments",
+            self.namespace,
+            name_of(deployment),
+            {"spec": {"replicas": replicas}},
+        )
+        eventually(
+            lambda: (
+                len(self.component(component)) == replicas
+                and all(is_ready(pod) for pod in self.component(component))
+            ),
+            within=90,
+            every=0.3,
+            what=f"{replicas} pods of {component}",
+        )
+
     def of_task(self, kind: str, task_id: str, **labels: str) -> list[Object]:
         """Return the objects of a task, e.g. its pods of ``step="x0"``."""
         wanted = {"tesk/task": task_id}
@@ -128,6 +148,17 @@ class Release(TesClient):
 
         return eventually(
             look, within=within, every=0.2, what=f"a running {step} of {task_id}"
+        )
+
+    def wait_for_no_running_pod(self, task_id: str, step: str) -> None:
+        """Wait until no pod of a step runs."""
+        _wait_until_none(
+            lambda: [
+                name_of(pod)
+                for pod in self.of_task("pods", task_id, step=step)
+                if _runs(pod)
+            ],
+            within=60,
         )
 
     def starts(self, task_id: str) -> list[str]:
@@ -245,31 +276,6 @@ def _runs(pod: Object) -> bool:
     return "deletionTimestamp" not in pod["metadata"] and any(
         "running" in status["state"] for status in states
     )
-
-
-class _Patient(httpx.HTTPTransport):
-    """Asks again for what may be asked again, while pods are being replaced."""
-
-    PATIENCE = 60.0
-    _pause = threading.Event()
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send; a GET again and again, anything else once."""
-        deadline = time.monotonic() + self.PATIENCE
-        while True:
-            try:
-                response = super().handle_request(request)
-            except httpx.TransportError:
-                if request.method != "GET" or time.monotonic() > deadline:
-                    raise
-            else:
-                passing = response.status_code in (502, 503, 504)
-                if not passing or request.method != "GET":
-                    return response
-                if time.monotonic() > deadline:
-                    return response
-                response.close()
-            self._pause.wait(0.2)
 
 
 @contextlib.contextmanager

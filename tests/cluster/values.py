@@ -25,7 +25,7 @@ SHORT_LIMITS = {
 }
 
 
-def test_values(*, tag: str, s3_endpoint: str) -> Values:
+def shared_values(*, tag: str, s3_endpoint: str) -> Values:
     """Return the values that all releases of the tests share."""
     return {
         "images": {"tag": tag},

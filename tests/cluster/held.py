@@ -1,0 +1,88 @@
+"""A task that a test can hold in each of its phases, and that shows every run."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from cluster.gates import Gates
+from cluster.release import Release
+from scenarios.scenario import Task, codes, logs, shell
+
+Phase = Literal["in", "x0", "out"]
+PHASES: tuple[Phase, ...] = ("in", "x0", "out")
+
+# Counts its runs in the volume, makes a file that no other run makes, and waits.
+_SCRIPT = (
+    "echo run >> /vol/count; id=$(cat /proc/sys/kernel/random/uuid); "
+    "echo $id > /out/run-$id; echo started; touch /vol/started; "
+    'while [ "$1" = hold ] && [ ! -e /vol/go ]; do sleep 0.2; done; cat /vol/count'
+)
+_STARTED = "until [ -e /vol/started ]; do sleep 0.1; done"
+
+
+class HeldTask:
+    """One task with an input and an output, both behind gates of their own."""
+
+    def __init__(
+        self, release: Release, gates: Gates, key: str, *, hold: Iterable[Phase]
+    ) -> None:
+        """Submit it; it stops in each phase of ``hold`` until let go."""
+        self.release = release
+        self._gates = gates
+        self._key = f"{release.namespace}-{key}"
+        self._held = set(hold)
+        gates.put(f"{self._key}-in/a", b"input")
+        for phase in self._held & {"in", "out"}:
+            gates.close(f"{self._key}-{phase}")
+        self.task_id = release.create(self._body())
+
+    def _body(self) -> Task:
+        url = f"{self._gates.url}/{self._key}"
+        return {
+            "volumes": ["/vol"],
+            "inputs": [{"path": "/in/a", "url": f"{url}-in/a"}],
+            "executors": [shell(_SCRIPT, "hold" if "x0" in self._held else "go")],
+            "outputs": [{"path": "/out", "url": f"{url}-out", "type": "DIRECTORY"}],
+        }
+
+    def reach(self, phase: Phase, *, other_than: str = "") -> str:
+        """Wait until it is held in ``phase``; return the name of its pod.
+
+        Args:
+            phase: Which.
+            other_than: Uid of a pod that does not count.
+        """
+        pod = self.release.running_pod(self.task_id, phase, other_than=other_than)
+        if phase == "x0":
+            self.release.kube.execute(self.release.namespace, pod, "sh", "-c", _STARTED)
+        else:
+            self._gates.wait_for_transfer(f"{self._key}-{phase}")
+        return pod
+
+    def let_go(self, phase: Phase) -> None:
+        """Let it pass a phase."""
+        if phase == "x0":
+            pod = self.release.running_pod(self.task_id, "x0")
+            self.release.kube.execute(self.release.namespace, pod, "touch", "/vol/go")
+        else:
+            self._gates.open(f"{self._key}-{phase}")
+
+    def outputs(self) -> list[str]:
+        """Return what lies in its storage."""
+        return self._gates.names(f"{self._key}-out/")
+
+    def check_completed(self, *, within: float = 120) -> dict[str, Any]:
+        """Check that it ends well, with what one run made, and leaves nothing."""
+        task = self.release.finish(self.task_id, within)
+        assert task["state"] == "COMPLETE", (task, self.release.describe(self.task_id))
+        assert codes(task) == [0]
+        assert logs(task)[0]["stdout"] == "started\nrun\n"
+        stored = self.outputs()
+        assert len(stored) == 1, stored
+        reported = [entry["url"] for entry in task["logs"][0]["outputs"]]
+        assert reported == [f"{self._gates.url}/{stored[0]}"]
+        self.release.wait_until_clean(self.task_id)
+        return task
+
+    def executor_starts(self) -> list[str]:
+        """Return the executor pods that ever started."""
+        return [pod for pod in self.release.starts(self.task_id) if "-x0-" in pod]

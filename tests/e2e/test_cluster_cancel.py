@@ -1,0 +1,97 @@
+"""Cancel, in every phase, ends a task in seconds and leaves nothing of it."""
+
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from cluster.gates import Gates
+from cluster.held import PHASES, HeldTask, Phase
+from cluster.release import Release
+from scenarios.scenario import codes, logs, shell
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(200)]
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """One task held in each phase, and one that waits behind another."""
+
+    held: dict[Phase, HeldTask]
+    blocker: str
+    queued: str
+
+
+@pytest.fixture(scope="module")
+def tasks(tesk: Release, gates: Gates) -> Tasks:
+    # No node has so many cores, and the quota has room for one of the two.
+    big = {"executors": [shell("true")], "resources": {"cpu_cores": 600}}
+    return Tasks(
+        blocker=tesk.create(big),
+        queued=tesk.create(big),
+        held={
+            phase: HeldTask(tesk, gates, f"cancel-{phase}", hold=[phase])
+            for phase in PHASES
+        },
+    )
+
+
+def cancel(tesk: Release, task_id: str) -> None:
+    started = time.monotonic()
+    tesk.cancel(task_id)
+    tesk.wait_for(task_id, "CANCELED", within=30, every=0.1)
+    assert time.monotonic() - started < 20
+    tesk.wait_until_clean(task_id)
+
+
+def test_cancel_while_queued(tesk: Release, tasks: Tasks) -> None:
+    tesk.wait_for_reason(tasks.queued, "cpu")
+    assert tesk.state(tasks.queued) == "QUEUED"
+
+    tesk.cancel(tasks.queued)
+
+    assert tesk.state(tasks.queued) == "CANCELED"
+
+
+def test_cancel_while_no_node_can_take_it(tesk: Release, tasks: Tasks) -> None:
+    tesk.wait_for_reason(tasks.blocker, "no node")
+    assert tesk.state(tasks.blocker) == "INITIALIZING"
+
+    cancel(tesk, tasks.blocker)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_cancel_in_each_phase(phase: Phase, tesk: Release, tasks: Tasks) -> None:
+    task = tasks.held[phase]
+    task.reach(phase)
+
+    cancel(tesk, task.task_id)
+    if phase != "x0":
+        task.let_go(phase)  # too late: nobody is at the gate
+
+    assert task.outputs() == []
+    shown = tesk.get(task.task_id)
+    if phase == "x0":
+        assert logs(shown)[0]["stdout"] == "started\n"
+        assert codes(shown)[0] in (143, 137)
+    else:
+        assert codes(shown) == ([0] if phase == "out" else [])
+
+
+def test_cancel_of_a_command_that_ignores_sigterm(tesk: Release) -> None:
+    task_id = tesk.create(
+        {"executors": [shell("trap '' TERM; echo on; while :; do sleep 1; done")]}
+    )
+    tesk.running_pod(task_id, "x0")
+
+    cancel(tesk, task_id)
+
+
+def test_fifty_cancels_straight_after_create(tesk: Release) -> None:
+    ids = [tesk.create({"executors": [shell("sleep 1000")]}) for _ in range(50)]
+    for task_id in ids:
+        tesk.cancel(task_id)
+
+    for task_id in ids:
+        tesk.wait_for(task_id, "CANCELED", within=100, every=0.3)
+    tesk.wait_until_clean(*ids)

@@ -1,0 +1,114 @@
+"""TESK's own pods killed while tasks are in every phase: none is lost, none runs twice."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from cluster.gates import Gates
+from cluster.held import PHASES, HeldTask, Phase
+from cluster.release import Release
+from scenarios.scenario import shell, system_logs
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
+
+OUTAGE = 60.0  # seconds
+VICTIMS = {
+    "the taskmaster": ("taskmaster",),
+    "the scheduler": ("scheduler",),
+    "the api": ("api",),
+    "all pods of TESK": ("taskmaster", "scheduler", "api"),
+}
+
+
+def hold_in_every_phase(tesk: Release, gates: Gates, key: str) -> dict[Phase, HeldTask]:
+    """Submit a task for each phase; return when each is held there."""
+    tasks = {
+        phase: HeldTask(tesk, gates, f"{key}-{phase}", hold=[phase]) for phase in PHASES
+    }
+    for phase, task in tasks.items():
+        task.reach(phase)
+    return tasks
+
+
+def check_all(tasks: dict[Phase, HeldTask]) -> None:
+    for task in tasks.values():
+        shown = task.check_completed()
+        assert len(task.executor_starts()) == 1
+        assert "attempt 1" not in system_logs(shown)
+
+
+@pytest.mark.parametrize("who", VICTIMS)
+def test_killed_while_tasks_are_in_every_phase(
+    who: str, tesk: Release, gates: Gates
+) -> None:
+    key = "-".join(("kill", *VICTIMS[who]))
+    tasks = hold_in_every_phase(tesk, gates, key)
+
+    for component in VICTIMS[who]:
+        tesk.kill(component)
+    for phase, task in tasks.items():
+        task.let_go(phase)
+
+    check_all(tasks)
+
+
+def test_everything_ends_while_nobody_of_tesk_is_there(
+    tesk: Release, gates: Gates
+) -> None:
+    tasks = hold_in_every_phase(tesk, gates, "absent")
+
+    tesk.scale("scheduler", 0)
+    for pod in tesk.component("taskmaster"):
+        tesk.kube.delete("pods", tesk.namespace, pod["metadata"]["name"], grace=0)
+    for phase, task in tasks.items():
+        task.let_go(phase)
+    tesk.wait_for_no_running_pod(tasks["x0"].task_id, "x0")
+    tesk.scale("scheduler", 1)
+
+    check_all(tasks)
+
+
+@contextmanager
+def api_server_down() -> Iterator[None]:
+    """Take the API server away; skip where nobody said how."""
+    pid = os.environ.get("TESK_E2E_APISERVER_PID")
+    down = os.environ.get("TESK_E2E_API_DOWN")
+    up = os.environ.get("TESK_E2E_API_UP")
+    if pid:
+        os.kill(int(pid), signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(int(pid), signal.SIGCONT)
+    elif down and up:
+        subprocess.run(down, shell=True, check=True)  # noqa: S602 - given by who runs us
+        try:
+            yield
+        finally:
+            subprocess.run(up, shell=True, check=True)  # noqa: S602 - likewise
+    else:
+        pytest.skip(
+            "how to take the API server away is not known: set TESK_E2E_APISERVER_PID, "
+            "or the commands TESK_E2E_API_DOWN and TESK_E2E_API_UP"
+        )
+
+
+def test_the_api_server_is_away_for_a_minute(tesk: Release, gates: Gates) -> None:
+    tasks = hold_in_every_phase(tesk, gates, "outage")
+
+    with api_server_down():
+        # Transfers end, and a task comes, while the cluster cannot be asked.
+        tasks["in"].let_go("in")
+        tasks["out"].let_go("out")
+        new = tesk.create({"executors": [shell("echo after")]})
+        threading.Event().wait(OUTAGE)
+    tasks["x0"].let_go("x0")
+
+    check_all(tasks)
+    assert tesk.finish(new)["state"] == "COMPLETE"
+    tesk.wait_until_clean(new)

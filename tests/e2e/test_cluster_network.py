@@ -1,0 +1,68 @@
+"""NetworkPolicies: who may reach TESK's own ports."""
+
+import pytest
+
+from cluster.kube import name_of
+from cluster.release import Release, component_label
+from scenarios.scenario import codes, logs, shell
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(200)]
+
+# Not nc: where it is, its options differ. Prints who can be reached.
+_PROBE = (
+    "import socket, sys\n"
+    "for target in sys.argv[1:]:\n"
+    "    host, port = target.rsplit(':', 1)\n"
+    "    try:\n"
+    "        socket.create_connection((host, int(port)), 3).close()\n"
+    "        print('open', target)\n"
+    "    except OSError as error:\n"
+    "        print('shut', target)\n"
+)
+
+
+def targets(tesk: Release) -> list[str]:
+    """Return the ports of the scheduler's Service, and of the api's pods and Service."""
+    found = []
+    for component in ("scheduler", "api"):
+        for service in tesk.kube.list(
+            "services", tesk.namespace, component_label(component)
+        ):
+            found += [
+                f"{name_of(service)}.{tesk.namespace}.svc:{port['port']}"
+                for port in service["spec"]["ports"]
+            ]
+    for pod in tesk.component("scheduler"):
+        found += [f"{pod['status']['podIP']}:{port}" for port in (7070, 9090)]
+    return found
+
+
+def test_an_executor_reaches_nothing_of_tesk(tesk: Release) -> None:
+    image = tesk.component("scheduler")[0]["spec"]["containers"][0]["image"]
+    scheduler = [target for target in targets(tesk) if ":80" not in target]
+
+    task = tesk.run(
+        {
+            "executors": [
+                {
+                    "image": image,
+                    "command": ["/app/bin/python", "-c", _PROBE, *scheduler],
+                }
+            ]
+        }
+    )
+
+    assert codes(task) == [0], task
+    assert logs(task)[0]["stdout"].splitlines() == [f"shut {it}" for it in scheduler]
+
+
+def test_a_filer_reaches_the_scheduler_and_storages(tesk: Release) -> None:
+    # The filer asks the scheduler for its plan: without it, no input would arrive.
+    task = tesk.run(
+        {
+            "inputs": [{"path": "/in/a", "content": "by the scheduler"}],
+            "executors": [shell("cat /in/a")],
+        }
+    )
+
+    assert logs(task)[0]["stdout"] == "by the scheduler"

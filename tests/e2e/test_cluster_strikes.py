@@ -1,0 +1,132 @@
+"""Objects of a task killed or deleted by hand: it ends well, with one run's outputs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from cluster.gates import Gates
+from cluster.held import HeldTask, Phase
+from cluster.kube import name_of
+from cluster.release import Release
+from scenarios.scenario import logs, shell, system_logs
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+Strike = Callable[[Release, HeldTask, str], None]
+
+
+def kill_pod(release: Release, _task: HeldTask, pod: str) -> None:
+    release.kube.delete("pods", release.namespace, pod, grace=0)
+
+
+def delete_pod(release: Release, _task: HeldTask, pod: str) -> None:
+    release.kube.delete("pods", release.namespace, pod)
+
+
+def evict_pod(release: Release, _task: HeldTask, pod: str) -> None:
+    release.kube.evict(release.namespace, pod)
+
+
+def delete_job(release: Release, task: HeldTask, pod: str) -> None:
+    (job,) = [
+        job
+        for job in release.of_task("jobs", task.task_id)
+        if pod.startswith(name_of(job))
+    ]
+    release.kube.delete("jobs", release.namespace, name_of(job))
+
+
+def delete_claim_and_pod(release: Release, task: HeldTask, pod: str) -> None:
+    for claim in release.of_task("persistentvolumeclaims", task.task_id):
+        release.kube.delete("persistentvolumeclaims", release.namespace, name_of(claim))
+    release.kube.delete("pods", release.namespace, pod, grace=0)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is done in which phase; whether the executor must run again."""
+
+    phase: Phase
+    strike: Strike
+    again: bool
+
+
+CASES = {
+    "the filer's pod is killed while inputs arrive": Case("in", kill_pod, again=False),
+    "the filer's pod is evicted while inputs arrive": Case(
+        "in", evict_pod, again=False
+    ),
+    "the filer's Job is deleted while inputs arrive": Case(
+        "in", delete_job, again=False
+    ),
+    "the executor's pod is killed": Case("x0", kill_pod, again=True),
+    "the executor's pod is deleted gently": Case("x0", delete_pod, again=True),
+    "the executor's pod is evicted": Case("x0", evict_pod, again=True),
+    "the executor's Job is deleted": Case("x0", delete_job, again=True),
+    "the volume and the executor's pod are deleted": Case(
+        "x0", delete_claim_and_pod, again=True
+    ),
+    "the filer's pod is killed while outputs leave": Case("out", kill_pod, again=False),
+    "the filer's Job is deleted while outputs leave": Case(
+        "out", delete_job, again=False
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def held(
+    request: pytest.FixtureRequest, tesk: Release, gates: Gates
+) -> dict[str, HeldTask]:
+    """Submit one task for each selected case, all at once."""
+    chosen = {
+        item.callspec.params.get("name")
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+    }
+    return {
+        name: HeldTask(tesk, gates, f"strike-{number}", hold=[case.phase])
+        for number, (name, case) in enumerate(CASES.items())
+        if name in chosen
+    }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_strike(name: str, tesk: Release, held: dict[str, HeldTask]) -> None:
+    case, task = CASES[name], held[name]
+    pod = task.reach(case.phase)
+    found = tesk.kube.get("pods", tesk.namespace, pod)
+    assert found is not None
+
+    case.strike(tesk, task, pod)
+    if case.again:
+        task.reach("x0", other_than=found["metadata"]["uid"])
+    task.let_go(case.phase)
+
+    shown = task.check_completed()
+    assert len(task.executor_starts()) == (2 if case.again else 1)
+    assert ("attempt 1" in system_logs(shown)) == case.again
+    assert len(shown["logs"]) == 1
+
+
+def test_a_task_whose_pod_is_always_deleted_ends_with_the_reason(
+    tesk: Release,
+) -> None:
+    task_id = tesk.create(
+        {"executors": [shell("echo printed before the end; sleep 600")]}
+    )
+    uid = ""
+    for _attempt in range(3):
+        pod = tesk.running_pod(task_id, "x0", other_than=uid)
+        found = tesk.kube.get("pods", tesk.namespace, pod)
+        uid = found["metadata"]["uid"] if found else ""
+        tesk.kube.delete("pods", tesk.namespace, pod)
+
+    task = tesk.finish(task_id)
+
+    assert task["state"] == "SYSTEM_ERROR"
+    for attempt in ("attempt 1", "attempt 2"):
+        assert attempt in system_logs(task)
+    # What was printed until then is kept, though the pod is gone.
+    assert logs(task)[0]["stdout"] == "printed before the end\n"
+    tesk.wait_until_clean(task_id)

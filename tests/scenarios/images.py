@@ -1,0 +1,135 @@
+"""Scenarios of images: what only a runtime with images has (not the sandbox).
+
+The images are those of ``tests/cluster/images``.
+"""
+
+from scenarios.scenario import Scenario, Storage, Task, codes, logs, shell, system_logs
+
+STATIC = "tesk-test-static:1"
+ENTRYPOINT = "tesk-test-entrypoint:1"
+USER = "tesk-test-user:1"
+
+
+def _several(_storage: Storage) -> Task:
+    return {
+        "volumes": ["/vol"],
+        "executors": [
+            shell("echo one > /vol/a"),
+            shell("cat /vol/a; echo two >> /vol/a") | {"image": "alpine"},
+            {"image": STATIC, "command": ["/busybox", "cat", "/vol/a"]},
+        ],
+    }
+
+
+def _check_several(task: Task, _storage: Storage) -> None:
+    assert [entry["stdout"] for entry in logs(task)] == ["", "one\n", "one\ntwo\n"]
+
+
+def _static(storage: Storage) -> Task:
+    return {
+        "inputs": [
+            {"path": "/data", "url": storage.put("data", b"static\n")},
+            {"path": "/in/text", "content": "stdin\n"},
+        ],
+        "executors": [
+            {
+                "image": STATIC,
+                "command": ["/busybox", "cat", "-", "/data"],
+                "stdin": "/in/text",
+                "stdout": "/out/deep/copy",
+                "workdir": "/w",
+            },
+            {"image": STATIC, "command": ["/busybox", "ls", "/none"]},
+        ],
+        "outputs": [{"path": "/out/deep/copy", "url": storage.url("copy")}],
+    }
+
+
+def _check_static(task: Task, storage: Storage) -> None:
+    assert codes(task) == [0, 1]
+    assert storage.get("copy") == b"stdin\nstatic\n"
+    assert "/none" in logs(task)[1]["stderr"]
+
+
+def _no_shell(_storage: Storage) -> Task:
+    return {"executors": [{"image": STATIC, "command": ["sh", "-c", "true"]}]}
+
+
+def _check_no_shell(task: Task, _storage: Storage) -> None:
+    assert codes(task) == [127]
+    assert "sh" in logs(task)[0]["stderr"]
+
+
+def _entrypoint(_storage: Storage) -> Task:
+    return {
+        "executors": [{"image": ENTRYPOINT, "command": ["sh", "-c", "echo command"]}]
+    }
+
+
+def _check_entrypoint(task: Task, _storage: Storage) -> None:
+    assert logs(task)[0]["stdout"] == "command\n"
+
+
+def _user(storage: Storage) -> Task:
+    script = (
+        "id -u; echo v > /vol/v; echo i > /in/more; echo o > /out/o; "
+        "mkdir /tree/sub; echo t > /tree/sub/t; cat /in/a; echo w > here"
+    )
+    return {
+        "volumes": ["/vol"],
+        "inputs": [{"path": "/in/a", "url": storage.put("a", b"A\n")}],
+        "executors": [
+            shell(script, workdir="/work/dir") | {"image": USER},
+            shell("cat /vol/v /in/more /out/o /tree/sub/t; echo r > /vol/r"),
+            shell("cat /vol/r") | {"image": USER},
+        ],
+        "outputs": [
+            {"path": "/out/o", "url": storage.url("o")},
+            {"path": "/tree", "url": storage.url("tree"), "type": "DIRECTORY"},
+        ],
+    }
+
+
+def _check_user(task: Task, storage: Storage) -> None:
+    assert [entry["stdout"] for entry in logs(task)] == [
+        "1234\nA\n",
+        "v\ni\no\nt\n",
+        "r\n",
+    ]
+    assert storage.get("o") == b"o\n"
+    assert storage.get("tree/sub/t") == b"t\n"
+
+
+def _memory(_storage: Storage) -> Task:
+    # A variable that doubles until there is no more.
+    return {
+        "executors": [shell('x=0123456789abcdef; while :; do x="$x$x"; done')],
+        "resources": {"ram_gb": 0.05},
+    }
+
+
+def _check_memory(task: Task, _storage: Storage) -> None:
+    assert codes(task) == [137]
+    assert "memory" in system_logs(task)
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "executors of several images share one volume": Scenario(
+        body=_several, check=_check_several
+    ),
+    "an image without a shell": Scenario(
+        body=_static, state="EXECUTOR_ERROR", check=_check_static
+    ),
+    "a shell that the image does not have": Scenario(
+        body=_no_shell, state="EXECUTOR_ERROR", check=_check_no_shell
+    ),
+    "the command takes the place of an entrypoint": Scenario(
+        body=_entrypoint, check=_check_entrypoint
+    ),
+    "an image that is not root writes to all its directories": Scenario(
+        body=_user, check=_check_user
+    ),
+    "memory is limited and running out of it is told": Scenario(
+        body=_memory, state="EXECUTOR_ERROR", check=_check_memory
+    ),
+}
