@@ -76,7 +76,7 @@ class FakeKubernetesApi:
     ) -> Listing:
         def find() -> Listing:
             found = [
-                copy.deepcopy(body)
+                _without_kind(copy.deepcopy(body))
                 for body in self._of(resource, namespace)
                 if matches(body, labels=labels, fields=fields)
             ]
@@ -336,3 +336,8 @@ class FakeKubernetesApi:
         for key in [key for key in self._followers if key[:2] == pod[1:]]:
             for follower in self._followers.pop(key):
                 follower.end()
+
+
+def _without_kind(body: JsonObject) -> JsonObject:
+    """Leave out what a list says once for all its items."""
+    return {key: body[key] for key in body if key not in ("apiVersion", "kind")}

@@ -55,9 +55,7 @@ class Faults:
         if self.is_down:
             raise ApiUnavailableError("the API server does not answer")
         if (verb, resource.plural) in self._forbidden:
-            message = (
-                f'{resource.plural} is forbidden: cannot {verb} "{resource.plural}"'
-            )
+            message = f'{resource.plural} is forbidden: cannot {verb} resource "{resource.plural}"'
             raise RefusedError(message)
         fault = self._next(verb, resource)
         if fault is None:
