@@ -23,7 +23,10 @@ from tesk_kubernetes.settings import Gpu, KubernetesSettings, Pool
 from tesk_model.names import Attempt
 from tesk_model.task import Input, Output, Resources, Task, TaskId
 from tesk_taskmaster.adapters.kubernetes.anchor import anchor_secret
-from tesk_taskmaster.adapters.kubernetes.executor_job import executor_job
+from tesk_taskmaster.adapters.kubernetes.executor_job import (
+    check_executors,
+    executor_job,
+)
 from tesk_taskmaster.adapters.kubernetes.filer_job import filer_job
 from tesk_taskmaster.adapters.kubernetes.manifests import Site
 from tesk_taskmaster.adapters.kubernetes.manifests_pod import cpu_quantity, literal
@@ -485,6 +488,10 @@ REFUSED: dict[str, tuple[Task, str]] = {
         wishing(runtime_class="kata"),
         '.runtime_class: "kata" is not offered here (gvisor)',
     ),
+    "a zone that no label can name": (
+        asking(zones=("a", "b c")),
+        'resources.zones: no zone is called "b c"',
+    ),
     "wishes that exclude each other": (
         asking(preemptible=True, backend_parameters={"pool": "steady"}),
         'no node suits both preemptible and pool "steady"',
@@ -498,6 +505,14 @@ def test_what_a_cluster_cannot_do_is_said(task: Task, words: str) -> None:
         manifests(task, OFFERS, CUSTOM_POD)
 
     assert not refusal.value.lost
+
+
+@pytest.mark.parametrize(("task", "words"), REFUSED.values(), ids=REFUSED)
+def test_it_is_said_before_anything_is_made(task: Task, words: str) -> None:
+    plan = plan_task(task, ATTEMPT)
+
+    with pytest.raises(StepFailedError, match=re.escape(words)):
+        check_executors(plan, CUSTOM_POD, site=site(OFFERS))
 
 
 def test_no_gpu_is_offered_by_default() -> None:

@@ -89,6 +89,19 @@ def executor_job(
     return job(plan.attempt, name, labels=labels, pod=pod, site=site, owner=anchor_uid)
 
 
+def check_executors(plan: Plan, template: JsonObject, *, site: Site) -> None:
+    """Raise what ``executor_job`` would raise for any executor of the plan.
+
+    To be called before the attempt begins: nobody wants to hear after hours of
+    transfer that a path cannot be mounted.
+
+    Raises:
+        StepFailedError: See ``executor_job``.
+    """
+    for step in plan.executors:
+        executor_job(plan, step, template, site=site, anchor_uid="")
+
+
 def _arguments(plan: Plan, step: ExecutorStep) -> Sequence[str]:
     """Return the launcher's command line."""
     executor = step.executor

@@ -26,6 +26,7 @@ RUNTIME_CLASS = "runtime_class"
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _COUNT = re.compile(r"[1-9][0-9]{0,3}")
 # A pod leaves a dead node after one minute, not after Kubernetes' five.
 _NODE_TROUBLES = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
@@ -59,7 +60,8 @@ def choose_nodes(placement: Placement, settings: KubernetesSettings) -> Nodes:
 
     Raises:
         StepFailedError: A backend parameter has a value that is not offered
-            here, or two wishes exclude each other.
+            here, there can be no zone of a name, or two wishes exclude each
+            other.
     """
     wishes = placement.backend_parameters
     count = _gpu_count(placement, settings)
@@ -158,4 +160,7 @@ def _joined_selectors(pools: Sequence[tuple[str, Pool]]) -> dict[str, str]:
 def _zone_requirements(zones: Sequence[str]) -> tuple[JsonObject, ...]:
     if not zones:
         return ()
+    for zone in zones:
+        if _LABEL_VALUE.fullmatch(zone) is None:
+            raise StepFailedError(f'resources.zones: no zone is called "{zone[:64]}"')
     return ({"key": ZONE_LABEL, "operator": "In", "values": list(zones)},)
