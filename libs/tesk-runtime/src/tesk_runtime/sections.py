@@ -1,5 +1,6 @@
 """Sections of the settings that more than one service reads."""
 
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -30,6 +31,25 @@ class GrpcSettings(
     reflection: Annotated[bool, Meta(description="Offer gRPC server reflection.")] = (
         False
     )
+    tls_certificate: Annotated[
+        str,
+        Meta(
+            description="File with the scheduler's certificate and those between it "
+            "and its authority (PEM); the scheduler then speaks TLS only. It is read "
+            "again when it changes."
+        ),
+    ] = ""
+    tls_key: Annotated[
+        str, Meta(description="File with the key of `tls_certificate` (PEM).")
+    ] = ""
+    tls_ca: Annotated[
+        str,
+        Meta(
+            description="File with the certificates of the authority that signed the "
+            "scheduler's (PEM); api, taskmasters and filers then speak TLS only. It "
+            "is read once, at the start."
+        ),
+    ] = ""
 
 
 class LocalSettings(
@@ -91,3 +111,23 @@ def read_token(
         msg = f"{setting}: must name a file with a token"
         raise ValueError(msg)
     return token
+
+
+def read_tls_ca(settings: GrpcSettings) -> bytes:
+    """Return the certificates that ``tls_ca`` names; empty if it names none.
+
+    Raises:
+        ValueError: The file cannot be read or holds no certificate.
+    """
+    if not settings.tls_ca:
+        return b""
+    setting = f"grpc.tls_ca (TESK_GRPC_TLS_CA): {settings.tls_ca}"
+    try:
+        ssl.create_default_context(cafile=settings.tls_ca)
+        return Path(settings.tls_ca).read_bytes()
+    except ssl.SSLError as error:
+        msg = f"{setting} holds no certificate in PEM form"
+        raise ValueError(msg) from error
+    except OSError as error:
+        msg = f"{setting} cannot be read: {error.strerror}"
+        raise ValueError(msg) from error

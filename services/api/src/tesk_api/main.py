@@ -26,7 +26,7 @@ from granian.server import Server
 from tesk_api.config import ApiSettings, Settings
 from tesk_runtime import logs
 from tesk_runtime.clock import SystemClock
-from tesk_runtime.sections import read_token
+from tesk_runtime.sections import read_tls_ca, read_token
 from tesk_runtime.settings import SettingsError, load
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def main() -> None:
     try:
         settings = load(Settings, os.environ)
         token = read_token(settings.grpc.token_file)
+        read_tls_ca(settings.grpc)
         _authenticator(settings.api)
     except (SettingsError, ValueError) as error:
         sys.stderr.write(f"tesk-api: {error}\n")
@@ -134,10 +135,16 @@ def _application(
     from tesk_api.http.metrics import RequestMetrics  # noqa: PLC0415
     from tesk_api.usecases import Tasks  # noqa: PLC0415
     from tesk_runtime.rpc.channel import open_channel  # noqa: PLC0415
+    from tesk_runtime.rpc.tls import channel_credentials  # noqa: PLC0415
 
     _end_with_parent()
     api = settings.api
-    channel = open_channel(settings.grpc.scheduler, token=token, retried=(SERVICE,))
+    channel = open_channel(
+        settings.grpc.scheduler,
+        token=token,
+        retried=(SERVICE,),
+        credentials=channel_credentials(settings.grpc),
+    )
     # Keys have a source of their own: in open mode, who guesses another's key
     # gets another's task. The names of requests are shown to everybody.
     client = SchedulerClient(channel, times=CallTimes(), new_key=unique_names())

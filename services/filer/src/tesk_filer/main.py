@@ -29,7 +29,8 @@ from tesk_model.names import Attempt, is_task_id
 from tesk_model.task import TaskId
 from tesk_runtime import logs, settings
 from tesk_runtime.rpc.channel import open_channel
-from tesk_runtime.sections import read_token
+from tesk_runtime.rpc.tls import channel_credentials
+from tesk_runtime.sections import read_tls_ca, read_token
 from tesk_runtime.shutdown import stop_on_signals
 
 _EX_CONFIG = 78  # sysexits.h
@@ -48,6 +49,7 @@ def main() -> NoReturn:
             config.filer.token_file, "filer.token_file (TESK_FILER_TOKEN_FILE)"
         )
         _check(config.filer)
+        read_tls_ca(config.grpc)
     except (settings.SettingsError, ValueError) as error:
         sys.stderr.write(f"tesk-filer: {error}\n")
         sys.exit(_EX_CONFIG)
@@ -69,7 +71,12 @@ def run(config: Settings, *, token: str, stop: threading.Event) -> Ending:
     _pass_on(stop, halt)
     tally = Tally(halt)
     transfers = SchedulerTransfers(
-        open_channel(config.grpc.scheduler, token=token, retried=[SERVICE]),
+        open_channel(
+            config.grpc.scheduler,
+            token=token,
+            retried=[SERVICE],
+            credentials=channel_credentials(config.grpc),
+        ),
         errand,
         patience=filer.scheduler_patience,
         stop=stop,

@@ -41,7 +41,11 @@ class _TokenInterceptor(grpc.UnaryUnaryClientInterceptor):
 
 
 def open_channel(
-    address: str, *, token: str, retried: Sequence[str] = ()
+    address: str,
+    *,
+    token: str,
+    retried: Sequence[str] = (),
+    credentials: grpc.ChannelCredentials | None = None,
 ) -> grpc.Channel:
     """Open a channel; calls carry ``token`` as their bearer token.
 
@@ -51,6 +55,7 @@ def open_channel(
         retried: Full names of services whose every method is idempotent; their
             calls are repeated, with jitter, while the server is UNAVAILABLE
             and the deadline allows.
+        credentials: What the server is checked by; None: without TLS.
     """
     policy = {
         "loadBalancingConfig": [{"round_robin": {}}],
@@ -80,5 +85,9 @@ def open_channel(
         ("grpc.dns_min_time_between_resolutions_ms", 5_000),
         ("grpc.service_config", json.dumps(policy)),
     ]
-    channel = grpc.insecure_channel(address, options=options)
+    channel = (
+        grpc.secure_channel(address, credentials, options=options)
+        if credentials
+        else grpc.insecure_channel(address, options=options)
+    )
     return grpc.intercept_channel(channel, _TokenInterceptor(token))

@@ -36,6 +36,7 @@ class RpcServer:
         interceptors: Sequence[grpc.ServerInterceptor],
         threads: int,
         with_reflection: bool = False,
+        credentials: grpc.ServerCredentials | None = None,
     ) -> None:
         """Build, but do not start, the server.
 
@@ -46,6 +47,7 @@ class RpcServer:
             threads: Calls that run at once; as many again may wait, more are
                 refused with RESOURCE_EXHAUSTED. A long-poll holds a thread.
             with_reflection: Offer the reflection service.
+            credentials: Speak TLS, and nothing else; None: without.
         """
         self._server = grpc.server(
             futures.ThreadPoolExecutor(threads, thread_name_prefix="rpc"),
@@ -55,6 +57,7 @@ class RpcServer:
         )
         self._health = health.HealthServicer()
         self._services = tuple(services)
+        self._credentials = credentials
         register(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if with_reflection:
@@ -67,7 +70,11 @@ class RpcServer:
         Raises:
             RuntimeError: The address is taken or not to be had.
         """
-        port = self._server.add_insecure_port(address)
+        port = (
+            self._server.add_secure_port(address, self._credentials)
+            if self._credentials
+            else self._server.add_insecure_port(address)
+        )
         self._server.start()
         self.set_serving(serving=True)
         return port

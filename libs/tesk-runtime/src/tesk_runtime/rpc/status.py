@@ -28,6 +28,7 @@ from tesk_model.errors import (
     UnavailableError,
     Violation,
 )
+from tesk_runtime.rpc.tls import explain_handshake
 
 DOMAIN = "tesk"
 _DETAILS_KEY = "grpc-status-details-bin"
@@ -138,9 +139,10 @@ def error_from_rpc(error: grpc.RpcError) -> TeskError:
             return error_from_status(status_pb2.Status.FromString(entry.value))
     if code in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
         return UnavailableError("the service did not answer in time")
-    return error_from_status(
-        status_pb2.Status(code=code.value[0], message=error.details() or code.name)
-    )
+    details = error.details() or code.name
+    if code == grpc.StatusCode.UNAVAILABLE:
+        details = explain_handshake(details)
+    return error_from_status(status_pb2.Status(code=code.value[0], message=details))
 
 
 def abort(context: grpc.ServicerContext, error: TeskError) -> NoReturn:

@@ -1,5 +1,6 @@
 """What operators and newcomers ask for: health, metrics, documents."""
 
+import logging
 from typing import Any
 
 from flask import Blueprint, Response
@@ -11,6 +12,9 @@ from tesk.v1 import task_pb2 as pb
 from tesk_api.http.answers import json_response
 from tesk_api.http.metrics import MEDIA_TYPE, RequestMetrics
 from tesk_api.usecases import Tasks
+from tesk_model.errors import TeskError
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def operations_blueprint(
@@ -18,6 +22,7 @@ def operations_blueprint(
 ) -> Blueprint:
     """Return the index, health, readiness, metrics and the OpenAPI document."""
     blueprint = Blueprint("operations", __name__)
+    readiness = _Readiness(tasks)
 
     @blueprint.get("/")
     def index() -> Response:
@@ -40,7 +45,7 @@ def operations_blueprint(
 
     @blueprint.get("/readyz")
     def readyz() -> Response:
-        tasks.check()
+        readiness.check()
         return json_response({"status": "ok"})
 
     @blueprint.get("/metrics")
@@ -60,3 +65,24 @@ def ui_blueprint() -> Blueprint:
         "/ui", "/openapi.json", config={"app_name": "TESK", "validatorUrl": None}
     )
     return page
+
+
+class _Readiness:
+    """Asks for the scheduler; a line in the log when the answer changes."""
+
+    def __init__(self, tasks: Tasks[pb.Task]) -> None:
+        self._tasks = tasks
+        self._failing = False
+
+    def check(self) -> None:
+        """Return if the scheduler serves, else raise why not."""
+        try:
+            self._tasks.check()
+        except TeskError as error:
+            if not self._failing:
+                _LOGGER.warning("not ready", extra={"because": error.message})
+            self._failing = True
+            raise
+        if self._failing:
+            _LOGGER.info("ready again")
+        self._failing = False
