@@ -23,6 +23,7 @@ from tesk_runtime import logs
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.rpc.interceptors import ErrorInterceptor, InternalTokenInterceptor
 from tesk_runtime.rpc.server import RpcServer
+from tesk_runtime.rpc.tls import server_credentials
 from tesk_runtime.sections import GrpcSettings, read_token, state_home
 from tesk_runtime.settings import SettingsError, load
 from tesk_runtime.shutdown import stop_on_signals
@@ -192,6 +193,7 @@ def build_scheduler(
         ],
         threads=_CALLS_AT_ONCE + own.max_taskmasters,
         with_reflection=settings.grpc.reflection,
+        credentials=server_credentials(settings.grpc),
     )
     fleet = _fleet(settings.scheduler, around)
     return Scheduler(
