@@ -12,6 +12,7 @@ from tesk_model.errors import UnavailableError
 from tesk_runtime import logs, settings
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.rpc.channel import open_channel
+from tesk_runtime.rpc.tls import channel_credentials
 from tesk_runtime.sections import read_token, state_home
 from tesk_runtime.shutdown import stop_on_signals
 from tesk_taskmaster.adapters.bubblewrap import SandboxUnavailableError
@@ -102,7 +103,12 @@ def _build(
     section = configured.taskmaster
     clock = SystemClock()
     scheduler = GrpcScheduler.over(
-        open_channel(configured.grpc.scheduler, token=token), section.id
+        open_channel(
+            configured.grpc.scheduler,
+            token=token,
+            credentials=channel_credentials(configured.grpc),
+        ),
+        section.id,
     )
     folders = TaskFolders(home, boot=_BOOT_ID.read_text("ascii").strip())
     command = section.filer_command or (sys.executable, "-m", "tesk_filer")
