@@ -1,7 +1,7 @@
 """What a taskmaster needs of the outside world."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,7 @@ Say = Callable[[str], None]
 """Tells the user what an attempt waits for; the last word stands.
 
 It may raise (the attempt is to stop while an image is pulled): let that pass.
+Who has nothing to tell yet says "", to learn just that.
 """
 
 
@@ -29,6 +30,7 @@ class StepResult:
         error: Set if the step failed through no fault of the user's command
             (image not found, mount failed): what happened.
         lost: With ``error``: a new attempt may succeed.
+        metadata: What a user may want to know of where it ran (``node``, …).
     """
 
     exit_code: int
@@ -37,6 +39,7 @@ class StepResult:
     note: str = ""
     error: str = ""
     lost: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,13 @@ class Account:
     _kept: list[Happening] = field(default_factory=list, init=False)
 
     def say(self, reason: str) -> None:
-        """Tell what the attempt waits for, if that is new.
+        """Tell what the attempt waits for, if that is new and not "".
 
         Raises:
             CanceledError, AbandonedError: As ``AttemptControl.checkpoint``.
         """
         self.control.checkpoint()
-        if reason != self._said:
+        if reason and reason != self._said:
             self._said = reason
             self.tell(Reason(reason))
 

@@ -14,6 +14,7 @@ from tesk_model.events import (
     ExecutorOutput,
     ExecutorStarted,
     Finished,
+    Metadata,
     Note,
     Outcome,
 )
@@ -98,9 +99,15 @@ class AttemptSteps:
 
     def _transfer(self, plan: Plan, step: str, what: str) -> None:
         """Run a filer to its verdict; one that dies is started again."""
+        doing = f"transferring {what}"
+
+        def transfer(name: str) -> StepResult:
+            self.account.say(doing)  # again: the start may have waited and said so
+            return self._wait(name)
+
         for _ in range(_FILER_STARTS):
-            self.account.say(f"transferring {what}")
-            result, _ = self._run_step(plan, step, self._wait)
+            self.account.say(doing)
+            result, _ = self._run_step(plan, step, transfer)
             self.control.checkpoint()
             if result.error and not result.lost:
                 raise EndedError(Outcome.SYSTEM_ERROR, result.error)
@@ -150,6 +157,8 @@ class AttemptSteps:
             raise EndedError(outcome, result.error)
         if result.note:
             self.account.keep([Note(result.note)])
+        if result.metadata:
+            self.account.keep([_where(step.index, result)])
         self.account.keep([_executor_ended(step.index, result, tails)])
         if step is not plan.executors[-1]:
             self.account.tell()  # and else along with what comes next, at once
@@ -194,6 +203,12 @@ class AttemptSteps:
                         index, tail_text(tails.stdout), tail_text(tails.stderr)
                     )
                 )
+
+
+def _where(index: int, result: StepResult) -> Metadata:
+    return Metadata(
+        {f"executors[{index}].{key}": text for key, text in result.metadata.items()}
+    )
 
 
 def _executor_ended(index: int, result: StepResult, tails: Tails) -> ExecutorEnded:

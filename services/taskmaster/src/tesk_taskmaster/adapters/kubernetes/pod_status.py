@@ -1,0 +1,248 @@
+"""What the objects of a step say of it, now.
+
+Pure. Conditions are found by type and containers by name, never by place: the
+cluster adds conditions, and templates add containers. A pod's terminal
+container ends the step; the Job object is asked only when there is no pod.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.templates import MAIN
+from tesk_taskmaster.adapters.kubernetes.observations import (
+    Ended,
+    Failed,
+    Observation,
+    Running,
+    Seen,
+    Trouble,
+    Troubled,
+    Waiting,
+)
+from tesk_taskmaster.adapters.kubernetes.pod_events import (
+    latest,
+    pull_failure,
+    refusal,
+)
+from tesk_taskmaster.adapters.kubernetes.step_ends import (
+    is_deleted,
+    judge_end,
+    judge_rejected,
+    judge_vanished,
+    lost,
+    pod_metadata,
+)
+from tesk_taskmaster.ports import StepResult
+
+_SIGTERM = 128 + 15
+_OVER = ("Failed", "Succeeded")
+
+_IMAGE_REASONS = {
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "ErrImageNeverPull",
+    "ImageInspectError",
+    "RegistryUnavailable",
+    "SignatureValidationFailed",
+}
+_CONTAINER_REASONS = {
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+    "PreCreateHookError",
+    "PreStartHookError",
+    "PostStartHookError",
+    "StartError",
+    "CrashLoopBackOff",
+}
+# What registries say of an image that is not there or not for us.
+_MISSING = re.compile(
+    r"not found|manifest unknown|name unknown|does not exist|unauthorized|"
+    r"authentication required|denied|forbidden|is not present with pull policy",
+    re.IGNORECASE,
+)
+_ABOUT_VOLUMES = re.compile(
+    r"persistentvolumeclaim|persistent volume|volume node affinity", re.IGNORECASE
+)
+_PULL_PREFIX = re.compile(
+    r'^(Back-off pulling image "[^"]*":? ?)?(ErrImagePull: ?)?'
+    r"(rpc error: code = \w+ desc = )?"
+)
+_EXIT_CODE = re.compile(r"failed with exit code (\d+)")
+
+
+def observe(seen: Seen) -> Observation:
+    """Say what is the matter with a step that was started."""
+    pod = seen.pod
+    if pod is None:
+        return _without_pod(seen)
+    state = _main_state(pod)
+    if "terminated" in state:
+        return judge_end(seen, pod, state["terminated"])
+    if pod["status"].get("phase") in _OVER:
+        return judge_rejected(seen, pod)
+    if seen.pod_is_gone or "deletionTimestamp" in pod["metadata"]:
+        return _leaving(seen, pod)
+    is_running = "running" in state
+    return Running(metadata=pod_metadata(pod)) if is_running else _pending(seen, pod)
+
+
+def _without_pod(seen: Seen) -> Observation:
+    """Judge a Job of which no pod was ever seen."""
+    if seen.was_stopped and is_deleted(seen.job):
+        return Ended(StepResult(exit_code=_SIGTERM))
+    ended = _by_job(seen)
+    if ended is not None:
+        return ended
+    job = seen.job
+    if job is None or is_deleted(job):
+        return lost(seen, "its Job was deleted")
+    refused = refusal(seen.events)
+    if refused:
+        is_quota = "exceeded quota" in refused
+        return Troubled(
+            trouble=Trouble.QUOTA if is_quota else Trouble.REFUSED,
+            cause=refused,
+            since=_time(job["metadata"].get("creationTimestamp")),
+        )
+    return Waiting(f"{seen.subject.name}: waiting for its pod")
+
+
+def _by_job(seen: Seen) -> Ended | Failed | None:
+    """Judge by the Job, whose pod is gone with what it would have told."""
+    for condition in ((seen.job or {}).get("status") or {}).get("conditions") or ():
+        if condition["status"] != "True":
+            continue
+        if condition["type"] == "Complete":
+            return Ended(StepResult(exit_code=0))
+        if condition["type"] == "Failed":
+            said = condition.get("message", "")
+            code = _EXIT_CODE.search(said)
+            if code and not seen.was_stopped and "DisruptionTarget" not in said:
+                return Ended(StepResult(exit_code=int(code[1]) & 0xFF))
+            if seen.was_stopped:
+                return Ended(StepResult(exit_code=_SIGTERM))
+            return lost(seen, f"its pod is gone, and its Job says: {said}", ran=True)
+    return None
+
+
+def _leaving(seen: Seen, pod: JsonObject) -> Observation:
+    """Judge a pod that is asked to end, or is gone, and of which no end was seen."""
+    node = pod.get("spec", {}).get("nodeName", "")
+    if seen.pod_is_gone or not node:
+        return _by_job(seen) or judge_vanished(seen)
+    deadline = _time(pod["metadata"]["deletionTimestamp"])
+    return Troubled(trouble=Trouble.NODE_SILENT, cause=f"node {node}", since=deadline)
+
+
+def _pending(seen: Seen, pod: JsonObject) -> Observation:
+    if not pod.get("spec", {}).get("nodeName"):
+        return _unscheduled(seen, pod)
+    for status in _statuses(pod):
+        waiting = status.get("state", {}).get("waiting") or {}
+        trouble = _container_trouble(seen, status, waiting)
+        if trouble is not None:
+            return trouble
+    return _on_its_node(seen, pod)
+
+
+def _unscheduled(seen: Seen, pod: JsonObject) -> Observation:
+    scheduled = _condition(pod, "PodScheduled") or {}
+    said = scheduled.get("message", "")
+    pending = (seen.claim or {}).get("status", {}).get("phase") == "Pending"
+    unbound = latest(seen.events, ("ProvisioningFailed", "FailedBinding"))
+    if _ABOUT_VOLUMES.search(said) or (pending and unbound is not None):
+        cause = unbound["message"] if unbound is not None else said
+        return Troubled(trouble=Trouble.UNBOUND, cause=cause)
+    if scheduled.get("status") == "False":
+        return Troubled(
+            trouble=Trouble.UNSCHEDULABLE,
+            cause=said or scheduled.get("reason", ""),
+            since=_time(scheduled.get("lastTransitionTime")),
+        )
+    return Waiting(f"{seen.subject.name}: waiting for a node")
+
+
+def _container_trouble(
+    seen: Seen, status: JsonObject, waiting: Mapping[str, Any]
+) -> Troubled | None:
+    reason, said = waiting.get("reason", ""), waiting.get("message", "")
+    image = "" if status["name"] == MAIN else str(status.get("image", ""))
+    if reason == "InvalidImageName":
+        return Troubled(trouble=Trouble.IMAGE_NAME, cause=said, image=image)
+    if reason in _IMAGE_REASONS:
+        cause = _PULL_PREFIX.sub("", said) or pull_failure(seen.events) or reason
+        is_missing = reason == "ErrImageNeverPull" or _MISSING.search(cause)
+        trouble = Trouble.IMAGE_MISSING if is_missing else Trouble.IMAGE
+        return Troubled(trouble=trouble, cause=cause, image=image)
+    if reason in _CONTAINER_REASONS:
+        return Troubled(trouble=Trouble.CONTAINER, cause=said or reason, image=image)
+    return None
+
+
+def _on_its_node(seen: Seen, pod: JsonObject) -> Observation:
+    """Judge a pod that its node has, by the last thing its node said."""
+    said = latest(
+        seen.events,
+        (
+            "Pulling",
+            "Pulled",
+            "Created",
+            "FailedMount",
+            "FailedAttachVolume",
+            "FailedMapVolume",
+            "FailedCreatePodSandBox",
+        ),
+    )
+    reason = said["reason"] if said is not None else ""
+    if said is not None and reason in (
+        "FailedMount",
+        "FailedAttachVolume",
+        "FailedMapVolume",
+    ):
+        return Troubled(trouble=Trouble.MOUNT, cause=said["message"])
+    if said is not None and reason == "FailedCreatePodSandBox":
+        return Troubled(
+            trouble=Trouble.STALLED, cause=said["message"], since=_bound_at(pod)
+        )
+    if reason == "Pulling":
+        # However long that takes: images may be large.
+        return Waiting(f"{seen.subject.name}: pulling image {seen.subject.image}")
+    since = _bound_at(pod)
+    node = pod["spec"]["nodeName"]
+    if since is None:
+        return Waiting(f"{seen.subject.name}: starting on node {node}")
+    return Troubled(trouble=Trouble.STALLED, cause=f"node {node}", since=since)
+
+
+def _bound_at(pod: JsonObject) -> datetime | None:
+    scheduled = _condition(pod, "PodScheduled") or {}
+    return _time(scheduled.get("lastTransitionTime"))
+
+
+def _main_state(pod: JsonObject) -> Mapping[str, Any]:
+    for status in pod["status"].get("containerStatuses") or ():
+        if status["name"] == MAIN:
+            found: Mapping[str, Any] = status.get("state") or {}
+            return found
+    return {}
+
+
+def _statuses(pod: JsonObject) -> Iterator[JsonObject]:
+    for key in ("initContainerStatuses", "containerStatuses"):
+        yield from pod["status"].get(key) or ()
+
+
+def _condition(pod: JsonObject, kind: str) -> JsonObject | None:
+    for condition in pod["status"].get("conditions") or ():
+        if condition["type"] == kind:
+            found: JsonObject = condition
+            return found
+    return None
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,156 @@
+"""Removing all of an attempt: delete the anchor, and see the rest go.
+
+The garbage collector deletes what the anchor owns. What an anchor that is gone
+already has left is deleted one by one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tesk_kubernetes.api import (
+    JOBS,
+    PODS,
+    SECRETS,
+    VOLUME_CLAIMS,
+    JsonObject,
+    KubernetesApi,
+    KubernetesError,
+    Resource,
+)
+from tesk_kubernetes.labels import attempt_labels, selector
+from tesk_kubernetes.settings import KubernetesSettings
+from tesk_model.names import Attempt
+from tesk_taskmaster.adapters.kubernetes.book import Book
+from tesk_taskmaster.adapters.kubernetes.failure_table import short
+from tesk_taskmaster.adapters.kubernetes.holds import AttemptHold
+from tesk_taskmaster.adapters.kubernetes.patience import Patience
+from tesk_taskmaster.ports import Clock, StepFailedError
+
+_KINDS = (JOBS, PODS, VOLUME_CLAIMS)
+_GRACE = timedelta(seconds=1)
+_LONG = timedelta(seconds=60)  # until the user of the runtime hears of it
+_STEP = timedelta(seconds=1)
+_DOUBT = 10.0  # seconds after which the cluster itself is asked
+_OVER = ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """Removes attempts."""
+
+    api: KubernetesApi
+    book: Book
+    patience: Patience
+    clock: Clock
+    settings: KubernetesSettings
+
+    def release(
+        self, attempt: Attempt, namespace: str, hold: AttemptHold | None
+    ) -> None:
+        """Delete all of an attempt and return when it is gone.
+
+        Raises:
+            StepFailedError: It is not gone yet; try again.
+        """
+        try:
+            self._release(attempt, namespace, hold)
+        except KubernetesError as error:
+            raise StepFailedError(
+                f"what {attempt.name} left cannot be removed: {short(str(error))}"
+            ) from error
+
+    def _release(
+        self, attempt: Attempt, namespace: str, hold: AttemptHold | None
+    ) -> None:
+        uid = hold.footing.anchor_uid if hold is not None else ""
+        had_anchor = self.api.delete(SECRETS, namespace, attempt.name, uid=uid)
+        if hold is None or not had_anchor or not self._is_known(hold):
+            self._release_listed(attempt, namespace, had_anchor=had_anchor)
+            return
+        for pod in self.book.all(attempt, PODS):
+            if not pod.is_gone:
+                self._hurry(namespace, pod.object)
+        started = self.clock.monotonic()
+        while True:
+            version = self.book.version(attempt)
+            if self._is_gone(attempt):
+                return
+            if self.clock.monotonic() - started > _DOUBT:
+                self._release_listed(attempt, namespace, had_anchor=True)
+                return
+            self.book.wait(attempt, version, _STEP)
+
+    def _release_listed(
+        self, attempt: Attempt, namespace: str, *, had_anchor: bool
+    ) -> None:
+        """Remove what the cluster itself lists, whoever made it."""
+        started = self.clock.monotonic()
+        pause = _STEP / 4
+        while left := list(self._listed(attempt, namespace)):
+            for resource, body in left:
+                if resource == PODS:
+                    self._hurry(namespace, body)
+                elif not had_anchor and "deletionTimestamp" not in body["metadata"]:
+                    metadata = body["metadata"]
+                    self.api.delete(
+                        resource, namespace, metadata["name"], uid=metadata["uid"]
+                    )
+            if self.clock.monotonic() - started > _LONG.total_seconds():
+                raise StepFailedError(_stuck(left))
+            self.patience.pause(pause)
+            pause = min(_STEP * 4, pause * 2)
+
+    def _listed(
+        self, attempt: Attempt, namespace: str
+    ) -> Iterator[tuple[Resource, JsonObject]]:
+        labels = selector(attempt_labels(attempt))
+        for resource in _KINDS:
+            for item in self.api.list(resource, namespace, labels=labels).items:
+                yield resource, item
+
+    def _hurry(self, namespace: str, pod: JsonObject) -> None:
+        """End a pod that runs; take its object away if its node is silent."""
+        metadata = pod["metadata"]
+        if pod["status"].get("phase") in _OVER:
+            return
+        leaving = metadata.get("deletionTimestamp")
+        grace = _GRACE
+        if leaving is not None:
+            silent = self.clock.now() - datetime.fromisoformat(leaving)
+            if silent < self.settings.node_timeout:
+                return
+            # Its attempt is over, and nobody is there who could end it.
+            grace = timedelta(0)
+        self.api.delete(
+            PODS, namespace, metadata["name"], uid=metadata["uid"], grace=grace
+        )
+
+    def _is_gone(self, attempt: Attempt) -> bool:
+        return all(
+            entry.is_gone
+            for resource in _KINDS
+            for entry in self.book.all(attempt, resource)
+        )
+
+    def _is_known(self, hold: AttemptHold) -> bool:
+        """Tell whether the book has seen all that we made, with its pods."""
+        attempt = hold.attempt
+        claim = self.book.get(attempt, VOLUME_CLAIMS, attempt.name)
+        return (claim is not None or not hold.plan.has_volume) and all(
+            self.book.get(attempt, JOBS, step.job["metadata"]["name"]) is not None
+            and self.book.pod_of(attempt, step.job) is not None
+            for step in hold.steps.values()
+        )
+
+
+def _stuck(left: list[tuple[Resource, JsonObject]]) -> str:
+    resource, body = left[0]
+    metadata = body["metadata"]
+    what = f"{resource.kind} {metadata['name']} is still there"
+    finalizers = ", ".join(metadata.get("finalizers") or ())
+    if "deletionTimestamp" in metadata and finalizers:
+        return f"{what}: it waits for {finalizers}"
+    if "deletionTimestamp" in metadata:
+        return f"{what}: it was deleted at {metadata['deletionTimestamp']}"
+    return what

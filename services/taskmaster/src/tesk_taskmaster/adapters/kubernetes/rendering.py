@@ -1,0 +1,63 @@
+"""Which Job a step is, and what messages call it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.templates import load_pod_template, main_container
+from tesk_taskmaster.adapters.kubernetes.executor_job import executor_job
+from tesk_taskmaster.adapters.kubernetes.filer_job import filer_job
+from tesk_taskmaster.adapters.kubernetes.manifests import Site
+from tesk_taskmaster.adapters.kubernetes.observations import Subject
+from tesk_taskmaster.domain.plan import Plan
+
+TRANSFERS = {"in": "the transfer of inputs", "out": "the transfer of outputs"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodTemplates:
+    """The deployment's templates of executor and filer pods."""
+
+    executor: JsonObject
+    filer: JsonObject
+
+
+def load_templates(folder: Path) -> PodTemplates:
+    """Read the templates.
+
+    Raises:
+        TemplateError: One is missing or of no use.
+    """
+    return PodTemplates(
+        executor=load_pod_template(folder / "executor-pod.yaml"),
+        filer=load_pod_template(folder / "filer-pod.yaml"),
+    )
+
+
+def step_job(
+    plan: Plan, step: str, templates: PodTemplates, *, site: Site, anchor_uid: str
+) -> JsonObject:
+    """Return the Job of a step.
+
+    Raises:
+        StepFailedError: It cannot be laid out in this cluster.
+    """
+    if step in TRANSFERS:
+        return filer_job(plan, step, templates.filer, site=site, anchor_uid=anchor_uid)
+    return executor_job(
+        plan,
+        plan.executors[int(step.removeprefix("x"))],
+        templates.executor,
+        site=site,
+        anchor_uid=anchor_uid,
+    )
+
+
+def step_subject(plan: Plan, step: str, templates: PodTemplates) -> Subject:
+    """Return how messages name a step."""
+    if step in TRANSFERS:
+        image = str(main_container(templates.filer).get("image", ""))
+        return Subject(name=TRANSFERS[step], image=image)
+    index = int(step.removeprefix("x"))
+    image = plan.executors[index].executor.image
+    return Subject(name=f"executors[{index}]", image=image, ram=plan.ram)
