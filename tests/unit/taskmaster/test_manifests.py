@@ -9,165 +9,40 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attempt_manifests import (
+    ANCHOR_UID,
+    ATTEMPT,
+    CUSTOM_POD,
+    EXECUTOR_POD,
+    OFFERS,
+    OWNER_UID,
+    SETTINGS,
+    Manifest,
+    asking,
+    executor_pod,
+    file_in,
+    file_out,
+    manifests,
+    site,
+    step_of,
+    wishing,
+)
 from builders import make_assigned_task, make_executor
 from kubernetes_schema import VERSIONS, problems
 from task_strategies import tasks
-from tesk_kubernetes.settings import Gpu, KubernetesSettings, Pool
-from tesk_model.names import Attempt
-from tesk_model.task import Input, Output, Resources, Task, TaskId
+from tesk_kubernetes.settings import KubernetesSettings
+from tesk_model.task import Task
 from tesk_taskmaster.adapters.kubernetes.anchor import anchor_secret
-from tesk_taskmaster.adapters.kubernetes.executor_job import (
-    check_executors,
-    executor_job,
-)
-from tesk_taskmaster.adapters.kubernetes.filer_job import filer_job
-from tesk_taskmaster.adapters.kubernetes.manifests import Site
 from tesk_taskmaster.adapters.kubernetes.manifests_pod import cpu_quantity, literal
-from tesk_taskmaster.adapters.kubernetes.volume import volume_claim
-from tesk_taskmaster.domain.planning import PlanError, plan_task
-from tesk_taskmaster.ports import StepFailedError
-
-Manifest = dict[str, Any]
+from tesk_taskmaster.domain.planning import PlanError
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "manifests"
-ATTEMPT = Attempt(TaskId("t1"), 1)
-ANCHOR_UID = "0b1fa6a5-0000-4000-8000-000000000001"
-OWNER_UID = "0b1fa6a5-0000-4000-8000-000000000002"
-
-SETTINGS = KubernetesSettings(
-    owner="tesk-tasks",
-    owner_uids={"tasks": OWNER_UID},
-    launcher="tesk-launcher-0123456789",
-)
-OFFERS = KubernetesSettings(
-    owner="tesk-tasks",
-    owner_uids={"tasks": OWNER_UID},
-    launcher="tesk-launcher-0123456789",
-    storage_class="fast",
-    access_mode="ReadWriteOncePod",
-    preemptible=Pool(
-        node_selector={"spot": "true"},
-        tolerations=({"key": "spot", "operator": "Exists", "effect": "NoSchedule"},),
-    ),
-    pools={
-        "highmem": Pool(
-            node_selector={"pool": "highmem"},
-            tolerations=({"key": "pool", "value": "highmem"},),
-        ),
-        "steady": Pool(node_selector={"spot": "false"}),
-    },
-    gpu=Gpu(
-        types={"a100": "NVIDIA-A100-SXM4-80GB"},
-        most=4,
-        tolerations=({"key": "nvidia.com/gpu", "operator": "Exists"},),
-    ),
-    priority_classes=("urgent", "whenever"),
-    runtime_classes=("gvisor",),
-)
-
-EXECUTOR_POD: Manifest = {
-    "metadata": {},
-    "spec": {
-        "securityContext": {"fsGroup": 65532},
-        "containers": [{"name": "main"}],
-    },
-}
-FILER_POD: Manifest = {
-    "metadata": {},
-    "spec": {
-        "securityContext": {"fsGroup": 65532, "runAsUser": 65532},
-        "containers": [
-            {
-                "name": "main",
-                "image": "tesk-filer:0.1.0",
-                "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
-                "env": [{"name": "TESK_CONFIG", "value": "/etc/tesk/tesk.yaml"}],
-                "volumeMounts": [{"name": "config", "mountPath": "/etc/tesk"}],
-            }
-        ],
-        "volumes": [{"name": "config", "configMap": {"name": "tesk-config"}}],
-    },
-}
-CUSTOM_POD: Manifest = {
-    "metadata": {
-        "labels": {"access": "proxy", "tesk/task": "not-this"},
-        "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
-    },
-    "spec": {
-        "imagePullSecrets": [{"name": "registry"}],
-        "nodeSelector": {"kubernetes.io/arch": "amd64"},
-        "terminationGracePeriodSeconds": 5,
-        "tolerations": [
-            {"key": "batch", "operator": "Exists"},
-            {
-                "key": "node.kubernetes.io/not-ready",
-                "operator": "Exists",
-                "effect": "NoExecute",
-                "tolerationSeconds": 600,
-            },
-        ],
-        "affinity": {
-            "nodeAffinity": {
-                "requiredDuringSchedulingIgnoredDuringExecution": {
-                    "nodeSelectorTerms": [
-                        {"matchExpressions": [{"key": "ssd", "operator": "Exists"}]},
-                        {"matchExpressions": [{"key": "nvme", "operator": "Exists"}]},
-                    ]
-                }
-            }
-        },
-        "containers": [
-            {
-                "name": "main",
-                "securityContext": {"allowPrivilegeEscalation": False},
-                "resources": {
-                    "requests": {"ephemeral-storage": "1Gi"},
-                    "limits": {"ephemeral-storage": "2Gi", "cpu": "1"},
-                },
-                "env": [
-                    {"name": "http_proxy", "value": "http://proxy:3128"},
-                    {"name": "REFERENCES", "value": "/reference"},
-                ],
-                "volumeMounts": [
-                    {"name": "ref", "mountPath": "/reference", "readOnly": True},
-                    {"name": "scratch", "mountPath": "/tmp"},
-                ],
-            }
-        ],
-        "volumes": [
-            {"name": "ref", "persistentVolumeClaim": {"claimName": "reference"}},
-            {"name": "scratch", "emptyDir": {}},
-        ],
-    },
-}
-
-
-def file_in(path: str) -> Input:
-    return Input(path=path, url="s3://b/k")
-
-
-def file_out(path: str) -> Output:
-    return Output(path=path, url="s3://b/o")
-
-
-def asking(**fields: Any) -> Task:
-    resources: dict[str, Any] = {"cpu_cores": 1, "ram_gb": 2, "disk_gb": 10, **fields}
-    return make_assigned_task(
-        inputs=(file_in("/work/a"),), resources=Resources(**resources)
-    )
-
-
-def wishing(**parameters: str) -> Task:
-    return asking(backend_parameters=parameters)
-
-
 # A sentence, the task, the deployment's settings, and its executor template.
 SHAPES: dict[str, tuple[Task, KubernetesSettings, Manifest]] = {
     "a trivial task is one Job": (make_assigned_task(), SETTINGS, EXECUTOR_POD),
@@ -260,46 +135,6 @@ SHAPES: dict[str, tuple[Task, KubernetesSettings, Manifest]] = {
         EXECUTOR_POD,
     ),
 }
-
-
-def site(settings: KubernetesSettings = SETTINGS) -> Site:
-    return Site(namespace="tasks", taskmaster="tm-1", settings=settings)
-
-
-def manifests(
-    task: Task,
-    settings: KubernetesSettings = SETTINGS,
-    template: Manifest = EXECUTOR_POD,
-) -> list[Manifest]:
-    """Return all objects of the attempt, in the order in which they are made."""
-    plan, where = plan_task(task, ATTEMPT), site(settings)
-    made = [anchor_secret(ATTEMPT, "secret-token", where)]
-    if plan.has_volume:
-        made.append(volume_claim(plan, where, anchor_uid=ANCHOR_UID))
-
-    def filer(step: str) -> Manifest:
-        return filer_job(plan, step, FILER_POD, site=where, anchor_uid=ANCHOR_UID)
-
-    if plan.has_inputs:
-        made.append(filer("in"))
-    made += [
-        executor_job(plan, step, template, site=where, anchor_uid=ANCHOR_UID)
-        for step in plan.executors
-    ]
-    if plan.has_outputs:
-        made.append(filer("out"))
-    return made
-
-
-def executor_pod(task: Task, **given: Any) -> Manifest:
-    """Return the pod template of the first executor."""
-    jobs = [made for made in manifests(task, **given) if _step(made) == "x0"]
-    pod: Manifest = jobs[0]["spec"]["template"]
-    return pod
-
-
-def _step(manifest: Manifest) -> str:
-    return str(manifest["metadata"]["labels"].get("tesk/step", ""))
 
 
 def _file_name(name: str) -> str:
@@ -440,84 +275,12 @@ def test_filers_get_the_nodes_of_the_executors(task: Task) -> None:
 def test_filers_need_no_gpu_and_no_runtime_class() -> None:
     task = wishing(gpu="2", runtime_class="gvisor")
 
-    filer = next(made for made in manifests(task, OFFERS) if _step(made) == "in")
+    filer = next(made for made in manifests(task, OFFERS) if step_of(made) == "in")
 
     assert "nvidia.com/gpu" not in filer["spec"]["template"]["spec"]["containers"][0][
         "resources"
     ].get("limits", {})
     assert "runtimeClassName" not in filer["spec"]["template"]["spec"]
-
-
-REFUSED: dict[str, tuple[Task, str]] = {
-    "a colon in a directory": (
-        make_assigned_task(volumes=("/a:b",)),
-        "/a:b cannot be mounted: Kubernetes takes no path with a colon",
-    ),
-    "a colon in a file among programs": (
-        make_assigned_task(inputs=(file_in("/usr/local/bin/a:b"),)),
-        "/usr/local/bin/a:b cannot be mounted",
-    ),
-    "a path of ours": (
-        make_assigned_task(volumes=("/.tesk/x",)),
-        "/.tesk/x cannot be mounted: /.tesk belongs to TESK",
-    ),
-    "a path in a read-only volume of the deployment": (
-        make_assigned_task(outputs=(file_out("/reference/index"),)),
-        "/reference cannot be mounted: /reference is a read-only volume",
-    ),
-    "a variable that Kubernetes does not take": (
-        make_assigned_task(executors=(make_executor(env={"ü": "1"}),)),
-        r"the environment variable '\xfc' cannot be set",
-    ),
-    "a pool that is not there": (
-        wishing(pool="huge"),
-        'resources.backend_parameters.pool: "huge" is not offered here (highmem, steady)',
-    ),
-    "more GPUs than allowed": (
-        wishing(gpu="5"),
-        'resources.backend_parameters.gpu: "5" is not offered here (1 to 4)',
-    ),
-    "no GPU": (wishing(gpu="0"), '.gpu: "0" is not offered here (1 to 4)'),
-    "GPUs in words": (wishing(gpu="two"), '.gpu: "two" is not offered'),
-    "an unknown type of GPU": (wishing(gpu_type="b200"), '.gpu_type: "b200" is not'),
-    "a priority that is not allowed": (
-        wishing(priority_class="system-node-critical"),
-        '.priority_class: "system-node-critical" is not offered here (urgent, whenever)',
-    ),
-    "a runtime that is not allowed": (
-        wishing(runtime_class="kata"),
-        '.runtime_class: "kata" is not offered here (gvisor)',
-    ),
-    "a zone that no label can name": (
-        asking(zones=("a", "b c")),
-        'resources.zones: no zone is called "b c"',
-    ),
-    "wishes that exclude each other": (
-        asking(preemptible=True, backend_parameters={"pool": "steady"}),
-        'no node suits both preemptible and pool "steady"',
-    ),
-}
-
-
-@pytest.mark.parametrize(("task", "words"), REFUSED.values(), ids=REFUSED)
-def test_what_a_cluster_cannot_do_is_said(task: Task, words: str) -> None:
-    with pytest.raises(StepFailedError, match=re.escape(words)) as refusal:
-        manifests(task, OFFERS, CUSTOM_POD)
-
-    assert not refusal.value.lost
-
-
-@pytest.mark.parametrize(("task", "words"), REFUSED.values(), ids=REFUSED)
-def test_it_is_said_before_anything_is_made(task: Task, words: str) -> None:
-    plan = plan_task(task, ATTEMPT)
-
-    with pytest.raises(StepFailedError, match=re.escape(words)):
-        check_executors(plan, CUSTOM_POD, site=site(OFFERS))
-
-
-def test_no_gpu_is_offered_by_default() -> None:
-    with pytest.raises(StepFailedError, match=re.escape("not offered here (none)")):
-        manifests(wishing(gpu="1"))
 
 
 def test_parameters_of_others_are_left_alone() -> None:
