@@ -1,0 +1,231 @@
+"""docs/troubleshooting.md has every sentence that the code can tell a user.
+
+The sentences are read out of the sources, so a new one fails here until it has
+an entry, and an entry whose sentence has gone fails, too. In both, ``…`` stands
+for what is filled in.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tesk_kubernetes.settings import KubernetesSettings
+from tesk_taskmaster.adapters.kubernetes.failure_table import judge_trouble
+from tesk_taskmaster.adapters.kubernetes.observations import (
+    Failed,
+    Subject,
+    Trouble,
+    Troubled,
+    Waiting,
+)
+
+ROOT = Path(__file__).parents[3]
+PAGE = ROOT / "docs" / "troubleshooting.md"
+_GAP = "…"
+
+# Where sentences for users are written. What runs on one machine alone (the
+# container engine, the sandbox) tells them where it is used.
+SOURCES = (
+    "services/scheduler/src/tesk_scheduler/domain",
+    "services/scheduler/src/tesk_scheduler/usecases",
+    "services/scheduler/src/tesk_scheduler/adapters/kubernetes",
+    "services/taskmaster/src/tesk_taskmaster/domain",
+    "services/taskmaster/src/tesk_taskmaster/usecases",
+    "services/taskmaster/src/tesk_taskmaster/adapters/kubernetes",
+    "services/taskmaster/src/tesk_taskmaster/adapters/launcher_report.py",
+    "services/taskmaster/src/tesk_taskmaster/adapters/file_lock.py",
+    "services/filer/src/tesk_filer/domain",
+    "services/filer/src/tesk_filer/usecases",
+    "services/filer/src/tesk_filer/adapters/storage",
+    "services/filer/src/tesk_filer/adapters/volume.py",
+    "services/api/src/tesk_api/adapters",
+    "services/api/src/tesk_api/domain/backend_parameters.py",
+    "services/api/src/tesk_api/usecases.py",
+    "services/api/src/tesk_api/main.py",
+    "services/api/src/tesk_api/http/problems.py",
+    "services/api/src/tesk_api/http/task_parsing.py",
+    "services/api/src/tesk_api/http/tasks.py",
+    "libs/tesk-kubernetes/src/tesk_kubernetes",
+    "libs/tesk-runtime/src/tesk_runtime/sections.py",
+    "libs/tesk-runtime/src/tesk_runtime/settings.py",
+    "libs/tesk-runtime/src/tesk_runtime/rpc/interceptors.py",
+)
+LAUNCHER = "services/taskmaster/launcher"
+
+# What reads like a sentence and is told to no user of a task.
+UNTOLD = {
+    "what is looked for in the cluster's words": (
+        "Error creating: ",
+        "Failed to pull image ",
+        "exceeded quota",
+        "denied the request",
+        "status unknown for quota",
+    ),
+    "an error between services, or of a service that asks wrongly": (
+        "must be from 1 to …",
+        "task …: … cannot follow …",
+        "task …: attempt … is not released",
+        "… is not this taskmaster's any more",
+        "reporting has ended",
+        "the scheduler answered another batch",
+        "the scheduler answered no id",
+        "was not issued for a list with these filters",
+    ),
+    "a bug that nobody can cause from outside": (
+        "a section of settings must be a struct, not …",
+        "the lock is not held",
+    ),
+    "a part of another sentence": ('gpu_type "…"', "tesk-api: …\n"),
+    "a header, a type": (
+        'Basic realm="TESK", charset="UTF-8"',
+        "_Body | bytes | None",
+        "list[T | KubernetesError]",
+        "Handler | None",
+        "a list of mappings",
+    ),
+}
+
+# Calls whose words go elsewhere: logs, patterns, descriptions of settings.
+_ELSEWHERE = frozenset(
+    {"debug", "info", "warning", "error", "exception"}
+    | {"compile", "search", "Meta", "RuntimeError"}
+)
+
+
+def _entries() -> list[str]:
+    """Return what the first columns of the page's tables show as code."""
+    cells = [
+        line.split("|")[1]
+        for line in PAGE.read_text("utf-8").splitlines()
+        if line.startswith("| ")
+    ]
+    text = PAGE.read_text("utf-8")
+    prose = "\n".join(line for line in text.splitlines() if not line.startswith("|"))
+    return [entry for part in (*cells, prose) for entry in _code(part)]
+
+
+def _code(text: str) -> list[str]:
+    return [each.replace("\n", " ") for each in re.findall(r"`([^`]+)`", text)]
+
+
+def _sentences() -> dict[str, str]:
+    """Return every sentence of the sources, with the file that it is in."""
+    untold = {text for texts in UNTOLD.values() for text in texts}
+    found = {}
+    for source in SOURCES:
+        path = ROOT / source
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            for text in _texts(ast.parse(file.read_text("utf-8"))):
+                if _is_sentence(text) and text not in untold:
+                    found[text] = file.relative_to(ROOT).as_posix()
+    return found
+
+
+def _texts(tree: ast.Module) -> Iterator[str]:
+    skipped = {id(node) for node in _not_told(tree)}
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            parts = (
+                str(part.value) if isinstance(part, ast.Constant) else _GAP
+                for part in node.values
+            )
+            yield _filled_in("".join(parts))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield _filled_in(node.value)
+
+
+def _filled_in(text: str) -> str:
+    """Put the gap where a text for ``format`` or ``replace`` has a name."""
+    return re.sub(r"\{\w*\}", _GAP, text)
+
+
+def _not_told(tree: ast.Module) -> Iterator[ast.AST]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            yield node.value  # a docstring
+        elif isinstance(node, ast.JoinedStr):
+            yield from node.values
+        elif isinstance(node, ast.Call) and _name(node.func) in _ELSEWHERE:
+            yield from ast.walk(node)
+
+
+def _name(function: ast.expr) -> str:
+    return (
+        function.attr if isinstance(function, ast.Attribute) else ast.unparse(function)
+    )
+
+
+def _is_sentence(text: str) -> bool:
+    return " " in text.strip() and len(re.findall(r"[A-Za-z]{2,}", text)) > 1
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """Return what finds ``text`` in another, with anything for each gap."""
+    core = re.sub(rf"{_GAP}+", _GAP, text).strip().strip(_GAP)
+    return re.compile(".*?".join(re.escape(part) for part in core.split(_GAP)))
+
+
+SENTENCES = _sentences()
+ENTRIES = _entries()
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_every_sentence_for_users_has_an_entry(sentence: str) -> None:
+    pattern = _pattern(sentence)
+
+    assert any(pattern.search(entry) for entry in ENTRIES), (
+        f"{SENTENCES[sentence]} says {sentence!r}: add it to {PAGE.name}"
+    )
+
+
+def _of_launcher() -> Iterator[str]:
+    for file in sorted((ROOT / LAUNCHER).glob("*.c")):
+        for text in re.findall(r'\bfail\("([^"]+)"', file.read_text("utf-8")):
+            yield text.replace("%s", _GAP)
+
+
+def test_every_entry_is_still_said() -> None:
+    # Sentences of the cluster are not ours; they are marked by the gap behind.
+    patterns = [_pattern(text) for text in (*SENTENCES, *_of_launcher())]
+    lines = PAGE.read_text("utf-8").splitlines()
+    rows = [line.split("|")[1] for line in lines if line.startswith("| `")]
+    entries = [entry for row in rows for entry in _code(row) if _is_sentence(entry)]
+
+    stale = [
+        entry
+        for entry in entries
+        if not any(pattern.search(entry) for pattern in patterns)
+    ]
+
+    assert stale == []
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+def test_what_the_failure_table_says_has_an_entry(trouble: Trouble) -> None:
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    troubled = Troubled(trouble=trouble, cause="the cluster's words")
+    subject = Subject(name="executors[0]", image="example.org/tool:1", ram=1)
+
+    for passed in (timedelta(0), timedelta(days=9)):
+        judged = judge_trouble(
+            troubled,
+            subject,
+            since=began,
+            now=began + passed,
+            settings=KubernetesSettings(),
+        )
+        assert isinstance(judged, Waiting | Failed)
+        said = judged.reason if isinstance(judged, Waiting) else judged.message
+
+        assert any(_covers(entry, said) for entry in ENTRIES), said
+
+
+def _covers(entry: str, said: str) -> bool:
+    pattern = ".+".join(re.escape(part) for part in entry.split(_GAP))
+    return _is_sentence(entry) and re.fullmatch(pattern, said) is not None
