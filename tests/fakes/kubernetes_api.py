@@ -13,13 +13,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fakes.kubernetes_faults import Faults
+from fakes.kubernetes_logs import ENDED, Logs
 from fakes.kubernetes_selectors import matches
 from fakes.kubernetes_streams import Change, FakeStream, Watches
 from tesk_kubernetes.api import (
     PODS,
     AlreadyExistsError,
-    ApiUnavailableError,
     EventType,
+    ExpiredError,
     JsonObject,
     KubernetesError,
     Listing,
@@ -31,7 +32,6 @@ from tesk_kubernetes.api import (
 )
 
 _NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
-_ENDED = ("Succeeded", "Failed")
 _Key = tuple[Resource, str, str]
 Bodies = list[JsonObject]
 
@@ -51,8 +51,7 @@ class FakeKubernetesApi:
         self._uids = itertools.count(1)
         self._version = 1
         self._watches = Watches()
-        self._logs: dict[tuple[str, str, str], bytes] = {}
-        self._followers: dict[tuple[str, str, str], list[FakeStream[bytes]]] = {}
+        self._logs = Logs()
         self._lock = threading.RLock()
 
     # The port.
@@ -122,7 +121,12 @@ class FakeKubernetesApi:
             return self.faults.call(
                 "logs",
                 PODS,
-                lambda: self._open_log((namespace, pod, container), follow, tail_lines),
+                lambda: self._logs.open(
+                    (namespace, pod, container),
+                    self._objects.get((PODS, namespace, pod)),
+                    follow=follow,
+                    tail_lines=tail_lines,
+                ),
             )
 
     # Knobs.
@@ -145,9 +149,7 @@ class FakeKubernetesApi:
         with self._lock:
             self.faults.is_down = True
             self._watches.cut()
-            for follower in itertools.chain(*self._followers.values()):
-                follower.end(ApiUnavailableError("the connection was cut"))
-            self._followers.clear()
+            self._logs.cut()
 
     def up(self) -> None:
         with self._lock:
@@ -157,11 +159,17 @@ class FakeKubernetesApi:
         """Return the open watches: to cut, end, mute them."""
         return self._watches
 
+    def forget(self) -> None:
+        """Forget all changes so far: nobody can watch from before."""
+        with self._lock:
+            self._watches.forget(self._version)
+
     def expire(self) -> None:
-        """Forget all changes so far: who watches from before must list again."""
+        """Forget all changes so far, and tell all who watch to list again."""
         with self._lock:
             self._version += 1
-            self._watches.expire(self._version)
+            self._watches.forget(self._version)
+            self._watches.end(ExpiredError("too old resource version"))
 
     def bookmark(self) -> None:
         with self._lock:
@@ -209,10 +217,7 @@ class FakeKubernetesApi:
     ) -> None:
         """Add to the log of a container."""
         with self._lock:
-            key = (namespace, pod, container)
-            self._logs[key] = self._logs.get(key, b"") + data
-            for follower in self._followers.get(key, []):
-                follower.put(data)
+            self._logs.say((namespace, pod, container), data)
 
     # Within.
 
@@ -264,9 +269,9 @@ class FakeKubernetesApi:
         seen = copy.deepcopy(new)
         self._watches.tell(Change(self._version, key[0], key[1], event, old, seen))
         if key[0] == PODS and (
-            event is EventType.DELETED or new["status"].get("phase") in _ENDED
+            event is EventType.DELETED or new["status"].get("phase") in ENDED
         ):
-            self._end_logs(key)
+            self._logs.end(key[1], key[2])
         for listener in list(self.listeners):
             listener(key[0], WatchEvent(event, copy.deepcopy(new)))
 
@@ -278,7 +283,7 @@ class FakeKubernetesApi:
         waits = (
             key[0] == PODS
             and body["spec"].get("nodeName")
-            and body["status"].get("phase") not in _ENDED
+            and body["status"].get("phase") not in ENDED
             and grace != timedelta(0)
         )
         if not (waits or body["metadata"].get("finalizers")):
@@ -309,33 +314,6 @@ class FakeKubernetesApi:
     def _any_lives(self, owners: Bodies) -> bool:
         living = {body["metadata"]["uid"] for body in self._objects.values()}
         return any(owner["uid"] in living for owner in owners)
-
-    def _open_log(
-        self, key: tuple[str, str, str], follow: bool, tail_lines: int
-    ) -> FakeStream[bytes]:
-        namespace, pod, container = key
-        body = self._objects.get((PODS, namespace, pod))
-        if body is None:
-            raise RefusedError(f'pods "{pod}" not found')
-        started = any(
-            status["name"] == container and "waiting" not in status["state"]
-            for status in body["status"].get("containerStatuses", [])
-        )
-        if not started:
-            raise RefusedError(f'container "{container}" is waiting to start')
-        lines = self._logs.get(key, b"").splitlines(keepends=True)
-        said = b"".join(lines if tail_lines < 0 else lines[len(lines) - tail_lines :])
-        stream = FakeStream([said] if said else [])
-        if follow and body["status"].get("phase") not in _ENDED:
-            self._followers.setdefault(key, []).append(stream)
-        else:
-            stream.end()
-        return stream
-
-    def _end_logs(self, pod: _Key) -> None:
-        for key in [key for key in self._followers if key[:2] == pod[1:]]:
-            for follower in self._followers.pop(key):
-                follower.end()
 
 
 def _without_kind(body: JsonObject) -> JsonObject:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fakes.kubernetes_api import FakeKubernetesApi
+from fakes.kubernetes_logs import ENDED
 from tesk_kubernetes.api import (
     EVENTS,
     JOBS,
@@ -16,8 +17,6 @@ from tesk_kubernetes.api import (
     Resource,
     WatchEvent,
 )
-
-_ENDED = ("Succeeded", "Failed")
 
 
 class FakeCluster:
@@ -265,7 +264,7 @@ def _now() -> str:
 
 
 def _has_ended(pod: JsonObject) -> bool:
-    return pod["status"].get("phase") in _ENDED
+    return pod["status"].get("phase") in ENDED
 
 
 def _is_leaving(pod: JsonObject) -> bool:

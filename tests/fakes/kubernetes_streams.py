@@ -133,10 +133,9 @@ class Watches:
         for watcher in self._watchers:
             watcher.stream.put(WatchEvent(EventType.BOOKMARK, body))
 
-    def expire(self, version: int) -> None:
+    def forget(self, version: int) -> None:
         self._oldest = version
         self._history.clear()
-        self.end(ExpiredError("too old resource version"))
 
     def cut(self) -> None:
         self.end(ApiUnavailableError("the connection was cut"))

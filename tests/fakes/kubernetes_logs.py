@@ -1,0 +1,52 @@
+"""Logs of the fake API's pods."""
+
+from fakes.kubernetes_streams import FakeStream
+from tesk_kubernetes.api import ApiUnavailableError, JsonObject, RefusedError
+
+ENDED = ("Succeeded", "Failed")
+_Key = tuple[str, str, str]
+
+
+class Logs:
+    """What containers said, and who follows. Guarded by its owner's lock."""
+
+    def __init__(self) -> None:
+        self._said: dict[_Key, bytes] = {}
+        self._followers: dict[_Key, list[FakeStream[bytes]]] = {}
+
+    def say(self, key: _Key, data: bytes) -> None:
+        self._said[key] = self._said.get(key, b"") + data
+        for follower in self._followers.get(key, []):
+            follower.put(data)
+
+    def open(
+        self, key: _Key, body: JsonObject | None, *, follow: bool, tail_lines: int
+    ) -> FakeStream[bytes]:
+        _, pod, container = key
+        if body is None:
+            raise RefusedError(f'pods "{pod}" not found')
+        started = any(
+            status["name"] == container and "waiting" not in status["state"]
+            for status in body["status"].get("containerStatuses", [])
+        )
+        if not started:
+            raise RefusedError(f'container "{container}" is waiting to start')
+        lines = self._said.get(key, b"").splitlines(keepends=True)
+        said = b"".join(lines if tail_lines < 0 else lines[len(lines) - tail_lines :])
+        stream = FakeStream([said] if said else [])
+        if follow and body["status"].get("phase") not in ENDED:
+            self._followers.setdefault(key, []).append(stream)
+        else:
+            stream.end()
+        return stream
+
+    def end(self, namespace: str, pod: str) -> None:
+        for key in [key for key in self._followers if key[:2] == (namespace, pod)]:
+            for follower in self._followers.pop(key):
+                follower.end()
+
+    def cut(self) -> None:
+        for followers in self._followers.values():
+            for follower in followers:
+                follower.end(ApiUnavailableError("the connection was cut"))
+        self._followers.clear()
