@@ -118,6 +118,7 @@ scheduler:
   listen: "0.0.0.0:7070"
   metrics_listen: "0.0.0.0:9090"
   lease: {{ toJson $own.leaseSeconds }}
+  start_timeout: {{ toJson $pods.startSeconds }}
   idle: {{ toJson $pods.idleSeconds }}
   tasks_per_taskmaster: {{ toJson $pods.tasksPerPod }}
   max_taskmasters: {{ toJson $pods.maxPods }}

@@ -1,0 +1,105 @@
+"""Rendering the chart in tests, by the helm on the PATH."""
+
+import functools
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+CHART = Path(__file__).parent.parent / "helm" / "tesk"
+NAMESPACE = "science"
+TOKEN = "a-token-of-the-tests-that-never-changes"
+
+Manifest = dict[str, Any]
+Values = Mapping[str, Any]
+
+needs_helm = pytest.mark.skipif(
+    shutil.which("helm") is None, reason="helm is not on the PATH"
+)
+
+
+class RenderError(Exception):
+    """helm refused; the message is what it printed."""
+
+
+def render(
+    values: Values, *, release: str = "tesk", token: str = TOKEN
+) -> list[Manifest]:
+    """Return the objects of the chart, hooks included, in helm's order.
+
+    Args:
+        values: Of a user; those of the chart are below them.
+        release: Its name.
+        token: The internal token, so that all renders are alike; empty: helm
+            makes one.
+
+    Raises:
+        RenderError: The values break the schema or a rule of the chart.
+    """
+    given = dict(values)
+    if token and "internalToken" not in given:
+        given["internalToken"] = {"value": token}
+    text = _template(json.dumps(given, sort_keys=True), release)
+    return [found for found in yaml.safe_load_all(text) if found]
+
+
+@functools.cache
+def _template(values: str, release: str) -> str:
+    command = ["helm", "template", release, str(CHART), "--namespace", NAMESPACE]
+    command += ["--kube-version", "1.34.0", "--values", "-"]
+    done = subprocess.run(
+        command, input=values, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RenderError(done.stderr)
+    return done.stdout
+
+
+def find(
+    objects: list[Manifest], kind: str, name: str, namespace: str = ""
+) -> Manifest:
+    """Return the one object of a kind with a name."""
+    found = [
+        each
+        for each in objects
+        if each["kind"] == kind
+        and each["metadata"]["name"] == name
+        and namespace in ("", each["metadata"]["namespace"])
+    ]
+    assert len(found) == 1, f"{len(found)} {kind} {name}"
+    return found[0]
+
+
+def kinds(objects: list[Manifest], kind: str) -> list[Manifest]:
+    """Return all objects of a kind."""
+    return [each for each in objects if each["kind"] == kind]
+
+
+def setting_files(objects: list[Manifest]) -> Iterator[tuple[str, str]]:
+    """Give the settings file of each service, with the service."""
+    for each in kinds(objects, "ConfigMap"):
+        if "tesk.yaml" in each["data"]:
+            service = each["metadata"]["labels"]["app.kubernetes.io/component"]
+            yield service, each["data"]["tesk.yaml"]
+
+
+def pod_templates(objects: list[Manifest]) -> dict[str, Manifest]:
+    """Return the pod template of each component, deployed or made at run time."""
+    templates = {
+        each["metadata"]["labels"]["app.kubernetes.io/component"]: each["spec"][
+            "template"
+        ]
+        for each in kinds(objects, "Deployment")
+    }
+    for each in kinds(objects, "ConfigMap"):
+        for key, text in each["data"].items():
+            if key.endswith("-pod.yaml"):
+                templates[key.removesuffix("-pod.yaml")] = yaml.safe_load(text)
+    for each in kinds(objects, "Pod"):
+        templates["test"] = each
+    return templates

@@ -1,0 +1,157 @@
+"""Values that sites would give: each renders, and its render is reviewed."""
+
+from typing import Any
+
+SETS: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "high-availability": {
+        "api": {
+            "autoscaling": {"enabled": True, "maxReplicas": 6},
+            "podDisruptionBudget": {"maxUnavailable": None, "minAvailable": "50%"},
+            "topologySpreadConstraints": [
+                {
+                    "maxSkew": 1,
+                    "topologyKey": "topology.kubernetes.io/zone",
+                    "whenUnsatisfiable": "ScheduleAnyway",
+                }
+            ],
+            "priorityClassName": "services",
+        },
+        "scheduler": {"replicas": 2, "nodeSelector": {"pool": "services"}},
+        "database": {
+            "type": "postgresql",
+            "postgresql": {"existingSecret": "tesk-database"},
+        },
+        "networkPolicy": {"api": {"from": [{"podSelector": {}}]}},
+    },
+    "openshift": {
+        "security": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
+        "route": {"enabled": True, "host": "tesk.example.org"},
+        "executors": {"podSecurity": "restricted"},
+    },
+    "cert-manager": {"tls": {"enabled": True, "certManager": {"enabled": True}}},
+    "task-namespaces-with-tls": {
+        "taskNamespaces": ["tasks-a", "tasks-b"],
+        "tls": {
+            "enabled": True,
+            "existingSecret": "scheduler-certificate",
+            "caBundle": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+        },
+        "images": {"registry": "registry.example.org/tesk", "pullSecrets": ["pull"]},
+        "uninstall": {"runningTasks": "keep", "database": "keep"},
+    },
+    "storages": {
+        "storage": {
+            "s3": {
+                "endpoint": "https://s3.example.org",
+                "region": "eu-1",
+                "existingSecret": "s3",
+                "sessionTokenKey": "session",
+            },
+            "netrc": {"existingSecret": "netrc"},
+            "shared": {
+                "claim": "shared-files",
+                "subPath": "science",
+                "urlPrefix": "file:///data/science",
+            },
+        },
+        "networkPolicy": {
+            "filer": {
+                "private": True,
+                "metadata": True,
+                "extraEgress": [{"to": [{"podSelector": {"matchLabels": {"a": "b"}}}]}],
+            }
+        },
+    },
+    "aws-files": {"storage": {"s3": {"existingSecret": "aws", "form": "files"}}},
+    "users": {
+        "auth": {
+            "mode": "basic",
+            "existingSecret": "people",
+            "groupsKey": "groups",
+            "adminGroup": "admins",
+        },
+        "ingress": {
+            "enabled": True,
+            "className": "nginx",
+            "hosts": ["tesk.example.org"],
+            "annotations": {"cert-manager.io/cluster-issuer": "letsencrypt"},
+            "tls": {"enabled": True, "secretName": "tesk-https"},
+        },
+        "quota": {
+            "everybody": {"running": 5000000},
+            "users": {"*": {"running": 50, "cpu": 100}, "alice": {}},
+            "per_task": {"ram_gb": 512.5},
+            "capacity": {"cpu": 2000},
+            "patience": 300,
+        },
+        "test": {"existingSecret": "test-user"},
+    },
+    "placement": {
+        "placement": {
+            "preemptible": {
+                "node_selector": {"spot": "true"},
+                "tolerations": [{"key": "spot", "operator": "Exists"}],
+            },
+            "pools": {"large": {"node_selector": {"size": "large"}}, "small": {}},
+            "gpu": {"most": 4, "types": {"a100": "NVIDIA-A100-SXM4-40GB"}},
+            "priorityClasses": ["low", "high"],
+            "runtimeClasses": ["gvisor"],
+        },
+        "executors": {
+            "podLabels": {"team": "science"},
+            "tolerations": [{"key": "tasks", "operator": "Exists"}],
+            "nodeSelector": {"kubernetes.io/arch": "amd64"},
+            "affinity": {"podAntiAffinity": {}},
+            "hostUsers": False,
+            "podSecurityContext": {"runAsUser": 1000},
+            "securityContext": {"readOnlyRootFilesystem": True},
+            "extraEnv": [{"name": "LANG", "value": "C"}],
+            "extraVolumes": [
+                {"name": "reference", "persistentVolumeClaim": {"claimName": "genomes"}}
+            ],
+            "extraVolumeMounts": [
+                {"name": "reference", "mountPath": "/reference", "readOnly": True}
+            ],
+        },
+        "taskVolumes": {"storageClass": "fast", "accessMode": "ReadWriteMany"},
+        "timeLimits": {"scheduleSeconds": 86400},
+        "taskmaster": {"tasksPerPod": 1, "idleSeconds": 0},
+    },
+    "monitoring": {
+        "metrics": {
+            "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+            "prometheusRule": {"enabled": True},
+            "dashboard": {"enabled": True, "annotations": {"folder": "Science"}},
+        },
+        "networkPolicy": {
+            "executors": {"dns": False, "internet": False},
+            "filer": {"internet": False},
+        },
+        "extraObjects": [
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": "{{ .Release.Name }}-more"},
+                "data": {"a": "b"},
+            }
+        ],
+    },
+    "open": {
+        "networkPolicy": {"enabled": False},
+        "rbac": {"create": False},
+        "internalToken": {"existingSecret": "token"},
+        "log": {"level": "debug", "format": "text"},
+        "scheduler": {
+            "serviceAccount": {"create": False, "name": "somebody"},
+            "podDisruptionBudget": {"enabled": False},
+            "reflection": True,
+        },
+        "api": {
+            "service": {"type": "NodePort", "nodePort": 30080},
+            "image": {"digest": "sha256:" + "0" * 64, "registry": "other.example.org"},
+            "extraEnv": [{"name": "TESK_LOG_LEVEL", "value": "warning"}],
+        },
+        "database": {"sqlite": {"existingClaim": "old-database"}},
+    },
+}

@@ -1,0 +1,175 @@
+"""What the chart writes for the services is what they read."""
+
+import importlib
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from chart import (
+    Values,
+    find,
+    kinds,
+    needs_helm,
+    pod_templates,
+    render,
+    setting_files,
+)
+from chart_values import SETS
+from tesk_kubernetes.templates import load_pod_template
+from tesk_runtime import settings
+
+pytestmark = needs_helm
+
+SERVICES = ("api", "scheduler", "taskmaster", "filer")
+
+
+def loaded(values: Values, tmp_path: Path) -> dict[str, Any]:
+    """Return the settings of each service, as it would load them in its pod."""
+    found = {}
+    for service, text in setting_files(render(values)):
+        file = tmp_path / f"{service}.yaml"
+        file.write_text(text, encoding="utf-8")
+        kind = importlib.import_module(f"tesk_{service}.config").Settings
+        found[service] = settings.load(kind, {"TESK_CONFIG": str(file)})
+    return found
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_service_loads_its_settings(name: str, tmp_path: Path) -> None:
+    assert set(loaded(SETS[name], tmp_path)) == set(SERVICES)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_settings_file_holds_only_what_its_service_reads(name: str) -> None:
+    for service, text in setting_files(render(SETS[name])):
+        kind = importlib.import_module(f"tesk_{service}.config").Settings
+        known = {(field.section, field.name) for field in settings.fields(kind)}
+        written = {
+            (section, key)
+            for section, body in yaml.safe_load(text).items()
+            for key in body
+        }
+        assert written - known == set(), service
+
+
+def test_the_services_find_and_trust_each_other(tmp_path: Path) -> None:
+    found = loaded({}, tmp_path)
+    for service in SERVICES:
+        assert found[service].grpc.scheduler == "dns:///tesk-scheduler.science.svc:7070"
+        assert found[service].grpc.tls_ca == ""
+    for service in ("api", "scheduler", "taskmaster"):
+        assert found[service].grpc.token_file == "/etc/tesk-internal/token"
+    assert found["filer"].grpc.token_file == ""
+
+
+def test_scheduler_and_taskmasters_work_in_the_cluster(tmp_path: Path) -> None:
+    found = loaded({"taskNamespaces": ["tasks-a", "tasks-b"]}, tmp_path)
+    assert found["scheduler"].scheduler.launcher == "kubernetes"
+    assert found["taskmaster"].taskmaster.runtime == "kubernetes"
+    assert found["scheduler"].kubernetes == found["taskmaster"].kubernetes
+    assert found["scheduler"].kubernetes.namespaces == ("tasks-a", "tasks-b")
+    assert found["scheduler"].kubernetes.owner == "tesk-tasks"
+
+
+def test_values_reach_the_settings(tmp_path: Path) -> None:
+    found = loaded(
+        {
+            "api": {"bodyLimit": 33554432, "corsOrigins": ["*"]},
+            "scheduler": {"retentionSeconds": 7776000},
+            "taskmaster": {"tasksPerPod": 5, "maxPods": 7, "idleSeconds": 0},
+            "timeLimits": {"nodeSeconds": 5},
+            **SETS["users"],
+        },
+        tmp_path,
+    )
+    assert found["api"].api.body_limit == 32 * 1024 * 1024
+    assert found["api"].api.cors_origins == ("*",)
+    assert found["scheduler"].scheduler.retention == timedelta(days=90)
+    assert found["scheduler"].scheduler.tasks_per_taskmaster == 5
+    assert found["taskmaster"].taskmaster.slots == 5
+    assert found["scheduler"].scheduler.max_taskmasters == 7
+    assert found["scheduler"].scheduler.idle == timedelta(0)
+    assert found["taskmaster"].kubernetes.node_timeout == timedelta(seconds=5)
+    quota = found["scheduler"].quota
+    assert quota.everybody.running == 5_000_000
+    assert quota.users["*"].cpu == 100
+    assert quota.per_task.ram_gb == 512.5
+
+
+def test_what_placement_offers_is_what_the_api_lets_through(tmp_path: Path) -> None:
+    found = loaded(SETS["placement"], tmp_path)
+    assert found["api"].api.backend_parameters == {
+        "gpu": ("1..4",),
+        "gpu_type": ("a100",),
+        "pool": ("large", "small"),
+        "priority_class": ("low", "high"),
+        "runtime_class": ("gvisor",),
+    }
+    assert set(found["taskmaster"].kubernetes.pools) == {"large", "small"}
+    assert loaded({}, tmp_path)["api"].api.backend_parameters == {}
+
+
+def test_a_shared_volume_is_seen_where_its_urls_point(tmp_path: Path) -> None:
+    found = loaded(SETS["storages"], tmp_path)
+    assert found["filer"].local.file_roots == ("/shared", "/data/science")
+    assert "file:///data/science" in found["api"].api.storage
+    main = pod_templates(render(SETS["storages"]))["filer"]["spec"]["containers"][0]
+    mounts = {
+        mount["mountPath"]: mount.get("subPath")
+        for mount in main["volumeMounts"]
+        if mount["name"] == "shared"
+    }
+    assert mounts == {"/shared": "science", "/data/science": "science"}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_tesk_can_complete_every_pod_template(name: str, tmp_path: Path) -> None:
+    files = {
+        key: text
+        for each in kinds(render(SETS[name]), "ConfigMap")
+        for key, text in each["data"].items()
+        if key.endswith("-pod.yaml")
+    }
+    assert set(files) == {
+        *("taskmaster-pod.yaml", "executor-pod.yaml", "filer-pod.yaml")
+    }
+    for key, text in files.items():
+        (tmp_path / key).write_text(text, encoding="utf-8")
+        assert load_pod_template(tmp_path / key)["spec"]["containers"]
+
+
+def test_settings_and_templates_are_where_the_services_look() -> None:
+    objects = render({})
+    for component, keys in {
+        "api": {"tesk.yaml"},
+        "scheduler": {"tesk.yaml", "taskmaster-pod.yaml"},
+        "taskmaster": {"tesk.yaml", "executor-pod.yaml", "filer-pod.yaml"},
+        "filer": {"tesk.yaml"},
+    }.items():
+        assert set(find(objects, "ConfigMap", f"tesk-{component}")["data"]) == keys
+        spec = pod_templates(objects)[component]["spec"]
+        (volume,) = [each for each in spec["volumes"] if each["name"] == "settings"]
+        assert volume["configMap"]["name"] == f"tesk-{component}"
+        main = spec["containers"][0]
+        assert {"name": "settings", "mountPath": "/etc/tesk", "readOnly": True} in (
+            main["volumeMounts"]
+        )
+        assert {"name": "TESK_CONFIG", "value": "/etc/tesk/tesk.yaml"} in main["env"]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_volume_that_is_mounted_is_there(name: str) -> None:
+    for component, template in pod_templates(render(SETS[name])).items():
+        spec = template["spec"]
+        volumes = {volume["name"] for volume in spec.get("volumes", ())}
+        mounts = [
+            mount
+            for container in spec["containers"]
+            for mount in container.get("volumeMounts", ())
+        ]
+        assert {mount["name"] for mount in mounts} == volumes, component
+        paths = [mount["mountPath"] for mount in mounts]
+        assert len(paths) == len(set(paths)), component
