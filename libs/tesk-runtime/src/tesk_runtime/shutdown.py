@@ -1,17 +1,31 @@
-"""SIGTERM and SIGINT as an event that loops can wait on."""
+"""SIGTERM and SIGINT as an event that loops can wait on.
 
+Python runs its handlers on the main thread, between two of its steps. A signal
+that comes just before that thread begins to wait for something would be seen
+only when the wait ends, if ever. So the handlers do nothing, and a thread
+waits for what the interpreter writes for each signal, whenever it comes.
+"""
+
+import os
 import signal
 import threading
-from types import FrameType
+
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def stop_on_signals() -> threading.Event:
     """Return an event that SIGTERM and SIGINT set; call from the main thread."""
     stop = threading.Event()
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
 
-    def handle(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
+    def wait() -> None:
+        while not stop.is_set():
+            if set(os.read(reader, 64)) & set(_ENDING):
+                stop.set()
 
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)
+    threading.Thread(target=wait, name="signals", daemon=True).start()
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in _ENDING:
+        signal.signal(number, lambda _signal, _frame: None)
     return stop
