@@ -1,14 +1,18 @@
 """Settings of the scheduler."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from tesk_kubernetes.settings import KubernetesSettings
 from tesk_runtime.logs import LogSettings
 from tesk_runtime.sections import GrpcSettings, LocalSettings
 from tesk_scheduler.quota_config import QuotaSettings
+
+_PROCESS_START = timedelta(seconds=60)
+_POD_START = timedelta(minutes=10)
 
 
 class SchedulerSettings(
@@ -29,6 +33,13 @@ class SchedulerSettings(
             "as processes must share `TESK_HOME`, too."
         ),
     ] = ""
+    launcher: Annotated[
+        Literal["local", "kubernetes"],
+        Meta(
+            description="What taskmasters are: processes of this machine, or pods "
+            "of a cluster."
+        ),
+    ] = "local"
     lease: Annotated[
         timedelta,
         Meta(
@@ -36,6 +47,14 @@ class SchedulerSettings(
             "not call are given to another."
         ),
     ] = timedelta(seconds=30)
+    start_timeout: Annotated[
+        timedelta,
+        Meta(
+            description="Seconds within which a new taskmaster must call; after "
+            "that it is given up. 0: 60 for processes, 600 for pods, so that a "
+            "cluster has time to get another node."
+        ),
+    ] = timedelta(0)
     idle: Annotated[
         timedelta,
         Meta(description="Seconds after which a taskmaster without tasks is ended."),
@@ -84,9 +103,15 @@ class SchedulerSettings(
         """
         if self.lease < timedelta(seconds=1):
             raise ValueError("lease: must be at least 1 second")
-        for name in ("idle", "retention", "drain"):
+        for name in ("start_timeout", "idle", "retention", "drain"):
             if getattr(self, name) < timedelta():
                 raise ValueError(f"{name}: must not be negative")
+
+    @property
+    def start_within(self) -> timedelta:
+        """How long a new taskmaster may take to call."""
+        default = _POD_START if self.launcher == "kubernetes" else _PROCESS_START
+        return max(self.lease, self.start_timeout or default)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,3 +122,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     local: LocalSettings = LocalSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     quota: QuotaSettings = QuotaSettings()
+    kubernetes: KubernetesSettings = KubernetesSettings()

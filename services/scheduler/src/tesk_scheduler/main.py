@@ -35,7 +35,7 @@ from tesk_scheduler.adapters.store.engines import DatabaseInUseError, sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.config import SchedulerSettings, Settings
 from tesk_scheduler.domain.fleet import FleetLimits
-from tesk_scheduler.domain.quota import Quota
+from tesk_scheduler.domain.quota import Limit, Quota
 from tesk_scheduler.ports.launcher import TaskmasterLauncher
 from tesk_scheduler.ports.store import TaskStore
 from tesk_scheduler.ports.surroundings import Clock, Names
@@ -63,7 +63,6 @@ _SERVICES = (
 )
 _LOG = logging.getLogger(__name__)
 _CALLS_AT_ONCE = 16
-_SHORTEST_START = timedelta(seconds=60)
 _TERM = timedelta(seconds=15)
 _RECHECK = timedelta(seconds=1)
 _FAREWELL = timedelta(seconds=5)
@@ -125,31 +124,58 @@ def main() -> None:
 def _run(settings: Settings, token: str, stop: threading.Event) -> None:
     own = settings.scheduler
     home = state_home(settings.local, os.environ)
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    in_cluster = own.launcher == "kubernetes"
+    if not in_cluster or not own.database:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
     chimes = Chimes()
     with ExitStack() as stack:
         store = SqlTaskStore.open(own.database or sqlite_url(home / "tesk.db"))
         stack.callback(store.close)
         if own.metrics_listen:
             stack.callback(serve_metrics(own.metrics_listen, store))
-        around = Surroundings(
-            store=store,
-            exclusive=store.exclusive,
-            launcher=LocalLauncher(
+        launcher: TaskmasterLauncher = (
+            _pod_launcher(settings, chimes, stack)
+            if in_cluster
+            else LocalLauncher(
                 home / "taskmasters",
                 environment=taskmaster_environment(settings, os.environ, home),
                 changed=lambda: chimes.bell.ring(urgent=True),
-            ),
+            )
+        )
+        around = Surroundings(
+            store=store,
+            exclusive=store.exclusive,
+            launcher=launcher,
             clock=SystemClock(),
             names=UlidNames(),
             token=token,
             chimes=chimes,
         )
-        quota = quota_from_settings(settings.quota, machine_capacity(home))
+        # What a cluster has is the cluster's to say: its pods wait for nodes.
+        capacity = Limit() if in_cluster else machine_capacity(home)
+        quota = quota_from_settings(settings.quota, capacity)
         scheduler = build_scheduler(settings, quota, around)
         gc.freeze()  # what is there now stays, so collections need not look at it
         _LOG.info("serving", extra={"address": own.listen})
         scheduler.run(own.listen, stop=stop, drain=own.drain)
+
+
+def _pod_launcher(
+    settings: Settings, chimes: Chimes, stack: ExitStack
+) -> TaskmasterLauncher:
+    # Its client takes memory and start-up time that one machine need not spend.
+    from tesk_scheduler.adapters.kubernetes.opening import (  # noqa: PLC0415
+        open_pod_launcher,
+    )
+
+    launcher = open_pod_launcher(
+        settings.kubernetes,
+        os.environ,
+        clock=SystemClock(),
+        changed=lambda: chimes.bell.ring(urgent=True),
+    )
+    stack.callback(launcher.close)
+    return launcher
 
 
 def taskmaster_environment(
@@ -203,7 +229,8 @@ def build_scheduler(
             fleet=fleet,
             wakeups=around.chimes.wakeups,
             clock=around.clock,
-            alone=around.exclusive,
+            # Pods stay for the next scheduler, and go when TESK is uninstalled.
+            alone=around.exclusive and own.launcher == "local",
         ),
         chimes=around.chimes,
     )
@@ -256,7 +283,7 @@ def _fleet(own: SchedulerSettings, around: Surroundings) -> Fleet:
         limits=FleetLimits(
             taskmasters=own.max_taskmasters,
             tasks_per_taskmaster=own.tasks_per_taskmaster,
-            start_within=max(own.lease, _SHORTEST_START),
+            start_within=own.start_within,
             takeovers=own.max_takeovers,
             attempts=own.max_attempts,
         ),

@@ -1,0 +1,60 @@
+"""What the cluster complains about a pod that is on its node and does not start.
+
+A volume that cannot be mounted, say because its Secret is missing, is told by
+events alone. They are asked for, rarely: watching all events of a namespace
+would cost more than all else.
+"""
+
+from tesk_kubernetes.api import EVENTS, JsonObject, KubernetesApi, KubernetesError
+from tesk_scheduler.adapters.kubernetes.pods import Glimpse, one_line
+from tesk_scheduler.ports.surroundings import Clock
+
+# A start takes some seconds when all is well.
+_PATIENCE = 8.0
+# Nobody waits longer than this for the next question, whatever number starts.
+_EVERY = 3.0
+_AGAIN = 12.0
+_MOST = 1000
+
+
+class Complaints:
+    """Asks for them; used by one thread."""
+
+    def __init__(self, api: KubernetesApi, clock: Clock) -> None:
+        self._api = api
+        self._clock = clock
+        self._heard: dict[str, tuple[float, str]] = {}
+        self._not_before = 0.0
+
+    def about(self, glimpse: Glimpse) -> str:
+        """Return the latest complaint about a pod, or ""."""
+        if not glimpse.is_quiet:
+            self._heard.pop(glimpse.uid, None)
+            return ""
+        if len(self._heard) >= _MOST:
+            self._heard.clear()  # of pods that went as they were
+        now = self._clock.monotonic()
+        due, words = self._heard.setdefault(glimpse.uid, (now + _PATIENCE, ""))
+        if now < max(due, self._not_before):
+            return words
+        self._not_before = now + _EVERY
+        words = self._ask(glimpse, words)
+        self._heard[glimpse.uid] = (now + _AGAIN, words)
+        return words
+
+    def _ask(self, glimpse: Glimpse, words: str) -> str:
+        fields = f"involvedObject.uid={glimpse.uid},type=Warning"
+        try:
+            found = self._api.list(EVENTS, glimpse.namespace, fields=fields)
+        except KubernetesError:
+            return words  # that is told elsewhere
+        latest = max(found.items, key=_time, default=None)
+        return one_line(latest.get("message")) if latest else ""
+
+
+def _time(event: JsonObject) -> str:
+    return str(
+        event.get("lastTimestamp")
+        or event.get("eventTime")
+        or event["metadata"].get("creationTimestamp", "")
+    )

@@ -1,0 +1,96 @@
+"""What taskmasters stand on: owners, the launcher, the pod template.
+
+Read afresh for each start, for all of it may change while the scheduler runs:
+an owner that was made again has another uid, and a pod with the uid of the old
+one would be collected as garbage.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tesk_kubernetes.api import (
+    CONFIG_MAPS,
+    AlreadyExistsError,
+    JsonObject,
+    KubernetesApi,
+    RefusedError,
+)
+from tesk_kubernetes.settings import KubernetesSettings
+from tesk_kubernetes.templates import load_pod_template
+from tesk_scheduler.adapters.kubernetes.manifests import (
+    Berth,
+    Owner,
+    launcher_name,
+    render_launcher,
+)
+
+_TEMPLATE = "taskmaster-pod.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footing:
+    """Finds it, and makes what is missing.
+
+    Attributes:
+        namespaces: All task namespaces; at least one.
+        launcher: The launcher's binary.
+    """
+
+    settings: KubernetesSettings
+    namespaces: Sequence[str]
+    launcher: bytes
+
+    def template(self) -> JsonObject:
+        """Read the template of taskmasters' pods.
+
+        Raises:
+            TemplateError: It cannot be used.
+        """
+        return load_pod_template(Path(self.settings.templates) / _TEMPLATE)
+
+    def prepare(self, api: KubernetesApi, namespace: str) -> Berth:
+        """Make ready all task namespaces, since each taskmaster works in all.
+
+        Args:
+            api: Of the cluster.
+            namespace: Where the taskmaster's pod is to be.
+
+        Raises:
+            KubernetesError: That is not possible now.
+        """
+        owners = {each: self._owner(api, each) for each in self.namespaces}
+        for each, owner in owners.items():
+            self._supply_launcher(api, each, owner)
+        return Berth(
+            instance=self.settings.instance,
+            namespace=namespace,
+            owners=owners,
+            launcher=launcher_name(self.launcher),
+        )
+
+    def _owner(self, api: KubernetesApi, namespace: str) -> Owner:
+        name = self.settings.owner
+        if not name:
+            return Owner(name="", uid="")
+        found = api.get(CONFIG_MAPS, namespace, name)
+        if found is None or "deletionTimestamp" in found["metadata"]:
+            message = (
+                f"ConfigMap {name} is not in namespace {namespace}; install it again"
+            )
+            raise RefusedError(message)
+        return Owner(name=name, uid=found["metadata"]["uid"])
+
+    def _supply_launcher(
+        self, api: KubernetesApi, namespace: str, owner: Owner
+    ) -> None:
+        body = render_launcher(
+            self.launcher,
+            instance=self.settings.instance,
+            namespace=namespace,
+            owner=owner,
+        )
+        # Not asked for first: that would take the right to read all ConfigMaps.
+        with suppress(AlreadyExistsError):
+            api.create(CONFIG_MAPS, namespace, body)

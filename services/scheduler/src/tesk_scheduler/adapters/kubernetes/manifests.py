@@ -1,0 +1,110 @@
+"""The objects that the scheduler makes in a cluster; pure."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tesk_kubernetes.api import CONFIG_MAPS, PODS, JsonObject
+from tesk_kubernetes.labels import TASKMASTER, common_labels
+from tesk_kubernetes.templates import owner_reference, with_environment, with_labels
+
+_LAUNCHER_KEY = "launcher"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Who owns what is made in a namespace; ``uid`` "" means nobody."""
+
+    name: str
+    uid: str
+
+
+def pod_name(taskmaster_id: str) -> str:
+    """Return the name of a taskmaster's pod."""
+    return f"tesk-{taskmaster_id}"
+
+
+def launcher_name(binary: bytes) -> str:
+    """Return the name of the ConfigMap with this launcher."""
+    return f"tesk-launcher-{hashlib.sha256(binary).hexdigest()[:10]}"
+
+
+def render_launcher(
+    binary: bytes, *, instance: str, namespace: str, owner: Owner
+) -> JsonObject:
+    """Render the ConfigMap that executors mount the launcher from.
+
+    Its name says what is in it, so it never changes, and taskmasters of two
+    versions each find theirs.
+    """
+    return {
+        "apiVersion": CONFIG_MAPS.api_version,
+        "kind": CONFIG_MAPS.kind,
+        "metadata": {
+            "name": launcher_name(binary),
+            "namespace": namespace,
+            "labels": common_labels(instance, "launcher"),
+            **_owned(owner),
+        },
+        "immutable": True,
+        "binaryData": {_LAUNCHER_KEY: base64.b64encode(binary).decode("ascii")},
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Berth:
+    """Where a taskmaster's pod is made, and what it is told.
+
+    Attributes:
+        owners: Owners by task namespace, this one's among them.
+        launcher: Name of the launcher's ConfigMap.
+    """
+
+    instance: str
+    namespace: str
+    owners: Mapping[str, Owner]
+    launcher: str
+
+
+def render_taskmaster(
+    template: JsonObject, taskmaster_id: str, berth: Berth
+) -> JsonObject:
+    """Render the pod of a taskmaster.
+
+    Raises:
+        TemplateError: The template has no container ``main``.
+    """
+    labels = common_labels(berth.instance, "taskmaster") | {TASKMASTER: taskmaster_id}
+    uids = {name: owner.uid for name, owner in berth.owners.items() if owner.uid}
+    variables = {
+        "TESK_TASKMASTER_ID": taskmaster_id,
+        "TESK_KUBERNETES_OWNER_UIDS": json.dumps(uids, sort_keys=True),
+        "TESK_KUBERNETES_LAUNCHER": berth.launcher,
+    }
+    # Kubernetes would expand $(…) in a value.
+    env = [
+        {"name": name, "value": value.replace("$(", "$$(")}
+        for name, value in variables.items()
+    ]
+    pod = with_environment(with_labels(template, labels), env)
+    return {
+        "apiVersion": PODS.api_version,
+        "kind": PODS.kind,
+        "metadata": {
+            **pod["metadata"],
+            "name": pod_name(taskmaster_id),
+            "namespace": berth.namespace,
+            **_owned(berth.owners[berth.namespace]),
+        },
+        # A crash is cured by the kubelet in a second, without the API server.
+        "spec": pod["spec"] | {"restartPolicy": "OnFailure"},
+    }
+
+
+def _owned(owner: Owner) -> JsonObject:
+    if not owner.uid:
+        return {}
+    reference = owner_reference(CONFIG_MAPS, name=owner.name, uid=owner.uid)
+    return {"ownerReferences": [reference]}

@@ -1,0 +1,59 @@
+"""The way from settings to a launcher of pods."""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from tesk_kubernetes.client import NoClusterError, open_api, own_namespace
+from tesk_kubernetes.settings import KubernetesSettings
+from tesk_kubernetes.templates import TemplateError
+from tesk_scheduler.adapters.kubernetes.footing import Footing
+from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
+from tesk_scheduler.ports.surroundings import Clock
+
+_LOG = logging.getLogger(__name__)
+# The leader waits for each call, and must not lose its lead meanwhile.
+_PATIENCE = timedelta(seconds=2)
+_FIRST_LOOK = timedelta(seconds=5)
+
+
+def open_pod_launcher(
+    settings: KubernetesSettings,
+    environ: Mapping[str, str],
+    *,
+    clock: Clock,
+    changed: Callable[[], None],
+) -> PodLauncher:
+    """Begin to watch the taskmasters of a cluster.
+
+    An API server that does not answer is waited for in the background.
+
+    Args:
+        settings: The section.
+        environ: Says where the cluster is.
+        clock: See ``PodLauncher``.
+        changed: Likewise.
+
+    Raises:
+        ValueError: Nothing says where the cluster is, or the template of
+            taskmasters' pods cannot be used.
+        OSError: There is no launcher for the executors.
+    """
+    try:
+        api = open_api(environ, patience=_PATIENCE)
+    except NoClusterError as error:
+        raise ValueError(f"scheduler.launcher: kubernetes: {error}") from error
+    footing = Footing(
+        settings=settings,
+        namespaces=settings.namespaces or (own_namespace(environ),),
+        launcher=Path(settings.launcher_file).read_bytes(),
+    )
+    try:
+        footing.template()
+    except TemplateError as error:
+        raise ValueError(f"kubernetes.templates: {error}") from error
+    launcher = PodLauncher(api, footing, clock=clock, changed=changed)
+    if not launcher.wait_known(_FIRST_LOOK):
+        _LOG.warning("the API server does not answer yet")
+    return launcher

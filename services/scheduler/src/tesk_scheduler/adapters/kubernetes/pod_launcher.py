@@ -1,0 +1,174 @@
+"""Taskmasters as bare pods.
+
+Bare, because the kubelet starts a container that crashed again within a second,
+and because only the scheduler knows whether a lost one is still needed. Who
+lives is known from watching; a pod that was made or removed here counts at
+once, before the watch tells.
+"""
+
+from collections.abc import Callable, Collection
+from datetime import timedelta
+
+from tesk_kubernetes.api import (
+    PODS,
+    AlreadyExistsError,
+    JsonObject,
+    KubernetesApi,
+    KubernetesError,
+)
+from tesk_kubernetes.informer import Informer
+from tesk_kubernetes.labels import COMPONENT, INSTANCE, TASKMASTER, selector
+from tesk_kubernetes.names import namespace_of
+from tesk_kubernetes.templates import TemplateError
+from tesk_scheduler.adapters.kubernetes.complaints import Complaints
+from tesk_scheduler.adapters.kubernetes.footing import Footing
+from tesk_scheduler.adapters.kubernetes.manifests import pod_name, render_taskmaster
+from tesk_scheduler.adapters.kubernetes.pods import Glimpse, Life, glimpse_of
+from tesk_scheduler.adapters.kubernetes.roll import Roll
+from tesk_scheduler.ports.launcher import LaunchError
+from tesk_scheduler.ports.surroundings import Clock
+
+_NO_GRACE = timedelta(0)
+
+
+class PodLauncher:
+    """See ``TaskmasterLauncher``."""
+
+    def __init__(
+        self,
+        api: KubernetesApi,
+        footing: Footing,
+        *,
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        """Begin to watch.
+
+        Args:
+            api: Of the cluster.
+            footing: What taskmasters stand on.
+            clock: So that it does not ask too often.
+            changed: Called, on another thread, when something is new.
+        """
+        self._api = api
+        self._footing = footing
+        self._roll = Roll()
+        self._complaints = Complaints(api, clock)
+        self._ring = changed
+        settings = footing.settings
+        labels = {COMPONENT: "taskmaster", INSTANCE: settings.instance}
+        self._informers = [
+            Informer(
+                api,
+                PODS,
+                namespace,
+                selector(labels),
+                keep=glimpse_of,
+                changed=self._changed,
+            )
+            for namespace in footing.namespaces
+        ]
+        for informer in self._informers:
+            informer.start()
+
+    def close(self) -> None:
+        """Stop watching; taskmasters go on."""
+        for informer in self._informers:
+            informer.close()
+
+    def wait_known(self, timeout: timedelta) -> bool:
+        """Wait until it is known who lives; return False if it is not."""
+        return all(each.wait_synced(timeout) for each in self._informers)
+
+    def launch(self, taskmaster_id: str) -> None:
+        """Make a pod, or find that it is there."""
+        name = pod_name(taskmaster_id)
+        known = self._roll.get(name)
+        if known is not None and known.life is Life.LIVES:
+            return
+        namespace = namespace_of(taskmaster_id, self._footing.namespaces)
+        try:
+            berth = self._footing.prepare(self._api, namespace)
+            manifest = render_taskmaster(self._footing.template(), taskmaster_id, berth)
+            with self._roll.expecting(name, taskmaster_id, namespace) as made:
+                made(glimpse_of(self._create(manifest)))
+        except (KubernetesError, TemplateError) as error:
+            raise LaunchError(str(error)) from error
+
+    def living(self) -> Collection[str]:
+        """List those whose pods are there and are not to go."""
+        if not self.wait_known(_NO_GRACE):
+            raise LaunchError("the cluster has not yet said which taskmasters live")
+        return self._roll.with_life(Life.LIVES)
+
+    def ended(self) -> Collection[str]:
+        """List those whose pods are over but still there."""
+        return self._roll.with_life(Life.ENDED)
+
+    def may_act(self, taskmaster_id: str) -> bool:
+        """Say no only if the kubelet has said that the pod ended."""
+        glimpse = self._roll.last(pod_name(taskmaster_id))
+        return glimpse is None or glimpse.life is not Life.ENDED
+
+    def kill(self, taskmaster_id: str) -> None:
+        """Delete the pod's object without waiting for its node."""
+        name = pod_name(taskmaster_id)
+        glimpse = self._roll.get(name)
+        if glimpse is None:
+            glimpse = self._look(taskmaster_id)
+        if glimpse is None:
+            return
+        try:
+            self._api.delete(
+                PODS, glimpse.namespace, name, uid=glimpse.uid, grace=_NO_GRACE
+            )
+        except KubernetesError as error:
+            raise LaunchError(str(error)) from error
+        self._roll.remove(name, glimpse)
+
+    def last_words(self, taskmaster_id: str) -> str:
+        """Say what the pod said, or says; of a silent one, what its events say."""
+        glimpse = self._roll.last(pod_name(taskmaster_id))
+        if glimpse is None:
+            return ""
+        return glimpse.words or self._complaints.about(glimpse)
+
+    def _create(self, manifest: JsonObject) -> JsonObject:
+        metadata = manifest["metadata"]
+        try:
+            return self._api.create(PODS, metadata["namespace"], manifest)
+        except AlreadyExistsError as error:
+            found = self._api.get(PODS, metadata["namespace"], metadata["name"])
+            problem = _why_not_ours(found, manifest)
+            if problem or found is None:
+                message = f"pod {metadata['name']} is there already and {problem}"
+                raise LaunchError(message) from error
+            return found
+
+    def _look(self, taskmaster_id: str) -> Glimpse | None:
+        """Ask for a pod that the watch does not know; it may be late."""
+        namespace = namespace_of(taskmaster_id, self._footing.namespaces)
+        try:
+            found = self._api.get(PODS, namespace, pod_name(taskmaster_id))
+        except KubernetesError as error:
+            raise LaunchError(str(error)) from error
+        if found is None or glimpse_of(found).taskmaster != taskmaster_id:
+            return None
+        return glimpse_of(found)
+
+    def _changed(self, name: str, glimpse: Glimpse | None) -> None:
+        if self._roll.note(name, glimpse):
+            self._ring()
+
+
+def _why_not_ours(found: JsonObject | None, manifest: JsonObject) -> str:
+    """Say why a pod cannot stand for the one of ``manifest``; "" if it can."""
+    if found is None:
+        return "goes"
+    labels = found["metadata"].get("labels") or {}
+    wanted = manifest["metadata"]["labels"]
+    if any(labels.get(key) != wanted[key] for key in (TASKMASTER, INSTANCE, COMPONENT)):
+        return "belongs to somebody else"
+    if glimpse_of(found).life is not Life.LIVES:
+        return "has ended"
+    return ""
