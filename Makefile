@@ -32,7 +32,9 @@ serve: .venv/.stamp-run ## Set up, and serve TES on 127.0.0.1:8080 until Ctrl-C.
 test: .venv/.stamp-dev build/snakemake/.stamp ## Run every test that needs no cluster.
 	$(BIN)/python -m pytest -m "not cluster" $(ARGS)
 
-e2e: .venv/.stamp-dev ## Run the tests that need the cluster of $KUBECONFIG.
+e2e: .venv/.stamp-dev ## Run the tests of the cluster of $KUBECONFIG; SKIP_IMAGES=1: its images are there.
+	@[ -n "$(SKIP_IMAGES)" ] || $(MAKE) --no-print-directory images load
+	@[ -n "$(SKIP_IMAGES)" ] || { tests/cluster/images.sh build && tests/cluster/images.sh load; }
 	$(BIN)/python -m pytest -m cluster $(ARGS)
 
 check: lint types imports dependencies generated ## Check format, types, imports, generated files.

@@ -44,6 +44,7 @@ class Stack(TesClient):
         self.files = folder / "files"
         self.home.mkdir(mode=0o700)
         self.files.mkdir()
+        self.engine = engine
         self.port = free_port()
         super().__init__(f"http://127.0.0.1:{self.port}")
         token = self.home / "token"

@@ -1,13 +1,16 @@
 """Whole TESKs of real processes, on each engine of this machine."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import docker
 import pytest
 
 from gate import Gate, gate_server
 from stack import Stack, running_stack
 
+IMAGES = Path(__file__).parents[1] / "cluster" / "images"
 ENGINES = ["sandbox", pytest.param("container", marks=pytest.mark.engine)]
 
 
@@ -26,6 +29,19 @@ def own_stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]
     """One for one test, which may kill what it likes."""
     with running_stack(tmp_path, engine=request.param) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def own_images() -> None:
+    """The small images that the tests make for themselves, in the engine."""
+    client = docker.from_env()
+    with contextlib.closing(client):
+        for dockerfile in IMAGES.glob("*.Dockerfile"):
+            client.images.build(
+                path=str(IMAGES),
+                dockerfile=dockerfile.name,
+                tag=f"tesk-test-{dockerfile.stem}:1",
+            )
 
 
 @pytest.fixture

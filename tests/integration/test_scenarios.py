@@ -5,12 +5,16 @@ from urllib.parse import quote
 
 import pytest
 
-from scenarios import executors, files
+from scenarios import executors, files, images
 from scenarios.scenario import Scenario
 from stack import Stack
 from waiting import eventually
 
-SCENARIOS: dict[str, Scenario] = {**executors.SCENARIOS, **files.SCENARIOS}
+SCENARIOS: dict[str, Scenario] = {
+    **executors.SCENARIOS,
+    **files.SCENARIOS,
+    **images.SCENARIOS,
+}
 
 
 class Folder:
@@ -48,6 +52,10 @@ class Folder:
 def test_scenario(
     scenario: Scenario, shared_stack: Stack, request: pytest.FixtureRequest
 ) -> None:
+    if scenario.needs_images:
+        if shared_stack.engine == "sandbox":
+            pytest.skip(scenario.needs_images)
+        request.getfixturevalue("own_images")
     root = shared_stack.files / str(abs(hash(request.node.name)))
     root.mkdir()
     storage = Folder(root)

@@ -8,6 +8,8 @@ from scenarios.scenario import Scenario, Storage, Task, codes, logs, shell, syst
 STATIC = "tesk-test-static:1"
 ENTRYPOINT = "tesk-test-entrypoint:1"
 USER = "tesk-test-user:1"
+NO_IMAGES = "it is about what is in an image; the sandbox has none"
+NO_LIMIT = "the sandbox does not limit memory"
 
 
 def _several(_storage: Storage) -> Task:
@@ -79,7 +81,7 @@ def _user(storage: Storage) -> Task:
         "volumes": ["/vol"],
         "inputs": [{"path": "/in/a", "url": storage.put("a", b"A\n")}],
         "executors": [
-            shell(script, workdir="/work/dir") | {"image": USER},
+            shell(script, workdir="/vol/new/dir") | {"image": USER},
             shell("cat /vol/v /in/more /out/o /tree/sub/t; echo r > /vol/r"),
             shell("cat /vol/r") | {"image": USER},
         ],
@@ -115,21 +117,27 @@ def _check_memory(task: Task, _storage: Storage) -> None:
 
 SCENARIOS: dict[str, Scenario] = {
     "executors of several images share one volume": Scenario(
-        body=_several, check=_check_several
+        body=_several, check=_check_several, needs_images=NO_IMAGES
     ),
     "an image without a shell": Scenario(
-        body=_static, state="EXECUTOR_ERROR", check=_check_static
+        body=_static,
+        state="EXECUTOR_ERROR",
+        check=_check_static,
+        needs_images=NO_IMAGES,
     ),
     "a shell that the image does not have": Scenario(
-        body=_no_shell, state="EXECUTOR_ERROR", check=_check_no_shell
+        body=_no_shell,
+        state="EXECUTOR_ERROR",
+        check=_check_no_shell,
+        needs_images=NO_IMAGES,
     ),
     "the command takes the place of an entrypoint": Scenario(
-        body=_entrypoint, check=_check_entrypoint
+        body=_entrypoint, check=_check_entrypoint, needs_images=NO_IMAGES
     ),
     "an image that is not root writes to all its directories": Scenario(
-        body=_user, check=_check_user
+        body=_user, check=_check_user, needs_images=NO_IMAGES
     ),
     "memory is limited and running out of it is told": Scenario(
-        body=_memory, state="EXECUTOR_ERROR", check=_check_memory
+        body=_memory, state="EXECUTOR_ERROR", check=_check_memory, needs_images=NO_LIMIT
     ),
 }

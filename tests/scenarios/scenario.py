@@ -31,11 +31,13 @@ class Scenario:
         body: Makes the task; may put inputs into the storage first.
         state: The final state.
         check: Looks at the finished task (FULL) and the storage.
+        needs_images: Why a runtime without images cannot run it; "": it can.
     """
 
     body: Callable[[Storage], Task]
     state: str = "COMPLETE"
     check: Callable[[Task, Storage], None] = lambda _task, _storage: None
+    needs_images: str = ""
 
 
 def shell(script: str, *arguments: str, **fields: Any) -> Task:
