@@ -88,9 +88,9 @@ def test_every_part_of_an_executor_is_in_its_container() -> None:
         "Cmd": [
             *("--chdir", "/w", "--stdin", "/w/in"),
             *("--stdout", "/w/out", "--stderr", "/w/err"),
-            *("--report", "/.tesk/report"),
             *("--collect", "/result.txt", "/.tesk/volume"),
             *("--collect", "/opt/*.log", "/.tesk/volume"),
+            *("--report", "/.tesk/report"),
             *("--", "tool", "--chdir", ""),
         ],
         "Env": ["A=1\n2", "B="],

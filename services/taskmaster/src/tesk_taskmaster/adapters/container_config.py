@@ -13,6 +13,7 @@ from typing import Any
 
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
+from tesk_taskmaster.adapters.launcher_options import launcher_options
 from tesk_taskmaster.ports import ExecutorRun, StepFailedError
 
 HOME_LABEL = "tesk.home"
@@ -138,7 +139,11 @@ def container_config(
     return {
         "Image": run.step.executor.image,
         "Entrypoint": [LAUNCHER_TARGET],
-        "Cmd": [*_launcher_options(run), "--", *run.step.executor.command],
+        "Cmd": [
+            *launcher_options(run.step, volume=VOLUME_TARGET),
+            *("--report", REPORT_TARGET, "--"),
+            *run.step.executor.command,
+        ],
         "Env": [f"{key}={value}" for key, value in run.step.executor.env.items()],
         "Labels": run_labels(run, home),
         # An image may want another signal; a cancel is always SIGTERM.
@@ -195,21 +200,6 @@ def _mounting(
 
 def _has(mount: Mapping[str, Any], characters: str) -> bool:
     return any(c in mount["Source"] + mount["Target"] for c in characters)
-
-
-def _launcher_options(run: ExecutorRun) -> Sequence[str]:
-    executor = run.step.executor
-    options = (
-        ("--chdir", executor.workdir),
-        ("--stdin", executor.stdin),
-        ("--stdout", executor.stdout),
-        ("--stderr", executor.stderr),
-        ("--report", REPORT_TARGET),
-    )
-    words = [word for option in options if option[1] for word in option if word]
-    for path in run.step.collect:
-        words += ["--collect", path, VOLUME_TARGET]
-    return words
 
 
 def _limits(run: ExecutorRun, traits: EngineTraits) -> dict[str, int]:

@@ -29,6 +29,7 @@ from tesk_taskmaster.adapters.kubernetes.volume import (
     directories_to_make,
     executor_mounts,
 )
+from tesk_taskmaster.adapters.launcher_options import launcher_options
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 
 STDERR_MARK = "\x02err\x02"
@@ -104,20 +105,12 @@ def check_executors(plan: Plan, template: JsonObject, *, site: Site) -> None:
 
 def _arguments(plan: Plan, step: ExecutorStep) -> Sequence[str]:
     """Return the launcher's command line."""
-    executor = step.executor
-    options = (
-        *(("--mkdir", path) for path in directories_to_make(plan, step)),
-        ("--chdir", executor.workdir),
-        ("--stdin", executor.stdin),
-        ("--stdout", executor.stdout),
-        ("--stderr", executor.stderr),
-        ("--mark-stderr", STDERR_MARK),
-        ("--report", _REPORT),
-    )
-    words = [word for option in options if option[1] for word in option if word]
-    for pattern in step.collect:
-        words += ["--collect", pattern, WHOLE_VOLUME_TARGET]
-    return [*words, "--", *executor.command]
+    words = [
+        word for path in directories_to_make(plan, step) for word in ("--mkdir", path)
+    ]
+    words += launcher_options(step, volume=WHOLE_VOLUME_TARGET)
+    words += ["--mark-stderr", STDERR_MARK, "--report", _REPORT]
+    return [*words, "--", *step.executor.command]
 
 
 def _resources(plan: Plan, nodes: Nodes, template: JsonObject) -> JsonObject:
