@@ -16,6 +16,7 @@ from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.adapters.storage.network import Timeouts
 from tesk_filer.adapters.storage.s3 import S3Options, S3Storage
+from tesk_filer.adapters.storage.shared import open_shared
 
 TIMEOUTS = Timeouts(connect=timedelta(seconds=5), stall=timedelta(seconds=5))
 
@@ -50,7 +51,7 @@ def http_place() -> Iterator[Place]:
         storage.close()
 
 
-LISTING = ["memory", "file", "path", "s3", "ftp", "old ftp", "ftp account"]
+LISTING = ["memory", "file", "path", "shared", "s3", "ftp", "old ftp", "ftp account"]
 
 
 @pytest.fixture(params=[*LISTING, "http"])
@@ -76,6 +77,8 @@ def _open(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     elif kind in ("file", "path"):
         scheme = "file://" if kind == "file" else ""
         yield Place(LocalStorage([str(served)]), f"{scheme}{served}/base")
+    elif kind == "shared":
+        yield Place(open_shared("file:///shared", str(served), ()), "/shared/base")
     else:
         with ftp_server(served, has_mlsd=kind != "old ftp") as server:
             base = server.url_with_password if kind == "ftp account" else server.url

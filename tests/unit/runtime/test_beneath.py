@@ -98,6 +98,15 @@ def test_missing_directories_are_made_for_any_user(tree: Path) -> None:
     assert (tree / "new").stat().st_mode & 0o777 == 0o777
 
 
+def test_directories_hand_on_the_group_of_the_volume(tree: Path) -> None:
+    tree.chmod(0o2770)
+
+    write(tree, "/new/deep/file", "x")
+
+    for name in ("new", "new/deep"):
+        assert (tree / name).stat().st_mode & 0o7777 == 0o2777
+
+
 def test_renaming_does_not_follow_the_last_segment(tree: Path) -> None:
     (tree / "work" / "part").symlink_to("/etc/passwd")
 

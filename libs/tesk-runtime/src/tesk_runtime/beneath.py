@@ -9,9 +9,10 @@ while we walk makes the walk fail, never escape.
 
 import errno
 import os
+import stat
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _MAX_LINKS = 40  # as the kernel
@@ -125,15 +126,18 @@ def _link_target(name: str, directory: int) -> str | None:
 
 
 def _enter(name: str, directory: int, *, create: bool) -> int:
+    created = False
     if create:
-        try:
+        with suppress(FileExistsError):
             os.mkdir(name, 0o777, dir_fd=directory)
-        except FileExistsError:
-            pass
-        else:
-            # Every directory of a task is writable by any uid its images use.
-            os.chmod(name, 0o777, dir_fd=directory)  # noqa: S103 - as said above
-    return os.open(name, _DIRECTORY, dir_fd=directory)
+            created = True
+    descriptor = os.open(name, _DIRECTORY, dir_fd=directory)
+    if created:
+        # Every directory of a task is writable by any uid its images use; one
+        # that got its group from the volume (setgid) hands it on.
+        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+        os.fchmod(descriptor, mode | 0o777)
+    return descriptor
 
 
 def _pop_to(stack: list[int], length: int) -> None:

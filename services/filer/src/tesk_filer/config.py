@@ -70,6 +70,27 @@ class FilerSettings(
         timedelta,
         Meta(description="Seconds to wait for a scheduler that is away."),
     ] = timedelta(minutes=10)
+    netrc: Annotated[
+        str,
+        Meta(
+            description="File with users and passwords for http and ftp by host, in "
+            "the form of `.netrc`; its `default` entry is not used. A url with a user "
+            "of its own comes first.",
+            extra={"variable": "NETRC"},
+        ),
+    ] = ""
+    shared_prefix: Annotated[
+        str,
+        Meta(
+            description="`file://` url (or absolute path) below which lies storage "
+            "that tasks share; `..` and links lead nowhere else. Other `file://` urls "
+            "are subject to `local.file_roots`."
+        ),
+    ] = ""
+    shared_path: Annotated[
+        str,
+        Meta(description="Folder where the filer has `shared_prefix` mounted."),
+    ] = ""
     s3_endpoint: Annotated[
         str,
         Meta(

@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -16,8 +17,10 @@ from typing import NoReturn
 from tesk.v1 import transfer_service_pb2 as pb
 from tesk_filer.adapters.scheduler_client import SERVICE, Errand, SchedulerTransfers
 from tesk_filer.adapters.storage.choice import StorageChoice
+from tesk_filer.adapters.storage.logins import Logins, read_logins
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.config import FilerSettings, Settings
+from tesk_filer.domain.locations import parse_url
 from tesk_filer.ports import Storage, Transfers
 from tesk_filer.usecases.crew import Crew
 from tesk_filer.usecases.downloads import Downloads
@@ -50,16 +53,26 @@ def main() -> NoReturn:
         )
         _check(config.filer)
         read_tls_ca(config.grpc)
+        logins = read_logins(config.filer.netrc)
     except (settings.SettingsError, ValueError) as error:
         sys.stderr.write(f"tesk-filer: {error}\n")
         sys.exit(_EX_CONFIG)
-    ending = run(config, token=token, stop=stop_on_signals())
+    secrets = Secrets(token=token, logins=logins)
+    ending = run(config, secrets=secrets, stop=stop_on_signals())
     logging.shutdown()
     # A thread that is stuck in a dead connection must not keep us.
     os._exit(ending)
 
 
-def run(config: Settings, *, token: str, stop: threading.Event) -> Ending:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """What the process read from files beside its settings."""
+
+    token: str = field(repr=False)
+    logins: Logins = field(repr=False)
+
+
+def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> Ending:
     """Run the transfer that ``config`` describes until it ends or ``stop`` is set."""
     filer = config.filer
     incoming = filer.direction == "inputs"
@@ -73,7 +86,7 @@ def run(config: Settings, *, token: str, stop: threading.Event) -> Ending:
     transfers = SchedulerTransfers(
         open_channel(
             config.grpc.scheduler,
-            token=token,
+            token=secrets.token,
             retried=[SERVICE],
             credentials=channel_credentials(config.grpc),
         ),
@@ -83,7 +96,14 @@ def run(config: Settings, *, token: str, stop: threading.Event) -> Ending:
     )
     crew = Crew(filer.parallel, halt, stops_at_failure=incoming)
     transfer = Transfer(
-        move=_move(config, transfers=transfers, crew=crew, tally=tally, halt=halt),
+        move=_move(
+            config,
+            storages=StorageChoice(_makers(config, secrets.logins)),
+            transfers=transfers,
+            crew=crew,
+            tally=tally,
+            halt=halt,
+        ),
         transfers=transfers,
         tally=tally,
         halt=halt,
@@ -99,13 +119,13 @@ def run(config: Settings, *, token: str, stop: threading.Event) -> Ending:
 def _move(
     config: Settings,
     *,
+    storages: StorageChoice,
     transfers: Transfers,
     crew: Crew,
     tally: Tally,
     halt: threading.Event,
 ) -> Move:
     filer = config.filer
-    storages = StorageChoice(_makers(config))
     volume = FolderVolume(Path(filer.volume))
     patience = Patience(
         tries=filer.tries, backoff=filer.backoff, longest=_LONGEST_WAIT, halt=halt
@@ -136,13 +156,17 @@ def _move(
 # ruff: noqa: PLC0415
 
 
-def _makers(config: Settings) -> Mapping[str, Callable[[], Storage]]:
+def _makers(config: Settings, logins: Logins) -> Mapping[str, Callable[[], Storage]]:
     filer = config.filer
 
     def local() -> Storage:
         from tesk_filer.adapters.storage.local import LocalStorage
+        from tesk_filer.adapters.storage.shared import open_shared
 
-        return LocalStorage(config.local.file_roots)
+        roots = config.local.file_roots
+        if filer.shared_prefix:
+            return open_shared(filer.shared_prefix, filer.shared_path, roots)
+        return LocalStorage(roots)
 
     def http() -> Storage:
         from tesk_filer.adapters.storage.http import HttpStorage
@@ -151,6 +175,7 @@ def _makers(config: Settings) -> Mapping[str, Callable[[], Storage]]:
         return HttpStorage(
             timeouts=Timeouts(connect=filer.connect_timeout, stall=filer.stall_timeout),
             connections=filer.parallel,
+            logins=logins,
         )
 
     def s3() -> Storage:
@@ -174,7 +199,7 @@ def _makers(config: Settings) -> Mapping[str, Callable[[], Storage]]:
         from tesk_filer.adapters.storage.network import Timeouts
 
         return FtpStorage(
-            Timeouts(connect=filer.connect_timeout, stall=filer.stall_timeout)
+            Timeouts(connect=filer.connect_timeout, stall=filer.stall_timeout), logins
         )
 
     return {"file": local, "http": http, "https": http, "s3": s3, "ftp": ftp}
@@ -185,6 +210,25 @@ def _check(filer: FilerSettings) -> None:
         raise ValueError("filer.task and filer.attempt must name an attempt")
     if not Path(filer.volume).is_dir() or not filer.volume:
         message = f"filer.volume (TESK_FILER_VOLUME): {filer.volume} is not a folder"
+        raise ValueError(message)
+    _check_shared(filer)
+
+
+def _check_shared(filer: FilerSettings) -> None:
+    prefix, folder = filer.shared_prefix, filer.shared_path
+    if bool(prefix) != bool(folder):
+        raise ValueError("filer.shared_prefix and filer.shared_path belong together")
+    if not prefix:
+        return
+    if parse_url(prefix).scheme != "file":
+        message = (
+            f"filer.shared_prefix (TESK_FILER_SHARED_PREFIX): {prefix} is no file url"
+        )
+        raise ValueError(message)
+    if not folder.startswith("/") or not Path(folder).is_dir():
+        message = (
+            f"filer.shared_path (TESK_FILER_SHARED_PATH): {folder} is not a folder"
+        )
         raise ValueError(message)
 
 

@@ -138,6 +138,11 @@ def _check_size(announced: int | None, arrived: int) -> None:
 
 
 def _unreadable(error: OSError) -> StorageError:
+    if error.errno == errno.EACCES:
+        return StorageError(
+            "cannot be read: the executor let nobody but its own user read it; "
+            "let it set the mode of its outputs (chmod a+rX)"
+        )
     return StorageError(f"cannot be read from the task's files: {error.strerror}")
 
 

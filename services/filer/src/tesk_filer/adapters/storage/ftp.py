@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from types import MappingProxyType
 
 from tesk_filer.adapters.storage.ftp_connections import (
     BINARY,
@@ -16,6 +17,7 @@ from tesk_filer.adapters.storage.ftp_connections import (
     explained,
     reply_code,
 )
+from tesk_filer.adapters.storage.logins import Logins
 from tesk_filer.adapters.storage.network import Timeouts
 from tesk_filer.adapters.volume import temporary_name
 from tesk_filer.domain.locations import parse_url, printable
@@ -33,15 +35,16 @@ from tesk_filer.ports import (
 _CHUNK = 256 * 1024
 _UNKNOWN_COMMAND = frozenset({"500", "501", "502", "504"})
 _NO_ACCESS = frozenset({"550", "553"})
+_NOBODY: Logins = MappingProxyType({})
 _DONE = "2"  # the first digit of a reply that ends a transfer well
 
 
 class FtpStorage:
     """Files on FTP servers, in passive mode."""
 
-    def __init__(self, timeouts: Timeouts) -> None:
+    def __init__(self, timeouts: Timeouts, logins: Logins = _NOBODY) -> None:
         """Give up on a server that is silent for too long."""
-        self._connections = FtpConnections(timeouts)
+        self._connections = FtpConnections(timeouts, logins)
 
     def abilities(self, _url: str) -> Ability:
         """See ``Storage``."""

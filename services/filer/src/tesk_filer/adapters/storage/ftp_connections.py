@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 
+from tesk_filer.adapters.storage.logins import Logins, login_for
 from tesk_filer.adapters.storage.network import Timeouts, explain_connection
 from tesk_filer.domain.locations import Location
 from tesk_filer.ports import StorageError
@@ -30,9 +31,10 @@ class _Account:
 class FtpConnections:
     """Lends connections, logged in, in binary mode; safe for many threads."""
 
-    def __init__(self, timeouts: Timeouts) -> None:
+    def __init__(self, timeouts: Timeouts, logins: Logins) -> None:
         """Give up on a server that is silent for too long."""
         self._timeouts = timeouts
+        self._logins = logins
         self._lock = threading.Lock()
         self._idle: dict[_Account, list[ftplib.FTP]] = defaultdict(list)
         self._welcome: set[_Account] = set()
@@ -44,12 +46,13 @@ class FtpConnections:
         Raises:
             StorageError: For every way in which FTP fails.
         """
+        login = login_for(
+            self._logins, location.host, location.user or None, location.password
+        )
+        # Convention asks for something like an address.
+        user, password = login or ("anonymous", "anonymous@")
         account = _Account(
-            location.host,
-            location.port or ftplib.FTP_PORT,
-            location.user or "anonymous",
-            # Convention asks for something like an address.
-            location.password or ("" if location.user else "anonymous@"),
+            location.host, location.port or ftplib.FTP_PORT, user, password
         )
         with explained():
             connection = self._take(account)

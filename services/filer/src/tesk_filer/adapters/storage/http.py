@@ -1,21 +1,25 @@
 """``http(s)://``: GET by smart_open, PUT by requests.
 
 HTTP has no listing, so a directory cannot be an input; a directory of outputs
-is one PUT a file. User and password in the url become basic authentication;
-``~/.netrc`` is never consulted, since it is not the task's.
+is one PUT a file. User and password of the url, or else of the operator's logins,
+become basic authentication; ``~/.netrc`` is never consulted, since it is not the
+task's.
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 import requests
 import requests.adapters
 import smart_open.http
 
 from tesk_filer.adapters.storage.http_errors import check, explain
+from tesk_filer.adapters.storage.logins import Logins, login_for
 from tesk_filer.adapters.storage.network import Timeouts
 from tesk_filer.domain.locations import parse_url, without_userinfo
 from tesk_filer.ports import (
@@ -38,18 +42,22 @@ _NO_HEAD = frozenset(
     }
 )
 _MAX_HOPS = 5
+_NOBODY: Logins = MappingProxyType({})
 
 
 class HttpStorage:
     """Files behind http and https urls."""
 
-    def __init__(self, *, timeouts: Timeouts, connections: int) -> None:
+    def __init__(
+        self, *, timeouts: Timeouts, connections: int, logins: Logins = _NOBODY
+    ) -> None:
         """Keep up to ``connections`` open to each host."""
         self._timeout = (
             timeouts.connect.total_seconds(),
             timeouts.stall.total_seconds(),
         )
-        self._session = _Session()
+        self._logins = logins
+        self._session = _Session(logins)
         adapter = _BigBlocks(pool_maxsize=connections)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
@@ -80,7 +88,7 @@ class HttpStorage:
     @contextmanager
     def open(self, url: str, *, offset: int = 0) -> Iterator["_Download"]:
         """See ``Storage``."""
-        user, password = _credentials(url)
+        user, password = self._login(url) or (None, None)
         try:
             stream = smart_open.http.open(
                 without_userinfo(url),
@@ -142,12 +150,11 @@ class HttpStorage:
             raise StorageError(message, transient=True)
 
     def _ask(self, method: str, url: str, body: "_Body | bytes | None" = None) -> Any:
-        user, password = _credentials(url)
         try:
             return self._session.request(
                 method,
                 without_userinfo(url),
-                auth=None if user is None else (user, password or ""),
+                auth=self._login(url),
                 data=body,
                 headers=_IDENTITY,
                 timeout=self._timeout,
@@ -156,6 +163,10 @@ class HttpStorage:
             )
         except (requests.RequestException, OSError, UnicodeError) as error:
             raise explain(error) from error
+
+    def _login(self, url: str) -> tuple[str, str] | None:
+        location = parse_url(url)
+        return login_for(self._logins, location.host, location.user, location.password)
 
 
 class _Download:
@@ -204,10 +215,11 @@ class _Body:
 
 
 class _Session(requests.Session):
-    """Ignores ``.netrc``, also when it is sent elsewhere; proxies still work."""
+    """Ignores ``~/.netrc``, also when it is sent elsewhere; proxies still work."""
 
-    def __init__(self) -> None:
+    def __init__(self, logins: Logins) -> None:
         super().__init__()
+        self._logins = logins
         self.auth = lambda request: request
 
     def rebuild_auth(
@@ -217,6 +229,10 @@ class _Session(requests.Session):
         before, after = response.request.url or "", prepared_request.url or ""
         if "Authorization" in headers and self.should_strip_auth(before, after):  # type: ignore[no-untyped-call]  # the stubs leave it out
             del headers["Authorization"]
+        # Some archives redirect to the host where one logs in.
+        login = self._logins.get((urlsplit(after).hostname or "").lower())
+        if login is not None and "Authorization" not in headers:
+            prepared_request.prepare_auth(login)
 
 
 class _BigBlocks(requests.adapters.HTTPAdapter):
@@ -224,13 +240,6 @@ class _BigBlocks(requests.adapters.HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs, blocksize=_CHUNK)
-
-
-def _credentials(url: str) -> tuple[str | None, str | None]:
-    location = parse_url(url)
-    if location.user is None:
-        return None, None
-    return location.user, location.password or ""
 
 
 def _length(answer: Any) -> int | None:

@@ -1,0 +1,105 @@
+"""``file://`` urls of storage that a cluster's users share.
+
+Users see it at one place, the filer has it mounted at another. Urls below the
+prefix are carried over to the mounted folder, which nothing leads out of; all
+others go to the folders of this machine that are allowed.
+"""
+
+import posixpath
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from tesk_filer.adapters.storage.local import LocalStorage
+from tesk_filer.domain.locations import parse_url
+from tesk_filer.ports import (
+    Ability,
+    Advance,
+    Cursor,
+    Page,
+    Reader,
+    Source,
+    Stat,
+    Storage,
+    StorageError,
+)
+from tesk_model.paths import is_within
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedStorage:
+    """Shared storage below a prefix; satisfies ``ports.Storage``.
+
+    Attributes:
+        prefix: Absolute path that urls below it begin with.
+        folder: Where that is mounted.
+        shared: Reads and writes below ``folder``, and nowhere else.
+        others: For urls elsewhere; None refuses them.
+    """
+
+    prefix: str
+    folder: str
+    shared: Storage
+    others: Storage | None
+
+    def abilities(self, url: str) -> Ability:
+        """See ``Storage``."""
+        storage, path = self._place(url)
+        return storage.abilities(path)
+
+    def stat(self, url: str) -> Stat | None:
+        """See ``Storage``."""
+        storage, path = self._place(url)
+        return storage.stat(path)
+
+    def list(self, url: str, cursor: Cursor = ()) -> Page:
+        """See ``Storage``."""
+        storage, path = self._place(url)
+        return storage.list(path, cursor)
+
+    def open(self, url: str, *, offset: int = 0) -> AbstractContextManager[Reader]:
+        """See ``Storage``."""
+        storage, path = self._place(url)
+        return storage.open(path, offset=offset)
+
+    def write(self, url: str, source: Source, advance: Advance) -> None:
+        """See ``Storage``."""
+        storage, path = self._place(url)
+        storage.write(path, source, advance)
+
+    def make_directory(self, url: str) -> None:
+        """See ``Storage``."""
+        storage, path = self._place(url)
+        storage.make_directory(path)
+
+    def _place(self, url: str) -> tuple[Storage, str]:
+        """Return who holds ``url``, and the path under which they do.
+
+        Raises:
+            StorageError: Nobody does.
+        """
+        # Dot segments go before the prefix is looked for, as urls have it.
+        path = posixpath.normpath(f"/{parse_url(url).path.lstrip('/')}")
+        if is_within(path, self.prefix):
+            below = path[len(self.prefix.rstrip("/")) :]
+            return self.shared, self.folder + below
+        if self.others is None:
+            raise StorageError(
+                f"lies outside the storage that tasks share (file://{self.prefix})"
+            )
+        return self.others, path
+
+
+def open_shared(prefix: str, folder: str, roots: tuple[str, ...]) -> SharedStorage:
+    """Return the storage of ``file://`` urls where ``folder`` is shared.
+
+    Args:
+        prefix: Url or absolute path, as users write it.
+        folder: Absolute path where it is mounted here.
+        roots: Further folders that urls may name as they are.
+    """
+    return SharedStorage(
+        prefix=posixpath.normpath(f"/{parse_url(prefix).path.lstrip('/')}"),
+        folder=folder.rstrip("/"),
+        shared=LocalStorage([folder]),
+        others=LocalStorage(roots) if roots else None,
+    )

@@ -1,0 +1,141 @@
+"""Users and passwords by host, for http and ftp."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from contract.storage.places import Place
+from servers.ftp import PASSWORD, USER, FtpFiles, ftp_server
+from servers.http import Fault, HttpFiles, http_server
+from tesk_filer.adapters.storage.ftp import FtpStorage
+from tesk_filer.adapters.storage.http import HttpStorage
+from tesk_filer.adapters.storage.logins import Logins, login_for, read_logins
+from tesk_filer.adapters.storage.network import Timeouts
+from tesk_filer.ports import StorageError
+
+TIMEOUTS = Timeouts(connect=timedelta(seconds=5), stall=timedelta(seconds=5))
+HOST = "127.0.0.1"
+
+
+def netrc_file(folder: Path, text: str) -> str:
+    file = folder / "netrc"
+    file.write_text(text)
+    return str(file)
+
+
+@pytest.fixture
+def web() -> Iterator[HttpFiles]:
+    with http_server(user="ada", password="s3cr3t") as server:
+        yield server
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[FtpFiles]:
+    with ftp_server(tmp_path) as server:
+        yield server
+
+
+def http_place(logins: Logins) -> Place:
+    return Place(HttpStorage(timeouts=TIMEOUTS, connections=1, logins=logins), "")
+
+
+def test_the_file_is_read_as_other_tools_read_it(tmp_path: Path) -> None:
+    path = netrc_file(
+        tmp_path,
+        "# comment\nmachine A.example login ada password p\n"
+        "machine b.example\n  login bob\n  account x\n  password q\n"
+        "default login anyone password leaked\n",
+    )
+
+    assert read_logins(path) == {
+        "a.example": ("ada", "p"),
+        "b.example": ("bob", "q"),
+    }
+
+
+def test_no_file_is_no_logins() -> None:
+    assert read_logins("") == {}
+
+
+@pytest.mark.parametrize("text", [None, "machine a login b password\nhunter2 x"])
+def test_an_unusable_file_is_named_and_not_shown(
+    tmp_path: Path, text: str | None
+) -> None:
+    path = str(tmp_path / "none") if text is None else netrc_file(tmp_path, text)
+
+    with pytest.raises(ValueError, match="NETRC") as caught:
+        read_logins(path)
+
+    assert "hunter2" not in str(caught.value)
+
+
+KNOWN: Logins = {"h.example": ("ada", "p")}
+CHOICES = {
+    "the host is known": (("h.example", None, None), ("ada", "p")),
+    "in any case of letters": (("H.Example", None, None), ("ada", "p")),
+    "the host is not known": (("other", None, None), None),
+    "the url has its own": (("h.example", "bob", "q"), ("bob", "q")),
+    "the url has its own user": (("h.example", "bob", None), ("bob", "")),
+    "the url has the file's user": (("h.example", "ada", None), ("ada", "p")),
+    "the url has an empty password": (("h.example", "ada", ""), ("ada", "")),
+}
+
+
+@pytest.mark.parametrize(("asked", "wanted"), CHOICES.values(), ids=CHOICES)
+def test_whose_login_is_used(
+    asked: tuple[str, str | None, str | None], wanted: tuple[str, str] | None
+) -> None:
+    assert login_for(KNOWN, *asked) == wanted
+
+
+def test_http_logs_in_by_the_file(web: HttpFiles) -> None:
+    place = http_place({HOST: ("ada", "s3cr3t")})
+
+    place.put(web.url + "/a", b"content")
+
+    assert place.get(web.url + "/a") == b"content"
+    with pytest.raises(StorageError, match="access denied"):
+        http_place({}).get(web.url + "/a")
+
+
+def test_http_tells_no_other_host(web: HttpFiles) -> None:
+    elsewhere = web.url.replace(HOST, "localhost")
+    place = http_place({HOST: ("ada", "s3cr3t")})
+
+    with pytest.raises(StorageError, match="access denied"):
+        place.get(elsewhere + "/a")
+
+    assert set(web.authorizations) == {""}
+
+
+def test_http_logs_in_where_it_is_sent_to_log_in(web: HttpFiles) -> None:
+    web.files["/b"] = b"behind the login"
+    with http_server() as front:
+        redirect = Fault(status=302, location=web.url + "/b")
+        front.faults["/a"] = [redirect, redirect]
+        front_url = front.url.replace(HOST, "localhost")
+        place = http_place({HOST: ("ada", "s3cr3t")})
+
+        assert place.get(front_url + "/a") == b"behind the login"
+        assert set(front.authorizations) == {""}
+
+
+def test_ftp_logs_in_by_the_file(archive: FtpFiles) -> None:
+    storage = FtpStorage(TIMEOUTS, {HOST: (USER, PASSWORD)})
+
+    Place(storage, "").put(archive.url + "/a", b"content")
+
+    assert Place(storage, "").get(archive.url + "/a") == b"content"
+    assert archive.logins == [USER]
+    storage.close()
+
+
+def test_ftp_tells_no_other_host(archive: FtpFiles) -> None:
+    storage = FtpStorage(TIMEOUTS, {"elsewhere": (USER, PASSWORD)})
+
+    Place(storage, "").put(archive.url + "/a", b"content")
+
+    assert archive.logins == ["anonymous"]
+    storage.close()
