@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,14 @@ from pathlib import Path
 import pytest
 
 from builders import make_assigned_task, make_executor
+from fakes.kubernetes_api import FakeKubernetesApi
+from fakes.kubernetes_cluster import FakeCluster
+from fakes.taskmaster_kubernetes_kit import (
+    IMAGE,
+    ClusterKit,
+    Programs,
+    real_cluster,
+)
 from fakes.taskmaster_runtime import FakeRuntime, World
 from tesk_model.names import Attempt
 from tesk_model.task import Input, Output, TaskId
@@ -39,9 +48,10 @@ class RuntimeKit:
     set_filers: Callable[[list[int | None]], None]
 
 
-def fake_kit(_folder: Path) -> RuntimeKit:
+@contextmanager
+def fake_kit(_folder: Path) -> Iterator[RuntimeKit]:
     world = World()
-    return RuntimeKit(
+    yield RuntimeKit(
         open_runtime=lambda: FakeRuntime(world), set_filers=world.filer_codes.extend
     )
 
@@ -55,7 +65,8 @@ exit "${code:-0}"
 """
 
 
-def local_kit(folder: Path) -> RuntimeKit:
+@contextmanager
+def local_kit(folder: Path) -> Iterator[RuntimeKit]:
     folders = TaskFolders(folder.resolve())
     (folders.home / "codes").touch()
     filers = FilerSettings(
@@ -72,19 +83,43 @@ def local_kit(folder: Path) -> RuntimeKit:
     def set_filers(codes: list[int | None]) -> None:
         (folders.home / "codes").write_text("".join(f"{code}\n" for code in codes))
 
-    return RuntimeKit(open_runtime=open_runtime, set_filers=set_filers)
+    yield RuntimeKit(open_runtime=open_runtime, set_filers=set_filers)
 
 
-KITS: dict[str, Callable[[Path], RuntimeKit]] = {
+@contextmanager
+def kubernetes_fake_kit(_folder: Path) -> Iterator[RuntimeKit]:
+    api = FakeKubernetesApi()
+    programs = Programs(api, FakeCluster(api))
+    with closing(ClusterKit(api=api, namespaces=["tasks", "more"])) as cluster:
+        yield RuntimeKit(
+            open_runtime=cluster.open_runtime, set_filers=programs.filer_codes.extend
+        )
+
+
+@contextmanager
+def kubernetes_kit(_folder: Path) -> Iterator[RuntimeKit]:
+    with real_cluster() as cluster:
+        yield RuntimeKit(
+            open_runtime=cluster.open_runtime, set_filers=cluster.set_filers
+        )
+
+
+KITS: dict[str, Callable[[Path], AbstractContextManager[RuntimeKit]]] = {
     "fake": fake_kit,
     "local": local_kit,
+    "kubernetes-fake": kubernetes_fake_kit,
 }
 
 
-@pytest.fixture(params=[pytest.param(make, id=name) for name, make in KITS.items()])
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> RuntimeKit:
-    made: RuntimeKit = request.param(tmp_path)
-    return made
+@pytest.fixture(
+    params=[
+        *(pytest.param(make, id=name) for name, make in KITS.items()),
+        pytest.param(kubernetes_kit, id="kubernetes", marks=pytest.mark.cluster),
+    ]
+)
+def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RuntimeKit]:
+    with request.param(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
@@ -96,7 +131,9 @@ def runtime(kit: RuntimeKit) -> Iterator[Runtime]:
 
 def make_plan(*commands: str) -> Plan:
     task = make_assigned_task(
-        executors=tuple(make_executor(command=tuple(c.split())) for c in commands),
+        executors=tuple(
+            make_executor(image=IMAGE, command=tuple(c.split())) for c in commands
+        ),
         inputs=(Input(path="/w/a", url="s3://b/a"),),
         outputs=(Output(path="/w/b", url="s3://b/b"),),
     )

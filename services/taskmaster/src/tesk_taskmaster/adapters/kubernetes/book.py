@@ -45,6 +45,11 @@ def pruned(body: JsonObject) -> JsonObject:
     }
 
 
+def is_pod_of(pod: JsonObject, job_uid: str) -> bool:
+    """Tell whether a pruned pod is of a Job."""
+    return any(owner["uid"] == job_uid for owner in pod["metadata"]["ownerReferences"])
+
+
 _Key = tuple[str, str, str]  # kind, name, and who tells of it
 
 
@@ -115,11 +120,8 @@ class Book:
     def pod_of(self, attempt: Attempt, job: JsonObject) -> Entry | None:
         """Return the pod of a Job; the youngest, should there ever be two."""
         uid = job["metadata"]["uid"]
-        found = [
-            entry
-            for entry in self.all(attempt, PODS)
-            if any(o["uid"] == uid for o in entry.object["metadata"]["ownerReferences"])
-        ]
+        pods = self.all(attempt, PODS)
+        found = [entry for entry in pods if is_pod_of(entry.object, uid)]
         return max(found, key=_freshness, default=None)
 
     def version(self, attempt: Attempt) -> int:

@@ -34,6 +34,9 @@ class StepHold:
         since: When each trouble was met first.
         events: What the cluster said of it, last listed at ``listed``.
         looked: Monotonic moment of the last look for the Job itself.
+        is_missing: The cluster has no such Job.
+        pod: What the cluster itself said, where nothing else has told yet.
+        has_no_pod: Likewise, that there is none.
     """
 
     name: str
@@ -48,6 +51,8 @@ class StepHold:
     lists: int = 0
     looked: float = 0.0
     is_missing: bool = False
+    pod: JsonObject | None = None
+    has_no_pod: bool = False
     log: PodLog | None = None
 
     @property

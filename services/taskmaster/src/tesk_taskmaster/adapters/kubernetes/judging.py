@@ -11,13 +11,14 @@ from datetime import timedelta
 from tesk_kubernetes.api import (
     EVENTS,
     JOBS,
+    PODS,
     VOLUME_CLAIMS,
     JsonObject,
     KubernetesApi,
     KubernetesError,
 )
 from tesk_kubernetes.settings import KubernetesSettings
-from tesk_taskmaster.adapters.kubernetes.book import Book, Entry
+from tesk_taskmaster.adapters.kubernetes.book import Book, Entry, is_pod_of, pruned
 from tesk_taskmaster.adapters.kubernetes.failure_table import judge_trouble
 from tesk_taskmaster.adapters.kubernetes.holds import AttemptHold, StepHold
 from tesk_taskmaster.adapters.kubernetes.observations import (
@@ -29,7 +30,7 @@ from tesk_taskmaster.adapters.kubernetes.observations import (
     Seen,
     Troubled,
 )
-from tesk_taskmaster.adapters.kubernetes.pod_status import observe
+from tesk_taskmaster.adapters.kubernetes.pod_status import is_over, observe
 from tesk_taskmaster.ports import Clock
 
 _PATIENCE = 3.0  # seconds in which most steps come to run
@@ -74,9 +75,11 @@ class Judge:
 
     def pod(self, hold: AttemptHold, step: StepHold) -> Entry | None:
         """Return the pod of a step as it was last seen."""
-        return self.book.pod_of(hold.attempt, step.job)
+        found = self.book.pod_of(hold.attempt, step.job)
+        return Entry(step.pod) if found is None and step.pod is not None else found
 
     def _observe(self, hold: AttemptHold, step: StepHold) -> Observation:
+        self._look_for_pod(hold, step)
         observed = observe(self._seen(hold, step))
         if isinstance(observed, Running | Ended | Failed):
             return observed
@@ -97,6 +100,7 @@ class Judge:
             claim=None if claim is None or claim.is_gone else claim.object,
             events=step.events,
             was_stopped=step.was_stopped,
+            has_no_pod=step.has_no_pod,
         )
 
     def _job(self, hold: AttemptHold, step: StepHold) -> JsonObject | None:
@@ -116,6 +120,28 @@ class Judge:
         step.listed = now
         step.lists += 1
         return True
+
+    def _look_for_pod(self, hold: AttemptHold, step: StepHold) -> None:
+        """Ask for the pod of a Job that is over, if none is known.
+
+        Jobs and pods are watched apart, so one may be ahead of the other.
+        """
+        if (
+            self.pod(hold, step) is not None
+            or step.has_no_pod
+            or not is_over(self._job(hold, step))
+        ):
+            return
+        name = step.job["metadata"]["name"]
+        labels = f"batch.kubernetes.io/job-name={name}"
+        try:
+            found = self.api.list(PODS, hold.site.namespace, labels=labels).items
+        except KubernetesError as error:
+            _logger.warning("pods not listed", extra={"cause": str(error)})
+            return
+        own = [pod for pod in map(pruned, found) if is_pod_of(pod, step.uid)]
+        step.pod = own[0] if own else None
+        step.has_no_pod = not own
 
     def _look_for_job(self, hold: AttemptHold, step: StepHold) -> None:
         """Ask for a Job of which no pod is known: what is cached may be old."""

@@ -39,6 +39,7 @@ class Seen:
         claim: Of the volume, if the attempt has one.
         events: About Job, pod and claim, in any order; empty unless asked for.
         was_stopped: TESK itself asked for the end.
+        has_no_pod: The cluster itself was asked for the pod, and has none.
     """
 
     subject: Subject
@@ -48,6 +49,7 @@ class Seen:
     claim: JsonObject | None = None
     events: Sequence[JsonObject] = ()
     was_stopped: bool = False
+    has_no_pod: bool = False
 
 
 class Trouble(StrEnum):

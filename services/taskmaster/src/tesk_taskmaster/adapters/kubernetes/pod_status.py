@@ -38,7 +38,8 @@ from tesk_taskmaster.adapters.kubernetes.step_ends import (
 from tesk_taskmaster.ports import StepResult
 
 _SIGTERM = 128 + 15
-_OVER = ("Failed", "Succeeded")
+_OVER = ("Failed", "Succeeded")  # phases of a pod
+_ENDS = ("Failed", "Complete")  # conditions of a Job
 
 _IMAGE_REASONS = {
     "ErrImagePull",
@@ -94,7 +95,7 @@ def _without_pod(seen: Seen) -> Observation:
     """Judge a Job of which no pod was ever seen."""
     if seen.was_stopped and is_deleted(seen.job):
         return Ended(StepResult(exit_code=_SIGTERM))
-    ended = _by_job(seen)
+    ended = _by_job(seen) if seen.has_no_pod else None
     if ended is not None:
         return ended
     job = seen.job
@@ -111,21 +112,29 @@ def _without_pod(seen: Seen) -> Observation:
     return Waiting(f"{seen.subject.name}: waiting for its pod")
 
 
+def is_over(job: JsonObject | None) -> bool:
+    """Tell whether a Job says that it has ended."""
+    return any(_ends(job))
+
+
+def _ends(job: JsonObject | None) -> Iterator[JsonObject]:
+    for condition in ((job or {}).get("status") or {}).get("conditions") or ():
+        if condition["status"] == "True" and condition["type"] in _ENDS:
+            yield condition
+
+
 def _by_job(seen: Seen) -> Ended | Failed | None:
     """Judge by the Job, whose pod is gone with what it would have told."""
-    for condition in ((seen.job or {}).get("status") or {}).get("conditions") or ():
-        if condition["status"] != "True":
-            continue
+    for condition in _ends(seen.job):
+        said = condition.get("message", "")
+        code = _EXIT_CODE.search(said)
         if condition["type"] == "Complete":
             return Ended(StepResult(exit_code=0))
-        if condition["type"] == "Failed":
-            said = condition.get("message", "")
-            code = _EXIT_CODE.search(said)
-            if code and not seen.was_stopped and "DisruptionTarget" not in said:
-                return Ended(StepResult(exit_code=int(code[1]) & 0xFF))
-            if seen.was_stopped:
-                return Ended(StepResult(exit_code=_SIGTERM))
-            return lost(seen, f"its pod is gone, and its Job says: {said}", ran=True)
+        if seen.was_stopped:
+            return Ended(StepResult(exit_code=_SIGTERM))
+        if code is not None:
+            return Ended(StepResult(exit_code=int(code[1]) & 0xFF))
+        return lost(seen, f"its pod is gone, and its Job says: {said}", ran=True)
     return None
 
 

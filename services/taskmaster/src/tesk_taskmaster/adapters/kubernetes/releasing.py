@@ -114,14 +114,15 @@ class Releases:
         metadata = pod["metadata"]
         if pod["status"].get("phase") in _OVER:
             return
-        leaving = metadata.get("deletionTimestamp")
         grace = _GRACE
+        leaving = metadata.get("deletionTimestamp")
         if leaving is not None:
-            silent = self.clock.now() - datetime.fromisoformat(leaving)
-            if silent < self.settings.node_timeout:
-                return
-            # Its attempt is over, and nobody is there who could end it.
-            grace = timedelta(0)
+            overdue = self.clock.now() - datetime.fromisoformat(leaving)
+            if overdue > self.settings.node_timeout:
+                # Its attempt is over, and nobody is there who could end it.
+                grace = timedelta(0)
+            elif overdue > -2 * _GRACE:
+                return  # soon enough
         self.api.delete(
             PODS, namespace, metadata["name"], uid=metadata["uid"], grace=grace
         )

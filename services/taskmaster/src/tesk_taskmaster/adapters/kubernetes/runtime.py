@@ -9,13 +9,11 @@ import threading
 import time
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
 
 from tesk_kubernetes.api import (
     JOBS,
     PODS,
     VOLUME_CLAIMS,
-    JsonObject,
     KubernetesApi,
     KubernetesError,
 )
@@ -23,36 +21,28 @@ from tesk_kubernetes.labels import INSTANCE, TASK, attempt_of
 from tesk_kubernetes.names import namespace_of
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.names import Attempt
-from tesk_taskmaster.adapters.kubernetes.book import Book, Entry, pruned
-from tesk_taskmaster.adapters.kubernetes.failure_table import short
+from tesk_taskmaster.adapters.kubernetes.book import Book
+from tesk_taskmaster.adapters.kubernetes.executor_job import check_executors
 from tesk_taskmaster.adapters.kubernetes.footing import (
     Foundations,
-    is_owned_by,
-    maker_of,
 )
-from tesk_taskmaster.adapters.kubernetes.holds import AttemptHold, StepHold
+from tesk_taskmaster.adapters.kubernetes.holds import AttemptHold
 from tesk_taskmaster.adapters.kubernetes.judging import Judge
-from tesk_taskmaster.adapters.kubernetes.manifests import Site, job_name
+from tesk_taskmaster.adapters.kubernetes.manifests import Site
 from tesk_taskmaster.adapters.kubernetes.observations import (
     Ended,
     Failed,
-    Judgement,
-    Running,
-    Waiting,
 )
 from tesk_taskmaster.adapters.kubernetes.patience import PAUSE, Patience
 from tesk_taskmaster.adapters.kubernetes.printing import final_tails, log_of
 from tesk_taskmaster.adapters.kubernetes.releasing import Releases
 from tesk_taskmaster.adapters.kubernetes.rendering import (
-    TRANSFERS,
     PodTemplates,
-    step_job,
-    step_subject,
 )
+from tesk_taskmaster.adapters.kubernetes.starting import Starts
 from tesk_taskmaster.adapters.kubernetes.stopping import Stops
 from tesk_taskmaster.adapters.kubernetes.watching import Watching
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
 from tesk_taskmaster.ports import Clock, Say, StepFailedError, StepResult, Tails
 
 _FAILED = 255
@@ -90,26 +80,36 @@ class KubernetesRuntime:
         self._templates = templates
         self._clock = clock
         self._book = Book()
-        self._watching = Watching(api, self._book, instance=settings.instance)
+        self._watching = Watching(
+            api, self._book, instance=settings.instance, taskmaster=taskmaster
+        )
         self._patience = Patience(api, clock, settings)
         self._foundations = Foundations(api, self._patience)
         self._judge = Judge(api, self._book, clock, settings)
+        self._starts = Starts(
+            api=api,
+            book=self._book,
+            watching=self._watching,
+            patience=self._patience,
+            judge=self._judge,
+            templates=templates,
+            clock=clock,
+            settings=settings,
+        )
         self._stops = Stops(api, self._book, self._judge, clock, settings)
         self._releases = Releases(api, self._book, self._patience, clock, settings)
         self._guard = threading.Lock()
         self._holds: dict[Attempt, AttemptHold] = {}
-        self._makers: dict[Attempt, set[tuple[str, str]]] = {}
 
     def open(self) -> None:
         """Begin to watch, so that the first task need not wait for it."""
-        for namespace in self._namespaces:
-            self._watching.begin(namespace, self._taskmaster)
+        self._watching.open(self._namespaces)
 
     def close(self) -> None:
         """Stop watching; steps go on."""
         for attempt in list(self._holds):
             self.let_go(attempt)
-        self._watching.keep_only(())
+        self._watching.close()
 
     def notes(self) -> Sequence[str]:
         """See ``Runtime.notes``."""
@@ -119,25 +119,19 @@ class KubernetesRuntime:
         """See ``Runtime.prepare``."""
         attempt = plan.attempt
         site = self._site(attempt)
+        check_executors(plan, self._templates.executor, site=site)
         self._book.hold(attempt)
-        self._watching.ensure(site.namespace, self._taskmaster, say)
+        self._watching.adopt(attempt, site.namespace, self._taskmaster, say)
         footing = self._foundations.lay(plan, transfer_token, site, say)
         for maker in sorted(footing.makers):
-            self._adopt_from(attempt, site.namespace, maker, say)
+            self._watching.adopt(attempt, site.namespace, maker, say)
         hold = AttemptHold(plan=plan, site=site, footing=footing)
         with self._guard:
             self._holds[attempt] = hold
 
     def start(self, plan: Plan, step: str, say: Say) -> None:
         """See ``Runtime.start``; returns when its container runs or has ended."""
-        hold = self._holds[plan.attempt]
-        begun = hold.steps.get(step)
-        if begun is None:
-            begun = self._begin(hold, step, say)
-        if step in TRANSFERS and _has_crashed(self._judge.judge(hold, begun)):
-            self._clear(hold, begun, say)
-            begun = self._begin(hold, step, say)
-        self._await_running(hold, begun, say)
+        self._starts.start(self._holds[plan.attempt], step, say)
 
     def wait(
         self, attempt: Attempt, step: str, timeout: timedelta
@@ -184,10 +178,7 @@ class KubernetesRuntime:
         """See ``Runtime.let_go``."""
         with self._guard:
             hold = self._holds.pop(attempt, None)
-            self._makers.pop(attempt, None)
-            wanted = {pair for pairs in self._makers.values() for pair in pairs}
-            own = {(namespace, self._taskmaster) for namespace in self._namespaces}
-            self._watching.keep_only(wanted | own)
+        self._watching.drop(attempt)
         if hold is not None:
             hold.dropped.set()
             for step in hold.steps.values():
@@ -223,123 +214,3 @@ class KubernetesRuntime:
             taskmaster=self._taskmaster,
             settings=self._settings,
         )
-
-    def _adopt_from(
-        self, attempt: Attempt, namespace: str, maker: str, say: Say
-    ) -> None:
-        """Watch what another taskmaster made for an attempt, too."""
-        if maker in ("", self._taskmaster):
-            return
-        with self._guard:
-            self._makers.setdefault(attempt, set()).add((namespace, maker))
-        self._watching.ensure(namespace, maker, say)
-
-    def _begin(self, hold: AttemptHold, step: str, say: Say) -> StepHold:
-        """Create or adopt the Job of a step."""
-        self._check_volume(hold)
-        subject = step_subject(hold.plan, step, self._templates)
-        uid = hold.footing.anchor_uid
-        body = step_job(
-            hold.plan, step, self._templates, site=hold.site, anchor_uid=uid
-        )
-        job = self._patience.create(
-            JOBS,
-            body,
-            found=partial(self._found_job, hold, step),
-            subject=subject,
-            say=say,
-        )
-        self._adopt_from(hold.attempt, hold.site.namespace, maker_of(job), say)
-        begun = StepHold(
-            name=step, subject=subject, job=pruned(job), begun=self._clock.monotonic()
-        )
-        hold.steps[step] = begun
-        return begun
-
-    def _found_job(self, hold: AttemptHold, step: str) -> JsonObject | None:
-        """Return a Job of the step's name that is ours; None if it goes by itself."""
-        name = job_name(hold.attempt, step)
-        job = self._api.get(JOBS, hold.site.namespace, name)
-        if job is None:
-            return None
-        if attempt_of(job) != hold.attempt:
-            raise StepFailedError(f"the name {name} is taken by a Job that is not ours")
-        if not is_owned_by(job, hold.footing.anchor_uid):
-            return None
-        leaves = "deletionTimestamp" in job["metadata"]
-        return None if leaves and step in TRANSFERS else job
-
-    def _check_volume(self, hold: AttemptHold) -> None:
-        if not hold.plan.has_volume:
-            return
-        entry = self._book.get(hold.attempt, VOLUME_CLAIMS, hold.attempt.name)
-        if entry is not None and (
-            entry.is_gone or "deletionTimestamp" in entry.object["metadata"]
-        ):
-            raise StepFailedError("the task volume was deleted", lost=True)
-
-    def _await_running(self, hold: AttemptHold, step: StepHold, say: Say) -> None:
-        while True:
-            version = self._book.version(hold.attempt)
-            judged = self._judge.judge(hold, step)
-            if isinstance(judged, Running | Ended):
-                return
-            if isinstance(judged, Failed):
-                if judged.lost and step.name in TRANSFERS:
-                    return  # ``wait`` tells, and it is started again
-                self._give_up(hold, step, judged)
-                raise StepFailedError(judged.message, lost=judged.lost)
-            say(self._words(hold, step, judged))
-            self._book.wait(hold.attempt, version, PAUSE)
-
-    def _words(self, hold: AttemptHold, step: StepHold, judged: Waiting) -> str:
-        problem = self._watching.problem(hold.site.namespace, self._taskmaster)
-        if problem:
-            return f"waiting for the Kubernetes API: {short(problem)}"
-        return "" if self._judge.has_patience(step) else judged.reason
-
-    def _give_up(self, hold: AttemptHold, step: StepHold, failed: Failed) -> None:
-        """Delete a Job that did not start: it must not do so later."""
-        if failed.ran:
-            return
-        name = step.job["metadata"]["name"]
-        try:
-            self._api.delete(JOBS, hold.site.namespace, name, uid=step.uid)
-        except KubernetesError as error:
-            _logger.warning("job not deleted", extra={"job": name, "cause": str(error)})
-
-    def _clear(self, hold: AttemptHold, step: StepHold, say: Say) -> None:
-        """Remove the Job of a filer that crashed, with its pod."""
-        name = step.job["metadata"]["name"]
-        namespace = hold.site.namespace
-        self._patience.call(
-            lambda: self._api.delete(JOBS, namespace, name, uid=step.uid), say
-        )
-        limit = self._settings.node_timeout.total_seconds()
-        started = self._clock.monotonic()
-        while True:
-            version = self._book.version(hold.attempt)
-            job = self._book.get(hold.attempt, JOBS, name)
-            pod = self._judge.pod(hold, step)
-            if _is_out_of_the_way(job, step.uid) and (pod is None or pod.is_gone):
-                return
-            if self._clock.monotonic() - started > limit:
-                raise StepFailedError(
-                    f"{step.subject.name}: its old pod does not go", lost=True
-                )
-            say(f"{step.subject.name}: starting again")
-            self._book.wait(hold.attempt, version, PAUSE)
-
-
-def _is_out_of_the_way(job: Entry | None, uid: str) -> bool:
-    return job is None or job.is_gone or job.uid != uid
-
-
-def _has_crashed(judged: Judgement) -> bool:
-    """Tell whether a filer ended without a verdict."""
-    if isinstance(judged, Failed):
-        return judged.lost
-    return (
-        isinstance(judged, Ended)
-        and transfer_verdict(judged.result.exit_code) is TransferVerdict.CRASHED
-    )

@@ -1,0 +1,180 @@
+"""Starting a step: its Job created, adopted or made again, until it runs.
+
+A Job is created by a name that only this step has, so that whoever was killed
+after creating it finds it. A filer that died without a verdict is started again
+by a new Job of the same name, when the old one is gone.
+"""
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+
+from tesk_kubernetes.api import (
+    JOBS,
+    VOLUME_CLAIMS,
+    JsonObject,
+    KubernetesApi,
+    KubernetesError,
+)
+from tesk_kubernetes.labels import attempt_of
+from tesk_kubernetes.settings import KubernetesSettings
+from tesk_taskmaster.adapters.kubernetes.book import Book, Entry, pruned
+from tesk_taskmaster.adapters.kubernetes.failure_table import short
+from tesk_taskmaster.adapters.kubernetes.footing import is_owned_by, maker_of
+from tesk_taskmaster.adapters.kubernetes.holds import AttemptHold, StepHold
+from tesk_taskmaster.adapters.kubernetes.judging import Judge
+from tesk_taskmaster.adapters.kubernetes.manifests import job_name
+from tesk_taskmaster.adapters.kubernetes.observations import (
+    Ended,
+    Failed,
+    Judgement,
+    Running,
+    Waiting,
+)
+from tesk_taskmaster.adapters.kubernetes.patience import PAUSE, Patience
+from tesk_taskmaster.adapters.kubernetes.rendering import (
+    TRANSFERS,
+    PodTemplates,
+    step_job,
+    step_subject,
+)
+from tesk_taskmaster.adapters.kubernetes.watching import Watching
+from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
+from tesk_taskmaster.ports import Clock, Say, StepFailedError
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starts:
+    """Starts steps."""
+
+    api: KubernetesApi
+    book: Book
+    watching: Watching
+    patience: Patience
+    judge: Judge
+    templates: PodTemplates
+    clock: Clock
+    settings: KubernetesSettings
+
+    def start(self, hold: AttemptHold, step: str, say: Say) -> None:
+        """Return when the container of a step runs or has ended.
+
+        Raises:
+            StepFailedError: It will not run.
+        """
+        begun = hold.steps.get(step) or self._begin(hold, step, say)
+        if step in TRANSFERS and _has_crashed(self.judge.judge(hold, begun)):
+            self._clear(hold, begun, say)
+            begun = self._begin(hold, step, say)
+        self._await_running(hold, begun, say)
+
+    def _begin(self, hold: AttemptHold, step: str, say: Say) -> StepHold:
+        """Create or adopt the Job of a step."""
+        self._check_volume(hold)
+        subject = step_subject(hold.plan, step, self.templates)
+        uid = hold.footing.anchor_uid
+        body = step_job(hold.plan, step, self.templates, site=hold.site, anchor_uid=uid)
+        job = self.patience.create(
+            JOBS,
+            body,
+            found=partial(self._found_job, hold, step),
+            subject=subject,
+            say=say,
+        )
+        maker = maker_of(job) or hold.site.taskmaster
+        self.watching.adopt(hold.attempt, hold.site.namespace, maker, say)
+        begun = StepHold(
+            name=step, subject=subject, job=pruned(job), begun=self.clock.monotonic()
+        )
+        hold.steps[step] = begun
+        return begun
+
+    def _found_job(self, hold: AttemptHold, step: str) -> JsonObject | None:
+        """Return a Job of the step's name that is ours; None if it goes by itself."""
+        name = job_name(hold.attempt, step)
+        job = self.api.get(JOBS, hold.site.namespace, name)
+        if job is None:
+            return None
+        if attempt_of(job) != hold.attempt:
+            raise StepFailedError(f"the name {name} is taken by a Job that is not ours")
+        if not is_owned_by(job, hold.footing.anchor_uid):
+            return None
+        leaves = "deletionTimestamp" in job["metadata"]
+        return None if leaves and step in TRANSFERS else job
+
+    def _check_volume(self, hold: AttemptHold) -> None:
+        if not hold.plan.has_volume:
+            return
+        entry = self.book.get(hold.attempt, VOLUME_CLAIMS, hold.attempt.name)
+        if entry is not None and (
+            entry.is_gone or "deletionTimestamp" in entry.object["metadata"]
+        ):
+            raise StepFailedError("the task volume was deleted", lost=True)
+
+    def _await_running(self, hold: AttemptHold, step: StepHold, say: Say) -> None:
+        while True:
+            version = self.book.version(hold.attempt)
+            judged = self.judge.judge(hold, step)
+            if isinstance(judged, Running | Ended):
+                return
+            if isinstance(judged, Failed):
+                if judged.lost and step.name in TRANSFERS:
+                    return  # ``wait`` tells, and it is started again
+                self._give_up(hold, step, judged)
+                raise StepFailedError(judged.message, lost=judged.lost)
+            say(self._words(hold, step, judged))
+            self.book.wait(hold.attempt, version, PAUSE)
+
+    def _words(self, hold: AttemptHold, step: StepHold, judged: Waiting) -> str:
+        problem = self.watching.problem(hold.site.namespace)
+        if problem:
+            return f"waiting for the Kubernetes API: {short(problem)}"
+        return "" if self.judge.has_patience(step) else judged.reason
+
+    def _give_up(self, hold: AttemptHold, step: StepHold, failed: Failed) -> None:
+        """Delete a Job that did not start: it must not do so later."""
+        if failed.ran:
+            return
+        name = step.job["metadata"]["name"]
+        try:
+            self.api.delete(JOBS, hold.site.namespace, name, uid=step.uid)
+        except KubernetesError as error:
+            _logger.warning("job not deleted", extra={"job": name, "cause": str(error)})
+
+    def _clear(self, hold: AttemptHold, step: StepHold, say: Say) -> None:
+        """Remove the Job of a filer that crashed, with its pod."""
+        name = step.job["metadata"]["name"]
+        namespace = hold.site.namespace
+        self.patience.call(
+            lambda: self.api.delete(JOBS, namespace, name, uid=step.uid), say
+        )
+        limit = self.settings.node_timeout.total_seconds()
+        started = self.clock.monotonic()
+        while True:
+            version = self.book.version(hold.attempt)
+            job = self.book.get(hold.attempt, JOBS, name)
+            pod = self.judge.pod(hold, step)
+            if _is_out_of_the_way(job, step.uid) and (pod is None or pod.is_gone):
+                return
+            if self.clock.monotonic() - started > limit:
+                raise StepFailedError(
+                    f"{step.subject.name}: its old pod does not go", lost=True
+                )
+            say(f"{step.subject.name}: starting again")
+            self.book.wait(hold.attempt, version, PAUSE)
+
+
+def _is_out_of_the_way(job: Entry | None, uid: str) -> bool:
+    return job is None or job.is_gone or job.uid != uid
+
+
+def _has_crashed(judged: Judgement) -> bool:
+    """Tell whether a filer ended without a verdict."""
+    if isinstance(judged, Failed):
+        return judged.lost
+    return (
+        isinstance(judged, Ended)
+        and transfer_verdict(judged.result.exit_code) is TransferVerdict.CRASHED
+    )
