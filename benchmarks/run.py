@@ -1,7 +1,9 @@
 """Measure TESK on this machine and print the tables of docs/benchmarks.md.
 
-Usage: ``python benchmarks/run.py [--quick] [--write]``. CPU time per request
-and ratios within one run mean more than absolute times: machines are noisy.
+Usage: ``python benchmarks/run.py [--quick] [--only machine|cluster] [--write]``.
+What is for a cluster runs if ``KUBECONFIG`` answers; it needs kubectl, helm, and
+the images of TESK in the cluster. CPU time per request and ratios within one run
+mean more than absolute times: machines are noisy.
 """
 
 import argparse
@@ -12,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+import cluster_tasks
 import runtime
 from load import Request, run_load
 from processes import cpu_seconds, memory_mib
@@ -146,43 +149,69 @@ def memory(stack: Stack, when: str) -> Row:
     return (when, *(f"{memory_mib(pids):.0f}" for pids in parts.values()))
 
 
-def main() -> None:
-    """Run everything; with ``--write`` put the tables into the documentation."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer and smaller runs")
-    parser.add_argument(
-        "--write", action="store_true", help="update docs/benchmarks.md"
-    )
-    options = parser.parse_args()
-    tables: list[str] = []
-    memory_rows: list[Row] = []
+PARTS = ("machine", "cluster")
 
+
+def on_machine(*, quick: bool) -> Iterator[str]:
+    """Measure on this machine, and give each table."""
+    memory_rows: list[Row] = []
     with measured_server() as stack:
         memory_rows.append(memory(stack, "idle, nothing run yet"))
-        rows = runtime.rows(stack, quick=options.quick)
-        tables.append(table("Tasks on one machine", ("work", "result", "target"), rows))
+        rows = runtime.rows(stack, quick=quick)
+        yield table("Tasks on one machine", ("work", "result", "target"), rows)
         memory_rows.append(memory(stack, "after these tasks"))
     header: Row
     with measured_server() as stack:
         block(stack)
         header = ("request", "connections", "per s", "p50 ms", "p99 ms", "CPU ms each")
-        tables.append(table("Requests", header, requests(stack, quick=options.quick)))
+        yield table("Requests", header, requests(stack, quick=quick))
         memory_rows.append(memory(stack, "after the requests"))
     with measured_server() as stack:
         block(stack)
         header = ("GET, ms (p50)", "1,000 tasks", "10,000", "100,000")
-        tables.append(
-            table(
-                "Reads, by number of tasks", header, lists(stack, quick=options.quick)
-            )
-        )
+        yield table("Reads, by number of tasks", header, lists(stack, quick=quick))
         memory_rows.append(memory(stack, "after the lists"))
     header = ("memory, MiB (PSS)", "api", "scheduler", "taskmasters")
-    tables.append(table("Memory", header, iter(memory_rows)))
+    yield table("Memory", header, iter(memory_rows))
 
+
+def on_cluster(*, quick: bool) -> Iterator[str]:
+    """Measure on the cluster of KUBECONFIG, if there is one, and give each table."""
+    problem = cluster_tasks.why_not()
+    if problem:
+        print(f"\nTasks on a cluster are left out: {problem}", flush=True)
+        return
+    with cluster_tasks.measured_cluster(quick=quick) as bench:
+        for title, (header, rows) in cluster_tasks.TABLES.items():
+            yield table(title, header, rows(bench))
+
+
+def write(tables: list[str]) -> None:
+    """Put tables into the documentation; those not measured stay as they are."""
+    head, *sections = RESULTS.read_text().split("\n## ")
+    known = dict(section.split("\n", 1) for section in sections)
+    new = dict(each.removeprefix("\n## ").split("\n", 1) for each in tables)
+    text = "".join(
+        f"\n## {title}\n{body.rstrip()}\n" for title, body in (known | new).items()
+    )
+    RESULTS.write_text(head.rstrip() + "\n" + text)
+
+
+def main() -> None:
+    """Run everything; with ``--write`` put the tables into the documentation."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer and smaller runs")
+    parser.add_argument("--only", choices=PARTS, help="one part instead of all")
+    parser.add_argument(
+        "--write", action="store_true", help="update docs/benchmarks.md"
+    )
+    options = parser.parse_args()
+    tables: list[str] = []
+    for part, measure in zip(PARTS, (on_machine, on_cluster), strict=True):
+        if options.only in (None, part):
+            tables.extend(measure(quick=options.quick))
     if options.write:
-        head = RESULTS.read_text().partition("\n## ")[0]
-        RESULTS.write_text(head + "".join(tables))
+        write(tables)
 
 
 if __name__ == "__main__":
