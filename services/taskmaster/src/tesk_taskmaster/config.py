@@ -1,11 +1,12 @@
 """Settings of the taskmaster."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from tesk_kubernetes.settings import KubernetesSettings
 from tesk_runtime.logs import LogSettings
 from tesk_runtime.sections import GrpcSettings, LocalSettings
 
@@ -22,6 +23,10 @@ class TaskmasterSection(
             pattern=r"^([a-z0-9-]{1,63})?$",
         ),
     ] = ""
+    runtime: Annotated[
+        Literal["local", "kubernetes"],
+        Meta(description="Where steps run: on this machine, or as Jobs of a cluster."),
+    ] = "local"
     slots: Annotated[
         int, Meta(description="Tasks that one process runs at once.", ge=1)
     ] = 20
@@ -79,3 +84,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     grpc: GrpcSettings = GrpcSettings()
     local: LocalSettings = LocalSettings()
     taskmaster: TaskmasterSection = TaskmasterSection()
+    kubernetes: KubernetesSettings = KubernetesSettings()
