@@ -86,10 +86,11 @@ class HttpTaskServer:
             response = self._send("GET", url)
             if response.is_success and _is_json(response):
                 return snapshot_from_live(response.json())
-            if response.status_code in {
+            # Also a gateway whose server is away for a moment: who has no such
+            # view says 404, or shows a page.
+            if response.is_server_error or response.status_code in {
                 HTTPStatus.UNAUTHORIZED,
                 HTTPStatus.TOO_MANY_REQUESTS,
-                HTTPStatus.SERVICE_UNAVAILABLE,
             }:
                 raise error_from_response(response)
         task = snapshot_from_task(self.get_task(task_id, TaskView.FULL))
