@@ -90,14 +90,12 @@ spec:
           readOnly: true
         {{- end }}
         {{- if $shared.claim }}
-        {{- range list $shared.mountPath (include "tesk.sharedPrefix" . | trimPrefix "file://") | uniq }}
         - name: shared
-          mountPath: {{ . }}
+          mountPath: {{ $shared.mountPath }}
           {{- with $shared.subPath }}
           subPath: {{ . }}
           {{- end }}
           readOnly: {{ $shared.readOnly }}
-        {{- end }}
         {{- end }}
   volumes:
     {{- include "tesk.volumes" (list (printf "%s-filer" (include "tesk.fullname" .)) $own) | nindent 4 }}
@@ -153,10 +151,6 @@ spec:
   value: /etc/tesk-storage/s3/credentials
 - name: AWS_CONFIG_FILE
   value: /etc/tesk-storage/s3/config
-{{- end }}
-{{- if .Values.storage.netrc.existingSecret }}
-- name: NETRC
-  value: /etc/tesk-storage/netrc/netrc
 {{- end }}
 {{- end -}}
 

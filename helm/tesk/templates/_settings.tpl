@@ -155,8 +155,11 @@ filer:
   s3_endpoint: {{ toJson $s3.endpoint }}
   s3_region: {{ toJson $s3.region }}
   s3_anonymous: {{ $s3.anonymous }}
+{{- if .Values.storage.netrc.existingSecret }}
+  netrc: /etc/tesk-storage/netrc/netrc
+{{- end }}
 {{- if .Values.storage.shared.claim }}
-local:
-  file_roots: {{ list .Values.storage.shared.mountPath (include "tesk.sharedPrefix" . | trimPrefix "file://") | uniq | toJson }}
+  shared_prefix: {{ include "tesk.sharedPrefix" . }}
+  shared_path: {{ .Values.storage.shared.mountPath }}
 {{- end }}
 {{- end -}}

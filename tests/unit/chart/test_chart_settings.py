@@ -114,15 +114,30 @@ def test_what_placement_offers_is_what_the_api_lets_through(tmp_path: Path) -> N
 
 def test_a_shared_volume_is_seen_where_its_urls_point(tmp_path: Path) -> None:
     found = loaded(SETS["storages"], tmp_path)
-    assert found["filer"].local.file_roots == ("/shared", "/data/science")
+    assert found["filer"].filer.shared_prefix == "file:///data/science"
+    assert found["filer"].filer.shared_path == "/shared"
     assert "file:///data/science" in found["api"].api.storage
     main = pod_templates(render(SETS["storages"]))["filer"]["spec"]["containers"][0]
-    mounts = {
-        mount["mountPath"]: mount.get("subPath")
-        for mount in main["volumeMounts"]
-        if mount["name"] == "shared"
-    }
-    assert mounts == {"/shared": "science", "/data/science": "science"}
+    mounts = [mount for mount in main["volumeMounts"] if mount["name"] == "shared"]
+    assert mounts == [
+        {
+            "name": "shared",
+            "mountPath": "/shared",
+            "subPath": "science",
+            "readOnly": False,
+        }
+    ]
+
+
+def test_a_shared_volume_has_the_urls_of_its_path_unless_told(tmp_path: Path) -> None:
+    values = {"storage": {"shared": {"claim": "files", "mountPath": "/projects"}}}
+    assert loaded(values, tmp_path)["filer"].filer.shared_prefix == "file:///projects"
+
+
+def test_the_netrc_file_is_where_the_filer_looks(tmp_path: Path) -> None:
+    found = loaded(SETS["storages"], tmp_path)
+    assert found["filer"].filer.netrc == "/etc/tesk-storage/netrc/netrc"
+    assert loaded({}, tmp_path)["filer"].filer.netrc == ""
 
 
 @pytest.mark.parametrize("name", SETS)
