@@ -14,6 +14,7 @@ class FakeLauncher:
         self.killed: list[str] = []
         self.refusal = ""
         self.outage = ""
+        self.refused = 0
         self._living: set[str] = set()
         self._ends: dict[str, str] = {}
         self._remains: set[str] = set()
@@ -22,6 +23,7 @@ class FakeLauncher:
 
     def launch(self, taskmaster_id: str) -> None:
         if self.refusal or self.outage:
+            self.refused += 1
             raise LaunchError(self.refusal or self.outage)
         with self._lock:
             if taskmaster_id not in self._living:

@@ -4,11 +4,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from fakes.scheduler_launcher import FakeLauncher
+from pod_launchers import PodRig, real_launcher
 from tesk_scheduler.adapters.local_launcher import LocalLauncher
 from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
 
@@ -36,19 +38,30 @@ def local(
     )
 
 
-@pytest.fixture(params=["fake", "local"])
+@pytest.fixture(
+    params=[
+        *("fake", "local", "pods"),
+        pytest.param("real pods", marks=pytest.mark.cluster),
+    ]
+)
 def launcher(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[TaskmasterLauncher]:
     """Return a launcher; end what it started."""
-    launcher: TaskmasterLauncher = (
-        FakeLauncher()
-        if request.param == "fake"
-        else local(tmp_path, threading.Event())
-    )
-    yield launcher
-    for name in launcher.living():
-        launcher.kill(name)
+    with ExitStack() as stack:
+        launcher: TaskmasterLauncher
+        match request.param:
+            case "fake":
+                launcher = FakeLauncher()
+            case "local":
+                launcher = local(tmp_path, threading.Event())
+            case "pods":
+                launcher = stack.enter_context(PodRig(folder=tmp_path).synced())
+            case _:
+                launcher = stack.enter_context(real_launcher(tmp_path))
+        yield launcher
+        for name in launcher.living():
+            launcher.kill(name)
 
 
 def test_what_was_launched_lives(launcher: TaskmasterLauncher) -> None:
@@ -78,6 +91,23 @@ def test_killing_what_is_gone_does_nothing(launcher: TaskmasterLauncher) -> None
     launcher.kill("tm-1")
 
     assert set(launcher.living()) == set()
+    assert launcher.last_words("tm-1") == ""
+
+
+def test_killing_leaves_nothing(
+    launcher: TaskmasterLauncher,
+) -> None:
+    launcher.launch("tm-1")
+
+    launcher.kill("tm-1")
+    launcher.kill("tm-1")
+
+    assert set(launcher.ended()) == set()
+
+
+def test_one_that_starts_well_has_nothing_to_say(launcher: TaskmasterLauncher) -> None:
+    launcher.launch("tm-1")
+
     assert launcher.last_words("tm-1") == ""
 
 

@@ -1,0 +1,331 @@
+"""What the leader does about taskmasters, round by round."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from fakes.scheduler_launcher import FakeLauncher
+from fakes.scheduler_surroundings import FrozenClock
+from scheduler_site import LEASE, Site
+from tesk_model.errors import ConflictError
+from tesk_scheduler.adapters.store.engines import sqlite_url
+from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.ports.launcher import LaunchError
+from tesk_scheduler.usecases.leading import Leading
+
+QUOTA_FULL = 'pods "x" is forbidden: exceeded quota: few'
+NODES = "0/3 nodes are available: 3 Insufficient memory."
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Prepare; nothing runs by itself."""
+    store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
+    yield Site(store=store, launcher=FakeLauncher(), clock=FrozenClock())
+    store.close()
+
+
+@pytest.fixture
+def leader(site: Site) -> Leading:
+    """Start a scheduler whose only task has a taskmaster that calls."""
+    leader = site.scheduler()
+    site.add("t-1")
+    leader.round()
+    (name,) = site.launcher.launched
+    site.call(name)
+    leader.round()
+    return leader
+
+
+def test_who_may_still_act_keeps_its_tasks_until_its_lease_ends(
+    site: Site, leader: Leading
+) -> None:
+    first = site.record().taskmaster
+    assert first is not None
+    site.launcher.vanish(first)
+
+    site.add("t-2")
+    leader.round()
+    kept, elsewhere = site.record().taskmaster, site.record("t-2").taskmaster
+    site.wait(31)
+    leader.round()
+
+    assert (kept, elsewhere) == (first, "tm-2")
+    assert site.record().taskmaster not in (None, first)
+    assert site.record().attempt == 1
+
+
+def test_the_round_comes_when_the_lease_ends(site: Site, leader: Leading) -> None:
+    first = site.record().taskmaster
+    assert first is not None
+    site.launcher.vanish(first)
+
+    assert leader.round() <= LEASE.total_seconds()
+
+
+def test_nobody_gets_the_tasks_of_one_that_cannot_be_ended(
+    site: Site, leader: Leading
+) -> None:
+    first = site.record().taskmaster
+    site.launcher.outage = "the API server does not answer"
+    site.wait(31)
+
+    pauses = [leader.round() for _ in range(3)]
+    kept = site.record()
+    site.launcher.outage = ""
+    leader.round()
+
+    assert kept.taskmaster == first
+    assert kept.reason == (
+        "waiting for a taskmaster: the last one cannot be ended yet:"
+        " the API server does not answer"
+    )
+    assert all(0 < pause <= 5 for pause in pauses)
+    assert site.record().taskmaster == "tm-2"
+    assert site.record().reason == ""
+
+
+def test_who_calls_again_before_it_could_be_ended_goes_on(
+    site: Site, leader: Leading
+) -> None:
+    first = site.record().taskmaster
+    assert first is not None
+    site.launcher.outage = "the API server does not answer"
+    site.wait(31)
+    leader.round()
+
+    site.call(first, "t-1")
+    site.launcher.outage = ""
+    leader.round()
+
+    assert site.record().taskmaster == first
+    assert site.record().reason == ""
+    assert site.launcher.killed == []
+
+
+class Silent(FakeLauncher):
+    """A launcher that does not know yet who lives."""
+
+    def living(self) -> set[str]:
+        raise LaunchError("not yet known")
+
+
+def test_nobody_is_lost_before_it_is_known_who_lives(
+    site: Site, leader: Leading
+) -> None:
+    del leader
+    site.wait(31)
+
+    successor = site.scheduler(Silent())
+    pause = successor.round()
+
+    assert site.record().taskmaster == "tm-1"
+    assert 0 < pause <= 5
+
+
+def test_a_scheduler_that_died_before_it_started_one_starts_it_then(
+    site: Site,
+) -> None:
+    site.add("t-1")
+    site.launcher.refusal = "the scheduler is dead"
+    dead = FakeLauncher()
+    site.scheduler(dead).round()  # the row is there; the taskmaster is elsewhere
+
+    site.launcher.refusal = ""
+    site.scheduler().round()
+
+    assert site.launcher.launched == ["tm-1"] == dead.launched
+    assert site.record().taskmaster == "tm-1"
+
+
+def test_a_scheduler_that_died_just_after_adopts_it(site: Site) -> None:
+    site.add("t-1")
+    site.scheduler().round()
+
+    site.scheduler().round()
+
+    assert site.launcher.launched == ["tm-1"]
+    assert site.launcher.killed == []
+
+
+def test_why_a_taskmaster_does_not_come_up_is_the_reason_of_its_tasks(
+    site: Site,
+) -> None:
+    leader = site.scheduler()
+    site.add("t-1")
+    leader.round()
+    site.launcher.complain("tm-1", NODES)
+
+    leader.round()
+    told = site.record().reason
+    site.launcher.complain("tm-1", "ErrImagePull: not found")
+    leader.round()
+    changed = site.record().reason
+    site.launcher.complain("tm-1", "")
+    leader.round()
+
+    assert told == f"waiting for a taskmaster: {NODES}"
+    assert changed == "waiting for a taskmaster: ErrImagePull: not found"
+    assert site.record().reason == ""
+
+
+def test_the_reason_goes_when_the_taskmaster_calls(site: Site) -> None:
+    leader = site.scheduler()
+    site.add("t-1")
+    leader.round()
+    site.launcher.complain("tm-1", NODES)
+    leader.round()
+
+    site.call("tm-1")
+
+    assert site.record().reason == ""
+
+
+def test_a_reason_that_stays_is_written_once(site: Site) -> None:
+    leader = site.scheduler()
+    site.add("t-1")
+    leader.round()
+    site.launcher.complain("tm-1", NODES)
+    leader.round()
+    before = site.record()
+
+    for _ in range(3):
+        site.wait(2)
+        assert leader.round() <= 15
+
+    assert site.record() == before
+
+
+def test_one_that_never_calls_is_given_up_with_its_last_words(site: Site) -> None:
+    leader = site.scheduler()
+    site.add("t-1")
+    leader.round()
+    site.launcher.complain("tm-1", NODES)
+
+    site.wait(599)
+    leader.round()
+    waiting = site.record().taskmaster
+    site.wait(2)
+    leader.round()
+
+    assert waiting == "tm-1"
+    assert site.launcher.killed == ["tm-1"]
+
+
+def test_a_full_quota_is_the_reason_of_those_who_wait_beside_those_who_run(
+    site: Site, leader: Leading
+) -> None:
+    site.launcher.refusal = QUOTA_FULL
+    site.add("t-2")
+
+    leader.round()
+    leader.round()
+    given_back = site.record("t-2").reason
+    site.add("t-3")
+    tries = []
+    for _ in range(6):
+        site.call("tm-1", "t-1")
+        site.wait(leader.round())
+        tries.append(site.clock.monotonic())
+    queued = site.record("t-3").reason
+    site.launcher.refusal = ""
+    for _ in range(40):
+        site.call("tm-1", "t-1")
+        site.wait(min(leader.round(), 5))
+
+    assert given_back == queued == f"no taskmaster can be started: {QUOTA_FULL}"
+    assert site.record("t-2").taskmaster is not None
+    assert site.record("t-3").taskmaster is not None
+    assert site.record("t-2").reason == site.record("t-3").reason == ""
+
+
+def test_one_refusal_is_enough_for_a_round(site: Site) -> None:
+    leader = site.scheduler()
+    site.add("t-1", "t-2", "t-3")
+    site.launcher.refusal = "exceeded quota"
+
+    leader.round()
+
+    assert site.launcher.refused == 1
+    assert site.store.fleet() == []
+    assert {site.record(f"t-{n}").reason for n in (1, 2, 3)} == {
+        "no taskmaster can be started: exceeded quota"
+    }
+
+
+def test_what_nobody_expects_is_removed_after_a_while(
+    site: Site, leader: Leading
+) -> None:
+    site.launcher.appear("tm-stray")
+
+    leader.round()
+    at_once = list(site.launcher.killed)
+    for _ in range(7):
+        site.call("tm-1", "t-1")
+        site.wait(10)
+        leader.round()
+
+    assert at_once == []
+    assert site.launcher.killed == ["tm-stray"]
+    assert site.record().taskmaster == "tm-1"
+
+
+def test_what_is_left_of_one_that_was_sent_away_is_removed_at_once(
+    site: Site, leader: Leading
+) -> None:
+    site.launcher.appear("tm-old")
+    leader.round()
+    site.launcher.die("tm-old", 0, remains=True)
+
+    leader.round()
+
+    assert site.launcher.killed == ["tm-old"]
+
+
+def test_an_outage_makes_no_round_follow_the_other_at_once(
+    site: Site, leader: Leading
+) -> None:
+    site.launcher.die("tm-old", 0, remains=True)
+    site.launcher.outage = "the API server does not answer"
+
+    assert 0 < leader.round() <= 5
+
+
+def test_a_follower_neither_starts_nor_ends_anything(site: Site) -> None:
+    leader = site.scheduler(exclusive=False)
+    leader.round()
+    other = FakeLauncher()
+    follower = site.scheduler(other, exclusive=False)
+    other.appear("tm-stray")
+    other.die("tm-old", 0, remains=True)
+    site.add("t-1")
+
+    for _ in range(10):
+        leader.round()
+        follower.round()
+        site.wait(5)
+
+    assert (other.launched, other.killed) == ([], [])
+    assert site.launcher.launched == ["tm-1"]
+
+
+def test_who_does_not_lead_any_more_ends_nobody(site: Site) -> None:
+    late = site.scheduler(exclusive=False)
+    late.round()
+    site.launcher.die("tm-old", 0, remains=True)
+    site.wait(1)  # it still believes that it leads
+    site.store.write(
+        lambda tx: tx.lead(
+            "other",
+            now=site.clock.now(),
+            until=site.clock.now() + timedelta(hours=1),
+            force=True,
+        )
+    )
+
+    with pytest.raises(ConflictError):
+        late.round()
+
+    assert site.launcher.killed == []

@@ -1,0 +1,193 @@
+"""A scheduler and its pods, when either or the API server between them fails."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.scheduler_launcher import FakeLauncher
+from pod_launchers import PodRig
+from scheduler_site import Site
+from tesk_kubernetes.api import PODS
+from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
+from tesk_scheduler.adapters.store.engines import sqlite_url
+from tesk_scheduler.adapters.store.store import SqlTaskStore
+from waiting import eventually
+
+
+class Killed(BaseException):
+    """The process is no more."""
+
+
+class DyingLauncher(FakeLauncher):
+    """Lets the scheduler be killed at a launch, before or after the pod is made."""
+
+    def __init__(self, pods: PodLauncher, *, after: bool) -> None:
+        super().__init__()
+        self._pods = pods
+        self._after = after
+
+    def launch(self, taskmaster_id: str) -> None:
+        if self._after:
+            self._pods.launch(taskmaster_id)
+        raise Killed
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> PodRig:
+    """Return a cluster."""
+    return PodRig(folder=tmp_path)
+
+
+@pytest.fixture
+def site(tmp_path: Path, cluster: PodRig) -> Iterator[Site]:
+    """Prepare; nothing runs by itself."""
+    store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
+    yield Site(store=store, launcher=FakeLauncher(), clock=cluster.clock)
+    store.close()
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_scheduler_killed_at_a_launch_leaves_one_pod_for_the_task(
+    site: Site, cluster: PodRig, *, after: bool
+) -> None:
+    site.add("t-1")
+    with cluster.synced() as pods, pytest.raises(Killed):
+        site.scheduler(DyingLauncher(pods, after=after)).round()
+
+    with cluster.synced() as pods:
+        successor = site.scheduler(pods)
+        for _ in range(3):
+            successor.round()
+
+    assert names(cluster) == ["tesk-tm-1"]
+    assert site.record().taskmaster == "tm-1"
+    assert site.record().reason == ""
+
+
+def test_a_minute_without_the_api_server_loses_nothing(
+    site: Site, cluster: PodRig
+) -> None:
+    with cluster.synced() as pods:
+        leader = site.scheduler(pods)
+        site.add("t-1")
+        leader.round()
+        cluster.cluster.start(cluster.pod("tm-1"))
+        site.call("tm-1")
+
+        cluster.api.down()
+        site.add("t-2")
+        for _ in range(12):
+            site.call("tm-1", "t-1")
+            leader.round()
+            site.wait(5)
+        during, waiting = site.record(), site.record("t-2")
+        cluster.api.up()
+        for _ in range(8):
+            site.call("tm-1", "t-1")
+            leader.round()
+            site.wait(5)
+
+        assert during.taskmaster == site.record().taskmaster == "tm-1"
+        assert waiting.reason == (
+            "no taskmaster can be started: the API server does not answer"
+        )
+        assert site.record("t-2").taskmaster is not None
+        assert site.record("t-2").reason == ""
+        assert len(names(cluster)) == 2
+
+
+def test_one_lost_during_an_outage_is_replaced_after_it(
+    site: Site, cluster: PodRig
+) -> None:
+    with cluster.synced() as pods:
+        leader = site.scheduler(pods)
+        site.add("t-1")
+        leader.round()
+        cluster.cluster.start(cluster.pod("tm-1"))
+        site.call("tm-1")
+
+        cluster.api.down()
+        for _ in range(12):
+            leader.round()
+            site.wait(5)
+        during = site.record()
+        cluster.api.up()
+        for _ in range(3):
+            leader.round()
+            site.wait(5)
+
+        assert during.taskmaster == "tm-1"
+        assert "cannot be ended yet" in during.reason
+        assert site.record().attempt == 1
+        assert site.record().reason == ""
+        assert names(cluster) == [f"tesk-{site.record().taskmaster}"] != ["tesk-tm-1"]
+
+
+def test_a_pod_deleted_by_hand_is_replaced_when_it_is_gone(
+    site: Site, cluster: PodRig
+) -> None:
+    with cluster.synced() as pods:
+        leader = site.scheduler(pods)
+        site.add("t-1")
+        leader.round()
+        cluster.cluster.start(cluster.pod("tm-1"))
+        site.call("tm-1")
+
+        cluster.cluster.finish(cluster.pod("tm-1"), 143)
+        eventually(lambda: set(pods.ended()) == {"tm-1"})
+        leader.round()
+
+        assert site.record().taskmaster == "tm-2"
+        assert site.record().attempt == 1
+        assert names(cluster) == ["tesk-tm-2"]
+
+
+def test_what_was_sent_away_is_removed(site: Site, cluster: PodRig) -> None:
+    with cluster.synced() as pods:
+        leader = site.scheduler(pods)
+        site.add("t-1")
+        leader.round()
+        site.store.write(lambda tx: tx.remove_taskmaster("tm-1", only_idle=False))
+        cluster.cluster.finish(cluster.pod("tm-1"), 0)
+        eventually(lambda: set(pods.ended()) == {"tm-1"})
+
+        leader.round()
+
+        assert "tesk-tm-1" not in names(cluster)
+
+
+def test_why_the_pod_does_not_start_is_the_reason(site: Site, cluster: PodRig) -> None:
+    with cluster.synced() as pods:
+        leader = site.scheduler(pods)
+        site.add("t-1")
+        leader.round()
+        message = "0/3 nodes are available: 3 Insufficient memory."
+        cluster.cluster.unschedulable(cluster.pod("tm-1"), message=message)
+        eventually(lambda: pods.last_words("tm-1") == message)
+
+        leader.round()
+
+        assert site.record().reason == f"waiting for a taskmaster: {message}"
+
+
+def test_a_full_quota_is_the_reason_and_passes(site: Site, cluster: PodRig) -> None:
+    cluster.api.quotas[PODS, "tasks"] = 0
+    with cluster.synced() as pods:
+        leader = site.scheduler(pods)
+        site.add("t-1")
+        leader.round()
+        reason = site.record().reason
+        cluster.api.quotas.clear()
+        site.wait(2)
+        leader.round()
+
+    assert reason.startswith("no taskmaster can be started: ")
+    assert "exceeded quota" in reason
+    assert site.record().reason == ""
+    assert len(names(cluster)) == 1
+
+
+def names(cluster: PodRig) -> list[str]:
+    """Return the names of all pods, in order."""
+    return sorted(pod["metadata"]["name"] for pod in cluster.api.all(PODS))

@@ -1,0 +1,95 @@
+"""Schedulers that move by rounds, on one store; time moves when a test says so."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+
+from fakes.scheduler_launcher import FakeLauncher
+from fakes.scheduler_surroundings import CountingNames, FrozenClock
+from scheduler_rig import QUOTA, TOKEN
+from scheduler_tasks import make_demand, make_new_task
+from tesk_model.names import Attempt
+from tesk_model.task import TaskId
+from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.config import SchedulerSettings, Settings
+from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.main import Surroundings, build_scheduler
+from tesk_scheduler.ports.launcher import TaskmasterLauncher
+from tesk_scheduler.usecases.assignment import Assignment, Call, Terms
+from tesk_scheduler.usecases.leading import Leading
+from tesk_scheduler.usecases.wakeups import Chimes
+
+LEASE = timedelta(seconds=30)
+SETTINGS = SchedulerSettings(
+    lease=LEASE, tasks_per_taskmaster=1, max_taskmasters=3, launcher="kubernetes"
+)
+
+
+class Names(CountingNames):
+    """Gives taskmasters tm-1, tm-2, … of all schedulers; these are named first."""
+
+    def __init__(self, scheduler: str, others: CountingNames) -> None:
+        super().__init__()
+        self._given = [scheduler]
+        self._others = others
+
+    def taskmaster_id(self) -> str:
+        return self._given.pop() if self._given else self._others.taskmaster_id()
+
+
+@dataclass(kw_only=True)
+class Site:
+    """A store, a launcher, and schedulers that move by rounds."""
+
+    store: SqlTaskStore
+    launcher: FakeLauncher
+    clock: FrozenClock
+    names: CountingNames = field(default_factory=CountingNames)
+    schedulers: Iterator[int] = field(default_factory=count)
+
+    def scheduler(
+        self, launcher: TaskmasterLauncher | None = None, *, exclusive: bool = True
+    ) -> Leading:
+        """Start one."""
+        around = Surroundings(
+            store=self.store,
+            exclusive=exclusive,
+            launcher=launcher or self.launcher,
+            clock=self.clock,
+            names=Names(f"scheduler-{next(self.schedulers)}", self.names),
+            token=TOKEN,
+            chimes=Chimes(),
+        )
+        return build_scheduler(Settings(scheduler=SETTINGS), QUOTA, around).leading
+
+    def add(self, *ids: str) -> None:
+        """Submit tasks of a tenth of a core."""
+        small = make_demand(cpu_millis=100)
+        tasks = [make_new_task(each, demand=small) for each in ids]
+        self.store.write(lambda tx: tx.add_tasks(tasks))
+
+    def record(self, task_id: str = "t-1") -> TaskRecord:
+        """Return a task."""
+        record = self.store.record(TaskId(task_id))
+        assert record is not None
+        return record
+
+    def call(self, name: str, *held: str, slots: int = 1) -> None:
+        """Let a taskmaster call."""
+        terms = Terms(secret=TOKEN, lease=LEASE, idle=timedelta(hours=1), recheck=None)
+        assignment = Assignment(
+            store=self.store, clock=self.clock, chimes=Chimes(), terms=terms
+        )
+        assignment.sync(
+            Call(
+                taskmaster=name,
+                held=frozenset(Attempt(TaskId(each), 1) for each in held),
+                slots=slots,
+                wait=timedelta(0),
+            )
+        )
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.advance(timedelta(seconds=seconds))

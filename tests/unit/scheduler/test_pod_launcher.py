@@ -1,0 +1,337 @@
+"""Taskmasters as pods, on a cluster that fails in every way it can."""
+
+import base64
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pod_launchers import LAUNCHER, OWNER, PodRig, make_template
+from tesk_kubernetes.api import (
+    CONFIG_MAPS,
+    EVENTS,
+    PODS,
+    ApiUnavailableError,
+    RefusedError,
+)
+from tesk_scheduler.adapters.kubernetes.manifests import launcher_name
+from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
+from tesk_scheduler.ports.launcher import LaunchError
+from waiting import eventually
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> PodRig:
+    """Return a cluster."""
+    return PodRig(folder=tmp_path)
+
+
+@pytest.fixture
+def launcher(rig: PodRig) -> Iterator[PodLauncher]:
+    """Return a launcher that knows who lives: nobody."""
+    with rig.synced() as launcher:
+        yield launcher
+
+
+def test_a_pod_is_made_with_what_it_stands_on(
+    rig: PodRig, launcher: PodLauncher
+) -> None:
+    launcher.launch("tm-1")
+
+    binary = rig.api.peek(CONFIG_MAPS, "tasks", launcher_name(LAUNCHER))
+    owner = rig.api.peek(CONFIG_MAPS, "tasks", OWNER)
+    assert binary is not None
+    assert owner is not None
+    assert base64.b64decode(binary["binaryData"]["launcher"]) == LAUNCHER
+    uids = {
+        made["metadata"]["ownerReferences"][0]["uid"]
+        for made in (binary, rig.pod("tm-1"))
+    }
+    assert uids == {owner["metadata"]["uid"]}
+
+
+def test_uninstalling_leaves_nothing(rig: PodRig, launcher: PodLauncher) -> None:
+    launcher.launch("tm-1")
+
+    rig.api.vanish(CONFIG_MAPS, "tasks", OWNER)
+
+    assert rig.api.all(PODS) == []
+    assert rig.api.all(CONFIG_MAPS) == []
+    with pytest.raises(LaunchError, match="tesk-tasks is not in namespace tasks"):
+        launcher.launch("tm-2")
+
+
+def test_an_owner_that_was_made_again_owns_what_is_made_then(
+    rig: PodRig, launcher: PodLauncher
+) -> None:
+    launcher.launch("tm-1")
+    rig.api.vanish(CONFIG_MAPS, "tasks", OWNER)
+    uid = rig.install_owner("tasks")
+
+    launcher.launch("tm-2")
+
+    assert rig.pod("tm-2")["metadata"]["ownerReferences"][0]["uid"] == uid
+
+
+def test_every_task_namespace_is_made_ready(tmp_path: Path) -> None:
+    rig = PodRig(folder=tmp_path, namespaces=("a", "b", "c"))
+
+    with rig.synced() as launcher:
+        for number in range(12):
+            launcher.launch(f"tm-{number}")
+        living = set(launcher.living())
+
+    supplied = {
+        each["metadata"]["namespace"]
+        for each in rig.api.all(CONFIG_MAPS)
+        if each["metadata"]["name"] == launcher_name(LAUNCHER)
+    }
+    assert supplied == {"a", "b", "c"}
+    assert {pod["metadata"]["namespace"] for pod in rig.api.all(PODS)} == supplied
+    assert living == {f"tm-{number}" for number in range(12)}
+
+
+def test_a_changed_template_counts_at_once(rig: PodRig, launcher: PodLauncher) -> None:
+    rig.write_template(make_template(priorityClassName="high"))
+
+    launcher.launch("tm-1")
+
+    assert rig.pod("tm-1")["spec"]["priorityClassName"] == "high"
+
+
+def test_a_template_that_cannot_be_used_is_the_reason(
+    rig: PodRig, launcher: PodLauncher
+) -> None:
+    rig.write_template({"spec": {"containers": []}})
+
+    with pytest.raises(LaunchError, match=r"taskmaster-pod\.yaml: .*'main'"):
+        launcher.launch("tm-1")
+
+
+def test_a_full_quota_is_the_reason_until_there_is_room(
+    rig: PodRig, launcher: PodLauncher
+) -> None:
+    rig.api.quotas[PODS, "tasks"] = 0
+
+    with pytest.raises(LaunchError, match="exceeded quota"):
+        launcher.launch("tm-1")
+    nobody = set(launcher.living())
+    rig.api.quotas.clear()
+    launcher.launch("tm-1")
+
+    assert nobody == set()
+    assert set(launcher.living()) == {"tm-1"}
+
+
+def test_a_refusal_is_the_reason(rig: PodRig, launcher: PodLauncher) -> None:
+    refusal = RefusedError('violates PodSecurity "restricted:latest"')
+    rig.api.fail_next("create", PODS, refusal)
+
+    with pytest.raises(LaunchError, match="violates PodSecurity"):
+        launcher.launch("tm-1")
+
+
+def test_an_answer_that_got_lost_is_no_second_pod(
+    rig: PodRig, launcher: PodLauncher
+) -> None:
+    lost = ApiUnavailableError("connection reset")
+    rig.api.fail_next("create", PODS, lost, after=True)
+
+    with pytest.raises(LaunchError, match="connection reset"):
+        launcher.launch("tm-1")
+    launcher.launch("tm-1")
+
+    eventually(lambda: set(launcher.living()) == {"tm-1"})
+    assert len(rig.api.all(PODS)) == 1
+
+
+def test_a_pod_of_somebody_else_is_left_alone(
+    rig: PodRig, launcher: PodLauncher
+) -> None:
+    rig.api.plant(PODS, "tasks", {"metadata": {"name": "tesk-tm-1"}, "spec": {}})
+
+    with pytest.raises(LaunchError, match="belongs to somebody else"):
+        launcher.launch("tm-1")
+    launcher.kill("tm-1")
+
+    assert set(launcher.living()) == set()
+    assert len(rig.api.all(PODS)) == 1
+
+
+def test_a_successor_adopts_what_lives(rig: PodRig, launcher: PodLauncher) -> None:
+    launcher.launch("tm-1")
+    launcher.close()
+
+    with rig.synced() as successor:
+        living = set(successor.living())
+        successor.launch("tm-1")
+
+    assert living == {"tm-1"}
+    assert rig.api.faults.calls["create", "pods"] == 1
+
+
+def test_another_scheduler_sees_what_the_leader_does(
+    rig: PodRig, launcher: PodLauncher
+) -> None:
+    with rig.synced() as follower:
+        launcher.launch("tm-1")
+        eventually(lambda: set(follower.living()) == {"tm-1"})
+        launcher.kill("tm-1")
+        eventually(lambda: set(follower.living()) == set())
+
+    assert rig.api.faults.calls["delete", "pods"] == 1
+
+
+def test_nobody_is_dead_before_the_cluster_has_spoken(rig: PodRig) -> None:
+    rig.api.down()
+
+    with (
+        rig.launcher() as launcher,
+        pytest.raises(LaunchError, match="not yet said"),
+    ):
+        launcher.living()
+
+
+def test_an_outage_kills_nobody(rig: PodRig, launcher: PodLauncher) -> None:
+    launcher.launch("tm-1")
+
+    rig.api.down()
+
+    assert set(launcher.living()) == {"tm-1"}
+    with pytest.raises(LaunchError, match="does not answer"):
+        launcher.kill("tm-1")
+    with pytest.raises(LaunchError, match="does not answer"):
+        launcher.kill("tm-unknown")
+    with pytest.raises(LaunchError, match="does not answer"):
+        launcher.launch("tm-2")
+    assert set(launcher.living()) == {"tm-1"}
+    rig.api.up()
+    launcher.kill("tm-1")
+    assert set(launcher.living()) == set()
+
+
+def test_one_that_ends_is_noticed_and_stays_until_it_is_removed(
+    rig: PodRig, launcher: PodLauncher
+) -> None:
+    launcher.launch("tm-1")
+    rig.cluster.start(rig.pod("tm-1"))
+    rings = len(rig.rings)
+
+    rig.cluster.finish(rig.pod("tm-1"), 137, reason="OOMKilled")
+    eventually(lambda: set(launcher.ended()) == {"tm-1"})
+    living, may_act = set(launcher.living()), launcher.may_act("tm-1")
+    launcher.kill("tm-1")
+
+    assert (living, may_act) == (set(), False)
+    assert len(rig.rings) > rings
+    assert rig.api.all(PODS) == []
+    assert set(launcher.ended()) == set()
+    assert launcher.last_words("tm-1") == "it ended with exit code 137 (OOMKilled)"
+    assert not launcher.may_act("tm-1")
+
+
+def test_an_ended_one_is_not_started_again_under_its_name(
+    rig: PodRig, launcher: PodLauncher
+) -> None:
+    launcher.launch("tm-1")
+    rig.cluster.finish(rig.pod("tm-1"), 1)
+
+    eventually(lambda: set(launcher.ended()) == {"tm-1"})
+    with pytest.raises(LaunchError, match="has ended"):
+        launcher.launch("tm-1")
+
+
+def test_one_on_a_lost_node_may_act_but_does_not_stand_in_the_way(
+    rig: PodRig, launcher: PodLauncher
+) -> None:
+    launcher.launch("tm-1")
+    rig.cluster.start(rig.pod("tm-1"))
+
+    rig.cluster.lose_node()
+    eventually(lambda: set(launcher.living()) == set())
+    may_act = launcher.may_act("tm-1")
+    launcher.kill("tm-1")
+
+    assert may_act
+    assert launcher.last_words("tm-1") == "NodeLost"
+    assert rig.api.all(PODS) == []
+
+
+def test_one_that_is_gone_may_act_unless_its_node_said_that_it_ended(
+    rig: PodRig, launcher: PodLauncher
+) -> None:
+    for name in ("tm-1", "tm-2"):
+        launcher.launch(name)
+        rig.cluster.start(rig.pod(name))
+    rig.cluster.finish(rig.pod("tm-2"), 1)
+
+    for name in ("tm-1", "tm-2"):
+        rig.cluster.remove(rig.pod(name))
+    eventually(lambda: not launcher.ended() and not launcher.living())
+
+    assert launcher.may_act("tm-1")
+    assert not launcher.may_act("tm-2")
+    assert launcher.may_act("tm-unknown")
+    assert launcher.last_words("tm-1") == "its pod was deleted"
+
+
+def test_what_the_watch_has_not_told_yet_is_removed_all_the_same(
+    rig: PodRig, launcher: PodLauncher
+) -> None:
+    rig.api.watches().cut()
+    launcher.launch("tm-1")
+    launcher.kill("tm-1")
+
+    assert rig.api.all(PODS) == []
+    assert set(launcher.living()) == set()
+
+
+def test_a_pod_that_was_made_again_is_another(
+    rig: PodRig, launcher: PodLauncher
+) -> None:
+    launcher.launch("tm-1")
+    first = rig.pod("tm-1")["metadata"]["uid"]
+    launcher.kill("tm-1")
+    launcher.launch("tm-1")
+
+    eventually(lambda: set(launcher.living()) == {"tm-1"})
+    assert rig.pod("tm-1")["metadata"]["uid"] != first
+
+
+def test_why_one_does_not_come_up_changes_with_what_the_cluster_says(
+    rig: PodRig, launcher: PodLauncher
+) -> None:
+    launcher.launch("tm-1")
+
+    rig.cluster.unschedulable(rig.pod("tm-1"), message="0/3 nodes are available")
+    eventually(lambda: launcher.last_words("tm-1") == "0/3 nodes are available")
+    rig.cluster.hold(rig.pod("tm-1"), reason="ErrImagePull", message="not found")
+    eventually(lambda: launcher.last_words("tm-1") == "ErrImagePull: not found")
+    rig.cluster.start(rig.pod("tm-1"))
+    eventually(lambda: launcher.last_words("tm-1") == "")
+
+    assert set(launcher.living()) == {"tm-1"}
+
+
+def test_what_only_events_tell_is_asked_for_after_a_while(
+    rig: PodRig, launcher: PodLauncher
+) -> None:
+    launcher.launch("tm-1")
+    rig.cluster.bind(rig.pod("tm-1"))
+    mount = 'MountVolume.SetUp failed: secret "tesk-internal" not found'
+    rig.cluster.tell(rig.pod("tm-1"), PODS, reason="FailedMount", message=mount)
+
+    at_once = launcher.last_words("tm-1")
+    eventually(lambda: words_later(rig, launcher) == mount)
+    questions = rig.api.faults.calls["list", EVENTS.plural]
+    again = launcher.last_words("tm-1")
+
+    assert (at_once, again) == ("", mount)
+    assert rig.api.faults.calls["list", EVENTS.plural] == questions
+
+
+def words_later(rig: PodRig, launcher: PodLauncher) -> str:
+    """Return what is said of tm-1 after ten more seconds."""
+    rig.clock.advance(timedelta(seconds=10))
+    return launcher.last_words("tm-1")

@@ -1,0 +1,202 @@
+"""What is read from a taskmaster's pod."""
+
+from typing import Any
+
+import pytest
+
+from tesk_kubernetes.api import JsonObject
+from tesk_scheduler.adapters.kubernetes.pods import (
+    Life,
+    glimpse_of,
+    last_words,
+    life_of,
+)
+
+NODE = {"nodeName": "node-1"}
+RUNNING = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+
+
+def make_pod(
+    phase: str = "Pending",
+    *states: JsonObject,
+    deleted: bool = False,
+    spec: JsonObject | None = None,
+    **status: Any,
+) -> JsonObject:
+    """Return a pod of taskmaster tm-1 whose containers are in these states."""
+    metadata: JsonObject = {
+        "name": "tesk-tm-1",
+        "namespace": "tasks",
+        "uid": "u",
+        "labels": {"tesk/taskmaster": "tm-1"},
+    }
+    if deleted:
+        metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    containers = [{"name": "main", "state": state} for state in states]
+    return {
+        "metadata": metadata,
+        "spec": NODE if spec is None else spec,
+        "status": {"phase": phase, "containerStatuses": containers} | status,
+    }
+
+
+def ended(code: int, reason: str = "", message: str = "") -> JsonObject:
+    """Return the state of a container that ended."""
+    return {"terminated": {"exitCode": code, "reason": reason, "message": message}}
+
+
+def waits(reason: str, message: str = "") -> JsonObject:
+    """Return the state of a container that waits."""
+    return {"waiting": {"reason": reason, "message": message}}
+
+
+def with_past(state: JsonObject, *, restarts: int, past: JsonObject) -> JsonObject:
+    """Return a pod whose container was started before."""
+    pod = make_pod("Running", state)
+    pod["status"]["containerStatuses"][0] |= {
+        "restartCount": restarts,
+        "lastState": past,
+    }
+    return pod
+
+
+COMPLAINT = "tesk-taskmaster: no token"
+CRASHING = with_past(
+    waits("CrashLoopBackOff", "back-off 5m0s"),
+    restarts=3,
+    past=ended(1, "Error", f"line\n{COMPLAINT}\n"),
+)
+
+LIVES: dict[str, tuple[JsonObject, Life]] = {
+    "just made, without any status": (
+        {"metadata": {}, "spec": {}},
+        Life.LIVES,
+    ),
+    "waiting for a node": (make_pod(spec={}), Life.LIVES),
+    "pulling its image": (make_pod("Pending", waits("ErrImagePull")), Life.LIVES),
+    "running": (make_pod("Running", RUNNING), Life.LIVES),
+    "crashing, to be started again": (CRASHING, Life.LIVES),
+    "of a node that says nothing": (make_pod("Unknown", RUNNING), Life.LIVES),
+    "gone by itself": (make_pod("Succeeded", ended(0, "Completed")), Life.ENDED),
+    "evicted": (make_pod("Failed", ended(137), reason="Evicted"), Life.ENDED),
+    "refused by its node": (make_pod("Failed", reason="OutOfcpu"), Life.ENDED),
+    "declared failed by others, its container still running": (
+        make_pod("Failed", RUNNING),
+        Life.LEAVES,
+    ),
+    "being deleted": (make_pod("Running", RUNNING, deleted=True), Life.LEAVES),
+    "being deleted, its container ended": (
+        make_pod("Failed", ended(143), deleted=True),
+        Life.ENDED,
+    ),
+    "being deleted before it had a node": (make_pod(spec={}, deleted=True), Life.ENDED),
+}
+
+
+@pytest.mark.parametrize(("pod", "want"), LIVES.values(), ids=LIVES)
+def test_whether_it_lives(pod: JsonObject, want: Life) -> None:
+    assert life_of(pod) is want
+
+
+UNSCHEDULED = {
+    "type": "PodScheduled",
+    "status": "False",
+    "reason": "Unschedulable",
+    "message": "0/3 nodes are available: 3 Insufficient memory.",
+}
+DISRUPTED = {
+    "type": "DisruptionTarget",
+    "status": "True",
+    "reason": "PreemptionByScheduler",
+    "message": "preempted by pod x",
+}
+
+WORDS: dict[str, tuple[JsonObject, str]] = {
+    "all is well": (make_pod("Running", RUNNING), ""),
+    "on its way": (make_pod("Pending", waits("ContainerCreating")), ""),
+    "its end was as it should": (make_pod("Succeeded", ended(0, "Completed")), ""),
+    "no node has room": (
+        make_pod(spec={}, conditions=[UNSCHEDULED]),
+        "0/3 nodes are available: 3 Insufficient memory.",
+    ),
+    "it has a node now": (
+        make_pod(conditions=[UNSCHEDULED | {"status": "True", "message": ""}]),
+        "",
+    ),
+    "there is no such image": (
+        make_pod("Pending", waits("ImagePullBackOff", "Back-off pulling image x")),
+        "ImagePullBackOff: Back-off pulling image x",
+    ),
+    "an init container cannot be made": (
+        make_pod(
+            "Pending",
+            waits("PodInitializing"),
+            initContainerStatuses=[{"state": waits("CreateContainerConfigError")}],
+        ),
+        "CreateContainerConfigError",
+    ),
+    "it crashes at its start": (
+        CRASHING,
+        f"it ended with exit code 1 and was started 3 more times: {COMPLAINT}",
+    ),
+    "it runs again after its memory was too small": (
+        with_past(RUNNING, restarts=1, past=ended(137, "OOMKilled")),
+        "it ended with exit code 137 (OOMKilled) and was started 1 more times",
+    ),
+    "its memory was too small": (
+        make_pod("Failed", ended(137, "OOMKilled")),
+        "it ended with exit code 137 (OOMKilled)",
+    ),
+    "its node had too little memory": (
+        make_pod(
+            "Failed",
+            ended(137, "Error"),
+            reason="Evicted",
+            message="The node was low on resource: memory.",
+        ),
+        "Evicted: The node was low on resource: memory.",
+    ),
+    "another took its place": (
+        make_pod("Failed", ended(143, "Error"), conditions=[DISRUPTED]),
+        "PreemptionByScheduler: preempted by pod x",
+    ),
+    "somebody deletes it": (
+        make_pod("Running", RUNNING, deleted=True),
+        "its pod was deleted",
+    ),
+}
+
+
+@pytest.mark.parametrize(("pod", "want"), WORDS.values(), ids=WORDS)
+def test_what_it_says(pod: JsonObject, want: str) -> None:
+    assert last_words(pod) == want
+
+
+def test_long_messages_are_cut() -> None:
+    words = last_words(make_pod("Failed", ended(1, "Error", "x" * 5000)))
+
+    assert len(words) < 400
+    assert words.endswith("…")
+
+
+QUIET: dict[str, tuple[JsonObject, bool]] = {
+    "no node yet": (make_pod(spec={}), False),
+    "on a node, nothing started": (
+        make_pod("Pending", waits("ContainerCreating")),
+        True,
+    ),
+    "running": (make_pod("Running", RUNNING), False),
+    "says what is wrong": (make_pod("Pending", waits("InvalidImageName")), False),
+}
+
+
+@pytest.mark.parametrize(("pod", "want"), QUIET.values(), ids=QUIET)
+def test_whether_its_events_must_be_asked_for(pod: JsonObject, want: bool) -> None:
+    assert glimpse_of(pod).is_quiet is want
+
+
+def test_a_pod_without_the_label_is_nobodys() -> None:
+    pod = make_pod()
+    pod["metadata"].pop("labels")
+
+    assert glimpse_of(pod).taskmaster == ""
