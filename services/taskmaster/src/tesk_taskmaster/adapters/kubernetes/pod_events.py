@@ -3,11 +3,13 @@
 Events are hints: they are gathered, they age out, and they may be missing.
 """
 
+import re
 from collections.abc import Collection, Sequence
 
 from tesk_kubernetes.api import JsonObject
 
-_CREATION = "Error creating: "
+# The name of the pod is another with each try; the reason is not.
+_CREATION = re.compile(r'^Error creating: (pods? "[^"]*" is forbidden: )?')
 _PULL = "Failed to pull image "
 
 
@@ -22,7 +24,7 @@ def refusal(events: Sequence[JsonObject]) -> str:
     event = latest(events, ("FailedCreate", "SuccessfulCreate"))
     if event is None or event["reason"] == "SuccessfulCreate":
         return ""
-    return str(event.get("message", "")).removeprefix(_CREATION)
+    return _CREATION.sub("", str(event.get("message", "")))
 
 
 def pull_failure(events: Sequence[JsonObject]) -> str:
