@@ -129,10 +129,12 @@ FILER_GETS = {
     "credentials of S3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"),
     "its own settings": ("TESK_FILER_S3_ENDPOINT", "TESK_LOG_LEVEL", "TESK_CONFIG"),
     "what else it reads": ("TESK_HOME", "TESK_FILE_ROOTS", "TESK_GRPC_SCHEDULER"),
+    "what it checks the scheduler by": ("TESK_GRPC_TLS_CA",),
 }
 FILER_LACKS = {
     "databases": ("DATABASE_URL", "TESK_SCHEDULER_DATABASE", "PGPASSWORD"),
     "the token of internal calls": ("TESK_GRPC_TOKEN_FILE",),
+    "somebody's passwords": ("NETRC",),
     "the name of its taskmaster": ("TESK_TASKMASTER_ID",),
     "a user of the command line": ("TESK_USER", "TESK_PASSWORD", "TESK_SERVER"),
     "other services": ("TESK_API_USERS_FILE", "TESK_QUOTA_USERS"),

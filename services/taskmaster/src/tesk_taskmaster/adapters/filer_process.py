@@ -23,7 +23,8 @@ _TERMINATED = 128 + signal.SIGTERM
 _GIVEN_PREFIXES = ("TESK_FILER_", "TESK_LOG_", "AWS_", "SSL_")
 _GIVEN = frozenset(
     {
-        *("TESK_CONFIG", "TESK_HOME", "TESK_FILE_ROOTS", "TESK_GRPC_SCHEDULER"),
+        *("TESK_CONFIG", "TESK_HOME", "TESK_FILE_ROOTS"),
+        *("TESK_GRPC_SCHEDULER", "TESK_GRPC_TLS_CA"),
         *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH"),
         *("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"),
         *("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"),
