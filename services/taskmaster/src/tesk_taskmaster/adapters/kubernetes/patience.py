@@ -79,6 +79,7 @@ class Patience:
             StepFailedError: The cluster refuses, or has no room for too long.
         """
         full_since: datetime | None = None
+        was_repeated = False
         namespace = body["metadata"]["namespace"]
         while True:
             try:
@@ -98,8 +99,11 @@ class Patience:
             known = self.call(found, say)
             if known is not None:
                 return known
-            say(reason or f"{subject.name}: waiting for an older {resource.kind} to go")
-            self.pause()
+            if was_repeated or reason:
+                older = f"{subject.name}: waiting for an older {resource.kind} to go"
+                say(reason or older)
+                self.pause()
+            was_repeated = True
 
     def pause(self, length: timedelta = PAUSE) -> None:
         """Wait a moment."""
