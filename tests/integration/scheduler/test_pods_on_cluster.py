@@ -1,0 +1,217 @@
+"""Taskmasters as pods of a real cluster, by a scheduler with no right too many."""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cluster.kube import Kube, name_of
+from pod_launchers import LAUNCHER, OWNER, make_template
+from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.settings import KubernetesSettings
+from tesk_runtime.clock import SystemClock
+from tesk_scheduler.adapters.kubernetes.manifests import launcher_name
+from tesk_scheduler.adapters.kubernetes.opening import open_pod_launcher
+from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
+from tesk_scheduler.ports.launcher import LaunchError
+from waiting import eventually
+
+pytestmark = pytest.mark.cluster
+
+# What the chart gives to the scheduler in each task namespace.
+RULES: list[dict[str, Any]] = [
+    {
+        "apiGroups": [""],
+        "resources": ["pods"],
+        "verbs": ["create", "get", "list", "watch", "delete"],
+    },
+    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
+    {
+        "apiGroups": [""],
+        "resources": ["configmaps"],
+        "resourceNames": [OWNER],
+        "verbs": ["get"],
+    },
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
+]
+MAIN: JsonObject = make_template()["spec"]["containers"][0]
+# Ends with 9 when it is asked to.
+FRAGILE = MAIN | {"command": ["sh", "-c", "trap 'exit 9' TERM; sleep 600 & wait"]}
+END = "(sleep 1; kill 1) >/dev/null 2>&1 &"
+_CORE = "/api/v1/namespaces"
+_RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """A namespace, and who may do what there."""
+
+    kube: Kube
+    namespace: str
+    folder: Path
+
+    @contextlib.contextmanager
+    def launcher(self, **template: Any) -> Iterator[PodLauncher]:
+        """Start one, with the rights of the scheduler."""
+        text = yaml.safe_dump(make_template(**template))
+        (self.folder / "taskmaster-pod.yaml").write_text(text)
+        settings = KubernetesSettings(
+            namespaces=(self.namespace,),
+            owner=OWNER,
+            templates=str(self.folder),
+            launcher_file=str(self.folder / "launcher"),
+        )
+        launcher = open_pod_launcher(
+            settings,
+            {"KUBECONFIG": str(self.folder / "kubeconfig")},
+            clock=SystemClock(),
+            changed=lambda: None,
+        )
+        with contextlib.closing(launcher):
+            yield launcher
+
+    def install(self) -> None:
+        """Make the owner, and an account with the rights of the scheduler."""
+        core, rbac = f"{_CORE}/{self.namespace}", f"{_RBAC}/{self.namespace}"
+        account = {"kind": "ServiceAccount", "name": "s", "namespace": self.namespace}
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "s"}
+        meta = {"metadata": {"name": "s"}}
+        self.kube.call("POST", _CORE, body={"metadata": {"name": self.namespace}})
+        owner = {"metadata": {"name": OWNER}, "immutable": True}
+        self.kube.call("POST", f"{core}/configmaps", body=owner)
+        self.kube.call("POST", f"{core}/serviceaccounts", body=meta)
+        self.kube.call("POST", f"{rbac}/roles", body=meta | {"rules": RULES})
+        binding = meta | {"roleRef": role, "subjects": [account]}
+        self.kube.call("POST", f"{rbac}/rolebindings", body=binding)
+        path = f"{core}/serviceaccounts/s/token"
+        token = self.kube.call("POST", path, body={"spec": {}})["status"]["token"]
+        known: Any = yaml.safe_load(Path(os.environ["KUBECONFIG"]).read_text())
+        for user in known["users"]:
+            user["user"] = {"token": token}
+        (self.folder / "kubeconfig").write_text(yaml.safe_dump(known))
+        (self.folder / "launcher").write_bytes(LAUNCHER)
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[Ground]:
+    """Prepare a namespace; remove it."""
+    namespace = f"tesk-pods-{uuid.uuid4().hex[:8]}"
+    with contextlib.closing(Kube()) as kube:
+        try:
+            ground = Ground(kube=kube, namespace=namespace, folder=tmp_path)
+            ground.install()
+            yield ground
+        finally:
+            kube.delete("namespaces", "", namespace)
+
+
+def test_a_pod_runs_is_adopted_crashes_and_is_removed(ground: Ground) -> None:
+    with ground.launcher(containers=[FRAGILE]) as launcher:
+        launcher.launch("tm-1")
+        launcher.launch("tm-1")
+        eventually(lambda: phase(ground, "tesk-tm-1") == "Running", within=60)
+    with ground.launcher() as successor:
+        adopted = set(successor.living())
+        ground.kube.execute(ground.namespace, "tesk-tm-1", "sh", "-c", END)
+        eventually(lambda: restarts(ground, "tesk-tm-1") >= 1, within=60)
+        survivors = set(successor.living())
+        successor.kill("tm-1")
+        successor.kill("tm-1")
+
+        assert adopted == survivors == {"tm-1"}
+        assert set(successor.living()) == set()
+        eventually(lambda: ground.kube.list("pods", ground.namespace) == [])
+    supplied = [
+        name_of(each) for each in ground.kube.list("configmaps", ground.namespace)
+    ]
+    assert launcher_name(LAUNCHER) in supplied
+
+
+def test_one_that_ends_by_itself_is_over(ground: Ground) -> None:
+    with ground.launcher(containers=[MAIN | {"command": ["true"]}]) as launcher:
+        launcher.launch("tm-1")
+        eventually(lambda: set(launcher.ended()) == {"tm-1"}, within=60)
+
+        assert set(launcher.living()) == set()
+        assert not launcher.may_act("tm-1")
+        launcher.kill("tm-1")
+        assert ground.kube.list("pods", ground.namespace) == []
+
+
+CAUSES: dict[str, tuple[dict[str, Any], str]] = {
+    "no node has room": (
+        {"nodeSelector": {"no": "node"}},
+        "nodes are available",
+    ),
+    "there is no such image": (
+        {"containers": [{"name": "main", "image": "no.such/image:1"}]},
+        "no.such/image",
+    ),
+    "a Secret is missing": (
+        {
+            "volumes": [{"name": "v", "secret": {"secretName": "tesk-internal"}}],
+            "containers": [MAIN | {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}],
+        },
+        'secret "tesk-internal" not found',
+    ),
+    "it crashes at its start": (
+        {
+            "containers": [
+                MAIN
+                | {
+                    "command": ["sh", "-c", "echo no token; exit 3"],
+                    "terminationMessagePolicy": "FallbackToLogsOnError",
+                }
+            ]
+        },
+        "exit code 3",
+    ),
+}
+
+
+@pytest.mark.parametrize(("template", "want"), CAUSES.values(), ids=CAUSES)
+def test_why_one_does_not_come_up(
+    ground: Ground, template: dict[str, Any], want: str
+) -> None:
+    with ground.launcher(**template) as launcher:
+        launcher.launch("tm-1")
+
+        eventually(lambda: want in launcher.last_words("tm-1"), within=60, what=want)
+
+        assert set(launcher.living()) == {"tm-1"}
+
+
+def test_a_quota_that_is_full_is_told(ground: Ground) -> None:
+    path = f"{_CORE}/{ground.namespace}/resourcequotas"
+    few = {"metadata": {"name": "few"}, "spec": {"hard": {"pods": "0"}}}
+    ground.kube.call("POST", path, body=few)
+
+    def told() -> bool:
+        try:
+            launcher.launch("tm-1")
+        except LaunchError as error:
+            return "exceeded quota: few" in str(error)
+        launcher.kill("tm-1")
+        return False
+
+    with ground.launcher() as launcher:
+        eventually(told)
+
+
+def phase(ground: Ground, pod: str) -> str:
+    """Return the phase of a pod."""
+    found = ground.kube.get("pods", ground.namespace, pod) or {"status": {}}
+    return str(found["status"].get("phase", ""))
+
+
+def restarts(ground: Ground, pod: str) -> int:
+    """Count how often its container was started again."""
+    found = ground.kube.get("pods", ground.namespace, pod) or {"status": {}}
+    statuses = found["status"].get("containerStatuses", [])
+    return sum(int(each["restartCount"]) for each in statuses)
