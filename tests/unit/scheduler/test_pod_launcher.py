@@ -55,6 +55,7 @@ def test_uninstalling_leaves_nothing(rig: PodRig, launcher: PodLauncher) -> None
     launcher.launch("tm-1")
 
     rig.api.vanish(CONFIG_MAPS, "tasks", OWNER)
+    rig.clock.advance(timedelta(seconds=10))
 
     assert rig.api.all(PODS) == []
     assert rig.api.all(CONFIG_MAPS) == []
@@ -68,6 +69,7 @@ def test_an_owner_that_was_made_again_owns_what_is_made_then(
     launcher.launch("tm-1")
     rig.api.vanish(CONFIG_MAPS, "tasks", OWNER)
     uid = rig.install_owner("tasks")
+    rig.clock.advance(timedelta(seconds=10))
 
     launcher.launch("tm-2")
 
@@ -90,6 +92,16 @@ def test_every_task_namespace_is_made_ready(tmp_path: Path) -> None:
     assert supplied == {"a", "b", "c"}
     assert {pod["metadata"]["namespace"] for pod in rig.api.all(PODS)} == supplied
     assert living == {f"tm-{number}" for number in range(12)}
+
+
+def test_many_at_once_cost_one_call_each(rig: PodRig, launcher: PodLauncher) -> None:
+    for number in range(10):
+        launcher.launch(f"tm-{number}")
+
+    calls = rig.api.faults.calls
+    assert calls["create", "pods"] == 10
+    assert calls["get", "configmaps"] == calls["create", "configmaps"] == 1
+    assert calls["get", "pods"] == 0
 
 
 def test_a_changed_template_counts_at_once(rig: PodRig, launcher: PodLauncher) -> None:

@@ -1,11 +1,11 @@
 """What taskmasters stand on: owners, the launcher, the pod template.
 
-Read afresh for each start, for all of it may change while the scheduler runs:
-an owner that was made again has another uid, and a pod with the uid of the old
-one would be collected as garbage.
+Looked at again and again, for all of it may change while the scheduler runs: an
+owner that was made again has another uid, and a pod with the uid of the old one
+is collected as garbage.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,12 +50,11 @@ class Footing:
         """
         return load_pod_template(Path(self.settings.templates) / _TEMPLATE)
 
-    def prepare(self, api: KubernetesApi, namespace: str) -> Berth:
+    def prepare(self, api: KubernetesApi) -> Mapping[str, Owner]:
         """Make ready all task namespaces, since each taskmaster works in all.
 
-        Args:
-            api: Of the cluster.
-            namespace: Where the taskmaster's pod is to be.
+        Returns:
+            The owner of what is made in each.
 
         Raises:
             KubernetesError: That is not possible now.
@@ -63,6 +62,10 @@ class Footing:
         owners = {each: self._owner(api, each) for each in self.namespaces}
         for each, owner in owners.items():
             self._supply_launcher(api, each, owner)
+        return owners
+
+    def berth(self, namespace: str, owners: Mapping[str, Owner]) -> Berth:
+        """Return what a taskmaster in ``namespace`` is told."""
         return Berth(
             instance=self.settings.instance,
             namespace=namespace,

@@ -6,7 +6,7 @@ lives is known from watching; a pod that was made or removed here counts at
 once, before the watch tells.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 
 from tesk_kubernetes.api import (
@@ -22,13 +22,19 @@ from tesk_kubernetes.names import namespace_of
 from tesk_kubernetes.templates import TemplateError
 from tesk_scheduler.adapters.kubernetes.complaints import Complaints
 from tesk_scheduler.adapters.kubernetes.footing import Footing
-from tesk_scheduler.adapters.kubernetes.manifests import pod_name, render_taskmaster
+from tesk_scheduler.adapters.kubernetes.manifests import (
+    Owner,
+    pod_name,
+    render_taskmaster,
+)
 from tesk_scheduler.adapters.kubernetes.pods import Glimpse, Life, glimpse_of
 from tesk_scheduler.adapters.kubernetes.roll import Roll
 from tesk_scheduler.ports.launcher import LaunchError
 from tesk_scheduler.ports.surroundings import Clock
 
 _NO_GRACE = timedelta(0)
+# Seconds: many are started at once, and the leader waits for each call.
+_PREPARED_FOR = 5.0
 
 
 class PodLauncher:
@@ -47,12 +53,15 @@ class PodLauncher:
         Args:
             api: Of the cluster.
             footing: What taskmasters stand on.
-            clock: So that it does not ask too often.
+            clock: So that it does not ask for the same too often.
             changed: Called, on another thread, when something is new.
         """
         self._api = api
         self._footing = footing
+        self._clock = clock
         self._roll = Roll()
+        self._prepared: Mapping[str, Owner] = {}
+        self._prepare_at = 0.0
         self._complaints = Complaints(api, clock)
         self._ring = changed
         settings = footing.settings
@@ -88,7 +97,7 @@ class PodLauncher:
             return
         namespace = namespace_of(taskmaster_id, self._footing.namespaces)
         try:
-            berth = self._footing.prepare(self._api, namespace)
+            berth = self._footing.berth(namespace, self._owners())
             manifest = render_taskmaster(self._footing.template(), taskmaster_id, berth)
             with self._roll.expecting(name, taskmaster_id, namespace) as made:
                 made(glimpse_of(self._create(manifest)))
@@ -132,6 +141,13 @@ class PodLauncher:
         if glimpse is None:
             return ""
         return glimpse.words or self._complaints.about(glimpse)
+
+    def _owners(self) -> Mapping[str, Owner]:
+        now = self._clock.monotonic()
+        if now >= self._prepare_at:
+            self._prepared = self._footing.prepare(self._api)
+            self._prepare_at = now + _PREPARED_FOR
+        return self._prepared
 
     def _create(self, manifest: JsonObject) -> JsonObject:
         metadata = manifest["metadata"]

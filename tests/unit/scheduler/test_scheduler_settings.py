@@ -1,0 +1,39 @@
+"""Settings of the scheduler that follow from each other."""
+
+import subprocess
+import sys
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tesk_scheduler.config import SchedulerSettings
+
+STARTS: dict[str, tuple[dict[str, Any], int]] = {
+    "a process": ({}, 60),
+    "a process under a long lease": ({"lease": timedelta(seconds=90)}, 90),
+    "a pod, for which a node may have to come": ({"launcher": "kubernetes"}, 600),
+    "as it is set": (
+        {"launcher": "kubernetes", "start_timeout": timedelta(seconds=120)},
+        120,
+    ),
+    "never less than a lease": ({"start_timeout": timedelta(seconds=1)}, 30),
+}
+
+
+@pytest.mark.parametrize(("given", "want"), STARTS.values(), ids=STARTS)
+def test_how_long_a_start_may_take(given: dict[str, Any], want: int) -> None:
+    assert SchedulerSettings(**given).start_within == timedelta(seconds=want)
+
+
+def test_it_is_not_negative() -> None:
+    with pytest.raises(ValueError, match="start_timeout: must not be negative"):
+        SchedulerSettings(start_timeout=timedelta(seconds=-1))
+
+
+def test_one_machine_does_not_pay_for_the_client_of_clusters() -> None:
+    program = "import sys, tesk_scheduler.main; sys.exit('kubernetes' in sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", program], check=False)
+
+    assert done.returncode == 0
