@@ -14,7 +14,6 @@ from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.templates import MAIN
 from tesk_taskmaster.adapters.kubernetes.observations import (
     Ended,
-    Failed,
     Observation,
     Running,
     Seen,
@@ -37,6 +36,7 @@ from tesk_taskmaster.adapters.kubernetes.step_ends import (
 )
 from tesk_taskmaster.ports import StepResult
 
+_SIGKILL = 128 + 9
 _SIGTERM = 128 + 15
 _OVER = ("Failed", "Succeeded")  # phases of a pod
 _ENDS = ("Failed", "Complete")  # conditions of a Job
@@ -95,10 +95,11 @@ def _without_pod(seen: Seen) -> Observation:
     """Judge a Job of which no pod was ever seen."""
     if seen.was_stopped and is_deleted(seen.job):
         return Ended(StepResult(exit_code=_SIGTERM))
-    ended = _by_job(seen) if seen.has_no_pod else None
-    if ended is not None:
-        return ended
     job = seen.job
+    if seen.has_no_pod and is_over(job):
+        said = next(_ends(job)).get("message", "")
+        gone = f"its pod is gone, and its Job says: {said}"
+        return _by_job(seen) or lost(seen, gone, ran=True)
     if job is None or is_deleted(job):
         return lost(seen, "its Job was deleted")
     refused = refusal(seen.events)
@@ -123,18 +124,19 @@ def _ends(job: JsonObject | None) -> Iterator[JsonObject]:
             yield condition
 
 
-def _by_job(seen: Seen) -> Ended | Failed | None:
-    """Judge by the Job, whose pod is gone with what it would have told."""
+def _by_job(seen: Seen) -> Ended | None:
+    """Return the result that the Job tells, if its pod is gone with its own.
+
+    A code of SIGTERM or SIGKILL tells nothing: pods that are deleted end so.
+    """
     for condition in _ends(seen.job):
-        said = condition.get("message", "")
-        code = _EXIT_CODE.search(said)
         if condition["type"] == "Complete":
             return Ended(StepResult(exit_code=0))
         if seen.was_stopped:
             return Ended(StepResult(exit_code=_SIGTERM))
-        if code is not None:
+        code = _EXIT_CODE.search(condition.get("message", ""))
+        if code is not None and int(code[1]) not in (_SIGTERM, _SIGKILL):
             return Ended(StepResult(exit_code=int(code[1]) & 0xFF))
-        return lost(seen, f"its pod is gone, and its Job says: {said}", ran=True)
     return None
 
 
