@@ -28,7 +28,8 @@ def main() -> int:
     """Write the three files into the folder named on the command line."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    source = yaml.safe_load((CHART / "values.schema.yaml").read_text(encoding="utf-8"))
+    text = (CHART / "values.schema.yaml").read_text(encoding="utf-8")
+    source = yaml.load(text, OwnFirst)  # noqa: S506 - a safe loader
     root = {key: value for key, value in source.items() if not key.startswith("x-")}
     readme = (CHART / "README.md").read_text(encoding="utf-8").partition(MARK)[0]
     pages = {
@@ -39,6 +40,18 @@ def main() -> int:
     for name, text in pages.items():
         (folder / name).write_text(text, encoding="utf-8")
     return 0
+
+
+class OwnFirst(yaml.SafeLoader):
+    """Puts what a mapping has itself before what it merges in by ``<<``."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge, then restore the order of the page."""
+        own = [key.value for key, _ in node.value if key.value != "<<"]
+        super().flatten_mapping(node)
+        pairs = {key.value: (key, value) for key, value in node.value}
+        merged = [name for name in pairs if name not in own]
+        node.value = [pairs[name] for name in (*own, *merged)]
 
 
 def _document(root: dict[str, Any]) -> dict[str, Any]:
