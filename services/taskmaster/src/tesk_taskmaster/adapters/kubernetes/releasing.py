@@ -64,13 +64,14 @@ class Releases:
         self, attempt: Attempt, namespace: str, hold: AttemptHold | None
     ) -> None:
         uid = hold.footing.anchor_uid if hold is not None else ""
+        # First: a node does not shorten the grace that it has begun to give,
+        # and the garbage collector's is the pod's own.
+        for pod in self._pods(attempt, namespace, hold):
+            self._hurry(namespace, pod)
         had_anchor = self.api.delete(SECRETS, namespace, attempt.name, uid=uid)
         if hold is None or not had_anchor or not self._is_known(hold):
             self._release_listed(attempt, namespace, had_anchor=had_anchor)
             return
-        for pod in self.book.all(attempt, PODS):
-            if not pod.is_gone:
-                self._hurry(namespace, pod.object)
         started = self.clock.monotonic()
         while True:
             version = self.book.version(attempt)
@@ -99,7 +100,7 @@ class Releases:
             if self.clock.monotonic() - started > _LONG.total_seconds():
                 raise StepFailedError(_stuck(left))
             self.patience.pause(pause)
-            pause = min(_STEP * 4, pause * 2)
+            pause = min(_STEP * 2, pause * 2)
 
     def _listed(
         self, attempt: Attempt, namespace: str
@@ -108,6 +109,15 @@ class Releases:
         for resource in _KINDS:
             for item in self.api.list(resource, namespace, labels=labels).items:
                 yield resource, item
+
+    def _pods(
+        self, attempt: Attempt, namespace: str, hold: AttemptHold | None
+    ) -> list[JsonObject]:
+        if hold is not None:
+            known = self.book.all(attempt, PODS)
+            return [entry.object for entry in known if not entry.is_gone]
+        labels = selector(attempt_labels(attempt))
+        return list(self.api.list(PODS, namespace, labels=labels).items)
 
     def _hurry(self, namespace: str, pod: JsonObject) -> None:
         """End a pod that runs; take its object away if its node is silent."""
