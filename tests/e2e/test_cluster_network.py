@@ -16,13 +16,13 @@ _PROBE = (
     "    try:\n"
     "        socket.create_connection((host, int(port)), 3).close()\n"
     "        print('open', target)\n"
-    "    except OSError as error:\n"
+    "    except OSError:\n"
     "        print('shut', target)\n"
 )
 
 
 def targets(tesk: Release) -> list[str]:
-    """Return the ports of the scheduler's Service, and of the api's pods and Service."""
+    """Return all ports of the Services and pods of TESK."""
     found = []
     for component in ("scheduler", "api"):
         for service in tesk.kube.list(
@@ -32,28 +32,28 @@ def targets(tesk: Release) -> list[str]:
                 f"{name_of(service)}.{tesk.namespace}.svc:{port['port']}"
                 for port in service["spec"]["ports"]
             ]
-    for pod in tesk.component("scheduler"):
-        found += [f"{pod['status']['podIP']}:{port}" for port in (7070, 9090)]
+    for component, ports in (("scheduler", (7070, 9090)), ("api", (8080,))):
+        for pod in tesk.component(component):
+            found += [f"{pod['status']['podIP']}:{port}" for port in ports]
     return found
 
 
 def test_an_executor_reaches_nothing_of_tesk(tesk: Release) -> None:
-    image = tesk.component("scheduler")[0]["spec"]["containers"][0]["image"]
-    scheduler = [target for target in targets(tesk) if ":80" not in target]
+    api = tesk.component("api")[0]
+    image = api["spec"]["containers"][0]["image"]
+    command = ["/app/bin/python", "-c", _PROBE, *targets(tesk)]
 
-    task = tesk.run(
-        {
-            "executors": [
-                {
-                    "image": image,
-                    "command": ["/app/bin/python", "-c", _PROBE, *scheduler],
-                }
-            ]
-        }
-    )
+    task = tesk.run({"executors": [{"image": image, "command": command}]})
 
     assert codes(task) == [0], task
-    assert logs(task)[0]["stdout"].splitlines() == [f"shut {it}" for it in scheduler]
+    assert logs(task)[0]["stdout"].splitlines() == [
+        f"shut {target}" for target in targets(tesk)
+    ]
+    # The probe finds what is open: from a pod that may reach the scheduler.
+    seen = tesk.kube.execute(tesk.namespace, name_of(api), *command)
+    assert any(
+        line.startswith("open") and line.endswith(":7070") for line in seen.split("\n")
+    )
 
 
 def test_a_filer_reaches_the_scheduler_and_storages(tesk: Release) -> None:
