@@ -2,10 +2,11 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -14,9 +15,11 @@ from cluster.kube import Kube, Object
 from fakes.taskmaster_kubernetes_kit import (
     IMAGE,
     ClusterKit,
+    CountedApi,
     make_settings,
     real_cluster,
 )
+from tesk_kubernetes.api import KubernetesApi
 from tesk_model.names import Attempt
 from tesk_model.task import Input, Output, Resources, TaskId
 from tesk_taskmaster.adapters.kubernetes.runtime import KubernetesRuntime
@@ -61,9 +64,9 @@ class Site:
     def prepare(self, *commands: tuple[str, ...], **task: Any) -> None:
         image = task.pop("image", IMAGE)
         executors = tuple(make_executor(image=image, command=c) for c in commands)
+        self.runtime = task.pop("runtime", None) or self.kit.open_runtime()
         made = make_assigned_task(executors=executors, **task)
         self.plan = plan_task(made, ATTEMPT)
-        self.runtime = self.kit.open_runtime()
         self.runtime.prepare(self.plan, "token", self.heard.append)
 
     def start(self, step: str = "x0") -> None:
@@ -128,6 +131,53 @@ def test_files_pass_from_step_to_step(site: Site) -> None:
     assert site.runtime.tails(ATTEMPT, "x1").stdout == b"hi\n"
     site.runtime.release(ATTEMPT)
     assert site.left() == []
+
+
+def spent_on(site: Site, *steps: str) -> Counter[str]:
+    """Run these steps to their end and return the calls that it took."""
+    counted = CountedApi(site.kit.api)
+    site.kit.api = cast("KubernetesApi", counted)
+    shares = "in" in steps
+    runtime = site.kit.open_runtime()
+    runtime.release(Attempt(TaskId("none"), 1))  # the watches are open now
+    eventually(lambda: counted.calls["watch pods"], what="the watches")
+    before = counted.calls.copy()
+    site.prepare(
+        ("true",),
+        inputs=(Input(path="/w/in", url="s3://b/a"),) if shares else (),
+        outputs=(Output(path="/w/b", url="s3://b/b"),) if shares else (),
+        runtime=runtime,
+    )
+    for step in steps:
+        site.start(step)
+        site.result(step)
+        if step.startswith("x"):
+            runtime.tails(ATTEMPT, step)
+    runtime.release(ATTEMPT)
+    return counted.calls - before
+
+
+def test_a_trivial_task_costs_four_calls(site: Site) -> None:
+    spent = spent_on(site, "x0")
+
+    assert spent == {
+        "create secrets": 1,
+        "create jobs": 1,
+        "logs pods/log": 1,
+        "delete secrets": 1,
+    }
+
+
+def test_a_task_with_files_costs_seven(site: Site) -> None:
+    spent = spent_on(site, "in", "x0", "out")
+
+    assert spent == {
+        "create secrets": 1,
+        "create persistentvolumeclaims": 1,
+        "create jobs": 3,
+        "logs pods/log": 1,
+        "delete secrets": 1,
+    }
 
 
 def test_memory_that_runs_out_is_said(site: Site) -> None:

@@ -34,7 +34,8 @@ from tesk_taskmaster.adapters.kubernetes.pod_status import is_over, observe
 from tesk_taskmaster.ports import Clock
 
 _PATIENCE = 3.0  # seconds in which most steps come to run
-_PAUSES = (3.0, 5.0, 10.0, 20.0)  # seconds between lists of events
+# Seconds before and between lists of events; a new volume takes some four.
+_PAUSES = (6.0, 6.0, 10.0, 20.0)
 
 _logger = logging.getLogger(__name__)
 

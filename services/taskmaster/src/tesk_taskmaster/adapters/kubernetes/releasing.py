@@ -122,7 +122,7 @@ class Releases:
     def _hurry(self, namespace: str, pod: JsonObject) -> None:
         """End a pod that runs; take its object away if its node is silent."""
         metadata = pod["metadata"]
-        if pod["status"].get("phase") in _OVER:
+        if _has_ended(pod):
             return
         grace = _GRACE
         leaving = metadata.get("deletionTimestamp")
@@ -153,6 +153,15 @@ class Releases:
             and self.book.pod_of(attempt, step.job) is not None
             for step in hold.steps.values()
         )
+
+
+def _has_ended(pod: JsonObject) -> bool:
+    """Tell whether nothing of a pod runs; its phase comes a moment later."""
+    found = pod["status"].get("containerStatuses") or ()
+    states = [status.get("state") or {} for status in found]
+    return pod["status"].get("phase") in _OVER or (
+        bool(states) and all("terminated" in state for state in states)
+    )
 
 
 def _stuck(left: list[tuple[Resource, JsonObject]]) -> str:
