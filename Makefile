@@ -74,7 +74,7 @@ configuration: .venv/.stamp-dev ## Generate docs/configuration.md.
 chart-reference: .venv/.stamp-dev ## Generate the values of helm/tesk from values.schema.yaml.
 	$(BIN)/python scripts/generate_chart_reference.py helm/tesk
 
-manifest: ## Write build/tesk.yaml, which kubectl apply installs in $NAMESPACE (tesk).
+manifest: ## Write build/tesk.yaml for kubectl apply; $NAMESPACE must exist (default: its own, tesk).
 	@python3 scripts/make_manifest.py build/tesk.yaml $(NAMESPACE)
 
 manifest-template: ## Render deploy/tesk.yaml.in, from which manifest starts (needs helm).

@@ -2,7 +2,8 @@
 
 Usage: ``python scripts/make_manifest.py OUT [NAMESPACE]`` writes what ``kubectl
 apply -f OUT`` installs, with a random internal token; a token that OUT has already
-is kept, so that applying again disturbs nothing. ``python scripts/make_manifest.py
+is kept, so that applying again disturbs nothing. The namespace ``tesk`` is part of
+it; another one must exist, and stays when all of OUT is deleted. ``python scripts/make_manifest.py
 --template OUT`` renders the template with the ``helm`` on the PATH.
 """
 
@@ -19,12 +20,13 @@ TEMPLATE = ROOT / "deploy" / "tesk.yaml.in"
 NAMESPACE = "the-namespace"
 TOKEN = "replaced-by-make-manifest-with-a-random-token"  # noqa: S105 - a placeholder
 KUBERNETES = "1.34.0"
+OWN_NAMESPACE = "tesk"
 HEAD = f"""\
 # TESK with all defaults of the chart helm/tesk.
 apiVersion: v1
 kind: Namespace
 metadata:
-  name: {NAMESPACE}
+  name: {OWN_NAMESPACE}
 """
 _TOKEN_LINE = re.compile(r'^  token: "(\w+)"$', re.MULTILINE)
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -35,7 +37,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--template", action="store_true")
     parser.add_argument("out", type=Path)
-    parser.add_argument("namespace", nargs="?", default="tesk")
+    parser.add_argument("namespace", nargs="?", default=OWN_NAMESPACE)
     chosen = parser.parse_args()
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     if chosen.template:
@@ -70,7 +72,7 @@ def rendered() -> str:
         sys.exit("make_manifest: --template needs helm on the PATH")
     except subprocess.CalledProcessError as error:
         sys.exit(f"make_manifest: {error.stderr.strip()}")
-    return HEAD + done.stdout
+    return done.stdout
 
 
 def filled(template: str, *, namespace: str, token: str) -> str:
@@ -81,7 +83,7 @@ def filled(template: str, *, namespace: str, token: str) -> str:
         (_checksum(TOKEN), _checksum(token)),
     ):
         template = template.replace(placeholder, value)
-    return template
+    return (HEAD if namespace == OWN_NAMESPACE else "") + template
 
 
 def kept_token(manifest: str) -> str:

@@ -32,19 +32,23 @@ def token_of(out: Path) -> str:
     return token
 
 
-def test_it_begins_with_its_namespace_and_holds_everything_there(
-    tmp_path: Path,
-) -> None:
+def test_it_brings_its_own_namespace(tmp_path: Path) -> None:
     out = tmp_path / "tesk.yaml"
-    done = make_manifest(out, "science")
+    done = make_manifest(out)
     assert done.stdout == f"kubectl apply -f {out}\n"
     namespace, *others = objects_of(out)
-    assert (namespace["kind"], namespace["metadata"]["name"]) == (
-        "Namespace",
-        "science",
-    )
-    assert {each["metadata"]["namespace"] for each in others} == {"science"}
+    assert (namespace["kind"], namespace["metadata"]["name"]) == ("Namespace", "tesk")
+    assert {each["metadata"]["namespace"] for each in others} == {"tesk"}
     assert "the-namespace" not in out.read_text()
+
+
+def test_a_namespace_of_somebody_else_is_no_part_of_it(tmp_path: Path) -> None:
+    """``kubectl delete -f`` would delete it, and all that others have there."""
+    out = tmp_path / "tesk.yaml"
+    make_manifest(out, "science")
+    objects = objects_of(out)
+    assert {each["metadata"]["namespace"] for each in objects} == {"science"}
+    assert "Namespace" not in {each["kind"] for each in objects}
 
 
 def test_each_gets_a_token_of_its_own_that_is_kept_when_it_is_made_again(
