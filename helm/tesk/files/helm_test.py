@@ -15,10 +15,12 @@ import time
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 API = os.environ["API"] + "/ga4gh/tes/v1"
 ADDRESS = os.environ["ADDRESS"]
-STORAGE = "http://%s:8000" % ("[%s]" % ADDRESS if ":" in ADDRESS else ADDRESS)
+PORT = int(os.environ["PORT"])
+STORAGE = f"http://[{ADDRESS}]:{PORT}" if ":" in ADDRESS else f"http://{ADDRESS}:{PORT}"
 ENDED = {"COMPLETE", "EXECUTOR_ERROR", "SYSTEM_ERROR", "CANCELED", "PREEMPTED"}
 FILES = {"/input": b"fetched"}
 PROGRAM = (
@@ -63,17 +65,31 @@ class Storage(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
 
-def ask(path: str, body: object = None) -> dict:
+def ask(path: str, body: object = None) -> dict[str, Any]:
+    """Call the api and return its JSON; wait while it is not ready."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            return ask_once(path, body)
+        except urllib.error.HTTPError as error:
+            if error.code != 503 or time.monotonic() > until:
+                print(error.read().decode(errors="replace"))
+                raise
+        time.sleep(1)
+
+
+def ask_once(path: str, body: object) -> dict[str, Any]:
     """Call the api and return its JSON."""
     request = urllib.request.Request(API + path)
     request.add_header("Content-Type", "application/json")
     if "USERNAME" in os.environ:
-        pair = "%(USERNAME)s:%(PASSWORD)s" % os.environ
+        pair = os.environ["USERNAME"] + ":" + os.environ["PASSWORD"]
         code = base64.b64encode(pair.encode()).decode()
         request.add_header("Authorization", "Basic " + code)
     data = None if body is None else json.dumps(body).encode()
     with urllib.request.urlopen(request, data, timeout=30) as answer:
-        return json.load(answer)
+        found: dict[str, Any] = json.load(answer)
+        return found
 
 
 def wants_password() -> int:
@@ -121,8 +137,7 @@ def run_task() -> int:
 
 def main() -> int:
     """Serve the files and run what can be run."""
-    sys.stdout.reconfigure(line_buffering=True)
-    server = ThreadingHTTPServer(("::" if ":" in ADDRESS else "", 8000), Storage)
+    server = ThreadingHTTPServer(("::" if ":" in ADDRESS else "", PORT), Storage)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     if os.environ["AUTH"] == "basic" and "USERNAME" not in os.environ:
         return wants_password()
