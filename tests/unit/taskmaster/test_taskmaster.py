@@ -19,6 +19,7 @@ from tesk_model.events import (
     ExecutorOutput,
     ExecutorStarted,
     Finished,
+    Metadata,
     Note,
     Outcome,
     Reason,
@@ -278,6 +279,22 @@ def test_an_executor_that_vanished_loses_the_attempt(crew: Crew) -> None:
     assert ExecutorEnded not in kinds(told)
 
 
+def test_what_a_lost_executor_printed_is_told(crew: Crew) -> None:
+    crew.scheduler.assign(assignment(commands("sleep")))
+    crew.world.wait_started(ATTEMPT, "x0")
+    with crew.world.changed:
+        step = crew.world.steps[ATTEMPT]["x0"]
+        step.stdout = b"so far"
+        step.result = StepResult(exit_code=255, error="gone", lost=True)
+        crew.world.changed.notify_all()
+
+    crew.scheduler.wait_for(ATTEMPT, Released)
+
+    told = crew.scheduler.whats(ATTEMPT)
+    assert ExecutorOutput(0, "so far", "") in told
+    assert outcome(told) == Finished(Outcome.LOST, "gone")
+
+
 def test_notes_of_runtime_and_step_are_told_once(crew: Crew) -> None:
     crew.world.note_lines.append("sandbox")
     crew.world.results["x0"] = StepResult(exit_code=137, note="memory ran out")
@@ -291,12 +308,36 @@ def test_notes_of_runtime_and_step_are_told_once(crew: Crew) -> None:
 
 
 def test_waiting_is_told_as_a_reason_and_not_repeated(crew: Crew) -> None:
-    crew.world.says["x0"] = ["pulling image", "pulling image", "starting"]
+    crew.world.says["x0"] = ["pulling image", "", "pulling image", "starting"]
 
     told = crew.finish(assignment())
 
     reasons = [what.text for what in told if isinstance(what, Reason)]
     assert reasons == ["pulling image", "starting"]
+
+
+def test_a_transfer_is_told_again_after_its_start_waited(crew: Crew) -> None:
+    crew.world.says["in"] = ["no node can take it"]
+    inputs = (Input(path="/w/a", url="s3://b/a"),)
+
+    told = crew.finish(assignment(make_assigned_task(inputs=inputs)))
+
+    reasons = [what.text for what in told if isinstance(what, Reason)]
+    assert reasons == [
+        "transferring inputs",
+        "no node can take it",
+        "transferring inputs",
+    ]
+
+
+def test_where_an_executor_ran_is_told(crew: Crew) -> None:
+    where = {"node": "n1", "pod": "p1"}
+    crew.world.results["x0"] = StepResult(exit_code=0, metadata=where)
+
+    told = crew.finish(assignment())
+
+    entries = {"executors[0].node": "n1", "executors[0].pod": "p1"}
+    assert Metadata(entries) in told
 
 
 def test_output_of_a_running_executor_is_told_when_it_changes(crew: Crew) -> None:

@@ -152,6 +152,8 @@ class AttemptSteps:
 
         result, tails = self._run_step(plan, f"x{step.index}", started_and_waited)
         if result.error:
+            if tails.stdout or tails.stderr:
+                self.account.keep([_output(step.index, tails)])
             self.control.checkpoint()
             outcome = Outcome.LOST if result.lost else Outcome.SYSTEM_ERROR
             raise EndedError(outcome, result.error)
@@ -198,11 +200,11 @@ class AttemptSteps:
             tails = self.runtime.tails(self.attempt, step)
             if tails != shown:
                 shown = tails
-                self.account.tell(
-                    ExecutorOutput(
-                        index, tail_text(tails.stdout), tail_text(tails.stderr)
-                    )
-                )
+                self.account.tell(_output(index, tails))
+
+
+def _output(index: int, tails: Tails) -> ExecutorOutput:
+    return ExecutorOutput(index, tail_text(tails.stdout), tail_text(tails.stderr))
 
 
 def _where(index: int, result: StepResult) -> Metadata:
