@@ -1,0 +1,111 @@
+"""The guides to Kubernetes name values, metrics and files that are there."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+CHART = ROOT / "helm" / "tesk"
+VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
+SCHEMA = json.loads((CHART / "values.schema.json").read_text("utf-8"))
+GUIDES = ("install", "storage", "operating", "security", "troubleshooting")
+PAGES = {
+    name: (ROOT / "docs" / f"{name}.md").read_text("utf-8")
+    for name in (*GUIDES, "architecture")
+}
+# The sections that hold what the chart does not look into.
+_OPEN = {"quota"}
+
+_VALUE = re.compile(r"`([a-z][A-Za-z0-9]*(?:\.[A-Za-z0-9]+)+)(?:: [^`…]*)?`")
+_BLOCK = re.compile(r"^( *)```yaml\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\(((?!http)[^)#]*)(?:#([^)]+))?\)")
+
+
+def _blocks() -> dict[str, str]:
+    return {
+        f"{name}-{number}": _without_margin(match)
+        for name, text in PAGES.items()
+        for number, match in enumerate(_BLOCK.finditer(text))
+    }
+
+
+def _without_margin(match: re.Match[str]) -> str:
+    return re.sub(rf"^{match[1]}", "", match[2], flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_values_that_a_guide_names_are_values_of_the_chart(name: str) -> None:
+    named = {match[1] for match in _VALUE.finditer(PAGES[name])}
+
+    assert [path for path in sorted(named) if _is_wrong(path)] == []
+
+
+def _is_wrong(path: str) -> bool:
+    first, *rest = path.split(".")
+    if first not in VALUES or first in _OPEN:
+        return False  # a setting, a file, or what others decide
+    place = VALUES[first]
+    for key in rest:
+        if not isinstance(place, dict) or key not in place:
+            return True
+        place = place[key]
+    return False
+
+
+@pytest.mark.parametrize("text", _blocks().values(), ids=_blocks())
+def test_examples_of_values_are_valid(text: str) -> None:
+    jsonschema.validate(yaml.safe_load(text), SCHEMA)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_somewhere(name: str) -> None:
+    broken = [
+        match[0] for match in _LINK.finditer(PAGES[name]) if not _leads(name, match)
+    ]
+
+    assert broken == []
+
+
+def _leads(name: str, match: re.Match[str]) -> bool:
+    page, anchor = match[1] or f"{name}.md", match[2]
+    path = ROOT / "docs" / page
+    if not anchor:
+        return path.exists()
+    headings = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
+    return anchor in {_slug(heading) for heading in headings}
+
+
+def _slug(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_metrics_of_the_guide_are_measured() -> None:
+    sources = [
+        ROOT / "services/scheduler/src/tesk_scheduler/adapters/metrics.py",
+        ROOT / "services/api/src/tesk_api/http/metrics.py",
+    ]
+    code = "".join(source.read_text("utf-8") for source in sources)
+    named = set(re.findall(r"`(tesk_[a-z_]+)`", PAGES["operating"]))
+
+    assert named
+    assert [
+        each
+        for each in named
+        if f'"{each}"' not in code
+        and f'"{each.removeprefix("tesk_scheduler_")}"' not in code
+    ] == []
+
+
+def test_alerts_of_the_guide_are_those_of_the_chart() -> None:
+    rules = (CHART / "templates/monitoring/alerts.yaml").read_text("utf-8")
+
+    wanted = set(re.findall(r"alert: (\w+)", rules))
+
+    assert (
+        set(re.findall(r"^\| `(Tesk\w+)`", PAGES["operating"], re.MULTILINE)) == wanted
+    )
