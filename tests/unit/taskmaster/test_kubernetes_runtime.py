@@ -312,6 +312,30 @@ def test_an_api_server_that_is_away_is_waited_for(rig: Rig) -> None:
     assert rig.result().exit_code == 0
 
 
+def test_nothing_is_given_up_while_the_api_server_is_away(
+    make_rig: Callable[..., Rig],
+) -> None:
+    rig = make_rig(node_timeout=timedelta(seconds=2))
+    rig.prepare()
+    pod = rig.run()
+    rig.cluster.silent_nodes.add("node-1")
+    rig.api.delete(PODS, "tasks", pod["metadata"]["name"], grace=timedelta(seconds=1))
+    rig.api.down()
+    assert rig.runtime.wait(ATTEMPT, "x0", timedelta(seconds=4)) is None
+    rig.cluster.finish(pod, report=make_report(0))
+    rig.api.up()
+
+    assert rig.result().exit_code == 0
+
+
+def test_what_is_left_is_told_when_the_api_server_is_back(rig: Rig) -> None:
+    rig.prepare()
+    rig.run()
+    rig.api.fail_next("list", JOBS, ApiUnavailableError("away"))
+
+    assert rig.runtime.attempts() == [ATTEMPT]
+
+
 def test_a_release_that_cannot_be_done_is_to_be_tried_again(rig: Rig) -> None:
     rig.prepare()
     rig.run()

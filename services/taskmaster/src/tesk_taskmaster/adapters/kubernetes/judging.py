@@ -5,6 +5,7 @@ less often: they cost a call, and most steps need none.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -19,7 +20,7 @@ from tesk_kubernetes.api import (
 )
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_taskmaster.adapters.kubernetes.book import Book, Entry, is_pod_of, pruned
-from tesk_taskmaster.adapters.kubernetes.failure_table import judge_trouble
+from tesk_taskmaster.adapters.kubernetes.failure_table import judge_trouble, short
 from tesk_taskmaster.adapters.kubernetes.holds import AttemptHold, StepHold
 from tesk_taskmaster.adapters.kubernetes.observations import (
     Ended,
@@ -29,6 +30,7 @@ from tesk_taskmaster.adapters.kubernetes.observations import (
     Running,
     Seen,
     Troubled,
+    Waiting,
 )
 from tesk_taskmaster.adapters.kubernetes.pod_status import is_over, observe
 from tesk_taskmaster.ports import Clock
@@ -42,10 +44,15 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Judges steps."""
+    """Judges steps.
+
+    Attributes:
+        problem: Tells why what is known of a namespace may be old; "" if it is not.
+    """
 
     api: KubernetesApi
     book: Book
+    problem: Callable[[str], str]
     clock: Clock
     settings: KubernetesSettings
 
@@ -55,6 +62,10 @@ class Judge:
             if step.over is not None:
                 return step.over
             observed = self._observe(hold, step)
+            problem = self.problem(hold.site.namespace)
+            if problem and not isinstance(observed, Running | Ended | Failed):
+                # Nothing is given up for what may have passed unseen.
+                return Waiting(f"waiting for the Kubernetes API: {short(problem)}")
             if isinstance(observed, Troubled):
                 since = step.since.setdefault(observed.trouble, self.clock.now())
                 judged: Judgement = judge_trouble(

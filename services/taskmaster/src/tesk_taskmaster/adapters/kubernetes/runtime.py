@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 from tesk_kubernetes.api import (
     JOBS,
@@ -23,6 +24,7 @@ from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.names import Attempt
 from tesk_taskmaster.adapters.kubernetes.book import Book
 from tesk_taskmaster.adapters.kubernetes.executor_job import check_executors
+from tesk_taskmaster.adapters.kubernetes.failure_table import short
 from tesk_taskmaster.adapters.kubernetes.footing import (
     Foundations,
 )
@@ -85,7 +87,7 @@ class KubernetesRuntime:
         )
         self._patience = Patience(api, clock, settings)
         self._foundations = Foundations(api, self._patience)
-        self._judge = Judge(api, self._book, clock, settings)
+        self._judge = Judge(api, self._book, self._watching.problem, clock, settings)
         self._starts = Starts(
             api=api,
             book=self._book,
@@ -195,16 +197,19 @@ class KubernetesRuntime:
     def attempts(self) -> Sequence[Attempt]:
         """See ``Runtime.attempts``; an anchor alone cannot be seen."""
         labels = f"{INSTANCE}={self._settings.instance},{TASK}"
+        found: set[Attempt | None] = set()
         try:
-            found = {
-                attempt_of(item)
-                for namespace in self._namespaces
-                for resource in (JOBS, PODS, VOLUME_CLAIMS)
-                for item in self._api.list(resource, namespace, labels=labels).items
-            }
+            for namespace in self._namespaces:
+                for resource in (JOBS, PODS, VOLUME_CLAIMS):
+                    listed = self._patience.call(
+                        partial(self._api.list, resource, namespace, labels=labels),
+                        _nobody_listens,
+                    )
+                    found.update(map(attempt_of, listed.items))
         except KubernetesError as error:
             raise StepFailedError(
-                f"the cluster does not tell what is there: {error}", lost=True
+                f"the cluster does not tell what is there: {short(str(error))}",
+                lost=True,
             ) from error
         return sorted(attempt for attempt in found if attempt is not None)
 
@@ -214,3 +219,7 @@ class KubernetesRuntime:
             taskmaster=self._taskmaster,
             settings=self._settings,
         )
+
+
+def _nobody_listens(_reason: str) -> None:
+    """Take what is said where nobody can be told."""

@@ -19,7 +19,6 @@ from tesk_kubernetes.api import (
 from tesk_kubernetes.labels import attempt_of
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_taskmaster.adapters.kubernetes.book import Book, Entry, pruned
-from tesk_taskmaster.adapters.kubernetes.failure_table import short
 from tesk_taskmaster.adapters.kubernetes.footing import is_owned_by, maker_of
 from tesk_taskmaster.adapters.kubernetes.holds import AttemptHold, StepHold
 from tesk_taskmaster.adapters.kubernetes.judging import Judge
@@ -29,7 +28,6 @@ from tesk_taskmaster.adapters.kubernetes.observations import (
     Failed,
     Judgement,
     Running,
-    Waiting,
 )
 from tesk_taskmaster.adapters.kubernetes.patience import PAUSE, Patience
 from tesk_taskmaster.adapters.kubernetes.rendering import (
@@ -124,14 +122,10 @@ class Starts:
                     return  # ``wait`` tells, and it is started again
                 self._give_up(hold, step, judged)
                 raise StepFailedError(judged.message, lost=judged.lost)
-            say(self._words(hold, step, judged))
+            is_blind = bool(self.watching.problem(hold.site.namespace))
+            is_quiet = self.judge.has_patience(step) and not is_blind
+            say("" if is_quiet else judged.reason)
             self.book.wait(hold.attempt, version, PAUSE)
-
-    def _words(self, hold: AttemptHold, step: StepHold, judged: Waiting) -> str:
-        problem = self.watching.problem(hold.site.namespace)
-        if problem:
-            return f"waiting for the Kubernetes API: {short(problem)}"
-        return "" if self.judge.has_patience(step) else judged.reason
 
     def _give_up(self, hold: AttemptHold, step: StepHold, failed: Failed) -> None:
         """Delete a Job that did not start: it must not do so later."""
