@@ -26,7 +26,8 @@ def priority_class(kube: Kube, name: str) -> Iterator[None]:
         kube.delete("priorityclasses", "", name)
 
 
-def quota_of_priority_class(kube: Kube, name: str, *, namespace: str) -> None:
+@contextmanager
+def quota_of_priority_class(kube: Kube, name: str, *, namespace: str) -> Iterator[None]:
     """Allow no pod of a PriorityClass in a namespace."""
     kube.apply(
         {
@@ -47,6 +48,10 @@ def quota_of_priority_class(kube: Kube, name: str, *, namespace: str) -> None:
             },
         }
     )
+    try:
+        yield
+    finally:
+        kube.delete("resourcequotas", namespace, name)
 
 
 @contextmanager

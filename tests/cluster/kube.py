@@ -3,9 +3,10 @@
 Not by the library that TESK itself uses: what is tested does not judge itself.
 """
 
+import functools
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -130,6 +131,14 @@ class Kube:
         """Run a command in a pod and return what it prints."""
         return run("kubectl", "exec", "-n", namespace, pod, "--", *command)
 
+    def names_of_all(self, namespace: str) -> Sequence[str]:
+        """Name all objects of a namespace, e.g. ``secret/a``, but for events."""
+        found = run(
+            *("kubectl", "get", ",".join(_listable_kinds()), "-n", namespace),
+            *("-o", "name", "--ignore-not-found"),
+        )
+        return sorted(found.split())
+
     def make_namespace(self, name: str) -> None:
         """Make a namespace."""
         self.apply(
@@ -153,6 +162,15 @@ def _path(plural: str, namespace: str) -> str:
     return (
         f"{group}/namespaces/{namespace}/{plural}" if namespace else f"{group}/{plural}"
     )
+
+
+@functools.cache
+def _listable_kinds() -> tuple[str, ...]:
+    """Return the kinds of objects that namespaces have, but for what only tells."""
+    kinds = run(
+        *("kubectl", "api-resources", "--namespaced", "--verbs=list", "-o", "name")
+    ).split()
+    return tuple(kind for kind in kinds if not kind.startswith(("events", "endpoints")))
 
 
 def is_ready(pod: Object) -> bool:

@@ -1,7 +1,7 @@
 """TESK installed by helm, in a namespace of its own."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ CHART = Path(__file__).parents[2] / "helm" / "tesk"
 NAME = "tesk"
 KINDS_OF_TASKS = ("jobs", "pods", "persistentvolumeclaims", "secrets", "configmaps")
 # What Kubernetes puts into every namespace.
-_OF_THE_CLUSTER = {"configmaps/kube-root-ca.crt", f"secrets/{CREDENTIALS}"}
+_OF_THE_CLUSTER = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
 
 
 class Release(TesClient):
@@ -31,16 +31,22 @@ class Release(TesClient):
         values: With which it was installed or upgraded last.
     """
 
-    def __init__(self, kube: Kube, namespace: str, values: Values) -> None:
+    def __init__(
+        self, kube: Kube, namespace: str, values: Values, secrets: Sequence[Object]
+    ) -> None:
         self.kube = kube
         self.namespace = namespace
         self.values = values
+        self._secrets = (credentials(namespace, CREDENTIALS), *secrets)
+        self._of_others = _OF_THE_CLUSTER | {
+            f"secret/{name_of(secret)}" for secret in self._secrets
+        }
         self._exits = contextlib.ExitStack()
 
     def install(self) -> None:
         """Install it; does not wait until it is ready."""
         self.kube.make_namespace(self.namespace)
-        self.kube.apply(credentials(self.namespace, CREDENTIALS))
+        self.kube.apply(*self._secrets)
         self._helm("install", NAME, str(CHART), "-f", "-")
 
     def upgrade(self, change: Mapping[str, Any]) -> None:
@@ -118,6 +124,10 @@ class Release(TesClient):
             name_of(deployment),
             {"spec": {"replicas": replicas}},
         )
+        self.wait_for_scale(component, replicas)
+
+    def wait_for_scale(self, component: str, replicas: int) -> None:
+        """Wait until a component has so many pods, all ready."""
         eventually(
             lambda: (
                 len(self.component(component)) == replicas
@@ -193,21 +203,8 @@ class Release(TesClient):
 
     def everything(self) -> list[str]:
         """Name all that is in the namespace and was not put there by the cluster."""
-        kinds = run(
-            *("kubectl", "api-resources", "--namespaced", "--verbs=list", "-o", "name")
-        ).split()
-        kept = [kind for kind in kinds if not kind.startswith(("events", "endpoints"))]
-        shown = run(
-            *("kubectl", "get", ",".join(kept), "-n", self.namespace),
-            *("-o", "name", "--ignore-not-found"),
-        ).split()
-        return sorted(
-            name
-            for name in shown
-            if name.replace("configmap/", "configmaps/").replace("secret/", "secrets/")
-            not in _OF_THE_CLUSTER
-            and name != "serviceaccount/default"
-        )
+        shown = self.kube.names_of_all(self.namespace)
+        return [name for name in shown if name not in self._of_others]
 
     def wait_until_clean(self, *task_ids: str, within: float = 60) -> None:
         """Wait until nothing is left of the tasks (of all, if none is named)."""
@@ -220,7 +217,7 @@ class Release(TesClient):
 
     def wait_until_empty(self) -> None:
         """Wait until the namespace is as it was before TESK was installed."""
-        _wait_until_none(self.everything, within=60)
+        _wait_until_none(self.everything, within=60, every=2)
 
     def wait_for_reason(self, task_id: str, text: str, within: float = 60) -> str:
         """Wait until the user is told, while it lasts, of something with ``text``."""
@@ -258,10 +255,12 @@ class Release(TesClient):
         return "\n".join(parts)[:6000]
 
 
-def _wait_until_none(look: Callable[[], list[str]], *, within: float) -> None:
+def _wait_until_none(
+    look: Callable[[], list[str]], *, within: float, every: float = 0.5
+) -> None:
     """Wait until ``look`` finds nothing; fail with what it still finds."""
     try:
-        eventually(lambda: not look(), within=within, every=0.5)
+        eventually(lambda: not look(), within=within, every=every)
     except AssertionError as error:
         raise AssertionError(f"left after {within} s: {look()}") from error
 
@@ -279,13 +278,15 @@ def _runs(pod: Object) -> bool:
 
 
 @contextlib.contextmanager
-def installed(kube: Kube, namespace: str, values: Values) -> Iterator[Release]:
+def installed(
+    kube: Kube, namespace: str, values: Values, secrets: Sequence[Object] = ()
+) -> Iterator[Release]:
     """Install a release; at the end uninstall it, and nothing may be left.
 
     It may not be ready yet: ``connect`` waits for that, so that several can
-    start at the same time.
+    start at the same time. ``secrets`` are there before it.
     """
-    release = Release(kube, namespace, values)
+    release = Release(kube, namespace, values, secrets)
     release.install()
     try:
         yield release

@@ -185,7 +185,9 @@ def releases(site: Site) -> Iterator[dict[str, Release]]:
                 site.kube, site.name, namespace=strict, image=REFUSED_IMAGE
             )
         )
-        quota_of_priority_class(site.kube, site.name, namespace=strict)
+        exits.enter_context(
+            quota_of_priority_class(site.kube, site.name, namespace=strict)
+        )
         for release in made.values():
             release.connect()
         yield made
