@@ -16,7 +16,6 @@ from pod_launchers import LAUNCHER, OWNER, make_template
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_runtime.clock import SystemClock
-from tesk_scheduler.adapters.kubernetes.manifests import launcher_name
 from tesk_scheduler.adapters.kubernetes.opening import open_pod_launcher
 from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
 from tesk_scheduler.ports.launcher import LaunchError
@@ -130,7 +129,7 @@ def test_a_pod_runs_is_adopted_crashes_and_is_removed(ground: Ground) -> None:
     supplied = [
         name_of(each) for each in ground.kube.list("configmaps", ground.namespace)
     ]
-    assert launcher_name(LAUNCHER) in supplied
+    assert any(name.startswith("tesk-launcher-") for name in supplied)
 
 
 def test_one_that_ends_by_itself_is_over(ground: Ground) -> None:

@@ -39,6 +39,7 @@ def test_the_scheduler_may_handle_pods_and_make_the_launcher() -> None:
         *(("pods", "*", verb) for verb in ("create", "get", "list", "watch", "delete")),
         ("configmaps", "*", "create"),
         ("configmaps", "tesk-tasks", "get"),
+        ("events", "*", "list"),
     }
 
 

@@ -15,7 +15,7 @@ from tesk_kubernetes.api import (
     ApiUnavailableError,
     RefusedError,
 )
-from tesk_scheduler.adapters.kubernetes.manifests import launcher_name
+from tesk_scheduler.adapters.kubernetes.manifests import Owner, launcher_name
 from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
 from tesk_scheduler.ports.launcher import LaunchError
 from waiting import eventually
@@ -39,10 +39,11 @@ def test_a_pod_is_made_with_what_it_stands_on(
 ) -> None:
     launcher.launch("tm-1")
 
-    binary = rig.api.peek(CONFIG_MAPS, "tasks", launcher_name(LAUNCHER))
     owner = rig.api.peek(CONFIG_MAPS, "tasks", OWNER)
-    assert binary is not None
     assert owner is not None
+    owners = {"tasks": Owner(name=OWNER, uid=owner["metadata"]["uid"])}
+    binary = rig.api.peek(CONFIG_MAPS, "tasks", launcher_name(LAUNCHER, owners))
+    assert binary is not None
     assert base64.b64decode(binary["binaryData"]["launcher"]) == LAUNCHER
     uids = {
         made["metadata"]["ownerReferences"][0]["uid"]
@@ -87,7 +88,7 @@ def test_every_task_namespace_is_made_ready(tmp_path: Path) -> None:
     supplied = {
         each["metadata"]["namespace"]
         for each in rig.api.all(CONFIG_MAPS)
-        if each["metadata"]["name"] == launcher_name(LAUNCHER)
+        if each["metadata"]["name"].startswith("tesk-launcher-")
     }
     assert supplied == {"a", "b", "c"}
     assert {pod["metadata"]["namespace"] for pod in rig.api.all(PODS)} == supplied

@@ -103,13 +103,13 @@ def test_the_pod_of_a_taskmaster() -> None:
 def test_the_launcher() -> None:
     binary = b"\x7fELF"
 
-    made = render_launcher(binary, instance="mine", namespace="b", owner=OWNERS["b"])
+    made = render_launcher(binary, instance="mine", namespace="b", owners=OWNERS)
 
     assert made == {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
-            "name": launcher_name(binary),
+            "name": launcher_name(binary, OWNERS),
             "namespace": "b",
             "labels": LABELS | {"app.kubernetes.io/component": "launcher"},
             "ownerReferences": [REFERENCE],
@@ -120,8 +120,15 @@ def test_the_launcher() -> None:
 
 
 def test_the_name_of_a_launcher_follows_from_what_it_is() -> None:
-    assert launcher_name(b"a") == "tesk-launcher-ca978112ca"
-    assert launcher_name(b"a") != launcher_name(b"b")
+    others = {"b": Owner(name="tesk-tasks", uid="another")}
+    names = {
+        launcher_name(b"a", OWNERS),
+        launcher_name(b"b", OWNERS),
+        launcher_name(b"a", others),  # goes with another installation
+    }
+
+    assert len(names) == 3
+    assert launcher_name(b"a", dict(reversed(OWNERS.items()))) in names
 
 
 def test_without_an_owner_nobody_owns_it() -> None:
@@ -136,7 +143,7 @@ def test_without_an_owner_nobody_owns_it() -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_clusters_take_them(version: str) -> None:
-    launcher = render_launcher(b"x", instance="i", namespace="b", owner=OWNERS["b"])
+    launcher = render_launcher(b"x", instance="i", namespace="b", owners=OWNERS)
 
     assert problems(render_taskmaster(TEMPLATE, "tm-1", make_berth()), version) == []
     assert problems(launcher, version) == []

@@ -60,8 +60,8 @@ class Footing:
             KubernetesError: That is not possible now.
         """
         owners = {each: self._owner(api, each) for each in self.namespaces}
-        for each, owner in owners.items():
-            self._supply_launcher(api, each, owner)
+        for each in owners:
+            self._supply_launcher(api, each, owners)
         return owners
 
     def berth(self, namespace: str, owners: Mapping[str, Owner]) -> Berth:
@@ -70,7 +70,7 @@ class Footing:
             instance=self.settings.instance,
             namespace=namespace,
             owners=owners,
-            launcher=launcher_name(self.launcher),
+            launcher=launcher_name(self.launcher, owners),
         )
 
     def _owner(self, api: KubernetesApi, namespace: str) -> Owner:
@@ -86,13 +86,13 @@ class Footing:
         return Owner(name=name, uid=found["metadata"]["uid"])
 
     def _supply_launcher(
-        self, api: KubernetesApi, namespace: str, owner: Owner
+        self, api: KubernetesApi, namespace: str, owners: Mapping[str, Owner]
     ) -> None:
         body = render_launcher(
             self.launcher,
             instance=self.settings.instance,
             namespace=namespace,
-            owner=owner,
+            owners=owners,
         )
         # Not asked for first: that would take the right to read all ConfigMaps.
         with suppress(AlreadyExistsError):

@@ -26,13 +26,18 @@ def pod_name(taskmaster_id: str) -> str:
     return f"tesk-{taskmaster_id}"
 
 
-def launcher_name(binary: bytes) -> str:
-    """Return the name of the ConfigMap with this launcher."""
-    return f"tesk-launcher-{hashlib.sha256(binary).hexdigest()[:10]}"
+def launcher_name(binary: bytes, owners: Mapping[str, Owner]) -> str:
+    """Return the name of the ConfigMaps with this launcher.
+
+    It tells the owners, too: what an uninstallation beside us removes is not ours.
+    """
+    uids = sorted((namespace, owner.uid) for namespace, owner in owners.items())
+    digest = hashlib.sha256(binary + json.dumps(uids).encode("ascii"))
+    return f"tesk-launcher-{digest.hexdigest()[:10]}"
 
 
 def render_launcher(
-    binary: bytes, *, instance: str, namespace: str, owner: Owner
+    binary: bytes, *, instance: str, namespace: str, owners: Mapping[str, Owner]
 ) -> JsonObject:
     """Render the ConfigMap that executors mount the launcher from.
 
@@ -43,10 +48,10 @@ def render_launcher(
         "apiVersion": CONFIG_MAPS.api_version,
         "kind": CONFIG_MAPS.kind,
         "metadata": {
-            "name": launcher_name(binary),
+            "name": launcher_name(binary, owners),
             "namespace": namespace,
             "labels": common_labels(instance, "launcher"),
-            **_owned(owner),
+            **_owned(owners[namespace]),
         },
         "immutable": True,
         "binaryData": {_LAUNCHER_KEY: base64.b64encode(binary).decode("ascii")},
