@@ -59,6 +59,7 @@ def test_upgrade_and_scaling_with_running_tasks_lose_nothing(
         for pod in doomed.component(component)
     }
     assert not before & after
+    assert doomed.run({"executors": [shell("true")]})["state"] == "COMPLETE"
 
 
 def test_uninstall_with_running_tasks_leaves_nothing(

@@ -8,17 +8,23 @@ from scenarios.scenario import codes, logs, shell
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(200)]
 
-# Not nc: where it is, its options differ. Prints who can be reached.
-_PROBE = (
-    "import socket, sys\n"
-    "for target in sys.argv[1:]:\n"
-    "    host, port = target.rsplit(':', 1)\n"
-    "    try:\n"
-    "        socket.create_connection((host, int(port)), 3).close()\n"
-    "        print('open', target)\n"
-    "    except OSError:\n"
-    "        print('shut', target)\n"
-)
+# Not nc: where it is, its options differ. Says of each target, in their order,
+# whether it can be reached.
+_PROBE = """
+import socket, sys
+from concurrent.futures import ThreadPoolExecutor
+
+def look(target):
+    host, port = target.rsplit(":", 1)
+    try:
+        socket.create_connection((host, int(port)), 3).close()
+    except OSError:
+        return f"shut {target}"
+    return f"open {target}"
+
+with ThreadPoolExecutor(32) as pool:
+    print(*pool.map(look, sys.argv[1:]), sep="\\n")
+"""
 
 
 def targets(tesk: Release) -> list[str]:
