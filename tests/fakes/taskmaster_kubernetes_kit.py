@@ -1,34 +1,20 @@
-"""The Kubernetes runtime over a cluster in memory, and over a real one."""
+"""The Kubernetes runtime, and a cluster in memory for it to run on."""
 
-import base64
 import json
-import os
-import uuid
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import yaml
-
-from cluster.kube import Kube
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
 from tesk_kubernetes.api import JsonObject, KubernetesApi
-from tesk_kubernetes.client import open_api
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import main_container
 from tesk_runtime.clock import SystemClock
 from tesk_taskmaster.adapters.kubernetes.rendering import PodTemplates
 from tesk_taskmaster.adapters.kubernetes.runtime import KubernetesRuntime
 from tesk_taskmaster.ports import Clock
-from waiting import eventually
 
-LAUNCHER = Path(__file__).parents[2] / "build" / "launcher"
 IMAGE = "busybox:1.35"
 
 # Each pod takes the next code; how many were taken stands on the task volume.
@@ -153,88 +139,3 @@ class Programs:
             self._api.say(metadata["namespace"], metadata["name"], text)
         code = {"false": 1}.get(command[0], 0)
         self._cluster.finish(started, code, report=make_report(code))
-
-
-# All that a taskmaster may do, in each of the task namespaces.
-RIGHTS = [
-    {
-        "apiGroups": ["batch"],
-        "resources": ["jobs"],
-        "verbs": ["create", "get", "list", "watch", "delete"],
-    },
-    {
-        "apiGroups": [""],
-        "resources": ["persistentvolumeclaims"],
-        "verbs": ["create", "get", "list", "watch", "delete"],
-    },
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch", "delete"]},
-    {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
-    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "delete"]},
-]
-
-
-class CountedApi:
-    """Passes calls on, and counts them by verb and kind."""
-
-    def __init__(self, api: KubernetesApi) -> None:
-        self.calls: Counter[str] = Counter()
-        self._api = api
-
-    def __getattr__(self, verb: str) -> Any:
-        called = getattr(self._api, verb)
-
-        def call(first: Any, *args: Any, **fields: Any) -> Any:
-            self.calls[f"{verb} {getattr(first, 'plural', 'pods/log')}"] += 1
-            return called(first, *args, **fields)
-
-        return call
-
-
-def _limited_api(kube: Kube, namespace: str, folder: Path) -> KubernetesApi:
-    """Return the API for a service account with the rights of a taskmaster."""
-    core = f"/api/v1/namespaces/{namespace}"
-    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
-    account = {"kind": "ServiceAccount", "name": "tm", "namespace": namespace}
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "tm"}
-    meta = {"metadata": {"name": "tm"}}
-    kube.call("POST", f"{core}/serviceaccounts", body=meta)
-    kube.call("POST", f"{rbac}/roles", body=meta | {"rules": RIGHTS})
-    binding = meta | {"roleRef": role, "subjects": [account]}
-    kube.call("POST", f"{rbac}/rolebindings", body=binding)
-    answer = kube.call("POST", f"{core}/serviceaccounts/tm/token", body={"spec": {}})
-    known: Any = yaml.safe_load(Path(os.environ["KUBECONFIG"]).read_text("utf-8"))
-    for user in known["users"]:
-        user["user"] = {"token": answer["status"]["token"]}
-    (folder / "kubeconfig").write_text(yaml.safe_dump(known), "utf-8")
-    environ = {"KUBECONFIG": str(folder / "kubeconfig")}
-    return open_api(environ, patience=timedelta(seconds=2))
-
-
-@contextmanager
-def real_cluster() -> Iterator[ClusterKit]:
-    """Give the cluster of KUBECONFIG, in a namespace of the test's own.
-
-    Its taskmasters have the rights of taskmasters.
-    """
-    namespace = f"tesk-test-{uuid.uuid4().hex[:10]}"
-    with closing(Kube()) as kube:
-        kube.make_namespace(namespace)
-        try:
-            eventually(
-                lambda: kube.get("serviceaccounts", namespace, "default"),
-                what="the default service account",
-            )
-            core = f"/api/v1/namespaces/{namespace}"
-            launcher = base64.b64encode(LAUNCHER.read_bytes()).decode("ascii")
-            config = {
-                "metadata": {"name": "tesk-l"},
-                "binaryData": {"launcher": launcher},
-            }
-            kube.call("POST", f"{core}/configmaps", body=config)
-            with TemporaryDirectory() as folder:
-                api = _limited_api(kube, namespace, Path(folder))
-                with closing(ClusterKit(api=api, namespaces=[namespace])) as kit:
-                    yield kit
-        finally:
-            kube.delete("namespaces", "", namespace)

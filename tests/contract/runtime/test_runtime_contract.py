@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from builders import make_assigned_task, make_executor
+from cluster.taskmasters import real_cluster
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
 from fakes.taskmaster_kubernetes_kit import (
     IMAGE,
     ClusterKit,
     Programs,
-    real_cluster,
 )
 from fakes.taskmaster_runtime import FakeRuntime, World
 from tesk_model.names import Attempt

@@ -12,12 +12,11 @@ import pytest
 
 from builders import make_assigned_task, make_executor
 from cluster.kube import Kube, Object
+from cluster.taskmasters import CountedApi, real_cluster
 from fakes.taskmaster_kubernetes_kit import (
     IMAGE,
     ClusterKit,
-    CountedApi,
     make_settings,
-    real_cluster,
 )
 from tesk_kubernetes.api import KubernetesApi
 from tesk_model.names import Attempt
