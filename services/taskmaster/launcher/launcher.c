@@ -10,6 +10,8 @@ static void finish(const struct options *options, const struct streams *streams,
     finish_streams(streams, options);
     for (size_t at = 0; at < options->collection_count; at++)
         collect(&options->collections[at]);
+    for (size_t at = 0; at < options->readable_count; at++)
+        make_readable(options->readable[at]);
     /* The user's own failure is the better news: ours must not hide it. */
     if (has_failed() && outcome->exit_code == 0)
         outcome->exit_code = EXIT_LAUNCHER;

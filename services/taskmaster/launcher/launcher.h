@@ -41,6 +41,8 @@ struct options {
     unsigned long long log_limit;
     const char **made; /* directories to make first */
     size_t made_count;
+    const char **readable; /* patterns of what everybody shall read afterwards */
+    size_t readable_count;
     struct collection *collections;
     size_t collection_count;
     char **argv; /* NULL-terminated, at least one */
@@ -115,6 +117,9 @@ void watch_child(struct child *child, const char *mark, struct outcome *outcome)
 
 /* collect.c */
 void collect(const struct collection *collection);
+
+/* readable.c */
+void make_readable(const char *pattern);
 
 /* report.c */
 bool write_report(const char *path, const struct outcome *outcome);

@@ -18,7 +18,7 @@ static bool take_limit(struct options *options, const char *value)
     return false;
 }
 
-/* A ".." would let the copy land outside its destination. */
+/* A ".." would lead outside of what is named, or of a copy's destination. */
 static bool has_dotdot(const char *path)
 {
     for (const char *at = path; (at = strstr(at, "/..")) != NULL; at += 3)
@@ -27,15 +27,20 @@ static bool has_dotdot(const char *path)
     return false;
 }
 
+static bool is_plain(const char *name, const char *path)
+{
+    if (path[0] == '/' && !has_dotdot(path))
+        return true;
+    fail("option %s: \"%s\" is not an absolute path without \"..\"", name, path);
+    return false;
+}
+
 static bool take_collection(struct options *options, char **values)
 {
     struct collection *next;
 
-    if (values[0][0] != '/' || has_dotdot(values[0])) {
-        fail("option --collect: \"%s\" is not an absolute path without \"..\"",
-             values[0]);
+    if (!is_plain("--collect", values[0]))
         return false;
-    }
     next = realloc(options->collections,
                    (options->collection_count + 1) * sizeof *next);
     if (next == NULL) {
@@ -48,16 +53,17 @@ static bool take_collection(struct options *options, char **values)
     return true;
 }
 
-static bool take_directory(struct options *options, const char *value)
+static bool append(const char ***list, size_t *count, const char *name,
+                   const char *value)
 {
-    const char **next = realloc(options->made, (options->made_count + 1) * sizeof *next);
+    const char **next = realloc(*list, (*count + 1) * sizeof *next);
 
     if (next == NULL) {
-        fail("option --mkdir: %s", strerror(errno));
+        fail("option %s: %s", name, strerror(errno));
         return false;
     }
-    options->made = next;
-    next[options->made_count++] = value;
+    *list = next;
+    next[(*count)++] = value;
     return true;
 }
 
@@ -75,7 +81,10 @@ static bool take_value(struct options *options, const char *name, char **values)
     if (strcmp(name, "--log-limit") == 0)
         return take_limit(options, values[0]);
     if (strcmp(name, "--mkdir") == 0)
-        return take_directory(options, values[0]);
+        return append(&options->made, &options->made_count, name, values[0]);
+    if (strcmp(name, "--readable") == 0)
+        return is_plain(name, values[0]) &&
+               append(&options->readable, &options->readable_count, name, values[0]);
     if (strcmp(name, "--collect") == 0)
         return take_collection(options, values);
     for (size_t at = 0; at < sizeof texts / sizeof *texts; at++) {
