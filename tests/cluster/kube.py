@@ -6,7 +6,7 @@ Not by the library that TESK itself uses: what is tested does not judge itself.
 import functools
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -139,6 +139,14 @@ class Kube:
         )
         return sorted(found.split())
 
+    def wait_until_only(self, namespace: str, names: Collection[str]) -> None:
+        """Wait until a namespace holds nothing but ``names``."""
+        wait_until_none(
+            lambda: [it for it in self.names_of_all(namespace) if it not in names],
+            within=60,
+            every=2,
+        )
+
     def make_namespace(self, name: str) -> None:
         """Make a namespace."""
         self.apply(
@@ -190,3 +198,13 @@ def run(*command: str, text: str = "", within: float = 300) -> str:
     shown = " ".join(command[:6])
     assert done.returncode == 0, f"{shown}: {done.stderr or done.stdout}"
     return done.stdout
+
+
+def wait_until_none(
+    look: Callable[[], Sequence[str]], *, within: float, every: float = 0.5
+) -> None:
+    """Wait until ``look`` finds nothing; fail with what it still finds."""
+    try:
+        eventually(lambda: not look(), within=within, every=every)
+    except AssertionError as error:
+        raise AssertionError(f"left after {within} s: {look()}") from error

@@ -1,7 +1,7 @@
 """TESK installed by helm, in a namespace of its own."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import httpx
 import yaml
 
 from cluster.door import open_door
-from cluster.kube import Kube, Object, is_ready, name_of, run
+from cluster.kube import Kube, Object, is_ready, name_of, run, wait_until_none
 from cluster.object_storage import credentials
 from cluster.patient_transport import PatientTransport
 from cluster.values import CREDENTIALS, Values, merged
@@ -20,7 +20,7 @@ CHART = Path(__file__).parents[2] / "helm" / "tesk"
 NAME = "tesk"
 KINDS_OF_TASKS = ("jobs", "pods", "persistentvolumeclaims", "secrets", "configmaps")
 # What Kubernetes puts into every namespace.
-_OF_THE_CLUSTER = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
+OF_THE_CLUSTER = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
 
 
 class Release(TesClient):
@@ -38,7 +38,7 @@ class Release(TesClient):
         self.namespace = namespace
         self.values = values
         self._secrets = (credentials(namespace, CREDENTIALS), *secrets)
-        self._of_others = _OF_THE_CLUSTER | {
+        self._of_others = OF_THE_CLUSTER | {
             f"secret/{name_of(secret)}" for secret in self._secrets
         }
         self._exits = contextlib.ExitStack()
@@ -162,7 +162,7 @@ class Release(TesClient):
 
     def wait_for_no_running_pod(self, task_id: str, step: str) -> None:
         """Wait until no pod of a step runs."""
-        _wait_until_none(
+        wait_until_none(
             lambda: [
                 name_of(pod)
                 for pod in self.of_task("pods", task_id, step=step)
@@ -201,14 +201,9 @@ class Release(TesClient):
         }
         return sorted(found)
 
-    def everything(self) -> list[str]:
-        """Name all that is in the namespace and was not put there by the cluster."""
-        shown = self.kube.names_of_all(self.namespace)
-        return [name for name in shown if name not in self._of_others]
-
     def wait_until_clean(self, *task_ids: str, within: float = 60) -> None:
         """Wait until nothing is left of the tasks (of all, if none is named)."""
-        _wait_until_none(
+        wait_until_none(
             lambda: [
                 name for task in task_ids or ("",) for name in self.leftovers(task)
             ],
@@ -217,7 +212,7 @@ class Release(TesClient):
 
     def wait_until_empty(self) -> None:
         """Wait until the namespace is as it was before TESK was installed."""
-        _wait_until_none(self.everything, within=60, every=2)
+        self.kube.wait_until_only(self.namespace, self._of_others)
 
     def wait_for_reason(self, task_id: str, text: str, within: float = 60) -> str:
         """Wait until the user is told, while it lasts, of something with ``text``."""
@@ -253,16 +248,6 @@ class Release(TesClient):
             if task_id in event["involvedObject"]["name"]
         ]
         return "\n".join(parts)[:6000]
-
-
-def _wait_until_none(
-    look: Callable[[], list[str]], *, within: float, every: float = 0.5
-) -> None:
-    """Wait until ``look`` finds nothing; fail with what it still finds."""
-    try:
-        eventually(lambda: not look(), within=within, every=every)
-    except AssertionError as error:
-        raise AssertionError(f"left after {within} s: {look()}") from error
 
 
 def component_label(component: str) -> str:

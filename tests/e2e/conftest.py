@@ -34,7 +34,7 @@ def kube() -> Iterator[Kube]:
 def site(kube: Kube) -> Iterator[Site]:
     """Storages in a namespace of their own."""
     name = f"tesk-e2e-{secrets.token_hex(3)}"
-    tag = os.environ.get("TESK_IMAGES_TAG") or _version()
+    tag = os.environ.get("TESK_IMAGES_TAG") or os.environ.get("IMAGE_TAG") or _version()
     servers = f"{name}-servers"
     kube.make_namespace(servers)
     s3_image = os.environ.get("TESK_E2E_S3_IMAGE", "minio/minio:latest")

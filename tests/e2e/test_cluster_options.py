@@ -1,0 +1,134 @@
+"""A release with what larger sites ask for, all at once.
+
+Tasks in namespaces of their own, TLS between the services, a shared file system,
+executors that obey the Pod Security Standard `restricted`.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from certificates import Authority
+from cluster.kube import Object
+from cluster.object_storage import credentials
+from cluster.release import NAME, OF_THE_CLUSTER, Release, installed
+from cluster.site import Site
+from cluster.values import CREDENTIALS, merged
+from scenarios.scenario import Task, logs, shell
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+CLAIM = "e2e-shared"
+TLS = "e2e-tls"
+# What is in a namespace for tasks before TESK comes.
+OURS = OF_THE_CLUSTER | {f"secret/{CREDENTIALS}", f"persistentvolumeclaim/{CLAIM}"}
+
+
+@pytest.fixture(scope="module")
+def elsewhere(site: Site) -> Iterator[tuple[str, str]]:
+    """Two namespaces for tasks, with what their filers need."""
+    names = (f"{site.name}-tasks-a", f"{site.name}-tasks-b")
+    with ExitStack() as exits:
+        for name in names:
+            site.kube.make_namespace(name)
+            exits.callback(site.kube.delete, "namespaces", "", name)
+            label = {"pod-security.kubernetes.io/enforce": "restricted"}
+            site.kube.patch("namespaces", "", name, {"metadata": {"labels": label}})
+            site.kube.apply(credentials(name, CREDENTIALS), _claim(name))
+        yield names
+
+
+@pytest.fixture(scope="module")
+def release(
+    site: Site, elsewhere: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Release]:
+    """The release, in a third namespace."""
+    namespace = f"{site.name}-options"
+    authority = Authority(tmp_path_factory.mktemp("authority"))
+    change = {
+        "taskNamespaces": list(elsewhere),
+        "tls": {
+            "enabled": True,
+            "existingSecret": TLS,
+            "caBundle": authority.certificate.read_text(),
+        },
+        "executors": {
+            "podSecurity": "restricted",
+            "podSecurityContext": {"runAsUser": 1234},
+        },
+        "storage": {"shared": {"claim": CLAIM}},
+        "api": {"replicas": 1},
+    }
+    with installed(
+        site.kube,
+        namespace,
+        merged(site.values(), change),
+        [_certificate(authority, namespace)],
+    ) as installation:
+        installation.connect()
+        yield installation
+
+
+def test_tasks_run_in_their_namespaces_and_nothing_is_left_there(
+    site: Site, elsewhere: tuple[str, str], release: Release
+) -> None:
+    tasks: list[str] = []
+    # Which namespace a task gets follows from its id: twelve will not all get one.
+    for number in range(12):
+        folder = site.storage.folder(f"options-{number}")
+        tasks.append(release.create(_task(number, folder.put("in", b"input\n"))))
+
+    for number, task_id in enumerate(tasks):
+        task = release.finish(task_id)
+        assert task["state"] == "COMPLETE", task
+        assert logs(task)[0]["stdout"] == "1234\ninput\n"
+        (output,) = task["logs"][0]["outputs"]
+        assert output["url"] == f"file:///shared/{number}/out"
+
+    used = {
+        name
+        for name in elsewhere
+        for event in site.kube.list("events", name)
+        if event["reason"] == "Started" and "-x0-" in event["involvedObject"]["name"]
+    }
+    assert used == set(elsewhere)
+    release.uninstall()
+    for name in elsewhere:
+        site.kube.wait_until_only(name, OURS)
+
+
+def _task(number: int, url: str) -> Task:
+    return {
+        "inputs": [{"path": "/in/a", "url": url}],
+        "executors": [shell("id -u; cat /in/a; cp /in/a /out/a")],
+        "outputs": [{"path": "/out/a", "url": f"file:///shared/{number}/out"}],
+    }
+
+
+def _claim(namespace: str) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": CLAIM, "namespace": namespace},
+        "spec": {
+            "accessModes": ["ReadWriteMany"],
+            "resources": {"requests": {"storage": "10Mi"}},
+        },
+    }
+
+
+def _certificate(authority: Authority, namespace: str) -> Object:
+    pair = authority.issue(f"{NAME}-scheduler.{namespace}.svc")
+    files: dict[str, Path] = {
+        "tls.crt": pair.certificate,
+        "tls.key": pair.key,
+        "ca.crt": authority.certificate,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": TLS, "namespace": namespace},
+        "stringData": {key: path.read_text() for key, path in files.items()},
+    }
