@@ -44,7 +44,7 @@ class BareJobs:
         ended = time.perf_counter() - started
         eventually(lambda: self._is_complete(name), within=120, every=_EVERY)
         complete = time.perf_counter() - started
-        self._remove(name)
+        self._remove({name})
         return JobTimes(ended=ended, complete=complete)
 
     def run_in_sequence(self, count: int) -> float:
@@ -61,8 +61,7 @@ class BareJobs:
             every=0.25,
         )
         seconds = time.perf_counter() - started
-        for name in names:
-            self._remove(name)
+        self._remove(names)
         return seconds
 
     def _create(self) -> str:
@@ -92,8 +91,19 @@ class BareJobs:
     def _jobs(self) -> list[Object]:
         return self._kube.list("jobs", self._namespace)
 
-    def _remove(self, name: str) -> None:
-        self._kube.delete("jobs", self._namespace, name)
+    def _remove(self, names: set[str]) -> None:
+        """Remove them and wait until it is done: it must not disturb what follows."""
+        for name in names:
+            self._kube.delete("jobs", self._namespace, name)
+        eventually(
+            lambda: (
+                not self._kube.list(
+                    "pods", self._namespace, "batch.kubernetes.io/job-name"
+                )
+            ),
+            within=300,
+            every=0.1,
+        )
 
 
 def _complete(job: Object) -> bool:

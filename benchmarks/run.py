@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import cluster_tasks
 import runtime
+from cluster_bench import measured_cluster, why_not
 from load import Request, run_load
 from processes import cpu_seconds, memory_mib
 from server import (
@@ -177,11 +178,11 @@ def on_machine(*, quick: bool) -> Iterator[str]:
 
 def on_cluster(*, quick: bool) -> Iterator[str]:
     """Measure on the cluster of KUBECONFIG, if there is one, and give each table."""
-    problem = cluster_tasks.why_not()
+    problem = why_not()
     if problem:
         print(f"\nTasks on a cluster are left out: {problem}", flush=True)
         return
-    with cluster_tasks.measured_cluster(quick=quick) as bench:
+    with measured_cluster(quick=quick) as bench:
         for title, (header, rows) in cluster_tasks.TABLES.items():
             yield table(title, header, rows(bench))
 
