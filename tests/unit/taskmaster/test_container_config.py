@@ -80,6 +80,7 @@ def test_every_part_of_an_executor_is_in_its_container() -> None:
             HostMount(source=volume / "w", target="/w", is_file=False),
             HostMount(source=volume / "etc/x", target="/etc/x", is_file=True),
         ),
+        outputs=("/result.txt", "/w/out"),
     )
 
     assert render(run, make_traits()) == {
@@ -90,6 +91,7 @@ def test_every_part_of_an_executor_is_in_its_container() -> None:
             *("--stdout", "/w/out", "--stderr", "/w/err"),
             *("--collect", "/result.txt", "/.tesk/volume"),
             *("--collect", "/opt/*.log", "/.tesk/volume"),
+            *("--readable", "/.tesk/volume/result.txt", "--readable", "/w/out"),
             *("--report", "/.tesk/report"),
             *("--", "tool", "--chdir", ""),
         ],

@@ -17,7 +17,13 @@ from hypothesis import given
 from builders import make_assigned_task, make_executor
 from task_strategies import tasks
 from tesk_model.names import Attempt
-from tesk_model.paths import is_system_directory, is_within, normalize, parent
+from tesk_model.paths import (
+    is_pattern,
+    is_system_directory,
+    is_within,
+    normalize,
+    parent,
+)
 from tesk_model.task import FileType, Input, Output, Resources, Task, TaskId
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.planning import PlanError, plan_task
@@ -293,6 +299,19 @@ def test_every_path_is_mounted_or_collected(task: Task) -> None:
             )
             collected = path in step.collect or glob.escape(path) in step.collect
             assert mounted or above or collected
+
+
+@given(tasks)
+def test_every_output_is_made_readable_literally_or_as_its_pattern(task: Task) -> None:
+    planned = planned_or_none(task)
+    if planned is None:
+        return
+    patterns = set(planned.outputs)
+    for output in task.outputs:
+        path = normalize(output.path)
+        pattern = is_pattern(output.path, output.path_prefix)
+        assert (path if pattern else glob.escape(path)) in patterns
+    assert len(patterns) == len(planned.outputs) <= len(task.outputs)
 
 
 @given(tasks)

@@ -175,6 +175,8 @@ class ExecutorRun:
             visible to the executor.
         volume: Folder of the task volume, the target of ``step.collect``.
         ram: Bytes.
+        outputs: See ``Plan.outputs``; for an engine whose executors may run by
+            another uid than the filer.
     """
 
     name: str
@@ -185,6 +187,7 @@ class ExecutorRun:
     volume: Path
     cpu_cores: float
     ram: int
+    outputs: tuple[str, ...] = ()
 
 
 class Engine(Protocol):

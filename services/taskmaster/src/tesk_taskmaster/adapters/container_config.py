@@ -140,7 +140,7 @@ def container_config(
         "Image": run.step.executor.image,
         "Entrypoint": [LAUNCHER_TARGET],
         "Cmd": [
-            *launcher_options(run.step, volume=VOLUME_TARGET),
+            *launcher_options(run.step, volume=VOLUME_TARGET, outputs=run.outputs),
             *("--report", REPORT_TARGET, "--"),
             *run.step.executor.command,
         ],

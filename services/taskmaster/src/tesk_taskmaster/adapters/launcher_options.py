@@ -5,9 +5,16 @@ from collections.abc import Sequence
 
 from tesk_taskmaster.domain.plan import ExecutorStep
 
+# Bytes. A quarter of what Linux takes for all arguments and variables of a
+# program, with the usual stack; more would keep the launcher from starting.
+_MOST_NAMES = 512 * 1024
+_BESIDE_A_NAME = 48  # the option, two pointers, the path of the volume
 
-def launcher_options(step: ExecutorStep, *, volume: str) -> Sequence[str]:
-    """Return the options for working directory, redirects and collecting.
+
+def launcher_options(
+    step: ExecutorStep, *, volume: str, outputs: Sequence[str]
+) -> Sequence[str]:
+    """Return the options for working directory, redirects and outputs.
 
     A redirect that would be collected is written into the volume at once: an
     image whose user is not root may not write to ``/``.
@@ -15,6 +22,7 @@ def launcher_options(step: ExecutorStep, *, volume: str) -> Sequence[str]:
     Args:
         step: The executor.
         volume: Where the container sees the whole volume, if the step collects.
+        outputs: See ``Plan.outputs``.
 
     Source:
         services/taskmaster/launcher/README.md.
@@ -37,4 +45,16 @@ def launcher_options(step: ExecutorStep, *, volume: str) -> Sequence[str]:
     for pattern in step.collect:
         if pattern not in written:
             words += ["--collect", pattern, volume]
+    for pattern in _readable(step, volume, outputs):
+        words += ["--readable", pattern]
     return words
+
+
+def _readable(step: ExecutorStep, volume: str, outputs: Sequence[str]) -> list[str]:
+    """Tell where outputs lie; if these are too many to name, all they lie in."""
+    size = sum(len(pattern.encode()) + _BESIDE_A_NAME for pattern in outputs)
+    if size > _MOST_NAMES:
+        mounted = [glob.escape(mount.path) for mount in step.mounts]
+        return [*mounted, volume] if step.collect else mounted
+    collected = set(step.collect)
+    return [f"{volume}{path}" if path in collected else path for path in outputs]

@@ -171,6 +171,7 @@ class LocalRuntime:
             volume=volume,
             cpu_cores=plan.cpu_cores,
             ram=plan.ram,
+            outputs=plan.outputs,
         )
 
 

@@ -74,6 +74,8 @@ class Plan:
         directories: Made in the volume before the first step, each writable by
             any uid; normalized paths, parents first. Empty if the task shares
             nothing between steps.
+        outputs: Patterns (glob(7); literal names are escaped) of what the filer
+            takes last, for the executors to make readable: it has another uid.
         cpu_cores: For each executor; also the limit where one is enforced.
         ram: Bytes, likewise.
         disk: Bytes of the volume.
@@ -88,6 +90,7 @@ class Plan:
     cpu_cores: float
     ram: ByteCount
     disk: ByteCount
+    outputs: tuple[str, ...] = ()
     placement: Placement = field(default_factory=Placement)
 
     @property

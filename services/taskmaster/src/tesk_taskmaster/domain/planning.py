@@ -87,6 +87,7 @@ def plan_task(task: Task, attempt: Attempt) -> Plan:
         has_outputs=bool(task.outputs),
         directories=_volume_directories(task, wanted, mounted),
         executors=steps,
+        outputs=tuple(dict.fromkeys(map(_output_pattern, task.outputs))),
         cpu_cores=cpu_cores,
         ram=ram,
         disk=disk,
@@ -133,12 +134,17 @@ def _want_input(wanted: _Wanted, entry: Input, field: str) -> None:
         wanted.directories.add(parent(path))
 
 
+def _output_pattern(output: Output) -> str:
+    path = normalize(output.path)
+    return path if is_pattern(output.path, output.path_prefix) else glob.escape(path)
+
+
 def _want_output(wanted: _Wanted, output: Output) -> None:
     path = normalize(output.path)
     if is_pattern(output.path, output.path_prefix):
         directory = literal_directory(path)
         if is_system_directory(directory):
-            wanted.collected.setdefault(path, path)
+            wanted.collected.setdefault(path, _output_pattern(output))
         else:
             wanted.directories.add(directory)
     elif output.type is FileType.FILE:

@@ -108,7 +108,7 @@ def _arguments(plan: Plan, step: ExecutorStep) -> Sequence[str]:
     words = [
         word for path in directories_to_make(plan, step) for word in ("--mkdir", path)
     ]
-    words += launcher_options(step, volume=WHOLE_VOLUME_TARGET)
+    words += launcher_options(step, volume=WHOLE_VOLUME_TARGET, outputs=plan.outputs)
     words += ["--mark-stderr", STDERR_MARK, "--report", _REPORT]
     return [*words, "--", *step.executor.command]
 
