@@ -36,6 +36,18 @@ def test_a_plain_file_is_opened(tree: Path) -> None:
     assert read(tree, "/work/a.txt") == "inside"
 
 
+def test_a_directory_on_the_way_need_not_be_readable(tree: Path) -> None:
+    (tree / "work").chmod(0o311)
+    with contextlib.suppress(PermissionError):
+        os.listdir(tree / "work")  # noqa: PTH208 - pathlib lists lazily
+        pytest.skip("this user may read every directory")
+
+    write(tree, "/work/new/b.txt", "b")
+
+    assert read(tree, "/work/a.txt") == "inside"
+    assert read(tree, "/work/new/b.txt") == "b"
+
+
 INSIDE = {
     "absolute link means the tree's root": ("/work/a.txt", "/work/link"),
     "relative link": ("a.txt", "/work/link"),

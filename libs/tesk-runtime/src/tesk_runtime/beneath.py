@@ -17,6 +17,8 @@ from pathlib import Path
 
 _MAX_LINKS = 40  # as the kernel
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# On the way to something, where the right to search is enough.
+_PASSAGE = _DIRECTORY | getattr(os, "O_PATH", 0)  # which only Linux has
 
 
 class Beneath:
@@ -112,7 +114,7 @@ class Beneath:
                 continue
             if not pending:
                 return stack[-1], segment
-            stack.append(_enter(segment, stack[-1], create=create))
+            stack.append(_enter(segment, stack[-1], create=create, flags=_PASSAGE))
         return stack[-1], "."
 
 
@@ -125,13 +127,13 @@ def _link_target(name: str, directory: int) -> str | None:
         raise
 
 
-def _enter(name: str, directory: int, *, create: bool) -> int:
+def _enter(name: str, directory: int, *, create: bool, flags: int = _DIRECTORY) -> int:
     created = False
     if create:
         with suppress(FileExistsError):
             os.mkdir(name, 0o777, dir_fd=directory)
             created = True
-    descriptor = os.open(name, _DIRECTORY, dir_fd=directory)
+    descriptor = os.open(name, _DIRECTORY if created else flags, dir_fd=directory)
     if created:
         # Every directory of a task is writable by any uid its images use; one
         # that got its group from the volume (setgid) hands it on.
