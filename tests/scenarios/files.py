@@ -197,6 +197,32 @@ def _check_links(_task: Task, storage: Storage) -> None:
     assert storage.get("out/good") == b"real\n"
 
 
+def _private(storage: Storage) -> Task:
+    script = (
+        "umask 077; mkdir -p /out/d /tree/sub /work/run-1; "
+        'new=$(mktemp /out/tmp.XXXXXX); echo a > "$new"; mv "$new" /out/d/a; '
+        "echo b > /tree/sub/b; echo c > /work/run-1/c.txt; echo d > /result.txt; "
+        "chmod 700 /out/d /tree/sub /work/run-1; chmod 600 /log/out; exit 1"
+    )
+    return {
+        "executors": [shell(f"echo log; {script}", stdout="/log/out")],
+        "outputs": [
+            {"path": "/out/d/a", "url": storage.url("a")},
+            {"path": "/tree", "url": storage.url("tree"), "type": "DIRECTORY"},
+            {"path": "/work/*/?.txt", "path_prefix": "/work", "url": storage.url("w")},
+            {"path": "/result.txt", "url": storage.url("result")},
+            {"path": "/log/out", "url": storage.url("log")},
+        ],
+    }
+
+
+def _check_private(task: Task, storage: Storage) -> None:
+    names = ["a", "log", "result", "tree/sub/b", "w/run-1/c.txt"]
+    assert storage.names() == names, system_logs(task)
+    texts = [storage.get(name) for name in names]
+    assert texts == [b"a\n", b"log\n", b"d\n", b"b\n", b"c\n"]
+
+
 def _one_failure_of_two(storage: Storage) -> Task:
     return {
         "inputs": [{"path": "/in/x", "content": "x"}],
@@ -238,6 +264,9 @@ SCENARIOS: dict[str, Scenario] = {
         body=_system_directories, check=_check_system_directories
     ),
     "links never lead out of the task": Scenario(body=_links, check=_check_links),
+    "outputs that the command lets nobody else read": Scenario(
+        body=_private, state="EXECUTOR_ERROR", check=_check_private
+    ),
     "outputs of the executors before a failure": Scenario(
         body=_one_failure_of_two,
         state="EXECUTOR_ERROR",

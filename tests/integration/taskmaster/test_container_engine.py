@@ -36,6 +36,7 @@ REPOSITORY = Path(__file__).parents[3]
 LONG = timedelta(seconds=60)
 MIB = 1024**2
 ALL_BYTES = bytes(range(256)) * 4
+PYTHON = "gcr.io/distroless/python3-debian12:nonroot"  # uid 65532
 
 
 def silent(_: str) -> None:
@@ -56,8 +57,10 @@ class Workplace:
     def make_run(self, *command: str, index: int = 0, **fields: object) -> ExecutorRun:
         """Return a run of busybox that sees /work, unless ``fields`` say else."""
         collect = fields.pop("collect", ())
+        outputs = fields.pop("outputs", ())
         ram = fields.pop("ram", 256 * MIB)
         assert isinstance(collect, tuple)
+        assert isinstance(outputs, tuple)
         assert isinstance(ram, int)
         work, folder = self.volume / "work", self.home / f"x{index}"
         work.mkdir(exist_ok=True)
@@ -77,6 +80,7 @@ class Workplace:
             volume=self.volume,
             cpu_cores=1,
             ram=ram,
+            outputs=outputs,
         )
 
     def make_fifo(self, name: str) -> Path:
@@ -193,7 +197,7 @@ def test_the_image_has_no_say_but_its_user_and_environment(place: Workplace) -> 
         "/usr/bin/python3",
         "-c",
         "import os; open('/work/mine', 'w').write(str(os.getuid()))",
-        image="gcr.io/distroless/python3-debian12:nonroot",
+        image=PYTHON,
         stdout="/work/stdout",
     )
 
@@ -201,6 +205,57 @@ def test_the_image_has_no_say_but_its_user_and_environment(place: Workplace) -> 
 
     assert result.exit_code == 0, tails.stderr
     assert (place.volume / "work/mine").read_text() == "65532"
+
+
+SHELL_KEEPS_ALL = """
+umask 077; echo r > /r.txt; mkdir -p /work/a/b; echo o > /work/a/b/o
+echo k > /work/kept; exit 3
+"""
+PYTHON_KEEPS_ALL = """
+import os
+os.umask(0o077)
+os.makedirs("/work/a/b")
+open("/work/a/b/o", "w").close()
+open("/work/kept", "w").close()
+os.chmod("/work/a", 0)
+exit(3)
+"""
+# An image, its command line, and the modes of what it leaves.
+PRIVATE: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
+    "root": (
+        "busybox",
+        ("sh", "-c", SHELL_KEEPS_ALL),
+        {"r.txt": "644", "work/a": "711", "work/a/b": "755", "work/a/b/o": "644"},
+    ),
+    "another uid": (
+        PYTHON,
+        ("/usr/bin/python3", "-c", PYTHON_KEEPS_ALL),
+        {"work/a": "111", "work/a/b": "755", "work/a/b/o": "644"},
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("image", "command", "want"), PRIVATE.values(), ids=list(PRIVATE)
+)
+def test_everybody_may_read_the_outputs_and_only_them(
+    place: Workplace, image: str, command: tuple[str, ...], want: dict[str, str]
+) -> None:
+    outputs = ("/r.txt", "/work/a/b")
+    run = place.make_run(*command, image=image, outputs=outputs, collect=("/r.txt",))
+
+    result, tails = place.finish(run)
+
+    assert (result.exit_code, tails.stderr) == (3, b"")
+    modes = {
+        str(path.relative_to(place.volume)): f"{path.stat().st_mode & 0o777:o}"
+        for path in (
+            *place.volume.glob("*"),
+            *place.volume.glob("work/*"),
+            *(place.volume / "work/a" / name for name in ("b", "b/o")),
+        )
+    }
+    assert modes == {"work": "777", "work/kept": "600", **want}
 
 
 def test_an_image_that_cannot_be_had_fails_the_step_for_good(place: Workplace) -> None:
