@@ -109,3 +109,32 @@ def test_alerts_of_the_guide_are_those_of_the_chart() -> None:
     assert (
         set(re.findall(r"^\| `(Tesk\w+)`", PAGES["operating"], re.MULTILINE)) == wanted
     )
+
+
+@pytest.mark.parametrize("account", ["tesk-scheduler", "tesk-taskmaster"])
+def test_rights_of_the_guide_are_those_of_the_roles(account: str) -> None:
+    golden = (ROOT / "tests/golden/chart/defaults.yaml").read_text("utf-8")
+    role = next(
+        item
+        for name, item in yaml.safe_load(golden).items()
+        if name.startswith("Role/") and item["metadata"]["name"] == account
+    )
+    wanted: dict[str, set[str]] = {}
+    for rule in role["rules"]:
+        for resource in rule["resources"]:
+            wanted.setdefault(resource, set()).update(rule["verbs"])
+
+    assert _rights_in_table(account) == wanted
+
+
+def _rights_in_table(account: str) -> dict[str, set[str]]:
+    """Read ``jobs, pods: create, get. pods/log: get`` of an account's row."""
+    row = re.search(
+        rf"^\| `{account}` \|.*\| (.*) \|$", PAGES["security"], re.MULTILINE
+    )
+    assert row is not None
+    return {
+        resource: set(re.findall(r"\b(create|get|list|watch|delete)\b", verbs))
+        for resources, verbs in (part.split(": ") for part in row[1].split(". "))
+        for resource in resources.split(", ")
+    }
