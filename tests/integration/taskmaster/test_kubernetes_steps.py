@@ -32,6 +32,7 @@ pytestmark = pytest.mark.cluster
 GENEROUS = timedelta(seconds=60)
 SECOND = timedelta(seconds=1)
 ATTEMPT = Attempt(TaskId("s1"), 1)
+SMALL = Resources(cpu_cores=0.01, ram_gb=0.0625, disk_gb=1)
 SHORT = {
     name: timedelta(seconds=3)
     for name in (
@@ -64,7 +65,7 @@ class Site:
         image = task.pop("image", IMAGE)
         executors = tuple(make_executor(image=image, command=c) for c in commands)
         self.runtime = task.pop("runtime", None) or self.kit.open_runtime()
-        made = make_assigned_task(executors=executors, **task)
+        made = make_assigned_task(executors=executors, **({"resources": SMALL} | task))
         self.plan = plan_task(made, ATTEMPT)
         self.runtime.prepare(self.plan, "token", self.heard.append)
 
@@ -99,7 +100,6 @@ class Site:
 @pytest.fixture
 def site() -> Iterator[Site]:
     with real_cluster() as kit, closing(Kube()) as kube:
-        kit.settings = make_settings(**SHORT)
         yield Site(kit, kube)
 
 
@@ -153,7 +153,10 @@ def spent_on(site: Site, *steps: str) -> Counter[str]:
         if step.startswith("x"):
             runtime.tails(ATTEMPT, step)
     runtime.release(ATTEMPT)
-    return counted.calls - before
+    spent = counted.calls - before
+    # A machine that is busy is slow to start pods, and then we ask why.
+    del spent["list events"]
+    return spent
 
 
 def test_a_trivial_task_costs_four_calls(site: Site) -> None:
@@ -206,6 +209,7 @@ HOPELESS: dict[str, tuple[dict[str, Any], str]] = {
 def test_what_cannot_start_fails_with_the_clusters_words(
     site: Site, task: dict[str, Any], words: str
 ) -> None:
+    site.kit.settings = make_settings(**SHORT)
     site.prepare(("true",), **task)
 
     with pytest.raises(StepFailedError) as failure:
@@ -233,6 +237,7 @@ def test_a_policy_that_refuses_pods_is_said(site: Site) -> None:
         site.namespace,
         {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}},
     )
+    site.kit.settings = make_settings(**SHORT)
     site.prepare(("true",))
 
     with pytest.raises(StepFailedError, match="refuses to run it, for 3 s: violates"):
@@ -250,7 +255,6 @@ def test_a_quota_is_said_and_waited_for(site: Site) -> None:
         lambda: site.kube.call("GET", f"{path}/q")["status"].get("used"),
         what="the quota",
     )
-    site.kit.settings = make_settings()
     site.prepare(("true",))
 
     def free() -> None:

@@ -29,6 +29,7 @@ class StepHold:
     Attributes:
         job: As it was created or found; its uid tells it from others.
         begun: Monotonic moment when we began to wait for it.
+        is_adopted: It was there already.
         was_stopped: We asked for its end.
         over: How it ended, once that is known.
         since: When each trouble was met first.
@@ -43,6 +44,7 @@ class StepHold:
     subject: Subject
     job: JsonObject
     begun: float
+    is_adopted: bool = False
     was_stopped: bool = False
     over: Ended | Failed | None = None
     since: dict[Trouble, datetime] = field(default_factory=dict)

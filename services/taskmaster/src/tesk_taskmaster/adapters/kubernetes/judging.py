@@ -29,7 +29,6 @@ from tesk_taskmaster.adapters.kubernetes.observations import (
     Observation,
     Running,
     Seen,
-    Troubled,
     Waiting,
 )
 from tesk_taskmaster.adapters.kubernetes.pod_status import is_over, observe
@@ -62,24 +61,36 @@ class Judge:
             if step.over is not None:
                 return step.over
             observed = self._observe(hold, step)
-            problem = self.problem(hold.site.namespace)
-            if problem and not isinstance(observed, Running | Ended | Failed):
-                # Nothing is given up for what may have passed unseen.
-                return Waiting(f"waiting for the Kubernetes API: {short(problem)}")
-            if isinstance(observed, Troubled):
-                since = step.since.setdefault(observed.trouble, self.clock.now())
-                judged: Judgement = judge_trouble(
-                    observed,
-                    step.subject,
-                    since=observed.since or since,
-                    now=self.clock.now(),
-                    settings=self.settings,
-                )
-            else:
-                judged = observed
+            judged = self._judge(hold, step, observed)
+            is_given_up = isinstance(judged, Failed) and judged is not observed
+            if is_given_up and not step.lists:  # not without having asked why
+                step.lists = 1
+                self._list_events(hold, step)
+                judged = self._judge(hold, step, observe(self._seen(hold, step)))
             if isinstance(judged, Ended | Failed):
                 step.over = judged
             return judged
+
+    def _judge(
+        self, hold: AttemptHold, step: StepHold, observed: Observation
+    ) -> Judgement:
+        if isinstance(observed, Running | Ended | Failed):
+            return observed
+        problem = self.problem(hold.site.namespace)
+        if problem:
+            # Nothing is given up for what may have passed unseen.
+            return Waiting(f"waiting for the Kubernetes API: {short(problem)}")
+        if isinstance(observed, Waiting):
+            return observed
+        now = self.clock.now()
+        since = step.since.setdefault(observed.trouble, now)
+        return judge_trouble(
+            observed,
+            step.subject,
+            since=observed.since or since,
+            now=now,
+            settings=self.settings,
+        )
 
     def has_patience(self, step: StepHold) -> bool:
         """Tell whether nothing need be said of a step yet."""

@@ -7,7 +7,6 @@ by a new Job of the same name, when the old one is gone.
 
 import logging
 from dataclasses import dataclass
-from functools import partial
 
 from tesk_kubernetes.api import (
     JOBS,
@@ -62,8 +61,12 @@ class Starts:
         Raises:
             StepFailedError: It will not run.
         """
-        begun = hold.steps.get(step) or self._begin(hold, step, say)
-        if step in TRANSFERS and _has_crashed(self.judge.judge(hold, begun)):
+        begun = hold.steps.get(step)
+        is_ours = begun is not None
+        begun = begun or self._begin(hold, step, say)
+        # What was created just now may have crashed, too: that is for ``wait``.
+        is_old = is_ours or begun.is_adopted
+        if is_old and step in TRANSFERS and _has_crashed(self.judge.judge(hold, begun)):
             self._clear(hold, begun, say)
             begun = self._begin(hold, step, say)
         self._await_running(hold, begun, say)
@@ -74,17 +77,28 @@ class Starts:
         subject = step_subject(hold.plan, step, self.templates)
         uid = hold.footing.anchor_uid
         body = step_job(hold.plan, step, self.templates, site=hold.site, anchor_uid=uid)
+        adopted: list[JsonObject] = []
+
+        def found() -> JsonObject | None:
+            known = self._found_job(hold, step)
+            adopted[:] = [known] if known is not None else []
+            return known
+
         job = self.patience.create(
             JOBS,
             body,
-            found=partial(self._found_job, hold, step),
+            found=found,
             subject=subject,
             say=say,
         )
         maker = maker_of(job) or hold.site.taskmaster
         self.watching.adopt(hold.attempt, hold.site.namespace, maker, say)
         begun = StepHold(
-            name=step, subject=subject, job=pruned(job), begun=self.clock.monotonic()
+            name=step,
+            subject=subject,
+            job=pruned(job),
+            begun=self.clock.monotonic(),
+            is_adopted=bool(adopted),
         )
         hold.steps[step] = begun
         return begun
