@@ -118,6 +118,7 @@ def run_task() -> int:
         "inputs": inputs,
         "outputs": outputs,
         "executors": executors,
+        "resources": {"cpu_cores": 0.1, "ram_gb": 0.1},  # it only copies a file
     }
     name = ask("/tasks", task)["id"]
     print("task", name)

@@ -50,7 +50,7 @@ def test_a_taskmaster_may_handle_the_objects_of_tasks_and_read_no_secret() -> No
             for resource in ("jobs", "persistentvolumeclaims")
             for verb in ("create", "get", "list", "watch", "delete")
         ),
-        *(("pods", "*", verb) for verb in ("get", "list", "watch", "delete")),
+        *(("pods", "*", verb) for verb in ("list", "watch", "delete")),
         ("pods/log", "*", "get"),
         ("events", "*", "list"),
         ("secrets", "*", "create"),

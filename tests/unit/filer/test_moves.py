@@ -17,7 +17,12 @@ from tesk_filer.usecases.patience import Patience
 from tesk_filer.usecases.tally import Tally
 from tesk_filer.usecases.transfer import Ending, Transfer
 from tesk_filer.usecases.uploads import Uploads
-from tesk_model.errors import ConflictError, UnavailableError
+from tesk_model.errors import (
+    ConflictError,
+    PermissionDeniedError,
+    TeskError,
+    UnavailableError,
+)
 from tesk_model.task import FileType, Input, Output, OutputFileLog
 
 
@@ -280,6 +285,7 @@ def test_links_to_the_machine_are_not_followed(bench: Bench) -> None:
 
 
 REFUSALS = {
+    "its token is of another key": (PermissionDeniedError("no"), Ending.PASSING),
     "the attempt is over": (ConflictError("over"), Ending.FAILED),
     "the scheduler stays away": (UnavailableError("away"), Ending.PASSING),
 }
@@ -287,7 +293,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("error", "want"), REFUSALS.values(), ids=REFUSALS)
 def test_without_a_scheduler_there_is_no_verdict(
-    bench: Bench, error: ConflictError | UnavailableError, want: Ending
+    bench: Bench, error: TeskError, want: Ending
 ) -> None:
     (bench.folder / "a").write_text("a")
     bench.transfers.error = error

@@ -9,7 +9,12 @@ from typing import Protocol
 
 from tesk_filer.ports import HaltedError, Transfers, Verdict
 from tesk_filer.usecases.tally import Tally
-from tesk_model.errors import ResourceExhaustedError, TeskError, UnavailableError
+from tesk_model.errors import (
+    PermissionDeniedError,
+    ResourceExhaustedError,
+    TeskError,
+    UnavailableError,
+)
 
 
 class Ending(IntEnum):
@@ -61,6 +66,10 @@ class Transfer:
             return Ending.FAILED if over else Ending.STOPPED
         except (UnavailableError, ResourceExhaustedError) as error:
             self.warn(f"the scheduler is not reached: {error.message}")
+            return Ending.PASSING
+        except PermissionDeniedError as error:
+            # The key that tokens are made with was changed: a new attempt has a new one.
+            self.warn(f"the scheduler refuses this transfer: {error.message}")
             return Ending.PASSING
         except TeskError as error:
             self.warn(f"the scheduler refuses this transfer: {error.message}")
