@@ -49,10 +49,12 @@ static void allow(struct walk *walk, int entry, const struct stat *status, mode_
 {
     char link[64];
 
-    if (status->st_uid != geteuid() || (status->st_mode & wanted) == wanted)
+    if ((status->st_mode & wanted) == wanted)
         return;
     snprintf(link, sizeof link, "/proc/self/fd/%d", entry);
-    if (chmod(link, (status->st_mode & 07777) | wanted) != 0)
+    /* Root may change what others own: what it unpacked, for instance. */
+    if (chmod(link, (status->st_mode & 07777) | wanted) != 0 &&
+        (status->st_uid == geteuid() || errno != EPERM))
         count_failure(walk);
 }
 

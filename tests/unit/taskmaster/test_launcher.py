@@ -897,20 +897,53 @@ def test_readable_opens_no_pipe(launch: Launch, tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "pipe").stat().st_mode) == 0o600
 
 
-def test_readable_leaves_what_others_own_and_says_nothing(
+def as_stranger(
+    binary: Path, *arguments: str | Path
+) -> subprocess.CompletedProcess[bytes]:
+    with binary.open("rb") as program:  # which lies where only root may search
+        return subprocess.run(
+            [f"/proc/self/fd/{program.fileno()}", *arguments],
+            pass_fds=[program.fileno()],
+            capture_output=True,
+            user=12345,
+            check=False,
+        )
+
+
+def test_readable_by_root_takes_in_what_others_own(
     launch: Launch, tmp_path: Path
 ) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can make files of another user")
     out = tmp_path / "out"
-    out.mkdir(0o700)
-    (out / "theirs").touch(0o600)
-    (out / "mine").touch(0o600)
-    for path in (out, out / "theirs"):
-        os.chown(path, 12345, 12345)
+    out.mkdir()
+    for name in ("theirs", "mine"):
+        (out / name).touch(0o600)
+    os.chown(out / "theirs", 12345, 12345)
 
     def run() -> None:
-        done = launch("--readable", out, "--readable", f"{out}/t*", "--", "true")
+        done = launch("--readable", out, "--", "true")
+        assert (done.returncode, done.stderr) == (0, b"")
+
+    assert changes(out, run) == {"mine": "file 644", "theirs": "file 644"}
+
+
+def test_readable_leaves_what_others_own_and_says_nothing(
+    binary: Path, tmp_path: Path
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can act as another user")
+    out = tmp_path / "out"
+    out.mkdir(0o755)
+    for name in ("theirs", "mine"):
+        (out / name).touch(0o600)
+    os.chown(out / "mine", 12345, 12345)
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent.owner() == "root" and not parent.stat().st_mode & 0o001:
+            parent.chmod(0o755)
+
+    def run() -> None:
+        done = as_stranger(binary, "--readable", out, "--", "true")
         assert (done.returncode, done.stderr) == (0, b"")
 
     assert changes(out, run) == {"mine": "file 644"}
@@ -923,17 +956,7 @@ def test_readable_passes_by_what_it_may_not_search(
         pytest.skip("only root can act as another user")
     (tmp_path / "theirs").mkdir(0o700)
 
-    with binary.open("rb") as program:  # which lies where only root may search
-        done = subprocess.run(
-            [
-                *(f"/proc/self/fd/{program.fileno()}", "--readable"),
-                *(tmp_path / "theirs" / "a", "--", "true"),
-            ],
-            pass_fds=[program.fileno()],
-            capture_output=True,
-            user=12345,
-            check=False,
-        )
+    done = as_stranger(binary, "--readable", tmp_path / "theirs" / "a", "--", "true")
 
     assert (done.returncode, done.stderr) == (0, b"")
 
