@@ -98,4 +98,14 @@
 {{- if and (eq $v.executors.podSecurity "restricted") (eq (toString $v.executors.podSecurityContext.runAsUser) "0") -}}
 {{- fail "executors.podSecurity restricted does not let anybody be root: leave out executors.podSecurityContext.runAsUser 0." -}}
 {{- end -}}
+{{- range $limit := list "everybody" "per_task" "capacity" -}}
+{{- $amounts := get $v.quota $limit -}}
+{{- if kindIs "map" $amounts -}}
+{{- range $amount := list "running" "queued" "cpu" "ram_gb" -}}
+{{- if eq (toString (get $amounts $amount)) "0" -}}
+{{- fail (printf "quota.%s.%s: 0 would let no task run at all: leave it out; quota.users can stop users." $limit $amount) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}

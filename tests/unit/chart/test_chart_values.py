@@ -132,6 +132,10 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 
 # Combinations that cannot work, and the cure that the message must name.
 IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
+    "a quota that lets no task run": (
+        {"quota": {"everybody": {"queued": 0}}},
+        "leave it out",
+    ),
     "two schedulers on SQLite": (
         {"scheduler": {"replicas": 2}},
         "set database.type to postgresql, or scheduler.replicas to 1",
