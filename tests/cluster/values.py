@@ -21,7 +21,8 @@ SHORT_LIMITS = {
     "volumeSeconds": 10,
     "startSeconds": 60,
     "quotaSeconds": 10,
-    "refusalSeconds": 5,
+    "refusalSeconds": 10,
+    "missingSeconds": 2,
 }
 
 
