@@ -30,9 +30,10 @@ from tesk_kubernetes.transport import FOR_EVER, Transport
 _PAGE = 500
 # A listing expires while it is paged after some minutes: then begin again.
 _LISTINGS = 3
-# The server ends a watch before it becomes stale; bookmarks come each minute.
+# The server ends a watch before it becomes stale; bookmarks come each minute, and
+# on a busy machine some ten seconds later.
 _WATCH_SECONDS = 290
-_SILENCE_SECONDS = 70.0
+_SILENCE_SECONDS = 100.0
 _SERVICE_ACCOUNT = Path(incluster_config.SERVICE_TOKEN_FILENAME).parent
 _PATIENCE = timedelta(seconds=10)
 
