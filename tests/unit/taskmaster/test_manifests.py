@@ -37,9 +37,10 @@ from builders import make_assigned_task, make_executor
 from kubernetes_schema import VERSIONS, problems
 from task_strategies import tasks
 from tesk_kubernetes.settings import KubernetesSettings
+from tesk_kubernetes.templates import literal
 from tesk_model.task import Task
 from tesk_taskmaster.adapters.kubernetes.anchor import anchor_secret
-from tesk_taskmaster.adapters.kubernetes.manifests_pod import cpu_quantity, literal
+from tesk_taskmaster.adapters.kubernetes.manifests_pod import cpu_quantity
 from tesk_taskmaster.domain.planning import PlanError
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "manifests"

@@ -75,6 +75,18 @@ def main_container(pod: Mapping[str, Any]) -> JsonObject:
     raise TemplateError(f"spec.containers: none is named {MAIN!r}")
 
 
+def literal(text: str) -> str:
+    """Return ``text`` so that it reaches the process unchanged.
+
+    Kubernetes expands ``$(NAME)`` in commands, arguments and variables, and
+    reads ``$$`` as ``$`` wherever it stands, so each ``$`` must be doubled.
+
+    Source:
+        Kubernetes, ``third_party/forked/golang/expansion``.
+    """
+    return text.replace("$", "$$")
+
+
 def with_labels(template: JsonObject, labels: Mapping[str, str]) -> JsonObject:
     """Add labels; TESK's win, for it finds its pods by them."""
     return _with_metadata(template, "labels", labels)

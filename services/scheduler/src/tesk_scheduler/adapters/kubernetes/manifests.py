@@ -8,7 +8,12 @@ from dataclasses import dataclass
 
 from tesk_kubernetes.api import CONFIG_MAPS, PODS, JsonObject
 from tesk_kubernetes.labels import TASKMASTER, common_labels
-from tesk_kubernetes.templates import owner_reference, with_environment, with_labels
+from tesk_kubernetes.templates import (
+    literal,
+    owner_reference,
+    with_environment,
+    with_labels,
+)
 
 _LAUNCHER_KEY = "launcher"
 
@@ -88,11 +93,7 @@ def render_taskmaster(
         "TESK_KUBERNETES_OWNER_UIDS": json.dumps(uids, sort_keys=True),
         "TESK_KUBERNETES_LAUNCHER": berth.launcher,
     }
-    # Kubernetes would expand $(…) in a value.
-    env = [
-        {"name": name, "value": value.replace("$(", "$$(")}
-        for name, value in variables.items()
-    ]
+    env = [{"name": name, "value": literal(value)} for name, value in variables.items()]
     pod = with_environment(with_labels(template, labels), env)
     return {
         "apiVersion": PODS.api_version,

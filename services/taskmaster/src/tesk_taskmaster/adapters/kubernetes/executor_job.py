@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.labels import STEP
-from tesk_kubernetes.templates import main_container
+from tesk_kubernetes.templates import literal, main_container
 from tesk_taskmaster.adapters.kubernetes.manifests import (
     VOLUME,
     Site,
@@ -19,7 +19,6 @@ from tesk_taskmaster.adapters.kubernetes.manifests_pod import (
     PodParts,
     complete_pod,
     cpu_quantity,
-    literal,
     main_resources,
 )
 from tesk_taskmaster.adapters.kubernetes.placement import Nodes, choose_nodes

@@ -8,6 +8,7 @@ from typing import Any
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.templates import (
+    literal,
     main_container,
     with_environment,
     with_labels,
@@ -97,18 +98,6 @@ def main_resources(
         "requests": {**(given.get("requests") or {}), **requests},
         "limits": {**kept, **limits},
     }
-
-
-def literal(text: str) -> str:
-    """Return ``text`` so that it reaches the process unchanged.
-
-    Kubernetes expands ``$(NAME)`` in commands, arguments and variables, and
-    reads ``$$`` as ``$`` wherever it stands, so each ``$`` must be doubled.
-
-    Source:
-        Kubernetes, ``third_party/forked/golang/expansion``.
-    """
-    return text.replace("$", "$$")
 
 
 def cpu_quantity(cores: float) -> str:
