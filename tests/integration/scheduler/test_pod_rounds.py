@@ -12,6 +12,7 @@ from tesk_kubernetes.api import PODS
 from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.usecases.leading import Leading
 from waiting import eventually
 
 
@@ -47,6 +48,18 @@ def site(tmp_path: Path, cluster: PodRig) -> Iterator[Site]:
     store.close()
 
 
+def leader_of_a_busy_taskmaster(
+    site: Site, cluster: PodRig, pods: PodLauncher
+) -> Leading:
+    """Return a leader whose taskmaster tm-1 has called and has the task t-1."""
+    leader = site.scheduler(pods)
+    site.add("t-1")
+    leader.round()
+    cluster.cluster.start(cluster.pod("tm-1"))
+    site.call("tm-1")
+    return leader
+
+
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_scheduler_killed_at_a_launch_leaves_one_pod_for_the_task(
     site: Site, cluster: PodRig, *, after: bool
@@ -69,11 +82,7 @@ def test_a_minute_without_the_api_server_loses_nothing(
     site: Site, cluster: PodRig
 ) -> None:
     with cluster.synced() as pods:
-        leader = site.scheduler(pods)
-        site.add("t-1")
-        leader.round()
-        cluster.cluster.start(cluster.pod("tm-1"))
-        site.call("tm-1")
+        leader = leader_of_a_busy_taskmaster(site, cluster, pods)
 
         cluster.api.down()
         site.add("t-2")
@@ -101,11 +110,7 @@ def test_one_lost_during_an_outage_is_replaced_after_it(
     site: Site, cluster: PodRig
 ) -> None:
     with cluster.synced() as pods:
-        leader = site.scheduler(pods)
-        site.add("t-1")
-        leader.round()
-        cluster.cluster.start(cluster.pod("tm-1"))
-        site.call("tm-1")
+        leader = leader_of_a_busy_taskmaster(site, cluster, pods)
 
         cluster.api.down()
         for _ in range(12):
@@ -128,11 +133,7 @@ def test_a_pod_deleted_by_hand_is_replaced_when_it_is_gone(
     site: Site, cluster: PodRig
 ) -> None:
     with cluster.synced() as pods:
-        leader = site.scheduler(pods)
-        site.add("t-1")
-        leader.round()
-        cluster.cluster.start(cluster.pod("tm-1"))
-        site.call("tm-1")
+        leader = leader_of_a_busy_taskmaster(site, cluster, pods)
 
         cluster.cluster.finish(cluster.pod("tm-1"), 143)
         eventually(lambda: set(pods.ended()) == {"tm-1"})
