@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
+from kubernetes.client.exceptions import ApiException
 
 from cluster.kube import Kube, is_ready
 from fakes.kubernetes_api import FakeKubernetesApi
@@ -26,7 +27,7 @@ from waiting import eventually
 _TALKING = "echo one; echo two; until [ -e /tmp/go ]; do sleep 0.2; done; echo three"
 
 
-_LEASES = Resource("coordination.k8s.io/v1", "leases", "Lease")
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 class ApiKit(Protocol):
@@ -42,7 +43,7 @@ class ApiKit(Protocol):
         """Return the API for a caller without the right to read Secrets."""
 
     def watch_from_long_ago(self) -> Stream[WatchEvent]:
-        """Watch something that has changed a lot since."""
+        """Watch from a version that the server no longer remembers."""
 
     def limit_secrets(self, most: int) -> None:
         """Set a quota."""
@@ -70,6 +71,28 @@ def pod(name: str) -> JsonObject:
             "containers": [container],
             "restartPolicy": "Never",
             "terminationGracePeriodSeconds": 0,
+        },
+    }
+
+
+def definition(group: str) -> JsonObject:
+    """Return the definition of a kind of object that is in no cluster yet."""
+    names = {"plural": "relics", "singular": "relic", "kind": "Relic"}
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": {"type": "object"}},
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"relics.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": names,
+            "versions": [version],
         },
     }
 
@@ -117,6 +140,7 @@ class RealApiKit:
         self._kube = kube
         self._kubeconfig = kubeconfig
         self._folder = folder
+        self._of_everyone: list[str] = []
 
     def powerless(self) -> KubernetesApi:
         body = {"metadata": {"name": "nobody"}}
@@ -131,8 +155,16 @@ class RealApiKit:
         return open_api({"KUBECONFIG": str(file)})
 
     def watch_from_long_ago(self) -> Stream[WatchEvent]:
-        """Watch the leases of the control plane: these change all the time."""
-        return self.api.watch(_LEASES, "kube-system", labels="", since="1")
+        """Watch a kind of object from before there was such a kind.
+
+        How long a server remembers the others depends on its age and its work.
+        """
+        group = f"{self.namespace}.example.org"
+        relics = Resource(f"{group}/v1", "relics", "Relic")
+        self._kube.call("POST", _DEFINITIONS, body=definition(group))
+        self._of_everyone.append(f"{_DEFINITIONS}/relics.{group}")
+        eventually(lambda: self._is_cached(relics), every=0.2)
+        return self.api.watch(relics, self.namespace, labels="", since="1")
 
     def limit_secrets(self, most: int) -> None:
         quotas = f"/api/v1/namespaces/{self.namespace}/resourcequotas"
@@ -152,6 +184,21 @@ class RealApiKit:
     def remark(self) -> None:
         """Do nothing: bookmarks come each minute."""
 
+    def remove(self) -> None:
+        """Delete the namespace, and what is in none."""
+        for path in self._of_everyone:
+            self._kube.call("DELETE", path)
+        self._kube.delete("namespaces", "", self.namespace)
+
+    def _is_cached(self, resource: Resource) -> bool:
+        """Tell whether the API server answers from its memory of a new kind."""
+        path = f"/apis/{resource.api_version}/{resource.plural}"
+        try:
+            self._kube.call("GET", path, query={"resourceVersion": "0"})
+        except ApiException:
+            return False
+        return True
+
 
 @contextlib.contextmanager
 def real_kit(kubeconfig: Path, folder: Path) -> Iterator[RealApiKit]:
@@ -163,4 +210,4 @@ def real_kit(kubeconfig: Path, folder: Path) -> Iterator[RealApiKit]:
         try:
             yield kit
         finally:
-            kube.delete("namespaces", "", kit.namespace)
+            kit.remove()
