@@ -102,6 +102,23 @@ def _check_user(task: Task, storage: Storage) -> None:
     assert storage.get("tree/sub/t") == b"t\n"
 
 
+def _workdir(_storage: Storage) -> Task:
+    return {"executors": [shell("pwd; id -u", workdir="/new/dir") | {"image": USER}]}
+
+
+def _check_workdir(task: Task, _storage: Storage) -> None:
+    assert logs(task)[0]["stdout"] == "/new/dir\n1234\n"
+
+
+def _file_as_workdir(_storage: Storage) -> Task:
+    return {"executors": [shell("true", workdir="/etc/passwd")]}
+
+
+def _check_file_as_workdir(task: Task, _storage: Storage) -> None:
+    assert "cannot be started" in system_logs(task)
+    assert "/etc/passwd" in system_logs(task)
+
+
 def _memory(_storage: Storage) -> Task:
     # A variable that doubles until there is no more.
     return {
@@ -136,6 +153,15 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "an image that is not root writes to all its directories": Scenario(
         body=_user, check=_check_user, needs_images=NO_IMAGES
+    ),
+    "a working directory is made for an image that is not root": Scenario(
+        body=_workdir, check=_check_workdir, needs_images=NO_IMAGES
+    ),
+    "a working directory that is a file": Scenario(
+        body=_file_as_workdir,
+        state="SYSTEM_ERROR",
+        check=_check_file_as_workdir,
+        needs_images=NO_IMAGES,
     ),
     "memory is limited and running out of it is told": Scenario(
         body=_memory, state="EXECUTOR_ERROR", check=_check_memory, needs_images=NO_LIMIT

@@ -14,7 +14,7 @@ from tesk_taskmaster.adapters.container_config import (
     container_config,
     labelled_attempt,
 )
-from tesk_taskmaster.domain.plan import ExecutorStep
+from tesk_taskmaster.domain.plan import ExecutorStep, Mount
 from tesk_taskmaster.ports import ExecutorRun, HostMount, StepFailedError
 
 HOME = Path("/home/me/tesk")
@@ -73,7 +73,7 @@ def test_every_part_of_an_executor_is_in_its_container() -> None:
                 stdout="/w/out",
                 stderr="/w/err",
             ),
-            mounts=(),
+            mounts=(Mount(path="/etc/x", is_file=True), Mount(path="/w")),
             collect=("/result.txt", "/opt/*.log"),
         ),
         mounts=(
@@ -124,6 +124,18 @@ def test_every_part_of_an_executor_is_in_its_container() -> None:
             "MemorySwap": 2 * GIB,
         },
     }
+
+
+def test_the_engine_makes_a_working_directory_outside_every_mount() -> None:
+    step = ExecutorStep(
+        index=0,
+        executor=make_executor(workdir="/work/new//dir/"),
+        mounts=(Mount(path="/wor"), Mount(path="/work/new/directory")),
+    )
+
+    config = render(make_run(step=step), make_traits())
+
+    assert config["WorkingDir"] == "/work/new/dir"
 
 
 def test_podman_gets_what_csv_would_split_as_binds() -> None:

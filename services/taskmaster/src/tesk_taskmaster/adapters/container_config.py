@@ -136,7 +136,9 @@ def container_config(
     ]
     if run.step.collect:
         mounts.append(bind(run.volume, VOLUME_TARGET))
+    workdir = run.step.unmounted_workdir
     return {
+        **({"WorkingDir": workdir} if workdir else {}),
         "Image": run.step.executor.image,
         "Entrypoint": [LAUNCHER_TARGET],
         "Cmd": [

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tesk_model.names import Attempt
+from tesk_model.paths import is_within, normalize
 from tesk_model.quantities import ByteCount
 from tesk_model.task import Executor
 
@@ -47,6 +48,20 @@ class ExecutorStep:
     executor: Executor
     mounts: tuple[Mount, ...]
     collect: tuple[str, ...] = ()
+
+    @property
+    def unmounted_workdir(self) -> str | None:
+        """The working directory if it lies in no mount, else None.
+
+        Making it takes the rights of the container's runtime: the image's user
+        may not write to the image.
+        """
+        workdir = self.executor.workdir
+        if not workdir:
+            return None
+        path = normalize(workdir)
+        mounted = any(is_within(path, mount.path) for mount in self.mounts)
+        return None if mounted else path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,7 @@ def executor_job(
     name = f"x{step.index}"
     labels = object_labels(plan.attempt, site, component="executor")
     nodes = choose_nodes(plan.placement, site.settings)
+    workdir = step.unmounted_workdir
     mounts = executor_mounts(step, main_container(template).get("volumeMounts") or ())
     pod = complete_pod(
         template,
@@ -77,6 +78,7 @@ def executor_job(
                 "command": [LAUNCHER_TARGET],
                 "args": [literal(word) for word in _arguments(plan, step)],
                 "resources": _resources(plan, nodes, template),
+                **({"workingDir": workdir} if workdir else {}),
             },
             env=step.executor.env,
             mounts=[*mounts, _launcher_mount()],
