@@ -163,12 +163,19 @@ def test_a_scheduler_that_comes_back_is_found_again(
     scheduler: MemoryScheduler, address: str, tmp_path: Path
 ) -> None:
     with run_api(tmp_path, address) as api:
-        assert api.request("GET", "/readyz")[0] == 503
+        status, body = api.request("GET", "/readyz")
+        assert (status, json.loads(body)["message"]) == (
+            503,
+            "the scheduler cannot be reached",
+        )
         assert api.request("GET", "/healthz")[0] == 200
         with serve_scheduler(scheduler, address):
             eventually(lambda: api.request("GET", "/readyz")[0] == 200)
             assert api.request("POST", "/v1/tasks", BODY)[0] == 200
-        assert api.request("POST", "/v1/tasks", BODY)[0] == 503
+        status, body = api.request("POST", "/v1/tasks", BODY)
+        assert status == 503
+        assert b"no task was created" in body
+        assert address.encode() not in body
         with serve_scheduler(scheduler, address):
             eventually(lambda: api.request("POST", "/v1/tasks", BODY)[0] == 200)
 

@@ -21,6 +21,7 @@ from tesk_model.errors import (
     TeskError,
     UnauthenticatedError,
     UnavailableError,
+    UnreachableError,
     Violation,
 )
 from tesk_runtime.rpc.channel import open_channel
@@ -159,5 +160,5 @@ def test_a_slow_server_is_unavailable_when_the_deadline_passes() -> None:
 
 
 def test_nobody_listening_is_unavailable() -> None:
-    with calling("127.0.0.1:1") as echo, pytest.raises(UnavailableError):
+    with calling("127.0.0.1:1") as echo, pytest.raises(UnreachableError):
         invoke(echo, StringValue(value="x"), timeout=timedelta(seconds=2))

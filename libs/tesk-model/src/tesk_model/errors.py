@@ -10,6 +10,7 @@
     ├── ConflictError            the thing exists or has moved on
     ├── ResourceExhaustedError   too much at once; come back later
     ├── UnavailableError         a part is down or slow; come back later
+    │   └── UnreachableError     there is no connection to it
     └── InternalError            a bug of ours; details stay in the log
 
 ``kind`` decides the status (two tables translate it: ``tesk_runtime.rpc.status``
@@ -119,6 +120,10 @@ class UnavailableError(RetryableError):
     """A part that is needed is down, slow, or not writable."""
 
     kind = ErrorKind.UNAVAILABLE
+
+
+class UnreachableError(UnavailableError):
+    """There is no connection; the message is for operators: it tells addresses."""
 
 
 class InternalError(TeskError):

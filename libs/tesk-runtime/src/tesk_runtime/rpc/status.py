@@ -26,6 +26,7 @@ from tesk_model.errors import (
     TeskError,
     UnauthenticatedError,
     UnavailableError,
+    UnreachableError,
     Violation,
 )
 from tesk_runtime.rpc.tls import explain_handshake
@@ -141,7 +142,7 @@ def error_from_rpc(error: grpc.RpcError) -> TeskError:
         return UnavailableError("the service did not answer in time")
     details = error.details() or code.name
     if code == grpc.StatusCode.UNAVAILABLE:
-        details = explain_handshake(details)
+        return UnreachableError(explain_handshake(details))
     return error_from_status(status_pb2.Status(code=code.value[0], message=details))
 
 

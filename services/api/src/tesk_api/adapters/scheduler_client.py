@@ -24,9 +24,10 @@ from tesk_model.errors import (
     ResourceExhaustedError,
     TeskError,
     UnavailableError,
+    UnreachableError,
 )
 from tesk_model.task import TaskId, TaskView
-from tesk_runtime.rpc.status import error_from_status, invoke
+from tesk_runtime.rpc.status import UnaryMethod, error_from_status, invoke
 from tesk_runtime.rpc.wire import state_to_wire, task_to_wire, view_to_wire
 
 SERVICE = "tesk.v1.TaskService"
@@ -123,18 +124,18 @@ class SchedulerClient:
             page_size=query.page_size,
             page_token=query.page_token,
         )
-        answer = invoke(self._stub.ListTasks, request, timeout=self._times.call)
+        answer = _call(self._stub.ListTasks, request, timeout=self._times.call)
         return Page(answer.tasks, answer.next_page_token)
 
     def cancel(self, caller: Caller, task_id: TaskId) -> None:
         """Ask for a task to be canceled; see the port."""
         request = rpc.CancelTaskRequest(caller=_caller(caller), task_id=task_id)
-        invoke(self._stub.CancelTask, request, timeout=self._times.call)
+        _call(self._stub.CancelTask, request, timeout=self._times.call)
 
     def check(self) -> None:
         """Return if the scheduler serves; see the port."""
         request = health_pb2.HealthCheckRequest(service=SERVICE)
-        answer = invoke(self._check, request, timeout=_CHECK_TIME)
+        answer = _call(self._check, request, timeout=_CHECK_TIME)
         if answer.status != health_pb2.HealthCheckResponse.SERVING:
             raise UnavailableError("the scheduler does not take calls now")
 
@@ -144,7 +145,7 @@ class SchedulerClient:
         batch = rpc.BatchCreateTasksRequest(requests=requests)
         first = self._times.call * _FIRST_TRY
         try:
-            answer = invoke(self._stub.BatchCreateTasks, batch, timeout=first)
+            answer = _call(self._stub.BatchCreateTasks, batch, timeout=first)
         except UnavailableError:
             # Same keys: what the first call created is found, not made again.
             answer = self._create_again(batch, self._times.call - first)
@@ -154,7 +155,7 @@ class SchedulerClient:
         self, batch: rpc.BatchCreateTasksRequest, timeout: timedelta
     ) -> rpc.BatchCreateTasksResponse:
         try:
-            return invoke(self._stub.BatchCreateTasks, batch, timeout=timeout)
+            return _call(self._stub.BatchCreateTasks, batch, timeout=timeout)
         except UnavailableError as error:
             raise UnavailableError(
                 f"{error.message}; unless it answers later, no task was created",
@@ -176,7 +177,7 @@ class SchedulerClient:
         self, requests: Sequence[rpc.GetTaskRequest]
     ) -> Sequence[pb.Task | TeskError]:
         batch = rpc.BatchGetTasksRequest(requests=requests)
-        answer = invoke(self._stub.BatchGetTasks, batch, timeout=self._times.call)
+        answer = _call(self._stub.BatchGetTasks, batch, timeout=self._times.call)
         return [_got(result) for result in answer.results]
 
     def _get_alone(self, request: rpc.GetTaskRequest) -> pb.Task | TeskError:
@@ -184,6 +185,16 @@ class SchedulerClient:
             return self._get_together([request])[0]
         except TeskError as error:
             return error
+
+
+def _call(
+    method: UnaryMethod[RequestT, ResponseT], request: RequestT, *, timeout: timedelta
+) -> ResponseT:
+    """Call the scheduler; where it was looked for is not for clients to know."""
+    try:
+        return invoke(method, request, timeout=timeout)
+    except UnreachableError as error:
+        raise UnavailableError("the scheduler cannot be reached") from error
 
 
 def _caller(caller: Caller) -> rpc.Caller:

@@ -80,7 +80,10 @@ class _Readiness:
             self._tasks.check()
         except TeskError as error:
             if not self._failing:
-                _LOGGER.warning("not ready", extra={"because": error.message})
+                # What clients are not told: where the scheduler was looked for.
+                told = error.__cause__
+                cause = told if isinstance(told, TeskError) else error
+                _LOGGER.warning("not ready", extra={"because": cause.message})
             self._failing = True
             raise
         if self._failing:
