@@ -1,0 +1,56 @@
+"""The launcher, as the first process of an executor container.
+
+Each test runs the compiled binary: what it promises is what a kernel, a file
+system and a container runtime see of it, and its README lists that.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from launcher_rig import Launch, compile_c
+
+SOURCES = Path(__file__).parents[4] / "services" / "taskmaster" / "launcher"
+
+
+@pytest.fixture(scope="session")
+def binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("launcher")
+    if sys.platform != "linux":
+        pytest.skip("the launcher is a Linux program")
+    if shutil.which("cc") is None or shutil.which("make") is None:
+        pytest.skip("building the launcher needs a C compiler (cc) and make")
+    if not compile_c("int main(void) { return 0; }", folder / "probe", "-static"):
+        pytest.skip("building the launcher needs a static C library")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    target = folder / "launcher"
+    subprocess.run(
+        ["make", "-s", "-C", SOURCES, "CC=cc", f"OUT={target}"],
+        env=environment,
+        check=True,
+    )
+    return target
+
+
+@pytest.fixture
+def launch(binary: Path) -> Launch:
+    """Run the launcher to its end: options and command in, streams out."""
+
+    def run(
+        *arguments: str | Path, **extra: object
+    ) -> subprocess.CompletedProcess[bytes]:
+        settings: dict[str, object] = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "timeout": 60,
+            "check": False,
+            **extra,
+        }
+        return subprocess.run([binary, *arguments], **settings)  # type: ignore[call-overload,no-any-return]  # noqa: PLW1510
+
+    return run

@@ -1,0 +1,143 @@
+"""--collect: files outside a container's mounts are kept."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from launcher_rig import ALL_BYTES, Launch, below, listing, python, script
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Files as a container may leave them outside its mounts."""
+    root = tmp_path / "image"
+    (root / "deep" / "empty").mkdir(parents=True)
+    (root / "a.txt").write_bytes(ALL_BYTES)
+    (root / "b.txt").write_text("b")
+    (root / "c.dat").write_text("c")
+    script(root / "deep" / "run.sh", "#!/bin/sh\n", 0o750)
+    (root / "deep" / "link").symlink_to("run.sh")
+    (root / "deep" / "dangling").symlink_to("/no/such/file")
+    (root / "top").symlink_to("/no/such/file")
+    (root / "deep").chmod(0o555)
+    return root
+
+
+DEEP = ["deep", "deep/dangling", "deep/empty", "deep/link", "deep/run.sh"]
+COLLECTED: dict[str, tuple[str, list[str]]] = {
+    "a file": ("a.txt", ["a.txt"]),
+    "a directory": ("deep", DEEP),
+    "a directory with a trailing slash": ("deep/", DEEP),
+    "a pattern": ("*.txt", ["a.txt", "b.txt"]),
+    "a pattern with a choice": ("[bc].*", ["b.txt", "c.dat"]),
+    "a pattern for a directory": ("d??p", DEEP),
+    "a symlink, as a symlink": ("top", ["top"]),
+    "nothing": ("none.txt", []),
+    "nothing, below a file": ("a.txt/none", []),
+    "nothing, by a pattern": ("*.none", []),
+}
+
+
+@pytest.mark.parametrize(("source", "want"), COLLECTED.values(), ids=COLLECTED)
+@pytest.mark.parametrize("code", [0, 3])
+def test_collect_copies_what_matches_whatever_the_exit_code(
+    launch: Launch, tree: Path, tmp_path: Path, source: str, want: list[str], code: int
+) -> None:
+    volume = tmp_path / "volume" / "outputs"
+
+    done = launch("--collect", f"{tree}/{source}", volume, *python(f"exit({code})"))
+
+    assert (done.returncode, done.stderr) == (code, b"")
+    original = listing(tree)
+    assert listing(below(volume, tree)) == {name: original[name] for name in want}
+
+
+def test_collect_finds_a_file_in_a_matched_directory(
+    launch: Launch, tree: Path, tmp_path: Path
+) -> None:
+    launch("--collect", f"{tree}/d??p/*.sh", tmp_path / "volume", "--", "true")
+
+    copied = listing(below(tmp_path / "volume", tree))
+    assert copied == {"deep": "dir 777", "deep/run.sh": "file 750"}
+
+
+def test_collect_keeps_the_bytes_and_takes_many(
+    launch: Launch, tree: Path, tmp_path: Path
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+
+    launch(
+        *("--collect", tree / "a.txt", one, "--collect", tree / "b.txt", two),
+        *("--", "true"),
+    )
+
+    assert below(one, tree / "a.txt").read_bytes() == ALL_BYTES
+    assert below(two, tree / "b.txt").read_text() == "b"
+
+
+def test_collect_twice_replaces_the_first_copy(
+    launch: Launch, tree: Path, tmp_path: Path
+) -> None:
+    volume = tmp_path / "volume"
+    outside = tmp_path / "outside"
+    outside.write_text("untouched")
+    below(volume, tree).mkdir(parents=True)
+    below(volume, tree / "b.txt").symlink_to(outside)
+
+    for _ in range(2):
+        assert launch("--collect", tree, volume, "--", "true").returncode == 0
+
+    assert outside.read_text() == "untouched"
+    assert listing(below(volume, tree)) == listing(tree)
+
+
+def test_collect_never_copies_the_destination_into_itself(
+    launch: Launch, tree: Path
+) -> None:
+    volume = tree / "volume"
+    volume.mkdir()
+
+    assert launch("--collect", tree, volume, "--", "true").returncode == 0
+
+    assert not below(volume, volume).exists()
+    assert below(volume, tree / "a.txt").read_bytes() == ALL_BYTES
+
+
+@pytest.mark.parametrize("destination", ["/", "", "/proc/self/root"])
+def test_collect_onto_the_source_leaves_it_alone(
+    launch: Launch, tree: Path, destination: str
+) -> None:
+    launch("--collect", tree / "a.txt", destination, "--", "true")
+
+    assert (tree / "a.txt").read_bytes() == ALL_BYTES
+
+
+def test_collect_skips_what_is_no_file(launch: Launch, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    os.mkfifo(tree / "pipe")
+
+    done = launch("--collect", tree, tmp_path / "volume", "--", "true")
+
+    assert done.returncode == 0
+    assert f"collect: {tree}/pipe: skipped" in done.stderr.decode()
+
+
+@pytest.mark.parametrize(("code", "want"), [(0, 125), (3, 3)])
+def test_a_failed_copy_is_told_but_hides_no_failure_of_the_child(
+    launch: Launch, tree: Path, tmp_path: Path, code: int, want: int
+) -> None:
+    volume, report = tmp_path / "volume", tmp_path / "report"
+    volume.touch()
+
+    done = launch(
+        *("--collect", tree / "a.txt", volume, "--report", report),
+        *python(f"exit({code})"),
+    )
+
+    assert done.returncode == want
+    assert b"Not a directory" in done.stderr
+    assert "collect: " in json.loads(report.read_text())["error"]
+    assert json.loads(report.read_text())["exit_code"] == want

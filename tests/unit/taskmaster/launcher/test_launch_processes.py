@@ -1,0 +1,97 @@
+"""The launcher as process 1: signals, descriptors, orphans."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from launcher_rig import Launch, python
+
+FORWARDED = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"]
+
+
+@pytest.mark.parametrize("name", FORWARDED)
+def test_signals_are_forwarded(binary: Path, name: str) -> None:
+    code = f"""
+import signal
+signal.signal(signal.{name}, lambda *_: (print("got it"), exit(7)))
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+    with subprocess.Popen([binary, *python(code)], stdout=subprocess.PIPE) as launcher:
+        assert launcher.stdout is not None
+        assert launcher.stdout.readline() == b"ready\n"
+
+        launcher.send_signal(signal.Signals[name])
+
+        assert launcher.stdout.read() == b"got it\n"
+        assert launcher.wait(60) == 7
+
+
+def test_a_child_ended_by_a_forwarded_signal_gives_143(
+    binary: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "report"
+    code = "import signal; print('ready', flush=True); signal.pause()"
+    command: list[str | Path] = [binary, "--report", report, *python(code)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as launcher:
+        assert launcher.stdout is not None
+        launcher.stdout.readline()
+
+        launcher.terminate()
+
+        assert launcher.wait(60) == 143
+    assert json.loads(report.read_text())["signal"] == 15
+
+
+def test_the_child_starts_with_default_signals(launch: Launch) -> None:
+    def spoil() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGALRM})
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+    done = launch("--", "cat", "/proc/self/status", preexec_fn=spoil)
+
+    lines = dict(line.split(":\t") for line in done.stdout.decode().splitlines())
+    assert (int(lines["SigBlk"], 16), int(lines["SigIgn"], 16)) == (0, 0)
+
+
+def test_the_child_inherits_no_descriptor_of_ours(
+    launch: Launch, tmp_path: Path
+) -> None:
+    source = tmp_path / "in"
+    source.touch()
+
+    done = launch(
+        *("--stdin", source, "--stdout", tmp_path / "out", "--mark-stderr", "<"),
+        *python("import os; print(sorted(os.listdir('/proc/self/fd'), key=int))"),
+    )
+
+    assert done.stdout == b"['0', '1', '2', '3']\n"  # 3 is the listing itself
+
+
+def test_orphans_are_adopted_and_reaped(binary: Path) -> None:
+    code = """
+import os
+told, tell = os.pipe()
+if os.fork() == 0:
+    middle = os.getpid()
+    if os.fork() == 0:
+        while os.getppid() == middle:  # its files are closed before it is gone
+            os.sched_yield()
+        os.write(tell, f"{os.getpid()} {os.getppid()}".encode())
+    os._exit(0)
+os.wait()
+orphan, parent = map(int, os.read(told, 100).split())
+while os.path.exists(f"/proc/{orphan}"):  # a zombie would stay for ever
+    os.sched_yield()
+print(parent)
+"""
+    with subprocess.Popen([binary, *python(code)], stdout=subprocess.PIPE) as launcher:
+        output, _ = launcher.communicate(timeout=60)
+
+    assert int(output) == launcher.pid
+    assert launcher.returncode == 0
