@@ -22,8 +22,9 @@ from tesk_kubernetes.client import (
     NoClusterError,
     RealKubernetesApi,
     open_api,
-    own_namespace,
+    task_namespaces,
 )
+from tesk_kubernetes.settings import KubernetesSettings
 
 PATIENT = timedelta(seconds=5)
 IMPATIENT = timedelta(0)
@@ -257,11 +258,13 @@ def test_without_a_cluster_that_is_said() -> None:
         open_api({})
 
 
-def test_the_own_namespace_is_the_given_one(tmp_path: Path) -> None:
+def test_tasks_run_in_the_own_namespace_unless_others_are_set(tmp_path: Path) -> None:
     file = kubeconfig(tmp_path, "https://c")
+    unset, given = KubernetesSettings(), KubernetesSettings(namespaces=("a", "b"))
 
     environ = {"POD_NAMESPACE": "pod", "KUBECONFIG": str(file)}
 
-    assert own_namespace(environ) == "pod"
-    assert own_namespace({"KUBECONFIG": str(file)}) == "mine"
-    assert own_namespace({}) == "default"
+    assert task_namespaces(unset, environ) == ("pod",)
+    assert task_namespaces(unset, {"KUBECONFIG": str(file)}) == ("mine",)
+    assert task_namespaces(unset, {}) == ("default",)
+    assert task_namespaces(given, environ) == ("a", "b")

@@ -24,6 +24,7 @@ from tesk_kubernetes.api import (
     WatchEvent,
 )
 from tesk_kubernetes.refusals import MissingError, OtherObjectError
+from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.streams import ResponseStream, log_stream, watch_stream
 from tesk_kubernetes.transport import FOR_EVER, Transport
 
@@ -182,12 +183,19 @@ def open_api(
     )
 
 
-def own_namespace(environ: Mapping[str, str]) -> str:
-    """Return the namespace that this process is in, or works in by default.
+def task_namespaces(
+    settings: KubernetesSettings, environ: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return the namespaces in which tasks run; never empty.
 
-    That is ``POD_NAMESPACE``, else the service account's, else that of the
+    Without a setting it is the one that this process is in, or works in by
+    default: ``POD_NAMESPACE``, else the service account's, else that of the
     kubeconfig's current context, else ``default``.
     """
+    return settings.namespaces or (_own_namespace(environ),)
+
+
+def _own_namespace(environ: Mapping[str, str]) -> str:
     given = environ.get("POD_NAMESPACE", "")
     if given:
         return given

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from tesk_kubernetes.client import NoClusterError, open_api, own_namespace
+from tesk_kubernetes.client import NoClusterError, open_api, task_namespaces
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import TemplateError
 from tesk_scheduler.adapters.kubernetes.footing import Footing
@@ -46,7 +46,7 @@ def open_pod_launcher(
         raise ValueError(f"scheduler.launcher: kubernetes: {error}") from error
     footing = Footing(
         settings=settings,
-        namespaces=settings.namespaces or (own_namespace(environ),),
+        namespaces=task_namespaces(settings, environ),
         launcher=Path(settings.launcher_file).read_bytes(),
     )
     try:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from tesk_kubernetes.client import NoClusterError, open_api, own_namespace
+from tesk_kubernetes.client import NoClusterError, open_api, task_namespaces
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import TemplateError
 from tesk_taskmaster.adapters.kubernetes.rendering import load_templates
@@ -50,7 +50,7 @@ def open_kubernetes_runtime(
     runtime = KubernetesRuntime(
         api,
         taskmaster=taskmaster,
-        namespaces=settings.namespaces or (own_namespace(environ),),
+        namespaces=task_namespaces(settings, environ),
         settings=settings,
         templates=templates,
         clock=clock,
