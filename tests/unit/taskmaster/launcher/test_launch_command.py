@@ -137,7 +137,9 @@ def test_a_program_that_does_not_start_says_why(
 def test_a_missing_loader_is_named(launch: Launch, tmp_path: Path) -> None:
     tool = tmp_path / "tool"
     flag = "-Wl,--dynamic-linker=/no/such/loader"
-    if not compile_c("int main(void) { return 0; }", tool, flag):
+    if not compile_c("int main(void) { return 0; }", tool, flag) or (
+        b"/no/such/loader" not in tool.read_bytes()  # a compiler of static programs
+    ):
         pytest.skip("this C compiler cannot name a dynamic loader")
 
     done = launch("--", tool)
