@@ -65,6 +65,14 @@ class FakeTaskmaster:
                 events += self.ended(assignment, pb.OUTCOME_CANCELED)
         self.report(events)
 
+    def started(self, assignment: pb.Assignment) -> pb.TaskEvent:
+        """Return the first event of an attempt whose command runs."""
+        return pb.TaskEvent(
+            attempt=assignment.attempt,
+            sequence=assignment.last_sequence + 1,
+            executor_started=pb.ExecutorStarted(index=0),
+        )
+
     def ended(
         self, assignment: pb.Assignment, outcome: "pb.Outcome.ValueType"
     ) -> list[pb.TaskEvent]:

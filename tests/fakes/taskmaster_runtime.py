@@ -83,7 +83,9 @@ class FakeRuntime:
         with self.world.changed:
             self.world.steps.setdefault(plan.attempt, {})
 
-    def start(self, plan: Plan, step: str, say: Say) -> None:
+    def start(
+        self, plan: Plan, step: str, say: Say, *, has_started: bool = False
+    ) -> None:
         for reason in self.world.says.get(step, ()):
             say(reason)
         if step in self.world.failures:
@@ -92,6 +94,8 @@ class FakeRuntime:
             steps = self.world.steps[plan.attempt]
             if step in steps and not self._crashed(step, steps[step]):
                 return
+            if has_started:
+                raise StepFailedError(f"{step} lost: nothing is left of it", lost=True)
             self.world.started.append((plan.attempt, step))
             steps[step] = self._begin(plan, step)
             self.world.changed.notify_all()

@@ -288,13 +288,23 @@ def test_start_adopts_what_has_ended(kit: EngineKit) -> None:
     run = kit.start("sh", "-c", "echo x >>/w/runs; exit 5", mounts=("/w",))
     kit.finish(run)
     successor = kit.open_engine()
-    successor.start(run, lambda _reason: None)
+    successor.start(run, lambda _reason: None, has_started=True)
 
     result = successor.wait(run, timedelta(seconds=30))
 
     assert result is not None
     assert result.exit_code == 5
     assert (kit.volume / "w" / "runs").read_text() == "x\n"
+
+
+def test_what_had_started_and_left_nothing_is_lost(kit: EngineKit) -> None:
+    run = kit.make_run("sh", "-c", "echo x >>/w/runs", mounts=("/w",))
+
+    with pytest.raises(StepFailedError, match="lost: ") as failure:
+        kit.engine.start(run, lambda _reason: None, has_started=True)
+
+    assert failure.value.lost
+    assert not (kit.volume / "w" / "runs").exists()
 
 
 def test_the_result_can_be_read_again(kit: EngineKit) -> None:

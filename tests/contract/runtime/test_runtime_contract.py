@@ -28,7 +28,7 @@ from tesk_taskmaster.adapters.local_runtime import LocalRuntime
 from tesk_taskmaster.adapters.sandbox import open_sandbox_engine
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.planning import plan_task
-from tesk_taskmaster.ports import Runtime, StepResult
+from tesk_taskmaster.ports import Runtime, StepFailedError, StepResult
 
 ATTEMPT = Attempt(TaskId("r1"), 1)
 GENEROUS = timedelta(seconds=60)
@@ -233,11 +233,20 @@ def test_a_successor_adopts_what_runs(kit: RuntimeKit) -> None:
     successor = kit.open_runtime()
     assert list(successor.attempts()) == [ATTEMPT]
     successor.prepare(plan, "token", say)
-    successor.start(plan, "x0", say)
+    successor.start(plan, "x0", say, has_started=True)
     assert successor.wait(ATTEMPT, "x0", timedelta(milliseconds=10)) is None
     successor.stop(ATTEMPT, "x0", GRACE)
     assert finish(successor, "x0").exit_code in (137, 143)
     successor.release(ATTEMPT)
+
+
+def test_what_had_started_and_left_nothing_is_lost(runtime: Runtime) -> None:
+    plan = prepared(runtime, "true")
+
+    with pytest.raises(StepFailedError, match="lost: ") as failure:
+        runtime.start(plan, "x0", say, has_started=True)
+
+    assert failure.value.lost
 
 
 def test_a_successor_learns_how_a_filer_ended(kit: RuntimeKit) -> None:

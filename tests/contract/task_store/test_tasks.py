@@ -218,7 +218,8 @@ def test_executor_logs_grow(store: TaskStore) -> None:
     assert logs[0].started == logs[0].ended
     record = store.record(T1)
     assert record is not None
-    assert store.finished_executors(record.seq) == [(0, 0)]
+    assert store.executors(record.seq) == [(0, 0), (1, None)]
+    assert store.executors(record.seq + 1) == []
 
 
 def test_streams_keep_every_character(store: TaskStore) -> None:

@@ -170,6 +170,26 @@ def test_the_dead_are_replaced_and_their_attempts_go_on(rig: Rig) -> None:
     assert rig.get(task_id).state == COMPLETE
 
 
+def test_a_successor_learns_what_has_started_in_this_attempt(rig: Rig) -> None:
+    rig.create()
+    first = rig.launched()
+    assignment = take(first)
+    first.report([first.started(assignment)])
+
+    rig.launcher.die(rig.launcher.launched[0], 1)
+    rig.chimes.bell.ring(urgent=True)
+    second = rig.launched(2)
+    adopted = take(second)
+    second.report(second.ended(adopted, pb.OUTCOME_LOST)[1:])
+    anew = take(second)
+
+    assert list(assignment.started_executors) == []
+    assert list(adopted.started_executors) == [0]
+    assert list(adopted.finished_executors) == []
+    assert anew.attempt.number == adopted.attempt.number + 1
+    assert list(anew.started_executors) == []
+
+
 def test_the_silent_are_killed_before_others_get_their_work(rig: Rig) -> None:
     rig.create()
     silent = rig.launched()

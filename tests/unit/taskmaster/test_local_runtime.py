@@ -37,8 +37,8 @@ class RecordingEngine:
     def notes(self) -> Sequence[str]:
         return ()
 
-    def start(self, run: ExecutorRun, say: Say) -> None:
-        del say
+    def start(self, run: ExecutorRun, say: Say, *, has_started: bool = False) -> None:
+        del say, has_started
         self.runs.append(run)
 
     def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:

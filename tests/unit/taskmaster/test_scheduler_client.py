@@ -101,6 +101,7 @@ def test_sync_understands_orders(scheduler: GrpcScheduler, recorder: Recorder) -
                 finished_executors=[pb.FinishedExecutor(index=1, exit_code=3)],
                 inputs_finished=True,
                 outputs_finished=True,
+                started_executors=[1, 2],
             )
         ],
         stop=[
@@ -124,6 +125,7 @@ def test_sync_understands_orders(scheduler: GrpcScheduler, recorder: Recorder) -
                 finished_executors={1: 3},
                 inputs_finished=True,
                 outputs_finished=True,
+                started_executors=frozenset({1, 2}),
             ),
         ),
         stop=(

@@ -514,6 +514,22 @@ def test_what_is_done_is_not_done_again(
     assert outcome(told).outcome is want
 
 
+def test_an_executor_that_started_and_is_gone_is_lost(crew: Crew) -> None:
+    crew.world.steps[ATTEMPT] = {}
+
+    told = crew.finish(
+        assignment(
+            commands("true", "true", "true", outputs=OUTPUTS),
+            finished_executors={0: 0},
+            started_executors=frozenset({0, 1}),
+            last_sequence=4,
+        )
+    )
+
+    assert steps(crew) == []
+    assert outcome(told) == Finished(Outcome.LOST, "x1 lost: nothing is left of it")
+
+
 def test_an_attempt_whose_files_are_gone_is_lost(crew: Crew) -> None:
     told = crew.finish(
         assignment(commands("true", inputs=INPUTS), inputs_finished=True)

@@ -108,12 +108,22 @@ class Runtime(Protocol):
             StepFailedError: It cannot be made.
         """
 
-    def start(self, plan: Plan, step: str, say: Say) -> None:
+    def start(
+        self, plan: Plan, step: str, say: Say, *, has_started: bool = False
+    ) -> None:
         """Start a step; adopt it if it runs or has ended already.
 
         A filer that died without a verdict (``domain.verdicts``) is not
         adopted but started again. Returns as soon as the step is under way or
         can be waited for.
+
+        Args:
+            plan: Of its attempt.
+            step: Its name.
+            say: Hears what it waits for.
+            has_started: The scheduler was told that this executor started. If
+                nothing is left of it, it is lost, and never started again: its
+                command would run twice on the same volume.
 
         Raises:
             StepFailedError: It cannot be started.
@@ -200,7 +210,7 @@ class Engine(Protocol):
     def notes(self) -> Sequence[str]:
         """Return lines for the ``system_logs`` of what runs here."""
 
-    def start(self, run: ExecutorRun, say: Say) -> None:
+    def start(self, run: ExecutorRun, say: Say, *, has_started: bool = False) -> None:
         """Start, or adopt; see ``Runtime.start``."""
 
     def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:

@@ -213,6 +213,7 @@ class Assignment(_message.Message):
     FINISHED_EXECUTORS_FIELD_NUMBER: _builtins.int
     INPUTS_FINISHED_FIELD_NUMBER: _builtins.int
     OUTPUTS_FINISHED_FIELD_NUMBER: _builtins.int
+    STARTED_EXECUTORS_FIELD_NUMBER: _builtins.int
     transfer_token: _builtins.str
     """For the filers of this attempt, as bearer token of TransferService."""
     last_sequence: _builtins.int
@@ -238,6 +239,13 @@ class Assignment(_message.Message):
         successor does not run them again.
         """
 
+    @_builtins.property
+    def started_executors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Indexes of the executors of this attempt that were reported as started,
+        ended or not. If nothing is left of one that did not end, it is lost: its
+        command must not run a second time in the same attempt.
+        """
+
     def __init__(
         self,
         *,
@@ -249,10 +257,11 @@ class Assignment(_message.Message):
         finished_executors: _abc.Iterable[Global___FinishedExecutor] | None = ...,
         inputs_finished: _builtins.bool = ...,
         outputs_finished: _builtins.bool = ...,
+        started_executors: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "finished_executors", b"finished_executors", "inputs_finished", b"inputs_finished", "last_sequence", b"last_sequence", "outputs_finished", b"outputs_finished", "release_only", b"release_only", "task", b"task", "transfer_token", b"transfer_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "finished_executors", b"finished_executors", "inputs_finished", b"inputs_finished", "last_sequence", b"last_sequence", "outputs_finished", b"outputs_finished", "release_only", b"release_only", "started_executors", b"started_executors", "task", b"task", "transfer_token", b"transfer_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -157,8 +157,12 @@ class TaskStore(Protocol):
     def document(self, task_id: TaskId) -> Document | None:
         """Read one document."""
 
-    def finished_executors(self, seq: int) -> list[tuple[int, int]]:
-        """List (index, exit code) of executors that ended, by index."""
+    def executors(self, seq: int) -> list[tuple[int, int | None]]:
+        """List (index, exit code) of executors that started, by index.
+
+        Those of the attempt alone that the task is at. The code of one whose
+        end was not reported is None.
+        """
 
     def fleet(self) -> list[Taskmaster]:
         """Read all taskmasters."""

@@ -106,4 +106,5 @@ def _assignment(offer: Offer) -> pb.Assignment:
         ],
         inputs_finished=offer.inputs_finished,
         outputs_finished=offer.outputs_finished,
+        started_executors=offer.started_executors,
     )

@@ -51,6 +51,7 @@ class Offer:
     last_sequence: int
     release_only: bool
     finished_executors: tuple[tuple[int, int], ...]
+    started_executors: tuple[int, ...]
     inputs_finished: bool
     outputs_finished: bool
 
@@ -240,7 +241,7 @@ class Assignment:
             return None
         attempt = Attempt(record.id, record.attempt)
         began = record.attempt_runs and record.last_sequence > 0
-        finished = self._store.finished_executors(record.seq) if began else []
+        executors = self._store.executors(record.seq) if began else []
         return Offer(
             attempt=attempt,
             document=document,
@@ -248,7 +249,10 @@ class Assignment:
             transfer_token=transfer_token(self._secret, attempt),
             last_sequence=record.last_sequence,
             release_only=not record.attempt_runs or _never_began(record),
-            finished_executors=tuple(finished),
+            finished_executors=tuple(
+                (index, code) for index, code in executors if code is not None
+            ),
+            started_executors=tuple(index for index, _ in executors),
             inputs_finished=record.inputs_finished,
             outputs_finished=record.outputs_finished,
         )

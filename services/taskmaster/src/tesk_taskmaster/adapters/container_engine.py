@@ -3,7 +3,8 @@
 Everything is found again by the container's name and labels and the run's own
 folder, so a process that is killed at any moment leaves a state to go on from:
 no container, one that was never started, one that runs, one that has ended. A
-container is started only while it was never started, so nothing runs twice.
+container is started only while it was never started, and none is made for a run
+that had started (somebody removed its container), so nothing runs twice.
 
 The engine may be down for a while (it is updated, the machine is busy): calls
 are repeated, since each is idempotent, and the run goes on when it answers.
@@ -43,6 +44,8 @@ from tesk_taskmaster.adapters.container_logs import (
 )
 from tesk_taskmaster.adapters.container_outcome import (
     NEVER_STARTED,
+    VANISHED,
+    lost_words,
     outcome_of,
 )
 from tesk_taskmaster.adapters.container_patience import (
@@ -83,10 +86,12 @@ class ContainerEngine:
         """Return which limits this engine does not enforce."""
         return self._traits.notes()
 
-    def start(self, run: ExecutorRun, say: Say) -> None:
+    def start(self, run: ExecutorRun, say: Say, *, has_started: bool = False) -> None:
         """Start, or adopt; pulls the image and says how far that is."""
         with self._starts.begun(run) as begun:
-            patiently(lambda: self._start(run, say, begun), say)
+            patiently(
+                lambda: self._start(run, say, begun, has_started=has_started), say
+            )
 
     def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
         """Wait for the end; an engine that is down meanwhile is waited for."""
@@ -174,8 +179,12 @@ class ContainerEngine:
         """
         patiently(lambda: clean_folder(folder, api=self._api, home=self._home))
 
-    def _start(self, run: ExecutorRun, say: Say, begun: PendingStart) -> None:
+    def _start(
+        self, run: ExecutorRun, say: Say, begun: PendingStart, *, has_started: bool
+    ) -> None:
         container = self._api.inspect(run.name)
+        if container is None and has_started:
+            raise StepFailedError(lost_words(VANISHED), lost=True)
         if container is None:
             self._images.ensure(run.step.executor.image, say, begun.halted)
         with begun.unless_halted():

@@ -18,6 +18,7 @@ from tesk_taskmaster.ports import StepResult
 
 ENDED = frozenset({"exited", "stopped", "dead"})
 NEVER_STARTED = frozenset({"created", "configured", "initialized"})
+VANISHED = "its container vanished from the engine"
 
 _SIGKILL = 128 + 9
 _CRASHED = 255  # Docker's code for "the machine went down"
@@ -39,7 +40,7 @@ def outcome_of(
         was_stopped: TESK itself asked for the end.
     """
     if container is None:
-        return _lost("its container vanished from the engine")
+        return _lost(VANISHED)
     state = container["State"]
     if state["Status"] in NEVER_STARTED:
         return _lost("its container was created but never started")
@@ -57,6 +58,11 @@ def outcome_of(
         note=memory_note(report, ram, flagged=bool(state.get("OOMKilled")))
         or report.error,
     )
+
+
+def lost_words(what: str) -> str:
+    """Say that an executor is lost, and why."""
+    return f"executor lost: {what}"
 
 
 def _unreported(state: Mapping[str, Any], *, ram: int, was_stopped: bool) -> StepResult:
@@ -77,4 +83,4 @@ def _unreported(state: Mapping[str, Any], *, ram: int, was_stopped: bool) -> Ste
 
 
 def _lost(what: str) -> StepResult:
-    return StepResult(exit_code=_CRASHED, error=f"executor lost: {what}", lost=True)
+    return StepResult(exit_code=_CRASHED, error=lost_words(what), lost=True)

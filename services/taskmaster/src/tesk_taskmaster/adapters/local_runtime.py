@@ -70,7 +70,9 @@ class LocalRuntime:
         with self._guard:
             self._plans[attempt] = plan
 
-    def start(self, plan: Plan, step: str, say: Say) -> None:
+    def start(
+        self, plan: Plan, step: str, say: Say, *, has_started: bool = False
+    ) -> None:
         """See ``Runtime.start``."""
         with _failures(f"step {step} cannot be started"):
             if step in DIRECTIONS:
@@ -79,7 +81,7 @@ class LocalRuntime:
                 return
             run = self._run(plan, plan.executors[int(step.removeprefix("x"))])
             run.folder.mkdir(parents=True, exist_ok=True)
-            self._engine.start(run, say)
+            self._engine.start(run, say, has_started=has_started)
 
     def wait(
         self, attempt: Attempt, step: str, timeout: timedelta

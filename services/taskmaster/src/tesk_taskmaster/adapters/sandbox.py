@@ -93,11 +93,19 @@ class SandboxEngine:
         """See ``Engine.notes``."""
         return [_NOTE]
 
-    def start(self, run: ExecutorRun, say: Say) -> None:  # noqa: ARG002 - of the port; nothing here takes long
+    def start(
+        self,
+        run: ExecutorRun,
+        say: Say,  # noqa: ARG002 - of the port; nothing here takes long
+        *,
+        has_started: bool = False,
+    ) -> None:
         """See ``Engine.start``."""
         process = self._process(run.folder)
         if process.is_known() or read_verdict(run) is not None:
             return
+        if has_started:
+            raise StepFailedError("executor lost: its files were deleted", lost=True)
         refuse_links(run)
         try:
             self._start(run, process)

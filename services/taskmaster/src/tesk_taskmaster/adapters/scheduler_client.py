@@ -86,4 +86,5 @@ def _assignment_from_wire(message: pb.Assignment) -> Assignment:
         },
         inputs_finished=message.inputs_finished,
         outputs_finished=message.outputs_finished,
+        started_executors=frozenset(message.started_executors),
     )

@@ -31,6 +31,8 @@ class Assignment:
         finished_executors: Exit codes of executors that ended, by index.
         inputs_finished: The filer has reported that all inputs arrived.
         outputs_finished: Likewise for outputs.
+        started_executors: Indexes of executors that started in this attempt,
+            ended or not, as far as the scheduler was told.
     """
 
     attempt: Attempt
@@ -41,6 +43,7 @@ class Assignment:
     finished_executors: Mapping[int, int] = field(default_factory=dict)
     inputs_finished: bool = False
     outputs_finished: bool = False
+    started_executors: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,12 @@ class AttemptSteps:
             self.account.tell(ExecutorStarted(step.index))
             return self._watch(step.index, name)
 
-        result, tails = self._run_step(plan, f"x{step.index}", started_and_waited)
+        # What started a moment before both taskmaster and step vanished was told
+        # to nobody and runs again: the report can only follow the start.
+        has_started = step.index in self.assignment.started_executors
+        result, tails = self._run_step(
+            plan, f"x{step.index}", started_and_waited, has_started=has_started
+        )
         if result.error:
             if tails.stdout or tails.stderr:
                 self.account.keep([_output(step.index, tails)])
@@ -168,11 +173,17 @@ class AttemptSteps:
         return result.exit_code
 
     def _run_step(
-        self, plan: Plan, step: str, wait: Callable[[str], StepResult]
+        self,
+        plan: Plan,
+        step: str,
+        wait: Callable[[str], StepResult],
+        *,
+        has_started: bool = False,
     ) -> tuple[StepResult, Tails]:
         self.control.enter(step)
         try:
-            self.runtime.start(plan, step, self.account.say)
+            say = self.account.say
+            self.runtime.start(plan, step, say, has_started=has_started)
             self.control.stop_if_canceled(step)
             result = wait(step)
             self.control.check_held()

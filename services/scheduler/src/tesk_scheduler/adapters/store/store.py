@@ -39,9 +39,9 @@ _DOCUMENT = reading.shown(select(DOCUMENT.c.body).select_from(TASK)).where(
     _C.id == bindparam("task")
 )
 _LOG = schema.EXECUTOR_LOG.c
-_ENDS = (
+_EXECUTORS = (
     select(_LOG.position, _LOG.exit_code)
-    .where(_LOG.task_seq == bindparam("row"), _LOG.exit_code.is_not(None))
+    .where(_LOG.task_seq == bindparam("row"))
     .order_by(_LOG.position)
 )
 
@@ -168,10 +168,12 @@ class SqlTaskStore:
         body = self._read(lambda connection: connection.scalar(_DOCUMENT, values))
         return None if body is None else Document(body)
 
-    def finished_executors(self, seq: int) -> list[tuple[int, int]]:
-        """Read the ends of executors."""
+    def executors(self, seq: int) -> list[tuple[int, int | None]]:
+        """Read which logs of executors there are: their first event makes them."""
         values = {"row": seq}
-        rows = self._read(lambda connection: connection.execute(_ENDS, values).all())
+        rows = self._read(
+            lambda connection: connection.execute(_EXECUTORS, values).all()
+        )
         return [(position, code) for position, code in rows]
 
     def fleet(self) -> list[Taskmaster]:

@@ -65,12 +65,18 @@ class StepHold:
 
 @dataclass(slots=True, kw_only=True)
 class AttemptHold:
-    """One attempt in hand."""
+    """One attempt in hand.
+
+    Attributes:
+        has_strays: Pods may be left of it that the book does not know, of a Job
+            that was deleted while nobody watched.
+    """
 
     plan: Plan
     site: Site
     footing: Footing
     steps: dict[str, StepHold] = field(default_factory=dict)
+    has_strays: bool = False
     dropped: threading.Event = field(default_factory=threading.Event)
     guard: threading.RLock = field(default_factory=threading.RLock)
 

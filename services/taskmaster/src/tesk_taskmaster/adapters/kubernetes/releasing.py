@@ -69,7 +69,7 @@ class Releases:
         for pod in self._pods(attempt, namespace, hold):
             self._hurry(namespace, pod)
         had_anchor = self.api.delete(SECRETS, namespace, attempt.name, uid=uid)
-        if hold is None or not had_anchor or not self._is_known(hold):
+        if hold is None or not (had_anchor and self._is_known(hold)):
             self._release_listed(attempt, namespace, had_anchor=had_anchor)
             return
         started = self.clock.monotonic()
@@ -146,6 +146,8 @@ class Releases:
 
     def _is_known(self, hold: AttemptHold) -> bool:
         """Tell whether the book has seen all that we made, with its pods."""
+        if hold.has_strays:
+            return False
         attempt = hold.attempt
         claim = self.book.get(attempt, VOLUME_CLAIMS, attempt.name)
         return (claim is not None or not hold.plan.has_volume) and all(

@@ -131,9 +131,12 @@ class KubernetesRuntime:
         with self._guard:
             self._holds[attempt] = hold
 
-    def start(self, plan: Plan, step: str, say: Say) -> None:
+    def start(
+        self, plan: Plan, step: str, say: Say, *, has_started: bool = False
+    ) -> None:
         """See ``Runtime.start``; returns when its container runs or has ended."""
-        self._starts.start(self._holds[plan.attempt], step, say)
+        hold = self._holds[plan.attempt]
+        self._starts.start(hold, step, say, has_started=has_started)
 
     def wait(
         self, attempt: Attempt, step: str, timeout: timedelta

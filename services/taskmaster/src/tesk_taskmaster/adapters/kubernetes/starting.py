@@ -2,7 +2,8 @@
 
 A Job is created by a name that only this step has, so that whoever was killed
 after creating it finds it. A filer that died without a verdict is started again
-by a new Job of the same name, when the old one is gone.
+by a new Job of the same name, when the old one is gone. An executor is not: if it
+had started, and there is no Job of its name, somebody has deleted it.
 """
 
 import logging
@@ -35,6 +36,7 @@ from tesk_taskmaster.adapters.kubernetes.rendering import (
     step_job,
     step_subject,
 )
+from tesk_taskmaster.adapters.kubernetes.step_ends import judge_missing
 from tesk_taskmaster.adapters.kubernetes.watching import Watching
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
 from tesk_taskmaster.ports import Clock, Say, StepFailedError
@@ -55,14 +57,18 @@ class Starts:
     clock: Clock
     settings: KubernetesSettings
 
-    def start(self, hold: AttemptHold, step: str, say: Say) -> None:
+    def start(
+        self, hold: AttemptHold, step: str, say: Say, *, has_started: bool
+    ) -> None:
         """Return when the container of a step runs or has ended.
 
         Raises:
-            StepFailedError: It will not run.
+            StepFailedError: It will not run, or ``has_started`` and is gone.
         """
         begun = hold.steps.get(step)
         is_ours = begun is not None
+        if begun is None and has_started:
+            begun = self._recover(hold, step, say)
         begun = begun or self._begin(hold, step, say)
         # What was created just now may have crashed, too: that is for ``wait``.
         is_old = is_ours or begun.is_adopted
@@ -91,14 +97,35 @@ class Starts:
             subject=subject,
             say=say,
         )
+        return self._hold(hold, step, job, say=say, is_adopted=bool(adopted))
+
+    def _recover(self, hold: AttemptHold, step: str, say: Say) -> StepHold:
+        """Adopt the Job of an executor that had started; never make it again."""
+        self._check_volume(hold)
+        job = self.patience.call(lambda: self._found_job(hold, step), say)
+        if job is None:
+            hold.has_strays = True
+            judged = judge_missing(step_subject(hold.plan, step, self.templates))
+            raise StepFailedError(judged.message, lost=judged.lost)
+        return self._hold(hold, step, job, say=say, is_adopted=True)
+
+    def _hold(
+        self,
+        hold: AttemptHold,
+        step: str,
+        job: JsonObject,
+        *,
+        say: Say,
+        is_adopted: bool,
+    ) -> StepHold:
         maker = maker_of(job) or hold.site.taskmaster
         self.watching.adopt(hold.attempt, hold.site.namespace, maker, say)
         begun = StepHold(
             name=step,
-            subject=subject,
+            subject=step_subject(hold.plan, step, self.templates),
             job=pruned(job),
             begun=self.clock.monotonic(),
-            is_adopted=bool(adopted),
+            is_adopted=is_adopted,
         )
         hold.steps[step] = begun
         return begun

@@ -12,7 +12,12 @@ from typing import Any
 from tesk_kubernetes.api import JsonObject
 from tesk_model.quantities import byte_words
 from tesk_taskmaster.adapters.kubernetes.failure_table import short
-from tesk_taskmaster.adapters.kubernetes.observations import Ended, Failed, Seen
+from tesk_taskmaster.adapters.kubernetes.observations import (
+    Ended,
+    Failed,
+    Seen,
+    Subject,
+)
 from tesk_taskmaster.adapters.launcher_report import (
     memory_note,
     memory_words,
@@ -27,6 +32,7 @@ _SIGTERM = 128 + 15
 _UNKNOWN = 255  # containerd's code for a container whose end it did not see
 _OUT_OF_MEMORY = "OOMKilled"
 _NOT_STARTED = {"StartError", "ContainerCannotRun"}
+_JOB_DELETED = "its Job was deleted"
 _UNSEEN = {"ContainerStatusUnknown", "Unknown"}
 
 _DISRUPTIONS = {
@@ -98,8 +104,13 @@ def judge_vanished(seen: Seen) -> Ended | Failed:
         return Ended(StepResult(exit_code=_SIGKILL))
     if seen.pod is not None and was_disrupted(seen.pod):
         return lost(seen, outside_words(seen, seen.pod), ran=True)
-    what = "its Job was deleted" if is_deleted(seen.job) else "its pod was deleted"
+    what = _JOB_DELETED if is_deleted(seen.job) else "its pod was deleted"
     return lost(seen, what, ran=True)
+
+
+def judge_missing(subject: Subject) -> Failed:
+    """Judge an executor that had started, and whose Job is gone unseen."""
+    return lost(Seen(subject=subject, job=None), _JOB_DELETED, ran=True)
 
 
 def lost(seen: Seen, what: str, *, ran: bool = False) -> Failed:
@@ -117,7 +128,7 @@ def outside_words(seen: Seen, pod: JsonObject) -> str:
     elif status.get("reason"):
         words = f"its node refused or ended its pod ({status['reason']})"
     elif is_deleted(seen.job):
-        words = "its Job was deleted"
+        words = _JOB_DELETED
     elif _is_leaving(pod):
         words = "its pod was deleted"
     else:
