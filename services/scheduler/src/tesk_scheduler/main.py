@@ -11,19 +11,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import grpc
-
-from tesk.v1 import (
-    assignment_service_pb2_grpc,
-    task_service_pb2_grpc,
-    transfer_service_pb2_grpc,
-)
 from tesk_model.errors import TeskError
 from tesk_runtime import logs
 from tesk_runtime.clock import SystemClock
-from tesk_runtime.rpc.interceptors import ErrorInterceptor, InternalTokenInterceptor
 from tesk_runtime.rpc.server import RpcServer
-from tesk_runtime.rpc.tls import server_credentials
 from tesk_runtime.sections import GrpcSettings, read_token, state_home
 from tesk_runtime.settings import SettingsError, load
 from tesk_runtime.shutdown import stop_on_signals
@@ -41,6 +32,7 @@ from tesk_scheduler.ports.store import TaskStore
 from tesk_scheduler.ports.surroundings import Clock, Names
 from tesk_scheduler.quota_config import default_demand, quota_from_settings
 from tesk_scheduler.servicer.assignments import AssignmentServicer
+from tesk_scheduler.servicer.server import Servicers, make_server
 from tesk_scheduler.servicer.tasks import TaskServicer
 from tesk_scheduler.servicer.transfers import TransferServicer
 from tesk_scheduler.usecases.admission import Admission
@@ -56,11 +48,6 @@ from tesk_scheduler.usecases.submission import Submission
 from tesk_scheduler.usecases.transfers import Transfers
 from tesk_scheduler.usecases.wakeups import Chimes
 
-_SERVICES = (
-    "tesk.v1.TaskService",
-    "tesk.v1.AssignmentService",
-    "tesk.v1.TransferService",
-)
 _LOG = logging.getLogger(__name__)
 _CALLS_AT_ONCE = 16
 _TERM = timedelta(seconds=15)
@@ -198,30 +185,13 @@ def build_scheduler(
 ) -> Scheduler:
     """Wire a scheduler; tests do so with fakes around it."""
     own = settings.scheduler
-    servicers = _servicers(settings, quota, around)
-    tasks, assignments, transfers = servicers
-
-    def register(server: grpc.Server) -> None:
-        task_service_pb2_grpc.add_TaskServiceServicer_to_server(tasks, server)
-        assignment_service_pb2_grpc.add_AssignmentServiceServicer_to_server(
-            assignments, server
-        )
-        transfer_service_pb2_grpc.add_TransferServiceServicer_to_server(
-            transfers, server
-        )
-
-    server = RpcServer(
-        services=_SERVICES,
-        register=register,
-        interceptors=[
-            ErrorInterceptor(logging.getLogger("tesk_scheduler.rpc")),
-            InternalTokenInterceptor(around.token, own_check=(_SERVICES[2],)),
-        ],
+    server = make_server(
+        _servicers(settings, quota, around),
+        settings.grpc,
+        token=around.token,
         threads=_CALLS_AT_ONCE + own.max_taskmasters,
-        with_reflection=settings.grpc.reflection,
-        credentials=server_credentials(settings.grpc),
     )
-    fleet = _fleet(settings.scheduler, around)
+    fleet = _fleet(own, around)
     return Scheduler(
         server=server,
         leading=_leading(settings, quota, around, fleet),
@@ -236,9 +206,7 @@ def build_scheduler(
     )
 
 
-def _servicers(
-    settings: Settings, quota: Quota, around: Surroundings
-) -> tuple[TaskServicer, AssignmentServicer, TransferServicer]:
+def _servicers(settings: Settings, quota: Quota, around: Surroundings) -> Servicers:
     own = settings.scheduler
     store, clock, chimes = around.store, around.clock, around.chimes
     tasks = TaskServicer(
@@ -270,7 +238,7 @@ def _servicers(
         ),
     )
     transfers = TransferServicer(transfers=Transfers(store=store), secret=around.token)
-    return tasks, assignments, transfers
+    return Servicers(tasks=tasks, assignments=assignments, transfers=transfers)
 
 
 def _fleet(own: SchedulerSettings, around: Surroundings) -> Fleet:

@@ -1,0 +1,66 @@
+"""The services of a scheduler on one gRPC server, behind the same checks."""
+
+import logging
+from dataclasses import dataclass
+
+import grpc
+
+from tesk.v1 import (
+    assignment_service_pb2_grpc,
+    task_service_pb2_grpc,
+    transfer_service_pb2_grpc,
+)
+from tesk_runtime.rpc.interceptors import ErrorInterceptor, InternalTokenInterceptor
+from tesk_runtime.rpc.server import RpcServer
+from tesk_runtime.rpc.tls import server_credentials
+from tesk_runtime.sections import GrpcSettings
+from tesk_scheduler.servicer.assignments import AssignmentServicer
+from tesk_scheduler.servicer.tasks import TaskServicer
+from tesk_scheduler.servicer.transfers import TransferServicer
+
+_TRANSFERS = "tesk.v1.TransferService"
+_SERVICES = ("tesk.v1.TaskService", "tesk.v1.AssignmentService", _TRANSFERS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Servicers:
+    """What a scheduler offers."""
+
+    tasks: TaskServicer
+    assignments: AssignmentServicer
+    transfers: TransferServicer
+
+    def register(self, server: grpc.Server) -> None:
+        """Add all of them."""
+        task_service_pb2_grpc.add_TaskServiceServicer_to_server(self.tasks, server)
+        assignment_service_pb2_grpc.add_AssignmentServiceServicer_to_server(
+            self.assignments, server
+        )
+        transfer_service_pb2_grpc.add_TransferServiceServicer_to_server(
+            self.transfers, server
+        )
+
+
+def make_server(
+    servicers: Servicers, settings: GrpcSettings, *, token: str, threads: int
+) -> RpcServer:
+    """Return a server, not started, of ``servicers``.
+
+    Args:
+        servicers: What it serves.
+        settings: The section: TLS and reflection.
+        token: What every caller must show, but filers: they have one of their
+            task, which the transfer service itself checks.
+        threads: Calls that run at once.
+    """
+    return RpcServer(
+        services=_SERVICES,
+        register=servicers.register,
+        interceptors=[
+            ErrorInterceptor(logging.getLogger("tesk_scheduler.rpc")),
+            InternalTokenInterceptor(token, own_check=(_TRANSFERS,)),
+        ],
+        threads=threads,
+        with_reflection=settings.reflection,
+        credentials=server_credentials(settings),
+    )
