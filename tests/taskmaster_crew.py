@@ -1,0 +1,110 @@
+"""A taskmaster at work, with runtime and scheduler faked."""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from builders import make_assigned_task, make_executor
+from fakes.taskmaster_runtime import FakeRuntime, World
+from fakes.taskmaster_scheduler import FakeScheduler
+from tesk_model.events import Finished, Reason, Released
+from tesk_model.names import Attempt
+from tesk_model.task import Input, Output, Task, TaskId
+from tesk_runtime.clock import SystemClock
+from tesk_taskmaster.domain.assignment import Assignment
+from tesk_taskmaster.usecases.attempt import AttemptSettings
+from tesk_taskmaster.usecases.reporter import Reporter
+from tesk_taskmaster.usecases.taskmaster import Taskmaster, TaskmasterSettings
+
+ATTEMPT = Attempt(TaskId("t1"), 1)
+SETTINGS = TaskmasterSettings(
+    slots=3,
+    wait=timedelta(seconds=30),
+    pause=timedelta(milliseconds=1),
+    patience=timedelta(milliseconds=50),
+    farewell=timedelta(seconds=5),
+    attempts=AttemptSettings(
+        grace=timedelta(seconds=1),
+        live_interval=timedelta(seconds=10),
+        retry_pause=timedelta(milliseconds=1),
+    ),
+)
+INPUTS = (Input(path="/work/a", url="s3://b/a"),)
+OUTPUTS = (Output(path="/work/b", url="s3://b/b"),)
+
+
+def assignment(task: Task | None = None, **overrides: Any) -> Assignment:
+    fields: dict[str, Any] = {
+        "attempt": ATTEMPT,
+        "task": task or make_assigned_task(),
+        "transfer_token": "secret",
+    }
+    return Assignment(**(fields | overrides))
+
+
+def commands(*words: str, **fields: Any) -> Task:
+    return make_assigned_task(
+        executors=tuple(make_executor(command=tuple(w.split())) for w in words),
+        **fields,
+    )
+
+
+@dataclass
+class Crew:
+    """A running taskmaster and what is around it."""
+
+    world: World = field(default_factory=World)
+    scheduler: FakeScheduler = field(default_factory=FakeScheduler)
+    stop: threading.Event = field(default_factory=threading.Event)
+    done: list[bool] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.runtime = FakeRuntime(self.world)
+        clock = SystemClock()
+        self.taskmaster = Taskmaster(
+            scheduler=self.scheduler,
+            runtime=self.runtime,
+            reporter=Reporter(self.scheduler, clock),
+            clock=clock,
+            settings=SETTINGS,
+        )
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        self.done.append(self.taskmaster.run(self.stop))
+
+    def finish(self, given: Assignment) -> list[object]:
+        """Assign, wait for the release, and return all that was told."""
+        self.scheduler.assign(given)
+        self.scheduler.wait_for(given.attempt, Released)
+        return list(self.scheduler.whats(given.attempt))
+
+    def join(self) -> bool:
+        self.thread.join(30)
+        assert not self.thread.is_alive()
+        return self.done[0]
+
+
+@contextlib.contextmanager
+def running(crew: Crew) -> Iterator[Crew]:
+    crew.thread.start()
+    try:
+        yield crew
+    finally:
+        crew.stop.set()
+        crew.thread.join(30)
+
+
+def steps(crew: Crew) -> list[str]:
+    return [step for _, step in crew.world.started]
+
+
+def outcome(told: Sequence[object]) -> Finished:
+    return next(what for what in told if isinstance(what, Finished))
+
+
+def kinds(told: Sequence[object]) -> list[type]:
+    return [type(what) for what in told if not isinstance(what, Reason)]

@@ -1,0 +1,265 @@
+"""The steps of an attempt in order, and what is told of them."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from builders import make_assigned_task, make_executor
+from taskmaster_crew import (
+    ATTEMPT,
+    INPUTS,
+    OUTPUTS,
+    Crew,
+    assignment,
+    commands,
+    kinds,
+    outcome,
+    steps,
+)
+from tesk_model.events import (
+    ExecutorEnded,
+    ExecutorOutput,
+    ExecutorStarted,
+    Finished,
+    Metadata,
+    Note,
+    Outcome,
+    Reason,
+    Released,
+    TaskEvent,
+)
+from tesk_model.task import Input, Task
+from tesk_taskmaster.ports import StepFailedError, StepResult
+
+
+def test_a_task_is_told_from_start_to_release(crew: Crew) -> None:
+    told = crew.finish(assignment(commands("echo hello")))
+
+    assert kinds(told) == [ExecutorStarted, ExecutorEnded, Finished, Released]
+    ended = told[1]
+    assert isinstance(ended, ExecutorEnded)
+    assert (ended.index, ended.exit_code, ended.stdout) == (0, 0, "hello\n")
+    assert outcome(told) == Finished(Outcome.COMPLETE)
+
+
+def test_events_are_numbered_from_the_last_known(crew: Crew) -> None:
+    crew.finish(assignment(last_sequence=7))
+
+    assert [event.sequence for event in crew.scheduler.events] == [8, 9, 10, 11]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A task, what its filers end with, and what must come of it."""
+
+    task: Task
+    steps: list[str]
+    outcome: Outcome
+    words: str = ""
+    filer_codes: tuple[int, ...] = ()
+
+
+FLOWS = {
+    "inputs, executors and outputs run in order": Flow(
+        commands("true", "true", inputs=INPUTS, outputs=OUTPUTS),
+        ["in", "x0", "x1", "out"],
+        Outcome.COMPLETE,
+    ),
+    "phases with nothing to do are skipped": Flow(
+        commands("true"), ["x0"], Outcome.COMPLETE
+    ),
+    "the first failing executor ends the task": Flow(
+        commands("true", "false", "true"),
+        ["x0", "x1"],
+        Outcome.EXECUTOR_ERROR,
+        "executors[1] ended with exit code 1",
+    ),
+    "outputs are stored after a failure": Flow(
+        commands("false", outputs=OUTPUTS),
+        ["x0", "out"],
+        Outcome.EXECUTOR_ERROR,
+        "executors[0] ended with exit code 1",
+    ),
+    "a failure to store does not hide the failed command": Flow(
+        commands("false", outputs=OUTPUTS),
+        ["x0", "out"],
+        Outcome.EXECUTOR_ERROR,
+        "executors[0] ended with exit code 1",
+        (75,),
+    ),
+    "an ignored failure is none": Flow(
+        make_assigned_task(
+            executors=(
+                make_executor(command=("false",), ignore_error=True),
+                make_executor(command=("true",)),
+            )
+        ),
+        ["x0", "x1"],
+        Outcome.COMPLETE,
+    ),
+    "inputs that fail for good end the task": Flow(
+        commands("true", inputs=INPUTS),
+        ["in"],
+        Outcome.SYSTEM_ERROR,
+        "the inputs failed to arrive",
+        (65,),
+    ),
+    "inputs that may arrive later lose the attempt": Flow(
+        commands("true", inputs=INPUTS),
+        ["in"],
+        Outcome.LOST,
+        "the inputs did not arrive this time",
+        (75,),
+    ),
+    "a filer that dies is started again": Flow(
+        commands("true", inputs=INPUTS),
+        ["in", "in", "in", "x0"],
+        Outcome.COMPLETE,
+        "",
+        (137, 1, 0),
+    ),
+    "a filer that keeps dying loses the attempt": Flow(
+        commands("true", outputs=OUTPUTS),
+        ["x0", "out", "out", "out", "out"],
+        Outcome.LOST,
+        "the transfer of outputs crashed 4 times",
+        (1, 1, 1, 1),
+    ),
+    "a mount that hides programs is explained": Flow(
+        commands("true", volumes=("/usr",)),
+        [],
+        Outcome.SYSTEM_ERROR,
+        "volumes[0]: /usr holds the programs of the image, which would be hidden; "
+        "name a directory of its own",
+    ),
+}
+
+
+@pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
+def test_flow(crew: Crew, flow: Flow) -> None:
+    crew.world.filer_codes += flow.filer_codes
+
+    told = crew.finish(assignment(flow.task))
+
+    assert steps(crew) == flow.steps
+    assert outcome(told) == Finished(flow.outcome, flow.words)
+    assert crew.runtime.attempts() == []
+
+
+FAILURES = {
+    "an image that does not exist": (
+        "x0",
+        StepFailedError("image x: not found"),
+        Finished(Outcome.SYSTEM_ERROR, "image x: not found"),
+    ),
+    "a machine that is out of memory": (
+        "prepare",
+        StepFailedError("no memory", lost=True),
+        Finished(Outcome.LOST, "no memory"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("step", "error", "want"), FAILURES.values(), ids=FAILURES)
+def test_a_step_that_cannot_start_ends_the_attempt(
+    crew: Crew, step: str, error: StepFailedError, want: Finished
+) -> None:
+    crew.world.failures[step] = error
+
+    assert outcome(crew.finish(assignment())) == want
+
+
+def test_an_executor_that_vanished_loses_the_attempt(crew: Crew) -> None:
+    crew.world.results["x0"] = StepResult(exit_code=137, error="gone", lost=True)
+
+    told = crew.finish(assignment())
+
+    assert outcome(told) == Finished(Outcome.LOST, "gone")
+    assert ExecutorEnded not in kinds(told)
+
+
+def test_what_a_lost_executor_printed_is_told(crew: Crew) -> None:
+    crew.scheduler.assign(assignment(commands("sleep")))
+    crew.world.wait_started(ATTEMPT, "x0")
+    with crew.world.changed:
+        step = crew.world.steps[ATTEMPT]["x0"]
+        step.stdout = b"so far"
+        step.result = StepResult(exit_code=255, error="gone", lost=True)
+        crew.world.changed.notify_all()
+
+    crew.scheduler.wait_for(ATTEMPT, Released)
+
+    told = crew.scheduler.whats(ATTEMPT)
+    assert ExecutorOutput(0, "so far", "") in told
+    assert outcome(told) == Finished(Outcome.LOST, "gone")
+
+
+def test_notes_of_runtime_and_step_are_told_once(crew: Crew) -> None:
+    crew.world.note_lines.append("sandbox")
+    crew.world.results["x0"] = StepResult(exit_code=137, note="memory ran out")
+
+    told = crew.finish(assignment())
+
+    assert [what.text for what in told if isinstance(what, Note)] == [
+        "sandbox",
+        "memory ran out",
+    ]
+
+
+def test_waiting_is_told_as_a_reason_and_not_repeated(crew: Crew) -> None:
+    crew.world.says["x0"] = ["pulling image", "", "pulling image", "starting"]
+
+    told = crew.finish(assignment())
+
+    reasons = [what.text for what in told if isinstance(what, Reason)]
+    assert reasons == ["pulling image", "starting"]
+
+
+def test_a_transfer_is_told_again_after_its_start_waited(crew: Crew) -> None:
+    crew.world.says["in"] = ["no node can take it"]
+    inputs = (Input(path="/w/a", url="s3://b/a"),)
+
+    told = crew.finish(assignment(make_assigned_task(inputs=inputs)))
+
+    reasons = [what.text for what in told if isinstance(what, Reason)]
+    assert reasons == [
+        "transferring inputs",
+        "no node can take it",
+        "transferring inputs",
+    ]
+
+
+def test_where_an_executor_ran_is_told(crew: Crew) -> None:
+    where = {"node": "n1", "pod": "p1"}
+    crew.world.results["x0"] = StepResult(exit_code=0, metadata=where)
+
+    told = crew.finish(assignment())
+
+    entries = {"executors[0].node": "n1", "executors[0].pod": "p1"}
+    assert Metadata(entries) in told
+
+
+def test_output_of_a_running_executor_is_told_when_it_changes(crew: Crew) -> None:
+    crew.scheduler.assign(assignment(commands("sleep")))
+    crew.world.wait_started(ATTEMPT, "x0")
+    crew.scheduler.wait_for(ATTEMPT, ExecutorStarted)
+    crew.world.print(ATTEMPT, "x0", b"half\xff")
+
+    told = crew.scheduler.wait_for(ATTEMPT, ExecutorOutput)
+
+    assert told == ExecutorOutput(0, "half\N{REPLACEMENT CHARACTER}", "")
+    crew.world.finish(ATTEMPT, "x0")
+    crew.scheduler.wait_for(ATTEMPT, Released)
+
+
+def test_nothing_is_deleted_before_the_outcome_is_durable(crew: Crew) -> None:
+    there_at_finish: list[bool] = []
+
+    def look(event: TaskEvent) -> None:
+        if isinstance(event.what, Finished):
+            there_at_finish.append(ATTEMPT in crew.runtime.attempts())
+
+    crew.scheduler.on_event = look
+    crew.finish(assignment())
+
+    assert there_at_finish == [True]

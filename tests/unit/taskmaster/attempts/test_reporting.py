@@ -1,0 +1,132 @@
+"""A taskmaster and its scheduler: reports, the lease, and when it leaves."""
+
+import itertools
+from datetime import timedelta
+
+import pytest
+
+from taskmaster_crew import (
+    ATTEMPT,
+    SETTINGS,
+    Crew,
+    assignment,
+    commands,
+    kinds,
+    outcome,
+    running,
+)
+from tesk_model.errors import InvalidRequestError, UnavailableError, Violation
+from tesk_model.events import (
+    ExecutorEnded,
+    ExecutorStarted,
+    Finished,
+    Outcome,
+    Released,
+)
+from tesk_model.names import Attempt
+from tesk_model.task import TaskId
+
+
+def test_reports_are_repeated_until_they_are_durable(crew: Crew) -> None:
+    gone = UnavailableError("not the leader")
+    crew.scheduler.fail_next(gone, gone, gone)
+
+    told = crew.finish(assignment())
+
+    assert kinds(told) == [ExecutorStarted, ExecutorEnded, Finished, Released]
+
+
+def test_the_last_exit_and_the_outcome_cost_one_report(crew: Crew) -> None:
+    told = crew.finish(assignment(commands("true", "true")))
+
+    ends = list(itertools.accumulate(crew.scheduler.batches))
+    finished = told.index(outcome(told))
+    assert isinstance(told[finished - 1], ExecutorEnded)
+    assert finished not in ends  # no batch ended between the two
+
+
+def logged(caplog: pytest.LogCaptureFixture, *events: str) -> list[str]:
+    return [record.message for record in caplog.records if record.message in events]
+
+
+def test_reports_that_fail_again_and_again_are_logged_once(
+    crew: Crew, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    gone = UnavailableError("not the leader")
+    crew.scheduler.fail_next(gone, gone, gone)
+
+    crew.finish(assignment())
+
+    assert logged(caplog, "report not delivered", "reports delivered again") == [
+        "report not delivered",
+        "reports delivered again",
+    ]
+
+
+def test_a_scheduler_that_is_away_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    crew = Crew()
+    crew.scheduler.fall_silent(UnavailableError("gone"))
+    with running(crew):
+        crew.join()
+
+    assert logged(caplog, "no orders") == ["no orders"]
+
+
+def test_a_malformed_event_harms_its_attempt_alone(crew: Crew) -> None:
+    crew.scheduler.fail_next(InvalidRequestError([Violation("events[0]", "bad")]))
+    crew.scheduler.assign(assignment(commands("sleep")))
+    crew.world.wait_started(ATTEMPT, "x0")
+
+    other = Attempt(TaskId("t2"), 1)
+    told = crew.finish(assignment(attempt=other))
+
+    assert outcome(told).outcome is Outcome.COMPLETE
+
+
+def test_a_stop_leaves_steps_running(crew: Crew) -> None:
+    crew.scheduler.assign(assignment(commands("sleep")))
+    crew.scheduler.wait_for(ATTEMPT, ExecutorStarted)
+    crew.stop.set()
+
+    assert crew.join()
+    assert crew.world.steps[ATTEMPT]["x0"].result is None
+    assert crew.runtime.released == []
+
+
+def test_it_leaves_when_dismissed(crew: Crew) -> None:
+    crew.scheduler.dismiss()
+
+    assert crew.join()
+
+
+def test_it_lets_go_of_everything_when_the_lease_is_lost() -> None:
+    crew = Crew()
+    crew.scheduler.lease = timedelta(milliseconds=200)
+    with running(crew):
+        crew.scheduler.assign(assignment(commands("sleep")))
+        crew.scheduler.wait_for(ATTEMPT, ExecutorStarted)
+        crew.scheduler.fall_silent(UnavailableError("gone"))
+
+        assert not crew.join()
+    assert crew.world.steps[ATTEMPT]["x0"].result is None
+    assert crew.runtime.released == []
+
+
+def test_it_gives_up_when_there_never_was_a_scheduler() -> None:
+    crew = Crew()
+    crew.scheduler.fall_silent(UnavailableError("gone"))
+    with running(crew):
+        assert not crew.join()
+
+
+def test_all_slots_are_offered(crew: Crew) -> None:
+    crew.finish(assignment())
+
+    assert set(crew.scheduler.slots_seen) == {SETTINGS.slots}
+
+
+def test_a_secret_is_not_in_what_is_logged() -> None:
+    assert "secret" not in repr(assignment())
