@@ -24,11 +24,6 @@ BODY = json.dumps(make_task_json()).encode()
 
 
 @pytest.fixture
-def scheduler() -> MemoryScheduler:
-    return MemoryScheduler()
-
-
-@pytest.fixture
 def address(tmp_path: Path) -> str:
     return f"unix:{tmp_path}/scheduler.sock"
 

@@ -1,51 +1,15 @@
-"""The REST API as clients meet it: routes, statuses, headers, bodies."""
+"""The REST API as clients meet it: routes, headers, bodies."""
 
-import json
-from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from werkzeug.test import Client, TestResponse
 
 from builders import make_task_json
 from fakes.api_scheduler import MemoryScheduler
-from fakes.api_server import make_client
+from rest_answers import create, document
 from tesk.v1 import task_pb2 as pb
-from tesk_api.domain.requests import Caller
-from tesk_api.http.app import BASES, AppOptions
-from tesk_api.ports import Authenticator
-from tesk_model.errors import (
-    InternalError,
-    InvalidRequestError,
-    PermissionDeniedError,
-    ResourceExhaustedError,
-    UnauthenticatedError,
-    UnavailableError,
-    Violation,
-)
-
-PROBLEM = "application/problem+json"
-
-
-@pytest.fixture
-def scheduler() -> MemoryScheduler:
-    return MemoryScheduler()
-
-
-@pytest.fixture
-def client(scheduler: MemoryScheduler) -> Client:
-    return make_client(scheduler)
-
-
-def document(answer: TestResponse) -> Any:
-    """Return the JSON of an answer."""
-    return answer.json
-
-
-def create(client: Client, **fields: Any) -> str:
-    answer = client.post("/v1/tasks", json=make_task_json(**fields))
-    assert answer.status_code == 200, answer.text
-    return str(document(answer)["id"])
+from tesk_api.http.app import BASES
 
 
 def raw_get(client: Client, path: str) -> TestResponse:
@@ -215,58 +179,13 @@ def test_every_create_has_a_key(client: Client, scheduler: MemoryScheduler) -> N
     assert all(keys)
 
 
-def check_problem(answer: TestResponse, status: int) -> Any:
-    """Check that the answer is a problem document; return it."""
-    assert answer.status_code == status, answer.text
-    assert answer.content_type == PROBLEM
-    found = document(answer)
-    assert found["status"] == status
-    assert found["message"] == found["detail"]
-    assert found["type"] == "about:blank"
-    assert found["title"]
-    return found
+def test_128_kib_of_content_pass(client: Client) -> None:
+    content = "ä\0\n" * 43691
 
+    task_id = create(client, inputs=[{"path": "/a", "content": content}])
 
-UNANSWERED: dict[str, tuple[str, str, int]] = {
-    "no such path": ("GET", "/nothing", 404),
-    "no such task": ("GET", "/v1/tasks/nothing", 404),
-    "an id in capitals": ("GET", "/v1/tasks/T-1", 404),
-    "an id with a slash": ("GET", "/v1/tasks/a%2Fb", 404),
-    "an id that climbs": ("GET", "/v1/tasks/..%2f..", 404),
-    "an id with NUL": ("GET", "/v1/tasks/a%00", 404),
-    "cancel of no such task": ("POST", "/v1/tasks/nothing:cancel", 404),
-    "another verb of a task": ("POST", "/v1/tasks/nothing:stop", 404),
-    "live view of no such task": ("GET", "/tesk/v1/tasks/nothing", 404),
-    "a wrong view": ("GET", "/v1/tasks?view=full", 400),
-    "a wrong token": ("GET", "/v1/tasks?page_token=x", 400),
-}
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status"), UNANSWERED.values(), ids=UNANSWERED
-)
-def test_problems(client: Client, method: str, path: str, status: int) -> None:
-    check_problem(client.open(path, method=method), status)
-
-
-METHODS = {
-    "/v1/tasks": ("DELETE", "GET, HEAD, OPTIONS, POST"),
-    "/v1/tasks/t-1": ("POST", "GET, HEAD, OPTIONS"),
-    "/v1/tasks/t-1:cancel": ("GET", "OPTIONS, POST"),
-    "/v1/service-info": ("PUT", "GET, HEAD, OPTIONS"),
-}
-
-
-@pytest.mark.parametrize(("path", "case"), METHODS.items(), ids=METHODS)
-def test_wrong_methods_are_told_the_right_ones(
-    client: Client, path: str, case: tuple[str, str]
-) -> None:
-    method, allowed = case
-
-    answer = client.open(path, method=method)
-
-    check_problem(answer, 405)
-    assert answer.headers["Allow"] == allowed
+    full = document(client.get(f"/v1/tasks/{task_id}?view=FULL"))
+    assert full["inputs"] == [{"path": "/a", "content": content, "type": "FILE"}]
 
 
 @pytest.mark.parametrize("path", ["tasks", "tasks/t-1", "service-info"])
@@ -281,13 +200,6 @@ def test_head_is_get_without_the_body(client: Client, path: str) -> None:
     assert head.headers["Content-Length"] == get.headers["Content-Length"]
 
 
-def test_options_need_no_credentials(scheduler: MemoryScheduler) -> None:
-    client = make_client(scheduler, authenticator=cast("Authenticator", Names()))
-
-    for path in ("/v1/tasks", "/v1/tasks/t-1", "/v1/tasks/t-1:cancel"):
-        assert client.options(path).status_code == 200
-
-
 def test_head_and_options_are_sane(client: Client) -> None:
     head = client.head("/v1/tasks")
     options = client.options("/v1/tasks")
@@ -295,160 +207,6 @@ def test_head_and_options_are_sane(client: Client) -> None:
     assert (head.status_code, head.data) == (200, b"")
     assert options.status_code == 200
     assert "POST" in options.headers["Allow"]
-
-
-def test_all_problems_of_a_body_are_listed(client: Client) -> None:
-    answer = client.post("/v1/tasks", json={"executors": [{"command": []}], "name": 1})
-
-    found = check_problem(answer, 400)
-    assert found["errors"] == [
-        {"path": "name", "message": "must be a string"},
-        {"path": "executors[0].image", "message": "is required"},
-        {
-            "path": "executors[0].command",
-            "message": "must have at least one item",
-        },
-    ]
-    assert found["message"] == (
-        "name: must be a string; executors[0].image: is required; "
-        "executors[0].command: must have at least one item"
-    )
-
-
-ONE_TASK = json.dumps(make_task_json()).encode()
-MEDIA: dict[str, tuple[dict[str, str], int]] = {
-    "JSON": ({"Content-Type": "application/json"}, 200),
-    "JSON with charset": ({"Content-Type": "Application/JSON; charset=utf-8"}, 200),
-    "none": ({}, 200),
-    "a form (curl -d)": ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
-    "XML": ({"Content-Type": "application/xml"}, 415),
-    "gzip": ({"Content-Type": "application/json", "Content-Encoding": "gzip"}, 415),
-}
-
-
-@pytest.mark.parametrize(("headers", "status"), MEDIA.values(), ids=MEDIA)
-def test_media_types(client: Client, headers: dict[str, str], status: int) -> None:
-    answer = client.post("/v1/tasks", data=ONE_TASK, headers=headers)
-
-    assert answer.status_code == status
-
-
-def test_a_body_over_the_limit_is_refused(scheduler: MemoryScheduler) -> None:
-    client = make_client(scheduler, AppOptions(body_limit=len(ONE_TASK)))
-
-    fits = client.post("/v1/tasks", data=ONE_TASK)
-    answer = client.post("/v1/tasks", data=ONE_TASK + b" ")
-
-    assert fits.status_code == 200
-    check_problem(answer, 413)
-
-
-def test_128_kib_of_content_pass(client: Client) -> None:
-    content = "ä\0\n" * 43691
-
-    task_id = create(client, inputs=[{"path": "/a", "content": content}])
-
-    full = document(client.get(f"/v1/tasks/{task_id}?view=FULL"))
-    assert full["inputs"] == [{"path": "/a", "content": content, "type": "FILE"}]
-
-
-SECOND = timedelta(seconds=1)
-REFUSALS = {
-    "larger than a limit": (
-        InvalidRequestError([Violation("resources.cpu_cores", "at most 8")]),
-        400,
-        None,
-    ),
-    "may not create": (PermissionDeniedError("not you"), 403, None),
-    "too many queued": (ResourceExhaustedError("too many", 2.5 * SECOND), 429, "3"),
-    "store not writable": (UnavailableError("disk full"), 503, "1"),
-}
-
-
-@pytest.mark.parametrize(("error", "status", "delay"), REFUSALS.values(), ids=REFUSALS)
-def test_refusals_of_the_scheduler(
-    client: Client,
-    scheduler: MemoryScheduler,
-    error: Any,
-    status: int,
-    delay: str | None,
-) -> None:
-    scheduler.refusal = error
-
-    answer = client.post("/v1/tasks", json=make_task_json())
-
-    found = check_problem(answer, status)
-    assert error.message in found["message"]
-    assert answer.headers.get("Retry-After") == delay
-
-
-def test_a_scheduler_that_is_down_created_nothing(
-    client: Client, scheduler: MemoryScheduler
-) -> None:
-    scheduler.error = UnavailableError("down")
-
-    answer = client.post("/v1/tasks", json=make_task_json())
-
-    assert check_problem(answer, 503)["message"] == (
-        "down; unless it answers later, no task was created"
-    )
-    check_problem(client.get("/v1/tasks"), 503)
-    check_problem(client.get("/readyz"), 503)
-    assert client.get("/healthz").status_code == 200
-
-
-def test_bugs_of_the_scheduler_tell_nothing(
-    client: Client, scheduler: MemoryScheduler
-) -> None:
-    scheduler.error = InternalError("secret details")
-
-    found = check_problem(client.get("/v1/tasks"), 500)
-
-    assert found["message"] == "internal error"
-
-
-class Names:
-    """Takes the Authorization header for the name of the user."""
-
-    challenge = 'Basic realm="x"'
-
-    def authenticate(self, authorization: str | None) -> Caller:
-        if not authorization:
-            raise UnauthenticatedError("who are you?")
-        return Caller(user=authorization)
-
-
-def test_users_see_their_own_tasks_only(scheduler: MemoryScheduler) -> None:
-    client = make_client(scheduler, authenticator=cast("Authenticator", Names()))
-    alice, bob = {"Authorization": "alice"}, {"Authorization": "bob"}
-    client.post("/v1/tasks", json=make_task_json(), headers=alice)
-
-    assert client.get("/v1/tasks/t-1", headers=alice).status_code == 200
-    check_problem(client.get("/v1/tasks/t-1", headers=bob), 404)
-    check_problem(client.post("/v1/tasks/t-1:cancel", headers=bob), 404)
-    assert document(client.get("/v1/tasks", headers=bob)) == {"tasks": []}
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/v1/tasks"),
-        ("POST", "/v1/tasks"),
-        ("GET", "/v1/tasks/t-1"),
-        ("POST", "/v1/tasks/t-1:cancel"),
-        ("GET", "/tesk/v1/tasks/t-1"),
-    ],
-)
-def test_tasks_need_credentials(
-    scheduler: MemoryScheduler, method: str, path: str
-) -> None:
-    client = make_client(scheduler, authenticator=cast("Authenticator", Names()))
-
-    answer = client.open(path, method=method)
-
-    check_problem(answer, 401)
-    assert answer.headers["WWW-Authenticate"] == 'Basic realm="x"'
-    assert client.get("/v1/service-info").status_code == 200
 
 
 IDS = {
@@ -469,27 +227,6 @@ def test_request_ids(
 
     assert answer.headers["X-Request-Id"] == want
     assert scheduler.created[0].caller.request_id == want
-
-
-def test_other_origins_only_by_setting(scheduler: MemoryScheduler) -> None:
-    page = {"Origin": "https://page.example"}
-    closed = make_client(scheduler)
-    opened = make_client(scheduler, AppOptions(cors_origins=("https://page.example",)))
-
-    assert (
-        "Access-Control-Allow-Origin"
-        not in closed.get("/v1/tasks", headers=page).headers
-    )
-    for answer in (
-        opened.get("/v1/tasks", headers=page),
-        opened.get("/v1/tasks/nothing", headers=page),
-        opened.options(
-            "/v1/tasks", headers=page | {"Access-Control-Request-Method": "POST"}
-        ),
-    ):
-        assert answer.headers["Access-Control-Allow-Origin"] == "https://page.example"
-    other = opened.get("/v1/tasks", headers={"Origin": "https://other.example"})
-    assert "Access-Control-Allow-Origin" not in other.headers
 
 
 def test_metrics_count_by_route_and_status(client: Client) -> None:

@@ -1,0 +1,86 @@
+"""Who may use the REST API: users, credentials, pages of other origins."""
+
+from typing import cast
+
+import pytest
+
+from builders import make_task_json
+from fakes.api_scheduler import MemoryScheduler
+from fakes.api_server import make_client
+from rest_answers import check_problem, document
+from tesk_api.domain.requests import Caller
+from tesk_api.http.app import AppOptions
+from tesk_api.ports import Authenticator
+from tesk_model.errors import UnauthenticatedError
+
+
+class Names:
+    """Takes the Authorization header for the name of the user."""
+
+    challenge = 'Basic realm="x"'
+
+    def authenticate(self, authorization: str | None) -> Caller:
+        if not authorization:
+            raise UnauthenticatedError("who are you?")
+        return Caller(user=authorization)
+
+
+def test_users_see_their_own_tasks_only(scheduler: MemoryScheduler) -> None:
+    client = make_client(scheduler, authenticator=cast("Authenticator", Names()))
+    alice, bob = {"Authorization": "alice"}, {"Authorization": "bob"}
+    client.post("/v1/tasks", json=make_task_json(), headers=alice)
+
+    assert client.get("/v1/tasks/t-1", headers=alice).status_code == 200
+    check_problem(client.get("/v1/tasks/t-1", headers=bob), 404)
+    check_problem(client.post("/v1/tasks/t-1:cancel", headers=bob), 404)
+    assert document(client.get("/v1/tasks", headers=bob)) == {"tasks": []}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/tasks"),
+        ("POST", "/v1/tasks"),
+        ("GET", "/v1/tasks/t-1"),
+        ("POST", "/v1/tasks/t-1:cancel"),
+        ("GET", "/tesk/v1/tasks/t-1"),
+    ],
+)
+def test_tasks_need_credentials(
+    scheduler: MemoryScheduler, method: str, path: str
+) -> None:
+    client = make_client(scheduler, authenticator=cast("Authenticator", Names()))
+
+    answer = client.open(path, method=method)
+
+    check_problem(answer, 401)
+    assert answer.headers["WWW-Authenticate"] == 'Basic realm="x"'
+    assert client.get("/v1/service-info").status_code == 200
+
+
+def test_options_need_no_credentials(scheduler: MemoryScheduler) -> None:
+    client = make_client(scheduler, authenticator=cast("Authenticator", Names()))
+
+    for path in ("/v1/tasks", "/v1/tasks/t-1", "/v1/tasks/t-1:cancel"):
+        assert client.options(path).status_code == 200
+
+
+def test_other_origins_only_by_setting(scheduler: MemoryScheduler) -> None:
+    page = {"Origin": "https://page.example"}
+    closed = make_client(scheduler)
+    opened = make_client(scheduler, AppOptions(cors_origins=("https://page.example",)))
+
+    assert (
+        "Access-Control-Allow-Origin"
+        not in closed.get("/v1/tasks", headers=page).headers
+    )
+    for answer in (
+        opened.get("/v1/tasks", headers=page),
+        opened.get("/v1/tasks/nothing", headers=page),
+        opened.options(
+            "/v1/tasks", headers=page | {"Access-Control-Request-Method": "POST"}
+        ),
+    ):
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://page.example"
+    other = opened.get("/v1/tasks", headers={"Origin": "https://other.example"})
+    assert "Access-Control-Allow-Origin" not in other.headers
