@@ -13,6 +13,7 @@ from cluster.gates import Gates
 from cluster.held import PHASES, HeldTask, Phase
 from cluster.release import Release
 from scenarios.scenario import shell, system_logs
+from waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
@@ -62,15 +63,46 @@ def test_everything_ends_while_nobody_of_tesk_is_there(
 ) -> None:
     tasks = hold_in_every_phase(tesk, gates, "absent")
 
+    with nobody_there(tesk):
+        for phase, task in tasks.items():
+            task.let_go(phase)
+        tesk.wait_for_no_running_pod(tasks["x0"].task_id, "x0")
+
+    check_all(tasks)
+
+
+def test_a_job_deleted_while_nobody_of_tesk_is_there_is_noticed(
+    tesk: Release, gates: Gates
+) -> None:
+    task = HeldTask(tesk, gates, "unseen", hold=["x0"])
+    pod = task.reach("x0")
+    eventually(lambda: tesk.live(task.task_id)["executors"], what="a recorded start")
+
+    with nobody_there(tesk):
+        tesk.kube.delete("jobs", tesk.namespace, job_of(pod))
+        tesk.wait_for_no_running_pod(task.task_id, "x0")
+    task.reach("x0")
+    task.let_go("x0")
+
+    shown = task.check_completed()
+    assert "attempt 1" in system_logs(shown)
+    # Not once more in the attempt whose volume holds what the first run wrote.
+    jobs = [job_of(name) for name in task.executor_starts()]
+    assert len(jobs) == len(set(jobs)) == 2
+
+
+def job_of(pod: str) -> str:
+    return pod.rpartition("-")[0]
+
+
+@contextmanager
+def nobody_there(tesk: Release) -> Iterator[None]:
+    """Keep schedulers and taskmasters away."""
     tesk.scale("scheduler", 0)
     for pod in tesk.component("taskmaster"):
         tesk.kube.delete("pods", tesk.namespace, pod["metadata"]["name"], grace=0)
-    for phase, task in tasks.items():
-        task.let_go(phase)
-    tesk.wait_for_no_running_pod(tasks["x0"].task_id, "x0")
+    yield
     tesk.scale("scheduler", 1)
-
-    check_all(tasks)
 
 
 @contextmanager
