@@ -9,11 +9,14 @@ import os
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 
 from cluster.kube import Kube
 from stack import free_port
 from waiting import eventually
+
+_KNOWN_WITHIN = 10.0  # seconds
 
 
 @contextlib.contextmanager
@@ -22,7 +25,7 @@ def open_door(kube: Kube, namespace: str, service: str, port: int) -> Iterator[s
     found = kube.get("services", namespace, service)
     assert found is not None, f"no Service {service} in {namespace}"
     address = str(found["spec"]["clusterIP"])
-    if not os.environ.get("TESK_E2E_FORWARD") and _answers(address, port):
+    if not os.environ.get("TESK_E2E_FORWARD") and _is_routed(address, port):
         yield f"{address}:{port}"
         return
     with contextlib.closing(_Forward(namespace, service, port)) as forward:
@@ -30,6 +33,30 @@ def open_door(kube: Kube, namespace: str, service: str, port: int) -> Iterator[s
             lambda: _answers("127.0.0.1", forward.port), what=f"a way to {service}"
         )
         yield f"127.0.0.1:{forward.port}"
+
+
+def is_forwarded(host: str) -> bool:
+    """Tell whether calls go through the API server."""
+    return host == "127.0.0.1"
+
+
+def _is_routed(address: str, port: int) -> bool:
+    """Tell whether a Service, whose pods are ready, can be called at its address.
+
+    Its node refuses calls for a moment, until it knows of the pods.
+    """
+    pause = threading.Event()
+    deadline = time.monotonic() + _KNOWN_WITHIN
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection((address, port), 2).close()
+        except ConnectionRefusedError:
+            pause.wait(0.2)
+        except OSError:
+            return False
+        else:
+            return True
+    return False
 
 
 def _answers(host: str, port: int) -> bool:

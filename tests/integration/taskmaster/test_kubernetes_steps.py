@@ -132,6 +132,9 @@ def test_files_pass_from_step_to_step(site: Site) -> None:
     assert site.left() == []
 
 
+WATCHED = ("pods", "jobs", "persistentvolumeclaims")
+
+
 def spent_on(site: Site, *steps: str) -> Counter[str]:
     """Run these steps to their end and return the calls that it took."""
     counted = CountedApi(site.kit.api)
@@ -139,7 +142,10 @@ def spent_on(site: Site, *steps: str) -> Counter[str]:
     shares = "in" in steps
     runtime = site.kit.open_runtime()
     runtime.release(Attempt(TaskId("none"), 1))  # the watches are open now
-    eventually(lambda: counted.calls["watch pods"], what="the watches")
+    eventually(
+        lambda: all(counted.calls[f"watch {kind}"] for kind in WATCHED),
+        what="the watches",
+    )
     before = counted.calls.copy()
     site.prepare(
         ("true",),
