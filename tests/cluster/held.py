@@ -86,3 +86,8 @@ class HeldTask:
     def executor_starts(self) -> list[str]:
         """Return the executor pods that ever started."""
         return [pod for pod in self.release.starts(self.task_id) if "-x0-" in pod]
+
+
+def job_of(pod: str) -> str:
+    """Return the name of the Job that made a pod."""
+    return pod.rpartition("-")[0]

@@ -11,7 +11,7 @@ import pytest
 
 from cluster.door import is_forwarded
 from cluster.gates import Gates
-from cluster.held import PHASES, HeldTask, Phase
+from cluster.held import PHASES, HeldTask, Phase, job_of
 from cluster.release import Release
 from scenarios.scenario import shell, system_logs
 from waiting import eventually
@@ -92,16 +92,11 @@ def test_a_job_deleted_while_nobody_of_tesk_is_there_is_noticed(
     assert len(jobs) == len(set(jobs)) == 2
 
 
-def job_of(pod: str) -> str:
-    return pod.rpartition("-")[0]
-
-
 @contextmanager
 def nobody_there(tesk: Release) -> Iterator[None]:
     """Keep schedulers and taskmasters away."""
     tesk.scale("scheduler", 0)
-    for pod in tesk.component("taskmaster"):
-        tesk.kube.delete("pods", tesk.namespace, pod["metadata"]["name"], grace=0)
+    tesk.kill("taskmaster")
     yield
     tesk.scale("scheduler", 1)
 

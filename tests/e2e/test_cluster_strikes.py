@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from cluster.gates import Gates
-from cluster.held import HeldTask, Phase
+from cluster.held import HeldTask, Phase, job_of
 from cluster.kube import name_of
 from cluster.release import Release
 from scenarios.scenario import shell, system_logs
@@ -29,13 +29,10 @@ def evict_pod(release: Release, _task: HeldTask, pod: str) -> None:
     release.kube.evict(release.namespace, pod)
 
 
-def delete_job(release: Release, task: HeldTask, pod: str) -> None:
-    (job,) = [
-        job
-        for job in release.of_task("jobs", task.task_id)
-        if pod.startswith(name_of(job))
-    ]
-    release.kube.delete("jobs", release.namespace, name_of(job))
+def delete_job(release: Release, _task: HeldTask, pod: str) -> None:
+    job = job_of(pod)
+    assert release.kube.get("jobs", release.namespace, job) is not None
+    release.kube.delete("jobs", release.namespace, job)
 
 
 def delete_claim_and_pod(release: Release, task: HeldTask, pod: str) -> None:

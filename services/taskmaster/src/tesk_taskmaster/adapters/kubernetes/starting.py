@@ -28,6 +28,7 @@ from tesk_taskmaster.adapters.kubernetes.observations import (
     Failed,
     Judgement,
     Running,
+    Subject,
 )
 from tesk_taskmaster.adapters.kubernetes.patience import PAUSE, Patience
 from tesk_taskmaster.adapters.kubernetes.rendering import (
@@ -97,17 +98,20 @@ class Starts:
             subject=subject,
             say=say,
         )
-        return self._hold(hold, step, job, say=say, is_adopted=bool(adopted))
+        return self._hold(
+            hold, step, job, subject=subject, say=say, is_adopted=bool(adopted)
+        )
 
     def _recover(self, hold: AttemptHold, step: str, say: Say) -> StepHold:
         """Adopt the Job of an executor that had started; never make it again."""
         self._check_volume(hold)
+        subject = step_subject(hold.plan, step, self.templates)
         job = self.patience.call(lambda: self._found_job(hold, step), say)
         if job is None:
             hold.has_strays = True
-            judged = judge_missing(step_subject(hold.plan, step, self.templates))
+            judged = judge_missing(subject)
             raise StepFailedError(judged.message, lost=judged.lost)
-        return self._hold(hold, step, job, say=say, is_adopted=True)
+        return self._hold(hold, step, job, subject=subject, say=say, is_adopted=True)
 
     def _hold(
         self,
@@ -115,6 +119,7 @@ class Starts:
         step: str,
         job: JsonObject,
         *,
+        subject: Subject,
         say: Say,
         is_adopted: bool,
     ) -> StepHold:
@@ -122,7 +127,7 @@ class Starts:
         self.watching.adopt(hold.attempt, hold.site.namespace, maker, say)
         begun = StepHold(
             name=step,
-            subject=step_subject(hold.plan, step, self.templates),
+            subject=subject,
             job=pruned(job),
             begun=self.clock.monotonic(),
             is_adopted=is_adopted,
