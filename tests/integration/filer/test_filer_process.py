@@ -171,8 +171,9 @@ def test_a_filer_that_dies_on_the_way_is_simply_started_again(
     with filer.start(record, "inputs") as process:
         assert web.held.wait(30)
         process.send_signal(getattr(signal, name))
-        web.release.set()
+        # Not before it has gone: it might have all bytes before it hears the signal.
         process.communicate(timeout=30)
+        web.release.set()
 
     assert process.returncode == (-9 if name == "SIGKILL" else 143)
     assert record.verdicts == []
