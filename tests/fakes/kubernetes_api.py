@@ -207,9 +207,21 @@ class FakeKubernetesApi:
             self._store(key, new, EventType.MODIFIED)
             return copy.deepcopy(new)
 
-    def vanish(self, resource: Resource, namespace: str, name: str) -> None:
-        """Remove an object and what it owns at once, as finalizers come off."""
+    def vanish(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        *,
+        last: Callable[[JsonObject], None] | None = None,
+    ) -> None:
+        """Remove an object and what it owns at once, as finalizers come off.
+
+        ``last`` edits the version that is told to go, which none came before.
+        """
         with self._lock:
+            if last is not None:
+                last(self._objects[resource, namespace, name])
             self._remove((resource, namespace, name), Propagation.BACKGROUND)
 
     def say(

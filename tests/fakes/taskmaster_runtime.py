@@ -20,6 +20,7 @@ class Step:
     result: StepResult | None = None
     stdout: bytes = b""
     stderr: bytes = b""
+    unread: str = ""
 
 
 @dataclass(slots=True)
@@ -135,7 +136,7 @@ class FakeRuntime:
     def tails(self, attempt: Attempt, step: str) -> Tails:
         with self.world.changed:
             known = self.world.steps[attempt][step]
-            return Tails(known.stdout, known.stderr)
+            return Tails(known.stdout, known.stderr, known.unread)
 
     def stop(self, attempt: Attempt, step: str, grace: timedelta) -> None:
         del grace

@@ -99,6 +99,19 @@ def test_changes_are_told_as_they_come(watched: Watched) -> None:
     assert watched.informer.snapshot() == {}
 
 
+def test_the_last_version_of_what_is_deleted_is_told(watched: Watched) -> None:
+    watched.create("a")
+    watched.start()
+    watched.wait_for_watch()
+    watched.api.vanish(
+        PODS, SPACE, "a", last=lambda pod: pod.update(status={"phase": "Succeeded"})
+    )
+
+    told = [watched.next() for _ in range(3)]
+
+    assert told == [("a", "Pending"), ("a", "Succeeded"), ("a", None)]
+
+
 def test_a_change_of_what_is_not_kept_is_none(watched: Watched) -> None:
     watched.start()
     watched.create("a")

@@ -54,6 +54,15 @@ def applied(record: TaskRecord, happening: Happening) -> Effect:
     return apply_event(record, event, BY)
 
 
+def test_nothing_takes_the_place_of_what_was_printed() -> None:
+    unread = replace(ENDED, stdout="", stderr="")
+    for happening in (unread, ExecutorOutput(0, "", "")):
+        change = applied(RUNS, happening).executor
+
+        assert change is not None
+        assert (change.stdout, change.stderr) == (None, None)
+
+
 STATES = {
     "a reason changes no state": (PREPARES, Reason("pulling"), "INITIALIZING"),
     "the first executor starts": (PREPARES, ExecutorStarted(0), "RUNNING"),

@@ -123,6 +123,32 @@ def test_what_was_followed_outlives_its_pod() -> None:
     assert pod.log.final(SOON).stdout == b"one\n"
 
 
+def test_a_log_that_is_gone_is_not_an_empty_one() -> None:
+    pod = Pod()
+    pod.say(b"one\n")
+    pod.api.vanish(PODS, "tasks", pod.name)
+
+    assert pod.log.final(SOON) == Tails(b"", b"", f'pods "{pod.name}" not found')
+
+
+COMPLAINTS = (
+    b"unable to retrieve container logs for containerd://" + b"0123456789abcdef" * 4,
+    (
+        b"failed to try resolving symlinks in path "
+        b'"/var/log/pods/tasks_j_u/main/0.log": lstat: no such file or directory\n'
+    ),
+)
+
+
+@pytest.mark.parametrize("complaint", COMPLAINTS)
+def test_what_a_kubelet_says_of_a_lost_log_is_not_printed(complaint: bytes) -> None:
+    pod = Pod()
+    pod.say(complaint)
+    pod.end()
+
+    assert pod.log.final(SOON) == Tails(b"", b"", complaint.decode().strip())
+
+
 def test_a_cut_stream_is_followed_anew() -> None:
     pod = Pod()
     pod.log.follow(SOON)

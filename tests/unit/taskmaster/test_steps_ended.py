@@ -5,11 +5,26 @@ from datetime import UTC, datetime
 import pytest
 
 from fakes.taskmaster_kubernetes_kit import make_report
-from pods_seen import FILER, GONE, RAM, ends, happened, job_condition, says, seen
+from pods_seen import (
+    FILER,
+    GONE,
+    RAM,
+    ends,
+    happened,
+    job_condition,
+    leaving,
+    says,
+    seen,
+)
 from tesk_taskmaster.adapters.kubernetes.observations import Ended, Running, Seen
 from tesk_taskmaster.adapters.kubernetes.pod_status import observe
 
 OUT = "executors[1]: ran out of memory: limit 64 MiB"
+EXIT_65 = (
+    "Container main for pod tasks/x failed with exit code 65 matching FailJob rule at "
+    "index 1"
+)
+COMPLETE = job_condition("Complete", "")
 # What has a result. Input, exit code, note.
 ENDED: dict[str, tuple[Seen, int, str]] = {
     "success": (seen("ended"), 0, ""),
@@ -67,22 +82,24 @@ ENDED: dict[str, tuple[Seen, int, str]] = {
         143,
         "",
     ),
-    "a pod that is gone, by what its Job says": (
+    "a filer whose pod is gone, by what its Job says": (
         seen(
             "runs",
+            subject=FILER,
             pod=None,
             has_no_pod=True,
-            job=job_condition(
-                "Failed",
-                "Container main for pod tasks/x failed with exit code 42 matching "
-                "FailJob rule at index 1",
-            ),
+            job=job_condition("Failed", EXIT_65),
         ),
-        42,
+        65,
         "",
     ),
-    "a pod that is gone, by a Job that is complete": (
-        seen("runs", pod=None, has_no_pod=True, job=job_condition("Complete", "")),
+    "a filer whose pod is gone, by a Job that is complete": (
+        seen("runs", subject=FILER, pod_is_gone=True, job=COMPLETE),
+        0,
+        "",
+    ),
+    "its own end at the moment when its pod was deleted": (
+        seen("ended", leaving, says(make_report(0)), pod_is_gone=True, job=COMPLETE),
         0,
         "",
     ),

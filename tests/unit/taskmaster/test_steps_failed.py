@@ -225,6 +225,41 @@ FAILED: dict[str, tuple[Seen, float, bool, str]] = {
         True,
         "executors[1] lost: its pod is gone, and its Job says: Job has reached",
     ),
+    "a pod that is gone, whose Job is complete": (
+        seen("runs", pod_is_gone=True, job=job_condition("Complete", "")),
+        0,
+        True,
+        "executors[1] lost: its pod was deleted",
+    ),
+    "a pod that was told to go, whose Job is complete": (
+        seen("runs", leaving, pod_is_gone=True, job=job_condition("Complete", "")),
+        0,
+        True,
+        "executors[1] lost: its pod was deleted",
+    ),
+    "a pod that nobody saw, whose Job is complete": (
+        seen("runs", pod=None, has_no_pod=True, job=job_condition("Complete", "Done")),
+        0,
+        True,
+        "executors[1] lost: its pod is gone, and its Job says: Done",
+    ),
+    "a pod that nobody saw, whose Job knows an exit code": (
+        seen(
+            "runs",
+            pod=None,
+            has_no_pod=True,
+            job=job_condition("Failed", "failed with exit code 42 matching"),
+        ),
+        0,
+        True,
+        "executors[1] lost: its pod is gone, and its Job says: failed with exit code",
+    ),
+    "a pod that was told to go and ended well when asked": (
+        seen("ended", leaving, says(make_report(0, terminated=True))),
+        0,
+        True,
+        "executors[1] lost: its pod was deleted",
+    ),
     "another container of the template fails": (
         seen(
             "runs",

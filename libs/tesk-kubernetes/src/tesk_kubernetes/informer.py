@@ -176,8 +176,10 @@ class Informer(Generic[T]):
         if event.type is EventType.BOOKMARK:
             return
         name = event.object["metadata"]["name"]
-        deleted = event.type is EventType.DELETED
-        self._store(name, None if deleted else self._keep(event.object))
+        # The last version may be the first to tell how an object ended.
+        self._store(name, self._keep(event.object))
+        if event.type is EventType.DELETED:
+            self._store(name, None)
 
     def _list(self) -> str:
         listing = self._api.list(self._resource, self._namespace, labels=self._labels)

@@ -67,7 +67,10 @@ class ExecutorStarted:
 
 @dataclass(frozen=True, slots=True)
 class ExecutorOutput:
-    """What a running executor has printed last; replaces what was there."""
+    """What a running executor has printed last; replaces what was there.
+
+    An empty stream replaces nothing.
+    """
 
     index: int
     stdout: str

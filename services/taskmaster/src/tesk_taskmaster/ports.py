@@ -44,10 +44,16 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class Tails:
-    """The last 64 KiB of each stream of an executor, so far."""
+    """The last 64 KiB of each stream of an executor, so far.
+
+    Attributes:
+        unread: Why not all of it could be read; "" if nothing is missing. Nothing
+            printed and nothing readable are not the same.
+    """
 
     stdout: bytes
     stderr: bytes
+    unread: str = ""
 
 
 class Clock(Protocol):

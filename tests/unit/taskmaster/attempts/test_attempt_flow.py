@@ -194,6 +194,26 @@ def test_what_a_lost_executor_printed_is_told(crew: Crew) -> None:
     assert outcome(told) == Finished(Outcome.LOST, "gone")
 
 
+def test_what_cannot_be_read_is_said_and_takes_nothing_back(crew: Crew) -> None:
+    crew.scheduler.assign(assignment(commands("sleep")))
+    crew.world.wait_started(ATTEMPT, "x0")
+    crew.world.print(ATTEMPT, "x0", b"so far")
+    crew.scheduler.wait_for(ATTEMPT, ExecutorOutput)
+    with crew.world.changed:
+        step = crew.world.steps[ATTEMPT]["x0"]
+        step.stdout, step.unread = b"", "the log is gone"
+        crew.world.changed.notify_all()
+    crew.world.finish(ATTEMPT, "x0")
+
+    crew.scheduler.wait_for(ATTEMPT, Released)
+
+    told = crew.scheduler.whats(ATTEMPT)
+    said = "executors[0]: not all that it printed could be read: the log is gone"
+    assert Note(said) in told
+    outputs = [what for what in told if isinstance(what, ExecutorOutput)]
+    assert outputs == [ExecutorOutput(0, "so far", "")]
+
+
 def test_notes_of_runtime_and_step_are_told_once(crew: Crew) -> None:
     crew.world.note_lines.append("sandbox")
     crew.world.results["x0"] = StepResult(exit_code=137, note="memory ran out")

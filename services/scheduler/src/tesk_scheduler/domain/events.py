@@ -94,7 +94,9 @@ def _happen(  # noqa: PLR0911 - one for each kind of event
             change = ExecutorLogChange(index=index, started_at=event.time)
             return _applied(_started(record, by.now), executor=change)
         case ExecutorOutput(index, stdout, stderr):
-            change = ExecutorLogChange(index=index, stdout=stdout, stderr=stderr)
+            change = ExecutorLogChange(
+                index=index, stdout=stdout or None, stderr=stderr or None
+            )
             return _applied(_started(record, by.now), executor=change)
         case ExecutorEnded():
             went_on = replace(_started(record, by.now), takeovers=0)
@@ -127,8 +129,9 @@ def _last_word(ended: ExecutorEnded) -> ExecutorLogChange:
         started_at=ended.start_time,
         ended_at=ended.end_time,
         exit_code=ended.exit_code,
-        stdout=ended.stdout,
-        stderr=ended.stderr,
+        # What was printed once is not taken back by somebody who cannot read it.
+        stdout=ended.stdout or None,
+        stderr=ended.stderr or None,
     )
 
 

@@ -111,8 +111,7 @@ class ContainerEngine:
         """Return what the executor has printed last.
 
         A redirected stream is read from its file while the executor runs; at
-        the end the launcher copies its tail into the container's log. An engine
-        that does not answer has no tails to give.
+        the end the launcher copies its tail into the container's log.
         """
         try:
             return self._tails(run)
@@ -121,11 +120,13 @@ class ContainerEngine:
                 "container log not read",
                 extra={"container": run.name, "cause": str(error)},
             )
-            return Tails(b"", b"")
+            return Tails(b"", b"", unread=str(error))
 
     def _tails(self, run: ExecutorRun) -> Tails:
         container = patiently(lambda: self._api.inspect(run.name))
-        if container is None or container["State"]["Status"] in NEVER_STARTED:
+        if container is None:
+            return Tails(b"", b"", unread=VANISHED)
+        if container["State"]["Status"] in NEVER_STARTED:
             return Tails(b"", b"")
         logged = self._logged(run.name, container)
         if not container["State"].get("Running"):

@@ -156,6 +156,8 @@ class AttemptSteps:
         result, tails = self._run_step(
             plan, f"x{step.index}", started_and_waited, has_started=has_started
         )
+        if tails.unread:
+            self.account.keep([_unread(step.index, tails)])
         if result.error:
             if tails.stdout or tails.stderr:
                 self.account.keep([_output(step.index, tails)])
@@ -209,13 +211,19 @@ class AttemptSteps:
             if result is not None:
                 return result
             tails = self.runtime.tails(self.attempt, step)
-            if tails != shown:
+            if tails != shown and not tails.unread:
                 shown = tails
                 self.account.tell(_output(index, tails))
 
 
 def _output(index: int, tails: Tails) -> ExecutorOutput:
     return ExecutorOutput(index, tail_text(tails.stdout), tail_text(tails.stderr))
+
+
+def _unread(index: int, tails: Tails) -> Note:
+    return Note(
+        f"executors[{index}]: not all that it printed could be read: {tails.unread}"
+    )
 
 
 def _where(index: int, result: StepResult) -> Metadata:

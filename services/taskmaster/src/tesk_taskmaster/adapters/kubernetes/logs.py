@@ -7,8 +7,10 @@ line, so it is looked for anywhere.
 """
 
 import logging
+import re
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 from tesk_kubernetes.api import (
@@ -26,6 +28,12 @@ from tesk_taskmaster.ports import Tails
 _FIRST_LINES = 4096
 _ALL = -1
 _PAUSE = 1.0  # seconds before a cut stream is opened again
+# A kubelet that finds no log says so in place of the log, with status 200.
+_COMPLAINT = re.compile(
+    rb"unable to retrieve container logs for \w+://\w+\s*|"
+    rb"(rpc error: code = \w+ desc = )?(failed to|an error occurred when) "
+    rb"[^\n]*/var/log/pods/[^\n]*\s*"
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -155,17 +163,17 @@ class PodLog:
         if follower is not None:
             follower.join(within.total_seconds())
             with self._guard:
-                if self._is_whole:
-                    return self._kept.tails()
+                followed = self._kept.tails()
+                if self._is_whole and not _is_complaint(followed):
+                    return followed
         try:
             read = self._read()
         except RefusedError as error:
             # The pod is gone, and its log with it.
-            _logger.info("log not read", extra={"pod": self._pod, "cause": str(error)})
-            return self.so_far()
-        with self._guard:
-            followed = self._kept.tails()
-        return read if read.stdout or read.stderr else followed
+            return self._incomplete(str(error))
+        if _is_complaint(read):
+            return self._incomplete(read.stdout.decode(errors="replace").strip())
+        return read if read.stdout or read.stderr else self.so_far()
 
     def close(self) -> None:
         """Stop following."""
@@ -174,6 +182,14 @@ class PodLog:
             stream = self._stream
         if stream is not None:
             stream.close()
+
+    def _incomplete(self, cause: str) -> Tails:
+        """Return what was followed, which may not be all."""
+        _logger.info("log not read", extra={"pod": self._pod, "cause": cause})
+        followed = self.so_far()
+        if _is_complaint(followed):
+            followed = Tails(b"", b"")
+        return replace(followed, unread=cause)
 
     def _read(self) -> Tails:
         for lines in (_FIRST_LINES, _ALL):
@@ -236,3 +252,7 @@ class PodLog:
             self._is_whole = not self._closed.is_set() and (
                 streams.lines < _FIRST_LINES or kept.are_full
             )
+
+
+def _is_complaint(tails: Tails) -> bool:
+    return not tails.stderr and _COMPLAINT.fullmatch(tails.stdout) is not None

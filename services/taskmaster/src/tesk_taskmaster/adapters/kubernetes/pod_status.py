@@ -127,13 +127,18 @@ def _ends(job: JsonObject | None) -> Iterator[JsonObject]:
 def _by_job(seen: Seen) -> Ended | None:
     """Return the result that the Job tells, if its pod is gone with its own.
 
-    A code of SIGTERM or SIGKILL tells nothing: pods that are deleted end so.
+    That is a filer's verdict. Of an executor it says too little: one that was
+    told to go may have ended with any code, 0 among them, and what it printed
+    is gone. A code of SIGTERM or SIGKILL tells nothing: pods that are deleted
+    end so.
     """
     for condition in _ends(seen.job):
-        if condition["type"] == "Complete":
-            return Ended(StepResult(exit_code=0))
         if seen.was_stopped:
             return Ended(StepResult(exit_code=_SIGTERM))
+        if seen.subject.ram is not None:
+            return None
+        if condition["type"] == "Complete":
+            return Ended(StepResult(exit_code=0))
         code = _EXIT_CODE.search(condition.get("message", ""))
         if code is not None and int(code[1]) not in (_SIGTERM, _SIGKILL):
             return Ended(StepResult(exit_code=int(code[1]) & 0xFF))

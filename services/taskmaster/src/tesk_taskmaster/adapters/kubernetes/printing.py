@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 from tesk_kubernetes.api import ApiUnavailableError, KubernetesApi
@@ -48,7 +49,7 @@ def final_tails(hold: AttemptHold, log: PodLog) -> Tails:
     while True:
         try:
             return log.final(_REST)
-        except ApiUnavailableError:
+        except ApiUnavailableError as error:
             if hold.dropped.is_set() or time.monotonic() > deadline:
-                return log.so_far()
+                return replace(log.so_far(), unread=str(error))
             pause.wait(_PAUSE)

@@ -165,7 +165,7 @@ class KubernetesRuntime:
         begun = hold.steps[step]
         pod = self._judge.pod(hold, begun)
         if pod is None:
-            return Tails(b"", b"")
+            return Tails(b"", b"", unread="its pod is gone")
         log = log_of(self._api, hold, begun, pod)
         if isinstance(self._judge.judge(hold, begun), Ended | Failed):
             return final_tails(hold, log)
