@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from descriptors import few_descriptors
 from tesk_runtime.beneath import Beneath
 
 WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
@@ -177,3 +178,13 @@ def test_whatever_links_there_are_nothing_outside_is_touched(
     assert [p.name for p in outside.iterdir()] == ["x"]
     assert [p.name for p in (outside / "x").iterdir()] == ["y"]
     assert [p.name for p in (outside / "x" / "y").iterdir()] == ["root"]
+
+
+def test_a_path_of_a_thousand_directories_needs_few_descriptors(tree: Path) -> None:
+    path = "/d" * 1500
+
+    with few_descriptors(8):
+        write(tree, f"{path}/file", "deep")
+        text = read(tree, f"{path}/../../d/./d/file")
+
+    assert text == "deep"

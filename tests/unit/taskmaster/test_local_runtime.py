@@ -10,12 +10,13 @@ import pytest
 from builders import make_assigned_task, make_executor
 from tesk_model.names import Attempt
 from tesk_model.task import Input, Task, TaskId
+from tesk_runtime.removal import remove_tree
 from tesk_taskmaster.adapters.filer_process import (
     FilerProcesses,
     FilerSettings,
     filer_environ,
 )
-from tesk_taskmaster.adapters.folders import TaskFolders, remove_tree
+from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.local_runtime import LocalRuntime
 from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.ports import ExecutorRun, Say, StepFailedError, StepResult, Tails
@@ -232,13 +233,3 @@ def test_release_removes_trees_of_any_mode(folders: TaskFolders) -> None:
     runtime.release(ATTEMPT)
 
     assert not folders.attempt(ATTEMPT).exists()
-
-
-def test_removing_a_tree_does_not_follow_links(tmp_path: Path) -> None:
-    (tmp_path / "kept").mkdir()
-    (tmp_path / "tree").mkdir()
-    (tmp_path / "tree" / "link").symlink_to(tmp_path / "kept")
-
-    remove_tree(tmp_path / "tree")
-
-    assert (tmp_path / "kept").is_dir()

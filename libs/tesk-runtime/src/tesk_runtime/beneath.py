@@ -12,13 +12,13 @@ import os
 import stat
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
+from tesk_runtime.descent import DIRECTORY, PASSAGE, Descent
+
 _MAX_LINKS = 40  # as the kernel
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# On the way to something, where the right to search is enough.
-_PASSAGE = _DIRECTORY | getattr(os, "O_PATH", 0)  # which only Linux has
+_NOWHERE_NEW = (".", "..")
 
 
 class Beneath:
@@ -45,7 +45,9 @@ class Beneath:
     def open_directory(self, path: str, *, create: bool = False) -> int:
         """Open a directory; with ``create``, make it and its missing parents."""
         with self._parent(path, create=create, follow_last=True) as (directory, name):
-            return _enter(name, directory, create=create)
+            if create:
+                _make(name, directory)
+            return os.open(name, DIRECTORY, dir_fd=directory)
 
     def stat(self, path: str) -> os.stat_result:
         """Return what ``path`` is once its links are resolved inside the root."""
@@ -81,41 +83,42 @@ class Beneath:
         self, path: str, *, create: bool, follow_last: bool
     ) -> Iterator[tuple[int, str]]:
         """Give the open directory that holds ``path``, and the last name in it."""
-        stack = [os.open(self._root, _DIRECTORY)]
+        way = Descent(os.open(self._root, DIRECTORY), flags=PASSAGE)
         try:
-            yield self._walk(path, stack, create=create, follow_last=follow_last)
+            name = self._walk(path, way, create=create, follow_last=follow_last)
+            yield way.descriptor, name
         finally:
-            for descriptor in stack:
-                os.close(descriptor)
+            way.close()
 
     @staticmethod
-    def _walk(
-        path: str, stack: list[int], *, create: bool, follow_last: bool
-    ) -> tuple[int, str]:
+    def _walk(path: str, way: Descent, *, create: bool, follow_last: bool) -> str:
         pending = deque(segment for segment in path.split("/") if segment)
         links = 0
         while pending:
             segment = pending.popleft()
-            if segment == "..":
-                _pop_to(stack, max(1, len(stack) - 1))
-                continue
-            if segment == ".":
+            if segment in _NOWHERE_NEW:
+                if segment == ".." and way.depth:
+                    way.leave()
                 continue
             target = (
-                _link_target(segment, stack[-1]) if pending or follow_last else None
+                _link_target(segment, way.descriptor)
+                if pending or follow_last
+                else None
             )
             if target is not None:
                 links += 1
                 if links > _MAX_LINKS:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
                 if target.startswith("/"):
-                    _pop_to(stack, 1)
+                    way.leave_all()
                 pending.extendleft(reversed([s for s in target.split("/") if s]))
                 continue
             if not pending:
-                return stack[-1], segment
-            stack.append(_enter(segment, stack[-1], create=create, flags=_PASSAGE))
-        return stack[-1], "."
+                return segment
+            if create:
+                _make(segment, way.descriptor)
+            way.enter(segment)
+        return "."
 
 
 def _link_target(name: str, directory: int) -> str | None:
@@ -127,21 +130,16 @@ def _link_target(name: str, directory: int) -> str | None:
         raise
 
 
-def _enter(name: str, directory: int, *, create: bool, flags: int = _DIRECTORY) -> int:
-    created = False
-    if create:
-        with suppress(FileExistsError):
-            os.mkdir(name, 0o777, dir_fd=directory)
-            created = True
-    descriptor = os.open(name, _DIRECTORY if created else flags, dir_fd=directory)
-    if created:
-        # Every directory of a task is writable by any uid its images use; one
-        # that got its group from the volume (setgid) hands it on.
-        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-        os.fchmod(descriptor, mode | 0o777)
-    return descriptor
-
-
-def _pop_to(stack: list[int], length: int) -> None:
-    while len(stack) > length:
-        os.close(stack.pop())
+def _make(name: str, directory: int) -> None:
+    """Make a directory that may be there already."""
+    try:
+        os.mkdir(name, 0o777, dir_fd=directory)
+    except FileExistsError:
+        return
+    # Every directory of a task is writable by any uid its images use; one
+    # that got its group from the volume (setgid) hands it on.
+    made = os.open(name, DIRECTORY, dir_fd=directory)
+    try:
+        os.fchmod(made, stat.S_IMODE(os.fstat(made).st_mode) | 0o777)
+    finally:
+        os.close(made)

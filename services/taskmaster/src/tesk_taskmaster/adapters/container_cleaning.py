@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tesk_runtime.removal import TreeLeftError, remove_tree
 from tesk_taskmaster.adapters.container_api import ContainerApi
 from tesk_taskmaster.adapters.container_config import (
     HOME_LABEL,
     SECURITY_OPTIONS,
     bind,
 )
-from tesk_taskmaster.adapters.folders import remove_tree
 from tesk_taskmaster.ports import StepFailedError
 
 _TARGET = "/.tesk/clean"
@@ -37,7 +37,9 @@ def clean_folder(folder: Path, *, api: ContainerApi, home: Path) -> None:
     """
     try:
         remove_tree(folder)
-    except PermissionError:
+    except TreeLeftError as error:
+        if not error.is_forbidden:
+            raise
         empty_by_container(folder, api=api, home=home)
         remove_tree(folder)
 
@@ -79,7 +81,8 @@ def cleaning_config(folder: Path, *, image: str, home: Path) -> Mapping[str, Any
         "User": "0:0",
         "WorkingDir": "/",
         "Entrypoint": ["find"],
-        "Cmd": [_TARGET, "-mindepth", "1", "-delete"],  # Links are not followed.
+        # Neither links are followed nor what is mounted there.
+        "Cmd": [_TARGET, "-mindepth", "1", "-xdev", "-delete"],
         "Env": ["PATH=/usr/bin:/bin"],
         "Labels": {HOME_LABEL: str(home)},
         "Healthcheck": {"Test": ["NONE"]},

@@ -9,8 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from tesk_model.names import Attempt
+from tesk_runtime.removal import remove_tree
 from tesk_taskmaster.adapters.detached import DetachedProcess, Launch
-from tesk_taskmaster.adapters.folders import TaskFolders, remove_tree
+from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
 from tesk_taskmaster.ports import StepResult
 

@@ -3,12 +3,8 @@
 import errno
 import os
 import re
-import shutil
-import stat
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
@@ -61,32 +57,6 @@ class TaskFolders:
         )
 
 
-def remove_tree(folder: Path) -> None:
-    """Delete a folder, whatever modes its directories were given.
-
-    Raises:
-        OSError: Something in it cannot be deleted.
-    """
-    shutil.rmtree(folder, onerror=_make_writable_and_retry)
-
-
 def is_transient(error: OSError) -> bool:
     """Tell whether the machine may have what it lacked a moment later."""
     return error.errno in _TRANSIENT
-
-
-def _make_writable_and_retry(
-    function: Callable[..., Any], path: str, failure: Any
-) -> None:
-    error = failure[1]
-    if isinstance(error, FileNotFoundError):
-        return
-    if not isinstance(error, PermissionError):
-        raise error
-    for directory in (Path(path).parent, Path(path)):
-        if stat.S_ISDIR(directory.lstat().st_mode):
-            directory.chmod(0o700)
-    if function is os.unlink:
-        Path(path).unlink()
-    else:
-        shutil.rmtree(path)

@@ -22,6 +22,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from tesk_model.names import Attempt
+from tesk_runtime.removal import remove_tree
 from tesk_taskmaster.adapters.bubblewrap import (
     CLEAN_ENVIRON,
     NAMESPACES,
@@ -31,7 +32,7 @@ from tesk_taskmaster.adapters.bubblewrap import (
     write_arguments,
 )
 from tesk_taskmaster.adapters.detached import DetachedProcess, Launch
-from tesk_taskmaster.adapters.folders import TaskFolders, remove_tree
+from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.mount_sources import refuse_links
 from tesk_taskmaster.adapters.sandbox_init import SandboxInit
 from tesk_taskmaster.adapters.sandbox_layout import lay_out

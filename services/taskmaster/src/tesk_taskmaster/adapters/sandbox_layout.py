@@ -2,11 +2,11 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 from tesk_model.paths import normalize, parent
 from tesk_runtime.beneath import Beneath
+from tesk_runtime.removal import remove_tree
 from tesk_taskmaster.adapters.collecting import Collecting
 from tesk_taskmaster.adapters.sandbox_streams import (
     StreamError,
@@ -37,8 +37,7 @@ def lay_out(run: ExecutorRun, programs: tuple[str, ...], hidden: Path) -> list[s
         StreamError: The working directory cannot be made.
     """
     root = root_folder(run)
-    if root.exists():  # of a start that did not get far
-        shutil.rmtree(root)
+    remove_tree(root)  # of a start that did not get far
     root.mkdir(parents=True)
     view = _view(run, programs)
     arguments = [

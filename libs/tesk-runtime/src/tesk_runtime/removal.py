@@ -1,0 +1,230 @@
+"""Removing a tree that a stranger made, whatever is in it.
+
+Directories may be nested by the thousand, shut (mode 0), or mount points;
+files may be immutable. What can be removed is removed, in time that grows with
+the number of files alone; what cannot is counted and named. Nothing is removed
+through a link, nor from another file system that is mounted in the tree.
+"""
+
+import errno
+import os
+import re
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tesk_model.quantities import byte_words
+from tesk_runtime.descent import DIRECTORY, PASSAGE, Descent
+
+_BLOCK = 512  # of st_blocks, on every file system
+_LOOKS = 3  # at a directory that fills while it is emptied
+_SHOWN_PATH = 200
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
+_MOUNTS = Path("/proc/self/mountinfo")
+_ESCAPE = re.compile(r"\\([0-7]{3})")
+
+
+class TreeLeftError(OSError):
+    """Something in a tree cannot be removed; everything else is.
+
+    ``errno``, ``strerror`` and ``filename`` tell of the first such thing.
+
+    Attributes:
+        count: How many things cannot be removed, those above them left out.
+        held: Bytes of disk that they hold.
+    """
+
+    def __init__(self, first: OSError, *, count: int, held: int) -> None:
+        super().__init__(first.errno, first.strerror, first.filename)
+        self.count = count
+        self.held = held
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Tell whether another user might be allowed to."""
+        return self.errno in _FORBIDDEN
+
+    def __str__(self) -> str:
+        """Say, for people, what is left."""
+        more = f" and {self.count - 1} more" if self.count > 1 else ""
+        path = _shortened(str(self.filename))
+        return f"{path}: {self.strerror}{more} ({byte_words(self.held)} stay)"
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a directory and all in it; one that is not there is no error.
+
+    Raises:
+        TreeLeftError: Something in it cannot be removed.
+        OSError: It is no directory, or its own place cannot be read.
+    """
+    try:
+        parent = os.open(folder.parent, DIRECTORY & ~os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return
+    removal = _Removal(folder, Descent(parent))
+    try:
+        removal.run()
+    finally:
+        removal.descent.close()
+
+
+@dataclass(slots=True)
+class _Level:
+    """One directory on the way down.
+
+    Attributes:
+        pending: Directories in it that are still to be removed.
+        looks: How often it was read.
+        is_kept: Something in it cannot be removed, so that it stays.
+    """
+
+    name: str
+    pending: list[str]
+    looks: int = 1
+    is_kept: bool = False
+
+
+@dataclass(slots=True)
+class _Removal:
+    """One removal; ``descent`` begins at the directory that holds the folder."""
+
+    folder: Path
+    descent: Descent
+    levels: list[_Level] = field(default_factory=list)
+    mounts: frozenset[str] = frozenset()
+    device: int = 0
+    first: OSError | None = None
+    count: int = 0
+    held: int = 0
+
+    def run(self) -> None:
+        self.mounts = _mount_points(self.folder)
+        top = _Level("", [self.folder.name])
+        self.levels.append(top)
+        while (level := self.levels[-1]) is not top or top.pending:
+            if level.pending:
+                self._go_down(level.pending.pop())
+            else:
+                self._go_up()
+        if self.first is not None:
+            raise TreeLeftError(self.first, count=self.count, held=self.held)
+
+    def _go_down(self, name: str) -> None:
+        try:
+            self._enter(name)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._keep(error, name)
+            return
+        level = _Level(name, [])
+        self.levels.append(level)
+        level.pending = self._sweep()
+
+    def _enter(self, name: str) -> None:
+        if self.mounts and self._path(name) in self.mounts:
+            raise OSError(errno.EBUSY, "is a mount point", name)
+        try:
+            self.descent.enter(name)
+        except PermissionError:
+            self._open_up(name)
+            self.descent.enter(name)
+        status = os.fstat(self.descent.descriptor)
+        if self.descent.depth == 1:
+            self.device = status.st_dev
+        elif status.st_dev != self.device:
+            self.descent.leave()
+            raise OSError(errno.EBUSY, "is another file system", name)
+        if status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+            with suppress(PermissionError):  # found out by what is in it
+                os.fchmod(self.descent.descriptor, stat.S_IRWXU)
+
+    def _open_up(self, name: str) -> None:
+        """Let us into a directory of ours that is shut, never into a link's."""
+        shut = os.open(name, PASSAGE, dir_fd=self.descent.descriptor)
+        try:
+            Path(f"/proc/self/fd/{shut}").chmod(stat.S_IRWXU)
+        finally:
+            os.close(shut)
+
+    def _sweep(self) -> list[str]:
+        """Remove what is no directory; return the directories."""
+        directories = []
+        try:
+            with os.scandir(self.descent.descriptor) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        directories.append(entry.name)
+                    else:
+                        self._unlink(entry.name)
+        except OSError as error:
+            self._keep(error, ".")
+        return directories
+
+    def _unlink(self, name: str) -> None:
+        try:
+            os.unlink(name, dir_fd=self.descent.descriptor)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            with suppress(OSError):
+                status = os.stat(
+                    name, dir_fd=self.descent.descriptor, follow_symlinks=False
+                )
+                self.held += status.st_blocks * _BLOCK
+            self._keep(error, name)
+
+    def _go_up(self) -> None:
+        left = self.levels.pop()
+        self.descent.leave()
+        above = self.levels[-1]
+        if left.is_kept:
+            above.is_kept = True
+            return
+        try:
+            os.rmdir(left.name, dir_fd=self.descent.descriptor)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY or left.looks >= _LOOKS:
+                self._keep(error, left.name)
+                return
+            self._go_down(left.name)
+            self.levels[-1].looks = left.looks + 1
+
+    def _keep(self, error: OSError, name: str) -> None:
+        """Note that ``name``, in the directory where we are, stays."""
+        self.count += 1
+        if self.first is None:
+            self.first = OSError(error.errno, error.strerror, self._path(name))
+        self.levels[-1].is_kept = True
+
+    def _path(self, name: str) -> str:
+        return "/".join([str(self.folder.parent), *self.descent.names, name])
+
+
+def _mount_points(folder: Path) -> frozenset[str]:
+    """Return what is mounted at or below ``folder``, as this process sees it."""
+    try:
+        lines = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:  # no Linux: the number of the file system must do
+        return frozenset()
+    top = str(folder.parent.resolve() / folder.name)
+    points = (_ESCAPE.sub(_unescaped, line.split(" ")[4]) for line in lines)
+    return frozenset(
+        str(folder.parent) + point.removeprefix(str(folder.parent.resolve()))
+        for point in points
+        if point == top or point.startswith(f"{top}/")
+    )
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return chr(int(match[1], 8))
+
+
+def _shortened(path: str) -> str:
+    if len(path) <= _SHOWN_PATH:
+        return path
+    return f"{path[: _SHOWN_PATH // 2]}…{path[-_SHOWN_PATH // 2 :]}"
