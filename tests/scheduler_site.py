@@ -77,7 +77,13 @@ class Site:
 
     def call(self, name: str, *held: str, slots: int = 1) -> None:
         """Let a taskmaster call."""
-        terms = Terms(secret=TOKEN, lease=LEASE, idle=timedelta(hours=1), recheck=None)
+        terms = Terms(
+            secret=TOKEN,
+            lease=LEASE,
+            idle=timedelta(hours=1),
+            recheck=None,
+            revision=lambda: "",
+        )
         assignment = Assignment(
             store=self.store, clock=self.clock, chimes=Chimes(), terms=terms
         )

@@ -15,11 +15,15 @@ class FakeLauncher:
         self.refusal = ""
         self.outage = ""
         self.refused = 0
+        self.present_revision = ""
         self._living: set[str] = set()
         self._ends: dict[str, str] = {}
         self._remains: set[str] = set()
         self._uncertain: set[str] = set()
         self._lock = threading.Condition()
+
+    def revision(self) -> str:
+        return self.present_revision
 
     def launch(self, taskmaster_id: str) -> None:
         if self.refusal or self.outage:

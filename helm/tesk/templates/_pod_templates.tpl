@@ -9,10 +9,11 @@ metadata:
     {{- with $own.podLabels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
-  {{- with $own.podAnnotations }}
   annotations:
+    checksum/settings: {{ include "tesk.taskmasterChecksum" . }} # a part of its revision
+    {{- with $own.podAnnotations }}
     {{- toYaml . | nindent 4 }}
-  {{- end }}
+    {{- end }}
 spec:
   restartPolicy: OnFailure
   serviceAccountName: {{ include "tesk.serviceAccount" (list . "taskmaster") }}
@@ -40,6 +41,11 @@ spec:
     {{- with include "tesk.caVolume" . }}
     {{- . | nindent 4 }}
     {{- end }}
+{{- end -}}
+
+{{/* Checksum of all that a taskmaster works by, beside its own pod. */}}
+{{- define "tesk.taskmasterChecksum" -}}
+{{- print (include "tesk.settings.taskmaster" .) (include "tesk.executorPod" .) (include "tesk.filerPod" .) | sha256sum -}}
 {{- end -}}
 
 {{- define "tesk.filerPod" -}}

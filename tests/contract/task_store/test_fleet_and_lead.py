@@ -14,7 +14,13 @@ from tesk_scheduler.ports.store import TaskStore, Transaction
 
 LATER = NOON + timedelta(seconds=10)
 TM = Taskmaster(
-    id="tm-1", slots=3, assigned=0, lease_until=LATER, seen=False, started_at=NOON
+    id="tm-1",
+    slots=3,
+    assigned=0,
+    lease_until=LATER,
+    seen=False,
+    started_at=NOON,
+    revision="r1",
 )
 
 

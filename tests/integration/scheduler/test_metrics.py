@@ -1,5 +1,7 @@
 """Metrics tell what is going on."""
 
+from importlib.metadata import version
+
 from prometheus_client import CollectorRegistry
 
 from scheduler_rig import Rig
@@ -8,7 +10,7 @@ from tesk_scheduler.adapters.metrics import StoreCollector
 
 def test_tasks_and_taskmasters_are_counted(rig: Rig) -> None:
     registry = CollectorRegistry()
-    registry.register(StoreCollector(rig.store))
+    registry.register(StoreCollector(rig.store, rig.launcher.revision))
     rig.create(5)
     rig.launched(2)
 
@@ -21,3 +23,17 @@ def test_tasks_and_taskmasters_are_counted(rig: Rig) -> None:
     assert value("taskmasters") == 2
     assert value("taskmaster_slots_free") == 0
     assert value("store_up") == 1
+
+
+def test_the_build_and_what_is_outdated_are_told(rig: Rig) -> None:
+    registry = CollectorRegistry()
+    registry.register(StoreCollector(rig.store, rig.launcher.revision))
+    rig.create(3)
+    rig.launched(2)
+
+    rig.launcher.present_revision = "next"
+
+    build = {"version": version("tesk-scheduler"), "revision": "next"}
+    assert registry.get_sample_value("tesk_build_info", build) == 1
+    assert registry.get_sample_value("tesk_scheduler_taskmasters_outdated") == 2
+    assert registry.get_sample_value("tesk_scheduler_taskmaster_slots_free") == 0

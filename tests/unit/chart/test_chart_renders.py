@@ -105,6 +105,8 @@ def test_what_changes_a_setting_rolls_the_pods_that_read_it_and_no_others() -> N
     assert annotations(of_scheduler, "api") == annotations({}, "api")
     of_taskmasters = {"taskmaster": {"nodeSelector": {"a": "b"}}}
     assert annotations(of_taskmasters, "scheduler") != annotations({}, "scheduler")
+    of_executors = {"executors": {"podLabels": {"a": "b"}}}
+    assert annotations(of_executors, "scheduler") != annotations({}, "scheduler")
     token = {"internalToken": {"value": "b" * 32}}
     for service in ("api", "scheduler"):
         assert annotations(token, service) != annotations({}, service)

@@ -54,6 +54,7 @@ def make_berth(**overrides: Any) -> Berth:
         "namespace": "b",
         "owners": OWNERS,
         "launcher": "tesk-launcher-0123456789",
+        "revision": "r1",
     }
     return Berth(**(fields | overrides))
 
@@ -69,6 +70,7 @@ def test_the_pod_of_a_taskmaster() -> None:
             | {
                 "app.kubernetes.io/component": "taskmaster",
                 "tesk/taskmaster": "tm-1",
+                "tesk/revision": "r1",
                 "team": "x",
             },
             "annotations": {"note": "kept"},

@@ -19,6 +19,7 @@ TASKMASTER = "tesk/taskmaster"
 TASK = "tesk/task"
 ATTEMPT = "tesk/attempt"
 STEP = "tesk/step"
+REVISION = "tesk/revision"
 
 
 def common_labels(instance: str, component: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ from tesk_runtime.settings import SettingsError, load
 from tesk_runtime.shutdown import stop_on_signals
 from tesk_scheduler.adapters.local_launcher import LocalLauncher
 from tesk_scheduler.adapters.machine import machine_capacity
-from tesk_scheduler.adapters.metrics import serve_metrics
+from tesk_scheduler.adapters.metrics import StoreCollector, serve_metrics
 from tesk_scheduler.adapters.names import UlidNames
 from tesk_scheduler.adapters.store.engines import DatabaseInUseError, sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
@@ -118,8 +118,6 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
     with ExitStack() as stack:
         store = SqlTaskStore.open(own.database or sqlite_url(home / "tesk.db"))
         stack.callback(store.close)
-        if own.metrics_listen:
-            stack.callback(serve_metrics(own.metrics_listen, store))
         launcher: TaskmasterLauncher = (
             _pod_launcher(settings, chimes, stack)
             if in_cluster
@@ -129,6 +127,9 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
                 changed=lambda: chimes.bell.ring(urgent=True),
             )
         )
+        if own.metrics_listen:
+            collector = StoreCollector(store, launcher.revision)
+            stack.callback(serve_metrics(own.metrics_listen, collector))
         around = Surroundings(
             store=store,
             exclusive=store.exclusive,
@@ -189,7 +190,8 @@ def build_scheduler(
         _servicers(settings, quota, around),
         settings.grpc,
         token=around.token,
-        threads=_CALLS_AT_ONCE + own.max_taskmasters,
+        # Those of earlier revisions call, too.
+        threads=_CALLS_AT_ONCE + 2 * own.max_taskmasters,
     )
     fleet = _fleet(own, around)
     return Scheduler(
@@ -231,6 +233,7 @@ def _servicers(settings: Settings, quota: Quota, around: Surroundings) -> Servic
                 lease=own.lease,
                 idle=own.idle,
                 recheck=None if around.exclusive else _RECHECK,
+                revision=around.launcher.revision,
             ),
         ),
         reporting=Reporting(

@@ -8,12 +8,15 @@ adopted one at its lock.
 
 import contextlib
 import fcntl
+import hashlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from tesk_scheduler.adapters.last_words import LastWords
@@ -45,6 +48,7 @@ class LocalLauncher:
         self._folder = folder
         self._environment = dict(environment)
         self._changed = changed
+        self._revision = _revision_of(self._environment)
         self._command = list(command)
         self._lock = threading.Lock()
         self._living: dict[str, subprocess.Popen[bytes] | None] = {}
@@ -53,6 +57,10 @@ class LocalLauncher:
         for path in sorted(folder.glob(f"*{_SUFFIX}")):
             if not self._adopt(path):
                 path.unlink(missing_ok=True)
+
+    def revision(self) -> str:
+        """Return what stands for program and settings as this scheduler has them."""
+        return self._revision
 
     def launch(self, taskmaster_id: str) -> None:
         """Start a process in a session of its own."""
@@ -156,6 +164,14 @@ class LocalLauncher:
         with self._lock:
             self._living.pop(taskmaster_id, None)
         self._path(taskmaster_id).unlink(missing_ok=True)
+
+
+def _revision_of(environment: Mapping[str, str]) -> str:
+    file = environment.get("TESK_CONFIG", "")
+    settings = Path(file).read_bytes() if file else b""
+    given = sorted(each for each in environment.items() if each[0].startswith("TESK_"))
+    parts = [version("tesk-scheduler"), given, hashlib.sha256(settings).hexdigest()]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]
 
 
 def _is_free(descriptor: int) -> bool:

@@ -4,6 +4,7 @@ No label holds a task or an owner, so their number stays bounded.
 """
 
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily
@@ -17,11 +18,14 @@ from tesk_scheduler.ports.store import TaskStore
 class StoreCollector(Collector):
     """Turns the counters of the store into metrics."""
 
-    def __init__(self, store: TaskStore) -> None:
+    def __init__(self, store: TaskStore, revision: Callable[[], str]) -> None:
         self._store = store
+        self._revision = revision
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Read; without the store there is only the news that it is down."""
+        revision = self._revision()
+        yield _build_info(revision)
         try:
             usage = self._store.usage_of_all().get(EVERYBODY, Usage())
             fleet = self._store.fleet()
@@ -35,11 +39,14 @@ class StoreCollector(Collector):
         yield _gauge("ram_used_bytes", "Memory in use.", usage.ram)
         yield _gauge("disk_used_bytes", "Disk in use.", usage.disk)
         yield _gauge("taskmasters", "Taskmasters there are.", len(fleet))
-        slots = sum(member.free for member in fleet)
+        outdated = sum(1 for member in fleet if member.revision != revision)
+        words = "Taskmasters of earlier revisions, which finish what they have."
+        yield _gauge("taskmasters_outdated", words, outdated)
+        slots = sum(member.free for member in fleet if member.revision == revision)
         yield _gauge("taskmaster_slots_free", "Tasks they could still take.", slots)
 
 
-def serve_metrics(address: str, store: TaskStore) -> Callable[[], None]:
+def serve_metrics(address: str, collector: Collector) -> Callable[[], None]:
     """Serve metrics at ``host:port``; return what ends it.
 
     Raises:
@@ -48,7 +55,7 @@ def serve_metrics(address: str, store: TaskStore) -> Callable[[], None]:
     """
     host, _, port = address.rpartition(":")
     registry = CollectorRegistry()
-    registry.register(StoreCollector(store))
+    registry.register(collector)
     server, thread = start_http_server(int(port), host or "0.0.0.0", registry)  # noqa: S104 - ":9090" means everywhere
 
     def stop() -> None:
@@ -61,3 +68,13 @@ def serve_metrics(address: str, store: TaskStore) -> Callable[[], None]:
 
 def _gauge(name: str, help_: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"tesk_scheduler_{name}", help_, value=value)
+
+
+def _build_info(revision: str) -> GaugeMetricFamily:
+    info = GaugeMetricFamily(
+        "tesk_build_info",
+        "Version of the scheduler, revision that new taskmasters are started from.",
+        labels=["version", "revision"],
+    )
+    info.add_metric([version("tesk-scheduler"), revision], 1)
+    return info

@@ -14,6 +14,7 @@ class Taskmaster:
         assigned: Attempts that it has.
         lease_until: Until when it may act without another word from us.
         seen: It has called at least once.
+        revision: Of what it was started from: image, settings, templates.
     """
 
     id: str
@@ -22,6 +23,7 @@ class Taskmaster:
     lease_until: datetime
     seen: bool
     started_at: datetime
+    revision: str = ""
 
     @property
     def free(self) -> int:
@@ -44,6 +46,17 @@ class FleetLimits:
     start_within: timedelta
     takeovers: int
     attempts: int
+
+
+def startable(fleet: Sequence[Taskmaster], limits: FleetLimits, revision: str) -> int:
+    """Count the taskmasters of ``revision`` that may be started.
+
+    Those of earlier revisions finish what they have, which may take days, so
+    they do not count; but there are never more than twice as many in all.
+    """
+    current = sum(1 for member in fleet if member.revision == revision)
+    most = limits.taskmasters
+    return max(0, min(most - current, 2 * most - len(fleet)))
 
 
 def free_slots(fleet: Sequence[Taskmaster], limits: FleetLimits) -> int:

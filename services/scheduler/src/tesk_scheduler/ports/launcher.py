@@ -15,6 +15,13 @@ class TaskmasterLauncher(Protocol):
     nothing to them unasked, so that of several schedulers the leader's acts.
     """
 
+    def revision(self) -> str:
+        """Return what stands for all that ``launch`` starts one from.
+
+        Image, settings and templates: when any of them changes, so does this.
+        It is the same for all schedulers that start from the same.
+        """
+
     def launch(self, taskmaster_id: str) -> None:
         """Start one; return before it is ready. Starting a living one is a no-op.
 

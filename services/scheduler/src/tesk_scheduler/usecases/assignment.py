@@ -6,7 +6,7 @@ side loses nothing. What was said a moment ago is no news, or a taskmaster that
 is busy obeying would be answered in circles.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,6 +27,7 @@ _SAY_AGAIN = 2.0
 _LONGEST_WAIT = timedelta(seconds=30)
 # Nobody rings when an attempt is released; it takes moments, and then all ends.
 _LOOK_WHILE_DRAINING = 0.05
+_LOOK_WHILE_OUTDATED = 0.5
 
 
 class StopReason(StrEnum):
@@ -86,12 +87,15 @@ class Terms:
         idle: After so long without work it is sent away.
         recheck: How often to look again unasked; None if this process alone
             changes the store.
+        revision: Gives the one that new work goes to; a taskmaster of another
+            one is sent away as soon as it has nothing left.
     """
 
     secret: str
     lease: timedelta
     idle: timedelta
     recheck: timedelta | None
+    revision: Callable[[], str]
 
 
 _Item = tuple[Attempt, StopReason | None]
@@ -119,6 +123,7 @@ class Assignment:
         self._lease = terms.lease
         self._idle = terms.idle.total_seconds()
         self._recheck = (terms.recheck or _LONGEST_WAIT).total_seconds()
+        self._revision = terms.revision
         self._memories: dict[str, _Memory] = {}
 
     def sync(self, call: Call) -> Answer:
@@ -133,15 +138,14 @@ class Assignment:
                 woken.clear()
                 records = self._store.assigned(call.taskmaster)
                 orders = _orders(records, call.held)
-                if self._may_go(call, records, memory) and self._send_away(call):
+                is_outdated = member.revision != self._revision()
+                idle = 0.0 if is_outdated else self._idle
+                if self._may_go(call, records, memory, idle) and self._send_away(call):
                     return Answer(lease=self._lease, exit=True)
                 left = deadline - self._clock.monotonic()
                 if self._is_news(orders, memory) or left <= 0 or self._wakeups.closed:
                     break
-                draining = self._wakeups.draining
-                woken.wait(
-                    min(left, _LOOK_WHILE_DRAINING if draining else self._recheck)
-                )
+                woken.wait(min(left, self._pause(is_outdated=is_outdated)))
         now = self._clock.monotonic()
         memory.said = {item: memory.said.get(item, now) for item in orders}
         held = {Attempt(record.id, record.attempt): record for record in records}
@@ -213,8 +217,15 @@ class Assignment:
                 news = True
         return news
 
+    def _pause(self, *, is_outdated: bool) -> float:
+        """Say when to look again at one that may be about to have nothing left."""
+        if self._wakeups.draining:
+            return _LOOK_WHILE_DRAINING
+        most = _LOOK_WHILE_OUTDATED if is_outdated else self._recheck
+        return min(self._recheck, most)
+
     def _may_go(
-        self, call: Call, records: Sequence[TaskRecord], memory: _Memory
+        self, call: Call, records: Sequence[TaskRecord], memory: _Memory, idle: float
     ) -> bool:
         if self._wakeups.draining:
             return not records  # what it may hold is over, or another's
@@ -224,7 +235,7 @@ class Assignment:
         now = self._clock.monotonic()
         if memory.idle_since is None:
             memory.idle_since = now
-        return now - memory.idle_since >= self._idle
+        return now - memory.idle_since >= idle
 
     def _send_away(self, call: Call) -> bool:
         removed = self._store.write(

@@ -13,6 +13,7 @@ from tesk_scheduler.domain.fleet import (
     Taskmaster,
     free_slots,
     plan_places,
+    startable,
 )
 from tesk_scheduler.domain.launches import refusal_reason, waiting_reason
 from tesk_scheduler.domain.records import TaskRecord
@@ -113,6 +114,7 @@ class Fleet:
         """
         members = tx.taskmasters()
         now = self._clock.now()
+        revision = self._launcher.revision()
         new: dict[int, str] = {}
         chosen = []
         for place in plan_places(count, self._fit(members), self._limits_now(members)):
@@ -129,6 +131,7 @@ class Fleet:
                         lease_until=now + self._limits.start_within,
                         seen=False,
                         started_at=now,
+                        revision=revision,
                     )
                 )
             chosen.append(new[place])
@@ -169,16 +172,20 @@ class Fleet:
             self._store.write(give_back)
 
     def _fit(self, members: Sequence[Taskmaster]) -> list[Taskmaster]:
-        unfit = self._burial.unfit
+        """Return them such that the dying and those of old revisions get nothing."""
+        unfit, revision = self._burial.unfit, self._launcher.revision()
         return [
-            replace(member, slots=0) if member.id in unfit else member
+            replace(member, slots=0)
+            if member.id in unfit or member.revision != revision
+            else member
             for member in members
         ]
 
     def _limits_now(self, members: Sequence[Taskmaster]) -> FleetLimits:
-        if self._failures.pausing:
-            return replace(self._limits, taskmasters=len(members))
-        return self._limits
+        more = 0
+        if not self._failures.pausing:
+            more = startable(members, self._limits, self._launcher.revision())
+        return replace(self._limits, taskmasters=len(members) + more)
 
     def _place_unassigned(self, epoch: int) -> None:
         def place(tx: Transaction) -> list[str]:

@@ -24,6 +24,7 @@ from tesk_scheduler.adapters.kubernetes.manifests import (
     Owner,
     launcher_name,
     render_launcher,
+    revision_of,
 )
 
 _TEMPLATE = "taskmaster-pod.yaml"
@@ -48,7 +49,19 @@ class Footing:
         Raises:
             TemplateError: It cannot be used.
         """
-        return load_pod_template(Path(self.settings.templates) / _TEMPLATE)
+        return load_pod_template(self._template_file)
+
+    def revision(self) -> str:
+        """Return what stands for all that a taskmaster would be started from now.
+
+        Raises:
+            OSError: The template cannot be read.
+        """
+        return revision_of(self._template_file.read_bytes(), self.launcher)
+
+    @property
+    def _template_file(self) -> Path:
+        return Path(self.settings.templates) / _TEMPLATE
 
     def prepare(self, api: KubernetesApi) -> Mapping[str, Owner]:
         """Make ready all task namespaces, since each taskmaster works in all.
@@ -71,6 +84,7 @@ class Footing:
             namespace=namespace,
             owners=owners,
             launcher=launcher_name(self.launcher, owners),
+            revision=self.revision(),
         )
 
     def _owner(self, api: KubernetesApi, namespace: str) -> Owner:

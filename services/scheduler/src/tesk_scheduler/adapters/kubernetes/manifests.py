@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tesk_kubernetes.api import CONFIG_MAPS, PODS, JsonObject
-from tesk_kubernetes.labels import TASKMASTER, common_labels
+from tesk_kubernetes.labels import REVISION, TASKMASTER, common_labels
 from tesk_kubernetes.templates import (
     literal,
     owner_reference,
@@ -41,6 +41,16 @@ def launcher_name(binary: bytes, owners: Mapping[str, Owner]) -> str:
     return f"tesk-launcher-{digest.hexdigest()[:10]}"
 
 
+def revision_of(template: bytes, binary: bytes) -> str:
+    """Return what stands for a template of taskmasters' pods and a launcher.
+
+    The template holds the image, and a checksum of the settings and of the
+    other templates that taskmasters read.
+    """
+    parts = (hashlib.sha256(part).digest() for part in (template, binary))
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:10]
+
+
 def render_launcher(
     binary: bytes, *, instance: str, namespace: str, owners: Mapping[str, Owner]
 ) -> JsonObject:
@@ -70,12 +80,14 @@ class Berth:
     Attributes:
         owners: Owners by task namespace, this one's among them.
         launcher: Name of the launcher's ConfigMap.
+        revision: Of what it is started from.
     """
 
     instance: str
     namespace: str
     owners: Mapping[str, Owner]
     launcher: str
+    revision: str
 
 
 def render_taskmaster(
@@ -86,7 +98,8 @@ def render_taskmaster(
     Raises:
         TemplateError: The template has no container ``main``.
     """
-    labels = common_labels(berth.instance, "taskmaster") | {TASKMASTER: taskmaster_id}
+    own = {TASKMASTER: taskmaster_id, REVISION: berth.revision}
+    labels = common_labels(berth.instance, "taskmaster") | own
     uids = {name: owner.uid for name, owner in berth.owners.items() if owner.uid}
     variables = {
         "TESK_TASKMASTER_ID": taskmaster_id,

@@ -7,6 +7,7 @@ once, before the watch tells.
 """
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 from tesk_kubernetes.api import (
@@ -64,6 +65,7 @@ class PodLauncher:
         self._prepare_at = 0.0
         self._complaints = Complaints(api, clock)
         self._ring = changed
+        self._revision = ""
         settings = footing.settings
         labels = {COMPONENT: "taskmaster", INSTANCE: settings.instance}
         self._informers = [
@@ -89,6 +91,12 @@ class PodLauncher:
         """Wait until it is known who lives; return False if it is not."""
         return all(each.wait_synced(timeout) for each in self._informers)
 
+    def revision(self) -> str:
+        """Read the template, which an upgrade changes; keep what it was last."""
+        with suppress(OSError):
+            self._revision = self._footing.revision()
+        return self._revision
+
     def launch(self, taskmaster_id: str) -> None:
         """Make a pod, or find that it is there."""
         name = pod_name(taskmaster_id)
@@ -101,7 +109,7 @@ class PodLauncher:
             manifest = render_taskmaster(self._footing.template(), taskmaster_id, berth)
             with self._roll.expecting(name, taskmaster_id, namespace) as made:
                 made(glimpse_of(self._create(manifest)))
-        except (KubernetesError, TemplateError) as error:
+        except (KubernetesError, TemplateError, OSError) as error:
             raise LaunchError(str(error)) from error
 
     def living(self) -> Collection[str]:

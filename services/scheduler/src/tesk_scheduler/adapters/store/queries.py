@@ -99,6 +99,7 @@ def read_taskmasters(connection: Connection) -> list[Taskmaster]:
             lease_until=from_micros(row.lease_until),
             seen=row.seen,
             started_at=from_micros(row.started),
+            revision=row.revision,
         )
         for row in connection.execute(_FLEET)
     ]

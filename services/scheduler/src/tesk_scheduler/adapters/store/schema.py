@@ -192,6 +192,7 @@ TASKMASTER = Table(
     Column("lease_until", BigInteger, nullable=False),
     Column("seen", Boolean, nullable=False),
     Column("started", BigInteger, nullable=False),
+    Column("revision", Text, nullable=False, server_default=""),
 )
 
 LEADER = Table(

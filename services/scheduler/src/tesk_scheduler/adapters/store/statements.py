@@ -96,7 +96,8 @@ PUT_TASKMASTER = _replacing(
     schema.TASKMASTER,
     "id",
     lambda new: {
-        name: new[name] for name in ("slots", "lease_until", "seen", "started")
+        name: new[name]
+        for name in ("slots", "lease_until", "seen", "started", "revision")
     },
 )
 

@@ -60,6 +60,7 @@ class SqlTransaction(SqlTaskChanges):
             "lease_until": micros(taskmaster.lease_until),
             "seen": taskmaster.seen,
             "started": micros(taskmaster.started_at),
+            "revision": taskmaster.revision,
         }
         self._connection.execute(statements.PUT_TASKMASTER[self._dialect], values)
 

@@ -1,0 +1,176 @@
+"""New work goes to taskmasters of the present revision; older ones finish and go."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from fakes.scheduler_launcher import FakeLauncher
+from fakes.scheduler_surroundings import FrozenClock
+from pod_launchers import PodRig, make_template
+from scheduler_rig import TOKEN
+from scheduler_site import LEASE, Site
+from tesk_model.names import Attempt
+from tesk_model.task import TaskId
+from tesk_scheduler.adapters.local_launcher import LocalLauncher
+from tesk_scheduler.adapters.store.engines import sqlite_url
+from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.ports.store import Transaction
+from tesk_scheduler.usecases.assignment import Answer, Assignment, Call, Terms
+from tesk_scheduler.usecases.leading import Leading
+from tesk_scheduler.usecases.wakeups import Chimes
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Prepare; nothing runs by itself."""
+    store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
+    yield Site(store=store, launcher=FakeLauncher(), clock=FrozenClock())
+    store.close()
+
+
+def busy_old_one(site: Site) -> Leading:
+    """Return the leader after an upgrade: tm-1 is of the revision before."""
+    site.launcher.present_revision = "old"
+    site.add("t-1")
+    site.scheduler().round()
+    site.call("tm-1", slots=5)
+    site.launcher.present_revision = "new"
+    return site.scheduler()
+
+
+def sync(site: Site, name: str, *held: str) -> Answer:
+    """Let a taskmaster call the scheduler after the upgrade."""
+    assignment = Assignment(
+        store=site.store,
+        clock=site.clock,
+        chimes=Chimes(),
+        terms=Terms(
+            secret=TOKEN,
+            lease=LEASE,
+            idle=timedelta(hours=1),
+            recheck=None,
+            revision=site.launcher.revision,
+        ),
+    )
+    return assignment.sync(
+        Call(
+            taskmaster=name,
+            held=frozenset(Attempt(TaskId(each), 1) for each in held),
+            slots=5,
+            wait=timedelta(0),
+        )
+    )
+
+
+def release(tx: Transaction) -> None:
+    """End what tm-1 has."""
+    (record,) = tx.records([TaskId("t-1")]).values()
+    tx.save(record, replace(record, released=True))
+
+
+def test_new_work_goes_to_the_new_revision_though_the_old_one_has_room(
+    site: Site,
+) -> None:
+    leader = busy_old_one(site)
+    site.add("t-2")
+
+    leader.round()
+
+    assert site.record("t-1").taskmaster == "tm-1"
+    assert site.record("t-2").taskmaster == "tm-2"
+    assert {each.id: each.revision for each in site.store.fleet()} == {
+        "tm-1": "old",
+        "tm-2": "new",
+    }
+
+
+def test_an_old_one_finishes_what_it_has_and_then_goes_at_once(site: Site) -> None:
+    busy_old_one(site)
+
+    busy = sync(site, "tm-1", "t-1")
+    site.store.write(release)
+    idle = sync(site, "tm-1")
+
+    assert not busy.exit
+    assert busy.stop == ()
+    assert idle.exit
+    assert site.store.fleet() == []
+
+
+def test_one_of_the_present_revision_stays_warm(site: Site) -> None:
+    busy_old_one(site)
+    site.launcher.present_revision = "old"
+    site.store.write(release)
+
+    assert not sync(site, "tm-1").exit
+
+
+def test_what_a_lost_old_one_had_goes_to_a_new_one(site: Site) -> None:
+    leader = busy_old_one(site)
+    site.launcher.die("tm-1", 1)
+
+    leader.round()
+
+    assert site.record("t-1").attempt == 1
+    assert site.record("t-1").taskmaster == "tm-2"
+    assert [each.revision for each in site.store.fleet()] == ["new"]
+
+
+def test_old_ones_that_run_for_days_leave_room_for_as_many_new_ones(
+    site: Site,
+) -> None:
+    site.launcher.present_revision = "old"
+    site.add("t-1", "t-2", "t-3")
+    site.scheduler().round()
+    site.launcher.present_revision = "new"
+    site.add("t-4", "t-5", "t-6", "t-7")
+
+    site.scheduler().round()
+    site.launcher.present_revision = "newest"
+    site.scheduler().round()
+
+    assert len(site.store.fleet()) == 6
+    assert site.record("t-6").taskmaster == "tm-6"
+    assert site.record("t-7").taskmaster is None
+
+
+def test_the_template_and_the_launcher_of_executors_make_the_revision_of_a_pod(
+    tmp_path: Path,
+) -> None:
+    cluster = PodRig(folder=tmp_path)
+    with cluster.synced() as launcher:
+        first = launcher.revision()
+        again = launcher.revision()
+        cluster.write_template(make_template(priorityClassName="high"))
+        changed = launcher.revision()
+        launcher.launch("tm-1")
+        (tmp_path / "taskmaster-pod.yaml").unlink()
+        unreadable = launcher.revision()
+
+    labels = cluster.pod("tm-1")["metadata"]["labels"]
+    assert first == again != changed == unreadable
+    assert labels["tesk/revision"] == changed
+
+
+def test_settings_make_the_revision_of_a_process(tmp_path: Path) -> None:
+    settings = tmp_path / "tesk.yaml"
+
+    def revision(text: str, **environment: str) -> str:
+        settings.write_text(text, "utf-8")
+        given = {"TESK_CONFIG": str(settings), **environment}
+        return LocalLauncher(
+            tmp_path / "taskmasters", environment=given, changed=lambda: None
+        ).revision()
+
+    same = {revision("{}", PATH=path) for path in ("/bin", "/usr/bin")}
+    others = {
+        revision("log: {level: debug}"),
+        revision("{}", TESK_ENGINE="sandbox"),
+        *same,
+    }
+
+    assert len(same) == 1
+    assert len(others) == 3
