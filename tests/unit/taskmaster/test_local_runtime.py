@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from builders import make_assigned_task, make_executor
+from tesk_filer.config import Settings as FilerProgramSettings
 from tesk_model.names import Attempt
 from tesk_model.task import Input, Task, TaskId
 from tesk_runtime.removal import remove_tree
+from tesk_runtime.settings import fields
 from tesk_taskmaster.adapters.filer_process import (
     FilerProcesses,
     FilerSettings,
@@ -131,11 +133,12 @@ FILER_GETS = {
     "its own settings": ("TESK_FILER_S3_ENDPOINT", "TESK_LOG_LEVEL", "TESK_CONFIG"),
     "what else it reads": ("TESK_HOME", "TESK_FILE_ROOTS", "TESK_GRPC_SCHEDULER"),
     "what it checks the scheduler by": ("TESK_GRPC_TLS_CA",),
+    "logins of http and ftp": ("NETRC",),
 }
 FILER_LACKS = {
     "databases": ("DATABASE_URL", "TESK_SCHEDULER_DATABASE", "PGPASSWORD"),
     "the token of internal calls": ("TESK_GRPC_TOKEN_FILE",),
-    "somebody's passwords": ("NETRC",),
+    "the key of the scheduler": ("TESK_GRPC_TLS_KEY",),
     "the name of its taskmaster": ("TESK_TASKMASTER_ID",),
     "a user of the command line": ("TESK_USER", "TESK_PASSWORD", "TESK_SERVER"),
     "other services": ("TESK_API_USERS_FILE", "TESK_QUOTA_USERS"),
@@ -155,6 +158,14 @@ def test_filers_get(names: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("names", FILER_LACKS.values(), ids=FILER_LACKS)
 def test_filers_do_not_get(names: tuple[str, ...]) -> None:
     assert filer_environ(dict.fromkeys(names, "x")) == {}
+
+
+def test_filers_get_every_setting_that_they_read_but_secrets_of_others() -> None:
+    read = {field.variable for field in fields(FilerProgramSettings)}
+
+    kept_back = read - set(filer_environ(dict.fromkeys(read, "x")))
+
+    assert kept_back == {"TESK_GRPC_TOKEN_FILE", "TESK_GRPC_TLS_KEY"}
 
 
 def test_a_volume_from_before_a_restart_of_the_machine_is_lost(

@@ -26,9 +26,33 @@ from tesk_taskmaster.adapters.kubernetes.observations import Failed, Seen
 FAILED: dict[str, tuple[Seen, float, bool, str]] = {
     "an image that is not there": (
         seen("image-not-found"),
-        90,
+        0,
         False,
-        "executors[1]: image registry.example/x:1 cannot be pulled, for 90 s: failed",
+        "executors[1]: image registry.example/x:1 cannot be pulled: failed to pull",
+    ),
+    "an image that is not there, once the pull backs off": (
+        seen("image-not-found", waits("ImagePullBackOff")),
+        0,
+        False,
+        "x:1: not found",
+    ),
+    "an image that is not there or not for us": (
+        seen(
+            "image-not-found",
+            waits("ErrImagePull", "pull access denied, repository does not exist"),
+        ),
+        0,
+        False,
+        "cannot be pulled: pull access denied",
+    ),
+    "an image for another kind of machine": (
+        seen(
+            "image-not-found",
+            waits("ErrImagePull", "no match for platform in manifest: not found"),
+        ),
+        0,
+        False,
+        "cannot be pulled: no match for platform",
     ),
     "an image that may not be read": (
         seen("image-not-found", waits("ErrImagePull", "401 Unauthorized")),
@@ -38,9 +62,18 @@ FAILED: dict[str, tuple[Seen, float, bool, str]] = {
     ),
     "an image that must be there already": (
         seen("image-not-found", waits("ErrImageNeverPull", "never")),
+        0,
+        False,
+        "cannot be pulled: never",
+    ),
+    "a token of a registry that is renewed too late": (
+        seen(
+            "image-not-found",
+            waits("ErrImagePull", "access denied: your token has expired"),
+        ),
         90,
         False,
-        "cannot be pulled, for 90 s: never",
+        "cannot be pulled, for 90 s: access denied: your token has expired",
     ),
     "a registry that is overloaded": (
         seen("image-not-found", waits("ErrImagePull", "toomanyrequests")),

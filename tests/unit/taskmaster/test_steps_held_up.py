@@ -21,13 +21,12 @@ from tesk_taskmaster.adapters.kubernetes.observations import Failed, Seen, Waiti
 
 # What the user reads while there is hope. Input, seconds, and words.
 WAITING: dict[str, tuple[Seen, float, str]] = {
-    "an image that is not there": (
-        seen("image-not-found"),
+    "an image that wants other credentials": (
+        seen("image-not-found", waits("ErrImagePull", "401 Unauthorized")),
         89,
         (
             "executors[1]: image registry.example/x:1 cannot be pulled (given up after "
-            '90 s): failed to pull and unpack image "registry.example/x:1": failed to '
-            'resolve reference "registry.example/x:1": registry.example/x:1: not found'
+            "90 s): 401 Unauthorized"
         ),
     ),
     "a registry that is overloaded": (
@@ -49,11 +48,6 @@ WAITING: dict[str, tuple[Seen, float, str]] = {
         ),
         899,
         "cannot be pulled (given up after 15 min): toomanyrequests",
-    ),
-    "a pull that backs off without a word: the event has it": (
-        seen("image-not-found", waits("ImagePullBackOff")),
-        10,
-        "x:1: not found",
     ),
     "a large image": (
         seen(

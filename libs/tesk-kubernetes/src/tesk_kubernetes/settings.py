@@ -95,8 +95,8 @@ class KubernetesSettings(
     image_missing_timeout: Annotated[
         timedelta,
         Meta(
-            description="Likewise, when the registry says that there is no such image "
-            "or that it may not be read."
+            description="Likewise, when the registry wants other credentials than "
+            "the pod's. An image that is not there fails at once."
         ),
     ] = timedelta(seconds=90)
     config_timeout: Annotated[

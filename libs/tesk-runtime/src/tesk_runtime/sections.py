@@ -84,6 +84,25 @@ class LocalSettings(
     ] = ()
 
 
+class StorageLogins(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """Settings of the filer whose variables bear names that other tools use.
+
+    They stand here because whoever starts a filer passes them on.
+    """
+
+    netrc: Annotated[
+        str,
+        Meta(
+            description="File with users and passwords for http and ftp by host, in "
+            "the form of `.netrc`; its `default` entry is not used. A url with a user "
+            "of its own comes first.",
+            extra={"variable": "NETRC"},
+        ),
+    ] = ""
+
+
 def state_home(settings: LocalSettings, environ: Mapping[str, str]) -> Path:
     """Return the absolute folder of the local state; it may not exist yet."""
     if settings.home:

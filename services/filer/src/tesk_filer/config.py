@@ -7,11 +7,11 @@ import msgspec
 from msgspec import Meta
 
 from tesk_runtime.logs import LogSettings
-from tesk_runtime.sections import GrpcSettings, LocalSettings
+from tesk_runtime.sections import GrpcSettings, LocalSettings, StorageLogins
 
 
 class FilerSettings(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+    StorageLogins, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
     """One transfer, and how storages are reached."""
 
@@ -70,15 +70,6 @@ class FilerSettings(
         timedelta,
         Meta(description="Seconds to wait for a scheduler that is away."),
     ] = timedelta(minutes=10)
-    netrc: Annotated[
-        str,
-        Meta(
-            description="File with users and passwords for http and ftp by host, in "
-            "the form of `.netrc`; its `default` entry is not used. A url with a user "
-            "of its own comes first.",
-            extra={"variable": "NETRC"},
-        ),
-    ] = ""
     shared_prefix: Annotated[
         str,
         Meta(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -22,7 +23,7 @@ from tesk_taskmaster.ports import StepFailedError
 def test_an_image_that_is_missing_fails_and_cannot_start_later(
     make_rig: Callable[..., Rig],
 ) -> None:
-    rig = make_rig(image_missing_timeout=NOTHING)
+    rig = make_rig()
     rig.let_pods(rig.cluster.fail_pull)
     rig.prepare()
 
@@ -32,7 +33,7 @@ def test_an_image_that_is_missing_fails_and_cannot_start_later(
 
 
 def test_a_pull_is_waited_for_in_words(rig: Rig) -> None:
-    rig.let_pods(rig.cluster.fail_pull)
+    rig.let_pods(partial(rig.cluster.fail_pull, message="401 Unauthorized"))
     rig.say.until = "image ubuntu:1 cannot be pulled (given up after 90 s)"
     rig.prepare()
 

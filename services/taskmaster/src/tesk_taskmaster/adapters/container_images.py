@@ -27,6 +27,9 @@ _LASTING = (
     "manifest unknown",
     "name unknown",
     "no such image",
+    "no such manifest",
+    "not known to registry",
+    "was deleted or has expired",
     "does not exist",
     "denied",
     "unauthorized",
@@ -35,9 +38,19 @@ _LASTING = (
     "is blocked",
     "invalid reference",
     "invalid repository",
+    "invalid tag",
+    "invalid name",
+    "repository name must",
     "no matching manifest",
     "not supported",
     "unsupported",
+    "does not match the specified platform",
+    "cannot be used on this platform",
+    "no basic auth credentials",
+    "http response to https client",
+    "certificate signed by unknown authority",
+    # Podman calls images of this machine so; there is no such registry to ask.
+    "pinging container registry localhost: ",
 )
 
 

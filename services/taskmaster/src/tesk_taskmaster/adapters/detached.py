@@ -30,7 +30,6 @@ from pathlib import Path
 # command gets the default action.
 _LEADER = 'trap : TERM INT HUP; echo $$ >"$0/pid"; "$@"; echo $? >"$0/exit"; exit 0'
 _LOOK_AGAIN = 0.005
-_HIGH_DESCRIPTOR = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +107,8 @@ class DetachedProcess:
             given = [*launch.streams, lock, *launch.passed]
             actions: list[tuple[int, int, int]] = []
             for number, descriptor in enumerate(given):
-                # High copies first, so that no target overwrites a source.
-                high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _HIGH_DESCRIPTOR)
+                # Copies above all targets first, so that none overwrites a source.
+                high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, len(given))
                 stack.callback(os.close, high)
                 actions.append((os.POSIX_SPAWN_DUP2, high, number))
             numbers = range(4, 4 + len(launch.passed))

@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
+
 from tesk_model.names import Attempt
+from tesk_runtime import settings
+from tesk_runtime.logs import LogSettings
 from tesk_runtime.removal import remove_tree
+from tesk_runtime.sections import GrpcSettings, LocalSettings, StorageLogins
 from tesk_taskmaster.adapters.detached import DetachedProcess, Launch
 from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
@@ -20,17 +25,30 @@ DIRECTIONS = {"in": "inputs", "out": "outputs"}
 _NOW = timedelta(0)
 _VANISHED = 255  # no verdict, so it is started again
 _TERMINATED = 128 + signal.SIGTERM
+
+
+class _FilerSections(msgspec.Struct, frozen=True):
+    """The sections that filers read, as far as their variables do not say so."""
+
+    log: LogSettings
+    grpc: GrpcSettings
+    local: LocalSettings
+    filer: StorageLogins
+
+
 # A list of what is given, not of what is kept back: secrets have any name.
-_GIVEN_PREFIXES = ("TESK_FILER_", "TESK_LOG_", "AWS_", "SSL_")
+_GIVEN_PREFIXES = ("TESK_FILER_", "AWS_", "SSL_")
+_KEPT_BACK = frozenset({"TESK_GRPC_TOKEN_FILE", "TESK_GRPC_TLS_KEY"})
 _GIVEN = frozenset(
     {
-        *("TESK_CONFIG", "TESK_HOME", "TESK_FILE_ROOTS"),
-        *("TESK_GRPC_SCHEDULER", "TESK_GRPC_TLS_CA"),
+        settings.CONFIG_VARIABLE,
+        *(field.variable for field in settings.fields(_FilerSections)),
         *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH"),
         *("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"),
         *("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"),
         *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
     }
+    - _KEPT_BACK
 )
 
 

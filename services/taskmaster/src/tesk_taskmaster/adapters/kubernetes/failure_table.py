@@ -44,7 +44,10 @@ _TABLE = {
     Trouble.IMAGE_NAME: _Row(
         words="{image} is no valid image name", limit=lambda _: timedelta(0)
     ),
-    Trouble.IMAGE_MISSING: _Row(
+    Trouble.IMAGE_ABSENT: _Row(
+        words="image {image} cannot be pulled", limit=lambda _: timedelta(0)
+    ),
+    Trouble.IMAGE_DENIED: _Row(
         words="image {image} cannot be pulled", limit=lambda s: s.image_missing_timeout
     ),
     Trouble.IMAGE: _Row(

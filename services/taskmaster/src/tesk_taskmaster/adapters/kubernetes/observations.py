@@ -56,7 +56,8 @@ class Trouble(StrEnum):
     """What a step can be held up by; each has a limit in ``failure_table``."""
 
     IMAGE_NAME = "IMAGE_NAME"
-    IMAGE_MISSING = "IMAGE_MISSING"
+    IMAGE_ABSENT = "IMAGE_ABSENT"
+    IMAGE_DENIED = "IMAGE_DENIED"
     IMAGE = "IMAGE"
     CONTAINER = "CONTAINER"
     UNSCHEDULABLE = "UNSCHEDULABLE"

@@ -59,11 +59,16 @@ _CONTAINER_REASONS = {
     "StartError",
     "CrashLoopBackOff",
 }
-# What registries say of an image that is not there or not for us.
-_MISSING = re.compile(
-    r"not found|manifest unknown|name unknown|does not exist|unauthorized|"
-    r"authentication required|denied|forbidden|is not present with pull policy",
+# What registries say of an image that is not there, which no wait will change,
+_ABSENT = re.compile(
+    r"not found|manifest unknown|name unknown|does not exist|invalid reference|"
+    r"no matching manifest|no match for platform|is not present with pull policy|"
+    r"access denied",
     re.IGNORECASE,
+)
+# and of one that is not for us: credentials are renewed while pods wait.
+_DENIED = re.compile(
+    r"unauthorized|authentication required|denied|forbidden|expired", re.IGNORECASE
 )
 _ABOUT_VOLUMES = re.compile(
     r"persistentvolumeclaim|persistent volume|volume node affinity", re.IGNORECASE
@@ -182,6 +187,14 @@ def _unscheduled(seen: Seen, pod: JsonObject) -> Observation:
     return Waiting(f"{seen.subject.name}: waiting for a node")
 
 
+def _pull_trouble(reason: str, cause: str) -> Trouble:
+    if "expired" not in cause.lower() and (
+        reason == "ErrImageNeverPull" or _ABSENT.search(cause)
+    ):
+        return Trouble.IMAGE_ABSENT
+    return Trouble.IMAGE_DENIED if _DENIED.search(cause) else Trouble.IMAGE
+
+
 def _container_trouble(
     seen: Seen, status: JsonObject, waiting: Mapping[str, Any]
 ) -> Troubled | None:
@@ -191,9 +204,7 @@ def _container_trouble(
         return Troubled(trouble=Trouble.IMAGE_NAME, cause=said, image=image)
     if reason in _IMAGE_REASONS:
         cause = _PULL_PREFIX.sub("", said) or pull_failure(seen.events) or reason
-        is_missing = reason == "ErrImageNeverPull" or _MISSING.search(cause)
-        trouble = Trouble.IMAGE_MISSING if is_missing else Trouble.IMAGE
-        return Troubled(trouble=trouble, cause=cause, image=image)
+        return Troubled(trouble=_pull_trouble(reason, cause), cause=cause, image=image)
     if reason in _CONTAINER_REASONS:
         return Troubled(trouble=Trouble.CONTAINER, cause=said or reason, image=image)
     return None
