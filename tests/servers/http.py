@@ -4,11 +4,14 @@ import base64
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,8 @@ class Fault:
         hold_at: So many bytes are sent, then the answer waits for ``release``.
         seconds: The answer waits for so long.
         location: Where a redirecting status leads.
+        body: Sent with ``status``.
+        headers: Likewise; they replace what would be sent.
     """
 
     status: int = 0
@@ -29,6 +34,8 @@ class Fault:
     hold_at: int | None = None
     seconds: float = 0
     location: str = ""
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -90,13 +97,10 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(fault.seconds)
         wanted = base64.b64encode(f"{state.user}:{state.password}".encode()).decode()
         if fault.status:
-            self._answer(
-                fault.status,
-                Retry_After=fault.retry_after,
-                Location=fault.location,
-            )
+            said = {"Retry-After": fault.retry_after, "Location": fault.location}
+            self._answer(fault.status, {**said, **fault.headers}, fault.body)
         elif state.user and authorization != f"Basic {wanted}":
-            self._answer(401, WWW_Authenticate="Basic")
+            self._answer(401, {"WWW-Authenticate": "Basic"})
         else:
             return fault
         return None
@@ -128,13 +132,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content[first : fault.cut_at])
             self.close_connection = fault.cut_at is not None
 
-    def _answer(self, status: int, **headers: str) -> None:
+    def _answer(
+        self, status: int, headers: Mapping[str, str] = _NONE, body: bytes = b""
+    ) -> None:
         self.send_response(status)
-        for name, value in headers.items():
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
             if value:
-                self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", "0")
+                self.send_header(name, value)
         self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base class
         """Say nothing."""

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from contract.storage.places import Place
+from servers.ftp import ftp_server
 from servers.http import Fault, HttpFiles, http_server
 from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.network import Timeouts
@@ -140,6 +142,166 @@ def test_a_write_follows_a_redirect_without_taking_the_password_along(
         assert other.files == {"/b": b"content"}
         assert set(other.authorizations) == {""}
         storage.close()
+
+
+NO_FILE = {
+    "accepted": (202, True, "the file is not there yet"),
+    "no content": (204, False, "not the file"),
+    "reset content": (205, False, "not the file"),
+    "a part that nobody asked for": (206, False, "not the whole file"),
+    "several choices": (300, False, "not the file"),
+    "found nowhere": (302, False, "not the file"),
+    "not modified": (304, False, "not the file"),
+}
+
+
+@pytest.mark.parametrize(("status", "passes", "text"), NO_FILE.values(), ids=NO_FILE)
+def test_what_is_not_the_file_is_not_taken_for_it(
+    web: Place, server: HttpFiles, *, status: int, passes: bool, text: str
+) -> None:
+    body = b"" if status in (204, 205, 304) else b"please wait"
+    server.faults["/a"] = [Fault(status=status, body=body)]
+
+    with pytest.raises(StorageError, match=text) as caught:
+        web.get(web.url + "/a")
+
+    assert f"(HTTP {status})" in caught.value.message
+    assert caught.value.transient == passes
+
+
+def test_an_answer_from_a_copy_is_the_file(web: Place, server: HttpFiles) -> None:
+    server.faults["/a"] = [Fault(status=203, body=b"content")]
+
+    assert web.get(web.url + "/a") == b"content"
+
+
+TARGETS = {
+    "of another scheme": ("ftp://u:secret@127.0.0.1/a", "neither http nor https"),
+    "of a file": ("file:///etc/passwd", "neither http nor https"),
+    "of no scheme at all": ("javascript:alert(1)", "no url that can be used"),
+    "that is malformed": ("http://[::1/a", "no url that can be used"),
+    "with a port that is none": ("http://127.0.0.1:999999/", "no url"),
+}
+
+
+@pytest.mark.parametrize(("location", "text"), TARGETS.values(), ids=TARGETS)
+def test_a_redirect_that_nobody_can_follow_fails_for_good(
+    web: Place, server: HttpFiles, location: str, text: str
+) -> None:
+    server.faults["/a"] = [Fault(status=307, location=location)] * 2
+
+    with pytest.raises(StorageError, match=text) as reading:
+        web.get(web.url + "/a")
+    with pytest.raises(StorageError, match=text) as writing:
+        web.put(web.url + "/a", b"x")
+
+    for caught in (reading, writing):
+        assert not caught.value.transient
+        assert "secret" not in caught.value.message
+
+
+def test_a_redirect_without_end_fails_for_good(web: Place, server: HttpFiles) -> None:
+    server.faults["/a"] = [Fault(status=302, location="/a")] * 50
+
+    with pytest.raises(StorageError, match="redirects without end") as caught:
+        web.get(web.url + "/a")
+
+    assert not caught.value.transient
+
+
+def test_a_read_follows_redirects_and_logs_in_again_at_the_same_server_alone(
+    server: HttpFiles,
+) -> None:
+    with http_server() as other:
+        other.files["/c"] = b"content"
+        server.faults["/a"] = [Fault(status=301, location="/b")]
+        server.faults["/b"] = [Fault(status=303, location=other.url + "/c")]
+        storage = HttpStorage(timeouts=FAST, connections=1)
+
+        url = server.url.replace("://", "://ada:secret@") + "/a"
+        assert Place(storage, "").get(url) == b"content"
+
+        assert "" not in server.authorizations
+        assert set(other.authorizations) == {""}
+        storage.close()
+
+
+LENGTHS = {
+    "of 5,000 digits": "9" * 5000,
+    "that is no number": "many",
+    "below nothing": "-7",
+}
+
+
+@pytest.mark.parametrize("length", LENGTHS.values(), ids=LENGTHS)
+def test_a_length_that_is_none_fails_for_good(
+    web: Place, server: HttpFiles, length: str
+) -> None:
+    server.faults["/a"] = [
+        Fault(status=200, body=b"x", headers={"Content-Length": length})
+    ]
+
+    with pytest.raises(StorageError, match="announces a length of") as caught:
+        web.get(web.url + "/a")
+
+    assert not caught.value.transient
+    assert len(caught.value.message) < 100
+
+
+def test_a_server_that_knows_no_ranges_is_read_from_the_beginning(
+    web: Place, server: HttpFiles
+) -> None:
+    server.faults["/a"] = [Fault(status=200, body=b"0123456789")]
+
+    assert web.get(web.url + "/a", offset=4) == b"456789"
+
+
+AFTER_A_WRITE = {
+    "a redirect to a page": Fault(status=302, location="/login"),
+    "the length of something encoded": Fault(
+        status=200, body=b"x", headers={"Content-Encoding": "gzip"}
+    ),
+    "nothing": Fault(status=404),
+    "a length that is none": Fault(status=200, headers={"Content-Length": "x"}),
+    "that nobody may look": Fault(status=403),
+}
+
+
+@pytest.mark.parametrize("fault", AFTER_A_WRITE.values(), ids=AFTER_A_WRITE)
+def test_what_is_told_of_something_else_disproves_no_write(
+    web: Place, server: HttpFiles, fault: Fault
+) -> None:
+    server.files["/login"] = b"please log in"
+    server.faults["/a"] = [Fault(), fault]
+
+    web.put(web.url + "/a", b"content")
+
+    assert server.files["/a"] == b"content"
+    assert server.requests == [("PUT", "/a"), ("HEAD", "/a")]
+
+
+def test_another_length_of_the_same_file_is_told(web: Place, server: HttpFiles) -> None:
+    server.faults["/a"] = [Fault(), Fault(status=200, body=b"short")]
+
+    with pytest.raises(StorageError, match="sent 7 bytes and now has 5"):
+        web.put(web.url + "/a", b"content")
+
+
+def test_a_server_that_speaks_no_tls_is_told(web: Place) -> None:
+    with pytest.raises(StorageError, match="does not speak TLS there") as caught:
+        web.get(web.url.replace("http:", "https:") + "/a")
+
+    assert not caught.value.transient
+
+
+def test_a_server_that_speaks_no_http_is_told(web: Place, tmp_path: Path) -> None:
+    with (
+        ftp_server(tmp_path) as other,
+        pytest.raises(StorageError, match="does not answer in HTTP") as caught,
+    ):
+        web.get(other.url.replace("ftp:", "http:") + "/a")
+
+    assert not caught.value.transient
 
 
 def test_a_write_is_not_turned_into_a_read_by_a_redirect(

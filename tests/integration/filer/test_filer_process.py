@@ -156,6 +156,29 @@ def test_a_server_that_stays_busy_ends_with_75(
     assert len(web.requests) == 5
 
 
+def test_what_is_on_tape_is_waited_for(
+    record: TransferRecord, filer: FilerRun, web: HttpFiles
+) -> None:
+    web.files["/a"] = b"from tape"
+    waits = Fault(status=202, retry_after="0", body=b"<p>staging</p>")
+    web.faults["/a"] = [waits, waits]
+    record.inputs = (Input(path="/a", url=web.url_with_password + "/a"),)
+
+    assert filer.run(record, "inputs")[0] == 0
+    assert (filer.volume / "a").read_bytes() == b"from tape"
+
+
+def test_a_proxy_that_is_away_is_named(record: TransferRecord, filer: FilerRun) -> None:
+    record.inputs = (Input(path="/a", url="http://files.invalid/a"),)
+    proxied = FilerRun(
+        filer.folder,
+        environ={"http_proxy": "http://127.0.0.1:1", "no_proxy": "127.0.0.1"},
+    )
+
+    assert proxied.run(record, "inputs")[0] == 75
+    assert "connection refused by the proxy (HTTP_PROXY" in record.verdict.error
+
+
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
 def test_a_filer_that_dies_on_the_way_is_simply_started_again(
     record: TransferRecord, filer: FilerRun, web: HttpFiles, name: str

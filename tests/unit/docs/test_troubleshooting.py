@@ -82,7 +82,9 @@ UNTOLD = {
     "a part of another sentence": ('gpu_type "…"', "tesk-api: …\n"),
     "a header, a type": (
         'Basic realm="TESK", charset="UTF-8"',
+        "_Body | bytes",
         "_Body | bytes | None",
+        "Callable[[], _Body | bytes] | None",
         "list[T | KubernetesError]",
         "Handler | None",
         "a list of mappings",

@@ -1,4 +1,7 @@
-"""``http(s)://``: GET by smart_open, PUT by requests.
+"""``http(s)://``: GET and PUT by requests.
+
+Not by smart_open: it takes every answer below 400 for the file, and its import
+loads the libraries of all other storages, three times the CPU of a transfer.
 
 HTTP has no listing, so a directory cannot be an input; a directory of outputs
 is one PUT a file. User and password of the url, or else of the operator's logins,
@@ -7,18 +10,22 @@ task's.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, BinaryIO
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
 
 import requests
 import requests.adapters
-import smart_open.http
 
-from tesk_filer.adapters.storage.http_errors import check, explain
+from tesk_filer.adapters.storage.http_errors import (
+    check_file,
+    check_written,
+    explain,
+    length_of,
+)
+from tesk_filer.adapters.storage.http_redirects import keeps_login, redirect_of
 from tesk_filer.adapters.storage.logins import Logins, login_for
 from tesk_filer.adapters.storage.network import Timeouts
 from tesk_filer.domain.locations import parse_url, without_userinfo
@@ -41,8 +48,9 @@ _NO_HEAD = frozenset(
         HTTPStatus.NOT_IMPLEMENTED,
     }
 )
-_MAX_HOPS = 5
+_MAX_HOPS = 20
 _NOBODY: Logins = MappingProxyType({})
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class HttpStorage:
@@ -57,7 +65,7 @@ class HttpStorage:
             timeouts.stall.total_seconds(),
         )
         self._logins = logins
-        self._session = _Session(logins)
+        self._session = _Session()
         adapter = _BigBlocks(pool_maxsize=connections)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
@@ -68,14 +76,15 @@ class HttpStorage:
 
     def stat(self, url: str) -> Stat | None:
         """See ``Storage``; every answer is taken for a file."""
-        answer = self._ask("HEAD", url)
+        answer, _ = self._follow("HEAD", url)
         if answer.status_code in _NO_HEAD:
-            answer = self._ask("GET", url)
+            answer.close()
+            answer, _ = self._follow("GET", url)
         answer.close()
         if answer.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
             return None
-        check(answer)
-        return Stat(size=_length(answer), etag=answer.headers.get("ETag", ""))
+        check_file(answer)
+        return Stat(size=length_of(answer), etag=answer.headers.get("ETag", ""))
 
     def list(self, url: str, cursor: Cursor = ()) -> Page:
         """See ``Storage``; always raises StorageError."""
@@ -88,45 +97,25 @@ class HttpStorage:
     @contextmanager
     def open(self, url: str, *, offset: int = 0) -> Iterator["_Download"]:
         """See ``Storage``."""
-        user, password = self._login(url) or (None, None)
+        wanted = {"Range": f"bytes={offset}-"} if offset else {}
+        answer, _ = self._follow("GET", url, headers=wanted)
         try:
-            stream = smart_open.http.open(
-                without_userinfo(url),
-                "rb",
-                user=user,
-                password=password,
-                headers=dict(_IDENTITY),
-                timeout=self._timeout,  # type: ignore[arg-type]  # handed on to requests, which takes a pair
-                session=self._session,
-                buffer_size=_CHUNK,
-            )
-        except (requests.RequestException, OSError, UnicodeError) as error:
-            raise explain(error) from error
-        with stream:
-            download = _Download(stream)
-            if offset:
-                download.seek(offset)
-            yield download
+            check_file(answer, offset=offset)
+            yield _Download(answer, offset)
+        finally:
+            answer.close()
 
     def write(self, url: str, source: Source, advance: Advance) -> None:
         """See ``Storage``; the server decides whether it replaces atomically."""
-        target = url
-        for _ in range(_MAX_HOPS):
+
+        def body() -> "_Body | bytes":
             os.lseek(source.descriptor, 0, os.SEEK_SET)
-            body = _Body(source, advance) if source.size else b""
-            answer = self._ask("PUT", target, body)
-            answer.close()
-            if answer.status_code not in (
-                HTTPStatus.TEMPORARY_REDIRECT,
-                HTTPStatus.PERMANENT_REDIRECT,
-            ):
-                break
-            # Without user and password: the next host may be a stranger's.
-            target = requests.compat.urljoin(
-                without_userinfo(target), answer.headers.get("Location", "")
-            )
-        check(answer)
-        self._verify(target, source.size)
+            return _Body(source, advance) if source.size else b""
+
+        answer, place = self._follow("PUT", url, body=body)
+        answer.close()
+        check_written(answer)
+        self._verify(place, source.size)
 
     def make_directory(self, url: str) -> None:
         """See ``Storage``; there are none."""
@@ -135,38 +124,84 @@ class HttpStorage:
         """Close all connections."""
         self._session.close()
 
-    def _verify(self, url: str, size: int) -> None:
-        """Compare sizes where the server tells; some take files and show none."""
+    def _verify(self, place: "_Place", size: int) -> None:
+        """Compare sizes where the server tells.
+
+        Only a plain 200 for this very url does: some servers take files and show
+        none, and what they redirect to is another thing.
+        """
         try:
-            answer = self._ask("HEAD", url)
+            answer = self._ask("HEAD", place)
+            answer.close()
+            # What is shown encoded has another length than what was sent.
+            is_encoded = bool(answer.headers.get("Content-Encoding"))
+            if answer.status_code != HTTPStatus.OK or is_encoded:
+                return
+            there = length_of(answer)
         except StorageError:
             return
-        answer.close()
-        # What is shown encoded has another length than what was sent.
-        is_plain = answer.ok and not answer.headers.get("Content-Encoding")
-        there = _length(answer) if is_plain else None
         if there is not None and there != size:
             message = f"the server was sent {size} bytes and now has {there}"
             raise StorageError(message, transient=True)
 
-    def _ask(self, method: str, url: str, body: "_Body | bytes | None" = None) -> Any:
+    def _follow(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        body: "Callable[[], _Body | bytes] | None" = None,
+    ) -> tuple[requests.Response, "_Place"]:
+        """Ask, and where the server redirects to; return who answered what."""
+        place = _Place(without_userinfo(url), self._login(url))
+        for _ in range(_MAX_HOPS):
+            answer = self._ask(method, place, headers, body() if body else None)
+            try:
+                target = redirect_of(method, place.url, answer)
+            except StorageError:
+                answer.close()
+                raise
+            if target is None:
+                return answer, place
+            answer.close()
+            # Some archives redirect to the host where one logs in.
+            login = self._login(target)
+            if login is None and keeps_login(place.url, target):
+                login = place.login
+            place = _Place(without_userinfo(target), login)
+        raise StorageError("redirects without end")
+
+    def _ask(
+        self,
+        method: str,
+        place: "_Place",
+        headers: Mapping[str, str] = _NO_HEADERS,
+        body: "_Body | bytes | None" = None,
+    ) -> requests.Response:
         try:
             return self._session.request(
                 method,
-                without_userinfo(url),
-                auth=self._login(url),
+                place.url,
+                auth=place.login,
                 data=body,
-                headers=_IDENTITY,
+                headers={**_IDENTITY, **headers},
                 timeout=self._timeout,
                 stream=True,
-                allow_redirects=method != "PUT",
+                allow_redirects=False,
             )
-        except (requests.RequestException, OSError, UnicodeError) as error:
+        except (requests.RequestException, OSError, ValueError) as error:
             raise explain(error) from error
 
     def _login(self, url: str) -> tuple[str, str] | None:
         location = parse_url(url)
         return login_for(self._logins, location.host, location.user, location.password)
+
+
+class _Place(NamedTuple):
+    """A url without user and password, and who we are there."""
+
+    url: str
+    login: tuple[str, str] | None
 
 
 class _Download:
@@ -175,22 +210,22 @@ class _Download:
     executable = False
     descriptor = None
 
-    def __init__(self, stream: Any) -> None:
-        self._stream: BinaryIO = stream
-        self.size = _length(stream.response)
-        self.etag: str = stream.response.headers.get("ETag", "")
+    def __init__(self, answer: requests.Response, offset: int) -> None:
+        self._stream = answer.raw
+        is_part = answer.status_code == HTTPStatus.PARTIAL_CONTENT
+        length = length_of(answer)
+        self.size = None if length is None else length + (offset if is_part else 0)
+        self.etag: str = answer.headers.get("ETag", "")
+        left = 0 if is_part else offset  # of a server that knows no ranges
+        while left:
+            left -= len(self.read(min(left, _CHUNK))) or left
 
     def read(self, size: int) -> bytes:
         try:
-            return self._stream.read(size)
-        except Exception as error:  # smart_open lets urllib3's errors pass
+            data: bytes = self._stream.read(size)
+        except Exception as error:  # requests lets urllib3's errors pass here
             raise explain(error) from error
-
-    def seek(self, offset: int) -> None:
-        try:
-            self._stream.seek(offset)
-        except Exception as error:
-            raise explain(error) from error
+        return data
 
 
 class _Body:
@@ -215,24 +250,15 @@ class _Body:
 
 
 class _Session(requests.Session):
-    """Ignores ``~/.netrc``, also when it is sent elsewhere; proxies still work."""
+    """Ignores ``~/.netrc`` and follows nothing; proxies and cookies work."""
 
-    def __init__(self, logins: Logins) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._logins = logins
         self.auth = lambda request: request
 
-    def rebuild_auth(
-        self, prepared_request: requests.PreparedRequest, response: requests.Response
-    ) -> None:
-        headers = prepared_request.headers
-        before, after = response.request.url or "", prepared_request.url or ""
-        if "Authorization" in headers and self.should_strip_auth(before, after):  # type: ignore[no-untyped-call]  # the stubs leave it out
-            del headers["Authorization"]
-        # Some archives redirect to the host where one logs in.
-        login = self._logins.get((urlsplit(after).hostname or "").lower())
-        if login is not None and "Authorization" not in headers:
-            prepared_request.prepare_auth(login)
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Say that there is none: asked even if redirects are not followed."""
+        del resp
 
 
 class _BigBlocks(requests.adapters.HTTPAdapter):
@@ -240,8 +266,3 @@ class _BigBlocks(requests.adapters.HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs, blocksize=_CHUNK)
-
-
-def _length(answer: Any) -> int | None:
-    text = answer.headers.get("Content-Length", "")
-    return int(text) if text.isdecimal() else None

@@ -1,12 +1,22 @@
 """What every storage on the network is told, and how its failures are told."""
 
 import errno
+import re
 import socket
 import ssl
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 
 from tesk_filer.ports import StorageError
+
+_HOST = "its host"
+_BROKEN = "the connection broke"
+# By name: the libraries that have them are not all loaded, each has its own.
+_PROXY_ERRORS = frozenset({"ProxyError", "ProxyConnectionError"})
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"})
+_NO_HTTP = frozenset({"BadStatusLine", "LineTooLong", "UnknownProtocol"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,25 +38,46 @@ def explain_connection(error: BaseException) -> StorageError:
     Looks at what lies behind ``error``: libraries wrap the cause several times
     in texts that repeat the url, credentials and all.
     """
-    for cause in _causes(error):
-        if isinstance(cause, socket.gaierror):
+    causes = _causes(error)
+    through_proxy = any(type(cause).__name__ in _PROXY_ERRORS for cause in causes)
+    peer = "the proxy (HTTP_PROXY, HTTPS_PROXY)" if through_proxy else _HOST
+    for cause in causes:
+        refusal = _TUNNEL.match(str(cause)) if isinstance(cause, OSError) else None
+        if refusal is not None:
+            code = int(refusal[1])
             return StorageError(
-                "the name of its host cannot be resolved; check the url",
-                transient=cause.errno == socket.EAI_AGAIN,
+                f"the proxy does not connect to its host (HTTP {code})",
+                transient=code >= HTTPStatus.INTERNAL_SERVER_ERROR
+                or code == HTTPStatus.TOO_MANY_REQUESTS,
             )
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return StorageError(
-                f"its certificate is not trusted ({cause.verify_message})"
-            )
-        if isinstance(cause, ConnectionRefusedError):
-            return StorageError("connection refused by its host", transient=True)
-        if isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__:
-            return StorageError("no answer in time", transient=True)
-    cause = _causes(error)[-1]
-    detail = "the connection broke"
+        known = _explain_cause(cause, peer)
+        if known is not None:
+            return known
+    cause = causes[-1]
+    broken = "the connection to the proxy broke" if through_proxy else _BROKEN
     if isinstance(cause, OSError) and cause.errno in errno.errorcode:
-        detail = f"the connection broke ({cause.strerror})"
-    return StorageError(detail, transient=True)
+        broken = f"{broken} ({cause.strerror})"
+    return StorageError(broken, transient=True)
+
+
+def _explain_cause(cause: BaseException, peer: str) -> StorageError | None:
+    name = type(cause).__name__
+    if isinstance(cause, socket.gaierror):
+        where = "check the url" if peer == _HOST else "check its setting"
+        words = f"the name of {peer} cannot be resolved; {where}"
+        return StorageError(words, transient=cause.errno == socket.EAI_AGAIN)
+    if isinstance(cause, ConnectionRefusedError):
+        return StorageError(f"connection refused by {peer}", transient=True)
+    if isinstance(cause, TimeoutError) or "Timeout" in name:
+        return StorageError("no answer in time", transient=True)
+    lasting = ""
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        lasting = f"its certificate is not trusted ({cause.verify_message})"
+    elif isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
+        lasting = f"{peer} does not speak TLS there; check scheme and port"
+    elif name in _NO_HTTP:
+        lasting = "the server does not answer in HTTP"
+    return StorageError(lasting) if lasting else None
 
 
 def _causes(error: BaseException) -> list[BaseException]:
