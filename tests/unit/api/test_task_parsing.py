@@ -119,3 +119,37 @@ def test_parse_warns_of_unknown_fields_and_unsupported_parameters() -> None:
         "unsupported backend_parameters ignored: x",
     )
     assert new.task.resources == Resources(backend_parameters={"vmsize": "a"})
+
+
+def test_a_slash_after_a_file_is_ignored_and_said() -> None:
+    body = make_task_json(
+        inputs=[
+            {"path": "/i//", "url": "/x"},
+            {"path": "/d/", "url": "/x", "type": "DIRECTORY"},
+        ],
+        outputs=[
+            {"path": "/o/", "url": "/x"},
+            {"path": "/o/*/", "url": "/x/", "path_prefix": "/o/"},
+            {"path": "/o/*/", "url": "/x", "path_prefix": "/", "type": "DIRECTORY"},
+            {"path": "/e/", "url": "/y/", "type": "DIRECTORY"},
+        ],
+    )
+
+    changed = ("outputs[0]", "outputs[1]", "outputs[2]")
+
+    new = TaskParser().parse(json.dumps(body).encode())
+
+    assert [entry.path for entry in new.task.inputs] == ["/i", "/d/"]
+    assert [entry.path for entry in new.task.outputs] == ["/o", "/o/*", "/o/*", "/e/"]
+    assert new.warnings == (
+        "ignored the slash at the end of: "
+        + ", ".join(f"{field}.path" for field in ("inputs[0]", *changed)),
+    )
+
+
+def test_a_final_slash_does_not_make_two_files_of_one() -> None:
+    body = inputs({"path": "/a", "url": "/x"}, {"path": "/a/", "url": "/y"})
+
+    assert problems(TaskParser(), body) == [
+        "inputs[1].path: is also the path of inputs[0]"
+    ]

@@ -46,6 +46,7 @@ SOURCES = (
     "services/api/src/tesk_api/domain/backend_parameters.py",
     "services/api/src/tesk_api/usecases.py",
     "services/api/src/tesk_api/main.py",
+    "services/api/src/tesk_api/http/json_bodies.py",
     "services/api/src/tesk_api/http/problems.py",
     "services/api/src/tesk_api/http/task_parsing.py",
     "services/api/src/tesk_api/http/tasks.py",

@@ -13,6 +13,8 @@ _FORBIDDEN_TREE = re.compile(
 )
 _MAX_PATH_BYTES = 4095
 _MAX_SEGMENT_BYTES = 255
+# Deeper than any real tree; what walks or removes one costs time by its depth.
+_MAX_SEGMENTS = 100
 
 # These themselves, and whole trees of them. A home directory is where images
 # of bioinformatics tools keep their programs (/home/<user>/bin).
@@ -70,6 +72,9 @@ def _path_problems(path: str) -> Iterator[str]:
         len(segment.encode()) > _MAX_SEGMENT_BYTES for segment in segments
     ):
         yield f"must not have a segment longer than {_MAX_SEGMENT_BYTES} bytes"
+    # A short path cannot have so many.
+    if len(path) > _MAX_SEGMENTS and _depth(segments) > _MAX_SEGMENTS:
+        yield f"must not be deeper than {_MAX_SEGMENTS} directories"
     plain = normalize(path)
     if plain == "/":
         yield 'must not be "/" itself'
@@ -78,6 +83,10 @@ def _path_problems(path: str) -> Iterator[str]:
             "must not be under /proc, /sys, /dev (but /dev/shm) or "
             "/var/run/secrets/kubernetes.io, which belong to the container runtime"
         )
+
+
+def _depth(segments: list[str]) -> int:
+    return sum(segment not in ("", ".") for segment in segments)
 
 
 def is_system_directory(path: str) -> bool:

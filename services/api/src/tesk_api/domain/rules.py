@@ -6,10 +6,11 @@ if all is well. Source: GA4GH TES 1.1, and the decisions documented with it.
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tesk_model.errors import Violation
 from tesk_model.paths import is_pattern, path_problem
-from tesk_model.task import FileType, Input, Output
+from tesk_model.task import FileType, Input, Output, Task
 
 # Whether a scheme is configured is known only where the task runs; these are
 # the ones that a TES server may reasonably be asked for.
@@ -66,8 +67,6 @@ def input_problems(entry: Input) -> Iterator[Violation]:
     ``content`` that is not empty wins over ``url``, which is then not looked
     at; ``content=""`` without url is an empty file.
     """
-    if entry.type is FileType.FILE and (problem := _file_name_problem(entry.path)):
-        yield Violation("path", problem)
     from_content = bool(entry.content) or (entry.content is not None and not entry.url)
     if from_content:
         if entry.type is FileType.DIRECTORY:
@@ -83,11 +82,11 @@ def output_problems(entry: Output) -> Iterator[Violation]:
 
     ``path_prefix`` is looked at only if ``path`` has wildcards.
     """
-    if entry.type is FileType.FILE and (problem := _file_name_problem(entry.path)):
-        yield Violation("path", problem)
     if problem := url_problem(entry.url):
         yield Violation("url", problem)
     if not is_pattern(entry.path, entry.path_prefix):
+        if entry.type is FileType.FILE and (problem := _file_name_problem(entry.url)):
+            yield Violation("url", problem)
         return
     prefix = entry.path_prefix
     if not prefix:
@@ -96,6 +95,46 @@ def output_problems(entry: Output) -> Iterator[Violation]:
         yield Violation("path_prefix", "must be a leading part of path")
     elif "*" in prefix or "?" in prefix:
         yield Violation("path_prefix", "must end before the first wildcard of path")
+
+
+def without_final_slashes(task: Task) -> tuple[Task, list[str]]:
+    """Take the slash from the end of paths that name files, and of patterns.
+
+    Engines write ``results/`` for what may be a file or a directory; what is
+    there is then taken.
+
+    Returns:
+        The task, and the fields of which the path was changed.
+    """
+    inputs = [_plain_input(entry) for entry in task.inputs]
+    outputs = [_plain_output(entry) for entry in task.outputs]
+    changed = [
+        f"{name}[{index}].path"
+        for name, before, after in (
+            ("inputs", task.inputs, inputs),
+            ("outputs", task.outputs, outputs),
+        )
+        for index, (old, new) in enumerate(zip(before, after, strict=True))
+        if old is not new
+    ]
+    if changed:
+        task = replace(task, inputs=tuple(inputs), outputs=tuple(outputs))
+    return task, changed
+
+
+def _plain_input(entry: Input) -> Input:
+    if entry.type is FileType.FILE and entry.path.endswith("/"):
+        return replace(entry, path=entry.path.rstrip("/"))
+    return entry
+
+
+def _plain_output(entry: Output) -> Output:
+    names_file = entry.type is FileType.FILE or is_pattern(
+        entry.path, entry.path_prefix
+    )
+    if names_file and entry.path.endswith("/"):
+        return replace(entry, path=entry.path.rstrip("/"))
+    return entry
 
 
 def _file_name_problem(path: str) -> str | None:

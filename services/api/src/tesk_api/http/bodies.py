@@ -3,7 +3,8 @@
 The models check what one value can tell; what values mean beside each other,
 ``task_parsing`` asks of ``domain.rules``. Strict: a number in quotes is no
 number. ``null`` is the same as absent, also in maps, because clients send each
-unset field so.
+unset field so. A list ends at its first wrong item (``violations`` asks for each
+item of those that matter): what pydantic finds takes more room than what it looks at.
 """
 
 from collections.abc import Callable
@@ -22,6 +23,14 @@ from tesk_api.domain.rules import (
     stream_problem,
     variable_name_problem,
     workdir_problem,
+)
+from tesk_api.http.shapes import (
+    MAX_ARGUMENTS,
+    MAX_ENTRIES,
+    MAX_EXECUTORS,
+    MAX_FILES,
+    MAX_VOLUMES,
+    MAX_ZONES,
 )
 from tesk_model.errors import Violation
 from tesk_model.paths import path_problem
@@ -63,9 +72,22 @@ def _check_names(env: dict[str, str | None]) -> dict[str, str | None]:
     return env
 
 
-# No program, file name or database column can hold NUL; contents of files can.
-Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
-TextMap = dict[Text, Text | None]
+def _text(most: int) -> Any:
+    # No program, file name or database column can hold NUL; contents of files can.
+    return Field(pattern=r"^[^\x00]*$", max_length=most)
+
+
+def _most(count: int) -> Any:
+    # Said here; that it is so, is seen before the models look.
+    return Field(json_schema_extra={"maxItems": count}, fail_fast=True)
+
+
+Name = Annotated[str, _text(65_536)]
+Text = Annotated[str, _text(1_048_576)]
+Url = Annotated[str, _text(16_384)]
+TextMap = Annotated[
+    dict[Name, Text | None], Field(json_schema_extra={"maxProperties": MAX_ENTRIES})
+]
 _ABSOLUTE = Field(json_schema_extra={"pattern": "^/"})
 ContainerPath = Annotated[str, _checked(path_problem), _ABSOLUTE]
 StreamPath = Annotated[str, _checked(stream_problem), _ABSOLUTE]
@@ -84,10 +106,10 @@ class InputBody(Body):
     """tesInput."""
 
     path: ContainerPath
-    url: Text | None = None
+    url: Url | None = None
     content: str | None = None
     type: Kind | None = None
-    name: Text | None = None
+    name: Name | None = None
     description: Text | None = None
     streamable: bool | None = None
 
@@ -108,10 +130,10 @@ class OutputBody(Body):
     """tesOutput."""
 
     path: ContainerPath
-    url: Text
-    path_prefix: Text | None = None
+    url: Url
+    path_prefix: Name | None = None
     type: Kind | None = None
-    name: Text | None = None
+    name: Name | None = None
     description: Text | None = None
 
     def to_domain(self) -> Output:
@@ -129,8 +151,13 @@ class OutputBody(Body):
 class ExecutorBody(Body):
     """tesExecutor."""
 
-    image: Annotated[str, Field(pattern=r"^[^\s\x00]+$")]
-    command: Annotated[list[Text], Field(min_length=1), AfterValidator(_check_program)]
+    image: Annotated[str, Field(pattern=r"^[^\s\x00]+$", max_length=4096)]
+    command: Annotated[
+        list[Text],
+        Field(min_length=1),
+        _most(MAX_ARGUMENTS),
+        AfterValidator(_check_program),
+    ]
     workdir: WorkingDirectory | None = None
     stdin: StreamPath | None = None
     stdout: StreamPath | None = None
@@ -159,7 +186,7 @@ class ResourcesBody(Body):
     ram_gb: Annotated[float, Field(gt=0, le=_INT32_MAX)] | None = None
     disk_gb: Annotated[float, Field(ge=0, le=_INT32_MAX)] | None = None
     preemptible: bool | None = None
-    zones: list[Text] | None = None
+    zones: Annotated[list[Name], _most(MAX_ZONES)] | None = None
     backend_parameters: TextMap | None = None
     backend_parameters_strict: bool | None = None
 
@@ -179,13 +206,13 @@ class ResourcesBody(Body):
 class TaskBody(Body):
     """tesTask, as a client sends it; fields of the server are ignored."""
 
-    name: Text | None = None
+    name: Name | None = None
     description: Text | None = None
-    inputs: list[InputBody] | None = None
-    outputs: list[OutputBody] | None = None
+    inputs: Annotated[list[InputBody], _most(MAX_FILES)] | None = None
+    outputs: Annotated[list[OutputBody], _most(MAX_FILES)] | None = None
     resources: ResourcesBody | None = None
-    executors: Annotated[list[ExecutorBody], Field(min_length=1)]
-    volumes: list[ContainerPath] | None = None
+    executors: Annotated[list[ExecutorBody], Field(min_length=1), _most(MAX_EXECUTORS)]
+    volumes: Annotated[list[ContainerPath], _most(MAX_VOLUMES)] | None = None
     tags: TextMap | None = None
     id: ReadOnly = None
     state: ReadOnly = None

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-import jiter
 from pydantic import BaseModel, ValidationError
+from pydantic.config import ExtraValues
 
 from tesk_api.domain.backend_parameters import (
     Offered,
@@ -15,7 +15,12 @@ from tesk_api.domain.backend_parameters import (
 )
 from tesk_api.domain.layout import Parts, file_conflicts, input_conflicts
 from tesk_api.domain.requests import NewTask
-from tesk_api.domain.rules import input_problems, output_problems
+from tesk_api.domain.rules import (
+    input_problems,
+    output_problems,
+    without_final_slashes,
+)
+from tesk_api.domain.targets import target_conflicts
 from tesk_api.http.bodies import (
     Body,
     ExecutorBody,
@@ -24,8 +29,10 @@ from tesk_api.http.bodies import (
     ResourcesBody,
     TaskBody,
 )
-from tesk_api.http.violations import name_words, path_words, shortened, violations
-from tesk_model.errors import InvalidRequestError, Violation
+from tesk_api.http.json_bodies import parse_json
+from tesk_api.http.shapes import shape_problems
+from tesk_api.http.violations import body_problems, name_words, path_words, refuse
+from tesk_model.errors import Violation
 from tesk_model.paths import path_problem
 from tesk_model.task import Resources, Task
 
@@ -51,26 +58,41 @@ class TaskParser:
         """Return the task that ``body`` describes.
 
         Raises:
-            InvalidRequestError: Lists every problem by its path.
+            InvalidRequestError: Lists the problems, each by its path.
         """
         document = parse_json(body)
+        refuse(shape_problems(document))
+        extra = self._extra
         try:
-            model = TaskBody.model_validate(
-                document, extra="forbid" if self.refuse_unknown_fields else "allow"
-            )
-        except ValidationError as error:
-            # Rules between the parts that are valid by themselves still speak.
-            found = [
-                *violations(error),
-                *_beside_wrong_paths(document),
-                *self._problems(*_valid_parts(document)),
-            ]
-            raise InvalidRequestError(shortened(found)) from error
-        task = model.to_domain()
-        if problems := list(self._problems(_parts(task), task.resources)):
-            raise InvalidRequestError(shortened(problems))
+            model = TaskBody.model_validate(document, extra=extra)
+        except ValidationError:
+            # All that it found may be a lot: it is found again, bit by bit.
+            refuse(self._wrong(document))
+            raise  # never: what pydantic refuses has a problem
+        task, shortened = without_final_slashes(model.to_domain())
+        refuse(self._problems(_parts(task), task.resources))
         kept, warnings = self._supported(task)
-        return NewTask(task=kept, warnings=(*_unknown_fields(model), *warnings))
+        return NewTask(
+            task=kept,
+            warnings=(
+                *_unknown_fields(model),
+                *_line("ignored the slash at the end of", shortened),
+                *warnings,
+            ),
+        )
+
+    @property
+    def _extra(self) -> ExtraValues:
+        return "forbid" if self.refuse_unknown_fields else "allow"
+
+    def _wrong(self, document: Any) -> Iterator[Violation]:
+        """Yield what is wrong with a body that is no task.
+
+        Rules between the parts that are valid by themselves still speak.
+        """
+        yield from body_problems(document, extra=self._extra)
+        yield from _beside_wrong_paths(document)
+        yield from self._problems(*_valid_parts(document))
 
     def _problems(
         self, parts: Parts, resources: Resources | None
@@ -81,6 +103,7 @@ class TaskParser:
             yield from _below(f"outputs[{index}]", output_problems(output))
         yield from input_conflicts(parts.inputs)
         yield from file_conflicts(parts)
+        yield from target_conflicts(parts.outputs)
         if resources is not None:
             yield from parameter_problems(resources, self.backend_parameters)
 
@@ -92,26 +115,6 @@ class TaskParser:
         )
         resources = replace(task.resources, backend_parameters=found.kept)
         return replace(task, resources=resources), _dropped(found)
-
-
-def parse_json(body: bytes) -> Any:
-    """Parse strict JSON: UTF-8, no NaN, no key twice, no endless nesting.
-
-    Raises:
-        InvalidRequestError: It is not; says where.
-    """
-    if not body:
-        raise InvalidRequestError([Violation("", "the body is empty; send a task")])
-    try:
-        return jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
-    except ValueError as error:
-        message = f"the body is not valid JSON: {name_free(str(error))}"
-        raise InvalidRequestError([Violation("", message)]) from error
-
-
-def name_free(message: str) -> str:
-    """Return a parser's message with hostile characters made visible."""
-    return message[:200] if message.isprintable() else ascii(message[:200])
 
 
 def _below(path: str, problems: Iterator[Violation]) -> Iterator[Violation]:

@@ -1,19 +1,24 @@
 """pydantic's findings in the words of TES paths, for people.
 
-Paths read ``executors[0].command``; all problems are told at once, but a body
-of a million wrong items does not make an answer of a million lines.
+Paths read ``executors[0].command``; problems are told at once, up to a hundred:
+a body of many thousand wrong items is not worth the work of finding them all.
 """
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.config import ExtraValues
 
-from tesk_api.http.bodies import RULE
-from tesk_model.errors import Violation
+from tesk_api.http.bodies import RULE, TaskBody
+from tesk_model.errors import InvalidRequestError, Violation
 
 MAX_VIOLATIONS = 100
+LISTS = ("inputs", "outputs", "executors", "volumes")
+# A task that has nothing wrong.
+_RIGHT = {"executors": [{"image": "a", "command": ["a"]}]}
 _MAX_NAME = 64
 _PLAIN_NAME = re.compile(r"[^\x00-\x20\x7f-\x9f\u2028\u2029]+")
 
@@ -26,6 +31,7 @@ _MESSAGES = {
     "bool_type": "must be true or false",
     "float_type": "must be a number",
     "too_short": "must have at least one item",
+    "string_too_long": "must be at most {max_length} characters",
     "literal_error": "must be FILE or DIRECTORY",
     "greater_than": "must be greater than {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
@@ -39,27 +45,59 @@ _PATTERNS = {
 }
 
 
-def violations(error: ValidationError) -> list[Violation]:
-    """Return what pydantic found, in its order."""
-    found: list[Violation] = []
-    for entry in error.errors(include_url=False):
-        place = path_words(entry["loc"])
+def refuse(found: Iterable[Violation]) -> None:
+    """Return if there are no problems; look no further than ``MAX_VIOLATIONS``.
+
+    Raises:
+        InvalidRequestError: Lists the first problems, and says if there are more.
+    """
+    problems = list(itertools.islice(found, MAX_VIOLATIONS + 1))
+    if len(problems) > MAX_VIOLATIONS:
+        problems[MAX_VIOLATIONS:] = [Violation("", "and more problems")]
+    if problems:
+        raise InvalidRequestError(problems)
+
+
+def body_problems(document: Any, *, extra: ExtraValues) -> Iterator[Violation]:
+    """Yield what pydantic finds in the body of a task, bit by bit.
+
+    First what is outside of lists, then these item by item: what pydantic finds
+    takes far more room than the item that is wrong.
+    """
+    if not isinstance(document, dict):
+        yield from _violations(document, extra=extra)
+        return
+    lists = {
+        field: document[field]
+        for field in LISTS
+        if isinstance(document.get(field), list) and document[field]
+    }
+    rest = document | dict.fromkeys(lists) | (_RIGHT if "executors" in lists else {})
+    yield from _violations(rest, extra=extra)
+    for field, items in lists.items():
+        for index, item in enumerate(items):
+            body = _RIGHT | {field: [item]}
+            yield from _violations(body, extra=extra, field=field, index=index)
+
+
+def _violations(
+    body: Any, *, extra: ExtraValues, field: str = "", index: int = 0
+) -> Iterator[Violation]:
+    """Yield what pydantic finds; the only item of ``field`` is the one at ``index``."""
+    try:
+        TaskBody.model_validate(body, extra=extra)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+    else:
+        return
+    for entry in found:
+        loc = entry["loc"]
+        place = path_words((field, index, *loc[2:]) if loc[0:1] == (field,) else loc)
         if entry["type"] == RULE:
-            found.extend(
-                Violation(_join(place, problem.path), problem.message)
-                for problem in entry["ctx"]["problems"]
-            )
+            for problem in entry["ctx"]["problems"]:
+                yield Violation(_join(place, problem.path), problem.message)
         else:
-            found.append(Violation(place, _message(entry)))
-    return found
-
-
-def shortened(found: Sequence[Violation]) -> list[Violation]:
-    """Return the first ``MAX_VIOLATIONS`` and say how many more there are."""
-    kept = list(found[:MAX_VIOLATIONS])
-    if len(found) > len(kept):
-        kept.append(Violation("", f"and {len(found) - len(kept)} more problems"))
-    return kept
+            yield Violation(place, _message(entry))
 
 
 def path_words(place: Sequence[int | str]) -> str:
