@@ -147,6 +147,7 @@ taskmaster:
 filer:
   parallel: {{ toJson $own.parallel }}
   missing_outputs: {{ $own.missingOutputs }}
+  extended_patterns: {{ $own.extendedPatterns }}
   tries: {{ toJson $own.tries }}
   backoff: {{ toJson $own.backoffSeconds }}
   connect_timeout: {{ toJson $own.connectTimeoutSeconds }}
