@@ -137,6 +137,9 @@ taskmaster:
   runtime: kubernetes
   slots: {{ toJson $own.tasksPerPod }}
   live_interval: {{ toJson $own.liveIntervalSeconds }}
+  upload_tries: {{ toJson $own.uploadTries }}
+  upload_backoff: {{ toJson $own.uploadBackoffSeconds }}
+  upload_timeout: {{ toJson $own.uploadTimeoutSeconds }}
 {{ include "tesk.settings.kubernetes" . }}
 {{- end -}}
 

@@ -32,13 +32,13 @@ from tesk_taskmaster.adapters.kubernetes.observations import (
 )
 from tesk_taskmaster.adapters.kubernetes.patience import PAUSE, Patience
 from tesk_taskmaster.adapters.kubernetes.rendering import (
-    TRANSFERS,
     PodTemplates,
     step_job,
     step_subject,
 )
 from tesk_taskmaster.adapters.kubernetes.step_ends import judge_missing
 from tesk_taskmaster.adapters.kubernetes.watching import Watching
+from tesk_taskmaster.domain.transfers import direction_of
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
 from tesk_taskmaster.ports import Clock, Say, StepFailedError
 
@@ -73,7 +73,11 @@ class Starts:
         begun = begun or self._begin(hold, step, say)
         # What was created just now may have crashed, too: that is for ``wait``.
         is_old = is_ours or begun.is_adopted
-        if is_old and step in TRANSFERS and _has_crashed(self.judge.judge(hold, begun)):
+        if (
+            is_old
+            and direction_of(step)
+            and _has_crashed(self.judge.judge(hold, begun))
+        ):
             self._clear(hold, begun, say)
             begun = self._begin(hold, step, say)
         self._await_running(hold, begun, say)
@@ -146,7 +150,7 @@ class Starts:
         if not is_owned_by(job, hold.footing.anchor_uid):
             return None
         leaves = "deletionTimestamp" in job["metadata"]
-        return None if leaves and step in TRANSFERS else job
+        return None if leaves and direction_of(step) else job
 
     def _check_volume(self, hold: AttemptHold) -> None:
         if not hold.plan.has_volume:
@@ -155,7 +159,7 @@ class Starts:
         if entry is not None and (
             entry.is_gone or "deletionTimestamp" in entry.object["metadata"]
         ):
-            raise StepFailedError("the task volume was deleted", lost=True)
+            raise StepFailedError("the task volume was deleted", lost=True, gone=True)
 
     def _await_running(self, hold: AttemptHold, step: StepHold, say: Say) -> None:
         while True:
@@ -164,7 +168,7 @@ class Starts:
             if isinstance(judged, Running | Ended):
                 return
             if isinstance(judged, Failed):
-                if judged.lost and step.name in TRANSFERS:
+                if judged.lost and direction_of(step.name):
                     return  # ``wait`` tells, and it is started again
                 self._give_up(hold, step, judged)
                 raise StepFailedError(judged.message, lost=judged.lost)
