@@ -5,7 +5,7 @@ and the assignment tells what the scheduler already knows.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tesk_model.events import (
@@ -58,7 +58,10 @@ class AttemptSteps:
             EndedError, PlanError, StepFailedError: It ends otherwise.
             CanceledError, AbandonedError, RefusedError: It is to be left.
         """
-        plan = plan_task(self.assignment.task, self.attempt)
+        plan = replace(
+            plan_task(self.assignment.task, self.attempt),
+            waiting_since=self.assignment.waiting_since,
+        )
         self._check_remains()
         self.control.checkpoint()
         self.runtime.prepare(plan, self.assignment.transfer_token, self.account.say)

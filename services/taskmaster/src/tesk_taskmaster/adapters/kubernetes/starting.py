@@ -8,9 +8,11 @@ had started, and there is no Job of its name, somebody has deleted it.
 
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from tesk_kubernetes.api import (
     JOBS,
+    PODS,
     VOLUME_CLAIMS,
     JsonObject,
     KubernetesApi,
@@ -31,6 +33,7 @@ from tesk_taskmaster.adapters.kubernetes.observations import (
     Subject,
 )
 from tesk_taskmaster.adapters.kubernetes.patience import PAUSE, Patience
+from tesk_taskmaster.adapters.kubernetes.pod_status import ended_at, leaving_since
 from tesk_taskmaster.adapters.kubernetes.rendering import (
     PodTemplates,
     step_job,
@@ -41,6 +44,8 @@ from tesk_taskmaster.adapters.kubernetes.watching import Watching
 from tesk_taskmaster.domain.transfers import direction_of
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
 from tesk_taskmaster.ports import Clock, Say, StepFailedError
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 _logger = logging.getLogger(__name__)
 
@@ -101,10 +106,22 @@ class Starts:
             found=found,
             subject=subject,
             say=say,
+            since=self._waiting_since(hold),
         )
         return self._hold(
             hold, step, job, subject=subject, say=say, is_adopted=bool(adopted)
         )
+
+    def _waiting_since(self, hold: AttemptHold) -> datetime | None:
+        """Return since when the next Job may have been waited for, by anybody."""
+        if hold.plan.waiting_since is None:
+            return None
+        ends = (
+            ended_at(entry.object)
+            for kind in (JOBS, PODS)
+            for entry in self.book.all(hold.attempt, kind)
+        )
+        return max(hold.plan.waiting_since, *filter(None, ends), _EPOCH)
 
     def _recover(self, hold: AttemptHold, step: str, say: Say) -> StepHold:
         """Adopt the Job of an executor that had started; never make it again."""
@@ -194,15 +211,15 @@ class Starts:
         self.patience.call(
             lambda: self.api.delete(JOBS, namespace, name, uid=step.uid), say
         )
-        limit = self.settings.node_timeout.total_seconds()
-        started = self.clock.monotonic()
+        asked = self.clock.now()
         while True:
             version = self.book.version(hold.attempt)
             job = self.book.get(hold.attempt, JOBS, name)
             pod = self.judge.pod(hold, step)
             if _is_out_of_the_way(job, step.uid) and (pod is None or pod.is_gone):
                 return
-            if self.clock.monotonic() - started > limit:
+            since = asked if pod is None else leaving_since(pod.object) or asked
+            if self.clock.now() - since > self.settings.node_timeout:
                 raise StepFailedError(
                     f"{step.subject.name}: its old pod does not go", lost=True
                 )
