@@ -137,8 +137,7 @@ class FakeCluster:
     ) -> JsonObject:
         """Let the image fail to be pulled, with the event that tells why."""
         held = self.hold(pod, reason=reason, message=message)
-        said = f'Failed to pull image "x": {message}'
-        self.tell(held, PODS, reason="Failed", message=said)
+        self.tell(held, PODS, reason="Failed", message=f"Failed to pull: {message}")
         return held
 
     def unschedulable(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scheduler_tasks import NOON, make_new_task
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
+from tesk_scheduler.domain.bounds import EXECUTOR_OVERHEAD
 from tesk_scheduler.domain.records import (
     Document,
     ExecutorLogChange,
@@ -185,11 +186,15 @@ def test_filters_that_match_a_lot_give_the_newest(
 
 
 FITS = {
-    "all": (True, 1000, [3, 2, 1]),
-    "what is exactly full": (True, 600, [3, 2]),
-    "not what is one byte too much": (True, 599, [3]),
+    "all": (True, 1100, [3, 2, 1]),
+    "what is exactly full": (True, 600 + 2 * EXECUTOR_OVERHEAD, [3, 2]),
+    "not what is one byte too much": (True, 599 + 2 * EXECUTOR_OVERHEAD, [3]),
     "always one": (True, 0, [3]),
-    "streams and lines count only if they are read": (False, 300, [3, 2, 1]),
+    "streams and lines count only if they are read": (
+        False,
+        300 + 3 * EXECUTOR_OVERHEAD,
+        [3, 2, 1],
+    ),
 }
 
 

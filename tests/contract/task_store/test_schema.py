@@ -1,10 +1,12 @@
 """Migrations make exactly the schema that the code uses."""
 
+from collections.abc import Callable
+
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, create_engine, inspect
+from sqlalchemy import Engine, create_engine, inspect, text
 
 from tesk_scheduler.adapters.store import migrate as migration
 from tesk_scheduler.adapters.store.migrate import migrate
@@ -12,13 +14,13 @@ from tesk_scheduler.adapters.store.schema import METADATA
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 
 
-def downgrade(engine: Engine) -> None:
-    """Take every migration back."""
+def move(engine: Engine, revision: str, *, by: Callable[[Config, str], None]) -> None:
+    """Apply migrations, or take them back, until the schema is ``revision``."""
     with engine.begin() as connection:
         config = Config()
         config.set_main_option("script_location", str(migration._SCRIPTS))
         config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        by(config, revision)
 
 
 def test_the_migrations_make_the_schema(url: str) -> None:
@@ -37,7 +39,7 @@ def test_migrations_can_be_taken_back_and_applied_again(url: str) -> None:
     engine = create_engine(url)
     migrate(engine)
 
-    downgrade(engine)
+    move(engine, "base", by=command.downgrade)
     left = set(inspect(engine).get_table_names())
     migrate(engine)
 
@@ -54,3 +56,41 @@ def test_a_store_is_opened_again_with_what_it_has(url: str) -> None:
 
     assert store.fleet() == []
     store.close()
+
+
+# A finished task, as the schema before had it.
+OLD_TASK = """
+INSERT INTO task (seq, id, owner, state, cpu_millis, ram, disk, attempt, released,
+  last_sequence, reason, inputs_finished, outputs_finished, created, queued)
+VALUES (:seq, :id, 'alice', 6, 1, 1, 1, 1, true, 1, '', true, true, 0, 0)
+"""
+OLD_FILE = """
+INSERT INTO output_file (task_seq, fingerprint, position, url, path, size)
+VALUES (:seq, :print, :position, :url, '/out/é', 7)
+"""
+
+
+def test_outputs_from_before_they_were_bounded_are_counted(url: str) -> None:
+    engine = create_engine(url)
+    move(engine, "0003", by=command.upgrade)
+    with engine.begin() as connection:
+        connection.execute(
+            text(OLD_TASK), [{"seq": 1, "id": "t-1"}, {"seq": 2, "id": "t-2"}]
+        )
+        connection.execute(
+            text(OLD_FILE),
+            [
+                {"seq": 1, "print": f"{number}", "position": number, "url": "s3://b/o"}
+                for number in range(3)
+            ],
+        )
+
+    migrate(engine)
+
+    with engine.connect() as connection:
+        counts = connection.execute(
+            text("SELECT output_files, output_bytes, outputs_unlisted FROM task")
+        )
+        found = sorted(tuple(row) for row in counts)
+    engine.dispose()
+    assert found == [(0, 0, 0), (3, 3 * (8 + 7), 0)]

@@ -1,13 +1,10 @@
 """What filers may ask and say."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from fakes.scheduler_taskmaster import FakeTaskmaster
 from scheduler_rig import SECONDS, TOKEN, Rig
 from tesk.v1 import assignment_service_pb2, task_pb2
 from tesk.v1 import transfer_service_pb2 as pb
@@ -21,36 +18,7 @@ from tesk_model.errors import (
 from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.status import invoke
 from tesk_scheduler.config import SchedulerSettings
-
-INPUT = task_pb2.Input(path="/in", content="secret", type=task_pb2.FILE_TYPE_FILE)
-OUTPUT = task_pb2.Output(path="/out", url="s3://b/out", type=task_pb2.FILE_TYPE_FILE)
-IN, OUT = pb.DIRECTION_INPUTS, pb.DIRECTION_OUTPUTS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transfer:
-    """A task whose attempt is taken, and its filer's stub."""
-
-    rig: Rig
-    taskmaster: FakeTaskmaster
-    assignment: assignment_service_pb2.Assignment
-    stub: pb_grpc.TransferServiceStub
-
-    @property
-    def attempt(self) -> assignment_service_pb2.Attempt:
-        """The attempt."""
-        return self.assignment.attempt
-
-    def finish(self, direction: "pb.Direction.ValueType", **fields: Any) -> None:
-        """Report the verdict."""
-        request = pb.FinishTransferRequest(
-            attempt=self.attempt, direction=direction, **fields
-        )
-        invoke(self.stub.FinishTransfer, request, timeout=SECONDS)
-
-    def log(self) -> task_pb2.TaskLog:
-        """Read the log of the task."""
-        return self.rig.get(self.attempt.task_id).logs[0]
+from transfer_rig import IN, INPUT, OUT, OUTPUT, Transfer, begun_transfer
 
 
 def stub(rig: Rig, token: str) -> pb_grpc.TransferServiceStub:
@@ -69,19 +37,8 @@ def scheduler_settings() -> SchedulerSettings:
 @pytest.fixture
 def transfer(rig: Rig) -> Iterator[Transfer]:
     """Begin a task with an input and an output."""
-    rig.create(inputs=[INPUT], outputs=[OUTPUT])
-    taskmaster = rig.launched()
-    answer = taskmaster.sync()
-    while not answer.run:
-        answer = taskmaster.sync()
-    token = answer.run[0].transfer_token
-    with open_channel(rig.address, token=token) as channel:
-        yield Transfer(
-            rig=rig,
-            taskmaster=taskmaster,
-            assignment=answer.run[0],
-            stub=pb_grpc.TransferServiceStub(channel),
-        )
+    with begun_transfer(rig) as transfer:
+        yield transfer
 
 
 def test_a_filer_sees_one_direction(transfer: Transfer) -> None:

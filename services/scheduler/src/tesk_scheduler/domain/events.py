@@ -30,6 +30,7 @@ from tesk_model.events import (
     Verdict,
 )
 from tesk_model.states import TaskState
+from tesk_scheduler.domain.bounds import KIB, size_of, stream_bytes, stream_tail
 from tesk_scheduler.domain.records import ExecutorLogChange, TaskRecord
 from tesk_scheduler.domain.transitions import moved, requeued
 
@@ -40,7 +41,8 @@ class Effect:
 
     Attributes:
         record: The task afterwards.
-        lines: To append to ``system_logs``.
+        lines: To append to ``system_logs``;
+        is_end: they tell how the attempt ended.
         executor: Of one executor's log.
         metadata: To merge.
         forget: True: drop the logs, outputs and metadata of the attempt,
@@ -50,6 +52,7 @@ class Effect:
     verdict: Verdict
     record: TaskRecord
     lines: tuple[str, ...] = ()
+    is_end: bool = False
     executor: ExecutorLogChange | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     forget: bool = False
@@ -100,7 +103,8 @@ def _happen(  # noqa: PLR0911 - one for each kind of event
             return _applied(_started(record, by.now), executor=change)
         case ExecutorEnded():
             went_on = replace(_started(record, by.now), takeovers=0)
-            return _applied(went_on, executor=_last_word(event.what))
+            last = _last_word(event.what)
+            return _applied(went_on, executor=last, lines=_cut_note(event.what))
         case Finished(outcome, reason):
             return _finish(record, outcome, reason, by)
         case _:  # Released, handled by the caller
@@ -111,6 +115,7 @@ def _applied(
     record: TaskRecord,
     *,
     lines: tuple[str, ...] = (),
+    is_end: bool = False,
     executor: ExecutorLogChange | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Effect:
@@ -118,6 +123,7 @@ def _applied(
         verdict=Verdict.APPLIED,
         record=record,
         lines=lines,
+        is_end=is_end,
         executor=executor,
         metadata=metadata or {},
     )
@@ -130,9 +136,19 @@ def _last_word(ended: ExecutorEnded) -> ExecutorLogChange:
         ended_at=ended.end_time,
         exit_code=ended.exit_code,
         # What was printed once is not taken back by somebody who cannot read it.
-        stdout=ended.stdout or None,
-        stderr=ended.stderr or None,
+        stdout=stream_tail(ended.stdout, ended.index) or None,
+        stderr=stream_tail(ended.stderr, ended.index) or None,
     )
+
+
+def _cut_note(ended: ExecutorEnded) -> tuple[str, ...]:
+    """Say that less is kept of the streams than was reported."""
+    name, most = f"executors[{ended.index}]", stream_bytes(ended.index)
+    if max(size_of(ended.stdout), size_of(ended.stderr)) <= most:
+        return ()
+    if not most:
+        return (f"{name}: stdout and stderr are not kept of so many executors",)
+    return (f"{name}: only the last {most // KIB} KiB of each stream are kept",)
 
 
 def _started(record: TaskRecord, now: datetime) -> TaskRecord:
@@ -144,31 +160,40 @@ def _started(record: TaskRecord, now: datetime) -> TaskRecord:
 def _finish(record: TaskRecord, outcome: Outcome, reason: str, by: Reporter) -> Effect:
     lines = (reason,) if reason else ()
     if record.state is TaskState.CANCELING:
-        return _applied(moved(record, TaskState.CANCELED, by.now), lines=lines)
+        return _applied(
+            moved(record, TaskState.CANCELED, by.now), lines=lines, is_end=True
+        )
     if outcome is Outcome.LOST:
         return lose(record, reason, by)
     if outcome is Outcome.CANCELED:
         # Nobody asked for it, so it is the system's doing.
         why = (reason or "the taskmaster canceled the attempt unasked",)
-        return _applied(moved(record, TaskState.SYSTEM_ERROR, by.now), lines=why)
+        return _applied(
+            moved(record, TaskState.SYSTEM_ERROR, by.now), lines=why, is_end=True
+        )
     state = TaskState(outcome.value)
     if state is not TaskState.SYSTEM_ERROR:
         record = _started(record, by.now)
-    return _applied(moved(record, state, by.now), lines=lines)
+    return _applied(moved(record, state, by.now), lines=lines, is_end=True)
 
 
 def lose(record: TaskRecord, reason: str, by: Reporter) -> Effect:
     """Give the attempt up: queue another, or end the task after the last."""
     line = f"attempt {record.attempt} was lost: {reason or 'unknown reason'}"
     if record.state is TaskState.CANCELING:
-        return _applied(moved(record, TaskState.CANCELED, by.now), lines=(line,))
+        return _applied(
+            moved(record, TaskState.CANCELED, by.now), lines=(line,), is_end=True
+        )
     if record.attempt >= by.max_attempts:
         lines = (line, f"gave up after {record.attempt} attempts")
-        return _applied(moved(record, TaskState.SYSTEM_ERROR, by.now), lines=lines)
+        return _applied(
+            moved(record, TaskState.SYSTEM_ERROR, by.now), lines=lines, is_end=True
+        )
     return Effect(
         verdict=Verdict.APPLIED,
         record=requeued(record, by.now),
         lines=(line,),
+        is_end=True,
         forget=True,
     )
 

@@ -131,6 +131,9 @@ class StoredTask:
     """Everything there is to show of a task.
 
     Built up by the store, row by row; nobody changes it afterwards.
+
+    Attributes:
+        unlisted: How many uploaded files ``outputs`` leaves out.
     """
 
     seq: int
@@ -143,6 +146,7 @@ class StoredTask:
     ended: Micros | None
     reason: str
     document: Document
+    unlisted: int = 0
     executors: list[StoredExecutorLog] = field(default_factory=list)
     outputs: list[OutputFileLog] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)

@@ -43,20 +43,35 @@ class TaskChanges(Protocol):
             ConflictError: The stored task is not ``before`` any more.
         """
 
-    def add_lines(self, seq: int, lines: Sequence[str], *, source: str = "") -> None:
-        """Append to ``system_logs``.
+    def add_lines(
+        self, seq: int, lines: Sequence[str], *, source: str = "", last: bool = False
+    ) -> None:
+        """Append to ``system_logs`` what ``domain.bounds`` has room for.
 
-        Lines of a non-empty ``source`` replace the earlier ones of that source.
+        Args:
+            seq: Of the task.
+            lines: In order.
+            source: Lines of a non-empty one replace its earlier ones.
+            last: They tell how something ended, and are kept in any case.
         """
 
     def change_executor_log(self, seq: int, change: ExecutorLogChange) -> None:
         """Begin or change the log of one executor."""
 
     def merge_metadata(self, seq: int, entries: Mapping[str, str]) -> None:
-        """Add or replace entries of ``metadata``."""
+        """Add or replace entries of ``metadata`` that ``domain.bounds`` has room for.
+
+        How many have none is a line of ``system_logs``.
+        """
 
     def put_output_files(self, seq: int, files: Sequence[OutputFileLog]) -> None:
-        """Add or replace, by url and path, entries of ``outputs``."""
+        """Add or replace, by url and path, entries of ``outputs``.
+
+        Those that ``domain.bounds`` has no room for are counted as unlisted.
+        """
+
+    def count_outputs(self, seq: int, uploaded: int) -> None:
+        """Correct how many are unlisted, if any are: ``uploaded`` in all."""
 
     def forget_attempt(self, seq: int) -> None:
         """Drop executor logs, outputs and metadata."""
@@ -122,7 +137,13 @@ class TaskStore(Protocol):
         """Read what MINIMAL shows."""
 
     def tasks(self, ids: Collection[TaskId], *, full: bool) -> dict[TaskId, StoredTask]:
-        """Read tasks whole; without streams and ``lines`` unless ``full``."""
+        """Read tasks whole; without streams and ``lines`` unless ``full``.
+
+        One that is larger than ``domain.bounds`` lets it become is cut.
+        """
+
+    def sizes(self, ids: Collection[TaskId], *, full: bool) -> dict[TaskId, int]:
+        """Tell how many bytes ``tasks`` would read of each, roughly."""
 
     def list_glimpses(self, query: TaskQuery) -> list[Glimpse]:
         """List what MINIMAL shows, newest first."""
@@ -133,7 +154,7 @@ class TaskStore(Protocol):
         Args:
             query: Which.
             full: As in ``tasks``.
-            most: Bytes of documents, and if ``full`` of logs, roughly.
+            most: Bytes of all that is read of them, roughly.
         """
 
     def count_queued_before(self, owner: str, seq: int, *, limit: int) -> int:

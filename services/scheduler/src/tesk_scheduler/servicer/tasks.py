@@ -103,6 +103,7 @@ def _draft(request: pb.CreateTaskRequest) -> Draft:
         name=task.name if task.HasField("name") else None,
         tags=dict(task.tags),
         resources=amounts_of(task),
+        executors=len(task.executors),
         document=document_of(task),
         idempotency_key=request.idempotency_key,
         warnings=tuple(request.warnings),

@@ -12,6 +12,7 @@ from tesk_model.quantities import gib_from_bytes
 from tesk_model.states import TaskState
 from tesk_model.task import Resources, TaskView
 from tesk_runtime.rpc.wire import state_to_wire
+from tesk_scheduler.domain.bounds import outputs_left_out
 from tesk_scheduler.domain.callers import Caller
 from tesk_scheduler.domain.quota import Demand
 from tesk_scheduler.domain.records import (
@@ -75,7 +76,7 @@ def shown_task(task: Glimpse | StoredTask, view: TaskView) -> pb.Task:
     else:
         without_contents(message)
     if task.attempt or (task.lines and task.state.is_final):
-        _add_log(message.logs.add(), task)
+        _add_log(message.logs.add(), task, full=full)
     return message
 
 
@@ -87,7 +88,7 @@ def without_contents(message: pb.Task) -> pb.Task:
     return message
 
 
-def _add_log(log: pb.TaskLog, task: StoredTask) -> None:
+def _add_log(log: pb.TaskLog, task: StoredTask, *, full: bool) -> None:
     if task.started is not None:
         _set_time(log.start_time, task.started)
     if task.ended is not None:
@@ -98,8 +99,12 @@ def _add_log(log: pb.TaskLog, task: StoredTask) -> None:
         log.outputs.add(url=file.url, path=file.path, size_bytes=file.size_bytes)
     if task.metadata:
         log.metadata.update(task.metadata)
+    if task.unlisted:
+        log.metadata["outputs_unlisted"] = str(task.unlisted)
     if task.lines:
         log.system_logs.extend(task.lines)
+    if task.unlisted and full:
+        log.system_logs.append(outputs_left_out(task.unlisted))
 
 
 def _fill(entry: pb.ExecutorLog, stored: StoredExecutorLog) -> None:

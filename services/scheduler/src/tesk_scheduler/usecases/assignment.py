@@ -43,7 +43,6 @@ class Offer:
 
     Attributes:
         demand: What the task was charged.
-        began: When the attempt became INITIALIZING.
     """
 
     attempt: Attempt
@@ -56,7 +55,6 @@ class Offer:
     started_executors: tuple[int, ...]
     inputs_finished: bool
     outputs_finished: bool
-    began: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,7 +266,6 @@ class Assignment:
             started_executors=tuple(index for index, _ in executors),
             inputs_finished=record.inputs_finished,
             outputs_finished=record.outputs_finished,
-            began=record.started_at,
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from tesk_model.errors import (
     InvalidRequestError,
     NotFoundError,
+    ResourceExhaustedError,
     Violation,
 )
 from tesk_model.states import TaskState
@@ -20,6 +21,9 @@ MAX_PAGE = 2047
 DEFAULT_PAGE = 256
 # Far below what a message may hold, for the JSON of the api grows from it.
 MAX_PAGE_BYTES = 8 * 1024 * 1024
+
+# Of several tasks; one alone always fits, see ``domain.bounds``.
+MAX_BATCH_BYTES = 32 * 1024 * 1024
 
 _MANY = 1000
 
@@ -68,10 +72,13 @@ class Reading:
 
         Raises:
             InvalidRequestError: Too many at once.
+            ResourceExhaustedError: Several that are too large together; each
+                can be had alone.
         """
         if len(wanted) > MAX_BATCH:
             problem = f"must be at most {MAX_BATCH}, not {len(wanted)}"
             raise InvalidRequestError([Violation("requests", problem)])
+        self._check_size(wanted)
         found: dict[tuple[TaskView, TaskId], Glimpse | StoredTask] = {}
         for view in {each.view for each in wanted}:
             ids = {each.task_id for each in wanted if each.view is view}
@@ -80,6 +87,21 @@ class Reading:
         return [
             _shown_to(each, found.get((each.view, each.task_id))) for each in wanted
         ]
+
+    def _check_size(self, wanted: Sequence[Wanted]) -> None:
+        """Refuse a batch that would not fit a message, before it is read."""
+        if len(wanted) == 1:
+            return
+        total = 0
+        for view in (TaskView.BASIC, TaskView.FULL):
+            ids = [each.task_id for each in wanted if each.view is view]
+            if ids:
+                sizes = self.store.sizes(set(ids), full=view is TaskView.FULL)
+                total += sum(sizes.get(each, 0) for each in ids)
+        if total > MAX_BATCH_BYTES:
+            raise ResourceExhaustedError(
+                "together these tasks are too large for one answer; ask for fewer"
+            )
 
     def list(
         self, caller: Caller, filters: Filters, *, size: int, token: str, view: TaskView

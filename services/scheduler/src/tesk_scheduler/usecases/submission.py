@@ -11,6 +11,7 @@ from tesk_model.errors import (
     Violation,
 )
 from tesk_model.task import Resources, TaskId
+from tesk_scheduler.domain import bounds
 from tesk_scheduler.domain.callers import Caller
 from tesk_scheduler.domain.limits import queue_problems, submission_problems
 from tesk_scheduler.domain.quota import (
@@ -36,11 +37,13 @@ class Draft:
     """A task that a caller wants to be run.
 
     Attributes:
+        executors: How many it has.
         warnings: First lines of its ``system_logs``.
     """
 
     caller: Caller
     document: Document
+    executors: int
     name: str | None
     tags: dict[str, str]
     resources: Resources | None
@@ -97,6 +100,8 @@ class Submission:
             return _invalid(
                 "idempotency_key", f"must be at most {MAX_KEY_LENGTH} characters"
             )
+        if problems := _size_problems(draft):
+            return InvalidRequestError(problems)
         try:
             demand = demand_of(draft.resources, self._defaults)
         except ValueError as error:
@@ -163,6 +168,20 @@ class Submission:
             for task, problem in zip(tasks, problems, strict=True)
             if problem
         }
+
+
+def _size_problems(draft: Draft) -> list[Violation]:
+    """List what is larger than is kept of a task."""
+    amounts = (
+        ("", "bytes", len(draft.document), bounds.DOCUMENT_BYTES),
+        ("executors", "entries", draft.executors, bounds.EXECUTORS),
+        ("tags", "entries", len(draft.tags), bounds.TAGS),
+    )
+    return [
+        Violation(path, f"must be at most {most:,} {unit}, not {amount:,}")
+        for path, unit, amount, most in amounts
+        if amount > most
+    ]
 
 
 def _invalid(path: str, message: str) -> InvalidRequestError:

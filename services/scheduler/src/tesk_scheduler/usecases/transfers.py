@@ -84,9 +84,12 @@ class Transfers:
                 return
             error = (verdict.error,) if verdict.error else ()
             source = f"{direction.value}:{attempt.number}"
-            tx.add_lines(record.seq, (*verdict.warnings, *error), source=source)
+            tx.add_lines(record.seq, verdict.warnings, source=source)
+            tx.add_lines(record.seq, error, source=f"{source}:error", last=True)
             if error:
                 return
+            if direction is Direction.OUTPUTS:
+                tx.count_outputs(record.seq, verdict.files)
             words = result_words(verdict.files, verdict.size)
             tx.merge_metadata(record.seq, {direction.value: words})
             tx.save(record, _finished(record, direction))

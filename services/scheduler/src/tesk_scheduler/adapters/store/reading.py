@@ -1,13 +1,14 @@
 """Tasks as they are shown: one query for each table, whatever the number."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, select
 
 from tesk_model.task import OutputFileLog, TaskId
-from tesk_scheduler.adapters.store import schema
+from tesk_scheduler.adapters.store import cuts, schema
 from tesk_scheduler.adapters.store.schema import DOCUMENT, STATES, TASK
+from tesk_scheduler.adapters.store.weights import Weight
 from tesk_scheduler.domain.records import (
     Document,
     Glimpse,
@@ -25,6 +26,7 @@ SHOWN_COLUMNS = (
     _C.started,
     _C.ended,
     _C.reason,
+    _C.outputs_unlisted,
     DOCUMENT.c.body,
 )
 _EXECUTOR = schema.EXECUTOR_LOG.c
@@ -44,72 +46,80 @@ def shown(query: Select[Any]) -> Select[Any]:
     return query.join(DOCUMENT, DOCUMENT.c.task_seq == _C.seq)
 
 
-def fitting(
-    connection: Connection, seqs: Sequence[int], *, full: bool, most: int
-) -> Sequence[int]:
-    """Return the first of ``seqs`` and those that follow while they fit.
-
-    Both databases tell the length of a value without reading the value.
-    """
-    body = DOCUMENT.c
-    weight: ColumnElement[int] = func.length(body.body)
-    if full:
-        streams = func.length(_EXECUTOR.stdout) + func.length(_EXECUTOR.stderr)
-        weight += _sum_of(streams, _EXECUTOR.task_seq == body.task_seq)
-        weight += _sum_of(func.length(_LINE.line), _LINE.task_seq == body.task_seq)
-    query = select(body.task_seq, weight).where(body.task_seq.in_(seqs))
-    weights: dict[int, int] = dict(map(tuple, connection.execute(query)))
-    total = 0
-    for number, seq in enumerate(seqs):
-        total += weights.get(seq, 0)
-        if number and total > most:
-            return seqs[:number]
-    return seqs
-
-
-def _sum_of(lengths: ColumnElement[int], belong: ColumnElement[bool]) -> Any:
-    total = func.coalesce(func.sum(lengths), 0)
-    return select(total).where(belong).correlate(DOCUMENT).scalar_subquery()
-
-
 def collect(
-    connection: Connection, rows: Iterable[Row[*tuple[Any, ...]]], *, full: bool
+    connection: Connection,
+    rows: Iterable[Row[*tuple[Any, ...]]],
+    weights: Mapping[int, Weight],
+    *,
+    full: bool,
 ) -> list[StoredTask]:
-    """Build tasks from ``SHOWN_COLUMNS`` and fetch what belongs to them."""
-    tasks = [
-        StoredTask(
-            seq=seq,
-            id=TaskId(task_id),
-            owner=owner,
-            state=STATES[state],
-            attempt=attempt,
-            created=created,
-            started=started,
-            ended=ended,
-            reason=reason,
-            document=Document(body),
-        )
-        for (
-            seq,
-            task_id,
-            owner,
-            state,
-            attempt,
-            created,
-            started,
-            ended,
-            reason,
-            body,
-        ) in rows
-    ]
-    begun = {task.seq: task for task in tasks if task.attempt}
+    """Build tasks from ``SHOWN_COLUMNS`` and fetch what belongs to them.
+
+    What was written before there were bounds, and is too much, is cut.
+    """
+    tasks = {task.seq: task for task in map(_task_of, rows)}
+    begun = {seq: task for seq, task in tasks.items() if task.attempt}
     if begun:
-        _add_executors(connection, begun, full=full)
-        _add_outputs(connection, begun)
+        light, heavy = _parted(begun, weights, lambda each: each.has_long_streams)
+        _add_executors(connection, light, full=full)
+        for task in heavy.values():
+            cuts.add_executors(connection, task)
+        light, heavy = _parted(begun, weights, lambda each: each.has_many_outputs)
+        _add_outputs(connection, light)
+        for task in heavy.values():
+            cuts.add_outputs(connection, task)
         _add_metadata(connection, begun)
     if full:
-        _add_lines(connection, {task.seq: task for task in tasks})
-    return tasks
+        light, heavy = _parted(tasks, weights, lambda each: each.has_many_lines)
+        _add_lines(connection, light)
+        for task in heavy.values():
+            cuts.add_lines(connection, task)
+    return list(tasks.values())
+
+
+def _parted(
+    tasks: Mapping[int, StoredTask],
+    weights: Mapping[int, Weight],
+    is_heavy: Callable[[Weight], bool],
+) -> tuple[Mapping[int, StoredTask], Mapping[int, StoredTask]]:
+    """Part tasks into those to be read together, and those to be cut."""
+    heavy = {
+        seq: task
+        for seq, task in tasks.items()
+        if seq in weights and is_heavy(weights[seq])
+    }
+    if not heavy:
+        return tasks, heavy
+    return {seq: task for seq, task in tasks.items() if seq not in heavy}, heavy
+
+
+def _task_of(row: Row[*tuple[Any, ...]]) -> StoredTask:
+    (
+        seq,
+        task_id,
+        owner,
+        state,
+        attempt,
+        created,
+        started,
+        ended,
+        reason,
+        unlisted,
+        body,
+    ) = row
+    return StoredTask(
+        seq=seq,
+        id=TaskId(task_id),
+        owner=owner,
+        state=STATES[state],
+        attempt=attempt,
+        created=created,
+        started=started,
+        ended=ended,
+        reason=reason,
+        unlisted=unlisted,
+        document=Document(body),
+    )
 
 
 def _add_executors(

@@ -20,6 +20,7 @@ from tesk_scheduler.adapters.store.times import (
     micros,
     micros_or_none,
 )
+from tesk_scheduler.domain import bounds
 from tesk_scheduler.domain.admission import QueuedTask
 from tesk_scheduler.domain.quota import Demand
 from tesk_scheduler.domain.records import NewTask, TaskRecord, subjects_of
@@ -111,7 +112,7 @@ def changing_values(record: TaskRecord) -> dict[str, Any]:
         "new_taskmaster": record.taskmaster,
         "new_released": record.released,
         "new_last_sequence": record.last_sequence,
-        "new_reason": clean(record.reason),
+        "new_reason": reason_form(record.reason),
         "new_queued": micros(record.queued_at),
         "new_started": micros_or_none(record.started_at),
         "new_ended": micros_or_none(record.ended_at),
@@ -120,6 +121,11 @@ def changing_values(record: TaskRecord) -> dict[str, Any]:
         "new_takeovers": record.takeovers,
         "new_assigned": micros_or_none(record.assigned_at),
     }
+
+
+def reason_form(reason: str) -> str:
+    """Return a reason as it is stored."""
+    return bounds.shortened(clean(reason), bounds.REASON_BYTES)
 
 
 def new_values(task: NewTask, state: int) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ in a bounded form (``index_form``), since PostgreSQL limits an index entry.
 """
 
 import hashlib
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    bindparam,
 )
 
 from tesk_model.states import TaskState
@@ -82,6 +84,9 @@ TASK = Table(
     Column("ended", BigInteger),
     Column("takeovers", Integer, nullable=False, server_default="0"),
     Column("assigned", BigInteger),
+    Column("output_files", BigInteger, nullable=False, server_default="0"),
+    Column("output_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("outputs_unlisted", BigInteger, nullable=False, server_default="0"),
 )
 _C = TASK.c
 Index("uq_task_id", _C.id, unique=True)
@@ -202,7 +207,19 @@ LEADER = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("holder", Text, nullable=False),
     Column("until", BigInteger, nullable=False),
+    Column("since", BigInteger),
 )
+
+PROBE = Table(
+    "probe",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("written", BigInteger, nullable=False),
+)
+
+
+SEQS: Any = bindparam("seqs", expanding=True)
+"""Tasks by number, as parameter of a statement that is built once."""
 
 
 def clean(text: str) -> str:

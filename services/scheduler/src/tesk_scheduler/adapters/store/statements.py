@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from tesk_model.states import TaskState
 from tesk_scheduler.adapters.store import schema
+from tesk_scheduler.adapters.store.octets import octets
 from tesk_scheduler.adapters.store.rows import RECORD_COLUMNS
 from tesk_scheduler.adapters.store.schema import TASK
 
@@ -138,10 +139,48 @@ LOCKED_RECORDS = (
 )
 
 
-def _last_position(table: Any) -> Any:
-    rows = table.c.task_seq == bindparam("row")
-    return select(func.max(table.c.position)).where(rows)
+_LINE = schema.SYSTEM_LOG.c
+_OF_TASK: Any = bindparam("row")
+LINES_KEPT = select(
+    func.count(),
+    func.coalesce(func.sum(octets(_LINE.line)), 0),
+    func.max(_LINE.position),
+).where(_LINE.task_seq == _OF_TASK)
 
+_ENTRY = schema.TASK_METADATA.c
+ENTRIES_KEPT = select(_ENTRY.key, octets(_ENTRY.key) + octets(_ENTRY.value)).where(
+    _ENTRY.task_seq == _OF_TASK
+)
 
-LAST_LINE = _last_position(schema.SYSTEM_LOG)
-LAST_OUTPUT = _last_position(schema.OUTPUT_FILE)
+_OUTPUT = schema.OUTPUT_FILE.c
+OUTPUTS_KEPT = select(_C.output_files, _C.output_bytes).where(_C.seq == _OF_TASK)
+OUTPUTS_KNOWN = select(_OUTPUT.fingerprint).where(
+    _OUTPUT.task_seq == _OF_TASK,
+    _OUTPUT.fingerprint.in_(bindparam("fingerprints", expanding=True)),
+)
+COUNT_OUTPUTS = (
+    update(TASK)
+    .where(_C.seq == _OF_TASK)
+    .values(
+        output_files=_C.output_files + bindparam("more_files"),
+        output_bytes=_C.output_bytes + bindparam("more_bytes"),
+        outputs_unlisted=_C.outputs_unlisted + bindparam("more_unlisted"),
+    )
+)
+SET_UNLISTED = (
+    update(TASK)
+    .where(
+        _C.seq == _OF_TASK,
+        _C.outputs_unlisted > 0,
+        _C.output_files < bindparam("uploaded"),
+    )
+    .values(
+        outputs_unlisted=bindparam("uploaded", type_=_C.output_files.type)
+        - _C.output_files
+    )
+)
+FORGET_OUTPUTS = (
+    update(TASK)
+    .where(_C.seq == _OF_TASK)
+    .values(output_files=0, output_bytes=0, outputs_unlisted=0)
+)

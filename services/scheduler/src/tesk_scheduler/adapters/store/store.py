@@ -14,6 +14,7 @@ from tesk_scheduler.adapters.store.migrate import migrate
 from tesk_scheduler.adapters.store.rows import RECORD_COLUMNS, record_of
 from tesk_scheduler.adapters.store.schema import DOCUMENT, TASK
 from tesk_scheduler.adapters.store.transaction import SqlTransaction
+from tesk_scheduler.adapters.store.weights import fitting, weigh
 from tesk_scheduler.adapters.store.writer import Writer, as_tesk_error
 from tesk_scheduler.domain.admission import QueuedTask
 from tesk_scheduler.domain.fleet import Taskmaster
@@ -107,9 +108,22 @@ class SqlTaskStore:
         values = {"ids": list(ids)}
 
         def read(connection: Connection) -> dict[TaskId, StoredTask]:
-            rows = connection.execute(_TASKS, values)
-            found = reading.collect(connection, rows, full=full)
+            rows = connection.execute(_TASKS, values).all()
+            weights = weigh(connection, [row.seq for row in rows], full=full)
+            found = reading.collect(connection, rows, weights, full=full)
             return {task.id: task for task in found}
+
+        return self._read(read)
+
+    def sizes(self, ids: Collection[TaskId], *, full: bool) -> dict[TaskId, int]:
+        """Weigh without reading."""
+        values = {"ids": list(ids)}
+
+        def read(connection: Connection) -> dict[TaskId, int]:
+            rows = connection.execute(_GLIMPSES, values)
+            known = {row.seq: TaskId(row.id) for row in rows}
+            weights = weigh(connection, known, full=full)
+            return {known[seq]: weight.total for seq, weight in weights.items()}
 
         return self._read(read)
 
@@ -122,12 +136,13 @@ class SqlTaskStore:
 
         def read(connection: Connection) -> TaskListing:
             found = [glimpse.seq for glimpse in _page(connection, query)]
-            seqs = reading.fitting(connection, found, full=full, most=most)
+            weights = weigh(connection, found, full=full)
+            seqs = fitting(found, weights, most)
             statement = reading.shown(select(*reading.SHOWN_COLUMNS)).where(
                 _C.seq.in_(seqs)
             )
             rows = connection.execute(statement.order_by(_C.seq.desc()))
-            tasks = reading.collect(connection, rows, full=full)
+            tasks = reading.collect(connection, rows, weights, full=full)
             return TaskListing(tasks, is_cut=len(seqs) < len(found))
 
         return self._read(read)

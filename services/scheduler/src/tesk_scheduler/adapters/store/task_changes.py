@@ -22,11 +22,15 @@ from tesk_scheduler.adapters.store.rows import (
 )
 from tesk_scheduler.adapters.store.schema import TASK, clean, index_form
 from tesk_scheduler.adapters.store.times import micros, micros_or_none
+from tesk_scheduler.domain import bounds
 from tesk_scheduler.domain.accounting import Ledger
 from tesk_scheduler.domain.records import ExecutorLogChange, NewTask, TaskRecord
 
 _C = TASK.c
 _QUEUED = schema.STATE_NUMBERS[TaskState.QUEUED]
+
+_LEFT_OUT = "left-out"  # the source of the line that says so
+_FILES_AT_ONCE = 1000
 
 _NOTHING_KNOWN = dict.fromkeys(
     f"new_{name}" for name in ("started", "ended", "exit_code", "stdout", "stderr")
@@ -111,28 +115,53 @@ class SqlTaskChanges:
             raise ConflictError(msg)
         self._ledger.changed(before, after)
 
-    def add_lines(self, seq: int, lines: Sequence[str], *, source: str = "") -> None:
+    def add_lines(
+        self, seq: int, lines: Sequence[str], *, source: str = "", last: bool = False
+    ) -> None:
         """Append lines after the last one."""
-        table = schema.SYSTEM_LOG
         if source:
-            self._connection.execute(
-                delete(table).where(table.c.task_seq == seq, table.c.source == source)
-            )
+            self._remove_lines(seq, source)
         if not lines:
             return
-        first = self._next_position(statements.LAST_LINE, seq)
+        count, size, highest = self._connection.execute(
+            statements.LINES_KEPT, {"row": seq}
+        ).one()
+        first = 0 if highest is None else highest + 1
+        cleaned = [clean(line) for line in lines]
+        if last:
+            kept: Sequence[str] = [
+                bounds.shortened(line, bounds.LINE_BYTES) for line in cleaned
+            ]
+        else:
+            kept = bounds.fitting_lines(cleaned, bounds.Kept(count, size))
+        self._insert_lines(seq, kept, first, source)
+        if len(kept) < len(lines):
+            self._remove_lines(seq, _LEFT_OUT)
+            more = [bounds.LINES_LEFT_OUT]
+            self._insert_lines(seq, more, first + len(kept), _LEFT_OUT)
+
+    def _remove_lines(self, seq: int, source: str) -> None:
+        table = schema.SYSTEM_LOG
         self._connection.execute(
-            statements.INSERT_LINE,
-            [
-                {
-                    "task_seq": seq,
-                    "position": position,
-                    "line": clean(line),
-                    "source": source,
-                }
-                for position, line in enumerate(lines, first)
-            ],
+            delete(table).where(table.c.task_seq == seq, table.c.source == source)
         )
+
+    def _insert_lines(
+        self, seq: int, lines: Sequence[str], first: int, source: str
+    ) -> None:
+        if lines:
+            self._connection.execute(
+                statements.INSERT_LINE,
+                [
+                    {
+                        "task_seq": seq,
+                        "position": position,
+                        "line": line,
+                        "source": source,
+                    }
+                    for position, line in enumerate(lines, first)
+                ],
+            )
 
     def change_executor_log(self, seq: int, change: ExecutorLogChange) -> None:
         """Add to what is known of one log; ``flush`` writes it."""
@@ -161,33 +190,66 @@ class SqlTaskChanges:
         """Insert or update entries."""
         if not entries:
             return
-        self._connection.execute(
-            statements.PUT_ENTRY[self._dialect],
-            [
-                {"task_seq": seq, "key": clean(key), "value": clean(value)}
-                for key, value in entries.items()
-            ],
+        there = self._connection.execute(statements.ENTRIES_KEPT, {"row": seq})
+        cleaned = {clean(key): clean(value) for key, value in entries.items()}
+        kept, left = bounds.fitting_entries(
+            cleaned,
+            {key: size for key, size in there},  # noqa: C416 - rows are no pairs to mypy
         )
+        if kept:
+            self._connection.execute(
+                statements.PUT_ENTRY[self._dialect],
+                [
+                    {"task_seq": seq, "key": key, "value": value}
+                    for key, value in kept.items()
+                ],
+            )
+        if left:
+            self.add_lines(seq, [bounds.entries_left_out(left)], source="metadata")
 
     def put_output_files(self, seq: int, files: Sequence[OutputFileLog]) -> None:
         """Insert or update files; a known one keeps its place."""
-        if not files:
-            return
-        first = self._next_position(statements.LAST_OUTPUT, seq)
-        self._connection.execute(
-            statements.PUT_OUTPUT[self._dialect],
-            [
-                {
-                    "task_seq": seq,
-                    "fingerprint": _fingerprint(entry),
-                    "position": position,
-                    "url": clean(entry.url),
-                    "path": clean(entry.path),
-                    "size": entry.size_bytes,
-                }
-                for position, entry in enumerate(files, first)
-            ],
+        for first in range(0, len(files), _FILES_AT_ONCE):
+            self._put_files(seq, files[first : first + _FILES_AT_ONCE])
+
+    def _put_files(self, seq: int, files: Sequence[OutputFileLog]) -> None:
+        # One that is named twice: the last counts, as it would in two calls.
+        by_print = {_fingerprint(file): file for file in files}
+        values = {"row": seq, "fingerprints": list(by_print)}
+        known = set(self._connection.scalars(statements.OUTPUTS_KNOWN, values))
+        fresh = [each for each in by_print if each not in known]
+        sizes = [_names_size(by_print[each]) for each in fresh]
+        there = bounds.Kept(
+            *self._connection.execute(statements.OUTPUTS_KEPT, {"row": seq}).one()
         )
+        # As many as there are, each has its overhead as well.
+        used = there.size + there.number * bounds.OUTPUT_OVERHEAD
+        room = bounds.fitting_outputs(sizes, bounds.Kept(there.number, used))
+        listed = [*fresh[:room], *known]
+        if listed:
+            self._connection.execute(
+                statements.PUT_OUTPUT[self._dialect],
+                [
+                    _file_values(by_print[each])
+                    | {"task_seq": seq, "fingerprint": each, "position": position}
+                    for position, each in enumerate(listed, there.number)
+                ],
+            )
+        if fresh:
+            self._connection.execute(
+                statements.COUNT_OUTPUTS,
+                {
+                    "row": seq,
+                    "more_files": room,
+                    "more_bytes": sum(sizes[:room]),
+                    "more_unlisted": len(fresh) - room,
+                },
+            )
+
+    def count_outputs(self, seq: int, uploaded: int) -> None:
+        """Correct the count of unlisted files."""
+        values = {"row": seq, "uploaded": uploaded}
+        self._connection.execute(statements.SET_UNLISTED, values)
 
     def forget_attempt(self, seq: int) -> None:
         """Delete what belongs to the attempt alone."""
@@ -195,6 +257,7 @@ class SqlTaskChanges:
             del self._logs[key]
         for table in (schema.EXECUTOR_LOG, schema.OUTPUT_FILE, schema.TASK_METADATA):
             self._connection.execute(delete(table).where(table.c.task_seq == seq))
+        self._connection.execute(statements.FORGET_OUTPUTS, {"row": seq})
 
     def delete_tasks(self, *, ended_before: datetime, limit: int) -> int:
         """Delete the tasks that ended first; what belongs to them goes along."""
@@ -212,10 +275,18 @@ class SqlTaskChanges:
         self._connection.execute(delete(TASK).where(_C.seq.in_(seqs)))
         return len(seqs)
 
-    def _next_position(self, last_position: Any, seq: int) -> int:
-        last = self._connection.scalar(last_position, {"row": seq})
-        return 0 if last is None else int(last) + 1
-
 
 def _fingerprint(entry: OutputFileLog) -> str:
     return hashlib.sha256(f"{entry.url}\0{entry.path}".encode()).hexdigest()
+
+
+def _names_size(file: OutputFileLog) -> int:
+    return bounds.size_of(clean(file.url)) + bounds.size_of(clean(file.path))
+
+
+def _file_values(file: OutputFileLog) -> dict[str, Any]:
+    return {
+        "url": clean(file.url),
+        "path": clean(file.path),
+        "size": file.size_bytes,
+    }

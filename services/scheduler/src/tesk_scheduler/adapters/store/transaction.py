@@ -13,12 +13,15 @@ from tesk_scheduler.adapters.store.queries import (
     read_taskmasters,
     read_usage,
 )
-from tesk_scheduler.adapters.store.rows import RECORD_COLUMNS, record_of
+from tesk_scheduler.adapters.store.rows import (
+    RECORD_COLUMNS,
+    reason_form,
+    record_of,
+)
 from tesk_scheduler.adapters.store.schema import (
     LEADER,
     TASK,
     TASKMASTER,
-    clean,
 )
 from tesk_scheduler.adapters.store.task_changes import SqlTaskChanges
 from tesk_scheduler.adapters.store.times import micros
@@ -112,7 +115,7 @@ class SqlTransaction(SqlTaskChanges):
     def set_reasons(self, reasons: Mapping[TaskId, str]) -> None:
         """Update what differs."""
         rows = [
-            {"task": task_id, "new_reason": clean(reason)}
+            {"task": task_id, "new_reason": reason_form(reason)}
             for task_id, reason in reasons.items()
         ]
         if rows:

@@ -1,0 +1,58 @@
+"""A whole scheduler in this process, with taskmasters that a test plays."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+
+from fakes.scheduler_launcher import FakeLauncher
+from scheduler_rig import QUOTA, SECONDS, TOKEN, Rig
+from tesk.v1 import task_service_pb2_grpc
+from tesk_runtime.clock import SystemClock
+from tesk_runtime.rpc.channel import open_channel
+from tesk_scheduler.adapters.names import UlidNames
+from tesk_scheduler.adapters.store.engines import sqlite_url
+from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.config import SchedulerSettings, Settings
+from tesk_scheduler.main import Surroundings, build_scheduler
+from tesk_scheduler.usecases.wakeups import Chimes
+
+
+@contextmanager
+def running_scheduler(folder: Path, own: SchedulerSettings) -> Iterator[Rig]:
+    """Run a scheduler whose database and socket are in ``folder``."""
+    store = SqlTaskStore.open(sqlite_url(folder / "tesk.db"))
+    launcher, chimes = FakeLauncher(), Chimes()
+    around = Surroundings(
+        store=store,
+        exclusive=True,
+        launcher=launcher,
+        clock=SystemClock(),
+        names=UlidNames(),
+        token=TOKEN,
+        chimes=chimes,
+    )
+    settings = Settings(scheduler=own)
+    scheduler = build_scheduler(settings, QUOTA, around)
+    address = f"unix:{folder}/s"
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=lambda: scheduler.run(address, stop=stop, drain=SECONDS)
+    )
+    thread.start()
+    with open_channel(address, token=TOKEN) as channel:
+        grpc.channel_ready_future(channel).result(10)
+        yield Rig(
+            address=address,
+            store=store,
+            launcher=launcher,
+            chimes=chimes,
+            channel=channel,
+            tasks=task_service_pb2_grpc.TaskServiceStub(channel),
+        )
+    stop.set()
+    launcher.end_all()
+    thread.join()
+    store.close()

@@ -1,0 +1,78 @@
+"""A task whose attempt is taken, and what its filer may say."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fakes.scheduler_taskmaster import FakeTaskmaster
+from scheduler_rig import SECONDS, Rig
+from tesk.v1 import assignment_service_pb2, task_pb2
+from tesk.v1 import transfer_service_pb2 as pb
+from tesk.v1 import transfer_service_pb2_grpc as pb_grpc
+from tesk_runtime.rpc.channel import open_channel
+from tesk_runtime.rpc.status import invoke
+
+INPUT = task_pb2.Input(path="/in", content="secret", type=task_pb2.FILE_TYPE_FILE)
+OUTPUT = task_pb2.Output(path="/out", url="s3://b/out", type=task_pb2.FILE_TYPE_FILE)
+IN, OUT = pb.DIRECTION_INPUTS, pb.DIRECTION_OUTPUTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """A task whose attempt is taken, and its filer's stub."""
+
+    rig: Rig
+    taskmaster: FakeTaskmaster
+    assignment: assignment_service_pb2.Assignment
+    stub: pb_grpc.TransferServiceStub
+
+    @property
+    def attempt(self) -> assignment_service_pb2.Attempt:
+        """The attempt."""
+        return self.assignment.attempt
+
+    def finish(self, direction: "pb.Direction.ValueType", **fields: Any) -> None:
+        """Report the verdict."""
+        request = pb.FinishTransferRequest(
+            attempt=self.attempt, direction=direction, **fields
+        )
+        invoke(self.stub.FinishTransfer, request, timeout=SECONDS)
+
+    def log(self) -> task_pb2.TaskLog:
+        """Read the log of the task."""
+        return self.rig.get(self.attempt.task_id).logs[0]
+
+    def add(self, *files: task_pb2.OutputFileLog) -> None:
+        """Record uploaded files."""
+        request = pb.AddOutputFilesRequest(attempt=self.attempt, files=files)
+        invoke(self.stub.AddOutputFiles, request, timeout=SECONDS)
+
+    def run_executors(self, **ended: Any) -> None:
+        """Let the taskmaster report that the command has run."""
+        first = self.assignment.last_sequence
+        event = assignment_service_pb2.TaskEvent(
+            attempt=self.attempt,
+            sequence=first + 1,
+            executor_ended=assignment_service_pb2.ExecutorEnded(index=0, **ended),
+        )
+        self.taskmaster.report([event])
+        self.assignment.last_sequence = first + 1
+
+
+@contextmanager
+def begun_transfer(rig: Rig, **fields: Any) -> Iterator[Transfer]:
+    """Begin a task with an input and an output."""
+    rig.create(**{"inputs": [INPUT], "outputs": [OUTPUT], **fields})
+    taskmaster = rig.launched()
+    answer = taskmaster.sync()
+    while not answer.run:
+        answer = taskmaster.sync()
+    token = answer.run[0].transfer_token
+    with open_channel(rig.address, token=token) as channel:
+        yield Transfer(
+            rig=rig,
+            taskmaster=taskmaster,
+            assignment=answer.run[0],
+            stub=pb_grpc.TransferServiceStub(channel),
+        )
