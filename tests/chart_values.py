@@ -104,6 +104,8 @@ SETS: dict[str, dict[str, Any]] = {
             "nodeSelector": {"kubernetes.io/arch": "amd64"},
             "affinity": {"podAntiAffinity": {}},
             "hostUsers": False,
+            "schedulerName": "volcano",
+            "resources": {"cpuLimitRatio": 2, "ephemeralStorage": {"limit": "20Gi"}},
             "podSecurityContext": {"runAsUser": 1000},
             "securityContext": {"readOnlyRootFilesystem": True},
             "extraEnv": [{"name": "LANG", "value": "C"}],

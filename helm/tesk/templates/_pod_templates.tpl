@@ -170,7 +170,13 @@ spec:
 {{- if eq $own.podSecurity "restricted" -}}
 {{- $pod = merge $pod (dict "runAsNonRoot" true) -}}
 {{- $container = merge $container (dict "capabilities" (dict "drop" (list "ALL"))) -}}
+{{- else if $own.capabilities.drop -}}
+{{- $container = merge $container (dict "capabilities" (pick $own.capabilities "drop")) -}}
 {{- end -}}
+{{- $disk := $own.resources.ephemeralStorage -}}
+{{- $resources := dict -}}
+{{- with $disk.request }}{{ $_ := set $resources "requests" (dict "ephemeral-storage" .) }}{{ end -}}
+{{- with $disk.limit }}{{ $_ := set $resources "limits" (dict "ephemeral-storage" .) }}{{ end -}}
 metadata:
   {{- with $own.podLabels }}
   labels:
@@ -201,6 +207,10 @@ spec:
       {{- end }}
       securityContext:
         {{- mergeOverwrite $container $own.securityContext | toYaml | nindent 8 }}
+      {{- with $resources }}
+      resources:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       {{- with $own.extraEnv }}
       env:
         {{- toYaml . | nindent 8 }}

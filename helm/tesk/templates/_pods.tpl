@@ -32,7 +32,7 @@ capabilities:
 {{- range (index . 0).Values.images.pullSecrets -}}
 {{- $_ := set $fields "imagePullSecrets" (append (default (list) $fields.imagePullSecrets) (dict "name" .)) -}}
 {{- end -}}
-{{- range $name := list "nodeSelector" "tolerations" "affinity" "priorityClassName" -}}
+{{- range $name := list "nodeSelector" "tolerations" "affinity" "priorityClassName" "schedulerName" -}}
 {{- with get $own $name -}}
 {{- $_ := set $fields $name . -}}
 {{- end -}}

@@ -84,6 +84,7 @@ kubernetes:
   templates: /etc/tesk
   storage_class: {{ toJson .Values.taskVolumes.storageClass }}
   access_mode: {{ .Values.taskVolumes.accessMode }}
+  cpu_limit_ratio: {{ toJson .Values.executors.resources.cpuLimitRatio }}
   image_timeout: {{ toJson $limits.imageSeconds }}
   image_missing_timeout: {{ toJson $limits.imageMissingSeconds }}
   config_timeout: {{ toJson $limits.configSeconds }}

@@ -168,6 +168,25 @@ def test_executors_obey_the_standard_that_is_set(standard: str) -> None:
     assert bool(breaches(spec, standard="restricted")) == (standard == "baseline")
 
 
+# Values of executors, and what their container drops.
+DROPPED: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "what no image of science needs": ({}, ["MKNOD", "NET_RAW"]),
+    "what a site says": ({"capabilities": {"drop": ["SYS_CHROOT"]}}, ["SYS_CHROOT"]),
+    "nothing, if a site says so": ({"capabilities": {"drop": []}}, []),
+    "all where the standard says so": ({"podSecurity": "restricted"}, ["ALL"]),
+}
+
+
+@pytest.mark.parametrize(("executors", "want"), DROPPED.values(), ids=DROPPED)
+def test_executors_drop_capabilities(
+    executors: dict[str, Any], want: list[str]
+) -> None:
+    main = pod_templates(render({"executors": executors}))["executor"]["spec"][
+        "containers"
+    ][0]
+    assert main["securityContext"].get("capabilities", {}).get("drop", []) == want
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_no_pod_gets_the_addresses_of_services_in_its_environment(name: str) -> None:
     """A Service named ``tesk-api`` would set ``TESK_API_PORT``, which is a setting."""

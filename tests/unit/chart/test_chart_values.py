@@ -128,6 +128,18 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"executors": {"podSecurity": "privileged"}},
         ("/executors/podSecurity", "one of 'baseline', 'restricted'"),
     ),
+    "a CPU limit below what is asked for": (
+        {"executors": {"resources": {"cpuLimitRatio": 0.5}}},
+        ("/executors/resources/cpuLimitRatio", "minimum"),
+    ),
+    "CPU of executors, which tasks ask for": (
+        {"executors": {"resources": {"limits": {"cpu": 2}}}},
+        ("/executors/resources", "limits", "not allowed"),
+    ),
+    "a capability in small letters": (
+        {"executors": {"capabilities": {"drop": ["net_raw"]}}},
+        ("/executors/capabilities/drop/0", "does not match pattern"),
+    ),
 }
 
 # Combinations that cannot work, and the cure that the message must name.

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from attempt_manifests import (
     ANCHOR_UID,
@@ -37,7 +38,7 @@ from builders import make_assigned_task, make_executor
 from kubernetes_schema import VERSIONS, problems
 from task_strategies import tasks
 from tesk_kubernetes.settings import KubernetesSettings
-from tesk_kubernetes.templates import literal
+from tesk_kubernetes.templates import literal, main_container
 from tesk_model.task import Task
 from tesk_taskmaster.adapters.kubernetes.anchor import anchor_secret
 from tesk_taskmaster.adapters.kubernetes.manifests_pod import cpu_quantity
@@ -350,3 +351,26 @@ CPU = {
 @pytest.mark.parametrize(("cores", "want"), CPU.values(), ids=CPU)
 def test_cpu_is_counted_in_millicores(cores: float, want: str) -> None:
     assert cpu_quantity(cores) == want
+
+
+# The ratio, what the task asks for, and the limit.
+CPU_LIMITS: dict[str, tuple[float, float, str | None]] = {
+    "none": (0, 2, None),
+    "what it asks for": (1, 2, "2000m"),
+    "more than it asks for": (1.5, 0.1, "150m"),
+    "never less than it asks for": (0.5, 2, "2000m"),
+}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "cores", "want"), CPU_LIMITS.values(), ids=CPU_LIMITS
+)
+def test_executors_have_the_cpu_limit_that_the_settings_say(
+    ratio: float, cores: float, want: str | None
+) -> None:
+    limited = structs.replace(SETTINGS, cpu_limit_ratio=ratio)
+    executor = list(manifests(asking(cpu_cores=cores), limited, EXECUTOR_POD))[-1]
+    resources = main_container(executor["spec"]["template"])["resources"]
+
+    assert resources["limits"].get("cpu") == want
+    assert resources["requests"]["cpu"] == cpu_quantity(cores)

@@ -88,6 +88,14 @@ class KubernetesSettings(
     access_mode: Annotated[
         str, Meta(description="Access mode of task volumes.", pattern="^ReadWrite")
     ] = "ReadWriteOnce"
+    cpu_limit_ratio: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="CPU limit of executors, as a multiple of what they ask for; "
+            "0: none. A ResourceQuota on `limits.cpu` needs one.",
+        ),
+    ] = 0
     image_timeout: Annotated[
         timedelta,
         Meta(description="How long an image may fail to be pulled."),

@@ -77,7 +77,9 @@ def executor_job(
                 "image": step.executor.image,
                 "command": [LAUNCHER_TARGET],
                 "args": [literal(word) for word in _arguments(plan, step)],
-                "resources": _resources(plan, nodes, template),
+                "resources": _resources(
+                    plan, nodes, template, ratio=site.settings.cpu_limit_ratio
+                ),
                 **({"workingDir": workdir} if workdir else {}),
             },
             env=step.executor.env,
@@ -114,12 +116,16 @@ def _arguments(plan: Plan, step: ExecutorStep) -> Sequence[str]:
     return [*words, "--", *step.executor.command]
 
 
-def _resources(plan: Plan, nodes: Nodes, template: JsonObject) -> JsonObject:
+def _resources(
+    plan: Plan, nodes: Nodes, template: JsonObject, *, ratio: float
+) -> JsonObject:
     memory = str(max(plan.ram, _LEAST_MEMORY))
+    # A limit below the request would be refused.
+    cpu = {"cpu": cpu_quantity(plan.cpu_cores * max(1, ratio))} if ratio else {}
     return main_resources(
         template,
         requests={"cpu": cpu_quantity(plan.cpu_cores), "memory": memory},
-        limits={"memory": memory, **nodes.devices},
+        limits={"memory": memory, **cpu, **nodes.devices},
     )
 
 

@@ -84,8 +84,8 @@ def main_resources(
 ) -> JsonObject:
     """Return the resources of the main container: these, and others as given.
 
-    A cpu limit is not kept: below the request it would be refused, and above
-    it throttling helps nobody.
+    A cpu limit of the template is not kept: below the request of a task it would
+    be refused; the settings have a ratio for it.
     """
     given = main_container(template).get("resources") or {}
     kept = {
