@@ -101,6 +101,32 @@ def _check_streams(task: Task, storage: Storage) -> None:
     assert storage.get("copy") == ALL_BYTES
 
 
+def _opened_again(storage: Storage) -> Task:
+    one = "echo one and more; echo two > /dev/stdout; echo three"
+    two = (
+        "echo one and more >&2; echo two | tee /dev/stderr > /dev/null; echo three >&2"
+    )
+    return {
+        "executors": [
+            shell(f"{one}; printf 'a\\r\\nb\\r\\n'"),
+            shell(two),
+            shell(one, stdout="/o/out"),
+            shell(two, stderr="/o/err"),
+        ],
+        "outputs": [
+            {"path": "/o/out", "url": storage.url("out")},
+            {"path": "/o/err", "url": storage.url("err")},
+        ],
+    }
+
+
+def _check_opened_again(task: Task, storage: Storage) -> None:
+    want = "one and more\ntwo\nthree\n"
+    printed = [(entry["stdout"], entry["stderr"]) for entry in logs(task)]
+    assert printed == [(f"{want}a\r\nb\r\n", ""), ("", want), (want, ""), ("", want)]
+    assert storage.get("out") == storage.get("err") == want.encode()
+
+
 def _long_output(_storage: Storage) -> Task:
     script = "i=0; while [ $i -lt 3000 ]; do echo line-$i-0123456789012345678901234567; i=$((i+1)); done"
     return {"executors": [shell(script)]}
@@ -221,6 +247,9 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "stdin, stdout and stderr are redirected byte for byte": Scenario(
         body=_streams, check=_check_streams
+    ),
+    "a stream that is opened again loses nothing": Scenario(
+        body=_opened_again, check=_check_opened_again
     ),
     "the log keeps the last 64 KiB": Scenario(
         body=_long_output, check=_check_long_output

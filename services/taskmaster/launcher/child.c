@@ -1,4 +1,4 @@
-/* Starts the child and stays with it: signals, orphans, its marked stderr.
+/* Starts the child and stays with it: signals, orphans, what it prints.
  *
  * Signals are blocked from the first moment and read from a descriptor, so one
  * that arrives before the child exists is delivered to it later, not lost; and
@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -107,24 +106,21 @@ int start_child(struct child *child, const char *program,
 {
     struct streams given = *streams;
     int status[2];
-    int errors[2] = {-1, -1};
 
     if (pipe2(status, O_CLOEXEC) != 0)
         return give_up("pipe");
-    if (options->mark != NULL && streams->errors < 0) {
-        if (pipe2(errors, O_CLOEXEC) != 0)
-            return give_up("pipe");
-        given.errors = errors[1];
-    }
-    child->errors = errors[0];
+    if (!open_pumps(child, &given, options))
+        return EMFILE;
     child->pid = fork();
     if (child->pid < 0)
         return give_up("fork");
     if (child->pid == 0)
         become(program, options->argv, &given, status[1]);
     close(status[1]);
-    if (errors[1] >= 0)
-        close(errors[1]);
+    if (child->output.from >= 0)
+        close(given.output);
+    if (child->errors.from >= 0)
+        close(given.errors);
     return await_start(child->pid, status[0]);
 }
 
@@ -176,42 +172,8 @@ static bool take_signal(int signals, const struct child *child, struct outcome *
     return false;
 }
 
-static void pass_on(struct child *child, struct marker *marker)
+void watch_child(struct child *child, struct outcome *outcome)
 {
-    char data[16384];
-    ssize_t size = read(child->errors, data, sizeof data);
-
-    if (size > 0) {
-        marker_write(marker, data, (size_t)size);
-    } else if (size == 0 || errno != EINTR) {
-        close(child->errors);
-        child->errors = -1;
-    }
-}
-
-/* Pass on what the child left in the pipe, not what an orphan adds for ever. */
-static void drain(struct child *child, struct marker *marker)
-{
-    int left = 0;
-    char data[4096];
-
-    if (child->errors >= 0 && ioctl(child->errors, FIONREAD, &left) != 0)
-        left = 0;
-    while (left > 0) {
-        size_t want = (size_t)left < sizeof data ? (size_t)left : sizeof data;
-        ssize_t size = read(child->errors, data, want);
-
-        if (size <= 0)
-            break;
-        marker_write(marker, data, (size_t)size);
-        left -= (int)size;
-    }
-    marker_finish(marker);
-}
-
-void watch_child(struct child *child, const char *mark, struct outcome *outcome)
-{
-    struct marker marker = {.fd = STDERR_FILENO, .mark = mark};
     sigset_t set;
     int signals;
     bool ended = false;
@@ -225,15 +187,19 @@ void watch_child(struct child *child, const char *mark, struct outcome *outcome)
     }
     while (!ended) {
         struct pollfd ready[] = {{.fd = signals, .events = POLLIN},
-                                 {.fd = child->errors, .events = POLLIN}};
+                                 {.fd = child->output.from, .events = POLLIN},
+                                 {.fd = child->errors.from, .events = POLLIN}};
 
-        if (poll(ready, 2, -1) < 0)
+        if (poll(ready, 3, -1) < 0)
             continue;
         if (ready[1].revents != 0)
-            pass_on(child, &marker);
+            pump(&child->output);
+        if (ready[2].revents != 0)
+            pump(&child->errors);
         if (ready[0].revents != 0)
             ended = take_signal(signals, child, outcome);
     }
-    drain(child, &marker);
+    drain(&child->output);
+    drain(&child->errors);
     close(signals);
 }

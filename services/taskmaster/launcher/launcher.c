@@ -20,7 +20,7 @@ static void finish(const struct options *options, const struct streams *streams,
 static void run(const struct options *options, struct outcome *outcome)
 {
     struct streams streams = {-1, -1, -1};
-    struct child child = {-1, -1};
+    struct child child = {.pid = -1};
     char program[PATH_MAX];
     int cause;
 
@@ -37,7 +37,7 @@ static void run(const struct options *options, struct outcome *outcome)
             outcome->exit_code = explain_failure(options->argv[0], program, cause);
         return;
     }
-    watch_child(&child, options->mark, outcome);
+    watch_child(&child, outcome);
     finish(options, &streams, outcome);
 }
 

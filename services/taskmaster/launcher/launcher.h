@@ -37,6 +37,7 @@ struct options {
     const char *output;
     const char *errors;
     const char *mark;   /* NULL: leave stderr alone */
+    const char *return_mark; /* NULL: leave "\r\n" alone in the log */
     const char *report; /* NULL: none */
     unsigned long long log_limit;
     const char **made; /* directories to make first */
@@ -66,18 +67,32 @@ struct outcome {
     long long max_rss_bytes;
 };
 
-/* Writes to fd with the mark before each line; a NULL mark writes plainly. */
+/* Writes to fd with the mark before each line and the other between "\r" and
+ * "\n"; a NULL mark is none. */
 struct marker {
     int fd;
     const char *mark;
+    const char *return_mark;
     bool in_line;
+    bool after_return;
     size_t used;
     char buffer[16384];
 };
 
+/* One stream of the child on its way. Both descriptors are -1 if it does not
+ * pass through us: the child has inherited it. */
+struct pump {
+    int from; /* -1 also once it has ended */
+    int to;
+    const char *name; /* of the stream */
+    const char *path; /* of its file; NULL: the container's log */
+    struct marker marker; /* for the log */
+};
+
 struct child {
     pid_t pid;
-    int errors; /* read end of its stderr, -1: inherited or redirected */
+    struct pump output;
+    struct pump errors; /* closed if stderr goes the way of stdout */
 };
 
 /* message.c */
@@ -101,6 +116,11 @@ bool enter_directory(const char *directory);
 bool open_streams(struct streams *streams, const struct options *options);
 void finish_streams(const struct streams *streams, const struct options *options);
 
+/* pumps.c */
+bool open_pumps(struct child *child, struct streams *ends, const struct options *options);
+void pump(struct pump *pump);
+void drain(struct pump *pump);
+
 /* marks.c */
 void marker_write(struct marker *marker, const char *data, size_t size);
 void marker_finish(struct marker *marker);
@@ -113,7 +133,7 @@ int explain_failure(const char *name, const char *program, int cause);
 void prepare_process(void);
 int start_child(struct child *child, const char *program,
                 const struct options *options, const struct streams *streams);
-void watch_child(struct child *child, const char *mark, struct outcome *outcome);
+void watch_child(struct child *child, struct outcome *outcome);
 
 /* collect.c */
 void collect(const struct collection *collection);

@@ -1,7 +1,8 @@
-/* Marks each line of a stream.
+/* Marks each line of a stream, and carriage returns at the end of one.
  *
  * A runtime that merges stdout and stderr into one log gives back lines without
- * their origin; the mark is how the reader tells. Bytes are passed on as they
+ * their origin, and one that keeps lines takes "\r\n" for the end of one; marks
+ * are how the reader tells. Bytes are passed on as they
  * come, because holding back a line would need memory without bound.
  */
 #include "launcher.h"
@@ -30,15 +31,33 @@ static void append(struct marker *marker, const char *data, size_t size)
     }
 }
 
+/* Append a part that has a newline at its end or nowhere. */
+static void append_part(struct marker *marker, const char *data, size_t size)
+{
+    bool ends = data[size - 1] == '\n';
+    bool after_return = size > 1 ? data[size - 2] == '\r' : marker->after_return;
+
+    if (marker->return_mark != NULL && ends && after_return) {
+        append(marker, data, size - 1);
+        append(marker, marker->return_mark, strlen(marker->return_mark));
+        append(marker, "\n", 1);
+    } else {
+        append(marker, data, size);
+    }
+    marker->after_return = data[size - 1] == '\r';
+}
+
 void marker_write(struct marker *marker, const char *data, size_t size)
 {
+    bool by_line = marker->mark != NULL || marker->return_mark != NULL;
+
     while (size > 0) {
-        const char *newline = marker->mark ? memchr(data, '\n', size) : NULL;
+        const char *newline = by_line ? memchr(data, '\n', size) : NULL;
         size_t part = newline ? (size_t)(newline - data) + 1 : size;
 
         if (marker->mark != NULL && !marker->in_line)
             append(marker, marker->mark, strlen(marker->mark));
-        append(marker, data, part);
+        append_part(marker, data, part);
         marker->in_line = newline == NULL;
         data += part;
         size -= part;

@@ -75,7 +75,8 @@ static bool take_value(struct options *options, const char *name, char **values)
     } texts[] = {
         {"--chdir", &options->directory}, {"--stdin", &options->input},
         {"--stdout", &options->output},   {"--stderr", &options->errors},
-        {"--mark-stderr", &options->mark}, {"--report", &options->report},
+        {"--mark-stderr", &options->mark}, {"--mark-returns", &options->return_mark},
+        {"--report", &options->report},
     };
 
     if (strcmp(name, "--log-limit") == 0)

@@ -1,9 +1,10 @@
-/* Directories to be there, and redirected streams.
+/* Directories to be there, and the files of redirected streams.
  *
- * The child writes straight into the file: exact bytes, no copy on the way, and
- * nothing is lost if the launcher dies. The container log gets the end of the
- * file afterwards, read through the descriptor that the launcher kept, so that
- * it is the same file even if the child renamed or replaced it.
+ * What the child prints comes through a pipe (pumps.c) and is added at the end
+ * of the file, so that whoever else writes there overwrites nothing of it. The
+ * container log gets the end of the file afterwards, read through the same
+ * descriptor, so that it is the same file even if the child renamed or replaced
+ * it.
  */
 #include "launcher.h"
 
@@ -12,6 +13,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum {
+    WRITE_FLAGS = O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY
+};
 
 bool make_wanted_directories(const struct options *options)
 {
@@ -52,16 +57,26 @@ static bool open_input(int *fd, const char *path)
 
 static bool open_output(int *fd, const char *path, const char *name)
 {
+    struct stat status;
+
     if (path == NULL)
         return true;
     if (make_parents(path)) /* readable as well, for the log */
-        *fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
-    if (*fd < 0)
+        *fd = open(path, WRITE_FLAGS, 0666);
+    if (*fd < 0) {
         fail("%s: %s: %s", name, path, strerror(errno));
-    return *fd >= 0;
+        return false;
+    }
+    /* We could not tell a pipe that nobody reads from one that is read late. */
+    if (fstat(*fd, &status) != 0 ||
+        !(S_ISREG(status.st_mode) || S_ISCHR(status.st_mode))) {
+        fail("%s: %s: not a file", name, path);
+        return false;
+    }
+    return true;
 }
 
-/* Two descriptions of one file have two offsets and overwrite each other. */
+/* Two streams of one file keep their order if they go the same way. */
 static void share_description(struct streams *streams)
 {
     struct stat output;
@@ -86,9 +101,8 @@ bool open_streams(struct streams *streams, const struct options *options)
     return true;
 }
 
-static void log_tail(int fd, unsigned long long limit, int log, const char *mark)
+static void log_tail(int fd, unsigned long long limit, struct marker marker)
 {
-    struct marker marker = {.fd = log, .mark = mark};
     char data[16384];
     struct stat status;
     off_t at = 0;
@@ -121,10 +135,15 @@ static void close_output(int fd, const char *path, const char *name)
 
 void finish_streams(const struct streams *streams, const struct options *options)
 {
+    const char *marks = options->return_mark;
+
     if (streams->output >= 0)
-        log_tail(streams->output, options->log_limit, STDOUT_FILENO, NULL);
+        log_tail(streams->output, options->log_limit,
+                 (struct marker){.fd = STDOUT_FILENO, .return_mark = marks});
     if (streams->errors >= 0 && streams->errors != streams->output) {
-        log_tail(streams->errors, options->log_limit, STDERR_FILENO, options->mark);
+        log_tail(streams->errors, options->log_limit,
+                 (struct marker){.fd = STDERR_FILENO, .mark = options->mark,
+                                 .return_mark = marks});
         close_output(streams->errors, options->errors, "stderr");
     }
     if (streams->output >= 0)

@@ -8,6 +8,7 @@ import pytest
 
 from fakes.taskmaster_engine_kit import GRACE, EngineKit
 from tesk_taskmaster.ports import StepFailedError
+from waiting import eventually
 
 NOW = timedelta(0)
 ALL_BYTES = bytes(range(256)) * 1024
@@ -128,6 +129,70 @@ def test_both_streams_may_share_a_file(kit: EngineKit) -> None:
     )
 
     assert (kit.volume / "w/log").read_bytes() == b"a\nb\nc\n"
+
+
+OPENED_AGAIN = {
+    "stdout": ("echo one and more; echo two > /dev/stdout; echo three", "stdout"),
+    "stderr": ("exec >&2; echo one and more; echo two | tee /dev/stderr > /dev/null; echo three", "stderr"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [None, "/w/file"], ids=["log", "redirected"])
+@pytest.mark.parametrize(("script", "stream"), OPENED_AGAIN.values(), ids=OPENED_AGAIN)
+def test_a_stream_that_is_opened_again_loses_nothing(
+    kit: EngineKit, script: str, stream: str, path: str | None
+) -> None:
+    redirect = {stream: path} if path else {}
+
+    done = kit.complete("sh", "-c", script, mounts=("/w",), **redirect)
+
+    want = b"one and more\ntwo\nthree\n"
+    assert getattr(done, stream) == want
+    assert path is None or (kit.volume / "w/file").read_bytes() == want
+
+
+def test_a_process_left_behind_holds_nothing_up(kit: EngineKit) -> None:
+    done = kit.complete(
+        *("sh", "-c", "sleep 1000 & echo last words"),
+        mounts=("/w",),
+        stdout="/w/out",
+    )
+
+    assert done.result.exit_code == 0
+    assert (kit.volume / "w/out").read_bytes() == b"last words\n"
+
+
+@pytest.mark.parametrize("path", [None, "/w/out"], ids=["log", "redirected"])
+def test_what_was_printed_before_a_kill_is_kept(
+    kit: EngineKit, path: str | None
+) -> None:
+    done = kit.complete(
+        *("sh", "-c", "yes | head -n 30000; kill -KILL $$"), mounts=("/w",), stdout=path
+    )
+
+    assert done.result.exit_code == 137
+    assert done.stdout == b"y\n" * 30000
+
+
+def test_a_redirect_is_seen_while_it_is_written(kit: EngineKit) -> None:
+    fifo = kit.make_fifo("/w/fifo")
+    run = kit.start(
+        *("sh", "-c", "echo now; echo ready > /w/fifo; read -r go < /w/fifo"),
+        mounts=("/w",),
+        stdout="/w/out",
+    )
+    kit.wait_for_line(fifo)
+
+    eventually(lambda: kit.engine.tails(run).stdout == b"now\n")
+
+    fifo.write_text("go\n", "utf-8")
+    assert kit.finish(run).exit_code == 0
+
+
+def test_ends_of_lines_are_exact(kit: EngineKit) -> None:
+    done = kit.complete("printf", "a\r\nb\r\r\n50%%\r60%%\r")
+
+    assert done.stdout == b"a\r\nb\r\r\n50%\r60%\r"
 
 
 def test_a_missing_stdin_is_the_tasks_failure(kit: EngineKit) -> None:

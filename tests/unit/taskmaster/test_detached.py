@@ -1,10 +1,14 @@
-"""A detached process under the smallest limits that a machine may set."""
+"""A detached process: its copies, and the smallest limits that a machine may set."""
 
+import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+
+from tesk_taskmaster.adapters.detached import DetachedProcess, Exit, Launch
 
 # In a process of its own, since the limit is that of a whole process.
 _PROGRAM = """
@@ -44,3 +48,38 @@ def test_a_process_starts_with_few_descriptors(
 
     assert done.stdout == "3\n", done.stderr
     assert (tmp_path / "output").read_text() == "3 [4]\n"
+
+
+def test_copies_are_whole_before_the_end_is_known(tmp_path: Path) -> None:
+    end = _copied(tmp_path, tmp_path / "out", "yes | head -n 100000; exit 3")
+
+    assert (end.code, end.uncopied) == (3, ())
+    assert (tmp_path / "out").read_bytes() == b"y\n" * 100_000
+
+
+def test_a_copy_that_a_full_disk_ended_is_told(tmp_path: Path) -> None:
+    end = _copied(tmp_path, Path("/dev/full"), "echo x")
+
+    assert (end.code, end.uncopied) == (0, (0,))
+
+
+def _copied(folder: Path, target: Path, script: str) -> Exit:
+    """Run a script with a copy of its stdout."""
+    process = DetachedProcess(folder)
+    source, end = os.pipe()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    output = os.open(target, os.O_WRONLY | os.O_CREAT)
+    process.start(
+        Launch(
+            environ={"PATH": os.defpath},
+            streams=(nothing, end, nothing),
+            passed=(),
+            copies=((source, output),),
+            arguments=lambda _lock, _more: ["sh", "-c", script],
+        )
+    )
+    for descriptor in (source, end, nothing, output):
+        os.close(descriptor)
+    ended = process.wait(timedelta(seconds=60))
+    assert ended is not None
+    return ended

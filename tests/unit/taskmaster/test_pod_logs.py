@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
 from tesk_kubernetes.api import JOBS, PODS, ApiUnavailableError, JsonObject
-from tesk_taskmaster.adapters.kubernetes.logs import PodLog, split_log
+from tesk_taskmaster.adapters.kubernetes.logs import (
+    RETURN_MARK,
+    PodLog,
+    split_log,
+)
 from tesk_taskmaster.domain.tails import TAIL_BYTES
 from tesk_taskmaster.ports import Tails
 from waiting import eventually
@@ -43,6 +47,29 @@ def test_both_streams_come_apart_wherever_a_piece_ends(
     pieces, out, err = drawn
 
     assert split_log(pieces, MARK) == Tails(out, err)
+
+
+RETURNED = st.lists(st.sampled_from([b"\r", b"\n", b"\x02", b"c", b"\r\n"])).map(
+    b"".join
+)
+
+
+@given(RETURNED, st.lists(st.integers(0, 40)))
+def test_returns_at_the_ends_of_lines_come_back(data: bytes, cuts: list[int]) -> None:
+    marked = data.replace(b"\r\n", b"\r" + RETURN_MARK.encode() + b"\n")
+    edges = [0, *sorted(min(cut, len(marked)) for cut in cuts), len(marked)]
+
+    pieces = [marked[a:b] for a, b in pairwise(edges)]
+
+    assert split_log(pieces, MARK).stdout == data
+
+
+def test_returns_come_back_whatever_comes_between() -> None:
+    whole = b"\r" + RETURN_MARK.encode() + b"\n"
+    for cut in range(1, len(whole)):
+        log = b"a" + whole[:cut] + MARK + b"b" + whole + whole[cut:]
+
+        assert split_log([log], MARK) == Tails(b"a\r\n", b"b\r\n")
 
 
 def test_a_mark_in_the_middle_of_a_line_begins_stderr() -> None:

@@ -1,5 +1,7 @@
 """What becomes of a command's streams: redirects, the end in the log, marks."""
 
+import os
+import signal
 import stat
 from pathlib import Path
 
@@ -123,3 +125,151 @@ os.write(2, b"last words")
     done = launch("--mark-stderr", "<", *python(code))
 
     assert (done.returncode, done.stderr) == (0, b"<last words\n")
+
+
+OPENED_AGAIN = {
+    "by a redirect": ("echo one and more; echo two > /dev/stdout; echo three", 1),
+    "by tee": (
+        "echo one and more >&2; echo two | tee /dev/stderr > /dev/null; echo three >&2",
+        2,
+    ),
+}
+RETURNS = "\x02cr\x02"
+
+
+@pytest.mark.parametrize("redirected", [False, True], ids=["marked", "redirected"])
+@pytest.mark.parametrize(("script", "number"), OPENED_AGAIN.values(), ids=OPENED_AGAIN)
+def test_a_stream_that_is_opened_again_loses_nothing(
+    launch: Launch, tmp_path: Path, script: str, number: int, *, redirected: bool
+) -> None:
+    target = tmp_path / "file"
+    option = ["--stdout", "--stderr"][number - 1]
+    options = [option, target] if redirected else ["--mark-returns", RETURNS]
+
+    done = launch(*options, "--", "sh", "-c", script)
+
+    want = b"one and more\ntwo\nthree\n"
+    assert (done.stdout, done.stderr)[number - 1] == want
+    assert not redirected or target.read_bytes() == want
+
+
+def test_who_else_writes_to_the_file_overwrites_nothing(
+    launch: Launch, tmp_path: Path
+) -> None:
+    target = tmp_path / "file"
+    script = 'echo one; while [ ! -s "$1" ]; do :; done; echo two >> "$1"; echo 3'
+
+    launch("--stdout", target, "--", "sh", "-c", script, "sh", target)
+
+    assert target.read_bytes() == b"one\ntwo\n3\n"
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_a_full_disk_ends_who_goes_on_writing(launch: Launch, stream: int) -> None:
+    option = ["--stdout", "--stderr"][stream - 1]
+    name = option[2:]
+
+    done = launch(option, "/dev/full", "--", "sh", "-c", f"yes >&{stream}")
+
+    # The shell's exit code for a child that SIGPIPE has ended, or its own end.
+    assert done.returncode in (125, 128 + signal.SIGPIPE)
+    assert (
+        done.stderr
+        == f"launcher: {name}: /dev/full: No space left on device\n".encode()
+    )
+
+
+def test_a_full_disk_is_told_even_if_the_command_does_not_notice(
+    launch: Launch,
+) -> None:
+    done = launch("--stdout", "/dev/full", "--", "echo", "x")
+
+    assert done.returncode == 125
+    assert done.stderr == b"launcher: stdout: /dev/full: No space left on device\n"
+
+
+def test_a_pipe_is_no_file_to_write_to(launch: Launch, tmp_path: Path) -> None:
+    done = launch("--stdout", _pipe(tmp_path), "--", "echo", "x")
+
+    assert done.returncode == 125
+    assert b"pipe: not a file" in done.stderr
+
+
+def _pipe(folder: Path) -> Path:
+    os.mkfifo(folder / "pipe")
+    return folder / "pipe"
+
+
+@pytest.mark.parametrize("option", ["--stdout", "--stderr"])
+def test_a_process_left_behind_does_not_hold_up_a_redirect(
+    launch: Launch, tmp_path: Path, option: str
+) -> None:
+    code = f"""
+import os, signal
+if os.fork() == 0:
+    signal.alarm(30)  # nobody else would end it, outside a container
+    os.close({3 - ["", "--stdout", "--stderr"].index(option)})
+    signal.pause()
+os.write({["", "--stdout", "--stderr"].index(option)}, b"last words")
+"""
+
+    done = launch(option, tmp_path / "file", *python(code))
+
+    assert done.returncode == 0
+    assert (tmp_path / "file").read_bytes() == b"last words"
+
+
+def test_a_command_that_signals_its_group_is_still_read_to_the_end(
+    launch: Launch, tmp_path: Path
+) -> None:
+    done = launch(
+        *("--stdout", tmp_path / "file", "--", "setsid", "-w", "sh", "-c"),
+        "yes | head -n 100000; kill -KILL 0",
+    )
+
+    assert done.returncode == 128 + signal.SIGKILL
+    assert (tmp_path / "file").read_bytes() == b"y\n" * 100_000
+
+
+RETURNED = {
+    "at the end of a line": b"a\r\nb\r\n",
+    "alone on a line": b"\r\n\r\n",
+    "twice": b"a\r\r\n",
+    "within a line": b"50%\r60%\r",
+    "at the very end": b"a\r",
+    "between other lines": b"a\nb\r\nc\n",
+    "over all buffers": b"x\r\n" * 100_000,
+}
+
+
+@pytest.mark.parametrize("redirected", [False, True], ids=["marked", "redirected"])
+@pytest.mark.parametrize("data", RETURNED.values(), ids=RETURNED)
+def test_marks_keep_returns_apart_from_the_end_of_a_line(
+    launch: Launch, tmp_path: Path, data: bytes, *, redirected: bool
+) -> None:
+    source = tmp_path / "in"
+    source.write_bytes(data)
+    redirect = ["--stdout", tmp_path / "o", "--log-limit", "999999"]
+
+    done = launch(
+        *("--mark-returns", RETURNS, "--stdin", source),
+        *(redirect if redirected else []),
+        *("--", "cat"),
+    )
+
+    mark = RETURNS.encode()
+    assert done.stdout == data.replace(b"\r\n", b"\r" + mark + b"\n")
+
+
+def test_a_return_and_its_newline_may_come_apart(launch: Launch) -> None:
+    code = r"""
+import fcntl, os, select, struct, termios
+for part in b"a\r", b"\n":
+    os.write(2, part)
+    while struct.unpack("i", fcntl.ioctl(2, termios.FIONREAD, bytes(4)))[0]:
+        pass
+"""
+
+    done = launch("--mark-returns", "<", "--mark-stderr", ">", *python(code))
+
+    assert done.stderr == b">a\r<\n"

@@ -10,7 +10,7 @@ tells whether anything of it is left, whatever pids have been used again since.
 |---|---|
 | ``lock`` | locked while anything of the process lives |
 | ``pid`` | the leader was started |
-| ``exit`` | how the command ended |
+| ``exit`` | how the command ended, and which copies failed; a dot before |
 | ``stopped`` | it was ended by us |
 """
 
@@ -24,11 +24,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 # "trap :" and not "trap ''": the leader survives a SIGTERM to its group, the
-# command gets the default action.
-_LEADER = 'trap : TERM INT HUP; echo $$ >"$0/pid"; "$@"; echo $? >"$0/exit"; exit 0'
+# command gets the default action. The file of the end is overwritten, since a
+# full disk would have no room for a new one.
+_BEGIN = 'trap : TERM INT HUP; echo $$ >"$0/pid"; printf . >"$0/exit"; '
+_COMMAND = '"$@"; e=$?; '
+_END = 'echo $e 1<>"$0/exit"; exit 0'
 _LOOK_AGAIN = 0.005
 
 
@@ -39,9 +43,11 @@ class Exit:
     Attributes:
         code: Exit code of the command, 128+n for signal n; None if nobody
             wrote it down (killed with its leader, machine restarted).
+        uncopied: Which of ``Launch.copies`` failed.
     """
 
     code: int | None
+    uncopied: tuple[int, ...] = ()
     started_at: datetime | None
     ended_at: datetime | None
     stopped: bool
@@ -56,6 +62,8 @@ class Launch:
         streams: Descriptors for stdin, stdout and stderr.
         passed: More descriptors the process gets, under their own numbers plus
             none of ours: see ``arguments``.
+        copies: Pairs of descriptors: what comes out of the first is written to
+            the second, until its end, which is waited for. At most two.
         arguments: Builds the command line from the numbers under which the
             process has the lock and then each of ``passed``.
     """
@@ -63,6 +71,7 @@ class Launch:
     environ: Mapping[str, str]
     streams: tuple[int, int, int]
     passed: tuple[int, ...]
+    copies: tuple[tuple[int, int], ...] = ()
     arguments: Callable[[int, Sequence[int]], Sequence[str]]
 
 
@@ -104,7 +113,7 @@ class DetachedProcess:
             )
             stack.callback(os.close, lock)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            given = [*launch.streams, lock, *launch.passed]
+            given = [*launch.streams, lock, *launch.passed, *chain(*launch.copies)]
             actions: list[tuple[int, int, int]] = []
             for number, descriptor in enumerate(given):
                 # Copies above all targets first, so that none overwrites a source.
@@ -113,9 +122,10 @@ class DetachedProcess:
                 actions.append((os.POSIX_SPAWN_DUP2, high, number))
             numbers = range(4, 4 + len(launch.passed))
             command = launch.arguments(3, numbers)
+            script = _leader(numbers, range(numbers.stop, len(given)))
             self._pid = os.posix_spawn(
                 "/bin/sh",
-                ["sh", "-c", _LEADER, str(self.folder), *command],
+                ["sh", "-c", script, str(self.folder), *command],
                 launch.environ,
                 file_actions=actions,
                 setsid=True,
@@ -193,13 +203,42 @@ class DetachedProcess:
 
     def _exit(self) -> Exit:
         text = _read(self.folder / "exit")
+        is_known = text.endswith("\n")
+        numbers = [int(word) for word in text.split()] if is_known else []
         return Exit(
-            code=int(text) if text.endswith("\n") else None,
+            code=numbers[0] if numbers else None,
+            uncopied=tuple(numbers[1:]),
             started_at=_modified(self.folder / "pid"),
-            ended_at=_modified(self.folder / "exit")
-            or _modified(self.folder / "stopped"),
+            ended_at=_modified(self.folder / ("exit" if is_known else "stopped")),
             stopped=(self.folder / "stopped").exists(),
         )
+
+
+def _leader(passed: Sequence[int], copies: Sequence[int]) -> str:
+    """Return the script of the leader.
+
+    A copy is a ``cat``, which needs no room and starts in a millisecond; signals
+    to the group do not end it before the command.
+
+    Args:
+        passed: Descriptors for the command alone.
+        copies: In turn, where a copy reads and where it writes.
+    """
+    script, ends = _BEGIN, ""
+    shut = "".join(f" {number}>&-" for number in copies)
+    private = shut + "".join(f" {number}>&-" for number in passed)
+    for index, (source, target) in enumerate(
+        zip(copies[::2], copies[1::2], strict=True)
+    ):
+        script += (
+            f"(trap '' TERM INT HUP; exec cat <&{source} >&{target} 2>/dev/null"
+            f"{private}) & c{index}=$!; "
+        )
+        ends += f'wait $c{index} || e="$e {index}"; '
+    if copies:
+        script += f"exec{shut}; "
+        ends = f"trap '' TERM INT HUP; exec >/dev/null 2>&1; {ends}"
+    return script + _COMMAND + ends + _END
 
 
 @contextlib.contextmanager

@@ -39,6 +39,7 @@ from tesk_taskmaster.adapters.sandbox_layout import lay_out
 from tesk_taskmaster.adapters.sandbox_outcome import sandbox_result
 from tesk_taskmaster.adapters.sandbox_streams import (
     StreamError,
+    Streams,
     open_streams,
     tail,
 )
@@ -196,7 +197,7 @@ class SandboxEngine:
             os.close(status)
 
     def _launch(
-        self, run: ExecutorRun, streams: tuple[int, int, int], passed: tuple[int, int]
+        self, run: ExecutorRun, streams: Streams, passed: tuple[int, int]
     ) -> Launch:
         def arguments(lock: int, more: Sequence[int]) -> Sequence[str]:
             status, told = more
@@ -207,7 +208,11 @@ class SandboxEngine:
             ]
 
         return Launch(
-            environ=CLEAN_ENVIRON, streams=streams, passed=passed, arguments=arguments
+            environ=CLEAN_ENVIRON,
+            streams=streams.ends,
+            passed=passed,
+            copies=streams.copies,
+            arguments=arguments,
         )
 
 

@@ -37,7 +37,18 @@ def sandbox_result(run: ExecutorRun, end: Exit) -> StepResult:
     except OSError as error:
         reason = f"what the command wrote cannot be kept: {error.strerror}"
         return StepResult(exit_code=code, error=reason)
-    return StepResult(exit_code=code, started_at=end.started_at, ended_at=end.ended_at)
+    executor = run.step.executor
+    cut = [(executor.stdout, executor.stderr)[number] for number in end.uncopied]
+    names = " and ".join(path or "what it printed" for path in cut)
+    return StepResult(
+        # As the launcher does: the user's own failure is the better news.
+        exit_code=code or (NOT_STARTED if cut else 0),
+        started_at=end.started_at,
+        ended_at=end.ended_at,
+        note=f"{names} could not be written to its end: is the disk full?"
+        if cut
+        else "",
+    )
 
 
 def _not_started(run: ExecutorRun, end: Exit) -> StepResult:

@@ -3,12 +3,17 @@
 A redirect leads into the task volume or the throw-away root and is opened by
 us, so no link that an earlier executor left leads anywhere else. What is not
 redirected goes to files of the run. Bytes are never touched.
+
+The command writes into pipes, which are copied to the ends of these files: a
+file would be truncated, or overwritten in the middle, by whoever opens
+``/dev/stdout`` once more.
 """
 
 import contextlib
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from tesk_model.paths import is_within, normalize
@@ -17,7 +22,21 @@ from tesk_taskmaster.domain.tails import TAIL_BYTES
 from tesk_taskmaster.ports import ExecutorRun
 
 _READ = os.O_RDONLY | os.O_NONBLOCK
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NONBLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Open descriptors of a command.
+
+    Attributes:
+        ends: Its stdin, stdout and stderr.
+        copies: What comes out of the pipes of stdout and stderr, and the files
+            that it is for; one pair if both are one file.
+    """
+
+    ends: tuple[int, int, int]
+    copies: tuple[tuple[int, int], ...]
 
 
 class StreamError(Exception):
@@ -40,26 +59,34 @@ def tree_of(run: ExecutorRun, path: str) -> Beneath:
 
 
 @contextlib.contextmanager
-def open_streams(run: ExecutorRun) -> Iterator[tuple[int, int, int]]:
-    """Give open descriptors for stdin, stdout and stderr.
+def open_streams(run: ExecutorRun) -> Iterator[Streams]:
+    """Give the streams of a command; all is closed afterwards.
 
     Raises:
         StreamError: A redirect does not lead to a file.
     """
     executor = run.step.executor
     with contextlib.ExitStack() as stack:
-        stdin = _open(run, "stdin", executor.stdin, _READ, os.devnull)
-        stack.callback(os.close, stdin)
-        stdout = _open(run, "stdout", executor.stdout, _WRITE, run.folder / "stdout")
-        stack.callback(os.close, stdout)
+
+        def opened(name: str, path: str | None, flags: int, otherwise: Path) -> int:
+            descriptor = _open(run, name, path, flags, otherwise)
+            stack.callback(os.close, descriptor)
+            return descriptor
+
+        def copied(name: str, path: str | None) -> tuple[int, tuple[int, int]]:
+            target = opened(name, path, _WRITE, run.folder / name)
+            source, end = os.pipe()
+            stack.callback(os.close, source)
+            stack.callback(os.close, end)
+            return end, (source, target)
+
+        stdin = opened("stdin", executor.stdin, _READ, Path(os.devnull))
+        stdout, copy = copied("stdout", executor.stdout)
         if executor.stderr and executor.stderr == executor.stdout:
-            stderr = stdout  # one file, one position: as `>f 2>&1`
+            yield Streams((stdin, stdout, stdout), (copy,))  # as `>f 2>&1`
         else:
-            stderr = _open(
-                run, "stderr", executor.stderr, _WRITE, run.folder / "stderr"
-            )
-            stack.callback(os.close, stderr)
-        yield stdin, stdout, stderr
+            stderr, other = copied("stderr", executor.stderr)
+            yield Streams((stdin, stdout, stderr), (copy, other))
 
 
 def _open(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.labels import STEP
 from tesk_kubernetes.templates import literal, main_container
+from tesk_taskmaster.adapters.kubernetes.logs import RETURN_MARK
 from tesk_taskmaster.adapters.kubernetes.manifests import (
     VOLUME,
     Site,
@@ -112,7 +113,8 @@ def _arguments(plan: Plan, step: ExecutorStep) -> Sequence[str]:
         word for path in directories_to_make(plan, step) for word in ("--mkdir", path)
     ]
     words += launcher_options(step, volume=WHOLE_VOLUME_TARGET, outputs=plan.outputs)
-    words += ["--mark-stderr", STDERR_MARK, "--report", _REPORT]
+    words += ["--mark-stderr", STDERR_MARK, "--mark-returns", RETURN_MARK]
+    words += ["--report", _REPORT]
     return [*words, "--", *step.executor.command]
 
 

@@ -1,9 +1,12 @@
-"""What executors print, out of the one log in which a pod keeps both streams.
+r"""What executors print, out of the one log in which a pod keeps both streams.
 
 The launcher starts each line of stderr with a mark; here it is taken apart
 again. A stdout without a final newline, or a line longer than what the
 container runtime keeps as one (16 KiB), can put the mark in the middle of a
 line, so it is looked for anywhere.
+
+Container runtimes take ``\\r\\n`` for the end of a line and keep ``\\n``, so the
+launcher puts another mark in between.
 """
 
 import logging
@@ -24,6 +27,11 @@ from tesk_kubernetes.templates import MAIN
 from tesk_taskmaster.adapters.stream_tails import StreamTails
 from tesk_taskmaster.ports import Tails
 
+RETURN_MARK = "\x02cr\x02"
+"""What the launcher puts between a carriage return and the end of its line."""
+
+_MARKED_RETURN = b"\r" + RETURN_MARK.encode() + b"\n"
+
 # At 16 bytes a line this is 64 KiB; then, all there is.
 _FIRST_LINES = 4096
 _ALL = -1
@@ -38,6 +46,26 @@ _COMPLAINT = re.compile(
 _logger = logging.getLogger(__name__)
 
 
+class _Returns:
+    """Takes the marks behind carriage returns out of one stream."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def without_marks(self, data: bytes) -> bytes:
+        """Take a piece, and give all that cannot be the beginning of a mark."""
+        data = (self._held + data).replace(_MARKED_RETURN, b"\r\n")
+        last = data.rfind(b"\r", -len(_MARKED_RETURN) + 1)
+        is_open = last >= 0 and _MARKED_RETURN.startswith(data[last:])
+        end = last if is_open else len(data)
+        self._held = data[end:]
+        return data[:end]
+
+    def rest(self) -> bytes:
+        """Give what was held back."""
+        return self._held
+
+
 class MarkedStreams:
     """Takes a marked log apart as it comes, in pieces of any size."""
 
@@ -47,6 +75,7 @@ class MarkedStreams:
         self._tails = tails
         self._held = b""  # the beginning of what may be a mark
         self._is_stderr = False
+        self._returns = {False: _Returns(), True: _Returns()}
         self.lines = 0
 
     def feed(self, data: bytes) -> None:
@@ -61,6 +90,8 @@ class MarkedStreams:
         """Take what was held back as what it turned out to be."""
         self._put(self._held)
         self._held = b""
+        for is_stderr, returns in self._returns.items():
+            self._tails.add(is_stderr=is_stderr, data=returns.rest())
 
     def _in_stderr(self, data: bytes) -> bytes:
         """Take up to the end of the line; a mark within it is a new line's."""
@@ -96,6 +127,7 @@ class MarkedStreams:
 
     def _put(self, data: bytes) -> None:
         if data:
+            data = self._returns[self._is_stderr].without_marks(data)
             self._tails.add(is_stderr=self._is_stderr, data=data)
 
 

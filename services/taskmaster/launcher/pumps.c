@@ -1,0 +1,98 @@
+/* Carries what the child prints to its file or to the container's log.
+ *
+ * The child has the end of a pipe for each stream that does not simply go to
+ * the log: a file would be truncated or overwritten in the middle by whoever
+ * opens /dev/stdout once more. We alone write to the file, and only at its end.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { PIPE_SIZE = 1024 * 1024, CHUNK = 128 * 1024 };
+
+/* Make a pipe; *end is for the child. */
+static bool open_pump(struct pump *pump, int *end)
+{
+    int ends[2];
+
+    pump->to = *end;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        fail("pipe: %s", strerror(errno));
+        return false;
+    }
+    (void)fcntl(ends[0], F_SETPIPE_SZ, PIPE_SIZE); /* fewer turns, if we may */
+    pump->from = ends[0];
+    *end = ends[1];
+    return true;
+}
+
+bool open_pumps(struct child *child, struct streams *ends, const struct options *options)
+{
+    const bool marks = options->return_mark != NULL;
+    const bool shared = ends->errors >= 0 && ends->errors == ends->output;
+
+    child->output = (struct pump){-1, -1, "stdout", options->output, {.fd = STDOUT_FILENO}};
+    child->errors = (struct pump){-1, -1, "stderr", options->errors, {.fd = STDERR_FILENO}};
+    child->output.marker.return_mark = options->return_mark;
+    child->errors.marker.return_mark = options->return_mark;
+    child->errors.marker.mark = options->mark;
+    if ((ends->output >= 0 || marks) && !open_pump(&child->output, &ends->output))
+        return false;
+    if (shared)
+        ends->errors = ends->output;
+    else if (ends->errors >= 0 || marks || options->mark != NULL)
+        return open_pump(&child->errors, &ends->errors);
+    return true;
+}
+
+static void stop(struct pump *pump)
+{
+    close(pump->from); /* who goes on writing gets SIGPIPE */
+    pump->from = -1;
+}
+
+/* Carry at most limit bytes; return how many, 0 if there is no more to do. */
+static size_t carry(struct pump *pump, size_t limit)
+{
+    static char data[CHUNK];
+    ssize_t size;
+
+    do
+        size = read(pump->from, data, limit < sizeof data ? limit : sizeof data);
+    while (size < 0 && errno == EINTR);
+    if (size <= 0)
+        return 0;
+    if (pump->path == NULL)
+        marker_write(&pump->marker, data, (size_t)size);
+    else if (!write_all(pump->to, data, (size_t)size)) {
+        fail("%s: %s: %s", pump->name, pump->path, strerror(errno));
+        return 0;
+    }
+    return (size_t)size;
+}
+
+void pump(struct pump *pump)
+{
+    if (carry(pump, CHUNK) == 0)
+        stop(pump);
+}
+
+/* Carry what the child left in the pipe, not what an orphan adds for ever. */
+void drain(struct pump *pump)
+{
+    size_t carried;
+    int left = 0;
+
+    if (pump->from >= 0 && ioctl(pump->from, FIONREAD, &left) != 0)
+        left = 0;
+    for (; left > 0; left -= (int)carried)
+        if ((carried = carry(pump, (size_t)left)) == 0)
+            break;
+    if (pump->from >= 0)
+        stop(pump);
+    marker_finish(&pump->marker);
+}
