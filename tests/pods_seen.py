@@ -44,11 +44,12 @@ def judge(what: Seen, after: float, settings: KubernetesSettings) -> Judgement:
     observed = observe(what)
     if not isinstance(observed, Troubled):
         return observed
+    since = observed.since or BEGUN
     return judge_trouble(
         observed,
         what.subject,
-        since=observed.since or BEGUN,
-        now=BEGUN + timedelta(seconds=after),
+        since=since,
+        now=since + timedelta(seconds=after),
         settings=settings,
     )
 

@@ -15,6 +15,7 @@ from tesk_model.names import Attempt
 from tesk_model.task import Input, Output, Task, TaskId
 from tesk_runtime.clock import SystemClock
 from tesk_taskmaster.domain.assignment import Assignment
+from tesk_taskmaster.domain.transfers import UploadRetries
 from tesk_taskmaster.usecases.attempt import AttemptSettings
 from tesk_taskmaster.usecases.reporter import Reporter
 from tesk_taskmaster.usecases.taskmaster import Taskmaster, TaskmasterSettings
@@ -30,6 +31,12 @@ SETTINGS = TaskmasterSettings(
         grace=timedelta(seconds=1),
         live_interval=timedelta(seconds=10),
         retry_pause=timedelta(milliseconds=1),
+        uploads=UploadRetries(
+            tries=3,
+            timeout=timedelta(minutes=1),
+            backoff=timedelta(milliseconds=1),
+            longest=timedelta(milliseconds=2),
+        ),
     ),
 )
 INPUTS = (Input(path="/work/a", url="s3://b/a"),)

@@ -137,7 +137,8 @@ class FakeCluster:
     ) -> JsonObject:
         """Let the image fail to be pulled, with the event that tells why."""
         held = self.hold(pod, reason=reason, message=message)
-        self.tell(held, PODS, reason="Failed", message=f"Failed to pull: {message}")
+        said = f'Failed to pull image "x": {message}'
+        self.tell(held, PODS, reason="Failed", message=said)
         return held
 
     def unschedulable(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from tesk_model.names import Attempt
 from tesk_taskmaster.domain.plan import Plan
+from tesk_taskmaster.domain.transfers import direction_of
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
 from tesk_taskmaster.ports import Say, StepFailedError, StepResult, Tails
 
@@ -104,7 +105,7 @@ class FakeRuntime:
     def _begin(self, plan: Plan, step: str) -> Step:
         if step in self.world.results:
             return Step(self.world.results[step])
-        if step in ("in", "out"):
+        if direction_of(step):
             code = self.world.filer_codes.pop(0) if self.world.filer_codes else 0
             return Step(None if code is None else ended(code))
         command = plan.executors[int(step[1:])].executor.command
@@ -116,7 +117,7 @@ class FakeRuntime:
 
     @staticmethod
     def _crashed(step: str, known: Step) -> bool:
-        if step not in ("in", "out") or known.result is None:
+        if direction_of(step) is None or known.result is None:
             return False
         return transfer_verdict(known.result.exit_code) is TransferVerdict.CRASHED
 
@@ -154,6 +155,10 @@ class FakeRuntime:
             self.world.steps.pop(attempt, None)
             self.released.append(attempt)
             self.world.changed.notify_all()
+
+    def begun(self, attempt: Attempt) -> Sequence[str]:
+        with self.world.changed:
+            return sorted(self.world.steps.get(attempt, {}))
 
     def attempts(self) -> Sequence[Attempt]:
         with self.world.changed:

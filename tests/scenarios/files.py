@@ -83,6 +83,37 @@ def _check_patterns(task: Task, storage: Storage) -> None:
     assert "/work/*.none" in system_logs(task)
 
 
+def _extended_patterns(storage: Storage) -> Task:
+    return {
+        "executors": [
+            shell(
+                "mkdir -p r/x/y; echo 1 > r/a.txt; echo 2 > r/x/b.txt; "
+                "echo 3 > r/x/y/c.txt; echo 4 > r/x/d.csv; echo 5 > '{n,m}.log'; "
+                "mkdir -p /opt/deep/x; echo 6 > /opt/deep/x/e.txt",
+                workdir="/work",
+            )
+        ],
+        "outputs": [
+            {"path": path, "path_prefix": prefix, "url": storage.url(name)}
+            for path, prefix, name in (
+                ("/work/r/**/*.txt", "/work/r", "deep"),
+                ("/work/r/x/*.{csv,txt}", "/work/r/x", "braces"),
+                ("/work/{n,m}.*", "/work", "name"),
+                ("/opt/**.txt", "/opt", "outside"),
+            )
+        ]
+        + [{"path": "/work/r/x/{b,z}.txt", "url": storage.url("one/{b,z}.txt")}],
+    }
+
+
+def _check_extended_patterns(task: Task, storage: Storage) -> None:
+    assert storage.names() == [
+        *("braces/b.txt", "braces/d.csv", "deep/x/b.txt", "deep/x/y/c.txt"),
+        *("name/{n,m}.log", "one/b.txt", "outside/deep/x/e.txt"),
+    ], system_logs(task)
+    assert system_logs(task).count("an extension of TESK") == 4
+
+
 def _odd_names(storage: Storage) -> Task:
     return {
         "inputs": [{"path": f"/in/{ODD}", "url": storage.put(ODD, b"odd")}],
@@ -247,6 +278,9 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "directories both ways": Scenario(body=_directories, check=_check_directories),
     "outputs by pattern": Scenario(body=_patterns, check=_check_patterns),
+    "patterns across folders, and with alternatives": Scenario(
+        body=_extended_patterns, check=_check_extended_patterns
+    ),
     "names with spaces, colons and unicode": Scenario(
         body=_odd_names, check=_check_odd_names
     ),

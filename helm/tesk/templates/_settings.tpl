@@ -138,6 +138,9 @@ taskmaster:
   runtime: kubernetes
   slots: {{ toJson $own.tasksPerPod }}
   live_interval: {{ toJson $own.liveIntervalSeconds }}
+  upload_tries: {{ toJson $own.uploadTries }}
+  upload_backoff: {{ toJson $own.uploadBackoffSeconds }}
+  upload_timeout: {{ toJson $own.uploadTimeoutSeconds }}
 {{ include "tesk.settings.kubernetes" . }}
 {{- end -}}
 
@@ -148,6 +151,7 @@ taskmaster:
 filer:
   parallel: {{ toJson $own.parallel }}
   missing_outputs: {{ $own.missingOutputs }}
+  extended_patterns: {{ $own.extendedPatterns }}
   tries: {{ toJson $own.tries }}
   backoff: {{ toJson $own.backoffSeconds }}
   connect_timeout: {{ toJson $own.connectTimeoutSeconds }}

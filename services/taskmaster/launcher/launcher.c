@@ -2,6 +2,7 @@
 #include "launcher.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <string.h>
 
 static void finish(const struct options *options, const struct streams *streams,
@@ -47,6 +48,7 @@ int main(int argc, char **argv)
     struct outcome outcome = {.exit_code = EXIT_LAUNCHER};
 
     prepare_process();
+    setlocale(LC_CTYPE, "C.UTF-8"); /* patterns count characters, not bytes */
     clock_gettime(CLOCK_REALTIME, &outcome.started_at);
     outcome.ended_at = outcome.started_at;
     if (parse_options(&options, argc, argv))

@@ -135,6 +135,9 @@ int start_child(struct child *child, const char *program,
                 const struct options *options, const struct streams *streams);
 void watch_child(struct child *child, struct outcome *outcome);
 
+/* deep.c */
+bool matches_deep(const char *pattern, const char *path); /* both relative */
+
 /* collect.c */
 void collect(const struct collection *collection);
 

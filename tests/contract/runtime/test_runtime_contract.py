@@ -215,6 +215,26 @@ def test_a_filer_without_verdict_is_started_again(
     assert codes == [1, 0]
 
 
+def test_a_later_try_of_outputs_is_a_step_of_its_own(kit: RuntimeKit) -> None:
+    kit.set_filers([75, 0])
+    first = kit.open_runtime()
+    plan = prepared(first, "true")
+    codes = []
+    for step in ("out", "out-1"):
+        first.start(plan, step, say)
+        codes.append(finish(first, step).exit_code)
+    first.let_go(ATTEMPT)
+
+    successor = kit.open_runtime()
+    successor.prepare(plan, "token", say)
+
+    assert codes == [75, 0]
+    assert list(successor.begun(ATTEMPT)) == ["out", "out-1"]
+    successor.start(plan, "out-1", say)
+    assert finish(successor, "out-1").exit_code == 0
+    successor.release(ATTEMPT)
+
+
 def test_a_filer_can_be_stopped(runtime: Runtime, kit: RuntimeKit) -> None:
     kit.set_filers([None])
     plan = prepared(runtime, "true")

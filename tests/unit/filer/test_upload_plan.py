@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pattern_cases import DEEP_CASES, is_reached
 from tesk_filer.adapters.volume import FolderVolume
-from tesk_filer.domain.globs import expand
+from tesk_filer.domain.globs import expand, expand_deep
 from tesk_filer.domain.uploads import Remark, Upload, plan_uploads
 from tesk_model.paths import is_within
 from tesk_model.task import FileType, Output
@@ -100,6 +101,100 @@ def test_a_directory_of_type_file_is_uploaded_with_a_remark(
         "/o/e/y",
         "/o/x",
     ]
+
+
+EXTENDED = {
+    "two stars cross folders": (
+        Output(path="/w/**/[xy]", url="/o", path_prefix="/w"),
+        [("/w/d/e/y", "/o/d/e/y"), ("/w/d/x", "/o/d/x")],
+        "was matched across folders by **",
+    ),
+    "a directory that two stars match is taken once": (
+        Output(path="/w/**d*", url="/o", path_prefix="/w"),
+        [("/w/d/e/y", "/o/d/e/y"), ("/w/d/x", "/o/d/x")],
+        "was matched across folders by **",
+    ),
+    "braces and a wildcard": (
+        Output(path="/w/*.{bin,t{x,}t}", url="/o", path_prefix="/w"),
+        [("/w/a.txt", "/o/a.txt"), ("/w/b.txt", "/o/b.txt"), ("/w/c.bin", "/o/c.bin")],
+        "was matched with its braces as alternatives",
+    ),
+    "braces alone, in the url as well": (
+        Output(path="/w/{a,b,z}.txt", url="s3://k/{a,b,z}.txt"),
+        [("/w/a.txt", "s3://k/a.txt"), ("/w/b.txt", "s3://k/b.txt")],
+        "was matched with its braces as alternatives",
+    ),
+    "braces alone, for one file": (
+        Output(path="/w/{z,a}.txt", url="s3://k/result"),
+        [("/w/a.txt", "s3://k/result")],
+        "was matched with its braces as alternatives",
+    ),
+}
+
+
+@pytest.mark.parametrize(("output", "want", "words"), EXTENDED.values(), ids=EXTENDED)
+def test_extensions_say_that_they_matched(
+    volume: FolderVolume, output: Output, want: list[tuple[str, str]], words: str
+) -> None:
+    items = list(plan_uploads(output, volume))
+
+    assert [(item.path, item.url) for item in items if isinstance(item, Upload)] == want
+    remarks = [item for item in items if isinstance(item, Remark)]
+    assert [words in remark.message for remark in remarks] == [True]
+    assert not remarks[0].missing
+
+
+@pytest.mark.parametrize(
+    "output", [case[0] for case in EXTENDED.values()], ids=EXTENDED
+)
+def test_extensions_can_be_switched_off(volume: FolderVolume, output: Output) -> None:
+    items = list(plan_uploads(output, volume, extended=False))
+
+    assert not any("extension" in getattr(item, "message", "") for item in items)
+    assert all(
+        "/e/" not in item.path for item in items if isinstance(item, Upload)
+    ) or ("d*" in output.path)
+
+
+def test_braces_that_are_a_name_are_no_alternatives(
+    volume: FolderVolume, tmp_path: Path
+) -> None:
+    (tmp_path / "volume/w/{a,b}.txt").touch()
+
+    items = list(plan_uploads(Output(path="/w/{a,b}.txt", url="/o"), volume))
+
+    assert [item.path for item in items if isinstance(item, Upload)] == ["/w/{a,b}.txt"]
+
+
+def test_alternatives_never_share_a_url(volume: FolderVolume) -> None:
+    [remark] = plan_uploads(Output(path="/w/{a,b}.txt", url="/o"), volume)
+
+    assert isinstance(remark, Remark)
+    assert remark.missing
+    assert "the url has no braces" in remark.message
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"), [case[:2] for case in DEEP_CASES.values()], ids=DEEP_CASES
+)
+def test_two_stars_cross_folders(tmp_path: Path, pattern: str, path: str) -> None:
+    file = tmp_path / "in" / path
+    file.parent.mkdir(parents=True)
+    file.touch()
+
+    found = expand_deep(f"/in/{pattern}", FolderVolume(tmp_path))
+
+    assert bool(found) is is_reached(pattern, path)
+    assert all(is_within(f"/in/{path}", match) for match in found)
+
+
+def test_two_stars_do_not_follow_links_to_directories(
+    volume: FolderVolume, tmp_path: Path
+) -> None:
+    for name in ("round", "again"):
+        (tmp_path / "volume/w/d" / name).symlink_to(".")
+
+    assert expand_deep("/w/**/y", volume) == ["/w/d/e/y"]
 
 
 def test_links_pipes_and_circles(volume: FolderVolume, tmp_path: Path) -> None:

@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 
 from tesk_taskmaster.adapters.container_outcome import outcome_of
-from tesk_taskmaster.adapters.launcher_report import Report
+from tesk_taskmaster.adapters.launcher_report import (
+    WRONG_REPORT,
+    Report,
+    WrongReport,
+)
 from tesk_taskmaster.ports import StepResult
 
 RAM = 100_000_000
@@ -36,7 +40,10 @@ def make_report(**overrides: Any) -> Report:
 
 
 def decide(
-    container: dict[str, Any] | None, report: Report | None, *, was_stopped: bool
+    container: dict[str, Any] | None,
+    report: Report | WrongReport | None,
+    *,
+    was_stopped: bool,
 ) -> StepResult | None:
     return outcome_of(container, report, ram=RAM, was_stopped=was_stopped)
 
@@ -127,3 +134,12 @@ def test_an_end_that_we_asked_for_is_no_loss() -> None:
 @pytest.mark.parametrize("status", ["running", "paused", "stopping", "removing"])
 def test_what_has_not_ended_has_no_result(status: str) -> None:
     assert decide(make_container(Status=status), None, was_stopped=False) is None
+
+
+@pytest.mark.parametrize("code", [0, 3, 137, 255])
+def test_a_wrong_report_is_an_outcome_with_a_sentence(code: int) -> None:
+    result = decide(make_container(ExitCode=code), WrongReport(), was_stopped=False)
+
+    assert result is not None
+    assert (result.exit_code, result.note) == (code, WRONG_REPORT)
+    assert not result.error

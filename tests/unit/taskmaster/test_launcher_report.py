@@ -3,10 +3,16 @@
 import json
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tesk_taskmaster.adapters.launcher_report import Report, parse_report, parse_time
+from tesk_taskmaster.adapters.launcher_report import (
+    Report,
+    WrongReport,
+    parse_report,
+    parse_time,
+)
 
 
 def test_a_report_is_read() -> None:
@@ -25,7 +31,62 @@ def test_a_report_is_read() -> None:
         terminated=True,
         error="x",
     )
-    assert parse_report(text[:-20]) is None
+    assert isinstance(parse_report(text[:-20]), WrongReport)
+
+
+def written(**fields: str) -> bytes:
+    """Return a report with some fields replaced, as raw JSON."""
+    usual = {
+        "exit_code": "0",
+        "started_at": '"2025-01-31T12:00:00Z"',
+        "ended_at": '"2025-01-31T12:00:01Z"',
+        "max_rss_bytes": "5",
+    }
+    pairs = (f'"{name}":{value}' for name, value in (usual | fields).items())
+    return ("{" + ",".join(pairs) + "}").encode()
+
+
+WRONG = {
+    "an endless number": written(exit_code="Infinity"),
+    "no number": written(exit_code="NaN"),
+    "no number beside": written(cpu_seconds="NaN"),
+    "a huge number": written(max_rss_bytes="9" * 3000),
+    "a huge exponent": written(exit_code="1e999999999"),
+    "a negative number": written(max_rss_bytes="-1"),
+    "an exit code that is none": written(exit_code="256"),
+    "a fraction": written(exit_code="0.5"),
+    "a truth for a number": written(exit_code="true"),
+    "a text for a number": written(exit_code='"0"'),
+    "a number for a text": written(error="7"),
+    "a time that is none": written(started_at='"yesterday"'),
+    "a time without a zone": written(started_at='"2025-01-31T12:00:00"'),
+    "a time in year 0": written(started_at='"0000-01-31T12:00:00Z"'),
+    "deep nesting": written(error="[" * 2000 + "]" * 2000),
+    "half a character": written(error='"\\ud800"'),
+    "no UTF-8": written(error='"').replace(b'"error":"', b'"error":"\xff"'),
+    "a list": b"[]",
+    "nothing but braces": b"{}",
+    "more than a launcher writes": written(error='"' + "x" * 5000 + '"'),
+}
+
+
+@pytest.mark.parametrize("text", WRONG.values(), ids=WRONG)
+def test_what_no_launcher_writes_is_a_wrong_report(text: bytes) -> None:
+    assert isinstance(parse_report(text), WrongReport)
+
+
+@pytest.mark.parametrize("text", [b"", b"\0" * 200])
+def test_what_was_never_written_is_no_report(text: bytes) -> None:
+    assert parse_report(text) is None
+
+
+def test_what_is_shown_of_a_report_is_printable() -> None:
+    year = '"9999-12-31T23:59:59Z"'
+    report = parse_report(written(error=r'"a\u001b[2Jb\u0000"', ended_at=year))
+
+    assert isinstance(report, Report)
+    assert report.error == "a\ufffd[2Jb\ufffd"
+    assert report.ended_at is None
 
 
 JSON = st.recursive(
@@ -42,10 +103,10 @@ FIELDS = ("exit_code", "started_at", "ended_at", "max_rss_bytes", "error")
         lambda value: json.dumps(value).encode()
     )
 )
-def test_whatever_a_program_writes_is_a_report_or_none(text: bytes) -> None:
+def test_whatever_a_program_writes_is_a_report_or_a_wrong_one(text: bytes) -> None:
     report = parse_report(text)
 
-    assert report is None or 0 <= report.exit_code <= 255
+    assert not isinstance(report, Report) or 0 <= report.exit_code <= 255
 
 
 def test_an_engines_zero_time_is_none() -> None:

@@ -175,6 +175,7 @@ def plan(task: Task) -> Plan:
 
 def readable(plan: Plan) -> str:
     document = asdict(plan)
+    assert document.pop("waiting_since") is None  # is not planned
     for step in document["executors"]:
         step["executor"] = " ".join(step["executor"]["command"])
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"

@@ -30,7 +30,7 @@ from tesk_model.events import (
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
 from tesk_runtime.rpc.channel import open_channel
-from tesk_runtime.rpc.wire import task_to_wire
+from tesk_runtime.rpc.wire import task_to_wire, timestamp_to_wire
 from tesk_taskmaster.adapters.scheduler_client import GrpcScheduler
 from tesk_taskmaster.domain.assignment import Assignment, Orders, Stop, StopReason
 
@@ -102,6 +102,7 @@ def test_sync_understands_orders(scheduler: GrpcScheduler, recorder: Recorder) -
                 inputs_finished=True,
                 outputs_finished=True,
                 started_executors=[1, 2],
+                began=timestamp_to_wire(NOW),
             )
         ],
         stop=[
@@ -126,6 +127,7 @@ def test_sync_understands_orders(scheduler: GrpcScheduler, recorder: Recorder) -
                 inputs_finished=True,
                 outputs_finished=True,
                 started_executors=frozenset({1, 2}),
+                began=NOW,
             ),
         ),
         stop=(

@@ -18,6 +18,7 @@ from pods_seen import (
 )
 from tesk_taskmaster.adapters.kubernetes.observations import Ended, Running, Seen
 from tesk_taskmaster.adapters.kubernetes.pod_status import observe
+from tesk_taskmaster.adapters.launcher_report import WRONG_REPORT
 
 OUT = "executors[1]: ran out of memory: limit 64 MiB"
 EXIT_65 = (
@@ -30,6 +31,16 @@ ENDED: dict[str, tuple[Seen, int, str]] = {
     "success": (seen("ended"), 0, ""),
     "the program's own code": (seen("ended-with-3"), 3, ""),
     "the launcher's report": (seen("ended-with-3", says(make_report(4))), 4, ""),
+    "a report that the program wrote": (
+        seen("ended-with-3", says('{"exit_code": Infinity}')),
+        3,
+        f"executors[1]: {WRONG_REPORT}",
+    ),
+    "the end of a log that looks like no report": (
+        seen("ended-with-3", says("Infinity")),
+        3,
+        "",
+    ),
     "the launcher's complaint": (
         seen("ended-with-3", says(make_report(127, error="NAME: not found"))),
         127,

@@ -17,7 +17,13 @@ from pods_seen import (
     waits,
 )
 from tesk_kubernetes.settings import KubernetesSettings
-from tesk_taskmaster.adapters.kubernetes.observations import Failed, Seen, Waiting
+from tesk_taskmaster.adapters.kubernetes.observations import (
+    Failed,
+    Seen,
+    Troubled,
+    Waiting,
+)
+from tesk_taskmaster.adapters.kubernetes.pod_status import observe
 
 # What the user reads while there is hope. Input, seconds, and words.
 WAITING: dict[str, tuple[Seen, float, str]] = {
@@ -138,6 +144,7 @@ WAITING: dict[str, tuple[Seen, float, str]] = {
             "runs",
             waits("PodInitializing"),
             init_container({"waiting": {"reason": "ErrImagePull", "message": "slow"}}),
+            events=[happened("Failed", 'Failed to pull image "side:1": slow')],
         ),
         5,
         "image side:1 cannot be pulled (given up after 15 min): slow",
@@ -174,3 +181,11 @@ def test_another_container_neither_ends_nor_starts_a_step() -> None:
     pod["status"]["containerStatuses"].insert(0, ended)
 
     assert isinstance(judge(seen("runs", pod=pod, events=()), 1, SETTINGS), Waiting)
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_the_objects_tell_since_when(name: str) -> None:
+    what = WAITING[name][0]
+    observed = observe(what)
+    if isinstance(observed, Troubled) and what.events:
+        assert observed.since is not None

@@ -8,6 +8,8 @@ alike, so that no step has to translate.
 import re
 from collections.abc import Iterator
 
+from tesk_model.patterns import has_alternatives
+
 _FORBIDDEN_TREE = re.compile(
     r"/(proc|sys|dev(?!/shm(/|\Z))|var/run/secrets/kubernetes\.io)(/|\Z)"
 )
@@ -114,9 +116,23 @@ def is_pattern(path: str, path_prefix: str | None) -> bool:
 
 
 def literal_directory(pattern: str) -> str:
-    """Return the deepest directory above the first wildcard of ``pattern``."""
-    first = min(pattern.find(char) for char in "*?[" if char in pattern)
-    return parent(pattern[: first + 1])
+    """Return the deepest directory above the first wildcard of ``pattern``.
+
+    Braces that can be expanded count as a wildcard.
+    """
+    return _directory_before(pattern, "*?[")
+
+
+def output_directory(path: str, path_prefix: str | None) -> str:
+    """Return the directory in which an output, normalized, is looked for."""
+    return _directory_before(path, "*?[" if is_pattern(path, path_prefix) else "")
+
+
+def _directory_before(path: str, wildcards: str) -> str:
+    if has_alternatives(path):
+        wildcards += "{"
+    first = min((path.find(char) for char in wildcards if char in path), default=None)
+    return parent(path if first is None else path[: first + 1])
 
 
 def upload_url(url: str, match: str, path_prefix: str) -> str:

@@ -54,6 +54,12 @@ class Beneath:
         with self._parent(path, create=False, follow_last=True) as (directory, name):
             return os.stat(name, dir_fd=directory, follow_symlinks=False)
 
+    def is_link(self, path: str) -> bool:
+        """Tell whether ``path`` itself is a symbolic link."""
+        with self._parent(path, create=False, follow_last=False) as (directory, name):
+            found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            return stat.S_ISLNK(found.st_mode)
+
     def rename(self, source: str, target: str) -> None:
         """Rename within the tree; the last segments are not followed."""
         with (

@@ -45,6 +45,14 @@ class FilerSettings(
             "succeeded: a line in `system_logs`, or SYSTEM_ERROR."
         ),
     ] = "warn"
+    extended_patterns: Annotated[
+        bool,
+        Meta(
+            description="In outputs' paths `**` also matches `/`, and braces are "
+            "alternatives (`{a,b}`) where nothing matches them literally. Off: as "
+            "POSIX and TES 1.1 say, and nothing else."
+        ),
+    ] = True
     tries: Annotated[
         int,
         Meta(description="How often a file is tried while its error may pass.", ge=1),

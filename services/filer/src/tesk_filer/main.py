@@ -148,6 +148,7 @@ def _move(
         tally=tally,
         tag=Attempt(TaskId(filer.task), filer.attempt).name,
         missing_is_error=filer.missing_outputs == "error",
+        extended_patterns=filer.extended_patterns,
     )
 
 

@@ -41,6 +41,28 @@ class TaskmasterSection(
         timedelta,
         Meta(description="Seconds between two looks at what a running command prints."),
     ] = timedelta(seconds=2)
+    upload_tries: Annotated[
+        int,
+        Meta(
+            description="How often the outputs of a finished task are tried while "
+            "their error may pass. Its executors never run again for that.",
+            ge=1,
+        ),
+    ] = 10
+    upload_backoff: Annotated[
+        timedelta,
+        Meta(
+            description="Seconds before outputs are tried a second time; doubles "
+            "with each try, up to 300 s."
+        ),
+    ] = timedelta(seconds=10)
+    upload_timeout: Annotated[
+        timedelta,
+        Meta(
+            description="Seconds after which outputs are not tried again, counted "
+            "from the end of the first try."
+        ),
+    ] = timedelta(hours=1)
     sync_wait: Annotated[
         timedelta,
         Meta(

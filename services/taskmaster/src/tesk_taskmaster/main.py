@@ -13,6 +13,7 @@ from tesk_runtime.sections import read_token, state_home
 from tesk_runtime.shutdown import stop_on_signals
 from tesk_taskmaster.adapters.scheduler_client import GrpcScheduler
 from tesk_taskmaster.config import Settings
+from tesk_taskmaster.domain.transfers import UploadRetries
 from tesk_taskmaster.ports import Clock, Runtime
 from tesk_taskmaster.usecases.attempt import AttemptSettings
 from tesk_taskmaster.usecases.reporter import Reporter
@@ -21,6 +22,7 @@ from tesk_taskmaster.usecases.taskmaster import Taskmaster, TaskmasterSettings
 _PAUSE = timedelta(seconds=0.2)
 _FAREWELL = timedelta(seconds=2)
 _RETRY_PAUSE = timedelta(seconds=1)
+_LONGEST_BACKOFF = timedelta(minutes=5)
 _USAGE_ERROR = 2
 
 
@@ -111,6 +113,12 @@ def _build(configured: Settings, runtime: Runtime, clock: Clock) -> Taskmaster:
                 grace=section.grace,
                 live_interval=section.live_interval,
                 retry_pause=_RETRY_PAUSE,
+                uploads=UploadRetries(
+                    tries=section.upload_tries,
+                    timeout=section.upload_timeout,
+                    backoff=section.upload_backoff,
+                    longest=_LONGEST_BACKOFF,
+                ),
             ),
         ),
     )

@@ -99,7 +99,8 @@ class Scheduler(Protocol):
 class Runtime(Protocol):
     """Where steps run. All calls are idempotent: what exists is adopted.
 
-    Steps are named ``in``, ``x0``, ``x1``, …, ``out``. A runtime keeps no
+    Steps are named ``in``, ``x0``, ``x1``, …, ``out``, and ``out-1``, ``out-2``, …
+    if outputs are tried again (``domain.transfers``). A runtime keeps no
     state of its own that it could not find again after a crash. One attempt is
     worked on by one thread; ``stop`` alone may be called from another.
     """
@@ -156,6 +157,13 @@ class Runtime(Protocol):
     def release(self, attempt: Attempt) -> None:
         """Remove everything of the attempt, running or not; return when gone."""
 
+    def begun(self, attempt: Attempt) -> Sequence[str]:
+        """List the steps of a prepared attempt of which something is left.
+
+        Raises:
+            StepFailedError: It cannot be found out.
+        """
+
     def attempts(self) -> Sequence[Attempt]:
         """List the attempts of which something is left in this runtime."""
 
@@ -164,12 +172,15 @@ class StepFailedError(Exception):
     """A step cannot be prepared or started, through no fault of the command.
 
     Attributes:
-        lost: A new attempt may succeed.
+        lost: Another try may succeed.
+        gone: With ``lost``: what earlier steps made is lost, so that only a new
+            attempt may succeed.
     """
 
-    def __init__(self, message: str, *, lost: bool = False) -> None:
+    def __init__(self, message: str, *, lost: bool = False, gone: bool = False) -> None:
         super().__init__(message)
         self.lost = lost
+        self.gone = gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

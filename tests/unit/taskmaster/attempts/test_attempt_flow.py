@@ -119,11 +119,40 @@ FLOWS = {
         (137, 1, 0),
     ),
     "a filer that keeps dying loses the attempt": Flow(
-        commands("true", outputs=OUTPUTS),
-        ["x0", "out", "out", "out", "out"],
+        commands("true", inputs=INPUTS),
+        ["in", "in", "in", "in"],
         Outcome.LOST,
-        "the transfer of outputs crashed 4 times",
+        "the transfer of inputs crashed 4 times",
         (1, 1, 1, 1),
+    ),
+    "outputs that may arrive later are tried again, the command is not": Flow(
+        commands("true", outputs=OUTPUTS),
+        ["x0", "out", "out-1", "out-2"],
+        Outcome.COMPLETE,
+        "",
+        (75, 75, 0),
+    ),
+    "outputs that never arrive are given up, the command does not run again": Flow(
+        commands("true", outputs=OUTPUTS),
+        ["x0", "out", "out-1", "out-2"],
+        Outcome.SYSTEM_ERROR,
+        "the outputs could not be uploaded, tried 3 times: the outputs did not arrive "
+        "this time",
+        (75, 75, 75),
+    ),
+    "outputs that fail for good are not tried again": Flow(
+        commands("true", outputs=OUTPUTS),
+        ["x0", "out"],
+        Outcome.SYSTEM_ERROR,
+        "the outputs failed to arrive",
+        (65,),
+    ),
+    "a filer of outputs that keeps dying is one try": Flow(
+        commands("true", outputs=OUTPUTS),
+        ["x0", "out", "out", "out", "out", "out-1"],
+        Outcome.COMPLETE,
+        "",
+        (1, 1, 1, 1, 0),
     ),
     "a mount that hides programs is explained": Flow(
         commands("true", volumes=("/usr",)),
@@ -144,6 +173,33 @@ def test_flow(crew: Crew, flow: Flow) -> None:
     assert steps(crew) == flow.steps
     assert outcome(told) == Finished(flow.outcome, flow.words)
     assert crew.runtime.attempts() == []
+
+
+def test_why_outputs_wait_is_said_and_that_they_arrived_late(crew: Crew) -> None:
+    crew.world.filer_codes += (75, 0)
+
+    told = crew.finish(assignment(commands("true", outputs=OUTPUTS)))
+
+    reasons = [what.text for what in told if isinstance(what, Reason)]
+    assert any("try 2 of 3 in" in reason for reason in reasons)
+    assert Note("the outputs were uploaded at try 2") in told
+
+
+def test_a_step_that_cannot_start_is_tried_again_for_outputs(crew: Crew) -> None:
+    crew.world.failures["out"] = StepFailedError("no node", lost=True)
+
+    told = crew.finish(assignment(commands("true", outputs=OUTPUTS)))
+
+    assert steps(crew) == ["x0", "out-1"]
+    assert outcome(told) == Finished(Outcome.COMPLETE)
+
+
+def test_only_a_lost_volume_makes_the_command_run_again(crew: Crew) -> None:
+    crew.world.failures["out"] = StepFailedError("deleted", lost=True, gone=True)
+
+    told = crew.finish(assignment(commands("true", outputs=OUTPUTS)))
+
+    assert outcome(told) == Finished(Outcome.LOST, "deleted")
 
 
 FAILURES = {

@@ -1,14 +1,19 @@
 """What a taskmaster does with an attempt that it is to end, leave or take up."""
 
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from fakes.taskmaster_runtime import Step, ended
 from taskmaster_crew import (
     ATTEMPT,
     INPUTS,
     OUTPUTS,
+    SETTINGS,
     Crew,
     assignment,
     commands,
@@ -22,12 +27,14 @@ from tesk_model.events import (
     ExecutorStarted,
     Finished,
     Outcome,
+    Reason,
     Released,
     TaskEvent,
 )
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
 from tesk_taskmaster.domain.assignment import Stop, StopReason
+from tesk_taskmaster.domain.transfers import UploadRetries
 
 
 def test_a_cancel_stops_and_deletes_before_it_is_told(crew: Crew) -> None:
@@ -140,6 +147,47 @@ def test_a_successor_adopts_the_running_step(crew: Crew) -> None:
 
     assert steps(crew) == ["x0", "x1", "x2"]
     assert outcome(list(crew.scheduler.whats(ATTEMPT))).outcome is Outcome.COMPLETE
+
+
+def test_a_successor_goes_on_with_the_last_try_of_outputs(crew: Crew) -> None:
+    crew.world.steps[ATTEMPT] = {"out": Step(ended(75)), "out-1": Step()}
+    task = commands("true", outputs=OUTPUTS)
+    crew.scheduler.assign(assignment(task, last_sequence=9, finished_executors={0: 0}))
+    crew.scheduler.wait_for(ATTEMPT, Reason)
+    crew.world.finish(ATTEMPT, "out-1", 75)
+    crew.scheduler.wait_for(ATTEMPT, Released)
+
+    assert steps(crew) == ["out-2"]
+    assert outcome(list(crew.scheduler.whats(ATTEMPT))).outcome is Outcome.COMPLETE
+
+
+def test_a_cancel_ends_the_wait_for_another_try(crew: Crew) -> None:
+    crew.taskmaster.settings = replace(
+        SETTINGS,
+        attempts=replace(
+            SETTINGS.attempts,
+            uploads=UploadRetries(
+                tries=2,
+                timeout=timedelta(hours=1),
+                backoff=timedelta(minutes=10),
+                longest=timedelta(minutes=10),
+            ),
+        ),
+    )
+    crew.world.filer_codes += (75,)
+    waits = threading.Event()
+
+    def look(event: TaskEvent) -> None:
+        if isinstance(event.what, Reason) and "try 2 of 2" in event.what.text:
+            waits.set()
+
+    crew.scheduler.on_event = look
+    crew.scheduler.assign(assignment(commands("true", outputs=OUTPUTS)))
+    assert waits.wait(30)
+    crew.scheduler.stop(Stop(ATTEMPT, StopReason.CANCELED))
+    crew.scheduler.wait_for(ATTEMPT, Released)
+
+    assert outcome(list(crew.scheduler.whats(ATTEMPT))).outcome is Outcome.CANCELED
 
 
 RESUMED: dict[str, tuple[dict[str, Any], list[str], Outcome]] = {

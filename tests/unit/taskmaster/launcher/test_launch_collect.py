@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from launcher_rig import ALL_BYTES, Launch, below, listing, python, script
+from pattern_cases import DEEP_CASES, is_reached
 
 
 @pytest.fixture
@@ -29,6 +30,8 @@ DEEP = ["deep", "deep/dangling", "deep/empty", "deep/link", "deep/run.sh"]
 COLLECTED: dict[str, tuple[str, list[str]]] = {
     "a file": ("a.txt", ["a.txt"]),
     "a directory": ("deep", DEEP),
+    "files of all folders": ("**.t?t", ["a.txt", "b.txt"]),
+    "a directory, once": ("**[de]*p", DEEP),
     "a directory with a trailing slash": ("deep/", DEEP),
     "a pattern": ("*.txt", ["a.txt", "b.txt"]),
     "a pattern with a choice": ("[bc].*", ["b.txt", "c.dat"]),
@@ -141,3 +144,18 @@ def test_a_failed_copy_is_told_but_hides_no_failure_of_the_child(
     assert b"Not a directory" in done.stderr
     assert "collect: " in json.loads(report.read_text())["error"]
     assert json.loads(report.read_text())["exit_code"] == want
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"), [case[:2] for case in DEEP_CASES.values()], ids=DEEP_CASES
+)
+def test_two_stars_cross_folders(
+    launch: Launch, tmp_path: Path, pattern: str, path: str
+) -> None:
+    file = tmp_path / "image" / path
+    file.parent.mkdir(parents=True)
+    file.touch()
+
+    launch("--collect", f"{tmp_path}/image/{pattern}", tmp_path / "v", "--", "true")
+
+    assert below(tmp_path / "v", file).exists() is is_reached(pattern, path)

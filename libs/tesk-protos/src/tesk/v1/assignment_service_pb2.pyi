@@ -214,6 +214,7 @@ class Assignment(_message.Message):
     INPUTS_FINISHED_FIELD_NUMBER: _builtins.int
     OUTPUTS_FINISHED_FIELD_NUMBER: _builtins.int
     STARTED_EXECUTORS_FIELD_NUMBER: _builtins.int
+    BEGAN_FIELD_NUMBER: _builtins.int
     transfer_token: _builtins.str
     """For the filers of this attempt, as bearer token of TransferService."""
     last_sequence: _builtins.int
@@ -246,6 +247,12 @@ class Assignment(_message.Message):
         command must not run a second time in the same attempt.
         """
 
+    @_builtins.property
+    def began(self) -> _timestamp_pb2.Timestamp:
+        """When this attempt began. What is waited for with a limit counts from here
+        for whoever takes the attempt over; unset: from when it is met.
+        """
+
     def __init__(
         self,
         *,
@@ -258,10 +265,11 @@ class Assignment(_message.Message):
         inputs_finished: _builtins.bool = ...,
         outputs_finished: _builtins.bool = ...,
         started_executors: _abc.Iterable[_builtins.int] | None = ...,
+        began: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "task", b"task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "began", b"began", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "finished_executors", b"finished_executors", "inputs_finished", b"inputs_finished", "last_sequence", b"last_sequence", "outputs_finished", b"outputs_finished", "release_only", b"release_only", "started_executors", b"started_executors", "task", b"task", "transfer_token", b"transfer_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "began", b"began", "finished_executors", b"finished_executors", "inputs_finished", b"inputs_finished", "last_sequence", b"last_sequence", "outputs_finished", b"outputs_finished", "release_only", b"release_only", "started_executors", b"started_executors", "task", b"task", "transfer_token", b"transfer_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from tesk_model.errors import Violation
-from tesk_model.paths import is_pattern, literal_directory, normalize, parent
+from tesk_model.paths import normalize, output_directory, parent
 from tesk_model.task import Executor, FileType, Input, Output
 
 _MAX_SHOWN = 100
@@ -91,9 +91,8 @@ def _in_parent(field: str, path: str) -> _Need:
 
 
 def _of_output(field: str, output: Output) -> _Need:
-    if is_pattern(output.path, output.path_prefix):
-        return _Need(field, output.path, literal_directory(normalize(output.path)))
-    return _in_parent(field, output.path)
+    directory = output_directory(normalize(output.path), output.path_prefix)
+    return _Need(field, output.path, directory)
 
 
 def _with_parents(directory: str) -> Iterator[str]:

@@ -45,6 +45,15 @@ class FolderVolume:
             return Node(Kind.DIRECTORY, identity)
         return None if stat.S_ISLNK(found.st_mode) else Node(Kind.SPECIAL, identity)
 
+    def is_link(self, path: str) -> bool:
+        """See ``Tree``."""
+        try:
+            return self._tree.is_link(path)
+        except OSError as error:
+            if error.errno in _ABSENT:
+                return False
+            raise _unreadable(error) from error
+
     def names(self, path: str) -> Sequence[str]:
         """See ``Tree``."""
         try:

@@ -33,5 +33,8 @@ class Tree(Protocol):
     def node(self, path: str) -> Node | None:
         """Return what lies at ``path``; None if nothing, or a link to nothing."""
 
+    def is_link(self, path: str) -> bool:
+        """Tell whether ``path`` itself is a link."""
+
     def names(self, path: str) -> Sequence[str]:
         """Return the names in a directory, sorted; none if it is not one."""

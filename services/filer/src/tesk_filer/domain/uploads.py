@@ -6,14 +6,20 @@ Source:
     matches go below ``url`` without their ``path_prefix``.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from urllib.parse import quote
 
-from tesk_filer.domain.globs import expand
+from tesk_filer.domain.globs import expand, expand_deep
 from tesk_filer.domain.locations import join, join_match, printable
 from tesk_filer.domain.tree import Kind, Tree
 from tesk_model.paths import is_pattern, literal_directory, normalize
+from tesk_model.patterns import crosses_folders, expand_braces
 from tesk_model.task import FileType, Output
+
+_FOLDERS = "was matched across folders by **, an extension of TESK"
+_BRACES = "was matched with its braces as alternatives, an extension of TESK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +45,26 @@ class Remark:
     missing: bool = False
 
 
-def plan_uploads(output: Output, tree: Tree) -> Iterator[Upload | Remark]:
-    """Find what to upload, lazily, in order of path."""
+def plan_uploads(
+    output: Output, tree: Tree, *, extended: bool = True
+) -> Iterator[Upload | Remark]:
+    """Find what to upload, lazily, in order of path.
+
+    Args:
+        output: What the task wants.
+        tree: What is there.
+        extended: Also understand ``**`` and braces; see ``tesk_model.patterns``.
+    """
     path = normalize(output.path)
     if is_pattern(output.path, output.path_prefix):
-        yield from _matches(path, output, tree)
-        return
+        yield from _matches(path, output, tree, extended=extended)
+    elif extended and tree.node(path) is None and (names := expand_braces(path)):
+        yield from _alternatives(path, names, output, tree)
+    else:
+        yield from _one(path, output, tree)
+
+
+def _one(path: str, output: Output, tree: Tree) -> Iterator[Upload | Remark]:
     node = tree.node(path)
     if node is None:
         yield Remark(f"{path} does not exist", missing=True)
@@ -60,11 +80,49 @@ def plan_uploads(output: Output, tree: Tree) -> Iterator[Upload | Remark]:
         yield Upload(path, output.url, node.size)
 
 
-def _matches(pattern: str, output: Output, tree: Tree) -> Iterator[Upload | Remark]:
+def _alternatives(
+    path: str, names: Sequence[str], output: Output, tree: Tree
+) -> Iterator[Upload | Remark]:
+    """Take what a path without wildcards means with its braces expanded.
+
+    Each goes to the url with the same alternative, if its end has the same braces
+    as the path. Else several would go to one url, and none is taken.
+    """
+    start = path.rindex("/", 0, path.index("{"))
+    urls = _urls_of(output.url, path[start:], [name[start:] for name in names])
+    found = [at for at, name in enumerate(names) if tree.node(name) is not None]
+    if not found:
+        yield Remark(f"{path} does not exist", missing=True)
+    elif len(found) > 1 and not urls:
+        yield Remark(
+            f"{path} does not exist, and the url has no braces to tell apart what "
+            "its alternatives would be; give path_prefix and a wildcard",
+            missing=True,
+        )
+    else:
+        yield Remark(f"{path} {_BRACES}")
+        for at in found:
+            target = replace(output, url=urls[at] if urls else output.url)
+            yield from _one(names[at], target, tree)
+
+
+def _urls_of(url: str, braced: str, ends: Sequence[str]) -> Sequence[str]:
+    """Replace the braces at the end of ``url``; nothing if it has others."""
+    for written in (str, quote, partial(quote, safe="/,")):
+        if url.endswith(written(braced)):
+            return [url.removesuffix(written(braced)) + written(end) for end in ends]
+    return ()
+
+
+def _matches(
+    pattern: str, output: Output, tree: Tree, *, extended: bool
+) -> Iterator[Upload | Remark]:
     prefix = normalize(output.path_prefix or literal_directory(pattern))
-    matches = expand(pattern, tree)
+    matches, used = _expand(pattern, tree, extended=extended)
     if not matches:
         yield Remark(f"nothing matches {pattern}", missing=True)
+    for extension in used:
+        yield Remark(f"{pattern} {extension}")
     for match in matches:
         node = tree.node(match)
         url = join_match(output.url, match, prefix)
@@ -76,6 +134,20 @@ def _matches(pattern: str, output: Output, tree: Tree) -> Iterator[Upload | Rema
             yield from _walk(match, url, tree)
         else:
             yield Upload(match, url, node.size)
+
+
+def _expand(
+    pattern: str, tree: Tree, *, extended: bool
+) -> tuple[Sequence[str], Sequence[str]]:
+    """Return what matches, and which extensions it took."""
+    one = expand_deep if extended and crosses_folders(pattern) else expand
+    used = [_FOLDERS] if one is expand_deep else []
+    matches = one(pattern, tree)
+    if extended and not matches:
+        names = expand_braces(pattern)
+        matches = sorted({match for name in names for match in one(name, tree)})
+        used += [_BRACES] if matches else []
+    return matches, used if matches else ()
 
 
 def _walk(top: str, url: str, tree: Tree) -> Iterator[Upload | Remark]:

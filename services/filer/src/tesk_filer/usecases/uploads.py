@@ -60,6 +60,7 @@ class Uploads:
     Attributes:
         tag: Names the attempt in temporary files of storages.
         missing_is_error: An output that does not exist fails the task.
+        extended_patterns: See ``plan_uploads``.
     """
 
     transfers: Transfers
@@ -70,6 +71,7 @@ class Uploads:
     tally: Tally
     tag: str
     missing_is_error: bool
+    extended_patterns: bool = True
     warnings: list[str] = field(default_factory=list)
 
     def run(self) -> Verdict:
@@ -90,7 +92,7 @@ class Uploads:
     def _submit(self, index: int, output: Output, journal: Journal) -> None:
         self.storages.of(output.url)  # a bad url fails before a file is looked for
         label = f"outputs[{index}]"
-        for item in plan_uploads(output, self.volume):
+        for item in plan_uploads(output, self.volume, extended=self.extended_patterns):
             if isinstance(item, Remark):
                 self._remark(label, item)
             elif item.is_directory:

@@ -15,6 +15,7 @@ from tesk_runtime.rpc.event_wire import (
     event_from_wire,
     verdict_to_wire,
 )
+from tesk_runtime.rpc.wire import timestamp_to_wire
 from tesk_scheduler.servicer.wire import (
     fill_in_resources,
     without_contents,
@@ -107,4 +108,5 @@ def _assignment(offer: Offer) -> pb.Assignment:
         inputs_finished=offer.inputs_finished,
         outputs_finished=offer.outputs_finished,
         started_executors=offer.started_executors,
+        began=None if offer.began is None else timestamp_to_wire(offer.began),
     )

@@ -43,6 +43,7 @@ class Offer:
 
     Attributes:
         demand: What the task was charged.
+        began: When the attempt became INITIALIZING.
     """
 
     attempt: Attempt
@@ -55,6 +56,7 @@ class Offer:
     started_executors: tuple[int, ...]
     inputs_finished: bool
     outputs_finished: bool
+    began: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +268,7 @@ class Assignment:
             started_executors=tuple(index for index, _ in executors),
             inputs_finished=record.inputs_finished,
             outputs_finished=record.outputs_finished,
+            began=record.started_at,
         )
 
 

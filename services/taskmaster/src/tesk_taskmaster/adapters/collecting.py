@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from tesk_model.paths import is_within, parent
+from tesk_model.patterns import DeepPattern, crosses_folders
 from tesk_runtime.beneath import Beneath
 
 _EXISTS = frozenset(
@@ -39,12 +40,17 @@ class Collecting:
     spared: Collection[str]
 
     def take(self, pattern: str) -> None:
-        """Move what matches a glob(7) pattern; nothing may match.
+        """Move what matches a glob(7) pattern, or one with ``**``; nothing may.
 
         Raises:
             OSError: Something that is there cannot be moved.
         """
-        for path in self._matches("/", pattern.strip("/").split("/")):
+        if crosses_folders(pattern):
+            base = self.directory(pattern).rstrip("/")
+            found = self._matches_deep(base, DeepPattern(pattern[len(base) + 1 :]))
+        else:
+            found = self._matches("/", pattern.strip("/").split("/"))
+        for path in found:
             self._take(path)
 
     @staticmethod
@@ -69,6 +75,20 @@ class Collecting:
                     yield from self._matches(path, rest)
                 else:
                     yield path
+
+    def _matches_deep(self, base: str, pattern: DeepPattern) -> Iterator[str]:
+        """Find what matches below ``base``, but not within a match."""
+        pending = [base]
+        while pending:
+            directory = pending.pop()
+            for name in self._names(directory or "/"):
+                path = f"{directory}/{name}"
+                if path in self.spared:
+                    continue
+                if pattern.matches(path[len(base) + 1 :]):
+                    yield path
+                elif stat.S_ISDIR(self._kind(path)):
+                    pending.append(path)
 
     def _names(self, directory: str) -> list[str]:
         try:

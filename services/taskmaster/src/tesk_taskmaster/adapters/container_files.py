@@ -9,11 +9,14 @@ import stat
 from pathlib import Path
 
 from tesk_runtime.beneath import Beneath
-from tesk_taskmaster.adapters.launcher_report import Report, parse_report
+from tesk_taskmaster.adapters.launcher_report import (
+    REPORT_BYTES,
+    Report,
+    WrongReport,
+    parse_report,
+)
 from tesk_taskmaster.domain.tails import TAIL_BYTES
 from tesk_taskmaster.ports import ExecutorRun
-
-_REPORT_SIZE = 4096
 
 
 class RunFiles:
@@ -30,11 +33,11 @@ class RunFiles:
         self._report.chmod(0o666)
         return self._report.resolve()
 
-    def report(self) -> Report | None:
+    def report(self) -> Report | WrongReport | None:
         """Return the launcher's report, if it is there."""
         try:
             with self._report.open("rb") as file:
-                return parse_report(file.read(_REPORT_SIZE))
+                return parse_report(file.read(REPORT_BYTES + 1))
         except OSError:
             return None
 

@@ -17,10 +17,9 @@ from tesk_runtime.removal import remove_tree
 from tesk_runtime.sections import GrpcSettings, LocalSettings, StorageLogins
 from tesk_taskmaster.adapters.detached import DetachedProcess, Launch
 from tesk_taskmaster.adapters.folders import TaskFolders
+from tesk_taskmaster.domain.transfers import direction_of
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
 from tesk_taskmaster.ports import StepResult
-
-DIRECTIONS = {"in": "inputs", "out": "outputs"}
 
 _NOW = timedelta(0)
 _VANISHED = 255  # no verdict, so it is started again
@@ -149,7 +148,7 @@ class FilerProcesses:
             "TESK_HOME": str(self.folders.home),
             "TESK_FILER_TASK": attempt.task_id,
             "TESK_FILER_ATTEMPT": str(attempt.number),
-            "TESK_FILER_DIRECTION": DIRECTIONS[step],
+            "TESK_FILER_DIRECTION": direction_of(step) or "",
             "TESK_FILER_VOLUME": str(self.folders.volume(attempt)),
             "TESK_FILER_TOKEN_FILE": str(token_file(self.folders, attempt)),
         }

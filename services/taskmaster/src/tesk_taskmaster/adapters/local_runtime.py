@@ -17,12 +17,12 @@ from tesk_runtime.beneath import Beneath
 from tesk_taskmaster.adapters.detached import DetachedProcess
 from tesk_taskmaster.adapters.file_lock import FileLock
 from tesk_taskmaster.adapters.filer_process import (
-    DIRECTIONS,
     FilerProcesses,
     token_file,
 )
 from tesk_taskmaster.adapters.folders import TaskFolders, is_transient
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
+from tesk_taskmaster.domain.transfers import direction_of
 from tesk_taskmaster.ports import (
     Engine,
     ExecutorRun,
@@ -75,7 +75,7 @@ class LocalRuntime:
     ) -> None:
         """See ``Runtime.start``."""
         with _failures(f"step {step} cannot be started"):
-            if step in DIRECTIONS:
+            if direction_of(step):
                 process = self._filer(plan.attempt, step)
                 self._filers.start(process, plan.attempt, step)
                 return
@@ -87,7 +87,7 @@ class LocalRuntime:
         self, attempt: Attempt, step: str, timeout: timedelta
     ) -> StepResult | None:
         """See ``Runtime.wait``."""
-        if step in DIRECTIONS:
+        if direction_of(step):
             return self._filers.wait(self._filer(attempt, step), timeout)
         return self._engine.wait(self._known_run(attempt, step), timeout)
 
@@ -97,7 +97,7 @@ class LocalRuntime:
 
     def stop(self, attempt: Attempt, step: str, grace: timedelta) -> None:
         """See ``Runtime.stop``."""
-        if step in DIRECTIONS:
+        if direction_of(step):
             self._filers.stop(self._filer(attempt, step), grace)
         elif attempt in self._plans:
             self._engine.stop(self._known_run(attempt, step), grace)
@@ -107,8 +107,8 @@ class LocalRuntime:
         with self._guard:
             self._plans.pop(attempt, None)
             lock = self._locks.pop(attempt, None)
-            for step in DIRECTIONS:
-                self._filing.pop((attempt, step), None)
+            for key in [key for key in self._filing if key[0] == attempt]:
+                del self._filing[key]
         if lock is not None:
             lock.release()
 
@@ -118,12 +118,16 @@ class LocalRuntime:
         with _failures("the task's files cannot be removed"):
             if folder.exists():
                 self._own(attempt, lambda _reason: None)
-                for step in DIRECTIONS:
+                for step in filter(direction_of, self.begun(attempt)):
                     self._filer(attempt, step).kill()
             self._engine.remove(attempt)
             if folder.exists():
                 self._engine.clean(folder)
         self.let_go(attempt)
+
+    def begun(self, attempt: Attempt) -> Sequence[str]:
+        """See ``Runtime.begun``."""
+        return [folder.name for folder in self._folders.steps(attempt)]
 
     def attempts(self) -> Sequence[Attempt]:
         """See ``Runtime.attempts``."""

@@ -17,7 +17,7 @@ from tesk_runtime.rpc.event_wire import (
     verdict_from_wire,
 )
 from tesk_runtime.rpc.status import invoke
-from tesk_runtime.rpc.wire import task_from_wire
+from tesk_runtime.rpc.wire import task_from_wire, timestamp_from_wire
 from tesk_taskmaster.domain.assignment import Assignment, Orders, Stop, StopReason
 
 _REPORT_DEADLINE = timedelta(seconds=30)
@@ -87,4 +87,7 @@ def _assignment_from_wire(message: pb.Assignment) -> Assignment:
         inputs_finished=message.inputs_finished,
         outputs_finished=message.outputs_finished,
         started_executors=frozenset(message.started_executors),
+        began=(
+            timestamp_from_wire(message.began) if message.HasField("began") else None
+        ),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from tesk_model.names import Attempt
@@ -33,6 +33,7 @@ class Assignment:
         outputs_finished: Likewise for outputs.
         started_executors: Indexes of executors that started in this attempt,
             ended or not, as far as the scheduler was told.
+        began: When the attempt began; None if the scheduler does not tell.
     """
 
     attempt: Attempt
@@ -44,6 +45,12 @@ class Assignment:
     inputs_finished: bool = False
     outputs_finished: bool = False
     started_executors: frozenset[int] = frozenset()
+    began: datetime | None = None
+
+    @property
+    def waiting_since(self) -> datetime | None:
+        """Since when a predecessor may have waited; None if there was none."""
+        return self.began if self.last_sequence else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ who finds what where.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from tesk_model.names import Attempt
 from tesk_model.paths import is_within, normalize
@@ -95,6 +96,8 @@ class Plan:
         ram: Bytes, likewise.
         disk: Bytes of the volume.
         placement: Of every step, so that they can share a volume.
+        waiting_since: Since when an earlier taskmaster may have waited for what
+            the first step needs; None: there was none.
     """
 
     attempt: Attempt
@@ -107,6 +110,7 @@ class Plan:
     disk: ByteCount
     outputs: tuple[str, ...] = ()
     placement: Placement = field(default_factory=Placement)
+    waiting_since: datetime | None = None
 
     @property
     def has_volume(self) -> bool:

@@ -28,16 +28,18 @@ import glob
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from tesk_model.names import Attempt
 from tesk_model.paths import (
     is_pattern,
     is_system_directory,
     is_within,
-    literal_directory,
     normalize,
+    output_directory,
     parent,
 )
+from tesk_model.patterns import expand_braces
 from tesk_model.quantities import ByteCount, bytes_from_gib
 from tesk_model.task import Executor, FileType, Input, Output, Resources, Task
 from tesk_taskmaster.domain.plan import ExecutorStep, Mount, Placement, Plan
@@ -59,7 +61,7 @@ class _Wanted:
 
     directories: set[str]
     files: set[str]
-    collected: dict[str, str]  # path to pattern, in order of first use
+    collected: dict[str, Sequence[str]]  # path to patterns, in order of first use
 
 
 def plan_task(task: Task, attempt: Attempt) -> Plan:
@@ -87,7 +89,7 @@ def plan_task(task: Task, attempt: Attempt) -> Plan:
         has_outputs=bool(task.outputs),
         directories=_volume_directories(task, wanted, mounted),
         executors=steps,
-        outputs=tuple(dict.fromkeys(map(_output_pattern, task.outputs))),
+        outputs=tuple(dict.fromkeys(chain(*map(_output_patterns, task.outputs)))),
         cpu_cores=cpu_cores,
         ram=ram,
         disk=disk,
@@ -134,30 +136,34 @@ def _want_input(wanted: _Wanted, entry: Input, field: str) -> None:
         wanted.directories.add(parent(path))
 
 
-def _output_pattern(output: Output) -> str:
+def _output_patterns(output: Output) -> Sequence[str]:
+    """Return what an output means: its path, and that with its braces expanded."""
     path = normalize(output.path)
-    return path if is_pattern(output.path, output.path_prefix) else glob.escape(path)
+    paths = (path, *expand_braces(path))
+    if is_pattern(output.path, output.path_prefix):
+        return paths
+    return [glob.escape(path) for path in paths]
 
 
 def _want_output(wanted: _Wanted, output: Output) -> None:
     path = normalize(output.path)
-    if is_pattern(output.path, output.path_prefix):
-        directory = literal_directory(path)
-        if is_system_directory(directory):
-            wanted.collected.setdefault(path, _output_pattern(output))
+    named = output.type is FileType.DIRECTORY and not expand_braces(path)
+    if named and not is_pattern(output.path, output.path_prefix):
+        if _is_program_directory(path):
+            wanted.collected.setdefault(path, _output_patterns(output))
         else:
-            wanted.directories.add(directory)
-    elif output.type is FileType.FILE:
-        _want_written_file(wanted, path)
-    elif _is_program_directory(path):
-        wanted.collected.setdefault(path, glob.escape(path))
+            wanted.directories.add(path)
+        return
+    directory = output_directory(path, output.path_prefix)
+    if is_system_directory(directory):
+        wanted.collected.setdefault(path, _output_patterns(output))
     else:
-        wanted.directories.add(path)
+        wanted.directories.add(directory)
 
 
 def _want_written_file(wanted: _Wanted, path: str) -> None:
     if is_system_directory(parent(path)):
-        wanted.collected.setdefault(path, glob.escape(path))
+        wanted.collected.setdefault(path, [glob.escape(path)])
     else:
         wanted.directories.add(parent(path))
 
@@ -193,8 +199,9 @@ def _plan_executor(
         ),
         collect=tuple(
             pattern
-            for path, pattern in wanted.collected.items()
+            for path, patterns in wanted.collected.items()
             if not _is_covered(path, mounted) and path not in single
+            for pattern in patterns
         ),
     )
 

@@ -15,7 +15,8 @@ from tesk_model.events import Finished, Outcome, Released
 from tesk_model.names import Attempt
 from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.planning import PlanError
-from tesk_taskmaster.ports import Runtime, StepFailedError
+from tesk_taskmaster.domain.transfers import UploadRetries
+from tesk_taskmaster.ports import Clock, Runtime, StepFailedError
 from tesk_taskmaster.usecases.account import Account
 from tesk_taskmaster.usecases.control import (
     AbandonedError,
@@ -23,7 +24,8 @@ from tesk_taskmaster.usecases.control import (
     CanceledError,
 )
 from tesk_taskmaster.usecases.reporter import RefusedError, Reporter
-from tesk_taskmaster.usecases.steps import AttemptSteps, EndedError
+from tesk_taskmaster.usecases.steps import AttemptSteps
+from tesk_taskmaster.usecases.transfers import EndedError
 
 _logger = logging.getLogger(__name__)
 
@@ -36,11 +38,13 @@ class AttemptSettings:
         grace: Between SIGTERM and SIGKILL.
         live_interval: Between two looks at the output of a running executor.
         retry_pause: Before another try to delete what could not be deleted.
+        uploads: When outputs are tried again.
     """
 
     grace: timedelta
     live_interval: timedelta
     retry_pause: timedelta
+    uploads: UploadRetries
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,6 +56,7 @@ class RunAttempt:
     reporter: Reporter
     control: AttemptControl
     settings: AttemptSettings
+    clock: Clock
     ended: Callable[[Attempt], None]
     _account: Account = field(init=False)
 
@@ -106,6 +111,8 @@ class RunAttempt:
                 account=self._account,
                 control=self.control,
                 live_interval=self.settings.live_interval,
+                clock=self.clock,
+                retries=self.settings.uploads,
             ).run()
         except EndedError as error:
             return error.finished

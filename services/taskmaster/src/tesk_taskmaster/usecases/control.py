@@ -12,6 +12,8 @@ from tesk_model.names import Attempt
 from tesk_taskmaster.ports import Runtime
 from tesk_taskmaster.usecases.lease import Lease
 
+_LOOK = timedelta(seconds=1)  # how soon the end of the lease is noticed
+
 _logger = logging.getLogger(__name__)
 
 
@@ -38,6 +40,7 @@ class AttemptControl:
         self._step: str | None = None
         self._canceled = False
         self._abandoned = False
+        self._ordered = threading.Event()
 
     def cancel(self) -> None:
         """Ask for an end; the step that runs is stopped. Returns at once."""
@@ -46,6 +49,7 @@ class AttemptControl:
                 return
             self._canceled = True
             step = self._step
+        self._ordered.set()
         if step is not None:
             threading.Thread(
                 target=self._stop,
@@ -58,6 +62,7 @@ class AttemptControl:
         """Ask the thread to leave everything as it is."""
         with self._lock:
             self._abandoned = True
+        self._ordered.set()
 
     def check_held(self) -> None:
         """Raise AbandonedError unless we may act on the attempt."""
@@ -72,6 +77,18 @@ class AttemptControl:
         with self._lock:
             if self._canceled:
                 raise CanceledError
+
+    def pause(self, duration: timedelta) -> None:
+        """Wait; an order, or the end of the lease, ends it early.
+
+        Raises:
+            CanceledError, AbandonedError: As ``checkpoint``.
+        """
+        left = duration
+        while left > timedelta(0):
+            self._ordered.wait(min(left, _LOOK).total_seconds())
+            self.checkpoint()
+            left -= _LOOK
 
     def enter(self, step: str) -> None:
         """Name the step that is about to start.

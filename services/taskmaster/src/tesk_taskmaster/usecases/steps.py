@@ -4,9 +4,8 @@ Each can be done again by a successor: a step that runs or has ended is adopted,
 and the assignment tells what the scheduler already knows.
 """
 
-import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tesk_model.events import (
@@ -23,22 +22,11 @@ from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.domain.tails import tail_text
-from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
-from tesk_taskmaster.ports import Runtime, StepFailedError, StepResult, Tails
+from tesk_taskmaster.domain.transfers import UploadRetries, direction_of
+from tesk_taskmaster.ports import Clock, Runtime, StepResult, Tails
 from tesk_taskmaster.usecases.account import Account
 from tesk_taskmaster.usecases.control import AttemptControl
-
-_FILER_STARTS = 4  # one, and three more after crashes
-
-_logger = logging.getLogger(__name__)
-
-
-class EndedError(Exception):
-    """The attempt is over, other than by success."""
-
-    def __init__(self, outcome: Outcome, reason: str) -> None:
-        super().__init__(reason)
-        self.finished = Finished(outcome, reason)
+from tesk_taskmaster.usecases.transfers import EndedError, TransferSteps
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +35,7 @@ class AttemptSteps:
 
     Attributes:
         live_interval: Between two looks at the output of a running executor.
+        retries: Of outputs.
     """
 
     assignment: Assignment
@@ -54,6 +43,8 @@ class AttemptSteps:
     account: Account
     control: AttemptControl
     live_interval: timedelta
+    clock: Clock
+    retries: UploadRetries
 
     @property
     def attempt(self) -> Attempt:
@@ -67,14 +58,17 @@ class AttemptSteps:
             EndedError, PlanError, StepFailedError: It ends otherwise.
             CanceledError, AbandonedError, RefusedError: It is to be left.
         """
-        plan = plan_task(self.assignment.task, self.attempt)
+        plan = replace(
+            plan_task(self.assignment.task, self.attempt),
+            waiting_since=self.assignment.waiting_since,
+        )
         self._check_remains()
         self.control.checkpoint()
         self.runtime.prepare(plan, self.assignment.transfer_token, self.account.say)
         if not self.assignment.last_sequence:
             self.account.keep([Note(line) for line in self.runtime.notes()])
         if plan.has_inputs and not self.assignment.inputs_finished:
-            self._transfer(plan, "in", "inputs")
+            self._transfers().bring(plan)
         failed = self._run_executors(plan)
         if plan.has_outputs and not self.assignment.outputs_finished:
             self._store_outputs(plan, failed)
@@ -88,51 +82,31 @@ class AttemptSteps:
             raise EndedError(Outcome.LOST, "what its earlier steps left is gone")
 
     def _store_outputs(self, plan: Plan, failed: Finished | None) -> None:
-        try:
-            self._transfer(plan, "out", "outputs")
-        except (EndedError, StepFailedError) as error:
-            # The command failed first, and that is what the user must see; a
-            # new attempt would run it again.
-            if failed is None:
-                raise
-            self.account.tell(Note(str(error)))
+        if failed is None:
+            self._transfers().take(plan)
+            return
+        # The command failed first, and that is what the user must see.
+        failure = self._transfers().take_once(plan)
+        if failure:
+            self.account.tell(Note(failure))
 
-    def _transfer(self, plan: Plan, step: str, what: str) -> None:
-        """Run a filer to its verdict; one that dies is started again."""
-        doing = f"transferring {what}"
+    def _transfers(self) -> TransferSteps:
+        return TransferSteps(
+            assignment=self.assignment,
+            runtime=self.runtime,
+            account=self.account,
+            control=self.control,
+            clock=self.clock,
+            retries=self.retries,
+            run_step=self._run_filer,
+        )
 
-        def transfer(name: str) -> StepResult:
+    def _run_filer(self, plan: Plan, step: str, doing: str) -> StepResult:
+        def wait(name: str) -> StepResult:
             self.account.say(doing)  # again: the start may have waited and said so
             return self._wait(name)
 
-        for _ in range(_FILER_STARTS):
-            self.account.say(doing)
-            result, _ = self._run_step(plan, step, transfer)
-            self.control.checkpoint()
-            if result.error and not result.lost:
-                raise EndedError(Outcome.SYSTEM_ERROR, result.error)
-            verdict = (
-                TransferVerdict.CRASHED
-                if result.error
-                else transfer_verdict(result.exit_code)
-            )
-            if verdict is TransferVerdict.ARRIVED:
-                return
-            if verdict is TransferVerdict.FAILED:
-                raise EndedError(Outcome.SYSTEM_ERROR, f"the {what} failed to arrive")
-            if verdict is TransferVerdict.LOST:
-                raise EndedError(Outcome.LOST, f"the {what} did not arrive this time")
-            _logger.warning(
-                "filer crashed",
-                extra={
-                    "task_id": self.attempt.task_id,
-                    "attempt": self.attempt.number,
-                    "exit_code": result.exit_code,
-                },
-            )
-        raise EndedError(
-            Outcome.LOST, f"the transfer of {what} crashed {_FILER_STARTS} times"
-        )
+        return self._run_step(plan, step, wait)[0]
 
     def _run_executors(self, plan: Plan) -> Finished | None:
         """Run what has not run; return how the task fails, if it does."""
@@ -189,7 +163,7 @@ class AttemptSteps:
             self.control.stop_if_canceled(step)
             result = wait(step)
             self.control.check_held()
-            if step in ("in", "out"):
+            if direction_of(step):
                 return result, Tails(b"", b"")
             return result, self.runtime.tails(self.attempt, step)
         finally:

@@ -171,6 +171,7 @@ class Taskmaster:
             reporter=self.reporter,
             control=control,
             settings=self.settings.attempts,
+            clock=self.clock,
             ended=self._forget,
         )
         threading.Thread(target=work.run, name=attempt.name, daemon=True).start()

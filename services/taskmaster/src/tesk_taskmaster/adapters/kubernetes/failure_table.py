@@ -116,7 +116,8 @@ def judge_trouble(
     cause = short(troubled.cause)
     if row.endless and not limit:
         return Waiting(_sentence(subject.name, words, cause))
-    if now - since < limit:
+    # A node's clock may be ahead of ours.
+    if max(now - since, timedelta(0)) < limit:
         within = row.meanwhile or f"{words} (given up after {duration_words(limit)})"
         return Waiting(_sentence(subject.name, within, cause))
     for_long = f"{words}, for {duration_words(limit)}" if limit else words

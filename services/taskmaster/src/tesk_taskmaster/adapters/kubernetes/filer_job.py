@@ -2,7 +2,6 @@
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.labels import STEP
-from tesk_taskmaster.adapters.filer_process import DIRECTIONS
 from tesk_taskmaster.adapters.kubernetes.anchor import TOKEN_KEY
 from tesk_taskmaster.adapters.kubernetes.manifests import (
     VOLUME,
@@ -13,6 +12,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests import (
 from tesk_taskmaster.adapters.kubernetes.manifests_pod import PodParts, complete_pod
 from tesk_taskmaster.adapters.kubernetes.placement import choose_nodes
 from tesk_taskmaster.domain.plan import Plan
+from tesk_taskmaster.domain.transfers import direction_of
 
 _VOLUME_TARGET = "/volume"
 _TOKEN_TARGET = "/etc/tesk-transfer"  # noqa: S105 - a folder
@@ -24,11 +24,11 @@ _READABLE = 0o444
 def filer_job(
     plan: Plan, step: str, template: JsonObject, *, site: Site, anchor_uid: str
 ) -> JsonObject:
-    """Return the Job that brings the inputs (``in``) or takes the outputs (``out``).
+    """Return the Job that brings the inputs (``in``) or takes the outputs (``out``, ``out-1``, …).
 
     Args:
         plan: Of the attempt.
-        step: ``in`` or ``out``.
+        step: ``in``, ``out``, ``out-1``, ….
         template: Of filer pods, as the deployment gives it: image, resources,
             settings and credentials.
         site: Where and by whom.
@@ -47,7 +47,7 @@ def filer_job(
             env={
                 "TESK_FILER_TASK": attempt.task_id,
                 "TESK_FILER_ATTEMPT": str(attempt.number),
-                "TESK_FILER_DIRECTION": DIRECTIONS[step],
+                "TESK_FILER_DIRECTION": direction_of(step) or "",
                 "TESK_FILER_VOLUME": _VOLUME_TARGET,
                 "TESK_FILER_TOKEN_FILE": f"{_TOKEN_TARGET}/{TOKEN_KEY}",
             },

@@ -85,6 +85,7 @@ class Foundations:
             found=found,
             subject=Subject(name="the task", image=""),
             say=say,
+            since=plan.waiting_since,
         )
         uid = str(made["metadata"]["uid"])
         return uid, [child for child in children if uid in _owner_uids(child)]
@@ -106,6 +107,7 @@ class Foundations:
             found=found,
             subject=_VOLUME,
             say=say,
+            since=plan.waiting_since,
         )
 
     def children(self, attempt: Attempt, namespace: str) -> list[JsonObject]:

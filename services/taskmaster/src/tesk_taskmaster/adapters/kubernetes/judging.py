@@ -138,7 +138,9 @@ class Judge:
     def _is_due(self, step: StepHold) -> bool:
         now = self.clock.monotonic()
         pause = _PAUSES[min(step.lists, len(_PAUSES) - 1)]
-        if now - max(step.begun, step.listed) < pause:
+        # What was adopted may have waited long already.
+        is_late = step.is_adopted and not step.lists
+        if now - max(step.begun, step.listed) < pause and not is_late:
             return False
         step.listed = now
         step.lists += 1

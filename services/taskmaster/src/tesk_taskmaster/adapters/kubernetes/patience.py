@@ -63,6 +63,7 @@ class Patience:
         found: Callable[[], JsonObject | None],
         subject: Subject,
         say: Say,
+        since: datetime | None = None,
     ) -> JsonObject:
         """Create an object, or return what ``found`` says is ours already.
 
@@ -74,11 +75,12 @@ class Patience:
                 try again in a moment. It may raise.
             subject: For messages.
             say: See ``Runtime``.
+            since: Since when it may have been tried; None: from now on.
 
         Raises:
             StepFailedError: The cluster refuses, or has no room for too long.
         """
-        full_since: datetime | None = None
+        full_since = since
         was_repeated = False
         namespace = body["metadata"]["namespace"]
         while True:

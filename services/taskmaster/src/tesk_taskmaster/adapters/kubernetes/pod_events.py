@@ -5,12 +5,14 @@ Events are hints: they are gathered, they age out, and they may be missing.
 
 import re
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from tesk_kubernetes.api import JsonObject
 
 # The name of the pod is another with each try; the reason is not.
 _CREATION = re.compile(r'^Error creating: (pods? "[^"]*" is forbidden: )?')
 _PULL = "Failed to pull image "
+_PULLS = (_PULL, "ErrImagePull", "ImagePullBackOff")
 
 
 def latest(events: Sequence[JsonObject], reasons: Collection[str]) -> JsonObject | None:
@@ -34,6 +36,18 @@ def pull_failure(events: Sequence[JsonObject]) -> str:
     if event is None:
         return ""
     return str(event["message"]).split(": ", 1)[-1]
+
+
+def failing_since(events: Sequence[JsonObject], *, pull: bool) -> datetime | None:
+    """Return when pulls, or else starts, of a pod began to fail; None if unknown."""
+    times = [
+        str(event.get("firstTimestamp") or _time_of(event))
+        for event in events
+        if event.get("reason") == "Failed"
+        and any(said in str(event.get("message", "")) for said in _PULLS) == pull
+    ]
+    first = min(times, default="")
+    return datetime.fromisoformat(first) if first else None
 
 
 def _time_of(event: JsonObject) -> str:

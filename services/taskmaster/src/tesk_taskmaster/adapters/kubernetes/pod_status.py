@@ -3,6 +3,9 @@
 Pure. Conditions are found by type and containers by name, never by place: the
 cluster adds conditions, and templates add containers. A pod's terminal
 container ends the step; the Job object is asked only when there is no pod.
+
+Since when something is the matter is read from the objects, wherever they tell:
+whoever takes a step over goes on with the waiting of its predecessor.
 """
 
 import re
@@ -12,6 +15,9 @@ from typing import Any
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.templates import MAIN
+from tesk_taskmaster.adapters.kubernetes.container_troubles import (
+    container_trouble,
+)
 from tesk_taskmaster.adapters.kubernetes.observations import (
     Ended,
     Observation,
@@ -23,7 +29,6 @@ from tesk_taskmaster.adapters.kubernetes.observations import (
 )
 from tesk_taskmaster.adapters.kubernetes.pod_events import (
     latest,
-    pull_failure,
     refusal,
 )
 from tesk_taskmaster.adapters.kubernetes.step_ends import (
@@ -41,41 +46,8 @@ _SIGTERM = 128 + 15
 _OVER = ("Failed", "Succeeded")  # phases of a pod
 _ENDS = ("Failed", "Complete")  # conditions of a Job
 
-_IMAGE_REASONS = {
-    "ErrImagePull",
-    "ImagePullBackOff",
-    "ErrImageNeverPull",
-    "ImageInspectError",
-    "RegistryUnavailable",
-    "SignatureValidationFailed",
-}
-_CONTAINER_REASONS = {
-    "CreateContainerConfigError",
-    "CreateContainerError",
-    "RunContainerError",
-    "PreCreateHookError",
-    "PreStartHookError",
-    "PostStartHookError",
-    "StartError",
-    "CrashLoopBackOff",
-}
-# What registries say of an image that is not there, which no wait will change,
-_ABSENT = re.compile(
-    r"not found|manifest unknown|name unknown|does not exist|invalid reference|"
-    r"no matching manifest|no match for platform|is not present with pull policy|"
-    r"access denied",
-    re.IGNORECASE,
-)
-# and of one that is not for us: credentials are renewed while pods wait.
-_DENIED = re.compile(
-    r"unauthorized|authentication required|denied|forbidden|expired", re.IGNORECASE
-)
 _ABOUT_VOLUMES = re.compile(
     r"persistentvolumeclaim|persistent volume|volume node affinity", re.IGNORECASE
-)
-_PULL_PREFIX = re.compile(
-    r'^(Back-off pulling image "[^"]*":? ?)?(ErrImagePull: ?)?'
-    r"(rpc error: code = \w+ desc = )?"
 )
 _EXIT_CODE = re.compile(r"failed with exit code (\d+)")
 
@@ -116,6 +88,18 @@ def _without_pod(seen: Seen) -> Observation:
             since=_time(job["metadata"].get("creationTimestamp")),
         )
     return Waiting(f"{seen.subject.name}: waiting for its pod")
+
+
+def ended_at(body: JsonObject) -> datetime | None:
+    """Return when a Job or a pod's ``main`` ended; None if it has not."""
+    ends = [condition.get("lastTransitionTime") for condition in _ends(body)]
+    ends.append((_main_state(body).get("terminated") or {}).get("finishedAt"))
+    return max(filter(None, map(_time, ends)), default=None)
+
+
+def leaving_since(body: JsonObject) -> datetime | None:
+    """Return when an object that is to go should be gone; None if it stays."""
+    return _time(body["metadata"].get("deletionTimestamp"))
 
 
 def is_over(job: JsonObject | None) -> bool:
@@ -164,7 +148,7 @@ def _pending(seen: Seen, pod: JsonObject) -> Observation:
         return _unscheduled(seen, pod)
     for status in _statuses(pod):
         waiting = status.get("state", {}).get("waiting") or {}
-        trouble = _container_trouble(seen, status, waiting)
+        trouble = container_trouble(seen, status, waiting)
         if trouble is not None:
             return trouble
     return _on_its_node(seen, pod)
@@ -177,7 +161,9 @@ def _unscheduled(seen: Seen, pod: JsonObject) -> Observation:
     unbound = latest(seen.events, ("ProvisioningFailed", "FailedBinding"))
     if _ABOUT_VOLUMES.search(said) or (pending and unbound is not None):
         cause = unbound["message"] if unbound is not None else said
-        return Troubled(trouble=Trouble.UNBOUND, cause=cause)
+        created = pod["metadata"].get("creationTimestamp")
+        since = _time(scheduled.get("lastTransitionTime") or created)
+        return Troubled(trouble=Trouble.UNBOUND, cause=cause, since=since)
     if scheduled.get("status") == "False":
         return Troubled(
             trouble=Trouble.UNSCHEDULABLE,
@@ -185,29 +171,6 @@ def _unscheduled(seen: Seen, pod: JsonObject) -> Observation:
             since=_time(scheduled.get("lastTransitionTime")),
         )
     return Waiting(f"{seen.subject.name}: waiting for a node")
-
-
-def _pull_trouble(reason: str, cause: str) -> Trouble:
-    if "expired" not in cause.lower() and (
-        reason == "ErrImageNeverPull" or _ABSENT.search(cause)
-    ):
-        return Trouble.IMAGE_ABSENT
-    return Trouble.IMAGE_DENIED if _DENIED.search(cause) else Trouble.IMAGE
-
-
-def _container_trouble(
-    seen: Seen, status: JsonObject, waiting: Mapping[str, Any]
-) -> Troubled | None:
-    reason, said = waiting.get("reason", ""), waiting.get("message", "")
-    image = "" if status["name"] == MAIN else str(status.get("image", ""))
-    if reason == "InvalidImageName":
-        return Troubled(trouble=Trouble.IMAGE_NAME, cause=said, image=image)
-    if reason in _IMAGE_REASONS:
-        cause = _PULL_PREFIX.sub("", said) or pull_failure(seen.events) or reason
-        return Troubled(trouble=_pull_trouble(reason, cause), cause=cause, image=image)
-    if reason in _CONTAINER_REASONS:
-        return Troubled(trouble=Trouble.CONTAINER, cause=said or reason, image=image)
-    return None
 
 
 def _on_its_node(seen: Seen, pod: JsonObject) -> Observation:
@@ -230,7 +193,9 @@ def _on_its_node(seen: Seen, pod: JsonObject) -> Observation:
         "FailedAttachVolume",
         "FailedMapVolume",
     ):
-        return Troubled(trouble=Trouble.MOUNT, cause=said["message"])
+        return Troubled(
+            trouble=Trouble.MOUNT, cause=said["message"], since=_bound_at(pod)
+        )
     if said is not None and reason == "FailedCreatePodSandBox":
         return Troubled(
             trouble=Trouble.STALLED, cause=said["message"], since=_bound_at(pod)

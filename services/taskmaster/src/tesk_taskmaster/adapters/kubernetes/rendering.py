@@ -10,8 +10,7 @@ from tesk_taskmaster.adapters.kubernetes.filer_job import filer_job
 from tesk_taskmaster.adapters.kubernetes.manifests import Site
 from tesk_taskmaster.adapters.kubernetes.observations import Subject
 from tesk_taskmaster.domain.plan import Plan
-
-TRANSFERS = {"in": "the transfer of inputs", "out": "the transfer of outputs"}
+from tesk_taskmaster.domain.transfers import direction_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +41,7 @@ def step_job(
     Raises:
         StepFailedError: It cannot be laid out in this cluster.
     """
-    if step in TRANSFERS:
+    if direction_of(step):
         return filer_job(plan, step, templates.filer, site=site, anchor_uid=anchor_uid)
     return executor_job(
         plan,
@@ -55,9 +54,9 @@ def step_job(
 
 def step_subject(plan: Plan, step: str, templates: PodTemplates) -> Subject:
     """Return how messages name a step."""
-    if step in TRANSFERS:
+    if direction := direction_of(step):
         image = str(main_container(templates.filer).get("image", ""))
-        return Subject(name=TRANSFERS[step], image=image)
+        return Subject(name=f"the transfer of {direction}", image=image)
     index = int(step.removeprefix("x"))
     image = plan.executors[index].executor.image
     return Subject(name=f"executors[{index}]", image=image, ram=plan.ram)

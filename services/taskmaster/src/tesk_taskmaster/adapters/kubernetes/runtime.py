@@ -15,10 +15,19 @@ from tesk_kubernetes.api import (
     JOBS,
     PODS,
     VOLUME_CLAIMS,
+    JsonObject,
     KubernetesApi,
     KubernetesError,
+    Resource,
 )
-from tesk_kubernetes.labels import INSTANCE, TASK, attempt_of
+from tesk_kubernetes.labels import (
+    INSTANCE,
+    STEP,
+    TASK,
+    attempt_labels,
+    attempt_of,
+    selector,
+)
 from tesk_kubernetes.names import namespace_of
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.names import Attempt
@@ -197,24 +206,35 @@ class KubernetesRuntime:
         self._releases.release(attempt, namespace, self._holds.get(attempt))
         self.let_go(attempt)
 
+    def begun(self, attempt: Attempt) -> Sequence[str]:
+        """See ``Runtime.begun``; asked of the cluster, whoever made them."""
+        namespace = self._site(attempt).namespace
+        labels = selector(attempt_labels(attempt))
+        listed = self._list(JOBS, namespace, labels)
+        return sorted(job["metadata"]["labels"].get(STEP, "") for job in listed)
+
     def attempts(self) -> Sequence[Attempt]:
         """See ``Runtime.attempts``; an anchor alone cannot be seen."""
         labels = f"{INSTANCE}={self._settings.instance},{TASK}"
         found: set[Attempt | None] = set()
+        for namespace in self._namespaces:
+            for resource in (JOBS, PODS, VOLUME_CLAIMS):
+                found.update(map(attempt_of, self._list(resource, namespace, labels)))
+        return sorted(attempt for attempt in found if attempt is not None)
+
+    def _list(
+        self, resource: Resource, namespace: str, labels: str
+    ) -> Sequence[JsonObject]:
         try:
-            for namespace in self._namespaces:
-                for resource in (JOBS, PODS, VOLUME_CLAIMS):
-                    listed = self._patience.call(
-                        partial(self._api.list, resource, namespace, labels=labels),
-                        _nobody_listens,
-                    )
-                    found.update(map(attempt_of, listed.items))
+            return self._patience.call(
+                partial(self._api.list, resource, namespace, labels=labels),
+                _nobody_listens,
+            ).items
         except KubernetesError as error:
             raise StepFailedError(
                 f"the cluster does not tell what is there: {short(str(error))}",
                 lost=True,
             ) from error
-        return sorted(attempt for attempt in found if attempt is not None)
 
     def _site(self, attempt: Attempt) -> Site:
         return Site(

@@ -8,9 +8,11 @@ had started, and there is no Job of its name, somebody has deleted it.
 
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from tesk_kubernetes.api import (
     JOBS,
+    PODS,
     VOLUME_CLAIMS,
     JsonObject,
     KubernetesApi,
@@ -31,16 +33,19 @@ from tesk_taskmaster.adapters.kubernetes.observations import (
     Subject,
 )
 from tesk_taskmaster.adapters.kubernetes.patience import PAUSE, Patience
+from tesk_taskmaster.adapters.kubernetes.pod_status import ended_at, leaving_since
 from tesk_taskmaster.adapters.kubernetes.rendering import (
-    TRANSFERS,
     PodTemplates,
     step_job,
     step_subject,
 )
 from tesk_taskmaster.adapters.kubernetes.step_ends import judge_missing
 from tesk_taskmaster.adapters.kubernetes.watching import Watching
+from tesk_taskmaster.domain.transfers import direction_of
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
 from tesk_taskmaster.ports import Clock, Say, StepFailedError
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 _logger = logging.getLogger(__name__)
 
@@ -73,7 +78,11 @@ class Starts:
         begun = begun or self._begin(hold, step, say)
         # What was created just now may have crashed, too: that is for ``wait``.
         is_old = is_ours or begun.is_adopted
-        if is_old and step in TRANSFERS and _has_crashed(self.judge.judge(hold, begun)):
+        if (
+            is_old
+            and direction_of(step)
+            and _has_crashed(self.judge.judge(hold, begun))
+        ):
             self._clear(hold, begun, say)
             begun = self._begin(hold, step, say)
         self._await_running(hold, begun, say)
@@ -97,10 +106,22 @@ class Starts:
             found=found,
             subject=subject,
             say=say,
+            since=self._waiting_since(hold),
         )
         return self._hold(
             hold, step, job, subject=subject, say=say, is_adopted=bool(adopted)
         )
+
+    def _waiting_since(self, hold: AttemptHold) -> datetime | None:
+        """Return since when the next Job may have been waited for, by anybody."""
+        if hold.plan.waiting_since is None:
+            return None
+        ends = (
+            ended_at(entry.object)
+            for kind in (JOBS, PODS)
+            for entry in self.book.all(hold.attempt, kind)
+        )
+        return max(hold.plan.waiting_since, *filter(None, ends), _EPOCH)
 
     def _recover(self, hold: AttemptHold, step: str, say: Say) -> StepHold:
         """Adopt the Job of an executor that had started; never make it again."""
@@ -146,7 +167,7 @@ class Starts:
         if not is_owned_by(job, hold.footing.anchor_uid):
             return None
         leaves = "deletionTimestamp" in job["metadata"]
-        return None if leaves and step in TRANSFERS else job
+        return None if leaves and direction_of(step) else job
 
     def _check_volume(self, hold: AttemptHold) -> None:
         if not hold.plan.has_volume:
@@ -155,7 +176,7 @@ class Starts:
         if entry is not None and (
             entry.is_gone or "deletionTimestamp" in entry.object["metadata"]
         ):
-            raise StepFailedError("the task volume was deleted", lost=True)
+            raise StepFailedError("the task volume was deleted", lost=True, gone=True)
 
     def _await_running(self, hold: AttemptHold, step: StepHold, say: Say) -> None:
         while True:
@@ -164,7 +185,7 @@ class Starts:
             if isinstance(judged, Running | Ended):
                 return
             if isinstance(judged, Failed):
-                if judged.lost and step.name in TRANSFERS:
+                if judged.lost and direction_of(step.name):
                     return  # ``wait`` tells, and it is started again
                 self._give_up(hold, step, judged)
                 raise StepFailedError(judged.message, lost=judged.lost)
@@ -190,15 +211,15 @@ class Starts:
         self.patience.call(
             lambda: self.api.delete(JOBS, namespace, name, uid=step.uid), say
         )
-        limit = self.settings.node_timeout.total_seconds()
-        started = self.clock.monotonic()
+        asked = self.clock.now()
         while True:
             version = self.book.version(hold.attempt)
             job = self.book.get(hold.attempt, JOBS, name)
             pod = self.judge.pod(hold, step)
             if _is_out_of_the_way(job, step.uid) and (pod is None or pod.is_gone):
                 return
-            if self.clock.monotonic() - started > limit:
+            since = asked if pod is None else leaving_since(pod.object) or asked
+            if self.clock.now() - since > self.settings.node_timeout:
                 raise StepFailedError(
                     f"{step.subject.name}: its old pod does not go", lost=True
                 )

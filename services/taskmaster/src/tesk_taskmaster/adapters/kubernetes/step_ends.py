@@ -19,6 +19,9 @@ from tesk_taskmaster.adapters.kubernetes.observations import (
     Subject,
 )
 from tesk_taskmaster.adapters.launcher_report import (
+    WRONG_REPORT,
+    Report,
+    WrongReport,
     memory_note,
     memory_words,
     parse_report,
@@ -60,11 +63,14 @@ def judge_end(seen: Seen, pod: JsonObject, state: Mapping[str, Any]) -> Ended | 
     if ram is None:
         return _filer_end(seen, pod, state)
     report = parse_report(state.get("message", "").encode())
-    if report is None:
+    if isinstance(report, WrongReport) and _was_written(state):
+        note = memory_words(ram) if _ran_out(state) else WRONG_REPORT
+        return _ended(pod, state, note=_about(seen, note))
+    if not isinstance(report, Report):
         return _unreported(seen, pod, state, ram=ram)
     if report.terminated and not seen.was_stopped:
         return lost(seen, outside_words(seen, pod), ran=True)
-    flagged = state.get("reason") == _OUT_OF_MEMORY
+    flagged = _ran_out(state)
     return Ended(
         StepResult(
             exit_code=report.exit_code,
@@ -161,19 +167,32 @@ def _unreported(
     reason, code = state.get("reason", ""), int(state.get("exitCode", _UNKNOWN))
     if reason in _NOT_STARTED:
         return _not_started(seen, state)
-    if not (seen.was_stopped or reason == _OUT_OF_MEMORY):
+    if not (seen.was_stopped or _ran_out(state)):
         if reason in _UNSEEN or code == _UNKNOWN:
             return lost(seen, "its node lost sight of its container", ran=True)
         if was_disrupted(pod) or _is_leaving(pod):
             return lost(seen, outside_words(seen, pod), ran=True)
     note = ""
-    if reason == _OUT_OF_MEMORY:
+    if _ran_out(state):
         note = memory_words(ram)
     elif code == _SIGKILL and not seen.was_stopped:
         # Nobody inside can kill the first process of a container.
         limit = byte_words(ram)
         note = f"was killed, probably because it ran out of memory: limit {limit}"
     return _ended(pod, state, note=_about(seen, note))
+
+
+def _ran_out(state: Mapping[str, Any]) -> bool:
+    return bool(state.get("reason") == _OUT_OF_MEMORY)
+
+
+def _was_written(state: Mapping[str, Any]) -> bool:
+    """Tell whether a message is none that the kubelet took from the log's end.
+
+    It does so for a container that failed and left no message.
+    """
+    message = str(state.get("message", ""))
+    return not state.get("exitCode") or message.lstrip().startswith("{")
 
 
 def _filer_end(seen: Seen, pod: JsonObject, state: Mapping[str, Any]) -> Ended | Failed:

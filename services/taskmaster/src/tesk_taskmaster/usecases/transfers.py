@@ -1,0 +1,154 @@
+"""The steps in which a filer brings inputs or takes outputs.
+
+A filer that dies is started again. Inputs that do not arrive lose the attempt;
+outputs are tried again as outputs, for what they are made of has been computed.
+"""
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tesk_model.events import Finished, Note, Outcome
+from tesk_taskmaster.domain.assignment import Assignment
+from tesk_taskmaster.domain.plan import Plan
+from tesk_taskmaster.domain.transfers import (
+    BRING,
+    UploadRetries,
+    direction_of,
+    last_take,
+    take_name,
+)
+from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
+from tesk_taskmaster.ports import Clock, Runtime, StepFailedError, StepResult
+from tesk_taskmaster.usecases.account import Account
+from tesk_taskmaster.usecases.control import AttemptControl
+
+_FILER_STARTS = 4  # one, and three more after crashes
+
+_logger = logging.getLogger(__name__)
+
+
+class EndedError(Exception):
+    """The attempt is over, other than by success."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.finished = Finished(outcome, reason)
+
+
+@dataclass(slots=True, kw_only=True)
+class TransferSteps:
+    """Runs the filers of one attempt, in its thread.
+
+    Attributes:
+        run_step: Runs one step to its end; told what to say meanwhile.
+        retries: Of outputs.
+    """
+
+    assignment: Assignment
+    runtime: Runtime
+    account: Account
+    control: AttemptControl
+    clock: Clock
+    retries: UploadRetries
+    run_step: Callable[[Plan, str, str], StepResult]
+
+    def bring(self, plan: Plan) -> None:
+        """Bring the inputs.
+
+        Raises:
+            EndedError, StepFailedError: They did not arrive.
+        """
+        failure = self._transfer(plan, BRING)
+        if failure:
+            raise EndedError(Outcome.LOST, failure)
+
+    def take(self, plan: Plan) -> None:
+        """Take the outputs; try again while that may help.
+
+        Raises:
+            EndedError, StepFailedError: They did not arrive. The attempt is lost
+                only if what earlier steps made is.
+        """
+        tried = self._tried(plan)
+        first: float | None = None
+        while failure := self._try_to_take(plan, tried):
+            tried += 1
+            now = self.clock.monotonic()
+            first = now if first is None else first
+            pause = self.retries.pause(tried, timedelta(seconds=now - first))
+            if pause is None:
+                raise EndedError(
+                    Outcome.SYSTEM_ERROR,
+                    f"the outputs could not be uploaded, tried {tried} times: {failure}",
+                )
+            # Many tasks fail together when a storage does; they should not return so.
+            pause *= random.uniform(0.75, 1)  # noqa: S311 - jitter
+            _logger.warning(
+                "outputs not uploaded yet",
+                extra={**self._about(), "tried": tried, "cause": failure},
+            )
+            self.account.say(
+                f"the outputs could not be uploaded yet ({failure}); try {tried + 1} of "
+                f"{self.retries.tries} in {pause.total_seconds():.0f} s"
+            )
+            self.control.pause(pause)
+        if tried:
+            self.account.keep([Note(f"the outputs were uploaded at try {tried + 1}")])
+
+    def take_once(self, plan: Plan) -> str:
+        """Take the outputs of a command that failed; return why it did not work.
+
+        Nobody waits long for these: what the user must see is the failure.
+        """
+        try:
+            return self._transfer(plan, take_name(self._tried(plan)))
+        except (EndedError, StepFailedError) as error:
+            return str(error)
+
+    def _tried(self, plan: Plan) -> int:
+        """Return how many tries a predecessor made before its last one."""
+        if not self.assignment.last_sequence:
+            return 0
+        return last_take(self.runtime.begun(plan.attempt))
+
+    def _try_to_take(self, plan: Plan, tried: int) -> str:
+        try:
+            return self._transfer(plan, take_name(tried))
+        except StepFailedError as error:
+            if error.gone or not error.lost:
+                raise
+            return str(error)
+
+    def _transfer(self, plan: Plan, step: str) -> str:
+        """Run a filer to its verdict; return what may pass, "" for success."""
+        what = direction_of(step)
+        doing = f"transferring {what}"
+        for _ in range(_FILER_STARTS):
+            self.account.say(doing)
+            result = self.run_step(plan, step, doing)
+            self.control.checkpoint()
+            if result.error and not result.lost:
+                raise EndedError(Outcome.SYSTEM_ERROR, result.error)
+            verdict = (
+                TransferVerdict.CRASHED
+                if result.error
+                else transfer_verdict(result.exit_code)
+            )
+            if verdict is TransferVerdict.ARRIVED:
+                return ""
+            if verdict is TransferVerdict.FAILED:
+                raise EndedError(Outcome.SYSTEM_ERROR, f"the {what} failed to arrive")
+            if verdict is TransferVerdict.LOST:
+                return f"the {what} did not arrive this time"
+            _logger.warning(
+                "filer crashed",
+                extra={**self._about(), "exit_code": result.exit_code},
+            )
+        return f"the transfer of {what} crashed {_FILER_STARTS} times"
+
+    def _about(self) -> dict[str, object]:
+        attempt = self.assignment.attempt
+        return {"task_id": attempt.task_id, "attempt": attempt.number}
