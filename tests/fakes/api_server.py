@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import grpc
@@ -11,6 +11,7 @@ from werkzeug.test import Client
 from fakes.api_scheduler import InProcessChannel, MemoryScheduler
 from tesk_api.adapters.open_access import OpenAccess
 from tesk_api.adapters.scheduler_client import CallTimes, SchedulerClient
+from tesk_api.adapters.turnstile import Turnstile
 from tesk_api.domain.service_info import ServiceInfo
 from tesk_api.http.app import AppOptions, Parts, create_app
 from tesk_api.http.metrics import RequestMetrics
@@ -45,6 +46,9 @@ def make_parts(scheduler: MemoryScheduler, **overrides: Any) -> Parts:
     fields: dict[str, Any] = {
         "tasks": Tasks(gateway=client),
         "authenticator": cast("Authenticator", OpenAccess()),
+        "bodies": Turnstile(
+            inside=2**30, waiting=0, patience=timedelta(0), refusal="no room"
+        ),
         "info": INFO,
         "metrics": RequestMetrics(),
         "clock": SystemClock(),

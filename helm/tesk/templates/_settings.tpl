@@ -31,6 +31,8 @@ api:
   {{- end }}
   {{- end }}
   admin_group: {{ toJson .Values.auth.adminGroup }}
+  {{- $proxy := ternary 1 0 (or .Values.ingress.enabled .Values.route.enabled) }}
+  trusted_proxies: {{ kindIs "invalid" .Values.auth.trustedProxies | ternary $proxy .Values.auth.trustedProxies }}
   service_id: {{ toJson $info.id }}
   service_name: {{ toJson $info.name }}
   service_description: {{ toJson $info.description }}

@@ -19,7 +19,7 @@ class Names:
 
     challenge = 'Basic realm="x"'
 
-    def authenticate(self, authorization: str | None) -> Caller:
+    def authenticate(self, authorization: str | None, address: str) -> Caller:  # noqa: ARG002 - the port's
         if not authorization:
             raise UnauthenticatedError("who are you?")
         return Caller(user=authorization)

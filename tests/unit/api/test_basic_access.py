@@ -1,17 +1,17 @@
 """Users from htpasswd files: who gets in, as whom, and until when."""
 
 import base64
-import threading
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import bcrypt
 import pytest
 
-from tesk_api.adapters.basic_access import AccessFiles, BasicAccess
+from tesk_api.adapters.basic_access import BasicAccess, Checks
 from tesk_api.adapters.open_access import OpenAccess
 from tesk_api.adapters.turnstile import Turnstile
+from tesk_api.adapters.user_files import AccessFiles, UserFiles
 from tesk_api.domain.requests import Caller
 from tesk_model.errors import ResourceExhaustedError, UnauthenticatedError
 
@@ -44,21 +44,36 @@ def files(tmp_path: Path) -> AccessFiles:
     return AccessFiles(users=users, groups=groups, admin_group="operators")
 
 
-def make_turnstile(inside: int = 2, waiting: int = 2) -> Turnstile:
-    return Turnstile(inside=inside, waiting=waiting, patience=timedelta(0))
+def make_turnstile(inside: int = 2, waiting: int = 0) -> Turnstile:
+    return Turnstile(
+        inside=inside, waiting=waiting, patience=timedelta(0), refusal="too many"
+    )
+
+
+@dataclass
+class Login:
+    """Logs in from one address."""
+
+    basic: BasicAccess
+    address: str = "192.0.2.1"
+
+    def authenticate(self, authorization: str | None) -> Caller:
+        return self.basic.authenticate(authorization, self.address)
 
 
 def access(
     files: AccessFiles,
     clock: StillClock | None = None,
     turnstile: Turnstile | None = None,
-) -> BasicAccess:
-    return BasicAccess(
+) -> Login:
+    strangers = turnstile or make_turnstile()
+    basic = BasicAccess(
         files,
         clock=clock or StillClock(),
         memory=timedelta(seconds=60),
-        turnstile=turnstile or make_turnstile(),
+        checks=Checks(strangers=strangers, familiar=make_turnstile(inside=1)),
     )
+    return Login(basic)
 
 
 def test_the_caller_is_the_user_with_groups(files: AccessFiles) -> None:
@@ -120,12 +135,12 @@ def test_a_success_is_remembered_for_its_time(files: AccessFiles) -> None:
     clock = StillClock()
     basic = access(files, clock)
     basic.authenticate(header("bob", "b"))
-    (until,) = basic._known.values()
+    (until,) = basic.basic._known.values()
 
     assert until == 60
     clock.seconds = 61
     assert basic.authenticate(header("bob", "b")).user == "bob"
-    assert list(basic._known.values()) == [121]
+    assert list(basic.basic._known.values()) == [121]
 
 
 def test_each_use_of_a_success_renews_it(files: AccessFiles) -> None:
@@ -148,7 +163,7 @@ def test_while_many_passwords_are_checked_only_the_known_get_in(
 
     with turnstile.turn(), turnstile.turn():
         assert basic.authenticate(header("bob", "b")).user == "bob"
-        for credentials in (("alice", "a:ä"), ("bob", "x"), ("carol", "b")):
+        for credentials in (("alice", "a:ä"), ("alice", "x"), ("carol", "b")):
             with pytest.raises(ResourceExhaustedError) as caught:
                 basic.authenticate(header(*credentials))
             assert caught.value.retry_after == timedelta(seconds=1)
@@ -156,38 +171,114 @@ def test_while_many_passwords_are_checked_only_the_known_get_in(
     assert basic.authenticate(header("alice", "a:ä")).user == "alice"
 
 
-def test_who_waits_for_a_turn_gets_it_and_no_more_wait_than_may() -> None:
-    turnstile = Turnstile(inside=1, waiting=1, patience=timedelta(seconds=20))
-    inside = threading.Event()
-    leave = threading.Event()
+def wrong(login: Login, name: str = "bob", password: str = "x") -> None:
+    with pytest.raises(UnauthenticatedError):
+        login.authenticate(header(name, password))
 
-    def work() -> None:
-        with turnstile.turn():
-            inside.set()
-            assert leave.wait(20)
 
-    def sent_away() -> bool:
-        try:
-            with turnstile.turn():
-                return False
-        except ResourceExhaustedError:
-            return True
+def pause(login: Login, name: str = "bob", password: str = "b") -> timedelta | None:
+    with pytest.raises(ResourceExhaustedError, match="too many wrong") as caught:
+        login.authenticate(header(name, password))
+    return caught.value.retry_after
 
-    with ThreadPoolExecutor(3) as pool:
-        first = pool.submit(work)
-        assert inside.wait(20)
-        others = [pool.submit(sent_away) for _ in range(2)]
-        # One waits, so that the other one knows at once.
-        done, _ = wait(others, 20, return_when=FIRST_COMPLETED)
-        assert [future.result() for future in done] == [True]
-        leave.set()
 
-        first.result(20)
-        assert sorted(future.result(20) for future in others) == [False, True]
+@pytest.mark.parametrize("name", ["bob", "nobody"])
+def test_guesses_get_rare_whether_the_name_exists_or_not(
+    files: AccessFiles, name: str
+) -> None:
+    clock = StillClock()
+    login = access(files, clock)
+
+    pauses: list[timedelta | None] = []
+    for _ in range(12):
+        for _ in range(5 if not pauses else 1):
+            wrong(login, name)
+        pauses.append(pause(login, name))
+        clock.seconds += (pauses[-1] or timedelta(0)).total_seconds()
+
+    assert [found.total_seconds() for found in pauses if found] == [
+        *(1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 60)
+    ]
+
+
+def test_a_flood_of_wrong_passwords_keeps_nobody_else_out(files: AccessFiles) -> None:
+    flood = access(files)
+    for _ in range(5):
+        wrong(flood)
+
+    # Neither bob elsewhere, nor others at the same address.
+    assert Login(flood.basic, "192.0.2.2").authenticate(header("bob", "b"))
+    assert flood.authenticate(header("alice", "a:ä")).user == "alice"
+    pause(flood, password="y")
+
+
+def test_many_names_from_one_address_make_it_wait(files: AccessFiles) -> None:
+    flood = access(files)
+    for number in range(10):
+        wrong(flood, f"name-{number}")
+
+    assert pause(flood) == timedelta(seconds=1)
+    assert Login(flood.basic, "192.0.2.2").authenticate(header("bob", "b"))
+
+
+def test_guesses_from_many_addresses_do_not_keep_out_who_is_known_there(
+    files: AccessFiles,
+) -> None:
+    clock = StillClock()
+    home = access(files, clock)
+    home.authenticate(header("bob", "b"))
+    for number in range(20):
+        wrong(Login(home.basic, f"198.51.100.{number}"))
+
+    pause(Login(home.basic, "203.0.113.1"), password="y")
+    clock.seconds = 61  # the success is not remembered any more, only where it was
+    for number in range(20):
+        wrong(Login(home.basic, f"198.51.101.{number}"), f"name-{number}")
+    assert home.authenticate(header("bob", "b")).user == "bob"
+
+
+def test_the_known_get_in_while_all_checks_are_taken(files: AccessFiles) -> None:
+    clock = StillClock()
+    turnstile = make_turnstile(inside=1)
+    basic = access(files, clock, turnstile)
+    basic.authenticate(header("bob", "b"))
+    clock.seconds = 61
+
+    with turnstile.turn():
+        assert basic.authenticate(header("bob", "b")).user == "bob"
+
+
+def test_a_right_password_that_is_remembered_needs_no_check(files: AccessFiles) -> None:
+    basic = access(files)
+    basic.authenticate(header("bob", "b"))
+    for _ in range(5):
+        wrong(basic)
+
+    assert basic.authenticate(header("bob", "b")).user == "bob"
+    pause(basic, password="y")
+
+
+def test_a_name_that_does_not_exist_costs_what_a_user_costs(
+    files: AccessFiles,
+) -> None:
+    users = [
+        f"u{cost}-{number}:$2y${cost:02}$" + "a" * 53 + "\n"
+        for cost in (5, 10)
+        for number in range(4)
+    ]
+    files.users.write_text("".join(users))
+    register, other = UserFiles(files).current(), UserFiles(files).current()
+    names = [f"nobody-{number}" for number in range(200)]
+    costs = [register.hash_for(name)[4:6] for name in names]
+
+    assert set(costs) == {"05", "10"}
+    assert costs == [other.hash_for(name)[4:6] for name in names]
+    assert register.hash_for("u5-1") == register.hashes["u5-1"]
 
 
 BROKEN = {
     "a hash of another kind": ("users", "bob:{SHA}x\n", "line 1: must read name:$2y$"),
+    "half a hash": ("users", "bob:$2y$05$abc\n", "line 1: must read name:$2y$"),
     "a line without name": ("users", "# a\n:$2y$x\n", "line 2: must read name:$2y$"),
     "a group without colon": ("groups", "lab alice\n", "line 1: must read group:"),
 }
@@ -211,4 +302,4 @@ def test_a_missing_file_stops_the_start(files: AccessFiles) -> None:
 
 
 def test_open_access_ignores_credentials() -> None:
-    assert OpenAccess().authenticate(header("None", "None")) == Caller()
+    assert OpenAccess().authenticate(header("None", "None"), "") == Caller()

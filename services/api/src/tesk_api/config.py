@@ -92,6 +92,16 @@ class ApiSettings(
         str,
         Meta(description="Members see and cancel the tasks of all. Empty: nobody."),
     ] = ""
+    trusted_proxies: Annotated[
+        int,
+        Meta(
+            description="How many proxies in front of the api add who called them to "
+            "`X-Forwarded-For`. Wrong passwords are counted by address: 0 takes that of "
+            "the connection, which behind a proxy is one for all users.",
+            ge=0,
+            le=8,
+        ),
+    ] = 0
     service_id: Annotated[
         str, Meta(description="`id` in service-info, a reverse domain name.")
     ] = "org.example.tesk"

@@ -32,13 +32,16 @@ from tesk_runtime.settings import SettingsError, load
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+    from tesk_api.adapters.turnstile import Turnstile
     from tesk_api.domain.service_info import ServiceInfo
     from tesk_api.ports import Authenticator
 
 _EX_CONFIG = 78
 _EX_UNAVAILABLE = 69
 _PASSWORDS_AT_ONCE = 2
-_PASSWORD_PATIENCE = timedelta(seconds=2)
+_TURN_PATIENCE = timedelta(seconds=2)
+_PASSWORDS = "too many passwords are being checked"
+_BODIES = "too many large bodies are being read"
 
 
 def main() -> None:
@@ -152,6 +155,7 @@ def _application(
         Parts(
             tasks=Tasks(gateway=client),
             authenticator=_authenticator(api),
+            bodies=_body_room(api),
             info=_service_info(api),
             metrics=RequestMetrics(shared_folder=metrics_folder),
             clock=SystemClock(),
@@ -162,6 +166,7 @@ def _application(
             cors_origins=api.cors_origins,
             refuse_unknown_fields=api.refuse_unknown_fields,
             queued_as_initializing=api.show_queued_as_initializing,
+            trusted_proxies=api.trusted_proxies,
         ),
     )
 
@@ -178,10 +183,10 @@ def _authenticator(settings: ApiSettings) -> "Authenticator":
         return OpenAccess()
     from tesk_api.adapters.basic_access import (  # noqa: PLC0415 - as above
         MEMORY,
-        AccessFiles,
         BasicAccess,
+        Checks,
     )
-    from tesk_api.adapters.turnstile import Turnstile  # noqa: PLC0415 - as above
+    from tesk_api.adapters.user_files import AccessFiles  # noqa: PLC0415 - as above
 
     if not settings.users_file:
         raise ValueError("api.users_file (TESK_API_USERS_FILE): is needed for basic")
@@ -190,13 +195,31 @@ def _authenticator(settings: ApiSettings) -> "Authenticator":
         groups=Path(settings.groups_file) if settings.groups_file else None,
         admin_group=settings.admin_group,
     )
-    # Half of the threads stay free for those who are known already.
-    turnstile = Turnstile(
-        inside=_PASSWORDS_AT_ONCE,
-        waiting=max(0, settings.threads // 2 - _PASSWORDS_AT_ONCE),
-        patience=_PASSWORD_PATIENCE,
+    # Threads stay free for those who are known already.
+    checks = Checks(
+        strangers=_turnstile(settings, _PASSWORDS, inside=_PASSWORDS_AT_ONCE),
+        familiar=_turnstile(settings, _PASSWORDS, inside=1),
     )
-    return BasicAccess(files, clock=SystemClock(), memory=MEMORY, turnstile=turnstile)
+    return BasicAccess(files, clock=SystemClock(), memory=MEMORY, checks=checks)
+
+
+def _turnstile(settings: ApiSettings, what: str, *, inside: int) -> "Turnstile":
+    from tesk_api.adapters.turnstile import Turnstile  # noqa: PLC0415 - as above
+
+    return Turnstile(
+        inside=inside,
+        waiting=settings.threads // 4,
+        patience=_TURN_PATIENCE,
+        refusal=f"{what}; try again later",
+    )
+
+
+def _body_room(settings: ApiSettings) -> "Turnstile":
+    """Return what bounds the memory of bodies: that of the largest one."""
+    from tesk_api.http.json_bodies import most_memory  # noqa: PLC0415 - as above
+
+    room = most_memory(settings.body_limit)
+    return _turnstile(settings, _BODIES, inside=room)
 
 
 def _service_info(settings: ApiSettings) -> "ServiceInfo":

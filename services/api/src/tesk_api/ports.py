@@ -6,6 +6,7 @@ else. The edge that renders it (``http``) and the adapter that fetches it agree
 on the form; ``main`` joins them.
 """
 
+from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 from tesk_api.domain.requests import Caller, NewTask, Page, TaskQuery
@@ -67,14 +68,27 @@ class Authenticator(Protocol):
     def challenge(self) -> str:
         """Value of ``WWW-Authenticate`` for those who are refused."""
 
-    def authenticate(self, authorization: str | None) -> Caller:
+    def authenticate(self, authorization: str | None, address: str) -> Caller:
         """Return the caller, without ``request_id``.
 
         Args:
             authorization: Value of the header of that name, if there was one.
+            address: Where the request comes from; "" if that is not known.
 
         Raises:
             UnauthenticatedError: Credentials are needed and missing or wrong.
+            ResourceExhaustedError: Too many were wrong, or are being checked.
+        """
+
+
+class Room(Protocol):
+    """Bounds how much is worked on at once."""
+
+    def turn(self, weight: int) -> AbstractContextManager[None]:
+        """Return a block in which work of that weight is done.
+
+        Raises:
+            ResourceExhaustedError: There was no room for too long.
         """
 
 

@@ -1,57 +1,54 @@
 """Users by name and password, from files that operators keep.
 
-``htpasswd`` files with bcrypt (``htpasswd -B``), and a file of groups, both
-read again when they change. bcrypt costs 50 ms and more by design, so a
-success is remembered while it is used, as a keyed hash, and only a few
-passwords are checked at once.
+``htpasswd`` files with bcrypt (``htpasswd -B``), and a file of groups. bcrypt
+costs 5 to 300 ms by design, so a success is remembered while it is used, as a
+keyed hash, and only a few passwords are checked at once; wrong ones make who
+sends them wait (``domain.login_limits``).
 """
 
 import base64
 import binascii
 import hashlib
 import hmac
-import logging
 import secrets
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import bcrypt
 
 from tesk_api.adapters.turnstile import Turnstile
+from tesk_api.adapters.user_files import AccessFiles, Register, UserFiles
+from tesk_api.domain.login_limits import LoginLimits
 from tesk_api.domain.requests import Caller
 from tesk_api.ports import Clock
-from tesk_model.errors import UnauthenticatedError
+from tesk_model.errors import ResourceExhaustedError, UnauthenticatedError
 
 _SCHEME = "basic "
-_HASH_PREFIXES = ("$2a$", "$2b$", "$2y$")
 _MAX_REMEMBERED = 4096
-MEMORY = timedelta(seconds=60)
-# Of nobody's password: names that do not exist cost the same work, so that
-# time does not tell who does.
-_NOBODY = "$2b$12$C6UzMDM.H6dfI/f/IKcEeO5vSX2m6VqYw1K0zO1JmZ7vYl9c3r8xK"
+# A user at work stays known through any flood of wrong passwords.
+MEMORY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccessFiles:
-    """Where users and groups are written, and which group may see all tasks.
+class Checks:
+    """Who waits where to have a password checked.
 
     Attributes:
-        groups: May be None: nobody is in a group.
+        strangers: All others.
+        familiar: Who has logged in from the same address before: a flood from
+            many addresses does not keep these out.
     """
 
-    users: Path
-    groups: Path | None
-    admin_group: str
+    strangers: Turnstile
+    familiar: Turnstile
 
 
 @dataclass(frozen=True, slots=True)
-class _Register:
-    hashes: Mapping[str, str]
-    groups: Mapping[str, tuple[str, ...]]
-    stamp: tuple[object, ...]
+class _Attempt:
+    address: str
+    name: str
+    password: bytes
 
 
 class BasicAccess:
@@ -65,7 +62,7 @@ class BasicAccess:
         *,
         clock: Clock,
         memory: timedelta,
-        turnstile: Turnstile,
+        checks: Checks,
     ) -> None:
         """Read the files.
 
@@ -73,56 +70,77 @@ class BasicAccess:
             files: Where users and groups are written.
             clock: Tells when a remembered success is too old.
             memory: How long a success is remembered after its last use.
-            turnstile: Lets in who must have a password checked.
+            checks: Let in who must have a password checked.
 
         Raises:
             ValueError: A file cannot be read or has a wrong line.
         """
-        self._files = files
+        self._admin_group = files.admin_group
         self._clock = clock
         self._memory = memory.total_seconds()
-        self._turnstile = turnstile
+        self._checks = checks
         self._key = secrets.token_bytes(32)
         self._lock = threading.Lock()
         self._known: dict[bytes, float] = {}
-        self._register = _read(files)
+        self._limits = LoginLimits()
+        self._files = UserFiles(files)
 
-    def authenticate(self, authorization: str | None) -> Caller:
-        """Return the caller; see the port.
-
-        Raises:
-            ResourceExhaustedError: Too many passwords are being checked.
-        """
+    def authenticate(self, authorization: str | None, address: str) -> Caller:
+        """Return the caller; see the port."""
         name, password = _credentials(authorization)
-        register = self._current()
-        stored = register.hashes.get(name, "")
-        if not self._is_right(stored, password) or not stored:
+        register = self._files.current()
+        attempt = _Attempt(address, name, password)
+        if not self._is_right(attempt, register):
             raise UnauthenticatedError("user name or password is wrong")
         groups = register.groups.get(name, ())
         return Caller(
             user=name,
             groups=groups,
-            admin=bool(self._files.admin_group) and self._files.admin_group in groups,
+            admin=bool(self._admin_group) and self._admin_group in groups,
         )
 
-    def _is_right(self, stored: str, password: bytes) -> bool:
+    def _is_right(self, attempt: _Attempt, register: Register) -> bool:
+        stored = register.hash_for(attempt.name)
         # The stored hash is part of the name: a new password forgets the old.
-        proof = hmac.digest(
-            self._key, stored.encode() + b"\0" + password, hashlib.sha256
-        )
+        text = stored.encode() + b"\0" + attempt.password
+        proof = hmac.digest(self._key, text, hashlib.sha256)
         if self._is_known(proof):
             return True
-        with self._turnstile.turn():
+        checks = self._let_try(attempt)
+        with checks.turn():
             # Others of the same client may have been before us.
             if self._is_known(proof):
                 return True
-            try:
-                right = bcrypt.checkpw(password, (stored or _NOBODY).encode())
-            except ValueError:  # longer than bcrypt takes
-                return False
-            if right and stored:
+            self._let_try(attempt)
+            # The work first: also for names that do not exist.
+            right = _matches(attempt.password, stored)
+            right = right and attempt.name in register.hashes
+            self._count(attempt, right=right)
+            if right:
                 self._remember(proof)
             return right
+
+    def _let_try(self, attempt: _Attempt) -> Turnstile:
+        """Return where to wait for a check.
+
+        Raises:
+            ResourceExhaustedError: After too many wrong passwords.
+        """
+        now = self._clock.monotonic()
+        with self._lock:
+            pause = self._limits.pause(attempt.address, attempt.name, now)
+            familiar = self._limits.is_familiar(attempt.address, attempt.name, now)
+        if pause:
+            raise ResourceExhaustedError(
+                "too many wrong passwords; try again later", timedelta(seconds=pause)
+            )
+        return self._checks.familiar if familiar else self._checks.strangers
+
+    def _count(self, attempt: _Attempt, *, right: bool) -> None:
+        now = self._clock.monotonic()
+        with self._lock:
+            count = self._limits.succeeded if right else self._limits.failed
+            count(attempt.address, attempt.name, now)
 
     def _is_known(self, proof: bytes) -> bool:
         now = self._clock.monotonic()
@@ -139,21 +157,12 @@ class BasicAccess:
                 self._known.clear()
             self._known[proof] = self._clock.monotonic() + self._memory
 
-    def _current(self) -> _Register:
-        """Return what the files say now; while one is broken, what they said."""
-        if _stamp(self._files) == self._register.stamp:
-            return self._register
-        try:
-            self._register = _read(self._files)
-        except ValueError as error:
-            stamp = _stamp(self._files)
-            old = self._register
-            self._register = _Register(old.hashes, old.groups, stamp)
-            logging.getLogger(__name__).error(  # noqa: TRY400 - the message says it all
-                "user files are not usable, the former ones still hold",
-                extra={"error": str(error)},
-            )
-        return self._register
+
+def _matches(password: bytes, stored: str) -> bool:
+    try:
+        return bcrypt.checkpw(password, stored.encode())
+    except ValueError:  # longer than bcrypt takes
+        return False
 
 
 def _credentials(authorization: str | None) -> tuple[str, bytes]:
@@ -166,57 +175,3 @@ def _credentials(authorization: str | None) -> tuple[str, bytes]:
     except (binascii.Error, ValueError) as error:
         raise UnauthenticatedError("the Authorization header is malformed") from error
     return name, text.partition(b":")[2]
-
-
-def _read(files: AccessFiles) -> _Register:
-    stamp = _stamp(files)
-    return _Register(_read_users(files.users), _read_groups(files.groups), stamp)
-
-
-def _stamp(files: AccessFiles) -> tuple[object, ...]:
-    stamps: list[object] = []
-    for path in (files.users, files.groups):
-        try:
-            status = path.stat() if path else None
-        except OSError:
-            status = None
-        stamps.append(
-            (status.st_mtime_ns, status.st_size, status.st_ino) if status else None
-        )
-    return tuple(stamps)
-
-
-def _read_users(path: Path) -> dict[str, str]:
-    users: dict[str, str] = {}
-    for number, line in _lines(path):
-        name, _, stored = line.partition(":")
-        if not name or not stored.startswith(_HASH_PREFIXES):
-            raise ValueError(
-                f"{path}, line {number}: must read name:$2y$…, as htpasswd -B writes"
-            )
-        users[name] = stored
-    return users
-
-
-def _read_groups(path: Path | None) -> dict[str, tuple[str, ...]]:
-    groups: dict[str, tuple[str, ...]] = {}
-    for number, line in _lines(path) if path else ():
-        group, colon, members = line.partition(":")
-        if not group.strip() or not colon:
-            raise ValueError(f"{path}, line {number}: must read group: user1 user2")
-        for member in members.split():
-            groups[member] = (*groups.get(member, ()), group.strip())
-    return groups
-
-
-def _lines(path: Path) -> list[tuple[int, str]]:
-    """Return the lines that say something, with their numbers."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
-    return [
-        (number, line.strip())
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]

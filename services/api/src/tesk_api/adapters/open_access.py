@@ -11,6 +11,6 @@ class OpenAccess:
 
     challenge = "Basic"
 
-    def authenticate(self, authorization: str | None) -> Caller:  # noqa: ARG002 - ignored on purpose
+    def authenticate(self, authorization: str | None, address: str) -> Caller:  # noqa: ARG002 - ignored on purpose
         """Return the caller without a name."""
         return Caller()

@@ -8,6 +8,7 @@ import msgspec
 from flask import Response, request
 
 from tesk_api.domain.requests import Caller
+from tesk_api.http.client_address import client_address
 from tesk_api.http.front import USER
 from tesk_api.http.request_ids import request_id
 from tesk_api.ports import Authenticator
@@ -22,14 +23,17 @@ def json_response(document: Any) -> Response:
     return Response(_encode(document), mimetype="application/json")
 
 
-def identifier(authenticator: Authenticator) -> Identify:
+def identifier(authenticator: Authenticator, *, trusted_proxies: int) -> Identify:
     """Return the function that tells who makes the current request.
 
     It raises UnauthenticatedError if credentials are needed.
     """
 
     def identify() -> Caller:
-        caller = authenticator.authenticate(request.headers.get("Authorization"))
+        caller = authenticator.authenticate(
+            request.headers.get("Authorization"),
+            client_address(request.environ, trusted_proxies),
+        )
         request.environ[USER] = caller.user
         return replace(caller, request_id=request_id(request.environ))
 

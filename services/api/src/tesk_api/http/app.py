@@ -20,9 +20,9 @@ from tesk_api.http.operations import operations_blueprint, ui_blueprint
 from tesk_api.http.problems import register_problems
 from tesk_api.http.service_info import service_info_blueprint
 from tesk_api.http.task_parsing import TaskParser
-from tesk_api.http.tasks import tasks_blueprint
+from tesk_api.http.tasks import Bodies, tasks_blueprint
 from tesk_api.http.views import TaskViews
-from tesk_api.ports import Authenticator, Clock
+from tesk_api.ports import Authenticator, Clock, Room
 from tesk_api.usecases import Tasks
 
 if TYPE_CHECKING:
@@ -42,20 +42,27 @@ class AppOptions:
         cors_origins: Origins whose pages may call the API; ``*`` for all.
         refuse_unknown_fields: 400 for fields that TES does not know.
         queued_as_initializing: Show QUEUED as INITIALIZING.
+        trusted_proxies: How many proxies in front say who called them.
     """
 
     body_limit: int = 16 * 1024 * 1024
     cors_origins: tuple[str, ...] = ()
     refuse_unknown_fields: bool = False
     queued_as_initializing: bool = False
+    trusted_proxies: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What the application is made of."""
+    """What the application is made of.
+
+    Attributes:
+        bodies: Bounds the memory that bodies take together.
+    """
 
     tasks: Tasks[pb.Task]
     authenticator: Authenticator
+    bodies: Room
     info: ServiceInfo
     metrics: RequestMetrics
     clock: Clock
@@ -85,7 +92,7 @@ def create_flask(parts: Parts, options: AppOptions) -> Flask:
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
     app.url_map.converters["task_id"] = _TaskIdConverter
-    identify = identifier(parts.authenticator)
+    identify = identifier(parts.authenticator, trusted_proxies=options.trusted_proxies)
     parser = TaskParser(
         backend_parameters=parts.info.backend_parameters,
         refuse_unknown_fields=options.refuse_unknown_fields,
@@ -99,7 +106,7 @@ def create_flask(parts: Parts, options: AppOptions) -> Flask:
             identify=identify,
             parser=parser,
             views=views,
-            body_limit=options.body_limit,
+            bodies=Bodies(limit=options.body_limit, room=parts.bodies),
         )
         app.register_blueprint(info, url_prefix=base)
         app.register_blueprint(tasks, url_prefix=base)

@@ -13,6 +13,8 @@ from tesk_model.errors import InvalidRequestError, Violation
 MAX_VALUES = 200_000
 # What one value may take beside its text, roughly: an object with one entry.
 _VALUE_BYTES = 200
+# The body, its texts, and what is made of them until the scheduler has them all.
+_COPIES = 7
 
 
 def parse_json(body: bytes) -> Any:
@@ -33,9 +35,15 @@ def parse_json(body: bytes) -> Any:
         raise InvalidRequestError([Violation("", message)]) from error
 
 
-def parsed_size(body: bytes) -> int:
-    """Estimate the bytes of memory that the body takes when it is parsed."""
-    return len(body) + _VALUE_BYTES * min(_count_values(body), MAX_VALUES)
+def memory_of(body: bytes) -> int:
+    """Estimate the bytes of memory that the task of ``body`` takes on its way."""
+    values = min(_count_values(body), MAX_VALUES)
+    return _COPIES * len(body) + _VALUE_BYTES * values
+
+
+def most_memory(body_limit: int) -> int:
+    """Return the most that ``memory_of`` a body of that length can be."""
+    return _COPIES * body_limit + _VALUE_BYTES * MAX_VALUES
 
 
 def name_free(message: str) -> str:

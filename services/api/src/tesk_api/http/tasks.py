@@ -1,17 +1,47 @@
 """The TES operations on tasks."""
 
-from dataclasses import replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from tesk.v1 import task_pb2 as pb
 from tesk_api.http.answers import Identify, json_response
+from tesk_api.http.json_bodies import memory_of
 from tesk_api.http.queries import parse_idempotency_key, parse_query, parse_view
 from tesk_api.http.task_parsing import TaskParser
 from tesk_api.http.views import TaskViews
+from tesk_api.ports import Room
 from tesk_api.usecases import Tasks
 from tesk_model.task import TaskView
+
+_SMALL = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bodies:
+    """The bodies of requests.
+
+    Attributes:
+        limit: Bytes of the largest.
+        room: Bounds the memory of all that are in work.
+    """
+
+    limit: int
+    room: Room
+
+    def read(self) -> bytes:
+        """Return the body of the current request."""
+        return _json_body(self.limit)
+
+    def place_for(self, body: bytes) -> AbstractContextManager[object]:
+        """Return the block in which ``body`` is worked on.
+
+        Small ones need no room: these the number of threads bounds.
+        """
+        size = memory_of(body)
+        return nullcontext() if size < _SMALL else self.room.turn(size)
 
 
 def tasks_blueprint(
@@ -21,7 +51,7 @@ def tasks_blueprint(
     identify: Identify,
     parser: TaskParser,
     views: TaskViews,
-    body_limit: int,
+    bodies: Bodies,
 ) -> Blueprint:
     """Return ``/tasks`` and what is below it."""
     blueprint = Blueprint(name, __name__)
@@ -30,8 +60,10 @@ def tasks_blueprint(
     def create_task() -> Response:
         caller = identify()
         key = parse_idempotency_key(request.headers)
-        new = parser.parse(_json_body(body_limit))
-        task_id = tasks.create_task(caller, replace(new, idempotency_key=key))
+        body = bodies.read()
+        with bodies.place_for(body):
+            new = parser.parse(body)
+            task_id = tasks.create_task(caller, replace(new, idempotency_key=key))
         return json_response({"id": task_id})
 
     @blueprint.get("/tasks")

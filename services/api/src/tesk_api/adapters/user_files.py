@@ -1,0 +1,152 @@
+"""The files of users and groups, as operators keep them; read again when they change."""
+
+import hashlib
+import hmac
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_HASH = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
+_NOBODYS_SALT_AND_HASH = "C6UzMDM.H6dfI/f/IKcEeO5vSX2m6VqYw1K0zO1JmZ7vYl9c3r8xK"
+_USUAL_COST = "10"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessFiles:
+    """Where users and groups are written, and which group may see all tasks.
+
+    Attributes:
+        groups: May be None: nobody is in a group.
+    """
+
+    users: Path
+    groups: Path | None
+    admin_group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """What the files say.
+
+    Attributes:
+        hashes: Of passwords, by user.
+        groups: By user.
+        stamp: Of the files when they were read.
+    """
+
+    hashes: Mapping[str, str]
+    groups: Mapping[str, tuple[str, ...]]
+    stamp: tuple[object, ...]
+    key: bytes
+
+    @classmethod
+    def of(
+        cls,
+        hashes: Mapping[str, str],
+        groups: Mapping[str, tuple[str, ...]],
+        stamp: tuple[object, ...],
+    ) -> "Register":
+        """Return a register; its key is the same wherever the file is."""
+        text = "\n".join(hashes.values()).encode()
+        return cls(hashes, groups, stamp, hashlib.sha256(text).digest())
+
+    def hash_for(self, name: str) -> str:
+        """Return the hash to check a password of ``name`` against.
+
+        Of nobody's password for a name that does not exist, but as dear as
+        that of some user, always the same: time does not tell who exists.
+        """
+        known = self.hashes.get(name)
+        if known is not None:
+            return known
+        hashes = list(self.hashes.values())
+        cost = _USUAL_COST
+        if hashes:
+            digest = hmac.digest(self.key, name.encode(), hashlib.sha256)
+            cost = hashes[int.from_bytes(digest) % len(hashes)][4:6]
+        return f"$2b${cost}${_NOBODYS_SALT_AND_HASH}"
+
+
+class UserFiles:
+    """Gives what the files say now; while one is broken, what they said."""
+
+    def __init__(self, files: AccessFiles) -> None:
+        """Read the files.
+
+        Raises:
+            ValueError: A file cannot be read or has a wrong line.
+        """
+        self._files = files
+        self._register = _read(files)
+
+    def current(self) -> Register:
+        """Return what holds now."""
+        old = self._register
+        if _stamp(self._files) == old.stamp:
+            return old
+        try:
+            self._register = _read(self._files)
+        except ValueError as error:
+            stamp = _stamp(self._files)
+            self._register = Register(old.hashes, old.groups, stamp, old.key)
+            logging.getLogger(__name__).error(  # noqa: TRY400 - the message says it all
+                "user files are not usable, the former ones still hold",
+                extra={"error": str(error)},
+            )
+        return self._register
+
+
+def _read(files: AccessFiles) -> Register:
+    stamp = _stamp(files)
+    return Register.of(_read_users(files.users), _read_groups(files.groups), stamp)
+
+
+def _stamp(files: AccessFiles) -> tuple[object, ...]:
+    stamps: list[object] = []
+    for path in (files.users, files.groups):
+        try:
+            status = path.stat() if path else None
+        except OSError:
+            status = None
+        stamps.append(
+            (status.st_mtime_ns, status.st_size, status.st_ino) if status else None
+        )
+    return tuple(stamps)
+
+
+def _read_users(path: Path) -> dict[str, str]:
+    users: dict[str, str] = {}
+    for number, line in _lines(path):
+        name, _, stored = line.partition(":")
+        if not name or _HASH.fullmatch(stored) is None:
+            raise ValueError(
+                f"{path}, line {number}: must read name:$2y$…, as htpasswd -B writes"
+            )
+        users[name] = stored
+    return users
+
+
+def _read_groups(path: Path | None) -> dict[str, tuple[str, ...]]:
+    groups: dict[str, tuple[str, ...]] = {}
+    for number, line in _lines(path) if path else ():
+        group, colon, members = line.partition(":")
+        if not group.strip() or not colon:
+            raise ValueError(f"{path}, line {number}: must read group: user1 user2")
+        for member in members.split():
+            groups[member] = (*groups.get(member, ()), group.strip())
+    return groups
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """Return the lines that say something, with their numbers."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+    return [
+        (number, line.strip())
+        for number, line in enumerate(text.splitlines(), start=1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]

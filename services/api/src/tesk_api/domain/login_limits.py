@@ -1,0 +1,157 @@
+"""How many passwords may be tried, by whom and for whom.
+
+Wrong passwords are counted for each name at one address, for each name at all
+addresses, and at each address for the names that were tried there. A few are
+free; then each one more doubles the pause, up to a bound, in which nothing is
+checked. So guesses get rare, and a flood of them costs next to nothing. Nothing
+depends on whether the name exists.
+
+A name that has logged in from an address before is bound there by its own
+mistakes alone: nobody else's guesses keep it out.
+"""
+
+import hashlib
+import ipaddress
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+KeyT = TypeVar("KeyT")
+ValueT = TypeVar("ValueT")
+
+_MAX_KEYS = 10_000
+_FORGET_FAILURES = 900.0
+_FORGET_SUCCESS = 86_400.0
+_NETWORK_OF_ONE = 64  # what one customer gets of IPv6, in bits
+_MAX_DOUBLINGS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait after failures.
+
+    Attributes:
+        free: Failures that cost no pause.
+        longest: Seconds of the longest pause.
+    """
+
+    free: int
+    longest: float
+
+    def pause(self, failures: int) -> float:
+        """Return the seconds to wait after that many failures."""
+        over = failures - self.free
+        return min(self.longest, 2.0 ** min(over, _MAX_DOUBLINGS)) if over >= 0 else 0
+
+
+SAME_NAME_AND_ADDRESS = Backoff(free=5, longest=60)
+NAMES_AT_ADDRESS = Backoff(free=10, longest=10)
+SAME_NAME = Backoff(free=20, longest=10)
+
+
+class _Recent(Generic[KeyT, ValueT]):
+    """A mapping that keeps the latest of a bounded number of keys, for a while."""
+
+    def __init__(self, lifetime: float) -> None:
+        self._lifetime = lifetime
+        self._entries: OrderedDict[KeyT, tuple[float, ValueT]] = OrderedDict()
+
+    def get(self, key: KeyT, now: float) -> ValueT | None:
+        since, value = self._entries.get(key, (now, None))
+        return None if now - since > self._lifetime else value
+
+    def put(self, key: KeyT, value: ValueT, now: float) -> None:
+        self._entries[key] = (now, value)
+        self._entries.move_to_end(key)
+        if len(self._entries) > _MAX_KEYS:
+            self._entries.popitem(last=False)
+
+    def drop(self, key: KeyT) -> None:
+        self._entries.pop(key, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failures:
+    count: int
+    again: float
+
+
+class _Counter(Generic[KeyT]):
+    def __init__(self, backoff: Backoff) -> None:
+        self._backoff = backoff
+        self._failures: _Recent[KeyT, _Failures] = _Recent(_FORGET_FAILURES)
+
+    def has(self, key: KeyT, now: float) -> bool:
+        return self._failures.get(key, now) is not None
+
+    def pause(self, key: KeyT, now: float) -> float:
+        known = self._failures.get(key, now)
+        return 0.0 if known is None else max(0.0, known.again - now)
+
+    def add(self, key: KeyT, now: float) -> None:
+        known = self._failures.get(key, now)
+        count = 1 if known is None else known.count + 1
+        failures = _Failures(count, now + self._backoff.pause(count))
+        self._failures.put(key, failures, now)
+
+    def clear(self, key: KeyT) -> None:
+        self._failures.drop(key)
+
+
+class LoginLimits:
+    """Remembers failures and successes; not safe for threads."""
+
+    def __init__(self) -> None:
+        """Begin with nobody known."""
+        self._pairs: _Counter[tuple[str, bytes]] = _Counter(SAME_NAME_AND_ADDRESS)
+        self._addresses: _Counter[str] = _Counter(NAMES_AT_ADDRESS)
+        self._names: _Counter[bytes] = _Counter(SAME_NAME)
+        self._familiar: _Recent[tuple[str, bytes], bool] = _Recent(_FORGET_SUCCESS)
+
+    def pause(self, address: str, name: str, now: float) -> float:
+        """Return the seconds until a password may be tried; 0 for now."""
+        pair = _pair(address, name)
+        pause = self._pairs.pause(pair, now)
+        if self._familiar.get(pair, now):
+            return pause
+        pause = max(pause, self._names.pause(pair[1], now))
+        if not self._pairs.has(pair, now):
+            pause = max(pause, self._addresses.pause(pair[0], now))
+        return pause
+
+    def is_familiar(self, address: str, name: str, now: float) -> bool:
+        """Tell whether ``name`` has logged in from ``address`` not long ago."""
+        return bool(self._familiar.get(_pair(address, name), now))
+
+    def failed(self, address: str, name: str, now: float) -> None:
+        """Count a wrong password."""
+        pair = _pair(address, name)
+        if not self._pairs.has(pair, now):
+            self._addresses.add(pair[0], now)
+        self._pairs.add(pair, now)
+        self._names.add(pair[1], now)
+
+    def succeeded(self, address: str, name: str, now: float) -> None:
+        """Remember who belongs where."""
+        pair = _pair(address, name)
+        self._pairs.clear(pair)
+        self._familiar.put(pair, True, now)  # noqa: FBT003 - a set with times
+
+
+def _pair(address: str, name: str) -> tuple[str, bytes]:
+    # A name may be as long as a header: only its digest is kept.
+    digest = hashlib.blake2b(name.encode(), digest_size=16).digest()
+    return _network(address), digest
+
+
+def _network(address: str) -> str:
+    """Return what one client has of addresses."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:64]
+    if parsed.version == 4:  # noqa: PLR2004 - IPv4
+        return str(parsed)
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, _NETWORK_OF_ONE), strict=False))

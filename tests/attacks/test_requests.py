@@ -1,0 +1,112 @@
+"""Bodies that are made to be dear are answered at once, and take little memory."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from fakes.api_process import ApiProcess, run_api, serve_scheduler
+from fakes.api_scheduler import MemoryScheduler
+
+MIB = 2**20
+EXECUTORS = b'"executors":[{"image":"a","command":["b"]}]'
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
+    folder = tmp_path_factory.mktemp("api")
+    address = f"unix:{folder}/scheduler.sock"
+    with (
+        serve_scheduler(MemoryScheduler(), address),
+        run_api(folder, address) as process,
+    ):
+        yield process
+
+
+def processes(api: ApiProcess) -> list[Path]:
+    """Return the processes of the api, below /proc."""
+    pids = [api.process.pid]
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+            pids += map(int, task.read_text().split())
+    return [Path(f"/proc/{pid}") for pid in pids]
+
+
+def forget_peak(api: ApiProcess) -> float:
+    """Let the most memory be what there is now; return that."""
+    for process in processes(api):
+        (process / "clear_refs").write_text("5")
+    return peak_mib(api)
+
+
+def peak_mib(api: ApiProcess) -> float:
+    """Return the most memory that the processes have had, in MiB."""
+    texts = [(process / "status").read_text() for process in processes(api)]
+    return sum(int(text.partition("VmHWM:")[2].split()[0]) for text in texts) / 1024
+
+
+def filled(head: bytes, item: bytes, tail: bytes, size: int) -> bytes:
+    count = (size - len(head) - len(tail)) // (len(item) + 1)
+    return head + b",".join([item] * count) + tail
+
+
+def content(text: bytes, size: int) -> bytes:
+    head = b'{"inputs":[{"path":"/a","content":"'
+    return head + text * ((size - 200) // len(text)) + b'"}],' + EXECUTORS + b"}"
+
+
+DEAR: dict[str, Callable[[int], bytes]] = {
+    "empty executors": lambda size: filled(b'{"executors":[', b"{}", b"]}", size),
+    "empty inputs": lambda size: filled(
+        b"{" + EXECUTORS + b',"inputs":[', b"{}", b"]}", size
+    ),
+    "arrays in an unknown field": lambda size: filled(
+        b"{" + EXECUTORS + b',"x":[', b"[]", b"]}", size
+    ),
+    "numbers for arguments": lambda size: filled(
+        b'{"executors":[{"image":"a","command":[', b"0", b"]}]}", size
+    ),
+    "paths of 2,000 directories": lambda size: filled(
+        b"{" + EXECUTORS + b',"outputs":[',
+        b'{"url":"/x","path":"' + b"/a" * 2000 + b'"}',
+        b"]}",
+        size,
+    ),
+}
+
+
+@pytest.mark.parametrize("make", DEAR.values(), ids=DEAR)
+@pytest.mark.parametrize("size", [MIB, 16 * MIB])
+def test_a_dear_body_takes_little_more_memory_than_its_length(
+    api: ApiProcess, make: Callable[[int], bytes], size: int
+) -> None:
+    assert api.request("POST", "/v1/tasks", b"{}")[0] == 400
+    body = make(size)
+    before = forget_peak(api)
+
+    status, answer = api.request("POST", "/v1/tasks", body)
+
+    assert status == 400
+    assert len(json.loads(answer)["errors"]) <= 101
+    assert peak_mib(api) - before < 16 + 8 * size / MIB
+
+
+def test_many_large_bodies_at_once_share_what_there_is(api: ApiProcess) -> None:
+    bodies = [content(text, 16 * MIB - 100) for text in (b"a", b'\\"', b",")]
+    before = forget_peak(api)
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(
+            pool.map(
+                lambda number: api.request("POST", "/v1/tasks", bodies[number % 3])[0],
+                range(12),
+            )
+        )
+
+    assert set(answers) <= {200, 429}, answers
+    assert 200 in answers
+    # The bodies, as the server and the application have them, and one in work.
+    assert peak_mib(api) - before < (2 * 12 + 10) * 16
+    assert api.request("GET", "/healthz")[0] == 200
