@@ -94,7 +94,7 @@ launcher: ## Compile the launcher of the container engine (cc, else zig).
 setup: .venv/.stamp-dev ## Make .venv with all tools.
 
 clean: ## Remove what was made, but for the state of servers.
-	rm -rf .venv build quickstart-output .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache
 
 .venv/.stamp-run: $(LOCKS)
 	@scripts/setup.sh run

@@ -12,7 +12,7 @@ from pathlib import Path
 from stack import find_processes, free_port
 from waiting import eventually
 
-TESK = (sys.executable, "-m", "tesk_cli")
+TESK = (sys.executable, "-P", "-m", "tesk_cli")
 
 
 @dataclass(frozen=True)

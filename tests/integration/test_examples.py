@@ -79,7 +79,7 @@ def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Serving]:
     folder = tmp_path_factory.mktemp("examples")
-    with served(folder, roots=(EXAMPLES,), engine=request.param) as running:
+    with served(folder, engine=request.param) as running:
         yield running
 
 

@@ -17,6 +17,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     host: Annotated[str, Meta(extra={"variable": "HOST"})] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, extra={"variable": "PORT"})] = 8080
     storage: tuple[str, ...] = ()
+    users_file: str = ""
+    groups_file: str = ""
 
 
 class Launcher(msgspec.Struct, frozen=True, kw_only=True):

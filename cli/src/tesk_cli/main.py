@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tesk_cli.adapters.container_engine import container_problem
 from tesk_cli.adapters.credentials import read_credentials
-from tesk_cli.adapters.examples import example_path, list_examples
+from tesk_cli.adapters.examples import example_path, examples_folder, list_examples
 from tesk_cli.adapters.system_clock import SystemClock
 from tesk_cli.adapters.tes_server import HttpTaskServer
 from tesk_cli.adapters.validation import examine_task
@@ -23,11 +23,20 @@ from tesk_cli.serve.embedded import Embedded, embedded_server
 from tesk_cli.serve.errors import HomeInUseError, ServeError
 from tesk_cli.serve.home import StateHome
 from tesk_cli.serve.plan import ServerPlan, storage_of
+from tesk_cli.serve.roots import (
+    FileRoots,
+    command_roots,
+    make_own_folder,
+    server_roots,
+    stand_in,
+)
 from tesk_cli.serve.supervisor import Supervisor
 from tesk_cli.usecases.following import WaitTimeoutError
 from tesk_model.errors import InvalidRequestError, TeskError, UnavailableError
+from tesk_runtime.own_code import protected_places
+from tesk_runtime.protected import ProtectedPlaces
 from tesk_runtime.sections import state_home
-from tesk_runtime.settings import SettingsError, load
+from tesk_runtime.settings import CONFIG_VARIABLE, SettingsError, load
 from tesk_runtime.shutdown import stop_on_signals
 
 # Where `make launcher` puts it.
@@ -64,17 +73,19 @@ class _Machine:
         self, folders: tuple[Path, ...], *, embedded: bool, verbose: bool = False
     ) -> Supervisor:
         settings = load(Settings, self.environ)
-        named = tuple(Path(root).absolute() for root in settings.local.file_roots)
-        roots = tuple(dict.fromkeys(named or (Path.cwd(), *folders)))
+        roots = self._roots(settings, folders, embedded=embedded)
+        make_own_folder(roots.writable, self.environ)
         launcher = Path(settings.taskmaster.launcher or _BUILT_LAUNCHER)
         plan = ServerPlan(
             host="127.0.0.1" if embedded else settings.api.host,
             port=0 if embedded else settings.api.port,
             home=state_home(settings.local, self.environ),
             engine=settings.local.engine,
-            file_roots=roots,
+            file_roots=roots.writable,
+            read_roots=roots.readable,
+            protected=self._own_files(settings),
             environ={**self.environ, "TESK_TASKMASTER_LAUNCHER": str(launcher)},
-            storage=() if settings.api.storage else storage_of(roots),
+            storage=() if settings.api.storage else storage_of(roots.writable),
             verbose=verbose,
         )
         return Supervisor(
@@ -82,6 +93,44 @@ class _Machine:
             probe_containers=lambda: container_problem(self.environ, launcher),
             report=_say,
         )
+
+    def _roots(
+        self, settings: Settings, folders: tuple[Path, ...], *, embedded: bool
+    ) -> FileRoots:
+        named = settings.local.file_roots
+        readable = [Path(root) for root in settings.local.read_roots]
+        protected = self._protected(settings)
+        here = (Path.cwd(), *folders)
+        return FileRoots(
+            writable=command_roots(here, self.environ, protected)
+            if embedded and not named
+            else server_roots(named, self.environ, protected),
+            readable=tuple(
+                path.absolute() for path in (*folders, *readable, examples_folder())
+            ),
+        )
+
+    def working_folder(self) -> Path:
+        """Return what ``${PWD}`` stands for: no task may write into TESK itself."""
+        settings = load(Settings, self.environ)
+        instead = stand_in(Path.cwd(), self.environ, self._protected(settings))
+        if instead is None:
+            return Path.cwd()
+        _say(f"${{PWD}} is {instead} here: no task writes into {Path.cwd()}")
+        return instead
+
+    def _protected(self, settings: Settings) -> ProtectedPlaces:
+        home = state_home(settings.local, self.environ)
+        return protected_places(home, self._own_files(settings))
+
+    def _own_files(self, settings: Settings) -> tuple[str, ...]:
+        """Return the files that decide what a server does, and more to protect."""
+        files = (
+            *(self.environ.get(CONFIG_VARIABLE, ""), settings.api.users_file),
+            *(settings.api.groups_file, settings.taskmaster.launcher),
+            *settings.local.protected,
+        )
+        return tuple(str(Path(file).absolute()) for file in files if file)
 
 
 def _say(line: str) -> None:
@@ -99,6 +148,7 @@ def _doors(environ: Mapping[str, str]) -> Doors:
         serve=machine.serve,
         examples=list_examples,
         example_path=example_path,
+        working_folder=machine.working_folder,
     )
 
 

@@ -78,7 +78,9 @@ def _open(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         scheme = "file://" if kind == "file" else ""
         yield Place(LocalStorage([str(served)]), f"{scheme}{served}/base")
     elif kind == "shared":
-        yield Place(open_shared("file:///shared", str(served), ()), "/shared/base")
+        yield Place(
+            open_shared("file:///shared", str(served), others=None), "/shared/base"
+        )
     else:
         with ftp_server(served, has_mlsd=kind != "old ftp") as server:
             base = server.url_with_password if kind == "ftp account" else server.url

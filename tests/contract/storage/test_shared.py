@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from contract.storage.places import Place
+from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.adapters.storage.shared import open_shared
 from tesk_filer.ports import StorageError
 
@@ -20,7 +21,9 @@ def mounted(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shared(mounted: Path) -> Place:
-    return Place(open_shared("file:///data/", str(mounted), ()), "file:///data")
+    return Place(
+        open_shared("file:///data/", str(mounted), others=None), "file:///data"
+    )
 
 
 SAME = {
@@ -97,7 +100,7 @@ def test_links_inside_are_followed(shared: Place, mounted: Path) -> None:
 def test_other_folders_may_be_allowed_beside(mounted: Path) -> None:
     root = mounted.parent / "root"
     root.mkdir()
-    storage = open_shared("/data", str(mounted), (str(root),))
+    storage = open_shared("/data", str(mounted), others=LocalStorage([str(root)]))
 
     Place(storage, "").put(f"{root}/a", b"a")
     Place(storage, "").put("/data/b", b"b")
@@ -109,7 +112,7 @@ def test_other_folders_may_be_allowed_beside(mounted: Path) -> None:
 
 
 def test_the_whole_tree_may_be_the_prefix(mounted: Path) -> None:
-    storage = open_shared("file:///", str(mounted), ())
+    storage = open_shared("file:///", str(mounted), others=None)
 
     Place(storage, "").put("/a/b", b"x")
 

@@ -70,7 +70,7 @@ def serve(
 
     Settings come from the environment: PORT (8080), HOST (127.0.0.1), TESK_HOME
     (state), TESK_ENGINE (auto, container, sandbox), TESK_FILE_ROOTS
-    (colon-separated folders that file:// may read and write; the current one),
+    (colon-separated folders that file:// may read and write; ~/tesk-files),
     TESK_CONFIG (settings file), and all others of docs/configuration.md.
 
     Tasks that run when the server stops go on, and the next start takes them
@@ -88,7 +88,7 @@ def validate(
 ) -> None:
     """Say all that is wrong with a task, each by its path; submit nothing."""
     doors: Doors = context.obj
-    found = doors.validate(read_task(file))
+    found = doors.validate(read_task(file, doors.working_folder))
     if output is OutputFormat.JSON:
         problems = [
             {"path": item.path, "message": item.message} for item in found.problems

@@ -37,6 +37,7 @@ class Doors:
             Takes ``verbose``.
         examples: Names and descriptions of the shipped example tasks.
         example_path: The file of one of them.
+        working_folder: What ``${PWD}`` stands for in urls.
     """
 
     connect: Callable[[str], TaskServer]
@@ -47,3 +48,4 @@ class Doors:
     serve: Callable[[bool], None]
     examples: Callable[[], Mapping[str, str]]
     example_path: Callable[[str], Path]
+    working_folder: Callable[[], Path] = Path.cwd

@@ -52,7 +52,9 @@ def run(
     In the urls of the task's inputs and outputs, ${TASK_DIR} stands for the
     folder of FILE and ${PWD} for the current folder.
     """
-    run = _Run(doors=context.obj, named=server, file=file, body=read_task(file))
+    doors: Doors = context.obj
+    body = read_task(file, doors.working_folder)
+    run = _Run(doors=doors, named=server, file=file, body=body)
     raise typer.Exit(exit_code_of(run.to_end(output)))
 
 

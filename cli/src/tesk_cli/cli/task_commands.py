@@ -33,7 +33,7 @@ def create(
 ) -> None:
     """Submit a task and print its id. It runs on without this command."""
     doors: Doors = context.obj
-    task_id = connect(doors, server).create_task(read_task(file))
+    task_id = connect(doors, server).create_task(read_task(file, doors.working_folder))
     if output is OutputFormat.JSON:
         print_json({"id": task_id})
     else:

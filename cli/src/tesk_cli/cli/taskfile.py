@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,12 @@ from tesk_cli.domain.placeholders import with_places
 from tesk_model.errors import InvalidRequestError, NotFoundError, Violation
 
 
-def read_task(name: str) -> bytes:
+def read_task(name: str, working_folder: Callable[[], Path]) -> bytes:
     """Return the JSON document that ``name`` (``-``: standard input) holds.
+
+    Args:
+        name: Of the file.
+        working_folder: Asked what ``${PWD}`` stands for, if that occurs.
 
     What is no plain JSON is returned byte for byte, so that the validator can
     say what is wrong with it.
@@ -24,9 +29,10 @@ def read_task(name: str) -> bytes:
         document = json.loads(body, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         return body
-    placed = with_places(
-        document, {"TASK_DIR": str(task_folder(name)), "PWD": str(Path.cwd())}
-    )
+    places = {"TASK_DIR": str(task_folder(name))}
+    if b"${PWD}" in body:
+        places["PWD"] = str(working_folder())
+    placed = with_places(document, places)
     return body if placed == document else json.dumps(placed).encode()
 
 

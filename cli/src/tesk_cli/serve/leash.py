@@ -25,7 +25,8 @@ def main() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != supervisor:
         sys.exit("the supervisor is gone")
-    os.execv(sys.executable, [sys.executable, "-m", module])  # noqa: S606 - our own interpreter
+    # -P: the current folder, where tasks may write, is no place to import from.
+    os.execv(sys.executable, [sys.executable, "-P", "-m", module])  # noqa: S606 - our own interpreter
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ class ServerPlan:
         port: 0 for any that is free.
         engine: ``auto``, ``container`` or ``sandbox``.
         file_roots: Absolute folders that file:// may read and write.
+        read_roots: Absolute folders that it may only read.
+        protected: More files and folders that it never touches.
         environ: Environment that the services inherit.
         storage: What service-info says about storage; empty if that is not
             for us to say.
@@ -28,6 +30,8 @@ class ServerPlan:
     engine: str
     file_roots: tuple[Path, ...]
     environ: Mapping[str, str]
+    read_roots: tuple[Path, ...] = ()
+    protected: tuple[str, ...] = ()
     storage: tuple[str, ...] = ()
     verbose: bool = False
 
@@ -97,6 +101,8 @@ def service_environ(
         "TESK_HOME": str(plan.home),
         "TESK_ENGINE": engine,
         "TESK_FILE_ROOTS": ":".join(str(root) for root in plan.file_roots),
+        "TESK_FILE_READ_ROOTS": ":".join(str(root) for root in plan.read_roots),
+        "TESK_PROTECTED": ":".join(plan.protected),
         "TESK_GRPC_TOKEN_FILE": str(token_file),
         "TESK_GRPC_SCHEDULER": f"unix:{socket}",
         "TESK_SCHEDULER_LISTEN": f"unix:{socket}",

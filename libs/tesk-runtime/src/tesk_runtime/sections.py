@@ -78,8 +78,26 @@ class LocalSettings(
         tuple[str, ...],
         Meta(
             description="Folders that file:// urls and plain paths may read and "
-            "write, separated by `:`.",
+            "write, separated by `:`. Places that docs/security.md lists are never "
+            "touched, whatever is named here. Empty: none; `tesk serve` takes "
+            "`~/tesk-files`.",
             extra={"variable": "TESK_FILE_ROOTS", "separator": ":"},
+        ),
+    ] = ()
+    read_roots: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Folders that file:// urls and plain paths may read, besides "
+            "`file_roots`, separated by `:`. `tesk serve` adds its examples.",
+            extra={"variable": "TESK_FILE_READ_ROOTS", "separator": ":"},
+        ),
+    ] = ()
+    protected: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="More folders and files that no task reads or writes, "
+            "separated by `:`.",
+            extra={"variable": "TESK_PROTECTED", "separator": ":"},
         ),
     ] = ()
 

@@ -31,9 +31,10 @@ from tesk_filer.usecases.uploads import Uploads
 from tesk_model.names import Attempt, is_task_id
 from tesk_model.task import TaskId
 from tesk_runtime import logs, settings
+from tesk_runtime.own_code import protected_places
 from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.tls import channel_credentials
-from tesk_runtime.sections import read_tls_ca, read_token
+from tesk_runtime.sections import read_tls_ca, read_token, state_home
 from tesk_runtime.shutdown import stop_on_signals
 
 _EX_CONFIG = 78  # sysexits.h
@@ -164,10 +165,25 @@ def _makers(config: Settings, logins: Logins) -> Mapping[str, Callable[[], Stora
         from tesk_filer.adapters.storage.local import LocalStorage
         from tesk_filer.adapters.storage.shared import open_shared
 
-        roots = config.local.file_roots
-        if filer.shared_prefix:
-            return open_shared(filer.shared_prefix, filer.shared_path, roots)
-        return LocalStorage(roots)
+        own_files = (
+            *(os.environ.get(settings.CONFIG_VARIABLE, ""), config.grpc.tls_ca),
+            *(filer.netrc, filer.token_file, *config.local.protected),
+        )
+        protected = protected_places(state_home(config.local, os.environ), own_files)
+        allowed = LocalStorage(
+            config.local.file_roots,
+            read_roots=config.local.read_roots,
+            protected=protected,
+        )
+        if not filer.shared_prefix:
+            return allowed
+        some = config.local.file_roots or config.local.read_roots
+        return open_shared(
+            filer.shared_prefix,
+            filer.shared_path,
+            others=allowed if some else None,
+            protected=protected,
+        )
 
     def http() -> Storage:
         from tesk_filer.adapters.storage.http import HttpStorage

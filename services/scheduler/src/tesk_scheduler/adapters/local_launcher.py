@@ -22,7 +22,8 @@ from pathlib import Path
 from tesk_scheduler.adapters.last_words import LastWords
 from tesk_scheduler.ports.launcher import LaunchError
 
-_COMMAND = (sys.executable, "-m", "tesk_taskmaster")
+# -P: the current folder, where tasks may write, is no place to import from.
+_COMMAND = (sys.executable, "-P", "-m", "tesk_taskmaster")
 _SUFFIX = ".lock"
 
 

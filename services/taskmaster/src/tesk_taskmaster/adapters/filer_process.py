@@ -21,6 +21,8 @@ from tesk_taskmaster.domain.transfers import direction_of
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
 from tesk_taskmaster.ports import StepResult
 
+# -P: the current folder, where tasks may write, is no place to import from.
+FILER_COMMAND = (sys.executable, "-P", "-m", "tesk_filer")
 _NOW = timedelta(0)
 _VANISHED = 255  # no verdict, so it is started again
 _TERMINATED = 128 + signal.SIGTERM
@@ -74,7 +76,7 @@ class FilerSettings:
     """
 
     environ: Mapping[str, str]
-    command: tuple[str, ...] = (sys.executable, "-m", "tesk_filer")
+    command: tuple[str, ...] = FILER_COMMAND
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ place in a cluster.
 
 import logging
 import os
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from tesk_runtime.sections import LocalSettings
 from tesk_taskmaster.adapters.bubblewrap import SandboxUnavailableError
 from tesk_taskmaster.adapters.file_lock import FileLock
 from tesk_taskmaster.adapters.filer_process import (
+    FILER_COMMAND,
     FilerProcesses,
     FilerSettings,
     filer_environ,
@@ -79,7 +79,7 @@ def open_local_runtime(
         ValueError: Nothing here can run executors; says what would.
     """
     folders = TaskFolders(home, boot=_BOOT_ID.read_text("ascii").strip())
-    command = tuple(choices.filer_command) or (sys.executable, "-m", "tesk_filer")
+    command = tuple(choices.filer_command) or FILER_COMMAND
     filers = FilerSettings(environ=filer_environ(environ), command=command)
     engine = _open_engine(choices, folders, environ)
     return LocalRuntime(folders, engine, FilerProcesses(folders, filers))

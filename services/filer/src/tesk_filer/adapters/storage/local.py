@@ -2,7 +2,9 @@
 
 A path is first resolved, links and all; the result must lie within an allowed
 folder. It is then walked without following any link, so that one that is put
-in the way meanwhile makes the walk fail, not escape.
+in the way meanwhile makes the walk fail, not escape. Each folder of the walk is
+checked for being one that no task touches (``tesk_runtime.protected``): refused
+where it is named, left out of the listing of a folder above it, with a note.
 """
 
 import errno
@@ -13,6 +15,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from tesk_filer.adapters.copying import copy_descriptor
+from tesk_filer.adapters.storage.local_access import (
+    LocalAccess,
+    ProtectedError,
+    Target,
+    explain,
+)
 from tesk_filer.adapters.volume import temporary_name
 from tesk_filer.domain.locations import parse_url, printable
 from tesk_filer.ports import (
@@ -25,11 +33,9 @@ from tesk_filer.ports import (
     Stat,
     StorageError,
 )
-from tesk_model.paths import is_within
+from tesk_runtime.protected import ProtectedPlaces
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Passing through a folder needs no right to read it.
-_PASSAGE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 
@@ -49,9 +55,23 @@ class _File:
 class LocalStorage:
     """Files of this machine, below the allowed folders only."""
 
-    def __init__(self, roots: Sequence[str]) -> None:
-        """Allow ``roots``; those that are links are resolved now."""
-        self._roots = [os.path.realpath(root) for root in roots if root]
+    def __init__(
+        self,
+        roots: Sequence[str],
+        *,
+        read_roots: Sequence[str] = (),
+        protected: ProtectedPlaces | None = None,
+    ) -> None:
+        """Allow folders; those that are links are resolved now.
+
+        Args:
+            roots: May be read and written.
+            read_roots: May be read; of this program's own files as well.
+            protected: What may not be touched in spite of that.
+        """
+        self._access = LocalAccess(
+            roots, read_roots=read_roots, protected=protected or ProtectedPlaces()
+        )
 
     def abilities(self, _url: str) -> Ability:
         """See ``Storage``."""
@@ -65,14 +85,14 @@ class LocalStorage:
 
     def stat(self, url: str) -> Stat | None:
         """See ``Storage``."""
-        path = self._resolve(url)
+        target = self._access.resolve(url)
         try:
-            with _parent(path) as (directory, name):
+            with self._access.parent(target) as (directory, name):
                 found = os.stat(name, dir_fd=directory, follow_symlinks=False)
         except OSError as error:
             if error.errno in _ABSENT:
                 return None
-            raise _explain(error) from error
+            raise explain(error) from error
         if stat.S_ISDIR(found.st_mode):
             return Stat(is_directory=True)
         return Stat(size=found.st_size, etag=_etag(found))
@@ -82,15 +102,15 @@ class LocalStorage:
         *pending, relative = cursor or ("",)
         top = parse_url(url).path.rstrip("/") or "/"
         folder = os.path.join(top, relative) if relative else top  # noqa: PTH118 - a text that os.fsdecode may have made
-        real = self._resolve(folder)
+        target = self._access.resolve(folder)
         try:
-            with _parent(real) as (directory, name):
+            with self._access.parent(target) as (directory, name):
                 descriptor = os.open(name, _DIRECTORY, dir_fd=directory)
             with os.scandir(descriptor) as items:
                 names = sorted(item.name for item in items)
             os.close(descriptor)
         except OSError as error:
-            raise _explain(error) from error
+            raise explain(error) from error
         listing = _Listing(self, top, relative)
         for name in names:
             listing.add(name)
@@ -103,13 +123,13 @@ class LocalStorage:
     @contextmanager
     def open(self, url: str, *, offset: int = 0) -> Iterator[_File]:
         """See ``Storage``."""
-        path = self._resolve(url)
+        target = self._access.resolve(url)
         try:
-            with _parent(path) as (directory, name):
+            with self._access.parent(target) as (directory, name):
                 flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
                 descriptor = os.open(name, flags, dir_fd=directory)
         except OSError as error:
-            raise _explain(error) from error
+            raise explain(error) from error
         try:
             found = os.fstat(descriptor)
             if stat.S_ISDIR(found.st_mode):
@@ -128,44 +148,21 @@ class LocalStorage:
 
     def write(self, url: str, source: Source, advance: Advance) -> None:
         """See ``Storage``; durable when it returns."""
-        path = self._resolve(url)
+        target = self._access.resolve(url, write=True)
         try:
-            with _parent(path, create=True) as (directory, name):
+            with self._access.parent(target, create=True) as (directory, name):
                 _replace(directory, name, source, advance)
         except OSError as error:
-            raise _explain(error) from error
+            raise explain(error) from error
 
     def make_directory(self, url: str) -> None:
         """See ``Storage``."""
-        path = self._resolve(url)
+        target = self._access.resolve(url, write=True)
         try:
-            with _parent(path + "/.", create=True):
+            with self._access.parent(Target(target.path + "/."), create=True):
                 pass
         except OSError as error:
-            raise _explain(error) from error
-
-    def _resolve(self, url: str) -> str:
-        """Return the real path behind ``url``.
-
-        Raises:
-            StorageError: It lies outside the allowed folders.
-        """
-        try:
-            real = os.path.realpath(parse_url(url).path)
-        except OSError as error:
-            raise _explain(error) from error
-        if not self._roots:
-            raise StorageError(
-                "access to files of this machine is switched off; allow folders by "
-                "the setting TESK_FILE_ROOTS"
-            )
-        if not any(is_within(real, root) for root in self._roots):
-            roots = ", ".join(self._roots)
-            raise StorageError(
-                f"lies outside the folders that may be used ({roots}); "
-                "the setting TESK_FILE_ROOTS names them"
-            )
-        return real
+            raise explain(error) from error
 
 
 class _Listing:
@@ -184,8 +181,12 @@ class _Listing:
         path = f"{self._top.rstrip('/')}/{relative}"
         shown = printable(relative)
         real = os.path.realpath(path)
-        # Refuses links that lead out; the volume has no business there.
-        found = self._storage.stat(path)
+        try:
+            # Refuses links that lead out; the volume has no business there.
+            found = self._storage.stat(path)
+        except ProtectedError as error:
+            self.notes.append(f"{shown} is left out: {error.message}")
+            return
         if found is None:
             self.notes.append(f"{shown} is a link to nothing, left out")
         elif found.is_directory:
@@ -206,24 +207,6 @@ class _Listing:
             for end in range(len(parts) + 1)
         ]
         return any(os.path.realpath(path or "/") == real for path in above)
-
-
-@contextmanager
-def _parent(path: str, *, create: bool = False) -> Iterator[tuple[int, str]]:
-    """Give the open folder that holds a resolved path, and the last name."""
-    *above, name = [segment for segment in path.split("/") if segment] or ["."]
-    directory = os.open("/", _PASSAGE)
-    try:
-        for segment in above:
-            if create:
-                with suppress(FileExistsError):
-                    os.mkdir(segment, dir_fd=directory)
-            below = os.open(segment, _PASSAGE, dir_fd=directory)
-            os.close(directory)
-            directory = below
-        yield directory, name
-    finally:
-        os.close(directory)
 
 
 def _replace(directory: int, name: str, source: Source, advance: Advance) -> None:
@@ -262,23 +245,3 @@ def _sync(directory: int) -> None:
 
 def _etag(found: os.stat_result) -> str:
     return f"{found.st_ino:x}-{found.st_size:x}-{found.st_mtime_ns:x}"
-
-
-_CAUSES = {
-    errno.ENOENT: "does not exist",
-    errno.ENOTDIR: "is not a directory, or something above it is not",
-    errno.EISDIR: "is a directory",
-    errno.EACCES: "access denied; the user that runs TESK needs the right to it",
-    errno.EPERM: "access denied; the user that runs TESK needs the right to it",
-    errno.ENOSPC: "no space left where it is to be written",
-    errno.EDQUOT: "the quota is exhausted where it is to be written",
-    errno.EROFS: "is on a read-only file system",
-    errno.ELOOP: "was exchanged for a link meanwhile",
-    errno.ENAMETOOLONG: "has a name that is too long",
-}
-_PASSING = frozenset({errno.EIO, errno.ESTALE, errno.EAGAIN, errno.ETIMEDOUT})
-
-
-def _explain(error: OSError) -> StorageError:
-    cause = _CAUSES.get(error.errno or 0, error.strerror or "cannot be used")
-    return StorageError(cause, transient=error.errno in _PASSING)

@@ -23,6 +23,7 @@ from tesk_filer.ports import (
     StorageError,
 )
 from tesk_model.paths import is_within
+from tesk_runtime.protected import ProtectedPlaces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,17 +90,24 @@ class SharedStorage:
         return self.others, path
 
 
-def open_shared(prefix: str, folder: str, roots: tuple[str, ...]) -> SharedStorage:
+def open_shared(
+    prefix: str,
+    folder: str,
+    *,
+    others: Storage | None,
+    protected: ProtectedPlaces | None = None,
+) -> SharedStorage:
     """Return the storage of ``file://`` urls where ``folder`` is shared.
 
     Args:
         prefix: Url or absolute path, as users write it.
         folder: Absolute path where it is mounted here.
-        roots: Further folders that urls may name as they are.
+        others: For urls elsewhere; None refuses them.
+        protected: What no task may touch in the folder either.
     """
     return SharedStorage(
         prefix=posixpath.normpath(f"/{parse_url(prefix).path.lstrip('/')}"),
         folder=folder.rstrip("/"),
-        shared=LocalStorage([folder]),
-        others=LocalStorage(roots) if roots else None,
+        shared=LocalStorage([folder], protected=protected),
+        others=others,
     )

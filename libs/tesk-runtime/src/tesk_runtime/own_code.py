@@ -1,0 +1,72 @@
+"""Where this program lies on its machine: what is written there runs later.
+
+Its packages, the checkout that they may come from, the interpreter with all that
+it imports from; and, with its state and settings, all that no task may touch.
+"""
+
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tesk_runtime.protected import (
+    Place,
+    ProtectedPlaces,
+    settings_places,
+    state_places,
+    system_places,
+)
+
+# Shared with the whole machine: there only Python's own folders are ours.
+_SYSTEM_PREFIXES = frozenset(map(Path, ("/", "/usr", "/usr/local")))
+_CHECKOUT_MARKS = (".git", "uv.lock")
+
+
+def protected_places(home: Path, files: Iterable[str] = ()) -> ProtectedPlaces:
+    """Return all places of this machine that no task reads or writes.
+
+    Args:
+        home: ``TESK_HOME``.
+        files: That the settings name; empty names are passed over.
+    """
+    return ProtectedPlaces(
+        [
+            *state_places(home),
+            *settings_places(files),
+            *code_places(),
+            *system_places(),
+        ]
+    )
+
+
+def code_places() -> Iterator[Place]:
+    """Yield the folders of this program's code and interpreter."""
+    for path in dict.fromkeys(_folders()):
+        yield Place(path=path, what=f"TESK's own program ({path})", is_code=True)
+
+
+def _folders() -> Iterator[Path]:
+    package = Path(__file__).resolve().parent
+    yield package
+    checkout = checkout_of(package)
+    if checkout is not None:
+        yield checkout
+    for prefix in {Path(sys.prefix), Path(sys.base_prefix)}:
+        if prefix not in _SYSTEM_PREFIXES:
+            yield prefix
+    for name in ("stdlib", "platstdlib", "purelib", "platlib"):
+        yield Path(sysconfig.get_path(name))
+    # With `python -P` the current folder is not among them.
+    for entry in filter(None, sys.path):
+        if Path(entry).is_dir():
+            yield Path(entry).resolve()
+
+
+def checkout_of(package: Path) -> Path | None:
+    """Return the checkout in which ``package`` lies; None if it is installed."""
+    if {"site-packages", "dist-packages"} & set(package.parts):
+        return None
+    for folder in package.parents:
+        if any((folder / mark).exists() for mark in _CHECKOUT_MARKS):
+            return folder
+    return None

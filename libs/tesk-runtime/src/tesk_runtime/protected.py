@@ -1,0 +1,142 @@
+"""Places of this machine that no task reads or writes, whatever is allowed.
+
+People name the folders that tasks may use, and name too much: a home, a
+checkout, ``/``. Whoever writes a shell's start-up file or a git hook there runs
+code later, outside of any sandbox; whoever reads keys needs no code. Two rules
+keep such places out:
+
+- by name: one table of names that mean the same in every folder;
+- by identity: device and inode of folders and files, so that no second name
+  (a link, a bind mount, another case) leads around it.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+# Folders and files by what they are to their owner. Compared without case.
+_KEYS = (
+    *(".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".oci", ".terraform.d"),
+    *(
+        ".netrc",
+        "_netrc",
+        ".pgpass",
+        ".my.cnf",
+        ".npmrc",
+        ".pypirc",
+        ".git-credentials",
+    ),
+    *(".password-store", ".vault-token", ".s3cfg", ".boto", ".rclone.conf"),
+    *(".Xauthority", ".ICEauthority", ".mozilla", ".thunderbird"),
+    *(".bash_history", ".zsh_history", ".python_history", ".psql_history"),
+)
+_RUN_LATER = (
+    *(".git", ".gitconfig", ".hg", ".hgrc"),
+    *(".profile", ".bashrc", ".bash_profile", ".bash_login", ".bash_logout"),
+    *(".bash_aliases", ".zshrc", ".zshenv", ".zprofile", ".zlogin", ".zlogout"),
+    *(".kshrc", ".mkshrc", ".cshrc", ".tcshrc", ".login", ".logout", ".inputrc"),
+    *(".xprofile", ".xinitrc", ".xsession", ".xsessionrc", ".pam_environment"),
+    *(".vimrc", ".vim", ".emacs", ".emacs.d", ".gdbinit", ".lldbinit", ".screenrc"),
+    *(".tmux.conf", ".forward", ".procmailrc", ".rhosts", ".shosts", ".crontab"),
+    *("LaunchAgents", "LaunchDaemons"),
+)
+NAMES = frozenset(name.casefold() for name in (*_KEYS, *_RUN_LATER))
+# What lies below these; a file of such a name is nothing special.
+FOLDERS = frozenset({".config", ".local"})
+
+SYSTEM = ("/boot", "/etc", "/proc", "/sys", "/var/spool/cron", "/var/spool/at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A folder or file that is kept out by identity.
+
+    Attributes:
+        what: Names it in messages.
+        is_code: Part of this program: harmless to read where somebody says so.
+    """
+
+    path: Path
+    what: str
+    is_code: bool = False
+
+
+class ProtectedPlaces:
+    """Finds out whether something lies in a protected place."""
+
+    def __init__(self, places: Iterable[Place] = ()) -> None:
+        """Protect what exists of ``places`` now."""
+        self._known: dict[tuple[int, int], Place] = {}
+        for place in places:
+            try:
+                found = place.path.stat()
+            except OSError:
+                continue
+            self._known.setdefault((found.st_dev, found.st_ino), place)
+
+    def named(self, path: str) -> str:
+        """Return which name of ``path`` is in the table; empty if none is."""
+        *above, last = path.split("/")
+        for name in above:
+            if name.casefold() in NAMES or name.casefold() in FOLDERS:
+                return f'"{name}"'
+        return f'"{last}"' if last.casefold() in NAMES else ""
+
+    def found(self, status: os.stat_result, *, may_be_code: bool = False) -> str:
+        """Return what the folder or file of ``status`` is; empty if not protected.
+
+        Args:
+            status: Of the thing itself, not of what lies in it.
+            may_be_code: Let this program's own files pass.
+        """
+        place = self._known.get((status.st_dev, status.st_ino))
+        if place is None or (may_be_code and place.is_code):
+            return ""
+        return place.what
+
+    def holds(self, path: Path) -> str:
+        """Return in what ``path`` lies, links followed; empty if nowhere protected."""
+        real = Path(os.path.realpath(path))
+        if named := self.named(str(real)):
+            return named
+        for above in (*reversed(real.parents), real):
+            try:
+                what = self.found(above.stat())
+            except OSError:
+                continue
+            if what:
+                return what
+        return ""
+
+
+def refusal(what: str) -> str:
+    """Return the sentence for what lies in the protected place ``what``."""
+    return f"lies in {what}, where no task reads or writes"
+
+
+def state_places(home: Path) -> Iterator[Place]:
+    """Yield ``TESK_HOME`` and what lies in it, each by its own identity."""
+    what = "TESK's own state (TESK_HOME)"
+    yield Place(path=home, what=what)
+    try:
+        children = list(home.iterdir())
+    except OSError:
+        return
+    for child in children:
+        if not stat.S_ISLNK(child.lstat().st_mode):
+            yield Place(path=child, what=what)
+
+
+def system_places() -> Iterator[Place]:
+    """Yield the folders from which this machine itself is run."""
+    for path in SYSTEM:
+        yield Place(path=Path(path), what=f"{path} of this machine")
+
+
+def settings_places(files: Iterable[str]) -> Iterator[Place]:
+    """Yield the files that settings name: who writes them decides what TESK runs."""
+    for file in files:
+        if file:
+            yield Place(path=Path(file), what=f"TESK's own settings ({file})")

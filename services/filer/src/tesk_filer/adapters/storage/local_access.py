@@ -1,0 +1,135 @@
+"""Which paths of this machine may be used, and the way to them.
+
+A path is resolved first; what is allowed is decided on the result, which is then
+walked folder by folder without following links. Each folder on the way is
+checked by identity, so that no second name of a protected place leads into it.
+"""
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from tesk_filer.domain.locations import parse_url
+from tesk_filer.ports import StorageError
+from tesk_model.paths import is_within
+from tesk_runtime.protected import ProtectedPlaces, refusal
+
+# Passing through a folder needs no right to read it.
+_PASSAGE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class ProtectedError(StorageError):
+    """The place is one that no task reads or writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A resolved path.
+
+    Attributes:
+        own_until: So many of its first segments may be this program's own code.
+    """
+
+    path: str
+    own_until: int = 0
+
+
+class LocalAccess:
+    """The folders that are allowed, less what is protected in them."""
+
+    def __init__(
+        self,
+        roots: Sequence[str],
+        *,
+        read_roots: Sequence[str],
+        protected: ProtectedPlaces,
+    ) -> None:
+        """See ``LocalStorage``."""
+        self._roots = [os.path.realpath(root) for root in roots if root]
+        self._read_roots = [os.path.realpath(root) for root in read_roots if root]
+        self._protected = protected
+
+    def resolve(self, url: str, *, write: bool = False) -> Target:
+        """Return the real path behind ``url``.
+
+        Raises:
+            StorageError: It lies outside the allowed folders.
+            ProtectedError: Its name is one that no task touches.
+        """
+        try:
+            real = os.path.realpath(parse_url(url).path)
+        except OSError as error:
+            raise explain(error) from error
+        allowed = self._roots if write else [*self._roots, *self._read_roots]
+        if not allowed:
+            raise StorageError(
+                "access to files of this machine is switched off; allow folders by "
+                "the setting TESK_FILE_ROOTS"
+            )
+        if not any(is_within(real, root) for root in allowed):
+            roots = ", ".join(allowed)
+            raise StorageError(
+                f"lies outside the folders that may be used ({roots}); "
+                "the setting TESK_FILE_ROOTS names them"
+            )
+        if what := self._protected.named(real):
+            raise ProtectedError(refusal(what))
+        if write:
+            return Target(real)
+        own = [root for root in self._read_roots if is_within(real, root)]
+        return Target(real, max((root.count("/") for root in own), default=0))
+
+    @contextmanager
+    def parent(
+        self, target: Target, *, create: bool = False
+    ) -> Iterator[tuple[int, str]]:
+        """Give the open folder that holds a resolved path, and the last name.
+
+        Raises:
+            ProtectedError: The way leads through a place that no task touches,
+                or to one.
+        """
+        *above, name = [part for part in target.path.split("/") if part] or ["."]
+        directory = os.open("/", _PASSAGE)
+        try:
+            for depth, segment in enumerate(above, start=1):
+                if create:
+                    with suppress(FileExistsError):
+                        os.mkdir(segment, dir_fd=directory)
+                below = os.open(segment, _PASSAGE, dir_fd=directory)
+                os.close(directory)
+                directory = below
+                self._check(os.fstat(directory), own=depth <= target.own_until)
+            with suppress(FileNotFoundError):
+                last = os.stat(name, dir_fd=directory, follow_symlinks=False)
+                self._check(last, own=len(above) < target.own_until)
+            yield directory, name
+        finally:
+            os.close(directory)
+
+    def _check(self, status: os.stat_result, *, own: bool) -> None:
+        if what := self._protected.found(status, may_be_code=own):
+            raise ProtectedError(refusal(what))
+
+
+_CAUSES = {
+    errno.ENOENT: "does not exist",
+    errno.ENOTDIR: "is not a directory, or something above it is not",
+    errno.EISDIR: "is a directory",
+    errno.EACCES: "access denied; the user that runs TESK needs the right to it",
+    errno.EPERM: "access denied; the user that runs TESK needs the right to it",
+    errno.ENOSPC: "no space left where it is to be written",
+    errno.EDQUOT: "the quota is exhausted where it is to be written",
+    errno.EROFS: "is on a read-only file system",
+    errno.ELOOP: "was exchanged for a link meanwhile",
+    errno.ENAMETOOLONG: "has a name that is too long",
+}
+_PASSING = frozenset({errno.EIO, errno.ESTALE, errno.EAGAIN, errno.ETIMEDOUT})
+
+
+def explain(error: OSError) -> StorageError:
+    """Say what an error of the system means for a file."""
+    cause = _CAUSES.get(error.errno or 0, error.strerror or "cannot be used")
+    return StorageError(cause, transient=error.errno in _PASSING)

@@ -1,0 +1,105 @@
+"""Which folders a server of this machine lets tasks use."""
+
+from pathlib import Path
+
+import pytest
+
+from tesk_cli.serve.errors import ServeError
+from tesk_cli.serve.roots import (
+    command_roots,
+    make_own_folder,
+    own_folder,
+    server_roots,
+    stand_in,
+)
+from tesk_runtime.own_code import checkout_of, code_places, protected_places
+from tesk_runtime.protected import ProtectedPlaces
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {"HOME": str(tmp_path)}
+
+
+@pytest.fixture
+def protected(tmp_path: Path) -> ProtectedPlaces:
+    (tmp_path / "state").mkdir()
+    return protected_places(tmp_path / "state")
+
+
+def test_a_server_has_a_folder_of_its_own(
+    environ: dict[str, str], protected: ProtectedPlaces, tmp_path: Path
+) -> None:
+    roots = server_roots((), environ, protected)
+    make_own_folder(roots, environ)
+
+    assert roots == (tmp_path / "tesk-files",)
+    assert roots[0].is_dir()
+
+
+def test_a_folder_that_is_named_is_not_made(
+    environ: dict[str, str], protected: ProtectedPlaces, tmp_path: Path
+) -> None:
+    roots = server_roots((str(tmp_path / "data"),), environ, protected)
+    make_own_folder(roots, environ)
+
+    assert roots == (tmp_path / "data",)
+    assert not (tmp_path / "data").exists()
+    assert not own_folder(environ).exists()
+
+
+REFUSED = {
+    "the checkout": Path(__file__).parents[3],
+    "the checkout's git": Path(__file__).parents[3] / ".git",
+    "the folder of the packages": Path(pytest.__file__).parent,
+    "this machine's settings": Path("/etc/cron.d"),
+    "keys": Path("/home/somebody/.ssh"),
+}
+
+
+@pytest.mark.parametrize("folder", REFUSED.values(), ids=REFUSED)
+def test_a_server_refuses_folders_that_no_task_touches(
+    environ: dict[str, str], protected: ProtectedPlaces, folder: Path
+) -> None:
+    with pytest.raises(ServeError, match=r"TESK_FILE_ROOTS: .*name another folder"):
+        server_roots((str(folder),), environ, protected)
+
+
+def test_a_server_refuses_its_state(
+    environ: dict[str, str], protected: ProtectedPlaces, tmp_path: Path
+) -> None:
+    with pytest.raises(ServeError, match="TESK_HOME"):
+        server_roots((str(tmp_path / "state"),), environ, protected)
+
+
+def test_a_folder_that_cannot_be_made_is_told(environ: dict[str, str]) -> None:
+    own_folder(environ).write_text("a file")
+
+    with pytest.raises(ServeError, match="TESK_FILE_ROOTS"):
+        make_own_folder((own_folder(environ),), environ)
+
+
+def test_a_command_works_where_its_user_is(
+    environ: dict[str, str], protected: ProtectedPlaces, tmp_path: Path
+) -> None:
+    folders = (tmp_path / "here", tmp_path / "task")
+
+    assert command_roots(folders, environ, protected) == folders
+    assert stand_in(folders[0], environ, protected) is None
+
+
+def test_a_command_in_the_checkout_writes_elsewhere(
+    environ: dict[str, str], protected: ProtectedPlaces
+) -> None:
+    checkout = Path(__file__).parents[3]
+
+    roots = command_roots((checkout, checkout / "examples"), environ, protected)
+
+    assert roots == (own_folder(environ),)
+    assert stand_in(checkout, environ, protected) == own_folder(environ)
+
+
+def test_the_checkout_is_known_by_its_lock_file() -> None:
+    assert checkout_of(Path(__file__)) == Path(__file__).parents[3]
+    assert checkout_of(Path(pytest.__file__).parent) is None
+    assert Path(__file__).parents[3] in {place.path for place in code_places()}
