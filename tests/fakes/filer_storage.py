@@ -68,6 +68,8 @@ class MemoryStorage:
     def list(self, url: str, cursor: Cursor = ()) -> Page:
         self._begin("list", url)
         names = self._below(url)
+        if url in self.files:
+            raise StorageError("is a file; give the input type FILE")
         if not names:
             raise StorageError("does not exist")
         first = int(cursor[0]) if cursor else 0

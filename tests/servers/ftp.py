@@ -1,5 +1,6 @@
 """A real FTP server (pyftpdlib) on a folder, with one account and anonymous."""
 
+import glob
 import logging
 import threading
 import warnings
@@ -8,13 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 with warnings.catch_warnings():
     # It uses asyncore where Python still has it (3.11), and says so. It has no
     # types either: imported this way, it is Any.
     warnings.simplefilter("ignore", DeprecationWarning)
     _authorizers = import_module("pyftpdlib.authorizers")
+    _filesystems = import_module("pyftpdlib.filesystems")
     _handlers = import_module("pyftpdlib.handlers")
     _ioloop = import_module("pyftpdlib.ioloop")
     _servers = import_module("pyftpdlib.servers")
@@ -31,12 +33,14 @@ class FtpFiles:
         short_reads: Downloads to cut short: the data ends early and the server
             says 226 all the same.
         logins: Accounts that logged in, one entry a login.
+        commands: What was asked.
     """
 
     url: str
     folder: Path
     short_reads: list[int] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
 
     @property
     def url_with_password(self) -> str:
@@ -44,9 +48,28 @@ class FtpFiles:
         return self.url.replace("://", f"://{USER}:p%40ss%2Fword@")
 
 
+@dataclass(frozen=True, kw_only=True)
+class FtpKind:
+    """How a server differs from the usual.
+
+    Attributes:
+        without: Commands that it does not know.
+        is_open: Users are put into the folder, not locked in.
+        takes_patterns: The argument of MLSD and NLST is a pattern, as for pure-ftpd.
+        refuses_dots: No name may begin with a dot.
+        permissions: Of pyftpdlib; all by default.
+    """
+
+    without: frozenset[str] = frozenset()
+    is_open: bool = False
+    takes_patterns: bool = False
+    refuses_dots: bool = False
+    permissions: str = "elradfmwMT"
+
+
 @contextmanager
 def ftp_server(
-    folder: Path, *, has_mlsd: bool = True, port: int = 0
+    folder: Path, kind: FtpKind = FtpKind(), *, port: int = 0
 ) -> Iterator[FtpFiles]:
     """Serve ``folder`` until the end of the block; ``port`` 0: any."""
     # Without a handler of ours it would set up the logging of this process.
@@ -55,15 +78,17 @@ def ftp_server(
     logger.propagate = False
     state = FtpFiles(url="", folder=folder)
     authorizer = _authorizers.DummyAuthorizer()
-    authorizer.add_user(USER, PASSWORD, str(folder), perm="elradfmwMT")
     # It warns that anonymous may write; that is the point here.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        authorizer.add_user(USER, PASSWORD, str(folder), perm=kind.permissions)
     authorizer.user_table["anonymous"] = {
         **authorizer.user_table[USER],
         "pwd": "",
     }
     loop = _ioloop.IOLoop()
     server = _servers.FTPServer(
-        ("127.0.0.1", port), _handler(state, authorizer, has_mlsd), loop
+        ("127.0.0.1", port), _handler(state, authorizer, kind), loop
     )
     state.url = f"ftp://127.0.0.1:{server.socket.getsockname()[1]}"
     stop = threading.Event()
@@ -82,33 +107,76 @@ def ftp_server(
         server.close_all()
 
 
-def _handler(state: FtpFiles, authorizer: Any, has_mlsd: bool) -> Any:
-    class Data(_handlers.DTPHandler):  # type: ignore[misc, name-defined]  # untyped
-        def push_with_producer(self, producer: Any) -> None:
-            if state.short_reads:
-                limit = state.short_reads.pop(0)
-                producer = _Short(producer, limit)
-            super().push_with_producer(producer)
+def _handler(state: FtpFiles, authorizer: Any, kind: FtpKind) -> Any:
+    known = _handlers.FTPHandler.proto_cmds.items()
+    facts = {
+        "authorizer": authorizer,
+        "state": state,
+        "kind": kind,
+        "dtp_handler": type("Data", (_Data,), {"state": state}),
+        "abstracted_fs": _Open if kind.is_open else _filesystems.AbstractedFS,
+        "proto_cmds": {name: made for name, made in known if name not in kind.without},
+    }
+    return type("Handler", (_Handler,), facts)
 
-        # sendfile(2) would pass by the producer
-        def use_sendfile(self) -> bool:
-            return False
 
-    class Handler(_handlers.FTPHandler):  # type: ignore[misc, name-defined]  # untyped
-        dtp_handler = Data
-        use_sendfile = False
-        auth_failed_timeout = 0
-        proto_cmds: ClassVar[dict[str, Any]] = {
-            name: command
-            for name, command in _handlers.FTPHandler.proto_cmds.items()
-            if has_mlsd or name not in ("MLSD", "MLST")
-        }
+class _Data(_handlers.DTPHandler):  # type: ignore[misc, name-defined]  # untyped
+    state: FtpFiles
 
-        def on_login(self, username: str) -> None:
-            state.logins.append(username)
+    def push_with_producer(self, producer: Any) -> None:
+        if self.state.short_reads:
+            producer = _Short(producer, self.state.short_reads.pop(0))
+        super().push_with_producer(producer)
 
-    Handler.authorizer = authorizer
-    return Handler
+    # sendfile(2) would pass by the producer
+    def use_sendfile(self) -> bool:
+        return False
+
+
+class _Handler(_handlers.FTPHandler):  # type: ignore[misc, name-defined]  # untyped
+    use_sendfile = False
+    auth_failed_timeout = 0
+    state: FtpFiles
+    kind: FtpKind
+    asked = ""
+
+    def on_login(self, username: str) -> None:
+        self.state.logins.append(username)
+
+    def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
+        self.asked = arg
+        self.state.commands.append(cmd)
+        super().pre_process_command(line, cmd, arg)
+
+    def ftp_STOR(self, file: str, mode: str = "w") -> Any:  # noqa: N802 - as pyftpdlib
+        if self.kind.refuses_dots and Path(file).name.startswith("."):
+            self.respond("553 Prohibited file name.")
+            return None
+        return super().ftp_STOR(file, mode)
+
+    def ftp_MLSD(self, path: str) -> Any:  # noqa: N802 - as pyftpdlib
+        if self._matches_nothing(path):
+            return self.push_dtp_data(b"", cmd="MLSD")
+        return super().ftp_MLSD(path)
+
+    def ftp_NLST(self, path: str) -> Any:  # noqa: N802 - as pyftpdlib
+        if self._matches_nothing(path):
+            return self.push_dtp_data(b"", cmd="NLST")
+        return super().ftp_NLST(path)
+
+    def _matches_nothing(self, path: str) -> bool:
+        # That the argument is a pattern is what the server gets wrong.
+        taken = self.kind.takes_patterns and self.asked
+        return bool(taken) and not glob.glob(path)  # noqa: PTH207 - as it does
+
+
+class _Open(_filesystems.UnixFilesystem):  # type: ignore[misc, name-defined]  # untyped
+    """The whole file system, seen from the user's folder."""
+
+    def __init__(self, root: str, cmd_channel: Any) -> None:
+        super().__init__(root, cmd_channel)
+        self.root = "/"
+        self.cwd = root
 
 
 class _Short:

@@ -8,7 +8,7 @@ import pytest
 
 from contract.storage.places import Place
 from fakes.filer_storage import MemoryStorage
-from servers.ftp import ftp_server
+from servers.ftp import FtpKind, ftp_server
 from servers.http import http_server
 from servers.s3 import ACCESS_KEY, SECRET_KEY, S3Service, s3_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
@@ -51,7 +51,17 @@ def http_place() -> Iterator[Place]:
         storage.close()
 
 
-LISTING = ["memory", "file", "path", "shared", "s3", "ftp", "old ftp", "ftp account"]
+FTP = {
+    "ftp": FtpKind(),
+    "ftp account": FtpKind(),
+    "ftp not locked in": FtpKind(is_open=True),
+    "ftp with patterns": FtpKind(takes_patterns=True),
+    "ftp without mlsd": FtpKind(without=frozenset({"MLSD", "MLST"})),
+    "old ftp with patterns": FtpKind(
+        without=frozenset({"MLSD", "MLST"}), takes_patterns=True
+    ),
+}
+LISTING = ["memory", "file", "path", "shared", "s3", *FTP]
 
 
 @pytest.fixture(params=[*LISTING, "http"])
@@ -82,7 +92,7 @@ def _open(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
             open_shared("file:///shared", str(served), others=None), "/shared/base"
         )
     else:
-        with ftp_server(served, has_mlsd=kind != "old ftp") as server:
+        with ftp_server(served, FTP[kind]) as server:
             base = server.url_with_password if kind == "ftp account" else server.url
             storage = FtpStorage(TIMEOUTS)
             yield Place(storage, base + "/base")

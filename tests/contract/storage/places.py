@@ -2,10 +2,10 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tesk_filer.ports import Cursor, Entry, Source, Storage
+from tesk_filer.ports import Cursor, Entry, Page, Source, Storage
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,17 @@ class Place:
                 content += data
         return content
 
-    def walk(self, url: str) -> list[Entry]:
-        """List everything below ``url``, by name."""
-        entries: list[Entry] = []
+    def pages(self, url: str) -> Iterator[Page]:
+        """List everything below ``url``, page by page."""
         cursor: Cursor = ()
         while True:
             page = self.storage.list(url, cursor)
-            entries.extend(page.entries)
+            yield page
             cursor = page.cursor
             if not cursor:
-                return sorted(entries, key=lambda entry: entry.name)
+                return
+
+    def walk(self, url: str) -> list[Entry]:
+        """List everything below ``url``, by name."""
+        entries = [entry for page in self.pages(url) for entry in page.entries]
+        return sorted(entries, key=lambda entry: entry.name)

@@ -1,13 +1,15 @@
 """What ftp alone does: short reads, logins, temporary names."""
 
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from contract.storage.conftest import TIMEOUTS
 from contract.storage.places import Place
-from servers.ftp import FtpFiles, ftp_server
+from servers.ftp import FtpFiles, FtpKind, ftp_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
 from tesk_filer.ports import StorageError
 
@@ -84,3 +86,132 @@ def test_nobody_listens() -> None:
         Place(FtpStorage(TIMEOUTS), "").get("ftp://127.0.0.1:1/a")
 
     assert caught.value.transient
+
+
+OLD = frozenset({"MLSD", "MLST"})
+DROP_BOXES = {
+    "nothing may be renamed": FtpKind(permissions="elradmwMT"),
+    "nothing may be renamed or deleted": FtpKind(permissions="elramwMT"),
+    "likewise, and nobody tells": FtpKind(permissions="elramwMT", without=OLD),
+    "nothing may be deleted": FtpKind(permissions="elrafmwMT"),
+    "no name may begin with a dot": FtpKind(refuses_dots=True),
+    "nothing may be read": FtpKind(permissions="elwm"),
+    "sizes are not known": FtpKind(permissions="elmw", without=OLD | {"SIZE"}),
+}
+
+
+@pytest.mark.parametrize("kind", DROP_BOXES.values(), ids=DROP_BOXES)
+def test_a_drop_box_gets_the_file_and_nothing_else(
+    tmp_path: Path, kind: FtpKind
+) -> None:
+    moved: list[int] = []
+    with ftp_server(tmp_path, kind) as server:
+        storage = FtpStorage(TIMEOUTS)
+        for name in ("a", "b"):
+            Place(storage, "").put(
+                f"{server.url}/in/{name}", b"content", advance=moved.append
+            )
+        storage.close()
+
+    found = {path.name: path.read_bytes() for path in (tmp_path / "in").iterdir()}
+    assert found == {"a": b"content", "b": b"content"}
+    assert sum(moved) == 2 * len(b"content")
+
+
+def test_where_files_can_be_renamed_they_appear_whole(
+    ftp: Place, server: FtpFiles
+) -> None:
+    ftp.put(ftp.url + "/d/a", b"x")
+
+    assert "RNTO" in server.commands
+
+
+def test_a_path_is_relative_to_the_login(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "data").mkdir(parents=True)
+    (home / "data/a").write_text("one")
+    (tmp_path / "a").write_text("two")
+    with ftp_server(home, FtpKind(is_open=True)) as server:
+        place = Place(FtpStorage(TIMEOUTS), server.url)
+
+        assert place.get(f"{server.url}/data/a") == b"one"
+        assert place.get(f"{server.url}/data/a;type=i") == b"one"
+        assert place.get(f"{server.url}/%2F{tmp_path}/a") == b"two"
+        assert place.get(f"{server.url}/{tmp_path}/a") == b"two"
+        place.put(f"{server.url}/new/b", b"three")
+        assert [entry.name for entry in place.walk(server.url)] == ["data/a", "new/b"]
+        place.storage.close()  # type: ignore[attr-defined]  # not of the port
+
+    assert (home / "new/b").read_bytes() == b"three"
+
+
+BARE = {
+    "mlsd": OLD,
+    "mlsd and size": OLD | {"SIZE"},
+}
+
+
+@pytest.mark.parametrize("without", BARE.values(), ids=BARE)
+def test_a_bare_server_lists_directories(
+    tmp_path: Path, without: frozenset[str]
+) -> None:
+    for name in ("d/a", "d/.hidden", "d/sub/b"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "d/empty").mkdir()
+    (tmp_path / "d/nowhere").symlink_to("none")
+    with ftp_server(tmp_path, FtpKind(without=without)) as server:
+        place = Place(FtpStorage(TIMEOUTS), server.url)
+
+        names = [entry.name for entry in place.walk(f"{server.url}/d")]
+
+        assert set(names) >= {".hidden", "a", "empty", "sub/b"}
+        assert place.get(f"{server.url}/d/sub/b") == b"d/sub/b"
+        place.storage.close()  # type: ignore[attr-defined]  # not of the port
+
+
+def test_a_link_that_goes_round_is_left_out(ftp: Place, tmp_path: Path) -> None:
+    (tmp_path / "d/sub").mkdir(parents=True)
+    for name in ("d/file", "d/sub/g"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "d/self").symlink_to(".")
+    (tmp_path / "d/sub/up").symlink_to("..")
+    (tmp_path / "d/twice").symlink_to("sub")
+
+    pages = list(ftp.pages(ftp.url + "/d"))
+
+    names = [entry.name for page in pages for entry in page.entries]
+    notes = [note for page in pages for note in page.notes]
+    assert sorted(names) == ["file", "sub/g", "twice/g"]
+    assert sorted(notes) == [
+        f"{name} is a link that goes round, left out"
+        for name in ("self", "sub/up", "twice/up")
+    ]
+
+
+REPLIES = {
+    "endless": b"220-hello\r\n" + b" again\r\n" * 2000,
+    "longer than any line": b"220 " + b"x" * 20_000 + b"\r\n",
+    "without sense": b"what?\r\n",
+}
+
+
+@pytest.mark.parametrize("reply", REPLIES.values(), ids=REPLIES)
+def test_a_reply_that_is_none_fails_for_good(reply: bytes) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        ThreadPoolExecutor(1) as peer,
+    ):
+        port = server.getsockname()[1]
+        peer.submit(_greet, server, reply)
+
+        with pytest.raises(StorageError, match="the server refuses") as caught:
+            Place(FtpStorage(TIMEOUTS), "").get(f"ftp://127.0.0.1:{port}/a")
+
+        assert not caught.value.transient
+
+
+def _greet(server: socket.socket, reply: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.sendall(reply)

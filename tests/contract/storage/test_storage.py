@@ -22,6 +22,8 @@ NAMES = {
     "quotes": "a'b\"c.txt",
     "colon and at": "u:p@h.txt",
     "brackets": "a[1].txt",
+    "braces and stars": "a{2}*.txt",
+    "a folder with brackets": "run [1]/a.txt",
     "leading dot": ".hidden",
     "leading dash": "-rf",
     "ampersand and semicolon": "a&b;c=d.txt",
@@ -137,6 +139,24 @@ def test_a_directory_lists_all_files_below_it(listing_place: Place) -> None:
 
 def _text(name: str) -> bytes:
     return f"{name}\r\nend\n".encode()  # which a transfer as text would change
+
+
+def test_a_directory_whose_name_is_a_pattern_is_listed(listing_place: Place) -> None:
+    for name in ("run [1]/a", "run [1]/sub{2}*/b", "run [1]/.hidden"):
+        listing_place.put(join(listing_place.url, name), b"x")
+
+    entries = listing_place.walk(join(listing_place.url, "run [1]"))
+
+    assert [entry.name for entry in entries] == [".hidden", "a", "sub{2}*/b"]
+
+
+def test_listing_a_file_says_what_to_give_instead(listing_place: Place) -> None:
+    listing_place.put(join(listing_place.url, "d/a"), b"x")
+
+    with pytest.raises(StorageError, match="give the input type FILE") as caught:
+        listing_place.storage.list(join(listing_place.url, "d/a"))
+
+    assert not caught.value.transient
 
 
 def test_a_directory_is_one(listing_place: Place) -> None:

@@ -23,7 +23,13 @@ PATHS = {
         "a%20b?versionId=1#d@e:f",
     ),
     "an S3 bucket alone": ("s3://b", ""),
-    "an ftp path is decoded": ("ftp://h/a%20b?c#d", "/a b?c#d"),
+    "an ftp path is decoded": ("ftp://h/a%20b?c#d", "a b?c#d"),
+    "an ftp path is relative to the login": ("ftp://h/a/b", "a/b"),
+    "an ftp path is absolute with %2F": ("ftp://h/%2Fa/b", "/a/b"),
+    "an ftp path is absolute with a second slash": ("ftp://h//a/b", "/a/b"),
+    "an ftp server may be named alone": ("ftp://h", ""),
+    "the type of an ftp transfer is no part of its path": ("ftp://h/a;type=i", "a"),
+    "an encoded type is": ("ftp://h/a%3Btype=i", "a;type=i"),
     "an http path is as written": ("http://h/a%20b?c=d", "/a%20b?c=d"),
     "an http query without a path": ("http://h?c=d", "/?c=d"),
     "an http host alone": ("http://h", "/"),
@@ -93,6 +99,7 @@ JOINED = {
     "http": ("http://h/d", "a?b#c", "http://h/d/a%3Fb%23c"),
     "a query stays behind": ("http://h/d/?sig=x", "a", "http://h/d/a?sig=x"),
     "ftp": ("ftp://h/d", "ä", "ftp://h/d/%C3%A4"),
+    "ftp with a type": ("ftp://h/d;type=d", "a;b", "ftp://h/d/a%3Bb"),
 }
 
 

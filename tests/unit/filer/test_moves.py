@@ -250,6 +250,20 @@ def test_a_missing_output_fails_where_that_is_set(bench: Bench) -> None:
     assert bench.error == "outputs[0] (/no): s3://b/no: /no does not exist"
 
 
+SLASHES = ["s3://b/a/", "file:///a/", "/a/", "ftp://h/a/", "http://h/a/?x=1"]
+
+
+@pytest.mark.parametrize("url", SLASHES)
+def test_a_file_does_not_go_to_a_url_that_ends_in_a_slash(
+    bench: Bench, url: str
+) -> None:
+    (bench.folder / "a").write_text("a")
+
+    assert bench.take(Output(path="/a", url=url)) is Ending.FAILED
+    assert "ends in a slash; a file needs a name" in bench.error
+    assert bench.storage.files == {}
+
+
 def test_one_failed_output_does_not_keep_the_others_back(bench: Bench) -> None:
     for name in ("a", "b", "c"):
         (bench.folder / name).write_text(name)

@@ -16,6 +16,8 @@ SCHEMES = ("file", "http", "https", "s3", "ftp")
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 _MAX_PORT = 65535
+# "Transfer as text, as bytes, list": files are always moved byte by byte.
+_FTP_TYPE = re.compile(r";type=[aid]$", re.IGNORECASE)
 # Readable in a path and without meaning for any of the schemes.
 _SAFE = "/!$&'()*+,:=@~"
 
@@ -31,8 +33,9 @@ class Location:
     Attributes:
         scheme: In lower case; ``file`` also for a plain path.
         host: Host name, or the bucket of ``s3``; "" for ``file``.
-        path: Decoded path of ``file`` and ``ftp``, starting with ``/``; literal
-            key of ``s3``; path and query of ``http`` as written.
+        path: Decoded path of ``file`` and ``ftp``, the latter relative to the
+            directory of the login unless it starts with ``/``; literal key of
+            ``s3``; path and query of ``http`` as written.
         user: Decoded; None if the url names none.
     """
 
@@ -121,8 +124,17 @@ def join_match(url: str, match: str, path_prefix: str) -> str:
     base, query, parameters = (
         url.partition("?") if scheme.startswith("http") else (url, "", "")
     )
+    if scheme == "ftp":
+        base = _FTP_TYPE.sub("", base)
     encoded = upload_url(base, _encode(match), _encode(path_prefix))
     return encoded + query + parameters
+
+
+def names_a_file(url: str) -> bool:
+    """Tell whether a file can have ``url``: one that ends in a slash cannot."""
+    if url.lower().startswith(("http:", "https:")):
+        url = url.partition("?")[0]
+    return not _FTP_TYPE.sub("", url).endswith("/")
 
 
 def printable(text: str) -> str:
@@ -168,16 +180,17 @@ def _remote(scheme: str, rest: str) -> Location:
         return Location(scheme=scheme, host=host, path=path)
     name, _, port = host.rpartition(":") if _has_port(host) else (host, "", "")
     user, colon, password = userinfo.partition(":")
-    decoded = slash + path
+    decoded = slash + path or "/"
     if scheme == "ftp":
-        decoded = unquote(decoded, errors="surrogateescape")
+        # RFC 1738, 3.2.2: the slash after the host is no part of the path.
+        decoded = unquote(_FTP_TYPE.sub("", path), errors="surrogateescape")
         if any(char in decoded for char in "\r\n\0"):
             raise InvalidUrlError("must not contain line ends or NUL")
     return Location(
         scheme=scheme,
         host=name,
         port=int(port) if port else None,
-        path=decoded or "/",
+        path=decoded,
         user=unquote(user) if at else None,
         password=unquote(password) if colon else None,
     )

@@ -6,7 +6,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tesk_filer.domain.downloads import title
-from tesk_filer.domain.locations import printable, without_userinfo
+from tesk_filer.domain.locations import (
+    names_a_file,
+    printable,
+    without_userinfo,
+)
 from tesk_filer.domain.uploads import Remark, Upload, plan_uploads
 from tesk_filer.ports import (
     StorageError,
@@ -98,6 +102,9 @@ class Uploads:
             elif item.is_directory:
                 storage = self.storages.of(item.url)
                 self.patience(partial(storage.make_directory, item.url))
+            elif not names_a_file(item.url):
+                # Storages differ in what they would make of it.
+                raise StorageError("ends in a slash; a file needs a name")
             else:
                 self.tally.plan(item.size)
                 self.crew.submit(

@@ -5,6 +5,7 @@ an idle connection to the same account before it makes a new one.
 """
 
 import ftplib
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from tesk_filer.ports import StorageError
 
 BINARY = "TYPE I"
 
+_MAX_REPLY = 1000  # lines; greetings of public areas have some dozens
+
 
 @dataclass(frozen=True, slots=True)
 class _Account:
@@ -26,6 +29,40 @@ class _Account:
     port: int
     user: str
     password: str = field(repr=False)
+
+
+class FtpConnection(ftplib.FTP):
+    """A control connection that is logged in.
+
+    Attributes:
+        home: Absolute path of the directory in which the login has put us.
+    """
+
+    home: str = "/"
+
+    def place(self, path: str) -> str:
+        """Return the absolute path of what a url calls ``path``."""
+        whole = path if path.startswith("/") else f"{self.home}/{path}"
+        return re.sub("/+", "/", whole).rstrip("/") or "/"
+
+    def getmultiline(self) -> str:
+        """Read a reply; ftplib itself reads one without end."""
+        first = line = self.getline()
+        lines = [line]
+        if first[3:4] == "-":
+            while line[:3] != first[:3] or line[3:4] == "-":
+                if len(lines) >= _MAX_REPLY:
+                    raise ftplib.error_proto("a reply without end")  # noqa: S321 - an error
+                line = self.getline()
+                lines.append(line)
+        return "\n".join(lines)
+
+    def find_home(self) -> None:
+        """Ask once where the login has put us; servers that lock in say ``/``."""
+        try:
+            self.home = self.pwd() or "/"
+        except ftplib.error_perm:
+            self.home = "/"
 
 
 class FtpConnections:
@@ -36,11 +73,11 @@ class FtpConnections:
         self._timeouts = timeouts
         self._logins = logins
         self._lock = threading.Lock()
-        self._idle: dict[_Account, list[ftplib.FTP]] = defaultdict(list)
+        self._idle: dict[_Account, list[FtpConnection]] = defaultdict(list)
         self._welcome: set[_Account] = set()
 
     @contextmanager
-    def lend(self, location: Location) -> Iterator[ftplib.FTP]:
+    def lend(self, location: Location) -> Iterator[FtpConnection]:
         """Lend a connection; it is closed if the work on it fails.
 
         Raises:
@@ -73,7 +110,7 @@ class FtpConnections:
                 connection.close()
             self._idle.clear()
 
-    def _take(self, account: _Account) -> ftplib.FTP:
+    def _take(self, account: _Account) -> FtpConnection:
         while True:
             with self._lock:
                 idle = self._idle[account]
@@ -87,8 +124,8 @@ class FtpConnections:
             else:
                 return connection
 
-    def _log_in(self, account: _Account) -> ftplib.FTP:
-        connection = ftplib.FTP(encoding="utf-8")  # noqa: S321 - what the user asked for
+    def _log_in(self, account: _Account) -> FtpConnection:
+        connection = FtpConnection(encoding="utf-8")
         try:
             connection.connect(
                 account.host,
@@ -100,6 +137,7 @@ class FtpConnections:
                 connection.sock.settimeout(self._timeouts.stall.total_seconds())
             connection.timeout = self._timeouts.stall.total_seconds()
             connection.voidcmd(BINARY)
+            connection.find_home()
         except ftplib.error_perm as error:
             connection.close()
             # Refused although this account was let in before: too many at once.
@@ -123,10 +161,12 @@ def explained() -> Iterator[None]:
     except ftplib.error_temp as error:
         message = f"the server cannot do it now ({reply_code(error)})"
         raise StorageError(message, transient=True) from error
-    except (ftplib.error_perm, ftplib.error_reply, ftplib.error_proto) as error:
+    except ftplib.Error as error:
         raise StorageError(f"the server refuses: {_reply(error)}") from error
     except UnicodeError as error:
         raise StorageError("a name is not valid UTF-8") from error
+    except ValueError as error:  # of a number in a reply
+        raise StorageError("the server's replies make no sense") from error
     except (OSError, EOFError) as error:
         raise explain_connection(error) from error
 

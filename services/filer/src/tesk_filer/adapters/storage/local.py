@@ -110,6 +110,9 @@ class LocalStorage:
                 names = sorted(item.name for item in items)
             os.close(descriptor)
         except OSError as error:
+            if error.errno == errno.ENOTDIR and self.stat(folder) is not None:
+                message = "is a file; give the input type FILE"
+                raise StorageError(message) from error
             raise explain(error) from error
         listing = _Listing(self, top, relative)
         for name in names:

@@ -8,7 +8,7 @@ that nothing in a key is taken for credentials or a version.
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -100,9 +100,7 @@ class S3Storage:
             )
         objects = page.get("Contents", [])
         if not objects and not cursor and prefix:
-            raise StorageError(
-                f'does not exist: no key in the bucket starts with "{prefix}"'
-            )
+            raise StorageError(self._no_directory(bucket, key))
         following = page.get("NextContinuationToken")
         return Page(
             [
@@ -207,6 +205,12 @@ class S3Storage:
                 return None
             raise
         return Stat(size=found["ContentLength"], etag=found.get("ETag", ""))
+
+    def _no_directory(self, bucket: str, key: str) -> str:
+        with suppress(StorageError):  # who may list need not be let to read
+            if not key.endswith("/") and self._head(bucket, key):
+                return "is a file; give the input type FILE"
+        return f'does not exist: no key in the bucket starts with "{_prefix(key)}"'
 
     def _absence(self, bucket: str, key: str) -> str:
         """Say what is missing: the answer to HEAD does not tell."""

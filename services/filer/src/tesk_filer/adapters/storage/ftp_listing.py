@@ -1,0 +1,251 @@
+"""What lies on an FTP server: the size of a file, the content of a directory.
+
+Some servers take the argument of MLSD and NLST for a pattern, and find nothing
+for a name with a bracket. So a directory is entered, and then listed without an
+argument. LIST is meant for people and each server writes it its own way; where
+MLSD is unknown we ask for the names and look at each.
+"""
+
+import ftplib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tesk_filer.adapters.storage.ftp_connections import (
+    BINARY,
+    FtpConnection,
+    reply_code,
+)
+from tesk_filer.domain.locations import printable
+from tesk_filer.ports import Stat, StorageError
+
+UNKNOWN_COMMAND = frozenset({"500", "501", "502", "504"})
+NO_ACCESS = frozenset({"450", "550", "553"})
+
+# Many servers refuse to list what is empty, or say at once that they are done.
+_NOTHING_LISTED = NO_ACCESS | UNKNOWN_COMMAND | {"226", "250"}
+_MAX_NAMES = 1_000_000  # of one directory
+_DIGITS = 18  # of a size; more than any file has
+_BOTH = frozenset({".", "..", ""})
+_UNKNOWN_SIZE = Stat()
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """What one directory holds.
+
+    Attributes:
+        found: By name.
+        identities: Of directories in it, where the server tells.
+        notes: What was passed over, and why.
+    """
+
+    found: dict[str, Stat] = field(default_factory=dict)
+    identities: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def size_of(connection: FtpConnection, path: str) -> int | None:
+    """Return the size of a file; None if it is none or the server cannot tell."""
+    size, _ = _ask_size(connection, path)
+    return size
+
+
+def stat_of(connection: FtpConnection, path: str) -> Stat | None:
+    """Return what lies at ``path``."""
+    size, knows_sizes = _ask_size(connection, path)
+    if size is not None:
+        return Stat(size=size)
+    if enter(connection, path):
+        return Stat(is_directory=True)
+    if knows_sizes:
+        return None
+    folder, _, name = path.rpartition("/")
+    if not enter(connection, folder or "/"):
+        return None
+    return _UNKNOWN_SIZE if name in _names(connection) else None
+
+
+def identity_of(connection: FtpConnection, path: str) -> str:
+    """Return what tells the directory at ``path`` from all others.
+
+    The fact ``unique``, or else its path as the server sees it, which on some
+    servers is the one behind all links.
+    """
+    if not enter(connection, path):
+        return ""
+    if unique := _facts_of_entered(connection).get("unique"):
+        return unique
+    try:
+        return connection.pwd()
+    except ftplib.error_perm:
+        return ""
+
+
+def list_directory(connection: FtpConnection, path: str) -> Directory:
+    """Return what the directory at ``path`` holds.
+
+    Raises:
+        StorageError: It is none.
+    """
+    if not enter(connection, path):
+        raise absence(connection, path)
+    try:
+        lines = _lines(connection, "MLSD")
+    except ftplib.error_perm as error:
+        if reply_code(error) not in UNKNOWN_COMMAND:
+            raise StorageError(f"access denied ({reply_code(error)})") from error
+        return _by_names(connection, path)
+    listed = Directory()
+    for name, facts in map(_facts, lines):
+        kind = facts.get("type", "").lower()
+        if kind in ("cdir", "pdir") or name in _BOTH:
+            continue
+        if kind == "dir":
+            listed.found[name] = Stat(is_directory=True)
+        elif kind == "file":
+            listed.found[name] = Stat(size=_number(facts.get("size", "")))
+        else:  # a link, say
+            _look(connection, path, name, listed)
+            continue
+        listed.identities[name] = facts.get("unique", "")
+    return listed
+
+
+def absence(connection: FtpConnection, path: str) -> StorageError:
+    """Say why the directory at ``path`` cannot be entered."""
+    stat = stat_of(connection, path)
+    if stat is not None and not stat.is_directory:
+        return StorageError("is a file; give the input type FILE")
+    return StorageError("does not exist, or access denied (550)")
+
+
+def refusal(
+    connection: FtpConnection, path: str, error: ftplib.error_perm
+) -> StorageError:
+    """Say what a server means that refuses to read the file at ``path``."""
+    code = reply_code(error)
+    if code not in NO_ACCESS:
+        return StorageError(f"the server refuses ({code})")
+    stat = stat_of(connection, path)
+    if stat is None:
+        return StorageError("does not exist, or access denied (550)")
+    if stat.is_directory:
+        return StorageError("is a directory; give the input type DIRECTORY")
+    return StorageError("access denied (550)")
+
+
+def permissions_of(connection: FtpConnection, folder: str) -> str | None:
+    """Return the fact ``perm`` of a directory; None if the server does not tell.
+
+    Source:
+        RFC 3659, 7.5.5: ``p``: what is in the directory may be deleted.
+    """
+    if not enter(connection, folder):
+        return None
+    return _facts_of_entered(connection).get("perm")
+
+
+def enter(connection: FtpConnection, path: str) -> bool:
+    """Make ``path`` the current directory; tell whether it is one."""
+    try:
+        connection.cwd(path)
+    except ftplib.error_perm as error:
+        if reply_code(error) in NO_ACCESS:
+            return False
+        raise
+    return True
+
+
+def _facts_of_entered(connection: FtpConnection) -> Mapping[str, str]:
+    try:
+        lines = connection.sendcmd("MLST").splitlines()
+    except ftplib.error_perm:
+        return {}
+    return _facts(lines[1].strip())[1] if len(lines) > 1 else {}
+
+
+def _by_names(connection: FtpConnection, path: str) -> Directory:
+    listed = Directory()
+    for name in _names(connection):
+        _look(connection, path, name, listed)
+    return listed
+
+
+def _names(connection: FtpConnection) -> Sequence[str]:
+    """Return the names in the directory that was entered, hidden ones too.
+
+    ``-a`` is a name or a pattern for some servers, so what it brings counts only
+    if everything else is among it.
+    """
+    names = _nlst(connection, "NLST")
+    with_hidden = _nlst(connection, "NLST -a")
+    if with_hidden.issuperset(names):
+        names = with_hidden
+    return sorted(names - _BOTH)
+
+
+def _nlst(connection: FtpConnection, command: str) -> set[str]:
+    try:
+        lines = _lines(connection, command)
+    except (ftplib.error_perm, ftplib.error_temp, ftplib.error_reply) as error:
+        if reply_code(error) in _NOTHING_LISTED:
+            return set()
+        raise
+    return {line.rstrip("/").rpartition("/")[2] for line in lines}
+
+
+def _look(connection: FtpConnection, folder: str, name: str, listed: Directory) -> None:
+    """Find out what a listed name is."""
+    path = f"{folder.rstrip('/')}/{name}"
+    size, knows_sizes = _ask_size(connection, path)
+    if size is not None:
+        listed.found[name] = Stat(size=size)
+    elif enter(connection, path):
+        listed.found[name] = Stat(is_directory=True)
+    elif not knows_sizes:
+        listed.found[name] = _UNKNOWN_SIZE
+    else:
+        listed.notes.append(
+            f"{printable(name)} is neither a file nor a directory that can be read, "
+            "left out"
+        )
+
+
+def _ask_size(connection: FtpConnection, path: str) -> tuple[int | None, bool]:
+    """Return the size, and whether the server knows the question at all."""
+    try:
+        reply = connection.sendcmd(f"SIZE {path}")
+    except ftplib.error_perm as error:
+        return None, reply_code(error) not in UNKNOWN_COMMAND
+    return (_number(reply[4:].strip()) if reply.startswith("213") else None), True
+
+
+def _lines(connection: FtpConnection, command: str) -> list[str]:
+    lines: list[str] = []
+
+    def add(line: str) -> None:
+        if len(lines) >= _MAX_NAMES:
+            message = f"one directory holds more than {_MAX_NAMES:,} names"
+            raise StorageError(message)
+        lines.append(line)
+
+    try:
+        connection.retrlines(command, add)
+    except (ftplib.error_perm, ftplib.error_temp, ftplib.error_reply):
+        connection.voidcmd(BINARY)
+        raise
+    connection.voidcmd(BINARY)  # for SIZE, which text mode refuses
+    return lines
+
+
+def _facts(line: str) -> tuple[str, Mapping[str, str]]:
+    """Take a line of MLSD or MLST apart: its name, its facts."""
+    facts, _, name = line.partition(" ")
+    pairs = (fact.partition("=") for fact in re.split(";", facts))
+    return name, {key.lower(): value for key, _, value in pairs if key}
+
+
+def _number(text: str) -> int | None:
+    is_one = text.isascii() and text.isdecimal() and len(text) <= _DIGITS
+    return int(text) if is_one else None
