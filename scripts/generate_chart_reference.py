@@ -55,11 +55,7 @@ class OwnFirst(yaml.SafeLoader):
 
 
 def _document(root: dict[str, Any]) -> dict[str, Any]:
-    # helm adds the values of a parent chart below "global".
-    described = {"description": "Values of a parent chart.", "type": "object"}
-    schema = _closed(root)
-    schema["properties"] = {**schema["properties"], "global": described}
-    return {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **_closed(root)}
 
 
 def _closed(node: Any) -> Any:
@@ -68,13 +64,17 @@ def _closed(node: Any) -> Any:
         return [_closed(item) for item in node]
     if not isinstance(node, dict):
         return node
-    closed = {key: _closed(value) for key, value in node.items() if key != "properties"}
+    closed = {
+        key: _closed(value)
+        for key, value in node.items()
+        if key not in ("properties", "hidden")
+    }
     if "properties" in node:
         closed["type"] = "object"
         closed["properties"] = {
             name: _closed(value) for name, value in node["properties"].items()
         }
-        closed["additionalProperties"] = False
+        closed.setdefault("additionalProperties", False)
     return closed
 
 
@@ -82,7 +82,7 @@ def _values(node: dict[str, Any], depth: int) -> list[str]:
     """Return the lines of values.yaml for the properties of ``node``."""
     lines: list[str] = []
     margin = "  " * depth
-    for name, child in node["properties"].items():
+    for name, child in _shown(node):
         if depth == 0:
             lines.append("")
         comment = textwrap.wrap(child["description"], WIDTH - len(margin))
@@ -103,6 +103,11 @@ def _values(node: dict[str, Any], depth: int) -> list[str]:
             )
             lines += [f"{margin}{line}" for line in text.splitlines()]
     return lines
+
+
+def _shown(node: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the properties, without other names of what is shown."""
+    return [item for item in node["properties"].items() if not item[1].get("hidden")]
 
 
 def _is_section(node: dict[str, Any]) -> bool:
@@ -127,7 +132,7 @@ def _choice(node: dict[str, Any]) -> str:
 def leaves(node: dict[str, Any], prefix: str = "") -> list[tuple[str, dict[str, Any]]]:
     """Return every value that has a default, with its path, in order."""
     found: list[tuple[str, dict[str, Any]]] = []
-    for name, child in node["properties"].items():
+    for name, child in _shown(node):
         path = f"{prefix}{name}"
         found += leaves(child, f"{path}.") if _is_section(child) else [(path, child)]
     return found

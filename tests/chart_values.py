@@ -81,7 +81,7 @@ SETS: dict[str, dict[str, Any]] = {
         "quota": {
             "everybody": {"running": 5000000},
             "users": {"*": {"running": 50, "cpu": 100}, "alice": {}},
-            "per_task": {"ram_gb": 512.5},
+            "perTask": {"ramGb": 512.5},
             "capacity": {"cpu": 2000},
             "patience": 300,
         },
@@ -90,10 +90,10 @@ SETS: dict[str, dict[str, Any]] = {
     "placement": {
         "placement": {
             "preemptible": {
-                "node_selector": {"spot": "true"},
+                "nodeSelector": {"spot": "true"},
                 "tolerations": [{"key": "spot", "operator": "Exists"}],
             },
-            "pools": {"large": {"node_selector": {"size": "large"}}, "small": {}},
+            "pools": {"large": {"nodeSelector": {"size": "large"}}, "small": {}},
             "gpu": {"most": 4, "types": {"a100": "NVIDIA-A100-SXM4-40GB"}},
             "priorityClasses": ["low", "high"],
             "runtimeClasses": ["gvisor"],
@@ -155,5 +155,45 @@ SETS: dict[str, dict[str, Any]] = {
             "extraEnv": [{"name": "TESK_LOG_LEVEL", "value": "warning"}],
         },
         "database": {"sqlite": {"existingClaim": "old-database"}},
+    },
+    "sidecars": {
+        "global": {
+            "imageRegistry": "registry.example.org",
+            "imagePullSecrets": ["pull"],
+        },
+        "database": {
+            "type": "postgresql",
+            "postgresql": {"existingSecret": "tesk-database"},
+        },
+        "scheduler": {
+            "initContainers": [
+                {
+                    "name": "cloud-sql-proxy",
+                    "image": "cloud-sql-proxy:2",
+                    "restartPolicy": "Always",
+                    "args": ["--private-ip", "project:region:instance"],
+                    "securityContext": {
+                        "runAsNonRoot": True,
+                        "readOnlyRootFilesystem": True,
+                        "allowPrivilegeEscalation": False,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                }
+            ],
+            "serviceAccount": {"annotations": {"iam.gke.io/gcp-service-account": "a"}},
+            "startupProbe": {"failureThreshold": 600},
+        },
+        "api": {
+            "replicaCount": 3,
+            "extraEnvFrom": [{"configMapRef": {"name": "proxy"}}],
+            "podSecurityContext": {"supplementalGroups": [4000]},
+        },
+        "commonAnnotations": {"owner": "platform@example.org"},
+        "ingress": {
+            "enabled": True,
+            "hosts": [{"host": "a.example.org", "paths": [{"path": "/ga4gh"}]}],
+            "tls": [{"secretName": "a", "hosts": ["a.example.org"]}],
+        },
+        "executors": {"podDisruptionBudget": {"enabled": True}},
     },
 }

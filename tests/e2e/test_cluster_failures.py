@@ -138,7 +138,7 @@ def releases(site: Site) -> Iterator[dict[str, Release]]:
     changes: Mapping[str, Values] = {
         "strict": {
             "placement": {
-                "pools": {"nowhere": {"node_selector": {"e2e": "nowhere"}}},
+                "pools": {"nowhere": {"nodeSelector": {"e2e": "nowhere"}}},
                 "priorityClasses": [site.name],
             }
         },

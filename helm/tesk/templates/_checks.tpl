@@ -3,7 +3,7 @@
 {{- define "tesk.checks" -}}
 {{- $v := .Values -}}
 {{- $sqlite := eq $v.database.type "sqlite" -}}
-{{- if and $sqlite (gt (int $v.scheduler.replicas) 1) -}}
+{{- if and $sqlite (gt (include "tesk.replicas" $v.scheduler | int) 1) -}}
 {{- fail "scheduler.replicas > 1 needs a database that they can share: set database.type to postgresql, or scheduler.replicas to 1." -}}
 {{- end -}}
 {{- if and (not $sqlite) (not $v.database.postgresql.existingSecret) -}}
@@ -44,11 +44,11 @@
 {{- if and $v.auth.adminGroup (not $v.auth.groupsKey) -}}
 {{- fail "auth.adminGroup needs groups: set auth.groupsKey to the key of the Secret with the groups." -}}
 {{- end -}}
-{{- if and $v.ingress.enabled $v.ingress.tls.enabled (not $v.ingress.tls.secretName) -}}
+{{- if and $v.ingress.enabled (kindIs "map" $v.ingress.tls) (include "tesk.ingressTls" .) (not $v.ingress.tls.secretName) -}}
 {{- fail "ingress.tls needs a certificate: set ingress.tls.secretName." -}}
 {{- end -}}
-{{- if and $v.ingress.tls.enabled (not $v.ingress.enabled) -}}
-{{- fail "ingress.tls.enabled has no effect without an Ingress: set ingress.enabled to true." -}}
+{{- if and (include "tesk.ingressTls" .) (not $v.ingress.enabled) -}}
+{{- fail "ingress.tls has no effect without an Ingress: set ingress.enabled to true." -}}
 {{- end -}}
 {{- if and $v.internalToken.value $v.internalToken.existingSecret -}}
 {{- fail "internalToken takes one of value and existingSecret: leave one out." -}}
@@ -80,6 +80,11 @@
 {{- end -}}
 {{- end -}}
 {{- range $service := list "api" "scheduler" "taskmaster" "filer" "executors" -}}
+{{- range concat (get $v $service).initContainers (default (list) (get $v $service).extraContainers) -}}
+{{- if eq .name "main" -}}
+{{- fail (printf "%s: main is the container of TESK: give the one that is added another name." $service) -}}
+{{- end -}}
+{{- end -}}
 {{- range $key, $_ := (get $v $service).podLabels -}}
 {{- if or (hasPrefix "tesk/" $key) (hasPrefix "app.kubernetes.io/" $key) -}}
 {{- fail (printf "%s.podLabels: %s is a label of TESK: choose another name." $service $key) -}}
@@ -98,10 +103,10 @@
 {{- if and (eq $v.executors.podSecurity "restricted") (eq (toString $v.executors.podSecurityContext.runAsUser) "0") -}}
 {{- fail "executors.podSecurity restricted does not let anybody be root: leave out executors.podSecurityContext.runAsUser 0." -}}
 {{- end -}}
-{{- range $limit := list "everybody" "per_task" "capacity" -}}
+{{- range $limit := list "everybody" "perTask" "per_task" "capacity" -}}
 {{- $amounts := get $v.quota $limit -}}
 {{- if kindIs "map" $amounts -}}
-{{- range $amount := list "running" "queued" "cpu" "ram_gb" -}}
+{{- range $amount := list "running" "queued" "cpu" "ramGb" "ram_gb" -}}
 {{- if eq (toString (get $amounts $amount)) "0" -}}
 {{- fail (printf "quota.%s.%s: 0 would let no task run at all: leave it out; quota.users can stop users." $limit $amount) -}}
 {{- end -}}

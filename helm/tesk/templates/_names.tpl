@@ -31,11 +31,19 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- end }}
 {{- end -}}
 
-{{/* (list root component name [namespace]): the metadata that every object begins with. */}}
+{{/* (list root component name [namespace [annotations]]): the metadata that every object begins with. */}}
 {{- define "tesk.metadata" -}}
 {{- $root := index . 0 -}}
+{{- $namespace := "" -}}
+{{- $annotations := dict -}}
+{{- if gt (len .) 3 }}{{ $namespace = index . 3 }}{{ end -}}
+{{- if gt (len .) 4 }}{{ $annotations = default (dict) (index . 4) }}{{ end -}}
 name: {{ index . 2 }}
-namespace: {{ if gt (len .) 3 }}{{ index . 3 }}{{ else }}{{ $root.Release.Namespace }}{{ end }}
+namespace: {{ default $root.Release.Namespace $namespace }}
+{{- with merge (dict) $annotations $root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 labels:
   {{- include "tesk.labels" (list $root (index . 1)) | nindent 2 }}
 {{- end -}}
@@ -69,11 +77,46 @@ labels:
 {{- define "tesk.image" -}}
 {{- $root := index . 0 -}}
 {{- $own := (get $root.Values (index . 1)).image -}}
-{{- with default $root.Values.images.registry $own.registry }}{{ trimSuffix "/" . }}/{{ end -}}
+{{- with coalesce $root.Values.global.imageRegistry $own.registry $root.Values.images.registry }}{{ trimSuffix "/" . }}/{{ end -}}
 {{- $own.repository -}}
 {{- if $own.digest }}@{{ $own.digest }}
 {{- else }}:{{ coalesce $own.tag $root.Values.images.tag $root.Chart.AppVersion }}
 {{- end -}}
+{{- end -}}
+
+{{/* The Secrets for pulling, whichever value names them: {"list": [{"name": …}]}. */}}
+{{- define "tesk.pullSecrets" -}}
+{{- $found := list -}}
+{{- range concat .Values.images.pullSecrets (default (list) .Values.imagePullSecrets) .Values.global.imagePullSecrets -}}
+{{- $found = append $found (kindIs "map" . | ternary . (dict "name" .)) -}}
+{{- end -}}
+{{- dict "list" (uniq $found) | toJson -}}
+{{- end -}}
+
+{{/* A service's number of pods, by either name. */}}
+{{- define "tesk.replicas" -}}
+{{- kindIs "invalid" .replicaCount | ternary .replicas .replicaCount | toJson -}}
+{{- end -}}
+
+{{/* True text if the Ingress serves HTTPS. */}}
+{{- define "tesk.ingressTls" -}}
+{{- if kindIs "map" .Values.ingress.tls -}}
+{{- if .Values.ingress.tls.enabled }}yes{{ end -}}
+{{- else if .Values.ingress.tls -}}
+yes
+{{- end -}}
+{{- end -}}
+
+{{/* The hosts of the Ingress and what of them goes to TESK: {"list": [{"host": …, "paths": […]}]}. */}}
+{{- define "tesk.ingressHosts" -}}
+{{- $own := .Values.ingress -}}
+{{- $usual := list (dict "path" $own.path "pathType" $own.pathType) -}}
+{{- $found := list -}}
+{{- range default (list "") $own.hosts -}}
+{{- $host := kindIs "map" . | ternary . (dict "host" .) -}}
+{{- $found = append $found (dict "host" $host.host "paths" (default $usual $host.paths)) -}}
+{{- end -}}
+{{- dict "list" $found | toJson -}}
 {{- end -}}
 
 {{- define "tesk.schedulerAddress" -}}
@@ -120,6 +163,13 @@ dns:///{{ include "tesk.fullname" . }}-scheduler.{{ .Release.Namespace }}.svc:70
 {{- include "tesk.secretChecksum" (list $ .) -}}
 {{- else -}}
 {{- include "tesk.token" . | sha256sum -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Annotations of what tasks need that go on without the release. */}}
+{{- define "tesk.keptWithTasks" -}}
+{{- if eq .Values.uninstall.runningTasks "keep" -}}
+helm.sh/resource-policy: keep
 {{- end -}}
 {{- end -}}
 

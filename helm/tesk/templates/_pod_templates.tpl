@@ -21,12 +21,18 @@ spec:
   enableServiceLinks: false
   terminationGracePeriodSeconds: 30
   securityContext:
-    {{- include "tesk.podSecurityContext" . | nindent 4 }}
+    {{- include "tesk.podSecurityContext" (list . $own) | nindent 4 }}
   {{- with include "tesk.scheduling" (list . $own) }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- with include "tesk.initContainers" $own }}
   {{- . | nindent 2 }}
   {{- end }}
   containers:
     - {{ include "tesk.container" (list . "taskmaster") | nindent 6 | trim }}
+      {{- with include "tesk.environmentFrom" $own }}
+      {{- . | nindent 6 }}
+      {{- end }}
       env:
         {{- include "tesk.environment" (list . $own) | nindent 8 }}
       volumeMounts:
@@ -67,12 +73,18 @@ spec:
   automountServiceAccountToken: false
   enableServiceLinks: false
   securityContext:
-    {{- include "tesk.podSecurityContext" . | nindent 4 }}
+    {{- include "tesk.podSecurityContext" (list . $own) | nindent 4 }}
   {{- with include "tesk.scheduling" (list . $own) }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- with include "tesk.initContainers" $own }}
   {{- . | nindent 2 }}
   {{- end }}
   containers:
     - {{ include "tesk.container" (list . "filer") | nindent 6 | trim }}
+      {{- with include "tesk.environmentFrom" $own }}
+      {{- . | nindent 6 }}
+      {{- end }}
       env:
         - name: HOME
           value: /tmp
@@ -200,6 +212,9 @@ spec:
   {{- with include "tesk.scheduling" (list . $own) }}
   {{- . | nindent 2 }}
   {{- end }}
+  {{- with include "tesk.initContainers" $own }}
+  {{- . | nindent 2 }}
+  {{- end }}
   containers:
     - name: main
       {{- with $own.pullPolicy }}
@@ -210,6 +225,9 @@ spec:
       {{- with $resources }}
       resources:
         {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with include "tesk.environmentFrom" $own }}
+      {{- . | nindent 6 }}
       {{- end }}
       {{- with $own.extraEnv }}
       env:

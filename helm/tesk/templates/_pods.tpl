@@ -1,36 +1,38 @@
 {{/* What our pods have in common. */}}
 
-{{/* Pod Security Standard "restricted", of the pod. */}}
+{{/* (list root values): Pod Security Standard "restricted", of the pod. */}}
 {{- define "tesk.podSecurityContext" -}}
-runAsNonRoot: true
-{{- with .Values.security.runAsUser }}
-runAsUser: {{ toJson . }}
-{{- end }}
-{{- with .Values.security.runAsGroup }}
-runAsGroup: {{ toJson . }}
-{{- end }}
-{{- with .Values.security.fsGroup }}
-fsGroup: {{ toJson . }}
-fsGroupChangePolicy: OnRootMismatch
-{{- end }}
-seccompProfile:
-  type: RuntimeDefault
+{{- $security := (index . 0).Values.security -}}
+{{- $context := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- range $name := list "runAsUser" "runAsGroup" "fsGroup" -}}
+{{- with get $security $name }}{{ $_ := set $context $name . }}{{ end -}}
+{{- end -}}
+{{- if $security.fsGroup }}{{ $_ := set $context "fsGroupChangePolicy" "OnRootMismatch" }}{{ end -}}
+{{- mergeOverwrite $context (deepCopy (index . 1).podSecurityContext) | toYaml -}}
 {{- end -}}
 
-{{/* The same, of a container. */}}
+{{/* The same, of a container of a service. */}}
 {{- define "tesk.securityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
+{{- $context := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true -}}
+{{- $_ := set $context "capabilities" (dict "drop" (list "ALL")) -}}
+{{- mergeOverwrite $context (deepCopy .securityContext) | toYaml -}}
+{{- end -}}
+
+{{/* (list values name usual): a probe of a service, as a site has changed it. */}}
+{{- define "tesk.probe" -}}
+{{- $own := get (index . 0) (index . 1) -}}
+{{- if $own.enabled -}}
+{{ index . 1 }}:
+  {{- mergeOverwrite (index . 2 | fromYaml) (omit $own "enabled") | toYaml | nindent 2 }}
+{{- end -}}
 {{- end -}}
 
 {{/* (list root values): where a pod may run. */}}
 {{- define "tesk.scheduling" -}}
 {{- $own := index . 1 -}}
 {{- $fields := dict -}}
-{{- range (index . 0).Values.images.pullSecrets -}}
-{{- $_ := set $fields "imagePullSecrets" (append (default (list) $fields.imagePullSecrets) (dict "name" .)) -}}
+{{- with (include "tesk.pullSecrets" (index . 0) | fromJson).list -}}
+{{- $_ := set $fields "imagePullSecrets" . -}}
 {{- end -}}
 {{- range $name := list "nodeSelector" "tolerations" "affinity" "priorityClassName" "schedulerName" -}}
 {{- with get $own $name -}}
@@ -64,11 +66,32 @@ name: main
 image: {{ include "tesk.image" . }}
 imagePullPolicy: {{ default $root.Values.images.pullPolicy $own.image.pullPolicy }}
 securityContext:
-  {{- include "tesk.securityContext" $root | nindent 2 }}
+  {{- include "tesk.securityContext" $own | nindent 2 }}
 {{- with $own.resources }}
 resources:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* What a site adds to the pod of a service. */}}
+{{- define "tesk.moreContainers" -}}
+{{- with .extraContainers }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "tesk.initContainers" -}}
+{{- with .initContainers -}}
+initContainers:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{- define "tesk.environmentFrom" -}}
+{{- with .extraEnvFrom -}}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
 {{- end -}}
 
 {{/* (list root values): environment that every service of ours has. */}}

@@ -1,5 +1,22 @@
 {{/* The settings files of the services: no secrets in them. */}}
 
+{{/* Values as JSON, with the names that settings have for them. */}}
+{{- define "tesk.asSettings" -}}
+{{- if kindIs "map" . -}}
+{{- $own := . -}}
+{{- $found := dict -}}
+{{- range $key, $value := . -}}
+{{- $name := has $key (list "ramGb" "diskGb" "perTask" "nodeSelector" "typeLabel") | ternary (snakecase $key) $key -}}
+{{- if or (eq $name $key) (not (hasKey $own $name)) -}}
+{{- $_ := set $found $name (printf "{\"it\":%s}" (include "tesk.asSettings" $value) | fromJson).it -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- else -}}
+{{- toJson . -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "tesk.settings.shared" -}}
 log: {{ toJson .Values.log }}
 grpc:
@@ -97,9 +114,9 @@ kubernetes:
   refusal_timeout: {{ toJson $limits.refusalSeconds }}
   missing_timeout: {{ toJson $limits.missingSeconds }}
   node_timeout: {{ toJson $limits.nodeSeconds }}
-  preemptible: {{ toJson $place.preemptible }}
-  pools: {{ toJson $place.pools }}
-  gpu: {{ toJson $place.gpu }}
+  preemptible: {{ include "tesk.asSettings" $place.preemptible }}
+  pools: {{ include "tesk.asSettings" $place.pools }}
+  gpu: {{ include "tesk.asSettings" $place.gpu }}
   priority_classes: {{ toJson $place.priorityClasses }}
   runtime_classes: {{ toJson $place.runtimeClasses }}
 {{- end -}}
@@ -128,7 +145,7 @@ scheduler:
   max_attempts: {{ toJson $own.maxAttempts }}
   max_takeovers: {{ toJson $own.maxTakeovers }}
   retention: {{ toJson $own.retentionSeconds }}
-quota: {{ toJson .Values.quota }}
+quota: {{ include "tesk.asSettings" .Values.quota }}
 {{ include "tesk.settings.kubernetes" . }}
 {{- end -}}
 

@@ -136,6 +136,46 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"executors": {"resources": {"limits": {"cpu": 2}}}},
         ("/executors/resources", "limits", "not allowed"),
     ),
+    "a name of a shared registry that is misspelled": (
+        {"global": {"imageRegistry": 5}},
+        ("/global/imageRegistry", "want string"),
+    ),
+    "a pull secret without a name": (
+        {"imagePullSecrets": [{"secret": "a"}]},
+        ("/imagePullSecrets/0", "name"),
+    ),
+    "a host of an ingress without a name": (
+        {"ingress": {"hosts": [{"paths": [{"path": "/"}]}]}},
+        ("/ingress/hosts/0", "host"),
+    ),
+    "a kind of path that is none": (
+        {
+            "ingress": {
+                "hosts": [{"host": "a", "paths": [{"path": "/", "pathType": "R"}]}]
+            }
+        },
+        ("/ingress/hosts/0", "pathType"),
+    ),
+    "HTTPS of an ingress as a word": (
+        {"ingress": {"tls": "yes"}},
+        ("/ingress/tls", "want"),
+    ),
+    "a container without an image": (
+        {"scheduler": {"initContainers": [{"name": "proxy"}]}},
+        ("/scheduler/initContainers/0", "image"),
+    ),
+    "more containers where a Job would never end": (
+        {"executors": {"extraContainers": [{"name": "a", "image": "b"}]}},
+        ("/executors", "extraContainers", "not allowed"),
+    ),
+    "a probe with a misspelled field": (
+        {"api": {"livenessProbe": {"periodSecond": 5}}},
+        ("/api/livenessProbe", "periodSecond", "not allowed"),
+    ),
+    "an annotation that is no text": (
+        {"commonAnnotations": {"a": True}},
+        ("/commonAnnotations/a", "want string"),
+    ),
     "a capability in small letters": (
         {"executors": {"capabilities": {"drop": ["net_raw"]}}},
         ("/executors/capabilities/drop/0", "does not match pattern"),
@@ -259,6 +299,10 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
         {"placement": {"gpu": {"types": {"a100": "A100"}}}},
         "set placement.gpu.most",
     ),
+    "a second container of the name of ours": (
+        {"api": {"extraContainers": [{"name": "main", "image": "a"}]}},
+        "give the one that is added another name",
+    ),
     "root where nobody may be root": (
         {
             "executors": {
@@ -316,7 +360,8 @@ def test_every_object_of_the_schema_is_closed_or_anothers() -> None:
     open_ones = [path for path, node in _objects(schema, "") if _is_open(node)]
     assert set(open_ones) == {
         *("affinity", "behavior", "dns[]", "extraEgress[]", "extraObjects[]"),
-        *("extraVolumeMounts[]", "extraVolumes[]", "from[]", "global"),
+        *("extraVolumeMounts[]", "extraVolumes[]", "from[]"),
+        *("extraContainers[]", "extraEnvFrom[]", "initContainers[]"),
         *("podSecurityContext", "securityContext", "valueFrom"),
         "topologySpreadConstraints[]",
     }

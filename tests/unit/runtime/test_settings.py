@@ -98,3 +98,43 @@ def test_every_setting_can_be_listed_for_the_documentation() -> None:
     )
     assert first.description == "How many."
     assert first.default == 3
+
+
+class Sort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    node_selector: dict[str, str] = {}
+    most_gpus: int = 0
+
+
+class Sorts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    per_task: Sort | None = None
+    by_name: dict[str, Sort] = {}
+    all_sorts: tuple[Sort, ...] = ()
+
+
+class Places(msgspec.Struct, frozen=True, kw_only=True):
+    quota: Sorts = Sorts()
+
+
+def test_names_may_be_written_as_kubernetes_writes_them(tmp_path: Path) -> None:
+    ours = "node_selector: {nodeSelector: a}, most_gpus: 2"
+    theirs = "nodeSelector: {nodeSelector: a}, mostGpus: 2"
+    loaded = []
+    for sort, task, names, sorts in (
+        (ours, "per_task", "by_name", "all_sorts"),
+        (theirs, "perTask", "byName", "allSorts"),
+    ):
+        file = tmp_path / f"{task}.yaml"
+        document = f"{{{task}: {{{sort}}}, {names}: {{mostGpus: {{{sort}}}}}, "
+        file.write_text(f"quota: {document}{sorts}: [{{{sort}}}]}}\n")
+        loaded.append(settings.load(Places, {"TESK_CONFIG": str(file)}))
+
+    assert loaded[0] == loaded[1]
+    assert loaded[1].quota.by_name["mostGpus"].node_selector == {"nodeSelector": "a"}
+
+
+def test_a_name_that_is_given_in_both_cases_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("quota: {perTask: {}, per_task: {}}\n")
+
+    with pytest.raises(settings.SettingsError, match="unknown field `perTask`"):
+        settings.load(Places, {"TESK_CONFIG": str(file)})

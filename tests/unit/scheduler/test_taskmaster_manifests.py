@@ -74,7 +74,7 @@ def test_the_pod_of_a_taskmaster() -> None:
                 "team": "x",
             },
             "annotations": {"note": "kept"},
-            "ownerReferences": [REFERENCE],
+            "ownerReferences": [REFERENCE | {"controller": True}],
         },
         "spec": {
             "serviceAccountName": "tesk-taskmaster",

@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect, yaml  # loads PyYAML when it first decodes
 
+from tesk_runtime.setting_names import in_our_case
+
 # All sections of all services; anything else in the file is a typing error.
 SECTIONS = frozenset(
     {
@@ -70,6 +72,7 @@ def load(settings_type: type[SettingsT], environ: Mapping[str, str]) -> Settings
         if field.variable in environ:
             text = environ[field.variable]
             values.setdefault(field.section, {})[field.name] = _from_text(field, text)
+    values = in_our_case(values, inspect.type_info(settings_type))
     try:
         return msgspec.convert(values, settings_type, strict=False)
     except msgspec.ValidationError as error:

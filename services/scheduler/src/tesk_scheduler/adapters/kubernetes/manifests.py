@@ -115,15 +115,20 @@ def render_taskmaster(
             **pod["metadata"],
             "name": pod_name(taskmaster_id),
             "namespace": berth.namespace,
-            **_owned(berth.owners[berth.namespace]),
+            **_owned(berth.owners[berth.namespace], is_controller=True),
         },
         # A crash is cured by the kubelet in a second, without the API server.
         "spec": pod["spec"] | {"restartPolicy": "OnFailure"},
     }
 
 
-def _owned(owner: Owner) -> JsonObject:
+def _owned(owner: Owner, *, is_controller: bool = False) -> JsonObject:
+    """Return the field by which an object goes with its owner.
+
+    ``kubectl drain`` and cluster autoscalers refuse to move a pod of which no
+    controller says that it will be made again; ours are, by the scheduler.
+    """
     if not owner.uid:
         return {}
     reference = owner_reference(CONFIG_MAPS, name=owner.name, uid=owner.uid)
-    return {"ownerReferences": [reference]}
+    return {"ownerReferences": [reference | {"controller": is_controller}]}
