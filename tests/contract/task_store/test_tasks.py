@@ -12,7 +12,13 @@ from tesk_model.errors import ConflictError, TeskError
 from tesk_model.states import TaskState
 from tesk_model.task import OutputFileLog, TaskId
 from tesk_scheduler.domain.quota import EVERYBODY, Subject, SubjectKind, Usage
-from tesk_scheduler.domain.records import ExecutorLogChange, NewTask, StoredTask
+from tesk_scheduler.domain.records import (
+    ExecutorLogChange,
+    Glimpse,
+    NewTask,
+    StoredTask,
+    TaskKey,
+)
 from tesk_scheduler.domain.transitions import admitted, canceled, moved
 from tesk_scheduler.ports.store import TaskStore, Transaction
 
@@ -48,6 +54,26 @@ def full(store: TaskStore, task_id: str) -> StoredTask:
     return store.tasks([TaskId(task_id)], full=True)[TaskId(task_id)]
 
 
+def glimpses(
+    store: TaskStore, *ids: TaskId, owner: str | None = None
+) -> dict[TaskId, Glimpse]:
+    """Read what MINIMAL shows."""
+    return store.glimpses([TaskKey(task_id, owner) for task_id in ids])
+
+
+def test_a_glimpse_is_for_the_owner(store: TaskStore) -> None:
+    add(store, make_new_task("t-1"), make_new_task("t-2", owner="bob"))
+    t2 = TaskId("t-2")
+
+    assert glimpses(store, T1, t2, owner="alice").keys() == {T1}
+    assert glimpses(store, T1, t2, owner="").keys() == set()
+    assert glimpses(store, T1, t2).keys() == {T1, t2}
+    mixed = [TaskKey(T1, "bob"), TaskKey(t2, "bob"), TaskKey(T1, None)]
+    assert store.glimpses(mixed).keys() == {T1, t2}
+    assert store.glimpses([TaskKey(TaskId("t"), "1/alice")]) == {}
+    assert store.glimpses([]) == {}
+
+
 def test_a_new_task_is_there(store: TaskStore) -> None:
     add(store, make_new_task("t-1", name="md5", lines=("dropped: cpuCores",)))
 
@@ -56,12 +82,12 @@ def test_a_new_task_is_there(store: TaskStore) -> None:
     assert (task.owner, task.state, task.attempt) == ("alice", TaskState.QUEUED, 0)
     assert task.document == make_new_task("t-1").document
     assert task.lines == ["dropped: cpuCores"]
-    assert store.glimpses([T1])[T1].state is TaskState.QUEUED
+    assert glimpses(store, T1)[T1].state is TaskState.QUEUED
     assert store.document(T1) == task.document
 
 
 def test_what_is_not_there_is_left_out(store: TaskStore) -> None:
-    assert store.glimpses([T1]) == {}
+    assert glimpses(store, T1) == {}
     assert store.tasks([T1], full=True) == {}
     assert store.record(T1) is None
     assert store.document(T1) is None
@@ -147,7 +173,7 @@ def test_a_unit_that_fails_leaves_nothing(store: TaskStore) -> None:
     with pytest.raises(ConflictError, match="no"):
         store.write(fail)
 
-    assert store.glimpses([T1]) == {}
+    assert glimpses(store, T1) == {}
     assert store.usage_of_all() == {}
 
 
@@ -160,7 +186,7 @@ def test_a_bug_in_a_unit_is_raised_and_harms_nobody_else(store: TaskStore) -> No
         store.write(fail)
 
     add(store, make_new_task("t-2"))
-    assert store.glimpses([T1, TaskId("t-2")]).keys() == {"t-2"}
+    assert glimpses(store, T1, TaskId("t-2")).keys() == {"t-2"}
 
 
 def test_many_writers_share_transactions_and_each_gets_its_answer(
@@ -192,7 +218,7 @@ def test_many_writers_share_transactions_and_each_gets_its_answer(
         for number in range(50)
     }
     ids = [TaskId(f"t-{number}") for number in range(50)]
-    assert len(store.glimpses(ids)) == 40
+    assert len(glimpses(store, *ids)) == 40
     assert store.usage_of_all()[EVERYBODY].queued == 40
 
 
@@ -320,4 +346,4 @@ def test_only_old_finished_tasks_are_deleted(store: TaskStore) -> None:
 
     ids = [TaskId(f"t-{number}") for number in range(5)]
     assert counts == [1, 1, 0]
-    assert store.glimpses(ids).keys() == {"t-2", "t-3", "t-4"}
+    assert glimpses(store, *ids).keys() == {"t-2", "t-3", "t-4"}

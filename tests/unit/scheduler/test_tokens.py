@@ -1,5 +1,7 @@
 """Tokens cannot be made up, and say what they were given for."""
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,18 @@ ATTEMPT = Attempt(TaskId("t-1"), 1)
 @given(st.integers(0, 2**63 - 1))
 def test_a_page_token_says_where_the_page_begins(last: int) -> None:
     assert parse_page_token("secret", QUERY, page_token("secret", QUERY, last)) == last
+
+
+@given(st.integers(0, 2**40), st.integers(1, 1000))
+def test_a_page_token_does_not_tell_how_many_tasks_there_are(
+    last: int, more: int
+) -> None:
+    tokens = [page_token("secret", QUERY, number) for number in (last, last + more)]
+    first, second = (base64.urlsafe_b64decode(token) for token in tokens)
+
+    assert last.to_bytes(8) not in first
+    # Nothing of one is where it is in the other, but by chance.
+    assert sum(a == b for a, b in zip(first, second, strict=True)) < 8
 
 
 def test_the_order_of_tags_and_the_page_size_do_not_matter() -> None:

@@ -16,6 +16,11 @@ class Caller:
     groups: tuple[str, ...] = ()
     admin: bool = False
 
+    @property
+    def whose(self) -> str | None:
+        """Whose tasks the caller may see; None for everybody's."""
+        return None if self.admin else self.user
+
     def may_see(self, owner: str) -> bool:
         """Tell whether the caller may know of a task of ``owner``."""
-        return self.admin or self.user == owner
+        return self.whose in {None, owner}

@@ -153,6 +153,13 @@ class StoredTask:
     lines: list[str] = field(default_factory=list)
 
 
+class TaskKey(NamedTuple):
+    """A task that somebody asks for, if it is ``owner``'s; None for anybody's."""
+
+    id: TaskId
+    owner: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskQuery:
     """Which tasks to list, newest first.

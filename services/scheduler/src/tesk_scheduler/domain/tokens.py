@@ -10,11 +10,13 @@ import hmac
 import json
 import struct
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
 from tesk_model.errors import InvalidRequestError, Violation
 from tesk_model.names import Attempt
 from tesk_scheduler.domain.records import TaskQuery
 
-_MAC_BYTES = 16
 _CURSOR = struct.Struct(">Q")
 
 
@@ -30,9 +32,13 @@ def is_transfer_token(secret: str, attempt: Attempt, token: str) -> bool:
 
 
 def page_token(secret: str, query: TaskQuery, last: int) -> str:
-    """Return the token of the page after task ``last`` of ``query``."""
+    """Return the token of the page after task ``last`` of ``query``.
+
+    Encrypted: the number of a task tells how many others there were.
+    """
     cursor = _CURSOR.pack(last)
-    return base64.urlsafe_b64encode(cursor + _page_mac(secret, query, cursor)).decode()
+    sealed = _cipher(secret).encrypt(cursor, [_filters(query)])
+    return base64.urlsafe_b64encode(sealed).decode()
 
 
 def parse_page_token(secret: str, query: TaskQuery, token: str) -> int:
@@ -43,24 +49,25 @@ def parse_page_token(secret: str, query: TaskQuery, token: str) -> int:
             owner of ``query``.
     """
     try:
-        raw = base64.b64decode(token, altchars=b"-_", validate=True)
-    except ValueError:
-        raw = b""
-    cursor, mac = raw[: _CURSOR.size], raw[_CURSOR.size :]
-    if not hmac.compare_digest(mac, _page_mac(secret, query, cursor)):
+        sealed = base64.b64decode(token, altchars=b"-_", validate=True)
+        cursor = _cipher(secret).decrypt(sealed, [_filters(query)])
+        (last,) = _CURSOR.unpack(cursor)
+    except (ValueError, InvalidTag, struct.error) as error:
         problem = "was not issued for a list with these filters"
-        raise InvalidRequestError([Violation("page_token", problem)])
-    (last,) = _CURSOR.unpack(cursor)
+        raise InvalidRequestError([Violation("page_token", problem)]) from error
     return int(last)
 
 
-def _page_mac(secret: str, query: TaskQuery, cursor: bytes) -> bytes:
-    key = hmac.new(secret.encode(), b"page-token", hashlib.sha256).digest()
+def _cipher(secret: str) -> AESSIV:
+    # Without a nonce the same page has the same token, and no other does.
+    return AESSIV(hmac.digest(secret.encode(), b"page-token", hashlib.sha512))
+
+
+def _filters(query: TaskQuery) -> bytes:
     filters = [
         query.owner,
         query.name_prefix,
         query.state,
         sorted([key, value] for key, value in query.tags),
     ]
-    text = json.dumps(filters).encode()
-    return hmac.new(key, cursor + text, hashlib.sha256).digest()[:_MAC_BYTES]
+    return json.dumps(filters).encode()

@@ -14,6 +14,7 @@ from tesk_scheduler.domain.records import (
     Glimpse,
     NewTask,
     StoredTask,
+    TaskKey,
     TaskListing,
     TaskQuery,
     TaskRecord,
@@ -133,8 +134,11 @@ class TaskStore(Protocol):
         nothing but its transaction. What it raises undoes it and is raised here.
         """
 
-    def glimpses(self, ids: Collection[TaskId]) -> dict[TaskId, Glimpse]:
-        """Read what MINIMAL shows."""
+    def glimpses(self, keys: Collection[TaskKey]) -> dict[TaskId, Glimpse]:
+        """Read what MINIMAL shows of tasks that have the owner of their key.
+
+        Those of others cost what those cost that are not there.
+        """
 
     def tasks(self, ids: Collection[TaskId], *, full: bool) -> dict[TaskId, StoredTask]:
         """Read tasks whole; without streams and ``lines`` unless ``full``.

@@ -1,6 +1,6 @@
 """Showing tasks to those who may see them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tesk_model.errors import (
@@ -12,7 +12,7 @@ from tesk_model.errors import (
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId, TaskView
 from tesk_scheduler.domain.callers import Caller
-from tesk_scheduler.domain.records import Glimpse, StoredTask, TaskQuery
+from tesk_scheduler.domain.records import Glimpse, StoredTask, TaskKey, TaskQuery
 from tesk_scheduler.domain.tokens import page_token, parse_page_token
 from tesk_scheduler.ports.store import TaskStore
 
@@ -59,7 +59,7 @@ class Reading:
     """Reads tasks.
 
     Attributes:
-        secret: Page tokens are signed with it.
+        secret: Page tokens are encrypted with a key made of it.
     """
 
     store: TaskStore
@@ -70,6 +70,9 @@ class Reading:
     ) -> list[Glimpse | StoredTask | NotFoundError]:
         """Read tasks, each in its view, with one query for each view.
 
+        What the callers may not see is found out before anything else of a
+        task is read, so that it costs what a task costs that is not there.
+
         Raises:
             InvalidRequestError: Too many at once.
             ResourceExhaustedError: Several that are too large together; each
@@ -78,19 +81,27 @@ class Reading:
         if len(wanted) > MAX_BATCH:
             problem = f"must be at most {MAX_BATCH}, not {len(wanted)}"
             raise InvalidRequestError([Violation("requests", problem)])
-        self._check_size(wanted)
-        found: dict[tuple[TaskView, TaskId], Glimpse | StoredTask] = {}
-        for view in {each.view for each in wanted}:
-            ids = {each.task_id for each in wanted if each.view is view}
-            for task in self._read(ids, view):
-                found[view, task.id] = task
+        keys = {TaskKey(each.task_id, each.caller.whose) for each in wanted}
+        visible = self.store.glimpses(keys)
+        shown = [each for each in wanted if _may_see(each, visible)]
+        self._check_size(shown)
+        found: dict[tuple[TaskView, TaskId], Glimpse | StoredTask] = {
+            (TaskView.MINIMAL, task_id): glimpse for task_id, glimpse in visible.items()
+        }
+        for view in (TaskView.BASIC, TaskView.FULL):
+            if ids := {each.task_id for each in shown if each.view is view}:
+                for task in self._read(ids, full=view is TaskView.FULL):
+                    found[view, task.id] = task
         return [
-            _shown_to(each, found.get((each.view, each.task_id))) for each in wanted
+            found.get((each.view, each.task_id), not_found(each.task_id))
+            if _may_see(each, visible)
+            else not_found(each.task_id)
+            for each in wanted
         ]
 
     def _check_size(self, wanted: Sequence[Wanted]) -> None:
         """Refuse a batch that would not fit a message, before it is read."""
-        if len(wanted) == 1:
+        if len(wanted) <= 1:
             return
         total = 0
         for view in (TaskView.BASIC, TaskView.FULL):
@@ -126,7 +137,7 @@ class Reading:
             problem = f"must be from 1 to {MAX_PAGE}"
             raise InvalidRequestError([Violation("page_size", problem)])
         query = TaskQuery(
-            owner=None if caller.admin else caller.user,
+            owner=caller.whose,
             name_prefix=filters.name_prefix,
             state=filters.state,
             tags=filters.tags,
@@ -141,12 +152,7 @@ class Reading:
         page = tasks[:size]
         return Page(page, page_token(self.secret, query, page[-1].seq))
 
-    def _read(
-        self, ids: set[TaskId], view: TaskView
-    ) -> Sequence[Glimpse] | Sequence[StoredTask]:
-        if view is TaskView.MINIMAL:
-            return list(self.store.glimpses(ids).values())
-        full = view is TaskView.FULL
+    def _read(self, ids: set[TaskId], *, full: bool) -> Sequence[StoredTask]:
         tasks = list(self.store.tasks(ids, full=full).values())
         if full:
             explain_waiting(tasks, self.store.count_queued_before)
@@ -161,12 +167,10 @@ class Reading:
         return self.store.list_tasks(query, full=full, most=MAX_PAGE_BYTES)
 
 
-def _shown_to(
-    wanted: Wanted, task: Glimpse | StoredTask | None
-) -> Glimpse | StoredTask | NotFoundError:
-    if task is None or not wanted.caller.may_see(task.owner):
-        return not_found(wanted.task_id)
-    return task
+def _may_see(wanted: Wanted, visible: Mapping[TaskId, Glimpse]) -> bool:
+    # Somebody else of the same batch may have made it visible.
+    glimpse = visible.get(wanted.task_id)
+    return glimpse is not None and wanted.caller.may_see(glimpse.owner)
 
 
 def not_found(task_id: TaskId) -> NotFoundError:

@@ -23,6 +23,7 @@ from tesk_scheduler.domain.records import (
     Document,
     Glimpse,
     StoredTask,
+    TaskKey,
     TaskListing,
     TaskQuery,
     TaskRecord,
@@ -33,7 +34,12 @@ _C = TASK.c
 
 # Built once: building costs more than running.
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_GLIMPSES = select(*reading.GLIMPSE_COLUMNS).where(_C.id.in_(_IDS))
+# No id has a slash.
+_OWNED = (_C.id + "/" + _C.owner).in_(bindparam("owned", expanding=True))
+_GLIMPSES = select(*reading.GLIMPSE_COLUMNS).where(
+    _C.id.in_(_IDS), _OWNED | _C.id.in_(bindparam("anybodys", expanding=True))
+)
+_SEQS = select(_C.seq, _C.id).where(_C.id.in_(_IDS))
 _TASKS = reading.shown(select(*reading.SHOWN_COLUMNS)).where(_C.id.in_(_IDS))
 _RECORD = select(*RECORD_COLUMNS).where(_C.id == bindparam("task"))
 _DOCUMENT = reading.shown(select(DOCUMENT.c.body).select_from(TASK)).where(
@@ -93,9 +99,13 @@ class SqlTaskStore:
 
         return self._writer.run(unit)
 
-    def glimpses(self, ids: Collection[TaskId]) -> dict[TaskId, Glimpse]:
-        """Read from the narrow table alone."""
-        values = {"ids": list(ids)}
+    def glimpses(self, keys: Collection[TaskKey]) -> dict[TaskId, Glimpse]:
+        """Read from the narrow table alone, which has the owner."""
+        values = {
+            "ids": [key.id for key in keys],
+            "anybodys": [key.id for key in keys if key.owner is None],
+            "owned": [f"{key.id}/{key.owner}" for key in keys if key.owner is not None],
+        }
 
         def read(connection: Connection) -> dict[TaskId, Glimpse]:
             found = map(reading.glimpse_of, connection.execute(_GLIMPSES, values))
@@ -120,7 +130,7 @@ class SqlTaskStore:
         values = {"ids": list(ids)}
 
         def read(connection: Connection) -> dict[TaskId, int]:
-            rows = connection.execute(_GLIMPSES, values)
+            rows = connection.execute(_SEQS, values)
             known = {row.seq: TaskId(row.id) for row in rows}
             weights = weigh(connection, known, full=full)
             return {known[seq]: weight.total for seq, weight in weights.items()}
