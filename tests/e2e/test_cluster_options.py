@@ -1,7 +1,8 @@
 """A release with what larger sites ask for, all at once.
 
-Tasks in namespaces of their own, TLS between the services, a shared file system,
-executors that obey the Pod Security Standard `restricted`.
+Tasks in namespaces of their own with a quota that counts CPU limits, TLS between the
+services, a shared file system, executors that obey the Pod Security Standard
+`restricted`.
 """
 
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ CLAIM = "e2e-shared"
 TLS = "e2e-tls"
 # What is in a namespace for tasks before TESK comes.
 OURS = OF_THE_CLUSTER | {f"secret/{CREDENTIALS}", f"persistentvolumeclaim/{CLAIM}"}
+QUOTA = "e2e-limits"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def elsewhere(site: Site) -> Iterator[tuple[str, str]]:
             exits.callback(site.kube.delete, "namespaces", "", name)
             label = {"pod-security.kubernetes.io/enforce": "restricted"}
             site.kube.patch("namespaces", "", name, {"metadata": {"labels": label}})
-            site.kube.apply(credentials(name, CREDENTIALS), _claim(name))
+            site.kube.apply(credentials(name, CREDENTIALS), _claim(name), _quota(name))
         yield names
 
 
@@ -57,7 +59,10 @@ def release(
         "executors": {
             "podSecurity": "restricted",
             "podSecurityContext": {"runAsUser": 1234},
+            "resources": {"cpuLimitRatio": 2},
         },
+        "filer": {"resources": {"limits": {"cpu": 1}}},
+        "taskmaster": {"resources": {"limits": {"cpu": 1}}},
         "storage": {"shared": {"claim": CLAIM}},
         "api": {"replicas": 1},
     }
@@ -116,6 +121,16 @@ def _claim(namespace: str) -> Object:
             "accessModes": ["ReadWriteMany"],
             "resources": {"requests": {"storage": "10Mi"}},
         },
+    }
+
+
+def _quota(namespace: str) -> Object:
+    """Return a quota that refuses every pod without a CPU limit."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": QUOTA, "namespace": namespace},
+        "spec": {"hard": {"limits.cpu": "100", "limits.memory": "100Gi"}},
     }
 
 

@@ -1,5 +1,6 @@
 """Objects of a task killed or deleted by hand: it ends well, with one run's outputs."""
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,8 +9,8 @@ import pytest
 from cluster.gates import Gates
 from cluster.held import HeldTask, Phase, job_of
 from cluster.kube import name_of
-from cluster.release import Release
-from scenarios.scenario import shell, system_logs
+from cluster.release import NAME, Release
+from scenarios.scenario import logs, shell, system_logs
 from waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -105,6 +106,57 @@ def test_strike(name: str, tesk: Release, held: dict[str, HeldTask]) -> None:
     assert len(task.executor_starts()) == (2 if case.again else 1)
     assert ("attempt 1" in system_logs(shown)) == case.again
     assert len(shown["logs"]) == 1
+
+
+# Obeys SIGTERM, and ends as if it had done its work.
+_OBEYS = (
+    "trap 'exit 0' TERM; echo started; touch /vol/started; "
+    "until [ -e /vol/go ]; do sleep 0.1; done; echo done"
+)
+_STARTED = "until [ -e /vol/started ]; do sleep 0.1; done"
+
+
+def test_a_command_that_obeys_a_forced_deletion_has_not_succeeded(
+    tesk: Release,
+) -> None:
+    body = {"volumes": ["/vol"], "executors": [shell(_OBEYS)]}
+    tasks = [tesk.create(body) for _ in range(4)]
+    struck: dict[str, str] = {}
+    for task_id in tasks:
+        pod = tesk.running_pod(task_id, "x0")
+        tesk.kube.execute(tesk.namespace, pod, "sh", "-c", _STARTED)
+        found = tesk.kube.get("pods", tesk.namespace, pod)
+        assert found is not None
+        struck[task_id] = found["metadata"]["uid"]
+        tesk.kube.delete("pods", tesk.namespace, pod, grace=0)
+    for task_id, uid in struck.items():
+        pod = tesk.running_pod(task_id, "x0", other_than=uid)
+        tesk.kube.execute(tesk.namespace, pod, "touch", "/vol/go")
+
+    for task_id in tasks:
+        task = tesk.finish(task_id)
+        assert task["state"] == "COMPLETE", task
+        assert logs(task)[0]["stdout"] == "started\ndone\n"
+        assert "attempt 1 was lost: executors[0] lost: its pod" in system_logs(task)
+
+
+def test_a_drain_takes_what_tesk_has_on_a_node(tesk: Release) -> None:
+    task_id = tesk.create({"executors": [shell("sleep 600")]})
+    pod = tesk.running_pod(task_id, "x0")
+    found = tesk.kube.get("pods", tesk.namespace, pod)
+    assert found is not None
+
+    ours = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component"
+    command = ["kubectl", "drain", found["spec"]["nodeName"], "--dry-run=server"]
+    command += ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=60s"]
+    for component in ("taskmaster", "executor"):
+        selector = f"--pod-selector={ours}={component}"
+        done = subprocess.run(
+            [*command, selector], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert f"evicting pod {tesk.namespace}/" in done.stdout, done.stdout
+    tesk.cancel(task_id)
 
 
 def test_a_task_whose_pod_is_always_deleted_ends_with_the_reason(

@@ -162,7 +162,7 @@ COMPLAINTS = (
     b"unable to retrieve container logs for containerd://" + b"0123456789abcdef" * 4,
     (
         b"failed to try resolving symlinks in path "
-        b'"/var/log/pods/tasks_j_u/main/0.log": lstat: no such file or directory\n'
+        b'"/var/log/pods/tasks_j_u/main/0.log": lstat /var/log: no such file or directory\n'
     ),
 )
 

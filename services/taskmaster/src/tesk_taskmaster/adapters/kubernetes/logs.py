@@ -39,8 +39,8 @@ _PAUSE = 1.0  # seconds before a cut stream is opened again
 # A kubelet that finds no log says so in place of the log, with status 200.
 _COMPLAINT = re.compile(
     rb"unable to retrieve container logs for \w+://\w+\s*|"
-    rb"(rpc error: code = \w+ desc = )?(failed to|an error occurred when) "
-    rb"[^\n]*/var/log/pods/[^\n]*\s*"
+    rb"failed to (try resolving symlinks in path|open log file) "
+    rb'"/[^"\n]+/main/\d+\.log[^\n]*\s*'
 )
 
 _logger = logging.getLogger(__name__)
