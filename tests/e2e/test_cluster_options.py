@@ -24,7 +24,11 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 CLAIM = "e2e-shared"
 TLS = "e2e-tls"
 # What is in a namespace for tasks before TESK comes.
-OURS = OF_THE_CLUSTER | {f"secret/{CREDENTIALS}", f"persistentvolumeclaim/{CLAIM}"}
+OURS = OF_THE_CLUSTER | {
+    f"secret/{CREDENTIALS}",
+    f"persistentvolumeclaim/{CLAIM}",
+    "resourcequota/e2e-limits",
+}
 QUOTA = "e2e-limits"
 
 
