@@ -41,6 +41,7 @@ class World:
     results: dict[str, StepResult] = field(default_factory=dict)
     says: dict[str, Sequence[str]] = field(default_factory=dict)
     note_lines: list[str] = field(default_factory=list)
+    release_failures: list[StepFailedError] = field(default_factory=list)
 
     def finish(self, attempt: Attempt, step: str, code: int = 0) -> None:
         """End a step that runs."""
@@ -72,6 +73,7 @@ class FakeRuntime:
         self.world = world
         self.released: list[Attempt] = []
         self.let_go_of: list[Attempt] = []
+        self.set_aside_of: list[Attempt] = []
 
     def notes(self) -> Sequence[str]:
         return self.world.note_lines
@@ -150,8 +152,16 @@ class FakeRuntime:
     def let_go(self, attempt: Attempt) -> None:
         self.let_go_of.append(attempt)
 
+    def set_aside(self, attempt: Attempt) -> None:
+        with self.world.changed:
+            self.world.steps.pop(attempt, None)
+            self.set_aside_of.append(attempt)
+            self.world.changed.notify_all()
+
     def release(self, attempt: Attempt) -> None:
         with self.world.changed:
+            if self.world.release_failures:
+                raise self.world.release_failures.pop(0)
             self.world.steps.pop(attempt, None)
             self.released.append(attempt)
             self.world.changed.notify_all()

@@ -80,7 +80,7 @@ def test_a_long_line_is_cut_and_says_so(store: TaskStore, seq: int) -> None:
     (line,) = read(store).lines
 
     assert len(line.encode()) <= bounds.LINE_BYTES
-    assert line.endswith("… (20,000 bytes in all)")
+    assert line.endswith("… (cut, 20,000 bytes in all)")
 
 
 def test_metadata_beyond_its_bounds_is_counted(store: TaskStore, seq: int) -> None:

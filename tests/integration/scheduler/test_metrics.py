@@ -6,11 +6,12 @@ from prometheus_client import CollectorRegistry
 
 from scheduler_rig import Rig
 from tesk_scheduler.adapters.metrics import StoreCollector
+from tesk_scheduler.usecases.status import Status
 
 
 def test_tasks_and_taskmasters_are_counted(rig: Rig) -> None:
     registry = CollectorRegistry()
-    registry.register(StoreCollector(rig.store, rig.launcher.revision))
+    registry.register(StoreCollector(rig.store, rig.launcher.revision, Status()))
     rig.create(5)
     rig.launched(2)
 
@@ -27,7 +28,7 @@ def test_tasks_and_taskmasters_are_counted(rig: Rig) -> None:
 
 def test_the_build_and_what_is_outdated_are_told(rig: Rig) -> None:
     registry = CollectorRegistry()
-    registry.register(StoreCollector(rig.store, rig.launcher.revision))
+    registry.register(StoreCollector(rig.store, rig.launcher.revision, Status()))
     rig.create(3)
     rig.launched(2)
 

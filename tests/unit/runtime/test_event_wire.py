@@ -48,7 +48,7 @@ HAPPENINGS = st.one_of(
         end_time=st.none() | TIME,
     ),
     st.builds(Finished, st.sampled_from(Outcome), TEXT),
-    st.just(Released()),
+    st.builds(Released, TEXT),
 )
 EVENTS = st.builds(
     TaskEvent,

@@ -63,6 +63,16 @@ def test_nothing_takes_the_place_of_what_was_printed() -> None:
         assert (change.stdout, change.stderr) == (None, None)
 
 
+def test_what_could_not_be_removed_is_a_line_of_the_ended_task() -> None:
+    effect = applied(OVER, Released("w/f: not permitted (1 MiB stay)"))
+
+    assert effect.record.released
+    assert effect.lines == (
+        "not all of its files could be removed: w/f: not permitted (1 MiB stay)",
+    )
+    assert applied(OVER, Released()).lines == ()
+
+
 STATES = {
     "a reason changes no state": (PREPARES, Reason("pulling"), "INITIALIZING"),
     "the first executor starts": (PREPARES, ExecutorStarted(0), "RUNNING"),

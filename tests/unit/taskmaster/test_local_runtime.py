@@ -1,17 +1,16 @@
 """What the local runtime promises beyond the contract of runtimes."""
 
 import threading
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from builders import make_assigned_task, make_executor
+from fakes.taskmaster_engine import RecordingEngine
 from tesk_filer.config import Settings as FilerProgramSettings
 from tesk_model.names import Attempt
 from tesk_model.task import Input, Task, TaskId
-from tesk_runtime.removal import remove_tree
 from tesk_runtime.settings import fields
 from tesk_taskmaster.adapters.filer_process import (
     FilerProcesses,
@@ -21,7 +20,7 @@ from tesk_taskmaster.adapters.filer_process import (
 from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.local_runtime import LocalRuntime
 from tesk_taskmaster.domain.planning import plan_task
-from tesk_taskmaster.ports import ExecutorRun, Say, StepFailedError, StepResult, Tails
+from tesk_taskmaster.ports import StepFailedError
 
 ATTEMPT = Attempt(TaskId("t1"), 1)
 GENEROUS = timedelta(seconds=60)
@@ -29,40 +28,6 @@ GENEROUS = timedelta(seconds=60)
 
 class FirstSayError(Exception):
     """Somebody was told to wait."""
-
-
-class RecordingEngine:
-    """Takes runs and does nothing with them."""
-
-    def __init__(self) -> None:
-        self.runs: list[ExecutorRun] = []
-
-    def notes(self) -> Sequence[str]:
-        return ()
-
-    def start(self, run: ExecutorRun, say: Say, *, has_started: bool = False) -> None:
-        del say, has_started
-        self.runs.append(run)
-
-    def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
-        del run, timeout
-        return StepResult(exit_code=0)
-
-    def tails(self, run: ExecutorRun) -> Tails:
-        del run
-        return Tails(b"", b"")
-
-    def stop(self, run: ExecutorRun, grace: timedelta) -> None:
-        del run, grace
-
-    def remove(self, attempt: Attempt) -> None:
-        del attempt
-
-    def attempts(self) -> Sequence[Attempt]:
-        return ()
-
-    def clean(self, folder: Path) -> None:
-        remove_tree(folder)
 
 
 @pytest.fixture

@@ -99,7 +99,13 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """Nothing of the attempt is left in the runtime. The last event."""
+    """Nothing of the attempt runs or is worked on any more. The last event.
+
+    Attributes:
+        left: What could not be removed, and why; "" if nothing is left.
+    """
+
+    left: str = ""
 
 
 Happening = (

@@ -46,7 +46,7 @@ class Beneath:
         """Open a directory; with ``create``, make it and its missing parents."""
         with self._parent(path, create=create, follow_last=True) as (directory, name):
             if create:
-                _make(name, directory)
+                make_directory(name, directory)
             return os.open(name, DIRECTORY, dir_fd=directory)
 
     def stat(self, path: str) -> os.stat_result:
@@ -122,7 +122,7 @@ class Beneath:
             if not pending:
                 return segment
             if create:
-                _make(segment, way.descriptor)
+                make_directory(segment, way.descriptor)
             way.enter(segment)
         return "."
 
@@ -136,8 +136,8 @@ def _link_target(name: str, directory: int) -> str | None:
         raise
 
 
-def _make(name: str, directory: int) -> None:
-    """Make a directory that may be there already."""
+def make_directory(name: str, directory: int) -> None:
+    """Make a directory, writable by everybody, in an open one if it is not there."""
     try:
         os.mkdir(name, 0o777, dir_fd=directory)
     except FileExistsError:

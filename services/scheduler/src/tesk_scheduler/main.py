@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -44,6 +44,7 @@ from tesk_scheduler.usecases.leading import Lead, Leading
 from tesk_scheduler.usecases.reading import Reading
 from tesk_scheduler.usecases.reporting import Reporting
 from tesk_scheduler.usecases.retention import Retention
+from tesk_scheduler.usecases.status import Status
 from tesk_scheduler.usecases.submission import Submission
 from tesk_scheduler.usecases.transfers import Transfers
 from tesk_scheduler.usecases.wakeups import Chimes
@@ -70,6 +71,7 @@ class Surroundings:
     names: Names
     token: str
     chimes: Chimes
+    status: Status = field(default_factory=Status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +116,7 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
     in_cluster = own.launcher == "kubernetes"
     if not in_cluster or not own.database:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    chimes = Chimes()
+    chimes, status = Chimes(), Status()
     with ExitStack() as stack:
         store = SqlTaskStore.open(own.database or sqlite_url(home / "tesk.db"))
         stack.callback(store.close)
@@ -128,7 +130,7 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
             )
         )
         if own.metrics_listen:
-            collector = StoreCollector(store, launcher.revision)
+            collector = StoreCollector(store, launcher.revision, status)
             stack.callback(serve_metrics(own.metrics_listen, collector))
         around = Surroundings(
             store=store,
@@ -138,6 +140,7 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
             names=UlidNames(),
             token=token,
             chimes=chimes,
+            status=status,
         )
         # What a cluster has is the cluster's to say: its pods wait for nodes.
         capacity = Limit() if in_cluster else machine_capacity(home)
@@ -237,7 +240,11 @@ def _servicers(settings: Settings, quota: Quota, around: Surroundings) -> Servic
             ),
         ),
         reporting=Reporting(
-            store=store, clock=clock, bell=chimes.bell, max_attempts=own.max_attempts
+            store=store,
+            clock=clock,
+            bell=chimes.bell,
+            status=around.status,
+            max_attempts=own.max_attempts,
         ),
     )
     transfers = TransferServicer(transfers=Transfers(store=store), secret=around.token)

@@ -155,7 +155,19 @@ class Runtime(Protocol):
         """Forget the attempt and touch nothing of it: another may adopt it."""
 
     def release(self, attempt: Attempt) -> None:
-        """Remove everything of the attempt, running or not; return when gone."""
+        """Remove everything of the attempt, running or not; return when gone.
+
+        Raises:
+            RemainsError: Nothing of it runs, but not all can be removed.
+            StepFailedError: Perhaps something of it runs still.
+        """
+
+    def set_aside(self, attempt: Attempt) -> None:
+        """Forget an attempt of which something remains that cannot be removed.
+
+        It is of no attempt any more; the runtime tries to remove it later, and
+        rarely.
+        """
 
     def begun(self, attempt: Attempt) -> Sequence[str]:
         """List the steps of a prepared attempt of which something is left.
@@ -181,6 +193,10 @@ class StepFailedError(Exception):
         super().__init__(message)
         self.lost = lost
         self.gone = gone
+
+
+class RemainsError(StepFailedError):
+    """All of an attempt has ended, but not all that it left can be removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

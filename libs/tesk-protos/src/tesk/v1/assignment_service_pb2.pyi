@@ -359,7 +359,9 @@ class TaskEvent(_message.Message):
     def finished(self) -> Global___Finished: ...
     @_builtins.property
     def released(self) -> Global___Released:
-        """Nothing of the attempt is left in the runtime. The last event."""
+        """Nothing of the attempt runs any more, and what could be removed is. The
+        last event.
+        """
 
     @_builtins.property
     def metadata(self) -> Global___Metadata:
@@ -500,12 +502,19 @@ Global___Finished: _TypeAlias = Finished  # noqa: Y015
 class Released(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    LEFT_FIELD_NUMBER: _builtins.int
+    left: _builtins.str
+    """What could not be removed, and why, for people; it is of no attempt any
+    more. Becomes a line in `system_logs` unless empty.
+    """
     def __init__(
         self,
+        *,
+        left: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["left", b"left"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

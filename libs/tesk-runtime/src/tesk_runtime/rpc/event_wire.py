@@ -85,8 +85,9 @@ def event_to_wire(event: TaskEvent) -> pb.TaskEvent:
         case Finished(outcome, reason):
             message.finished.outcome = pb.Outcome.Value(_OUTCOME_PREFIX + outcome.value)
             message.finished.reason = reason
-        case Released():
+        case Released(left):
             message.released.SetInParent()
+            message.released.left = left
     return message
 
 
@@ -124,7 +125,7 @@ def _happening(  # noqa: PLR0911 - one for each kind of event
         case "finished":
             return _finished_from_wire(message.finished)
         case "released":
-            return Released()
+            return Released(message.released.left)
         case "metadata":
             return Metadata(dict(message.metadata.entries))
         case _:

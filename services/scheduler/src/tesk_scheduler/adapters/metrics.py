@@ -7,25 +7,35 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from tesk_model.errors import UnavailableError
 from tesk_scheduler.domain.quota import EVERYBODY, Usage
 from tesk_scheduler.ports.store import TaskStore
+from tesk_scheduler.usecases.status import Status
 
 
 class StoreCollector(Collector):
     """Turns the counters of the store into metrics."""
 
-    def __init__(self, store: TaskStore, revision: Callable[[], str]) -> None:
+    def __init__(
+        self, store: TaskStore, revision: Callable[[], str], status: Status
+    ) -> None:
         self._store = store
         self._revision = revision
+        self._status = status
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Read; without the store there is only the news that it is down."""
+    def collect(self) -> Iterator[Metric]:
+        """Read; without the store there is only what this process knows."""
         revision = self._revision()
         yield _build_info(revision)
+        yield _gauge("leader", "Whether this scheduler leads.", self._status.leads)
+        yield CounterMetricFamily(
+            "tesk_scheduler_removals_failed_total",
+            "Attempts that left something that could not be removed.",
+            value=self._status.remains,
+        )
         try:
             usage = self._store.usage_of_all().get(EVERYBODY, Usage())
             fleet = self._store.fleet()

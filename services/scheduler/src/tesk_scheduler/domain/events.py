@@ -77,7 +77,8 @@ def apply_event(record: TaskRecord, event: TaskEvent, by: Reporter) -> Effect:
         return Effect(verdict=Verdict.REFUSED, record=record)
     seen = replace(record, last_sequence=event.sequence)
     if isinstance(event.what, Released):
-        return _release(seen, by)
+        effect = _release(seen, by)
+        return replace(effect, lines=effect.lines + _left_note(event.what.left))
     if not record.attempt_runs:
         return Effect(verdict=Verdict.REFUSED, record=record)
     return _happen(seen, event, by)
@@ -196,6 +197,10 @@ def lose(record: TaskRecord, reason: str, by: Reporter) -> Effect:
         is_end=True,
         forget=True,
     )
+
+
+def _left_note(left: str) -> tuple[str, ...]:
+    return (f"not all of its files could be removed: {left}",) if left else ()
 
 
 def _release(record: TaskRecord, by: Reporter) -> Effect:

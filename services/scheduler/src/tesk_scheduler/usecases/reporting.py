@@ -1,16 +1,20 @@
 """Taking down what taskmasters report."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tesk_model.events import TaskEvent, Verdict
+from tesk_model.events import Released, TaskEvent, Verdict
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.events import Effect, Reporter, apply_event
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.ports.surroundings import Clock
+from tesk_scheduler.usecases.status import Status
 from tesk_scheduler.usecases.wakeups import Doorbell
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,12 +22,14 @@ class Reporting:
     """Applies events.
 
     Attributes:
+        status: Hears what could not be removed.
         max_attempts: How often a task is tried before it is given up.
     """
 
     store: TaskStore
     clock: Clock
     bell: Doorbell
+    status: Status
     max_attempts: int
 
     def report(self, taskmaster_id: str, events: Sequence[TaskEvent]) -> list[Verdict]:
@@ -42,7 +48,24 @@ class Reporting:
         verdicts, room = self.store.write(lambda tx: _apply_all(tx, events, by))
         if room:
             self.bell.ring(urgent=True)
+        self._note_remains(events, verdicts)
         return verdicts
+
+    def _note_remains(
+        self, events: Sequence[TaskEvent], verdicts: Sequence[Verdict]
+    ) -> None:
+        for event, verdict in zip(events, verdicts, strict=True):
+            what = event.what
+            if verdict is Verdict.APPLIED and isinstance(what, Released) and what.left:
+                self.status.add_remains(1)
+                _LOG.warning(
+                    "attempt left files",
+                    extra={
+                        "task_id": event.attempt.task_id,
+                        "attempt": event.attempt.number,
+                        "left": what.left,
+                    },
+                )
 
 
 def _apply_all(

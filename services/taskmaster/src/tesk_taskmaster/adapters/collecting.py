@@ -11,18 +11,18 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tesk_model.paths import is_within, parent
 from tesk_model.patterns import DeepPattern, crosses_folders
-from tesk_runtime.beneath import Beneath
+from tesk_runtime.beneath import Beneath, make_directory
+from tesk_runtime.descent import Descent
 
 _EXISTS = frozenset(
     {errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR, errno.EXDEV}
 )
-
-
+_NO_DIRECTORY = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _ESCAPED = re.compile(r"\[([*?[])\]")  # as glob.escape writes them
 
 
@@ -47,9 +47,11 @@ class Collecting:
         """
         if crosses_folders(pattern):
             base = self.directory(pattern).rstrip("/")
-            found = self._matches_deep(base, DeepPattern(pattern[len(base) + 1 :]))
+            found: Iterable[str] = self._matches_deep(
+                base, DeepPattern(pattern[len(base) + 1 :])
+            )
         else:
-            found = self._matches("/", pattern.strip("/").split("/"))
+            found = self._matches(pattern.strip("/").split("/"))
         for path in found:
             self._take(path)
 
@@ -64,17 +66,36 @@ class Collecting:
             path += "/" + plain
         return path or "/"
 
-    def _matches(self, directory: str, segments: list[str]) -> Iterator[str]:
-        wanted, *rest = segments
-        for name in self._names(directory):
-            if name.startswith(".") and not wanted.startswith("."):
-                continue
-            if fnmatch.fnmatchcase(name, wanted):
-                path = f"{directory.rstrip('/')}/{name}"
-                if rest:
-                    yield from self._matches(path, rest)
-                else:
-                    yield path
+    def _matches(self, segments: Sequence[str]) -> list[str]:
+        """Return what matches, in order; a directory counts by its first name.
+
+        Links may lead round: each directory is looked into once for a segment.
+        """
+        found = ["/"]
+        for wanted in segments:
+            seen: set[tuple[int, int]] = set()
+            level, found = found, []
+            for directory in level:
+                identity = self._identity(directory)
+                if identity is None or identity in seen:
+                    continue
+                seen.add(identity)
+                found += [
+                    f"{directory.rstrip('/')}/{name}"
+                    for name in self._names(directory)
+                    if fnmatch.fnmatchcase(name, wanted)
+                    and (wanted.startswith(".") or not name.startswith("."))
+                ]
+        return found
+
+    def _identity(self, directory: str) -> tuple[int, int] | None:
+        try:
+            status = self.source.stat(directory)
+        except OSError as error:
+            if error.errno in _NO_DIRECTORY:
+                return None
+            raise
+        return status.st_dev, status.st_ino
 
     def _matches_deep(self, base: str, pattern: DeepPattern) -> Iterator[str]:
         """Find what matches below ``base``, but not within a match."""
@@ -94,30 +115,9 @@ class Collecting:
         try:
             return self.source.names(directory)
         except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            if error.errno in _NO_DIRECTORY:
                 return []
             raise
-
-    def _take(self, path: str) -> None:
-        if path in self.spared:
-            return
-        kind = self._kind(path)
-        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind) or stat.S_ISLNK(kind)):
-            return
-        if any(is_within(spared, path) for spared in self.spared):
-            self._take_entries(path)
-            return
-        try:
-            self._move(path)
-        except OSError as error:
-            if error.errno not in _EXISTS or not stat.S_ISDIR(kind):
-                raise
-            self._take_entries(path)
-
-    def _take_entries(self, path: str) -> None:
-        os.close(self.target.open_directory(path, create=True))
-        for name in self.source.names(path):
-            self._take(f"{path}/{name}")
 
     def _kind(self, path: str) -> int:
         directory = self.source.open_directory(parent(path))
@@ -127,14 +127,95 @@ class Collecting:
         finally:
             os.close(directory)
 
-    def _move(self, path: str) -> None:
-        name = path.rpartition("/")[2]
-        source = self.source.open_directory(parent(path))
+    def _take(self, path: str) -> None:
+        """Move ``path``, or what is in it where both trees have it."""
+        elsewhere = self._merge(parent(path), [path.rpartition("/")[2]])
+        while elsewhere:
+            path = elsewhere.pop()
+            elsewhere += self._merge(path, self.source.names(path))
+
+    def _merge(self, top: str, names: Sequence[str]) -> list[str]:
+        """Move entries of a directory of the source to the same of the target.
+
+        Directories that both have are walked at once, a step at a time: a
+        stranger decides how deep they are.
+
+        Returns:
+            Directories that lie elsewhere in the target, through a link.
+        """
+        elsewhere: list[str] = []
+        spared = [each for each in self.spared if is_within(each, top)]
         try:
-            target = self.target.open_directory(parent(path), create=True)
-            try:
-                os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
-            finally:
-                os.close(target)
+            source = Descent(self.source.open_directory(top))
+        except FileNotFoundError:
+            return elsewhere  # it was taken along with something before
+        target = Descent(self.target.open_directory(top, create=True))
+        try:
+            levels = [list(reversed(names))]
+            while levels:
+                if not levels[-1]:
+                    levels.pop()
+                    _leave(source, target)
+                    continue
+                name = levels[-1].pop()
+                path = _path(top, source, name) if spared else ""
+                if path in spared or _is_moved(
+                    name,
+                    source,
+                    target,
+                    is_opened=any(is_within(each, path) for each in spared),
+                ):
+                    continue
+                if _enter(name, source, target):
+                    entries = os.listdir(source.descriptor)  # noqa: PTH208 - pathlib takes no descriptor
+                    levels.append(sorted(entries, reverse=True))
+                else:
+                    elsewhere.append(_path(top, source, name))
         finally:
-            os.close(source)
+            source.close()
+            target.close()
+        return elsewhere
+
+
+def _path(top: str, source: Descent, name: str) -> str:
+    return "/".join([top.rstrip("/"), *source.names, name])
+
+
+def _leave(source: Descent, target: Descent) -> None:
+    if source.depth:
+        source.leave()
+        target.leave()
+
+
+def _enter(name: str, source: Descent, target: Descent) -> bool:
+    """Go into a directory of both trees; False: it is a link in the target."""
+    make_directory(name, target.descriptor)
+    try:
+        target.enter(name)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            return False
+        raise
+    source.enter(name)
+    return True
+
+
+def _is_moved(name: str, source: Descent, target: Descent, *, is_opened: bool) -> bool:
+    """Move ``name`` if that is how it goes; False: its entries, one by one."""
+    try:
+        kind = os.stat(name, dir_fd=source.descriptor, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return True  # along with something before
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind) or stat.S_ISLNK(kind)):
+        return True
+    if is_opened:
+        return False
+    try:
+        os.rename(
+            name, name, src_dir_fd=source.descriptor, dst_dir_fd=target.descriptor
+        )
+    except OSError as error:
+        if error.errno not in _EXISTS or not stat.S_ISDIR(kind):
+            raise
+        return False
+    return True

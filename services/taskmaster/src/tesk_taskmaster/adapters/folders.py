@@ -29,6 +29,11 @@ class TaskFolders:
         """Folder of everything of an attempt."""
         return self.home / "tasks" / attempt.name
 
+    @property
+    def leftovers(self) -> Path:
+        """Folder of what could not be removed and is of no attempt any more."""
+        return self.home / "leftovers"
+
     def volume(self, attempt: Attempt) -> Path:
         """Root of the task volume."""
         return self.attempt(attempt) / "volume"

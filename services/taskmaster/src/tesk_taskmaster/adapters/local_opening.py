@@ -82,7 +82,14 @@ def open_local_runtime(
     command = tuple(choices.filer_command) or FILER_COMMAND
     filers = FilerSettings(environ=filer_environ(environ), command=command)
     engine = _open_engine(choices, folders, environ)
-    return LocalRuntime(folders, engine, FilerProcesses(folders, filers))
+    runtime = LocalRuntime(folders, engine, FilerProcesses(folders, filers))
+    threading.Thread(
+        target=runtime.leftovers.run,
+        args=(threading.Event(),),
+        name="leftovers",
+        daemon=True,
+    ).start()
+    return runtime
 
 
 def _open_engine(

@@ -21,12 +21,14 @@ from tesk_taskmaster.adapters.filer_process import (
     token_file,
 )
 from tesk_taskmaster.adapters.folders import TaskFolders, is_transient
+from tesk_taskmaster.adapters.leftovers import Leftovers
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 from tesk_taskmaster.domain.transfers import direction_of
 from tesk_taskmaster.ports import (
     Engine,
     ExecutorRun,
     HostMount,
+    RemainsError,
     Say,
     StepFailedError,
     StepResult,
@@ -43,6 +45,7 @@ class LocalRuntime:
         self, folders: TaskFolders, engine: Engine, filers: FilerProcesses
     ) -> None:
         """Keep attempts in ``folders`` and run executors in ``engine``."""
+        self._leftovers = Leftovers(folders.leftovers, engine.clean)
         self._folders = folders
         self._engine = engine
         self._filers = filers
@@ -50,6 +53,11 @@ class LocalRuntime:
         self._plans: dict[Attempt, Plan] = {}
         self._locks: dict[Attempt, FileLock] = {}
         self._filing: dict[tuple[Attempt, str], DetachedProcess] = {}
+
+    @property
+    def leftovers(self) -> Leftovers:
+        """What of ended attempts could not be removed."""
+        return self._leftovers
 
     def notes(self) -> Sequence[str]:
         """See ``Runtime.notes``."""
@@ -121,13 +129,27 @@ class LocalRuntime:
                 for step in filter(direction_of, self.begun(attempt)):
                     self._filer(attempt, step).kill()
             self._engine.remove(attempt)
-            if folder.exists():
-                self._engine.clean(folder)
+        self._clean(folder)
+        self.let_go(attempt)
+
+    def set_aside(self, attempt: Attempt) -> None:
+        """See ``Runtime.set_aside``."""
+        self._leftovers.take(self._folders.attempt(attempt))
         self.let_go(attempt)
 
     def begun(self, attempt: Attempt) -> Sequence[str]:
         """See ``Runtime.begun``."""
         return [folder.name for folder in self._folders.steps(attempt)]
+
+    def _clean(self, folder: Path) -> None:
+        if not folder.exists():
+            return
+        try:
+            self._engine.clean(folder)
+        except (OSError, StepFailedError) as error:
+            # Of this machine's paths only what is the task's own is shown.
+            reason = str(error).replace(f"{folder}/", "")
+            raise RemainsError(reason) from error
 
     def attempts(self) -> Sequence[Attempt]:
         """See ``Runtime.attempts``."""

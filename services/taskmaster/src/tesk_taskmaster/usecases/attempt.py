@@ -16,7 +16,7 @@ from tesk_model.names import Attempt
 from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.planning import PlanError
 from tesk_taskmaster.domain.transfers import UploadRetries
-from tesk_taskmaster.ports import Clock, Runtime, StepFailedError
+from tesk_taskmaster.ports import Clock, RemainsError, Runtime, StepFailedError
 from tesk_taskmaster.usecases.account import Account
 from tesk_taskmaster.usecases.control import (
     AbandonedError,
@@ -26,6 +26,9 @@ from tesk_taskmaster.usecases.control import (
 from tesk_taskmaster.usecases.reporter import RefusedError, Reporter
 from tesk_taskmaster.usecases.steps import AttemptSteps
 from tesk_taskmaster.usecases.transfers import EndedError
+
+_RELEASE_TRIES = 3
+_LONGEST_PAUSE = timedelta(seconds=10)
 
 _logger = logging.getLogger(__name__)
 
@@ -37,7 +40,8 @@ class AttemptSettings:
     Attributes:
         grace: Between SIGTERM and SIGKILL.
         live_interval: Between two looks at the output of a running executor.
-        retry_pause: Before another try to delete what could not be deleted.
+        retry_pause: Before the second try to delete what could not be deleted;
+            twice as long before each further one.
         uploads: When outputs are tried again.
     """
 
@@ -92,15 +96,15 @@ class RunAttempt:
             try:
                 finished = self._work()
             except CanceledError:
-                self._release()
-                self._account.tell(Finished(Outcome.CANCELED), Released())
+                left = self._release()
+                self._account.tell(Finished(Outcome.CANCELED), Released(left))
                 self._account.wait_durable()
                 return
             self._account.tell(finished)
             # The outcome is durable before anything is deleted.
             self._account.wait_durable()
-        self._release()
-        self._account.tell(Released())
+        left = self._release()
+        self._account.tell(Released(left))
         self._account.wait_durable()
 
     def _work(self) -> Finished:
@@ -128,8 +132,15 @@ class RunAttempt:
             reason = f"the taskmaster failed ({type(error).__name__}); see its log"
             return Finished(Outcome.LOST, reason)
 
-    def _release(self) -> None:
+    def _release(self) -> str:
+        """Remove all of the attempt; return what remains for good, or "".
+
+        What runs is never given up. Files that cannot be removed are, so that
+        the attempt does not hold its slot for ever.
+        """
         pause = threading.Event()
+        wait = self.settings.retry_pause
+        tries = 0
         while True:
             self.control.check_held()
             try:
@@ -138,9 +149,14 @@ class RunAttempt:
                 _logger.warning(
                     "release failed", extra={**self._log_fields(), "error": str(error)}
                 )
-                pause.wait(self.settings.retry_pause.total_seconds())
+                tries += isinstance(error, RemainsError)
+                if tries >= _RELEASE_TRIES:
+                    self.runtime.set_aside(self.attempt)
+                    return str(error)
+                pause.wait(wait.total_seconds())
+                wait = min(wait * 2, _LONGEST_PAUSE)
             else:
-                return
+                return ""
 
     def _log_fields(self) -> dict[str, object]:
         return {"task_id": self.attempt.task_id, "attempt": self.attempt.number}

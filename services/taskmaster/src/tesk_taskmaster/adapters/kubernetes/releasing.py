@@ -25,7 +25,7 @@ from tesk_taskmaster.adapters.kubernetes.book import Book
 from tesk_taskmaster.adapters.kubernetes.failure_table import short
 from tesk_taskmaster.adapters.kubernetes.holds import AttemptHold
 from tesk_taskmaster.adapters.kubernetes.patience import Patience
-from tesk_taskmaster.ports import Clock, StepFailedError
+from tesk_taskmaster.ports import Clock, RemainsError, StepFailedError
 
 _KINDS = (JOBS, PODS, VOLUME_CLAIMS)
 _GRACE = timedelta(seconds=1)
@@ -51,6 +51,7 @@ class Releases:
         """Delete all of an attempt and return when it is gone.
 
         Raises:
+            RemainsError: Nothing runs, and all that is left was deleted.
             StepFailedError: It is not gone yet; try again.
         """
         try:
@@ -98,7 +99,7 @@ class Releases:
                         resource, namespace, metadata["name"], uid=metadata["uid"]
                     )
             if self.clock.monotonic() - started > _LONG.total_seconds():
-                raise StepFailedError(_stuck(left))
+                raise _stuck(left)
             self.patience.pause(pause)
             pause = min(_STEP * 2, pause * 2)
 
@@ -166,13 +167,19 @@ def _has_ended(pod: JsonObject) -> bool:
     )
 
 
-def _stuck(left: list[tuple[Resource, JsonObject]]) -> str:
+def _stuck(left: list[tuple[Resource, JsonObject]]) -> StepFailedError:
     resource, body = left[0]
     metadata = body["metadata"]
     what = f"{resource.kind} {metadata['name']} is still there"
     finalizers = ", ".join(metadata.get("finalizers") or ())
     if "deletionTimestamp" in metadata and finalizers:
-        return f"{what}: it waits for {finalizers}"
-    if "deletionTimestamp" in metadata:
-        return f"{what}: it was deleted at {metadata['deletionTimestamp']}"
-    return what
+        what = f"{what}: it waits for {finalizers}"
+    elif "deletionTimestamp" in metadata:
+        what = f"{what}: it was deleted at {metadata['deletionTimestamp']}"
+    if all(
+        resource != PODS and "deletionTimestamp" in body["metadata"]
+        for resource, body in left
+    ):
+        # Nothing runs, and the cluster removes the rest when it can.
+        return RemainsError(what)
+    return StepFailedError(what)

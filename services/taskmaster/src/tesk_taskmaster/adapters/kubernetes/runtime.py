@@ -213,6 +213,10 @@ class KubernetesRuntime:
         listed = self._list(JOBS, namespace, labels)
         return sorted(job["metadata"]["labels"].get(STEP, "") for job in listed)
 
+    def set_aside(self, attempt: Attempt) -> None:
+        """See ``Runtime.set_aside``; the cluster removes what it was told to."""
+        self.let_go(attempt)
+
     def attempts(self) -> Sequence[Attempt]:
         """See ``Runtime.attempts``; an anchor alone cannot be seen."""
         labels = f"{INSTANCE}={self._settings.instance},{TASK}"

@@ -1,0 +1,31 @@
+"""What this scheduler knows of itself and its store does not, for metrics."""
+
+import threading
+
+
+class Status:
+    """Counts and conditions of one process; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._leads = False
+        self._remains = 0
+
+    @property
+    def leads(self) -> bool:
+        """Tell whether this process leads."""
+        return self._leads
+
+    @leads.setter
+    def leads(self, leads: bool) -> None:
+        self._leads = leads
+
+    @property
+    def remains(self) -> int:
+        """How many attempts left something that could not be removed."""
+        return self._remains
+
+    def add_remains(self, count: int) -> None:
+        """Count attempts that left something."""
+        with self._lock:
+            self._remains += count

@@ -1,0 +1,43 @@
+"""An engine that takes runs and does nothing with them."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from tesk_model.names import Attempt
+from tesk_runtime.removal import remove_tree
+from tesk_taskmaster.ports import ExecutorRun, Say, StepResult, Tails
+
+
+class RecordingEngine:
+    """Takes runs and does nothing with them."""
+
+    def __init__(self) -> None:
+        self.runs: list[ExecutorRun] = []
+
+    def notes(self) -> Sequence[str]:
+        return ()
+
+    def start(self, run: ExecutorRun, say: Say, *, has_started: bool = False) -> None:
+        del say, has_started
+        self.runs.append(run)
+
+    def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
+        del run, timeout
+        return StepResult(exit_code=0)
+
+    def tails(self, run: ExecutorRun) -> Tails:
+        del run
+        return Tails(b"", b"")
+
+    def stop(self, run: ExecutorRun, grace: timedelta) -> None:
+        del run, grace
+
+    def remove(self, attempt: Attempt) -> None:
+        del attempt
+
+    def attempts(self) -> Sequence[Attempt]:
+        return ()
+
+    def clean(self, folder: Path) -> None:
+        remove_tree(folder)
