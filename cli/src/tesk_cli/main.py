@@ -33,6 +33,7 @@ from tesk_cli.serve.roots import (
 from tesk_cli.serve.supervisor import Supervisor
 from tesk_cli.usecases.following import WaitTimeoutError
 from tesk_model.errors import InvalidRequestError, TeskError, UnavailableError
+from tesk_model.text import visible, visible_lines
 from tesk_runtime.own_code import protected_places
 from tesk_runtime.protected import ProtectedPlaces
 from tesk_runtime.sections import state_home
@@ -134,7 +135,7 @@ class _Machine:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - for the person at the terminal
+    print(visible_lines(line), file=sys.stderr, flush=True)  # noqa: T201 - for the person at the terminal
 
 
 def _doors(environ: Mapping[str, str]) -> Doors:
@@ -155,9 +156,10 @@ def _doors(environ: Mapping[str, str]) -> Doors:
 def _explain(error: Exception) -> tuple[str, ExitCode]:
     """Return what to tell the user, and how to end."""
     if isinstance(error, InvalidRequestError):
-        return "\ntesk: ".join(map(str, error.violations)), ExitCode.INVALID
+        problems = (visible(str(each)) for each in error.violations)
+        return "\ntesk: ".join(problems), ExitCode.INVALID
     if isinstance(error, TeskError):
-        return error.message, EXIT_CODES[error.kind]
+        return visible(error.message), EXIT_CODES[error.kind]
     if isinstance(error, HomeInUseError | SettingsError):
         return str(error), ExitCode.INVALID
     if isinstance(error, ServeError):

@@ -7,7 +7,7 @@ import typer
 
 from tesk_cli.cli.doors import Doors
 from tesk_cli.cli.options import Format, OutputFormat, TaskFile
-from tesk_cli.cli.results import print_json, print_line
+from tesk_cli.cli.results import print_file, print_json, print_line
 from tesk_cli.cli.run_command import run
 from tesk_cli.cli.task_commands import task_app
 from tesk_cli.cli.taskfile import read_task
@@ -119,7 +119,7 @@ def examples(
     if name and path:
         print_line(str(doors.example_path(name)))
     elif name:
-        print_line(doors.example_path(name).read_text(encoding="utf-8").rstrip())
+        print_file(doors.example_path(name).read_text(encoding="utf-8").rstrip())
     elif output is OutputFormat.JSON:
         print_json(dict(doors.examples()))
     else:

@@ -3,6 +3,7 @@
 import sys
 from typing import TextIO
 
+from tesk_cli.domain.screen import encodable, for_terminal
 from tesk_cli.domain.snapshot import ExecutorSnapshot, Snapshot
 from tesk_cli.domain.tail import appended, settled
 
@@ -27,6 +28,8 @@ class OutputPrinter:
     ) -> None:
         key = (entry.index, stream)
         current = settled(text) if entry.exit_code is None else text
-        target.write(appended(self._printed.get(key, ""), current))
+        new = encodable(appended(self._printed.get(key, ""), current))
+        # Programs get what was printed; a terminal only shows it.
+        target.write(for_terminal(new) if target.isatty() else new)
         target.flush()
         self._printed[key] = current

@@ -9,8 +9,10 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from tesk_cli.cli.session import say
 from tesk_cli.domain.narration import headline, last_lines, narrate
 from tesk_cli.domain.snapshot import Snapshot
+from tesk_model.text import visible
 
 _OUTPUT_LINES = 5
 
@@ -41,7 +43,7 @@ class _Lines:
 
     def __call__(self, task: Snapshot) -> None:
         for line in narrate(self._previous, task):
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            say(self._console, line)
         self._previous = task
 
 
@@ -55,7 +57,14 @@ class _Picture:
     def __call__(self, task: Snapshot) -> None:
         self._lines(task)
         output = [
-            Text("  │ " + line, style="dim", no_wrap=True, overflow="ellipsis")
+            Text(
+                "  │ " + visible(line.expandtabs()),
+                style="dim",
+                no_wrap=True,
+                overflow="ellipsis",
+            )
             for line in last_lines(task, _OUTPUT_LINES)
         ]
-        self._live.update(Group(Spinner("dots", Text(headline(task))), *output))
+        self._live.update(
+            Group(Spinner("dots", Text(visible(headline(task)))), *output)
+        )

@@ -10,16 +10,22 @@ from rich.table import Table
 
 from tesk_cli.domain.snapshot import Snapshot
 from tesk_model.states import TaskState
+from tesk_model.text import visible, visible_json
 
 
 def print_json(value: Any) -> None:
-    """Print ``value`` as JSON."""
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
+    """Print ``value`` as JSON that a terminal only shows."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    sys.stdout.write(visible_json(text) + "\n")
 
 
 def print_line(text: str) -> None:
-    """Print one line as it is."""
+    """Print one line; whatever strangers put into it, a terminal only shows it."""
+    sys.stdout.write(visible(text) + "\n")
+
+
+def print_file(text: str) -> None:
+    """Print a text of our own, of several lines."""
     sys.stdout.write(text + "\n")
 
 
@@ -31,7 +37,7 @@ def print_tasks(tasks: Sequence[Mapping[str, Any]]) -> None:
         table.add_column(title, overflow="fold", no_wrap=title != "NAME")
     for task in tasks:
         names = ("id", "state", *(("creation_time", "name") if wide else ()))
-        table.add_row(*(str(task.get(name, "")) for name in names))
+        table.add_row(*(visible(str(task.get(name, ""))) for name in names))
     console = Console(markup=False, highlight=False)
     if not console.is_terminal:
         console.width = 10_000  # a pipe has no margin
@@ -63,4 +69,4 @@ def _print_stream(title: str, task: Snapshot, executor: Any, stream: str) -> Non
     if len(shown) < len(lines):
         print_line(f"    … (all of it: tesk task logs {task.id})")
     for line in shown:
-        print_line(f"    {line}")
+        print_line(f"    {line.expandtabs()}")

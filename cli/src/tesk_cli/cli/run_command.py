@@ -11,7 +11,7 @@ from tesk_cli.cli.doors import Doors
 from tesk_cli.cli.options import Format, OutputFormat, Server, TaskFile
 from tesk_cli.cli.progress import progress
 from tesk_cli.cli.results import print_json, print_summary
-from tesk_cli.cli.session import console
+from tesk_cli.cli.session import console, say
 from tesk_cli.cli.taskfile import read_task, task_folder
 from tesk_cli.domain.exits import ExitCode, exit_code_of
 from tesk_cli.domain.snapshot import Snapshot
@@ -90,8 +90,7 @@ class _Run:
         with _place(self.doors, url, self.file, self.body) as place:
             if not self.task_id:
                 self.task_id = place.server.create_task(self.body)
-                said = f"task {self.task_id}"
-                console().print(said, markup=False, soft_wrap=True)
+                say(console(), f"task {self.task_id}")
             task = _follow(place, self.task_id, patient=bool(self.named))
             if output is OutputFormat.JSON:
                 print_json(place.server.get_task(task.id, TaskView.FULL))
@@ -103,8 +102,7 @@ class _Run:
 @contextmanager
 def _place(doors: Doors, url: str | None, file: str, body: bytes) -> Iterator[_Place]:
     if url:
-        say = f"server: {url}"
-        console().print(say, markup=False, style="dim", soft_wrap=True)
+        say(console(), f"server: {url}", style="dim")
         yield _Place(server=doors.connect(url), clock=doors.clock, own=False)
         return
     # Before a server is started for it; other servers judge for themselves.
@@ -112,8 +110,7 @@ def _place(doors: Doors, url: str | None, file: str, body: bytes) -> Iterator[_P
     if problems:
         raise InvalidRequestError(problems)
     with doors.embedded((task_folder(file),)) as own:
-        say = f"own server: {own.url}, engine: {own.engine}"
-        console().print(say, markup=False, style="dim", soft_wrap=True)
+        say(console(), f"own server: {own.url}, engine: {own.engine}", style="dim")
         yield _Place(server=doors.connect(own.url), clock=own, own=True)
 
 
@@ -135,18 +132,17 @@ def _interrupted(place: _Place, task_id: str) -> None:
     """Leave the task to the server that runs on, or stop it with our own."""
     screen = console()
     if not place.own:
-        screen.print(
+        say(
+            screen,
             f"task {task_id} runs on; `tesk task wait {task_id}` waits for it,"
             f" `tesk task cancel {task_id}` stops it",
-            markup=False,
-            soft_wrap=True,
         )
         return
-    screen.print(f"canceling task {task_id} …", markup=False, soft_wrap=True)
+    say(screen, f"canceling task {task_id} …")
     try:
         place.server.cancel_task(task_id)
         follower = Follower(server=place.server, clock=place.clock)
         for task in follower.follow(task_id, _CANCEL_PATIENCE):
-            screen.print(task.state.value, markup=False)
+            say(screen, task.state.value)
     except (TeskError, WaitTimeoutError) as error:
-        screen.print(str(error), markup=False, soft_wrap=True)
+        say(screen, str(error))

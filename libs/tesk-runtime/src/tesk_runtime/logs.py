@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from pythonjsonlogger.json import JsonFormatter
 
+from tesk_model.text import visible, visible_lines
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
@@ -35,12 +37,12 @@ class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
         fields = " ".join(
-            f"{key}={value}"
+            f"{key}={visible(str(value))}"
             for key, value in vars(record).items()
             if key not in _STANDARD
         )
         first, newline, rest = line.partition("\n")
-        return f"{first} {fields}".rstrip() + newline + rest
+        return f"{first} {fields}".rstrip() + newline + visible_lines(rest)
 
 
 def configure(service: str, settings: LogSettings) -> None:

@@ -1,0 +1,47 @@
+"""Nothing that a terminal obeys is left in text that is shown."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tesk_model.text import visible, visible_json, visible_lines
+
+SHOWN = {
+    "\x1b]0;owned\x07": "\\x1b]0;owned\\x07",
+    "\x9b31m": "\\x9b31m",
+    "a\u202eb": "a\\u202eb",
+    "\ud800": "\\ud800",
+    "a\r\n\tb": "a\\r\\n\\tb",
+    "\u2028\x7f": "\\u2028\\x7f",
+    "ä, 数据 😀 a\\b c\u00a0d": "ä, 数据 😀 a\\b c\u00a0d",
+}
+
+
+@pytest.mark.parametrize(("text", "want"), SHOWN.items())
+def test_what_a_terminal_obeys_is_written_out(text: str, want: str) -> None:
+    assert visible(text) == want
+
+
+@given(st.text(alphabet=st.characters(codec=None)))
+def test_json_means_the_same(text: str) -> None:
+    shown = visible_json(json.dumps(text, ensure_ascii=False))
+
+    assert json.loads(shown) == text
+    assert shown == visible(shown)
+
+
+def test_lines_stay_lines() -> None:
+    assert visible_lines("a\tb\n\x1bc\r\n") == "a\tb\n\\x1bc\\r\n"
+
+
+CONTROL = {chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))}
+
+
+@given(st.text(alphabet=st.characters(codec=None) | st.sampled_from(sorted(CONTROL))))
+def test_no_control_character_is_left(text: str) -> None:
+    assert not CONTROL & set(visible(text))
+    assert not (CONTROL - {"\t", "\n"}) & set(visible_lines(text))
+    visible(text).encode()
+    assert visible(visible(text)) == visible(text)
