@@ -34,9 +34,11 @@ from tesk_taskmaster.adapters.bubblewrap import (
 from tesk_taskmaster.adapters.detached import DetachedProcess, Launch
 from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.mount_sources import refuse_links
+from tesk_taskmaster.adapters.sandbox_hidden import MOUNTS, hidden_names
 from tesk_taskmaster.adapters.sandbox_init import SandboxInit
 from tesk_taskmaster.adapters.sandbox_layout import lay_out
 from tesk_taskmaster.adapters.sandbox_outcome import sandbox_result
+from tesk_taskmaster.adapters.sandbox_private import PrivateFiles
 from tesk_taskmaster.adapters.sandbox_streams import (
     StreamError,
     Streams,
@@ -48,6 +50,7 @@ from tesk_taskmaster.adapters.sandbox_verdict import (
     read_verdict,
     write_verdict,
 )
+from tesk_taskmaster.adapters.sandbox_view import shown_paths
 from tesk_taskmaster.ports import (
     ExecutorRun,
     Say,
@@ -78,7 +81,11 @@ def open_sandbox_engine(
     """
     program = find_bubblewrap(environ.get("PATH", os.defpath))
     check_bubblewrap(program)
-    return SandboxEngine(program, folders, tuple(programs))
+    private = None
+    if os.geteuid() == 0:
+        private = PrivateFiles(sorted(set(shown_paths(programs))))
+        private.prefetch()
+    return SandboxEngine(program, folders, tuple(programs), private)
 
 
 @dataclass(slots=True)
@@ -88,6 +95,7 @@ class SandboxEngine:
     _program: Path
     _folders: TaskFolders
     _programs: tuple[str, ...] = ()
+    _private: PrivateFiles | None = None
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _processes: dict[Path, DetachedProcess] = field(default_factory=dict)
 
@@ -179,7 +187,7 @@ class SandboxEngine:
             *NAMESPACES,
             # The parent is the leader, which outlives us: see ``detached``.
             "--die-with-parent",
-            *lay_out(run, self._programs, self._folders.home),
+            *lay_out(run, self._programs, self._concealed()),
         ]
         status = os.open(
             run.folder / "status",
@@ -195,6 +203,12 @@ class SandboxEngine:
                 os.close(told)
         finally:
             os.close(status)
+
+    def _concealed(self) -> frozenset[str]:
+        """Return what no sandbox shows: our state, and what only root may read."""
+        names = hidden_names(self._folders.home, MOUNTS.read_text("utf-8"))
+        private = () if self._private is None else self._private.paths()
+        return frozenset((*names, *private))
 
     def _launch(
         self, run: ExecutorRun, streams: Streams, passed: tuple[int, int]

@@ -24,13 +24,15 @@ from tesk_taskmaster.adapters.sandbox_view import (
 from tesk_taskmaster.ports import ExecutorRun
 
 
-def lay_out(run: ExecutorRun, programs: tuple[str, ...], hidden: Path) -> list[str]:
+def lay_out(
+    run: ExecutorRun, programs: tuple[str, ...], concealed: frozenset[str]
+) -> list[str]:
     """Make the root of a run and return what bubblewrap is told of it.
 
     Args:
         run: Its root must not be in use.
         programs: More folders of this machine that are seen.
-        hidden: A folder of this machine that must not be.
+        concealed: Real paths of this machine that must not be.
 
     Raises:
         OSError: The root cannot be made.
@@ -39,9 +41,9 @@ def lay_out(run: ExecutorRun, programs: tuple[str, ...], hidden: Path) -> list[s
     root = root_folder(run)
     remove_tree(root)  # of a start that did not get far
     root.mkdir(parents=True)
-    view = _view(run, programs)
+    view = _view(run, programs, concealed)
     arguments = [
-        *view.build(run.mounts, [str(hidden)]),
+        *view.build(run.mounts),
         *_environment(run, search_path(programs)),
         *("--chdir", _make_workdir(run)),
     ]
@@ -65,14 +67,17 @@ def collect(run: ExecutorRun) -> None:
         collecting.take(pattern)
 
 
-def _view(run: ExecutorRun, programs: tuple[str, ...]) -> SandboxView:
+def _view(
+    run: ExecutorRun, programs: tuple[str, ...], concealed: frozenset[str]
+) -> SandboxView:
     executor = run.step.executor
     used = [parent(canonical(mount.target)) for mount in run.mounts]
     used += [Collecting.directory(pattern) for pattern in run.step.collect]
     workdir = normalize(executor.workdir or "/")
     if not Path(workdir).is_dir() and not is_mounted(run, workdir):
         used.append(workdir)
-    return SandboxView(root_folder(run), programs, opened_directories(used))
+    opened = opened_directories(used)
+    return SandboxView(root_folder(run), programs, opened, concealed)
 
 
 def _make_workdir(run: ExecutorRun) -> str:

@@ -51,22 +51,24 @@ class SandboxView:
         root: The throw-away root.
         programs: More folders of this machine that are shown.
         opened: Canonical directories that must be writable in it.
+        concealed: Real paths of folders and files that are not seen by any name,
+            even if they lie where programs are.
         shown: Canonical paths that are this machine's own; filled by ``build``.
     """
 
     root: Path
     programs: tuple[str, ...]
     opened: frozenset[str]
+    concealed: frozenset[str] = frozenset()
     shown: set[str] = field(default_factory=set)
     _targets: frozenset[str] = field(default=frozenset(), init=False)
+    _binds: list[tuple[str, str]] = field(default_factory=list, init=False)
 
-    def build(self, mounts: Sequence[HostMount], hidden: Sequence[str]) -> list[str]:
+    def build(self, mounts: Sequence[HostMount]) -> list[str]:
         """Make the skeleton of the root and return the arguments.
 
         Args:
             mounts: What of the task volume is seen where.
-            hidden: Folders of this machine that must not be seen even if they
-                lie where programs are.
 
         Raises:
             OSError: The skeleton cannot be made.
@@ -74,11 +76,9 @@ class SandboxView:
         self._targets = frozenset(canonical(mount.target) for mount in mounts)
         self._make_skeleton()
         arguments = ["--bind", str(self.root), "/"]
-        for path in self._shown_paths():
+        for path in shown_paths(self.programs):
             arguments += self._show(path)
-        for folder in hidden:
-            if any(is_within(folder, tree) for tree in self.shown):
-                arguments += ["--tmpfs", folder]
+        arguments += self._conceal()
         arguments += ["--proc", "/proc", "--dev", "/dev"]
         for name in _KERNEL:
             arguments += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
@@ -88,7 +88,24 @@ class SandboxView:
             self.shown.add(target)
         for path in self.programs:
             if any(is_within(path, target) for target in self._targets):
-                arguments += ["--ro-bind", path, path]
+                arguments += self._bind(path, path)
+        return arguments + self._conceal()
+
+    def _bind(self, source: str, target: str) -> list[str]:
+        self._binds.append((os.path.realpath(source), target))
+        return ["--ro-bind", source, target]
+
+    def _conceal(self) -> list[str]:
+        """Cover what must not be seen of what was shown since the last call."""
+        arguments: list[str] = []
+        for source, target in self._binds:
+            for path in sorted(self.concealed):
+                if is_within(path, source) and Path(path).exists():
+                    place = target + path[len(source) :]
+                    is_folder = Path(path).is_dir()
+                    cover = ["--tmpfs"] if is_folder else ["--ro-bind", os.devnull]
+                    arguments += [*cover, place]
+        self._binds.clear()
         return arguments
 
     def _make_skeleton(self) -> None:
@@ -102,24 +119,13 @@ class SandboxView:
         for path in sorted(self.opened):
             self._host_path(path).mkdir(parents=True, exist_ok=True)
 
-    def _shown_paths(self) -> Iterator[str]:
-        for path in (*_TREES, *_TOP_LINKS, *self.programs):
-            if Path(path).is_dir() and not Path(path).is_symlink():
-                yield path
-        for name in _ETC:
-            if Path("/etc", name).exists():
-                yield f"/etc/{name}"
-        for name in sorted(os.listdir("/etc")):  # noqa: PTH208 - names are wanted
-            if name.startswith(_ETC_LANGUAGES):
-                yield f"/etc/{name}"
-
     def _show(self, path: str) -> list[str]:
         """Show one path of this machine: whole, or opened entry by entry."""
-        if path in self._targets:
+        if path in self._targets or os.path.realpath(path) in self.concealed:
             return []
         if not self._is_opened(path):
             self.shown.add(path)
-            return ["--ro-bind", path, path]
+            return self._bind(path, path)
         if Path(path).is_symlink() or not Path(path).is_dir():
             return []  # the task puts a directory of its own there
         self._host_path(path).mkdir(parents=True, exist_ok=True)
@@ -129,9 +135,10 @@ class SandboxView:
         as_links = len(entries) > _MANY_ENTRIES
         if as_links:
             # A mount for each would take seconds; the links lead to a second
-            # view of the whole tree.
-            tree = path if is_within(path, "/etc") else "/" + path.split("/")[1]
-            arguments += ["--ro-bind", tree, _SECOND_VIEW + tree]
+            # view of the whole tree that was to be shown, and of no more.
+            shown = shown_paths(self.programs)
+            tree = next(tree for tree in shown if is_within(path, tree))
+            arguments += self._bind(tree, _SECOND_VIEW + tree)
         for entry in entries:
             if entry.path in self._targets:
                 continue
@@ -156,6 +163,19 @@ class SandboxView:
 
     def _host_path(self, path: str) -> Path:
         return self.root / path.lstrip("/")
+
+
+def shown_paths(programs: Iterable[str]) -> Iterator[str]:
+    """Yield what of this machine a sandbox shows."""
+    for path in (*_TREES, *_TOP_LINKS, *programs):
+        if Path(path).is_dir() and not Path(path).is_symlink():
+            yield path
+    for name in _ETC:
+        if Path("/etc", name).exists():
+            yield f"/etc/{name}"
+    for name in sorted(os.listdir("/etc")):  # noqa: PTH208 - names are wanted
+        if name.startswith(_ETC_LANGUAGES):
+            yield f"/etc/{name}"
 
 
 def search_path(programs: Iterable[str]) -> str:

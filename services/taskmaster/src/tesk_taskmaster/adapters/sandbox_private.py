@@ -1,0 +1,132 @@
+"""Which files of this machine's programs only root may read.
+
+A sandbox that root starts runs its command as root, whose files are readable to
+it. So what others may not read is looked up and not shown. That takes a second or
+two for a whole ``/usr``: it is done beside the start of the engine, and kept for
+all of root's servers for a while.
+"""
+
+import json
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CACHE = Path("/run/tesk-private-files.json")
+
+_FRESH = 300.0  # seconds; older ones are looked up anew, meanwhile used,
+_USABLE = 900.0  # and those still older not
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    at: float
+    paths: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class PrivateFiles:
+    """What below some folders only its owner may read; safe for threads.
+
+    Attributes:
+        trees: The folders; what lies in them.
+        cache: Shared with other processes of root.
+    """
+
+    trees: Sequence[str]
+    cache: Path = CACHE
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _found: _Found | None = None
+    _search: Future[_Found] | None = None
+
+    def prefetch(self) -> None:
+        """Begin to look, if nothing usable is known."""
+        with self._guard:
+            self._begin()
+
+    def paths(self) -> Sequence[str]:
+        """Return the files and folders; waits for the first search."""
+        with self._guard:
+            search = self._begin()
+            known = self._found
+        if known is not None and time.time() - known.at < _USABLE:
+            return known.paths
+        return search.result().paths if search is not None else ()
+
+    def _begin(self) -> Future[_Found] | None:
+        """Start a search unless one runs or what is known is fresh."""
+        if self._search is not None and not self._search.done():
+            return self._search
+        if self._search is not None and self._search.exception() is None:
+            self._found = self._search.result()
+        self._found = self._found or self._cached()
+        if self._found is not None and time.time() - self._found.at < _FRESH:
+            return self._search
+        search: Future[_Found] = Future()
+        self._search = search
+        threading.Thread(target=self._run, args=(search,), daemon=True).start()
+        return search
+
+    def _run(self, search: "Future[_Found]") -> None:
+        try:
+            found = _Found(time.time(), tuple(private_files(self.trees)))
+            self._keep(found)
+        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+            search.set_exception(error)
+        else:
+            search.set_result(found)
+
+    def _cached(self) -> _Found | None:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            with self.cache.open("rb") as file:
+                status = os.fstat(file.fileno())
+                if status.st_uid != os.geteuid() or status.st_mode & 0o077:
+                    return None
+                document = json.load(file)
+            if document["trees"] == list(self.trees):
+                return _Found(float(document["at"]), tuple(document["paths"]))
+        return None
+
+    def _keep(self, found: _Found) -> None:
+        document = {"trees": [*self.trees], "at": found.at, "paths": [*found.paths]}
+        part = self.cache.with_suffix(f".{os.getpid()}")
+        with suppress(OSError):  # Others then look for themselves.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            with open(os.open(part, flags, 0o600), "w", encoding="ascii") as file:  # noqa: PTH123 - of a descriptor
+                json.dump(document, file)
+            part.replace(self.cache)
+
+
+def private_files(trees: Iterable[str]) -> list[str]:
+    """Return what others than its owner and group may not read, sorted.
+
+    Of a folder that they may not enter nothing else is returned. Links are not
+    followed; what vanishes meanwhile is passed over.
+    """
+    found: list[str] = []
+    folders = [tree for tree in trees if Path(tree).is_dir()]
+    while folders:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            with os.scandir(folders.pop()) as scan:
+                entries = list(scan)
+            for entry in entries:
+                mode = _mode(entry)
+                if stat.S_ISDIR(mode) and mode & stat.S_IXOTH:
+                    folders.append(entry.path)
+                elif stat.S_ISDIR(mode) or (
+                    stat.S_ISREG(mode) and not mode & stat.S_IROTH
+                ):
+                    found.append(entry.path)
+    return sorted(found)
+
+
+def _mode(entry: "os.DirEntry[str]") -> int:
+    try:
+        return 0 if entry.is_symlink() else entry.stat(follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return 0
