@@ -114,6 +114,32 @@ def _check_extended_patterns(task: Task, storage: Storage) -> None:
     assert system_logs(task).count("an extension of TESK") == 4
 
 
+def _made_by_the_command(storage: Storage) -> Task:
+    script = (
+        "set -e; mkdir b g; echo b > b/c.txt; echo g > g/1.txt; echo o > /out/o; "
+        "mkdir /data/more; cat /data/in > /data/more/x; echo err >&2"
+    )
+    return {
+        "inputs": [{"path": "/data/in", "content": "in\n"}],
+        "executors": [shell(script, workdir="/work", stderr="/work/log/err")],
+        "outputs": [
+            {"path": "/work/b/c.txt", "url": storage.url("c")},
+            {"path": "/work/d", "url": storage.url("d"), "type": "DIRECTORY"},
+            {"path": "/work/g/*.txt", "path_prefix": "/work", "url": storage.url("p")},
+            {"path": "/work/log/err", "url": storage.url("err")},
+            {"path": "/data/more", "url": storage.url("m"), "type": "DIRECTORY"},
+            {"path": "/out/o", "url": storage.url("o")},
+        ],
+    }
+
+
+def _check_made_by_the_command(task: Task, storage: Storage) -> None:
+    assert codes(task) == [0], logs(task)
+    assert storage.names() == ["c", "err", "m/x", "o", "p/g/1.txt"]
+    assert storage.get("m/x") == b"in\n"
+    assert "outputs[1]: /work/d does not exist" in system_logs(task)
+
+
 def _odd_names(storage: Storage) -> Task:
     return {
         "inputs": [{"path": f"/in/{ODD}", "url": storage.put(ODD, b"odd")}],
@@ -173,7 +199,7 @@ def _nested(storage: Storage) -> Task:
     return {
         "volumes": ["/vol", "/vol/in"],
         "inputs": [{"path": "/vol/in/a", "url": storage.put("a", b"A")}],
-        "executors": [shell("cat /vol/in/a > /vol/in/dir/out")],
+        "executors": [shell("mkdir /vol/in/dir; cat /vol/in/a > /vol/in/dir/out")],
         "outputs": [
             {"path": "/vol/in/dir", "url": storage.url("d/"), "type": "DIRECTORY"},
             {"path": "/vol/in/dir/out", "url": storage.url("f")},
@@ -280,6 +306,9 @@ SCENARIOS: dict[str, Scenario] = {
     "outputs by pattern": Scenario(body=_patterns, check=_check_patterns),
     "patterns across folders, and with alternatives": Scenario(
         body=_extended_patterns, check=_check_extended_patterns
+    ),
+    "folders of outputs are the command's to make": Scenario(
+        body=_made_by_the_command, check=_check_made_by_the_command
     ),
     "names with spaces, colons and unicode": Scenario(
         body=_odd_names, check=_check_odd_names

@@ -110,6 +110,50 @@ def _check_workdir(task: Task, _storage: Storage) -> None:
     assert logs(task)[0]["stdout"] == "/new/dir\n1234\n"
 
 
+def _workdir_with_outputs(storage: Storage) -> Task:
+    script = "id -u; touch here; mkdir b; echo c > b/c; mkdir d; echo e > d/e"
+    return {
+        "executors": [shell(script, workdir="/work") | {"image": USER}],
+        "outputs": [
+            {"path": "/work/b/c", "url": storage.url("c")},
+            {"path": "/work/d", "url": storage.url("d"), "type": "DIRECTORY"},
+        ],
+    }
+
+
+def _check_workdir_with_outputs(task: Task, storage: Storage) -> None:
+    assert logs(task)[0]["stdout"] == "1234\n"
+    assert logs(task)[0]["stderr"] == ""
+    assert storage.names() == ["c", "d/e"]
+
+
+def _stdin_of_the_image(storage: Storage) -> Task:
+    return {
+        "inputs": [{"path": "/in/a", "content": "a\n"}],
+        "executors": [
+            shell("head -n 1", stdin="/etc/passwd"),
+            shell("echo mine", stdout="/line.txt"),
+            shell("cat", stdin="/line.txt"),
+        ],
+        "outputs": [{"path": "/line.txt", "url": storage.url("line")}],
+    }
+
+
+def _check_stdin_of_the_image(task: Task, storage: Storage) -> None:
+    printed = [entry["stdout"] for entry in logs(task)]
+    assert printed[0].startswith("root:")
+    assert printed[1:] == ["mine\n", "mine\n"]
+    assert storage.get("line") == b"mine\n"
+
+
+def _stdin_alone(_storage: Storage) -> Task:
+    return {"executors": [shell("head -n 1", stdin="/etc/passwd")]}
+
+
+def _check_stdin_alone(task: Task, _storage: Storage) -> None:
+    assert logs(task)[0]["stdout"].startswith("root:")
+
+
 def _file_as_workdir(_storage: Storage) -> Task:
     return {"executors": [shell("true", workdir="/etc/passwd")]}
 
@@ -156,6 +200,19 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "a working directory is made for an image that is not root": Scenario(
         body=_workdir, check=_check_workdir, needs_images=NO_IMAGES
+    ),
+    "a working directory is writable for an image that is not root": Scenario(
+        body=_workdir_with_outputs,
+        check=_check_workdir_with_outputs,
+        needs_images=NO_IMAGES,
+    ),
+    "stdin from a file of the image": Scenario(
+        body=_stdin_of_the_image,
+        check=_check_stdin_of_the_image,
+        needs_images=NO_IMAGES,
+    ),
+    "stdin from a file of the image, and nothing shared": Scenario(
+        body=_stdin_alone, check=_check_stdin_alone, needs_images=NO_IMAGES
     ),
     "a working directory that is a file": Scenario(
         body=_file_as_workdir,

@@ -33,8 +33,9 @@ struct collection {
 
 struct options {
     const char *directory; /* NULL: stay */
-    const char *input;     /* NULL: inherit, as for output and errors */
-    const char *output;
+    const char **inputs; /* the first that is there; none: inherit */
+    size_t input_count;
+    const char *output; /* NULL: inherit, as for errors */
     const char *errors;
     const char *mark;   /* NULL: leave stderr alone */
     const char *return_mark; /* NULL: leave "\r\n" alone in the log */

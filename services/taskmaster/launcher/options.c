@@ -73,16 +73,17 @@ static bool take_value(struct options *options, const char *name, char **values)
         const char *name;
         const char **place;
     } texts[] = {
-        {"--chdir", &options->directory}, {"--stdin", &options->input},
-        {"--stdout", &options->output},   {"--stderr", &options->errors},
+        {"--chdir", &options->directory},  {"--stdout", &options->output},
+        {"--stderr", &options->errors},    {"--report", &options->report},
         {"--mark-stderr", &options->mark}, {"--mark-returns", &options->return_mark},
-        {"--report", &options->report},
     };
 
     if (strcmp(name, "--log-limit") == 0)
         return take_limit(options, values[0]);
     if (strcmp(name, "--mkdir") == 0)
         return append(&options->made, &options->made_count, name, values[0]);
+    if (strcmp(name, "--stdin") == 0)
+        return append(&options->inputs, &options->input_count, name, values[0]);
     if (strcmp(name, "--readable") == 0)
         return is_plain(name, values[0]) &&
                append(&options->readable, &options->readable_count, name, values[0]);

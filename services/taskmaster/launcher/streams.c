@@ -37,14 +37,19 @@ bool enter_directory(const char *directory)
     return false;
 }
 
-static bool open_input(int *fd, const char *path)
+static bool open_input(int *fd, const struct options *options)
 {
+    const char *path = NULL;
     struct stat status;
 
-    if (path == NULL)
+    if (options->input_count == 0)
         return true;
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    /* A missing file that was to be mounted is a directory, made for it. */
+    for (size_t at = 0; *fd < 0 && at < options->input_count; at++) {
+        path = options->inputs[at];
+        *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (*fd < 0 && errno != ENOENT && errno != ENOTDIR)
+            break;
+    }
     if (*fd >= 0 && fstat(*fd, &status) == 0 && S_ISDIR(status.st_mode)) {
         close(*fd);
         *fd = -1;
@@ -93,7 +98,7 @@ static void share_description(struct streams *streams)
 
 bool open_streams(struct streams *streams, const struct options *options)
 {
-    if (!open_input(&streams->input, options->input) ||
+    if (!open_input(&streams->input, options) ||
         !open_output(&streams->output, options->output, "stdout") ||
         !open_output(&streams->errors, options->errors, "stderr"))
         return false;

@@ -8,11 +8,12 @@ import glob
 import json
 import os
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from builders import make_assigned_task, make_executor
 from task_strategies import tasks
@@ -26,7 +27,13 @@ from tesk_model.paths import (
 )
 from tesk_model.task import FileType, Input, Output, Resources, Task, TaskId
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.planning import PlanError, plan_task
+from tesk_taskmaster.domain.planning import (
+    NOTHING,
+    Occupied,
+    PlanError,
+    image_questions,
+    plan_task,
+)
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "plans"
 ATTEMPT = Attempt(TaskId("t1"), 1)
@@ -129,8 +136,44 @@ SHAPES: dict[str, Task] = {
     "a workdir in a mount is made there": make_assigned_task(
         volumes=("/work",), executors=(make_executor(workdir="/work/x/y"),)
     ),
-    "a workdir elsewhere is left to the engine": make_assigned_task(
+    "a workdir alone is left to the engine": make_assigned_task(
         executors=(make_executor(workdir="/somewhere"),)
+    ),
+    "a workdir is shared as soon as anything is": make_assigned_task(
+        inputs=(file_in("/in/a"),), executors=(make_executor(workdir="/work"),)
+    ),
+    "what is below a workdir is the command's to make": make_assigned_task(
+        outputs=(
+            file_out("/work/b/c.txt"),
+            folder_out("/work/d"),
+            file_out("/work/g/*.txt", "/work"),
+        ),
+        executors=(make_executor(workdir="/work", stderr="/work/log/err"),),
+    ),
+    "what is below an input is the command's to make": make_assigned_task(
+        inputs=(file_in("/data/a"),),
+        outputs=(folder_out("/data/out"), file_out("/data/more/x")),
+    ),
+    "what is below an output is the command's to make": make_assigned_task(
+        outputs=(file_out("/out/a"), file_out("/out/b/c"), folder_out("/out/d")),
+    ),
+    "what is below a volume is the command's to make, but another volume": (
+        make_assigned_task(volumes=("/v", "/v/w"), outputs=(file_out("/v/b/c"),))
+    ),
+    "a workdir at the root hides nothing": make_assigned_task(
+        outputs=(file_out("/out/sorted.txt"), file_out("/result.txt")),
+        executors=(make_executor(workdir="/"),),
+    ),
+    "a workdir below another is made by its executor": make_assigned_task(
+        volumes=("/work",),
+        executors=(make_executor(workdir="/work"), make_executor(workdir="/work/new")),
+    ),
+    "two stars and alternatives": make_assigned_task(
+        outputs=(
+            file_out("/work/r/**/*.txt", "/work/r"),
+            file_out("/out/{a,b}/x.txt"),
+            file_out("/usr/share/*.{c,d}", "/usr/share"),
+        ),
     ),
     "tmp may be replaced": make_assigned_task(
         inputs=(Input(path="/tmp/run_snakemake.sh", content="x"),),
@@ -169,8 +212,60 @@ SHAPES: dict[str, Task] = {
 }
 
 
-def plan(task: Task) -> Plan:
-    return plan_task(task, ATTEMPT)
+# Where an image has something; what else is asked about, it has not.
+IMAGES: dict[str, tuple[Task, Occupied]] = {
+    "an input in the image's directory is a single file": (
+        make_assigned_task(inputs=(file_in("/app/in.txt"), file_in("/data/a"))),
+        {"busybox": ["/app"]},
+    ),
+    "outputs, patterns and redirects in the image's directory are collected": (
+        make_assigned_task(
+            outputs=(file_out("/app/r.txt"), file_out("/app/*.log", "/app")),
+            executors=(make_executor(stdout="/app/out.txt"),),
+        ),
+        {"busybox": ["/app"]},
+    ),
+    "a directory below the image's is shared": (
+        make_assigned_task(
+            inputs=(file_in("/app/in.txt"), file_in("/app/ref/x")),
+            executors=(make_executor(stderr="/app/log/err"),),
+        ),
+        {"busybox": ["/app"]},
+    ),
+    "a directory that the task names is mounted whatever is there": (
+        make_assigned_task(volumes=("/app",), outputs=(file_out("/app/x"),)),
+        {"busybox": ["/app"]},
+    ),
+    "a workdir where the image has its program": (
+        make_assigned_task(
+            inputs=(file_in("/app/in.txt"),),
+            outputs=(folder_out("/app/results"), file_out("/app/b/c.txt")),
+            executors=(make_executor(workdir="/app"),),
+        ),
+        {"busybox": ["/app"]},
+    ),
+    "each executor by its own image": (
+        make_assigned_task(
+            outputs=(file_out("/app/a"),),
+            executors=(
+                make_executor(image="one", stdout="/app/a"),
+                make_executor(image="other", stdin="/app/a"),
+            ),
+        ),
+        {"one": ["/app"], "other": []},
+    ),
+    "stdin that may be a file of the image": (
+        make_assigned_task(
+            inputs=(file_in("/in/a"),),
+            executors=(make_executor(stdin="/app/words"),),
+        ),
+        {"busybox": ["/app"]},
+    ),
+}
+
+
+def plan(task: Task, occupied: Occupied = NOTHING) -> Plan:
+    return plan_task(task, ATTEMPT, occupied)
 
 
 def readable(plan: Plan) -> str:
@@ -181,10 +276,13 @@ def readable(plan: Plan) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-@pytest.mark.parametrize("name", SHAPES)
+ALL = {name: (task, NOTHING) for name, task in SHAPES.items()} | IMAGES
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_plan_is_the_reviewed_one(name: str) -> None:
     file = GOLDEN / (re.sub(r"[^a-z0-9]+", "-", name.lower()) + ".json")
-    planned = readable(plan(SHAPES[name]))
+    planned = readable(plan(*ALL[name]))
     if os.environ.get("TESK_UPDATE_GOLDEN"):
         file.write_text(planned, "utf-8")
 
@@ -192,7 +290,7 @@ def test_plan_is_the_reviewed_one(name: str) -> None:
 
 
 def test_every_reviewed_plan_has_its_shape() -> None:
-    names = {re.sub(r"[^a-z0-9]+", "-", name.lower()) for name in SHAPES}
+    names = {re.sub(r"[^a-z0-9]+", "-", name.lower()) for name in ALL}
 
     assert {file.stem for file in GOLDEN.glob("*.json")} == names
 
@@ -248,9 +346,9 @@ def test_a_volume_is_needed_if_anything_is_shared(task: Task, *, want: bool) -> 
     assert plan(task).has_volume is want
 
 
-def planned_or_none(task: Task) -> Plan | None:
+def planned_or_none(task: Task, occupied: Occupied = NOTHING) -> Plan | None:
     try:
-        return plan(task)
+        return plan(task, occupied)
     except PlanError:
         return None
 
@@ -258,6 +356,18 @@ def planned_or_none(task: Task) -> Plan | None:
 @given(tasks)
 def test_planning_twice_gives_the_same(task: Task) -> None:
     assert planned_or_none(task) == planned_or_none(task)
+
+
+@given(tasks)
+def test_images_are_asked_only_about_directories_that_nobody_names(task: Task) -> None:
+    try:
+        questions = image_questions(task)
+    except PlanError:
+        return
+    for directories in questions.values():
+        assert not any(map(is_system_directory, directories))
+        assert list(directories) == sorted(directories)
+        assert not {normalize(volume) for volume in task.volumes} & {*directories}
 
 
 @given(tasks)
@@ -285,14 +395,53 @@ def test_only_what_the_user_names_is_mounted_where_images_own(task: Task) -> Non
             assert not owned or mount.path in named
 
 
-@given(tasks)
-def test_every_path_is_mounted_or_collected(task: Task) -> None:
-    planned = planned_or_none(task)
+@st.composite
+def answered(draw: st.DrawFn) -> tuple[Task, Occupied]:
+    """Return a task, and what its images answer."""
+    task = draw(tasks)
+    try:
+        questions = image_questions(task)
+    except PlanError:
+        return task, NOTHING
+    return task, {
+        image: draw(st.sets(st.sampled_from(asked)))
+        for image, asked in questions.items()
+    }
+
+
+@given(answered())
+def test_what_an_image_has_is_hidden_by_nothing_but_the_tasks_word(
+    drawn: tuple[Task, Occupied],
+) -> None:
+    task, occupied = drawn
+    planned = planned_or_none(task, occupied)
+    named = {normalize(volume) for volume in task.volumes}
+    entries: list[Input | Output] = [*task.inputs, *task.outputs]
+    named |= {normalize(e.path) for e in entries if e.type is FileType.DIRECTORY}
+    for step in planned.executors if planned else ():
+        kept = occupied.get(step.executor.image, ())
+        for mount in step.mounts:
+            assert mount.is_file or mount.path in named or mount.path not in kept
+
+
+@given(answered())
+def test_only_mounts_depend_on_what_images_have(drawn: tuple[Task, Occupied]) -> None:
+    planned, other = planned_or_none(*drawn), planned_or_none(drawn[0])
+
+    if planned is not None and other is not None:
+        assert replace(planned, executors=()) == replace(other, executors=())
+        assert planned.has_volume is other.has_volume
+
+
+@given(answered())
+def test_every_path_is_mounted_or_collected(drawn: tuple[Task, Occupied]) -> None:
+    task, occupied = drawn
+    planned = planned_or_none(task, occupied)
     for step in planned.executors if planned else ():
         wanted = [entry.path for entry in task.inputs]
         wanted += [entry.path for entry in task.outputs] + list(task.volumes)
         own = step.executor
-        wanted += [path for path in (own.stdin, own.stdout, own.stderr) if path]
+        wanted += [path for path in (own.stdout, own.stderr) if path]
         for path in map(normalize, wanted):
             mounted = any(is_within(path, mount.path) for mount in step.mounts)
             above = path.endswith("*") and any(
@@ -300,6 +449,10 @@ def test_every_path_is_mounted_or_collected(task: Task) -> None:
             )
             collected = path in step.collect or glob.escape(path) in step.collect
             assert mounted or above or collected
+        if own.stdin and planned is not None and planned.has_volume:
+            stdin = normalize(own.stdin)
+            mounted = any(is_within(stdin, mount.path) for mount in step.mounts)
+            assert mounted is not step.stdin_in_volume
 
 
 @given(tasks)

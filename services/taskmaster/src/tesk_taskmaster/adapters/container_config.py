@@ -134,7 +134,7 @@ def container_config(
         bind(report, REPORT_TARGET),
         *(bind(mount.source, mount.target) for mount in run.mounts),
     ]
-    if run.step.collect:
+    if run.step.reaches_volume:
         mounts.append(bind(run.volume, VOLUME_TARGET))
     workdir = run.step.unmounted_workdir
     return {

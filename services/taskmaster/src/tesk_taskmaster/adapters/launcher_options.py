@@ -17,11 +17,12 @@ def launcher_options(
     """Return the options for working directory, redirects and outputs.
 
     A redirect that would be collected is written into the volume at once: an
-    image whose user is not root may not write to ``/``.
+    image whose user is not root may not write to ``/``. So stdin is looked for
+    there first, if no mount shows it.
 
     Args:
         step: The executor.
-        volume: Where the container sees the whole volume, if the step collects.
+        volume: Where the container sees the whole volume, if the step reaches it.
         outputs: See ``Plan.outputs``.
 
     Source:
@@ -36,6 +37,7 @@ def launcher_options(
 
     options = (
         ("--chdir", executor.workdir),
+        ("--stdin", f"{volume}{executor.stdin}" if step.stdin_in_volume else None),
         ("--stdin", executor.stdin),
         ("--stdout", place(executor.stdout)),
         ("--stderr", place(executor.stderr)),

@@ -89,6 +89,10 @@ class LocalRuntime:
                 return
             run = self._run(plan, plan.executors[int(step.removeprefix("x"))])
             run.folder.mkdir(parents=True, exist_ok=True)
+            tree = Beneath(run.volume)
+            for mount in run.step.mounts:
+                if not mount.is_file:
+                    os.close(tree.open_directory(mount.path, create=True))
             self._engine.start(run, say, has_started=has_started)
 
     def wait(

@@ -95,7 +95,10 @@ def _open(
     if path is None:
         return os.open(otherwise, flags | os.O_CLOEXEC, 0o600)
     try:
-        descriptor = tree_of(run, normalize(path)).open(normalize(path), flags)
+        tree = tree_of(run, normalize(path))
+        if name == "stdin" and run.step.stdin_in_volume:
+            tree = _holder(path, Beneath(run.volume), tree)
+        descriptor = tree.open(normalize(path), flags)
     except OSError as error:
         raise StreamError(f"{name}: {path}: {error.strerror}") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -103,6 +106,13 @@ def _open(
         raise StreamError(f"{name}: {path}: not a file")
     os.set_blocking(descriptor, True)
     return descriptor
+
+
+def _holder(path: str, first: Beneath, otherwise: Beneath) -> Beneath:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        first.stat(normalize(path))
+        return first
+    return otherwise
 
 
 def tail(run: ExecutorRun, path: str | None, otherwise: str) -> bytes:

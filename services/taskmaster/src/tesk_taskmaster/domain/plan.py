@@ -24,7 +24,7 @@ class Mount:
 
     Attributes:
         path: Absolute container path, normalized.
-        is_file: A single file (an input in a directory that images own);
+        is_file: A single file (an input in a directory that is the image's);
             otherwise a directory.
     """
 
@@ -40,15 +40,23 @@ class ExecutorStep:
         mounts: What this executor sees of the volume; no mount lies inside
             another.
         collect: Patterns (glob(7); literal names are escaped) outside every
-            mount: an output or redirect in a directory that images own. What
-            matches when the executor has ended is taken into the volume at the
-            same path; what is mounted from the volume is there already.
+            mount: an output or redirect in a directory that is the image's.
+            What matches when the executor has ended is taken into the volume at
+            the same path; what is mounted from the volume is there already.
+        stdin_in_volume: Its stdin is in no mount: it is in the volume, if an
+            earlier executor wrote it, else in the image.
     """
 
     index: int
     executor: Executor
     mounts: tuple[Mount, ...]
     collect: tuple[str, ...] = ()
+    stdin_in_volume: bool = False
+
+    @property
+    def reaches_volume(self) -> bool:
+        """Tell whether the whole volume must be at hand, beside its mounts."""
+        return bool(self.collect) or self.stdin_in_volume
 
     @property
     def unmounted_workdir(self) -> str | None:
@@ -89,7 +97,7 @@ class Plan:
         has_outputs: A filer takes outputs last, also if an executor failed.
         directories: Made in the volume before the first step, each writable by
             any uid; normalized paths, parents first. Empty if the task shares
-            nothing between steps.
+            nothing between steps. The same whatever images hold.
         outputs: Patterns (glob(7); literal names are escaped) of what the filer
             takes last, for the executors to make readable: it has another uid.
         cpu_cores: For each executor; also the limit where one is enforced.
@@ -119,5 +127,5 @@ class Plan:
             self.has_inputs
             or self.has_outputs
             or bool(self.directories)
-            or any(step.mounts or step.collect for step in self.executors)
+            or any(step.mounts or step.reaches_volume for step in self.executors)
         )

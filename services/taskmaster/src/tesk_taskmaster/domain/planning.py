@@ -4,14 +4,16 @@ The rule of mounts. The task volume appears in executors at
 
 - each directory that the task names itself: a volume, a DIRECTORY input or
   output;
-- the directory that holds each FILE input, FILE output and redirect, and the
-  directory above the first wildcard of a pattern.
+- where the image has nothing: the directory that holds each FILE input, FILE
+  output and redirect, the one above the first wildcard of a pattern, and the
+  working directory.
 
-Image content is never hidden by a mount that the user did not ask for: where
-the second rule leads to a directory that images own (``/``, ``/usr/local``,
-``/etc``, …: ``tesk_model.paths.is_system_directory``), an input or stdin is
-mounted as a single file, and an output, pattern or redirect is collected when
-the executor has ended.
+So image content is never hidden by a mount that the user did not ask for. In a
+directory where the image has something, an input is mounted as a single file,
+and an output, pattern or redirect is collected when the executor has ended.
+That goes without asking for directories that images own (``/``, ``/usr/local``,
+``/etc``, …: ``tesk_model.paths.is_system_directory``); of others, what images
+have is a fact that the caller finds out (``image_questions``).
 
 A directory that the user names is mounted there even below ``/opt`` or
 ``/usr`` (``/opt/reference``): it is the user's word that this place is the
@@ -24,52 +26,42 @@ Mounts within mounts collapse: the volume mirrors the container's tree, so the
 outer one shows what the inner one would.
 """
 
-import glob
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import chain
+from types import MappingProxyType
+from typing import Final
 
 from tesk_model.names import Attempt
-from tesk_model.paths import (
-    is_pattern,
-    is_system_directory,
-    is_within,
-    normalize,
-    output_directory,
-    parent,
-)
-from tesk_model.patterns import expand_braces
+from tesk_model.paths import normalize, parent
 from tesk_model.quantities import ByteCount, bytes_from_gib
-from tesk_model.task import Executor, FileType, Input, Output, Resources, Task
+from tesk_model.task import Executor, Resources, Task
 from tesk_taskmaster.domain.plan import ExecutorStep, Mount, Placement, Plan
-
-_PROGRAM_DIRECTORY = re.compile(
-    r"/|/(bin|boot|etc|lib|lib32|lib64|libx32|libexec|opt|run|sbin|usr|var|home)"
-    r"|/usr(/local)?/(bin|etc|include|lib|lib32|lib64|libx32|libexec|local|sbin|share)"
-    r"|/var/(lib|run|cache|log)|/opt/(bin|conda|lib)"
+from tesk_taskmaster.domain.wanted import (
+    PlanError,
+    Wanted,
+    nearest,
+    output_patterns,
+    wanted_paths,
 )
 
+Occupied = Mapping[str, Collection[str]]
+"""By image, the directories in which it has something; what is not there, not."""
 
-class PlanError(Exception):
-    """The task cannot be laid out; the message names the field and says why."""
+NOTHING: Final[Occupied] = MappingProxyType({})
+"""No image has anything."""
 
-
-@dataclass(slots=True)
-class _Wanted:
-    """Paths of a task, sorted by how executors must see them."""
-
-    directories: set[str]
-    files: set[str]
-    collected: dict[str, Sequence[str]]  # path to patterns, in order of first use
+__all__ = ["NOTHING", "Occupied", "PlanError", "image_questions", "plan_task"]
 
 
-def plan_task(task: Task, attempt: Attempt) -> Plan:
+def plan_task(task: Task, attempt: Attempt, occupied: Occupied = NOTHING) -> Plan:
     """Lay out one attempt of ``task``; the same arguments give the same plan.
 
     Args:
         task: As assigned: the scheduler has filled in its resources.
         attempt: Names what is made.
+        occupied: What images answered to ``image_questions``. Only the mounts
+            of the executors of an image depend on it, nothing else of the plan.
 
     Raises:
         PlanError: An input or a volume would hide the programs of the image,
@@ -77,19 +69,18 @@ def plan_task(task: Task, attempt: Attempt) -> Plan:
     """
     resources = task.resources or Resources()
     cpu_cores, ram, disk = _amounts(resources)
-    wanted = _wanted_paths(task)
-    mounted = _outermost(wanted.directories)
+    wanted = wanted_paths(task)
     steps = tuple(
-        _plan_executor(index, executor, wanted, mounted)
+        _plan_executor(index, executor, wanted, occupied.get(executor.image, ()))
         for index, executor in enumerate(task.executors)
     )
     return Plan(
         attempt=attempt,
         has_inputs=bool(task.inputs),
         has_outputs=bool(task.outputs),
-        directories=_volume_directories(task, wanted, mounted),
+        directories=_volume_directories(wanted),
         executors=steps,
-        outputs=tuple(dict.fromkeys(chain(*map(_output_patterns, task.outputs)))),
+        outputs=tuple(dict.fromkeys(chain(*map(output_patterns, task.outputs)))),
         cpu_cores=cpu_cores,
         ram=ram,
         disk=disk,
@@ -101,6 +92,21 @@ def plan_task(task: Task, attempt: Attempt) -> Plan:
     )
 
 
+def image_questions(task: Task) -> Mapping[str, Sequence[str]]:
+    """Return for each image in which directories it may have something.
+
+    Only what decides about mounts is asked; sorted, so that a directory comes
+    before those in it.
+
+    Raises:
+        PlanError: See ``plan_task``.
+    """
+    wanted = wanted_paths(task)
+    named = _outermost(wanted.named)
+    asked = sorted(path for path in wanted.shared if nearest(path, named) is None)
+    return {executor.image: asked for executor in task.executors} if asked else {}
+
+
 def _amounts(resources: Resources) -> tuple[float, ByteCount, ByteCount]:
     cpu, ram, disk = resources.cpu_cores, resources.ram_gb, resources.disk_gb
     if cpu is None or ram is None or disk is None:
@@ -109,84 +115,12 @@ def _amounts(resources: Resources) -> tuple[float, ByteCount, ByteCount]:
     return cpu, bytes_from_gib(ram), bytes_from_gib(disk)
 
 
-def _wanted_paths(task: Task) -> _Wanted:
-    wanted = _Wanted(directories=set(), files=set(), collected={})
-    for index, volume in enumerate(task.volumes):
-        path = normalize(volume)
-        _refuse_program_directory(f"volumes[{index}]", path)
-        wanted.directories.add(path)
-    for index, entry in enumerate(task.inputs):
-        _want_input(wanted, entry, f"inputs[{index}].path")
-    for output in task.outputs:
-        _want_output(wanted, output)
-    for executor in task.executors:
-        _want_redirects(wanted, executor)
-    return wanted
-
-
-def _want_input(wanted: _Wanted, entry: Input, field: str) -> None:
-    path = normalize(entry.path)
-    if entry.type is FileType.DIRECTORY:
-        _refuse_program_directory(field, path)
-        wanted.directories.add(path)
-    elif is_system_directory(parent(path)):
-        _refuse_program_directory(field, path)
-        wanted.files.add(path)
-    else:
-        wanted.directories.add(parent(path))
-
-
-def _output_patterns(output: Output) -> Sequence[str]:
-    """Return what an output means: its path, and that with its braces expanded."""
-    path = normalize(output.path)
-    paths = (path, *expand_braces(path))
-    if is_pattern(output.path, output.path_prefix):
-        return paths
-    return [glob.escape(path) for path in paths]
-
-
-def _want_output(wanted: _Wanted, output: Output) -> None:
-    path = normalize(output.path)
-    named = output.type is FileType.DIRECTORY and not expand_braces(path)
-    if named and not is_pattern(output.path, output.path_prefix):
-        if _is_program_directory(path):
-            wanted.collected.setdefault(path, _output_patterns(output))
-        else:
-            wanted.directories.add(path)
-        return
-    directory = output_directory(path, output.path_prefix)
-    if is_system_directory(directory):
-        wanted.collected.setdefault(path, _output_patterns(output))
-    else:
-        wanted.directories.add(directory)
-
-
-def _want_written_file(wanted: _Wanted, path: str) -> None:
-    if is_system_directory(parent(path)):
-        wanted.collected.setdefault(path, [glob.escape(path)])
-    else:
-        wanted.directories.add(parent(path))
-
-
-def _want_redirects(wanted: _Wanted, executor: Executor) -> None:
-    for path in (executor.stdout, executor.stderr):
-        if path:
-            _want_written_file(wanted, normalize(path))
-    if executor.stdin and not is_system_directory(parent(normalize(executor.stdin))):
-        wanted.directories.add(parent(normalize(executor.stdin)))
-
-
 def _plan_executor(
-    index: int, executor: Executor, wanted: _Wanted, mounted: tuple[str, ...]
+    index: int, executor: Executor, wanted: Wanted, occupied: Collection[str]
 ) -> ExecutorStep:
-    files = set(wanted.files)
-    if executor.stdin:
-        # What feeds one executor may not exist before it: no other mounts it.
-        stdin = normalize(executor.stdin)
-        _refuse_program_directory(f"executors[{index}].stdin", stdin)
-        files.add(stdin)
-    single = sorted(path for path in files if not _is_covered(path, mounted))
-    _refuse_paths_in_files([*mounted, *single], single)
+    mounted = _outermost(wanted.named | wanted.shared.difference(occupied))
+    single = {path for path in wanted.files if nearest(path, mounted) is None}
+    _refuse_paths_in_files(sorted(mounted | single), single)
     return ExecutorStep(
         index=index,
         executor=executor,
@@ -199,57 +133,41 @@ def _plan_executor(
         ),
         collect=tuple(
             pattern
-            for path, patterns in wanted.collected.items()
-            if not _is_covered(path, mounted) and path not in single
+            for path, patterns in wanted.written.items()
+            if nearest(path, mounted | single) is None
             for pattern in patterns
         ),
+        stdin_in_volume=_is_elsewhere(executor.stdin, mounted | single, wanted),
     )
 
 
-def _refuse_paths_in_files(paths: Sequence[str], files: Sequence[str]) -> None:
+def _is_elsewhere(stdin: str | None, seen: AbstractSet[str], wanted: Wanted) -> bool:
+    """Tell whether stdin may be in the volume where no mount shows it."""
+    if not stdin or not (wanted.files or wanted.written or wanted.named):
+        return False
+    return nearest(normalize(stdin), seen) is None
+
+
+def _refuse_paths_in_files(paths: Iterable[str], files: AbstractSet[str]) -> None:
     for path in paths:
-        for file in files:
-            if path != file and is_within(path, file):
-                msg = f"{path} cannot be there: {file} is a file"
-                raise PlanError(msg)
+        file = nearest(parent(path), files)
+        if file is not None:
+            msg = f"{path} cannot be there: {file} is a file"
+            raise PlanError(msg)
 
 
-def _volume_directories(
-    task: Task, wanted: _Wanted, mounted: tuple[str, ...]
-) -> tuple[str, ...]:
+def _volume_directories(wanted: Wanted) -> tuple[str, ...]:
     """List what executors must find, with what lies between it and its mount."""
-    named = set(wanted.directories)
-    named.update(normalize(entry.workdir) for entry in task.executors if entry.workdir)
+    mounted = _outermost(wanted.named | wanted.shared)
     found: set[str] = set()
-    for path in named:
+    for path in wanted.made:
         current = path
-        while _is_covered(current, mounted):
+        while nearest(current, mounted) is not None:
             found.add(current)
             current = parent(current)
     return tuple(sorted(found))
 
 
-def _outermost(paths: set[str]) -> tuple[str, ...]:
-    """Drop what lies within another; sorted."""
-    kept: list[str] = []
-    for path in sorted(paths, key=lambda path: path.split("/")):
-        if not kept or not is_within(path, kept[-1]):
-            kept.append(path)
-    return tuple(kept)
-
-
-def _is_covered(path: str, mounted: Iterable[str]) -> bool:
-    return any(is_within(path, directory) for directory in mounted)
-
-
-def _is_program_directory(path: str) -> bool:
-    return _PROGRAM_DIRECTORY.fullmatch(path) is not None
-
-
-def _refuse_program_directory(field: str, path: str) -> None:
-    if _is_program_directory(path):
-        msg = (
-            f"{field}: {path} holds the programs of the image, which would be "
-            "hidden; name a directory of its own"
-        )
-        raise PlanError(msg)
+def _outermost(paths: AbstractSet[str]) -> AbstractSet[str]:
+    """Drop what lies within another."""
+    return {path for path in paths if nearest(parent(path), paths) is None}

@@ -15,6 +15,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests import (
     owned_by_anchor,
 )
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
+from tesk_taskmaster.domain.wanted import nearest
 from tesk_taskmaster.ports import StepFailedError
 
 # No image has this folder, so nothing of an image is hidden.
@@ -68,7 +69,7 @@ def executor_mounts(
         {"name": VOLUME, "mountPath": mount.path, "subPath": mount.path.lstrip("/")}
         for mount in step.mounts
     ]
-    if step.collect:
+    if step.reaches_volume:
         mounts.append({"name": VOLUME, "mountPath": WHOLE_VOLUME_TARGET})
     return mounts
 
@@ -78,8 +79,8 @@ def directories_to_make(plan: Plan, step: ExecutorStep) -> Sequence[str]:
 
     The kubelet makes those that are mounted, and only them.
     """
-    mounted = {mount.path for mount in step.mounts}
-    wanted = [path for path in plan.directories if path not in mounted]
+    mounted = {mount.path for mount in step.mounts if not mount.is_file}
+    wanted = [path for path in plan.directories if nearest(parent(path), mounted)]
     above = {parent(path) for path in wanted}
     return [path for path in wanted if path not in above]
 
