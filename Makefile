@@ -15,7 +15,7 @@ ARGS =
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help run serve test e2e check check-alone bench protos configuration \
+.PHONY: help run serve test e2e soak check check-alone bench protos configuration \
   chart-reference manifest manifest-template \
   images load launcher setup format lint types imports dependencies generated clean
 
@@ -36,6 +36,9 @@ e2e: .venv/.stamp-dev ## Run the tests of the cluster of $KUBECONFIG; SKIP_IMAGE
 	@[ -n "$(SKIP_IMAGES)" ] || $(MAKE) --no-print-directory images load
 	@[ -n "$(SKIP_IMAGES)" ] || { tests/cluster/images.sh build && tests/cluster/images.sh load; }
 	$(BIN)/python -m pytest -m cluster $(ARGS)
+
+soak: .venv/.stamp-dev ## 2,000 tasks and an upgrade on the cluster of $KUBECONFIG, whose images are there.
+	TESK_BURST=2000 $(BIN)/python -m pytest tests/e2e/test_cluster_capacity.py -k burst $(ARGS)
 
 check: lint types imports dependencies generated ## Check format, types, imports, generated files.
 

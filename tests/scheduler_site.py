@@ -15,6 +15,7 @@ from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.config import SchedulerSettings, Settings
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.main import Surroundings, build_scheduler
+from tesk_scheduler.ports.cluster import Cluster
 from tesk_scheduler.ports.launcher import TaskmasterLauncher
 from tesk_scheduler.usecases.assignment import Assignment, Call, Terms
 from tesk_scheduler.usecases.leading import Leading
@@ -45,6 +46,7 @@ class Site:
     store: SqlTaskStore
     launcher: FakeLauncher
     clock: FrozenClock
+    cluster: Cluster | None = None
     names: CountingNames = field(default_factory=CountingNames)
     schedulers: Iterator[int] = field(default_factory=count)
 
@@ -60,6 +62,7 @@ class Site:
             names=Names(f"scheduler-{next(self.schedulers)}", self.names),
             token=TOKEN,
             chimes=Chimes(),
+            cluster=self.cluster,
         )
         return build_scheduler(Settings(scheduler=SETTINGS), QUOTA, around).leading
 

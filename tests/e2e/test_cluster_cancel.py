@@ -16,10 +16,10 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(200)]
 
 @dataclass(frozen=True)
 class Tasks:
-    """One task held in each phase, and one that waits behind another."""
+    """One task held in each phase, one without a node, one that none can hold."""
 
     held: dict[Phase, HeldTask]
-    blocker: str
+    unplaced: str
     queued: str
 
 
@@ -29,12 +29,11 @@ def tasks(tesk: Release, gates: Gates) -> Iterator[Tasks]:
         phase: HeldTask(tesk, gates, f"cancel-{phase}", hold=[phase])
         for phase in PHASES
     }
-    # Last, for what comes behind a queued task of the same owner waits with it. No
-    # node has so many cores, and the quota has room for one of the two.
-    big = {"executors": [shell("true")], "resources": {"cpu_cores": 600}}
-    blocker, queued = tesk.create(big), tesk.create(big)
-    yield Tasks(held=held, blocker=blocker, queued=queued)
-    for task_id in (queued, blocker):
+    nowhere = {"executors": [shell("true")], "resources": {"zones": ["nowhere"]}}
+    too_big = {"executors": [shell("true")], "resources": {"cpu_cores": 600}}
+    unplaced, queued = tesk.create(nowhere), tesk.create(too_big)
+    yield Tasks(held=held, unplaced=unplaced, queued=queued)
+    for task_id in (queued, unplaced):
         tesk.cancel(task_id)
 
 
@@ -47,7 +46,7 @@ def cancel(tesk: Release, task_id: str) -> None:
 
 
 def test_cancel_while_queued(tesk: Release, tasks: Tasks) -> None:
-    tesk.wait_for_reason(tasks.queued, "cpu")
+    tesk.wait_for_reason(tasks.queued, "larger node: 600 cpu")
     assert tesk.state(tasks.queued) == "QUEUED"
 
     tesk.cancel(tasks.queued)
@@ -56,10 +55,10 @@ def test_cancel_while_queued(tesk: Release, tasks: Tasks) -> None:
 
 
 def test_cancel_while_no_node_can_take_it(tesk: Release, tasks: Tasks) -> None:
-    tesk.wait_for_reason(tasks.blocker, "no node")
-    assert tesk.state(tasks.blocker) == "INITIALIZING"
+    tesk.wait_for_reason(tasks.unplaced, "no node")
+    assert tesk.state(tasks.unplaced) == "INITIALIZING"
 
-    cancel(tesk, tasks.blocker)
+    cancel(tesk, tasks.unplaced)
 
 
 @pytest.mark.parametrize("phase", PHASES)

@@ -75,8 +75,8 @@ ROWS: dict[str, Row] = {
         body=_task({"image": "Not/An-Image:1", "command": ["true"]}),
         told="Not/An-Image:1",
     ),
-    "no node has so many cores": Row(
-        body=_task(resources={"cpu_cores": 800}),
+    "no node is in the zone": Row(
+        body=_task(resources={"zones": ["nowhere"]}),
         told="node",
         meanwhile="node",
     ),

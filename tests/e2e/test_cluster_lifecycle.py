@@ -67,7 +67,7 @@ def test_uninstall_with_running_tasks_leaves_nothing(
 ) -> None:
     for phase in PHASES:
         HeldTask(doomed, gates, f"uninstall-{phase}", hold=[phase]).reach(phase)
-    doomed.create({"executors": [shell("true")], "resources": {"cpu_cores": 600}})
+    doomed.create({"executors": [shell("true")], "resources": {"zones": ["nowhere"]}})
     doomed.create({"executors": [shell("true")], "resources": {"cpu_cores": 600}})
 
     doomed.uninstall()

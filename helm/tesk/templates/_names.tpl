@@ -48,6 +48,24 @@ labels:
   {{- include "tesk.labels" (list $root (index . 1)) | nindent 2 }}
 {{- end -}}
 
+{{/* (list root part): name of an object that is in no namespace. */}}
+{{- define "tesk.clusterName" -}}
+{{- $root := index . 0 -}}
+{{ include "tesk.fullname" $root }}.{{ $root.Release.Namespace }}.{{ index . 1 }}
+{{- end -}}
+
+{{/* (list root part): the metadata of such an object. */}}
+{{- define "tesk.clusterMetadata" -}}
+{{- $root := index . 0 -}}
+name: {{ include "tesk.clusterName" . }}
+{{- with $root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+labels:
+  {{- include "tesk.labels" . | nindent 2 }}
+{{- end -}}
+
 {{/* The namespaces in which tasks run: {"list": […]}. */}}
 {{- define "tesk.taskNamespaces" -}}
 {{- dict "list" (default (list .Release.Namespace) .Values.taskNamespaces) | toJson -}}

@@ -22,7 +22,7 @@ spec:
   terminationGracePeriodSeconds: 30
   securityContext:
     {{- include "tesk.podSecurityContext" (list . $own) | nindent 4 }}
-  {{- with include "tesk.scheduling" (list . $own) }}
+  {{- with include "tesk.scheduling" (list . $own "taskmasters") }}
   {{- . | nindent 2 }}
   {{- end }}
   {{- with include "tesk.initContainers" $own }}

@@ -27,7 +27,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* (list root values): where a pod may run. */}}
+{{/* (list root values [class]): where a pod may run; our PriorityClass for it. */}}
 {{- define "tesk.scheduling" -}}
 {{- $own := index . 1 -}}
 {{- $fields := dict -}}
@@ -38,6 +38,9 @@
 {{- with get $own $name -}}
 {{- $_ := set $fields $name . -}}
 {{- end -}}
+{{- end -}}
+{{- if and (gt (len .) 2) (index . 0).Values.priorityClasses.create (not $fields.priorityClassName) -}}
+{{- $_ := set $fields "priorityClassName" (include "tesk.clusterName" (list (index . 0) (index . 2))) -}}
 {{- end -}}
 {{- if $fields -}}
 {{- toYaml $fields -}}

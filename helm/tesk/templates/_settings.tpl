@@ -6,7 +6,7 @@
 {{- $own := . -}}
 {{- $found := dict -}}
 {{- range $key, $value := . -}}
-{{- $name := has $key (list "ramGb" "diskGb" "perTask" "nodeSelector" "typeLabel") | ternary (snakecase $key) $key -}}
+{{- $name := has $key (list "ramGb" "diskGb" "perTask" "nodeSelector" "typeLabel" "nodeReserve") | ternary (snakecase $key) $key -}}
 {{- if or (eq $name $key) (not (hasKey $own $name)) -}}
 {{- $_ := set $found $name (printf "{\"it\":%s}" (include "tesk.asSettings" $value) | fromJson).it -}}
 {{- end -}}

@@ -12,7 +12,9 @@ from kubernetes.client.exceptions import ApiException
 from cluster.kube import Kube, is_ready
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
+from fakes.kubernetes_nodes import make_node
 from tesk_kubernetes.api import (
+    NODES,
     PODS,
     SECRETS,
     JsonObject,
@@ -40,7 +42,7 @@ class ApiKit(Protocol):
         """The API, with all rights."""
 
     def powerless(self) -> KubernetesApi:
-        """Return the API for a caller without the right to read Secrets."""
+        """Return the API for a caller who may neither read Secrets nor list nodes."""
 
     def watch_from_long_ago(self) -> Stream[WatchEvent]:
         """Watch from a version that the server no longer remembers."""
@@ -104,9 +106,11 @@ class FakeApiKit:
         self.namespace = "fake"
         self.api = FakeKubernetesApi()
         self._cluster = FakeCluster(self.api)
+        self.api.plant(NODES, "", make_node())
 
     def powerless(self) -> KubernetesApi:
         self.api.faults.forbid("get", SECRETS)
+        self.api.faults.forbid("list", NODES)
         return self.api
 
     def watch_from_long_ago(self) -> Stream[WatchEvent]:

@@ -9,6 +9,7 @@ from contract.kubernetes_api.kits import ApiKit, pod
 from tesk_kubernetes.api import (
     CONFIG_MAPS,
     JOBS,
+    NODES,
     PODS,
     SECRETS,
     AlreadyExistsError,
@@ -213,3 +214,22 @@ def test_a_pod_may_be_removed_without_its_node(kit: ApiKit) -> None:
     assert kit.api.delete(PODS, kit.namespace, "talker", grace=timedelta(0))
 
     assert kit.api.get(PODS, kit.namespace, "talker") is None
+
+
+def test_nodes_are_in_no_namespace(kit: ApiKit) -> None:
+    listing = kit.api.list(NODES, "")
+    first = listing.items[0]
+    name = first["metadata"]["name"]
+
+    found = kit.api.get(NODES, "", name)
+    with kit.api.watch(NODES, "", labels="", since=listing.resource_version):
+        pass
+
+    assert found is not None
+    assert found["metadata"]["uid"] == first["metadata"]["uid"]
+    assert {"cpu", "memory", "pods"} <= first["status"]["allocatable"].keys()
+
+
+def test_who_may_not_list_nodes_is_refused(kit: ApiKit) -> None:
+    with pytest.raises(RefusedError, match="nodes"):
+        kit.powerless().list(NODES, "")

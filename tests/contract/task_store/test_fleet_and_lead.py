@@ -5,11 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from scheduler_tasks import NOON, make_new_task
+from scheduler_tasks import NOON, make_demand, make_new_task
 from tesk_model.errors import ConflictError
+from tesk_model.quantities import ByteCount
+from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.fleet import Taskmaster
-from tesk_scheduler.domain.transitions import admitted, requeued
+from tesk_scheduler.domain.quota import Usage
+from tesk_scheduler.domain.transitions import admitted, moved, requeued
 from tesk_scheduler.ports.store import TaskStore, Transaction
 
 LATER = NOON + timedelta(seconds=10)
@@ -156,3 +159,33 @@ def test_an_old_leader_is_stopped(store: TaskStore) -> None:
     store.write(lambda tx: tx.check_epoch(2))
     with pytest.raises(ConflictError, match="leads"):
         store.write(lambda tx: tx.check_epoch(1))
+
+
+def test_what_is_in_progress_is_added_up_each_with_the_least_that_it_takes(
+    busy: TaskStore,
+) -> None:
+    least = make_demand(cpu_millis=250, ram=ByteCount(2**31), disk=ByteCount(3))
+
+    assert busy.committed(least, stuck_since=NOON) == Usage(
+        running=2, cpu_millis=2000, ram=ByteCount(2**32), disk=ByteCount(6)
+    )
+
+
+def test_what_did_not_start_for_long_takes_the_least_alone(busy: TaskStore) -> None:
+    least = make_demand(cpu_millis=250, ram=ByteCount(1))
+
+    def start(tx: Transaction) -> None:
+        (record,) = tx.records([TaskId("t-1")]).values()
+        tx.save(record, moved(record, TaskState.RUNNING, NOON))
+
+    busy.write(start)
+
+    assert busy.committed(least, stuck_since=LATER) == Usage(
+        running=2, cpu_millis=1250, ram=ByteCount(2**30 + 1)
+    )
+
+
+def test_what_waits_or_has_ended_takes_nothing(store: TaskStore) -> None:
+    store.write(lambda tx: tx.add_tasks([make_new_task("t-1")]))
+
+    assert store.committed(make_demand(), stuck_since=LATER) == Usage()

@@ -59,11 +59,62 @@ def test_a_taskmaster_may_handle_the_objects_of_tasks_and_read_no_secret() -> No
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_nobody_has_rights_in_the_whole_cluster(name: str) -> None:
+def test_no_right_is_for_everything(name: str) -> None:
     for each in render(SETS[name]):
-        assert not each["kind"].startswith("Cluster")
         for rule in each.get("rules", ()):
             assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"]
+
+
+def test_in_the_whole_cluster_the_scheduler_alone_may_list_nodes_and_no_more() -> None:
+    objects = render({"taskNamespaces": ["tasks-a"]})
+
+    (role,) = kinds(objects, "ClusterRole")
+    (binding,) = kinds(objects, "ClusterRoleBinding")
+
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]}
+    ]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert [(each["name"], each["namespace"]) for each in binding["subjects"]] == [
+        ("tesk-scheduler", NAMESPACE)
+    ]
+
+
+def test_who_has_no_rights_in_the_cluster_can_install_it_nevertheless() -> None:
+    values = {"rbac": {"nodes": False}, "priorityClasses": {"create": False}}
+
+    objects = render(values)
+
+    assert [each for each in objects if "namespace" not in each["metadata"]] == []
+    assert all(
+        "priorityClassName" not in template["spec"]
+        for template in pod_templates(objects).values()
+    )
+
+
+def test_services_come_before_taskmasters_and_those_before_tasks() -> None:
+    objects = render({})
+    classes = {
+        each["metadata"]["name"]: each for each in kinds(objects, "PriorityClass")
+    }
+    services, taskmasters = (
+        classes[f"tesk.{NAMESPACE}.{part}"] for part in ("services", "taskmasters")
+    )
+
+    assert services["value"] > taskmasters["value"] > 0
+    assert taskmasters["preemptionPolicy"] == "Never"
+    assert not any(each.get("globalDefault") for each in classes.values())
+    assert {
+        component: template["spec"].get("priorityClassName")
+        for component, template in pod_templates(objects).items()
+        if component != "test"
+    } == {
+        "api": services["metadata"]["name"],
+        "scheduler": services["metadata"]["name"],
+        "taskmaster": taskmasters["metadata"]["name"],
+        "filer": None,
+        "executor": None,
+    }
 
 
 def test_rights_are_those_of_the_task_namespaces_alone() -> None:

@@ -160,7 +160,10 @@ def test_settings_and_templates_are_where_the_services_look() -> None:
     objects = render({})
     for component, keys in {
         "api": {"tesk.yaml"},
-        "scheduler": {"tesk.yaml", "taskmaster-pod.yaml"},
+        "scheduler": {
+            *("tesk.yaml", "taskmaster-pod.yaml"),
+            *("executor-pod.yaml", "filer-pod.yaml"),
+        },
         "taskmaster": {"tesk.yaml", "executor-pod.yaml", "filer-pod.yaml"},
         "filer": {"tesk.yaml"},
     }.items():

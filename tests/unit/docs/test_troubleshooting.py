@@ -80,6 +80,7 @@ UNTOLD = {
         "a section of settings must be a struct, not …",
         "the lock is not held",
     ),
+    "a part of a log line of the scheduler": ("nodes are not listed yet",),
     "a part of another sentence": ('gpu_type "…"', "tesk-api: …\n"),
     "a header, a type": (
         'Basic realm="TESK", charset="UTF-8"',

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from tesk_runtime.sections import GrpcSettings
-from tesk_scheduler.config import SchedulerSettings, Settings
-from tesk_scheduler.main import taskmaster_environment
+from tesk_scheduler.config import SchedulerSettings, Settings, taskmaster_environment
 
 ADDRESSES = {
     "where it listens": ("unix:/run/s", "", "unix:/run/s"),

@@ -24,6 +24,7 @@ class Resource:
     kind: str
 
 
+NODES = Resource("v1", "nodes", "Node")
 PODS = Resource("v1", "pods", "Pod")
 SECRETS = Resource("v1", "secrets", "Secret")
 CONFIG_MAPS = Resource("v1", "configmaps", "ConfigMap")
@@ -129,6 +130,8 @@ class Stream(Protocol[Item_co]):
 
 class KubernetesApi(Protocol):
     """Calls on one cluster. Thread-safe.
+
+    What is in no namespace, such as nodes, is in the namespace "".
 
     Every call may raise ApiUnavailableError and RefusedError. Short outages
     (connection refused, 429, 5xx) are tried again inside for some seconds, so

@@ -221,5 +221,6 @@ def _selectors(labels: str, fields: str) -> dict[str, str]:
 def _path(resource: Resource, namespace: str, name: str = "") -> str:
     version = resource.api_version
     root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-    path = f"{root}/namespaces/{quote(namespace, safe='')}/{resource.plural}"
+    place = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
+    path = f"{root}{place}/{resource.plural}"
     return f"{path}/{quote(name, safe='')}" if name else path

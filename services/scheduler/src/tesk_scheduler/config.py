@@ -1,6 +1,8 @@
 """Settings of the scheduler."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -123,3 +125,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: SchedulerSettings = SchedulerSettings()
     quota: QuotaSettings = QuotaSettings()
     kubernetes: KubernetesSettings = KubernetesSettings()
+
+
+def taskmaster_environment(
+    settings: Settings, environ: Mapping[str, str], home: Path
+) -> dict[str, str]:
+    """Return what the taskmasters get to see: not the database, nor the quotas."""
+    address = settings.grpc.scheduler
+    if address == GrpcSettings().scheduler:
+        address = settings.scheduler.listen.replace("0.0.0.0:", "127.0.0.1:")
+    own = ("TESK_SCHEDULER_", "TESK_QUOTA_")
+    return {
+        **{name: text for name, text in environ.items() if not name.startswith(own)},
+        "TESK_GRPC_SCHEDULER": address,
+        "TESK_HOME": str(home),
+    }

@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,7 +15,7 @@ from tesk_model.errors import TeskError
 from tesk_runtime import logs
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.rpc.server import RpcServer
-from tesk_runtime.sections import GrpcSettings, read_token, state_home
+from tesk_runtime.sections import read_token, state_home
 from tesk_runtime.settings import SettingsError, load
 from tesk_runtime.shutdown import stop_on_signals
 from tesk_scheduler.adapters.local_launcher import LocalLauncher
@@ -24,13 +24,24 @@ from tesk_scheduler.adapters.metrics import StoreCollector, serve_metrics
 from tesk_scheduler.adapters.names import UlidNames
 from tesk_scheduler.adapters.store.engines import DatabaseInUseError, sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
-from tesk_scheduler.config import SchedulerSettings, Settings
+from tesk_scheduler.config import (
+    SchedulerSettings,
+    Settings,
+    taskmaster_environment,
+)
+from tesk_scheduler.domain.capacity import Capacity
 from tesk_scheduler.domain.fleet import FleetLimits
 from tesk_scheduler.domain.quota import Limit, Quota
+from tesk_scheduler.ports.cluster import Cluster
 from tesk_scheduler.ports.launcher import TaskmasterLauncher
 from tesk_scheduler.ports.store import TaskStore
 from tesk_scheduler.ports.surroundings import Clock, Names
-from tesk_scheduler.quota_config import default_demand, quota_from_settings
+from tesk_scheduler.quota_config import (
+    default_demand,
+    given_capacity,
+    node_reserve,
+    quota_from_settings,
+)
 from tesk_scheduler.servicer.assignments import AssignmentServicer
 from tesk_scheduler.servicer.server import Servicers, make_server
 from tesk_scheduler.servicer.tasks import TaskServicer
@@ -38,6 +49,7 @@ from tesk_scheduler.servicer.transfers import TransferServicer
 from tesk_scheduler.usecases.admission import Admission
 from tesk_scheduler.usecases.assignment import Assignment, Terms
 from tesk_scheduler.usecases.cancellation import Cancellation
+from tesk_scheduler.usecases.capacity import ClusterCapacity
 from tesk_scheduler.usecases.farewell import Farewell
 from tesk_scheduler.usecases.fleet import Fleet
 from tesk_scheduler.usecases.leading import Lead, Leading
@@ -62,6 +74,7 @@ class Surroundings:
 
     Attributes:
         exclusive: No other process can use the store.
+        cluster: That the tasks run on, if its room is to be found out.
     """
 
     store: TaskStore
@@ -72,6 +85,7 @@ class Surroundings:
     token: str
     chimes: Chimes
     status: Status = field(default_factory=Status)
+    cluster: Cluster | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +134,10 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
     with ExitStack() as stack:
         store = SqlTaskStore.open(own.database or sqlite_url(home / "tesk.db"))
         stack.callback(store.close)
-        launcher: TaskmasterLauncher = (
-            _pod_launcher(settings, chimes, stack)
+        launcher, cluster = (
+            _cluster(settings, chimes, stack)
             if in_cluster
-            else LocalLauncher(
-                home / "taskmasters",
-                environment=taskmaster_environment(settings, os.environ, home),
-                changed=lambda: chimes.bell.ring(urgent=True),
-            )
+            else (_local_launcher(settings, chimes, home), None)
         )
         if own.metrics_listen:
             collector = StoreCollector(store, launcher.revision, status)
@@ -141,8 +151,8 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
             token=token,
             chimes=chimes,
             status=status,
+            cluster=cluster,
         )
-        # What a cluster has is the cluster's to say: its pods wait for nodes.
         capacity = Limit() if in_cluster else machine_capacity(home)
         quota = quota_from_settings(settings.quota, capacity)
         scheduler = build_scheduler(settings, quota, around)
@@ -151,37 +161,30 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
         scheduler.run(own.listen, stop=stop, drain=own.drain)
 
 
-def _pod_launcher(
-    settings: Settings, chimes: Chimes, stack: ExitStack
-) -> TaskmasterLauncher:
-    # Its client takes memory and start-up time that one machine need not spend.
-    from tesk_scheduler.adapters.kubernetes.opening import (  # noqa: PLC0415
-        open_pod_launcher,
+def _local_launcher(settings: Settings, chimes: Chimes, home: Path) -> LocalLauncher:
+    return LocalLauncher(
+        home / "taskmasters",
+        environment=taskmaster_environment(settings, os.environ, home),
+        changed=lambda: chimes.bell.ring(urgent=True),
     )
 
-    launcher = open_pod_launcher(
+
+def _cluster(
+    settings: Settings, chimes: Chimes, stack: ExitStack
+) -> tuple[TaskmasterLauncher, Cluster | None]:
+    # Its client takes memory and start-up time that one machine need not spend.
+    from tesk_scheduler.adapters.kubernetes.opening import (  # noqa: PLC0415
+        open_cluster,
+    )
+
+    return open_cluster(
         settings.kubernetes,
         os.environ,
         clock=SystemClock(),
         changed=lambda: chimes.bell.ring(urgent=True),
+        reserve=node_reserve(settings.quota),
+        closing=stack,
     )
-    stack.callback(launcher.close)
-    return launcher
-
-
-def taskmaster_environment(
-    settings: Settings, environ: Mapping[str, str], home: Path
-) -> dict[str, str]:
-    """Return what the taskmasters get to see: not the database, nor the quotas."""
-    address = settings.grpc.scheduler
-    if address == GrpcSettings().scheduler:
-        address = settings.scheduler.listen.replace("0.0.0.0:", "127.0.0.1:")
-    own = ("TESK_SCHEDULER_", "TESK_QUOTA_")
-    return {
-        **{name: text for name, text in environ.items() if not name.startswith(own)},
-        "TESK_GRPC_SCHEDULER": address,
-        "TESK_HOME": str(home),
-    }
 
 
 def build_scheduler(
@@ -286,6 +289,22 @@ def _leading(
             fleet=fleet,
             quota=quota,
             patience=settings.quota.patience,
+            cluster=_room(settings, around, fleet),
         ),
         retention=Retention(store=store, clock=clock, keep=own.retention),
     )
+
+
+def _room(
+    settings: Settings, around: Surroundings, fleet: Fleet
+) -> Callable[[], Capacity] | None:
+    if around.cluster is None:
+        return None
+    return ClusterCapacity(
+        store=around.store,
+        clock=around.clock,
+        cluster=around.cluster,
+        given=given_capacity(settings.quota),
+        stuck_after=settings.quota.patience,
+        staff=fleet.staff,
+    ).now

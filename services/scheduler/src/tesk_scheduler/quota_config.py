@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from tesk_model.quantities import ByteCount, bytes_from_gib
+from tesk_scheduler.domain.capacity import NodeRoom
 from tesk_scheduler.domain.quota import Demand, Limit, Quota, millis_from_cores
 
 # In bytes still far below what a counter in a database holds (64 bits).
@@ -65,6 +66,16 @@ class DefaultSettings(
     disk_gb: Annotated[float, Meta(ge=0, le=_MOST)] = 1
 
 
+class ReserveSettings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """What pods of others take on a node."""
+
+    cpu: Annotated[float, Meta(ge=0, le=_MOST)] = 0.2
+    ram_gb: Annotated[float, Meta(ge=0, le=_MOST)] = 0.25
+    pods: Annotated[int, Meta(ge=0)] = 5
+
+
 class QuotaSettings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
@@ -105,13 +116,23 @@ class QuotaSettings(
         ),
     ] = AmountSettings()
     capacity: Annotated[
-        Literal["auto"] | RunningSettings,
+        Literal["auto", "unlimited"] | RunningSettings,
         Meta(
             description="What there is to run on: running (tasks), cpu (cores),"
             " ram_gb and disk_gb (GiB). What is not given is found out; `auto`"
-            " finds out everything."
+            " finds out everything: what this machine has, or the nodes of the"
+            " cluster. `unlimited`: all that `quota` allows is started, as where"
+            " an autoscaler adds nodes for what waits."
         ),
     ] = "auto"
+    node_reserve: Annotated[
+        ReserveSettings,
+        Meta(
+            description="What is left on each node of a cluster for pods of others,"
+            " outside of the task namespaces, when its capacity is found out: cpu"
+            " (cores), ram_gb (GiB), pods."
+        ),
+    ] = ReserveSettings()
     defaults: Annotated[
         DefaultSettings,
         Meta(
@@ -157,13 +178,33 @@ def quota_from_settings(settings: QuotaSettings, machine_capacity: Limit) -> Quo
         machine_capacity: What was found out about what there is to run on;
             an amount that the settings give replaces it.
     """
-    given = Limit() if settings.capacity == "auto" else _limit(settings.capacity)
+    given = given_capacity(settings)
+    if settings.capacity == "unlimited":
+        machine_capacity = Limit()
     return Quota(
         everybody=_limit(settings.everybody),
         users=_limits(settings.users),
         groups=_limits(settings.groups),
         per_task=_limit(settings.per_task),
         capacity=_overlaid(machine_capacity, given),
+    )
+
+
+def given_capacity(settings: QuotaSettings) -> Limit:
+    """Return what the settings say that there is to run on."""
+    given = settings.capacity
+    return Limit() if isinstance(given, str) else _limit(given)
+
+
+def node_reserve(settings: QuotaSettings) -> NodeRoom | None:
+    """Return what is left on each node for others; None if nodes do not matter."""
+    if settings.capacity == "unlimited":
+        return None
+    reserve = settings.node_reserve
+    return NodeRoom(
+        cpu_millis=millis_from_cores(reserve.cpu),
+        ram=bytes_from_gib(reserve.ram_gb),
+        pods=reserve.pods,
     )
 
 

@@ -15,6 +15,9 @@ First in, first out for each owner, and round-robin between owners:
    reserves nothing.
 
 Hence the machine is never idle beside a head that fits, but for reservations.
+
+In a cluster, a task that not even the empty cluster could run is stepped over
+as well: a larger node may come.
 """
 
 from collections import deque
@@ -23,6 +26,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from tesk_model.task import TaskId
+from tesk_scheduler.domain.capacity import Capacity
 from tesk_scheduler.domain.limits import fit_problems
 from tesk_scheduler.domain.quota import Demand, Quota, Subject, Usage
 from tesk_scheduler.domain.room import Room
@@ -82,7 +86,7 @@ class AdmissionPlan:
         return self.reasons.get(task.id) or self.behind.get(task.owner, "")
 
 
-def plan_admissions(
+def plan_admissions(  # noqa: PLR0913 - all that it is decided on
     *,
     queues: Iterable[Sequence[QueuedTask]],
     usage: Mapping[Subject, Usage],
@@ -90,6 +94,7 @@ def plan_admissions(
     patience: timedelta,
     now: datetime,
     turn: Turn,
+    cluster: Capacity | None = None,
 ) -> AdmissionPlan:
     """Decide which tasks start now.
 
@@ -102,10 +107,16 @@ def plan_admissions(
             reserved.
         now: The time; aware.
         turn: From the plan before.
+        cluster: What it can hold, where tasks run on one.
     """
     lines = _rotated([_Line(tasks) for tasks in queues if tasks], turn.owner)
     counter = _Counter(
-        room=Room(usage, quota), quota=quota, patience=patience, now=now, turn=turn
+        room=Room(usage, quota, cluster),
+        quota=quota,
+        cluster=cluster,
+        patience=patience,
+        now=now,
+        turn=turn,
     )
     overdue = counter.overdue(lines)
     served = [line for line in overdue if counter.serve(line)]
@@ -156,6 +167,7 @@ class _Counter:
 
     room: Room
     quota: Quota
+    cluster: Capacity | None
     patience: timedelta
     now: datetime
     turn: Turn
@@ -204,12 +216,17 @@ class _Counter:
         while (head := line.head) is not None:
             shape = (head.subjects, head.demand)
             if shape not in self._hopeless:
-                problems = fit_problems(head.demand, head.subjects, self.quota)
-                self._hopeless[shape] = "; ".join(map(str, problems))
+                self._hopeless[shape] = self._why_hopeless(head)
             if not self._hopeless[shape]:
                 return
-            self.reasons[head.id] = f"can never run: {self._hopeless[shape]}"
+            self.reasons[head.id] = self._hopeless[shape]
             line.advance()
+
+    def _why_hopeless(self, head: QueuedTask) -> str:
+        problems = fit_problems(head.demand, head.subjects, self.quota)
+        if problems:
+            return f"can never run: {'; '.join(map(str, problems))}"
+        return "" if self.cluster is None else self.cluster.misfit(head.demand)
 
     def _blocked_since(self, head: QueuedTask) -> datetime:
         # The clock may have been set back.

@@ -1,22 +1,20 @@
 """How much each limit still leaves free while admissions are planned.
 
-The one mutable thing of a plan. Room only ever shrinks: what did not fit
-once will not fit later in the same plan.
+The one mutable thing of a plan.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tesk_scheduler.domain.capacity import Capacity
 from tesk_scheduler.domain.limits import (
-    Amount,
     Amounts,
-    amount_words,
     demanded_amounts,
     limit_amounts,
     subject_words,
     used_amounts,
 )
+from tesk_scheduler.domain.pools import ClusterPool, Pool
 from tesk_scheduler.domain.quota import (
     EVERYBODY,
     Demand,
@@ -29,8 +27,6 @@ from tesk_scheduler.domain.quota import (
 )
 
 _NOTHING = Usage()
-_NONE_KEPT = (0, 0, 0, 0)
-_NOUNS = {Amount.CPU: "cpu", Amount.RAM: "memory", Amount.DISK: "disk"}
 
 
 class Blocker(NamedTuple):
@@ -46,85 +42,6 @@ class Blocker(NamedTuple):
     shared: bool
 
 
-@dataclass(slots=True, kw_only=True)
-class Pool:
-    """What one limit leaves free.
-
-    Attributes:
-        whose: Words for the subject; empty for the capacity.
-        owners: Words for whom a reservation here may serve.
-        used: In use, by Amount.
-        kept: Reserved, by Amount.
-        holder: What the first task needs for which something is reserved.
-    """
-
-    whose: str
-    owners: str
-    most: Amounts
-    used: list[float]
-    kept: list[float] = field(default_factory=lambda: list(_NONE_KEPT))
-    holder: Amounts | None = None
-
-    def fits(self, asked: Amounts) -> bool:
-        """Tell whether all of ``asked`` is free and not reserved."""
-        return self._lacking(asked, self.kept) is None
-
-    def shortage(self, asked: Amounts) -> str | None:
-        """Say of what too little is free, reserved or not; None if enough is."""
-        amount = self._lacking(asked, _NONE_KEPT)
-        return None if amount is None else self._shortage_words(asked, amount)
-
-    def reservation(self, asked: Amounts) -> str | None:
-        """Say for what the rest is reserved; None if enough is left."""
-        amount = self._lacking(asked, self.kept)
-        if amount is None or self.holder is None:
-            return None
-        words = (
-            f"kept waiting so that a task{self.owners} that has waited longer can start"
-        )
-        if amount is Amount.RUNNING:
-            return words
-        needs = amount_words(amount, self.holder[amount.value])
-        return f"{words}: it needs {needs} {_NOUNS[amount]}"
-
-    def take(self, asked: Amounts) -> None:
-        """Count one more task as running."""
-        for index, value in enumerate(asked):
-            self.used[index] += value
-
-    def keep(self, asked: Amounts) -> None:
-        """Reserve what a task needs against all that come later."""
-        for index, value in enumerate(asked):
-            self.kept[index] += value
-        self.holder = self.holder or asked
-
-    def _lacking(self, asked: Amounts, kept: Sequence[float]) -> Amount | None:
-        # An amount that is not asked for is never lacking, even if a limit was
-        # lowered below what is in use.
-        used, most = self.used, self.most
-        for index, value in enumerate(asked):
-            if value and used[index] + kept[index] + value > most[index]:
-                return Amount(index)
-        return None
-
-    def _shortage_words(self, asked: Amounts, amount: Amount) -> str:
-        need, used, most = (
-            each[amount.value] for each in (asked, self.used, self.most)
-        )
-        need_words, used_words, most_words = (
-            amount_words(amount, value) for value in (need, used, most)
-        )
-        if amount is Amount.RUNNING:
-            running = f"{used_words} of {most_words} tasks running"
-            return f"{self.whose or 'waiting for a free place'}: {running}"
-        noun = _NOUNS[amount]
-        if not self.whose:
-            free = amount_words(amount, max(most - used, 0))
-            return f"waiting for {need_words} {noun}: {free} free"
-        needed = f", {need_words} needed" if used < most else ""
-        return f"{self.whose}: {used_words} of {most_words} {noun} in use{needed}"
-
-
 class _Levels(NamedTuple):
     """The pools that one task draws from, narrowest first."""
 
@@ -136,9 +53,15 @@ class _Levels(NamedTuple):
 class Room:
     """All pools."""
 
-    def __init__(self, usage: Mapping[Subject, Usage], quota: Quota) -> None:
+    def __init__(
+        self,
+        usage: Mapping[Subject, Usage],
+        quota: Quota,
+        cluster: Capacity | None = None,
+    ) -> None:
         self._usage = usage
         self._quota = quota
+        self._cluster = cluster
         self._pools: dict[Subject, tuple[Pool, ...]] = {}
         self._levels: dict[tuple[Subject, ...], _Levels] = {}
         # Equal shapes are judged once: (who shares, demand) that did not fit.
@@ -197,9 +120,13 @@ class Room:
     def _pools_of(self, subject: Subject) -> tuple[Pool, ...]:
         if subject not in self._pools:
             limit = limit_of(subject, self._quota)
-            pools = [self._pool(subject, limit, whose=subject_words(subject))]
+            pools: list[Pool] = [
+                self._pool(subject, limit, whose=subject_words(subject))
+            ]
             if subject.kind is SubjectKind.ALL:
                 pools.append(self._pool(subject, self._quota.capacity, whose=""))
+                if self._cluster is not None:
+                    pools.append(ClusterPool.of(self._cluster))
             unbounded = limit_amounts(Limit())
             self._pools[subject] = tuple(
                 pool for pool in pools if pool.most != unbounded

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 from tesk_model.task import OutputFileLog, TaskId
 from tesk_scheduler.domain.admission import QueuedTask
 from tesk_scheduler.domain.fleet import Taskmaster
-from tesk_scheduler.domain.quota import Subject, Usage
+from tesk_scheduler.domain.quota import Demand, Subject, Usage
 from tesk_scheduler.domain.records import (
     Document,
     ExecutorLogChange,
@@ -166,6 +166,14 @@ class TaskStore(Protocol):
 
     def usage_of_all(self) -> dict[Subject, Usage]:
         """Read every counter."""
+
+    def committed(self, least: Demand, *, stuck_since: datetime) -> Usage:
+        """Add up what the tasks in progress take, each ``least`` or more.
+
+        One that has not started what it was submitted for since it was
+        admitted before ``stuck_since`` takes ``least`` alone: what it waits for
+        is not there, so it has none of it.
+        """
 
     def queues(self, window: int) -> list[list[QueuedTask]]:
         """Read the oldest ``window`` tasks of each owner that has some queued.

@@ -6,7 +6,7 @@ and every admission is guarded by the state of its task and fenced by the
 leader's epoch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -18,6 +18,7 @@ from tesk_scheduler.domain.admission import (
     Turn,
     plan_admissions,
 )
+from tesk_scheduler.domain.capacity import Capacity
 from tesk_scheduler.domain.quota import (
     EVERYBODY,
     Quota,
@@ -75,12 +76,14 @@ class Admission:
         fleet: Fleet,
         quota: Quota,
         patience: timedelta,
+        cluster: Callable[[], Capacity] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._fleet = fleet
         self._quota = quota
         self._patience = patience
+        self._cluster = cluster
         self._turn = Turn()
         self._reasons: Mapping[TaskId, str] = {}
         self._reasons_at = 0.0
@@ -104,6 +107,7 @@ class Admission:
             patience=self._patience,
             now=self._clock.now(),
             turn=self._turn,
+            cluster=None if self._cluster is None else self._cluster(),
         )
         chosen, left = plan.admitted[:room], plan.admitted[room:]
         self._turn = plan.turn

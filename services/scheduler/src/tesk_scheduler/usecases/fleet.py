@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from tesk_scheduler.domain.capacity import Staff
 from tesk_scheduler.domain.fleet import (
     FleetLimits,
     Taskmaster,
@@ -96,6 +97,15 @@ class Fleet:
         """Count the attempts that could be placed now."""
         members = self._store.fleet()
         return free_slots(self._fit(members), self._limits_now(members))
+
+    def staff(self) -> Staff:
+        """Say which taskmasters there are."""
+        members = self._store.fleet()
+        return Staff(
+            count=len(members),
+            free=sum(member.free for member in self._fit(members)),
+            slots=self._limits.tasks_per_taskmaster,
+        )
 
     def fullness(self) -> str:
         """Say, for people, why there is no room."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from tesk_kubernetes.client import NoClusterError, open_api, task_namespaces
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import TemplateError
 from tesk_scheduler.adapters.kubernetes.footing import Footing
+from tesk_scheduler.adapters.kubernetes.nodes import Nodes
 from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
+from tesk_scheduler.domain.capacity import NodeRoom
 from tesk_scheduler.ports.surroundings import Clock
 
 _LOG = logging.getLogger(__name__)
@@ -57,3 +60,38 @@ def open_pod_launcher(
     if not launcher.wait_known(_FIRST_LOOK):
         _LOG.warning("the API server does not answer yet")
     return launcher
+
+
+def open_cluster(
+    settings: KubernetesSettings,
+    environ: Mapping[str, str],
+    *,
+    clock: Clock,
+    changed: Callable[[], None],
+    reserve: NodeRoom | None,
+    closing: ExitStack,
+) -> tuple[PodLauncher, Nodes | None]:
+    """Begin to watch the taskmasters of a cluster, and what it has room for.
+
+    Args:
+        settings: The section.
+        environ: Says where the cluster is.
+        clock: See ``PodLauncher``.
+        changed: Likewise, and when there is more or less room.
+        reserve: See ``Nodes``; None: its room does not matter.
+        closing: Ends both.
+
+    Raises:
+        ValueError, OSError: See ``open_pod_launcher``.
+    """
+    launcher = open_pod_launcher(settings, environ, clock=clock, changed=changed)
+    closing.callback(launcher.close)
+    if reserve is None:
+        return launcher, None
+    api = open_api(environ, patience=_PATIENCE)
+    namespaces = task_namespaces(settings, environ)
+    nodes = Nodes(api, settings, namespaces, reserve=reserve, changed=changed)
+    closing.callback(nodes.close)
+    if not nodes.wait_known(_FIRST_LOOK):
+        _LOG.warning("nodes are not known yet", extra={"cause": nodes.problem()})
+    return launcher, nodes

@@ -1,9 +1,19 @@
 """Reads that both readers and transactions use."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select, tuple_
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    case,
+    func,
+    select,
+    tuple_,
+)
 
 from tesk_model.quantities import ByteCount
 from tesk_model.states import TaskState
@@ -19,15 +29,16 @@ from tesk_scheduler.adapters.store.schema import (
     TASKMASTER,
     USAGE,
 )
-from tesk_scheduler.adapters.store.times import from_micros
+from tesk_scheduler.adapters.store.times import from_micros, micros
 from tesk_scheduler.domain.admission import QueuedTask
 from tesk_scheduler.domain.fleet import Taskmaster
-from tesk_scheduler.domain.quota import Subject, SubjectKind, Usage
-from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.domain.quota import Demand, Subject, SubjectKind, Usage
+from tesk_scheduler.domain.records import ACTIVE_STATES, TaskRecord
 
 _C = TASK.c
 UNRELEASED = _C.released.is_(False)
 _QUEUED = STATE_NUMBERS[TaskState.QUEUED]
+_ACTIVE = sorted(STATE_NUMBERS[state] for state in ACTIVE_STATES)
 
 # Built once: building costs more than running.
 _ASSIGNED_TO_EACH = (
@@ -58,6 +69,24 @@ _QUEUE = (
     .order_by(_C.seq)
     .limit(bindparam("window"))
 )
+_STUCK = (_C.state == STATE_NUMBERS[TaskState.INITIALIZING]) & (
+    _C.started < bindparam("stuck_since")
+)
+
+
+def _at_least(amount: Any, name: str) -> Any:
+    """Sum up an amount of which each task takes ``name`` or more."""
+    least = bindparam(name, type_=amount.type)
+    has_more = ~_STUCK & (amount > least)
+    return func.coalesce(func.sum(case((has_more, amount), else_=least)), 0)
+
+
+_COMMITTED = select(
+    func.count().label("running"),
+    _at_least(_C.cpu_millis, "least_cpu").label("cpu_millis"),
+    _at_least(_C.ram, "least_ram").label("ram"),
+    _at_least(_C.disk, "least_disk").label("disk"),
+).where(_C.state.in_(_ACTIVE))
 
 
 def read_usage(
@@ -86,6 +115,25 @@ def _usage_of(row: Row[*tuple[Any, ...]]) -> Usage:
         cpu_millis=row.cpu_millis,
         ram=ByteCount(row.ram),
         disk=ByteCount(row.disk),
+    )
+
+
+def read_committed(
+    connection: Connection, least: Demand, *, stuck_since: datetime
+) -> Usage:
+    """Add up what the tasks in progress take, each ``least`` or more."""
+    values = {
+        "least_cpu": least.cpu_millis,
+        "least_ram": least.ram,
+        "least_disk": least.disk,
+        "stuck_since": micros(stuck_since),
+    }
+    row = connection.execute(_COMMITTED, values).one()
+    return Usage(
+        running=row.running,
+        cpu_millis=int(row.cpu_millis),
+        ram=ByteCount(int(row.ram)),
+        disk=ByteCount(int(row.disk)),
     )
 
 

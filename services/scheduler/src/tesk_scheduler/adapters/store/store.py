@@ -1,6 +1,7 @@
 """The task store: one writer, many readers."""
 
 from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import BindParameter, Connection, bindparam, select
@@ -18,7 +19,7 @@ from tesk_scheduler.adapters.store.weights import fitting, weigh
 from tesk_scheduler.adapters.store.writer import Writer, as_tesk_error
 from tesk_scheduler.domain.admission import QueuedTask
 from tesk_scheduler.domain.fleet import Taskmaster
-from tesk_scheduler.domain.quota import Subject, Usage
+from tesk_scheduler.domain.quota import Demand, Subject, Usage
 from tesk_scheduler.domain.records import (
     Document,
     Glimpse,
@@ -168,6 +169,14 @@ class SqlTaskStore:
     def usage_of_all(self) -> dict[Subject, Usage]:
         """Read every counter."""
         return self._read(queries.read_usage)
+
+    def committed(self, least: Demand, *, stuck_since: datetime) -> Usage:
+        """Add up by the index of states."""
+        return self._read(
+            lambda connection: queries.read_committed(
+                connection, least, stuck_since=stuck_since
+            )
+        )
 
     def queues(self, window: int) -> list[list[QueuedTask]]:
         """Read the heads of all queues."""

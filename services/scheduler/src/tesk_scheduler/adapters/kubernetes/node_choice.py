@@ -1,0 +1,119 @@
+"""On which nodes tasks may run, as the pod templates and the settings say it.
+
+Pure. A node counts if an executor of some sort may run there: an ordinary one,
+or one of a pool. Preferences count for nothing.
+
+Source:
+    Kubernetes, "Assigning Pods to Nodes", "Taints and Tolerations".
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.settings import KubernetesSettings, Pool
+
+_KEEPS_OUT = ("NoSchedule", "NoExecute")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sort:
+    """Pods of one sort.
+
+    Attributes:
+        selector: Labels that a node must have.
+        terms: Of a required node affinity, one of which must hold; empty: any.
+        tolerations: Of taints.
+    """
+
+    selector: Mapping[str, str]
+    terms: Sequence[JsonObject]
+    tolerations: Sequence[Mapping[str, Any]]
+
+    def may_run_on(self, node: JsonObject) -> bool:
+        """Tell whether such a pod may be put there."""
+        metadata, spec = node["metadata"], node.get("spec") or {}
+        labels = metadata.get("labels") or {}
+        if any(labels.get(key) != value for key, value in self.selector.items()):
+            return False
+        if self.terms and not any(
+            _term_holds(term, labels, metadata["name"]) for term in self.terms
+        ):
+            return False
+        return all(
+            any(_tolerates(toleration, taint) for toleration in self.tolerations)
+            for taint in spec.get("taints") or ()
+            if taint["effect"] in _KEEPS_OUT
+        )
+
+
+def sorts_of_executors(
+    template: JsonObject, settings: KubernetesSettings
+) -> tuple[Sort, ...]:
+    """Return the sorts that there are: ordinary executors, and those of each pool."""
+    pools = (
+        Pool(),
+        settings.preemptible,
+        *settings.pools.values(),
+        Pool(tolerations=settings.gpu.tolerations),
+    )
+    return tuple(_sort(template, pool) for pool in pools)
+
+
+def is_usable(node: JsonObject) -> bool:
+    """Tell whether a node is ready and takes pods at all."""
+    if (node.get("spec") or {}).get("unschedulable"):
+        return False
+    conditions = node.get("status", {}).get("conditions") or ()
+    return any(
+        each["type"] == "Ready" and each["status"] == "True" for each in conditions
+    )
+
+
+def _sort(template: JsonObject, pool: Pool) -> Sort:
+    spec = template["spec"]
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    return Sort(
+        selector={**(spec.get("nodeSelector") or {}), **pool.node_selector},
+        terms=required.get("nodeSelectorTerms") or (),
+        tolerations=(*(spec.get("tolerations") or ()), *pool.tolerations),
+    )
+
+
+def _term_holds(term: JsonObject, labels: Mapping[str, str], name: str) -> bool:
+    expressions = term.get("matchExpressions") or ()
+    fields = term.get("matchFields") or ()  # there is metadata.name alone
+    return all(_holds(each, labels.get(each["key"])) for each in expressions) and all(
+        _holds(each, name) for each in fields
+    )
+
+
+def _holds(expression: Mapping[str, Any], value: str | None) -> bool:
+    operator: str = expression["operator"]
+    values: Sequence[str] = expression.get("values") or ()
+    if operator in ("Exists", "DoesNotExist"):
+        return (value is not None) == (operator == "Exists")
+    if operator in ("In", "NotIn"):
+        return (value in values) == (operator == "In")
+    number = _number(value)
+    if number is None:
+        return False
+    return number > int(values[0]) if operator == "Gt" else number < int(values[0])
+
+
+def _number(value: str | None) -> int | None:
+    return int(value) if value and value.removeprefix("-").isdecimal() else None
+
+
+def _tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
+    if toleration.get("effect") not in (None, "", taint["effect"]):
+        return False
+    if not toleration.get("key"):
+        return toleration.get("operator") == "Exists"
+    if toleration["key"] != taint["key"]:
+        return False
+    if toleration.get("operator") == "Exists":
+        return True
+    return (toleration.get("value") or "") == (taint.get("value") or "")

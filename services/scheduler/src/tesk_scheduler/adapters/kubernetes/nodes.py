@@ -1,0 +1,168 @@
+"""What the nodes of a cluster have for TESK's pods, kept by watching.
+
+Of each node that tasks may run on: what it offers, less a reserve for pods
+that we may not see, less the pods that are in the task namespaces and not made
+at run time, such as the services themselves.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tesk_kubernetes.api import NODES, PODS, JsonObject, KubernetesApi
+from tesk_kubernetes.informer import Informer
+from tesk_kubernetes.labels import TASKMASTER
+from tesk_kubernetes.requests import Amounts, node_amounts, pod_requests
+from tesk_kubernetes.settings import KubernetesSettings
+from tesk_kubernetes.templates import TemplateError, load_pod_template
+from tesk_model.quantities import ByteCount
+from tesk_scheduler.adapters.kubernetes.node_choice import (
+    is_usable,
+    sorts_of_executors,
+)
+from tesk_scheduler.domain.capacity import NodeRoom, OwnPods
+from tesk_scheduler.domain.quota import Demand
+
+_NO_WAIT = timedelta(0)
+_OVER = ("Succeeded", "Failed")
+_NOTHING: JsonObject = {"spec": {}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What a pod of somebody else takes of a node."""
+
+    node: str
+    amounts: Amounts
+
+
+class Nodes:
+    """See ``Cluster``."""
+
+    def __init__(
+        self,
+        api: KubernetesApi,
+        settings: KubernetesSettings,
+        namespaces: Sequence[str],
+        *,
+        reserve: NodeRoom,
+        changed: Callable[[], None],
+    ) -> None:
+        """Begin to watch.
+
+        Args:
+            api: Of the cluster.
+            settings: Say where the pod templates are, and which pools there are.
+            namespaces: All task namespaces.
+            reserve: What is left on each node for pods that are not seen.
+            changed: Called, on another thread, when there is more or less room.
+        """
+        self._folder = Path(settings.templates)
+        self._reserve = reserve
+        self._sorts = sorts_of_executors(self._template("executor"), settings)
+        self._own = OwnPods(
+            taskmaster=_demand(pod_requests(self._template("taskmaster"))),
+            filer=_demand(pod_requests(self._template("filer"))),
+        )
+        self._nodes = Informer(
+            api,
+            NODES,
+            "",
+            "",
+            keep=self._room_of,
+            changed=lambda _name, _room: changed(),
+        )
+        self._loads = [
+            Informer(
+                api,
+                PODS,
+                namespace,
+                f"!{TASKMASTER}",
+                keep=load_of,
+                changed=lambda _name, _load: changed(),
+            )
+            for namespace in namespaces
+        ]
+        self._all: tuple[Informer[Any], ...] = (self._nodes, *self._loads)
+        for informer in self._all:
+            informer.start()
+
+    def close(self) -> None:
+        """Stop watching."""
+        for informer in self._all:
+            informer.close()
+
+    def wait_known(self, timeout: timedelta) -> bool:
+        """Wait until it is known what there is; return False if it is not."""
+        return all(each.wait_synced(timeout) for each in self._all)
+
+    def nodes(self) -> Sequence[NodeRoom] | None:
+        """Add up what is known."""
+        if not self.wait_known(_NO_WAIT):
+            return None
+        rooms = {
+            name: room for name, room in self._nodes.snapshot().items() if room.pods > 0
+        }
+        for load in self._all_loads():
+            room = rooms.get(load.node)
+            if room is not None:
+                rooms[load.node] = less(room, load.amounts, pods=1)
+        return list(rooms.values())
+
+    def problem(self) -> str:
+        """Return what the API server says."""
+        found = (each.problem() for each in self._all)
+        return next((words for words in found if words), "nodes are not listed yet")
+
+    def own_pods(self) -> OwnPods:
+        """Return what the templates of pods said at the start.
+
+        An upgrade that changes them starts the scheduler anew.
+        """
+        return self._own
+
+    def _room_of(self, node: JsonObject) -> NodeRoom:
+        """Return what a node has; nothing if no task may run there."""
+        if not is_usable(node) or not any(
+            sort.may_run_on(node) for sort in self._sorts
+        ):
+            return NodeRoom(cpu_millis=0, ram=0, pods=0)
+        amounts, pods = node_amounts(node)
+        room = NodeRoom(cpu_millis=amounts.cpu_millis, ram=amounts.ram, pods=pods)
+        reserve = self._reserve
+        kept = Amounts(cpu_millis=reserve.cpu_millis, ram=reserve.ram)
+        return less(room, kept, pods=reserve.pods)
+
+    def _all_loads(self) -> list[Load]:
+        return [load for each in self._loads for load in each.snapshot().values()]
+
+    def _template(self, name: str) -> JsonObject:
+        template = _NOTHING
+        with suppress(TemplateError):
+            template = load_pod_template(self._folder / f"{name}-pod.yaml")
+        return template
+
+
+def load_of(pod: JsonObject) -> Load:
+    """Return what a pod takes; of no node if it has ended or has none."""
+    is_over = pod.get("status", {}).get("phase") in _OVER
+    node = "" if is_over else pod.get("spec", {}).get("nodeName", "")
+    return Load(node=node, amounts=pod_requests(pod))
+
+
+def less(room: NodeRoom, amounts: Amounts, *, pods: int) -> NodeRoom:
+    """Take something away."""
+    return NodeRoom(
+        cpu_millis=room.cpu_millis - amounts.cpu_millis,
+        ram=room.ram - amounts.ram,
+        pods=room.pods - pods,
+    )
+
+
+def _demand(amounts: Amounts) -> Demand:
+    return Demand(
+        cpu_millis=amounts.cpu_millis, ram=ByteCount(amounts.ram), disk=ByteCount(0)
+    )

@@ -1,0 +1,62 @@
+"""How much room there is when admission asks for it."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from tesk_scheduler.domain.capacity import Capacity, Staff, cluster_capacity
+from tesk_scheduler.domain.quota import Limit
+from tesk_scheduler.ports.cluster import Cluster
+from tesk_scheduler.ports.store import TaskStore
+from tesk_scheduler.ports.surroundings import Clock
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class ClusterCapacity:
+    """Finds out what a cluster can hold; used by the leader's one thread.
+
+    Attributes:
+        given: What the settings say that there is.
+        stuck_after: A task that has not started for so long has not what it
+            waits for, so others may have it.
+        staff: Says which taskmasters there are.
+    """
+
+    store: TaskStore
+    clock: Clock
+    cluster: Cluster
+    given: Limit
+    stuck_after: timedelta
+    staff: Callable[[], Staff]
+    _told: str = field(default="", init=False)
+
+    def now(self) -> Capacity:
+        """Return the room that there is now, and what is in use of it."""
+        nodes = self.cluster.nodes()
+        own = self.cluster.own_pods()
+        staff = self.staff()
+        self._tell("" if nodes is not None else self.cluster.problem(), staff.slots)
+        return cluster_capacity(
+            nodes,
+            given=self.given,
+            own=own,
+            staff=staff,
+            committed=self.store.committed(
+                own.filer, stuck_since=self.clock.now() - self.stuck_after
+            ),
+        )
+
+    def _tell(self, problem: str, slots: int) -> None:
+        is_given = self.given.cpu_millis is not None and self.given.ram is not None
+        if problem and problem != self._told and not is_given:
+            _LOG.warning(
+                "what the cluster can hold is not known: no more than %d tasks are"
+                " in progress at once; let the scheduler list nodes, or set"
+                " quota.capacity",
+                slots,
+                extra={"cause": problem},
+            )
+        self._told = problem

@@ -1,0 +1,140 @@
+"""A burst on a small cluster: what runs is what the cluster holds, and all ends."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fakes.scheduler_launcher import FakeLauncher
+from fakes.scheduler_surroundings import FrozenClock
+from scheduler_site import Site
+from scheduler_tasks import make_demand
+from tesk_model.quantities import GIB, ByteCount
+from tesk_model.states import TaskState
+from tesk_model.task import TaskId
+from tesk_scheduler.adapters.store.engines import sqlite_url
+from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.domain.capacity import NodeRoom, OwnPods
+from tesk_scheduler.domain.transitions import moved
+from tesk_scheduler.ports.store import Transaction
+
+
+class SmallCluster:
+    """Has one node for two tasks of a tenth of a core, each with its taskmaster."""
+
+    def __init__(self) -> None:
+        self.rooms: Sequence[NodeRoom] | None = [
+            NodeRoom(cpu_millis=300, ram=8 * GIB, pods=20)
+        ]
+
+    def nodes(self) -> Sequence[NodeRoom] | None:
+        return self.rooms
+
+    def problem(self) -> str:
+        return "nodes is forbidden"
+
+    def own_pods(self) -> OwnPods:
+        small = make_demand(cpu_millis=25, ram=ByteCount(GIB))
+        return OwnPods(taskmaster=small, filer=small)
+
+
+@pytest.fixture
+def cluster() -> SmallCluster:
+    """Return a cluster whose node is empty."""
+    return SmallCluster()
+
+
+@pytest.fixture
+def site(tmp_path: Path, cluster: SmallCluster) -> Iterator[Site]:
+    """Prepare; nothing runs by itself. A taskmaster takes one task."""
+    store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
+    clock = FrozenClock()
+    yield Site(store=store, launcher=FakeLauncher(), clock=clock, cluster=cluster)
+    store.close()
+
+
+def in_progress(site: Site, count: int) -> list[str]:
+    """List the tasks that have a taskmaster."""
+    names = [f"t-{number}" for number in range(1, count + 1)]
+    return [name for name in names if site.record(name).state is TaskState.INITIALIZING]
+
+
+def end(site: Site, name: str) -> None:
+    """Let a task end, and its taskmaster go."""
+
+    def write(tx: Transaction) -> None:
+        (record,) = tx.records([TaskId(name)]).values()
+        ended = moved(record, TaskState.SYSTEM_ERROR, site.clock.now())
+        tx.save(record, replace(ended, released=True))
+        tx.remove_taskmaster(record.taskmaster or "", only_idle=False)
+
+    site.store.write(write)
+
+
+def test_taskmasters_are_started_for_what_can_run(site: Site) -> None:
+    leader = site.scheduler()
+    site.add(*(f"t-{number}" for number in range(1, 31)))
+
+    for ended in range(30):
+        leader.round()
+        assert in_progress(site, 30) == [f"t-{n + 1}" for n in range(ended, 30)][:2]
+        assert len(site.store.fleet()) <= 2
+        site.wait(2)
+        end(site, f"t-{ended + 1}")
+
+    assert len(site.launcher.launched) == 30
+
+
+def test_the_reason_names_the_cluster(site: Site) -> None:
+    leader = site.scheduler()
+    site.add("t-1", "t-2", "t-3")
+
+    leader.round()
+
+    assert site.record("t-3").reason == (
+        "waiting for room in the cluster: 0.125 cpu needed, 0.05 free"
+    )
+
+
+def test_a_node_that_comes_is_used_at_once(site: Site, cluster: SmallCluster) -> None:
+    leader = site.scheduler()
+    site.add("t-1", "t-2", "t-3")
+    leader.round()
+
+    cluster.rooms = [*(cluster.rooms or ()), *(cluster.rooms or ())]
+    leader.round()
+
+    assert in_progress(site, 3) == ["t-1", "t-2", "t-3"]
+
+
+def test_what_finds_no_node_holds_up_the_others_for_a_while_only(
+    site: Site,
+) -> None:
+    leader = site.scheduler()
+    site.add("t-1", "t-2", "t-3")
+    leader.round()
+
+    site.wait(601)
+    for name in ("tm-1", "tm-2"):
+        site.call(name, slots=1)
+    leader.round()
+
+    assert in_progress(site, 3) == ["t-1", "t-2", "t-3"]
+
+
+def test_a_cluster_that_says_nothing_gets_the_tasks_of_one_taskmaster(
+    site: Site, cluster: SmallCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster.rooms = None
+    leader = site.scheduler()
+    site.add("t-1", "t-2", "t-3")
+
+    with caplog.at_level(logging.WARNING):
+        leader.round()
+        leader.round()
+
+    assert in_progress(site, 3) == ["t-1"]
+    (said,) = [each for each in caplog.records if "not known" in each.message]
+    assert "no more than 1 tasks" in said.message

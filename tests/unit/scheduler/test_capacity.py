@@ -1,0 +1,187 @@
+"""What a cluster can hold, in numbers and in words."""
+
+import pytest
+
+from queued_tasks import NOW, PATIENCE, queued
+from scheduler_tasks import make_demand
+from tesk_model.quantities import GIB, ByteCount
+from tesk_scheduler.domain.admission import AdmissionPlan, Turn, plan_admissions
+from tesk_scheduler.domain.capacity import (
+    Capacity,
+    NodeRoom,
+    OwnPods,
+    Staff,
+    cluster_capacity,
+)
+from tesk_scheduler.domain.limits import Amounts
+from tesk_scheduler.domain.quota import Limit, Quota, Usage
+
+NODE = NodeRoom(cpu_millis=2000, ram=8 * GIB, pods=100)
+NOBODY = Staff(count=0, free=0, slots=2)
+OWN = OwnPods(
+    taskmaster=make_demand(cpu_millis=100, ram=ByteCount(GIB)),
+    filer=make_demand(cpu_millis=250, ram=ByteCount(0)),
+)
+
+
+def capacity(
+    *nodes: NodeRoom,
+    known: bool = True,
+    given: Limit | None = None,
+    staff: Staff = NOBODY,
+    committed: Usage | None = None,
+) -> Capacity:
+    """Return the room of a cluster of these nodes."""
+    return cluster_capacity(
+        nodes if known else None,
+        given=given or Limit(),
+        own=OWN,
+        staff=staff,
+        committed=committed or Usage(),
+    )
+
+
+def plan(cluster: Capacity, *names: str, cpu: float = 0.5) -> AdmissionPlan:
+    """Decide about tasks of alice that ask for so many cores."""
+    return plan_admissions(
+        queues=[[queued(name, cpu=cpu) for name in names]],
+        usage={},
+        quota=Quota(),
+        patience=PATIENCE,
+        now=NOW,
+        turn=Turn(),
+        cluster=cluster,
+    )
+
+
+def admitted(cluster: Capacity, count: int, *, cpu: float = 0.5) -> int:
+    """Count the tasks of those that may start."""
+    names = [f"alice-{number}" for number in range(count)]
+    return len(plan(cluster, *names, cpu=cpu).admitted)
+
+
+def test_nodes_add_up_and_the_pods_of_taskmasters_count() -> None:
+    staff = Staff(count=2, free=1, slots=2)
+    committed = Usage(running=3, cpu_millis=1500, ram=ByteCount(GIB))
+
+    found = capacity(NODE, NODE, staff=staff, committed=committed)
+
+    assert found.most == Amounts(200, 4000, 16 * GIB, float("inf"))
+    assert found.used == Amounts(5, 1700, 3 * GIB, 0)
+
+
+def test_as_many_start_as_fit_beside_the_taskmasters_that_they_need() -> None:
+    # Three tasks need two taskmasters: 1500 + 200; a fourth would make 2200.
+    assert admitted(capacity(NODE), 9) == 3
+    two = Staff(count=1, free=2, slots=2)
+    assert admitted(capacity(NODE, staff=two), 9) == 3
+    full = Staff(count=3, free=0, slots=2)
+    assert admitted(capacity(NODE, staff=full), 9) == 3
+    many = Staff(count=6, free=0, slots=2)
+    assert admitted(capacity(NODE, staff=many), 9) == 2
+
+
+def test_a_small_task_counts_for_its_filer() -> None:
+    assert admitted(capacity(NODE), 40, cpu=0.001) == 6
+
+
+def test_the_number_of_pods_counts() -> None:
+    node = NodeRoom(cpu_millis=64_000, ram=64 * GIB, pods=7)
+
+    decision = plan(capacity(node), *(f"alice-{number}" for number in range(9)))
+
+    assert len(decision.admitted) == 4  # and two taskmasters; a fifth needs a third
+    assert decision.reasons == {
+        "alice-4": "waiting for room in the cluster: its nodes take no more pods"
+    }
+
+
+def test_who_waits_is_told_that_the_cluster_is_full() -> None:
+    decision = plan(capacity(NODE), *(f"alice-{number}" for number in range(5)))
+
+    assert decision.reasons == {
+        "alice-3": "waiting for room in the cluster: 0.5 cpu needed, 0.3 free"
+    }
+    assert decision.behind["alice"].startswith("behind task alice-3 of alice (waiting")
+
+
+MISFITS: dict[str, tuple[Capacity, float, str]] = {
+    "a node without a taskmaster's room": (
+        capacity(NODE),
+        1.95,
+        "waiting for a larger node: 1.95 cpu needed, the largest has 1.9 for a task",
+    ),
+    "many small nodes": (
+        capacity(NODE, NODE, NODE),
+        4,
+        "waiting for a larger node: 4 cpu needed, the largest has 1.9 for a task",
+    ),
+    "what the settings say is less": (
+        capacity(NODE, given=Limit(cpu_millis=1000)),
+        1,
+        "waiting for a larger node: 1 cpu needed, the largest has 0.9 for a task",
+    ),
+    "no node at all": (
+        capacity(),
+        0.5,
+        "waiting for a node: none is ready for tasks",
+    ),
+    "a full node": (
+        capacity(NodeRoom(cpu_millis=-100, ram=-1, pods=9)),
+        0.5,
+        "waiting for a larger node: 0.5 cpu needed, the largest has 0 for a task",
+    ),
+    "no node that has both": (
+        capacity(
+            NodeRoom(cpu_millis=2000, ram=GIB, pods=9),
+            NodeRoom(cpu_millis=250, ram=9 * GIB, pods=9),
+        ),
+        0.5,
+        "waiting for a larger node: none has enough of everything",
+    ),
+}
+
+
+@pytest.mark.parametrize(("cluster", "cpu", "want"), MISFITS.values(), ids=MISFITS)
+def test_a_task_that_no_node_could_hold_waits_and_holds_up_nobody(
+    cluster: Capacity, cpu: float, want: str
+) -> None:
+    big = queued("alice-0", cpu=cpu, ram=1 if "everything" in want else 0)
+    small = queued("alice-1", cpu=0.1)
+
+    decision = plan_admissions(
+        queues=[[big, small]],
+        usage={},
+        quota=Quota(),
+        patience=PATIENCE,
+        now=NOW,
+        turn=Turn(),
+        cluster=cluster,
+    )
+
+    assert decision.reasons[big.id] == want
+    assert cluster.misfit(small.demand) or decision.admitted == [small]
+
+
+def test_nodes_that_are_not_known_hold_the_tasks_of_one_taskmaster() -> None:
+    assert admitted(capacity(known=False), 40, cpu=64) == 2
+    one = Staff(count=1, free=1, slots=2)
+    busy = Usage(running=1, cpu_millis=64_000)
+    assert admitted(capacity(known=False, staff=one, committed=busy), 40) == 1
+
+
+def test_what_the_settings_say_takes_the_place_of_what_is_not_known() -> None:
+    given = Limit(cpu_millis=1800, ram=ByteCount(64 * GIB))
+
+    assert admitted(capacity(known=False, given=given), 40) == 3
+    assert admitted(capacity(NODE, given=given), 40) == 3
+    assert admitted(capacity(NODE, given=Limit(cpu_millis=64_000)), 40) == 16
+
+
+def test_disk_counts_only_if_the_settings_say_how_much_there_is() -> None:
+    demand = make_demand(cpu_millis=1, ram=ByteCount(0), disk=ByteCount(99 * GIB))
+
+    assert capacity(NODE).misfit(demand) == ""
+    assert capacity(NODE, given=Limit(disk=ByteCount(GIB))).misfit(demand) == (
+        "waiting for a larger node: none has enough of everything"
+    )

@@ -1,0 +1,147 @@
+"""What a cluster has room for is known by watching."""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fakes.kubernetes_api import FakeKubernetesApi
+from fakes.kubernetes_cluster import FakeCluster
+from fakes.kubernetes_nodes import make_node
+from scheduler_tasks import make_demand
+from tesk_kubernetes.api import NODES, PODS, JsonObject
+from tesk_kubernetes.settings import KubernetesSettings
+from tesk_model.quantities import GIB, ByteCount
+from tesk_scheduler.adapters.kubernetes.nodes import Nodes
+from tesk_scheduler.domain.capacity import NodeRoom, OwnPods
+from waiting import eventually
+
+RESERVE = NodeRoom(cpu_millis=200, ram=GIB, pods=10)
+EMPTY = NodeRoom(cpu_millis=1800, ram=7 * GIB, pods=100)
+
+
+def template(cpu: str, memory: str, **spec: Any) -> JsonObject:
+    requests = {"requests": {"cpu": cpu, "memory": memory}}
+    return {"spec": {"containers": [{"name": "main", "resources": requests}], **spec}}
+
+
+def pod(name: str, *, cpu: str, **labels: str) -> JsonObject:
+    body = template(cpu, "1Gi", nodeName="node-1")
+    return body | {"metadata": {"name": name, "labels": labels}}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Write the templates that the chart writes."""
+    for name, text in {
+        "taskmaster": template("25m", "96Mi"),
+        "filer": template("50m", "128Mi"),
+        "executor": template("0", "0", nodeSelector={"role": "tasks"}),
+    }.items():
+        (tmp_path / f"{name}-pod.yaml").write_text(yaml.safe_dump(text), "utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def api() -> FakeKubernetesApi:
+    """Return a cluster of one node for tasks, and one for others."""
+    api = FakeKubernetesApi()
+    api.plant(NODES, "", make_node("node-1", labels={"role": "tasks"}))
+    api.plant(NODES, "", make_node("node-2"))
+    return api
+
+
+@contextlib.contextmanager
+def watched(
+    api: FakeKubernetesApi, folder: Path, rings: list[None] | None = None
+) -> Iterator[Nodes]:
+    """Watch the nodes, and two task namespaces."""
+    heard = [] if rings is None else rings
+    nodes = Nodes(
+        api,
+        KubernetesSettings(templates=str(folder)),
+        ("a", "b"),
+        reserve=RESERVE,
+        changed=lambda: heard.append(None),
+    )
+    with contextlib.closing(nodes):
+        yield nodes
+
+
+def test_what_is_left_of_the_nodes_for_tasks(
+    api: FakeKubernetesApi, folder: Path
+) -> None:
+    with watched(api, folder) as nodes:
+        assert nodes.wait_known(timedelta(seconds=10))
+
+        assert nodes.nodes() == [EMPTY]
+        assert nodes.own_pods() == OwnPods(
+            taskmaster=make_demand(cpu_millis=25, ram=ByteCount(96 * 2**20)),
+            filer=make_demand(cpu_millis=50, ram=ByteCount(128 * 2**20)),
+        )
+
+
+def test_pods_of_others_count_and_those_that_run_tasks_do_not(
+    api: FakeKubernetesApi, folder: Path
+) -> None:
+    cluster = FakeCluster(api)
+    api.plant(PODS, "a", pod("tesk-api", cpu="50m"))
+    over = api.plant(PODS, "b", pod("job-of-somebody", cpu="1"))
+    api.plant(PODS, "b", pod("tesk-x0", cpu="1", **{"tesk/taskmaster": "tm-1"}))
+    api.plant(PODS, "elsewhere", pod("unseen", cpu="1"))
+    with watched(api, folder) as nodes:
+        assert nodes.wait_known(timedelta(seconds=10))
+        before = nodes.nodes()
+
+        cluster.finish(over)
+
+        want = NodeRoom(cpu_millis=750, ram=5 * GIB, pods=98)
+        assert before == [want]
+        want = NodeRoom(cpu_millis=1750, ram=6 * GIB, pods=99)
+        eventually(lambda: nodes.nodes() == [want])
+
+
+def test_nodes_come_and_go_and_the_bell_rings(
+    api: FakeKubernetesApi, folder: Path
+) -> None:
+    rings: list[None] = []
+    with watched(api, folder, rings) as nodes:
+        assert nodes.wait_known(timedelta(seconds=10))
+        rings.clear()
+
+        api.plant(NODES, "", make_node("node-3", labels={"role": "tasks"}))
+        eventually(lambda: nodes.nodes() == [EMPTY, EMPTY])
+        for name in ("node-1", "node-3"):
+            api.change(NODES, "", name, cordon)
+
+        eventually(lambda: nodes.nodes() == [])
+        assert len(rings) == 3
+
+
+def cordon(node: JsonObject) -> None:
+    node["spec"]["unschedulable"] = True
+
+
+def test_without_the_right_nothing_is_known_and_it_is_said_why(
+    api: FakeKubernetesApi, folder: Path
+) -> None:
+    api.faults.forbid("list", NODES)
+    with watched(api, folder) as nodes:
+        eventually(lambda: "forbidden" in nodes.problem())
+
+        assert nodes.nodes() is None
+
+
+def test_templates_that_are_not_there_ask_for_nothing(
+    api: FakeKubernetesApi, tmp_path: Path
+) -> None:
+    with watched(api, tmp_path) as nodes:
+        assert nodes.wait_known(timedelta(seconds=10))
+
+        nothing = make_demand(cpu_millis=0, ram=ByteCount(0))
+        assert nodes.own_pods() == OwnPods(taskmaster=nothing, filer=nothing)
+        assert nodes.nodes() == [EMPTY, EMPTY]
