@@ -1,13 +1,16 @@
 """What files of this machine alone have: roots, links, modes."""
 
 import os
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from contract.storage.places import Place
+from deep_trees import make_deep
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.ports import StorageError
+from tesk_runtime.removal import remove_tree
 
 
 @pytest.fixture
@@ -148,3 +151,26 @@ def test_a_folder_without_rights_says_so(local: Place, root: Path) -> None:
         local.put(local.url + "/a", b"x")
 
     root.chmod(0o700)
+
+
+def test_a_folder_nested_by_the_thousand_is_listed_page_by_page(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "top").mkdir()
+    make_deep(tmp_path / "top", 3000)
+    storage = LocalStorage([str(tmp_path)])
+
+    pages = list(islice(Place(storage, "").pages(str(tmp_path / "top")), 300))
+
+    assert [page.depth for page in pages] == list(range(300))
+    assert len({page.directory for page in pages}) == 300
+    remove_tree(tmp_path / "top")
+
+
+def test_the_link_that_leads_out_is_named(tmp_path: Path) -> None:
+    (tmp_path / "top/sub").mkdir(parents=True)
+    (tmp_path / "top/sub/out").symlink_to("/etc/hosts")
+    storage = LocalStorage([str(tmp_path)])
+
+    with pytest.raises(StorageError, match="holds the link sub/out, which lies"):
+        list(Place(storage, "").pages(str(tmp_path / "top")))

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from deep_trees import make_deep
 from fakes.filer_storage import MemoryStorage
 from fakes.filer_transfers import MemoryTransfers
 from tesk_filer.adapters.volume import FolderVolume
+from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.ports import StorageError
 from tesk_filer.usecases.crew import Crew
 from tesk_filer.usecases.downloads import Downloads
@@ -24,6 +26,7 @@ from tesk_model.errors import (
     UnavailableError,
 )
 from tesk_model.task import FileType, Input, Output, OutputFileLog
+from tesk_runtime.removal import remove_tree
 
 
 @dataclass
@@ -35,6 +38,7 @@ class Bench:
     transfers: MemoryTransfers = field(default_factory=MemoryTransfers)
     log: list[str] = field(default_factory=list)
     missing_is_error: bool = False
+    limits: Limits = field(default_factory=Limits)
 
     def bring(self, *inputs: Input) -> Ending:
         self.transfers.to_bring = inputs
@@ -57,7 +61,7 @@ class Bench:
 
     def _run(self, *, incoming: bool) -> Ending:
         halt = threading.Event()
-        tally = Tally(halt)
+        tally = Tally(halt, largest=self.limits.size)
         crew = Crew(3, halt, stops_at_failure=incoming)
         volume = FolderVolume(self.folder)
         patience = Patience(
@@ -70,6 +74,7 @@ class Bench:
             crew=crew,
             patience=patience,
             tally=tally,
+            expansion=Expansion(self.limits),
         )
         take = Uploads(
             transfers=self.transfers,
@@ -78,6 +83,7 @@ class Bench:
             crew=crew,
             patience=patience,
             tally=tally,
+            expansion=Expansion(self.limits),
             tag="tesk-t1-a1",
             missing_is_error=self.missing_is_error,
         )
@@ -248,6 +254,153 @@ def test_a_missing_output_fails_where_that_is_set(bench: Bench) -> None:
 
     assert bench.take(Output(path="/no", url="s3://b/no")) is Ending.FAILED
     assert bench.error == "outputs[0] (/no): s3://b/no: /no does not exist"
+
+
+def two_files(bench: Bench) -> None:
+    (bench.folder / "o").mkdir()
+    (bench.folder / "o/a").write_text("long first file")
+    (bench.folder / "o/b").write_text("b")
+
+
+COLLISIONS = {
+    "two files": (
+        Output(path="/o/a", url="s3://b/same"),
+        Output(path="/o/b", url="s3://b/same"),
+    ),
+    "a pattern and a file": (
+        Output(path="/o/[a]", url="s3://b/x", path_prefix="/o"),
+        Output(path="/o/b", url="s3://b/x/a"),
+    ),
+    "a directory and a file": (
+        Output(path="/o", url="s3://b/x", type=FileType.DIRECTORY),
+        Output(path="/o/b", url="s3://b/x/a"),
+    ),
+    "one path, written in two ways": (
+        Output(path="/o/a", url="file:///x/same"),
+        Output(path="/o/b", url="/x//y/../same"),
+    ),
+}
+
+
+@pytest.mark.parametrize("outputs", COLLISIONS.values(), ids=COLLISIONS)
+def test_of_two_files_for_one_url_the_second_is_refused(
+    bench: Bench, outputs: tuple[Output, Output]
+) -> None:
+    two_files(bench)
+
+    assert bench.take(*outputs) is Ending.FAILED
+    assert "outputs[0] brings another file to that url" in bench.error
+    urls = [file.url for file in bench.transfers.files]
+    assert len(urls) == len(set(urls)) == len(bench.storage.files)
+    assert b"long first file" in bench.storage.files.values()
+
+
+def test_a_file_that_two_outputs_name_is_taken_once(bench: Bench) -> None:
+    two_files(bench)
+    (bench.folder / "o/link").symlink_to("a")
+
+    ending = bench.take(
+        Output(path="/o/a", url="s3://b/x/a"),
+        Output(path="/o/a", url="s3://b/x/a"),
+        Output(path="/o/link", url="s3://b/x/a"),
+        Output(path="/o/[a]", url="s3://b/x", path_prefix="/o"),
+    )
+
+    assert ending is Ending.ARRIVED
+    assert len(bench.transfers.files) == 1
+
+
+def test_links_that_multiply_are_told_before_there_are_many_copies(
+    bench: Bench,
+) -> None:
+    for level in range(28):
+        folder = bench.folder / "o" / f"d{level}"
+        folder.mkdir(parents=True)
+        for name in ("a", "b"):
+            (folder / name).symlink_to(f"../d{level + 1}")
+    (bench.folder / "o/d28").mkdir()
+    (bench.folder / "o/d28/file").write_text("x")
+
+    ending = bench.take(Output(path="/o/d0", url="s3://b/x", type=FileType.DIRECTORY))
+
+    assert ending is Ending.FAILED
+    assert "lead to one directory in more than 1000 ways" in bench.error
+    assert len(bench.storage.files) <= 1000
+
+
+def test_a_pattern_over_links_to_itself_ends(bench: Bench) -> None:
+    (bench.folder / "o").mkdir()
+    (bench.folder / "o/file").write_text("x")
+    for name in ("a", "b"):
+        (bench.folder / "o" / name).symlink_to(".")
+
+    ending = bench.take(
+        Output(path="/o" + "/*" * 90, url="s3://b/deep", path_prefix="/o"),
+        Output(path="/o/*", url="s3://b/x", path_prefix="/o"),
+    )
+
+    assert ending is Ending.ARRIVED
+    assert list(bench.storage.files) == ["s3://b/x/file"]
+    assert bench.transfers.verdicts[-1].warnings == (
+        f"outputs[0]: nothing matches /o{'/*' * 90}",
+        "outputs[1]: /o/a is a link that goes round, not followed",
+        "outputs[1]: /o/b is a link that goes round, not followed",
+    )
+
+
+def test_a_tree_that_is_too_deep_is_refused_and_the_rest_is_taken(
+    bench: Bench,
+) -> None:
+    (bench.folder / "o").mkdir()
+    make_deep(bench.folder / "o", 3000)
+    (bench.folder / "a").write_text("a")
+
+    ending = bench.take(
+        Output(path="/o", url="s3://b/o", type=FileType.DIRECTORY),
+        Output(path="/a", url="s3://b/a"),
+    )
+
+    assert ending is Ending.FAILED
+    assert "is nested deeper than 256 directories" in bench.error
+    assert list(bench.storage.files) == ["s3://b/a"]
+    remove_tree(bench.folder / "o")
+
+
+def test_more_files_than_may_be_taken_are_told(bench: Bench) -> None:
+    bench.limits = Limits(files=10)
+    for number in range(20):
+        (bench.folder / f"{number}.txt").touch()
+        bench.storage.files[f"s3://b/in/{number}"] = b""
+
+    assert bench.take(Output(path="/*.txt", url="s3://b", path_prefix="/")) is (
+        Ending.FAILED
+    )
+    assert "is more than 10 files and directories" in bench.error
+    assert bench.bring(Input(path="/in", url="s3://b/in", type=FileType.DIRECTORY)) is (
+        Ending.FAILED
+    )
+    assert "is more than 10 files and directories" in bench.error
+
+
+def test_an_input_that_is_too_deep_is_told(bench: Bench) -> None:
+    bench.storage.files["s3://b/in" + "/d" * 300 + "/a"] = b""
+
+    bench.bring(Input(path="/in", url="s3://b/in", type=FileType.DIRECTORY))
+
+    assert "is nested deeper than 256 directories" in bench.error
+
+
+def test_a_file_that_is_too_large_is_told(bench: Bench) -> None:
+    bench.limits = Limits(size=5)
+    with (bench.folder / "a").open("wb") as file:
+        file.truncate(6)
+    bench.storage.files["s3://b/in"] = b"123456"
+
+    assert bench.take(Output(path="/a", url="s3://b/a")) is Ending.FAILED
+    assert "has 6 bytes or more; one file may have 5" in bench.error
+    assert bench.bring(Input(path="/b", url="s3://b/in")) is Ending.FAILED
+    assert "has 6 bytes or more; one file may have 5" in bench.error
+    assert bench.texts() == {"a": "\0" * 6}
 
 
 SLASHES = ["s3://b/a/", "file:///a/", "/a/", "ftp://h/a/", "http://h/a/?x=1"]

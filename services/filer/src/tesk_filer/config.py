@@ -53,6 +53,25 @@ class FilerSettings(
             "POSIX and TES 1.1 say, and nothing else."
         ),
     ] = True
+    max_files: Annotated[
+        int,
+        Meta(
+            description="Files and directories of one transfer. More, as links that "
+            "multiply make them, are an error.",
+            ge=1,
+        ),
+    ] = 1_000_000
+    max_depth: Annotated[
+        int,
+        Meta(description="Directories within each other, in one transfer.", ge=1),
+    ] = 256
+    max_file_bytes: Annotated[
+        int,
+        Meta(
+            description="Bytes of one file, its holes counted; as many as S3 takes.",
+            ge=1,
+        ),
+    ] = 5_000_000_000_000
     tries: Annotated[
         int,
         Meta(description="How often a file is tried while its error may pass.", ge=1),

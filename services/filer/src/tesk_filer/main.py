@@ -20,6 +20,7 @@ from tesk_filer.adapters.storage.choice import StorageChoice
 from tesk_filer.adapters.storage.logins import Logins, read_logins
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.config import FilerSettings, Settings
+from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.domain.locations import parse_url
 from tesk_filer.ports import Storage, Transfers
 from tesk_filer.usecases.crew import Crew
@@ -83,7 +84,7 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> Ending:
     )
     halt = threading.Event()
     _pass_on(stop, halt)
-    tally = Tally(halt)
+    tally = Tally(halt, largest=filer.max_file_bytes)
     transfers = SchedulerTransfers(
         open_channel(
             config.grpc.scheduler,
@@ -128,6 +129,7 @@ def _move(
 ) -> Move:
     filer = config.filer
     volume = FolderVolume(Path(filer.volume))
+    expansion = Expansion(Limits(files=filer.max_files, depth=filer.max_depth))
     patience = Patience(
         tries=filer.tries, backoff=filer.backoff, longest=_LONGEST_WAIT, halt=halt
     )
@@ -139,6 +141,7 @@ def _move(
             crew=crew,
             patience=patience,
             tally=tally,
+            expansion=expansion,
         )
     return Uploads(
         transfers=transfers,
@@ -147,6 +150,7 @@ def _move(
         crew=crew,
         patience=patience,
         tally=tally,
+        expansion=expansion,
         tag=Attempt(TaskId(filer.task), filer.attempt).name,
         missing_is_error=filer.missing_outputs == "error",
         extended_patterns=filer.extended_patterns,

@@ -89,11 +89,20 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a listing; ``notes`` tell what was passed over, and why."""
+    """A part of a listing.
+
+    Attributes:
+        notes: What was passed over, and why.
+        directory: What tells the directory that was listed from all others, by
+            whatever path; "" where listings do not go directory by directory.
+        depth: How many directories below the top it lies.
+    """
 
     entries: Sequence[Entry]
     cursor: Cursor = ()
     notes: Sequence[str] = ()
+    directory: str = ""
+    depth: int = 0
 
 
 class Reader(Protocol):

@@ -2,6 +2,7 @@
 
 A copy on the same file system shares blocks (btrfs, XFS) or stays inside the
 kernel or the file server; only then are bytes carried through this process.
+Holes stay holes: a file of a terabyte may hold a few bytes.
 """
 
 import errno
@@ -48,19 +49,54 @@ def copy_descriptor(source: int, target: int, size: int, advance: Advance) -> in
         return os.fstat(target).st_size
     copied = 0
     while copied < size:
+        start, end = _next_data(source, copied, size)
+        if end == copied:
+            break  # it is shorter than its size was said to be
+        advance(start - copied)  # a hole
+        os.lseek(source, start, os.SEEK_SET)
+        os.lseek(target, start, os.SEEK_SET)
+        moved = _copy_range(source, target, end - start, advance)
+        copied = start + moved
+        if moved < end - start:
+            break
+    if copied > os.fstat(target).st_size:
+        os.ftruncate(target, copied)  # a hole at the end
+        os.lseek(target, copied, os.SEEK_SET)
+    os.lseek(source, copied, os.SEEK_SET)
+    return copied + _carry(source, target, advance)
+
+
+def _next_data(source: int, offset: int, size: int) -> tuple[int, int]:
+    """Return where data begins at or after ``offset``, and where it ends."""
+    try:
+        start = os.lseek(source, offset, os.SEEK_DATA)
+        end = os.lseek(source, start, os.SEEK_HOLE)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # nothing but a hole up to the end
+            end = os.fstat(source).st_size
+            return max(offset, min(end, size)), max(offset, min(end, size))
+        if error.errno in _CANNOT:
+            return offset, size
+        raise
+    return min(start, size), min(end, size)
+
+
+def _copy_range(source: int, target: int, size: int, advance: Advance) -> int:
+    copied = 0
+    while copied < size:
+        wanted = min(_KERNEL_CHUNK, size - copied)
         try:
-            moved = os.copy_file_range(
-                source, target, min(_KERNEL_CHUNK, size - copied)
-            )
+            moved = os.copy_file_range(source, target, wanted)
         except OSError as error:
             if error.errno not in _CANNOT:
                 raise
-            break
+            return copied + _carry(source, target, advance, limit=size - copied)
         if moved == 0:
-            break
+            # Some file systems of the kernel (proc, sys) copy nothing this way.
+            return copied + _carry(source, target, advance, limit=size - copied)
         copied += moved
         advance(moved)
-    return copied + _carry(source, target, advance)
+    return copied
 
 
 def write_all(target: int, data: bytes) -> None:
@@ -80,9 +116,15 @@ def _clone(source: int, target: int) -> bool:
     return True
 
 
-def _carry(source: int, target: int, advance: Advance) -> int:
+def _carry(
+    source: int, target: int, advance: Advance, *, limit: int | None = None
+) -> int:
     carried = 0
-    while data := os.read(source, CHUNK):
+    while limit is None or carried < limit:
+        wanted = CHUNK if limit is None else min(CHUNK, limit - carried)
+        data = os.read(source, wanted)
+        if not data:
+            break
         write_all(target, data)
         carried += len(data)
         advance(len(data))

@@ -10,13 +10,20 @@ Source:
 
 from collections.abc import Callable, Iterator
 
+from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.domain.tree import Kind, Tree
 from tesk_model.patterns import DeepPattern
 
 _WILDCARDS = frozenset("*?[")
 
 
-def expand_deep(pattern: str, tree: Tree) -> list[str]:
+_Way = tuple[str, frozenset[tuple[int, int]]]
+"""A path, and the directories that were listed on the way to it."""
+
+
+def expand_deep(
+    pattern: str, tree: Tree, expansion: Expansion | None = None
+) -> list[str]:
     """Return the paths that match an absolute ``pattern`` with ``**``, sorted.
 
     Links to directories are not followed on the way. What lies in a directory
@@ -27,13 +34,17 @@ def expand_deep(pattern: str, tree: Tree) -> list[str]:
     while _WILDCARDS.isdisjoint(segments[literal]):
         literal += 1
     base = "".join(f"/{segment}" for segment in segments[:literal])
-    return sorted(_below(base, DeepPattern("/".join(segments[literal:])), tree))
+    deep = DeepPattern("/".join(segments[literal:]))
+    return sorted(_below(base, deep, tree, expansion or Expansion(Limits())))
 
 
-def _below(base: str, pattern: DeepPattern, tree: Tree) -> Iterator[str]:
+def _below(
+    base: str, pattern: DeepPattern, tree: Tree, expansion: Expansion
+) -> Iterator[str]:
     pending = [base]
     while pending:
         directory = pending.pop()
+        expansion.enter(directory, directory.count("/"))
         for name in tree.names(directory or "/"):
             path = f"{directory}/{name}"
             if pattern.matches(path[len(base) + 1 :]):
@@ -44,28 +55,46 @@ def _below(base: str, pattern: DeepPattern, tree: Tree) -> Iterator[str]:
                     pending.append(path)
 
 
-def expand(pattern: str, tree: Tree) -> list[str]:
+def expand(pattern: str, tree: Tree, expansion: Expansion | None = None) -> list[str]:
     """Return the paths that match an absolute ``pattern``, sorted.
 
-    A link that leads nowhere matches by its name, as in a shell.
+    A link that leads nowhere matches by its name, as in a shell. No wildcard goes
+    into a directory that is one of those above it: links that go round have no end.
+
+    Raises:
+        TooLargeError: It is more than may be expanded.
     """
-    found = [""]
+    expansion = expansion or Expansion(Limits())
+    found: list[_Way] = [("", frozenset())]
     segments = [segment for segment in pattern.split("/") if segment]
     for position, segment in enumerate(segments):
         is_last = position == len(segments) - 1
         if _WILDCARDS.isdisjoint(segment):
-            found = [f"{base}/{segment}" for base in found]
+            found = [(f"{base}/{segment}", above) for base, above in found]
             if is_last:
-                found = [path for path in found if tree.node(path) is not None]
+                found = [way for way in found if tree.node(way[0]) is not None]
             continue
         matches = _matcher(segment)
         found = [
-            f"{base}/{name}"
-            for base in found
-            for name in tree.names(base or "/")
+            (f"{way[0]}/{name}", below)
+            for way in found
+            for name, below in _listed(way, tree, expansion)
             if matches(name)
         ]
-    return sorted(found)
+    return sorted(path for path, _ in found)
+
+
+def _listed(way: _Way, tree: Tree, expansion: Expansion) -> Iterator[_Way]:
+    """List a directory once a way; each name with what was listed to get there."""
+    directory, above = way
+    node = tree.node(directory or "/")
+    if node is None or node.kind is not Kind.DIRECTORY or node.identity in above:
+        return
+    expansion.enter(node.identity, directory.count("/"))
+    below = above | {node.identity}
+    for name in tree.names(directory or "/"):
+        expansion.take()
+        yield name, below
 
 
 def _matcher(segment: str) -> Callable[[str], bool]:

@@ -6,6 +6,7 @@ paths are literal, so that ``%``, ``?``, ``#`` and ``+`` in them are ordinary.
 """
 
 import os
+import posixpath
 import re
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
@@ -16,6 +17,7 @@ SCHEMES = ("file", "http", "https", "s3", "ftp")
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 _MAX_PORT = 65535
+_PORTS = {"http": 80, "https": 443, "ftp": 21}
 # "Transfer as text, as bytes, list": files are always moved byte by byte.
 _FTP_TYPE = re.compile(r";type=[aid]$", re.IGNORECASE)
 # Readable in a path and without meaning for any of the schemes.
@@ -128,6 +130,23 @@ def join_match(url: str, match: str, path_prefix: str) -> str:
         base = _FTP_TYPE.sub("", base)
     encoded = upload_url(base, _encode(match), _encode(path_prefix))
     return encoded + query + parameters
+
+
+def target_of(url: str) -> str:
+    """Return what urls of the same file have in common, as far as they tell.
+
+    Raises:
+        InvalidUrlError: As ``parse_url``.
+    """
+    location = parse_url(url)
+    path = location.path
+    if location.scheme in ("file", "ftp") and path:
+        path = posixpath.normpath(re.sub("/+", "/", path))
+    elif location.scheme.startswith("http"):
+        path = path.partition("#")[0]
+    port = location.port or _PORTS.get(location.scheme, 0)
+    who = location.user or ""
+    return f"{location.scheme}://{who}@{location.host.lower()}:{port}//{path}"
 
 
 def names_a_file(url: str) -> bool:

@@ -7,13 +7,14 @@ Source:
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from urllib.parse import quote
 
+from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.domain.globs import expand, expand_deep
 from tesk_filer.domain.locations import join, join_match, printable
-from tesk_filer.domain.tree import Kind, Tree
+from tesk_filer.domain.tree import Kind, Node, Tree
 from tesk_model.paths import is_pattern, literal_directory, normalize
 from tesk_model.patterns import crosses_folders, expand_braces
 from tesk_model.task import FileType, Output
@@ -24,12 +25,17 @@ _BRACES = "was matched with its braces as alternatives, an extension of TESK"
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One file, or one empty directory, and its target; size in bytes."""
+    """One file, or one empty directory, and its target; size in bytes.
+
+    Attributes:
+        identity: Of the file; see ``Node``.
+    """
 
     path: str
     url: str
     size: int = 0
     is_directory: bool = False
+    identity: tuple[int, int] = field(default=(0, 0), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +51,21 @@ class Remark:
     missing: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Walks:
+    """What all steps of planning one output need."""
+
+    tree: Tree
+    expansion: Expansion
+    extended: bool = True
+
+
 def plan_uploads(
-    output: Output, tree: Tree, *, extended: bool = True
+    output: Output,
+    tree: Tree,
+    *,
+    extended: bool = True,
+    expansion: Expansion | None = None,
 ) -> Iterator[Upload | Remark]:
     """Find what to upload, lazily, in order of path.
 
@@ -54,18 +73,23 @@ def plan_uploads(
         output: What the task wants.
         tree: What is there.
         extended: Also understand ``**`` and braces; see ``tesk_model.patterns``.
+        expansion: Bounds what it may become.
+
+    Raises:
+        TooLargeError: It is more than that.
     """
+    walks = _Walks(tree, expansion or Expansion(Limits()), extended)
     path = normalize(output.path)
     if is_pattern(output.path, output.path_prefix):
-        yield from _matches(path, output, tree, extended=extended)
+        yield from _matches(path, output, walks)
     elif extended and tree.node(path) is None and (names := expand_braces(path)):
-        yield from _alternatives(path, names, output, tree)
+        yield from _alternatives(path, names, output, walks)
     else:
-        yield from _one(path, output, tree)
+        yield from _one(path, output, walks)
 
 
-def _one(path: str, output: Output, tree: Tree) -> Iterator[Upload | Remark]:
-    node = tree.node(path)
+def _one(path: str, output: Output, walks: _Walks) -> Iterator[Upload | Remark]:
+    node = walks.tree.node(path)
     if node is None:
         yield Remark(f"{path} does not exist", missing=True)
     elif node.kind is Kind.SPECIAL:
@@ -73,15 +97,20 @@ def _one(path: str, output: Output, tree: Tree) -> Iterator[Upload | Remark]:
     elif node.kind is Kind.DIRECTORY:
         if output.type is FileType.FILE:
             yield Remark(f"{path} is a directory although its type is FILE")
-        yield from _walk(path, output.url, tree)
+        yield from _walk(path, output.url, walks)
     elif output.type is FileType.DIRECTORY:
         yield Remark(f"{path} is a file although its type is DIRECTORY", missing=True)
     else:
-        yield Upload(path, output.url, node.size)
+        yield _file(path, output.url, node, walks)
+
+
+def _file(path: str, url: str, node: Node, walks: _Walks) -> Upload:
+    walks.expansion.take()
+    return Upload(path, url, node.size, identity=node.identity)
 
 
 def _alternatives(
-    path: str, names: Sequence[str], output: Output, tree: Tree
+    path: str, names: Sequence[str], output: Output, walks: _Walks
 ) -> Iterator[Upload | Remark]:
     """Take what a path without wildcards means with its braces expanded.
 
@@ -90,7 +119,7 @@ def _alternatives(
     """
     start = path.rindex("/", 0, path.index("{"))
     urls = _urls_of(output.url, path[start:], [name[start:] for name in names])
-    found = [at for at, name in enumerate(names) if tree.node(name) is not None]
+    found = [at for at, name in enumerate(names) if walks.tree.node(name)]
     if not found:
         yield Remark(f"{path} does not exist", missing=True)
     elif len(found) > 1 and not urls:
@@ -103,7 +132,7 @@ def _alternatives(
         yield Remark(f"{path} {_BRACES}")
         for at in found:
             target = replace(output, url=urls[at] if urls else output.url)
-            yield from _one(names[at], target, tree)
+            yield from _one(names[at], target, walks)
 
 
 def _urls_of(url: str, braced: str, ends: Sequence[str]) -> Sequence[str]:
@@ -114,59 +143,75 @@ def _urls_of(url: str, braced: str, ends: Sequence[str]) -> Sequence[str]:
     return ()
 
 
-def _matches(
-    pattern: str, output: Output, tree: Tree, *, extended: bool
-) -> Iterator[Upload | Remark]:
+def _matches(pattern: str, output: Output, walks: _Walks) -> Iterator[Upload | Remark]:
     prefix = normalize(output.path_prefix or literal_directory(pattern))
-    matches, used = _expand(pattern, tree, extended=extended)
+    matches, used = _expand(pattern, walks)
     if not matches:
         yield Remark(f"nothing matches {pattern}", missing=True)
     for extension in used:
         yield Remark(f"{pattern} {extension}")
     for match in matches:
-        node = tree.node(match)
+        node = walks.tree.node(match)
         url = join_match(output.url, match, prefix)
         if node is None:
             yield Remark(_leads_nowhere(match))
         elif node.kind is Kind.SPECIAL:
             yield Remark(f"{printable(match)} is a {node.kind.value}, not uploaded")
         elif node.kind is Kind.DIRECTORY:
-            yield from _walk(match, url, tree)
+            yield from _walk(match, url, walks, above=_above(match, walks.tree))
         else:
-            yield Upload(match, url, node.size)
+            yield _file(match, url, node, walks)
 
 
-def _expand(
-    pattern: str, tree: Tree, *, extended: bool
-) -> tuple[Sequence[str], Sequence[str]]:
+def _above(path: str, tree: Tree) -> frozenset[tuple[int, int]]:
+    """Return the directories that lead to a match."""
+    segments = path.split("/")[:-1]
+    above = (
+        tree.node("/".join(segments[:end]) or "/")
+        for end in range(1, len(segments) + 1)
+    )
+    return frozenset(node.identity for node in above if node is not None)
+
+
+def _expand(pattern: str, walks: _Walks) -> tuple[Sequence[str], Sequence[str]]:
     """Return what matches, and which extensions it took."""
-    one = expand_deep if extended and crosses_folders(pattern) else expand
+    tree, expansion = walks.tree, walks.expansion
+    one = expand_deep if walks.extended and crosses_folders(pattern) else expand
     used = [_FOLDERS] if one is expand_deep else []
-    matches = one(pattern, tree)
-    if extended and not matches:
+    matches = one(pattern, tree, expansion)
+    if walks.extended and not matches:
         names = expand_braces(pattern)
-        matches = sorted({match for name in names for match in one(name, tree)})
+        matches = sorted(
+            {match for name in names for match in one(name, tree, expansion)}
+        )
         used += [_BRACES] if matches else []
     return matches, used if matches else ()
 
 
-def _walk(top: str, url: str, tree: Tree) -> Iterator[Upload | Remark]:
+def _walk(
+    top: str,
+    url: str,
+    walks: _Walks,
+    *,
+    above: frozenset[tuple[int, int]] = frozenset(),
+) -> Iterator[Upload | Remark]:
     # Of each path the things it passes through, to notice links that go round.
-    pending: list[tuple[str, frozenset[tuple[int, int]]]] = [(top, frozenset())]
+    pending = [(top, above)]
     while pending:
         path, above = pending.pop()
-        node = tree.node(path)
+        node = walks.tree.node(path)
         target = join(url, path[len(top) :].lstrip("/")) if path != top else url
         if node is None:
             yield Remark(_leads_nowhere(path))
         elif node.kind is Kind.SPECIAL:
             yield Remark(f"{printable(path)} is a {node.kind.value}, not uploaded")
         elif node.kind is Kind.FILE:
-            yield Upload(path, target, node.size)
+            yield _file(path, target, node, walks)
         elif node.identity in above:
             yield Remark(f"{printable(path)} is a link that goes round, not followed")
         else:
-            names = tree.names(path)
+            walks.expansion.enter(node.identity, path.count("/"))
+            names = walks.tree.names(path)
             if not names:
                 yield Upload(path, target, is_directory=True)
             below = above | {node.identity}

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tesk_filer.domain.expansion import TooLargeError
 from tesk_filer.ports import HaltedError, StorageError
 from tesk_model.errors import TeskError
 
@@ -54,7 +55,7 @@ class Crew:
 
         Args:
             name: Names the work in the message of its failure.
-            work: May raise StorageError.
+            work: May raise StorageError or TooLargeError.
 
         Raises:
             HaltedError: ``halt`` is set.
@@ -76,6 +77,8 @@ class Crew:
             return
         except StorageError as error:
             self._fail(Failure(f"{name}: {error.message}", error.transient))
+        except TooLargeError as error:
+            self._fail(Failure(f"{name}: {error}", transient=False))
         except TeskError as error:
             self._fatal = error
             self.halt()

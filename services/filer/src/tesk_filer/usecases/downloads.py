@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tesk_filer.domain.downloads import Download, plan_downloads, title
+from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.domain.locations import join
 from tesk_filer.ports import (
     Cursor,
@@ -49,6 +50,7 @@ class Downloads:
     crew: Crew
     patience: Patience
     tally: Tally
+    expansion: Expansion = field(default_factory=lambda: Expansion(Limits()))
     warnings: list[str] = field(default_factory=list)
 
     def run(self) -> Verdict:
@@ -90,6 +92,7 @@ class Downloads:
                 self.volume.save(file.path, _Literal(file.content), meter.advance)
                 return
             with self.storages.of(file.url).open(file.url) as reader:
+                meter.check(reader.size)
                 self.volume.save(file.path, reader, meter.advance)
 
         self.patience(move)
@@ -98,10 +101,15 @@ class Downloads:
     def _submit_directory(self, directory: Download) -> None:
         storage = self.storages.of(directory.url)
         self.volume.make_directory(directory.path)
+        expansion = self.expansion.part()
         for page in self._pages(storage, directory.url):
+            if page.directory:
+                expansion.enter(page.directory, page.depth)
+            expansion.take(len(page.entries))
             self.warnings.extend(f"{directory.title}: {note}" for note in page.notes)
             for entry in page.entries:
                 _check_name(entry.name)
+                expansion.check_depth(entry.name.count("/"))
                 path = f"{directory.path.rstrip('/')}/{entry.name}"
                 if entry.is_directory:
                     self.volume.make_directory(path)

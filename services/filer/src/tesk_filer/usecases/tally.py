@@ -2,15 +2,22 @@
 
 import threading
 
-from tesk_filer.ports import HaltedError, Progress
+from tesk_filer.domain.expansion import Limits
+from tesk_filer.ports import HaltedError, Progress, StorageError
 
 
 class Tally:
     """Counts what has moved, and what is to move once that is known."""
 
-    def __init__(self, halt: threading.Event) -> None:
-        """Count until ``halt`` is set; then every meter stops its file."""
+    def __init__(self, halt: threading.Event, *, largest: int = Limits().size) -> None:
+        """Count until ``halt`` is set; then every meter stops its file.
+
+        Args:
+            halt: Ends all.
+            largest: Bytes that one file may have.
+        """
         self._halt = halt
+        self._largest = largest
         self._lock = threading.Lock()
         self._files = self._bytes = self._files_planned = self._bytes_planned = 0
         self._is_whole = False
@@ -30,7 +37,7 @@ class Tally:
 
     def meter(self) -> "Meter":
         """Return the counter of one file."""
-        return Meter(self, self._halt)
+        return Meter(self, self._halt, self._largest)
 
     def add(self, *, size: int = 0, files: int = 0) -> None:
         """Count bytes and files that have moved; negative to take back."""
@@ -53,10 +60,11 @@ class Tally:
 class Meter:
     """Counts the bytes of one file; a new try starts at 0 again."""
 
-    def __init__(self, tally: Tally, halt: threading.Event) -> None:
-        """Count into ``tally``."""
+    def __init__(self, tally: Tally, halt: threading.Event, largest: int) -> None:
+        """Count into ``tally``, up to ``largest`` bytes."""
         self._tally = tally
         self._halt = halt
+        self._largest = largest
         self._bytes = 0
 
     def start(self) -> None:
@@ -69,11 +77,26 @@ class Meter:
 
         Raises:
             HaltedError: The transfer is to stop.
+            StorageError: There is no end of it.
         """
         if self._halt.is_set():
             raise HaltedError
+        self.check(self._bytes + size)
         self._bytes += size
         self._tally.add(size=size)
+
+    def check(self, size: int | None) -> None:
+        """Refuse a file that is too large; None: its size is not known.
+
+        Raises:
+            StorageError: It is.
+        """
+        if size is not None and size > self._largest:
+            message = (
+                f"has {size:,} bytes or more; one file may have {self._largest:,} "
+                "(filer.max_file_bytes)"
+            )
+            raise StorageError(message)
 
     def done(self) -> None:
         """Count the file."""

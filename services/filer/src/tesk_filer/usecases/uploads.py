@@ -1,14 +1,19 @@
 """Taking outputs out of the volume."""
 
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import blake2b
+from typing import NamedTuple
 
 from tesk_filer.domain.downloads import title
+from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.domain.locations import (
     names_a_file,
     printable,
+    target_of,
     without_userinfo,
 )
 from tesk_filer.domain.uploads import Remark, Upload, plan_uploads
@@ -57,6 +62,13 @@ class Journal:
             self._transfers.add_outputs(files)
 
 
+class _Taken(NamedTuple):
+    """Which file goes to a url, and which output has it."""
+
+    output: int
+    identity: tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uploads:
     """Takes all outputs of a task; a failure does not keep the others back.
@@ -65,6 +77,8 @@ class Uploads:
         tag: Names the attempt in temporary files of storages.
         missing_is_error: An output that does not exist fails the task.
         extended_patterns: See ``plan_uploads``.
+        expansion: Bounds what there is to take.
+        targets: The urls of files so far; kept short, for they may be many.
     """
 
     transfers: Transfers
@@ -76,6 +90,8 @@ class Uploads:
     tag: str
     missing_is_error: bool
     extended_patterns: bool = True
+    expansion: Expansion = field(default_factory=lambda: Expansion(Limits()))
+    targets: dict[bytes, _Taken] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     def run(self) -> Verdict:
@@ -96,21 +112,47 @@ class Uploads:
     def _submit(self, index: int, output: Output, journal: Journal) -> None:
         self.storages.of(output.url)  # a bad url fails before a file is looked for
         label = f"outputs[{index}]"
-        for item in plan_uploads(output, self.volume, extended=self.extended_patterns):
+        for item in plan_uploads(
+            output,
+            self.volume,
+            extended=self.extended_patterns,
+            expansion=self.expansion.part(),
+        ):
             if isinstance(item, Remark):
                 self._remark(label, item)
             elif item.is_directory:
                 storage = self.storages.of(item.url)
                 self.patience(partial(storage.make_directory, item.url))
-            elif not names_a_file(item.url):
-                # Storages differ in what they would make of it.
-                raise StorageError("ends in a slash; a file needs a name")
             else:
-                self.tally.plan(item.size)
-                self.crew.submit(
-                    title(label, item.path, item.url),
-                    partial(self._send, item, f"{self.tag}-{index}", journal),
-                )
+                self._submit_file(index, item, journal)
+
+    def _submit_file(self, index: int, item: Upload, journal: Journal) -> None:
+        name = title(f"outputs[{index}]", item.path, item.url)
+        refusal = (
+            "" if names_a_file(item.url) else "ends in a slash; a file needs a name"
+        )
+        if not refusal:
+            before = self._take_target(index, item)
+            if before is not None and before.identity == item.identity:
+                return  # the same file, which two outputs name
+            if before is not None:
+                # Of the two one would be lost; this one did not come first.
+                refusal = f"outputs[{before.output}] brings another file to that url"
+        if refusal:
+            self.crew.call(name, partial(_refuse, refusal))
+            return
+        self.tally.plan(item.size)
+        self.crew.submit(
+            name, partial(self._send, item, f"{self.tag}-{index}", journal)
+        )
+
+    def _take_target(self, index: int, item: Upload) -> _Taken | None:
+        """Reserve the url of a file; return who has it already."""
+        key = blake2b(os.fsencode(target_of(item.url)), digest_size=16).digest()
+        before = self.targets.get(key)
+        if before is None:
+            self.targets[key] = _Taken(index, item.identity)
+        return before
 
     def _remark(self, label: str, remark: Remark) -> None:
         if remark.missing and self.missing_is_error:
@@ -124,6 +166,7 @@ class Uploads:
         def move() -> int:
             meter.start()
             with self.volume.open(item.path, tag) as source:
+                meter.check(source.size)
                 storage.write(item.url, source, meter.advance)
                 return source.size
 
@@ -136,3 +179,7 @@ class Uploads:
                 size_bytes=size,
             )
         )
+
+
+def _refuse(message: str) -> None:
+    raise StorageError(message)

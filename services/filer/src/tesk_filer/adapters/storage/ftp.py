@@ -104,7 +104,13 @@ class FtpStorage:
                 entries.append(Entry(name=below, size=stat.size))
         if not listed.found and relative:
             entries.append(Entry(name=relative, is_directory=True))
-        return Page(entries, (*pending, *reversed(folders)), listed.notes)
+        return Page(
+            entries,
+            (*pending, *reversed(folders)),
+            listed.notes,
+            directory=own or folder,
+            depth=len(above),
+        )
 
     @contextmanager
     def open(self, url: str, *, offset: int = 0) -> Iterator["_Download"]:

@@ -22,7 +22,7 @@ from tesk_filer.adapters.storage.local_access import (
     explain,
 )
 from tesk_filer.adapters.volume import temporary_name
-from tesk_filer.domain.locations import parse_url, printable
+from tesk_filer.domain.locations import printable
 from tesk_filer.ports import (
     Ability,
     Advance,
@@ -36,6 +36,7 @@ from tesk_filer.ports import (
 from tesk_runtime.protected import ProtectedPlaces
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_SEPARATOR = "\0"  # of the parts of a cursor; in no path
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 
@@ -99,29 +100,40 @@ class LocalStorage:
 
     def list(self, url: str, cursor: Cursor = ()) -> Page:
         """See ``Storage``; each page is one folder, in order of path."""
-        *pending, relative = cursor or ("",)
-        top = parse_url(url).path.rstrip("/") or "/"
-        folder = os.path.join(top, relative) if relative else top  # noqa: PTH118 - a text that os.fsdecode may have made
-        target = self._access.resolve(folder)
+        *pending, here = cursor or (self._top(url),)
+        relative, path, own_until, *above = here.split(_SEPARATOR)
+        folder = Target(path, int(own_until))
         try:
-            with self._access.parent(target) as (directory, name):
+            with self._access.parent(folder) as (directory, name):
                 descriptor = os.open(name, _DIRECTORY, dir_fd=directory)
-            with os.scandir(descriptor) as items:
-                names = sorted(item.name for item in items)
-            os.close(descriptor)
         except OSError as error:
-            if error.errno == errno.ENOTDIR and self.stat(folder) is not None:
+            if error.errno == errno.ENOTDIR and self.stat(url) is not None:
                 message = "is a file; give the input type FILE"
                 raise StorageError(message) from error
             raise explain(error) from error
-        listing = _Listing(self, top, relative)
-        for name in names:
-            listing.add(name)
-        if not names and relative:
+        try:
+            found = os.fstat(descriptor)
+            identity = _identity(found)
+            listing = _Listing(self._access, folder, relative, (*above, identity))
+            for name in sorted(os.listdir(descriptor)):  # noqa: PTH208 - pathlib takes no descriptor
+                listing.add(name, descriptor)
+        except OSError as error:
+            raise explain(error) from error
+        finally:
+            os.close(descriptor)
+        if listing.is_empty and relative:
             listing.entries.append(Entry(name=relative, is_directory=True))
         return Page(
-            listing.entries, (*pending, *reversed(listing.folders)), listing.notes
+            listing.entries,
+            (*pending, *reversed(listing.folders)),
+            listing.notes,
+            directory=identity,
+            depth=len(above),
         )
+
+    def _top(self, url: str) -> str:
+        target = self._access.resolve(url)
+        return _SEPARATOR.join(["", target.path, str(target.own_until)])
 
     @contextmanager
     def open(self, url: str, *, offset: int = 0) -> Iterator[_File]:
@@ -169,47 +181,72 @@ class LocalStorage:
 
 
 class _Listing:
-    """Sorts what one folder holds into files, folders and what is passed over."""
+    """Sorts what one folder holds into files, folders and what is passed over.
 
-    def __init__(self, storage: LocalStorage, top: str, relative: str) -> None:
-        self._storage = storage
-        self._top = top
+    What is no link is looked at in the open folder; only a link is resolved anew.
+    """
+
+    def __init__(
+        self,
+        access: LocalAccess,
+        folder: Target,
+        relative: str,
+        chain: tuple[str, ...],
+    ) -> None:
+        self._access = access
+        self._folder = folder
         self._relative = relative
+        self._chain = chain
+        self.is_empty = True
         self.entries: list[Entry] = []
         self.folders: list[str] = []
         self.notes: list[str] = []
 
-    def add(self, name: str) -> None:
+    def add(self, name: str, folder: int) -> None:
+        """Sort in ``name``, which lies in the open ``folder``."""
+        self.is_empty = False
         relative = f"{self._relative}/{name}" if self._relative else name
-        path = f"{self._top.rstrip('/')}/{relative}"
         shown = printable(relative)
-        real = os.path.realpath(path)
         try:
-            # Refuses links that lead out; the volume has no business there.
-            found = self._storage.stat(path)
+            target, found = self._find(name, folder)
         except ProtectedError as error:
             self.notes.append(f"{shown} is left out: {error.message}")
-            return
-        if found is None:
+        except FileNotFoundError:
             self.notes.append(f"{shown} is a link to nothing, left out")
-        elif found.is_directory:
-            if self._goes_round(relative, real):
-                self.notes.append(f"{shown} is a link that goes round, left out")
-            else:
-                self.folders.append(relative)
-        elif not stat.S_ISREG(os.stat(real, follow_symlinks=False).st_mode):  # noqa: PTH116 - as above
-            self.notes.append(f"{shown} is not a regular file, left out")
+        except StorageError as error:
+            # The folder that holds it may be named; it is the link that leads out.
+            message = f"holds the link {shown}, which {error.message}"
+            raise StorageError(message, transient=error.transient) from error
         else:
-            self.entries.append(Entry(name=relative, size=found.size, etag=found.etag))
+            self._sort(relative, target, found)
 
-    def _goes_round(self, relative: str, real: str) -> bool:
-        """Tell whether a folder is one of those that lead to it."""
-        parts = relative.split("/")[:-1]
-        above = [
-            "/".join([self._top.rstrip("/"), *parts[:end]])
-            for end in range(len(parts) + 1)
-        ]
-        return any(os.path.realpath(path or "/") == real for path in above)
+    def _sort(self, relative: str, target: Target, found: os.stat_result) -> None:
+        if stat.S_ISDIR(found.st_mode) and _identity(found) in self._chain:
+            note = f"{printable(relative)} is a link that goes round, left out"
+            self.notes.append(note)
+        elif stat.S_ISDIR(found.st_mode):
+            path, own = target.path, str(target.own_until)
+            self.folders.append(_SEPARATOR.join([relative, path, own, *self._chain]))
+        elif stat.S_ISREG(found.st_mode):
+            self.entries.append(
+                Entry(name=relative, size=found.st_size, etag=_etag(found))
+            )
+        else:
+            self.notes.append(f"{printable(relative)} is not a regular file, left out")
+
+    def _find(self, name: str, folder: int) -> tuple[Target, os.stat_result]:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        target = self._access.below(self._folder, name, found)
+        if not stat.S_ISLNK(found.st_mode):
+            return target, found
+        target = self._access.resolve(target.path)
+        try:
+            with self._access.parent(target) as (directory, last):
+                return target, os.stat(last, dir_fd=directory, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise FileNotFoundError from error
+        except OSError as error:
+            raise explain(error) from error
 
 
 def _replace(directory: int, name: str, source: Source, advance: Advance) -> None:
@@ -244,6 +281,11 @@ def _sync(directory: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _identity(found: os.stat_result) -> str:
+    """Return what tells a folder from all others, by whatever path."""
+    return f"{found.st_dev:x}:{found.st_ino:x}"
 
 
 def _etag(found: os.stat_result) -> str:

@@ -109,6 +109,18 @@ class LocalAccess:
         finally:
             os.close(directory)
 
+    def below(self, folder: Target, name: str, status: os.stat_result) -> Target:
+        """Return what lies in a folder that may be used, and is no link.
+
+        Raises:
+            ProtectedError: No task touches it.
+        """
+        path = f"{folder.path.rstrip('/')}/{name}"
+        if what := self._protected.named(path):
+            raise ProtectedError(refusal(what))
+        self._check(status, own=path.count("/") <= folder.own_until)
+        return Target(path, folder.own_until)
+
     def _check(self, status: os.stat_result, *, own: bool) -> None:
         if what := self._protected.found(status, may_be_code=own):
             raise ProtectedError(refusal(what))
