@@ -8,7 +8,7 @@ cd "$(dirname "$0")/images"
 
 docker=${DOCKER:-docker}
 load=${LOAD_IMAGE:-kind load docker-image}
-built='static entrypoint user'
+built='static entrypoint user app'
 others="busybox:latest alpine:latest ${TESK_E2E_S3_IMAGE:-minio/minio:latest} ${TESK_E2E_POSTGRES_IMAGE:-postgres:15}"
 
 names() {

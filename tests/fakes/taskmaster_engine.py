@@ -1,6 +1,6 @@
 """An engine that takes runs and does nothing with them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,6 +25,12 @@ class RecordingEngine:
     def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
         del run, timeout
         return StepResult(exit_code=0)
+
+    def occupied(
+        self, attempt: Attempt, image: str, directories: Sequence[str], say: Say
+    ) -> Collection[str]:
+        del attempt, image, directories, say
+        return ()
 
     def tails(self, run: ExecutorRun) -> Tails:
         del run

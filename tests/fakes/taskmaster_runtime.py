@@ -1,7 +1,7 @@
 """A runtime in memory. What survives a taskmaster is in its ``World``."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -41,6 +41,10 @@ class World:
     results: dict[str, StepResult] = field(default_factory=dict)
     says: dict[str, Sequence[str]] = field(default_factory=dict)
     note_lines: list[str] = field(default_factory=list)
+    occupied: set[str] = field(default_factory=set)
+    looked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    looked_ahead: list[Mapping[int, Sequence[str]]] = field(default_factory=list)
+    plans: list[Plan] = field(default_factory=list)
     release_failures: list[StepFailedError] = field(default_factory=list)
 
     def finish(self, attempt: Attempt, step: str, code: int = 0) -> None:
@@ -87,6 +91,21 @@ class FakeRuntime:
         with self.world.changed:
             self.world.steps.setdefault(plan.attempt, {})
 
+    def look_ahead(self, plan: Plan, questions: Mapping[int, Sequence[str]]) -> None:
+        assert plan.attempt in self.world.steps, "it was not prepared"
+        self.world.looked_ahead.append({**questions})
+
+    def look_into(
+        self, plan: Plan, index: int, directories: Sequence[str], say: Say
+    ) -> Collection[str]:
+        for reason in self.world.says.get("look", ()):
+            say(reason)
+        if "look" in self.world.failures:
+            raise self.world.failures["look"]
+        image = plan.executors[index].executor.image
+        self.world.looked.append((image, tuple(directories)))
+        return [path for path in directories if path in self.world.occupied]
+
     def start(
         self, plan: Plan, step: str, say: Say, *, has_started: bool = False
     ) -> None:
@@ -101,6 +120,7 @@ class FakeRuntime:
             if has_started:
                 raise StepFailedError(f"{step} lost: nothing is left of it", lost=True)
             self.world.started.append((plan.attempt, step))
+            self.world.plans.append(plan)
             steps[step] = self._begin(plan, step)
             self.world.changed.notify_all()
 

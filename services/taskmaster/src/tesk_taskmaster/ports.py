@@ -1,6 +1,6 @@
 """What a taskmaster needs of the outside world."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -136,6 +136,27 @@ class Runtime(Protocol):
             StepFailedError: It cannot be started.
         """
 
+    def look_ahead(self, plan: Plan, questions: Mapping[int, Sequence[str]]) -> None:
+        """Begin to find out what ``look_into`` will be asked, if that takes long.
+
+        ``questions`` has directories by the index of an executor.
+        """
+
+    def look_into(
+        self, plan: Plan, index: int, directories: Sequence[str], say: Say
+    ) -> Collection[str]:
+        """Return in which of ``directories`` the image of an executor has anything.
+
+        Args:
+            plan: It was prepared.
+            index: Of the executor.
+            directories: Absolute and normalized.
+            say: Hears what it waits for.
+
+        Raises:
+            StepFailedError: The image cannot be had, or not be looked into.
+        """
+
     def wait(
         self, attempt: Attempt, step: str, timeout: timedelta
     ) -> StepResult | None:
@@ -248,6 +269,11 @@ class Engine(Protocol):
 
     def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
         """See ``Runtime.wait``; collects ``run.step.collect`` before it returns."""
+
+    def occupied(
+        self, attempt: Attempt, image: str, directories: Sequence[str], say: Say
+    ) -> Collection[str]:
+        """Return in which directories an image has anything; ``Runtime.look_into``."""
 
     def tails(self, run: ExecutorRun) -> Tails:
         """See ``Runtime.tails``."""

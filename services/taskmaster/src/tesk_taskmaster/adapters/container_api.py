@@ -5,14 +5,18 @@ engine says no (``EngineRefusedError``), or it says nothing because it is down
 or being restarted (``EngineSilentError``), and then the call may have happened.
 """
 
+import posixpath
+import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from typing import Any
 
 from docker import APIClient
 from docker.errors import APIError, DockerException, NotFound
 
 _CHUNK = 64 * 1024
+_ENTRIES = 1  # one is enough to know that a directory is not empty
 
 
 class EngineSilentError(Exception):
@@ -127,6 +131,27 @@ class ContainerApi:
             if answer.ok:
                 yield from answer.iter_content(_CHUNK)
 
+    def entries(self, name: str, directory: str) -> Sequence[str] | None:
+        """Return an entry of a container's directory, if it has any.
+
+        The container need not run. None if there is no such directory.
+
+        Source:
+            Docker Engine API 1.41, ``ContainerArchive``: a path that ends in
+            ``/.`` means what a directory, or a link to one, holds.
+        """
+        client = self._client
+        url = f"{client.base_url}/v{client.api_version}/containers/{name}/archive"
+        params = {"path": f"{directory.rstrip('/')}/."}
+        with (
+            _translated(),
+            client.get(url, params=params, stream=True, timeout=60) as answer,
+        ):
+            if answer.status_code == HTTPStatus.NOT_FOUND:
+                return None
+            client._raise_for_status(answer)  # noqa: SLF001 - as the SDK's own calls do
+            return _first_entries(answer.raw)
+
     def pull(self, image: str) -> Iterator[Mapping[str, Any]]:
         """Pull an image and yield the engine's progress messages."""
         with _translated():
@@ -140,6 +165,19 @@ class ContainerApi:
                 return call()
             except NotFound:
                 return None
+
+
+def _first_entries(archive: Any) -> Sequence[str]:
+    """Return the first names in a tar archive, but that of its top."""
+    found: list[str] = []
+    try:
+        with tarfile.open(fileobj=archive, mode="r|") as entries:
+            while len(found) < _ENTRIES and (entry := entries.next()) is not None:
+                if posixpath.normpath(entry.name) != ".":
+                    found.append(entry.name)
+    except tarfile.ReadError as error:
+        raise EngineRefusedError(f"its files cannot be listed: {error}") from error
+    return found
 
 
 @contextmanager

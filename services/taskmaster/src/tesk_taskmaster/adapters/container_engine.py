@@ -12,8 +12,9 @@ are repeated, since each is idempotent, and the run goes on when it answers.
 
 import logging
 import math
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -35,6 +36,7 @@ from tesk_taskmaster.adapters.container_config import (
     labelled_attempt,
     run_labels,
 )
+from tesk_taskmaster.adapters.container_contents import ImageContents
 from tesk_taskmaster.adapters.container_files import RunFiles
 from tesk_taskmaster.adapters.container_images import ImageStore
 from tesk_taskmaster.adapters.container_logs import (
@@ -81,6 +83,7 @@ class ContainerEngine:
         self._home = home.resolve()
         self._images = ImageStore(api)
         self._starts = PendingStarts()
+        self._contents = ImageContents(api, self._home)
 
     def notes(self) -> Sequence[str]:
         """Return which limits this engine does not enforce."""
@@ -136,6 +139,17 @@ class ContainerEngine:
             files.tail(executor.stdout) or logged.stdout,
             files.tail(executor.stderr) or logged.stderr,
         )
+
+    def occupied(
+        self, attempt: Attempt, image: str, directories: Sequence[str], say: Say
+    ) -> Collection[str]:
+        """Look into an image; pulls it and says how far that is."""
+
+        def look() -> Collection[str]:
+            self._images.ensure(image, say, threading.Event())
+            return self._contents.occupied(attempt, image, directories)
+
+        return patiently(look, say)
 
     def stop(self, run: ExecutorRun, grace: timedelta) -> None:
         """Stop the container; a start that is under way is given up."""

@@ -7,7 +7,7 @@ until it hears ``released``, and assigns what a dead taskmaster left.
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -78,6 +78,16 @@ class LocalRuntime:
         with self._guard:
             self._plans[attempt] = plan
 
+    def look_ahead(self, plan: Plan, questions: Mapping[int, Sequence[str]]) -> None:
+        """See ``Runtime.look_ahead``; a look takes no time worth it."""
+
+    def look_into(
+        self, plan: Plan, index: int, directories: Sequence[str], say: Say
+    ) -> Collection[str]:
+        """See ``Runtime.look_into``."""
+        image = plan.executors[index].executor.image
+        return self._engine.occupied(plan.attempt, image, directories, say)
+
     def start(
         self, plan: Plan, step: str, say: Say, *, has_started: bool = False
     ) -> None:
@@ -87,6 +97,8 @@ class LocalRuntime:
                 process = self._filer(plan.attempt, step)
                 self._filers.start(process, plan.attempt, step)
                 return
+            with self._guard:
+                self._plans[plan.attempt] = plan  # of this step's image by now
             run = self._run(plan, plan.executors[int(step.removeprefix("x"))])
             run.folder.mkdir(parents=True, exist_ok=True)
             tree = Beneath(run.volume)

@@ -16,7 +16,7 @@ import errno
 import os
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -129,6 +129,16 @@ class SandboxEngine:
             write_verdict(run, ExecFailure(126, message))
         except ValueError as error:
             raise StepFailedError(f"{run.name}: {error}") from error
+
+    def occupied(
+        self,
+        attempt: Attempt,  # noqa: ARG002 - of the port; there are no images here
+        image: str,  # noqa: ARG002 - likewise
+        directories: Sequence[str],  # noqa: ARG002 - likewise
+        say: Say,  # noqa: ARG002 - likewise
+    ) -> Collection[str]:
+        """See ``Engine.occupied``; what of this machine is shown is not hidden."""
+        return ()
 
     def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
         """See ``Engine.wait``."""

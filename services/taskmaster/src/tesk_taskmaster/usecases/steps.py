@@ -26,6 +26,7 @@ from tesk_taskmaster.domain.transfers import UploadRetries, direction_of
 from tesk_taskmaster.ports import Clock, Runtime, StepResult, Tails
 from tesk_taskmaster.usecases.account import Account
 from tesk_taskmaster.usecases.control import AttemptControl
+from tesk_taskmaster.usecases.looks import ImageLooks
 from tesk_taskmaster.usecases.transfers import EndedError, TransferSteps
 
 
@@ -67,9 +68,13 @@ class AttemptSteps:
         self.runtime.prepare(plan, self.assignment.transfer_token, self.account.say)
         if not self.assignment.last_sequence:
             self.account.keep([Note(line) for line in self.runtime.notes()])
+        looks = ImageLooks(
+            assignment=self.assignment, runtime=self.runtime, account=self.account
+        )
+        looks.begin(plan)
         if plan.has_inputs and not self.assignment.inputs_finished:
             self._transfers().bring(plan)
-        failed = self._run_executors(plan)
+        failed = self._run_executors(plan, looks)
         if plan.has_outputs and not self.assignment.outputs_finished:
             self._store_outputs(plan, failed)
         self.control.checkpoint()
@@ -108,12 +113,12 @@ class AttemptSteps:
 
         return self._run_step(plan, step, wait)[0]
 
-    def _run_executors(self, plan: Plan) -> Finished | None:
+    def _run_executors(self, plan: Plan, looks: ImageLooks) -> Finished | None:
         """Run what has not run; return how the task fails, if it does."""
         for step in plan.executors:
             code = self.assignment.finished_executors.get(step.index)
             if code is None:
-                code = self._run_executor(plan, step)
+                code = self._run_executor(looks.fit(plan, step.index), step)
             if code and not step.executor.ignore_error:
                 reason = f"executors[{step.index}] ended with exit code {code}"
                 return Finished(Outcome.EXECUTOR_ERROR, reason)
@@ -143,7 +148,7 @@ class AttemptSteps:
         if result.metadata:
             self.account.keep([_where(step.index, result)])
         self.account.keep([_executor_ended(step.index, result, tails)])
-        if step is not plan.executors[-1]:
+        if step.index < len(plan.executors) - 1:
             self.account.tell()  # and else along with what comes next, at once
         self.control.checkpoint()
         return result.exit_code

@@ -7,7 +7,7 @@ be found again: names, labels and owners say whose everything is.
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -139,6 +139,19 @@ class KubernetesRuntime:
         hold = AttemptHold(plan=plan, site=site, footing=footing)
         with self._guard:
             self._holds[attempt] = hold
+
+    def look_ahead(self, plan: Plan, questions: Mapping[int, Sequence[str]]) -> None:
+        """See ``Runtime.look_ahead``."""
+
+    def look_into(
+        self,
+        plan: Plan,  # noqa: ARG002 - of the port
+        index: int,  # noqa: ARG002 - of the port
+        directories: Sequence[str],  # noqa: ARG002 - of the port
+        say: Say,  # noqa: ARG002 - of the port
+    ) -> Collection[str]:
+        """See ``Runtime.look_into``; images are not looked into here yet."""
+        return ()
 
     def start(
         self, plan: Plan, step: str, say: Say, *, has_started: bool = False

@@ -1,0 +1,107 @@
+"""What images have in directories that a task would like to share.
+
+A container that is never started shows its image's files through the engine's
+API; two entries of a listing tell whether a directory is empty. What is found
+is kept by the image's id, so an image is looked into once.
+"""
+
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tesk_model.names import Attempt
+from tesk_model.paths import is_system_directory, parent
+from tesk_taskmaster.adapters.container_api import ContainerApi, EngineRefusedError
+from tesk_taskmaster.adapters.container_config import STEP_LABEL, attempt_labels
+from tesk_taskmaster.ports import StepFailedError
+
+_MOST_KEPT = 10_000  # directories, of all images together
+
+
+class ImageContents:
+    """Knows, or finds out, what images have; thread-safe."""
+
+    def __init__(self, api: ContainerApi, home: Path) -> None:
+        self._api = api
+        self._home = home
+        self._lock = threading.Lock()
+        # By image id and directory: None if it is not there, else if it has any.
+        self._known: dict[tuple[str, str], bool | None] = {}
+
+    def occupied(
+        self, attempt: Attempt, image: str, directories: Sequence[str]
+    ) -> Collection[str]:
+        """Return in which directories an image has something.
+
+        Args:
+            attempt: Who wants to know; what is made for it goes with it.
+            image: It is present.
+            directories: Absolute and normalized.
+
+        Raises:
+            StepFailedError: It cannot be looked into.
+            EngineSilentError: The engine is down.
+        """
+        try:
+            found = self._api.inspect_image(image)
+            if found is None:
+                raise StepFailedError(f"image {image} was removed", lost=True)
+            self._learn(attempt, found["Id"], directories)
+        except EngineRefusedError as error:
+            raise StepFailedError(
+                f"image {image} cannot be looked into: {error}"
+            ) from error
+        with self._lock:
+            return [
+                path for path in directories if self._known.get((found["Id"], path))
+            ]
+
+    def _learn(self, attempt: Attempt, image: str, directories: Sequence[str]) -> None:
+        missing = [path for path in directories if not self._is_known(image, path)]
+        if not missing:
+            return
+        name = f"{attempt.name}-look"
+        self._api.remove(name)  # a predecessor's
+        self._api.create(name, look_config(attempt, image, self._home))
+        try:
+            for path in missing:
+                self._look(name, image, path)
+        finally:
+            self._api.remove(name)
+
+    def _is_known(self, image: str, path: str) -> bool:
+        with self._lock:
+            return (image, path) in self._known
+
+    def _look(self, name: str, image: str, path: str) -> None:
+        """Look from above: below what is not there, there is nothing."""
+        is_there = True
+        for directory in _chain(path):
+            if not self._is_known(image, directory):
+                entries = self._api.entries(name, directory) if is_there else None
+                answer = None if entries is None else bool(entries)
+                with self._lock:
+                    if len(self._known) >= _MOST_KEPT:
+                        self._known.clear()
+                    self._known[image, directory] = answer
+            with self._lock:
+                is_there = self._known.get((image, directory)) is not None
+
+
+def look_config(attempt: Attempt, image: str, home: Path) -> dict[str, Any]:
+    """Return the body of ``POST /containers/create`` for one to look into."""
+    return {
+        "Image": image,
+        "Entrypoint": ["/never-started"],
+        "Labels": attempt_labels(attempt, home) | {STEP_LABEL: "look"},
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": {"NetworkMode": "none"},
+    }
+
+
+def _chain(path: str) -> Iterator[str]:
+    """Yield the directories to look at, from the top; every image has some."""
+    if path != "/" and not is_system_directory(parent(path)):
+        yield from _chain(parent(path))
+    yield path

@@ -1,0 +1,78 @@
+"""Images are asked before their executors start, and mounts hide nothing of them."""
+
+from builders import make_assigned_task, make_executor
+from fakes.taskmaster_runtime import Step, ended
+from taskmaster_crew import ATTEMPT, Crew, assignment, outcome
+from tesk_model.events import Outcome
+from tesk_model.task import Input, Output, Task
+from tesk_taskmaster.ports import StepFailedError
+
+
+def two_images() -> Task:
+    return make_assigned_task(
+        inputs=(Input(path="/app/in", content="x"),),
+        outputs=(Output(path="/data/out", url="s3://b/o"),),
+        executors=(
+            make_executor(image="one", command=("true",)),
+            make_executor(image="other", command=("true",)),
+            make_executor(image="one", command=("true",)),
+        ),
+    )
+
+
+def mounts_of_executors(crew: Crew) -> list[dict[str, bool]]:
+    started = zip(crew.world.plans, crew.world.started, strict=True)
+    return [
+        {mount.path: mount.is_file for mount in plan.executors[int(step[1:])].mounts}
+        for plan, (_, step) in started
+        if step.startswith("x")
+    ]
+
+
+def test_each_image_is_asked_once_and_its_files_stay_visible(crew: Crew) -> None:
+    crew.world.occupied.add("/app")
+
+    told = crew.finish(assignment(two_images()))
+
+    assert outcome(told).outcome is Outcome.COMPLETE
+    assert crew.world.looked == [
+        ("one", ("/app", "/data")),
+        ("other", ("/app", "/data")),
+    ]
+    assert crew.world.looked_ahead == [
+        {0: ["/app", "/data"], 1: ["/app", "/data"]},
+    ]
+    assert mounts_of_executors(crew) == [{"/app/in": True, "/data": False}] * 3
+
+
+def test_a_task_that_shares_nothing_asks_nothing(crew: Crew) -> None:
+    crew.finish(assignment())
+
+    assert crew.world.looked == []
+    assert crew.world.looked_ahead == []
+
+
+def test_what_has_started_is_not_asked_about(crew: Crew) -> None:
+    crew.world.steps[ATTEMPT] = {"x0": Step(ended(0)), "x1": Step(ended(0))}
+
+    crew.finish(
+        assignment(
+            two_images(),
+            last_sequence=3,
+            finished_executors={0: 0},
+            started_executors=frozenset({0, 1}),
+            inputs_finished=True,
+        )
+    )
+
+    assert crew.world.looked == [("one", ("/app", "/data"))]  # for the third
+
+
+def test_an_image_that_cannot_be_looked_into_ends_the_attempt(crew: Crew) -> None:
+    crew.world.failures["look"] = StepFailedError("image one cannot be pulled: no")
+
+    told = crew.finish(assignment(two_images()))
+
+    assert outcome(told).outcome is Outcome.SYSTEM_ERROR
+    assert outcome(told).reason == "image one cannot be pulled: no"
+    assert [step for _, step in crew.world.started] == ["in"]
