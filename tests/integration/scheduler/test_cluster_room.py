@@ -10,7 +10,7 @@ import pytest
 from fakes.scheduler_launcher import FakeLauncher
 from fakes.scheduler_surroundings import FrozenClock
 from scheduler_site import Site
-from scheduler_tasks import make_demand
+from scheduler_tasks import make_demand, make_new_task
 from tesk_model.quantities import GIB, ByteCount
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
@@ -138,3 +138,20 @@ def test_a_cluster_that_says_nothing_gets_the_tasks_of_one_taskmaster(
     assert in_progress(site, 3) == ["t-1"]
     (said,) = [each for each in caplog.records if "not known" in each.message]
     assert "no more than 1 tasks" in said.message
+
+
+def test_many_that_no_node_could_hold_do_not_hide_what_comes_after_them(
+    site: Site,
+) -> None:
+    leader = site.scheduler()
+    large = make_demand(cpu_millis=500)
+    tasks = [make_new_task(f"l-{number}", demand=large) for number in range(300)]
+    site.store.write(lambda tx: tx.add_tasks(tasks))
+    site.add("t-1")
+
+    for _ in range(10):
+        leader.round()
+        site.wait(2)
+
+    assert site.record("t-1").state is TaskState.INITIALIZING
+    assert site.record("l-299").reason.startswith("waiting for a larger node")

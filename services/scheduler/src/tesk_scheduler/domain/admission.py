@@ -74,12 +74,14 @@ class AdmissionPlan:
         reasons: For tasks that were looked at and must wait: why, for people.
         behind: For owners whose head must wait: why all their later tasks do.
         turn: For the next plan.
+        stepped_over: Tasks that cannot run, or not on any node that there is.
     """
 
     admitted: Sequence[QueuedTask]
     reasons: Mapping[TaskId, str]
     behind: Mapping[str, str]
     turn: Turn
+    stepped_over: frozenset[TaskId] = frozenset()
 
     def reason_of(self, task: QueuedTask) -> str:
         """Return why ``task`` was not admitted, for people."""
@@ -134,6 +136,7 @@ def plan_admissions(  # noqa: PLR0913 - all that it is decided on
         admitted=counter.admitted,
         reasons=counter.reasons,
         behind=counter.behind,
+        stepped_over=frozenset(counter.stepped_over),
         turn=Turn(
             owner=_next_owner(lines, last=last, served=served) or turn.owner,
             blocked=counter.blocked,
@@ -175,6 +178,7 @@ class _Counter:
     reasons: dict[TaskId, str] = field(default_factory=dict)
     behind: dict[str, str] = field(default_factory=dict)
     blocked: dict[TaskId, datetime] = field(default_factory=dict)
+    stepped_over: set[TaskId] = field(default_factory=set)
     _hopeless: dict[tuple[tuple[Subject, ...], Demand], str] = field(
         default_factory=dict
     )
@@ -220,6 +224,7 @@ class _Counter:
             if not self._hopeless[shape]:
                 return
             self.reasons[head.id] = self._hopeless[shape]
+            self.stepped_over.add(head.id)
             line.advance()
 
     def _why_hopeless(self, head: QueuedTask) -> str:

@@ -33,6 +33,7 @@ from tesk_scheduler.usecases.fleet import Fleet
 
 _LEAST_WINDOW = 4
 _LARGEST_WINDOW = 100
+_FARTHEST = 64
 # Reasons change with every task that ends; people do not read that fast.
 _REASONS_EVERY = 1.0
 
@@ -85,6 +86,7 @@ class Admission:
         self._patience = patience
         self._cluster = cluster
         self._turn = Turn()
+        self._look_further = 1
         self._reasons: Mapping[TaskId, str] = {}
         self._reasons_at = 0.0
 
@@ -100,8 +102,10 @@ class Admission:
         if not waiting:
             return AdmissionResult(0, 0)
         room = self._fleet.room()
+        window = _window(usage, room) * self._look_further
+        queues = self._store.queues(window)
         plan = plan_admissions(
-            queues=self._store.queues(_window(usage, room)),
+            queues=queues,
             usage=usage,
             quota=self._quota,
             patience=self._patience,
@@ -109,6 +113,7 @@ class Admission:
             turn=self._turn,
             cluster=None if self._cluster is None else self._cluster(),
         )
+        self._look_beyond(queues, window, plan)
         chosen, left = plan.admitted[:room], plan.admitted[room:]
         self._turn = plan.turn
         if left:
@@ -116,6 +121,18 @@ class Admission:
         count = self._begin(chosen, epoch) if chosen else 0
         self._explain(plan, left)
         return AdmissionResult(count, waiting - count)
+
+    def _look_beyond(
+        self, queues: Sequence[Sequence[QueuedTask]], window: int, plan: AdmissionPlan
+    ) -> None:
+        """Look at more tasks next time if one owner's cannot run at all."""
+        if any(
+            len(tasks) >= window and tasks[-1].id in plan.stepped_over
+            for tasks in queues
+        ):
+            self._look_further = min(2 * self._look_further, _FARTHEST)
+        elif not plan.stepped_over:
+            self._look_further = 1
 
     def _begin(self, chosen: Sequence[QueuedTask], epoch: int) -> int:
         def begin(tx: Transaction) -> list[str]:
