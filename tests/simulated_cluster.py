@@ -85,6 +85,7 @@ class Cluster:
         return cluster_capacity(
             self.nodes,
             given=Limit(),
+            bound=Limit(),
             own=self.own,
             staff=Staff(
                 count=len(self.members),

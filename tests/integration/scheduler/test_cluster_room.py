@@ -17,6 +17,7 @@ from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.capacity import NodeRoom, OwnPods
+from tesk_scheduler.domain.quota import Limit
 from tesk_scheduler.domain.transitions import moved
 from tesk_scheduler.ports.store import Transaction
 
@@ -31,6 +32,9 @@ class SmallCluster:
 
     def nodes(self) -> Sequence[NodeRoom] | None:
         return self.rooms
+
+    def bound(self) -> Limit:
+        return Limit()
 
     def problem(self) -> str:
         return "nodes is forbidden"

@@ -40,6 +40,8 @@ def test_the_scheduler_may_handle_pods_and_make_the_launcher() -> None:
         ("configmaps", "*", "create"),
         ("configmaps", "tesk-tasks", "get"),
         ("events", "*", "list"),
+        ("resourcequotas", "*", "list"),
+        ("resourcequotas", "*", "watch"),
     }
 
 

@@ -28,6 +28,7 @@ def capacity(
     *nodes: NodeRoom,
     known: bool = True,
     given: Limit | None = None,
+    bound: Limit | None = None,
     staff: Staff = NOBODY,
     committed: Usage | None = None,
 ) -> Capacity:
@@ -35,6 +36,7 @@ def capacity(
     return cluster_capacity(
         nodes if known else None,
         given=given or Limit(),
+        bound=bound or Limit(),
         own=OWN,
         staff=staff,
         committed=committed or Usage(),
@@ -185,3 +187,11 @@ def test_disk_counts_only_if_the_settings_say_how_much_there_is() -> None:
     assert capacity(NODE, given=Limit(disk=ByteCount(GIB))).misfit(demand) == (
         "waiting for a larger node: none has enough of everything"
     )
+
+
+def test_what_quotas_leave_bounds_the_whole_cluster() -> None:
+    few = capacity(NODE, bound=Limit(running=5))
+    little = capacity(known=False, bound=Limit(cpu_millis=1300, ram=ByteCount(0)))
+
+    assert admitted(few, 40, cpu=0.1) == 3
+    assert admitted(little, 40) == 0

@@ -13,11 +13,12 @@ from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
 from fakes.kubernetes_nodes import make_node
 from scheduler_tasks import make_demand
-from tesk_kubernetes.api import NODES, PODS, JsonObject
+from tesk_kubernetes.api import NODES, PODS, RESOURCE_QUOTAS, JsonObject
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.quantities import GIB, ByteCount
 from tesk_scheduler.adapters.kubernetes.nodes import Nodes
 from tesk_scheduler.domain.capacity import NodeRoom, OwnPods
+from tesk_scheduler.domain.quota import Limit
 from waiting import eventually
 
 RESERVE = NodeRoom(cpu_millis=200, ram=GIB, pods=10)
@@ -145,3 +146,40 @@ def test_templates_that_are_not_there_ask_for_nothing(
         nothing = make_demand(cpu_millis=0, ram=ByteCount(0))
         assert nodes.own_pods() == OwnPods(taskmaster=nothing, filer=nothing)
         assert nodes.nodes() == [EMPTY, EMPTY]
+
+
+def quota(name: str, **hard: str) -> JsonObject:
+    return {"metadata": {"name": name}, "spec": {"hard": hard}}
+
+
+def test_resource_quotas_of_all_task_namespaces_are_a_bound(
+    api: FakeKubernetesApi, folder: Path
+) -> None:
+    api.plant(RESOURCE_QUOTAS, "a", quota("wide", cpu="3", memory="4Gi"))
+    api.plant(
+        RESOURCE_QUOTAS, "a", quota("tight", **{"requests.cpu": "1", "pods": "9"})
+    )
+    scoped = quota("scoped", pods="1")
+    scoped["spec"]["scopes"] = ["BestEffort"]
+    api.plant(RESOURCE_QUOTAS, "a", scoped)
+    api.plant(PODS, "a", pod("tesk-api", cpu="50m"))
+    with watched(api, folder) as nodes:
+        assert nodes.wait_known(timedelta(seconds=10))
+        in_one_alone = nodes.bound()
+
+        api.plant(RESOURCE_QUOTAS, "b", quota("small", cpu="500m", pods="2"))
+
+        assert in_one_alone == Limit()
+        eventually(lambda: nodes.bound() == Limit(cpu_millis=1450, running=10))
+
+
+def test_quotas_that_may_not_be_seen_are_no_bound(
+    api: FakeKubernetesApi, folder: Path
+) -> None:
+    api.plant(RESOURCE_QUOTAS, "a", quota("tight", pods="9"))
+    api.faults.forbid("list", RESOURCE_QUOTAS)
+    with watched(api, folder) as nodes:
+        assert nodes.wait_known(timedelta(seconds=10))
+
+        assert nodes.bound() == Limit()
+        assert nodes.nodes() == [EMPTY]

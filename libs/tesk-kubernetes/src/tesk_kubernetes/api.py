@@ -29,6 +29,7 @@ PODS = Resource("v1", "pods", "Pod")
 SECRETS = Resource("v1", "secrets", "Secret")
 CONFIG_MAPS = Resource("v1", "configmaps", "ConfigMap")
 VOLUME_CLAIMS = Resource("v1", "persistentvolumeclaims", "PersistentVolumeClaim")
+RESOURCE_QUOTAS = Resource("v1", "resourcequotas", "ResourceQuota")
 EVENTS = Resource("v1", "events", "Event")
 JOBS = Resource("batch/v1", "jobs", "Job")
 

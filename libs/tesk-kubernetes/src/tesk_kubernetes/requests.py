@@ -55,6 +55,40 @@ def node_amounts(node: Mapping[str, Any]) -> tuple[Amounts, int]:
     return _amounts(allocatable, ROUND_FLOOR), pods
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """The most that pods of a namespace may ask for; None: no bound."""
+
+    cpu_millis: int | None = None
+    ram: int | None = None
+    pods: int | None = None
+
+
+def quota_bound(quota: Mapping[str, Any]) -> Bound:
+    """Return what a ResourceQuota says of requests; one with a scope says nothing.
+
+    Source:
+        Kubernetes, "Resource Quotas".
+    """
+    spec = quota.get("spec") or {}
+    hard = spec.get("hard") or {}
+    if spec.get("scopes") or spec.get("scopeSelector"):
+        return Bound()
+
+    def least(*names: str) -> Decimal | None:
+        return min(
+            (_parsed(hard[name]) for name in names if name in hard), default=None
+        )
+
+    cpu = least("cpu", "requests.cpu")
+    ram, pods = least("memory", "requests.memory"), least("pods", "count/pods")
+    return Bound(
+        cpu_millis=None if cpu is None else int(cpu * _MILLIS),
+        ram=None if ram is None else int(ram),
+        pods=None if pods is None else int(pods),
+    )
+
+
 def _requests(container: Mapping[str, Any]) -> Amounts:
     resources = container.get("resources") or {}
     asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}

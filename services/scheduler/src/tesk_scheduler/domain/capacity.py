@@ -105,6 +105,7 @@ def cluster_capacity(
     nodes: Sequence[NodeRoom] | None,
     *,
     given: Limit,
+    bound: Limit,
     own: OwnPods,
     staff: Staff,
     committed: Usage,
@@ -116,12 +117,14 @@ def cluster_capacity(
             more is admitted than one taskmaster can have, unless ``given``
             says what there is.
         given: What the settings say that there is, in place of what was found.
+        bound: What all pods may take whatever there is; ``running`` counts pods.
         own: What TESK's own pods ask for.
         staff: The taskmasters.
         committed: What the largest pods of the tasks in progress take.
     """
     taskmaster = demanded_amounts(own.taskmaster)
     most = _overlaid(_found(nodes, given, staff), given)
+    most = Amounts(*map(min, most, limit_amounts(bound)))
     return Capacity(
         most=most,
         used=_plus(used_amounts(committed), taskmaster, staff.count),

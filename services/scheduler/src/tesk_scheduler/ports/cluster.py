@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from tesk_scheduler.domain.capacity import NodeRoom, OwnPods
+from tesk_scheduler.domain.quota import Limit
 
 
 class Cluster(Protocol):
@@ -13,6 +14,12 @@ class Cluster(Protocol):
         """List what nodes have for TESK's pods, those on which tasks may run.
 
         None if that is not known: not yet, or we may not know.
+        """
+
+    def bound(self) -> Limit:
+        """Return the most that ResourceQuotas let TESK's pods take.
+
+        ``running`` counts pods.
         """
 
     def problem(self) -> str:

@@ -42,6 +42,7 @@ class ClusterCapacity:
         return cluster_capacity(
             nodes,
             given=self.given,
+            bound=self.cluster.bound(),
             own=own,
             staff=staff,
             committed=self.store.committed(

@@ -5,17 +5,29 @@ that we may not see, less the pods that are in the task namespaces and not made
 at run time, such as the services themselves.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tesk_kubernetes.api import NODES, PODS, JsonObject, KubernetesApi
+from tesk_kubernetes.api import (
+    NODES,
+    PODS,
+    RESOURCE_QUOTAS,
+    JsonObject,
+    KubernetesApi,
+)
 from tesk_kubernetes.informer import Informer
 from tesk_kubernetes.labels import TASKMASTER
-from tesk_kubernetes.requests import Amounts, node_amounts, pod_requests
+from tesk_kubernetes.requests import (
+    Amounts,
+    Bound,
+    node_amounts,
+    pod_requests,
+    quota_bound,
+)
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import TemplateError, load_pod_template
 from tesk_model.quantities import ByteCount
@@ -24,7 +36,7 @@ from tesk_scheduler.adapters.kubernetes.node_choice import (
     sorts_of_executors,
 )
 from tesk_scheduler.domain.capacity import NodeRoom, OwnPods
-from tesk_scheduler.domain.quota import Demand
+from tesk_scheduler.domain.quota import Demand, Limit
 
 _NO_WAIT = timedelta(0)
 _OVER = ("Succeeded", "Failed")
@@ -33,10 +45,11 @@ _NOTHING: JsonObject = {"spec": {}}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What a pod of somebody else takes of a node."""
+    """What a pod of somebody else takes; ``pods`` is 0 if it has ended."""
 
     node: str
     amounts: Amounts
+    pods: int
 
 
 class Nodes:
@@ -86,13 +99,24 @@ class Nodes:
             )
             for namespace in namespaces
         ]
+        self._quotas = [
+            Informer(
+                api,
+                RESOURCE_QUOTAS,
+                namespace,
+                "",
+                keep=quota_bound,
+                changed=lambda _name, _bound: changed(),
+            )
+            for namespace in namespaces
+        ]
         self._all: tuple[Informer[Any], ...] = (self._nodes, *self._loads)
-        for informer in self._all:
+        for informer in (*self._all, *self._quotas):
             informer.start()
 
     def close(self) -> None:
         """Stop watching."""
-        for informer in self._all:
+        for informer in (*self._all, *self._quotas):
             informer.close()
 
     def wait_known(self, timeout: timedelta) -> bool:
@@ -106,11 +130,25 @@ class Nodes:
         rooms = {
             name: room for name, room in self._nodes.snapshot().items() if room.pods > 0
         }
-        for load in self._all_loads():
+        loads = [load for each in self._loads for load in each.snapshot().values()]
+        for load in loads:
             room = rooms.get(load.node)
             if room is not None:
                 rooms[load.node] = less(room, load.amounts, pods=1)
         return list(rooms.values())
+
+    def bound(self) -> Limit:
+        """Add up the ResourceQuotas, less what others take of them.
+
+        While they are not known, or may not be, there is no bound.
+        """
+        pairs = zip(self._quotas, self._loads, strict=True)
+        return sum_of(
+            [
+                left_of(quotas.snapshot().values(), loads.snapshot().values())
+                for quotas, loads in pairs
+            ]
+        )
 
     def problem(self) -> str:
         """Return what the API server says."""
@@ -136,9 +174,6 @@ class Nodes:
         kept = Amounts(cpu_millis=reserve.cpu_millis, ram=reserve.ram)
         return less(room, kept, pods=reserve.pods)
 
-    def _all_loads(self) -> list[Load]:
-        return [load for each in self._loads for load in each.snapshot().values()]
-
     def _template(self, name: str) -> JsonObject:
         template = _NOTHING
         with suppress(TemplateError):
@@ -147,10 +182,44 @@ class Nodes:
 
 
 def load_of(pod: JsonObject) -> Load:
-    """Return what a pod takes; of no node if it has ended or has none."""
-    is_over = pod.get("status", {}).get("phase") in _OVER
-    node = "" if is_over else pod.get("spec", {}).get("nodeName", "")
-    return Load(node=node, amounts=pod_requests(pod))
+    """Return what a pod takes, and of which node."""
+    if pod.get("status", {}).get("phase") in _OVER:
+        return Load(node="", amounts=Amounts(), pods=0)
+    node = pod.get("spec", {}).get("nodeName", "")
+    return Load(node=node, amounts=pod_requests(pod), pods=1)
+
+
+def left_of(bounds: Collection[Bound], loads: Collection[Load]) -> Limit:
+    """Return what the tightest quotas of a namespace leave beside others' pods."""
+
+    def left(most: Iterable[int | None], taken: int) -> int | None:
+        tightest = min((each for each in most if each is not None), default=None)
+        return None if tightest is None else max(0, tightest - taken)
+
+    ram = left((each.ram for each in bounds), sum(each.amounts.ram for each in loads))
+    return Limit(
+        running=left((each.pods for each in bounds), sum(each.pods for each in loads)),
+        cpu_millis=left(
+            (each.cpu_millis for each in bounds),
+            sum(each.amounts.cpu_millis for each in loads),
+        ),
+        ram=None if ram is None else ByteCount(ram),
+    )
+
+
+def sum_of(limits: Sequence[Limit]) -> Limit:
+    """Add up; what one has no bound for has none in all."""
+
+    def total(amounts: Sequence[int | None]) -> int | None:
+        known = [each for each in amounts if each is not None]
+        return sum(known) if len(known) == len(amounts) else None
+
+    ram = total([each.ram for each in limits])
+    return Limit(
+        running=total([each.running for each in limits]),
+        cpu_millis=total([each.cpu_millis for each in limits]),
+        ram=None if ram is None else ByteCount(ram),
+    )
 
 
 def less(room: NodeRoom, amounts: Amounts, *, pods: int) -> NodeRoom:
