@@ -1,7 +1,7 @@
 """Taskmasters, queues and the lead."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,11 +10,13 @@ from tesk_model.errors import ConflictError
 from tesk_model.quantities import ByteCount
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
+from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.quota import Usage
 from tesk_scheduler.domain.transitions import admitted, moved, requeued
 from tesk_scheduler.ports.store import TaskStore, Transaction
 
+DAY = timedelta(days=1)
 LATER = NOON + timedelta(seconds=10)
 TM = Taskmaster(
     id="tm-1",
@@ -150,6 +152,45 @@ def test_who_is_alone_takes_the_lead(store: TaskStore) -> None:
     lead(store, "a", now=0)
 
     assert lead(store, "b", now=0, force=True) == 2
+
+
+def test_who_leads_and_since_when_can_be_read(store: TaskStore) -> None:
+    before = store.leader()
+    lead(store, "host/a", now=0)
+    lead(store, "host/a", now=5)
+
+    known = store.leader()
+
+    assert before is None
+    assert known is not None
+    assert (known.holder, known.epoch, known.since) == ("host/a", 1, NOON)
+    assert known.until == NOON + timedelta(seconds=15)
+
+
+def test_a_lead_that_is_given_up_is_free_at_once(store: TaskStore) -> None:
+    lead(store, "a", now=0)
+
+    stranger = store.write(lambda tx: tx.resign("b"))
+    own = store.write(lambda tx: tx.resign("a"))
+
+    assert (stranger, own) == (False, True)
+    assert lead(store, "b", now=1) == 2
+
+
+def test_a_server_has_a_clock_of_its_own(store: SqlTaskStore) -> None:
+    lead(store, "a", now=0)
+    known = store.leader()
+
+    times = {known.store_time if known else None, store.write(lambda tx: tx.time())}
+
+    # One clock for all replicas, if there can be several.
+    assert (None in times) == store.exclusive
+    assert all(abs(each - datetime.now(UTC)) < DAY for each in times if each)
+
+
+def test_a_store_that_works_is_healthy(store: TaskStore) -> None:
+    store.check_health()
+    store.check_health()
 
 
 def test_an_old_leader_is_stopped(store: TaskStore) -> None:

@@ -18,7 +18,9 @@ from tesk.v1 import task_pb2, task_service_pb2_grpc
 from tesk_model.task import TaskId
 from tesk_runtime.rpc.channel import open_channel
 from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.domain.leadership import Leadership
 from tesk_scheduler.usecases.wakeups import Chimes
+from waiting import eventually
 
 pytestmark = pytest.mark.engine
 
@@ -81,7 +83,10 @@ def test_when_the_leader_is_killed_the_other_goes_on(tmp_path: Path) -> None:
         other.client.eventually(
             lambda: all(is_assigned(store, each) for each in hanging)
         )
+        epoch = (store.leader() or eventually(store.leader)).epoch
         leader.process.end(signal.SIGKILL)
+        # Six seconds of the lead, and what a busy machine adds.
+        eventually(lambda: next_leader(store, epoch), within=10)
         after = other.client.create(10)
         other.client.eventually(lambda: all_are_complete(other.client, after))
 
@@ -89,6 +94,34 @@ def test_when_the_leader_is_killed_the_other_goes_on(tmp_path: Path) -> None:
         assert attempts == {1}
         usage = store.usage_of_all()
         assert {used.running for used in usage.values()} == {len(hanging)}
+
+
+def test_a_leader_that_ends_in_good_order_gives_the_lead_up(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        container = stack.enter_context(
+            PostgresContainer("postgres:15", driver="psycopg")
+        )
+        url = container.get_connection_url()
+        store = SqlTaskStore.open(url)
+        stack.callback(store.close)
+        leader = stack.enter_context(replica(tmp_path, "a", store, url))
+        first = eventually(store.leader)
+        other = stack.enter_context(replica(tmp_path, "b", store, url))
+
+        leader.process.end(signal.SIGTERM)
+        now = eventually(lambda: next_leader(store, first.epoch), within=3)
+        done = other.client.create(3)
+        other.client.eventually(lambda: all_are_complete(other.client, done))
+
+        assert now.holder != first.holder
+        assert now.since is not None
+        assert now.since > (first.since or now.since)
+
+
+def next_leader(store: SqlTaskStore, epoch: int) -> Leadership | None:
+    """Return who leads after ``epoch``, if somebody does."""
+    known = store.leader()
+    return known if known is not None and known.epoch > epoch else None
 
 
 def all_are_complete(client: Rig, ids: list[str]) -> bool:

@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import platform
 import sys
 import threading
 from collections.abc import Callable
@@ -14,7 +15,6 @@ from pathlib import Path
 from tesk_model.errors import TeskError
 from tesk_runtime import logs
 from tesk_runtime.clock import SystemClock
-from tesk_runtime.rpc.server import RpcServer
 from tesk_runtime.sections import read_token, state_home
 from tesk_runtime.settings import SettingsError, load
 from tesk_runtime.shutdown import stop_on_signals
@@ -43,6 +43,7 @@ from tesk_scheduler.quota_config import (
     quota_from_settings,
 )
 from tesk_scheduler.servicer.assignments import AssignmentServicer
+from tesk_scheduler.servicer.scheduler import Scheduler
 from tesk_scheduler.servicer.server import Servicers, make_server
 from tesk_scheduler.servicer.tasks import TaskServicer
 from tesk_scheduler.servicer.transfers import TransferServicer
@@ -52,6 +53,7 @@ from tesk_scheduler.usecases.cancellation import Cancellation
 from tesk_scheduler.usecases.capacity import ClusterCapacity
 from tesk_scheduler.usecases.farewell import Farewell
 from tesk_scheduler.usecases.fleet import Fleet
+from tesk_scheduler.usecases.health import Health
 from tesk_scheduler.usecases.leading import Lead, Leading
 from tesk_scheduler.usecases.reading import Reading
 from tesk_scheduler.usecases.reporting import Reporting
@@ -63,9 +65,8 @@ from tesk_scheduler.usecases.wakeups import Chimes
 
 _LOG = logging.getLogger(__name__)
 _CALLS_AT_ONCE = 16
-_TERM = timedelta(seconds=15)
+_TERM = timedelta(seconds=6)
 _RECHECK = timedelta(seconds=1)
-_FAREWELL = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,29 +87,6 @@ class Surroundings:
     chimes: Chimes
     status: Status = field(default_factory=Status)
     cluster: Cluster | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scheduler:
-    """A scheduler, wired."""
-
-    server: RpcServer
-    leading: Leading
-    farewell: Farewell
-    chimes: Chimes
-
-    def run(self, address: str, *, stop: threading.Event, drain: timedelta) -> None:
-        """Serve at ``address`` until ``stop`` is set, then drain."""
-        loop = threading.Thread(target=self.leading.run, args=(stop,), name="leading")
-        self.server.start(address)
-        loop.start()
-        stop.wait()
-        self.server.set_serving(serving=False)
-        self.chimes.bell.ring(urgent=True)
-        loop.join()
-        self.farewell.say(min(drain, _FAREWELL))
-        self.chimes.wakeups.close()
-        self.server.stop(drain)
 
 
 def main() -> None:
@@ -203,6 +181,11 @@ def build_scheduler(
     return Scheduler(
         server=server,
         leading=_leading(settings, quota, around, fleet),
+        health=Health(
+            store=around.store,
+            status=around.status,
+            tell=lambda ready: server.set_serving(serving=ready),
+        ),
         farewell=Farewell(
             fleet=fleet,
             wakeups=around.chimes.wakeups,
@@ -280,8 +263,11 @@ def _leading(
         clock=clock,
         bell=around.chimes.bell,
         lead=Lead(
-            holder=around.names.taskmaster_id(), term=_TERM, alone=around.exclusive
+            holder=f"{platform.node()}/{around.names.taskmaster_id()}",
+            term=_TERM,
+            alone=around.exclusive,
         ),
+        status=around.status,
         fleet=fleet,
         admission=Admission(
             store=store,

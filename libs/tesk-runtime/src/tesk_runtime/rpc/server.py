@@ -76,17 +76,22 @@ class RpcServer:
             else self._server.add_insecure_port(address)
         )
         self._server.start()
+        self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         self.set_serving(serving=True)
         return port
 
     def set_serving(self, *, serving: bool) -> None:
-        """Tell health checks whether this server takes calls."""
+        """Tell health checks whether this server's own services take calls.
+
+        The server as a whole (the service "") is alive either way: nobody is
+        to restart it because something that it needs is away.
+        """
         status = (
             health_pb2.HealthCheckResponse.SERVING
             if serving
             else health_pb2.HealthCheckResponse.NOT_SERVING
         )
-        for service in ("", *self._services):
+        for service in self._services:
             self._health.set(service, status)
 
     def stop(self, grace: timedelta) -> None:

@@ -31,6 +31,8 @@ class StoreCollector(Collector):
         revision = self._revision()
         yield _build_info(revision)
         yield _gauge("leader", "Whether this scheduler leads.", self._status.leads)
+        words = "Whether the task store could be written when last checked."
+        yield _gauge("store_writable", words, self._status.is_ready)
         yield CounterMetricFamily(
             "tesk_scheduler_removals_failed_total",
             "Attempts that left something that could not be removed.",

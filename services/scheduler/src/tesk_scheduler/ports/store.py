@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 from tesk_model.task import OutputFileLog, TaskId
 from tesk_scheduler.domain.admission import QueuedTask
 from tesk_scheduler.domain.fleet import Taskmaster
+from tesk_scheduler.domain.leadership import Leadership
 from tesk_scheduler.domain.quota import Demand, Subject, Usage
 from tesk_scheduler.domain.records import (
     Document,
@@ -110,6 +111,12 @@ class FleetChanges(Protocol):
         With ``force``, take it in any case: no other process can be there.
         """
 
+    def resign(self, holder: str) -> bool:
+        """Give the lead up if ``holder`` has it; tell whether it had."""
+
+    def time(self) -> datetime | None:
+        """Return the store's own time; None if it has no clock of its own."""
+
     def check_epoch(self, epoch: int) -> None:
         """Raise ConflictError unless ``epoch`` is that of the present leader."""
 
@@ -199,6 +206,17 @@ class TaskStore(Protocol):
 
     def fleet(self) -> list[Taskmaster]:
         """Read all taskmasters."""
+
+    def leader(self) -> Leadership | None:
+        """Read who leads; None before the first."""
+
+    def check_health(self) -> None:
+        """Return if what is written now would be found by a restart.
+
+        Cheap: what was written a moment ago answers for a while. Raises
+        UnavailableError if the store cannot be written, or is not the one that
+        a restart would find.
+        """
 
     def any_unassigned(self) -> bool:
         """Tell whether there are attempts that ``unassigned`` would list."""

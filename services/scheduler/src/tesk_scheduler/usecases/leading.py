@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tesk_model.errors import ConflictError, RetryableError
-from tesk_scheduler.ports.store import TaskStore
+from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.ports.surroundings import Clock
 from tesk_scheduler.usecases.admission import Admission
 from tesk_scheduler.usecases.fleet import Fleet
 from tesk_scheduler.usecases.retention import Retention
+from tesk_scheduler.usecases.status import Status
 from tesk_scheduler.usecases.wakeups import Doorbell
 
 _LOG = logging.getLogger(__name__)
@@ -23,6 +24,8 @@ _WHILE_WAITING = 1.0
 _WHILE_IDLE = 60.0
 _AFTER_TROUBLE = 1.0
 _SWEEP_EVERY = 600.0
+# How often one that does not lead looks whether it may; costs one small read.
+_LOOK_EVERY = 0.25
 # A round that admitted nothing is not repeated at once for every new task:
 # the loop rests for some times as long as the round took.
 _REST_FACTOR = 20
@@ -57,6 +60,7 @@ class Leading:
         fleet: Fleet,
         admission: Admission,
         retention: Retention,
+        status: Status,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -65,6 +69,7 @@ class Leading:
         self._fleet = fleet
         self._admission = admission
         self._retention = retention
+        self._status = status
         self._epoch: int | None = None
         self._renew_at = 0.0
         self._sweep_at = 0.0
@@ -77,18 +82,19 @@ class Leading:
                 timeout = self.round()
             except (RetryableError, ConflictError) as error:
                 _LOG.warning("round failed", extra={"cause": error.message})
-                self._epoch = None
+                self._lead_by(None)
                 timeout = _AFTER_TROUBLE
             except Exception:  # noqa: BLE001 - a bug must not end all scheduling; it is logged
                 _LOG.exception("round failed")
                 timeout = _AFTER_TROUBLE
             self._bell.wait(timeout, breath=self._rest)
+        self._resign()
 
     def round(self) -> float:
         """Do what is to be done now; return seconds until the next round."""
         epoch = self._hold_lead()
         if epoch is None:
-            return self._lead.term.total_seconds() / 3
+            return _LOOK_EVERY
         self._fleet.reconcile(epoch)
         began = self._clock.monotonic()
         result = self._admission.admit(epoch)
@@ -110,17 +116,52 @@ class Leading:
     def _hold_lead(self) -> int | None:
         if self._epoch is not None and self._until_renewal() > 0:
             return self._epoch
-        now = self._clock.now()
-        self._epoch = self._store.write(
-            lambda tx: tx.lead(
+        self._lead_by(self._take_lead() if self._may_lead() else None)
+        return self._epoch
+
+    def _may_lead(self) -> bool:
+        """Look, without writing, whether the lead can be had."""
+        known = None if self._lead.alone else self._store.leader()
+        return (
+            known is None
+            or known.holder == self._lead.holder
+            or known.is_free(self._clock.now())
+        )
+
+    def _take_lead(self) -> int | None:
+        here = self._clock.now()
+
+        def take(tx: Transaction) -> int | None:
+            # By one clock for all: that of a host may be wrong.
+            now = tx.time() or here
+            return tx.lead(
                 self._lead.holder,
                 now=now,
                 until=now + self._lead.term,
                 force=self._lead.alone,
             )
-        )
+
+        epoch = self._store.write(take)
         self._renew_at = self._clock.monotonic() + self._lead.term.total_seconds() / 3
-        return self._epoch
+        return epoch
+
+    def _lead_by(self, epoch: int | None) -> None:
+        """Lead in ``epoch`` from now on, or not at all."""
+        if epoch != self._epoch:
+            fields = {"holder": self._lead.holder, "epoch": epoch or self._epoch}
+            _LOG.info("leads" if epoch else "does not lead any more", extra=fields)
+        self._epoch = epoch
+        self._status.leads = epoch is not None
+
+    def _resign(self) -> None:
+        """Let another lead at once; one that cannot say so is waited for."""
+        if self._epoch is None:
+            return
+        try:
+            self._store.write(lambda tx: tx.resign(self._lead.holder))
+        except (RetryableError, ConflictError) as error:
+            _LOG.warning("lead not given up", extra={"cause": error.message})
+        self._lead_by(None)
 
     def _until_renewal(self) -> float:
         if self._lead.alone and self._epoch is not None:

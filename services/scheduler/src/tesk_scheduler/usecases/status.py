@@ -9,6 +9,7 @@ class Status:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._leads = False
+        self._is_ready = True
         self._remains = 0
 
     @property
@@ -19,6 +20,15 @@ class Status:
     @leads.setter
     def leads(self, leads: bool) -> None:
         self._leads = leads
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether the store could be written when it was last checked."""
+        return self._is_ready
+
+    @is_ready.setter
+    def is_ready(self, is_ready: bool) -> None:
+        self._is_ready = is_ready
 
     @property
     def remains(self) -> int:

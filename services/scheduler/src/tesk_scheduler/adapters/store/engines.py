@@ -27,12 +27,14 @@ class Engines:
 
     Attributes:
         exclusive: No other process can use this database.
+        path: Of the database, if it is a file.
         lock: File descriptor that keeps others out, or -1.
     """
 
     writer: Engine
     reader: Engine
     exclusive: bool
+    path: Path | None = None
     lock: int = -1
 
     def close(self) -> None:
@@ -67,6 +69,8 @@ def open_engines(url: str) -> Engines:
             "pool_pre_ping": True,
             "connect_args": {
                 "connect_timeout": 5,
+                # Of several hosts the one that can write; never a standby.
+                "target_session_attrs": "read-write",
                 "options": "-c statement_timeout=10s "
                 "-c idle_in_transaction_session_timeout=10s",
             },
@@ -78,6 +82,7 @@ def open_engines(url: str) -> Engines:
         writer=_sqlite(url, begin="BEGIN IMMEDIATE", pool_size=1),
         reader=_sqlite(url, begin="BEGIN", pool_size=8),
         exclusive=True,
+        path=Path(str(parsed.database)),
         lock=lock,
     )
 

@@ -1,7 +1,7 @@
 """Reads that both readers and transactions use."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -24,14 +24,16 @@ from tesk_scheduler.adapters.store.rows import (
     record_of,
 )
 from tesk_scheduler.adapters.store.schema import (
+    LEADER,
     STATE_NUMBERS,
     TASK,
     TASKMASTER,
     USAGE,
 )
-from tesk_scheduler.adapters.store.times import from_micros, micros
+from tesk_scheduler.adapters.store.times import from_micros, from_micros_or_none, micros
 from tesk_scheduler.domain.admission import QueuedTask
 from tesk_scheduler.domain.fleet import Taskmaster
+from tesk_scheduler.domain.leadership import Leadership
 from tesk_scheduler.domain.quota import Demand, Subject, SubjectKind, Usage
 from tesk_scheduler.domain.records import ACTIVE_STATES, TaskRecord
 
@@ -173,6 +175,28 @@ def read_assigned(connection: Connection, taskmaster_id: str) -> list[TaskRecord
 def any_unassigned(connection: Connection) -> bool:
     """Tell whether some attempt has no taskmaster."""
     return connection.scalar(_UNASSIGNED) is not None
+
+
+def read_leader(connection: Connection) -> Leadership | None:
+    """Read who leads, and the clock by which that ends."""
+    row = connection.execute(select(LEADER)).one_or_none()
+    if row is None:
+        return None
+    return Leadership(
+        holder=row.holder,
+        epoch=row.epoch,
+        since=from_micros_or_none(row.since),
+        until=from_micros(row.until),
+        store_time=read_clock(connection),
+    )
+
+
+def read_clock(connection: Connection) -> datetime | None:
+    """Return the time of the database server, if it is one: hosts' clocks differ."""
+    if connection.dialect.name != "postgresql":
+        return None
+    time: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return time.astimezone(UTC)
 
 
 def count_queued_before(

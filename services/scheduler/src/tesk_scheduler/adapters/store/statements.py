@@ -102,6 +102,8 @@ PUT_TASKMASTER = _replacing(
     },
 )
 
+PUT_PROBE = _replacing(schema.PROBE, "id", lambda new: {"written": new.written})
+
 _LOG = schema.EXECUTOR_LOG.c
 _STREAMS = ("stdout", "stderr")
 _NOTHING = literal(b"", LargeBinary)

@@ -1,5 +1,6 @@
 """The task store: one writer, many readers."""
 
+import time
 from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any, TypeVar
@@ -8,7 +9,8 @@ from sqlalchemy import BindParameter, Connection, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from tesk_model.task import TaskId
-from tesk_scheduler.adapters.store import queries, reading, schema
+from tesk_scheduler.adapters.store import queries, reading, schema, statements
+from tesk_scheduler.adapters.store.database_file import DatabaseFile
 from tesk_scheduler.adapters.store.engines import Engines, open_engines
 from tesk_scheduler.adapters.store.listing import page_statement
 from tesk_scheduler.adapters.store.migrate import migrate
@@ -19,6 +21,7 @@ from tesk_scheduler.adapters.store.weights import fitting, weigh
 from tesk_scheduler.adapters.store.writer import Writer, as_tesk_error
 from tesk_scheduler.domain.admission import QueuedTask
 from tesk_scheduler.domain.fleet import Taskmaster
+from tesk_scheduler.domain.leadership import Leadership
 from tesk_scheduler.domain.quota import Demand, Subject, Usage
 from tesk_scheduler.domain.records import (
     Document,
@@ -55,13 +58,21 @@ _EXECUTORS = (
 
 ResultT = TypeVar("ResultT")
 
+# An idle store is written so often, to find out whether it can be.
+_PROBE_SECONDS = 10.0
+
 
 class SqlTaskStore:
     """See ``TaskStore``."""
 
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
-        self._writer = Writer(engines.writer, keep_connection=engines.exclusive)
+        self._file = DatabaseFile(engines.path) if engines.path else None
+        self._writer = Writer(
+            engines.writer,
+            keep_connection=engines.exclusive,
+            check=self._file.check if self._file else _nothing,
+        )
 
     @classmethod
     def open(cls, url: str) -> "SqlTaskStore":
@@ -87,6 +98,8 @@ class SqlTaskStore:
     def close(self) -> None:
         """Finish what is being written and close."""
         self._writer.close()
+        if self._file:
+            self._file.close()
         self._engines.close()
 
     def write(self, work: Callable[[Transaction], ResultT]) -> ResultT:
@@ -218,7 +231,21 @@ class SqlTaskStore:
         """Look by the index of what is not released."""
         return self._read(queries.any_unassigned)
 
+    def check_health(self) -> None:
+        """Look at the files and the disk; write, unless somebody just has."""
+        if self._file:
+            self._file.check()
+            self._file.check_room()
+        if not self._writer.has_succeeded_within(_PROBE_SECONDS):
+            self._writer.run(_probe)
+
+    def leader(self) -> Leadership | None:
+        """Read who leads."""
+        return self._read(queries.read_leader)
+
     def _read(self, read: Callable[[Connection], ResultT]) -> ResultT:
+        if self._file:
+            self._file.check()
         try:
             with self._engines.reader.connect() as connection:
                 return read(connection)
@@ -229,3 +256,12 @@ class SqlTaskStore:
 def _page(connection: Connection, query: TaskQuery) -> list[Glimpse]:
     rows: Any = connection.execute(page_statement(connection, query))
     return [reading.glimpse_of(row) for row in rows]
+
+
+def _probe(connection: Connection) -> None:
+    values = {"id": 1, "written": time.time_ns() // 1000}
+    connection.execute(statements.PUT_PROBE[connection.dialect.name], values)
+
+
+def _nothing() -> None:
+    """Check nothing: a database server tells by itself what it cannot do."""

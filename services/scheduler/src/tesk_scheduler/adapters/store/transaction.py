@@ -10,6 +10,7 @@ from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store import statements
 from tesk_scheduler.adapters.store.queries import (
     UNRELEASED,
+    read_clock,
     read_taskmasters,
     read_usage,
 )
@@ -89,6 +90,10 @@ class SqlTransaction(SqlTaskChanges):
         )
         return [record_of(row) for row in self._connection.execute(query)]
 
+    def time(self) -> datetime | None:
+        """Ask the server."""
+        return read_clock(self._connection)
+
     def lead(
         self, holder: str, *, now: datetime, until: datetime, force: bool
     ) -> int | None:
@@ -97,14 +102,23 @@ class SqlTransaction(SqlTaskChanges):
         values = {"holder": holder, "until": micros(until)}
         if row is None:
             self._connection.execute(
-                insert(LEADER).values(id=_LEADER_ROW, epoch=1, **values)
+                insert(LEADER).values(
+                    id=_LEADER_ROW, epoch=1, since=micros(now), **values
+                )
             )
             return 1
-        if row.holder != holder and row.until > micros(now) and not force:
-            return None
+        if row.holder != holder:
+            if row.until > micros(now) and not force:
+                return None
+            values["since"] = micros(now)
         epoch: int = row.epoch + (row.holder != holder)
         self._connection.execute(update(LEADER).values(epoch=epoch, **values))
         return epoch
+
+    def resign(self, holder: str) -> bool:
+        """End the holder's time."""
+        statement = update(LEADER).where(LEADER.c.holder == holder).values(until=0)
+        return self._connection.execute(statement).rowcount == 1
 
     def check_epoch(self, epoch: int) -> None:
         """Compare, and keep others from taking the lead meanwhile."""

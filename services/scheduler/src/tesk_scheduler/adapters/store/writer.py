@@ -9,6 +9,7 @@ lone caller waits for nobody.
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -35,16 +36,22 @@ _Unit = tuple[Work, "Future[Any]"]
 class Writer:
     """Runs units of work in groups; see the module."""
 
-    def __init__(self, engine: Engine, *, keep_connection: bool) -> None:
+    def __init__(
+        self, engine: Engine, *, keep_connection: bool, check: Callable[[], None]
+    ) -> None:
         """Start the thread.
 
         Args:
             engine: Where to write.
+            check: Raises if what is written would be lost; asked before a
+                commit is acknowledged.
             keep_connection: Use one as long as it works, which is cheaper than
                 the pool; for a database that is no other machine.
         """
         self._engine = engine
         self._keep = keep_connection
+        self._check = check
+        self._succeeded_at: float | None = None
         self._kept: Connection | None = None
         self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._closed = threading.Event()
@@ -63,6 +70,11 @@ class Writer:
         future: Future[ResultT] = Future()
         self._units.put((work, future))
         return future.result()
+
+    def has_succeeded_within(self, seconds: float) -> bool:
+        """Tell whether the last write succeeded, not longer ago than this."""
+        last = self._succeeded_at
+        return last is not None and time.monotonic() - last < seconds
 
     def close(self) -> None:
         """Finish what was handed in, then stop."""
@@ -88,8 +100,11 @@ class Writer:
             if self._kept is None:
                 self._kept = self._engine.connect()
             results = self._run_group(self._kept, units)
+            self._check()
+            self._succeeded_at = time.monotonic()
         except Exception as error:  # noqa: BLE001 - handed to every caller, and the thread must live on
             _LOG.warning("write failed", extra={"error": str(error)})
+            self._succeeded_at = None
             failure = as_tesk_error(error)
             results = [(future, failure, None) for _, future in units]
             self._let_go()

@@ -1,0 +1,40 @@
+"""A scheduler from its start to its end: serve, lead, watch the store, drain."""
+
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tesk_runtime.rpc.server import RpcServer
+from tesk_scheduler.usecases.farewell import Farewell
+from tesk_scheduler.usecases.health import Health
+from tesk_scheduler.usecases.leading import Leading
+from tesk_scheduler.usecases.wakeups import Chimes
+
+_FAREWELL = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduler:
+    """A scheduler, wired."""
+
+    server: RpcServer
+    leading: Leading
+    health: Health
+    farewell: Farewell
+    chimes: Chimes
+
+    def run(self, address: str, *, stop: threading.Event, drain: timedelta) -> None:
+        """Serve at ``address`` until ``stop`` is set, then drain."""
+        loop = threading.Thread(target=self.leading.run, args=(stop,), name="leading")
+        watch = threading.Thread(target=self.health.run, args=(stop,), name="health")
+        self.server.start(address)
+        for thread in (loop, watch):
+            thread.start()
+        stop.wait()
+        self.server.set_serving(serving=False)
+        self.chimes.bell.ring(urgent=True)
+        loop.join()
+        watch.join()
+        self.farewell.say(min(drain, _FAREWELL))
+        self.chimes.wakeups.close()
+        self.server.stop(drain)

@@ -1,0 +1,52 @@
+"""Telling the truth about the store: one that cannot be written is not ready."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tesk_model.errors import TeskError
+from tesk_scheduler.ports.store import TaskStore
+from tesk_scheduler.usecases.status import Status
+
+_EVERY = 1.0
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Health:
+    """Watches the store.
+
+    Attributes:
+        tell: Hears whether calls can be served, when that changes.
+    """
+
+    store: TaskStore
+    status: Status
+    tell: Callable[[bool], None]
+    _is_ready: bool = field(default=True, init=False)
+
+    def run(self, stop: threading.Event) -> None:
+        """Look every second until ``stop`` is set."""
+        while not stop.wait(_EVERY):
+            self.look()
+
+    def look(self) -> None:
+        """Look once."""
+        problem = ""
+        try:
+            self.store.check_health()
+        except TeskError as error:
+            problem = error.message
+        except Exception as error:  # noqa: BLE001 - a bug must not make it look healthy for ever
+            _LOG.exception("store not checked")
+            problem = type(error).__name__
+        self.status.is_ready = not problem
+        if self._is_ready == bool(problem):
+            self._is_ready = not problem
+            if problem:
+                _LOG.error("not ready", extra={"cause": problem})
+            else:
+                _LOG.info("ready again")
+            self.tell(self._is_ready)
