@@ -105,7 +105,7 @@ def test_many_large_bodies_at_once_share_what_there_is(api: ApiProcess) -> None:
             )
         )
 
-    assert set(answers) <= {200, 429}, answers
+    assert set(answers) <= {200, 429, 503}, answers
     assert 200 in answers
     # The bodies, as the server and the application have them, and one in work.
     assert peak_mib(api) - before < (2 * 12 + 10) * 16

@@ -100,6 +100,16 @@ def run_api(folder: Path, scheduler_address: str, **env: str) -> Iterator[ApiPro
             process.wait()
 
 
+@contextmanager
+def run_with(
+    scheduler: MemoryScheduler, folder: Path, **env: str
+) -> Iterator[ApiProcess]:
+    """Run the api on ``scheduler`` until the block ends."""
+    address = f"unix:{folder}/scheduler.sock"
+    with serve_scheduler(scheduler, address), run_api(folder, address, **env) as api:
+        yield api
+
+
 def start_api(
     folder: Path,
     scheduler_address: str,
@@ -108,11 +118,15 @@ def start_api(
     stderr: "IO[bytes] | int",
     **env: str,
 ) -> "subprocess.Popen[bytes]":
-    """Start the api and return at once."""
+    """Start the api and return at once.
+
+    ``DESCRIPTORS`` in ``env`` is how many files it may open.
+    """
     token = folder / "token"
     token.write_text(TOKEN, encoding="ascii")
+    limited = f"ulimit -n {env.pop('DESCRIPTORS', '$(ulimit -n)')}"
     return subprocess.Popen(
-        [sys.executable, "-m", "tesk_api"],
+        ["sh", "-c", f"{limited} && exec {sys.executable} -m tesk_api"],
         stderr=stderr,
         env=os.environ
         | {

@@ -36,10 +36,12 @@ api:
   port: 8080
   workers: {{ toJson $own.workers }}
   threads: {{ toJson $own.threads }}
+  metrics_listen: "0.0.0.0:9090"
   body_limit: {{ toJson $own.bodyLimit }}
   refuse_unknown_fields: {{ $own.refuseUnknownFields }}
   show_queued_as_initializing: {{ $own.showQueuedAsInitializing }}
   cors_origins: {{ toJson $own.corsOrigins }}
+  allowed_hosts: {{ toJson $own.allowedHosts }}
   auth: {{ .Values.auth.mode }}
   {{- if eq .Values.auth.mode "basic" }}
   users_file: /etc/tesk-auth/users

@@ -53,7 +53,7 @@ def raw(api: ApiProcess, head: str, chunks: list[bytes]) -> bytes:
 
 
 CHUNKED = (
-    "POST /v1/tasks HTTP/1.1\nHost: x\nContent-Type: application/json\n"
+    "POST /v1/tasks HTTP/1.1\nHost: localhost\nContent-Type: application/json\n"
     "Transfer-Encoding: chunked\n\n"
 )
 
@@ -97,7 +97,8 @@ def test_a_chunked_body_has_a_limit_too(
 def test_a_connection_serves_many_requests(api: ApiProcess) -> None:
     connection = api.connect()
     for _ in range(20):
-        connection.request("POST", "/v1/tasks", BODY)
+        kind = {"Content-Type": "application/json"}
+        connection.request("POST", "/v1/tasks", BODY, kind)
         assert connection.getresponse().read().startswith(b'{"id":')
     connection.close()
 

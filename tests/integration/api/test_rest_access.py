@@ -9,6 +9,7 @@ from fakes.api_scheduler import MemoryScheduler
 from fakes.api_server import make_client
 from rest_answers import check_problem, document
 from tesk_api.domain.requests import Caller
+from tesk_api.domain.sites import Sites
 from tesk_api.http.app import AppOptions
 from tesk_api.ports import Authenticator
 from tesk_model.errors import UnauthenticatedError
@@ -68,7 +69,9 @@ def test_options_need_no_credentials(scheduler: MemoryScheduler) -> None:
 def test_other_origins_only_by_setting(scheduler: MemoryScheduler) -> None:
     page = {"Origin": "https://page.example"}
     closed = make_client(scheduler)
-    opened = make_client(scheduler, AppOptions(cors_origins=("https://page.example",)))
+    opened = make_client(
+        scheduler, AppOptions(sites=Sites(origins=("https://page.example",)))
+    )
 
     assert (
         "Access-Control-Allow-Origin"

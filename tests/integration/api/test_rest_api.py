@@ -97,7 +97,8 @@ def test_the_first_of_a_parameter_given_twice_counts(client: Client) -> None:
         {},
         {"content_type": "application/json"},
         {"content_type": "application/json", "data": b""},
-        {"content_type": "text/plain", "data": b"{"},
+        {"content_type": "text/plain"},
+        {"content_type": "application/json", "data": b"{"},
     ],
 )
 def test_cancel_reads_no_body(client: Client, fields: dict[str, Any]) -> None:

@@ -6,7 +6,6 @@ from tesk_cli.serve.errors import ServeError
 from tesk_cli.serve.plan import (
     ServerPlan,
     checked_engine,
-    is_loopback,
     service_environ,
     url_of,
 )
@@ -60,15 +59,6 @@ def test_a_dangerous_or_missing_engine_is_refused(
         checked_engine(
             plan(host, engine), container_problem="" if answers else "no engine answers"
         )
-
-
-LOOPBACKS = {"127.0.0.1": True, "127.9.9.9": True, "::1": True, "localhost": True}
-LOOPBACKS |= {"0.0.0.0": False, "::": False, "10.1.2.3": False, "example.org": False}
-
-
-@pytest.mark.parametrize(("host", "want"), LOOPBACKS.items(), ids=list(LOOPBACKS))
-def test_loopback_is_known(host: str, want: bool) -> None:
-    assert is_loopback(host) is want
 
 
 URLS = {

@@ -1,11 +1,11 @@
 """What a server is to be, checked and turned into environments; pure."""
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tesk_cli.serve.errors import ServeError
+from tesk_model.hosts import is_loopback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,16 +34,6 @@ class ServerPlan:
     protected: tuple[str, ...] = ()
     storage: tuple[str, ...] = ()
     verbose: bool = False
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach ``host``."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def url_of(host: str, port: int) -> str:

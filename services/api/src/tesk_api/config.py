@@ -11,6 +11,8 @@ from tesk_runtime.sections import GrpcSettings
 
 _WebAddress = Annotated[str, Meta(pattern=r"^(https?://\S+)?$")]
 
+_HostName = Annotated[str, Meta(pattern=r"^(\*\.)?[A-Za-z0-9._-]+$")]
+
 
 class ApiSettings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
@@ -43,6 +45,54 @@ class ApiSettings(
         int,
         Meta(description="Requests that one worker serves at once.", ge=1, le=512),
     ] = 32
+    waiting: Annotated[
+        int,
+        Meta(
+            description="Complete requests that wait for one of `threads`; further ones "
+            "are 503 at once.",
+            ge=1,
+            le=65536,
+        ),
+    ] = 1024
+    connections: Annotated[
+        int,
+        Meta(
+            description="Open connections of one worker. For a newer one, those are "
+            "closed that have waited longest without a request.",
+            ge=16,
+            le=65536,
+        ),
+    ] = 2048
+    header_timeout: Annotated[
+        timedelta,
+        Meta(
+            description="Seconds from the opening of a connection, or the first byte of "
+            "a further request, to the end of its headers."
+        ),
+    ] = timedelta(seconds=10)
+    body_timeout: Annotated[
+        timedelta,
+        Meta(description="Seconds that a request's body may take, however it comes."),
+    ] = timedelta(seconds=30)
+    send_timeout: Annotated[
+        timedelta,
+        Meta(description="Seconds that a client may take to receive an answer."),
+    ] = timedelta(seconds=60)
+    idle_timeout: Annotated[
+        timedelta,
+        Meta(
+            description="Seconds after which an idle connection is closed; longer than "
+            "a load balancer in front keeps its own."
+        ),
+    ] = timedelta(seconds=75)
+    metrics_listen: Annotated[
+        str,
+        Meta(
+            description="`host:port` of Prometheus metrics. Empty: they are at "
+            "`/metrics` of the API if `host` is loopback, and nowhere otherwise.",
+            pattern=r"^(.*:\d{1,5})?$",
+        ),
+    ] = ""
     drain: Annotated[
         timedelta,
         Meta(
@@ -70,7 +120,17 @@ class ApiSettings(
         tuple[str, ...],
         Meta(
             description="Origins whose web pages may call the API, separated by `,`; "
-            "`*` for all. Empty: none."
+            "`*` for all, which lets any page that a user opens run tasks here. "
+            "Empty: none."
+        ),
+    ] = ()
+    allowed_hosts: Annotated[
+        tuple[_HostName, ...],
+        Meta(
+            description="Names by which clients may address this server, separated by "
+            "`,`, without ports; `*.example.org` for all below. On loopback these are "
+            "taken besides `localhost`; elsewhere besides addresses, and empty means "
+            "any name."
         ),
     ] = ()
     auth: Annotated[

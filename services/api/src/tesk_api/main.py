@@ -1,39 +1,36 @@
 """Start the api: settings, wiring, server.
 
-The server runs worker processes. All that talks (channel, threads) is made
-inside a worker, after it has been forked; the parent only watches.
+All that talks (channel, threads) is made in the process that serves: with
+several workers that is a child, and the parent only watches.
 """
 
 import functools
 import logging
-import multiprocessing
 import os
-import signal
+import resource
 import socket
 import sys
 import tempfile
-import threading
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from granian.constants import Interfaces
-from granian.http import HTTP1Settings
-from granian.server import Server
+from typing import TYPE_CHECKING
 
 from tesk_api.config import ApiSettings, Settings
+from tesk_model.hosts import is_loopback
 from tesk_runtime import logs
 from tesk_runtime.clock import SystemClock
+from tesk_runtime.http.limits import HttpLimits
+from tesk_runtime.http.process import Site, listen, serve_by_workers, serve_sites
+from tesk_runtime.http.server import Service
 from tesk_runtime.sections import read_tls_ca, read_token
 from tesk_runtime.settings import SettingsError, load
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
-
     from tesk_api.adapters.turnstile import Turnstile
     from tesk_api.domain.service_info import ServiceInfo
+    from tesk_api.http.app import Parts
     from tesk_api.ports import Authenticator
 
 _EX_CONFIG = 78
@@ -42,6 +39,9 @@ _PASSWORDS_AT_ONCE = 2
 _TURN_PATIENCE = timedelta(seconds=2)
 _PASSWORDS = "too many passwords are being checked"
 _BODIES = "too many large bodies are being read"
+_URGENT = frozenset({b"/healthz", b"/metrics"})
+# Descriptors beside those of connections.
+_SPARE_DESCRIPTORS = 128
 
 
 def main() -> None:
@@ -55,93 +55,128 @@ def main() -> None:
         sys.stderr.write(f"tesk-api: {error}\n")
         sys.exit(_EX_CONFIG)
     logs.configure("api", settings.log)
+    api = settings.api
+    listeners = [_listen(api.host, api.port, "HOST, PORT")]
+    if api.metrics_listen:
+        host, _, port = api.metrics_listen.rpartition(":")
+        listeners.append(_listen(host, int(port), "TESK_API_METRICS_LISTEN"))
+    with tempfile.TemporaryDirectory(prefix="tesk-api-") as folder:
+        _serve(settings, token, listeners, folder if api.workers > 1 else "")
+
+
+def _listen(host: str, port: int, setting: str) -> socket.socket:
     try:
-        _check_address(settings.api)
+        return listen(host, port)
     except OSError as error:
         sys.stderr.write(
-            f"tesk-api: cannot listen on {settings.api.host}:{settings.api.port} "
-            f"(HOST, PORT): {error.strerror or error}\n"
+            f"tesk-api: cannot listen on {host}:{port} ({setting}): "
+            f"{error.strerror or error}\n"
         )
         sys.exit(_EX_UNAVAILABLE)
-    with tempfile.TemporaryDirectory(prefix="tesk-api-") as folder:
-        _serve(settings, token, folder if settings.api.workers > 1 else "")
 
 
-def _serve(settings: Settings, token: str, metrics_folder: str) -> None:
+def _serve(
+    settings: Settings,
+    token: str,
+    listeners: Sequence[socket.socket],
+    metrics_folder: str,
+) -> None:
     if metrics_folder:
         # prometheus_client reads this, and nothing else, when it is imported.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder
-    # A worker must not fork with gRPC's handlers waiting for threads.
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-    build = functools.partial(_application, settings, token, metrics_folder)
-    server = _server(settings.api)
-    logging.getLogger(__name__).info(
-        "serving",
-        extra={"url": f"http://{settings.api.host}:{settings.api.port}"},
-    )
-    server.serve(target_loader=build, wrap_loader=False)
-    logging.getLogger(__name__).info("stopped")
+        # A worker must not fork with gRPC's handlers waiting for threads.
+        os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    api = settings.api
+    sites = functools.partial(_sites, settings, token, listeners, metrics_folder)
+    logger = logging.getLogger(__name__)
+    logger.info("serving", extra={"url": f"http://{api.host}:{api.port}"})
+    if api.workers > 1:
+        serve_by_workers(sites, api.drain, workers=api.workers)
+    else:
+        serve_sites(sites, api.drain)
+    logger.info("stopped")
 
 
-def _server(settings: ApiSettings) -> Any:
-    return Server(
-        "tesk_api",
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.WSGI,
-        workers=settings.workers,
-        blocking_threads=settings.threads,
-        # Idle threads stay: starting one costs more than it holds.
-        blocking_threads_idle_timeout=600,
-        backpressure=max(settings.threads * 4, 128),
-        http1_settings=HTTP1Settings(),
-        log_enabled=False,
-        respawn_failed_workers=True,
-        workers_kill_timeout=max(1, int(settings.drain.total_seconds())),
-    )
-
-
-def _check_address(settings: ApiSettings) -> None:
-    """Raise OSError if the address cannot be had.
-
-    The server shares its port between workers, and would as gladly share it
-    with a stranger.
-    """
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        settings.host,
-        settings.port,
-        type=socket.SOCK_STREAM,
-        flags=socket.AI_PASSIVE,
-    )[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(address)
-
-
-def _application(
-    settings: Settings, token: str, metrics_folder: str
-) -> "WSGIApplication":
-    """Build the application, in a worker process."""
-    # Until the server sets its own handlers, a worker has its parent's, which
-    # would swallow a signal to stop.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
-    # Imported here: the parent needs none of it, and prometheus_client decides
+def _sites(
+    settings: Settings,
+    token: str,
+    listeners: Sequence[socket.socket],
+    metrics_folder: str,
+) -> list[Site]:
+    """Build what is served, in the process that serves it."""
+    # Imported here: a parent needs none of it, and prometheus_client decides
     # at import how it counts.
-    from tesk_api.adapters.names import unique_names  # noqa: PLC0415
-    from tesk_api.adapters.scheduler_client import (  # noqa: PLC0415
+    from tesk_api.domain.sites import Sites  # noqa: PLC0415
+    from tesk_api.http.app import AppOptions, create_app  # noqa: PLC0415
+    from tesk_api.http.metrics import metrics_app  # noqa: PLC0415
+    from tesk_api.http.refusals import Refusals  # noqa: PLC0415
+
+    api = settings.api
+    parts = _parts(settings, token, metrics_folder)
+    loopback = is_loopback(api.host)
+    app = create_app(
+        parts,
+        AppOptions(
+            body_limit=api.body_limit,
+            sites=Sites(
+                loopback=loopback,
+                allowed_hosts=api.allowed_hosts,
+                origins=api.cors_origins,
+            ),
+            show_metrics=loopback and not api.metrics_listen,
+            refuse_unknown_fields=api.refuse_unknown_fields,
+            queued_as_initializing=api.show_queued_as_initializing,
+            trusted_proxies=api.trusted_proxies,
+        ),
+    )
+    services = [
+        Service(
+            app=app,
+            threads=api.threads,
+            urgent=_URGENT,
+            refuse=Refusals(metrics=parts.metrics, new_id=parts.new_id),
+        ),
+        Service(app=metrics_app(parts.metrics), threads=1),
+    ]
+    limits = _limits(api)
+    return [
+        Site(listener, service, limits)
+        for listener, service in zip(listeners, services, strict=False)
+    ]
+
+
+def _limits(settings: ApiSettings) -> HttpLimits:
+    """Return the bounds; this process may open more files than by default."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = settings.connections + _SPARE_DESCRIPTORS
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return HttpLimits(
+        connections=max(1, min(settings.connections, soft - _SPARE_DESCRIPTORS)),
+        requests=settings.waiting,
+        body_bytes=settings.body_limit,
+        memory=max(HttpLimits().memory, 4 * settings.body_limit),
+        head_time=settings.header_timeout,
+        body_time=settings.body_timeout,
+        send_time=settings.send_timeout,
+        idle_time=settings.idle_timeout,
+    )
+
+
+def _parts(settings: Settings, token: str, metrics_folder: str) -> "Parts":
+    from tesk_api.adapters.names import unique_names  # noqa: PLC0415 - as above
+    from tesk_api.adapters.scheduler_client import (  # noqa: PLC0415 - as above
         SERVICE,
         CallTimes,
         SchedulerClient,
     )
-    from tesk_api.http.app import AppOptions, Parts, create_app  # noqa: PLC0415
-    from tesk_api.http.metrics import RequestMetrics  # noqa: PLC0415
-    from tesk_api.usecases import Tasks  # noqa: PLC0415
-    from tesk_runtime.rpc.channel import open_channel  # noqa: PLC0415
-    from tesk_runtime.rpc.tls import channel_credentials  # noqa: PLC0415
+    from tesk_api.http.app import Parts  # noqa: PLC0415 - as above
+    from tesk_api.http.metrics import RequestMetrics  # noqa: PLC0415 - as above
+    from tesk_api.usecases import Tasks  # noqa: PLC0415 - as above
+    from tesk_runtime.rpc.channel import open_channel  # noqa: PLC0415 - as above
+    from tesk_runtime.rpc.tls import channel_credentials  # noqa: PLC0415 - as above
 
-    _end_with_parent()
-    api = settings.api
     channel = open_channel(
         settings.grpc.scheduler,
         token=token,
@@ -151,23 +186,14 @@ def _application(
     # Keys have a source of their own: in open mode, who guesses another's key
     # gets another's task. The names of requests are shown to everybody.
     client = SchedulerClient(channel, times=CallTimes(), new_key=unique_names())
-    return create_app(
-        Parts(
-            tasks=Tasks(gateway=client),
-            authenticator=_authenticator(api),
-            bodies=_body_room(api),
-            info=_service_info(api),
-            metrics=RequestMetrics(shared_folder=metrics_folder),
-            clock=SystemClock(),
-            new_id=unique_names(),
-        ),
-        AppOptions(
-            body_limit=api.body_limit,
-            cors_origins=api.cors_origins,
-            refuse_unknown_fields=api.refuse_unknown_fields,
-            queued_as_initializing=api.show_queued_as_initializing,
-            trusted_proxies=api.trusted_proxies,
-        ),
+    return Parts(
+        tasks=Tasks(gateway=client),
+        authenticator=_authenticator(settings.api),
+        bodies=_body_room(settings.api),
+        info=_service_info(settings.api),
+        metrics=RequestMetrics(shared_folder=metrics_folder),
+        clock=SystemClock(),
+        new_id=unique_names(),
     )
 
 
@@ -240,18 +266,3 @@ def _service_info(settings: ApiSettings) -> "ServiceInfo":
         storage=settings.storage,
         backend_parameters=settings.backend_parameters,
     )
-
-
-def _end_with_parent(
-    end: Callable[[int, int], None] = os.kill,
-) -> None:
-    """Stop this worker when its parent is gone: an orphan would keep the port."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        parent.join()
-        end(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()

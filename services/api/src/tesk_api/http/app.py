@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
@@ -11,8 +11,10 @@ from werkzeug.routing import BaseConverter
 
 from tesk.v1 import task_pb2 as pb
 from tesk_api.domain.service_info import ServiceInfo
+from tesk_api.domain.sites import Sites
 from tesk_api.http.answers import identifier
 from tesk_api.http.front import ROUTE, UNMATCHED, Front
+from tesk_api.http.guards import guard
 from tesk_api.http.live import live_blueprint
 from tesk_api.http.metrics import RequestMetrics
 from tesk_api.http.openapi import openapi_document
@@ -39,14 +41,16 @@ class AppOptions:
 
     Attributes:
         body_limit: Bytes of the largest request body.
-        cors_origins: Origins whose pages may call the API; ``*`` for all.
+        sites: Which pages may act here, and the names of this server.
+        show_metrics: Serve ``/metrics`` beside the API.
         refuse_unknown_fields: 400 for fields that TES does not know.
         queued_as_initializing: Show QUEUED as INITIALIZING.
         trusted_proxies: How many proxies in front say who called them.
     """
 
     body_limit: int = 16 * 1024 * 1024
-    cors_origins: tuple[str, ...] = ()
+    sites: Sites = field(default_factory=Sites)
+    show_metrics: bool = True
     refuse_unknown_fields: bool = False
     queued_as_initializing: bool = False
     trusted_proxies: int = 0
@@ -114,16 +118,19 @@ def create_flask(parts: Parts, options: AppOptions) -> Flask:
     document = openapi_document(parts.info, bases=tuple(BASES.values()))
     app.register_blueprint(
         operations_blueprint(
-            tasks=parts.tasks, metrics=parts.metrics, document=document
+            tasks=parts.tasks,
+            metrics=parts.metrics if options.show_metrics else None,
+            document=document,
         )
     )
     app.register_blueprint(ui_blueprint())
     register_problems(app, challenge=parts.authenticator.challenge)
     _note_routes(app)
-    if options.cors_origins:
+    guard(app, options.sites)
+    if options.sites.origins:
         CORS(
             app,
-            origins=list(options.cors_origins),
+            origins=list(options.sites.origins),
             expose_headers=["X-Request-Id", "Retry-After"],
         )
     return app

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tesk_api.http.guards import PAGE_POLICY, safe_headers
 from tesk_api.http.metrics import RequestMetrics
 from tesk_api.http.request_ids import HEADER, name_request
 from tesk_api.ports import Clock
@@ -53,6 +54,7 @@ class Front:
             nonlocal status
             status = int(code[:3])
             headers.append((HEADER, request_id))
+            headers.extend(safe_headers(headers, environ.get(PAGE_POLICY, "")))
             return start_response(code, headers, exc_info)  # type: ignore[arg-type]  # passed on as it came
 
         environ["PATH_INFO"] = _plain(environ["PATH_INFO"])

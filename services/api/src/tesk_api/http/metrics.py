@@ -1,7 +1,13 @@
 """Numbers about requests, for Prometheus; no label that a client can grow."""
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -46,3 +52,18 @@ class RequestMetrics:
         registry = CollectorRegistry()
         MultiProcessCollector(registry, path=self._shared_folder)  # type: ignore[no-untyped-call]  # it ships no types
         return generate_latest(registry)
+
+
+def metrics_app(metrics: RequestMetrics) -> "WSGIApplication":
+    """Return what is served at an address that is for metrics alone."""
+
+    def serve(
+        environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/metrics":
+            start_response("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"metrics are at /metrics\n"]
+        start_response("200 OK", [("Content-Type", MEDIA_TYPE)])
+        return [metrics.render()]
+
+    return serve

@@ -10,6 +10,7 @@ from flask_swagger_ui import (  # type: ignore[import-untyped]  # it ships no ty
 
 from tesk.v1 import task_pb2 as pb
 from tesk_api.http.answers import json_response
+from tesk_api.http.guards import protect_page
 from tesk_api.http.metrics import MEDIA_TYPE, RequestMetrics
 from tesk_api.usecases import Tasks
 from tesk_model.errors import TeskError
@@ -18,26 +19,30 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def operations_blueprint(
-    *, tasks: Tasks[pb.Task], metrics: RequestMetrics, document: dict[str, Any]
+    *, tasks: Tasks[pb.Task], metrics: RequestMetrics | None, document: dict[str, Any]
 ) -> Blueprint:
-    """Return the index, health, readiness, metrics and the OpenAPI document."""
+    """Return the index, health, readiness, metrics and the OpenAPI document.
+
+    Args:
+        tasks: Whose readiness counts.
+        metrics: None if they are served elsewhere.
+        document: OpenAPI.
+    """
     blueprint = Blueprint("operations", __name__)
     readiness = _Readiness(tasks)
 
     @blueprint.get("/")
     def index() -> Response:
-        return json_response(
-            {
-                "name": "TESK",
-                "tes": "/ga4gh/tes/v1",
-                "service_info": "/ga4gh/tes/v1/service-info",
-                "openapi": "/openapi.json",
-                "ui": "/ui",
-                "health": "/healthz",
-                "ready": "/readyz",
-                "metrics": "/metrics",
-            }
-        )
+        paths = {
+            "name": "TESK",
+            "tes": "/ga4gh/tes/v1",
+            "service_info": "/ga4gh/tes/v1/service-info",
+            "openapi": "/openapi.json",
+            "ui": "/ui",
+            "health": "/healthz",
+            "ready": "/readyz",
+        }
+        return json_response(paths | ({"metrics": "/metrics"} if metrics else {}))
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
@@ -48,9 +53,12 @@ def operations_blueprint(
         readiness.check()
         return json_response({"status": "ok"})
 
-    @blueprint.get("/metrics")
-    def render_metrics() -> Response:
-        return Response(metrics.render(), content_type=MEDIA_TYPE)
+    if metrics is not None:
+        blueprint.add_url_rule(
+            "/metrics",
+            view_func=lambda: Response(metrics.render(), content_type=MEDIA_TYPE),
+            endpoint="metrics",
+        )
 
     @blueprint.get("/openapi.json")
     def openapi() -> Response:
@@ -64,6 +72,7 @@ def ui_blueprint() -> Blueprint:
     page: Blueprint = get_swaggerui_blueprint(
         "/ui", "/openapi.json", config={"app_name": "TESK", "validatorUrl": None}
     )
+    protect_page(page)
     return page
 
 

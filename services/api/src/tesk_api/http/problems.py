@@ -46,21 +46,32 @@ _WORDS = {
 def problem_response(
     status: HTTPStatus, message: str, violations: tuple[Violation, ...] = ()
 ) -> Response:
-    """Return the answer for one problem."""
+    """Return the answer for one problem of the current request."""
+    body = problem_document(status, message, request_id(request.environ), violations)
+    return Response(body, status.value, mimetype=MEDIA_TYPE)
+
+
+def problem_document(
+    status: HTTPStatus,
+    message: str,
+    name: str,
+    violations: tuple[Violation, ...] = (),
+) -> bytes:
+    """Return the JSON for one problem of the request of that name."""
     body: dict[str, object] = {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
         "detail": message,
         "message": message,
-        "request_id": request_id(request.environ),
+        "request_id": name,
     }
     if violations:
         body["errors"] = [
             {"path": violation.path, "message": violation.message}
             for violation in violations
         ]
-    return Response(msgspec.json.encode(body), status.value, mimetype=MEDIA_TYPE)
+    return msgspec.json.encode(body)
 
 
 def register_problems(app: Flask, *, challenge: str) -> None:

@@ -6,14 +6,21 @@ No label holds a task or an owner, so their number stays bounded.
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from tesk_model.errors import UnavailableError
+from tesk_runtime.http.limits import HttpLimits
+from tesk_runtime.http.process import Site, listen, serve_in_thread
+from tesk_runtime.http.server import Service
 from tesk_scheduler.domain.quota import EVERYBODY, Usage
 from tesk_scheduler.ports.store import TaskStore
 from tesk_scheduler.usecases.status import Status
+
+# Whoever reads metrics is a handful of programs.
+_THREADS = 2
+_LIMITS = HttpLimits(connections=64, requests=16, body_bytes=0, memory=2**23)
 
 
 class StoreCollector(Collector):
@@ -68,14 +75,9 @@ def serve_metrics(address: str, collector: Collector) -> Callable[[], None]:
     host, _, port = address.rpartition(":")
     registry = CollectorRegistry()
     registry.register(collector)
-    server, thread = start_http_server(int(port), host or "0.0.0.0", registry)  # noqa: S104 - ":9090" means everywhere
-
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-    return stop
+    service = Service(app=make_wsgi_app(registry), threads=_THREADS)
+    listener = listen(host, int(port))  # ":9090" means everywhere
+    return serve_in_thread(Site(listener, service, _LIMITS))
 
 
 def _gauge(name: str, help_: str, value: float) -> GaugeMetricFamily:

@@ -1,0 +1,202 @@
+"""Bytes into requests: httptools knows the grammar, the bounds are here.
+
+Pure: no socket and no clock. In whatever pieces the bytes come, the requests
+are the same.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum, auto
+from http import HTTPStatus
+
+import httptools
+
+from tesk_runtime.http.limits import HttpLimits
+
+
+class Phase(Enum):
+    """What of the next request has come."""
+
+    NOTHING = auto()
+    HEAD = auto()
+    BODY = auto()
+
+
+class RefusedError(Exception):
+    """These bytes are no request that is served; the last word to this peer.
+
+    Attributes:
+        status: What it is told.
+        message: Why, and what would do.
+    """
+
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+@dataclass(slots=True, kw_only=True)
+class Request:
+    """One request; complete when it is in ``RequestReader.ready``.
+
+    Attributes:
+        target: As sent, e.g. ``b"/v1/tasks?view=FULL"``.
+        headers: Names as sent, in order.
+        version: ``1.0`` or ``1.1``.
+        keep_alive: Whether the peer wants to go on with the connection.
+    """
+
+    method: str
+    target: bytes
+    headers: list[tuple[bytes, bytes]]
+    version: str
+    keep_alive: bool
+    body: bytes = b""
+
+
+class RequestReader:
+    """Takes the bytes of one connection.
+
+    Attributes:
+        ready: Complete requests, oldest first; the owner takes them out.
+        phase: What of the request after these has come.
+        expects: The peer waits for ``100 Continue``; the owner says it, and
+            sets this to False.
+    """
+
+    def __init__(self, limits: HttpLimits) -> None:
+        """Begin before the first request."""
+        self.ready: deque[Request] = deque()
+        self.phase = Phase.NOTHING
+        self.expects = False
+        self._limits = limits
+        self._parser = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_bytes = 0
+        self._unseen = 0
+        self._request: Request | None = None
+        self._body = bytearray()
+
+    @property
+    def body_bytes(self) -> int:
+        """Bytes of the body that is not complete yet."""
+        return len(self._body)
+
+    def feed(self, data: bytes) -> None:
+        """Take what came.
+
+        Raises:
+            RefusedError: This peer is not to be read any further; what was
+                complete before is in ``ready``.
+        """
+        if self.phase is not Phase.NOTHING:
+            # What the parser keeps of an unfinished header, of trailers and
+            # of the extensions of chunks, before it tells us.
+            self._unseen += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as error:
+            message = "this server speaks HTTP/1.1 alone; ask without Upgrade"
+            raise RefusedError(HTTPStatus.BAD_REQUEST, message) from error
+        except httptools.HttpParserError as error:
+            if isinstance(error.__context__, RefusedError):
+                raise error.__context__ from None
+            message = "this is no request of HTTP/1.1"
+            raise RefusedError(HTTPStatus.BAD_REQUEST, message) from error
+        if self._unseen > self._limits.head_bytes:
+            raise _too_large_head()
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        if len(self.ready) >= self._limits.pipelined:
+            message = "wait for answers before asking on"
+            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, message)
+        self.phase = Phase.HEAD
+        self._target = b""
+        self._headers = []
+        self._head_bytes = self._unseen = 0
+
+    def on_url(self, part: bytes) -> None:
+        """Take a part of the target."""
+        self._target += part
+        self._count(len(part))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; those that follow a body are dropped."""
+        self._count(len(name) + len(value) + 4)
+        self._headers.append((name, value))
+        if len(self._headers) > self._limits.headers:
+            raise _too_large_head()
+
+    def on_headers_complete(self) -> None:
+        """Begin the body, or refuse it."""
+        request = Request(
+            method=self._parser.get_method().decode("ascii"),
+            target=self._target,
+            headers=self._headers,
+            version=self._parser.get_http_version(),
+            keep_alive=self._parser.should_keep_alive(),
+        )
+        self._headers = []
+        self._unseen = 0
+        hosts = 0
+        for name, value in request.headers:
+            match name.lower():
+                case b"host":
+                    hosts += 1
+                case b"content-length":
+                    self._check_size(int(value))
+                case b"expect":
+                    self._note_expectation(value)
+        if hosts > 1 or (hosts == 0 and request.version == "1.1"):
+            message = 'one header "Host" is needed'
+            raise RefusedError(HTTPStatus.BAD_REQUEST, message)
+        self.phase = Phase.BODY
+        self._request = request
+
+    def on_body(self, part: bytes) -> None:
+        """Take a part of the body."""
+        if self._request is None:
+            return
+        self._unseen = 0
+        self._check_size(len(self._body) + len(part))
+        self._body += part
+
+    def on_message_complete(self) -> None:
+        """End the request."""
+        if self._request is not None:
+            self._request.body = bytes(self._body)
+            self.ready.append(self._request)
+            self._body = bytearray()
+        self._request = None
+        self.phase = Phase.NOTHING
+        self.expects = False
+        self._headers = []
+        self._unseen = 0
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > self._limits.head_bytes:
+            raise _too_large_head()
+
+    def _check_size(self, size: int) -> None:
+        if size > self._limits.body_bytes:
+            message = "the body is larger than this server accepts"
+            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
+
+    def _note_expectation(self, value: bytes) -> None:
+        if value.lower() != b"100-continue":
+            message = 'only "Expect: 100-continue" is understood'
+            raise RefusedError(HTTPStatus.EXPECTATION_FAILED, message)
+        self.expects = True
+
+
+def _too_large_head() -> RefusedError:
+    return RefusedError(
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "the request line and headers are longer than this server accepts",
+    )

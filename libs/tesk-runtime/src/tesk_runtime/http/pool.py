@@ -1,0 +1,85 @@
+"""The threads that answer complete requests, and how many may wait for one."""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class WorkerPool(Generic[T]):
+    """A fixed number of threads beside an event loop, and a bounded queue.
+
+    Used from the thread of the loop alone.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        name: str,
+        threads: int,
+        waiting: int,
+        queue_time: timedelta,
+    ) -> None:
+        """Start the threads.
+
+        Args:
+            loop: Where results are delivered.
+            name: Of the threads, for whoever looks at the process.
+            threads: How many work at once.
+            waiting: How many requests wait for one of them at most.
+            queue_time: What has waited longer is told so.
+        """
+        self._loop = loop
+        self._places = threads + waiting
+        self._queue_time = queue_time.total_seconds()
+        self._queue: SimpleQueue[
+            tuple[Callable[[bool], T], Callable[[T], None], float]
+        ] = SimpleQueue()
+        self._results: deque[tuple[Callable[[T], None], T]] = deque()
+        self._woken = False
+        for number in range(threads):
+            threading.Thread(
+                target=self._work, name=f"{name}-{number}", daemon=True
+            ).start()
+
+    def submit(self, work: Callable[[bool], T], deliver: Callable[[T], None]) -> bool:
+        """Let a thread do ``work(late)``, and the loop ``deliver`` its result.
+
+        Args:
+            work: Never raises. ``late``: it has waited longer than was meant.
+            deliver: Called in the loop.
+
+        Returns:
+            False if too many wait; nothing is done then.
+        """
+        if self._places == 0:
+            return False
+        self._places -= 1
+        self._queue.put((work, deliver, time.monotonic()))
+        return True
+
+    def _work(self) -> None:
+        while True:
+            work, deliver, since = self._queue.get()
+            late = time.monotonic() - since > self._queue_time
+            self._results.append((deliver, work(late)))
+            # Several results need the loop to wake up only once.
+            if not self._woken:
+                self._woken = True
+                with suppress(RuntimeError):  # the loop has ended before us
+                    self._loop.call_soon_threadsafe(self._deliver)
+
+    def _deliver(self) -> None:
+        self._woken = False
+        while self._results:
+            deliver, result = self._results.popleft()
+            self._places += 1
+            deliver(result)

@@ -1,0 +1,199 @@
+"""Serving as a process does: addresses, signals, several processes.
+
+With one worker the process serves by itself. With more, a parent watches them
+and starts again what ends; they share its listening sockets.
+"""
+
+import asyncio
+import contextlib
+import logging
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from multiprocessing.process import BaseProcess
+
+from tesk_runtime.http.limits import HttpLimits
+from tesk_runtime.http.server import HttpServer, Service
+
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+_AFTER_DRAIN = 3.0  # seconds that a worker may take to end after its drain
+_PAUSE = 1.0  # seconds between two starts of the same worker
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One address, and what is served there."""
+
+    listener: socket.socket
+    service: Service
+    limits: HttpLimits
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound, and not open yet.
+
+    Raises:
+        OSError: The address cannot be had.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    listener.set_inheritable(True)
+    return listener
+
+
+def serve_sites(sites: Callable[[], Sequence[Site]], drain: timedelta) -> None:
+    """Serve in this process until SIGTERM or SIGINT.
+
+    Args:
+        sites: Builds what is served.
+        drain: How long running requests may take then.
+    """
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for number in _ENDING:
+            loop.add_signal_handler(number, stop.set)
+        await asyncio.gather(
+            *(
+                HttpServer(loop, site.service, site.limits).serve(
+                    site.listener, stop, drain
+                )
+                for site in sites()
+            )
+        )
+
+    asyncio.run(main())
+
+
+def serve_by_workers(
+    sites: Callable[[], Sequence[Site]], drain: timedelta, *, workers: int
+) -> None:
+    """Serve in ``workers`` processes of our own until SIGTERM or SIGINT."""
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    for number in _ENDING:
+        signal.signal(number, lambda _signal, _frame: None)
+    crew = [_Worker(sites, drain) for _ in range(workers)]
+    while not _wait_for(heard, crew):
+        for worker in crew:
+            worker.keep()
+    for worker in crew:
+        worker.terminate()
+    deadline = time.monotonic() + drain.total_seconds() + _AFTER_DRAIN
+    for worker in crew:
+        worker.join(deadline)
+
+
+def serve_in_thread(site: Site) -> Callable[[], None]:
+    """Serve beside the work of this process; return what ends it."""
+    # Who asks before the thread has started waits for it.
+    site.listener.listen()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def main() -> None:
+        server = HttpServer(loop, site.service, site.limits)
+        await server.serve(site.listener, stop, timedelta())
+
+    def run() -> None:
+        with contextlib.closing(loop):
+            loop.run_until_complete(main())
+
+    thread = threading.Thread(target=run, name="http", daemon=True)
+    thread.start()
+
+    def end() -> None:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+    return end
+
+
+@dataclass(slots=True)
+class _Worker:
+    """One process, started again when it ends."""
+
+    sites: Callable[[], Sequence[Site]]
+    drain: timedelta
+    process: BaseProcess | None = None
+    started: float = field(default=-_PAUSE)
+
+    def keep(self) -> None:
+        """Start it unless it runs, or has just been started."""
+        if self.process is not None and self.process.is_alive():
+            return
+        if self.process is not None:
+            if time.monotonic() < self.started + _PAUSE:
+                return
+            code = self.process.exitcode
+            _LOGGER.warning("worker ended", extra={"exit_code": code})
+        fork = multiprocessing.get_context("fork")
+        self.process = fork.Process(target=self._serve)
+        self.started = time.monotonic()
+        self.process.start()
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        if self.process is not None and self.process.is_alive():
+            self.process.terminate()
+
+    def join(self, deadline: float) -> None:
+        """Wait for its end, and make it end at ``deadline``."""
+        if self.process is None:
+            return
+        self.process.join(max(0.0, deadline - time.monotonic()))
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+    def _serve(self) -> None:
+        signal.set_wakeup_fd(-1)
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_DFL)
+        end_with_parent()
+        serve_sites(self.sites, self.drain)
+
+
+def end_with_parent() -> None:
+    """Stop this worker when its parent is gone: an orphan would keep the port."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def _wait_for(heard: int, crew: Sequence[_Worker]) -> bool:
+    """Wait until a worker ends or may be started again; True for a signal."""
+    sentinels = [
+        worker.process.sentinel
+        for worker in crew
+        if worker.process is not None and worker.process.is_alive()
+    ]
+    missing = len(sentinels) < len(crew)
+    ready = multiprocessing.connection.wait(
+        [heard, *sentinels], timeout=_PAUSE / 4 if missing else None
+    )
+    return heard in ready and bool(set(os.read(heard, 64)) & set(_ENDING))

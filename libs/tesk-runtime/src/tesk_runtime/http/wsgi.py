@@ -1,0 +1,158 @@
+"""Between requests and a WSGI application (PEP 3333)."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from tesk_runtime.http.parsing import Request
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+_BODYLESS = ("1", "204", "304")
+_LONGEST_CACHED_NAME = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer, complete.
+
+    Attributes:
+        status: E.g. ``200 OK``.
+        headers: Without those of the connection.
+    """
+
+    status: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The two ends of a connection."""
+
+    host: str
+    port: str
+    server_name: str
+    server_port: str
+
+
+def environ_of(request: Request, peer: Peer) -> dict[str, Any]:
+    """Return the WSGI environment of a request."""
+    target = request.target.decode("latin-1")
+    authority = ""
+    if not target.startswith("/") and "://" in target:
+        # Whoever takes us for a proxy; RFC 9112, 3.2.2.
+        parts = urlsplit(target)
+        authority = parts.netloc
+        target = f"{parts.path or '/'}?{parts.query}"
+    path, _, query = target.partition("?")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1") if "%" in path else path,
+        "QUERY_STRING": query,
+        "SERVER_NAME": peer.server_name,
+        "SERVER_PORT": peer.server_port,
+        "SERVER_PROTOCOL": f"HTTP/{request.version}",
+        "REMOTE_ADDR": peer.host,
+        "REMOTE_PORT": peer.port,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": BytesIO(request.body),
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in request.headers:
+        if b"_" in name:
+            continue  # would pass for the one with a dash
+        key = _key(name) if len(name) <= _LONGEST_CACHED_NAME else _plain_key(name)
+        text = value.decode("latin-1")
+        environ[key] = f"{environ[key]},{text}" if key in environ else text
+    if authority:
+        environ["HTTP_HOST"] = authority
+    # The body is here, in one piece.
+    if environ.pop("HTTP_TRANSFER_ENCODING", "") or request.body:
+        environ["CONTENT_LENGTH"] = str(len(request.body))
+    return environ
+
+
+def call(app: "WSGIApplication", environ: dict[str, Any]) -> Response:
+    """Return what the application answers."""
+    status = ""
+    headers: list[tuple[str, str]] = []
+    parts: list[bytes] = []
+
+    def start_response(
+        code: str, fields: list[tuple[str, str]], _error: object = None
+    ) -> Callable[[bytes], None]:
+        nonlocal status, headers
+        status, headers = code, fields
+        return parts.append
+
+    answer = app(environ, start_response)
+    try:
+        parts.extend(answer)
+    finally:
+        if close := getattr(answer, "close", None):
+            close()
+    return Response(status, headers, parts[0] if len(parts) == 1 else b"".join(parts))
+
+
+def encode(response: Response, request: Request | None, *, close: bool) -> bytes:
+    """Return the bytes of an answer.
+
+    Args:
+        response: What to say.
+        request: What was asked; None if that could not be read.
+        close: Whether the connection ends with it.
+    """
+    head = [f"HTTP/1.1 {response.status}"]
+    sized = False
+    for name, value in response.headers:
+        sized = sized or name.lower() == "content-length"
+        head.append(f"{name}: {value}")
+    silent = response.status.startswith(_BODYLESS)
+    if not sized and not silent:
+        head.append(f"Content-Length: {len(response.body)}")
+    head.append(f"Date: {_date(int(time.time()))}")
+    if close:
+        head.append("Connection: close")
+    elif request is not None and request.version == "1.0":
+        head.append("Connection: keep-alive")
+    first = ("\r\n".join(head) + "\r\n\r\n").encode("latin-1")
+    if silent or (request is not None and request.method == "HEAD"):
+        return first
+    return first + response.body
+
+
+def plain_response(status: HTTPStatus, message: str) -> Response:
+    """Return an answer in words, for services that have no other form."""
+    return Response(
+        f"{status.value} {status.phrase}",
+        [("Content-Type", "text/plain; charset=utf-8")],
+        f"{message}\n".encode(),
+    )
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+def _plain_key(name: bytes) -> str:
+    key = name.decode("latin-1").upper().replace("-", "_")
+    return key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
+
+
+_key = lru_cache(maxsize=256)(_plain_key)

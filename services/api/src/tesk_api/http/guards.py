@@ -1,0 +1,84 @@
+"""What browsers are told, and what they may not be used for.
+
+Every request passes here before it is looked at any further; the rules
+themselves are in ``domain.sites``.
+"""
+
+import base64
+import hashlib
+import re
+
+from flask import Blueprint, Flask, Response, request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from tesk_api.domain.sites import Sites
+
+# What a response of this environment may load, if it is a page.
+PAGE_POLICY = "tesk.page_policy"
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# Asked by whoever runs the server, under any name; they tell nothing.
+_PROBES = frozenset({"/healthz", "/readyz"})
+_NO_POLICY = "default-src 'none'; frame-ancestors 'none'"
+_ALWAYS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
+
+
+def guard(app: Flask, sites: Sites) -> None:
+    """Refuse what pages of others make a browser send."""
+
+    @app.before_request
+    def check_sender() -> None:
+        headers = request.headers
+        authority = headers.get("Host", "")
+        if request.path not in _PROBES:
+            sites.check_host(authority)
+        if request.method in _SAFE_METHODS:
+            return
+        sites.check_page(
+            fetch_site=headers.get("Sec-Fetch-Site", ""),
+            origin=headers.get("Origin", ""),
+            authority=authority,
+        )
+        if request.mimetype != "application/json" and request.content_length:
+            # Without this type, a page may send it without asking first.
+            raise UnsupportedMediaType(
+                f"{request.mimetype or 'a body without a type'} is not understood; "
+                'send JSON with "Content-Type: application/json"'
+            )
+
+
+def protect_page(blueprint: Blueprint) -> None:
+    """Let the pages of ``blueprint`` load what this server has, and no more."""
+
+    @blueprint.after_request
+    def set_policy(response: Response) -> Response:
+        own = ""
+        if response.mimetype == "text/html":
+            response.direct_passthrough = False
+            own = "".join(
+                f" 'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'"
+                for script in _SCRIPT.findall(response.get_data())
+            )
+        request.environ[PAGE_POLICY] = (
+            f"default-src 'none'; script-src 'self'{own}; "
+            "style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+            "connect-src 'self'; base-uri 'none'; form-action 'none'; "
+            "frame-ancestors 'none'"
+        )
+        return response
+
+
+def safe_headers(
+    present: list[tuple[str, str]], policy: str = ""
+) -> list[tuple[str, str]]:
+    """Return what is to be added to the headers of any answer."""
+    added = [*_ALWAYS, ("Content-Security-Policy", policy or _NO_POLICY)]
+    if not any(name.lower() == "cache-control" for name, _ in present):
+        added.append(("Cache-Control", "no-store"))
+    return added

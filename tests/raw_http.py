@@ -1,0 +1,108 @@
+"""Peers of an HTTP server that do as they like: raw sockets, byte by byte."""
+
+import contextlib
+import http.client
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+
+
+class RawPeer:
+    """One TCP connection to loopback."""
+
+    def __init__(self, port: int, *, receive_buffer: int = 0) -> None:
+        self.line = socket.socket()
+        if receive_buffer:
+            self.line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.line.settimeout(20)
+        self.line.connect(("127.0.0.1", port))
+
+    def send(self, *parts: bytes) -> None:
+        """Send; a peer that was told off has heard enough."""
+        with contextlib.suppress(OSError):
+            for part in parts:
+                self.line.sendall(part)
+
+    def read_answers(self) -> bytes:
+        """Return all that comes until the server closes."""
+        found = b""
+        with contextlib.suppress(ConnectionResetError):
+            while block := self.line.recv(65536):
+                found += block
+        return found
+
+    def is_closed(self) -> bool:
+        """Tell whether the server has closed, without waiting for it."""
+        self.line.settimeout(0)
+        try:
+            return self.line.recv(65536) == b""
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            return True
+
+    def close(self) -> None:
+        self.line.close()
+
+
+@contextlib.contextmanager
+def raw_peers(
+    port: int, number: int, *parts: bytes, receive_buffer: int = 0
+) -> Iterator[list[RawPeer]]:
+    """Give so many connections, each of which has sent ``parts``."""
+    with contextlib.ExitStack() as stack:
+        peers = []
+        for _ in range(number):
+            peer = RawPeer(port, receive_buffer=receive_buffer)
+            stack.callback(peer.close)
+            peer.send(*parts)
+            peers.append(peer)
+        yield peers
+
+
+def all_closed(peers: list[RawPeer]) -> bool:
+    """Tell whether the server has closed all of them."""
+    return all(peer.is_closed() for peer in peers)
+
+
+def head(method: str = "GET", target: str = "/healthz", **headers: str | int) -> bytes:
+    """Return a request line and headers; ``_`` in a name stands for ``-``."""
+    fields = {"Host": "localhost", **headers}
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
+    return "\r\n".join([f"{method} {target} HTTP/1.1", *lines, "", ""]).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer as it came."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+
+class _Bytes:
+    def __init__(self, data: BytesIO) -> None:
+        self._data = data
+
+    def makefile(self, _mode: str) -> BytesIO:
+        return self._data
+
+
+def parse_answers(data: bytes) -> list[Answer]:
+    """Return the answers in ``data``, as http.client reads them."""
+    stream = _KeptOpen(data)
+    found = []
+    while stream.tell() < len(data):
+        answer = http.client.HTTPResponse(_Bytes(stream))  # type: ignore[arg-type]  # all that it uses
+        answer.begin()
+        found.append(Answer(answer.status, answer.headers, answer.read()))
+    return found
+
+
+class _KeptOpen(BytesIO):
+    """http.client closes what it has read from; more answers follow."""
+
+    def close(self) -> None:
+        """Stay open."""
