@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import bodies
 import cluster_tasks
+import filer_start
 import runtime
 from cluster_bench import measured_cluster, why_not
 from load import Request, run_load
@@ -173,6 +174,8 @@ def on_machine(*, quick: bool) -> Iterator[str]:
         header = ("GET, ms (p50)", "1,000 tasks", "10,000", "100,000")
         yield table("Reads, by number of tasks", header, lists(stack, quick=quick))
         memory_rows.append(memory(stack, "after the lists"))
+    header = ("one file by", "CPU s", "target")
+    yield table("Start of a filer", header, filer_start.rows(quick=quick))
     header = ("body of 16 MiB", "answer", "CPU s", "memory, MiB", "times its length")
     yield table("Dear bodies", header, bodies.rows())
     header = ("memory, MiB (PSS)", "api", "scheduler", "taskmasters")

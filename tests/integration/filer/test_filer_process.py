@@ -103,6 +103,39 @@ def test_there_and_back_by_http(
     assert (logged_url, path) == (web.url + "/x/a%20b.txt", "/out/a b.txt")
 
 
+LIBRARIES = {
+    "content": (),
+    "file": (),
+    "http": ("requests",),
+    "ftp": ("ftplib",),
+    "s3": ("boto3", "smart_open"),
+}
+
+
+@pytest.mark.parametrize("scheme", LIBRARIES)
+def test_a_transfer_loads_the_libraries_of_its_scheme_alone(
+    record: TransferRecord, filer: FilerRun, scheme: str
+) -> None:
+    urls = {"file": f"file://{filer.folder}/root/none", "s3": "s3://none/none"}
+    url = urls.get(scheme, f"{scheme}://127.0.0.1:1/none")
+    record.inputs = (
+        Input(path="/a", content="x")
+        if scheme == "content"
+        else Input(path="/a", url=url),
+    )
+    environ = {"PYTHONPROFILEIMPORTTIME": "1", "TESK_FILER_TRIES": "1"}
+    environ |= {"AWS_EC2_METADATA_DISABLED": "true"}
+
+    _, log = FilerRun(filer.folder, filer.roots, environ).run(record, "inputs")
+
+    loaded = {line.rpartition("|")[2].strip() for line in log.splitlines()}
+    every = {library for each in LIBRARIES.values() for library in each}
+    assert "tesk_filer.main" in loaded
+    # smart_open loads what it finds of the libraries of all storages.
+    found = loaded & (every if scheme != "s3" else set(LIBRARIES[scheme]))
+    assert found == set(LIBRARIES[scheme])
+
+
 def test_programs_stay_programs(record: TransferRecord, filer: FilerRun) -> None:
     tool = filer.folder / "root/tool"
     tool.write_text("#!/bin/sh\n")
