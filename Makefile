@@ -10,12 +10,13 @@ LOCKS = uv.lock pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES) libs/tesk
   scripts/setup.sh
 # Where set-up put uv if the machine had none.
 UV_PATH = PATH="$(CURDIR)/build/uv/bin:$$PATH"
+FUZZ_SECONDS = 60
 # Further arguments, e.g. make test ARGS="-k cancel".
 ARGS =
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help run serve test e2e soak check check-alone bench protos configuration \
+.PHONY: help run serve test fuzz e2e soak check check-alone bench protos configuration \
   chart-reference manifest manifest-template \
   images load launcher setup format lint types imports dependencies generated clean
 
@@ -31,6 +32,9 @@ serve: .venv/.stamp-run ## Set up, and serve TES on 127.0.0.1:8080 until Ctrl-C.
 
 test: .venv/.stamp-dev build/snakemake/.stamp ## Run every test that needs no cluster.
 	$(BIN)/python -m pytest -m "not cluster" $(ARGS)
+
+fuzz: .venv/.stamp-dev ## Send the API whatever can be made up, for $FUZZ_SECONDS (60) each way.
+	TESK_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest tests/attacks/test_fuzz.py $(ARGS)
 
 e2e: .venv/.stamp-dev ## Run the tests of the cluster of $KUBECONFIG; SKIP_IMAGES=1: its images are there.
 	@[ -n "$(SKIP_IMAGES)" ] || $(MAKE) --no-print-directory images load

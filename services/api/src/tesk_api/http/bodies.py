@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     WithJsonSchema,
 )
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from tesk_api.domain.rules import (
@@ -74,7 +75,14 @@ def _check_names(env: dict[str, str | None]) -> dict[str, str | None]:
 
 def _text(most: int) -> Any:
     # No program, file name or database column can hold NUL; contents of files can.
-    return Field(pattern=r"^[^\x00]*$", max_length=most)
+    return Field(
+        pattern=r"^[^\x00]*$", max_length=most, json_schema_extra=_without_length
+    )
+
+
+def _without_length(schema: JsonDict) -> None:
+    # What makes texts from a pattern and such a length takes minutes for it.
+    schema.pop("maxLength", None)
 
 
 def _most(count: int) -> Any:
@@ -151,7 +159,14 @@ class OutputBody(Body):
 class ExecutorBody(Body):
     """tesExecutor."""
 
-    image: Annotated[str, Field(pattern=r"^[^\s\x00]+$", max_length=4096)]
+    image: Annotated[
+        str,
+        Field(
+            pattern=r"^[^\s\x00]+$",
+            max_length=4096,
+            json_schema_extra=_without_length,
+        ),
+    ]
     command: Annotated[
         list[Text],
         Field(min_length=1),

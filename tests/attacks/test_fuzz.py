@@ -1,0 +1,162 @@
+"""Whatever is sent, the answer is no 5xx and one that the OpenAPI document knows.
+
+Requests are made from the document by schemathesis, and byte by byte from broken
+pieces of HTTP. The seed is fixed; ``TESK_FUZZ_SECONDS`` is the budget of each part.
+"""
+
+import os
+import random
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api_memory import forget_peak, peak_mib
+from fakes.api_process import ApiProcess, run_api
+from running_scheduler import running_scheduler
+from tesk_scheduler.config import SchedulerSettings
+
+SECONDS = int(os.environ.get("TESK_FUZZ_SECONDS", "15"))
+SEED = 20
+_ANSWER_SECONDS = 10.0
+_GROWTH_MIB = 200
+
+# A body that JSON Schema takes may still break a rule that it cannot say.
+EXCLUDED = "positive_data_acceptance"
+# The first, all values at their bounds, takes some 10 s by itself.
+PHASES = "coverage,fuzzing,stateful" if SECONDS >= 40 else "fuzzing,stateful"
+_COUNTS = re.compile(r"(\d+) generated, (\d+) passed")
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
+    folder = tmp_path_factory.mktemp("fuzz")
+    settings = SchedulerSettings(tasks_per_taskmaster=2, max_taskmasters=1)
+    with (
+        running_scheduler(folder, settings) as scheduler,
+        run_api(folder, scheduler.address) as process,
+    ):
+        yield process
+
+
+@pytest.mark.timeout(SECONDS * 2 + 120)
+def test_requests_made_from_the_document(api: ApiProcess, tmp_path: Path) -> None:
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run"),
+        f"http://127.0.0.1:{api.port}/openapi.json",
+        *("--seed", str(SEED), "--max-time", str(SECONDS), "--phases", PHASES),
+        *("--exclude-checks", EXCLUDED, "--generation-database", "none"),
+        *("--max-response-time", str(_ANSWER_SECONDS), "--suppress-health-check=all"),
+        *("--no-color", "--continue-on-failure", "--no-shrink"),
+    ]
+    before = forget_peak(api)
+
+    done = subprocess.run(
+        command, check=False, cwd=tmp_path, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    counts = _COUNTS.search(done.stdout)
+    assert counts, done.stdout
+    assert int(counts[1]) == int(counts[2]) > 50
+    assert peak_mib(api) - before < _GROWTH_MIB
+    assert "internal error" not in api.log.read_text()
+
+
+PIECES = [
+    *(b"GET", b"POST", b"HEAD", b"OPTIONS", b"PUT", b"BREW", b"get", b"\xff"),
+    *(b" ", b"  ", b"\t", b"\r\n", b"\n", b"\r", b"\0", b":", b",", b"/", b"?", b"%"),
+    *(b"/v1/tasks", b"/ga4gh/tes/v1/tasks/", b"//v1//tasks/x:cancel", b"/v1/tasks/%ff"),
+    *(b"/v1/tasks?page_size=1&page_token=", b"/../../etc/passwd", b"http://x/v1/tasks"),
+    *(b"*", b"/openapi.json", b"/healthz", b"/tesk/v1/tasks/\xc3\xa4", b"a" * 9000),
+    *(b"HTTP/1.1", b"HTTP/1.0", b"HTTP/9.9", b"HTTP/2.0", b"PRI * HTTP/2.0\r\n\r\nSM"),
+    *(b"Host: 127.0.0.1\r\n", b"Host: \r\n", b"Host: evil.example\r\n"),
+    *(b"Content-Type: application/json\r\n", b"Content-Type: text/plain\r\n"),
+    *(b"Content-Length: 2\r\n", b"Content-Length: 0\r\n", b"Content-Length: -1\r\n"),
+    *(b"Content-Length: 99999999999999999999\r\n", b"Content-Length: 1, 2\r\n"),
+    *(b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: identity\r\n"),
+    *(b"2\r\n{}\r\n0\r\n\r\n", b"ffffffffffffffff\r\n", b"-1\r\n", b"0\r\n\r\n"),
+    *(
+        b"Expect: 100-continue\r\n",
+        b"Connection: close\r\n",
+        b"Connection: upgrade\r\n",
+    ),
+    *(
+        b"Upgrade: h2c\r\n",
+        b"X-Request-Id: \x1b[2J\r\n",
+        b"Authorization: Basic \xff\r\n",
+    ),
+    *(b"X: " + b"b" * 70_000 + b"\r\n", b"X: y\r\n" * 300, b" folded\r\n"),
+    *(
+        b"{}",
+        b"[]",
+        b'{"executors":[{"image":"a","command":["b"]}]}',
+        b"\x16\x03\x01\x02",
+    ),
+]
+_JSON = b"Host: 127.0.0.1\r\nContent-Type: application/json\r\n"
+_CREATE = b"POST /v1/tasks HTTP/1.1\r\n" + _JSON
+WELL_FORMED = [
+    _CREATE + b"Content-Length: 2\r\n\r\n{}",
+    _CREATE + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    b"GET /v1/tasks?view=FULL HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+    b"POST /v1/tasks/x:cancel HTTP/1.1\r\n" + _JSON + b"Content-Length: 0\r\n\r\n",
+]
+STATUS = re.compile(rb"^HTTP/1\.[01] ([0-9]{3})", re.MULTILINE)
+
+
+def broken(chance: random.Random) -> bytes:
+    """Return something that is nearly a request."""
+    if chance.random() < 0.3:
+        return b"".join(chance.choices(PIECES, k=chance.randint(1, 12)))
+    text = bytearray(chance.choice(WELL_FORMED))
+    for _ in range(chance.randint(1, 4)):
+        place = chance.randrange(len(text) + 1)
+        match chance.randrange(3):
+            case 0:
+                text[place:place] = chance.choice(PIECES)
+            case 1:
+                del text[place : place + chance.randint(1, 20)]
+            case _:
+                text[place : place + 1] = bytes([chance.randrange(256)])
+    return bytes(text)
+
+
+def statuses(api: ApiProcess, sent: bytes) -> list[int]:
+    """Send bytes, and no more; return the status of each answer."""
+    with socket.create_connection(("127.0.0.1", api.port), timeout=20) as line:
+        answer = b""
+        try:
+            line.sendall(sent)
+            line.shutdown(socket.SHUT_WR)
+            while block := line.recv(65536):
+                answer += block
+        except OSError:
+            pass  # it has heard enough
+    return [int(status) for status in STATUS.findall(answer)]
+
+
+@pytest.mark.timeout(SECONDS * 2 + 120)
+def test_broken_pieces_of_http(api: ApiProcess) -> None:
+    chance = random.Random(SEED)  # noqa: S311 - the same each time
+    before = forget_peak(api)
+    seen: Counter[int] = Counter()
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        sent = broken(chance)
+        started = time.monotonic()
+        found = statuses(api, sent)
+        assert all(status < 500 or status in {501, 505} for status in found), sent
+        assert time.monotonic() - started < _ANSWER_SECONDS, sent
+        seen.update(found)
+
+    assert seen[400] > 10, seen
+    assert api.request("GET", "/healthz")[0] == 200
+    assert peak_mib(api) - before < _GROWTH_MIB
+    assert "internal error" not in api.log.read_text()
