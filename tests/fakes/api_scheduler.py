@@ -21,6 +21,7 @@ from tesk_model.errors import (
     InvalidRequestError,
     NotFoundError,
     TeskError,
+    UnavailableError,
     Violation,
 )
 from tesk_runtime.rpc.status import CODES, status_from_error
@@ -40,6 +41,7 @@ class MemoryScheduler(rpc_grpc.TaskServiceServicer):
         error: Raised by each call while it is set.
         refusal: Answered for each created task while it is set.
         gate: Calls wait until it is set; it is, unless a test clears it.
+        lost: So many further creates are done, and their answers lost.
         batches: Number of items of each batch call, in order.
         created: Every create request, in order.
     """
@@ -52,6 +54,7 @@ class MemoryScheduler(rpc_grpc.TaskServiceServicer):
     def reset(self) -> None:
         self.gate.set()
         self.error: TeskError | None = None
+        self.lost = 0
         self.refusal: TeskError | None = None
         self.batches: list[int] = []
         self.created: list[rpc.CreateTaskRequest] = []
@@ -63,9 +66,11 @@ class MemoryScheduler(rpc_grpc.TaskServiceServicer):
         self, request: rpc.BatchCreateTasksRequest, _context: object
     ) -> rpc.BatchCreateTasksResponse:
         self._enter(len(request.requests))
-        return rpc.BatchCreateTasksResponse(
-            results=[self._create(item) for item in request.requests]
-        )
+        results = [self._create(item) for item in request.requests]
+        if self.lost:
+            self.lost -= 1
+            raise UnavailableError("the scheduler is shutting down")
+        return rpc.BatchCreateTasksResponse(results=results)
 
     def BatchGetTasks(  # noqa: N802 - gRPC names it
         self, request: rpc.BatchGetTasksRequest, _context: object

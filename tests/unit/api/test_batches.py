@@ -23,8 +23,8 @@ def limits(**overrides: Any) -> BatchLimits:
         "items": 256,
         "weight": 1000,
         "calls": 1,
-        "queue_time": LONG,
-        "call_time": LONG,
+        "time": LONG,
+        "least": timedelta(seconds=0),
     }
     return BatchLimits(**(fields | overrides))
 
@@ -36,7 +36,8 @@ class Line:
         self.arrived: Queue[list[int]] = Queue()
         self.answers: Queue[TeskError | None] = Queue()
 
-    def send(self, numbers: Sequence[int]) -> Answers:
+    def send(self, numbers: Sequence[int], left: timedelta) -> Answers:
+        assert timedelta() < left <= LONG
         self.arrived.put(list(numbers))
         error = self.answers.get(timeout=20)
         if error:
@@ -159,7 +160,7 @@ def test_an_error_of_the_call_is_each_ones_error(pool: ThreadPoolExecutor) -> No
 
 
 def test_after_a_bug_the_next_ones_go_on(pool: ThreadPoolExecutor) -> None:
-    def send(numbers: Sequence[int]) -> Answers:
+    def send(numbers: Sequence[int], _left: timedelta) -> Answers:
         if 0 in numbers:
             raise ZeroDivisionError
         return numbers
@@ -173,7 +174,7 @@ def test_after_a_bug_the_next_ones_go_on(pool: ThreadPoolExecutor) -> None:
 
 
 def test_answers_that_do_not_fit_are_nobodys(pool: ThreadPoolExecutor) -> None:
-    batches: Batches[int, int] = Batches(lambda _: [1, 2], limits())
+    batches: Batches[int, int] = Batches(lambda _, __: [1, 2], limits())
 
     assert isinstance(
         pool.submit(batches.call, 1, weight=1).exception(20), InternalError
@@ -182,8 +183,9 @@ def test_answers_that_do_not_fit_are_nobodys(pool: ThreadPoolExecutor) -> None:
 
 def test_who_waits_too_long_is_never_sent(pool: ThreadPoolExecutor) -> None:
     line = Line()
-    batches = Batches(line.send, limits(queue_time=timedelta(seconds=0.05)))
+    batches = Batches(line.send, limits())
     first = occupied(pool, line, batches)
+    batches._limits = limits(time=timedelta(seconds=0.5), least=timedelta(seconds=0.4))
     (second,) = start(pool, batches, [2])
 
     assert str(second.exception(20)) == "the scheduler is busy; nothing was done"
@@ -195,10 +197,9 @@ def test_who_waits_too_long_is_never_sent(pool: ThreadPoolExecutor) -> None:
 
 def test_who_was_sent_and_gets_no_answer_is_told_so(pool: ThreadPoolExecutor) -> None:
     line = Line()
-    quick = timedelta(seconds=0.05)
-    batches = Batches(line.send, limits(queue_time=LONG, call_time=quick))
-    batches._limits = limits(queue_time=quick * 4, call_time=quick)
+    batches = Batches(line.send, limits())
     occupied(pool, line, batches)
+    batches._limits = limits(time=timedelta(seconds=0.5))
     calls = start(pool, batches, [2, 3])
     line.let_pass()
 
@@ -215,7 +216,7 @@ def test_who_was_sent_and_gets_no_answer_is_told_so(pool: ThreadPoolExecutor) ->
     count=st.integers(1, 150),
 )
 def test_every_request_gets_its_own_answer(items: int, calls: int, count: int) -> None:
-    def send(numbers: Sequence[int]) -> Answers:
+    def send(numbers: Sequence[int], _left: timedelta) -> Answers:
         assert 0 < len(numbers) <= items
         return [number * 10 for number in numbers]
 

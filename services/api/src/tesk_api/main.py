@@ -39,6 +39,8 @@ _PASSWORDS_AT_ONCE = 2
 _TURN_PATIENCE = timedelta(seconds=2)
 _PASSWORDS = "too many passwords are being checked"
 _BODIES = "too many large bodies are being read"
+# A scheduler that has started again is found while requests still wait for it.
+_LONGEST_PAUSE = timedelta(seconds=0.3)
 _URGENT = frozenset({b"/healthz", b"/metrics"})
 # Descriptors beside those of connections.
 _SPARE_DESCRIPTORS = 128
@@ -182,6 +184,7 @@ def _parts(settings: Settings, token: str, metrics_folder: str) -> "Parts":
         token=token,
         retried=(SERVICE,),
         credentials=channel_credentials(settings.grpc),
+        longest_pause=_LONGEST_PAUSE,
     )
     # Keys have a source of their own: in open mode, who guesses another's key
     # gets another's task. The names of requests are shown to everybody.

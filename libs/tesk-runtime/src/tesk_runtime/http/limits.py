@@ -40,7 +40,7 @@ class HttpLimits:
     memory: int = 128 * 1024 * 1024
     head_time: timedelta = timedelta(seconds=10)
     body_time: timedelta = timedelta(seconds=30)
-    queue_time: timedelta = timedelta(seconds=2)
+    queue_time: timedelta = timedelta(seconds=5)
     send_time: timedelta = timedelta(seconds=60)
     # Longer than load balancers keep theirs, so that they close first.
     idle_time: timedelta = timedelta(seconds=75)

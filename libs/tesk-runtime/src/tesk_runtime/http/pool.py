@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
@@ -26,7 +25,6 @@ class WorkerPool(Generic[T]):
         name: str,
         threads: int,
         waiting: int,
-        queue_time: timedelta,
     ) -> None:
         """Start the threads.
 
@@ -35,13 +33,11 @@ class WorkerPool(Generic[T]):
             name: Of the threads, for whoever looks at the process.
             threads: How many work at once.
             waiting: How many requests wait for one of them at most.
-            queue_time: What has waited longer is told so.
         """
         self._loop = loop
         self._places = threads + waiting
-        self._queue_time = queue_time.total_seconds()
         self._queue: SimpleQueue[
-            tuple[Callable[[bool], T], Callable[[T], None], float]
+            tuple[Callable[[float], T], Callable[[T], None], float]
         ] = SimpleQueue()
         self._results: deque[tuple[Callable[[T], None], T]] = deque()
         self._woken = False
@@ -50,11 +46,11 @@ class WorkerPool(Generic[T]):
                 target=self._work, name=f"{name}-{number}", daemon=True
             ).start()
 
-    def submit(self, work: Callable[[bool], T], deliver: Callable[[T], None]) -> bool:
-        """Let a thread do ``work(late)``, and the loop ``deliver`` its result.
+    def submit(self, work: Callable[[float], T], deliver: Callable[[T], None]) -> bool:
+        """Let a thread do ``work(waited)``, and the loop ``deliver`` its result.
 
         Args:
-            work: Never raises. ``late``: it has waited longer than was meant.
+            work: Never raises; ``waited`` for a thread so many seconds.
             deliver: Called in the loop.
 
         Returns:
@@ -69,8 +65,7 @@ class WorkerPool(Generic[T]):
     def _work(self) -> None:
         while True:
             work, deliver, since = self._queue.get()
-            late = time.monotonic() - since > self._queue_time
-            self._results.append((deliver, work(late)))
+            self._results.append((deliver, work(time.monotonic() - since)))
             # Several results need the loop to wake up only once.
             if not self._woken:
                 self._woken = True

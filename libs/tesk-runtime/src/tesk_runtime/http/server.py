@@ -14,7 +14,14 @@ from tesk_runtime.http.connection import Connection
 from tesk_runtime.http.limits import HttpLimits
 from tesk_runtime.http.parsing import Request
 from tesk_runtime.http.pool import WorkerPool
-from tesk_runtime.http.wsgi import Peer, Response, call, environ_of, plain_response
+from tesk_runtime.http.wsgi import (
+    WAITED,
+    Peer,
+    Response,
+    call,
+    environ_of,
+    plain_response,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -69,14 +76,12 @@ class HttpServer:
             name="request",
             threads=service.threads,
             waiting=limits.requests,
-            queue_time=limits.queue_time,
         )
         self._urgent: WorkerPool[Response] = WorkerPool(
             loop,
             name="urgent",
             threads=_URGENT_THREADS,
             waiting=limits.requests,
-            queue_time=limits.queue_time,
         )
 
     async def serve(
@@ -156,8 +161,10 @@ class HttpServer:
         urgent = request.target in self._service.urgent
         pool = self._urgent if urgent else self._pool
 
-        def work(late: bool) -> Response:  # noqa: FBT001 - the pool's
-            return self._busy() if late else self._respond(request, peer)
+        def work(waited: float) -> Response:
+            if waited > self.limits.queue_time.total_seconds():
+                return self._busy()
+            return self._respond(request, peer, waited)
 
         if not pool.submit(work, deliver):
             deliver(self._busy())
@@ -166,9 +173,11 @@ class HttpServer:
         """Return the answer to what is not served."""
         return self._service.refuse(status, message)
 
-    def _respond(self, request: Request, peer: Peer) -> Response:
+    def _respond(self, request: Request, peer: Peer, waited: float) -> Response:
+        environ = environ_of(request, peer)
+        environ[WAITED] = waited
         try:
-            return call(self._service.app, environ_of(request, peer))
+            return call(self._service.app, environ)
         except Exception:
             _LOGGER.exception("request failed")
             return self.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")

@@ -16,6 +16,9 @@ from tesk_runtime.http.parsing import Request
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+# Seconds for which a request has waited for a thread.
+WAITED = "tesk.waited"
+
 _BODYLESS = ("1", "204", "304")
 _LONGEST_CACHED_NAME = 40
 

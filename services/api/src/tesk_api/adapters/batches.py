@@ -8,6 +8,7 @@ nobody.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from tesk_model.errors import InternalError, TeskError, UnavailableError
+
+# Seconds in which a call that has been given up is told of.
+_GRACE = 0.25
 
 RequestT = TypeVar("RequestT")
 ResultT = TypeVar("ResultT")
@@ -29,16 +33,15 @@ class BatchLimits:
         items: Most requests in one call.
         weight: Most weight in one call that carries several.
         calls: Most calls in flight at once.
-        queue_time: A request that is not sent by then never is.
-        call_time: A request that is sent waits so long for its result; no
-            shorter than what ``send`` takes at most.
+        time: A request has its result after so long, whatever happens.
+        least: A request with less time left than this is not sent any more.
     """
 
     items: int
     weight: int
     calls: int
-    queue_time: timedelta
-    call_time: timedelta
+    time: timedelta
+    least: timedelta
 
 
 class _Lead:
@@ -51,11 +54,12 @@ _LEAD = _Lead()
 class _Entry(Generic[RequestT, ResultT]):
     """One request: ``sent`` once a call carries it, ``led`` once it got a slot."""
 
-    __slots__ = ("led", "mail", "request", "sent", "weight")
+    __slots__ = ("led", "mail", "request", "sent", "until", "weight")
 
-    def __init__(self, request: RequestT, weight: int) -> None:
+    def __init__(self, request: RequestT, weight: int, until: float) -> None:
         self.request = request
         self.weight = weight
+        self.until = until
         self.sent = False
         self.led = False
         self.mail: SimpleQueue[_Lead | ResultT | TeskError] = SimpleQueue()
@@ -66,14 +70,15 @@ class Batches(Generic[RequestT, ResultT]):
 
     def __init__(
         self,
-        send: Callable[[Sequence[RequestT]], Sequence[ResultT | TeskError]],
+        send: Callable[[Sequence[RequestT], timedelta], Sequence[ResultT | TeskError]],
         limits: BatchLimits,
     ) -> None:
         """Begin with nothing in flight.
 
         Args:
-            send: Makes one call; answers one result or error for each
-                request, in order, or raises a TeskError for all.
+            send: Makes one call within the time that it is given; answers one
+                result or error for each request, in order, or raises a
+                TeskError for all.
             limits: How much and how long.
         """
         self._send = send
@@ -90,7 +95,8 @@ class Batches(Generic[RequestT, ResultT]):
                 UnavailableError when time is up, saying whether the request
                 was sent.
         """
-        entry: _Entry[RequestT, ResultT] = _Entry(request, weight)
+        until = time.monotonic() + self._limits.time.total_seconds()
+        entry: _Entry[RequestT, ResultT] = _Entry(request, weight, until)
         with self._lock:
             self._waiting.append(entry)
             entry.led = self._free_slots > 0
@@ -105,10 +111,10 @@ class Batches(Generic[RequestT, ResultT]):
 
     def _receive(self, entry: _Entry[RequestT, ResultT]) -> ResultT | TeskError:
         """Wait for the result; lead if the slot comes first."""
-        patience = self._limits.queue_time.total_seconds()
+        last = entry.until - self._limits.least.total_seconds()
         while True:
             try:
-                mail = entry.mail.get(timeout=patience)
+                mail = entry.mail.get(timeout=max(0.0, last - time.monotonic()))
             except Empty:
                 if self._withdraw(entry):
                     return UnavailableError("the scheduler is busy; nothing was done")
@@ -129,7 +135,8 @@ class Batches(Generic[RequestT, ResultT]):
         self, entry: _Entry[RequestT, ResultT]
     ) -> _Lead | ResultT | TeskError:
         try:
-            return entry.mail.get(timeout=self._limits.call_time.total_seconds())
+            left = entry.until + _GRACE - time.monotonic()
+            return entry.mail.get(timeout=max(0.0, left))
         except Empty:
             return UnavailableError(
                 "the scheduler did not answer in time; whether it acted is not known"
@@ -175,7 +182,10 @@ class Batches(Generic[RequestT, ResultT]):
         self, batch: Sequence[_Entry[RequestT, ResultT]]
     ) -> Sequence[ResultT | TeskError]:
         try:
-            results = self._send([entry.request for entry in batch])
+            left = min(entry.until for entry in batch) - time.monotonic()
+            results = self._send(
+                [entry.request for entry in batch], timedelta(seconds=max(0.0, left))
+            )
         except TeskError as error:
             return [error] * len(batch)
         if len(results) != len(batch):

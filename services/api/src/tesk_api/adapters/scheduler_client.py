@@ -1,8 +1,10 @@
 """The scheduler over gRPC: the api's ``TaskGateway``.
 
-Creates and reads go in batches. Every create carries an idempotency key, the
-client's or one of ours, so that a call whose fate is unknown can be repeated
-without creating a task twice: an error must mean "not created".
+Creates and reads go in batches. While the scheduler is away (a restart, a
+failover) calls are repeated within their deadline, so that clients need not
+know of it. Every create carries an idempotency key, the client's or one of
+ours, so that a call whose fate is unknown can be repeated without creating a
+task twice: an error must mean "not created".
 """
 
 from collections.abc import Callable, Sequence
@@ -18,6 +20,7 @@ from tesk.v1 import task_pb2 as pb
 from tesk.v1 import task_service_pb2 as rpc
 from tesk.v1 import task_service_pb2_grpc as rpc_grpc
 from tesk_api.adapters.batches import Batches, BatchLimits
+from tesk_api.adapters.repetition import repeated
 from tesk_api.domain.requests import Caller, NewTask, Page, TaskQuery
 from tesk_model.errors import (
     InternalError,
@@ -40,8 +43,9 @@ _MAX_WEIGHT = 16 * 1024 * 1024
 _FULL_TASK_WEIGHT = 256 * 1024
 _CALLS = 2
 _CHECK_TIME = timedelta(seconds=1)
-# A scheduler's pause (a restart, a slow disk) is retried within the call.
-_FIRST_TRY = 0.6
+# Of the time that is left, what one try of a create takes at most: a scheduler
+# that has fallen silent may be gone.
+_TRY = 0.6
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -49,13 +53,17 @@ ResponseT = TypeVar("ResponseT")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallTimes:
-    """How long clients wait at most; queue and call add up.
+    """How long callers wait at most.
 
     Clients repeat a create after 5 s, so that it must have failed by then.
+
+    Attributes:
+        total: For the result of anything.
+        least: What has to be left of it for a call.
     """
 
-    queue: timedelta = timedelta(seconds=1)
-    call: timedelta = timedelta(seconds=3)
+    total: timedelta = timedelta(seconds=3.75)
+    least: timedelta = timedelta(seconds=0.75)
 
 
 class SchedulerClient:
@@ -83,8 +91,8 @@ class SchedulerClient:
             items=_MAX_ITEMS,
             weight=_MAX_WEIGHT,
             calls=_CALLS,
-            queue_time=times.queue,
-            call_time=times.call,
+            time=times.total,
+            least=times.least,
         )
         self._creates: Batches[rpc.CreateTaskRequest, str] = Batches(
             self._send_creates, limits
@@ -124,13 +132,13 @@ class SchedulerClient:
             page_size=query.page_size,
             page_token=query.page_token,
         )
-        answer = _call(self._stub.ListTasks, request, timeout=self._times.call)
+        answer = _persist(self._stub.ListTasks, request, self._times.total)
         return Page(answer.tasks, answer.next_page_token)
 
     def cancel(self, caller: Caller, task_id: TaskId) -> None:
         """Ask for a task to be canceled; see the port."""
         request = rpc.CancelTaskRequest(caller=_caller(caller), task_id=task_id)
-        _call(self._stub.CancelTask, request, timeout=self._times.call)
+        _persist(self._stub.CancelTask, request, self._times.total)
 
     def check(self) -> None:
         """Return if the scheduler serves; see the port."""
@@ -140,51 +148,64 @@ class SchedulerClient:
             raise UnavailableError("the scheduler does not take calls now")
 
     def _send_creates(
-        self, requests: Sequence[rpc.CreateTaskRequest]
+        self, requests: Sequence[rpc.CreateTaskRequest], within: timedelta
     ) -> Sequence[str | TeskError]:
         batch = rpc.BatchCreateTasksRequest(requests=requests)
-        first = self._times.call * _FIRST_TRY
         try:
-            answer = _call(self._stub.BatchCreateTasks, batch, timeout=first)
-        except UnavailableError:
-            # Same keys: what the first call created is found, not made again.
-            answer = self._create_again(batch, self._times.call - first)
-        return [_created(result) for result in answer.results]
-
-    def _create_again(
-        self, batch: rpc.BatchCreateTasksRequest, timeout: timedelta
-    ) -> rpc.BatchCreateTasksResponse:
-        try:
-            return _call(self._stub.BatchCreateTasks, batch, timeout=timeout)
+            # Same keys: what one try created is found, not made again.
+            answer = _persist(self._stub.BatchCreateTasks, batch, within, share=_TRY)
         except UnavailableError as error:
             raise UnavailableError(
                 f"{error.message}; unless it answers later, no task was created",
                 error.retry_after,
             ) from error
+        return [_created(result) for result in answer.results]
 
     def _send_gets(
-        self, requests: Sequence[rpc.GetTaskRequest]
+        self, requests: Sequence[rpc.GetTaskRequest], within: timedelta
     ) -> Sequence[pb.Task | TeskError]:
         try:
-            return self._get_together(requests)
+            return self._get_together(requests, within)
         except ResourceExhaustedError:
             # Together larger than a message may be: one by one.
             if len(requests) == 1:
                 raise
-        return [self._get_alone(request) for request in requests]
+        return [self._get_alone(request, within) for request in requests]
 
     def _get_together(
-        self, requests: Sequence[rpc.GetTaskRequest]
+        self, requests: Sequence[rpc.GetTaskRequest], within: timedelta
     ) -> Sequence[pb.Task | TeskError]:
         batch = rpc.BatchGetTasksRequest(requests=requests)
-        answer = _call(self._stub.BatchGetTasks, batch, timeout=self._times.call)
+        answer = _persist(self._stub.BatchGetTasks, batch, within)
         return [_got(result) for result in answer.results]
 
-    def _get_alone(self, request: rpc.GetTaskRequest) -> pb.Task | TeskError:
+    def _get_alone(
+        self, request: rpc.GetTaskRequest, within: timedelta
+    ) -> pb.Task | TeskError:
         try:
-            return self._get_together([request])[0]
+            return self._get_together([request], within)[0]
         except TeskError as error:
             return error
+
+
+def _persist(
+    method: UnaryMethod[RequestT, ResponseT],
+    request: RequestT,
+    within: timedelta,
+    *,
+    share: float = 1.0,
+) -> ResponseT:
+    """Call the scheduler, again and again while it is away and time is left.
+
+    Args:
+        method: Idempotent.
+        request: The same each time.
+        within: Time for all of it.
+        share: Of the time that is left, what one try may take.
+    """
+    return repeated(
+        lambda left: _call(method, request, timeout=left), within, share=share
+    )
 
 
 def _call(

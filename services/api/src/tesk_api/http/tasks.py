@@ -14,9 +14,13 @@ from tesk_api.http.task_parsing import TaskParser
 from tesk_api.http.views import TaskViews
 from tesk_api.ports import Room
 from tesk_api.usecases import Tasks
+from tesk_model.errors import UnavailableError
 from tesk_model.task import TaskView
+from tesk_runtime.http.wsgi import WAITED
 
 _SMALL = 1024 * 1024
+# Seconds; together with what the scheduler may take, less than 5.
+_LONGEST_WAIT = 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,7 @@ def tasks_blueprint(
 
     @blueprint.post("/tasks")
     def create_task() -> Response:
+        _check_in_time()
         caller = identify()
         key = parse_idempotency_key(request.headers)
         body = bodies.read()
@@ -92,6 +97,12 @@ def tasks_blueprint(
         return json_response({})
 
     return blueprint
+
+
+def _check_in_time() -> None:
+    """Refuse to create a task so late that its client may have asked again."""
+    if request.environ.get(WAITED, 0.0) > _LONGEST_WAIT:
+        raise UnavailableError("too many requests wait here; no task was created")
 
 
 def _json_body(limit: int) -> bytes:

@@ -1,0 +1,47 @@
+"""Trying again while the scheduler is away, until time is up."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from tesk_model.errors import UnavailableError
+
+T = TypeVar("T")
+
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 0.4
+# Less time than this is not worth a try; a share of it is not divided further.
+_LEAST = 0.1
+_UNDIVIDED = 1.0
+
+
+def repeated(
+    attempt: Callable[[timedelta], T], within: timedelta, *, share: float
+) -> T:
+    """Return the first result of ``attempt``.
+
+    Args:
+        attempt: Takes the time that it may need; raises UnavailableError if
+            another try may have more luck.
+        within: Time for all tries and the pauses between them.
+        share: Of the time that is left, what one try may take.
+
+    Raises:
+        UnavailableError: That of the last try.
+    """
+    until = time.monotonic() + within.total_seconds()
+    pause = _FIRST_PAUSE
+    while True:
+        left = max(_LEAST, until - time.monotonic())
+        one = left if left <= _UNDIVIDED else left * share
+        try:
+            return attempt(timedelta(seconds=one))
+        except UnavailableError as error:
+            asked = error.retry_after.total_seconds() if error.retry_after else 0.0
+            wait = max(pause, asked)
+            if time.monotonic() + wait + _LEAST > until:
+                raise
+        threading.Event().wait(wait)
+        pause = min(2 * pause, _LONGEST_PAUSE)
