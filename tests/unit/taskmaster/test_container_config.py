@@ -1,19 +1,24 @@
 """What the engine is asked to create, as data."""
 
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from builders import make_executor
 from tesk_model.names import Attempt
 from tesk_model.quantities import GIB
 from tesk_model.task import TaskId
 from tesk_taskmaster.adapters.container_config import (
+    ContainerRules,
     EngineTraits,
     container_config,
     labelled_attempt,
 )
+from tesk_taskmaster.adapters.container_network import subnets
 from tesk_taskmaster.domain.plan import ExecutorStep, Mount
 from tesk_taskmaster.ports import ExecutorRun, HostMount, StepFailedError
 
@@ -49,13 +54,16 @@ def make_run(**overrides: Any) -> ExecutorRun:
     return ExecutorRun(**(fields | overrides))
 
 
-def render(run: ExecutorRun, traits: EngineTraits) -> dict[str, Any]:
+def render(
+    run: ExecutorRun, traits: EngineTraits, rules: ContainerRules | None = None
+) -> dict[str, Any]:
     return container_config(
         run,
         launcher=Path("/opt/launcher"),
         report=run.folder / "report",
         home=HOME,
         traits=traits,
+        rules=rules,
     )
 
 
@@ -122,8 +130,60 @@ def test_every_part_of_an_executor_is_in_its_container() -> None:
             "NanoCpus": 1_500_000_000,
             "Memory": 2 * GIB,
             "MemorySwap": 2 * GIB,
+            "ShmSize": 1 * GIB,
+            "NetworkMode": "none",
         },
     }
+    assert sources(run) <= {"/opt/launcher", f"{run.folder}/report"} | {
+        str(path) for path in (volume, volume / "w", volume / "etc/x")
+    }
+
+
+def sources(run: ExecutorRun) -> set[str]:
+    return {m["Source"] for m in render(run, make_traits())["HostConfig"]["Mounts"]}
+
+
+SHARED = {
+    "half of the memory": (4 * GIB, 2 * GIB),
+    "not less than engines give": (16 * 1024**2, 64 * 1024**2),
+    "not without end": (1024 * GIB, 16 * GIB),
+}
+
+
+@pytest.mark.parametrize(("ram", "size"), SHARED.values(), ids=SHARED)
+def test_shared_memory_grows_with_memory(ram: int, size: int) -> None:
+    assert render(make_run(ram=ram), make_traits())["HostConfig"]["ShmSize"] == size
+
+
+def test_what_the_operator_decides_is_in_every_container() -> None:
+    rules = ContainerRules(processes=100, dropped=("NET_RAW",), network="tesk-t1-a2")
+
+    host = render(make_run(), make_traits(), rules)["HostConfig"]
+
+    assert host["PidsLimit"] == 100
+    assert host["CapDrop"] == ["NET_RAW"]
+    assert host["NetworkMode"] == "tesk-t1-a2"
+
+
+def test_processes_are_not_limited_where_the_engine_cannot() -> None:
+    traits = make_traits(limits_processes=False)
+
+    host = render(make_run(), traits, ContainerRules(processes=100))["HostConfig"]
+
+    assert "PidsLimit" not in host
+    assert "processes" in traits.notes()[0]
+
+
+@given(name=st.text(min_size=1), bits=st.integers(1, 29))
+def test_networks_of_attempts_lie_in_the_range_and_differ(name: str, bits: int) -> None:
+    whole = IPv4Network(f"198.18.0.0/{max(bits, 15)}")
+
+    tried = list(subnets(str(whole), name))
+
+    assert len(set(tried)) == len(tried) > 0
+    for one in tried:
+        assert IPv4Network(one).subnet_of(whole)
+        assert IPv4Network(one).prefixlen == 29
 
 
 def test_the_engine_makes_a_working_directory_outside_every_mount() -> None:

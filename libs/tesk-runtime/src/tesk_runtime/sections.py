@@ -74,6 +74,25 @@ class LocalSettings(
             extra={"variable": "TESK_ENGINE"},
         ),
     ] = "auto"
+    network: Annotated[
+        Literal["none", "loopback-free", "host"],
+        Meta(
+            description="What executors reach. `none`: nothing. `loopback-free`: "
+            "other machines, but no service of this one's loopback and no other "
+            "task; the sandbox cannot keep these apart and gives no network. `host`: "
+            "what every program of this machine reaches. docs/security.md says what "
+            "each keeps out.",
+            extra={"variable": "TESK_NETWORK"},
+        ),
+    ] = "loopback-free"
+    network_addresses: Annotated[
+        str,
+        Meta(
+            description="Range of IPv4 addresses from which containers get a network "
+            "of eight for each attempt; the default is routed nowhere.",
+            pattern=r"^\d+(\.\d+){3}/\d+$",
+        ),
+    ] = "198.18.0.0/15"
     file_roots: Annotated[
         tuple[str, ...],
         Meta(

@@ -83,6 +83,21 @@ class TaskmasterSection(
             extra={"separator": ":"},
         ),
     ] = ()
+    container_processes: Annotated[
+        int,
+        Meta(
+            description="Processes and threads that one container of an executor may "
+            "have; 0: any number.",
+            ge=0,
+        ),
+    ] = 16384
+    container_drop: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Capabilities that containers of executors do not get, of "
+            "those that the engine gives; `ALL`: none."
+        ),
+    ] = ("MKNOD", "NET_RAW")
     launcher: Annotated[
         str,
         Meta(

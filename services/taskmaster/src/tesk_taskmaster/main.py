@@ -71,6 +71,8 @@ def _local_runtime(configured: Settings, environ: Mapping[str, str]) -> Runtime:
         launcher=section.launcher,
         filer_command=section.filer_command,
         sandbox_programs=section.sandbox_programs,
+        processes=section.container_processes,
+        dropped=section.container_drop,
     )
     return open_local_runtime(home, choices, environ)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from docker import APIClient
 from docker.errors import APIError, DockerException, NotFound
+from docker.types import IPAMConfig, IPAMPool
 
 _CHUNK = 64 * 1024
 _ENTRIES = 1  # one is enough to know that a directory is not empty
@@ -156,6 +157,41 @@ class ContainerApi:
         """Pull an image and yield the engine's progress messages."""
         with _translated():
             yield from self._client.pull(image, stream=True, decode=True)
+
+    def create_network(self, name: str, config: Mapping[str, Any]) -> None:
+        """Create a bridge.
+
+        Args:
+            name: Of the network.
+            config: Its ``subnet``, ``labels`` and ``options``.
+        """
+        pools = [IPAMPool(subnet=config["subnet"])]
+        with _translated():
+            self._client.create_network(
+                name,
+                driver="bridge",
+                ipam=IPAMConfig(pool_configs=pools),
+                labels=dict(config["labels"]),
+                options=dict(config["options"]),
+                check_duplicate=True,
+            )
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network; one that is absent is no error."""
+
+        def call() -> Mapping[str, Any]:
+            self._client.remove_network(name)
+            return {}
+
+        self._unless_absent(call)
+
+    def networks(self, labels: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
+        """Return the labels of all networks that carry all of ``labels``."""
+        wanted = [f"{key}={value}" for key, value in labels.items()]
+        with _translated():
+            found = self._client.networks(filters={"label": wanted})
+        carried = [network.get("Labels") or {} for network in found]
+        return [one for one in carried if labels.items() <= one.items()]
 
     def _unless_absent(
         self, call: Callable[[], Mapping[str, Any]]

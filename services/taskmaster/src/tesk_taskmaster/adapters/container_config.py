@@ -9,12 +9,14 @@ what the executor says.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
 from tesk_taskmaster.adapters.launcher_options import launcher_options
 from tesk_taskmaster.ports import ExecutorRun, StepFailedError
+
+Network = Literal["none", "loopback-free", "host"]
 
 HOME_LABEL = "tesk.home"
 TASK_LABEL = "tesk.task"
@@ -35,7 +37,41 @@ SECURITY_OPTIONS = [
 
 _NANO = 10**9
 _LEAST_CPU = 0.01  # Docker refuses less,
+_LEAST_SHARED = 64 * 1024**2  # bytes of /dev/shm
+_MOST_SHARED = 16 * 1024**3
 _LEAST_MEMORY = 8 * 1024**2  # and less than 6 MiB of memory.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerRules:
+    """How a container is confined.
+
+    Attributes:
+        processes: Processes and threads that there may be in one; 0: any number.
+        dropped: Capabilities of the engine's usual ones that it does not get.
+        network: In which it is: ``none``, ``host`` or a name.
+    """
+
+    processes: int = 0
+    dropped: tuple[str, ...] = ()
+    network: str = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerChoices:
+    """What the operator decides about executors, from the settings.
+
+    Attributes:
+        network: See ``AttemptNetworks``.
+        addresses: Likewise.
+        processes: See ``ContainerRules``.
+        dropped: Likewise.
+    """
+
+    network: Network = "loopback-free"
+    addresses: str = "198.18.0.0/15"
+    processes: int = 0
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +82,7 @@ class EngineTraits:
         cpus: Of the engine's machine; more cannot be asked for.
         limits_cpu: It can enforce a cpu limit (rootless engines often cannot).
         limits_memory: Likewise for memory.
+        limits_processes: Likewise for the number of processes.
     """
 
     product: str
@@ -53,6 +90,7 @@ class EngineTraits:
     cpus: int
     limits_cpu: bool
     limits_memory: bool
+    limits_processes: bool = True
 
     @property
     def is_podman(self) -> bool:
@@ -66,6 +104,7 @@ class EngineTraits:
             for word, there in (
                 ("cpu", self.limits_cpu),
                 ("memory", self.limits_memory),
+                ("processes", self.limits_processes),
             )
             if not there
         ]
@@ -113,6 +152,7 @@ def container_config(
     report: Path,
     home: Path,
     traits: EngineTraits,
+    rules: ContainerRules | None = None,
 ) -> dict[str, Any]:
     """Return the body of ``POST /containers/create`` for a run.
 
@@ -122,6 +162,7 @@ def container_config(
         report: The file on this machine that the launcher reports into.
         home: Names the TESK that the container belongs to.
         traits: Of the engine.
+        rules: None: no network, and else as the engine has it.
 
     Raises:
         StepFailedError: The engine has no way to mount a path of this name.
@@ -159,6 +200,7 @@ def container_config(
             "AutoRemove": False,
             "LogConfig": log_config(traits),
             **_limits(run, traits),
+            **_confinement(rules or ContainerRules(), traits),
         },
     }
 
@@ -213,4 +255,15 @@ def _limits(run: ExecutorRun, traits: EngineTraits) -> dict[str, int]:
         memory = max(run.ram, _LEAST_MEMORY)
         # The same for memory with swap: no swap, which would only hide the end.
         limits |= {"Memory": memory, "MemorySwap": memory}
+    # What lies in it counts as memory; the engine's 64 MiB stop many a program.
+    limits["ShmSize"] = min(max(run.ram // 2, _LEAST_SHARED), _MOST_SHARED)
     return limits
+
+
+def _confinement(rules: ContainerRules, traits: EngineTraits) -> dict[str, Any]:
+    confinement: dict[str, Any] = {"NetworkMode": rules.network}
+    if rules.dropped:
+        confinement["CapDrop"] = list(rules.dropped)
+    if rules.processes and traits.limits_processes:
+        confinement["PidsLimit"] = rules.processes
+    return confinement

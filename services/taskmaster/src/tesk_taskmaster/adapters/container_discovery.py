@@ -14,7 +14,7 @@ from docker.utils import kwargs_from_env
 
 from tesk_model.errors import UnavailableError
 from tesk_taskmaster.adapters.container_api import ContainerApi
-from tesk_taskmaster.adapters.container_config import EngineTraits
+from tesk_taskmaster.adapters.container_config import ContainerChoices, EngineTraits
 from tesk_taskmaster.adapters.container_engine import ContainerEngine
 
 _ANSWER_SECONDS = 3
@@ -25,7 +25,11 @@ _LOCAL_SCHEMES = frozenset({"unix", "http+unix"})
 
 
 def open_container_engine(
-    environ: Mapping[str, str], *, launcher: Path, home: Path
+    environ: Mapping[str, str],
+    *,
+    launcher: Path,
+    home: Path,
+    choices: ContainerChoices | None = None,
 ) -> ContainerEngine:
     """Connect to the engine that ``DOCKER_HOST`` names, or to a usual socket.
 
@@ -34,6 +38,7 @@ def open_container_engine(
             ``DOCKER_CERT_PATH``, ``XDG_RUNTIME_DIR``.
         launcher: The launcher's binary; readable and executable by everyone.
         home: Folder of this TESK; only its own containers are touched.
+        choices: What the operator decides; None: the defaults.
 
     Raises:
         UnavailableError: There is none; the message says what was tried and
@@ -54,7 +59,11 @@ def open_container_engine(
                 problem = _cause_words(error)
             else:
                 return ContainerEngine(
-                    ContainerApi(client), traits=traits, launcher=launcher, home=home
+                    ContainerApi(client),
+                    traits=traits,
+                    launcher=launcher,
+                    home=home,
+                    choices=choices or ContainerChoices(),
                 )
         problems.append(f"{host}: {problem}")
     raise UnavailableError("no container engine answers: " + "; ".join(problems))
@@ -104,6 +113,7 @@ def _connect(host: str, environ: Mapping[str, str]) -> tuple[APIClient, EngineTr
         cpus=int(info["NCPU"]),
         limits_cpu=bool(info.get("CpuCfsQuota")),
         limits_memory=bool(info.get("MemoryLimit")),
+        limits_processes=bool(info.get("PidsLimit", True)),
     )
     return client, traits
 

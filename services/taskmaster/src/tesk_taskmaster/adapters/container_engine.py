@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,8 @@ from tesk_taskmaster.adapters.container_api import (
 from tesk_taskmaster.adapters.container_cleaning import clean_folder
 from tesk_taskmaster.adapters.container_config import (
     HOME_LABEL,
+    ContainerChoices,
+    ContainerRules,
     EngineTraits,
     attempt_labels,
     container_config,
@@ -40,10 +43,9 @@ from tesk_taskmaster.adapters.container_contents import ImageContents
 from tesk_taskmaster.adapters.container_files import RunFiles
 from tesk_taskmaster.adapters.container_images import ImageStore
 from tesk_taskmaster.adapters.container_logs import (
-    FIRST_RECORDS,
-    read_frames,
-    read_log_file,
+    read_tails,
 )
+from tesk_taskmaster.adapters.container_network import AttemptNetworks
 from tesk_taskmaster.adapters.container_outcome import (
     NEVER_STARTED,
     VANISHED,
@@ -58,7 +60,6 @@ from tesk_taskmaster.adapters.container_patience import (
 )
 from tesk_taskmaster.adapters.container_starts import PendingStart, PendingStarts
 from tesk_taskmaster.adapters.mount_sources import refuse_links
-from tesk_taskmaster.adapters.stream_tails import StreamTails
 from tesk_taskmaster.ports import (
     ExecutorRun,
     Say,
@@ -74,13 +75,29 @@ class ContainerEngine:
     """The ``Engine`` port on containers."""
 
     def __init__(
-        self, api: ContainerApi, *, traits: EngineTraits, launcher: Path, home: Path
+        self,
+        api: ContainerApi,
+        *,
+        traits: EngineTraits,
+        launcher: Path,
+        home: Path,
+        choices: ContainerChoices,
     ) -> None:
         """Use the engine behind ``api``; see ``open_container_engine``."""
         self._api = api
         self._traits = traits
         self._launcher = launcher.resolve()
         self._home = home.resolve()
+        self._rules = ContainerRules(
+            processes=choices.processes, dropped=choices.dropped
+        )
+        self._networks = AttemptNetworks(
+            api=api,
+            home=self._home,
+            network=choices.network,
+            addresses=choices.addresses,
+            isolates=traits.is_podman,
+        )
         self._images = ImageStore(api)
         self._starts = PendingStarts()
         self._contents = ImageContents(api, self._home)
@@ -131,7 +148,7 @@ class ContainerEngine:
             return Tails(b"", b"", unread=VANISHED)
         if container["State"]["Status"] in NEVER_STARTED:
             return Tails(b"", b"")
-        logged = self._logged(run.name, container)
+        logged = read_tails(self._api, container, from_file=self._traits.is_podman)
         if not container["State"].get("Running"):
             return logged
         executor, files = run.step.executor, RunFiles(run)
@@ -174,12 +191,15 @@ class ContainerEngine:
                 )
             for container in found:
                 patiently(partial(self._remove, container["Id"]))
+        patiently(lambda: self._networks.remove(attempt))
 
     def attempts(self) -> Sequence[Attempt]:
-        """List the attempts of which there are containers."""
+        """List the attempts of which there are containers or networks."""
         labels = {HOME_LABEL: str(self._home)}
         found = patiently(lambda: self._api.list(labels))
-        attempts = {labelled_attempt(container["Labels"]) for container in found}
+        carried = [container["Labels"] for container in found]
+        carried += patiently(self._networks.labels)
+        attempts = {labelled_attempt(labels) for labels in carried}
         return sorted(attempt for attempt in attempts if attempt is not None)
 
     def clean(self, folder: Path) -> None:
@@ -222,6 +242,7 @@ class ContainerEngine:
             report=files.make_report(),
             home=self._home,
             traits=self._traits,
+            rules=replace(self._rules, network=self._networks.mode(run.attempt)),
         )
         refusal = "it vanished"
         try:
@@ -279,19 +300,3 @@ class ContainerEngine:
             ram=run.ram,
             was_stopped=files.was_stopped,
         )
-
-    def _logged(self, name: str, container: Mapping[str, Any]) -> Tails:
-        if self._traits.is_podman:
-            try:
-                return read_log_file(Path(container["LogPath"]))
-            except OSError:
-                pass  # A rootful engine's log, and we are not root.
-        kept = StreamTails()
-        frames = patiently(
-            lambda: read_frames(self._api.logs(name, FIRST_RECORDS), kept)
-        )
-        if frames < FIRST_RECORDS or kept.are_full:
-            return kept.tails()
-        kept = StreamTails()
-        patiently(lambda: read_frames(self._api.logs(name, None), kept))
-        return kept.tails()

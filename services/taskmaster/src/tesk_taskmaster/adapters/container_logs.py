@@ -6,9 +6,12 @@ with 4.3) mixes the two streams where lines are partial, so the file is read
 wherever we may.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from tesk_taskmaster.adapters.container_api import ContainerApi
+from tesk_taskmaster.adapters.container_patience import patiently
 from tesk_taskmaster.adapters.stream_tails import StreamTails
 from tesk_taskmaster.ports import Tails
 
@@ -18,6 +21,34 @@ _HEADER = 8  # stream, three zeros, length (big endian)
 FIRST_RECORDS = 256
 _FIRST_WINDOW = 512 * 1024
 _LAST_WINDOW = 32 * 1024**2
+
+
+def read_tails(
+    api: ContainerApi, container: Mapping[str, Any], *, from_file: bool
+) -> Tails:
+    """Return the end of what a container printed.
+
+    Args:
+        api: Of its engine.
+        container: As the engine describes it.
+        from_file: The engine is Podman.
+
+    Raises:
+        StepFailedError: The engine does not give it.
+    """
+    if from_file:
+        try:
+            return read_log_file(Path(container["LogPath"]))
+        except OSError:
+            pass  # A rootful engine's log, and we are not root.
+    name = str(container["Id"])
+    kept = StreamTails()
+    frames = patiently(lambda: read_frames(api.logs(name, FIRST_RECORDS), kept))
+    if frames < FIRST_RECORDS or kept.are_full:
+        return kept.tails()
+    kept = StreamTails()
+    patiently(lambda: read_frames(api.logs(name, None), kept))
+    return kept.tails()
 
 
 def read_frames(pieces: Iterable[bytes], tails: StreamTails) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from tesk_model.errors import UnavailableError
 from tesk_runtime.sections import LocalSettings
 from tesk_taskmaster.adapters.bubblewrap import SandboxUnavailableError
+from tesk_taskmaster.adapters.container_config import ContainerChoices
 from tesk_taskmaster.adapters.file_lock import FileLock
 from tesk_taskmaster.adapters.filer_process import (
     FILER_COMMAND,
@@ -43,12 +44,16 @@ class LocalChoices:
         launcher: Binary of the launcher; "": as built from the sources.
         filer_command: Starts a filer; empty: that of this installation.
         sandbox_programs: More folders with programs for the sandbox.
+        processes: In one container; 0: any number.
+        dropped: Capabilities that containers do not get.
     """
 
     local: LocalSettings
     launcher: str
     filer_command: Sequence[str]
     sandbox_programs: Sequence[str]
+    processes: int = 0
+    dropped: tuple[str, ...] = ()
 
 
 def take_identity(home: Path, taskmaster_id: str) -> None:
@@ -106,7 +111,12 @@ def _open_engine(
             _logger.info("using the sandbox engine", extra={"because": str(error)})
     try:
         programs = tuple(choices.sandbox_programs)
-        return open_sandbox_engine(folders, environ, programs=programs)
+        return open_sandbox_engine(
+            folders,
+            environ,
+            programs=programs,
+            has_network=choices.local.network == "host",
+        )
     except SandboxUnavailableError as error:
         raise ValueError(str(error)) from error
 
@@ -124,4 +134,12 @@ def _open_containers(
         msg = f"the local runtime needs tesk-taskmaster[local]: {error}"
         raise ValueError(msg) from error
     launcher = Path(choices.launcher or _BUILT_LAUNCHER)
-    return open_container_engine(environ, launcher=launcher, home=folders.home)
+    decided = ContainerChoices(
+        network=choices.local.network,
+        addresses=choices.local.network_addresses,
+        processes=choices.processes,
+        dropped=choices.dropped,
+    )
+    return open_container_engine(
+        environ, launcher=launcher, home=folders.home, choices=decided
+    )

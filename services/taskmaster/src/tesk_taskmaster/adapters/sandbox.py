@@ -63,11 +63,19 @@ _NOTE = (
     "the sandbox engine ran this with the programs of this machine: images were "
     "not used, and limits on cpu and memory not enforced"
 )
+_NO_NETWORK = (
+    "the sandbox engine gives no network to commands; TESK_NETWORK=host gives them "
+    "this machine's"
+)
 _RECORDING = timedelta(seconds=1)
 
 
 def open_sandbox_engine(
-    folders: TaskFolders, environ: Mapping[str, str], *, programs: Sequence[str] = ()
+    folders: TaskFolders,
+    environ: Mapping[str, str],
+    *,
+    programs: Sequence[str] = (),
+    has_network: bool = False,
 ) -> "SandboxEngine":
     """Return a working engine.
 
@@ -75,6 +83,7 @@ def open_sandbox_engine(
         folders: Where attempts are kept.
         environ: For its PATH, to find bubblewrap.
         programs: More folders of this machine that executors see, read-only.
+        has_network: Executors have this machine's; else they have none.
 
     Raises:
         SandboxUnavailableError: This machine cannot make sandboxes.
@@ -85,7 +94,9 @@ def open_sandbox_engine(
     if os.geteuid() == 0:
         private = PrivateFiles(sorted(set(shown_paths(programs))))
         private.prefetch()
-    return SandboxEngine(program, folders, tuple(programs), private)
+    return SandboxEngine(
+        program, folders, tuple(programs), private, has_network=has_network
+    )
 
 
 @dataclass(slots=True)
@@ -96,12 +107,13 @@ class SandboxEngine:
     _folders: TaskFolders
     _programs: tuple[str, ...] = ()
     _private: PrivateFiles | None = None
+    has_network: bool = False
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _processes: dict[Path, DetachedProcess] = field(default_factory=dict)
 
     def notes(self) -> Sequence[str]:
         """See ``Engine.notes``."""
-        return [_NOTE]
+        return [_NOTE] if self.has_network else [_NOTE, _NO_NETWORK]
 
     def start(
         self,
@@ -195,6 +207,7 @@ class SandboxEngine:
     def _start(self, run: ExecutorRun, process: DetachedProcess) -> None:
         arguments = [
             *NAMESPACES,
+            *(() if self.has_network else ("--unshare-net",)),
             # The parent is the leader, which outlives us: see ``detached``.
             "--die-with-parent",
             *lay_out(run, self._programs, self._concealed()),

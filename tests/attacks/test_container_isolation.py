@@ -1,0 +1,150 @@
+"""Containers that look for other tasks, this machine's services and too much room."""
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.taskmaster_engine_kit import EngineKit
+from tesk_model.errors import UnavailableError
+from tesk_taskmaster.adapters.container_config import ContainerChoices
+from tesk_taskmaster.adapters.container_discovery import open_container_engine
+from tesk_taskmaster.ports import Engine
+
+pytestmark = pytest.mark.engine
+
+LAUNCHER = Path(__file__).parents[2] / "build" / "launcher"
+SECRET = b"what only this machine reads\n"
+ASK = "timeout 5 nc -w 2 {address} {port} </dev/null"
+GATEWAY = "$(ip route | sed -n 's/^default via \\([0-9.]*\\).*/\\1/p')"
+MIB = 1024**2
+
+
+def kit_of(home: Path, choices: ContainerChoices | None = None) -> EngineKit:
+    """Give the engine, as the operator has decided."""
+
+    def open_engine() -> Engine:
+        try:
+            return open_container_engine(
+                os.environ, launcher=LAUNCHER, home=home, choices=choices
+            )
+        except UnavailableError as error:
+            pytest.skip(error.message)
+
+    return EngineKit(open_engine=open_engine, home=home, image="busybox")
+
+
+@pytest.fixture
+def service() -> Iterator[int]:
+    """Give the port of a service on this machine's loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    with server.accept()[0] as peer:
+                        peer.sendall(SECRET)
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def running(kit: EngineKit) -> Iterator[EngineKit]:
+    try:
+        yield kit
+    finally:
+        kit.engine.remove(kit.attempt)
+
+
+def test_a_task_has_a_network_of_its_own(tmp_path: Path, service: int) -> None:
+    with running(kit_of(tmp_path.resolve() / "home")) as kit:
+        asked = "; ".join(
+            ASK.format(address=address, port=service)
+            for address in ("127.0.0.1", GATEWAY)
+        )
+        done = kit.complete("sh", "-c", f"{asked}; ip -4 addr; ip route")
+
+        assert SECRET not in done.stdout
+        assert b"198.18." in done.stdout or b"198.19." in done.stdout
+        assert b"default via" in done.stdout
+        assert list(kit.open_engine().attempts()) == [kit.attempt]
+
+    assert list(kit.engine.attempts()) == []
+
+
+def test_executors_of_a_task_share_its_network(tmp_path: Path) -> None:
+    with running(kit_of(tmp_path.resolve() / "home")) as kit:
+        one, two = (kit.complete("ip", "route").stdout for _ in range(2))
+
+        assert subnet(one) == subnet(two) != b""
+
+
+def test_a_network_that_was_left_is_found_and_removed(tmp_path: Path) -> None:
+    """As after a taskmaster that was killed before it made the container."""
+    home = tmp_path.resolve() / "home"
+    kit = kit_of(home)
+    run = kit.make_run("true")
+    kit.engine.start(run, lambda _reason: None)
+    kit.finish(run)
+    api = kit.engine._api  # type: ignore[attr-defined]
+    api.remove(run.name)
+
+    left = list(kit.open_engine().attempts())
+    kit.open_engine().remove(kit.attempt)
+
+    assert left == [kit.attempt]
+    assert list(kit.open_engine().attempts()) == []
+
+
+def test_none_is_no_network(tmp_path: Path, service: int) -> None:
+    home = tmp_path.resolve() / "home"
+    with running(kit_of(home, ContainerChoices(network="none"))) as kit:
+        asked = ASK.format(address="127.0.0.1", port=service)
+        done = kit.complete("sh", "-c", f"ip route; {asked}")
+
+        assert done.stdout == b""
+
+
+def test_a_command_that_makes_processes_without_end_reaches_a_limit(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path.resolve() / "home"
+    choices = ContainerChoices(network="none", processes=20)
+    with running(kit_of(home, choices)) as kit:
+        script = "i=0; while [ $i -lt 60 ]; do sleep 60 & i=$((i+1)); done; echo all"
+        done = kit.complete("sh", "-c", script)
+
+        assert b"fork" in done.stderr
+        assert b"all" not in done.stdout
+
+
+def test_capabilities_that_are_not_needed_are_gone(tmp_path: Path) -> None:
+    home = tmp_path.resolve() / "home"
+    choices = ContainerChoices(network="none", dropped=("MKNOD", "NET_RAW"))
+    with running(kit_of(home, choices)) as kit:
+        status = kit.complete("cat", "/proc/self/status").stdout.decode()
+
+    effective = int(status.split("CapEff:")[1].split()[0], 16)
+    assert not effective & (1 << 13 | 1 << 27)
+
+
+def test_shared_memory_is_what_the_memory_allows(tmp_path: Path) -> None:
+    home = tmp_path.resolve() / "home"
+    with running(kit_of(home, ContainerChoices(network="none"))) as kit:
+        run = kit.make_run("df", "-m", "/dev/shm")
+        kit.engine.start(run, lambda _reason: None)
+        kit.finish(run)
+
+        assert str(run.ram // 2 // MIB).encode() in kit.engine.tails(run).stdout.split()
+
+
+def subnet(routes: bytes) -> bytes:
+    """Return the network that a container is in."""
+    words = [line.split() for line in routes.splitlines()]
+    return next((line[0] for line in words if b"scope" in line), b"")
