@@ -1,5 +1,6 @@
 """Attempts go to taskmasters with room, and few of them."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from tesk_scheduler.domain.fleet import (
     Taskmaster,
     free_slots,
     plan_places,
+    startable,
 )
 
 
@@ -81,3 +83,23 @@ def test_all_room_is_used_and_no_more(
     new = {place for place in places if isinstance(place, int)}
     assert all(places.count(number) <= 2 for number in new)
     assert not new or len(fleet) + len(new) <= most
+
+
+STARTABLE: dict[str, tuple[list[str], int]] = {
+    "nobody is there": ([], 3),
+    "those of this revision count": (["new", "new"], 1),
+    "no more than there may be": (["new", "new", "new", "new"], 0),
+    "those of earlier ones do not count": (["old", "old", "old"], 3),
+    "but not without end": (["older", "older", "old", "old", "old"], 1),
+    "twice as many at most": (["old"] * 7, 0),
+}
+
+
+@pytest.mark.parametrize(("fleet", "want"), STARTABLE.values(), ids=STARTABLE)
+def test_how_many_may_be_started(fleet: list[str], want: int) -> None:
+    members = [
+        replace(member(f"tm-{number}"), revision=revision)
+        for number, revision in enumerate(fleet)
+    ]
+
+    assert startable(members, limits(3), "new") == want
