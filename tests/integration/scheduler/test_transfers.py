@@ -116,10 +116,10 @@ def test_progress_is_shown_until_the_end(transfer: Transfer) -> None:
 
 def test_uploaded_files_are_listed_once(transfer: Transfer) -> None:
     file = task_pb2.OutputFileLog(url="s3://b/out", path="/out", size_bytes=2**33)
-    request = pb.AddOutputFilesRequest(attempt=transfer.attempt, files=[file])
+    transfer.run_executors()
 
-    invoke(transfer.stub.AddOutputFiles, request, timeout=SECONDS)
-    invoke(transfer.stub.AddOutputFiles, request, timeout=SECONDS)
+    transfer.add(file)
+    transfer.add(file)
     transfer.finish(OUT, warnings=["/b: does not exist"])
 
     assert list(transfer.log().outputs) == [file]

@@ -47,6 +47,7 @@ from tesk_scheduler.servicer.scheduler import Scheduler
 from tesk_scheduler.servicer.server import Servicers, make_server
 from tesk_scheduler.servicer.tasks import TaskServicer
 from tesk_scheduler.servicer.transfers import TransferServicer
+from tesk_scheduler.servicer.wire import declared_of
 from tesk_scheduler.usecases.admission import Admission
 from tesk_scheduler.usecases.assignment import Assignment, Terms
 from tesk_scheduler.usecases.cancellation import Cancellation
@@ -233,7 +234,9 @@ def _servicers(settings: Settings, quota: Quota, around: Surroundings) -> Servic
             max_attempts=own.max_attempts,
         ),
     )
-    transfers = TransferServicer(transfers=Transfers(store=store), secret=around.token)
+    transfers = TransferServicer(
+        transfers=Transfers(store=store, declared=declared_of), secret=around.token
+    )
     return Servicers(tasks=tasks, assignments=assignments, transfers=transfers)
 
 

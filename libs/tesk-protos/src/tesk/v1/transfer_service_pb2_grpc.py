@@ -75,7 +75,9 @@ class TransferServiceServicer:
 
     def AddOutputFiles(self, request, context):
         """Records uploaded files. Idempotent by (url, path). Called before
-        FinishTransfer, in as many calls as the message size needs.
+        FinishTransfer, in as many calls as the message size needs; at most 10,000
+        files each. Files that no output declares are left out. UNAVAILABLE: the
+        end of an executor is not known yet; try again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,7 +85,8 @@ class TransferServiceServicer:
 
     def FinishTransfer(self, request, context):
         """The verdict. Durable when it returns; idempotent; a success is final, a
-        failure is replaced by the verdict of a later try.
+        failure is replaced by the verdict of a later try. UNAVAILABLE for outputs
+        as in AddOutputFiles.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

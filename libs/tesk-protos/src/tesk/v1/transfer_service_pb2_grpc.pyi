@@ -42,11 +42,14 @@ class TransferServiceStub:
     """Progress, for people to watch. Best effort; the last one wins."""
     AddOutputFiles: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.AddOutputFilesRequest, _transfer_service_pb2.AddOutputFilesResponse]
     """Records uploaded files. Idempotent by (url, path). Called before
-    FinishTransfer, in as many calls as the message size needs.
+    FinishTransfer, in as many calls as the message size needs; at most 10,000
+    files each. Files that no output declares are left out. UNAVAILABLE: the
+    end of an executor is not known yet; try again.
     """
     FinishTransfer: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.FinishTransferRequest, _transfer_service_pb2.FinishTransferResponse]
     """The verdict. Durable when it returns; idempotent; a success is final, a
-    failure is replaced by the verdict of a later try.
+    failure is replaced by the verdict of a later try. UNAVAILABLE for outputs
+    as in AddOutputFiles.
     """
 
 @_typing.type_check_only
@@ -58,11 +61,14 @@ class TransferServiceAsyncStub(TransferServiceStub):
     """Progress, for people to watch. Best effort; the last one wins."""
     AddOutputFiles: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.AddOutputFilesRequest, _transfer_service_pb2.AddOutputFilesResponse]  # type: ignore[assignment]
     """Records uploaded files. Idempotent by (url, path). Called before
-    FinishTransfer, in as many calls as the message size needs.
+    FinishTransfer, in as many calls as the message size needs; at most 10,000
+    files each. Files that no output declares are left out. UNAVAILABLE: the
+    end of an executor is not known yet; try again.
     """
     FinishTransfer: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.FinishTransferRequest, _transfer_service_pb2.FinishTransferResponse]  # type: ignore[assignment]
     """The verdict. Durable when it returns; idempotent; a success is final, a
-    failure is replaced by the verdict of a later try.
+    failure is replaced by the verdict of a later try. UNAVAILABLE for outputs
+    as in AddOutputFiles.
     """
 
 class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -89,7 +95,9 @@ class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_transfer_service_pb2.AddOutputFilesResponse, _abc.Awaitable[_transfer_service_pb2.AddOutputFilesResponse]]:
         """Records uploaded files. Idempotent by (url, path). Called before
-        FinishTransfer, in as many calls as the message size needs.
+        FinishTransfer, in as many calls as the message size needs; at most 10,000
+        files each. Files that no output declares are left out. UNAVAILABLE: the
+        end of an executor is not known yet; try again.
         """
 
     @_abc_1.abstractmethod
@@ -99,7 +107,8 @@ class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_transfer_service_pb2.FinishTransferResponse, _abc.Awaitable[_transfer_service_pb2.FinishTransferResponse]]:
         """The verdict. Durable when it returns; idempotent; a success is final, a
-        failure is replaced by the verdict of a later try.
+        failure is replaced by the verdict of a later try. UNAVAILABLE for outputs
+        as in AddOutputFiles.
         """
 
 def add_TransferServiceServicer_to_server(servicer: TransferServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -22,6 +22,7 @@ from tesk_scheduler.domain.records import (
     StoredExecutorLog,
     StoredTask,
 )
+from tesk_scheduler.domain.transfers import Declared, Target
 
 _STATES = {state: state_to_wire(state) for state in TaskState}
 _MILLION = 1_000_000
@@ -37,6 +38,15 @@ def document_of(task: pb.Task) -> Document:
     for field in ("id", "state", "logs", "creation_time", "reason"):
         task.ClearField(field)
     return Document(task.SerializeToString())
+
+
+def declared_of(document: Document) -> Declared:
+    """Read what of a task concerns its transfers."""
+    task = pb.Task.FromString(document)
+    return Declared(
+        ignores_error=[each.ignore_error for each in task.executors],
+        targets=[Target(each.path, each.url) for each in task.outputs],
+    )
 
 
 def amounts_of(task: pb.Task) -> Resources | None:

@@ -1,9 +1,10 @@
 """What filers may know and say of their attempt."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
-from tesk_model.errors import ConflictError
+from tesk_model.errors import ConflictError, UnavailableError
 from tesk_model.names import Attempt
 from tesk_model.task import OutputFileLog
 from tesk_scheduler.domain.progress import (
@@ -13,7 +14,19 @@ from tesk_scheduler.domain.progress import (
     result_words,
 )
 from tesk_scheduler.domain.records import Document, TaskRecord
+from tesk_scheduler.domain.transfers import (
+    UNDECLARED,
+    Declared,
+    check_counts,
+    check_files,
+    have_begun,
+    have_ended,
+    is_declared,
+    undeclared,
+)
 from tesk_scheduler.ports.store import TaskStore, Transaction
+
+_SOON = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +51,13 @@ class Transfers:
     """Serves filers, whose token has been checked.
 
     Every method raises ConflictError if the attempt is over.
+
+    Attributes:
+        declared: Reads what of a document concerns its transfers.
     """
 
     store: TaskStore
+    declared: Callable[[Document], Declared]
 
     def document(self, attempt: Attempt) -> Document:
         """Read the task; the caller shows only the part that concerns it."""
@@ -53,7 +70,17 @@ class Transfers:
     def progress(
         self, attempt: Attempt, direction: Direction, progress: Progress
     ) -> None:
-        """Show how far a transfer is; the last word stands."""
+        """Show how far a transfer is; the last word stands.
+
+        Raises:
+            InvalidRequestError: A count is negative.
+        """
+        check_counts(
+            files_done=progress.files_done,
+            files_total=progress.files_total,
+            bytes_done=progress.bytes_done,
+            bytes_total=progress.bytes_total,
+        )
 
         def note(tx: Transaction) -> None:
             record = _current(tx, attempt)
@@ -66,17 +93,39 @@ class Transfers:
     def add_output_files(
         self, attempt: Attempt, files: Sequence[OutputFileLog]
     ) -> None:
-        """Record uploaded files, each once."""
+        """Record uploaded files, each once; what no output declares is left out.
+
+        Raises:
+            InvalidRequestError: Too many at once, or a size is negative.
+            UnavailableError: An executor has not ended, as far as is known yet.
+        """
+        check_files(files)
+        self._check_executors(attempt, Direction.OUTPUTS)
+        targets = self.declared(self.document(attempt)).targets
+        known = [file for file in files if is_declared(file, targets)]
 
         def add(tx: Transaction) -> None:
-            tx.put_output_files(_current(tx, attempt).seq, files)
+            seq = _current(tx, attempt).seq
+            tx.put_output_files(seq, known)
+            if len(known) < len(files):
+                line = undeclared(len(files) - len(known))
+                tx.add_lines(seq, [line], source=UNDECLARED)
 
         self.store.write(add)
 
     def finish(
         self, attempt: Attempt, direction: Direction, verdict: TransferVerdict
     ) -> None:
-        """Record the end of a transfer; success is final."""
+        """Record the end of a transfer; success is final.
+
+        Raises:
+            InvalidRequestError: A count is negative.
+            UnavailableError: An executor has not ended, as far as is known yet.
+            ConflictError: Inputs after an executor has started.
+        """
+        check_counts(files=verdict.files, bytes=verdict.size)
+        if not verdict.error:
+            self._check_executors(attempt, direction)
 
         def finish(tx: Transaction) -> None:
             record = _current(tx, attempt)
@@ -95,6 +144,25 @@ class Transfers:
             tx.save(record, _finished(record, direction))
 
         self.store.write(finish)
+
+    def _check_executors(self, attempt: Attempt, direction: Direction) -> None:
+        """Refuse what comes before, or after, its time.
+
+        The end of an executor and its outputs come from two processes, so that
+        outputs may be a moment early; they are told again.
+        """
+        record = self.store.record(attempt.task_id)
+        if record is None or not record.is_current(attempt):
+            raise _over(attempt)
+        if _is_finished(record, direction):
+            return
+        known = self.store.executors(record.seq)
+        if direction is Direction.INPUTS:
+            if have_begun(known):
+                raise ConflictError("inputs arrive before the first executor starts")
+            return
+        if not have_ended(self.declared(self.document(attempt)), known):
+            raise UnavailableError("the executors have not ended yet", _SOON)
 
 
 def _current(tx: Transaction, attempt: Attempt) -> TaskRecord:

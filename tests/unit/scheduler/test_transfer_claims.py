@@ -1,0 +1,101 @@
+"""What a filer may say: all that a real one says, and nothing that cannot be."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tesk_filer.domain.locations import join_match, printable, without_userinfo
+from tesk_model.errors import InvalidRequestError
+from tesk_model.paths import literal_directory, normalize
+from tesk_model.task import OutputFileLog
+from tesk_scheduler.domain.transfers import (
+    FILES_AT_ONCE,
+    Declared,
+    Target,
+    check_counts,
+    check_files,
+    have_ended,
+    is_declared,
+)
+
+URLS = st.sampled_from(
+    [
+        "s3://bucket/key",
+        "s3://bucket",
+        "file:///data/out/",
+        "/data/out",
+        "https://user:secret@host.example:8443/up/?sig=a/b&x=1",
+        "http://host.example",
+        "ftp://user:pa%40ss@host.example/%2Fout;type=i",
+        "ftp://host.example//out/",
+        "https://u:p/w@host.example/x",
+    ]
+)
+NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=6).filter(
+    lambda name: name not in (".", "..")
+)
+PATHS = st.lists(NAMES, min_size=1, max_size=4).map(lambda names: "/" + "/".join(names))
+
+
+@given(URLS, PATHS, st.lists(NAMES, max_size=3))
+def test_what_a_filer_uploads_is_declared(
+    url: str, path: str, below: list[str]
+) -> None:
+    top = normalize(path)
+    match = "/".join([top, *below])
+    for declared, prefix in ((path, top), (f"{literal_directory(path)}/*", "")):
+        target = join_match(url, match, prefix) if below or prefix == "" else url
+        file = OutputFileLog(
+            url=printable(without_userinfo(target)), path=printable(match), size_bytes=0
+        )
+
+        assert is_declared(
+            file, [Target("/elsewhere", "s3://x/y"), Target(declared, url)]
+        )
+
+
+FOREIGN = {
+    "another path": ("/other", "s3://b/o"),
+    "a path that only begins alike": ("/out2", "s3://b/o"),
+    "a path that leads out": ("/out/../etc/passwd", "s3://b/o"),
+    "another bucket": ("/out", "s3://evil/o"),
+    "a key that only begins alike": ("/out", "s3://b/other"),
+    "another scheme": ("/out", "https://b/o"),
+}
+
+
+@pytest.mark.parametrize(("path", "url"), FOREIGN.values(), ids=FOREIGN)
+def test_what_no_output_declares_is_not(path: str, url: str) -> None:
+    file = OutputFileLog(url=url, path=path, size_bytes=0)
+
+    assert not is_declared(file, [Target("/out", "s3://b/o")])
+
+
+ENDS = {
+    "none has started": ([], False),
+    "the first runs": ([(0, None)], False),
+    "the last has not started": ([(0, 0), (1, 0)], False),
+    "all have ended": ([(0, 0), (1, 0), (2, 0)], True),
+    "one failed, and no more will run": ([(0, 0), (1, 3)], True),
+    "one failed, which is ignored": ([(0, 3)], False),
+    "one failed while another runs": ([(0, 0), (2, None), (1, None)], False),
+}
+
+
+@pytest.mark.parametrize(("known", "want"), ENDS.values(), ids=ENDS)
+def test_executors_have_ended_when_no_more_will_run(
+    known: list[tuple[int, int | None]], want: bool
+) -> None:
+    declared = Declared(ignores_error=[True, False, False], targets=())
+
+    assert have_ended(declared, known) is want
+
+
+def test_less_than_nothing_is_refused_by_name() -> None:
+    with pytest.raises(InvalidRequestError, match="bytes_done"):
+        check_counts(files_done=1, bytes_done=-1)
+    bad = OutputFileLog(url="u", path="p", size_bytes=-1)
+    with pytest.raises(InvalidRequestError, match=r"files\[1\].size_bytes"):
+        check_files([OutputFileLog(url="u", path="p", size_bytes=0), bad])
+    with pytest.raises(InvalidRequestError, match="at most"):
+        check_files([bad] * (FILES_AT_ONCE + 1))
