@@ -113,14 +113,26 @@ class Programs:
     """What the pods of a ``FakeCluster`` do.
 
     Executors understand ``true``, ``false``, ``echo WORD`` and ``sleep``; filers
-    end with the next of ``filer_codes``, else 0; None hangs.
+    end with the next of ``filer_codes``, else 0; None hangs. All images have
+    something in the directories ``occupied``.
     """
 
     def __init__(self, api: FakeKubernetesApi, cluster: FakeCluster) -> None:
         self.filer_codes: list[int | None] = []
+        self.occupied: set[str] = set()
         self._api = api
         self._cluster = cluster
         cluster.program = self.run
+
+    def _look(self, pod: JsonObject, args: Sequence[str]) -> None:
+        looked = [word for at, word in enumerate(args) if args[at - 1] == "--look"]
+        numbers = "".join(
+            f" {at}" for at, path in enumerate(looked) if path in self.occupied
+        )
+        metadata = pod["metadata"]
+        text = f"occupied:{numbers}\n".encode()
+        self._api.say(metadata["namespace"], metadata["name"], text)
+        self._cluster.finish(pod, report=make_report(0))
 
     def run(self, pod: JsonObject) -> None:
         started = self._cluster.start(pod)
@@ -131,6 +143,9 @@ class Programs:
                 self._cluster.finish(started, code)
             return
         command = args[args.index("--") + 1 :]
+        if "--look" in args:
+            self._look(started, args)
+            return
         if command[0] == "sleep":
             return
         if command[0] == "echo":

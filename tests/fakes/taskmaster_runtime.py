@@ -91,7 +91,10 @@ class FakeRuntime:
         with self.world.changed:
             self.world.steps.setdefault(plan.attempt, {})
 
-    def look_ahead(self, plan: Plan, questions: Mapping[int, Sequence[str]]) -> None:
+    def look_ahead(
+        self, plan: Plan, questions: Mapping[int, Sequence[str]], say: Say
+    ) -> None:
+        say("")
         assert plan.attempt in self.world.steps, "it was not prepared"
         self.world.looked_ahead.append({**questions})
 

@@ -8,6 +8,7 @@ from scenarios.scenario import Scenario, Storage, Task, codes, logs, shell, syst
 STATIC = "tesk-test-static:1"
 ENTRYPOINT = "tesk-test-entrypoint:1"
 USER = "tesk-test-user:1"
+APP = "tesk-test-app:1"
 NO_IMAGES = "it is about what is in an image; the sandbox has none"
 NO_LIMIT = "the sandbox does not limit memory"
 
@@ -154,6 +155,31 @@ def _check_stdin_alone(task: Task, _storage: Storage) -> None:
     assert logs(task)[0]["stdout"].startswith("root:")
 
 
+def _images_own(storage: Storage) -> Task:
+    tool = {"image": APP, "workdir": "/app"}
+    return {
+        "inputs": [{"path": "/app/in.txt", "content": "x\n"}],
+        "executors": [
+            shell("mkdir d; ./tool | tee r.txt d/x; cat in.txt; echo e >&2") | tool,
+            {"command": ["./tool"], "stdout": "/app/log.txt"} | tool,
+            shell("ls -A /empty; touch /empty/one", stderr="/empty/log") | tool,
+            shell("ls -A /empty") | {"image": APP},
+        ],
+        "outputs": [
+            {"path": "/app/r.txt", "url": storage.url("r")},
+            {"path": "/app/d", "url": storage.url("d"), "type": "DIRECTORY"},
+            {"path": "/app/log.*", "path_prefix": "/app", "url": storage.url("p")},
+        ],
+    }
+
+
+def _check_images_own(task: Task, storage: Storage) -> None:
+    printed = [entry["stdout"] for entry in logs(task)]
+    assert printed == ["tool ran\nx\n", "tool ran\n", "log\n", "log\none\n"]
+    assert storage.names() == ["d/x", "p/log.txt", "r"], system_logs(task)
+    assert storage.get("r") == storage.get("p/log.txt") == b"tool ran\n"
+
+
 def _file_as_workdir(_storage: Storage) -> Task:
     return {"executors": [shell("true", workdir="/etc/passwd")]}
 
@@ -213,6 +239,9 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "stdin from a file of the image, and nothing shared": Scenario(
         body=_stdin_alone, check=_check_stdin_alone, needs_images=NO_IMAGES
+    ),
+    "what an image has is hidden by no file of a task": Scenario(
+        body=_images_own, check=_check_images_own, needs_images=NO_IMAGES
     ),
     "a working directory that is a file": Scenario(
         body=_file_as_workdir,

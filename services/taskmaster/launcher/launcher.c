@@ -42,6 +42,13 @@ static void run(const struct options *options, struct outcome *outcome)
     finish(options, &streams, outcome);
 }
 
+static void tell(const struct options *options, struct outcome *outcome)
+{
+    tell_occupied(options);
+    outcome->exit_code = 0;
+    clock_gettime(CLOCK_REALTIME, &outcome->ended_at);
+}
+
 int main(int argc, char **argv)
 {
     struct options options = {.log_limit = 65536};
@@ -51,7 +58,11 @@ int main(int argc, char **argv)
     setlocale(LC_CTYPE, "C.UTF-8"); /* patterns count characters, not bytes */
     clock_gettime(CLOCK_REALTIME, &outcome.started_at);
     outcome.ended_at = outcome.started_at;
-    if (parse_options(&options, argc, argv))
+    if (!parse_options(&options, argc, argv))
+        outcome.exit_code = EXIT_LAUNCHER;
+    else if (options.looked_count > 0)
+        tell(&options, &outcome);
+    else
         run(&options, &outcome);
     if (options.report != NULL && !write_report(options.report, &outcome))
         note("report: %s: %s", options.report, strerror(errno));

@@ -136,10 +136,12 @@ class Runtime(Protocol):
             StepFailedError: It cannot be started.
         """
 
-    def look_ahead(self, plan: Plan, questions: Mapping[int, Sequence[str]]) -> None:
+    def look_ahead(
+        self, plan: Plan, questions: Mapping[int, Sequence[str]], say: Say
+    ) -> None:
         """Begin to find out what ``look_into`` will be asked, if that takes long.
 
-        ``questions`` has directories by the index of an executor.
+        ``questions`` has directories by the index of an executor. Raises as that.
         """
 
     def look_into(

@@ -200,3 +200,19 @@ def test_a_wrong_command_line_is_refused(
     assert done.stderr.decode().startswith("launcher: ")
     assert want in done.stderr.decode()
     assert done.stderr.count(b"\n") == 1
+
+
+def test_a_look_runs_nothing_and_tells_what_holds_anything(
+    launch: Launch, tmp_path: Path
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/.hidden").touch()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("full")
+    (tmp_path / "file").touch()
+    names = ("empty", "full", "none", "link", "file", "none/below")
+    looks = [word for name in names for word in ("--look", tmp_path / name)]
+
+    done = launch(*looks, "--", "sh", "-c", "echo it ran")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"occupied: 1 3\n", b"")

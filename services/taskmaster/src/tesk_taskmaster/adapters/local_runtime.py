@@ -78,7 +78,9 @@ class LocalRuntime:
         with self._guard:
             self._plans[attempt] = plan
 
-    def look_ahead(self, plan: Plan, questions: Mapping[int, Sequence[str]]) -> None:
+    def look_ahead(
+        self, plan: Plan, questions: Mapping[int, Sequence[str]], say: Say
+    ) -> None:
         """See ``Runtime.look_ahead``; a look takes no time worth it."""
 
     def look_into(

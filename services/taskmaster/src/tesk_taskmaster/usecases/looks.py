@@ -34,14 +34,18 @@ class ImageLooks:
         self._questions = image_questions(self.assignment.task)
 
     def begin(self, plan: Plan) -> None:
-        """Let the runtime begin, while the inputs arrive."""
+        """Let the runtime begin, while the inputs arrive.
+
+        Raises:
+            StepFailedError: An image cannot be looked into.
+        """
         first: dict[str, int] = {}
         for step in plan.executors:
             if self._is_asked(step.index, step.executor.image):
                 first.setdefault(step.executor.image, step.index)
         if first:
             asked = {index: self._questions[image] for image, index in first.items()}
-            self.runtime.look_ahead(plan, asked)
+            self.runtime.look_ahead(plan, asked, self.account.say)
 
     def fit(self, plan: Plan, index: int) -> Plan:
         """Return the plan with what the image of an executor has left visible.

@@ -35,8 +35,9 @@ from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 STDERR_MARK = "\x02err\x02"
 """What the launcher starts each line of stderr with in the container's log."""
 
-# Where the kubelet reads the launcher's report from when the container ended.
-_REPORT = "/dev/termination-log"
+REPORT = ("--report", "/dev/termination-log")
+"""Where the kubelet reads the launcher's report from when the container ended."""
+
 _LAUNCHER = "tesk-launcher"
 _LAUNCHER_KEY = "launcher"
 _EXECUTABLE = 0o555
@@ -84,7 +85,7 @@ def executor_job(
                 **({"workingDir": workdir} if workdir else {}),
             },
             env=step.executor.env,
-            mounts=[*mounts, _launcher_mount()],
+            mounts=[*mounts, launcher_mount()],
             volumes=_volumes(plan, site, has_mounts=bool(mounts)),
             nodes=nodes,
         ),
@@ -114,8 +115,7 @@ def _arguments(plan: Plan, step: ExecutorStep) -> Sequence[str]:
     ]
     words += launcher_options(step, volume=WHOLE_VOLUME_TARGET, outputs=plan.outputs)
     words += ["--mark-stderr", STDERR_MARK, "--mark-returns", RETURN_MARK]
-    words += ["--report", _REPORT]
-    return [*words, "--", *step.executor.command]
+    return [*words, *REPORT, "--", *step.executor.command]
 
 
 def _resources(
@@ -132,17 +132,23 @@ def _resources(
 
 
 def _volumes(plan: Plan, site: Site, *, has_mounts: bool) -> list[JsonObject]:
-    launcher: JsonObject = {
-        "name": _LAUNCHER,
-        "configMap": {"name": site.settings.launcher, "defaultMode": _EXECUTABLE},
-    }
+    launcher = launcher_volume(site)
     if not has_mounts:
         return [launcher]
     claim = {"claimName": plan.attempt.name}
     return [{"name": VOLUME, "persistentVolumeClaim": claim}, launcher]
 
 
-def _launcher_mount() -> JsonObject:
+def launcher_volume(site: Site) -> JsonObject:
+    """Return the volume of a pod that holds the launcher."""
+    return {
+        "name": _LAUNCHER,
+        "configMap": {"name": site.settings.launcher, "defaultMode": _EXECUTABLE},
+    }
+
+
+def launcher_mount() -> JsonObject:
+    """Return the mount of the launcher in a container."""
     return {
         "name": _LAUNCHER,
         "mountPath": LAUNCHER_TARGET,

@@ -68,6 +68,7 @@ class AttemptHold:
     """One attempt in hand.
 
     Attributes:
+        questions: Where to look in the image of an executor, by its index.
         has_strays: Pods may be left of it that the book does not know, of a Job
             that was deleted while nobody watched.
     """
@@ -76,6 +77,7 @@ class AttemptHold:
     site: Site
     footing: Footing
     steps: dict[str, StepHold] = field(default_factory=dict)
+    questions: dict[int, Sequence[str]] = field(default_factory=dict)
     has_strays: bool = False
     dropped: threading.Event = field(default_factory=threading.Event)
     guard: threading.RLock = field(default_factory=threading.RLock)

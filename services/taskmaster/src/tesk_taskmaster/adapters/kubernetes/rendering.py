@@ -7,7 +7,8 @@ from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.templates import load_pod_template, main_container
 from tesk_taskmaster.adapters.kubernetes.executor_job import executor_job
 from tesk_taskmaster.adapters.kubernetes.filer_job import filer_job
-from tesk_taskmaster.adapters.kubernetes.manifests import Site
+from tesk_taskmaster.adapters.kubernetes.holds import AttemptHold
+from tesk_taskmaster.adapters.kubernetes.look_job import look_job, looked_executor
 from tesk_taskmaster.adapters.kubernetes.observations import Subject
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.transfers import direction_of
@@ -33,14 +34,22 @@ def load_templates(folder: Path) -> PodTemplates:
     )
 
 
-def step_job(
-    plan: Plan, step: str, templates: PodTemplates, *, site: Site, anchor_uid: str
-) -> JsonObject:
+def step_job(hold: AttemptHold, step: str, templates: PodTemplates) -> JsonObject:
     """Return the Job of a step.
 
     Raises:
         StepFailedError: It cannot be laid out in this cluster.
     """
+    plan, site, anchor_uid = hold.plan, hold.site, hold.footing.anchor_uid
+    if (index := looked_executor(step)) is not None:
+        return look_job(
+            plan,
+            index,
+            hold.questions[index],
+            (templates.executor, templates.filer),
+            site=site,
+            anchor_uid=anchor_uid,
+        )
     if direction_of(step):
         return filer_job(plan, step, templates.filer, site=site, anchor_uid=anchor_uid)
     return executor_job(
@@ -57,6 +66,7 @@ def step_subject(plan: Plan, step: str, templates: PodTemplates) -> Subject:
     if direction := direction_of(step):
         image = str(main_container(templates.filer).get("image", ""))
         return Subject(name=f"the transfer of {direction}", image=image)
-    index = int(step.removeprefix("x"))
+    looked = looked_executor(step)
+    index = int(step.removeprefix("x")) if looked is None else looked
     image = plan.executors[index].executor.image
     return Subject(name=f"executors[{index}]", image=image, ram=plan.ram)

@@ -39,6 +39,7 @@ from tesk_taskmaster.adapters.kubernetes.footing import (
 )
 from tesk_taskmaster.adapters.kubernetes.holds import AttemptHold
 from tesk_taskmaster.adapters.kubernetes.judging import Judge
+from tesk_taskmaster.adapters.kubernetes.looking import Looks
 from tesk_taskmaster.adapters.kubernetes.manifests import Site
 from tesk_taskmaster.adapters.kubernetes.observations import (
     Ended,
@@ -107,6 +108,9 @@ class KubernetesRuntime:
             clock=clock,
             settings=settings,
         )
+        self._looks = Looks(
+            starts=self._starts, clock=clock, wait=self.wait, tails=self.tails
+        )
         self._stops = Stops(api, self._book, self._judge, clock, settings)
         self._releases = Releases(api, self._book, self._patience, clock, settings)
         self._guard = threading.Lock()
@@ -140,24 +144,25 @@ class KubernetesRuntime:
         with self._guard:
             self._holds[attempt] = hold
 
-    def look_ahead(self, plan: Plan, questions: Mapping[int, Sequence[str]]) -> None:
+    def look_ahead(
+        self, plan: Plan, questions: Mapping[int, Sequence[str]], say: Say
+    ) -> None:
         """See ``Runtime.look_ahead``."""
+        for index, directories in questions.items():
+            self._looks.begin(self._holds[plan.attempt], index, directories, say)
 
     def look_into(
-        self,
-        plan: Plan,  # noqa: ARG002 - of the port
-        index: int,  # noqa: ARG002 - of the port
-        directories: Sequence[str],  # noqa: ARG002 - of the port
-        say: Say,  # noqa: ARG002 - of the port
+        self, plan: Plan, index: int, directories: Sequence[str], say: Say
     ) -> Collection[str]:
-        """See ``Runtime.look_into``; images are not looked into here yet."""
-        return ()
+        """See ``Runtime.look_into``."""
+        return self._looks.look(self._holds[plan.attempt], index, directories, say)
 
     def start(
         self, plan: Plan, step: str, say: Say, *, has_started: bool = False
     ) -> None:
         """See ``Runtime.start``; returns when its container runs or has ended."""
         hold = self._holds[plan.attempt]
+        hold.plan = plan  # of this step's image by now
         self._starts.start(hold, step, say, has_started=has_started)
 
     def wait(

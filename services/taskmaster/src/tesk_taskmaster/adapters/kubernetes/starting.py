@@ -87,12 +87,20 @@ class Starts:
             begun = self._begin(hold, step, say)
         self._await_running(hold, begun, say)
 
+    def begin(self, hold: AttemptHold, step: str, say: Say) -> None:
+        """Create or adopt the Job of a step, and do not wait until it runs.
+
+        Raises:
+            StepFailedError: It will not run.
+        """
+        if step not in hold.steps:
+            self._begin(hold, step, say)
+
     def _begin(self, hold: AttemptHold, step: str, say: Say) -> StepHold:
         """Create or adopt the Job of a step."""
         self._check_volume(hold)
         subject = step_subject(hold.plan, step, self.templates)
-        uid = hold.footing.anchor_uid
-        body = step_job(hold.plan, step, self.templates, site=hold.site, anchor_uid=uid)
+        body = step_job(hold, step, self.templates)
         adopted: list[JsonObject] = []
 
         def found() -> JsonObject | None:
