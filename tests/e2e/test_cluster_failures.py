@@ -63,12 +63,10 @@ ROWS: dict[str, Row] = {
     "the image of the first executor cannot be pulled": Row(
         body=_task({"image": MISSING_IMAGE, "command": ["true"]}),
         told=MISSING_IMAGE,
-        meanwhile=MISSING_IMAGE,
     ),
     "the image of the second executor cannot be pulled": Row(
         body=_task(shell("true"), {"image": MISSING_IMAGE, "command": ["true"]}),
         told=MISSING_IMAGE,
-        meanwhile=MISSING_IMAGE,
         codes=[0],
     ),
     "an image name that is none": Row(
@@ -97,7 +95,6 @@ ROWS: dict[str, Row] = {
         release="broken",
         body=_task(inputs=[{"path": "/in/a", "content": "x"}]),
         told="tesk-filer:none",
-        meanwhile="tesk-filer:none",
     ),
     "a volume of the executors cannot be mounted": Row(
         release="broken", body=_task(), told="mount", meanwhile="mount"
