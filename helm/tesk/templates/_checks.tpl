@@ -73,6 +73,11 @@
 {{- if and $v.taskNamespaces (not $v.rbac.create) -}}
 {{- fail "taskNamespaces needs rights in each of them: set rbac.create to true." -}}
 {{- end -}}
+{{- range $service := list "api" "scheduler" "taskmaster" "filer" -}}
+{{- if eq (toString (get $v $service).podSecurityContext.runAsUser) "0" -}}
+{{- fail (printf "%s.podSecurityContext.runAsUser: TESK's own pods are nobody's root: leave it out." $service) -}}
+{{- end -}}
+{{- end -}}
 {{- range $service := list "scheduler" "taskmaster" -}}
 {{- $account := (get $v $service).serviceAccount -}}
 {{- if and (not $account.create) (not $account.name) -}}

@@ -303,6 +303,10 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
         {"api": {"extraContainers": [{"name": "main", "image": "a"}]}},
         "give the one that is added another name",
     ),
+    "a service that is root": (
+        {"filer": {"podSecurityContext": {"runAsUser": 0}}},
+        "leave it out",
+    ),
     "root where nobody may be root": (
         {
             "executors": {
