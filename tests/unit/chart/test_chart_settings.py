@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
@@ -97,6 +98,16 @@ def test_values_reach_the_settings(tmp_path: Path) -> None:
     assert quota.everybody.running == 5_000_000
     assert quota.users["*"].cpu == 100
     assert quota.per_task.ram_gb == 512.5
+
+
+def test_what_is_said_of_the_capacity_reaches_the_scheduler(tmp_path: Path) -> None:
+    reserve = {"cpu": 1, "ramGb": 2, "pods": 3}
+    values: Values = {"quota": {"capacity": "unlimited", "nodeReserve": reserve}}
+
+    quota = loaded(values, tmp_path)["scheduler"].quota
+
+    assert quota.capacity == "unlimited"
+    assert msgspec.to_builtins(quota.node_reserve) == {"cpu": 1, "ram_gb": 2, "pods": 3}
 
 
 def test_what_placement_offers_is_what_the_api_lets_through(tmp_path: Path) -> None:

@@ -7,10 +7,13 @@ import pytest
 
 from tesk_model.quantities import GIB, ByteCount
 from tesk_runtime.settings import SettingsError, load
+from tesk_scheduler.domain.capacity import NodeRoom
 from tesk_scheduler.domain.quota import Demand, Limit, Quota
 from tesk_scheduler.quota_config import (
     QuotaSettings,
     default_demand,
+    given_capacity,
+    node_reserve,
     quota_from_settings,
 )
 
@@ -31,6 +34,24 @@ def read(
 
 def test_without_settings_the_machine_is_the_only_limit() -> None:
     assert quota_from_settings(QuotaSettings(), MACHINE) == Quota(capacity=MACHINE)
+
+
+def test_without_a_bound_nothing_is_found_out() -> None:
+    settings = QuotaSettings(capacity="unlimited")
+
+    assert quota_from_settings(settings, MACHINE) == Quota()
+    assert node_reserve(settings) is None
+
+
+def test_the_reserve_on_each_node_can_be_set(tmp_path: Path) -> None:
+    usual = node_reserve(QuotaSettings())
+    settings = read(
+        "quota: {node_reserve: {cpu: 0.5, pods: 20}, capacity: {cpu: 8}}", tmp_path
+    )
+
+    assert usual == NodeRoom(cpu_millis=200, ram=GIB // 4, pods=5)
+    assert node_reserve(settings) == NodeRoom(cpu_millis=500, ram=GIB // 4, pods=20)
+    assert given_capacity(settings) == Limit(cpu_millis=8000)
 
 
 def test_every_limit_can_be_set(tmp_path: Path) -> None:
