@@ -140,6 +140,20 @@ def _check_made_by_the_command(task: Task, storage: Storage) -> None:
     assert "outputs[1]: /work/d does not exist" in system_logs(task)
 
 
+def _final_slashes(storage: Storage) -> Task:
+    return {
+        "inputs": [{"path": "/in/x/", "content": "in"}],
+        "executors": [shell("mkdir /out/d; cat /in/x > /out/d/a")],
+        "outputs": [{"path": "/out/d/", "url": storage.url("d")}],
+    }
+
+
+def _check_final_slashes(task: Task, storage: Storage) -> None:
+    assert storage.names() == ["d/a"]
+    assert storage.get("d/a") == b"in"
+    assert "/out/d is a directory although its type is FILE" in system_logs(task)
+
+
 def _odd_names(storage: Storage) -> Task:
     return {
         "inputs": [{"path": f"/in/{ODD}", "url": storage.put(ODD, b"odd")}],
@@ -309,6 +323,9 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "folders of outputs are the command's to make": Scenario(
         body=_made_by_the_command, check=_check_made_by_the_command
+    ),
+    "a slash at the end of what is called a file": Scenario(
+        body=_final_slashes, check=_check_final_slashes
     ),
     "names with spaces, colons and unicode": Scenario(
         body=_odd_names, check=_check_odd_names
