@@ -16,9 +16,9 @@ def bytes_from_gib(gib: float) -> ByteCount:
     as GiB never gives a task less than it asked for.
 
     Raises:
-        ValueError: ``gib`` is negative or not finite.
+        ValueError: ``gib`` is negative, or it or its bytes are not finite.
     """
-    if not math.isfinite(gib) or gib < 0:
+    if not math.isfinite(gib * GIB) or gib < 0:
         msg = f"{gib} is not an amount of memory"
         raise ValueError(msg)
     return ByteCount(math.ceil(gib * GIB))

@@ -1,6 +1,8 @@
 """A taskmaster and its scheduler: reports, the lease, and when it leaves."""
 
 import itertools
+import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -25,6 +27,12 @@ from tesk_model.events import (
 )
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
+from tesk_runtime.clock import SystemClock
+from tesk_taskmaster.usecases.reporter import Reporter
+
+ENDED = ExecutorEnded(
+    index=0, exit_code=0, stdout="", stderr="", start_time=None, end_time=None
+)
 
 
 def test_reports_are_repeated_until_they_are_durable(crew: Crew) -> None:
@@ -84,6 +92,35 @@ def test_a_malformed_event_harms_its_attempt_alone(crew: Crew) -> None:
     told = crew.finish(assignment(attempt=other))
 
     assert outcome(told).outcome is Outcome.COMPLETE
+
+
+def test_an_attempt_that_reports_what_cannot_be_ends(crew: Crew) -> None:
+    crew.scheduler.fail_next(InvalidRequestError([Violation("exit_code", "is 300")]))
+    crew.scheduler.assign(assignment(commands("sleep")))
+
+    ended = crew.scheduler.wait_for(ATTEMPT, Finished)
+
+    assert isinstance(ended, Finished)
+    assert ended.outcome is Outcome.SYSTEM_ERROR
+    assert "reported what cannot be: exit_code" in ended.reason
+
+
+def test_reports_that_print_a_lot_travel_in_small_batches(crew: Crew) -> None:
+    tail = "\N{REPLACEMENT CHARACTER}" * 65_536
+    reporter = Reporter(crew.scheduler, SystemClock())
+    reporter.open(ATTEMPT, 0)
+    for index in range(100):
+        reporter.tell(ATTEMPT, replace(ENDED, index=index, stdout=tail, stderr=tail))
+    thread = threading.Thread(target=reporter.run)
+    thread.start()
+    reporter.wait_durable(ATTEMPT)
+    reporter.close()
+    thread.join()
+
+    sent = sum(crew.scheduler.batches)
+    assert sent >= 100
+    # 384 KiB each on the wire, where a message may have 64 MiB.
+    assert max(crew.scheduler.batches) * 2 * 3 * 65_536 < 16 * 2**20
 
 
 def test_a_stop_leaves_steps_running(crew: Crew) -> None:

@@ -569,7 +569,7 @@ class ReportRequest(_message.Message):
     taskmaster_id: _builtins.str
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskEvent]:
-        """Several attempts may be mixed; in order within each."""
+        """Several attempts may be mixed; in order within each. At most 1,000."""
 
     def __init__(
         self,

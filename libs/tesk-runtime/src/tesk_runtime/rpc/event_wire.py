@@ -25,6 +25,8 @@ from tesk_runtime.rpc.wire import timestamp_from_wire, timestamp_to_wire
 
 _OUTCOME_PREFIX = "OUTCOME_"
 _VERDICT_PREFIX = "EVENT_VERDICT_"
+_MOST_EXECUTORS = 100_000
+_HIGHEST_CODE = 255
 
 
 def attempt_to_wire(attempt: Attempt) -> pb.Attempt:
@@ -149,7 +151,7 @@ def _ended_to_wire(ended: ExecutorEnded) -> pb.ExecutorEnded:
 def _ended_from_wire(message: pb.ExecutorEnded) -> ExecutorEnded:
     return ExecutorEnded(
         index=_index(message.index),
-        exit_code=message.exit_code,
+        exit_code=_exit_code(message.exit_code),
         stdout=message.stdout,
         stderr=message.stderr,
         start_time=timestamp_from_wire(message.start_time)
@@ -170,9 +172,15 @@ def _finished_from_wire(message: pb.Finished) -> Finished:
 
 
 def _index(index: int) -> int:
-    if index < 0:
-        raise _refuse("index", "must not be negative")
+    if not 0 <= index < _MOST_EXECUTORS:
+        raise _refuse("index", f"must be from 0 to {_MOST_EXECUTORS - 1}")
     return index
+
+
+def _exit_code(code: int) -> int:
+    if not 0 <= code <= _HIGHEST_CODE:
+        raise _refuse("exit_code", f"must be from 0 to {_HIGHEST_CODE}")
+    return code
 
 
 def _refuse(field: str, problem: str) -> InvalidRequestError:

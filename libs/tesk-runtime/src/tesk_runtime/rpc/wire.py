@@ -4,8 +4,9 @@ The one place that converts, in both directions:
 ``task_from_wire(task_to_wire(task)) == task``.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tesk.v1 import task_pb2 as pb
@@ -65,8 +66,27 @@ def timestamp_to_wire(time: datetime) -> Timestamp:
 
 
 def timestamp_from_wire(stamp: Timestamp) -> datetime:
-    """Convert to an aware time in UTC."""
-    return stamp.ToDatetime(tzinfo=UTC)
+    """Convert to an aware time in UTC.
+
+    Raises:
+        InvalidRequestError: It is beyond what a calendar has.
+    """
+    try:
+        return stamp.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise _refuse("time", "is beyond the years 1 to 9999") from error
+
+
+def duration_from_wire(duration: Duration) -> timedelta:
+    """Convert a span of time.
+
+    Raises:
+        InvalidRequestError: It is longer than can be counted.
+    """
+    try:
+        return duration.ToTimedelta()
+    except (ValueError, OverflowError) as error:
+        raise _refuse("duration", "is longer than can be counted") from error
 
 
 def task_to_wire(task: Task) -> pb.Task:

@@ -149,7 +149,7 @@ def millis_from_cores(cores: float) -> int:
     Raises:
         ValueError: ``cores`` is negative or not finite.
     """
-    if not math.isfinite(cores) or cores < 0:
+    if not math.isfinite(cores * 1000) or cores < 0:
         msg = f"{cores} is not a number of cores"
         raise ValueError(msg)
     millis = cores * 1000

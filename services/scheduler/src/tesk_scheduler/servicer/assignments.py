@@ -15,7 +15,7 @@ from tesk_runtime.rpc.event_wire import (
     event_from_wire,
     verdict_to_wire,
 )
-from tesk_runtime.rpc.wire import timestamp_to_wire
+from tesk_runtime.rpc.wire import duration_from_wire, timestamp_to_wire
 from tesk_scheduler.servicer.wire import (
     fill_in_resources,
     without_contents,
@@ -30,6 +30,8 @@ from tesk_scheduler.usecases.assignment import (
 from tesk_scheduler.usecases.reporting import Reporting
 
 _ID = re.compile(r"[a-z0-9-]{1,63}")
+_MOST_HELD = 10_000
+_MOST_EVENTS = 1_000  # a taskmaster sends 200
 _STOP_REASONS = {
     StopReason.CANCELED: pb.STOP_REASON_CANCELED,
     StopReason.REASSIGNED: pb.STOP_REASON_REASSIGNED,
@@ -47,13 +49,15 @@ class AssignmentServicer(pb_grpc.AssignmentServiceServicer):
         self, request: pb.SyncRequest, context: grpc.ServicerContext
     ) -> pb.SyncResponse:
         """Say what to run and what to stop."""
-        if request.slots < 0:
-            raise InvalidRequestError([Violation("slots", "must not be negative")])
+        if not 0 <= request.slots <= _MOST_HELD:
+            raise _refuse("slots", f"must be from 0 to {_MOST_HELD}")
+        if len(request.held) > _MOST_HELD:
+            raise _refuse("held", f"must be at most {_MOST_HELD}")
         call = Call(
             taskmaster=_checked(request.taskmaster_id),
             held=frozenset(attempt_from_wire(each) for each in request.held),
             slots=request.slots,
-            wait=request.wait.ToTimedelta(),
+            wait=duration_from_wire(request.wait),
         )
         return _response(self._assignment.sync(call))
 
@@ -62,6 +66,8 @@ class AssignmentServicer(pb_grpc.AssignmentServiceServicer):
     ) -> pb.ReportResponse:
         """Take events down."""
         taskmaster = _checked(request.taskmaster_id)
+        if len(request.events) > _MOST_EVENTS:
+            raise _refuse("events", f"must be at most {_MOST_EVENTS}")
         events = [event_from_wire(event) for event in request.events]
         verdicts = self._reporting.report(taskmaster, events)
         return pb.ReportResponse(verdicts=[verdict_to_wire(each) for each in verdicts])
@@ -69,9 +75,12 @@ class AssignmentServicer(pb_grpc.AssignmentServiceServicer):
 
 def _checked(taskmaster_id: str) -> str:
     if _ID.fullmatch(taskmaster_id) is None:
-        problem = "must be 1 to 63 of a-z, 0-9 and -"
-        raise InvalidRequestError([Violation("taskmaster_id", problem)])
+        raise _refuse("taskmaster_id", "must be 1 to 63 of a-z, 0-9 and -")
     return taskmaster_id
+
+
+def _refuse(field: str, problem: str) -> InvalidRequestError:
+    return InvalidRequestError([Violation(field, problem)])
 
 
 def _response(answer: Answer) -> pb.SyncResponse:

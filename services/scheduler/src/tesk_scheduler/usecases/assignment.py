@@ -25,6 +25,7 @@ from tesk_scheduler.usecases.wakeups import Chimes
 # Said again after so many seconds if it had no effect: the answer may be lost.
 _SAY_AGAIN = 2.0
 _LONGEST_WAIT = timedelta(seconds=30)
+_MEMORIES = 10_000
 # Nobody rings when an attempt is released; it takes moments, and then all ends.
 _LOOK_WHILE_DRAINING = 0.05
 _LOOK_WHILE_OUTDATED = 0.5
@@ -134,6 +135,8 @@ class Assignment:
         member = self._renew(call, arrived)
         longest = min(call.wait, _LONGEST_WAIT, self._lease / 3).total_seconds()
         deadline = self._clock.monotonic() + max(0.0, longest)
+        if len(self._memories) > _MEMORIES:  # of those that never said goodbye
+            self._memories.clear()
         memory = self._memories.setdefault(call.taskmaster, _Memory())
         with self._wakeups.listening(call.taskmaster) as woken:
             while True:

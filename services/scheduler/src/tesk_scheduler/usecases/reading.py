@@ -18,6 +18,7 @@ from tesk_scheduler.ports.store import TaskStore
 
 MAX_BATCH = 256
 MAX_PAGE = 2047
+MAX_TAGS = 100
 DEFAULT_PAGE = 256
 # Far below what a message may hold, for the JSON of the api grows from it.
 MAX_PAGE_BYTES = 8 * 1024 * 1024
@@ -136,6 +137,9 @@ class Reading:
         if not 1 <= size <= MAX_PAGE:
             problem = f"must be from 1 to {MAX_PAGE}"
             raise InvalidRequestError([Violation("page_size", problem)])
+        if len(filters.tags) > MAX_TAGS:  # each is a query of its own
+            problem = f"must be at most {MAX_TAGS}, not {len(filters.tags)}"
+            raise InvalidRequestError([Violation("tag_key", problem)])
         query = TaskQuery(
             owner=caller.whose,
             name_prefix=filters.name_prefix,

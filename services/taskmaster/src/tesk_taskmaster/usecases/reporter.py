@@ -9,15 +9,27 @@ import random
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from tesk_model.errors import InvalidRequestError, TeskError
-from tesk_model.events import ExecutorOutput, Happening, TaskEvent, Verdict
+from tesk_model.events import (
+    ExecutorEnded,
+    ExecutorOutput,
+    Finished,
+    Happening,
+    Outcome,
+    TaskEvent,
+    Verdict,
+)
 from tesk_model.names import Attempt
 from tesk_taskmaster.ports import Clock, Scheduler
 from tesk_taskmaster.usecases.outage import Outage
 
 _MAX_EVENTS = 200
+# Far below what a message may hold; a single event is always sent.
+_MAX_BYTES = 8 * 1024 * 1024
+_WIDEST = 3  # bytes of what stands for a byte that is no text
 _FIRST_PAUSE = 0.05
 _MAX_PAUSE = 2.0
 
@@ -123,10 +135,14 @@ class Reporter:
             if self._closed.is_set():
                 return []
             self._sending = True
-            return [
-                self._pending.popleft()
-                for _ in range(min(_MAX_EVENTS, len(self._pending)))
-            ]
+            batch = [self._pending.popleft()]
+            size = _size(batch[0])
+            while self._pending and len(batch) < _MAX_EVENTS:
+                size += _size(self._pending[0])
+                if size > _MAX_BYTES:
+                    break
+                batch.append(self._pending.popleft())
+            return batch
 
     def _send(self, batch: Sequence[TaskEvent]) -> None:
         for pause in _pauses():
@@ -165,7 +181,17 @@ class Reporter:
             "event refused as malformed",
             extra={"task_id": batch[0].attempt.task_id, "error": str(error)},
         )
+        self._end(batch[0], error)
         self._settle(batch, [Verdict.REFUSED])
+
+    def _end(self, event: TaskEvent, error: InvalidRequestError) -> None:
+        """End an attempt of which we said what cannot be; we would say it again."""
+        reason = f"its taskmaster reported what cannot be: {error}"
+        ending = replace(event, what=Finished(Outcome.SYSTEM_ERROR, reason))
+        try:
+            self._scheduler.report([ending])
+        except TeskError as failure:
+            _logger.warning("report not delivered", extra={"error": str(failure)})
 
     def _settle(self, batch: Sequence[TaskEvent], verdicts: Sequence[Verdict]) -> None:
         with self._lock:
@@ -229,3 +255,12 @@ def _pauses() -> Iterator[float]:
     while True:
         yield pause * random.uniform(0.5, 1)  # noqa: S311 - jitter
         pause = min(_MAX_PAUSE, pause * 2)
+
+
+def _size(event: TaskEvent) -> int:
+    """Return about how many bytes an event takes, rather too many."""
+    match event.what:
+        case ExecutorOutput() | ExecutorEnded():
+            return _WIDEST * (len(event.what.stdout) + len(event.what.stderr))
+        case _:
+            return 0
