@@ -195,3 +195,9 @@ def test_what_quotas_leave_bounds_the_whole_cluster() -> None:
 
     assert admitted(few, 40, cpu=0.1) == 3
     assert admitted(little, 40) == 0
+
+
+def test_a_node_that_is_too_full_takes_nothing_from_the_others() -> None:
+    full = NodeRoom(cpu_millis=-1500, ram=-1, pods=-3)
+
+    assert capacity(NODE, full).most == capacity(NODE).most

@@ -33,8 +33,13 @@ class NodeRoom:
 
     @property
     def amounts(self) -> Amounts:
-        """The same by Amount; a node says nothing of disk."""
-        return Amounts(self.pods, self.cpu_millis, self.ram, inf)
+        """The same by Amount; a node says nothing of disk.
+
+        What is missing on a node that is too full is not taken from others.
+        """
+        return Amounts(
+            max(0, self.pods), max(0, self.cpu_millis), max(0, self.ram), inf
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tesk_kubernetes.api import (
     NODES,
@@ -18,6 +18,7 @@ from tesk_kubernetes.api import (
     RESOURCE_QUOTAS,
     JsonObject,
     KubernetesApi,
+    Resource,
 )
 from tesk_kubernetes.informer import Informer
 from tesk_kubernetes.labels import TASKMASTER
@@ -37,6 +38,8 @@ from tesk_scheduler.adapters.kubernetes.node_choice import (
 )
 from tesk_scheduler.domain.capacity import NodeRoom, OwnPods
 from tesk_scheduler.domain.quota import Demand, Limit
+
+T = TypeVar("T")
 
 _NO_WAIT = timedelta(0)
 _OVER = ("Succeeded", "Failed")
@@ -80,35 +83,23 @@ class Nodes:
             taskmaster=_demand(pod_requests(self._template("taskmaster"))),
             filer=_demand(pod_requests(self._template("filer"))),
         )
-        self._nodes = Informer(
-            api,
-            NODES,
-            "",
-            "",
-            keep=self._room_of,
-            changed=lambda _name, _room: changed(),
-        )
+
+        def watch(
+            resource: Resource,
+            namespace: str,
+            keep: Callable[[JsonObject], T],
+            labels: str = "",
+        ) -> Informer[T]:
+            ring = _told(changed)
+            return Informer(api, resource, namespace, labels, keep=keep, changed=ring)
+
+        self._nodes = watch(NODES, "", self._room_of)
         self._loads = [
-            Informer(
-                api,
-                PODS,
-                namespace,
-                f"!{TASKMASTER}",
-                keep=load_of,
-                changed=lambda _name, _load: changed(),
-            )
+            watch(PODS, namespace, load_of, f"!{TASKMASTER}")
             for namespace in namespaces
         ]
         self._quotas = [
-            Informer(
-                api,
-                RESOURCE_QUOTAS,
-                namespace,
-                "",
-                keep=quota_bound,
-                changed=lambda _name, _bound: changed(),
-            )
-            for namespace in namespaces
+            watch(RESOURCE_QUOTAS, namespace, quota_bound) for namespace in namespaces
         ]
         self._all: tuple[Informer[Any], ...] = (self._nodes, *self._loads)
         for informer in (*self._all, *self._quotas):
@@ -179,6 +170,11 @@ class Nodes:
         with suppress(TemplateError):
             template = load_pod_template(self._folder / f"{name}-pod.yaml")
         return template
+
+
+def _told(changed: Callable[[], None]) -> Callable[[str, object], None]:
+    """Return what an informer calls, who says more than is asked for."""
+    return lambda _name, _kept: changed()
 
 
 def load_of(pod: JsonObject) -> Load:
