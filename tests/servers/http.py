@@ -45,6 +45,7 @@ class HttpFiles:
     Attributes:
         held: Set when an answer waits; see ``Fault.hold_at``.
         release: Lets it go on.
+        put: Set when a file has been sent, taken or not.
     """
 
     url: str = ""
@@ -56,6 +57,7 @@ class HttpFiles:
     password: str = ""
     held: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
+    put: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url_with_password(self) -> str:
@@ -76,6 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         fault = self._begin()
+        self.state.put.set()
         if fault is None:
             return
         is_new = self._path not in self.state.files
