@@ -106,6 +106,11 @@ def without_final_slashes(task: Task) -> tuple[Task, list[str]]:
     Returns:
         The task, and the fields of which the path was changed.
     """
+    # Most tasks have none, and each request asks.
+    paths = [entry.path for entry in task.inputs]
+    paths += [entry.path for entry in task.outputs]
+    if not any(path[-1:] == "/" for path in paths):
+        return task, []
     inputs = [_plain_input(entry) for entry in task.inputs]
     outputs = [_plain_output(entry) for entry in task.outputs]
     changed = [

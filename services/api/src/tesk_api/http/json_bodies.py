@@ -35,6 +35,11 @@ def parse_json(body: bytes) -> Any:
         raise InvalidRequestError([Violation("", message)]) from error
 
 
+def may_have_values(body: bytes, count: int) -> bool:
+    """Tell whether there may be more than ``count`` values, at little cost."""
+    return len(body) > count and _count_values(body) > count
+
+
 def memory_of(body: bytes) -> int:
     """Estimate the bytes of memory that the task of ``body`` takes on its way."""
     values = min(_count_values(body), MAX_VALUES)

@@ -15,7 +15,7 @@ MAX_VOLUMES = 1000
 MAX_ARGUMENTS = 10_000
 MAX_ENTRIES = 1000  # of tags, variables, backend parameters
 MAX_ZONES = 1000
-# TES knows a dozen at most in each object.
+# TES knows a dozen at most in each object. The least of all limits.
 MAX_FIELDS = 100
 
 _LISTS = {

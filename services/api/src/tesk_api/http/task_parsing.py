@@ -29,8 +29,8 @@ from tesk_api.http.bodies import (
     ResourcesBody,
     TaskBody,
 )
-from tesk_api.http.json_bodies import parse_json
-from tesk_api.http.shapes import shape_problems
+from tesk_api.http.json_bodies import may_have_values, parse_json
+from tesk_api.http.shapes import MAX_FIELDS, shape_problems
 from tesk_api.http.violations import body_problems, name_words, path_words, refuse
 from tesk_model.errors import Violation
 from tesk_model.paths import path_problem
@@ -61,7 +61,8 @@ class TaskParser:
             InvalidRequestError: Lists the problems, each by its path.
         """
         document = parse_json(body)
-        refuse(shape_problems(document))
+        if may_have_values(body, MAX_FIELDS):
+            refuse(shape_problems(document))
         extra = self._extra
         try:
             model = TaskBody.model_validate(document, extra=extra)
