@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
+_TIMEOUT = 20.0
+
 
 class RawPeer:
     """One TCP connection to loopback."""
@@ -15,7 +17,7 @@ class RawPeer:
         self.line = socket.socket()
         if receive_buffer:
             self.line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.line.settimeout(20)
+        self.line.settimeout(_TIMEOUT)
         self.line.connect(("127.0.0.1", port))
 
     def send(self, *parts: bytes) -> None:
@@ -32,15 +34,26 @@ class RawPeer:
                 found += block
         return found
 
+    def first_bytes(self) -> bytes:
+        """Return what has come so far, and leave it there."""
+        return self._look(socket.MSG_PEEK) or b""
+
     def is_closed(self) -> bool:
         """Tell whether the server has closed, without waiting for it."""
-        self.line.settimeout(0)
         try:
-            return self.line.recv(65536) == b""
-        except BlockingIOError:
-            return False
+            return self._look() == b""
         except ConnectionResetError:
             return True
+
+    def _look(self, flags: int = 0) -> bytes | None:
+        """Return what is there, or None if nothing is."""
+        self.line.settimeout(0)
+        try:
+            return self.line.recv(65536, flags)
+        except BlockingIOError:
+            return None
+        finally:
+            self.line.settimeout(_TIMEOUT)
 
     def close(self) -> None:
         self.line.close()

@@ -11,12 +11,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
 from stack import free_port
+from tesk_cli.domain.health import HealthPolicy
 from tesk_cli.domain.restarts import RestartPolicy
 from tesk_cli.serve.errors import HomeInUseError, ServeError
 from tesk_cli.serve.home import RunningServer, StateHome
@@ -51,7 +53,8 @@ stop = small_service.begin("api")
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         ready = (small_service.home / "scheduler.pid").exists()
-        self.send_response(200 if ready and self.path == "/readyz" else 503)
+        known = self.path in ("/readyz", "/healthz")
+        self.send_response(200 if ready and known else 503)
         self.end_headers()
 server = http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
 threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -113,8 +116,9 @@ class Server:
         return False
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[Supervisor]:
+    def running(self, health: HealthPolicy | None = None) -> Iterator[Supervisor]:
         supervisor = self.supervisor()
+        supervisor.health = health or supervisor.health
         supervisor.start(threading.Event())
         try:
             yield supervisor
@@ -172,6 +176,42 @@ def test_a_service_that_crashed_is_started_again(server: Server, name: str) -> N
         )
 
         assert is_gone(first)
+
+
+QUICK = HealthPolicy(
+    interval=timedelta(seconds=0.1), timeout=timedelta(seconds=1), failures=3
+)
+
+
+def test_a_service_that_fell_silent_is_started_again(server: Server) -> None:
+    with server.running(QUICK) as supervisor:
+        watch = supervisor.watched
+        assert watch is not None
+        first = server.pid("api")
+        eventually(lambda: watch.health("small_api").answered)
+        os.kill(first, signal.SIGSTOP)
+
+        eventually(
+            tended(supervisor, lambda: server.pid("api") != first), what="a restart"
+        )
+
+        assert is_gone(first)
+        eventually(tended(supervisor, server.answers))
+
+
+def test_a_service_that_has_not_answered_yet_is_left_to_start(server: Server) -> None:
+    """The small scheduler speaks no gRPC: for its checks it is still starting."""
+    with server.running(QUICK) as supervisor:
+        watch = supervisor.watched
+        assert watch is not None
+        first = server.pid("scheduler")
+
+        eventually(lambda: watch.health("small_scheduler").failures > 0)
+        eventually(lambda: watch.health("small_api").answered)
+        supervisor.tend()
+
+        assert not watch.is_lost("small_scheduler")
+        assert server.pid("scheduler") == first
 
 
 def test_a_crash_loop_ends_with_the_reason(server: Server) -> None:

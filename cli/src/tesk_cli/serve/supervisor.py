@@ -4,7 +4,7 @@ Taskmasters and what they run are not ours to stop: they outlive a restart of
 the server, and the next one takes them up again.
 """
 
-import http.client
+import functools
 import os
 import threading
 import time
@@ -12,10 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
+from tesk_cli.domain.health import HealthPolicy
 from tesk_cli.domain.restarts import RestartPolicy
 from tesk_cli.serve.errors import ServeError
+from tesk_cli.serve.health import (
+    HealthWatch,
+    api_lives,
+    http_status,
+    scheduler_lives,
+)
 from tesk_cli.serve.home import RunningServer, StateHome
 from tesk_cli.serve.plan import ServerPlan, checked_engine, service_environ, url_of
 from tesk_cli.serve.port import reserve_port
@@ -24,6 +30,9 @@ from tesk_cli.serve.service import Service
 _LOOK = 0.2  # seconds between two looks at the services
 _LONGEST_START = 90.0  # seconds; a database may have to be migrated
 _GRACE = timedelta(seconds=30)
+# For one that does not answer, and will hardly end in order.
+_SHORT_GRACE = timedelta(seconds=5)
+_READY_TIME = timedelta(seconds=2)
 
 
 @dataclass(slots=True)
@@ -33,17 +42,20 @@ class Supervisor:
     Attributes:
         report: Told what happens, one line each.
         probe_containers: Says why there can be no containers; empty if there can.
-        modules: What is run, in order of start; the last one serves HTTP.
+        modules: What is run, in order of start: the scheduler, the api.
+        watched: Asks whether they live, once the API answers.
     """
 
     plan: ServerPlan
     probe_containers: Callable[[], str]
     report: Callable[[str], None]
     policy: RestartPolicy = field(default_factory=RestartPolicy)
-    modules: tuple[str, ...] = ("tesk_scheduler", "tesk_api")
+    health: HealthPolicy = field(default_factory=HealthPolicy)
+    modules: tuple[str, str] = ("tesk_scheduler", "tesk_api")
     engine: str = ""
     container_problem: str = ""
     url: str = ""
+    watched: HealthWatch | None = None
     _services: list[Service] = field(default_factory=list)
     _crashes: dict[str, list[timedelta]] = field(default_factory=dict)
     _due: dict[str, float] = field(default_factory=dict)
@@ -71,6 +83,7 @@ class Supervisor:
             self.url = url_of(self.plan.host, port)
             self._launch(home, port)
             self._await_ready(stop)
+            self.watched = self._health_watch(home)
         except BaseException:
             self.stop()
             raise
@@ -86,7 +99,7 @@ class Supervisor:
             self.tend()
 
     def tend(self) -> None:
-        """Look once at each service, and start again what has crashed.
+        """Look once at each service; start again what has crashed, or is silent.
 
         Raises:
             ServeError: A service crashes again and again.
@@ -96,6 +109,9 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop the api, then the scheduler, and let go of the state folder."""
+        if self.watched is not None:
+            self.watched.stop()
+            self.watched = None
         if self._home is not None:
             self._home.withdraw()
         for service in reversed(self._services):
@@ -121,7 +137,7 @@ class Supervisor:
 
     def _await_ready(self, stop: threading.Event) -> None:
         deadline = time.monotonic() + _LONGEST_START
-        while not _is_ready(self.url) and not stop.is_set():
+        while not stop.is_set() and not self._is_ready():
             for service in self._services:
                 code = service.exit_code()
                 if code is not None:
@@ -132,8 +148,28 @@ class Supervisor:
                 raise ServeError("; ".join([msg, *words]))
             stop.wait(_LOOK / 4)
 
+    def _is_ready(self) -> bool:
+        return http_status(self.url, "/readyz", _READY_TIME) == HTTPStatus.OK
+
+    def _health_watch(self, home: StateHome) -> HealthWatch:
+        scheduler, api = (module.removeprefix("tesk_") for module in self.modules)
+        address = f"unix:{home.socket_path()}"
+        probes = {
+            scheduler: functools.partial(scheduler_lives, address),
+            api: functools.partial(api_lives, self.url),
+        }
+        return HealthWatch(probes, self.health)
+
+    def _end_if_silent(self, service: Service) -> None:
+        if self.watched is None or not self.watched.is_lost(service.name):
+            return
+        self.watched.forget(service.name)
+        self.report(f"the {service.name} runs, but does not answer; it is ended")
+        service.stop(_SHORT_GRACE)
+
     def _tend(self, service: Service) -> None:
         service.trim_log()
+        self._end_if_silent(service)
         code = service.exit_code()
         if code is None:
             return
@@ -149,22 +185,9 @@ class Supervisor:
             self._due[service.name] = now + delay.total_seconds()
         if now >= self._due[service.name]:
             del self._due[service.name]
+            if self.watched is not None:
+                self.watched.forget(service.name)
             service.start()
-
-
-def _is_ready(url: str) -> bool:
-    # Asked every few milliseconds at a start: no client, no proxy, no TLS.
-    address = urlsplit(url)
-    connection = http.client.HTTPConnection(
-        address.hostname or "", address.port, timeout=2
-    )
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _obituary(service: Service, what: str, code: int) -> str:
