@@ -7,6 +7,7 @@ mean more than absolute times: machines are noisy.
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import bodies
 import cluster_tasks
+import containers
 import filer_start
 import runtime
 from cluster_bench import measured_cluster, why_not
@@ -32,6 +34,7 @@ from server import (
     services,
 )
 from stack import Stack
+from tesk_cli.adapters.container_engine import engine_answers
 
 Row = tuple[str, ...]
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
@@ -163,6 +166,10 @@ def on_machine(*, quick: bool) -> Iterator[str]:
         rows = runtime.rows(stack, quick=quick)
         yield table("Tasks on one machine", ("work", "result", "target"), rows)
         memory_rows.append(memory(stack, "after these tasks"))
+    if engine_answers(os.environ):
+        with measured_server(engine="container") as stack:
+            beside = containers.rows(stack, quick=quick)
+            yield table("Containers on one machine", containers.HEADER, beside)
     header: Row
     with measured_server() as stack:
         block(stack)

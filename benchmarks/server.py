@@ -24,10 +24,11 @@ _NO_LIMITS = {"TESK_QUOTA_USERS": "{}", "TESK_QUOTA_EVERYBODY": "{}"}
 
 
 @contextmanager
-def measured_server() -> Iterator[Stack]:
-    """Give a running server with the sandbox engine and its defaults."""
+def measured_server(*, engine: str = "sandbox") -> Iterator[Stack]:
+    """Give a running server with its defaults."""
+    environ = {**_NO_LIMITS, "TESK_LOG_LEVEL": "warning"}
     with TemporaryDirectory(prefix="tesk-bench-") as folder:
-        stack = Stack(Path(folder), environ={**_NO_LIMITS, "TESK_LOG_LEVEL": "warning"})
+        stack = Stack(Path(folder), engine=engine, environ=environ)
         try:
             stack.start()
             yield stack

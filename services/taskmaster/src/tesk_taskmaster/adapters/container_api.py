@@ -99,8 +99,13 @@ class ContainerApi:
 
         self._unless_absent(call)
 
-    def remove(self, name: str) -> None:
-        """Kill and remove a container and its anonymous volumes."""
+    def remove(self, name: str, *, has_ended: bool = False) -> None:
+        """Kill and remove a container and its anonymous volumes.
+
+        Args:
+            name: Of the container.
+            has_ended: There is nothing in it to kill.
+        """
 
         def kill() -> Mapping[str, Any]:
             # A forced removal alone waits for SIGTERM to work on some engines.
@@ -111,8 +116,9 @@ class ContainerApi:
             self._client.remove_container(name, v=True, force=True)
             return {}
 
-        with suppress(EngineRefusedError):  # It may not run.
-            self._unless_absent(kill)
+        if not has_ended:
+            with suppress(EngineRefusedError):  # It may not run.
+                self._unless_absent(kill)
         self._unless_absent(remove)
 
     def logs(self, name: str, lines: int | None) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Deletes what executors made, also where only root may.
+"""Removes containers, and what executors made, also where only root may.
 
 Programs in containers often run as root, and what they make belongs to root (or,
 under a rootless engine, to a user id that only the engine has). A TESK that is
@@ -8,22 +8,65 @@ image may hold no program that deletes, so the container borrows this machine's
 """
 
 import hashlib
+import logging
+import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tesk_model.names import Attempt
 from tesk_runtime.removal import TreeLeftError, remove_tree
-from tesk_taskmaster.adapters.container_api import ContainerApi
+from tesk_taskmaster.adapters.container_api import ContainerApi, EngineRefusedError
 from tesk_taskmaster.adapters.container_config import (
     HOME_LABEL,
     SECURITY_OPTIONS,
+    attempt_labels,
     bind,
 )
+from tesk_taskmaster.adapters.container_outcome import ENDED
+from tesk_taskmaster.adapters.container_patience import (
+    PATIENCE,
+    PAUSE,
+    patiently,
+    pause,
+)
 from tesk_taskmaster.ports import StepFailedError
+
+_log = logging.getLogger(__name__)
 
 _TARGET = "/.tesk/clean"
 _SYSTEM = ("/bin", "/lib", "/lib32", "/lib64", "/usr")
 _WAIT_SECONDS = 600.0
+
+
+def remove_containers(api: ContainerApi, attempt: Attempt, home: Path) -> None:
+    """Kill and remove all containers of an attempt.
+
+    Raises:
+        StepFailedError: The engine does not do it.
+    """
+    labels = attempt_labels(attempt, home)
+    deadline = time.monotonic() + PATIENCE
+    while found := patiently(lambda: api.list(labels)):
+        if time.monotonic() > deadline:
+            raise StepFailedError(
+                f"the container engine does not remove containers of {attempt.name}"
+            )
+        for container in found:
+            patiently(partial(_remove, api, container))
+
+
+def _remove(api: ContainerApi, container: Mapping[str, Any]) -> None:
+    try:
+        api.remove(container["Id"], has_ended=container.get("State") in ENDED)
+    except EngineRefusedError as error:
+        # It may be on its way out already; the caller looks again.
+        _log.warning(
+            "container not removed",
+            extra={"container": container["Id"], "cause": str(error)},
+        )
+        pause(PAUSE)
 
 
 def clean_folder(folder: Path, *, api: ContainerApi, home: Path) -> None:

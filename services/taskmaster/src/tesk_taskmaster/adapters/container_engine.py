@@ -15,10 +15,8 @@ import math
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +26,15 @@ from tesk_taskmaster.adapters.container_api import (
     EngineRefusedError,
     EngineSilentError,
 )
-from tesk_taskmaster.adapters.container_cleaning import clean_folder
+from tesk_taskmaster.adapters.container_cleaning import (
+    clean_folder,
+    remove_containers,
+)
 from tesk_taskmaster.adapters.container_config import (
     HOME_LABEL,
     ContainerChoices,
     ContainerRules,
     EngineTraits,
-    attempt_labels,
     container_config,
     labelled_attempt,
     run_labels,
@@ -53,12 +53,10 @@ from tesk_taskmaster.adapters.container_outcome import (
     outcome_of,
 )
 from tesk_taskmaster.adapters.container_patience import (
-    PATIENCE,
-    PAUSE,
     patiently,
-    pause,
 )
 from tesk_taskmaster.adapters.container_starts import PendingStart, PendingStarts
+from tesk_taskmaster.adapters.container_waiting import await_end
 from tesk_taskmaster.adapters.mount_sources import refuse_links
 from tesk_taskmaster.ports import (
     ExecutorRun,
@@ -67,6 +65,12 @@ from tesk_taskmaster.ports import (
     StepResult,
     Tails,
 )
+
+# Stands for a container that this process has made and nobody has started.
+_CREATED: Mapping[str, Any] = {
+    "Config": {"Labels": None},
+    "State": {"Status": "created"},
+}
 
 _log = logging.getLogger(__name__)
 
@@ -116,15 +120,10 @@ class ContainerEngine:
     def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
         """Wait for the end; an engine that is down meanwhile is waited for."""
         deadline = time.monotonic() + timeout.total_seconds()
-        between = 0.0
         while (result := self._result(run)) is None:
-            pause(min(between, deadline - time.monotonic()))
             if (left := deadline - time.monotonic()) <= 0:
                 return None
-            # Silence means that the time is over or the engine down: look again.
-            with suppress(EngineSilentError, EngineRefusedError):
-                self._api.wait(run.name, left)
-            between = PAUSE
+            await_end(self._api, run, left)
         return result
 
     def tails(self, run: ExecutorRun) -> Tails:
@@ -182,15 +181,7 @@ class ContainerEngine:
             StepFailedError: The engine does not do it.
         """
         self._starts.halt(lambda other: other.attempt == attempt)
-        labels = attempt_labels(attempt, self._home)
-        deadline = time.monotonic() + PATIENCE
-        while found := patiently(lambda: self._api.list(labels)):
-            if time.monotonic() > deadline:
-                raise StepFailedError(
-                    f"the container engine does not remove containers of {attempt.name}"
-                )
-            for container in found:
-                patiently(partial(self._remove, container["Id"]))
+        remove_containers(self._api, attempt, self._home)
         patiently(lambda: self._networks.remove(attempt))
 
     def attempts(self) -> Sequence[Attempt]:
@@ -225,8 +216,9 @@ class ContainerEngine:
         with begun.unless_halted():
             if container is None:
                 container = self._create(run)
-            labels = container["Config"]["Labels"] or {}
-            if not run_labels(run, self._home).items() <= labels.items():
+            labels = run_labels(run, self._home)
+            carried = container["Config"]["Labels"] or {}
+            if container is not _CREATED and not labels.items() <= carried.items():
                 raise StepFailedError(
                     f"the name {run.name} is taken by a container that is not ours"
                 )
@@ -244,12 +236,13 @@ class ContainerEngine:
             traits=self._traits,
             rules=replace(self._rules, network=self._networks.mode(run.attempt)),
         )
-        refusal = "it vanished"
         try:
             self._api.create(run.name, config)
         except EngineRefusedError as error:
             # Perhaps a call that we gave up as unanswered has made it.
             refusal = str(error)
+        else:
+            return _CREATED
         container = self._api.inspect(run.name)
         if container is None:
             raise StepFailedError(
@@ -273,16 +266,6 @@ class ContainerEngine:
             container = self._api.inspect(name)
             if container is not None and container["State"].get("Running"):
                 raise
-
-    def _remove(self, name: str) -> None:
-        try:
-            self._api.remove(name)
-        except EngineRefusedError as error:
-            # It may be on its way out already; the caller looks again.
-            _log.warning(
-                "container not removed", extra={"container": name, "cause": str(error)}
-            )
-            pause(PAUSE)
 
     def _result(self, run: ExecutorRun) -> StepResult | None:
         try:

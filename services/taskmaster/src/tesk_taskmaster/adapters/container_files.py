@@ -6,6 +6,7 @@ in it is opened through one that leads out.
 
 import os
 import stat
+import time
 from pathlib import Path
 
 from tesk_runtime.beneath import Beneath
@@ -40,6 +41,14 @@ class RunFiles:
                 return parse_report(file.read(REPORT_BYTES + 1))
         except OSError:
             return None
+
+    def report_age(self) -> float | None:
+        """Return for how many seconds the report has been there; None if it is not."""
+        try:
+            status = self._report.stat()
+        except OSError:
+            return None
+        return max(0.0, time.time() - status.st_mtime) if status.st_size else None
 
     def mark_stopped(self) -> None:
         """Remember, also over a crash, that TESK asked for the end."""
