@@ -172,6 +172,9 @@ taskmaster:
 filer:
   parallel: {{ toJson $own.parallel }}
   missing_outputs: {{ $own.missingOutputs }}
+  max_files: {{ int64 $own.maxFiles }}
+  max_depth: {{ int64 $own.maxDepth }}
+  max_file_bytes: {{ int64 $own.maxFileBytes }}
   extended_patterns: {{ $own.extendedPatterns }}
   tries: {{ toJson $own.tries }}
   backoff: {{ toJson $own.backoffSeconds }}

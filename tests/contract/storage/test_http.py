@@ -97,6 +97,14 @@ def test_a_silent_server_is_given_up(web: Place, server: HttpFiles) -> None:
     assert caught.value.transient
 
 
+@pytest.mark.parametrize("host", ["a..b", "x" * 70, "."])
+def test_a_host_that_cannot_be_fails_for_good(web: Place, host: str) -> None:
+    with pytest.raises(StorageError, match=r"valid|resolved") as caught:
+        web.get(f"http://{host}/a")
+
+    assert not caught.value.transient
+
+
 def test_nobody_listens(web: Place) -> None:
     with pytest.raises(StorageError, match="connection refused") as caught:
         web.get("http://127.0.0.1:1/a")

@@ -174,3 +174,14 @@ def test_the_link_that_leads_out_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(StorageError, match="holds the link sub/out, which lies"):
         list(Place(storage, "").pages(str(tmp_path / "top")))
+
+
+def test_a_path_longer_than_the_kernel_takes_at_once_works(tmp_path: Path) -> None:
+    name = "/".join(["x" * 200] * 60)
+    place = Place(LocalStorage([str(tmp_path)]), str(tmp_path))
+
+    place.put(f"{tmp_path}/{name}/a", b"content")
+
+    assert place.get(f"{tmp_path}/{name}/a") == b"content"
+    assert [entry.name for entry in place.walk(str(tmp_path))] == [f"{name}/a"]
+    remove_tree(tmp_path / ("x" * 200))

@@ -1,8 +1,10 @@
 """What HTTP servers answer and requests raises, in words that name the cure."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 import requests
@@ -29,10 +31,21 @@ _CURES = {
     HTTPStatus.METHOD_NOT_ALLOWED: "; the server takes no files there",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "; the server takes no file as large",
 }
-_MALFORMED = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.MissingSchema,
-    UnicodeError,
+# In this order: nearly all of them are ValueErrors, as are those of the standard
+# library for urls that it cannot take apart.
+_LASTING: Mapping[type[BaseException], str] = MappingProxyType(
+    {
+        requests.exceptions.InvalidProxyURL: (
+            "the url of the proxy is malformed; see HTTP_PROXY"
+        ),
+        requests.exceptions.InvalidSchema: (
+            "its proxy is of a kind that is not supported"
+        ),
+        requests.exceptions.InvalidHeader: (
+            "the server contradicts itself in what it announces"
+        ),
+        ValueError: "is not a valid url",
+    }
 )
 _DIGITS = 18  # of a length; more than any file has
 _REASON = 100  # characters of what a server calls its status
@@ -113,12 +126,7 @@ def _retry_after(text: str) -> timedelta | None:
 
 def explain(error: BaseException) -> StorageError:
     """Say what an exception of requests or urllib3 means."""
-    if isinstance(error, requests.exceptions.InvalidProxyURL):
-        return StorageError("the url of the proxy is malformed; see HTTP_PROXY")
-    if isinstance(error, _MALFORMED):
-        return StorageError("is not a valid url")
-    if isinstance(error, requests.exceptions.InvalidSchema):
-        return StorageError("its proxy is of a kind that is not supported")
-    if isinstance(error, requests.exceptions.InvalidHeader):
-        return StorageError("the server contradicts itself in what it announces")
+    for kind, words in _LASTING.items():
+        if isinstance(error, kind):
+            return StorageError(words)
     return explain_connection(error)
