@@ -251,6 +251,22 @@ def test_a_machine_without_namespaces_is_told_the_cure(tmp_path: Path) -> None:
         assert words in str(raised.value)
 
 
+def test_a_machine_that_cannot_shut_the_network_is_told_the_setting(
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "bwrap"
+    program.write_text(
+        "#!/bin/sh\ncase \"$*\" in *unshare-net*) echo 'loopback: Failed' >&2; "
+        "exit 1;; esac\n"
+    )
+    program.chmod(0o755)
+    folders = TaskFolders(tmp_path)
+
+    with pytest.raises(SandboxUnavailableError, match=r"loopback.*TESK_NETWORK=host"):
+        open_sandbox_engine(folders, {"PATH": str(tmp_path)})
+    open_sandbox_engine(folders, {"PATH": str(tmp_path)}, has_network=True)
+
+
 def test_nul_never_reaches_bubblewrap() -> None:
     with pytest.raises(ValueError, match="NUL"):
         write_arguments(["--setenv", "A", "x\0--bind"])

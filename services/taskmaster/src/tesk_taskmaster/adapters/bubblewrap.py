@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ NAMESPACES = (
     # that a cancel reaches without touching bubblewrap.
     *("--new-session", "--cap-drop", "ALL", "--hostname", "tesk"),
 )
+# A loopback of its own and nothing else.
+NO_NETWORK = ("--unshare-net",)
 CLEAN_ENVIRON = {"PATH": PATH, "LC_ALL": "C"}
 
 _CURE = (
@@ -62,16 +65,16 @@ def find_bubblewrap(search_path: str) -> Path:
     raise SandboxUnavailableError(msg) from cause
 
 
-def check_bubblewrap(program: Path) -> None:
-    """Run the smallest sandbox.
+def check_bubblewrap(program: Path, more: Sequence[str] = ()) -> None:
+    """Run the smallest sandbox, with ``more`` options.
 
     Raises:
         SandboxUnavailableError: It does not run.
     """
-    command = [str(program), *NAMESPACES, "--ro-bind", "/", "/", "--proc", "/proc"]
+    command = [str(program), *NAMESPACES, *more, "--ro-bind", "/", "/"]
     try:
         done = subprocess.run(  # noqa: S603 - a constant command
-            [*command, "--dev", "/dev", "--", "/bin/true"],
+            [*command, "--proc", "/proc", "--dev", "/dev", "--", "/bin/true"],
             env=CLEAN_ENVIRON,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -26,7 +26,9 @@ from tesk_runtime.removal import remove_tree
 from tesk_taskmaster.adapters.bubblewrap import (
     CLEAN_ENVIRON,
     NAMESPACES,
+    NO_NETWORK,
     ExecFailure,
+    SandboxUnavailableError,
     check_bubblewrap,
     find_bubblewrap,
     write_arguments,
@@ -89,7 +91,17 @@ def open_sandbox_engine(
         SandboxUnavailableError: This machine cannot make sandboxes.
     """
     program = find_bubblewrap(environ.get("PATH", os.defpath))
-    check_bubblewrap(program)
+    try:
+        check_bubblewrap(program, () if has_network else NO_NETWORK)
+    except SandboxUnavailableError as error:
+        if has_network:
+            raise
+        check_bubblewrap(program)
+        msg = (
+            f"{error} Or let tasks use this machine's network, without which it "
+            "makes no sandbox: TESK_NETWORK=host."
+        )
+        raise SandboxUnavailableError(msg) from error
     private = None
     if os.geteuid() == 0:
         private = PrivateFiles(sorted(set(shown_paths(programs))))
@@ -207,7 +219,7 @@ class SandboxEngine:
     def _start(self, run: ExecutorRun, process: DetachedProcess) -> None:
         arguments = [
             *NAMESPACES,
-            *(() if self.has_network else ("--unshare-net",)),
+            *(() if self.has_network else NO_NETWORK),
             # The parent is the leader, which outlives us: see ``detached``.
             "--die-with-parent",
             *lay_out(run, self._programs, self._concealed()),
