@@ -8,8 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <glob.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -204,75 +202,15 @@ static void copy_path(const char *path, const char *destination)
     copy_entry(&copy);
 }
 
-/* What nftw(3) has no argument for: the pattern below a directory, and where the
- * last match lies, since what is below it was copied with it. */
-static struct {
-    const char *pattern;
-    const char *destination;
-    size_t base;
-    char last[PATH_MAX];
-} search;
-
-static int visit(const char *path, const struct stat *status, int type, struct FTW *place)
+static void found(const char *path, const void *destination)
 {
-    size_t length = strlen(search.last);
-
-    (void)status;
-    (void)type;
-    (void)place;
-    if (length > 0 && strncmp(path, search.last, length) == 0 && path[length] == '/')
-        return 0;
-    if (strlen(path) <= search.base || !matches_deep(search.pattern, path + search.base))
-        return 0;
-    strcpy(search.last, path); /* nftw(3) knows no longer ones */
-    copy_path(path, search.destination);
-    return 0;
-}
-
-/* Not into what is mounted: it is in the volume already, or no file of ours. */
-static void collect_deep(const struct collection *collection)
-{
-    const char *source = collection->source;
-    const char *end = source + strcspn(source, "*?[");
-    char base[PATH_MAX] = "/";
-
-    while (end[-1] != '/')
-        end--;
-    if (end - source >= PATH_MAX) {
-        errno = ENAMETOOLONG;
-        fail_at(source);
-        return;
-    }
-    search.base = (size_t)(end - source);
-    search.pattern = end;
-    search.destination = collection->destination;
-    search.last[0] = '\0';
-    if (search.base > 1) {
-        memcpy(base, source, search.base - 1);
-        base[search.base - 1] = '\0';
-    }
-    if (nftw(base, visit, 16, FTW_PHYS | FTW_MOUNT) != 0 && errno != ENOENT &&
-        errno != ENOTDIR)
-        fail_at(base);
+    copy_path(path, destination);
 }
 
 void collect(const struct collection *collection)
 {
-    glob_t matches = {0};
-    int result;
-
-    if (strpbrk(collection->source, "*?[") == NULL) {
+    if (strpbrk(collection->source, "*?[") == NULL)
         copy_path(collection->source, collection->destination);
-        return;
-    }
-    if (strstr(collection->source, "**") != NULL) {
-        collect_deep(collection);
-        return;
-    }
-    result = glob(collection->source, 0, NULL, &matches);
-    if (result != 0 && result != GLOB_NOMATCH)
-        fail("collect: %s: cannot be expanded", collection->source);
-    for (size_t at = 0; result == 0 && at < matches.gl_pathc; at++)
-        copy_path(matches.gl_pathv[at], collection->destination);
-    globfree(&matches);
+    else if (!expand(collection->source, found, collection->destination))
+        fail("collect: %s: cannot be expanded: %s", collection->source, strerror(errno));
 }

@@ -144,6 +144,10 @@ void watch_child(struct child *child, struct outcome *outcome);
 /* deep.c */
 bool matches_deep(const char *pattern, const char *path); /* both relative */
 
+/* expand.c */
+typedef void found_t(const char *path, const void *context);
+bool expand(const char *pattern, found_t *found, const void *context); /* errno */
+
 /* collect.c */
 void collect(const struct collection *collection);
 

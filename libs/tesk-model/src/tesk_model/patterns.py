@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 
 _MOST_ALTERNATIVES = 64
+_MOST_CHARACTERS = 65_536  # of all alternatives together
 _STAR = "*"
 _DEEP = "**"
 _TOKEN = re.compile(r"(\*+)|(\[[!^]?\]?(?:\[:[a-z]+:\]|[^]/])*\])|(.)", re.DOTALL)
@@ -50,7 +51,7 @@ def expand_braces(path: str) -> tuple[str, ...]:
 
     Returns:
         Every expansion once, in order; none if there are no alternatives or more
-        than 64.
+        than 64, or than 64 KiB of them.
     """
     if not has_alternatives(path):
         return ()
@@ -63,7 +64,8 @@ def expand_braces(path: str) -> tuple[str, ...]:
             done[current] = None
         else:
             pending += reversed(list(_alternatives(current, commas)))
-        if len(done) + len(pending) > _MOST_ALTERNATIVES:
+        count = len(done) + len(pending)
+        if count > _MOST_ALTERNATIVES or count * len(current) > _MOST_CHARACTERS:
             return ()
     return tuple(done)
 

@@ -1,0 +1,118 @@
+"""What executors see on a real cluster: their image, their files, their streams."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+import pytest
+
+from builders import make_assigned_task, make_executor
+from cluster.taskmasters import real_cluster
+from fakes.taskmaster_kubernetes_kit import IMAGE, ClusterKit
+from tesk_model.names import Attempt
+from tesk_model.task import Input, Output, Resources, Task, TaskId
+from tesk_taskmaster.domain.planning import image_questions, plan_task
+from tesk_taskmaster.ports import StepResult, Tails
+
+pytestmark = pytest.mark.cluster
+
+GENEROUS = timedelta(seconds=90)
+ATTEMPT = Attempt(TaskId("l1"), 1)
+SMALL = Resources(cpu_cores=0.01, ram_gb=0.0625, disk_gb=1)
+APP = "tesk-test-app:1"
+RETURNS = b"a\r\nb\r\r\n50%\r60%\r"
+
+
+@pytest.fixture
+def kit() -> Iterator[ClusterKit]:
+    with real_cluster() as kit:
+        yield kit
+
+
+def run(
+    kit: ClusterKit, task: Task, steps: Sequence[str] = ("x0",)
+) -> list[tuple[StepResult, Tails]]:
+    """Run steps of a task to their end, after a look into each image."""
+    runtime, heard = kit.open_runtime(), list[str]()
+    plan = plan_task(task, ATTEMPT)
+    runtime.prepare(plan, "token", heard.append)
+    asked = image_questions(task)
+    by_index = {
+        index: asked[executor.image]
+        for index, executor in enumerate(task.executors)
+        if executor.image in asked
+    }
+    runtime.look_ahead(plan, dict(list(by_index.items())[:1]), heard.append)
+    occupied = {
+        task.executors[index].image: runtime.look_into(
+            plan, index, directories, heard.append
+        )
+        for index, directories in by_index.items()
+    }
+    plan = plan_task(task, ATTEMPT, occupied)
+    ended = []
+    for step in steps:
+        runtime.start(plan, step, heard.append)
+        result = runtime.wait(ATTEMPT, step, GENEROUS)
+        assert result is not None, heard
+        tails = runtime.tails(ATTEMPT, step) if step[0] == "x" else Tails(b"", b"")
+        ended.append((result, tails))
+    runtime.release(ATTEMPT)
+    return ended
+
+
+def test_what_an_image_has_stays_visible(kit: ClusterKit) -> None:
+    script = "./tool; touch /empty/x; ls /empty; mkdir d; echo y > d/x"
+    task = make_assigned_task(
+        executors=(
+            make_executor(image=APP, command=("sh", "-c", script), workdir="/app"),
+            make_executor(image=APP, command=("./tool",), stdout="/app/log"),
+            make_executor(image=APP, command=("cat",), stdin="/app/log"),
+        ),
+        outputs=(
+            Output(path="/app/d/x", url="s3://b/x"),
+            Output(path="/empty/y", url="s3://b/y"),
+        ),
+        resources=SMALL,
+    )
+
+    ended = run(kit, task, ("x0", "x1", "x2"))
+
+    assert [result.exit_code for result, _ in ended] == [0, 0, 0], ended
+    printed = [tails.stdout for _, tails in ended]
+    assert printed == [b"tool ran\nx\n", b"tool ran\n", b"tool ran\n"]
+
+
+def test_stdin_from_a_file_of_the_image(kit: ClusterKit) -> None:
+    task = make_assigned_task(
+        executors=(
+            make_executor(image=IMAGE, command=("head", "-n1"), stdin="/etc/passwd"),
+        ),
+        inputs=(Input(path="/w/a", content="x"),),
+        resources=SMALL,
+    )
+
+    [(result, tails)] = run(kit, task)
+
+    assert result.exit_code == 0, tails
+    assert tails.stdout.startswith(b"root:")
+
+
+@pytest.mark.parametrize("redirect", [None, "/o/out"], ids=["log", "redirected"])
+def test_streams_are_exact_and_can_be_opened_again(
+    kit: ClusterKit, redirect: str | None
+) -> None:
+    script = (
+        "printf 'a\\r\\nb\\r\\r\\n50%%\\r60%%\\r'; echo 1 > /dev/stdout; echo 2; "
+        "printf 'e\\r\\n' >&2; echo 3 | tee /dev/stderr > /dev/null"
+    )
+    task = make_assigned_task(
+        executors=(
+            make_executor(image=IMAGE, command=("sh", "-c", script), stdout=redirect),
+        ),
+        resources=SMALL,
+    )
+
+    [(result, tails)] = run(kit, task)
+
+    assert result.exit_code == 0
+    assert tails == Tails(RETURNS + b"1\n2\n", b"e\r\n3\n")
