@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 _EX_CONFIG = 78
 _EX_UNAVAILABLE = 69
 _PASSWORDS_AT_ONCE = 2
-_TURN_PATIENCE = timedelta(seconds=2)
-_PASSWORDS = "too many passwords are being checked"
-_BODIES = "too many large bodies are being read"
+_PASSWORD_TIMEOUT = timedelta(seconds=2)
+# Within what clients wait for a create, whatever the scheduler takes.
+_BODY_TIMEOUT = timedelta(seconds=0.5)
 # A scheduler that has started again is found while requests still wait for it.
 _LONGEST_PAUSE = timedelta(seconds=0.3)
 _URGENT = frozenset({b"/healthz", b"/metrics"})
@@ -226,29 +226,34 @@ def _authenticator(settings: ApiSettings) -> "Authenticator":
     )
     # Threads stay free for those who are known already.
     checks = Checks(
-        strangers=_turnstile(settings, _PASSWORDS, inside=_PASSWORDS_AT_ONCE),
-        familiar=_turnstile(settings, _PASSWORDS, inside=1),
+        strangers=_password_turns(settings, at_once=_PASSWORDS_AT_ONCE),
+        familiar=_password_turns(settings, at_once=1),
     )
     return BasicAccess(files, clock=SystemClock(), memory=MEMORY, checks=checks)
 
 
-def _turnstile(settings: ApiSettings, what: str, *, inside: int) -> "Turnstile":
+def _password_turns(settings: ApiSettings, *, at_once: int) -> "Turnstile":
     from tesk_api.adapters.turnstile import Turnstile  # noqa: PLC0415 - as above
 
     return Turnstile(
-        inside=inside,
+        inside=at_once,
         waiting=settings.threads // 4,
-        patience=_TURN_PATIENCE,
-        refusal=f"{what}; try again later",
+        patience=_PASSWORD_TIMEOUT,
+        refusal="too many passwords are being checked; try again later",
     )
 
 
 def _body_room(settings: ApiSettings) -> "Turnstile":
     """Return what bounds the memory of bodies: that of the largest one."""
+    from tesk_api.adapters.turnstile import Turnstile  # noqa: PLC0415 - as above
     from tesk_api.http.json_bodies import most_memory  # noqa: PLC0415 - as above
 
-    room = most_memory(settings.body_limit)
-    return _turnstile(settings, _BODIES, inside=room)
+    return Turnstile(
+        inside=most_memory(settings.body_limit),
+        waiting=settings.threads // 4,
+        patience=_BODY_TIMEOUT,
+        refusal="too many large bodies are being read; try again later",
+    )
 
 
 def _service_info(settings: ApiSettings) -> "ServiceInfo":
