@@ -70,14 +70,12 @@ class Release(TesClient):
         """Wait until it is ready, and open a way to its api."""
         for component in ("scheduler", "api"):
             self.kube.wait_for_pods(self.namespace, component_label(component))
-        (service,) = self.kube.list("services", self.namespace, component_label("api"))
+        name = f"{NAME}-api"
+        service = self.kube.get("services", self.namespace, name)
+        assert service is not None, f"no Service {name}"
+        port = service["spec"]["ports"][0]["port"]
         address = self._exits.enter_context(
-            open_door(
-                self.kube,
-                self.namespace,
-                name_of(service),
-                service["spec"]["ports"][0]["port"],
-            )
+            open_door(self.kube, self.namespace, name, port)
         )
         super().__init__(f"http://{address}", transport=PatientTransport())
         eventually(self._answers, within=30, every=0.2, what="an answer of the api")

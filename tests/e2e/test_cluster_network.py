@@ -38,7 +38,7 @@ def targets(tesk: Release) -> list[str]:
                 f"{name_of(service)}.{tesk.namespace}.svc:{port['port']}"
                 for port in service["spec"]["ports"]
             ]
-    for component, ports in (("scheduler", (7070, 9090)), ("api", (8080,))):
+    for component, ports in (("scheduler", (7070, 9090)), ("api", (8080, 9090))):
         for pod in tesk.component(component):
             found += [f"{pod['status']['podIP']}:{port}" for port in ports]
     return found
