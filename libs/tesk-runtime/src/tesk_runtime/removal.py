@@ -33,17 +33,16 @@ class TreeLeftError(OSError):
     Attributes:
         count: How many things cannot be removed, those above them left out.
         held: Bytes of disk that they hold.
+        is_forbidden: Another user might be allowed to remove some of them.
     """
 
-    def __init__(self, first: OSError, *, count: int, held: int) -> None:
+    def __init__(
+        self, first: OSError, *, count: int, held: int, is_forbidden: bool
+    ) -> None:
         super().__init__(first.errno, first.strerror, first.filename)
         self.count = count
         self.held = held
-
-    @property
-    def is_forbidden(self) -> bool:
-        """Tell whether another user might be allowed to."""
-        return self.errno in _FORBIDDEN
+        self.is_forbidden = is_forbidden
 
     def __str__(self) -> str:
         """Say, for people, what is left."""
@@ -98,6 +97,7 @@ class _Removal:
     first: OSError | None = None
     count: int = 0
     held: int = 0
+    is_forbidden: bool = False
 
     def run(self) -> None:
         self.mounts = _mount_points(self.folder)
@@ -109,7 +109,12 @@ class _Removal:
             else:
                 self._go_up()
         if self.first is not None:
-            raise TreeLeftError(self.first, count=self.count, held=self.held)
+            raise TreeLeftError(
+                self.first,
+                count=self.count,
+                held=self.held,
+                is_forbidden=self.is_forbidden,
+            )
 
     def _go_down(self, name: str) -> None:
         try:
@@ -197,6 +202,7 @@ class _Removal:
     def _keep(self, error: OSError, name: str) -> None:
         """Note that ``name``, in the directory where we are, stays."""
         self.count += 1
+        self.is_forbidden = self.is_forbidden or error.errno in _FORBIDDEN
         if self.first is None:
             self.first = OSError(error.errno, error.strerror, self._path(name))
         self.levels[-1].is_kept = True

@@ -4,7 +4,7 @@ The garbage collector deletes what the anchor owns. What an anchor that is gone
 already has left is deleted one by one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -99,7 +99,7 @@ class Releases:
                         resource, namespace, metadata["name"], uid=metadata["uid"]
                     )
             if self.clock.monotonic() - started > _LONG.total_seconds():
-                raise _stuck(left)
+                raise stuck(left)
             self.patience.pause(pause)
             pause = min(_STEP * 2, pause * 2)
 
@@ -167,7 +167,8 @@ def _has_ended(pod: JsonObject) -> bool:
     )
 
 
-def _stuck(left: list[tuple[Resource, JsonObject]]) -> StepFailedError:
+def stuck(left: Sequence[tuple[Resource, JsonObject]]) -> StepFailedError:
+    """Return the error of a removal that takes long: what is left, and why."""
     resource, body = left[0]
     metadata = body["metadata"]
     what = f"{resource.kind} {metadata['name']} is still there"
