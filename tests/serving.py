@@ -32,11 +32,13 @@ class Serving:
         document = json.loads((self.home / "serve.json").read_text())
         return str(document["url"])
 
-    def tesk(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def tesk(
+        self, *words: str, stdin: str = "", cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Type a command and wait for its end."""
         return subprocess.run(
             [*TESK, *words],
-            cwd=self.folder,
+            cwd=cwd or self.folder,
             env=self.environ,
             input=stdin,
             capture_output=True,

@@ -53,6 +53,28 @@ def test_a_server_says_where_it_is_and_ends_when_told(
     assert not (place.home / "serve.json").exists()
 
 
+def test_a_server_without_folders_named_makes_one_of_its_own(
+    tmp_path: Path,
+) -> None:
+    with_roots = serving(tmp_path)
+    environ = {**with_roots.environ, "HOME": str(tmp_path / "user")}
+    del environ["TESK_FILE_ROOTS"]
+    (tmp_path / "user").mkdir()
+    place = Serving(tmp_path, environ)
+    try:
+        process = place.start()
+        quickstart = Path(__file__).parents[3] / "examples" / "quickstart.json"
+        here = tmp_path / "user/tesk-files"
+        result = place.tesk("run", str(quickstart), cwd=here)
+        end(process)
+    finally:
+        end_leftovers(place)
+
+    assert f"files   {here} " in said(place)
+    assert result.returncode == 0, result.stderr
+    assert (here / "quickstart-output/report.txt").is_file()
+
+
 def test_tasks_that_do_not_end_are_named_at_the_end_and_taken_up_again(
     place: Serving,
 ) -> None:
@@ -97,6 +119,11 @@ REFUSED = {
     "a sandbox for other machines": ({"HOST": "0.0.0.0"}, 3, "HOST=0.0.0.0 would let"),
     "a setting that is none": ({"PORT": "many"}, 2, "api.port (PORT): "),
     "a quota that is none": ({"TESK_QUOTA_CAPACITY": "1"}, 3, "TESK_QUOTA_CAPACITY"),
+    "a folder for tasks that holds TESK": (
+        {"TESK_FILE_ROOTS": str(Path(__file__).parents[3])},
+        3,
+        "where no task reads or writes; name another folder",
+    ),
     "a state folder that is a file": ({"TESK_HOME": "/dev/null"}, 3, "set TESK_HOME"),
 }
 
