@@ -106,27 +106,32 @@ def private_files(trees: Iterable[str]) -> list[str]:
     """Return what others than its owner and group may not read, sorted.
 
     Of a folder that they may not enter nothing else is returned. Links are not
-    followed; what vanishes meanwhile is passed over.
+    followed; what vanishes meanwhile is passed over, what cannot be listed is
+    returned.
     """
     found: list[str] = []
     folders = [tree for tree in trees if Path(tree).is_dir()]
     while folders:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            with os.scandir(folders.pop()) as scan:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as scan:
                 entries = list(scan)
-            for entry in entries:
-                mode = _mode(entry)
-                if stat.S_ISDIR(mode) and mode & stat.S_IXOTH:
-                    folders.append(entry.path)
-                elif stat.S_ISDIR(mode) or (
-                    stat.S_ISREG(mode) and not mode & stat.S_IROTH
-                ):
-                    found.append(entry.path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:  # a network's file system, perhaps; what is in it is unknown
+            found.append(folder)
+            continue
+        for entry in entries:
+            mode = _mode(entry)
+            if stat.S_ISDIR(mode) and mode & stat.S_IXOTH:
+                folders.append(entry.path)
+            elif stat.S_ISDIR(mode) or (stat.S_ISREG(mode) and not mode & stat.S_IROTH):
+                found.append(entry.path)
     return sorted(found)
 
 
 def _mode(entry: "os.DirEntry[str]") -> int:
     try:
         return 0 if entry.is_symlink() else entry.stat(follow_symlinks=False).st_mode
-    except FileNotFoundError:
+    except OSError:
         return 0
