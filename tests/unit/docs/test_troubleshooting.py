@@ -44,13 +44,18 @@ SOURCES = (
     "services/filer/src/tesk_filer/adapters/volume.py",
     "services/api/src/tesk_api/adapters",
     "services/api/src/tesk_api/domain/backend_parameters.py",
+    "services/api/src/tesk_api/domain/sites.py",
     "services/api/src/tesk_api/usecases.py",
     "services/api/src/tesk_api/main.py",
+    "services/api/src/tesk_api/http/guards.py",
     "services/api/src/tesk_api/http/json_bodies.py",
     "services/api/src/tesk_api/http/problems.py",
     "services/api/src/tesk_api/http/task_parsing.py",
     "services/api/src/tesk_api/http/tasks.py",
     "libs/tesk-kubernetes/src/tesk_kubernetes",
+    "libs/tesk-runtime/src/tesk_runtime/http/connection.py",
+    "libs/tesk-runtime/src/tesk_runtime/http/parsing.py",
+    "libs/tesk-runtime/src/tesk_runtime/http/server.py",
     "libs/tesk-runtime/src/tesk_runtime/sections.py",
     "libs/tesk-runtime/src/tesk_runtime/settings.py",
     "libs/tesk-runtime/src/tesk_runtime/rpc/interceptors.py",
@@ -84,9 +89,20 @@ UNTOLD = {
         "the lock is not held",
     ),
     "a part of a log line of the scheduler": ("nodes are not listed yet",),
-    "a part of another sentence": ('gpu_type "…"', "tesk-api: …\n"),
+    "a part of another sentence": (
+        'gpu_type "…"',
+        "tesk-api: …\n",
+        "another site",
+        "a body without a type",
+    ),
     "a header, a type": (
         'Basic realm="TESK", charset="UTF-8"',
+        "default-src 'none'; frame-ancestors 'none'",
+        (
+            "default-src 'none'; script-src 'self'…; style-src 'self' 'unsafe-inline'; "
+            "img-src 'self' data:; connect-src 'self'; base-uri 'none'; "
+            "form-action 'none'; frame-ancestors 'none'"
+        ),
         "_Body | bytes",
         "_Body | bytes | None",
         "Callable[[], _Body | bytes] | None",
