@@ -57,6 +57,7 @@ class FtpKind:
         is_open: Users are put into the folder, not locked in.
         takes_patterns: The argument of MLSD and NLST is a pattern, as for pure-ftpd.
         refuses_dots: No name may begin with a dot.
+        keeps_files: What is there cannot be written again.
         permissions: Of pyftpdlib; all by default.
     """
 
@@ -64,6 +65,7 @@ class FtpKind:
     is_open: bool = False
     takes_patterns: bool = False
     refuses_dots: bool = False
+    keeps_files: bool = False
     permissions: str = "elradfmwMT"
 
 
@@ -151,6 +153,9 @@ class _Handler(_handlers.FTPHandler):  # type: ignore[misc, name-defined]  # unt
     def ftp_STOR(self, file: str, mode: str = "w") -> Any:  # noqa: N802 - as pyftpdlib
         if self.kind.refuses_dots and Path(file).name.startswith("."):
             self.respond("553 Prohibited file name.")
+            return None
+        if self.kind.keeps_files and Path(file).exists():
+            self.respond("553 It is there already.")
             return None
         return super().ftp_STOR(file, mode)
 

@@ -118,6 +118,21 @@ def test_a_drop_box_gets_the_file_and_nothing_else(
     assert sum(moved) == 2 * len(b"content")
 
 
+def test_a_file_that_a_server_keeps_is_not_removed(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("before")
+    kind = FtpKind(keeps_files=True, refuses_dots=True)
+    with ftp_server(tmp_path, kind) as server:
+        storage = FtpStorage(TIMEOUTS)
+
+        with pytest.raises(StorageError, match="the server refuses: 553"):
+            Place(storage, "").put(f"{server.url}/a", b"after")
+
+        storage.close()
+
+    assert (tmp_path / "a").read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 def test_where_files_can_be_renamed_they_appear_whole(
     ftp: Place, server: FtpFiles
 ) -> None:

@@ -6,7 +6,7 @@ each file and does not read the server's last word on a download.
 
 import ftplib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
 
@@ -146,11 +146,7 @@ class FtpStorage:
                 ):
                     return
                 self._renames[_key(location, folder or "/")] = False
-            try:
-                store(connection, path, source, advance)
-            except BaseException:
-                self._discard(location, path)
-                raise
+            store(connection, path, source, advance, self._discarding(location))
 
     def make_directory(self, url: str) -> None:
         """See ``Storage``."""
@@ -180,27 +176,31 @@ class FtpStorage:
     ) -> bool:
         """Send a hidden file, and name it; tell whether the server lets us."""
         hidden, path = names
+        discard = self._discarding(location)
         try:
-            store(connection, hidden, source, advance)
-            if rename(connection, hidden, path):
-                return True
+            store(connection, hidden, source, advance, discard)
         except ftplib.error_perm as error:
-            self._discard(location, hidden)
             if not is_forbidden(error):
                 raise
             return False  # a name with a dot in front
+        try:
+            if rename(connection, hidden, path):
+                return True
         except BaseException:
-            self._discard(location, hidden)
+            discard(hidden)
             raise
         with suppress(ftplib.error_perm):
             connection.delete(hidden)
         advance(-source.size)
         return False
 
-    def _discard(self, location: Location, path: str) -> None:
-        # By another connection: the first may still wait for the end of data.
-        with suppress(StorageError), self._connections.lend(location) as other:
-            other.delete(other.place(path))
+    def _discarding(self, location: Location) -> Callable[[str], None]:
+        def discard(path: str) -> None:
+            # By another connection: the first may still wait for the end of data.
+            with suppress(StorageError), self._connections.lend(location) as other:
+                other.delete(path)
+
+        return discard
 
 
 def _key(location: Location, folder: str) -> tuple[str, int | None, str | None, str]:

@@ -8,6 +8,7 @@ at once, for what may not be deleted must not be left behind.
 import ftplib
 import os
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 
 from tesk_filer.adapters.storage.ftp_connections import FtpConnection, reply_code
@@ -22,7 +23,7 @@ from tesk_filer.ports import Advance, Source, StorageError
 
 _CHUNK = 256 * 1024
 # What says no to a command or a name: 553 is "file name not allowed".
-_FORBIDDEN = NO_ACCESS | UNKNOWN_COMMAND | {"503", "532", "552"}
+_FORBIDDEN = NO_ACCESS | UNKNOWN_COMMAND | {"503", "532"}
 
 
 def may_rename(connection: FtpConnection, folder: str) -> bool:
@@ -40,21 +41,35 @@ def may_rename(connection: FtpConnection, folder: str) -> bool:
 
 
 def store(
-    connection: FtpConnection, path: str, source: Source, advance: Advance
+    connection: FtpConnection,
+    path: str,
+    source: Source,
+    advance: Advance,
+    undo: Callable[[str], None],
 ) -> None:
     """Send a file to ``path`` and see that it is there, complete.
+
+    Args:
+        connection: To the server.
+        path: Absolute.
+        source: The file.
+        advance: Told of progress.
+        undo: Removes what was begun. Not called if the server refuses the name:
+            what is there then is not ours.
 
     Raises:
         StorageError, ftplib.Error, OSError: It is not.
     """
     folder = path.rpartition("/")[0] or "/"
-    with _begin(connection, path, folder) as data:
-        _send(data, source, advance)
-    connection.voidresp()
-    there = size_of(connection, path)
-    if there is not None and there != source.size:
-        message = f"{there} of {source.size} bytes arrived"
-        raise StorageError(message, transient=True)
+    data = _begin(connection, path, folder)
+    try:
+        with data:
+            _send(data, source, advance)
+        connection.voidresp()
+        _verify(connection, path, source.size)
+    except BaseException:
+        undo(path)
+        raise
 
 
 def rename(connection: FtpConnection, hidden: str, path: str) -> bool:
@@ -94,6 +109,13 @@ def _begin(connection: FtpConnection, path: str, folder: str) -> socket.socket:
             raise
         make_folders(connection, folder)
         return connection.transfercmd(f"STOR {path}")
+
+
+def _verify(connection: FtpConnection, path: str, size: int) -> None:
+    there = size_of(connection, path)
+    if there is not None and there != size:
+        message = f"{there} of {size} bytes arrived"
+        raise StorageError(message, transient=True)
 
 
 def _send(data: socket.socket, source: Source, advance: Advance) -> None:
