@@ -109,3 +109,8 @@ def test_idempotency_keys_are_short_and_printable(key: str) -> None:
 
     with pytest.raises(InvalidRequestError):
         parse_idempotency_key(headers)
+
+
+@pytest.mark.parametrize(("sent", "want"), [("", ""), (" \t", ""), (" k-1 ", "k-1")])
+def test_blanks_around_an_idempotency_key_are_none_of_it(sent: str, want: str) -> None:
+    assert parse_idempotency_key(Headers({"Idempotency-Key": sent})) == want

@@ -5,7 +5,7 @@ import hmac
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _HASH = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
@@ -34,11 +34,14 @@ class Register:
         hashes: Of passwords, by user.
         groups: By user.
         stamp: Of the files when they were read.
+        costs: Of the hashes, in the order of the file.
+        key: Chooses among them for names that do not exist.
     """
 
     hashes: Mapping[str, str]
     groups: Mapping[str, tuple[str, ...]]
     stamp: tuple[object, ...]
+    costs: tuple[str, ...]
     key: bytes
 
     @classmethod
@@ -49,8 +52,10 @@ class Register:
         stamp: tuple[object, ...],
     ) -> "Register":
         """Return a register; its key is the same wherever the file is."""
-        text = "\n".join(hashes.values()).encode()
-        return cls(hashes, groups, stamp, hashlib.sha256(text).digest())
+        stored = list(hashes.values())
+        costs = tuple(each[4:6] for each in stored) or (_USUAL_COST,)
+        key = hashlib.sha256("\n".join(stored).encode()).digest()
+        return cls(hashes, groups, stamp, costs, key)
 
     def hash_for(self, name: str) -> str:
         """Return the hash to check a password of ``name`` against.
@@ -61,11 +66,8 @@ class Register:
         known = self.hashes.get(name)
         if known is not None:
             return known
-        hashes = list(self.hashes.values())
-        cost = _USUAL_COST
-        if hashes:
-            digest = hmac.digest(self.key, name.encode(), hashlib.sha256)
-            cost = hashes[int.from_bytes(digest) % len(hashes)][4:6]
+        digest = hmac.digest(self.key, name.encode(), hashlib.sha256)
+        cost = self.costs[int.from_bytes(digest) % len(self.costs)]
         return f"$2b${cost}${_NOBODYS_SALT_AND_HASH}"
 
 
@@ -90,7 +92,7 @@ class UserFiles:
             self._register = _read(self._files)
         except ValueError as error:
             stamp = _stamp(self._files)
-            self._register = Register(old.hashes, old.groups, stamp, old.key)
+            self._register = replace(old, stamp=stamp)
             logging.getLogger(__name__).error(  # noqa: TRY400 - the message says it all
                 "user files are not usable, the former ones still hold",
                 extra={"error": str(error)},

@@ -186,8 +186,9 @@ def _task_id() -> Json:
 def _idempotency_key() -> Json:
     return _parameter(
         "Idempotency-Key",
-        {"type": "string", "pattern": r"^[\x21-\x7e]{1,128}$"},
-        "The same key of the same user answers the task created first.",
+        # Blanks around it are HTTP's; an empty one counts as not given.
+        {"type": "string", "pattern": r"^[ \t]*[\x21-\x7e]{0,128}[ \t]*$"},
+        "The same key of the same user answers the task created first. Empty: none.",
         where="header",
     )
 

@@ -65,7 +65,7 @@ def parse_idempotency_key(headers: Headers) -> str:
     Raises:
         InvalidRequestError: It is no key.
     """
-    key = headers.get("Idempotency-Key", "")
+    key = headers.get("Idempotency-Key", "").strip(" \t")
     if key and _KEY.fullmatch(key) is None:
         message = "must be 1 to 128 printable ASCII characters without blanks"
         raise InvalidRequestError([Violation("Idempotency-Key", message)])
