@@ -78,6 +78,24 @@ def test_a_task_has_a_network_of_its_own(tmp_path: Path, service: int) -> None:
     assert list(kit.engine.attempts()) == []
 
 
+def test_a_task_does_not_reach_another(tmp_path: Path) -> None:
+    listen = (
+        "ip -4 -o addr show dev eth0 > /w/pipe; "
+        "while :; do echo reached | nc -l -p 9999; done"
+    )
+    with (
+        running(kit_of(tmp_path.resolve() / "one")) as one,
+        running(kit_of(tmp_path.resolve() / "two")) as two,
+    ):
+        pipe = one.make_fifo("/w/pipe")
+        one.start("sh", "-c", listen, mounts=("/w",))
+        address = one.wait_for_line(pipe).split()[3].partition("/")[0]
+        ask = ("sh", "-c", ASK.format(address=address, port=9999))
+
+        assert one.complete(*ask).stdout == b"reached\n"  # so that it says something
+        assert two.complete(*ask).stdout == b""
+
+
 def test_executors_of_a_task_share_its_network(tmp_path: Path) -> None:
     with running(kit_of(tmp_path.resolve() / "home")) as kit:
         one, two = (kit.complete("ip", "route").stdout for _ in range(2))

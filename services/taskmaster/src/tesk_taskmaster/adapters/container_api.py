@@ -169,7 +169,7 @@ class ContainerApi:
 
         Args:
             name: Of the network.
-            config: Its ``subnet``, ``labels`` and ``options``.
+            config: Its ``subnet`` and ``labels``.
         """
         pools = [IPAMPool(subnet=config["subnet"])]
         with _translated():
@@ -178,7 +178,6 @@ class ContainerApi:
                 driver="bridge",
                 ipam=IPAMConfig(pool_configs=pools),
                 labels=dict(config["labels"]),
-                options=dict(config["options"]),
                 check_duplicate=True,
             )
 

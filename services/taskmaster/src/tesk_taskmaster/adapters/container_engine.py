@@ -100,7 +100,6 @@ class ContainerEngine:
             home=self._home,
             network=choices.network,
             addresses=choices.addresses,
-            isolates=traits.is_podman,
         )
         self._images = ImageStore(api)
         self._starts = PendingStarts()

@@ -1,7 +1,7 @@
 """The network of an attempt's containers: one of its own, none, or this machine's.
 
-On the engine's usual bridge all containers reach each other. So an attempt gets a
-bridge of its own, with the few addresses that it needs: engines have room for
+On the engine's usual bridge all containers reach each other; those that are made
+by Docker's API are kept apart (Podman does so as well). So an attempt gets its own, with the few addresses that it needs: engines have room for
 some thirty networks in the sizes that they choose themselves.
 """
 
@@ -36,14 +36,12 @@ class AttemptNetworks:
         home: Names the TESK that they belong to.
         network: What executors get.
         addresses: Networks are taken from this range.
-        isolates: The engine must be told to keep networks apart.
     """
 
     api: ContainerApi
     home: Path
     network: Network
     addresses: str
-    isolates: bool
 
     def mode(self, attempt: Attempt) -> str:
         """Return what a container's ``NetworkMode`` is; makes the network if needed.
@@ -86,7 +84,6 @@ class AttemptNetworks:
         return {
             "subnet": subnet,
             "labels": attempt_labels(attempt, self.home),
-            "options": {"isolate": "true"} if self.isolates else {},
         }
 
     @staticmethod
