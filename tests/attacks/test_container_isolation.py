@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import docker
 import pytest
 
 from fakes.taskmaster_engine_kit import EngineKit
@@ -106,18 +107,17 @@ def test_executors_of_a_task_share_its_network(tmp_path: Path) -> None:
 def test_a_network_that_was_left_is_found_and_removed(tmp_path: Path) -> None:
     """As after a taskmaster that was killed before it made the container."""
     home = tmp_path.resolve() / "home"
-    kit = kit_of(home)
-    run = kit.make_run("true")
-    kit.engine.start(run, lambda _reason: None)
-    kit.finish(run)
-    api = kit.engine._api  # type: ignore[attr-defined]
-    api.remove(run.name)
+    with running(kit_of(home)) as kit:
+        run = kit.make_run("true")
+        kit.engine.start(run, lambda _reason: None)
+        kit.finish(run)
+        docker.from_env().api.remove_container(run.name, force=True)
 
-    left = list(kit.open_engine().attempts())
-    kit.open_engine().remove(kit.attempt)
+        left = list(kit.open_engine().attempts())
+        kit.open_engine().remove(kit.attempt)
 
-    assert left == [kit.attempt]
-    assert list(kit.open_engine().attempts()) == []
+        assert left == [kit.attempt]
+        assert list(kit.open_engine().attempts()) == []
 
 
 def test_none_is_no_network(tmp_path: Path, service: int) -> None:
