@@ -32,9 +32,9 @@ _GROWTH_MIB = 200
 EXCLUDED = "positive_data_acceptance"
 # All values at their bounds take some time by themselves.
 BUDGET = (
-    ("--phases", "coverage,fuzzing,stateful", "--max-time", str(SECONDS))
+    ("--phases", "examples,coverage,fuzzing,stateful", "--max-time", str(SECONDS))
     if SECONDS
-    else ("--phases", "fuzzing,stateful", "--max-examples", "10")
+    else ("--phases", "examples,fuzzing,stateful", "--max-examples", "10")
 )
 _BROKEN = 500
 _COUNTS = re.compile(r"(\d+) generated, (\d+) passed")

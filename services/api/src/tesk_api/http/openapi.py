@@ -22,6 +22,10 @@ _READ_ERRORS = {
     "429": "Too many requests at once.",
     "503": "The scheduler does not answer; come back later.",
 }
+_EXAMPLE = {
+    "name": "hello",
+    "executors": [{"image": "busybox", "command": ["echo", "hello"]}],
+}
 _NOT_FOUND = {"404": "There is no such task, or it is another user's."}
 _CREATE_ERRORS = {
     "403": "The user may not create tasks.",
@@ -79,7 +83,10 @@ def _tes_paths(base: str) -> Json:
                 "requestBody": {
                     "required": True,
                     "content": {
-                        "application/json": {"schema": {"$ref": _REF + "TaskBody"}}
+                        "application/json": {
+                            "schema": {"$ref": _REF + "TaskBody"},
+                            "example": _EXAMPLE,
+                        }
                     },
                 },
             },
