@@ -146,11 +146,14 @@ class Release(TesClient):
     def running_pod(
         self, task_id: str, step: str, *, other_than: str = "", within: float = 90
     ) -> str:
-        """Wait until a step of a task runs; return its pod's name."""
+        """Wait until a step of a task runs, or is tried again; return its pod."""
 
         def look() -> str | None:
-            for pod in self.of_task("pods", task_id, step=step):
-                if pod["metadata"]["uid"] != other_than and _runs(pod):
+            for pod in self.of_task("pods", task_id):
+                name, _, _ = pod["metadata"]["labels"]["tesk/step"].partition("-")
+                if name == step and (
+                    pod["metadata"]["uid"] != other_than and _runs(pod)
+                ):
                     return name_of(pod)
             return None
 
