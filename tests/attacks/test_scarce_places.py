@@ -4,16 +4,20 @@ import http.client
 import json
 import socket
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+from prometheus_client import Metric
+from prometheus_client.registry import Collector
 
 from builders import make_task_json
-from fakes.api_process import ApiProcess, run_with
+from fakes.api_process import ApiProcess, free_port, run_with
 from fakes.api_scheduler import MemoryScheduler
 from raw_http import RawPeer, all_closed, head, parse_answers, raw_peers
+from tesk_scheduler.adapters.metrics import serve_metrics
 from waiting import eventually
 
 BODY = json.dumps(make_task_json()).encode()
@@ -290,3 +294,18 @@ def is_cut(peer: RawPeer) -> bool:
     state = peer.line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
     established = 1
     return state != established
+
+
+class NoMetrics(Collector):
+    def collect(self) -> Iterator[Metric]:
+        return iter(())
+
+
+def test_metrics_of_the_scheduler_are_read_beside_silent_peers() -> None:
+    port = free_port()
+    stop = serve_metrics(f"127.0.0.1:{port}", NoMetrics())
+    try:
+        with raw_peers(port, 300), raw_peers(port, 1, head(target="/metrics")) as peers:
+            assert peers[0].line.recv(15) == b"HTTP/1.1 200 OK"
+    finally:
+        stop()

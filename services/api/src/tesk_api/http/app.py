@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
 from flask_cors import CORS
@@ -78,6 +78,12 @@ class _TaskIdConverter(BaseConverter):
     regex = "[^/:]+"
 
 
+class _Threaded(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        # Nothing here is a coroutine, and asking costs more than the calls.
+        return func
+
+
 def create_app(parts: Parts, options: AppOptions) -> "WSGIApplication":
     """Return the whole service as a WSGI application."""
     return Front(
@@ -91,7 +97,7 @@ def create_app(parts: Parts, options: AppOptions) -> "WSGIApplication":
 
 def create_flask(parts: Parts, options: AppOptions) -> Flask:
     """Return the application without its outermost layer."""
-    app = Flask(__name__, static_folder=None)
+    app = _Threaded(__name__, static_folder=None)
     app.url_map.strict_slashes = False  # no redirects: some clients follow none
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
