@@ -132,15 +132,23 @@ def test_a_slash_after_a_file_is_ignored_and_said() -> None:
             {"path": "/o/*/", "url": "/x/", "path_prefix": "/o/"},
             {"path": "/o/*/", "url": "/x", "path_prefix": "/", "type": "DIRECTORY"},
             {"path": "/e/", "url": "/y/", "type": "DIRECTORY"},
+            {"path": "/r/", "url": "s3://b/r/"},
         ],
     )
 
-    changed = ("outputs[0]", "outputs[1]", "outputs[2]")
+    changed = ("outputs[0]", "outputs[1]", "outputs[2]", "outputs[4]")
 
     new = TaskParser().parse(json.dumps(body).encode())
 
     assert [entry.path for entry in new.task.inputs] == ["/i", "/d/"]
-    assert [entry.path for entry in new.task.outputs] == ["/o", "/o/*", "/o/*", "/e/"]
+    outputs = [(entry.path, entry.url) for entry in new.task.outputs]
+    assert outputs == [
+        ("/o", "/x"),
+        ("/o/*", "/x"),
+        ("/o/*", "/x"),
+        ("/e/", "/y/"),
+        ("/r", "s3://b/r"),
+    ]
     assert new.warnings == (
         "ignored the slash at the end of: "
         + ", ".join(f"{field}.path" for field in ("inputs[0]", *changed)),

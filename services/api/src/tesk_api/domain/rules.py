@@ -85,7 +85,9 @@ def output_problems(entry: Output) -> Iterator[Violation]:
     if problem := url_problem(entry.url):
         yield Violation("url", problem)
     if not is_pattern(entry.path, entry.path_prefix):
-        if entry.type is FileType.FILE and (problem := _file_name_problem(entry.url)):
+        # Both ends of ``results/`` to ``…/results/`` lose their slash.
+        names_file = entry.type is FileType.FILE and not entry.path.endswith("/")
+        if names_file and (problem := _file_name_problem(entry.url)):
             yield Violation("url", problem)
         return
     prefix = entry.path_prefix
@@ -101,7 +103,8 @@ def without_final_slashes(task: Task) -> tuple[Task, list[str]]:
     """Take the slash from the end of paths that name files, and of patterns.
 
     Engines write ``results/`` for what may be a file or a directory; what is
-    there is then taken.
+    there is then taken. They make the url of the same words, so that it loses
+    its slash as well.
 
     Returns:
         The task, and the fields of which the path was changed.
@@ -138,7 +141,8 @@ def _plain_output(entry: Output) -> Output:
         entry.path, entry.path_prefix
     )
     if names_file and entry.path.endswith("/"):
-        return replace(entry, path=entry.path.rstrip("/"))
+        path, url = entry.path.rstrip("/"), entry.url.rstrip("/")
+        return replace(entry, path=path, url=url)
     return entry
 
 

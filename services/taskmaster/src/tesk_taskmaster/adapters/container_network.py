@@ -1,8 +1,9 @@
 """The network of an attempt's containers: one of its own, none, or this machine's.
 
 On the engine's usual bridge all containers reach each other; those that are made
-by Docker's API are kept apart (Podman does so as well). So an attempt gets its own, with the few addresses that it needs: engines have room for
-some thirty networks in the sizes that they choose themselves.
+by Docker's API are kept apart (Podman does so as well). So an attempt gets its
+own, with the few addresses that it needs: engines have room for some thirty
+networks in the sizes that they choose themselves.
 """
 
 import hashlib
@@ -53,9 +54,10 @@ class AttemptNetworks:
         if self.network != "loopback-free":
             return self.network
         refusal = "no addresses are left"
-        for subnet in subnets(self.addresses, attempt.name):
+        name = self._name(attempt)
+        for subnet in subnets(self.addresses, name):
             try:
-                self.api.create_network(attempt.name, self._config(attempt, subnet))
+                self.api.create_network(name, self._config(attempt, subnet))
             except EngineRefusedError as error:
                 if self._is_there(attempt):
                     break
@@ -66,15 +68,20 @@ class AttemptNetworks:
                 break
         else:
             raise self._failure(refusal)
-        return attempt.name
+        return name
 
     def remove(self, attempt: Attempt) -> None:
         """Remove the network of an attempt that has no containers any more."""
-        self.api.remove_network(attempt.name)
+        self.api.remove_network(self._name(attempt))
 
     def labels(self) -> Sequence[Mapping[str, str]]:
         """Return the labels of all networks of this TESK."""
         return self.api.networks({HOME_LABEL: str(self.home)})
+
+    def _name(self, attempt: Attempt) -> str:
+        # Two TESKs may share an engine, and one may have a copy of another's tasks.
+        home = hashlib.sha256(str(self.home).encode()).hexdigest()
+        return f"{attempt.name}-{home[:12]}"
 
     def _is_there(self, attempt: Attempt) -> bool:
         wanted = attempt_labels(attempt, self.home)
