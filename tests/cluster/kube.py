@@ -22,6 +22,8 @@ _GROUPS = {
     "jobs": "/apis/batch/v1",
     "deployments": "/apis/apps/v1",
     "networkpolicies": "/apis/networking.k8s.io/v1",
+    "clusterrolebindings": "/apis/rbac.authorization.k8s.io/v1",
+    "clusterroles": "/apis/rbac.authorization.k8s.io/v1",
     "priorityclasses": "/apis/scheduling.k8s.io/v1",
     "storageclasses": "/apis/storage.k8s.io/v1",
     "validatingadmissionpolicies": "/apis/admissionregistration.k8s.io/v1",

@@ -280,6 +280,17 @@ def installed(
         if run("helm", "list", "-q", "-n", namespace).strip():
             release.uninstall()
         release.wait_until_empty()
+        assert not list(_in_no_namespace(kube, namespace))
     finally:
         release.close()
         kube.delete("namespaces", "", namespace)
+        for kind, name in _in_no_namespace(kube, namespace):
+            kube.delete(kind, "", name)
+
+
+def _in_no_namespace(kube: Kube, namespace: str) -> Iterator[tuple[str, str]]:
+    """Give what a release in ``namespace`` has in the whole cluster."""
+    for kind in ("priorityclasses", "clusterrolebindings", "clusterroles"):
+        for item in kube.list(kind, ""):
+            if name_of(item).startswith(f"{NAME}.{namespace}."):
+                yield kind, name_of(item)
