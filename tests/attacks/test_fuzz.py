@@ -80,6 +80,7 @@ PIECES = [
     *(b" ", b"  ", b"\t", b"\r\n", b"\n", b"\r", b"\0", b":", b",", b"/", b"?", b"%"),
     *(b"/v1/tasks", b"/ga4gh/tes/v1/tasks/", b"//v1//tasks/x:cancel", b"/v1/tasks/%ff"),
     *(b"/v1/tasks?page_size=1&page_token=", b"/../../etc/passwd", b"http://x/v1/tasks"),
+    *(b"http://[/v1/tasks", b"CONNECT", b"Transfer-Encoding: gzip, chunked\r\n"),
     *(b"*", b"/openapi.json", b"/healthz", b"/tesk/v1/tasks/\xc3\xa4", b"a" * 9000),
     *(b"HTTP/1.1", b"HTTP/1.0", b"HTTP/9.9", b"HTTP/2.0", b"PRI * HTTP/2.0\r\n\r\nSM"),
     *(b"Host: 127.0.0.1\r\n", b"Host: \r\n", b"Host: evil.example\r\n"),

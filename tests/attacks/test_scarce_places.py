@@ -119,10 +119,30 @@ def test_unfinished_requests_of_http2_are_not_begun(api: ApiProcess) -> None:
 
 def test_an_offer_of_http2_is_answered_in_http1(api: ApiProcess) -> None:
     offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c"}
-    with raw_peers(api.port, 1, head(HTTP2_Settings="AAMA", **offer)) as (peer,):
-        first = parse_answers(peer.read_answers())[0]
+    first = head(HTTP2_Settings="AAMA", **offer)
+    with raw_peers(api.port, 1, first, head(Connection="close")) as (peer,):
+        answers = parse_answers(peer.read_answers())
 
-    assert first.status == 200
+    assert [answer.status for answer in answers] == [200, 200]
+
+
+def test_a_body_that_comes_with_an_offer_is_read(api: ApiProcess) -> None:
+    """As some clients in Java send each first request."""
+    offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c"}
+    request = post(Content_Length=len(BODY), HTTP2_Settings="AAMA", **offer) + BODY
+    with raw_peers(api.port, 1, request, head(Connection="close")) as (peer,):
+        answers = parse_answers(peer.read_answers())
+
+    assert [answer.status for answer in answers] == [200, 200]
+
+
+def test_targets_that_are_no_urls_end_no_thread(api: ApiProcess) -> None:
+    for target in ("http://[/v1/tasks", "/healthz"):
+        with raw_peers(api.port, MANY, head(target=target, Connection="close")) as many:
+            found = {parse_answers(peer.read_answers())[0].status for peer in many}
+        assert found == {400 if "[" in target else 200}
+
+    serves(api)
 
 
 def test_more_connections_than_fit_do_not_keep_others_out(

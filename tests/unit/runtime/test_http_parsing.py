@@ -46,6 +46,23 @@ def test_an_old_client_does_not_go_on() -> None:
     assert (request.version, request.keep_alive) == ("1.0", False)
 
 
+@pytest.mark.parametrize("plain", [GET, POST, CHUNKED])
+def test_an_offer_of_another_protocol_changes_nothing(plain: bytes) -> None:
+    """Its body is no request; answered once, its connection goes on."""
+    inner = plain.replace(b"hello", b"GET /")
+    offer = inner.replace(b"\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n", 1)
+
+    whole = read(offer + GET)
+    dripped = read(*(bytes([each]) for each in offer + GET))
+
+    for found in (whole, dripped):
+        assert [seen(one) for one in found.ready] == [
+            seen(one) for one in read(inner + GET).ready
+        ]
+        assert all(one.keep_alive for one in found.ready)
+        assert found.phase is Phase.NOTHING
+
+
 @given(
     st.lists(st.sampled_from([GET, POST, CHUNKED]), min_size=1, max_size=3),
     st.lists(st.integers(min_value=1, max_value=40), max_size=30),
@@ -102,10 +119,11 @@ REFUSED = {
     "a length of many digits": (LENGTH + b"9" * 500 + b"\r\n\r\n", 400),
     "a folded header": (b"GET /" + HOST + b" folded\r\n\r\n", 400),
     "a blank before the colon": (b"GET /" + HOST + b"X : 1\r\n\r\n", 400),
-    "another protocol, with a body": (
-        LENGTH + b"5\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nhello",
-        400,
-    ),
+    "a tunnel": (b"CONNECT a:80" + HOST + b"\r\n", 501),
+    "another version": (b"GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505),
+    "no version": (b"GET /\r\n\r\n", 505),
+    "chunks of old": (CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0"), 400),
+    "a compressed body": (CHUNKED.replace(b": chunked", b": gzip, chunked"), 501),
     "a chunk without size": (CHUNKED.replace(b"2\r\nhe", b"x\r\nhe"), 400),
     "too large, as announced": (LENGTH + b"1001\r\n\r\n", 413),
     "too large, in chunks": (

@@ -13,6 +13,8 @@ import httptools
 
 from tesk_runtime.http.limits import HttpLimits
 
+_VERSIONS = frozenset({"1.0", "1.1"})
+
 
 class Phase(Enum):
     """What of the next request has come."""
@@ -77,6 +79,7 @@ class RequestReader:
         self._head_bytes = 0
         self._unseen = 0
         self._request: Request | None = None
+        self._offer = b""
         self._body = bytearray()
 
     @property
@@ -95,18 +98,26 @@ class RequestReader:
             # What the parser keeps of an unfinished header, of trailers and
             # of the extensions of chunks, before it tells us.
             self._unseen += len(data)
+        while data:
+            data = self._parse(data)
+        if self._unseen > self._limits.head_bytes:
+            raise _too_large_head()
+
+    def _parse(self, data: bytes) -> bytes:
+        """Give ``data`` to the parser; return what is to be given to the next one."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as error:
-            message = "this server speaks HTTP/1.1 alone; ask without Upgrade"
-            raise RefusedError(HTTPStatus.BAD_REQUEST, message) from error
+            # It stops behind the head, for another protocol. We keep to ours, as
+            # servers may; else a body would pass for the next request.
+            self._parser = httptools.HttpRequestParser(self)
+            return self._offer + data[error.args[0] :]
         except httptools.HttpParserError as error:
             if isinstance(error.__context__, RefusedError):
                 raise error.__context__ from None
             message = "this is no request of HTTP/1.1"
             raise RefusedError(HTTPStatus.BAD_REQUEST, message) from error
-        if self._unseen > self._limits.head_bytes:
-            raise _too_large_head()
+        return b""
 
     # What the parser calls.
 
@@ -143,6 +154,20 @@ class RequestReader:
         )
         self._headers = []
         self._unseen = 0
+        self.phase = Phase.BODY
+        if self._parser.should_upgrade() and request.method != "CONNECT":
+            self._offer = _head_without_upgrade(request)
+            return
+        self._check_head(request)
+        self._request = request
+
+    def _check_head(self, request: Request) -> None:
+        if request.version not in _VERSIONS:
+            message = "this server speaks HTTP/1.1 alone"
+            raise RefusedError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, message)
+        if request.method == "CONNECT":
+            message = "this server is no proxy"
+            raise RefusedError(HTTPStatus.NOT_IMPLEMENTED, message)
         hosts = 0
         for name, value in request.headers:
             match name.lower():
@@ -150,13 +175,13 @@ class RequestReader:
                     hosts += 1
                 case b"content-length":
                     self._check_size(int(value))
-                case b"expect":
+                case b"transfer-encoding":
+                    _check_coding(value, request.version)
+                case b"expect" if request.version == "1.1":
                     self._note_expectation(value)
         if hosts > 1 or (hosts == 0 and request.version == "1.1"):
             message = 'one header "Host" is needed'
             raise RefusedError(HTTPStatus.BAD_REQUEST, message)
-        self.phase = Phase.BODY
-        self._request = request
 
     def on_body(self, part: bytes) -> None:
         """Take a part of the body."""
@@ -193,6 +218,29 @@ class RequestReader:
             message = 'only "Expect: 100-continue" is understood'
             raise RefusedError(HTTPStatus.EXPECTATION_FAILED, message)
         self.expects = True
+
+
+def _check_coding(value: bytes, version: str) -> None:
+    """Refuse what proxies and servers may frame, or undo, in different ways."""
+    if version == "1.0":
+        message = "HTTP/1.0 has no Transfer-Encoding"
+        raise RefusedError(HTTPStatus.BAD_REQUEST, message)
+    if value.lower() != b"chunked":
+        message = 'only "Transfer-Encoding: chunked" is understood'
+        raise RefusedError(HTTPStatus.NOT_IMPLEMENTED, message)
+
+
+def _head_without_upgrade(request: Request) -> bytes:
+    lines = [
+        b"%b %b HTTP/%b"
+        % (request.method.encode(), request.target, request.version.encode())
+    ]
+    lines += [
+        b"%b: %b" % (name, value)
+        for name, value in request.headers
+        if name.lower() != b"upgrade"
+    ]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
 def _too_large_head() -> RefusedError:

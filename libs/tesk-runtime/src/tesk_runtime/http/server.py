@@ -174,7 +174,10 @@ class HttpServer:
         return self._service.refuse(status, message)
 
     def _respond(self, request: Request, peer: Peer, waited: float) -> Response:
-        environ = environ_of(request, peer)
+        try:
+            environ = environ_of(request, peer)
+        except ValueError:
+            return self.refuse(HTTPStatus.BAD_REQUEST, "the target is no URL")
         environ[WAITED] = waited
         try:
             return call(self._service.app, environ)

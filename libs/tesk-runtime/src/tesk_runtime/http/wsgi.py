@@ -48,7 +48,11 @@ class Peer:
 
 
 def environ_of(request: Request, peer: Peer) -> dict[str, Any]:
-    """Return the WSGI environment of a request."""
+    """Return the WSGI environment of a request.
+
+    Raises:
+        ValueError: The target is an URL that cannot be read.
+    """
     target = request.target.decode("latin-1")
     authority = ""
     if not target.startswith("/") and "://" in target:
