@@ -25,6 +25,7 @@ from tesk_model.events import (
 )
 from tesk_model.names import Attempt
 from tesk_model.states import TRANSITIONS, TaskState
+from tesk_scheduler.domain import bounds
 from tesk_scheduler.domain.accounting import NOTHING, Ledger, UsageChange, charge
 from tesk_scheduler.domain.events import Effect, Reporter, apply_event
 from tesk_scheduler.domain.records import ExecutorLogChange, TaskRecord
@@ -61,6 +62,17 @@ def test_nothing_takes_the_place_of_what_was_printed() -> None:
 
         assert change is not None
         assert (change.stdout, change.stderr) == (None, None)
+
+
+def test_of_what_is_printed_no_more_is_kept_than_of_what_was() -> None:
+    for index in (0, bounds.WHOLE_STREAMS, bounds.CUT_STREAMS):
+        most = bounds.stream_bytes(index)
+        long = "x" * (bounds.STREAM_BYTES + 1)
+
+        change = applied(RUNS, ExecutorOutput(index, long, long)).executor
+
+        assert change is not None
+        assert change.stdout == change.stderr == ("x" * most or None)
 
 
 def test_what_could_not_be_removed_is_a_line_of_the_ended_task() -> None:

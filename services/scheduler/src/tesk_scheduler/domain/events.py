@@ -99,7 +99,9 @@ def _happen(  # noqa: PLR0911 - one for each kind of event
             return _applied(_started(record, by.now), executor=change)
         case ExecutorOutput(index, stdout, stderr):
             change = ExecutorLogChange(
-                index=index, stdout=stdout or None, stderr=stderr or None
+                index=index,
+                stdout=stream_tail(stdout, index) or None,
+                stderr=stream_tail(stderr, index) or None,
             )
             return _applied(_started(record, by.now), executor=change)
         case ExecutorEnded():
