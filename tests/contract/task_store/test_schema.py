@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -94,3 +95,38 @@ def test_outputs_from_before_they_were_bounded_are_counted(url: str) -> None:
         found = sorted(tuple(row) for row in counts)
     engine.dispose()
     assert found == [(0, 0, 0), (3, 3 * (8 + 7), 0)]
+
+
+# Fails as a statement does that takes longer than queries may.
+TAKES_LONG = """
+CREATE FUNCTION takes_long() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF current_setting('statement_timeout') <> '0' THEN
+    RAISE 'canceling statement due to statement timeout';
+  END IF;
+  RETURN NEW;
+END $$
+"""
+ON_EACH = """
+CREATE TRIGGER each BEFORE UPDATE ON task FOR EACH ROW EXECUTE FUNCTION takes_long()
+"""
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@pytest.mark.engine
+def test_a_migration_may_take_longer_than_a_query(url: str) -> None:
+    engine = create_engine(url)
+    move(engine, "0003", by=command.upgrade)
+    with engine.begin() as connection:
+        connection.execute(text(OLD_TASK), {"seq": 1, "id": "t-1"})
+        file = {"seq": 1, "print": "0", "position": 0, "url": "s3://b/o"}
+        connection.execute(text(OLD_FILE), file)
+        connection.execute(text(TAKES_LONG))
+        connection.execute(text(ON_EACH))
+    engine.dispose()
+
+    store = SqlTaskStore.open(url)
+
+    with store._engines.reader.connect() as connection:
+        limit = connection.scalar(text("SHOW statement_timeout"))
+    store.close()
+    assert limit == "10s"

@@ -88,11 +88,18 @@ def open_engines(url: str) -> Engines:
 
 
 def lock_migrations(connection: Connection) -> None:
-    """Let one process at a time change the schema, until its transaction ends."""
+    """Let one process at a time change the schema, until its transaction ends.
+
+    It may take as long as its tables are large: were it cut off like a query,
+    no scheduler could ever start on them. Only waiting for others' locks is not
+    endless, for whoever comes after waits as well.
+    """
     if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(
             text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK}
         )
+        connection.execute(text("SET LOCAL lock_timeout = '10s'"))
 
 
 def _lock(path: Path) -> int:
