@@ -10,6 +10,7 @@ from contract.storage.places import Place
 from servers.ftp import ftp_server
 from servers.http import Fault, HttpFiles, http_server
 from tesk_filer.adapters.storage.http import HttpStorage
+from tesk_filer.adapters.storage.http_redirects import keeps_login
 from tesk_filer.adapters.storage.network import Timeouts
 from tesk_filer.ports import StorageError
 
@@ -232,6 +233,39 @@ def test_a_read_follows_redirects_and_logs_in_again_at_the_same_server_alone(
         assert "" not in server.authorizations
         assert set(other.authorizations) == {""}
         storage.close()
+
+
+SERVERS = {
+    "the same": ("http://h/a", "http://H:80/b", True),
+    "the same, encrypted": ("http://h/a", "https://h/b", True),
+    "no longer encrypted": ("https://h/a", "http://h/b", False),
+    "another port": ("http://h/a", "http://h:81/b", False),
+    "another host": ("http://h/a", "http://i/b", False),
+    "another host behind a fragment": ("http://h/a", "http://h#@i/b", False),
+    "another host behind a query": ("http://h/a", "http://i?@h/b", False),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "keeps"), SERVERS.values(), ids=SERVERS)
+def test_a_login_is_kept_at_the_same_server_alone(
+    before: str, after: str, *, keeps: bool
+) -> None:
+    assert keeps_login(before, after) is keeps
+
+
+@pytest.mark.parametrize(
+    "date", ["Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "1 Jan 9999 99:0:0"]
+)
+def test_a_time_that_is_none_is_no_reason_to_give_up(
+    web: Place, server: HttpFiles, date: str
+) -> None:
+    server.faults["/a"] = [Fault(status=503, headers={"Retry-After": date})]
+
+    with pytest.raises(StorageError, match="503") as caught:
+        web.get(web.url + "/a")
+
+    assert caught.value.transient
+    assert caught.value.retry_after is None
 
 
 LENGTHS = {

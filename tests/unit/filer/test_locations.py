@@ -32,6 +32,7 @@ PATHS = {
     "an encoded type is": ("ftp://h/a%3Btype=i", "a;type=i"),
     "an http path is as written": ("http://h/a%20b?c=d", "/a%20b?c=d"),
     "an http query without a path": ("http://h?c=d", "/?c=d"),
+    "an http query with an address in it": ("http://h?@i/c", "/?@i/c"),
     "an http host alone": ("http://h", "/"),
 }
 
@@ -89,6 +90,22 @@ SHOWN = {
 @pytest.mark.parametrize(("url", "want"), SHOWN.values(), ids=SHOWN)
 def test_a_shown_url_holds_no_secret(url: str, want: str) -> None:
     assert redact(url) == want
+
+
+ASKED = {
+    "a query that looks like a host": ("http://h?@i/c", "http://h?@i/c"),
+    "a query that looks like user and host": ("http://h?u:p@i/c", "http://h?u:p@i/c"),
+    "user and password": ("http://u:p@h?q@i", "http://h?q@i"),
+    "an address in a path": ("http://u@h/a?b@i", "http://h/a?b@i"),
+}
+
+
+@pytest.mark.parametrize(("url", "want"), ASKED.values(), ids=ASKED)
+def test_who_is_asked_is_whose_login_is_looked_up(url: str, want: str) -> None:
+    asked = without_userinfo(url)
+
+    assert asked == want
+    assert parse_url(asked).host == parse_url(url).host == "h"
 
 
 JOINED = {

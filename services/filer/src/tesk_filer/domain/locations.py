@@ -101,7 +101,8 @@ def without_userinfo(url: str) -> str:
     match = _SCHEME.fullmatch(url)
     if match is None or not match[2].startswith("//"):
         return url
-    authority, slash, path = match[2].removeprefix("//").partition("/")
+    authority, rest = _authority(match[1].lower(), match[2].removeprefix("//"))
+    slash, path = rest[:1], rest[1:]
     host = authority.rpartition("@")[2]
     if match[1].lower() != "file" and not _is_host(host):
         # A password with an unescaped "/" ends the authority too early.
@@ -183,10 +184,7 @@ def _file_path(rest: str) -> str:
 
 
 def _remote(scheme: str, rest: str) -> Location:
-    authority, slash, path = rest.partition("/")
-    if scheme.startswith("http") and "?" in authority:
-        authority, _, query = rest.partition("?")
-        slash, path = "/", "?" + query
+    authority, path = _authority(scheme, rest)
     userinfo, at, host = authority.rpartition("@")
     if not _is_host(host):
         raise InvalidUrlError("names no valid host")
@@ -196,13 +194,13 @@ def _remote(scheme: str, rest: str) -> Location:
                 "must not hold credentials; set them for the filer (AWS_ACCESS_KEY_ID, "
                 "AWS_SECRET_ACCESS_KEY)"
             )
-        return Location(scheme=scheme, host=host, path=path)
+        return Location(scheme=scheme, host=host, path=path[1:])
     name, _, port = host.rpartition(":") if _has_port(host) else (host, "", "")
     user, colon, password = userinfo.partition(":")
-    decoded = slash + path or "/"
+    decoded = path if path.startswith("/") else "/" + path
     if scheme == "ftp":
         # RFC 1738, 3.2.2: the slash after the host is no part of the path.
-        decoded = unquote(_FTP_TYPE.sub("", path), errors="surrogateescape")
+        decoded = unquote(_FTP_TYPE.sub("", path[1:]), errors="surrogateescape")
         if any(char in decoded for char in "\r\n\0"):
             raise InvalidUrlError("must not contain line ends or NUL")
     return Location(
@@ -213,6 +211,17 @@ def _remote(scheme: str, rest: str) -> Location:
         user=unquote(user) if at else None,
         password=unquote(password) if colon else None,
     )
+
+
+def _authority(scheme: str, rest: str) -> tuple[str, str]:
+    """Divide what follows ``//``: the authority, and all from its end on.
+
+    Whoever looks for the host asks here: of two ways to find it one would send a
+    login to a host that the other did not mean.
+    """
+    ends = "[/?]" if scheme.startswith("http") else "/"
+    end = re.search(ends, rest)
+    return (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
 
 
 def _has_port(host: str) -> bool:

@@ -119,7 +119,7 @@ def _retry_after(text: str) -> timedelta | None:
         return min(timedelta(seconds=int(text[:9])), _LONGEST_WAIT)
     try:
         delay = parsedate_to_datetime(text) - datetime.now(UTC)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return max(timedelta(), min(delay, _LONGEST_WAIT))
 

@@ -6,7 +6,7 @@ redirect, however long, and raises anything at all for a malformed target.
 
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from tesk_filer.domain.locations import parse_url, printable, redact
 from tesk_filer.ports import StorageError
@@ -52,10 +52,10 @@ def keeps_login(before: str, after: str) -> bool:
 
     The same server, or the same host that now asks for https at its usual port.
     """
-    old, new = urlsplit(before), urlsplit(after)
-    if (old.hostname or "").lower() != (new.hostname or "").lower():
+    old, new = parse_url(before), parse_url(after)
+    if old.host.lower() != new.host.lower():
         return False
-    ports = [url.port or _PORTS.get(url.scheme.lower()) for url in (old, new)]
-    if old.scheme.lower() == new.scheme.lower():
+    ports = [url.port or _PORTS[url.scheme] for url in (old, new)]
+    if old.scheme == new.scheme:
         return ports[0] == ports[1]
     return ports == [_PORTS["http"], _PORTS["https"]]
