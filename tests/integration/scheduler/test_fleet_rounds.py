@@ -241,6 +241,31 @@ def test_a_full_quota_is_the_reason_of_those_who_wait_beside_those_who_run(
     assert site.record("t-2").reason == site.record("t-3").reason == ""
 
 
+class LateAnswers(FakeLauncher):
+    """Starts taskmasters, which call before it is known that they started."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__()
+        self._site = site
+
+    def launch(self, taskmaster_id: str) -> None:
+        super().launch(taskmaster_id)
+        self._site.call(taskmaster_id)
+        raise LaunchError("no answer in time")
+
+
+def test_who_called_keeps_what_it_has_though_its_start_seemed_to_fail(
+    site: Site,
+) -> None:
+    leader = site.scheduler(LateAnswers(site))
+    site.add("t-1")
+
+    leader.round()
+
+    assert site.record().taskmaster == "tm-1"
+    assert [member.id for member in site.store.fleet()] == ["tm-1"]
+
+
 def test_one_refusal_is_enough_for_a_round(site: Site) -> None:
     leader = site.scheduler()
     site.add("t-1", "t-2", "t-3")

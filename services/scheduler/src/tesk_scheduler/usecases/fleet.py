@@ -173,8 +173,12 @@ class Fleet:
 
     def _give_back(self, taskmaster_ids: Sequence[str]) -> None:
         def give_back(tx: Transaction) -> None:
+            # One may have started although its start failed, as far as is known
+            # here: the answer was lost or came late. Who called works already.
+            called = {member.id for member in tx.taskmasters() if member.seen}
             for taskmaster_id in taskmaster_ids:
-                tx.remove_taskmaster(taskmaster_id, only_idle=False)
+                if taskmaster_id not in called:
+                    tx.remove_taskmaster(taskmaster_id, only_idle=False)
             for record in tx.unassigned(_MANY):
                 self._explain(tx, record)
 
