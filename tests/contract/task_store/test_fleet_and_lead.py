@@ -1,15 +1,20 @@
 """Taskmasters, queues and the lead."""
 
+import os
+import socket
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from scheduler_tasks import NOON, make_demand, make_new_task
-from tesk_model.errors import ConflictError
+from tesk_model.errors import ConflictError, UnavailableError
 from tesk_model.quantities import ByteCount
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
+from tesk_scheduler.adapters.store.engines import open_engines
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.quota import Usage
@@ -191,6 +196,44 @@ def test_a_server_has_a_clock_of_its_own(store: SqlTaskStore) -> None:
 def test_a_store_that_works_is_healthy(store: TaskStore) -> None:
     store.check_health()
     store.check_health()
+
+
+def test_a_store_whose_writes_do_not_end_is_not_healthy(url: str) -> None:
+    SqlTaskStore.open(url).close()
+    hanging = SqlTaskStore(open_engines(url), probe_within=0.05)
+    begun, end = threading.Event(), threading.Event()
+
+    def hang(_tx: Transaction) -> None:
+        begun.set()
+        end.wait()
+
+    write = threading.Thread(target=hanging.write, args=[hang])
+    write.start()
+    begun.wait()
+    with pytest.raises(UnavailableError, match="nothing could be written for"):
+        hanging.check_health()
+    end.set()
+    write.join()
+
+    hanging.check_health()
+    hanging.close()
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@pytest.mark.engine
+def test_a_database_that_went_without_a_word_is_missed(url: str) -> None:
+    engines = open_engines(url)
+
+    with engines.writer.connect() as connection:
+        raw: Any = connection.connection.driver_connection
+        with socket.socket(fileno=os.dup(raw.fileno())) as link:
+            limits = [
+                link.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (socket.TCP_KEEPIDLE, socket.TCP_USER_TIMEOUT)
+            ]
+
+    engines.close()
+    assert limits == [10, 20_000]
 
 
 def test_an_old_leader_is_stopped(store: TaskStore) -> None:

@@ -71,6 +71,11 @@ def open_engines(url: str) -> Engines:
                 "connect_timeout": 5,
                 # Of several hosts the one that can write; never a standby.
                 "target_session_attrs": "read-write",
+                # A host that went without a word is missed, and not waited for.
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 20_000,  # milliseconds
                 "options": "-c statement_timeout=10s "
                 "-c idle_in_transaction_session_timeout=10s",
             },

@@ -60,13 +60,18 @@ ResultT = TypeVar("ResultT")
 
 # An idle store is written so often, to find out whether it can be.
 _PROBE_SECONDS = 10.0
+# Longer than the database itself lets a statement take.
+_PROBE_WITHIN = 15.0
 
 
 class SqlTaskStore:
     """See ``TaskStore``."""
 
-    def __init__(self, engines: Engines) -> None:
+    def __init__(
+        self, engines: Engines, *, probe_within: float = _PROBE_WITHIN
+    ) -> None:
         self._engines = engines
+        self._probe_within = probe_within
         self._file = DatabaseFile(engines.path) if engines.path else None
         self._writer = Writer(
             engines.writer,
@@ -237,7 +242,7 @@ class SqlTaskStore:
             self._file.check()
             self._file.check_room()
         if not self._writer.has_succeeded_within(_PROBE_SECONDS):
-            self._writer.run(_probe)
+            self._writer.run(_probe, within=self._probe_within)
 
     def leader(self) -> Leadership | None:
         """Read who leads."""

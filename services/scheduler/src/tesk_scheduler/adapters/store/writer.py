@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from concurrent import futures
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -58,17 +59,26 @@ class Writer:
         self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
         self._thread.start()
 
-    def run(self, work: Callable[[Connection], ResultT]) -> ResultT:
+    def run(
+        self, work: Callable[[Connection], ResultT], *, within: float | None = None
+    ) -> ResultT:
         """Run ``work`` and return when it is durable.
 
+        Args:
+            work: What to do.
+            within: Seconds to wait; then it may still be done. None: for ever.
+
         Raises:
-            UnavailableError: Nothing was written: the database cannot be now.
+            UnavailableError: Nothing was written: the database cannot be now;
+                or it is not known after ``within``.
             TeskError: What ``work`` raised; nothing of it was written.
         """
         if self._closed.is_set():
             raise UnavailableError("the scheduler is shutting down")
         future: Future[ResultT] = Future()
         self._units.put((work, future))
+        if futures.wait([future], within).not_done:
+            raise UnavailableError(f"nothing could be written for {within:g} s")
         return future.result()
 
     def has_succeeded_within(self, seconds: float) -> bool:
