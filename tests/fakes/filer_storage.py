@@ -78,7 +78,7 @@ class MemoryStorage:
         top = url.rstrip("/") + "/"
         return Page(
             [Entry(name=name, size=len(self.files[top + name])) for name in page],
-            (str(following),) if following < len(names) else (),
+            (str(following), ()) if following < len(names) else (),
         )
 
     @contextmanager

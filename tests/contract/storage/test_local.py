@@ -1,5 +1,6 @@
 """What files of this machine alone have: roots, links, modes."""
 
+import operator
 import os
 from itertools import islice
 from pathlib import Path
@@ -165,6 +166,22 @@ def test_a_folder_nested_by_the_thousand_is_listed_page_by_page(
     assert [page.depth for page in pages] == list(range(300))
     assert len({page.directory for page in pages}) == 300
     remove_tree(tmp_path / "top")
+
+
+def test_what_a_folder_of_many_folders_costs_grows_with_their_number(
+    tmp_path: Path,
+) -> None:
+    for number in range(3000):
+        (tmp_path / f"{number}").mkdir()
+    place = Place(LocalStorage([str(tmp_path)]), "")
+
+    pages = list(place.pages(str(tmp_path)))
+
+    after = [page.cursor[1] for page in pages[:-1] if page.cursor]
+    following = [page.cursor for page in pages[1:]]
+    assert len(pages) == 3001
+    # Nothing is copied from page to page, which would cost their square.
+    assert all(map(operator.is_, after, following))
 
 
 def test_the_link_that_leads_out_is_named(tmp_path: Path) -> None:

@@ -18,8 +18,11 @@ from tesk_model.task import Input, Output, OutputFileLog
 Advance = Callable[[int], None]
 """Told how many more bytes have moved; raises HaltedError to stop the move."""
 
-Cursor = tuple[str, ...]
-"""Where a listing goes on; opaque. Empty: at the beginning, or at the end."""
+Cursor = tuple[()] | tuple[str, "Cursor"]
+"""Where a listing goes on: what is next, and the cursor after that; opaque.
+
+Empty: at the beginning, or at the end.
+"""
 
 
 class StorageError(Exception):

@@ -31,6 +31,7 @@ from tesk_filer.adapters.storage.ftp_writing import (
 )
 from tesk_filer.adapters.storage.logins import Logins
 from tesk_filer.adapters.storage.network import Timeouts
+from tesk_filer.adapters.storage.pending import put_first
 from tesk_filer.adapters.volume import temporary_name
 from tesk_filer.domain.locations import Location, parse_url, printable
 from tesk_filer.ports import (
@@ -81,7 +82,7 @@ class FtpStorage:
         round has brought us there.
         """
         location = parse_url(url)
-        *pending, here = cursor or ("",)
+        here, pending = cursor or ("", ())
         relative, *above = here.split(_SEPARATOR)
         with self._connections.lend(location) as connection:
             top = connection.place(location.path)
@@ -90,7 +91,7 @@ class FtpStorage:
             own = own or identity_of(connection, folder)
             if own and own in above:
                 note = f"{printable(relative)} is a link that goes round, left out"
-                return Page([], tuple(pending), [note])
+                return Page([], pending, [note])
             listed = list_directory(connection, folder)
         chain = [*above, own]
         entries: list[Entry] = []
@@ -106,7 +107,7 @@ class FtpStorage:
             entries.append(Entry(name=relative, is_directory=True))
         return Page(
             entries,
-            (*pending, *reversed(folders)),
+            put_first(folders, pending),
             listed.notes,
             directory=own or folder,
             depth=len(above),

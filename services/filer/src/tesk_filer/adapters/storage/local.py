@@ -21,6 +21,7 @@ from tesk_filer.adapters.storage.local_access import (
     Target,
     explain,
 )
+from tesk_filer.adapters.storage.pending import put_first
 from tesk_filer.adapters.volume import temporary_name
 from tesk_filer.domain.locations import printable
 from tesk_filer.ports import (
@@ -100,7 +101,7 @@ class LocalStorage:
 
     def list(self, url: str, cursor: Cursor = ()) -> Page:
         """See ``Storage``; each page is one folder, in order of path."""
-        *pending, here = cursor or (self._top(url),)
+        here, pending = cursor or (self._top(url), ())
         relative, path, own_until, *above = here.split(_SEPARATOR)
         folder = Target(path, int(own_until))
         try:
@@ -125,7 +126,7 @@ class LocalStorage:
             listing.entries.append(Entry(name=relative, is_directory=True))
         return Page(
             listing.entries,
-            (*pending, *reversed(listing.folders)),
+            put_first(listing.folders, pending),
             listing.notes,
             directory=identity,
             depth=len(above),

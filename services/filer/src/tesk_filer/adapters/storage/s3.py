@@ -112,7 +112,7 @@ class S3Storage:
                 for item in objects
                 if not item["Key"].endswith("/")
             ],
-            (following,) if following else (),
+            (following, ()) if following else (),
             [
                 f'{item["Key"].removeprefix(prefix)} ends in "/" but is no empty '
                 "marker of a directory, left out"
