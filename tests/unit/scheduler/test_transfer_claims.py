@@ -1,21 +1,26 @@
 """What a filer may say: all that a real one says, and nothing that cannot be."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.domain.locations import join_match, printable, without_userinfo
+from tesk_filer.domain.uploads import Upload, plan_uploads
 from tesk_model.errors import InvalidRequestError
 from tesk_model.paths import literal_directory, normalize
-from tesk_model.task import OutputFileLog
+from tesk_model.patterns import expand_braces
+from tesk_model.task import Output, OutputFileLog
 from tesk_scheduler.domain.transfers import (
     FILES_AT_ONCE,
     Declared,
+    Destinations,
     Target,
     check_counts,
     check_files,
     have_ended,
-    is_declared,
 )
 
 URLS = st.sampled_from(
@@ -49,9 +54,53 @@ def test_what_a_filer_uploads_is_declared(
             url=printable(without_userinfo(target)), path=printable(match), size_bytes=0
         )
 
-        assert is_declared(
-            file, [Target("/elsewhere", "s3://x/y"), Target(declared, url)]
-        )
+        targets = [Target("/elsewhere", "s3://x/y"), Target(declared, url)]
+        assert Destinations(targets).have(file)
+
+
+BRACED = {
+    "as the path has them": ("/out/{a,b}.txt", "s3://bucket/o/{a,b}.txt"),
+    "encoded": ("/out/{a,b}.txt", "https://host.example/o/%7Ba%2Cb%7D.txt"),
+    "encoded but for the comma": ("/o/{a,b}/c.txt", "ftp://h.example/%7Ba,b%7D/c.txt"),
+    "of a folder": ("/out/x{a,b}", "file:///data/x{a,b}"),
+    "not in the url": ("/out/{a,b}.txt", "s3://bucket/o"),
+}
+
+
+@pytest.mark.parametrize(("path", "url"), BRACED.values(), ids=BRACED)
+def test_what_the_alternatives_of_a_path_become_is_declared(
+    tmp_path: Path, path: str, url: str
+) -> None:
+    there = tmp_path / expand_braces(path)[-1][1:]
+    if there.suffix:
+        there.parent.mkdir(parents=True)
+        there.touch()
+    else:
+        there.mkdir(parents=True)
+        (there / "f").touch()
+
+    uploads = plan_uploads(Output(path=path, url=url), FolderVolume(tmp_path))
+
+    files = [
+        OutputFileLog(url=each.url, path=each.path, size_bytes=each.size)
+        for each in uploads
+        if isinstance(each, Upload)
+    ]
+    assert files
+    assert all(map(Destinations([Target(path, url)]).have, files))
+    assert not any(map(Destinations([Target("/o", "s3://else")]).have, files))
+
+
+def test_many_files_are_looked_up_among_many_outputs() -> None:
+    places = [(f"/out/{n}", f"s3://b/o/{n}") for n in range(20_000)]
+
+    destinations = Destinations(Target(*place) for place in places)
+
+    # Each file with each output: that would take minutes.
+    assert all(
+        destinations.have(OutputFileLog(url=url, path=path, size_bytes=0))
+        for path, url in places
+    )
 
 
 FOREIGN = {
@@ -68,7 +117,7 @@ FOREIGN = {
 def test_what_no_output_declares_is_not(path: str, url: str) -> None:
     file = OutputFileLog(url=url, path=path, size_bytes=0)
 
-    assert not is_declared(file, [Target("/out", "s3://b/o")])
+    assert not Destinations([Target("/out", "s3://b/o")]).have(file)
 
 
 ENDS = {

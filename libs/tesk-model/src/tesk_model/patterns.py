@@ -9,6 +9,9 @@ start of a name is matched by a dot alone. The launcher has the same rules in C
 import itertools
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import quote
 
 _MOST_ALTERNATIVES = 64
 _MOST_CHARACTERS = 65_536  # of all alternatives together
@@ -68,6 +71,36 @@ def expand_braces(path: str) -> tuple[str, ...]:
         if count > _MOST_ALTERNATIVES or count * len(current) > _MOST_CHARACTERS:
             return ()
     return tuple(done)
+
+
+@dataclass(frozen=True, slots=True)
+class BracedUrl:
+    """A url that ends in the braces of a path.
+
+    Attributes:
+        above: What comes before the name with the first brace, without slash.
+        written: Writes the rest of a path, from its slash on, as the url does.
+    """
+
+    above: str
+    written: Callable[[str], str]
+
+
+def braced_end(path: str) -> int:
+    """Return where the name of ``path`` with its first brace begins, slash included."""
+    return path.rindex("/", 0, path.index("{"))
+
+
+def braced_url(path: str, url: str) -> BracedUrl | None:
+    """Take apart a url that ends as ``path`` does from ``braced_end`` on, if it does.
+
+    Each alternative of ``path`` goes to the same alternative of such a url.
+    """
+    braced = path[braced_end(path) :]
+    for written in (str, quote, partial(quote, safe="/,")):
+        if url.endswith(written(braced)):
+            return BracedUrl(url.removesuffix(written(braced)), written)
+    return None
 
 
 def _alternatives(path: str, marks: list[int]) -> Iterator[str]:

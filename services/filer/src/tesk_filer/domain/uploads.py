@@ -8,15 +8,13 @@ Source:
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from urllib.parse import quote
 
 from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.domain.globs import expand, expand_deep
 from tesk_filer.domain.locations import join, join_match, printable
 from tesk_filer.domain.tree import Kind, Node, Tree
 from tesk_model.paths import is_pattern, literal_directory, normalize
-from tesk_model.patterns import crosses_folders, expand_braces
+from tesk_model.patterns import braced_end, braced_url, crosses_folders, expand_braces
 from tesk_model.task import FileType, Output
 
 _FOLDERS = "was matched across folders by **, an extension of TESK"
@@ -117,8 +115,8 @@ def _alternatives(
     Each goes to the url with the same alternative, if its end has the same braces
     as the path. Else several would go to one url, and none is taken.
     """
-    start = path.rindex("/", 0, path.index("{"))
-    urls = _urls_of(output.url, path[start:], [name[start:] for name in names])
+    start, braced = braced_end(path), braced_url(path, output.url)
+    urls = braced and [braced.above + braced.written(name[start:]) for name in names]
     found = [at for at, name in enumerate(names) if walks.tree.node(name)]
     if not found:
         yield Remark(f"{path} does not exist", missing=True)
@@ -133,14 +131,6 @@ def _alternatives(
         for at in found:
             target = replace(output, url=urls[at] if urls else output.url)
             yield from _one(names[at], target, walks)
-
-
-def _urls_of(url: str, braced: str, ends: Sequence[str]) -> Sequence[str]:
-    """Replace the braces at the end of ``url``; nothing if it has others."""
-    for written in (str, quote, partial(quote, safe="/,")):
-        if url.endswith(written(braced)):
-            return [url.removesuffix(written(braced)) + written(end) for end in ends]
-    return ()
 
 
 def _matches(pattern: str, output: Output, walks: _Walks) -> Iterator[Upload | Remark]:

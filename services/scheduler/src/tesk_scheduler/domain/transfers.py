@@ -5,11 +5,12 @@ may lie about that attempt alone; what cannot be is refused all the same.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tesk_model.errors import InvalidRequestError, Violation
-from tesk_model.paths import is_within, normalize
+from tesk_model.paths import normalize
+from tesk_model.patterns import braced_url, has_alternatives
 from tesk_model.task import OutputFileLog
 
 FILES_AT_ONCE = 10_000
@@ -19,6 +20,8 @@ UNDECLARED = "undeclared"
 _WILDCARD = re.compile(r"[*?\[{]")
 _USERINFO = re.compile(r"^([a-z][a-z0-9+.-]*://)[^/]*@", re.IGNORECASE)
 _HTTP_QUERY = re.compile(r"^(https?://[^?]*)\?.*$", re.IGNORECASE | re.DOTALL)
+_BELOW = re.compile("[/?]")
+_HIDDEN_HOST = "://…"
 _FTP_TYPE = re.compile(r";type=[aid]$", re.IGNORECASE)
 
 
@@ -97,13 +100,25 @@ def check_files(files: Sequence[OutputFileLog]) -> None:
         )
 
 
-def is_declared(file: OutputFileLog, targets: Sequence[Target]) -> bool:
-    """Tell whether some output can have brought ``file`` where it is said to be."""
-    path = normalize(file.path)
-    return ".." not in path.split("/") and any(
-        is_within(path, _directory(target.path)) and _is_below(file.url, target.url)
-        for target in targets
-    )
+class Destinations:
+    """Where the files of a task may go, looked up at a cost that does not grow."""
+
+    def __init__(self, targets: Iterable[Target]) -> None:
+        """Note what each of ``targets`` allows."""
+        self._urls: dict[str, set[str]] = {}
+        for target in targets:
+            urls = self._urls.setdefault(_directory(target.path), set())
+            urls.update(_declared_urls(target))
+
+    def have(self, file: OutputFileLog) -> bool:
+        """Tell whether some output can have brought ``file`` where it is said to be."""
+        path = normalize(file.path)
+        if ".." in path.split("/"):
+            return False
+        urls = set(_prefixes(file.url))
+        return any(
+            not urls.isdisjoint(self._urls.get(each, ())) for each in _ancestors(path)
+        )
 
 
 def undeclared(count: int) -> str:
@@ -119,10 +134,32 @@ def _directory(path: str) -> str:
     return normalize(path[: found.start()].rpartition("/")[0] or "/")
 
 
-def _is_below(url: str, declared: str) -> bool:
+def _declared_urls(target: Target) -> Iterator[str]:
+    """Return the urls that a target's files have, or are below."""
+    path, declared = normalize(target.path), target.url
+    if has_alternatives(path) and (braced := braced_url(path, declared)):
+        declared = braced.above
     plain = _USERINFO.sub(r"\1", declared)
-    base = _FTP_TYPE.sub("", _HTTP_QUERY.sub(r"\1", plain)).rstrip("/")
-    if url in (declared, plain, base) or url.startswith((f"{base}/", f"{base}?")):
-        return True
-    # A password may hold what ends an authority; then the host is not shown.
-    return "@" in declared and url.startswith(declared.partition("://")[0] + "://…")
+    yield from (declared, plain)
+    yield _FTP_TYPE.sub("", _HTTP_QUERY.sub(r"\1", plain)).rstrip("/")
+    if "@" in declared:
+        # A password may hold what ends an authority; then the host is not shown.
+        yield declared.partition("://")[0] + _HIDDEN_HOST
+
+
+def _prefixes(url: str) -> Iterator[str]:
+    """Return the urls of which ``url`` is one, or which it is below."""
+    yield url
+    for mark in _BELOW.finditer(url):
+        yield url[: mark.start()]
+    scheme, hidden, _ = url.partition(_HIDDEN_HOST)
+    if hidden:
+        yield scheme + hidden
+
+
+def _ancestors(path: str) -> Iterator[str]:
+    """Return an absolute path and every directory above it."""
+    while path != "/":
+        yield path
+        path = path.rpartition("/")[0] or "/"
+    yield path

@@ -17,11 +17,11 @@ from tesk_scheduler.domain.records import Document, TaskRecord
 from tesk_scheduler.domain.transfers import (
     UNDECLARED,
     Declared,
+    Destinations,
     check_counts,
     check_files,
     have_begun,
     have_ended,
-    is_declared,
     undeclared,
 )
 from tesk_scheduler.ports.store import TaskStore, Transaction
@@ -101,8 +101,8 @@ class Transfers:
         """
         check_files(files)
         self._check_executors(attempt, Direction.OUTPUTS)
-        targets = self.declared(self.document(attempt)).targets
-        known = [file for file in files if is_declared(file, targets)]
+        destinations = Destinations(self.declared(self.document(attempt)).targets)
+        known = [file for file in files if destinations.have(file)]
 
         def add(tx: Transaction) -> None:
             seq = _current(tx, attempt).seq
