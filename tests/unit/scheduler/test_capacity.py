@@ -123,11 +123,6 @@ MISFITS: dict[str, tuple[Capacity, float, str]] = {
         1,
         "waiting for a larger node: 1 cpu needed, the largest has 0.9 for a task",
     ),
-    "no node at all": (
-        capacity(),
-        0.5,
-        "waiting for a node: none is ready for tasks",
-    ),
     "a full node": (
         capacity(NodeRoom(cpu_millis=-100, ram=-1, pods=9)),
         0.5,
@@ -163,6 +158,17 @@ def test_a_task_that_no_node_could_hold_waits_and_holds_up_nobody(
 
     assert decision.reasons[big.id] == want
     assert cluster.misfit(small.demand) or decision.admitted == [small]
+
+
+def test_while_there_is_no_node_all_wait_in_their_order() -> None:
+    decision = plan(capacity(), "alice-0", "alice-1")
+
+    # Nobody is stepped over: that would be to read all queues, every second.
+    assert decision.reasons == {
+        "alice-0": "waiting for a node: none is ready for tasks"
+    }
+    assert not decision.stepped_over
+    assert "alice-0" in decision.turn.blocked
 
 
 def test_nodes_that_are_not_known_hold_the_tasks_of_one_taskmaster() -> None:

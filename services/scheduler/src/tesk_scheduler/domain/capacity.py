@@ -86,11 +86,12 @@ class Capacity:
     nodes: tuple[Amounts, ...] | None
 
     def misfit(self, demand: Demand) -> str:
-        """Say why not even an empty cluster could run a task; "" if one could."""
-        if self.nodes is None:
-            return ""
+        """Say why not even an empty cluster could run a task; "" if one could.
+
+        While there is no node at all nobody knows: all wait, and in their order.
+        """
         if not self.nodes:
-            return "waiting for a node: none is ready for tasks"
+            return ""
         asked = at_least(demanded_amounts(demand), self.least)
         if any(_fits(asked, node) for node in self.nodes):
             return ""

@@ -137,6 +137,8 @@ class ClusterPool(Pool):
 
     def shortage_words(self, cost: Amounts, amount: Amount) -> str:
         """Say of what the cluster has too little."""
+        if self.capacity.nodes == ():
+            return "waiting for a node: none is ready for tasks"
         if amount is Amount.RUNNING:
             return "waiting for room in the cluster: its nodes take no more pods"
         free = max(self.most[amount.value] - self.used[amount.value], 0)
