@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tesk_kubernetes.api import CONFIG_MAPS, PODS, JsonObject
 from tesk_kubernetes.labels import REVISION, TASKMASTER, common_labels
@@ -41,6 +42,7 @@ def launcher_name(binary: bytes, owners: Mapping[str, Owner]) -> str:
     return f"tesk-launcher-{digest.hexdigest()[:10]}"
 
 
+@lru_cache(maxsize=1)  # asked by every call of a taskmaster, of a megabyte
 def revision_of(template: bytes, binary: bytes) -> str:
     """Return what stands for a template of taskmasters' pods and a launcher.
 
