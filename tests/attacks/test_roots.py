@@ -19,6 +19,7 @@ from tes_client import TesClient
 
 REPOSITORY = Path(__file__).parents[2]
 LEFT = "left-by-an-attack.py"
+SECRET = "the-password-of-a-user"
 REFUSAL = "where no task reads or writes"
 
 
@@ -26,7 +27,18 @@ REFUSAL = "where no task reads or writes"
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Give a server for which all of this machine is allowed."""
     folder = tmp_path_factory.mktemp("roots")
-    made = Stack(folder, environ={"TESK_FILE_ROOTS": "/"})
+    programs = folder.resolve() / "programs"
+    programs.mkdir()
+    (programs / "tool").write_text("for all")
+    (programs / "users").write_text(SECRET)
+    made = Stack(
+        folder,
+        environ={
+            "TESK_FILE_ROOTS": "/",
+            "TESK_TASKMASTER_SANDBOX_PROGRAMS": str(programs),
+            "TESK_PROTECTED": str(programs / "users"),
+        },
+    )
     (made.files / "project/.git/hooks").mkdir(parents=True)
     (made.files / "project/data.txt").write_text("data")
     (made.files / "state").symlink_to(made.home)
@@ -103,6 +115,22 @@ def test_no_input_gives_away_what_is_tesks_own(stack: Stack) -> None:
         end = stack.finish(task_id)
         assert end["state"] == "SYSTEM_ERROR", what
         assert REFUSAL in notes(end), what
+
+
+def test_no_command_sees_what_settings_protect(stack: Stack) -> None:
+    programs = stack.home.parent.resolve() / "programs"
+    task = stack.run(
+        make_task_json(
+            executors=[
+                {"image": "busybox", "command": ["cat", f"{programs}/tool"]},
+                {"image": "busybox", "command": ["cat", f"{programs}/users"]},
+            ]
+        )
+    )
+
+    said = [log["stdout"] for log in task["logs"][0]["logs"]]
+    assert SECRET not in said
+    assert said in (["for all", ""], [""])  # in a container there is neither
 
 
 def test_a_folder_above_arrives_without_them_and_it_is_said(stack: Stack) -> None:

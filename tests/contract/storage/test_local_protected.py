@@ -53,6 +53,8 @@ PLACES = {
     "a worktree's link to git": "d/.git",
     "keys": ".ssh/authorized_keys",
     "keys, where names have no case": ".SSH/authorized_keys",
+    "keys, where some characters are not seen": ".s\u200bsh/authorized_keys",
+    "git, where a name ends in no dot": "d/.git./config",
     "a shell's start": ".bashrc",
     "programs that start with the session": ".config/autostart/x.desktop",
     "programs of the user": ".local/bin/ls",

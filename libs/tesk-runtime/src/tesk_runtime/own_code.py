@@ -1,7 +1,7 @@
 """Where this program lies on its machine: what is written there runs later.
 
-Its packages, the checkout that they may come from, the interpreter with all that
-it imports from; and, with its state and settings, all that no task may touch.
+Its packages and command, the checkout that they may come from, the interpreter
+with all that it imports from; and, with its state and settings, all that no task may touch.
 """
 
 import sys
@@ -40,8 +40,12 @@ def protected_places(home: Path, files: Iterable[str] = ()) -> ProtectedPlaces:
 
 
 def code_places() -> Iterator[Place]:
-    """Yield the folders of this program's code and interpreter."""
-    for path in dict.fromkeys(_folders()):
+    """Yield the folders of this program's code, and the programs that run it."""
+    programs = (
+        Path(sys.executable).resolve(),
+        Path(sysconfig.get_path("scripts"), "tesk"),
+    )
+    for path in dict.fromkeys((*_folders(), *programs)):
         yield Place(path=path, what=f"TESK's own program ({path})", is_code=True)
 
 

@@ -11,12 +11,14 @@ keep such places out:
 """
 
 import os
+import re
 import stat
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# Folders and files by what they are to their owner. Compared without case.
+# Folders and files by what they are to their owner.
 _KEYS = (
     *(".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".oci", ".terraform.d"),
     *(
@@ -45,6 +47,14 @@ _RUN_LATER = (
 NAMES = frozenset(name.casefold() for name in (*_KEYS, *_RUN_LATER))
 # What lies below these; a file of such a name is nothing special.
 FOLDERS = frozenset({".config", ".local"})
+
+# Unicode's Default_Ignorable_Code_Point: no difference between names on file
+# systems that fold them (ext4, F2FS).
+_UNSEEN = re.compile(
+    r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    r"\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 
 SYSTEM = ("/boot", "/etc", "/proc", "/sys", "/var/spool/cron", "/var/spool/at")
 
@@ -80,9 +90,9 @@ class ProtectedPlaces:
         """Return which name of ``path`` is in the table; empty if none is."""
         *above, last = path.split("/")
         for name in above:
-            if name.casefold() in NAMES or name.casefold() in FOLDERS:
+            if (folded := _folded(name)) in NAMES or folded in FOLDERS:
                 return f'"{name}"'
-        return f'"{last}"' if last.casefold() in NAMES else ""
+        return f'"{last}"' if _folded(last) in NAMES else ""
 
     def found(self, status: os.stat_result, *, may_be_code: bool = False) -> str:
         """Return what the folder or file of ``status`` is; empty if not protected.
@@ -109,6 +119,17 @@ class ProtectedPlaces:
             if what:
                 return what
         return ""
+
+
+def _folded(name: str) -> str:
+    """Return one form of the names that some file system takes for one.
+
+    Some know no case, no characters that are not seen, or no dots and spaces at
+    the end (those of Windows).
+    """
+    if not name.isascii():
+        name = unicodedata.normalize("NFC", _UNSEEN.sub("", name))
+    return name.rstrip(" .").casefold()
 
 
 def refusal(what: str) -> str:

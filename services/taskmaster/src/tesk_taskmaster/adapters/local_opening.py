@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tesk_model.errors import UnavailableError
 from tesk_runtime.sections import LocalSettings
+from tesk_runtime.settings import CONFIG_VARIABLE
 from tesk_taskmaster.adapters.bubblewrap import SandboxUnavailableError
 from tesk_taskmaster.adapters.container_config import ContainerChoices
 from tesk_taskmaster.adapters.file_lock import FileLock
@@ -110,15 +111,21 @@ def _open_engine(
                 raise ValueError(msg) from error
             _logger.info("using the sandbox engine", extra={"because": str(error)})
     try:
-        programs = tuple(choices.sandbox_programs)
         return open_sandbox_engine(
             folders,
             environ,
-            programs=programs,
+            programs=tuple(choices.sandbox_programs),
+            hidden=_own_files(choices.local, environ),
             has_network=choices.local.network == "host",
         )
     except SandboxUnavailableError as error:
         raise ValueError(str(error)) from error
+
+
+def _own_files(local: LocalSettings, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what commands of this machine must not see besides our state."""
+    named = (environ.get(CONFIG_VARIABLE), environ.get("NETRC"), *local.protected)
+    return tuple(str(Path(path).absolute()) for path in named if path)
 
 
 def _open_containers(

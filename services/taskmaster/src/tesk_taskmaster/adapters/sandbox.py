@@ -77,6 +77,7 @@ def open_sandbox_engine(
     environ: Mapping[str, str],
     *,
     programs: Sequence[str] = (),
+    hidden: Sequence[str] = (),
     has_network: bool = False,
 ) -> "SandboxEngine":
     """Return a working engine.
@@ -85,6 +86,7 @@ def open_sandbox_engine(
         folders: Where attempts are kept.
         environ: For its PATH, to find bubblewrap.
         programs: More folders of this machine that executors see, read-only.
+        hidden: Folders and files that they do not see, even if they lie in these.
         has_network: Executors have this machine's; else they have none.
 
     Raises:
@@ -107,7 +109,12 @@ def open_sandbox_engine(
         private = PrivateFiles(sorted(set(shown_paths(programs))))
         private.prefetch()
     return SandboxEngine(
-        program, folders, tuple(programs), private, has_network=has_network
+        program,
+        folders,
+        tuple(programs),
+        private,
+        hidden=tuple(hidden),
+        has_network=has_network,
     )
 
 
@@ -119,6 +126,7 @@ class SandboxEngine:
     _folders: TaskFolders
     _programs: tuple[str, ...] = ()
     _private: PrivateFiles | None = None
+    hidden: tuple[str, ...] = ()
     has_network: bool = False
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _processes: dict[Path, DetachedProcess] = field(default_factory=dict)
@@ -240,8 +248,10 @@ class SandboxEngine:
             os.close(status)
 
     def _concealed(self) -> frozenset[str]:
-        """Return what no sandbox shows: our state, and what only root may read."""
-        names = hidden_names(self._folders.home, MOUNTS.read_text("utf-8"))
+        """Return what no sandbox shows: what is ours, and what only root may read."""
+        mounts = MOUNTS.read_text("utf-8")
+        ours = (self._folders.home, *map(Path, self.hidden))
+        names = {name for place in ours for name in hidden_names(place, mounts)}
         private = () if self._private is None else self._private.paths()
         return frozenset((*names, *private))
 

@@ -1,4 +1,4 @@
-"""All names under which a folder of this machine can be seen.
+"""All names under which a folder or file of this machine can be seen.
 
 A bind mount shows a folder, or a part of it, a second time. The kernel's table of
 mounts tells of each what it shows; so one folder has a name in every mount of its
@@ -37,11 +37,11 @@ def hidden_names(folder: Path, mounts: str) -> list[str]:
     """Return the paths at which ``folder``, or a part of it, is seen.
 
     Args:
-        folder: Absolute; it exists.
+        folder: Absolute; or a file.
         mounts: As the kernel's ``mountinfo`` has it.
 
     Returns:
-        Real paths, sorted; the folder's own among them.
+        Real paths of what exists, sorted; the folder's own among them.
 
     Source:
         Linux, ``Documentation/filesystems/proc.rst``, section 3.5.
@@ -60,7 +60,7 @@ def hidden_names(folder: Path, mounts: str) -> list[str]:
             if mount.device == own.device
             for name in _seen(place, mount)
         }
-    return sorted(name for name in names if Path(name).is_dir())
+    return sorted(name for name in names if Path(name).exists())
 
 
 def _seen(place: str, mount: _Mount) -> Iterator[str]:
