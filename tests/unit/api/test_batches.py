@@ -23,6 +23,7 @@ def limits(**overrides: Any) -> BatchLimits:
         "items": 256,
         "weight": 1000,
         "calls": 1,
+        "beside": timedelta(),
         "time": LONG,
         "least": timedelta(seconds=0),
     }
@@ -132,6 +133,40 @@ def test_no_more_calls_are_in_flight_than_allowed(pool: ThreadPoolExecutor) -> N
     assert line.arrived.get(timeout=20) == [3, 4]
 
 
+def test_a_call_begins_beside_another_only_after_a_while(
+    pool: ThreadPoolExecutor,
+) -> None:
+    line = Line()
+    batches = Batches(line.send, limits(calls=2, beside=LONG))
+    occupied(pool, line, batches)
+    start(pool, batches, [2, 3])
+    batches._limits = limits(calls=2, beside=timedelta(seconds=0.05))
+    start(pool, batches, [4])
+
+    assert line.arrived.get(timeout=20) == [2, 3, 4]
+
+    for _ in range(2):
+        line.let_pass()
+
+
+def test_a_slot_is_kept_for_those_who_wait_behind_a_slow_call(
+    pool: ThreadPoolExecutor,
+) -> None:
+    line = Line()
+    batches = Batches(line.send, limits(calls=2, beside=timedelta(seconds=0.05)))
+    occupied(pool, line, batches)
+    second = pool.submit(batches.call, 2, weight=1)
+    assert line.arrived.get(timeout=20) == [2]
+    start(pool, batches, [3])
+
+    line.let_pass()
+
+    assert line.arrived.get(timeout=20) == [3]
+    line.let_pass()
+    line.let_pass()
+    assert second.result(20) == 20
+
+
 def test_a_batch_holds_no_more_than_fits(pool: ThreadPoolExecutor) -> None:
     line = Line()
     batches = Batches(line.send, limits(items=2, weight=100))
@@ -213,14 +248,18 @@ def test_who_was_sent_and_gets_no_answer_is_told_so(pool: ThreadPoolExecutor) ->
 @given(
     items=st.integers(1, 7),
     calls=st.integers(1, 3),
+    beside=st.sampled_from([timedelta(), timedelta(seconds=0.002), LONG]),
     count=st.integers(1, 150),
 )
-def test_every_request_gets_its_own_answer(items: int, calls: int, count: int) -> None:
+def test_every_request_gets_its_own_answer(
+    items: int, calls: int, beside: timedelta, count: int
+) -> None:
     def send(numbers: Sequence[int], _left: timedelta) -> Answers:
         assert 0 < len(numbers) <= items
         return [number * 10 for number in numbers]
 
-    batches: Batches[int, int] = Batches(send, limits(items=items, calls=calls))
+    bounds = limits(items=items, calls=calls, beside=beside)
+    batches: Batches[int, int] = Batches(send, bounds)
     with ThreadPoolExecutor(32) as pool:
         answers = list(
             pool.map(lambda number: batches.call(number, weight=1), range(count))

@@ -1,10 +1,11 @@
 """Calls that arrive while another is in flight travel together.
 
-A request that finds a free slot leads: it sends all that wait, itself
-included, in one call. When the call is done the slot goes to the first of
+A request that finds nothing in flight leads: it sends all that wait, itself
+included, in one call. When the call is done its slot goes to the first of
 those that came meanwhile, which leads the next one; nobody serves others for
 ever. Under load one call carries many requests, and alone a request waits for
-nobody.
+nobody. A slow call does not hold the others up: who has waited for a while
+leads another one beside it.
 """
 
 import threading
@@ -33,6 +34,8 @@ class BatchLimits:
         items: Most requests in one call.
         weight: Most weight in one call that carries several.
         calls: Most calls in flight at once.
+        beside: A call begins beside another only for a request that has waited
+            so long: few large calls cost less than many small ones.
         time: A request has its result after so long, whatever happens.
         least: A request with less time left than this is not sent any more.
     """
@@ -40,6 +43,7 @@ class BatchLimits:
     items: int
     weight: int
     calls: int
+    beside: timedelta
     time: timedelta
     least: timedelta
 
@@ -54,12 +58,14 @@ _LEAD = _Lead()
 class _Entry(Generic[RequestT, ResultT]):
     """One request: ``sent`` once a call carries it, ``led`` once it got a slot."""
 
-    __slots__ = ("led", "mail", "request", "sent", "until", "weight")
+    __slots__ = ("beside", "led", "mail", "request", "sent", "until", "weight")
 
-    def __init__(self, request: RequestT, weight: int, until: float) -> None:
+    def __init__(self, request: RequestT, weight: int, limits: BatchLimits) -> None:
+        now = time.monotonic()
         self.request = request
         self.weight = weight
-        self.until = until
+        self.beside = now + limits.beside.total_seconds()
+        self.until = now + limits.time.total_seconds()
         self.sent = False
         self.led = False
         self.mail: SimpleQueue[_Lead | ResultT | TeskError] = SimpleQueue()
@@ -95,14 +101,10 @@ class Batches(Generic[RequestT, ResultT]):
                 UnavailableError when time is up, saying whether the request
                 was sent.
         """
-        until = time.monotonic() + self._limits.time.total_seconds()
-        entry: _Entry[RequestT, ResultT] = _Entry(request, weight, until)
+        entry: _Entry[RequestT, ResultT] = _Entry(request, weight, self._limits)
         with self._lock:
             self._waiting.append(entry)
-            entry.led = self._free_slots > 0
-            if entry.led:
-                self._free_slots -= 1
-        if entry.led:
+        if self._claim(entry):
             self._lead(entry)
         result = self._receive(entry)
         if isinstance(result, TeskError):
@@ -112,16 +114,38 @@ class Batches(Generic[RequestT, ResultT]):
     def _receive(self, entry: _Entry[RequestT, ResultT]) -> ResultT | TeskError:
         """Wait for the result; lead if the slot comes first."""
         last = entry.until - self._limits.least.total_seconds()
+        end = min(entry.beside, last)
         while True:
             try:
-                mail = entry.mail.get(timeout=max(0.0, last - time.monotonic()))
+                mail = entry.mail.get(timeout=max(0.0, end - time.monotonic()))
             except Empty:
+                if end < last:
+                    end = last
+                    if self._claim(entry):
+                        self._lead(entry)
+                    continue
                 if self._withdraw(entry):
                     return UnavailableError("the scheduler is busy; nothing was done")
                 mail = self._last_mail(entry)
             if not isinstance(mail, _Lead):
                 return mail
             self._lead(entry)
+
+    def _claim(self, entry: _Entry[RequestT, ResultT]) -> bool:
+        """Take a slot if one is free and it is time for a call."""
+        with self._lock:
+            if entry.sent or entry.led or not self._free_slots:
+                return False
+            if not self._is_time(
+                entry, in_flight=self._limits.calls - self._free_slots
+            ):
+                return False
+            self._free_slots -= 1
+            entry.led = True
+            return True
+
+    def _is_time(self, entry: _Entry[RequestT, ResultT], *, in_flight: int) -> bool:
+        return not in_flight or entry.beside <= time.monotonic()
 
     def _withdraw(self, entry: _Entry[RequestT, ResultT]) -> bool:
         """Leave the queue, unless the request is sent or has been given the slot."""
@@ -144,6 +168,8 @@ class Batches(Generic[RequestT, ResultT]):
 
     def _lead(self, entry: _Entry[RequestT, ResultT]) -> None:
         """Use the slot for one call, then hand it on."""
+        # Lets other threads run: who is about to ask travels with us.
+        time.sleep(0)
         batch = self._take(entry)
         results: Sequence[ResultT | TeskError] = [
             InternalError("internal error")
@@ -194,8 +220,11 @@ class Batches(Generic[RequestT, ResultT]):
 
     def _hand_over(self) -> None:
         with self._lock:
+            others = self._limits.calls - self._free_slots - 1
             for entry in self._waiting:
                 if not entry.led:
+                    if not self._is_time(entry, in_flight=others):
+                        break  # it will see for itself when it is
                     entry.led = True
                     entry.mail.put(_LEAD)
                     return

@@ -8,7 +8,7 @@ task twice: an error must mean "not created".
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -42,6 +42,9 @@ _MAX_WEIGHT = 16 * 1024 * 1024
 # A full task may hold megabytes of content; most hold a few kilobytes.
 _FULL_TASK_WEIGHT = 256 * 1024
 _CALLS = 2
+# For reads: longer than one takes, unless it is large or the scheduler is busy.
+# The scheduler gathers creates by itself, while those before are written.
+_BESIDE = timedelta(seconds=0.05)
 _CHECK_TIME = timedelta(seconds=1)
 # Of the time that is left, what one try of a create takes at most: a scheduler
 # that has fallen silent may be gone.
@@ -91,6 +94,7 @@ class SchedulerClient:
             items=_MAX_ITEMS,
             weight=_MAX_WEIGHT,
             calls=_CALLS,
+            beside=timedelta(),
             time=times.total,
             least=times.least,
         )
@@ -98,7 +102,7 @@ class SchedulerClient:
             self._send_creates, limits
         )
         self._gets: Batches[rpc.GetTaskRequest, pb.Task] = Batches(
-            self._send_gets, limits
+            self._send_gets, replace(limits, beside=_BESIDE)
         )
 
     def create(self, caller: Caller, new: NewTask) -> TaskId:
