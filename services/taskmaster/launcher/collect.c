@@ -209,8 +209,12 @@ static void found(const char *path, const void *destination)
 
 void collect(const struct collection *collection)
 {
+    const char *failure = NULL;
+
     if (strpbrk(collection->source, "*?[") == NULL)
         copy_path(collection->source, collection->destination);
-    else if (!expand(collection->source, found, collection->destination))
-        fail("collect: %s: cannot be expanded: %s", collection->source, strerror(errno));
+    else
+        failure = expand(collection->source, found, collection->destination);
+    if (failure != NULL)
+        fail("collect: %s: cannot be expanded: %s", collection->source, failure);
 }

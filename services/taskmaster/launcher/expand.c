@@ -1,123 +1,173 @@
 /* Finds what a pattern matches: glob(7), and "**" across folders.
  *
- * glob(3) is not used: it lacks "**", and brings along the user database.
+ * Neither glob(3), which lacks "**" and brings along the user database, nor
+ * nftw(3), which in musl goes no deeper than it may hold descriptors.
  */
 #include "launcher.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fnmatch.h>
-#include <ftw.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* What nftw(3) has no argument for: the pattern below a directory, and where the
- * last match lies, since what is below it goes with it. */
+/* Links multiply what a pattern leads through: two to "." double it with each "*". */
+enum { MOST_DIRECTORIES = 100 * 1000 };
+
+/* The one search that is under way, and where it is. */
 static struct {
-    const char *pattern;
-    size_t base;
-    char last[PATH_MAX];
     found_t *found;
     const void *context;
+    const char *failure;
+    unsigned long directories; /* looked through for a wildcard */
+    const char *deep; /* the pattern below the base, if it has "**" */
+    size_t base;      /* where what is matched with it begins in path */
+    dev_t device;     /* of the base */
+    char path[PATH_MAX];
+    size_t length;
 } search;
 
-static int visit(const char *path, const struct stat *status, int type, struct FTW *place)
-{
-    size_t length = strlen(search.last);
+static bool expand_below(const char *pattern);
 
-    (void)status;
-    (void)type;
-    (void)place;
-    if (length > 0 && strncmp(path, search.last, length) == 0 && path[length] == '/')
-        return 0;
-    if (strlen(path) <= search.base || !matches_deep(search.pattern, path + search.base))
-        return 0;
-    strcpy(search.last, path); /* nftw(3) knows no longer ones */
-    search.found(path, search.context);
-    return 0;
+static bool give_up(const char *failure)
+{
+    search.failure = failure;
+    return false;
 }
 
-/* Not into what is mounted: it is in the volume already, or no file of ours. */
-static bool expand_deep(const char *pattern)
+static void shorten(size_t length)
+{
+    search.length = length;
+    search.path[length] = '\0';
+}
+
+/* Add a name to the path; false: nothing can lie there. */
+static bool append(const char *name, size_t length)
+{
+    if (search.length + 1 + length >= PATH_MAX)
+        return false;
+    search.path[search.length] = '/';
+    memcpy(search.path + search.length + 1, name, length);
+    shorten(search.length + 1 + length);
+    return true;
+}
+
+static bool list(const char *segment, const char *rest);
+
+/* Not into what is mounted: it is in the volume already, or no file of ours. A
+ * file's own device says nothing: that of an overlay may be its layer's. */
+static bool visit(void)
+{
+    struct stat status;
+
+    if (lstat(search.path, &status) != 0 ||
+        (S_ISDIR(status.st_mode) && status.st_dev != search.device))
+        return true;
+    if (matches_deep(search.deep, search.path + search.base)) {
+        search.found(search.path, search.context); /* with all below it */
+        return true;
+    }
+    return !S_ISDIR(status.st_mode) || list(NULL, "");
+}
+
+/* Go on with each entry that matches segment; NULL: visit every one. */
+static bool list(const char *segment, const char *rest)
+{
+    const size_t length = search.length;
+    DIR *directory = opendir(length == 0 ? "/" : search.path);
+    bool goes_on = true;
+    struct dirent *entry;
+
+    if (directory == NULL) /* what we may not read has nothing for us */
+        return (errno != EMFILE && errno != ENFILE && errno != ENOMEM) ||
+               give_up(strerror(errno));
+    while (goes_on && (entry = readdir(directory)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            (segment != NULL && fnmatch(segment, entry->d_name, FNM_PERIOD) != 0))
+            continue;
+        if (append(entry->d_name, strlen(entry->d_name)))
+            goes_on = segment == NULL ? visit() : expand_below(rest);
+        shorten(length);
+    }
+    closedir(directory);
+    return goes_on;
+}
+
+static bool expand_wildcard(const char *pattern, size_t length)
+{
+    char *segment;
+    bool goes_on;
+
+    if (search.directories++ == MOST_DIRECTORIES)
+        return give_up("it leads through more than 100000 directories");
+    segment = strndup(pattern, length); /* on the stack, 2,000 are too many */
+    goes_on = segment != NULL ? list(segment, pattern + length)
+                              : give_up(strerror(errno));
+    free(segment);
+    return goes_on;
+}
+
+/* Go on where path leads, as far as pattern does not name a wildcard. */
+static bool expand_below(const char *pattern)
+{
+    const size_t before = search.length;
+    bool goes_on = true;
+    struct stat status;
+
+    for (;;) {
+        size_t length;
+
+        pattern += strspn(pattern, "/");
+        length = strcspn(pattern, "/");
+        if (length == 0) {
+            if (lstat(search.path, &status) == 0)
+                search.found(search.path, search.context);
+            break;
+        }
+        if (strcspn(pattern, "*?[") < length) {
+            goes_on = expand_wildcard(pattern, length);
+            break;
+        }
+        if (!append(pattern, length))
+            break;
+        pattern += length;
+    }
+    shorten(before);
+    return goes_on;
+}
+
+static void expand_deep(const char *pattern)
 {
     const char *end = pattern + strcspn(pattern, "*?[");
-    char base[PATH_MAX] = "/";
+    struct stat status;
 
     while (end[-1] != '/')
         end--;
-    search.base = (size_t)(end - pattern);
-    search.pattern = end;
-    search.last[0] = '\0';
-    if (search.base > 1) {
-        memcpy(base, pattern, search.base - 1);
-        base[search.base - 1] = '\0';
+    for (const char *at = pattern; (at += strspn(at, "/")) < end;) {
+        size_t length = strcspn(at, "/");
+
+        (void)append(at, length); /* no longer than the pattern */
+        at += length;
     }
-    return nftw(base, visit, 16, FTW_PHYS | FTW_MOUNT) == 0 || errno == ENOENT ||
-           errno == ENOTDIR;
+    search.deep = end;
+    search.base = search.length + 1;
+    if (stat(search.length == 0 ? "/" : search.path, &status) != 0)
+        return;
+    search.device = status.st_dev;
+    (void)list(NULL, "");
 }
 
-static bool expand_segment(char path[PATH_MAX], const char *pattern);
-
-/* Go on with name, a part of what path is, if it is there. */
-static bool enter(char path[PATH_MAX], const char *name, const char *rest)
+const char *expand(const char *pattern, found_t *found, const void *context)
 {
-    size_t length = strlen(path);
-    struct stat status;
-    bool expanded = true;
-
-    if (length + strlen(name) + 1 >= PATH_MAX)
-        return true; /* nothing can lie there */
-    path[length] = '/';
-    strcpy(path + length + 1, name);
-    if (lstat(path, &status) == 0)
-        expanded = expand_segment(path, rest);
-    path[length] = '\0';
-    return expanded;
-}
-
-static bool expand_wildcard(char path[PATH_MAX], const char *segment, const char *rest)
-{
-    DIR *directory = opendir(*path == '\0' ? "/" : path);
-    struct dirent *entry;
-    bool expanded = true;
-
-    if (directory == NULL) /* what we may not read has nothing for us */
-        return errno != EMFILE && errno != ENFILE && errno != ENOMEM;
-    while (expanded && (entry = readdir(directory)) != NULL)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-            fnmatch(segment, entry->d_name, FNM_PERIOD) == 0)
-            expanded = enter(path, entry->d_name, rest);
-    closedir(directory);
-    return expanded;
-}
-
-static bool expand_segment(char path[PATH_MAX], const char *pattern)
-{
-    char segment[PATH_MAX];
-    size_t length;
-
-    pattern += strspn(pattern, "/");
-    if (*pattern == '\0') {
-        search.found(path, search.context);
-        return true;
-    }
-    length = strcspn(pattern, "/");
-    memcpy(segment, pattern, length);
-    segment[length] = '\0';
-    if (strpbrk(segment, "*?[") == NULL)
-        return enter(path, segment, pattern + length);
-    return expand_wildcard(path, segment, pattern + length);
-}
-
-bool expand(const char *pattern, found_t *found, const void *context)
-{
-    char path[PATH_MAX] = "";
-
+    memset(&search, 0, sizeof search);
     search.found = found;
     search.context = context;
-    if (strlen(pattern) >= PATH_MAX) {
-        errno = ENAMETOOLONG;
-        return false;
-    }
-    return strstr(pattern, "**") ? expand_deep(pattern) : expand_segment(path, pattern);
+    if (strlen(pattern) >= PATH_MAX)
+        return strerror(ENAMETOOLONG);
+    if (strstr(pattern, "**") != NULL)
+        expand_deep(pattern);
+    else
+        (void)expand_below(pattern);
+    return search.failure;
 }

@@ -1,8 +1,9 @@
-/* Directories that must exist, and writes that must be whole. */
+/* Directories that must exist, writes that must be whole, descriptors for both. */
 #include "launcher.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -71,4 +72,15 @@ bool write_all(int fd, const char *data, size_t size)
         size -= (size_t)written;
     }
     return true;
+}
+
+/* A walk holds a descriptor for each level of a tree, and users make deep ones. */
+void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
 }

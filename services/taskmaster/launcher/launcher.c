@@ -9,6 +9,7 @@ static void finish(const struct options *options, const struct streams *streams,
                    struct outcome *outcome)
 {
     finish_streams(streams, options);
+    raise_descriptors(); /* not sooner: the child has what the container gives */
     for (size_t at = 0; at < options->collection_count; at++)
         collect(&options->collections[at]);
     for (size_t at = 0; at < options->readable_count; at++)

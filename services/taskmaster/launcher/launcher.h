@@ -112,6 +112,7 @@ bool parse_options(struct options *options, int argc, char **argv);
 bool make_directories(const char *path); /* errno */
 bool make_parents(const char *path);     /* errno */
 bool write_all(int fd, const char *data, size_t size); /* errno */
+void raise_descriptors(void);
 
 /* streams.c */
 bool make_wanted_directories(const struct options *options);
@@ -146,7 +147,8 @@ bool matches_deep(const char *pattern, const char *path); /* both relative */
 
 /* expand.c */
 typedef void found_t(const char *path, const void *context);
-bool expand(const char *pattern, found_t *found, const void *context); /* errno */
+/* Returns why not all was found; NULL: it was. */
+const char *expand(const char *pattern, found_t *found, const void *context);
 
 /* collect.c */
 void collect(const struct collection *collection);

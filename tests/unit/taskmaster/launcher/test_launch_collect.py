@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,51 @@ def test_two_stars_cross_folders(
     launch("--collect", f"{tmp_path}/image/{pattern}", tmp_path / "v", "--", "true")
 
     assert below(tmp_path / "v", file).exists() is is_reached(pattern, path)
+
+
+def _few_descriptors() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (24, most))
+
+
+@pytest.mark.parametrize("pattern", ["d", "d/**/f", "d/**"])
+def test_a_deep_tree_is_collected_with_few_descriptors(
+    launch: Launch, tmp_path: Path, pattern: str
+) -> None:
+    deepest = tmp_path.joinpath(*["d"] * 100)
+    deepest.mkdir(parents=True)
+    (deepest / "f").touch()
+
+    done = launch(
+        *("--collect", tmp_path / pattern, tmp_path / "v", "--", "true"),
+        preexec_fn=_few_descriptors,
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert below(tmp_path / "v", deepest / "f").exists()
+
+
+def test_a_pattern_of_many_folders_needs_little_stack(
+    launch: Launch, tree: Path, tmp_path: Path
+) -> None:
+    pattern = f"{tree}{'/.' * 1500}/*.txt"
+
+    done = launch(
+        *("--collect", pattern, tmp_path / "v", "--", "true"),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_STACK, (2**20, 2**20)),
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert below(tmp_path / "v", tree / "a.txt").exists()
+
+
+def test_links_in_a_circle_come_to_an_end(launch: Launch, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for name in ("one", "two"):
+        (tree / name).symlink_to(".")
+
+    done = launch("--collect", f"{tree}{'/*' * 60}", tmp_path / "v", "--", "true")
+
+    assert done.returncode == 125
+    assert b"it leads through more than 100000 directories" in done.stderr
