@@ -347,3 +347,23 @@ def test_only_old_finished_tasks_are_deleted(store: TaskStore) -> None:
     ids = [TaskId(f"t-{number}") for number in range(5)]
     assert counts == [1, 1, 0]
     assert glimpses(store, *ids).keys() == {"t-2", "t-3", "t-4"}
+
+
+def test_of_tasks_with_many_outputs_few_are_deleted_at_once(store: TaskStore) -> None:
+    names = [f"t-{number}" for number in range(3)]
+    add(store, *map(make_new_task, names))
+    files = [
+        OutputFileLog(url=f"s3://b/{number}", path=f"/out/{number}", size_bytes=1)
+        for number in range(11_000)
+    ]
+    for name in names:
+        change(store, name, lambda tx, record: tx.put_output_files(record.seq, files))
+        change(store, name, lambda tx, record: tx.save(record, canceled(record, NOON)))
+    later = NOON + timedelta(seconds=1)
+
+    def delete(tx: Transaction) -> int:
+        return tx.delete_tasks(ended_before=later, limit=3)
+
+    counts = [store.write(delete) for _ in range(4)]
+
+    assert counts == [1, 1, 1, 0]

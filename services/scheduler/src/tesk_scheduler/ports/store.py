@@ -79,7 +79,10 @@ class TaskChanges(Protocol):
         """Drop executor logs, outputs and metadata."""
 
     def delete_tasks(self, *, ended_before: datetime, limit: int) -> int:
-        """Delete that many finished and released tasks; return how many."""
+        """Delete that many finished and released tasks; return how many.
+
+        Fewer if they have many outputs, but one if there is one.
+        """
 
 
 class FleetChanges(Protocol):

@@ -23,4 +23,4 @@ class Retention:
         deleted = self.store.write(
             lambda tx: tx.delete_tasks(ended_before=before, limit=_BATCH)
         )
-        return deleted == _BATCH
+        return deleted > 0

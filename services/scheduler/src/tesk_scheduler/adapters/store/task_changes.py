@@ -1,15 +1,12 @@
 """Changes to tasks within a transaction."""
 
 import hashlib
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    delete,
-    select,
-)
+from sqlalchemy import Connection, delete, select
 
 from tesk_model.errors import ConflictError
 from tesk_model.states import TaskState
@@ -31,6 +28,8 @@ _QUEUED = schema.STATE_NUMBERS[TaskState.QUEUED]
 
 _LEFT_OUT = "left-out"  # the source of the line that says so
 _FILES_AT_ONCE = 1000
+# With one statement, which all other writes wait for, and which has a time limit.
+_FILES_DELETED = 20_000
 
 _NOTHING_KNOWN = dict.fromkeys(
     f"new_{name}" for name in ("started", "ended", "exit_code", "stdout", "stderr")
@@ -262,7 +261,7 @@ class SqlTaskChanges:
     def delete_tasks(self, *, ended_before: datetime, limit: int) -> int:
         """Delete the tasks that ended first; what belongs to them goes along."""
         oldest = (
-            select(_C.seq)
+            select(_C.seq, _C.output_files)
             .where(
                 _C.ended.is_not(None),
                 _C.ended < micros(ended_before),
@@ -271,7 +270,13 @@ class SqlTaskChanges:
             .order_by(_C.ended)
             .limit(limit)
         )
-        seqs = list(self._connection.scalars(oldest))
+        rows = self._connection.execute(oldest).all()
+        files = itertools.accumulate(row.output_files for row in rows)
+        seqs = [
+            row.seq
+            for number, (row, total) in enumerate(zip(rows, files, strict=True))
+            if not number or total <= _FILES_DELETED
+        ]
         self._connection.execute(delete(TASK).where(_C.seq.in_(seqs)))
         return len(seqs)
 
