@@ -8,6 +8,7 @@ from tesk_filer.domain.locations import (
     join_match,
     parse_url,
     redact,
+    target_of,
     without_userinfo,
 )
 
@@ -106,6 +107,30 @@ def test_who_is_asked_is_whose_login_is_looked_up(url: str, want: str) -> None:
 
     assert asked == want
     assert parse_url(asked).host == parse_url(url).host == "h"
+
+
+ONE_FILE = {
+    "a name may be encoded": ("http://h/a%20b%7E", "http://H:80/a b~"),
+    "a fragment is not sent": ("https://h/a#b", "https://h/a"),
+    "an ftp login is mostly put into the root": ("ftp://h/a//b", "ftp://h:21/%2Fa/b"),
+    "a path has dots": ("file:///d/./a", "/d//a"),
+}
+OTHERS = {
+    "a query may decide": ("http://h/a?b=c", "http://h/a?b=d"),
+    "a query is as written": ("http://h/a?b=%20", "http://h/a?b=+"),
+    "a name of S3 is literal": ("s3://b/a%20b", "s3://b/a b"),
+    "one user's files are not another's": ("ftp://u@h/a", "ftp://v@h/a"),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), ONE_FILE.values(), ids=ONE_FILE)
+def test_urls_of_one_file_have_one_target(one: str, other: str) -> None:
+    assert target_of(one) == target_of(other)
+
+
+@pytest.mark.parametrize(("one", "other"), OTHERS.values(), ids=OTHERS)
+def test_urls_of_two_files_have_two(one: str, other: str) -> None:
+    assert target_of(one) != target_of(other)
 
 
 JOINED = {

@@ -141,10 +141,12 @@ def target_of(url: str) -> str:
     """
     location = parse_url(url)
     path = location.path
-    if location.scheme in ("file", "ftp") and path:
-        path = posixpath.normpath(re.sub("/+", "/", path))
+    if location.scheme in ("file", "ftp"):
+        # Most FTP servers put a login into "/": relative and absolute are one.
+        path = posixpath.normpath(re.sub("/+", "/", f"/{path}"))
     elif location.scheme.startswith("http"):
-        path = path.partition("#")[0]
+        path, query, parameters = path.partition("#")[0].partition("?")
+        path = unquote(path, errors="surrogateescape") + query + parameters
     port = location.port or _PORTS.get(location.scheme, 0)
     who = location.user or ""
     return f"{location.scheme}://{who}@{location.host.lower()}:{port}//{path}"
