@@ -171,6 +171,25 @@ def test_more_connections_than_descriptors_do_not_keep_others_out(
         serves(api)
 
 
+def test_silent_readers_of_metrics_leave_room_for_clients(
+    memory_scheduler: MemoryScheduler, tmp_path: Path
+) -> None:
+    metrics = free_port()
+    settings = {
+        "DESCRIPTORS": "428",
+        "TESK_API_CONNECTIONS": "300",
+        "TESK_API_METRICS_LISTEN": f"127.0.0.1:{metrics}",
+    }
+    with (
+        run_with(memory_scheduler, tmp_path, **settings) as api,
+        raw_peers(metrics, 400),
+        raw_peers(api.port, 400),
+    ):
+        started = time.monotonic()
+        assert api.request("GET", "/healthz")[0] == 200
+        assert time.monotonic() - started < 5
+
+
 def test_requests_over_the_limit_are_told_to_come_back(
     memory_scheduler: MemoryScheduler, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -42,8 +43,10 @@ _BODY_TIMEOUT = timedelta(seconds=0.5)
 # A scheduler that has started again is found while requests still wait for it.
 _LONGEST_PAUSE = timedelta(seconds=0.3)
 _URGENT = frozenset({b"/healthz", b"/metrics"})
-# Descriptors beside those of connections.
+# Descriptors beside those of clients' connections; those of the readers of metrics,
+# a handful of programs, are among them.
 _SPARE_DESCRIPTORS = 128
+_METRICS_CONNECTIONS = 32
 
 
 def main() -> None:
@@ -141,9 +144,9 @@ def _sites(
         Service(app=metrics_app(parts.metrics), threads=1),
     ]
     limits = _limits(api)
+    few = replace(limits, connections=_METRICS_CONNECTIONS, body_bytes=0)
     return [
-        Site(listener, service, limits)
-        for listener, service in zip(listeners, services, strict=False)
+        Site(*site) for site in zip(listeners, services, (limits, few), strict=False)
     ]
 
 
