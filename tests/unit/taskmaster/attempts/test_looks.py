@@ -1,5 +1,7 @@
 """Images are asked before their executors start, and mounts hide nothing of them."""
 
+from dataclasses import replace
+
 from builders import make_assigned_task, make_executor
 from fakes.taskmaster_runtime import Step, ended
 from taskmaster_crew import ATTEMPT, Crew, assignment, outcome
@@ -43,6 +45,16 @@ def test_each_image_is_asked_once_and_its_files_stay_visible(crew: Crew) -> None
         {0: ["/app", "/data"], 1: ["/app", "/data"]},
     ]
     assert mounts_of_executors(crew) == [{"/app/in": True, "/data": False}] * 3
+
+
+def test_a_task_with_many_images_looks_ahead_into_few(crew: Crew) -> None:
+    images = tuple(f"image-{number}" for number in range(20))
+    executors = tuple(make_executor(image=image) for image in images)
+
+    crew.finish(assignment(replace(two_images(), executors=executors)))
+
+    assert [list(asked) for asked in crew.world.looked_ahead] == [[0, 1]]
+    assert [image for image, _ in crew.world.looked] == list(images)
 
 
 def test_a_task_that_shares_nothing_asks_nothing(crew: Crew) -> None:

@@ -7,12 +7,15 @@ and the same image gives the same answer.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.planning import image_questions, plan_task
 from tesk_taskmaster.ports import Runtime
 from tesk_taskmaster.usecases.account import Account
+
+_MOST_AHEAD: Final = 2  # images of one task: on a cluster, each look takes a pod
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,13 +37,15 @@ class ImageLooks:
         self._questions = image_questions(self.assignment.task)
 
     def begin(self, plan: Plan) -> None:
-        """Let the runtime begin, while the inputs arrive.
+        """Let the runtime begin with the first images, while the inputs arrive.
 
         Raises:
             StepFailedError: An image cannot be looked into.
         """
         first: dict[str, int] = {}
         for step in plan.executors:
+            if len(first) == _MOST_AHEAD:
+                break
             if self._is_asked(step.index, step.executor.image):
                 first.setdefault(step.executor.image, step.index)
         if first:
