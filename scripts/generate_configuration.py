@@ -24,8 +24,8 @@ HEAD = """\
 
 Each setting comes from its environment variable, else from the settings file
 (YAML) that the variable `TESK_CONFIG` names, else from its default. All services
-read the same file; each takes the sections that it knows. A malformed value or an
-unknown name stops a service at its start, with a message that names the setting.
+read the same file; each takes the sections that it knows. A malformed value, or an
+unknown name in the file, stops a service at its start, with a message that names it.
 Durations are seconds, or ISO 8601 such as `PT1M30S`.
 
 ```yaml
@@ -104,7 +104,7 @@ def _row(entry: Field) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, timedelta):
-        return f"{value.total_seconds():g} s"
+        return f"{value.total_seconds():.12g} s"
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None or value in ("", (), {}):

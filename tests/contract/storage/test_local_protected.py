@@ -10,7 +10,7 @@ from contract.storage.places import Place
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.ports import StorageError
 from tesk_runtime.protected import Place as Protected
-from tesk_runtime.protected import ProtectedPlaces, state_places
+from tesk_runtime.protected import ProtectedPlaces, settings_places, state_places
 
 TEXT = b"as it was"
 
@@ -32,6 +32,7 @@ def place(root: Path) -> Place:
         [
             *state_places(root / "home"),
             Protected(path=root / "code", what="the program", is_code=True),
+            *settings_places([str(root / "d/users")]),
         ]
     )
     storage = LocalStorage(
@@ -49,6 +50,8 @@ PLACES = {
     "a folder of the state, through a link": "deep-link/t1/file",
     "code": "code/deep/main.py",
     "a new file of the code": "code/deep/new/sitecustomize.py",
+    "a file of the settings that is not there yet": "d/users",
+    "what would make it a folder": "d/users/x",
     "a hook of git": "d/.git/hooks/pre-commit",
     "a worktree's link to git": "d/.git",
     "keys": ".ssh/authorized_keys",

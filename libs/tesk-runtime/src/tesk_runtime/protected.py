@@ -7,7 +7,8 @@ keep such places out:
 
 - by name: one table of names that mean the same in every folder;
 - by identity: device and inode of folders and files, so that no second name
-  (a link, a bind mount, another case) leads around it.
+  (a link, a bind mount, another case) leads around it. What does not exist has
+  none: it is known by its path.
 """
 
 import os
@@ -17,6 +18,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from tesk_model.paths import is_within
 
 # Folders and files by what they are to their owner.
 _KEYS = (
@@ -77,22 +80,35 @@ class ProtectedPlaces:
     """Finds out whether something lies in a protected place."""
 
     def __init__(self, places: Iterable[Place] = ()) -> None:
-        """Protect what exists of ``places`` now."""
+        """Protect what exists of ``places`` now by identity, the others by path."""
         self._known: dict[tuple[int, int], Place] = {}
+        self._missing: dict[str, Place] = {}
         for place in places:
             try:
                 found = place.path.stat()
             except OSError:
+                self._missing.setdefault(os.path.realpath(place.path), place)
                 continue
             self._known.setdefault((found.st_dev, found.st_ino), place)
 
     def named(self, path: str) -> str:
-        """Return which name of ``path`` is in the table; empty if none is."""
+        """Return what ``path`` is called or lies in; empty if neither is protected.
+
+        Args:
+            path: Absolute, links resolved.
+        """
         *above, last = path.split("/")
         for name in above:
             if (folded := _folded(name)) in NAMES or folded in FOLDERS:
                 return f'"{name}"'
-        return f'"{last}"' if _folded(last) in NAMES else ""
+        if _folded(last) in NAMES:
+            return f'"{last}"'
+        found = (
+            place.what
+            for missing, place in self._missing.items()
+            if is_within(path, missing)
+        )
+        return next(found, "")
 
     def found(self, status: os.stat_result, *, may_be_code: bool = False) -> str:
         """Return what the folder or file of ``status`` is; empty if not protected.
