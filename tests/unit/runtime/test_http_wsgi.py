@@ -86,6 +86,13 @@ def test_an_answer_has_its_length() -> None:
     assert body == b"hello"
 
 
+def test_an_answer_is_sent_whatever_its_headers_hold() -> None:
+    """It is encoded in the loop, where an error would leave its client waiting."""
+    answer = encode(Response("200 OK", [("X-One", "\u0178")], b""), None, close=False)
+
+    assert b"X-One: ?\r\n" in answer
+
+
 def test_the_last_answer_says_so() -> None:
     assert b"\r\nConnection: close\r\n" in encode(OK, None, close=True)
 

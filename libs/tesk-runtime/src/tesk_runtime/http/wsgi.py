@@ -137,7 +137,7 @@ def encode(response: Response, request: Request | None, *, close: bool) -> bytes
         head.append("Connection: close")
     elif request is not None and request.version == "1.0":
         head.append("Connection: keep-alive")
-    first = ("\r\n".join(head) + "\r\n\r\n").encode("latin-1")
+    first = ("\r\n".join(head) + "\r\n\r\n").encode("latin-1", "replace")
     if silent or (request is not None and request.method == "HEAD"):
         return first
     return first + response.body
