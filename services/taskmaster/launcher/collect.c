@@ -54,27 +54,52 @@ static void shorten(struct copy *copy, size_t length)
     copy->target[copy->target_length] = '\0';
 }
 
-static bool copy_bytes(const struct copy *copy, int from, int to)
+/* Go to where there is data again; who cannot tell has it everywhere. */
+static off_t skip_hole(int from, off_t at, off_t size)
+{
+    off_t data = lseek(from, at, SEEK_DATA);
+
+    if (data < 0)
+        data = errno == ENXIO && at < size ? size : at;
+    (void)lseek(from, data, SEEK_SET);
+    return data;
+}
+
+/* Copy all but large holes, which the copy has as well. */
+static bool copy_bytes(const struct copy *copy, int from, int to, off_t length)
 {
     static char data[128 * 1024];
+    off_t written = 0;
+    off_t at = 0;
     ssize_t size;
 
-    while ((size = read(from, data, sizeof data)) != 0) {
+    for (;;) {
+        at = skip_hole(from, at, length);
+        size = read(from, data, sizeof data);
         if (size < 0 && errno == EINTR)
             continue;
         if (size < 0) {
             fail_at(copy->source);
             return false;
         }
-        if (!write_all(to, data, (size_t)size)) {
+        if (size == 0)
+            break;
+        if ((at != written && lseek(to, at, SEEK_SET) < 0) ||
+            !write_all(to, data, (size_t)size)) {
             fail_at(copy->target);
             return false;
         }
+        at += size;
+        written = at;
+    }
+    if (at != written && ftruncate(to, at) != 0) {
+        fail_at(copy->target);
+        return false;
     }
     return true;
 }
 
-static void copy_file(const struct copy *copy, mode_t mode)
+static void copy_file(const struct copy *copy, const struct stat *status)
 {
     int from = open(copy->source, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     int to;
@@ -88,10 +113,10 @@ static void copy_file(const struct copy *copy, mode_t mode)
     if (to < 0) {
         fail_at(copy->target);
     } else {
-        bool whole = copy_bytes(copy, from, to);
+        bool whole = copy_bytes(copy, from, to, status->st_size);
 
         /* Some volumes have no modes to set; the bytes are what counts. */
-        (void)fchmod(to, mode & 07777);
+        (void)fchmod(to, status->st_mode & 07777);
         if (close(to) != 0 && whole)
             fail_at(copy->target);
     }
@@ -160,7 +185,7 @@ static void copy_entry(struct copy *copy)
     } else if (status.st_dev == copy->device && status.st_ino == copy->inode) {
         return;
     } else if (S_ISREG(status.st_mode)) {
-        copy_file(copy, status.st_mode);
+        copy_file(copy, &status);
     } else if (S_ISLNK(status.st_mode)) {
         copy_link(copy);
     } else if (S_ISDIR(status.st_mode)) {

@@ -1,5 +1,6 @@
 """--collect: files outside a container's mounts are kept."""
 
+import filecmp
 import json
 import os
 import resource
@@ -79,6 +80,35 @@ def test_collect_keeps_the_bytes_and_takes_many(
 
     assert below(one, tree / "a.txt").read_bytes() == ALL_BYTES
     assert below(two, tree / "b.txt").read_text() == "b"
+
+
+@pytest.mark.parametrize("data", [[], [(0, b"a")], [(2**27 - 1, b"z")]])
+def test_collect_keeps_large_holes(
+    launch: Launch, tmp_path: Path, data: list[tuple[int, bytes]]
+) -> None:
+    source = tmp_path / "sparse"
+    with source.open("wb") as file:
+        file.truncate(2**27)
+        for place, text in [*data, (2**26 + 7, b"middle")]:
+            file.seek(place)
+            file.write(text)
+    if source.stat().st_blocks * 512 > 2**20:
+        pytest.skip("the file system of the tests keeps no holes")
+
+    done = launch("--collect", source, tmp_path / "v", "--", "true")
+
+    copy = below(tmp_path / "v", source)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert copy.stat().st_blocks * 512 <= 2**20
+    assert filecmp.cmp(source, copy, shallow=False)
+
+
+def test_collect_copies_what_has_no_size(launch: Launch, tmp_path: Path) -> None:
+    done = launch("--collect", "/proc/version", tmp_path / "v", "--", "true")
+
+    copy = below(tmp_path / "v", Path("/proc/version"))
+    assert done.returncode == 0
+    assert copy.read_bytes() == Path("/proc/version").read_bytes()
 
 
 def test_collect_twice_replaces_the_first_copy(
