@@ -100,6 +100,16 @@ def test_http_logs_in_by_the_file(web: HttpFiles) -> None:
         http_place({}).get(web.url + "/a")
 
 
+@pytest.mark.parametrize(
+    ("password", "sent"), [("ä", "YWRhOuQ="), ("€", "YWRhOuKCrA==")]
+)
+def test_http_sends_any_password(web: HttpFiles, password: str, sent: str) -> None:
+    with pytest.raises(StorageError, match="access denied"):
+        http_place({HOST: ("ada", password)}).get(web.url + "/a")
+
+    assert set(web.authorizations) == {f"Basic {sent}"}
+
+
 def test_http_tells_no_other_host(web: HttpFiles) -> None:
     elsewhere = web.url.replace(HOST, "localhost")
     place = http_place({HOST: ("ada", "s3cr3t")})

@@ -182,7 +182,7 @@ class HttpStorage:
             return self._session.request(
                 method,
                 place.url,
-                auth=place.login,
+                auth=place.login and _encodable(*place.login),
                 data=body,
                 headers={**_IDENTITY, **headers},
                 timeout=self._timeout,
@@ -195,6 +195,19 @@ class HttpStorage:
     def _login(self, url: str) -> tuple[str, str] | None:
         location = parse_url(url)
         return login_for(self._logins, location.host, location.user, location.password)
+
+
+def _encodable(user: str, password: str) -> tuple[str, str]:
+    """Return what requests, which sends Latin-1, sends as UTF-8 where it must be.
+
+    Source:
+        RFC 7617, 2.1 "The 'charset' auth-param".
+    """
+    try:
+        f"{user}{password}".encode("latin-1")
+    except UnicodeEncodeError:
+        return user.encode().decode("latin-1"), password.encode().decode("latin-1")
+    return user, password
 
 
 class _Place(NamedTuple):
