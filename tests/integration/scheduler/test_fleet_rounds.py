@@ -5,18 +5,25 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from fakes.scheduler_launcher import FakeLauncher
 from fakes.scheduler_surroundings import FrozenClock
 from scheduler_site import LEASE, Site
 from tesk_model.errors import ConflictError
+from tesk_model.states import TaskState
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.domain.transitions import canceled
 from tesk_scheduler.ports.launcher import LaunchError
 from tesk_scheduler.usecases.leading import Leading
 
 QUOTA_FULL = 'pods "x" is forbidden: exceeded quota: few'
 NODES = "0/3 nodes are available: 3 Insufficient memory."
+
+NEVER_DELETED = """
+CREATE TRIGGER never BEFORE DELETE ON task BEGIN SELECT RAISE(ABORT, 'never'); END
+"""
 
 
 @pytest.fixture
@@ -354,3 +361,21 @@ def test_who_does_not_lead_any_more_ends_nobody(site: Site) -> None:
         late.round()
 
     assert site.launcher.killed == []
+
+
+def test_old_tasks_that_cannot_be_deleted_do_not_stop_the_rounds(site: Site) -> None:
+    leader = site.scheduler()
+    site.add("t-1")
+    old = site.record()
+    site.store.write(lambda tx: tx.save(old, canceled(old, site.clock.now())))
+    with site.store._engines.reader.begin() as connection:
+        connection.execute(text(NEVER_DELETED))
+    site.wait(timedelta(days=365).total_seconds())
+
+    with pytest.raises(ConflictError):
+        leader.round()
+    site.add("t-2")
+    leader.round()
+
+    assert site.record("t-2").taskmaster == "tm-1"
+    assert site.record("t-1").state is TaskState.CANCELED

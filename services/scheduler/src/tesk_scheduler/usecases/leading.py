@@ -172,7 +172,8 @@ class Leading:
         left = self._sweep_at - self._clock.monotonic()
         if left > 0:
             return left
-        if self._retention.sweep():
-            return 0.0
+        # Noted first: one that fails must not fail every round.
         self._sweep_at = self._clock.monotonic() + _SWEEP_EVERY
-        return _SWEEP_EVERY
+        if self._retention.sweep():
+            self._sweep_at = 0.0
+        return max(0.0, self._sweep_at - self._clock.monotonic())
