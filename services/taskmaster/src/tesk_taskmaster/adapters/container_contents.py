@@ -1,7 +1,7 @@
 """What images have in directories that a task would like to share.
 
 A container that is never started shows its image's files through the engine's
-API; two entries of a listing tell whether a directory is empty. What is found
+API; one entry of a listing tells whether a directory is empty. What is found
 is kept by the image's id, so an image is looked into once.
 """
 
@@ -18,6 +18,9 @@ from tesk_taskmaster.ports import StepFailedError
 
 _MOST_KEPT = 10_000  # directories, of all images together
 
+_Contents = dict[str, bool | None]
+"""By directory of one image: None if it is not there, else whether it has any."""
+
 
 class ImageContents:
     """Knows, or finds out, what images have; thread-safe."""
@@ -26,8 +29,7 @@ class ImageContents:
         self._api = api
         self._home = home
         self._lock = threading.Lock()
-        # By image id and directory: None if it is not there, else if it has any.
-        self._known: dict[tuple[str, str], bool | None] = {}
+        self._known: dict[str, _Contents] = {}  # by image id
 
     def occupied(
         self, attempt: Attempt, image: str, directories: Sequence[str]
@@ -47,46 +49,47 @@ class ImageContents:
             found = self._api.inspect_image(image)
             if found is None:
                 raise StepFailedError(f"image {image} was removed", lost=True)
-            self._learn(attempt, found["Id"], directories)
+            contents = self._contents(attempt, found["Id"], directories)
         except EngineRefusedError as error:
             raise StepFailedError(
                 f"image {image} cannot be looked into: {error}"
             ) from error
-        with self._lock:
-            return [
-                path for path in directories if self._known.get((found["Id"], path))
-            ]
+        return [path for path in directories if contents[path]]
 
-    def _learn(self, attempt: Attempt, image: str, directories: Sequence[str]) -> None:
-        missing = [path for path in directories if not self._is_known(image, path)]
+    def _contents(
+        self, attempt: Attempt, image: str, directories: Sequence[str]
+    ) -> _Contents:
+        """Return what is known of an image, all of ``directories`` among it."""
+        with self._lock:
+            contents = dict(self._known.get(image, {}))
+        missing = [path for path in directories if path not in contents]
         if not missing:
-            return
+            return contents
         name = f"{attempt.name}-look"
         self._api.remove(name)  # a predecessor's
         self._api.create(name, look_config(attempt, image, self._home))
         try:
             for path in missing:
-                self._look(name, image, path)
+                self._look(name, path, contents)
         finally:
             self._api.remove(name)
+        self._keep(image, contents)
+        return contents
 
-    def _is_known(self, image: str, path: str) -> bool:
-        with self._lock:
-            return (image, path) in self._known
-
-    def _look(self, name: str, image: str, path: str) -> None:
+    def _look(self, name: str, path: str, contents: _Contents) -> None:
         """Look from above: below what is not there, there is nothing."""
         is_there = True
         for directory in _chain(path):
-            if not self._is_known(image, directory):
+            if directory not in contents:
                 entries = self._api.entries(name, directory) if is_there else None
-                answer = None if entries is None else bool(entries)
-                with self._lock:
-                    if len(self._known) >= _MOST_KEPT:
-                        self._known.clear()
-                    self._known[image, directory] = answer
-            with self._lock:
-                is_there = self._known.get((image, directory)) is not None
+                contents[directory] = None if entries is None else bool(entries)
+            is_there = contents[directory] is not None
+
+    def _keep(self, image: str, contents: _Contents) -> None:
+        with self._lock:
+            self._known[image] = self._known.get(image, {}) | contents
+            if sum(map(len, self._known.values())) > _MOST_KEPT:
+                self._known.clear()
 
 
 def look_config(attempt: Attempt, image: str, home: Path) -> dict[str, Any]:
