@@ -12,7 +12,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { PIPE_SIZE = 1024 * 1024, CHUNK = 128 * 1024 };
+/* All pipes of one user may hold 64 MiB on a node (pipe-user-pages-soft); then new
+ * ones, those of other containers as well, get 8 KiB. 110 pods with two fit. */
+enum { PIPE_SIZE = 256 * 1024, CHUNK = 128 * 1024 };
 
 /* Make a pipe; *end is for the child. */
 static bool open_pump(struct pump *pump, int *end)

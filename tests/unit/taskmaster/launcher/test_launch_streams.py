@@ -273,3 +273,16 @@ for part in b"a\r", b"\n":
     done = launch("--mark-returns", "<", "--mark-stderr", ">", *python(code))
 
     assert done.stderr == b">a\r<\n"
+
+
+def test_the_pipes_of_a_node_full_of_executors_fit_what_a_user_may_have(
+    launch: Launch, tmp_path: Path
+) -> None:
+    size = "import fcntl; print(fcntl.fcntl(1, fcntl.F_GETPIPE_SZ))"
+    most = int(Path("/proc/sys/fs/pipe-user-pages-soft").read_text())
+    pods = 110  # as a kubelet takes by default
+
+    launch("--stdout", tmp_path / "out", *python(size))
+
+    pages = int((tmp_path / "out").read_text()) // os.sysconf("SC_PAGE_SIZE")
+    assert 2 * pods * pages <= most or not most
