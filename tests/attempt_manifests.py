@@ -6,11 +6,11 @@ from builders import make_assigned_task
 from tesk_kubernetes.settings import Gpu, KubernetesSettings, Pool
 from tesk_model.names import Attempt
 from tesk_model.task import Input, Output, Resources, Task, TaskId
-from tesk_taskmaster.adapters.kubernetes.anchor import anchor_secret
-from tesk_taskmaster.adapters.kubernetes.executor_job import executor_job
-from tesk_taskmaster.adapters.kubernetes.filer_job import filer_job
-from tesk_taskmaster.adapters.kubernetes.manifests import Site
-from tesk_taskmaster.adapters.kubernetes.volume import volume_claim
+from tesk_taskmaster.adapters.kubernetes.manifests.anchor import anchor_secret
+from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import executor_job
+from tesk_taskmaster.adapters.kubernetes.manifests.filer_job import filer_job
+from tesk_taskmaster.adapters.kubernetes.manifests.objects import Site
+from tesk_taskmaster.adapters.kubernetes.manifests.volume import volume_claim
 from tesk_taskmaster.domain.planning import plan_task
 
 Manifest = dict[str, Any]

@@ -11,14 +11,14 @@ from typing import Any
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.settings import KubernetesSettings
-from tesk_taskmaster.adapters.kubernetes.failure_table import judge_trouble
-from tesk_taskmaster.adapters.kubernetes.observations import (
+from tesk_taskmaster.adapters.kubernetes.control.failure_table import judge_trouble
+from tesk_taskmaster.adapters.kubernetes.control.observations import (
     Judgement,
     Seen,
     Subject,
     Troubled,
 )
-from tesk_taskmaster.adapters.kubernetes.pod_status import observe
+from tesk_taskmaster.adapters.kubernetes.control.pod_status import observe
 
 RECORDS = Path(__file__).parent / "records" / "pods"
 # When the records begin.

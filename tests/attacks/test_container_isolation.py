@@ -12,8 +12,8 @@ import pytest
 
 from fakes.taskmaster_engine_kit import EngineKit
 from tesk_model.errors import UnavailableError
-from tesk_taskmaster.adapters.container_config import ContainerChoices
-from tesk_taskmaster.adapters.container_discovery import open_container_engine
+from tesk_taskmaster.adapters.container.config import ContainerChoices
+from tesk_taskmaster.adapters.container.discovery import open_container_engine
 from tesk_taskmaster.ports import Engine
 
 pytestmark = pytest.mark.engine

@@ -21,10 +21,10 @@ from taskmaster_crew import ATTEMPT, Crew, assignment, commands, running
 from tesk_model.events import Released
 from tesk_runtime.beneath import Beneath
 from tesk_runtime.removal import TreeLeftError, remove_tree
-from tesk_taskmaster.adapters.collecting import Collecting
-from tesk_taskmaster.adapters.filer_process import FilerProcesses, FilerSettings
 from tesk_taskmaster.adapters.folders import TaskFolders
-from tesk_taskmaster.adapters.local_runtime import LocalRuntime
+from tesk_taskmaster.adapters.local.filer_process import FilerProcesses, FilerSettings
+from tesk_taskmaster.adapters.local.runtime import LocalRuntime
+from tesk_taskmaster.adapters.sandbox.collecting import Collecting
 from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.ports import RemainsError, StepFailedError
 

@@ -14,9 +14,9 @@ import pytest
 from builders import make_task_json
 from fakes.taskmaster_engine_kit import EngineKit
 from stack import Stack, running_stack
-from tesk_taskmaster.adapters.bubblewrap import SandboxUnavailableError
 from tesk_taskmaster.adapters.folders import TaskFolders
-from tesk_taskmaster.adapters.sandbox import open_sandbox_engine
+from tesk_taskmaster.adapters.sandbox.bubblewrap import SandboxUnavailableError
+from tesk_taskmaster.adapters.sandbox.engine import open_sandbox_engine
 from tesk_taskmaster.ports import Engine
 
 # What bash alone can ask: whether somebody takes a connection.

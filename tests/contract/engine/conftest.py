@@ -10,10 +10,10 @@ import pytest
 
 from fakes.taskmaster_engine_kit import EngineKit
 from tesk_model.errors import UnavailableError
-from tesk_taskmaster.adapters.bubblewrap import SandboxUnavailableError
-from tesk_taskmaster.adapters.container_discovery import open_container_engine
+from tesk_taskmaster.adapters.container.discovery import open_container_engine
 from tesk_taskmaster.adapters.folders import TaskFolders
-from tesk_taskmaster.adapters.sandbox import open_sandbox_engine
+from tesk_taskmaster.adapters.sandbox.bubblewrap import SandboxUnavailableError
+from tesk_taskmaster.adapters.sandbox.engine import open_sandbox_engine
 from tesk_taskmaster.ports import Engine
 
 REPOSITORY = Path(__file__).parents[3]

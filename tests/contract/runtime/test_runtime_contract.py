@@ -21,11 +21,11 @@ from fakes.taskmaster_kubernetes_kit import (
 from fakes.taskmaster_runtime import FakeRuntime, World
 from tesk_model.names import Attempt
 from tesk_model.task import Input, Output, TaskId
-from tesk_taskmaster.adapters.bubblewrap import SandboxUnavailableError
-from tesk_taskmaster.adapters.filer_process import FilerProcesses, FilerSettings
 from tesk_taskmaster.adapters.folders import TaskFolders
-from tesk_taskmaster.adapters.local_runtime import LocalRuntime
-from tesk_taskmaster.adapters.sandbox import open_sandbox_engine
+from tesk_taskmaster.adapters.local.filer_process import FilerProcesses, FilerSettings
+from tesk_taskmaster.adapters.local.runtime import LocalRuntime
+from tesk_taskmaster.adapters.sandbox.bubblewrap import SandboxUnavailableError
+from tesk_taskmaster.adapters.sandbox.engine import open_sandbox_engine
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.ports import Runtime, StepFailedError, StepResult

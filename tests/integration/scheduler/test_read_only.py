@@ -15,7 +15,7 @@ from tesk_model.errors import UnavailableError
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.engines import open_engines, sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
-from tesk_taskmaster.adapters.bubblewrap import find_bubblewrap
+from tesk_taskmaster.adapters.sandbox.bubblewrap import find_bubblewrap
 
 TASK = TaskId("t-1")
 

@@ -17,10 +17,10 @@ from builders import make_executor
 from tesk_model.errors import UnavailableError
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
-from tesk_taskmaster.adapters.container_api import ContainerApi
-from tesk_taskmaster.adapters.container_cleaning import empty_by_container
-from tesk_taskmaster.adapters.container_discovery import open_container_engine
-from tesk_taskmaster.adapters.container_engine import ContainerEngine
+from tesk_taskmaster.adapters.container.api import ContainerApi
+from tesk_taskmaster.adapters.container.cleaning import empty_by_container
+from tesk_taskmaster.adapters.container.discovery import open_container_engine
+from tesk_taskmaster.adapters.container.engine import ContainerEngine
 from tesk_taskmaster.domain.plan import ExecutorStep, Mount
 from tesk_taskmaster.ports import (
     ExecutorRun,
@@ -292,7 +292,7 @@ def test_a_start_is_adopted_in_every_state(
 KILLED_STARTER = """
 import pathlib, pickle, os, sys
 from datetime import timedelta
-from tesk_taskmaster.adapters.container_discovery import open_container_engine
+from tesk_taskmaster.adapters.container.discovery import open_container_engine
 run = pickle.load(sys.stdin.buffer)
 launcher, home = map(pathlib.Path, sys.argv[1:])
 engine = open_container_engine(os.environ, launcher=launcher, home=home)

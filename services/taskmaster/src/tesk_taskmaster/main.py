@@ -54,7 +54,7 @@ def _run(environ: Mapping[str, str]) -> bool:
 
 
 def _local_runtime(configured: Settings, environ: Mapping[str, str]) -> Runtime:
-    from tesk_taskmaster.adapters.local_opening import (  # noqa: PLC0415 - see there
+    from tesk_taskmaster.adapters.local.opening import (  # noqa: PLC0415 - see there
         LocalChoices,
         open_local_runtime,
         take_identity,

@@ -31,29 +31,29 @@ from tesk_kubernetes.labels import (
 from tesk_kubernetes.names import namespace_of
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.names import Attempt
-from tesk_taskmaster.adapters.kubernetes.book import Book
-from tesk_taskmaster.adapters.kubernetes.executor_job import check_executors
-from tesk_taskmaster.adapters.kubernetes.failure_table import short
-from tesk_taskmaster.adapters.kubernetes.footing import (
+from tesk_taskmaster.adapters.kubernetes.control.book import Book
+from tesk_taskmaster.adapters.kubernetes.control.failure_table import short
+from tesk_taskmaster.adapters.kubernetes.control.footing import (
     Foundations,
 )
-from tesk_taskmaster.adapters.kubernetes.holds import AttemptHold
-from tesk_taskmaster.adapters.kubernetes.judging import Judge
-from tesk_taskmaster.adapters.kubernetes.looking import Looks
-from tesk_taskmaster.adapters.kubernetes.manifests import Site
-from tesk_taskmaster.adapters.kubernetes.observations import (
+from tesk_taskmaster.adapters.kubernetes.control.holds import AttemptHold
+from tesk_taskmaster.adapters.kubernetes.control.judging import Judge
+from tesk_taskmaster.adapters.kubernetes.control.looking import Looks
+from tesk_taskmaster.adapters.kubernetes.control.observations import (
     Ended,
     Failed,
 )
-from tesk_taskmaster.adapters.kubernetes.patience import PAUSE, Patience
-from tesk_taskmaster.adapters.kubernetes.printing import final_tails, log_of
-from tesk_taskmaster.adapters.kubernetes.releasing import Releases
-from tesk_taskmaster.adapters.kubernetes.rendering import (
+from tesk_taskmaster.adapters.kubernetes.control.patience import PAUSE, Patience
+from tesk_taskmaster.adapters.kubernetes.control.printing import final_tails, log_of
+from tesk_taskmaster.adapters.kubernetes.control.releasing import Releases
+from tesk_taskmaster.adapters.kubernetes.control.starting import Starts
+from tesk_taskmaster.adapters.kubernetes.control.stopping import Stops
+from tesk_taskmaster.adapters.kubernetes.control.watching import Watching
+from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import check_executors
+from tesk_taskmaster.adapters.kubernetes.manifests.objects import Site
+from tesk_taskmaster.adapters.kubernetes.manifests.rendering import (
     PodTemplates,
 )
-from tesk_taskmaster.adapters.kubernetes.starting import Starts
-from tesk_taskmaster.adapters.kubernetes.stopping import Stops
-from tesk_taskmaster.adapters.kubernetes.watching import Watching
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.ports import Clock, Say, StepFailedError, StepResult, Tails
 

@@ -1,0 +1,1 @@
+"""Executors in containers of a Docker-compatible engine."""

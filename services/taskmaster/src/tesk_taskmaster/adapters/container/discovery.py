@@ -1,0 +1,128 @@
+"""Finds a container engine on this machine, or says why there is none.
+
+Executors see files of this machine by bind mounts, so an engine elsewhere is of
+no use: it would mount other files of the same name, or none.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from docker import APIClient
+from docker.errors import DockerException
+from docker.utils import kwargs_from_env
+
+from tesk_model.errors import UnavailableError
+from tesk_taskmaster.adapters.container.api import ContainerApi
+from tesk_taskmaster.adapters.container.config import ContainerChoices, EngineTraits
+from tesk_taskmaster.adapters.container.engine import ContainerEngine
+
+_ANSWER_SECONDS = 10  # a machine that is very busy answers late
+_CALL_SECONDS = 60
+_CONNECTIONS = 64  # one per container that is waited for, and some
+_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", ""})
+_LOCAL_SCHEMES = frozenset({"unix", "http+unix"})
+
+
+def open_container_engine(
+    environ: Mapping[str, str],
+    *,
+    launcher: Path,
+    home: Path,
+    choices: ContainerChoices | None = None,
+) -> ContainerEngine:
+    """Connect to the engine that ``DOCKER_HOST`` names, or to a usual socket.
+
+    Args:
+        environ: The process' environment: ``DOCKER_HOST``, ``DOCKER_TLS_VERIFY``,
+            ``DOCKER_CERT_PATH``, ``XDG_RUNTIME_DIR``.
+        launcher: The launcher's binary; readable and executable by everyone.
+        home: Folder of this TESK; only its own containers are touched.
+        choices: What the operator decides; None: the defaults.
+
+    Raises:
+        UnavailableError: There is none; the message says what was tried and
+            what each said.
+    """
+    if not launcher.is_file():
+        raise UnavailableError(
+            f"the launcher is not built: {launcher} "
+            "(make -C services/taskmaster/launcher)"
+        )
+    problems = []
+    for host in engine_hosts(environ):
+        problem = host_problem(host)
+        if problem is None:
+            try:
+                client, traits = _connect(host, environ)
+            except (DockerException, OSError) as error:
+                problem = _cause_words(error)
+            else:
+                return ContainerEngine(
+                    ContainerApi(client),
+                    traits=traits,
+                    launcher=launcher,
+                    home=home,
+                    choices=choices or ContainerChoices(),
+                )
+        problems.append(f"{host}: {problem}")
+    raise UnavailableError("no container engine answers: " + "; ".join(problems))
+
+
+def engine_hosts(environ: Mapping[str, str]) -> Sequence[str]:
+    """Return where an engine may listen; what ``DOCKER_HOST`` says is binding."""
+    if named := environ.get("DOCKER_HOST"):
+        return (named,)
+    sockets = ["/var/run/docker.sock"]
+    if runtime := environ.get("XDG_RUNTIME_DIR"):
+        sockets += [f"{runtime}/docker.sock", f"{runtime}/podman/podman.sock"]
+    return [f"unix://{path}" for path in [*sockets, "/run/podman/podman.sock"]]
+
+
+def host_problem(host: str) -> str | None:
+    """Say why the engine at ``host`` could not be used, if that is so."""
+    parts = urlsplit(host)
+    if parts.scheme in _LOCAL_SCHEMES:
+        path = parts.path
+        return None if Path(path).is_socket() else "there is no such socket"
+    if (parts.hostname or "") in _LOCAL_HOSTS and parts.scheme in {"tcp", "http"}:
+        return None
+    if parts.scheme == "https" and parts.hostname in _LOCAL_HOSTS:
+        return None
+    return (
+        "the engine is on another machine and would not see the files of tasks; "
+        "TESK needs an engine on this machine"
+    )
+
+
+def _connect(host: str, environ: Mapping[str, str]) -> tuple[APIClient, EngineTraits]:
+    options = kwargs_from_env(dict(environ) | {"DOCKER_HOST": host})
+    client = APIClient(
+        **options,
+        version="auto",
+        timeout=_ANSWER_SECONDS,
+        num_pools=_CONNECTIONS,
+        max_pool_size=_CONNECTIONS,
+    )
+    info, version = client.info(), client.version()
+    client.timeout = _CALL_SECONDS
+    components = version.get("Components") or [{}]
+    traits = EngineTraits(
+        product=str(components[0].get("Name", "container engine")),
+        version=str(version.get("Version", "")),
+        cpus=int(info["NCPU"]),
+        limits_cpu=bool(info.get("CpuCfsQuota")),
+        limits_memory=bool(info.get("MemoryLimit")),
+        limits_processes=bool(info.get("PidsLimit", True)),
+    )
+    return client, traits
+
+
+def _cause_words(error: BaseException) -> str:
+    """Name the first cause: the SDK wraps it several times."""
+    seen = error
+    while (cause := seen.__cause__ or seen.__context__) is not None:
+        seen = cause
+    if isinstance(seen, PermissionError):
+        return "permission denied; may this user use the engine?"
+    return str(seen)

@@ -1,0 +1,284 @@
+"""Runs executors in containers of a Docker-compatible engine (Docker, Podman).
+
+Everything is found again by the container's name and labels and the run's own
+folder, so a process that is killed at any moment leaves a state to go on from:
+no container, one that was never started, one that runs, one that has ended. A
+container is started only while it was never started, and none is made for a run
+that had started (somebody removed its container), so nothing runs twice.
+
+The engine may be down for a while (it is updated, the machine is busy): calls
+are repeated, since each is idempotent, and the run goes on when it answers.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tesk_model.names import Attempt
+from tesk_taskmaster.adapters.container.api import (
+    ContainerApi,
+    EngineRefusedError,
+    EngineSilentError,
+)
+from tesk_taskmaster.adapters.container.cleaning import (
+    clean_folder,
+    remove_containers,
+)
+from tesk_taskmaster.adapters.container.config import (
+    HOME_LABEL,
+    ContainerChoices,
+    ContainerRules,
+    EngineTraits,
+    container_config,
+    labelled_attempt,
+    run_labels,
+)
+from tesk_taskmaster.adapters.container.contents import ImageContents
+from tesk_taskmaster.adapters.container.files import RunFiles
+from tesk_taskmaster.adapters.container.images import ImageStore
+from tesk_taskmaster.adapters.container.logs import (
+    read_tails,
+)
+from tesk_taskmaster.adapters.container.network import AttemptNetworks
+from tesk_taskmaster.adapters.container.outcome import (
+    NEVER_STARTED,
+    VANISHED,
+    lost_words,
+    outcome_of,
+)
+from tesk_taskmaster.adapters.container.patience import (
+    patiently,
+)
+from tesk_taskmaster.adapters.container.starts import PendingStart, PendingStarts
+from tesk_taskmaster.adapters.container.waiting import await_end
+from tesk_taskmaster.adapters.mount_sources import refuse_links
+from tesk_taskmaster.ports import (
+    ExecutorRun,
+    Say,
+    StepFailedError,
+    StepResult,
+    Tails,
+)
+
+# Stands for a container that this process has made and nobody has started.
+_CREATED: Mapping[str, Any] = {
+    "Config": {"Labels": None},
+    "State": {"Status": "created"},
+}
+
+_log = logging.getLogger(__name__)
+
+
+class ContainerEngine:
+    """The ``Engine`` port on containers."""
+
+    def __init__(
+        self,
+        api: ContainerApi,
+        *,
+        traits: EngineTraits,
+        launcher: Path,
+        home: Path,
+        choices: ContainerChoices,
+    ) -> None:
+        """Use the engine behind ``api``; see ``open_container_engine``."""
+        self._api = api
+        self._traits = traits
+        self._launcher = launcher.resolve()
+        self._home = home.resolve()
+        self._rules = ContainerRules(
+            processes=choices.processes, dropped=choices.dropped
+        )
+        self._networks = AttemptNetworks(
+            api=api,
+            home=self._home,
+            network=choices.network,
+            addresses=choices.addresses,
+        )
+        self._images = ImageStore(api)
+        self._starts = PendingStarts()
+        self._contents = ImageContents(api, self._home)
+
+    def notes(self) -> Sequence[str]:
+        """Return which limits this engine does not enforce."""
+        return self._traits.notes()
+
+    def start(self, run: ExecutorRun, say: Say, *, has_started: bool = False) -> None:
+        """Start, or adopt; pulls the image and says how far that is."""
+        with self._starts.begun(run) as begun:
+            patiently(
+                lambda: self._start(run, say, begun, has_started=has_started), say
+            )
+
+    def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
+        """Wait for the end; an engine that is down meanwhile is waited for."""
+        deadline = time.monotonic() + timeout.total_seconds()
+        while (result := self._result(run)) is None:
+            if (left := deadline - time.monotonic()) <= 0:
+                return None
+            await_end(self._api, run, left)
+        return result
+
+    def tails(self, run: ExecutorRun) -> Tails:
+        """Return what the executor has printed last.
+
+        A redirected stream is read from its file while the executor runs; at
+        the end the launcher copies its tail into the container's log.
+        """
+        try:
+            return self._tails(run)
+        except StepFailedError as error:
+            _log.warning(
+                "container log not read",
+                extra={"container": run.name, "cause": str(error)},
+            )
+            return Tails(b"", b"", unread=str(error))
+
+    def _tails(self, run: ExecutorRun) -> Tails:
+        container = patiently(lambda: self._api.inspect(run.name))
+        if container is None:
+            return Tails(b"", b"", unread=VANISHED)
+        if container["State"]["Status"] in NEVER_STARTED:
+            return Tails(b"", b"")
+        logged = read_tails(self._api, container, from_file=self._traits.is_podman)
+        if not container["State"].get("Running"):
+            return logged
+        executor, files = run.step.executor, RunFiles(run)
+        return Tails(
+            files.tail(executor.stdout) or logged.stdout,
+            files.tail(executor.stderr) or logged.stderr,
+        )
+
+    def occupied(
+        self, attempt: Attempt, image: str, directories: Sequence[str], say: Say
+    ) -> Collection[str]:
+        """Look into an image; pulls it and says how far that is."""
+
+        def look() -> Collection[str]:
+            self._images.ensure(image, say, threading.Event())
+            return self._contents.occupied(attempt, image, directories)
+
+        return patiently(look, say)
+
+    def stop(self, run: ExecutorRun, grace: timedelta) -> None:
+        """Stop the container; a start that is under way is given up."""
+        self._starts.halt(lambda other: other.name == run.name)
+        RunFiles(run).mark_stopped()
+        seconds = max(0, math.ceil(grace.total_seconds()))
+        patiently(lambda: self._stop(run.name, seconds))
+
+    def remove(self, attempt: Attempt) -> None:
+        """Kill and remove the attempt's containers.
+
+        Raises:
+            StepFailedError: The engine does not do it.
+        """
+        self._starts.halt(lambda other: other.attempt == attempt)
+        remove_containers(self._api, attempt, self._home)
+        patiently(lambda: self._networks.remove(attempt))
+
+    def attempts(self) -> Sequence[Attempt]:
+        """List the attempts of which there are containers or networks."""
+        labels = {HOME_LABEL: str(self._home)}
+        found = patiently(lambda: self._api.list(labels))
+        carried = [container["Labels"] for container in found]
+        carried += patiently(self._networks.labels)
+        attempts = {labelled_attempt(labels) for labels in carried}
+        return sorted(attempt for attempt in attempts if attempt is not None)
+
+    def clean(self, folder: Path) -> None:
+        """Delete a folder in which executors wrote, whoever owns what is in it.
+
+        Programs in containers often run as root. Where this process does not,
+        it may not delete what they made; see ``cleaning``.
+
+        Raises:
+            OSError: It cannot be deleted.
+            StepFailedError: The engine's help is needed and not to be had.
+        """
+        patiently(lambda: clean_folder(folder, api=self._api, home=self._home))
+
+    def _start(
+        self, run: ExecutorRun, say: Say, begun: PendingStart, *, has_started: bool
+    ) -> None:
+        container = self._api.inspect(run.name)
+        if container is None and has_started:
+            raise StepFailedError(lost_words(VANISHED), lost=True)
+        if container is None:
+            self._images.ensure(run.step.executor.image, say, begun.halted)
+        with begun.unless_halted():
+            if container is None:
+                container = self._create(run)
+            labels = run_labels(run, self._home)
+            carried = container["Config"]["Labels"] or {}
+            if container is not _CREATED and not labels.items() <= carried.items():
+                raise StepFailedError(
+                    f"the name {run.name} is taken by a container that is not ours"
+                )
+            if container["State"]["Status"] in NEVER_STARTED:
+                self._launch(run)
+
+    def _create(self, run: ExecutorRun) -> Mapping[str, Any]:
+        files = RunFiles(run)
+        refuse_links(run)
+        config = container_config(
+            run,
+            launcher=self._launcher,
+            report=files.make_report(),
+            home=self._home,
+            traits=self._traits,
+            rules=replace(self._rules, network=self._networks.mode(run.attempt)),
+        )
+        try:
+            self._api.create(run.name, config)
+        except EngineRefusedError as error:
+            # Perhaps a call that we gave up as unanswered has made it.
+            refusal = str(error)
+        else:
+            return _CREATED
+        container = self._api.inspect(run.name)
+        if container is None:
+            raise StepFailedError(
+                f"the container of {run.step.executor.image} cannot be created: "
+                f"{refusal}"
+            )
+        return container
+
+    def _launch(self, run: ExecutorRun) -> None:
+        try:
+            self._api.start(run.name)
+        except EngineRefusedError as error:
+            raise StepFailedError(
+                f"the container of {run.step.executor.image} cannot be started: {error}"
+            ) from error
+
+    def _stop(self, name: str, seconds: int) -> None:
+        try:
+            self._api.stop(name, seconds)
+        except EngineRefusedError:
+            container = self._api.inspect(name)
+            if container is not None and container["State"].get("Running"):
+                raise
+
+    def _result(self, run: ExecutorRun) -> StepResult | None:
+        try:
+            container = self._api.inspect(run.name)
+        except (EngineSilentError, EngineRefusedError) as error:
+            _log.warning(
+                "container not inspected",
+                extra={"container": run.name, "cause": str(error)},
+            )
+            return None
+        files = RunFiles(run)
+        return outcome_of(
+            container,
+            files.report(),
+            ram=run.ram,
+            was_stopped=files.was_stopped,
+        )

@@ -1,0 +1,195 @@
+"""Images: present, or pulled once for all who wait for the same one.
+
+A pull belongs to nobody in particular: twenty tasks with one image wait for one
+pull, and a task that is cancelled meanwhile leaves while the pull goes on.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotDoneError
+from dataclasses import dataclass, field
+from typing import Any
+
+from tesk_taskmaster.adapters.container.api import (
+    ContainerApi,
+    EngineRefusedError,
+    EngineSilentError,
+)
+from tesk_taskmaster.ports import Say, StepFailedError
+
+_PAUSES = (1.0, 4.0)  # seconds before the second and the third try
+_LISTEN = 0.2  # seconds between two looks at a pull's progress
+
+# What registries and engines answer if trying again is of no use.
+_LASTING = (
+    "not found",
+    "manifest unknown",
+    "name unknown",
+    "no such image",
+    "no such manifest",
+    "not known to registry",
+    "was deleted or has expired",
+    "does not exist",
+    "denied",
+    "unauthorized",
+    "authentication required",
+    "forbidden",
+    "is blocked",
+    "invalid reference",
+    "invalid repository",
+    "invalid tag",
+    "invalid name",
+    "repository name must",
+    "no matching manifest",
+    "not supported",
+    "unsupported",
+    "does not match the specified platform",
+    "cannot be used on this platform",
+    "no basic auth credentials",
+    "http response to https client",
+    "certificate signed by unknown authority",
+    # Podman calls images of this machine so; there is no such registry to ask.
+    "pinging container registry localhost: ",
+)
+
+
+class PullFailedError(Exception):
+    """An image cannot be pulled.
+
+    Attributes:
+        is_lasting: Trying again is of no use.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.is_lasting = any(word in reason.lower() for word in _LASTING)
+
+
+@dataclass(slots=True)
+class PullProgress:
+    """How far a pull is, summed over layers, from the engine's messages."""
+
+    layers: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def add(self, message: Mapping[str, Any]) -> None:
+        """Take in one progress message.
+
+        Raises:
+            PullFailedError: The message is an error.
+        """
+        if error := message.get("error"):
+            raise PullFailedError(str(error))
+        detail = message.get("progressDetail") or {}
+        layer = str(message.get("id", ""))
+        if message.get("status") == "Downloading" and detail.get("total"):
+            self.layers[layer] = (int(detail.get("current", 0)), int(detail["total"]))
+        elif layer in self.layers and message.get("status") != "Downloading":
+            total = self.layers[layer][1]
+            self.layers[layer] = (total, total)
+
+    def words(self, image: str) -> str:
+        """Say it, e.g. ``pulling image busybox: 34 %``."""
+        total = sum(total for _, total in self.layers.values())
+        if not total:
+            return f"pulling image {image}"
+        done = sum(done for done, _ in self.layers.values())
+        return f"pulling image {image}: {100 * done // total} %"
+
+
+@dataclass(slots=True)
+class _Pull:
+    words: str
+    end: Future[None] = field(default_factory=Future)
+
+
+class ImageStore:
+    """Makes images present on the engine's machine."""
+
+    def __init__(self, api: ContainerApi) -> None:
+        self._api = api
+        self._lock = threading.Lock()
+        self._pulls: dict[str, _Pull] = {}
+
+    def ensure(self, image: str, say: Say, halted: threading.Event) -> None:
+        """Return when ``image`` is there, or when ``halted`` is set.
+
+        Raises:
+            StepFailedError: It cannot be had; the message names it.
+            EngineSilentError: The engine is down.
+        """
+        try:
+            if self._api.inspect_image(image) is not None:
+                return
+            self._await(self._pull_of(image), say, halted)
+        except EngineRefusedError as error:
+            raise StepFailedError(f"image {image}: {error}") from error
+        except PullFailedError as error:
+            raise StepFailedError(
+                f"image {image} cannot be pulled: {error}", lost=not error.is_lasting
+            ) from error
+
+    def _await(self, pull: _Pull, say: Say, halted: threading.Event) -> None:
+        while True:
+            say(pull.words)  # Often, because it may raise to end the wait.
+            if halted.is_set():
+                return
+            try:
+                pull.end.result(timeout=_LISTEN)
+            except NotDoneError:
+                continue
+            return
+
+    def _pull_of(self, image: str) -> _Pull:
+        with self._lock:
+            pull = self._pulls.get(image)
+            if pull is None:
+                pull = self._pulls[image] = _Pull(f"pulling image {image}")
+                threading.Thread(
+                    target=self._run, args=(image, pull), daemon=True
+                ).start()
+            return pull
+
+    def _run(self, image: str, pull: _Pull) -> None:
+        try:
+            self._pull(image, pull)
+        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+            self._forget(image)
+            pull.end.set_exception(error)
+        else:
+            self._forget(image)
+            pull.end.set_result(None)
+
+    def _forget(self, image: str) -> None:
+        with self._lock:
+            del self._pulls[image]
+
+    def _pull(self, image: str, pull: _Pull) -> None:
+        for pause in (*_PAUSES, None):
+            try:
+                follow_pull(
+                    self._api.pull(image),
+                    lambda progress: setattr(pull, "words", progress.words(image)),
+                )
+            except (EngineSilentError, EngineRefusedError, PullFailedError) as error:
+                failure = PullFailedError(str(error))
+                if failure.is_lasting or pause is None:
+                    raise failure from error
+                pull.words = f"pulling image {image}: trying again after: {error}"
+                threading.Event().wait(pause)
+            else:
+                return
+
+
+def follow_pull(
+    messages: Iterable[Mapping[str, Any]], tell: Callable[[PullProgress], None]
+) -> None:
+    """Read a pull's messages to the end.
+
+    Raises:
+        PullFailedError: One of them is an error.
+    """
+    progress = PullProgress()
+    for message in messages:
+        progress.add(message)
+        tell(progress)

@@ -1,0 +1,50 @@
+"""How long an engine that does not answer is waited for.
+
+It may be down for a while (it is updated, the machine is busy). Every call is
+idempotent, so it is made again.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from tesk_taskmaster.adapters.container.api import (
+    EngineRefusedError,
+    EngineSilentError,
+)
+from tesk_taskmaster.ports import Say, StepFailedError
+
+_T = TypeVar("_T")
+PATIENCE = 60.0  # seconds of silence until a call gives up
+PAUSE = 0.5  # seconds between two tries
+
+
+def patiently(call: Callable[[], _T], say: Say | None = None) -> _T:
+    """Repeat an idempotent call while the engine is silent.
+
+    Raises:
+        StepFailedError: It refused, or was silent for too long.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return call()
+        except EngineRefusedError as error:
+            raise StepFailedError(
+                f"the container engine: {error}", lost=True
+            ) from error
+        except EngineSilentError as error:
+            if time.monotonic() > deadline:
+                raise StepFailedError(
+                    f"the container engine does not answer: {error}", lost=True
+                ) from error
+            if say is not None:
+                say("waiting for the container engine, which does not answer")
+            pause(PAUSE)
+
+
+def pause(seconds: float) -> None:
+    """Wait; not at all for less than nothing."""
+    if seconds > 0:
+        threading.Event().wait(seconds)

@@ -1,0 +1,1 @@
+"""Steps in a cluster: started, observed, judged, stopped and released."""

@@ -1,0 +1,143 @@
+"""Everything that can hold up a step in a cluster: how long it may, and what then.
+
+One row for each trouble: which setting limits it, whether a new attempt may do
+better, and the sentence for the user. ``{image}`` is the image; the cluster's
+own words follow after a colon.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tesk_kubernetes.settings import KubernetesSettings
+from tesk_taskmaster.adapters.kubernetes.control.observations import (
+    Failed,
+    Subject,
+    Trouble,
+    Troubled,
+    Waiting,
+)
+
+_MOST = 600  # characters of the cluster's words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """What is done about one trouble.
+
+    Attributes:
+        words: What is the matter, in the present.
+        meanwhile: What to say while it may pass, where that is nothing unusual.
+        limit: How long it may last.
+        lost: In the end, a new attempt may succeed.
+        endless: A limit of 0 means for ever.
+    """
+
+    words: str
+    meanwhile: str = ""
+    limit: Callable[[KubernetesSettings], timedelta]
+    lost: bool = False
+    endless: bool = False
+
+
+_TABLE = {
+    Trouble.IMAGE_NAME: _Row(
+        words="{image} is no valid image name", limit=lambda _: timedelta(0)
+    ),
+    Trouble.IMAGE_ABSENT: _Row(
+        words="image {image} cannot be pulled", limit=lambda _: timedelta(0)
+    ),
+    Trouble.IMAGE_DENIED: _Row(
+        words="image {image} cannot be pulled", limit=lambda s: s.image_missing_timeout
+    ),
+    Trouble.IMAGE: _Row(
+        words="image {image} cannot be pulled", limit=lambda s: s.image_timeout
+    ),
+    Trouble.CONTAINER: _Row(
+        words="the container of {image} cannot be started",
+        limit=lambda s: s.config_timeout,
+    ),
+    Trouble.UNSCHEDULABLE: _Row(
+        words="no node can take it",
+        limit=lambda s: s.schedule_timeout,
+        endless=True,
+    ),
+    Trouble.UNBOUND: _Row(
+        words="its volume cannot be provided",
+        meanwhile="waiting for its volume",
+        limit=lambda s: s.volume_timeout,
+    ),
+    Trouble.MOUNT: _Row(
+        words="a volume cannot be mounted", limit=lambda s: s.volume_timeout, lost=True
+    ),
+    Trouble.QUOTA: _Row(
+        words="a quota of the cluster has no room",
+        limit=lambda s: s.quota_timeout,
+        endless=True,
+    ),
+    Trouble.REFUSED: _Row(
+        words="the cluster refuses to run it", limit=lambda s: s.refusal_timeout
+    ),
+    Trouble.STALLED: _Row(
+        words="its node does not start it",
+        meanwhile="starting on its node",
+        limit=lambda s: s.start_timeout,
+        lost=True,
+    ),
+    Trouble.NODE_SILENT: _Row(
+        words="its pod is to end and its node does not answer",
+        meanwhile="waiting for its pod to end",
+        limit=lambda s: s.node_timeout,
+        lost=True,
+    ),
+}
+
+
+def judge_trouble(
+    troubled: Troubled,
+    subject: Subject,
+    *,
+    since: datetime,
+    now: datetime,
+    settings: KubernetesSettings,
+) -> Waiting | Failed:
+    """Decide whether what holds a step up has lasted too long.
+
+    Args:
+        troubled: What does.
+        subject: Which step.
+        since: When it began.
+        now: The time.
+        settings: With the limits.
+    """
+    row = _TABLE[troubled.trouble]
+    limit = row.limit(settings)
+    words = row.words.format(image=troubled.image or subject.image)
+    cause = short(troubled.cause)
+    if row.endless and not limit:
+        return Waiting(_sentence(subject.name, words, cause))
+    # A node's clock may be ahead of ours.
+    if max(now - since, timedelta(0)) < limit:
+        within = row.meanwhile or f"{words} (given up after {duration_words(limit)})"
+        return Waiting(_sentence(subject.name, within, cause))
+    for_long = f"{words}, for {duration_words(limit)}" if limit else words
+    return Failed(message=_sentence(subject.name, for_long, cause), lost=row.lost)
+
+
+def short(text: str) -> str:
+    """Return the cluster's words on one line, cut to what people read."""
+    line = " ".join(text.split())
+    return line if len(line) <= _MOST else f"{line[:_MOST]}…"
+
+
+def duration_words(duration: timedelta) -> str:
+    """Write a duration for people: ``90 s``, ``15 min``, ``2 h``."""
+    seconds = duration.total_seconds()
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length and seconds % length == 0:
+            return f"{seconds / length:g} {unit}"
+    return f"{seconds:g} s"
+
+
+def _sentence(name: str, words: str, cause: str) -> str:
+    return f"{name}: {words}: {cause}" if cause else f"{name}: {words}"

@@ -1,0 +1,144 @@
+"""The anchor and the volume of an attempt: made, or found again.
+
+The anchor is a Secret that a taskmaster may write but not read. What it owns
+tells its uid; an anchor that owns nothing is made anew, for nothing depends on
+it, and whatever a predecessor still adds to the old one is garbage.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tesk_kubernetes.api import (
+    JOBS,
+    SECRETS,
+    VOLUME_CLAIMS,
+    JsonObject,
+    KubernetesApi,
+)
+from tesk_kubernetes.labels import TASKMASTER, attempt_labels, selector
+from tesk_model.names import Attempt
+from tesk_taskmaster.adapters.kubernetes.control.observations import Subject
+from tesk_taskmaster.adapters.kubernetes.control.patience import Patience
+from tesk_taskmaster.adapters.kubernetes.manifests.anchor import anchor_secret
+from tesk_taskmaster.adapters.kubernetes.manifests.objects import Site
+from tesk_taskmaster.adapters.kubernetes.manifests.volume import volume_claim
+from tesk_taskmaster.domain.plan import Plan
+from tesk_taskmaster.ports import Say, StepFailedError
+
+_VOLUME = Subject(name="the task volume", image="")
+_GONE = "the task volume was deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Footing:
+    """What an attempt stands on.
+
+    Attributes:
+        anchor_uid: Of its anchor.
+        makers: Taskmasters that made what was found.
+    """
+
+    anchor_uid: str
+    makers: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Foundations:
+    """Makes and finds footings."""
+
+    api: KubernetesApi
+    patience: Patience
+
+    def lay(self, plan: Plan, transfer_token: str, site: Site, say: Say) -> Footing:
+        """Make or find the anchor and, if the plan has one, the volume.
+
+        Raises:
+            StepFailedError: It cannot be made, or what was there is damaged.
+        """
+        uid, children = self._anchor(plan, transfer_token, site, say)
+        makers = {maker_of(child) for child in children}
+        if plan.has_volume:
+            has_claim = any(child["kind"] == VOLUME_CLAIMS.kind for child in children)
+            if children and not has_claim:
+                # Steps began on a volume that is not there any more.
+                raise StepFailedError(_GONE, lost=True)
+            makers.add(maker_of(self._claim(plan, uid, site, say)))
+        return Footing(uid, frozenset(makers - {"", site.taskmaster}))
+
+    def _anchor(
+        self, plan: Plan, transfer_token: str, site: Site, say: Say
+    ) -> tuple[str, Sequence[JsonObject]]:
+        attempt, namespace = plan.attempt, site.namespace
+        children: list[JsonObject] = []
+
+        def found() -> JsonObject | None:
+            children[:] = self.children(attempt, namespace)
+            uid = _anchor_uid(attempt, children)
+            if uid:
+                return {"metadata": {"uid": uid}}
+            self.api.delete(SECRETS, namespace, attempt.name)
+            return None
+
+        made = self.patience.create(
+            SECRETS,
+            anchor_secret(attempt, transfer_token, site),
+            found=found,
+            subject=Subject(name="the task", image=""),
+            say=say,
+            since=plan.waiting_since,
+        )
+        uid = str(made["metadata"]["uid"])
+        return uid, [child for child in children if uid in _owner_uids(child)]
+
+    def _claim(self, plan: Plan, uid: str, site: Site, say: Say) -> JsonObject:
+        attempt, namespace = plan.attempt, site.namespace
+
+        def found() -> JsonObject | None:
+            claim = self.api.get(VOLUME_CLAIMS, namespace, attempt.name)
+            if claim is None or uid not in _owner_uids(claim):
+                return None  # of an anchor that is no more: it goes by itself
+            if "deletionTimestamp" in claim["metadata"]:
+                raise StepFailedError(_GONE, lost=True)
+            return claim
+
+        return self.patience.create(
+            VOLUME_CLAIMS,
+            volume_claim(plan, site, anchor_uid=uid),
+            found=found,
+            subject=_VOLUME,
+            say=say,
+            since=plan.waiting_since,
+        )
+
+    def children(self, attempt: Attempt, namespace: str) -> list[JsonObject]:
+        """List the Jobs and the claim of an attempt, with their kinds."""
+        labels = selector(attempt_labels(attempt))
+        return [
+            {**item, "kind": resource.kind}
+            for resource in (VOLUME_CLAIMS, JOBS)
+            for item in self.api.list(resource, namespace, labels=labels).items
+        ]
+
+
+def maker_of(body: JsonObject) -> str:
+    """Return the id of the taskmaster that made an object."""
+    return str((body["metadata"].get("labels") or {}).get(TASKMASTER, ""))
+
+
+def is_owned_by(body: JsonObject, anchor_uid: str) -> bool:
+    """Tell whether an object is of this very anchor."""
+    return anchor_uid in _owner_uids(body)
+
+
+def _anchor_uid(attempt: Attempt, children: Sequence[JsonObject]) -> str:
+    """Return the uid that children give; those that stay count before others."""
+    for child in sorted(children, key=lambda c: "deletionTimestamp" in c["metadata"]):
+        for owner in child["metadata"].get("ownerReferences") or ():
+            if owner["kind"] == SECRETS.kind and owner["name"] == attempt.name:
+                return str(owner["uid"])
+    return ""
+
+
+def _owner_uids(body: JsonObject) -> Iterator[str]:
+    for owner in body["metadata"].get("ownerReferences") or ():
+        yield owner["uid"]

@@ -1,0 +1,106 @@
+"""Looks into images by Jobs, each image once while this taskmaster lives.
+
+A Job's answer is a function of the image and of the task, so whoever takes the
+attempt over and finds the Job reads the same answer.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from tesk_model.names import Attempt
+from tesk_taskmaster.adapters.kubernetes.control.holds import AttemptHold
+from tesk_taskmaster.adapters.kubernetes.control.patience import PAUSE
+from tesk_taskmaster.adapters.kubernetes.control.starting import Starts
+from tesk_taskmaster.adapters.kubernetes.manifests.look_job import (
+    look_step,
+    parse_answer,
+)
+from tesk_taskmaster.ports import Clock, Say, StepFailedError, StepResult, Tails
+
+_MOST_KEPT = 10_000  # directories, of all images together
+_FRESH = timedelta(hours=1)  # a tag may move; then its image is looked into again
+
+
+@dataclass(slots=True, kw_only=True)
+class Looks:
+    """What is known of images, and how to know more; thread-safe."""
+
+    starts: Starts
+    clock: Clock
+    wait: Callable[[Attempt, str, timedelta], StepResult | None]
+    tails: Callable[[Attempt, str], Tails]
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _known: dict[tuple[str, str], tuple[bool, float]] = field(default_factory=dict)
+
+    def begin(
+        self, hold: AttemptHold, index: int, directories: Sequence[str], say: Say
+    ) -> None:
+        """Begin to look into the image of an executor, unless it is known."""
+        if self._recall(hold, index, directories) is None:
+            hold.questions[index] = directories
+            self.starts.begin(hold, look_step(index), say)
+
+    def look(
+        self, hold: AttemptHold, index: int, directories: Sequence[str], say: Say
+    ) -> Collection[str]:
+        """Return in which directories the image of an executor has anything.
+
+        Raises:
+            StepFailedError: It cannot be looked into.
+        """
+        known = self._recall(hold, index, directories)
+        if known is None:
+            known = self._ask(hold, index, directories, say)
+            self._learn(hold, index, directories, known)
+        return known
+
+    def _ask(
+        self, hold: AttemptHold, index: int, directories: Sequence[str], say: Say
+    ) -> Collection[str]:
+        step = look_step(index)
+        hold.questions[index] = directories
+        self.starts.start(hold, step, say, has_started=False)
+        while (result := self.wait(hold.attempt, step, PAUSE)) is None:
+            say("")
+        if result.error:
+            raise StepFailedError(result.error, lost=result.lost)
+        if result.exit_code:
+            raise StepFailedError(
+                f"executors[{index}]: its image cannot be looked into: "
+                f"{result.note or result.exit_code}"
+            )
+        answer = parse_answer(self.tails(hold.attempt, step).stdout, directories)
+        if answer is None:
+            raise StepFailedError(
+                f"executors[{index}]: what its image has was not read", lost=True
+            )
+        return answer
+
+    def _recall(
+        self, hold: AttemptHold, index: int, directories: Sequence[str]
+    ) -> Collection[str] | None:
+        image = hold.plan.executors[index].executor.image
+        oldest = self.clock.monotonic() - _FRESH.total_seconds()
+        with self._guard:
+            known = [self._known.get((image, path)) for path in directories]
+        if any(answer is None or answer[1] < oldest for answer in known):
+            return None
+        answers = zip(directories, known, strict=True)
+        return [path for path, answer in answers if answer and answer[0]]
+
+    def _learn(
+        self,
+        hold: AttemptHold,
+        index: int,
+        directories: Sequence[str],
+        occupied: Collection[str],
+    ) -> None:
+        image = hold.plan.executors[index].executor.image
+        now = self.clock.monotonic()
+        has = frozenset(occupied)
+        with self._guard:
+            if len(self._known) > _MOST_KEPT:
+                self._known.clear()
+            self._known |= {(image, path): (path in has, now) for path in directories}

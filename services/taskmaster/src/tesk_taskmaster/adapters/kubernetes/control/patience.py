@@ -1,0 +1,127 @@
+"""Calls that wait for the cluster rather than fail.
+
+An API server that is away is waited for as long as the attempt is ours; a quota
+without room as long as the settings say. ``say`` ends the waiting: it raises
+when the attempt is canceled or taken away.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from tesk_kubernetes.api import (
+    AlreadyExistsError,
+    ApiUnavailableError,
+    JsonObject,
+    KubernetesApi,
+    QuotaExceededError,
+    RefusedError,
+    Resource,
+)
+from tesk_kubernetes.settings import KubernetesSettings
+from tesk_taskmaster.adapters.kubernetes.control.failure_table import (
+    judge_trouble,
+    short,
+)
+from tesk_taskmaster.adapters.kubernetes.control.observations import (
+    Failed,
+    Subject,
+    Trouble,
+    Troubled,
+)
+from tesk_taskmaster.ports import Clock, Say, StepFailedError
+
+T = TypeVar("T")
+
+PAUSE = timedelta(seconds=1)
+
+
+class Patience:
+    """Makes calls again; thread-safe."""
+
+    def __init__(
+        self, api: KubernetesApi, clock: Clock, settings: KubernetesSettings
+    ) -> None:
+        """Call ``api``."""
+        self._api = api
+        self._clock = clock
+        self._settings = settings
+        self._never = threading.Event()
+
+    def call(self, call: Callable[[], T], say: Say) -> T:
+        """Repeat an idempotent call while the API server does not answer."""
+        while True:
+            try:
+                return call()
+            except ApiUnavailableError as error:
+                say(f"waiting for the Kubernetes API: {short(str(error))}")
+                self.pause()
+
+    def create(
+        self,
+        resource: Resource,
+        body: Mapping[str, Any],
+        *,
+        found: Callable[[], JsonObject | None],
+        subject: Subject,
+        say: Say,
+        since: datetime | None = None,
+    ) -> JsonObject:
+        """Create an object, or return what ``found`` says is ours already.
+
+        Args:
+            resource: Of what kind.
+            body: What to create.
+            found: Called when the name is taken, or when a quota has no room
+                (which the API server finds out first): our object, or None to
+                try again in a moment. It may raise.
+            subject: For messages.
+            say: See ``Runtime``.
+            since: Since when it may have been tried; None: from now on.
+
+        Raises:
+            StepFailedError: The cluster refuses, or has no room for too long.
+        """
+        full_since = since
+        was_repeated = False
+        namespace = body["metadata"]["namespace"]
+        while True:
+            try:
+                return self.call(
+                    lambda: self._api.create(resource, namespace, body), say
+                )
+            except AlreadyExistsError:
+                reason = ""
+            except QuotaExceededError as error:
+                full_since = full_since or self._clock.now()
+                reason = self._wait_for_room(subject, full_since, str(error))
+            except RefusedError as error:
+                raise StepFailedError(
+                    f"{subject.name}: the cluster refuses to make "
+                    f"its {resource.kind}: {short(str(error))}"
+                ) from error
+            known = self.call(found, say)
+            if known is not None:
+                return known
+            if was_repeated or reason:
+                older = f"{subject.name}: waiting for an older {resource.kind} to go"
+                say(reason or older)
+                self.pause()
+            was_repeated = True
+
+    def pause(self, length: timedelta = PAUSE) -> None:
+        """Wait a moment."""
+        self._never.wait(length.total_seconds())
+
+    def _wait_for_room(self, subject: Subject, since: datetime, said: str) -> str:
+        judged = judge_trouble(
+            Troubled(trouble=Trouble.QUOTA, cause=said),
+            subject,
+            since=since,
+            now=self._clock.now(),
+            settings=self._settings,
+        )
+        if isinstance(judged, Failed):
+            raise StepFailedError(judged.message, lost=judged.lost)
+        return judged.reason

@@ -1,0 +1,240 @@
+"""What the objects of a step say of it, now.
+
+Pure. Conditions are found by type and containers by name, never by place: the
+cluster adds conditions, and templates add containers. A pod's terminal
+container ends the step; the Job object is asked only when there is no pod.
+
+Since when something is the matter is read from the objects, wherever they tell:
+whoever takes a step over goes on with the waiting of its predecessor.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.templates import MAIN
+from tesk_taskmaster.adapters.kubernetes.control.container_troubles import (
+    container_trouble,
+)
+from tesk_taskmaster.adapters.kubernetes.control.observations import (
+    Ended,
+    Observation,
+    Running,
+    Seen,
+    Trouble,
+    Troubled,
+    Waiting,
+)
+from tesk_taskmaster.adapters.kubernetes.control.pod_events import (
+    latest,
+    refusal,
+)
+from tesk_taskmaster.adapters.kubernetes.control.step_ends import (
+    is_deleted,
+    judge_end,
+    judge_rejected,
+    judge_vanished,
+    lost,
+    pod_metadata,
+)
+from tesk_taskmaster.ports import StepResult
+
+_SIGKILL = 128 + 9
+_SIGTERM = 128 + 15
+_OVER = ("Failed", "Succeeded")  # phases of a pod
+_ENDS = ("Failed", "Complete")  # conditions of a Job
+
+_ABOUT_VOLUMES = re.compile(
+    r"persistentvolumeclaim|persistent volume|volume node affinity", re.IGNORECASE
+)
+_EXIT_CODE = re.compile(r"failed with exit code (\d+)")
+
+
+def observe(seen: Seen) -> Observation:
+    """Say what is the matter with a step that was started."""
+    pod = seen.pod
+    if pod is None:
+        return _without_pod(seen)
+    state = _main_state(pod)
+    if "terminated" in state:
+        return judge_end(seen, pod, state["terminated"])
+    if pod["status"].get("phase") in _OVER:
+        return judge_rejected(seen, pod)
+    if seen.pod_is_gone or "deletionTimestamp" in pod["metadata"]:
+        return _leaving(seen, pod)
+    is_running = "running" in state
+    return Running(metadata=pod_metadata(pod)) if is_running else _pending(seen, pod)
+
+
+def _without_pod(seen: Seen) -> Observation:
+    """Judge a Job of which no pod was ever seen."""
+    if seen.was_stopped and is_deleted(seen.job):
+        return Ended(StepResult(exit_code=_SIGTERM))
+    job = seen.job
+    if seen.has_no_pod and is_over(job):
+        said = next(_ends(job)).get("message", "")
+        gone = f"its pod is gone, and its Job says: {said}"
+        return _by_job(seen) or lost(seen, gone, ran=True)
+    if job is None or is_deleted(job):
+        return lost(seen, "its Job was deleted")
+    refused = refusal(seen.events)
+    if refused:
+        is_quota = "exceeded quota" in refused
+        return Troubled(
+            trouble=Trouble.QUOTA if is_quota else Trouble.REFUSED,
+            cause=refused,
+            since=_time(job["metadata"].get("creationTimestamp")),
+        )
+    return Waiting(f"{seen.subject.name}: waiting for its pod")
+
+
+def ended_at(body: JsonObject) -> datetime | None:
+    """Return when a Job or a pod's ``main`` ended; None if it has not."""
+    ends = [condition.get("lastTransitionTime") for condition in _ends(body)]
+    ends.append((_main_state(body).get("terminated") or {}).get("finishedAt"))
+    return max(filter(None, map(_time, ends)), default=None)
+
+
+def leaving_since(body: JsonObject) -> datetime | None:
+    """Return when an object that is to go should be gone; None if it stays."""
+    return _time(body["metadata"].get("deletionTimestamp"))
+
+
+def is_over(job: JsonObject | None) -> bool:
+    """Tell whether a Job says that it has ended."""
+    return any(_ends(job))
+
+
+def _ends(job: JsonObject | None) -> Iterator[JsonObject]:
+    for condition in ((job or {}).get("status") or {}).get("conditions") or ():
+        if condition["status"] == "True" and condition["type"] in _ENDS:
+            yield condition
+
+
+def _by_job(seen: Seen) -> Ended | None:
+    """Return the result that the Job tells, if its pod is gone with its own.
+
+    That is a filer's verdict. Of an executor it says too little: one that was
+    told to go may have ended with any code, 0 among them, and what it printed
+    is gone. A code of SIGTERM or SIGKILL tells nothing: pods that are deleted
+    end so.
+    """
+    for condition in _ends(seen.job):
+        if seen.was_stopped:
+            return Ended(StepResult(exit_code=_SIGTERM))
+        if seen.subject.ram is not None:
+            return None
+        if condition["type"] == "Complete":
+            return Ended(StepResult(exit_code=0))
+        code = _EXIT_CODE.search(condition.get("message", ""))
+        if code is not None and int(code[1]) not in (_SIGTERM, _SIGKILL):
+            return Ended(StepResult(exit_code=int(code[1]) & 0xFF))
+    return None
+
+
+def _leaving(seen: Seen, pod: JsonObject) -> Observation:
+    """Judge a pod that is asked to end, or is gone, and of which no end was seen."""
+    node = pod.get("spec", {}).get("nodeName", "")
+    if seen.pod_is_gone or not node:
+        return _by_job(seen) or judge_vanished(seen)
+    deadline = _time(pod["metadata"]["deletionTimestamp"])
+    return Troubled(trouble=Trouble.NODE_SILENT, cause=f"node {node}", since=deadline)
+
+
+def _pending(seen: Seen, pod: JsonObject) -> Observation:
+    if not pod.get("spec", {}).get("nodeName"):
+        return _unscheduled(seen, pod)
+    for status in _statuses(pod):
+        waiting = status.get("state", {}).get("waiting") or {}
+        trouble = container_trouble(seen, status, waiting)
+        if trouble is not None:
+            return trouble
+    return _on_its_node(seen, pod)
+
+
+def _unscheduled(seen: Seen, pod: JsonObject) -> Observation:
+    scheduled = _condition(pod, "PodScheduled") or {}
+    said = scheduled.get("message", "")
+    pending = (seen.claim or {}).get("status", {}).get("phase") == "Pending"
+    unbound = latest(seen.events, ("ProvisioningFailed", "FailedBinding"))
+    if _ABOUT_VOLUMES.search(said) or (pending and unbound is not None):
+        cause = unbound["message"] if unbound is not None else said
+        created = pod["metadata"].get("creationTimestamp")
+        since = _time(scheduled.get("lastTransitionTime") or created)
+        return Troubled(trouble=Trouble.UNBOUND, cause=cause, since=since)
+    if scheduled.get("status") == "False":
+        return Troubled(
+            trouble=Trouble.UNSCHEDULABLE,
+            cause=said or scheduled.get("reason", ""),
+            since=_time(scheduled.get("lastTransitionTime")),
+        )
+    return Waiting(f"{seen.subject.name}: waiting for a node")
+
+
+def _on_its_node(seen: Seen, pod: JsonObject) -> Observation:
+    """Judge a pod that its node has, by the last thing its node said."""
+    said = latest(
+        seen.events,
+        (
+            "Pulling",
+            "Pulled",
+            "Created",
+            "FailedMount",
+            "FailedAttachVolume",
+            "FailedMapVolume",
+            "FailedCreatePodSandBox",
+        ),
+    )
+    reason = said["reason"] if said is not None else ""
+    if said is not None and reason in (
+        "FailedMount",
+        "FailedAttachVolume",
+        "FailedMapVolume",
+    ):
+        return Troubled(
+            trouble=Trouble.MOUNT, cause=said["message"], since=_bound_at(pod)
+        )
+    if said is not None and reason == "FailedCreatePodSandBox":
+        return Troubled(
+            trouble=Trouble.STALLED, cause=said["message"], since=_bound_at(pod)
+        )
+    if reason == "Pulling":
+        # However long that takes: images may be large.
+        return Waiting(f"{seen.subject.name}: pulling image {seen.subject.image}")
+    since = _bound_at(pod)
+    node = pod["spec"]["nodeName"]
+    if since is None:
+        return Waiting(f"{seen.subject.name}: starting on node {node}")
+    return Troubled(trouble=Trouble.STALLED, cause=f"node {node}", since=since)
+
+
+def _bound_at(pod: JsonObject) -> datetime | None:
+    scheduled = _condition(pod, "PodScheduled") or {}
+    return _time(scheduled.get("lastTransitionTime"))
+
+
+def _main_state(pod: JsonObject) -> Mapping[str, Any]:
+    for status in pod["status"].get("containerStatuses") or ():
+        if status["name"] == MAIN:
+            found: Mapping[str, Any] = status.get("state") or {}
+            return found
+    return {}
+
+
+def _statuses(pod: JsonObject) -> Iterator[JsonObject]:
+    for key in ("initContainerStatuses", "containerStatuses"):
+        yield from pod["status"].get(key) or ()
+
+
+def _condition(pod: JsonObject, kind: str) -> JsonObject | None:
+    for condition in pod["status"].get("conditions") or ():
+        if condition["type"] == kind:
+            found: JsonObject = condition
+            return found
+    return None
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,157 @@
+"""The Job of an executor: the user's image, started by the launcher.
+
+The image need not hold anything but the user's program. argv, environment and
+paths reach it as the task says them; the rest is the deployment's template.
+"""
+
+from collections.abc import Sequence
+
+from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.labels import STEP
+from tesk_kubernetes.templates import literal, main_container
+from tesk_taskmaster.adapters.kubernetes.control.logs import RETURN_MARK
+from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
+    VOLUME,
+    Site,
+    job,
+    object_labels,
+)
+from tesk_taskmaster.adapters.kubernetes.manifests.placement import Nodes, choose_nodes
+from tesk_taskmaster.adapters.kubernetes.manifests.pod import (
+    PodParts,
+    complete_pod,
+    cpu_quantity,
+    main_resources,
+)
+from tesk_taskmaster.adapters.kubernetes.manifests.volume import (
+    LAUNCHER_TARGET,
+    WHOLE_VOLUME_TARGET,
+    directories_to_make,
+    executor_mounts,
+)
+from tesk_taskmaster.adapters.launcher_options import launcher_options
+from tesk_taskmaster.domain.plan import ExecutorStep, Plan
+
+STDERR_MARK = "\x02err\x02"
+"""What the launcher starts each line of stderr with in the container's log."""
+
+REPORT = ("--report", "/dev/termination-log")
+"""Where the kubelet reads the launcher's report from when the container ended."""
+
+_LAUNCHER = "tesk-launcher"
+_LAUNCHER_KEY = "launcher"
+_EXECUTABLE = 0o555
+# Container runtimes fail to start one with less, in words that help nobody.
+_LEAST_MEMORY = 8 * 1024**2
+
+
+def executor_job(
+    plan: Plan,
+    step: ExecutorStep,
+    template: JsonObject,
+    *,
+    site: Site,
+    anchor_uid: str,
+) -> JsonObject:
+    """Return the Job of an executor.
+
+    Args:
+        plan: Of the attempt.
+        step: One of ``plan.executors``.
+        template: Of executor pods, as the deployment gives it.
+        site: Where and by whom.
+        anchor_uid: Of the attempt's anchor, which owns the Job.
+
+    Raises:
+        StepFailedError: Kubernetes cannot mount a path or set a variable, or
+            the nodes that the task asks for are not offered here.
+    """
+    name = f"x{step.index}"
+    labels = object_labels(plan.attempt, site, component="executor")
+    nodes = choose_nodes(plan.placement, site.settings)
+    workdir = step.unmounted_workdir
+    mounts = executor_mounts(step, main_container(template).get("volumeMounts") or ())
+    pod = complete_pod(
+        template,
+        PodParts(
+            labels={**labels, STEP: name},
+            main={
+                "image": step.executor.image,
+                "command": [LAUNCHER_TARGET],
+                "args": [literal(word) for word in _arguments(plan, step)],
+                "resources": _resources(
+                    plan, nodes, template, ratio=site.settings.cpu_limit_ratio
+                ),
+                **({"workingDir": workdir} if workdir else {}),
+            },
+            env=step.executor.env,
+            mounts=[*mounts, launcher_mount()],
+            volumes=_volumes(plan, site, has_mounts=bool(mounts)),
+            nodes=nodes,
+        ),
+    )
+    if nodes.runtime_class:
+        pod["spec"]["runtimeClassName"] = nodes.runtime_class
+    return job(plan.attempt, name, labels=labels, pod=pod, site=site, owner=anchor_uid)
+
+
+def check_executors(plan: Plan, template: JsonObject, *, site: Site) -> None:
+    """Raise what ``executor_job`` would raise for any executor of the plan.
+
+    To be called before the attempt begins: nobody wants to hear after hours of
+    transfer that a path cannot be mounted.
+
+    Raises:
+        StepFailedError: See ``executor_job``.
+    """
+    for step in plan.executors:
+        executor_job(plan, step, template, site=site, anchor_uid="")
+
+
+def _arguments(plan: Plan, step: ExecutorStep) -> Sequence[str]:
+    """Return the launcher's command line."""
+    words = [
+        word for path in directories_to_make(plan, step) for word in ("--mkdir", path)
+    ]
+    words += launcher_options(step, volume=WHOLE_VOLUME_TARGET, outputs=plan.outputs)
+    words += ["--mark-stderr", STDERR_MARK, "--mark-returns", RETURN_MARK]
+    return [*words, *REPORT, "--", *step.executor.command]
+
+
+def _resources(
+    plan: Plan, nodes: Nodes, template: JsonObject, *, ratio: float
+) -> JsonObject:
+    memory = str(max(plan.ram, _LEAST_MEMORY))
+    # A limit below the request would be refused.
+    cpu = {"cpu": cpu_quantity(plan.cpu_cores * max(1, ratio))} if ratio else {}
+    return main_resources(
+        template,
+        requests={"cpu": cpu_quantity(plan.cpu_cores), "memory": memory},
+        limits={"memory": memory, **cpu, **nodes.devices},
+    )
+
+
+def _volumes(plan: Plan, site: Site, *, has_mounts: bool) -> list[JsonObject]:
+    launcher = launcher_volume(site)
+    if not has_mounts:
+        return [launcher]
+    claim = {"claimName": plan.attempt.name}
+    return [{"name": VOLUME, "persistentVolumeClaim": claim}, launcher]
+
+
+def launcher_volume(site: Site) -> JsonObject:
+    """Return the volume of a pod that holds the launcher."""
+    return {
+        "name": _LAUNCHER,
+        "configMap": {"name": site.settings.launcher, "defaultMode": _EXECUTABLE},
+    }
+
+
+def launcher_mount() -> JsonObject:
+    """Return the mount of the launcher in a container."""
+    return {
+        "name": _LAUNCHER,
+        "mountPath": LAUNCHER_TARGET,
+        "subPath": _LAUNCHER_KEY,
+        "readOnly": True,
+    }

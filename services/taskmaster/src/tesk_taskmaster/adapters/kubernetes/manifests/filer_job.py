@@ -1,0 +1,71 @@
+"""The Job of a filer, which moves the inputs or the outputs of an attempt."""
+
+from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.labels import STEP
+from tesk_taskmaster.adapters.kubernetes.manifests.anchor import TOKEN_KEY
+from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
+    VOLUME,
+    Site,
+    job,
+    object_labels,
+)
+from tesk_taskmaster.adapters.kubernetes.manifests.placement import choose_nodes
+from tesk_taskmaster.adapters.kubernetes.manifests.pod import PodParts, complete_pod
+from tesk_taskmaster.domain.plan import Plan
+from tesk_taskmaster.domain.transfers import direction_of
+
+_VOLUME_TARGET = "/volume"
+_TOKEN_TARGET = "/etc/tesk-transfer"  # noqa: S105 - a folder
+_TOKEN = "tesk-transfer"  # noqa: S105 - the name of a volume
+# Nobody else is in the pod, whose uid a cluster may choose (OpenShift).
+_READABLE = 0o444
+
+
+def filer_job(
+    plan: Plan, step: str, template: JsonObject, *, site: Site, anchor_uid: str
+) -> JsonObject:
+    """Return the Job that brings the inputs (``in``) or takes the outputs (``out``, ``out-1``, …).
+
+    Args:
+        plan: Of the attempt.
+        step: ``in``, ``out``, ``out-1``, ….
+        template: Of filer pods, as the deployment gives it: image, resources,
+            settings and credentials.
+        site: Where and by whom.
+        anchor_uid: Of the attempt's anchor, which owns the Job.
+
+    Raises:
+        StepFailedError: The nodes that the task asks for are not offered here.
+    """
+    attempt = plan.attempt
+    labels = object_labels(attempt, site, component="filer")
+    pod = complete_pod(
+        template,
+        PodParts(
+            labels={**labels, STEP: step},
+            main={},
+            env={
+                "TESK_FILER_TASK": attempt.task_id,
+                "TESK_FILER_ATTEMPT": str(attempt.number),
+                "TESK_FILER_DIRECTION": direction_of(step) or "",
+                "TESK_FILER_VOLUME": _VOLUME_TARGET,
+                "TESK_FILER_TOKEN_FILE": f"{_TOKEN_TARGET}/{TOKEN_KEY}",
+            },
+            mounts=[
+                {"name": VOLUME, "mountPath": _VOLUME_TARGET},
+                {"name": _TOKEN, "mountPath": _TOKEN_TARGET, "readOnly": True},
+            ],
+            volumes=[
+                {
+                    "name": VOLUME,
+                    "persistentVolumeClaim": {"claimName": attempt.name},
+                },
+                {
+                    "name": _TOKEN,
+                    "secret": {"secretName": attempt.name, "defaultMode": _READABLE},
+                },
+            ],
+            nodes=choose_nodes(plan.placement, site.settings),
+        ),
+    )
+    return job(attempt, step, labels=labels, pod=pod, site=site, owner=anchor_uid)

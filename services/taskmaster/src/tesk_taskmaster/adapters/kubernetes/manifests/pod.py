@@ -1,0 +1,117 @@
+"""Completes the deployment's pod template for one step."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.templates import (
+    literal,
+    main_container,
+    with_environment,
+    with_labels,
+    with_main,
+    with_node_selector,
+    with_required_nodes,
+    with_tolerations,
+    with_volumes,
+)
+from tesk_taskmaster.adapters.kubernetes.manifests.placement import (
+    Nodes,
+    node_trouble_tolerations,
+)
+from tesk_taskmaster.ports import StepFailedError
+
+_GRACE_SECONDS = 30
+_MILLI = 1000
+_VARIABLE_NAME = re.compile(r"[ -<>-~]+")  # printable ASCII but "="
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodParts:
+    """What a step adds to its pod template.
+
+    Attributes:
+        labels: Of the pod; they win.
+        main: Fields of the main container that are set.
+        env: Variables of the main container; they win.
+        mounts: Of the main container; they replace those at the same paths.
+        volumes: Of the pod.
+        nodes: Where it may run.
+    """
+
+    labels: Mapping[str, str]
+    main: Mapping[str, Any]
+    env: Mapping[str, str]
+    mounts: Sequence[JsonObject]
+    volumes: Sequence[JsonObject]
+    nodes: Nodes
+
+
+def complete_pod(template: JsonObject, parts: PodParts) -> JsonObject:
+    """Return the pod template of a step's Job; ``template`` is left alone.
+
+    Raises:
+        StepFailedError: Kubernetes has no way to set a variable of this name.
+    """
+    nodes = parts.nodes
+    # The message of a container that wrote none is the end of its log.
+    main = {"terminationMessagePolicy": "FallbackToLogsOnError", **parts.main}
+    pod = with_main(with_labels(template, parts.labels), main)
+    pod = with_environment(pod, _variables(parts.env))
+    pod = with_volumes(pod, parts.volumes, mounts=parts.mounts)
+    if nodes.selector:
+        pod = with_node_selector(pod, nodes.selector)
+    pod = with_tolerations(pod, nodes.tolerations)
+    given = pod["spec"].get("tolerations") or []
+    pod = with_tolerations(pod, node_trouble_tolerations(given))
+    if nodes.requirements:
+        pod = with_required_nodes(pod, [{"matchExpressions": nodes.requirements}])
+    spec = pod["spec"]
+    spec["restartPolicy"] = "Never"
+    spec["automountServiceAccountToken"] = False
+    spec["enableServiceLinks"] = False
+    spec.setdefault("terminationGracePeriodSeconds", _GRACE_SECONDS)
+    if nodes.priority_class:
+        spec["priorityClassName"] = nodes.priority_class
+    return pod
+
+
+def main_resources(
+    template: JsonObject, *, requests: Mapping[str, str], limits: Mapping[str, str]
+) -> JsonObject:
+    """Return the resources of the main container: these, and others as given.
+
+    A cpu limit of the template is not kept: below the request of a task it would
+    be refused; the settings have a ratio for it.
+    """
+    given = main_container(template).get("resources") or {}
+    kept = {
+        name: amount
+        for name, amount in (given.get("limits") or {}).items()
+        if name != "cpu"
+    }
+    return {
+        **given,
+        "requests": {**(given.get("requests") or {}), **requests},
+        "limits": {**kept, **limits},
+    }
+
+
+def cpu_quantity(cores: float) -> str:
+    """Return CPU cores as millicores, rounded up, e.g. ``"500m"``."""
+    # Rounded first: 1.001 cores are 1001 millicores, not 1002.
+    return f"{max(1, math.ceil(round(cores * _MILLI, 6)))}m"
+
+
+def _variables(env: Mapping[str, str]) -> list[JsonObject]:
+    for name in env:
+        if _VARIABLE_NAME.fullmatch(name) is None:
+            raise StepFailedError(
+                f"the environment variable {name[:64]!a} cannot be set: Kubernetes "
+                "takes names of printable ASCII characters only"
+            )
+    # Sorted: the order of a map that came over the wire means nothing.
+    return [{"name": name, "value": literal(env[name])} for name in sorted(env)]

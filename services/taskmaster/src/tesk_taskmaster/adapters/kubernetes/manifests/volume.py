@@ -1,0 +1,96 @@
+"""The task volume in a cluster: its claim, and where executors see it.
+
+The plan has decided what is mounted, so that nothing of an image is hidden;
+here is what Kubernetes can do of it.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from tesk_kubernetes.api import VOLUME_CLAIMS, JsonObject
+from tesk_model.paths import is_within, parent
+from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
+    VOLUME,
+    Site,
+    object_labels,
+    owned_by_anchor,
+)
+from tesk_taskmaster.domain.plan import ExecutorStep, Plan
+from tesk_taskmaster.domain.wanted import nearest
+from tesk_taskmaster.ports import StepFailedError
+
+# No image has this folder, so nothing of an image is hidden.
+OWN_FOLDER = "/.tesk"
+LAUNCHER_TARGET = f"{OWN_FOLDER}/launcher"
+WHOLE_VOLUME_TARGET = f"{OWN_FOLDER}/volume"
+
+
+def volume_claim(plan: Plan, site: Site, *, anchor_uid: str) -> JsonObject:
+    """Return the claim of an attempt's volume; ``plan.has_volume`` says if any."""
+    settings = site.settings
+    spec: JsonObject = {
+        "accessModes": [settings.access_mode],
+        # The API server refuses a claim for nothing.
+        "resources": {"requests": {"storage": str(max(plan.disk, 1))}},
+    }
+    if settings.storage_class:
+        spec["storageClassName"] = settings.storage_class
+    attempt = plan.attempt
+    return {
+        "apiVersion": VOLUME_CLAIMS.api_version,
+        "kind": VOLUME_CLAIMS.kind,
+        "metadata": {
+            "name": attempt.name,
+            "namespace": site.namespace,
+            "labels": object_labels(attempt, site, component="task"),
+            "ownerReferences": [owned_by_anchor(attempt, anchor_uid)],
+        },
+        "spec": spec,
+    }
+
+
+def executor_mounts(
+    step: ExecutorStep, given: Iterable[JsonObject]
+) -> list[JsonObject]:
+    """Return the mounts of the volume in an executor's container.
+
+    Args:
+        step: The executor.
+        given: Mounts of the pod template. Where one can be written to and the
+            task wants the very same path, the task's stands instead of it.
+
+    Raises:
+        StepFailedError: Kubernetes cannot mount a path, or it is in use.
+    """
+    read_only = [str(mount["mountPath"]) for mount in given if mount.get("readOnly")]
+    for mount in step.mounts:
+        if problem := _path_problem(mount.path, read_only):
+            raise StepFailedError(f"{mount.path} cannot be mounted: {problem}")
+    mounts: list[JsonObject] = [
+        {"name": VOLUME, "mountPath": mount.path, "subPath": mount.path.lstrip("/")}
+        for mount in step.mounts
+    ]
+    if step.reaches_volume:
+        mounts.append({"name": VOLUME, "mountPath": WHOLE_VOLUME_TARGET})
+    return mounts
+
+
+def directories_to_make(plan: Plan, step: ExecutorStep) -> Sequence[str]:
+    """Return which directories an executor must make itself, with their parents.
+
+    The kubelet makes those that are mounted, and only them.
+    """
+    mounted = {mount.path for mount in step.mounts if not mount.is_file}
+    wanted = [path for path in plan.directories if nearest(parent(path), mounted)]
+    above = {parent(path) for path in wanted}
+    return [path for path in wanted if path not in above]
+
+
+def _path_problem(path: str, read_only: Sequence[str]) -> str:
+    if ":" in path:
+        return "Kubernetes takes no path with a colon; name another directory"
+    if is_within(path, OWN_FOLDER):
+        return f"{OWN_FOLDER} belongs to TESK"
+    for taken in read_only:
+        if is_within(path, taken.rstrip("/")):
+            return f"{taken} is a read-only volume of this TESK"
+    return ""

@@ -1,0 +1,1 @@
+"""Attempts on one machine: what is alike, whichever engine runs executors."""

@@ -1,0 +1,253 @@
+"""Steps on this machine: filers as processes, executors in an engine.
+
+Attempts that nobody holds are not swept at the start of a taskmaster: another
+one may hold them, or be about to. The scheduler keeps an attempt assigned
+until it hears ``released``, and assigns what a dead taskmaster left.
+"""
+
+import os
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from tesk_model.names import Attempt
+from tesk_runtime.beneath import Beneath
+from tesk_taskmaster.adapters.detached import DetachedProcess
+from tesk_taskmaster.adapters.file_lock import FileLock
+from tesk_taskmaster.adapters.folders import TaskFolders, is_transient
+from tesk_taskmaster.adapters.local.filer_process import (
+    FilerProcesses,
+    token_file,
+)
+from tesk_taskmaster.adapters.local.leftovers import Leftovers
+from tesk_taskmaster.domain.plan import ExecutorStep, Plan
+from tesk_taskmaster.domain.transfers import direction_of
+from tesk_taskmaster.ports import (
+    Engine,
+    ExecutorRun,
+    HostMount,
+    RemainsError,
+    Say,
+    StepFailedError,
+    StepResult,
+    Tails,
+)
+
+_DIRECTORY_MODE = 0o777  # any uid that an image uses may write
+
+
+class LocalRuntime:
+    """The runtime of one machine; see the port."""
+
+    def __init__(
+        self, folders: TaskFolders, engine: Engine, filers: FilerProcesses
+    ) -> None:
+        """Keep attempts in ``folders`` and run executors in ``engine``."""
+        self._leftovers = Leftovers(folders.leftovers, engine.clean)
+        self._folders = folders
+        self._engine = engine
+        self._filers = filers
+        self._guard = threading.Lock()
+        self._plans: dict[Attempt, Plan] = {}
+        self._locks: dict[Attempt, FileLock] = {}
+        self._filing: dict[tuple[Attempt, str], DetachedProcess] = {}
+
+    @property
+    def leftovers(self) -> Leftovers:
+        """What of ended attempts could not be removed."""
+        return self._leftovers
+
+    def notes(self) -> Sequence[str]:
+        """See ``Runtime.notes``."""
+        return self._engine.notes()
+
+    def prepare(self, plan: Plan, transfer_token: str, say: Say) -> None:
+        """See ``Runtime.prepare``."""
+        attempt = plan.attempt
+        with _failures("the task volume cannot be made"):
+            self._own(attempt, say)
+            self._check_boot(attempt)
+            _write_secret(token_file(self._folders, attempt), transfer_token)
+            volume = self._folders.volume(attempt)
+            _make_directory(volume)
+            tree = Beneath(volume)
+            for directory in plan.directories:
+                os.close(tree.open_directory(directory, create=True))
+        with self._guard:
+            self._plans[attempt] = plan
+
+    def look_ahead(
+        self, plan: Plan, questions: Mapping[int, Sequence[str]], say: Say
+    ) -> None:
+        """See ``Runtime.look_ahead``; a look takes no time worth it."""
+
+    def look_into(
+        self, plan: Plan, index: int, directories: Sequence[str], say: Say
+    ) -> Collection[str]:
+        """See ``Runtime.look_into``."""
+        image = plan.executors[index].executor.image
+        return self._engine.occupied(plan.attempt, image, directories, say)
+
+    def start(
+        self, plan: Plan, step: str, say: Say, *, has_started: bool = False
+    ) -> None:
+        """See ``Runtime.start``."""
+        with _failures(f"step {step} cannot be started"):
+            if direction_of(step):
+                process = self._filer(plan.attempt, step)
+                self._filers.start(process, plan.attempt, step)
+                return
+            with self._guard:
+                self._plans[plan.attempt] = plan  # of this step's image by now
+            run = self._run(plan, plan.executors[int(step.removeprefix("x"))])
+            run.folder.mkdir(parents=True, exist_ok=True)
+            tree = Beneath(run.volume)
+            for mount in run.step.mounts:
+                if not mount.is_file:
+                    os.close(tree.open_directory(mount.path, create=True))
+            self._engine.start(run, say, has_started=has_started)
+
+    def wait(
+        self, attempt: Attempt, step: str, timeout: timedelta
+    ) -> StepResult | None:
+        """See ``Runtime.wait``."""
+        if direction_of(step):
+            return self._filers.wait(self._filer(attempt, step), timeout)
+        return self._engine.wait(self._known_run(attempt, step), timeout)
+
+    def tails(self, attempt: Attempt, step: str) -> Tails:
+        """See ``Runtime.tails``."""
+        return self._engine.tails(self._known_run(attempt, step))
+
+    def stop(self, attempt: Attempt, step: str, grace: timedelta) -> None:
+        """See ``Runtime.stop``."""
+        if direction_of(step):
+            self._filers.stop(self._filer(attempt, step), grace)
+        elif attempt in self._plans:
+            self._engine.stop(self._known_run(attempt, step), grace)
+
+    def let_go(self, attempt: Attempt) -> None:
+        """See ``Runtime.let_go``."""
+        with self._guard:
+            self._plans.pop(attempt, None)
+            lock = self._locks.pop(attempt, None)
+            for key in [key for key in self._filing if key[0] == attempt]:
+                del self._filing[key]
+        if lock is not None:
+            lock.release()
+
+    def release(self, attempt: Attempt) -> None:
+        """See ``Runtime.release``."""
+        folder = self._folders.attempt(attempt)
+        with _failures("the task's files cannot be removed"):
+            if folder.exists():
+                self._own(attempt, lambda _reason: None)
+                for step in filter(direction_of, self.begun(attempt)):
+                    self._filer(attempt, step).kill()
+            self._engine.remove(attempt)
+        self._clean(folder)
+        self.let_go(attempt)
+
+    def set_aside(self, attempt: Attempt) -> None:
+        """See ``Runtime.set_aside``."""
+        self._leftovers.take(self._folders.attempt(attempt))
+        self.let_go(attempt)
+
+    def begun(self, attempt: Attempt) -> Sequence[str]:
+        """See ``Runtime.begun``."""
+        return [folder.name for folder in self._folders.steps(attempt)]
+
+    def _clean(self, folder: Path) -> None:
+        if not folder.exists():
+            return
+        try:
+            self._engine.clean(folder)
+        except (OSError, StepFailedError) as error:
+            # Of this machine's paths only what is the task's own is shown.
+            reason = str(error).replace(f"{folder}/", "")
+            raise RemainsError(reason) from error
+
+    def attempts(self) -> Sequence[Attempt]:
+        """See ``Runtime.attempts``."""
+        return sorted({*self._folders.attempts(), *self._engine.attempts()})
+
+    def _own(self, attempt: Attempt, say: Say) -> None:
+        with self._guard:
+            lock = self._locks.get(attempt)
+            if lock is None:
+                lock = FileLock(self._folders.attempt(attempt) / "lock")
+                self._locks[attempt] = lock
+        self._folders.attempt(attempt).mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.acquire(say)
+
+    def _check_boot(self, attempt: Attempt) -> None:
+        """Refuse a volume from before a restart of the machine.
+
+        Files in it that were not on the disk yet may be shorter now, and
+        nothing would tell.
+        """
+        file = self._folders.attempt(attempt) / "boot"
+        if not file.exists():
+            file.write_text(self._folders.boot, "utf-8")
+        elif file.read_text("utf-8") != self._folders.boot:
+            raise StepFailedError("this machine was restarted", lost=True)
+
+    def _filer(self, attempt: Attempt, step: str) -> DetachedProcess:
+        with self._guard:
+            key = (attempt, step)
+            if key not in self._filing:
+                self._filing[key] = DetachedProcess(self._folders.step(attempt, step))
+            return self._filing[key]
+
+    def _known_run(self, attempt: Attempt, step: str) -> ExecutorRun:
+        with self._guard:
+            plan = self._plans[attempt]
+        return self._run(plan, plan.executors[int(step.removeprefix("x"))])
+
+    def _run(self, plan: Plan, step: ExecutorStep) -> ExecutorRun:
+        volume = self._folders.volume(plan.attempt)
+        return ExecutorRun(
+            name=f"{plan.attempt.name}-x{step.index}",
+            attempt=plan.attempt,
+            step=step,
+            mounts=tuple(_host_mounts(step, volume)),
+            folder=self._folders.step(plan.attempt, f"x{step.index}"),
+            volume=volume,
+            cpu_cores=plan.cpu_cores,
+            ram=plan.ram,
+            outputs=plan.outputs,
+        )
+
+
+def _host_mounts(step: ExecutorStep, volume: Path) -> Iterator[HostMount]:
+    for mount in step.mounts:
+        source = volume / mount.path.lstrip("/")
+        # An executor may have left a link to a file of this machine; an engine
+        # would follow it. A file that is missing is for the command to report.
+        if mount.is_file and (source.resolve() != source or not source.is_file()):
+            continue
+        yield HostMount(source=source, target=mount.path, is_file=mount.is_file)
+
+
+def _make_directory(path: Path) -> None:
+    path.mkdir(exist_ok=True)
+    path.chmod(_DIRECTORY_MODE)
+
+
+def _write_secret(path: Path, text: str) -> None:
+    part = path.with_suffix(".part")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    with open(os.open(part, flags, 0o600), "w", encoding="ascii") as file:  # noqa: PTH123 - of a descriptor
+        file.write(text)
+    part.replace(path)
+
+
+@contextmanager
+def _failures(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StepFailedError(f"{what}: {reason}", lost=is_transient(error)) from error

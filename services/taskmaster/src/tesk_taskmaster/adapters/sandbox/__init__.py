@@ -1,0 +1,1 @@
+"""Executors in sandboxes of this machine, made by bubblewrap."""

@@ -1,0 +1,102 @@
+"""One run's sandbox: its root, what is seen in it, and what is taken from it."""
+
+import json
+import os
+from pathlib import Path
+
+from tesk_model.paths import normalize, parent
+from tesk_runtime.beneath import Beneath
+from tesk_runtime.removal import remove_tree
+from tesk_taskmaster.adapters.sandbox.collecting import Collecting
+from tesk_taskmaster.adapters.sandbox.streams import (
+    StreamError,
+    is_mounted,
+    root_folder,
+    tree_of,
+)
+from tesk_taskmaster.adapters.sandbox.view import (
+    HOME,
+    SandboxView,
+    canonical,
+    opened_directories,
+    search_path,
+)
+from tesk_taskmaster.ports import ExecutorRun
+
+
+def lay_out(
+    run: ExecutorRun, programs: tuple[str, ...], concealed: frozenset[str]
+) -> list[str]:
+    """Make the root of a run and return what bubblewrap is told of it.
+
+    Args:
+        run: Its root must not be in use.
+        programs: More folders of this machine that are seen.
+        concealed: Real paths of this machine that must not be.
+
+    Raises:
+        OSError: The root cannot be made.
+        StreamError: The working directory cannot be made.
+    """
+    root = root_folder(run)
+    remove_tree(root)  # of a start that did not get far
+    root.mkdir(parents=True)
+    view = _view(run, programs, concealed)
+    arguments = [
+        *view.build(run.mounts),
+        *_environment(run, search_path(programs)),
+        *("--chdir", _make_workdir(run)),
+    ]
+    (run.folder / "shown").write_text(json.dumps(sorted(view.shown)), "utf-8")
+    return arguments
+
+
+def collect(run: ExecutorRun) -> None:
+    """Take what the command left outside its mounts into the task volume.
+
+    The root is a stranger's by now; what of it was shown is not looked up anew.
+
+    Raises:
+        OSError: Something that is there cannot be kept.
+    """
+    if not run.step.collect:
+        return
+    shown = frozenset(json.loads((run.folder / "shown").read_text("utf-8")))
+    collecting = Collecting(Beneath(root_folder(run)), Beneath(run.volume), shown)
+    for pattern in run.step.collect:
+        collecting.take(pattern)
+
+
+def _view(
+    run: ExecutorRun, programs: tuple[str, ...], concealed: frozenset[str]
+) -> SandboxView:
+    executor = run.step.executor
+    used = [parent(canonical(mount.target)) for mount in run.mounts]
+    used += [Collecting.directory(pattern) for pattern in run.step.collect]
+    workdir = normalize(executor.workdir or "/")
+    if not Path(workdir).is_dir() and not is_mounted(run, workdir):
+        used.append(workdir)
+    opened = opened_directories(used)
+    return SandboxView(root_folder(run), programs, opened, concealed)
+
+
+def _make_workdir(run: ExecutorRun) -> str:
+    workdir = normalize(run.step.executor.workdir or "/")
+    shown = canonical(workdir)
+    if not is_mounted(run, workdir) and Path(workdir).is_dir():
+        root = root_folder(run) / shown.lstrip("/")
+        root.mkdir(parents=True, exist_ok=True)
+        return workdir
+    try:
+        os.close(tree_of(run, workdir).open_directory(workdir, create=True))
+    except OSError as error:
+        raise StreamError(f"workdir: {workdir}: {error.strerror}") from error
+    return workdir
+
+
+def _environment(run: ExecutorRun, path: str) -> list[str]:
+    environ = {"PATH": path, "HOME": HOME, **run.step.executor.env}
+    arguments = ["--clearenv"]
+    for name, value in environ.items():
+        arguments += ["--setenv", name, value]
+    return arguments

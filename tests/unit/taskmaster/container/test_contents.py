@@ -1,0 +1,55 @@
+"""What images have: found by their engine, and kept within bounds."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tesk_model.names import Attempt
+from tesk_model.task import TaskId
+from tesk_taskmaster.adapters.container.contents import ImageContents
+
+ATTEMPT = Attempt(TaskId("t1"), 1)
+
+
+class FullImages:
+    """An engine whose images have files in each directory but ``/none``."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.containers: set[str] = set()
+
+    def inspect_image(self, image: str) -> Mapping[str, str]:
+        return {"Id": f"sha256:{image}"}
+
+    def create(self, name: str, config: Mapping[str, object]) -> None:
+        assert config["Image"]
+        self.containers.add(name)
+
+    def remove(self, name: str) -> None:
+        self.containers.discard(name)
+
+    def entries(self, name: str, directory: str) -> Sequence[str] | None:
+        assert name in self.containers
+        self.asked.append(directory)
+        return None if directory == "/none" else ["file"]
+
+
+def looked(engine: FullImages) -> ImageContents:
+    return ImageContents(engine, Path("/home"))  # type: ignore[arg-type]
+
+
+def test_an_image_is_looked_into_once() -> None:
+    engine = FullImages()
+    contents = looked(engine)
+
+    for _ in range(2):
+        found = contents.occupied(ATTEMPT, "a", ["/app", "/none/x"])
+        assert found == ["/app"]
+
+    assert engine.asked == ["/app", "/none"]
+    assert engine.containers == set()
+
+
+def test_no_directory_is_forgotten_before_it_is_told() -> None:
+    many = [f"/d{number}" for number in range(10_500)]
+
+    assert looked(FullImages()).occupied(ATTEMPT, "a", many) == many

@@ -1,0 +1,123 @@
+"""The runtime of a cluster looks into images, once, beside the inputs' transfer."""
+
+from collections.abc import Collection
+
+import pytest
+
+from attempt_rig import ATTEMPT, NAME, Rig
+from fakes.taskmaster_kubernetes_kit import Programs, make_report
+from tesk_kubernetes.api import JOBS
+from tesk_kubernetes.templates import main_container
+from tesk_taskmaster.adapters.kubernetes.manifests.look_job import parse_answer
+from tesk_taskmaster.ports import StepFailedError
+
+ASKED = ["/app", "/data"]
+
+
+def look(rig: Rig, index: int = 0) -> Collection[str]:
+    return rig.runtime.look_into(rig.plan, index, ASKED, rig.say)
+
+
+def test_an_image_is_looked_into_by_its_launcher_alone(rig: Rig) -> None:
+    Programs(rig.api, rig.cluster).occupied.add("/app")
+    rig.prepare()
+
+    assert list(look(rig)) == ["/app"]
+    main = main_container(rig.cluster.pod_of(f"{NAME}-p0"))
+    assert main["image"] == "ubuntu:1"
+    assert main["args"][:4] == ["--look", "/app", "--look", "/data"]
+    assert [mount["mountPath"] for mount in main["volumeMounts"]] == ["/.tesk/launcher"]
+
+
+def test_one_answer_is_enough_for_all_who_ask_the_same(rig: Rig) -> None:
+    Programs(rig.api, rig.cluster).occupied.add("/data")
+    rig.prepare()
+    look(rig)
+    before = rig.api.faults.calls.copy()
+
+    assert list(look(rig, 1)) == ["/data"]
+    assert list(rig.runtime.look_into(rig.plan, 0, ["/app"], rig.say)) == []
+    assert rig.api.faults.calls == before
+
+
+def test_it_begins_before_the_answer_is_needed(rig: Rig) -> None:
+    rig.prepare()
+
+    rig.runtime.look_ahead(rig.plan, {0: ASKED}, rig.say)
+    rig.runtime.look_ahead(rig.plan, {0: ASKED}, rig.say)
+
+    jobs = [job["metadata"]["name"] for job in rig.api.all(JOBS)]
+    assert jobs == [f"{NAME}-p0"]
+
+
+def test_a_successor_reads_the_answer_of_the_same_job(rig: Rig) -> None:
+    rig.prepare()
+    rig.runtime.look_ahead(rig.plan, {0: ASKED}, rig.say)
+    pod = rig.cluster.start(rig.pod("p0"))
+    rig.api.say("tasks", pod["metadata"]["name"], b"occupied: 1\n")
+    rig.cluster.finish(pod, report=make_report(0))
+    rig.runtime.close()
+    rig.runtime = rig.kit.open_runtime()
+    rig.prepare()
+
+    assert list(look(rig)) == ["/data"]
+    assert len(rig.api.all(JOBS)) == 1
+
+
+def test_an_answer_that_is_gone_is_no_answer(rig: Rig) -> None:
+    rig.let_pods(lambda pod: rig.cluster.finish(pod, report=make_report(0)))
+    rig.prepare()
+
+    with pytest.raises(StepFailedError, match="was not read") as caught:
+        look(rig)
+    assert caught.value.lost
+
+
+def test_a_look_that_fails_says_why(rig: Rig) -> None:
+    report = make_report(125, error="chdir: /x: Permission denied")
+    rig.let_pods(lambda pod: rig.cluster.finish(pod, 125, report=report))
+    rig.prepare()
+
+    with pytest.raises(StepFailedError, match=r"looked into: .*Permission denied"):
+        look(rig)
+
+
+def test_an_image_that_cannot_be_had_is_told_as_for_its_executor(rig: Rig) -> None:
+    rig.let_pods(
+        lambda pod: rig.cluster.hold(pod, reason="InvalidImageName", message="bad name")
+    )
+    rig.prepare()
+
+    with pytest.raises(StepFailedError, match=r"executors\[0\].*ubuntu:1"):
+        look(rig)
+
+
+def test_what_looked_is_released_with_the_attempt(rig: Rig) -> None:
+    Programs(rig.api, rig.cluster)
+    rig.prepare()
+    look(rig)
+
+    rig.runtime.release(ATTEMPT)
+
+    assert rig.left() == []
+
+
+ANSWERS = {
+    b"occupied:\n": [],
+    b"occupied: 0 1\n": ASKED,
+    b"noise\noccupied: 1\n": ["/data"],
+    b"occupied: 7\n": [],
+    b"occupied: 0": ["/app"],
+}
+
+
+@pytest.mark.parametrize(("printed", "want"), ANSWERS.items(), ids=map(repr, ANSWERS))
+def test_an_answer_is_read(printed: bytes, want: list[str]) -> None:
+    assert parse_answer(printed, ASKED) == want
+
+
+@pytest.mark.parametrize(
+    "printed", [b"", b"occupied", b"occupied: x\n", b"x occupied:"]
+)
+def test_what_is_no_answer_is_none(printed: bytes) -> None:
+    assert parse_answer(printed, ASKED) is None

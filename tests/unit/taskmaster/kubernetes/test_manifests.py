@@ -1,0 +1,376 @@
+"""The objects of an attempt in a cluster: reviewed files, and general rules.
+
+After a wanted change: ``TESK_UPDATE_GOLDEN=1 pytest tests/unit/taskmaster/
+test_manifests.py``, then review the difference in tests/golden/manifests.
+"""
+
+import copy
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+
+from attempt_manifests import (
+    ANCHOR_UID,
+    ATTEMPT,
+    CUSTOM_POD,
+    EXECUTOR_POD,
+    OFFERS,
+    OWNER_UID,
+    SETTINGS,
+    Manifest,
+    asking,
+    executor_pod,
+    file_in,
+    file_out,
+    manifests,
+    site,
+    step_of,
+    wishing,
+)
+from builders import make_assigned_task, make_executor
+from kubernetes_schema import VERSIONS, problems
+from task_strategies import tasks
+from tesk_kubernetes.settings import KubernetesSettings
+from tesk_kubernetes.templates import literal, main_container
+from tesk_model.task import Task
+from tesk_taskmaster.adapters.kubernetes.manifests.anchor import anchor_secret
+from tesk_taskmaster.adapters.kubernetes.manifests.pod import cpu_quantity
+from tesk_taskmaster.domain.planning import PlanError
+
+GOLDEN = Path(__file__).parents[3] / "golden" / "manifests"
+# A sentence, the task, the deployment's settings, and its executor template.
+SHAPES: dict[str, tuple[Task, KubernetesSettings, Manifest]] = {
+    "a trivial task is one Job": (make_assigned_task(), SETTINGS, EXECUTOR_POD),
+    "inputs only": (
+        make_assigned_task(inputs=(file_in("/work/a"),)),
+        SETTINGS,
+        EXECUTOR_POD,
+    ),
+    "outputs only": (
+        make_assigned_task(outputs=(file_out("/out/b"),)),
+        SETTINGS,
+        EXECUTOR_POD,
+    ),
+    "several images share directories, nested ones made by the launcher": (
+        make_assigned_task(
+            volumes=("/vol", "/vol/a/b", "/vol/c"),
+            executors=(
+                make_executor(image="alpine:3.20"),
+                make_executor(
+                    image="registry.example:5000/a/b@sha256:00", workdir="/x"
+                ),
+            ),
+        ),
+        SETTINGS,
+        EXECUTOR_POD,
+    ),
+    "redirects": (
+        make_assigned_task(
+            executors=(
+                make_executor(stdout="/log/out", stderr="/log/err"),
+                make_executor(stdin="/log/out", workdir="/log"),
+            )
+        ),
+        SETTINGS,
+        EXECUTOR_POD,
+    ),
+    "an input among programs is one file": (
+        make_assigned_task(inputs=(file_in("/usr/local/bin/tool"), file_in("/d.txt"))),
+        SETTINGS,
+        EXECUTOR_POD,
+    ),
+    "an output among programs is collected": (
+        make_assigned_task(outputs=(file_out("/result[1].txt"), file_out("/out/b"))),
+        SETTINGS,
+        EXECUTOR_POD,
+    ),
+    "zones": (asking(zones=("eu-1a", "eu-1b")), OFFERS, EXECUTOR_POD),
+    "preemptible": (asking(preemptible=True), OFFERS, EXECUTOR_POD),
+    "a pool and GPUs of a type": (
+        wishing(pool="highmem", gpu="2", gpu_type="a100"),
+        OFFERS,
+        EXECUTOR_POD,
+    ),
+    "a type of GPU alone asks for one": (
+        wishing(gpu_type="a100"),
+        OFFERS,
+        EXECUTOR_POD,
+    ),
+    "priority and runtime class": (
+        wishing(priority_class="urgent", runtime_class="gvisor"),
+        OFFERS,
+        EXECUTOR_POD,
+    ),
+    "a template with everything is added to": (
+        replace(
+            asking(zones=("eu-1a",), preemptible=True),
+            inputs=(file_in("/tmp/script"),),
+            executors=(make_executor(env={"http_proxy": ""}),),
+        ),
+        OFFERS,
+        CUSTOM_POD,
+    ),
+    "odd characters arrive as they are": (
+        make_assigned_task(
+            volumes=("/wörk dir/a,b=$(HOME)",),
+            executors=(
+                make_executor(
+                    command=("printf", "$(HOME) $$ $x", "", "two\nlines", "--"),
+                    env={"b": "$(a)", "a": "x\ny: 'z' \"", "1.weird name": ""},
+                    workdir="/wörk dir/a,b=$(HOME)/c",
+                ),
+            ),
+        ),
+        SETTINGS,
+        EXECUTOR_POD,
+    ),
+    "less than a container can start with": (
+        asking(cpu_cores=0.0001, ram_gb=0.0001, disk_gb=0.0000000001),
+        SETTINGS,
+        EXECUTOR_POD,
+    ),
+}
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_manifests_are_the_reviewed_ones(name: str) -> None:
+    file = GOLDEN / f"{_file_name(name)}.yaml"
+    text = yaml.safe_dump_all(manifests(*SHAPES[name]), allow_unicode=True)
+    if os.environ.get("TESK_UPDATE_GOLDEN"):
+        file.write_text(text, "utf-8")
+
+    assert text == file.read_text("utf-8")
+
+
+def test_every_reviewed_file_has_its_shape() -> None:
+    assert {file.stem for file in GOLDEN.glob("*")} == set(map(_file_name, SHAPES))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", SHAPES)
+def test_reviewed_manifests_are_valid(name: str, version: str) -> None:
+    found = [
+        problem
+        for manifest in manifests(*SHAPES[name])
+        for problem in problems(manifest, version)
+    ]
+
+    assert found == []
+
+
+@settings(deadline=None)
+@given(
+    task=tasks,
+    zones=st.lists(st.sampled_from(["a", "b"]), unique=True).map(tuple),
+    preemptible=st.booleans(),
+    wishes=st.fixed_dictionaries(
+        {},
+        optional={
+            "pool": st.just("highmem"),
+            "gpu": st.sampled_from("14"),
+            "gpu_type": st.just("a100"),
+            "priority_class": st.just("urgent"),
+            "runtime_class": st.just("gvisor"),
+        },
+    ),
+    template=st.sampled_from([EXECUTOR_POD, CUSTOM_POD]),
+)
+def test_every_plan_gives_valid_manifests(
+    task: Task,
+    *,
+    zones: tuple[str, ...],
+    preemptible: bool,
+    wishes: dict[str, str],
+    template: Manifest,
+) -> None:
+    assert task.resources is not None
+    resources = replace(
+        task.resources,
+        zones=zones,
+        preemptible=preemptible,
+        backend_parameters=wishes,
+    )
+    before = copy.deepcopy(template)
+    try:
+        made = manifests(replace(task, resources=resources), OFFERS, template)
+    except PlanError:
+        return
+
+    assert [found for each in made for found in problems(each, VERSIONS[-1])] == []
+    assert template == before
+    for manifest in made:
+        for container in _containers(manifest):
+            paths = [mount["mountPath"] for mount in container["volumeMounts"]]
+            assert len(set(paths)) == len(paths)
+            names = [variable["name"] for variable in container.get("env", ())]
+            assert len(set(names)) == len(names)
+
+
+def _containers(manifest: Manifest) -> list[Manifest]:
+    if manifest["kind"] != "Job":
+        return []
+    found: list[Manifest] = manifest["spec"]["template"]["spec"]["containers"]
+    return found
+
+
+def test_all_but_the_anchor_is_owned_by_the_anchor() -> None:
+    anchor, *others = manifests(
+        make_assigned_task(inputs=(file_in("/a/b"),), outputs=(file_out("/a/c"),))
+    )
+
+    owners = [made["metadata"]["ownerReferences"] for made in others]
+    assert [owner["uid"] for (owner,) in owners] == [ANCHOR_UID] * 4
+    assert [owner["kind"] for (owner,) in owners] == ["Secret"] * 4
+    (owner,) = anchor["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("ConfigMap", OWNER_UID)
+
+
+def test_nothing_owns_the_anchor_where_no_owner_is_known() -> None:
+    elsewhere = replace(site(), namespace="other")
+
+    anchor = anchor_secret(ATTEMPT, "secret-token", elsewhere)
+
+    assert anchor["metadata"]["ownerReferences"] == []
+
+
+def test_the_transfer_token_is_in_the_anchor_alone() -> None:
+    anchor, *others = manifests(make_assigned_task(inputs=(file_in("/a/b"),)))
+
+    assert anchor["data"] == {"token": "c2VjcmV0LXRva2Vu"}
+    assert "secret-token" not in str(others)
+    assert "c2VjcmV0LXRva2Vu" not in str(others)
+
+
+FILER_FIELDS = ("nodeSelector", "tolerations", "affinity", "priorityClassName")
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        asking(zones=("eu-1a",)),
+        asking(preemptible=True),
+        wishing(pool="highmem", gpu="1", gpu_type="a100", priority_class="urgent"),
+    ],
+)
+def test_filers_get_the_nodes_of_the_executors(task: Task) -> None:
+    filer, executor = (
+        made["spec"]["template"]["spec"]
+        for made in manifests(task, OFFERS)
+        if made["kind"] == "Job"
+    )
+
+    for field in FILER_FIELDS:
+        assert filer.get(field) == executor.get(field)
+
+
+def test_filers_need_no_gpu_and_no_runtime_class() -> None:
+    task = wishing(gpu="2", runtime_class="gvisor")
+
+    filer = next(made for made in manifests(task, OFFERS) if step_of(made) == "in")
+
+    assert "nvidia.com/gpu" not in filer["spec"]["template"]["spec"]["containers"][0][
+        "resources"
+    ].get("limits", {})
+    assert "runtimeClassName" not in filer["spec"]["template"]["spec"]
+
+
+def test_parameters_of_others_are_left_alone() -> None:
+    assert manifests(wishing(vmsize="big")) == manifests(wishing())
+
+
+def test_the_order_of_variables_means_nothing() -> None:
+    one = make_executor(env={"a": "1", "b": "2"})
+    other = make_executor(env={"b": "2", "a": "1"})
+
+    assert manifests(make_assigned_task(executors=(one,))) == manifests(
+        make_assigned_task(executors=(other,))
+    )
+
+
+def test_a_variable_of_the_task_replaces_the_deployments() -> None:
+    task = make_assigned_task(executors=(make_executor(env={"http_proxy": "none"}),))
+
+    pod = executor_pod(task, template=CUSTOM_POD)
+
+    assert pod["spec"]["containers"][0]["env"] == [
+        {"name": "REFERENCES", "value": "/reference"},
+        {"name": "http_proxy", "value": "none"},
+    ]
+
+
+def expanded(text: str, variables: dict[str, str]) -> str:
+    """Expand as the kubelet does.
+
+    Source:
+        Kubernetes, third_party/forked/golang/expansion/expand.go.
+    """
+    parts, at = [], 0
+    while at < len(text):
+        if text[at] != "$" or at + 1 == len(text):
+            parts.append(text[at])
+            at += 1
+        elif text[at + 1] == "$":
+            parts.append("$")
+            at += 2
+        elif text[at + 1] == "(" and ")" in text[at:]:
+            end = text.index(")", at)
+            name = text[at + 2 : end]
+            parts.append(variables.get(name, f"$({name})"))
+            at = end + 1
+        else:
+            parts.append(text[at : at + 2])
+            at += 2
+    return "".join(parts)
+
+
+@given(st.text(alphabet="$()aA é") | st.text())
+def test_text_arrives_as_it_was_sent(text: str) -> None:
+    assert expanded(literal(text), {"a": "wrong", "": "wrong", "aA": "wrong"}) == text
+
+
+CPU = {
+    "whole cores": (2, "2000m"),
+    "a part": (0.5, "500m"),
+    "rounded up": (0.0011, "2m"),
+    "not exact in binary": (1.001, "1001m"),
+    "at least one": (0.0000001, "1m"),
+}
+
+
+@pytest.mark.parametrize(("cores", "want"), CPU.values(), ids=CPU)
+def test_cpu_is_counted_in_millicores(cores: float, want: str) -> None:
+    assert cpu_quantity(cores) == want
+
+
+# The ratio, what the task asks for, and the limit.
+CPU_LIMITS: dict[str, tuple[float, float, str | None]] = {
+    "none": (0, 2, None),
+    "what it asks for": (1, 2, "2000m"),
+    "more than it asks for": (1.5, 0.1, "150m"),
+    "never less than it asks for": (0.5, 2, "2000m"),
+}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "cores", "want"), CPU_LIMITS.values(), ids=CPU_LIMITS
+)
+def test_executors_have_the_cpu_limit_that_the_settings_say(
+    ratio: float, cores: float, want: str | None
+) -> None:
+    limited = structs.replace(SETTINGS, cpu_limit_ratio=ratio)
+    executor = list(manifests(asking(cpu_cores=cores), limited, EXECUTOR_POD))[-1]
+    resources = main_container(executor["spec"]["template"])["resources"]
+
+    assert resources["limits"].get("cpu") == want
+    assert resources["requests"]["cpu"] == cpu_quantity(cores)

@@ -1,0 +1,93 @@
+"""What a cluster cannot do for a task, said in a sentence before it begins."""
+
+import re
+
+import pytest
+
+from attempt_manifests import (
+    ATTEMPT,
+    CUSTOM_POD,
+    OFFERS,
+    asking,
+    file_in,
+    file_out,
+    manifests,
+    site,
+    wishing,
+)
+from builders import make_assigned_task, make_executor
+from tesk_model.task import Task
+from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import check_executors
+from tesk_taskmaster.domain.planning import plan_task
+from tesk_taskmaster.ports import StepFailedError
+
+REFUSED: dict[str, tuple[Task, str]] = {
+    "a colon in a directory": (
+        make_assigned_task(volumes=("/a:b",)),
+        "/a:b cannot be mounted: Kubernetes takes no path with a colon",
+    ),
+    "a colon in a file among programs": (
+        make_assigned_task(inputs=(file_in("/usr/local/bin/a:b"),)),
+        "/usr/local/bin/a:b cannot be mounted",
+    ),
+    "a path of ours": (
+        make_assigned_task(volumes=("/.tesk/x",)),
+        "/.tesk/x cannot be mounted: /.tesk belongs to TESK",
+    ),
+    "a path in a read-only volume of the deployment": (
+        make_assigned_task(outputs=(file_out("/reference/index"),)),
+        "/reference cannot be mounted: /reference is a read-only volume",
+    ),
+    "a variable that Kubernetes does not take": (
+        make_assigned_task(executors=(make_executor(env={"ü": "1"}),)),
+        r"the environment variable '\xfc' cannot be set",
+    ),
+    "a pool that is not there": (
+        wishing(pool="huge"),
+        'resources.backend_parameters.pool: "huge" is not offered here (highmem, steady)',
+    ),
+    "more GPUs than allowed": (
+        wishing(gpu="5"),
+        'resources.backend_parameters.gpu: "5" is not offered here (1 to 4)',
+    ),
+    "no GPU": (wishing(gpu="0"), '.gpu: "0" is not offered here (1 to 4)'),
+    "GPUs in words": (wishing(gpu="two"), '.gpu: "two" is not offered'),
+    "an unknown type of GPU": (wishing(gpu_type="b200"), '.gpu_type: "b200" is not'),
+    "a priority that is not allowed": (
+        wishing(priority_class="system-node-critical"),
+        '.priority_class: "system-node-critical" is not offered here (urgent, whenever)',
+    ),
+    "a runtime that is not allowed": (
+        wishing(runtime_class="kata"),
+        '.runtime_class: "kata" is not offered here (gvisor)',
+    ),
+    "a zone that no label can name": (
+        asking(zones=("a", "b c")),
+        'resources.zones: no zone is called "b c"',
+    ),
+    "wishes that exclude each other": (
+        asking(preemptible=True, backend_parameters={"pool": "steady"}),
+        'no node suits both preemptible and pool "steady"',
+    ),
+}
+
+
+@pytest.mark.parametrize(("task", "words"), REFUSED.values(), ids=REFUSED)
+def test_what_a_cluster_cannot_do_is_said(task: Task, words: str) -> None:
+    with pytest.raises(StepFailedError, match=re.escape(words)) as refusal:
+        manifests(task, OFFERS, CUSTOM_POD)
+
+    assert not refusal.value.lost
+
+
+@pytest.mark.parametrize(("task", "words"), REFUSED.values(), ids=REFUSED)
+def test_it_is_said_before_anything_is_made(task: Task, words: str) -> None:
+    plan = plan_task(task, ATTEMPT)
+
+    with pytest.raises(StepFailedError, match=re.escape(words)):
+        check_executors(plan, CUSTOM_POD, site=site(OFFERS))
+
+
+def test_no_gpu_is_offered_by_default() -> None:
+    with pytest.raises(StepFailedError, match=re.escape("not offered here (none)")):
+        manifests(wishing(gpu="1"))

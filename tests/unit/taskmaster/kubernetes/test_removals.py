@@ -1,0 +1,45 @@
+"""What of an attempt stays in a cluster: to be waited for, or the cluster's."""
+
+import pytest
+
+from tesk_kubernetes.api import JOBS, PODS, VOLUME_CLAIMS, JsonObject, Resource
+from tesk_taskmaster.adapters.kubernetes.control.releasing import stuck
+from tesk_taskmaster.ports import RemainsError
+
+LONG_AGO = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+
+
+def left(resource: Resource, **metadata: object) -> tuple[Resource, JsonObject]:
+    """Return an object that is still there."""
+    return resource, {"metadata": {"name": "tesk-t-a1", **metadata}}
+
+
+LEFT = {
+    "a claim that a finalizer keeps": (
+        [left(VOLUME_CLAIMS, **LONG_AGO, finalizers=["x/protect"])],
+        True,
+        "it waits for x/protect",
+    ),
+    "a claim that was deleted": (
+        [left(VOLUME_CLAIMS, **LONG_AGO)],
+        True,
+        "it was deleted at 2026-01-01",
+    ),
+    "a pod that may still run": ([left(PODS, **LONG_AGO)], False, "still there"),
+    "a pod beside a claim": (
+        [left(VOLUME_CLAIMS, **LONG_AGO), left(PODS, **LONG_AGO)],
+        False,
+        "it was deleted",
+    ),
+    "a Job that nobody deleted": ([left(JOBS)], False, "still there"),
+}
+
+
+@pytest.mark.parametrize(("objects", "is_over", "words"), LEFT.values(), ids=LEFT)
+def test_only_what_was_deleted_and_does_not_run_is_left_to_the_cluster(
+    objects: list[tuple[Resource, JsonObject]], is_over: bool, words: str
+) -> None:
+    error = stuck(objects)
+
+    assert isinstance(error, RemainsError) is is_over
+    assert words in str(error)

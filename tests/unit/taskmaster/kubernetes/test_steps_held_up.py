@@ -1,0 +1,191 @@
+"""What may hold up a step of a cluster, and what the user reads meanwhile."""
+
+import copy
+from datetime import timedelta
+
+import pytest
+
+from pods_seen import (
+    CLAIM,
+    SETTINGS,
+    happened,
+    init_container,
+    judge,
+    leaving,
+    seen,
+    status,
+    waits,
+)
+from tesk_kubernetes.settings import KubernetesSettings
+from tesk_taskmaster.adapters.kubernetes.control.observations import (
+    Failed,
+    Seen,
+    Troubled,
+    Waiting,
+)
+from tesk_taskmaster.adapters.kubernetes.control.pod_status import observe
+
+# What the user reads while there is hope. Input, seconds, and words.
+WAITING: dict[str, tuple[Seen, float, str]] = {
+    "an image that wants other credentials": (
+        seen("image-not-found", waits("ErrImagePull", "401 Unauthorized")),
+        89,
+        (
+            "executors[1]: image registry.example/x:1 cannot be pulled (given up after "
+            "90 s): 401 Unauthorized"
+        ),
+    ),
+    "a registry that is overloaded": (
+        seen(
+            "image-not-found",
+            waits("ErrImagePull", "rpc error: code = Unknown desc = toomanyrequests"),
+        ),
+        899,
+        "cannot be pulled (given up after 15 min): toomanyrequests",
+    ),
+    "a pull that backs off says the same as one that fails": (
+        seen(
+            "image-not-found",
+            waits(
+                "ImagePullBackOff",
+                'Back-off pulling image "x": ErrImagePull: rpc error: code = Unknown '
+                "desc = toomanyrequests",
+            ),
+        ),
+        899,
+        "cannot be pulled (given up after 15 min): toomanyrequests",
+    ),
+    "a large image": (
+        seen(
+            "runs", waits("ContainerCreating"), events=[happened("Pulling", "Pulling")]
+        ),
+        3600,
+        "executors[1]: pulling image registry.example/x:1",
+    ),
+    "no node for it, without a limit": (
+        seen("unschedulable"),
+        10**6,
+        (
+            "executors[1]: no node can take it: 0/1 nodes are available: 1 node(s) didn't "
+            "match Pod's node affinity/selector."
+        ),
+    ),
+    "no StorageClass": (
+        seen("no-storage-class", claim=CLAIM),
+        599,
+        'waiting for its volume: storageclass.storage.k8s.io "nosuchclass" not found',
+    ),
+    "no claim": (seen("no-claim"), 599, "waiting for its volume: 0/1 nodes are avail"),
+    "a mount that fails": (
+        seen("no-mount"),
+        599,
+        (
+            "executors[1]: a volume cannot be mounted (given up after 10 min): "
+            'MountVolume.SetUp failed for volume "c" : configmap "nope" not found'
+        ),
+    ),
+    "a configuration that is missing": (
+        seen("no-configuration"),
+        59,
+        (
+            "the container of registry.example/x:1 cannot be started (given up after "
+            '60 s): configmap "nope" not found'
+        ),
+    ),
+    "a quota of pods": (
+        seen("quota-of-pods"),
+        3599,
+        (
+            "executors[1]: a quota of the cluster has no room (given up after 60 min): "
+            "exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0"
+        ),
+    ),
+    "a refusal by admission": (
+        seen("refused-by-admission"),
+        59,
+        "the cluster refuses to run it (given up after 60 s): violates PodSecurity",
+    ),
+    "a node that has just got it": (
+        seen("runs", waits("ContainerCreating"), events=()),
+        299,
+        "executors[1]: starting on its node: node node-1",
+    ),
+    "a sandbox that cannot be made": (
+        seen(
+            "runs",
+            waits("ContainerCreating"),
+            events=[happened("FailedCreatePodSandBox", "no network")],
+        ),
+        299,
+        "starting on its node: no network",
+    ),
+    "a pod that is asked to end": (
+        seen("runs", leaving),
+        119,
+        "executors[1]: waiting for its pod to end: node node-1",
+    ),
+    "a Job without a pod yet": (
+        seen("runs", pod=None, events=()),
+        5,
+        "executors[1]: waiting for its pod",
+    ),
+    "a Job that is over, whose pod is on its way to us": (
+        seen("ended-with-3", pod=None),
+        5,
+        "executors[1]: waiting for its pod",
+    ),
+    "a pod that nobody has looked at": (
+        seen("unschedulable", status(conditions=[])),  # type: ignore[arg-type] # a list
+        5,
+        "executors[1]: waiting for a node",
+    ),
+    "an image of another container of the template": (
+        seen(
+            "runs",
+            waits("PodInitializing"),
+            init_container({"waiting": {"reason": "ErrImagePull", "message": "slow"}}),
+            events=[happened("Failed", 'Failed to pull image "side:1": slow')],
+        ),
+        5,
+        "image side:1 cannot be pulled (given up after 15 min): slow",
+    ),
+}
+
+
+@pytest.mark.parametrize(("what", "after", "words"), WAITING.values(), ids=WAITING)
+def test_what_may_pass_is_told_and_waited_for(
+    what: Seen, after: float, words: str
+) -> None:
+    judged = judge(what, after, SETTINGS)
+
+    assert isinstance(judged, Waiting)
+    assert words in judged.reason
+    assert judged.reason.startswith("executors[1]: ")
+
+
+def test_a_wait_for_a_node_can_be_limited() -> None:
+    limited = KubernetesSettings(schedule_timeout=timedelta(minutes=10))
+    what = seen("unschedulable")
+
+    assert isinstance(judge(what, 599, limited), Waiting)
+    judged = judge(what, 601, limited)
+    assert isinstance(judged, Failed)
+    assert "no node can take it, for 10 min: 0/1 nodes" in judged.message
+
+
+def test_another_container_neither_ends_nor_starts_a_step() -> None:
+    what = seen("runs", waits("ContainerCreating"), events=())
+    assert what.pod is not None
+    pod = copy.deepcopy(what.pod)
+    ended = {"name": "proxy", "image": "p", "state": {"terminated": {"exitCode": 0}}}
+    pod["status"]["containerStatuses"].insert(0, ended)
+
+    assert isinstance(judge(seen("runs", pod=pod, events=()), 1, SETTINGS), Waiting)
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_the_objects_tell_since_when(name: str) -> None:
+    what = WAITING[name][0]
+    observed = observe(what)
+    if isinstance(observed, Troubled) and what.events:
+        assert observed.since is not None

@@ -1,0 +1,287 @@
+"""What only the sandbox promises: real runs of bubblewrap, killed in many ways."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from fakes.taskmaster_engine_kit import EngineKit
+from tesk_taskmaster.adapters.folders import TaskFolders
+from tesk_taskmaster.adapters.sandbox.bubblewrap import (
+    SandboxUnavailableError,
+    check_bubblewrap,
+    exec_failure,
+    write_arguments,
+)
+from tesk_taskmaster.adapters.sandbox.engine import open_sandbox_engine
+from tesk_taskmaster.ports import StepFailedError
+
+# Starts one run as a taskmaster does, says so, and waits to be killed.
+TASKMASTER = """
+import os, sys, threading
+from pathlib import Path
+from fakes.taskmaster_engine_kit import EngineKit
+from tesk_taskmaster.adapters.folders import TaskFolders
+from tesk_taskmaster.adapters.sandbox.engine import open_sandbox_engine
+home = Path(sys.argv[1])
+kit = EngineKit(
+    open_engine=lambda: open_sandbox_engine(TaskFolders(home), os.environ),
+    home=home, image="x",
+)
+kit.start("sh", "-c", sys.argv[2], mounts=("/w",))
+print("started", flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.fixture
+def kit(tmp_path: Path) -> Iterator[EngineKit]:
+    folders = TaskFolders(tmp_path.resolve() / "home")
+    try:
+        open_sandbox_engine(folders, os.environ)
+    except SandboxUnavailableError as error:
+        pytest.skip(str(error))
+    made = EngineKit(
+        open_engine=lambda: open_sandbox_engine(folders, os.environ),
+        home=folders.home,
+        image="x",
+    )
+    yield made
+    made.engine.remove(made.attempt)
+
+
+def let_another_start(home: Path, script: str) -> None:
+    """Let another process start the first run, and end it with SIGKILL."""
+    with subprocess.Popen(
+        [sys.executable, "-c", TASKMASTER, home, script],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"started\n"
+        other.kill()
+
+
+def test_a_run_survives_its_taskmaster_and_tells_the_successor(
+    kit: EngineKit,
+) -> None:
+    fifo = kit.make_fifo("/w/go")
+    run = kit.make_run("ignored: it is adopted", mounts=("/w",))
+    let_another_start(kit.home, "echo once >>/w/runs; read x </w/go; exit 7")
+    kit.engine.start(run, lambda _reason: None)
+    assert kit.engine.wait(run, timedelta(0)) is None
+    fifo.write_text("go\n")
+
+    assert kit.finish(run).exit_code == 7
+    assert (kit.volume / "w" / "runs").read_text() == "once\n"
+
+
+def test_a_run_that_ended_unwatched_tells_its_exit_code(kit: EngineKit) -> None:
+    fifo = kit.make_fifo("/w/end")
+    run = kit.make_run("ignored: it is adopted", mounts=("/w",))
+    let_another_start(kit.home, "exec 3>/w/end; exit 9")
+    fifo.read_text()  # until its last writer has ended
+
+    assert kit.finish(run).exit_code == 9
+
+
+def test_a_successor_stops_a_run(kit: EngineKit) -> None:
+    fifo = kit.make_fifo("/w/ready")
+    run = kit.make_run("ignored: it is adopted", mounts=("/w",))
+    let_another_start(kit.home, "trap '' TERM; exec 3>/w/ready; sleep 600; sleep 600")
+    with fifo.open("rb") as pipe:
+        kit.engine.stop(run, timedelta(milliseconds=50))
+
+        assert pipe.read() == b""
+    assert kit.finish(run).exit_code == 137
+
+
+def test_a_vanished_sandbox_is_lost_and_nothing_of_it_is_left(kit: EngineKit) -> None:
+    fifo = kit.make_fifo("/w/ready")
+    run = kit.start("sh", "-c", "exec 3>/w/ready; exec sleep 600", mounts=("/w",))
+    with fifo.open("rb") as pipe:
+        os.kill(int((run.folder / "pid").read_text()), signal.SIGKILL)
+        result = kit.finish(run)
+
+        assert pipe.read() == b""
+    assert result.lost
+    assert "vanished" in result.error
+
+
+def test_a_sandbox_ends_with_its_leader_though_nobody_looks(kit: EngineKit) -> None:
+    fifo = kit.make_fifo("/w/ready")
+    run = kit.start("sh", "-c", "exec 3>/w/ready; exec sleep 600", mounts=("/w",))
+    with fifo.open("rb") as pipe:
+        os.kill(int((run.folder / "pid").read_text()), signal.SIGKILL)
+
+        assert pipe.read() == b""
+
+
+def test_a_sandbox_of_before_a_restart_is_lost(kit: EngineKit) -> None:
+    run = kit.make_run("true")
+    (run.folder / "pid").write_text("1\n")  # another process has that number now
+    (run.folder / "lock").touch()
+    (run.folder / "status").write_text('{ "child-pid": 1 }\n')
+
+    assert kit.finish(run).lost
+    kit.engine.stop(run, timedelta(0))  # touches nobody
+
+
+def test_secrets_of_the_environment_are_in_no_list_of_processes(
+    kit: EngineKit,
+) -> None:
+    kit.start("sleep", "600", env={"PASSWORD": "open-sesame"})
+
+    lists = [
+        path.read_bytes()
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if path.exists()
+    ]
+
+    assert not any(b"open-sesame" in words for words in lists)
+
+
+def test_an_environment_cannot_add_options(kit: EngineKit) -> None:
+    run = kit.make_run("true", env={"A": "x\0--bind\0/\0/mnt"})
+
+    with pytest.raises(StepFailedError, match="NUL"):
+        kit.engine.start(run, lambda _reason: None)
+
+
+READ_ONLY = ("/usr", "/etc/passwd", "/proc/sys/kernel/core_pattern", "/usr/bin/env")
+
+
+@pytest.mark.parametrize("path", READ_ONLY)
+def test_this_machine_cannot_be_changed(kit: EngineKit, path: str) -> None:
+    # Asked, not tried: a test must not change the machine if this fails.
+    assert kit.complete("test", "-w", path).result.exit_code == 1
+
+
+def test_a_command_has_no_capabilities(kit: EngineKit) -> None:
+    status = kit.complete("cat", "/proc/self/status").stdout
+
+    assert b"CapEff:\t0000000000000000" in status
+    assert b"CapBnd:\t0000000000000000" in status
+
+
+@pytest.mark.parametrize("path", ["/etc/shadow", "/etc/ssl/private", "/etc/ssh"])
+def test_secrets_of_this_machine_are_not_there(kit: EngineKit, path: str) -> None:
+    assert kit.complete("test", "-e", path).result.exit_code == 1
+
+
+def test_an_opened_directory_of_many_programs_still_works(kit: EngineKit) -> None:
+    file = kit.volume / "usr/bin/mine"
+    file.parent.mkdir(parents=True)
+    file.write_text("#!/bin/sh\necho mine\n")
+    file.chmod(0o755)
+
+    done = kit.complete(
+        "sh", "-c", "mine; env true && echo ok", files=("/usr/bin/mine",)
+    )
+
+    assert (done.stdout, done.stderr) == (b"mine\nok\n", b"")
+
+
+@pytest.mark.parametrize("mounts", [(), ("/tmp",)], ids=["alone", "inside a mount"])
+def test_more_folders_of_programs_are_shown(
+    mounts: tuple[str, ...], tmp_path: Path, kit: EngineKit
+) -> None:
+    programs = tmp_path.resolve() / "env"
+    (programs / "bin").mkdir(parents=True)
+    (programs / "bin" / "mine").write_text("#!/bin/sh\necho mine\n")
+    (programs / "bin" / "mine").chmod(0o755)
+    kit.engine = open_sandbox_engine(
+        TaskFolders(kit.home), os.environ, programs=(str(programs),)
+    )
+
+    done = kit.complete(
+        "sh", "-c", f"mine && ! touch {programs}/new 2>/dev/null", mounts=mounts
+    )
+
+    assert (done.result.exit_code, done.stdout) == (0, b"mine\n")
+
+
+def test_a_collected_link_stays_a_link(kit: EngineKit) -> None:
+    kit.complete("ln", "-s", "/etc/shadow", "/l.txt", collect=("/*.txt",))
+
+    assert (kit.volume / "l.txt").is_symlink()
+
+
+WORDS = {
+    "not found": (b"bwrap: execvp x: No such file or directory\n", 127),
+    "a name with colons and line breaks": (
+        b"bwrap: execvp a: b\nc: Not a directory",
+        127,
+    ),
+    "not executable": (b"bwrap: execvp ./x: Permission denied\n", 126),
+    "no program": (b"bwrap: execvp ./x: Exec format error\n", 126),
+}
+
+
+@pytest.mark.parametrize(("said", "code"), WORDS.values(), ids=WORDS)
+def test_exec_failures_are_understood(said: bytes, code: int) -> None:
+    failure = exec_failure(said, "x")
+
+    assert failure is not None
+    assert failure.exit_code == code
+
+
+def test_other_failures_are_not_taken_for_the_commands() -> None:
+    assert (
+        exec_failure(b"bwrap: Can't mount proc: Operation not permitted\n", "x") is None
+    )
+
+
+def test_a_machine_without_namespaces_is_told_the_cure(tmp_path: Path) -> None:
+    program = tmp_path / "bwrap"
+    program.write_text(
+        "#!/bin/sh\necho 'No permissions to create new namespace' >&2; exit 1\n"
+    )
+    program.chmod(0o755)
+
+    with pytest.raises(SandboxUnavailableError) as raised:
+        check_bubblewrap(program)
+
+    for words in ("No permissions", "unprivileged_userns", "apparmor", "podman"):
+        assert words in str(raised.value)
+
+
+def test_a_machine_that_cannot_shut_the_network_is_told_the_setting(
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "bwrap"
+    program.write_text(
+        "#!/bin/sh\ncase \"$*\" in *unshare-net*) echo 'loopback: Failed' >&2; "
+        "exit 1;; esac\n"
+    )
+    program.chmod(0o755)
+    folders = TaskFolders(tmp_path)
+
+    with pytest.raises(SandboxUnavailableError, match=r"loopback.*TESK_NETWORK=host"):
+        open_sandbox_engine(folders, {"PATH": str(tmp_path)})
+    open_sandbox_engine(folders, {"PATH": str(tmp_path)}, has_network=True)
+
+
+def test_nul_never_reaches_bubblewrap() -> None:
+    with pytest.raises(ValueError, match="NUL"):
+        write_arguments(["--setenv", "A", "x\0--bind"])
+
+
+def test_links_for_directories_of_the_root_change_nothing_outside(
+    kit: EngineKit,
+) -> None:
+    outside = kit.home / "outside"
+    outside.mkdir(mode=0o700)
+    script = 'rm -rf /tmp /var; ln -s "$1" /tmp; ln -s "$1" /var; echo r >/r.txt'
+
+    done = kit.complete("sh", "-c", script, "sh", str(outside), collect=("/r.txt",))
+
+    assert (done.result.exit_code, done.result.error) == (0, "")
+    assert (kit.volume / "r.txt").read_text() == "r\n"
+    assert outside.stat().st_mode & 0o7777 == 0o700
+    assert list(outside.iterdir()) == []

@@ -1,0 +1,131 @@
+"""What a sandbox of this machine does not show."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tesk_taskmaster.adapters.sandbox.hidden import hidden_names
+from tesk_taskmaster.adapters.sandbox.private import PrivateFiles, private_files
+
+LINE = "{id} 1 {device} {root} {point} rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+
+
+def table(*mounts: tuple[str, str, str]) -> str:
+    return "".join(
+        LINE.format(id=number, device=device, root=root, point=point)
+        for number, (device, root, point) in enumerate(mounts)
+    )
+
+
+def folders(top: Path, *names: str) -> list[str]:
+    for name in names:
+        (top / name).mkdir(parents=True)
+    return [str(top / name) for name in names]
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    return tmp_path.resolve()
+
+
+def test_a_folder_has_its_own_name(top: Path) -> None:
+    (home,) = folders(top, "home")
+
+    assert hidden_names(Path(home), table(("8:1", "/", "/"))) == [home]
+
+
+def test_a_mount_of_a_folder_above_gives_it_another(top: Path) -> None:
+    home, other = folders(top, "home/state", "other/state")
+    mounts = table(("8:1", "/", "/"), ("8:1", f"{top}/home", f"{top}/other"))
+
+    assert hidden_names(Path(home), mounts) == [home, other]
+
+
+def test_a_mount_of_a_part_is_one_as_well(top: Path) -> None:
+    home, part = folders(top, "home", "part")
+    mounts = table(("8:1", "/", "/"), ("8:1", f"{home}/tasks", part))
+
+    assert hidden_names(Path(home), mounts) == [home, part]
+
+
+def test_another_file_system_has_no_name_of_it(top: Path) -> None:
+    home, _ = folders(top, "home", "other")
+    mounts = table(("8:1", "/", "/"), ("8:2", home, f"{top}/other"))
+
+    assert hidden_names(Path(home), mounts) == [home]
+
+
+def test_a_home_that_is_a_mount_of_its_own(top: Path) -> None:
+    home, second = folders(top, "home", "a second")
+    point = f"{top}/a\\040second"
+    mounts = table(("8:1", "/", "/"), ("8:3", "/sub", home), ("8:3", "/sub", point))
+
+    assert hidden_names(Path(home), mounts) == [second, home]
+
+
+def test_the_table_of_this_machine_is_understood(top: Path) -> None:
+    mounts = Path("/proc/self/mountinfo").read_text("utf-8")
+
+    assert str(top) in hidden_names(top, mounts)
+
+
+def test_a_link_to_the_folder_is_followed(top: Path) -> None:
+    (home,) = folders(top, "home")
+    (top / "link").symlink_to(home)
+
+    assert hidden_names(top / "link", table(("8:1", "/", "/"))) == [home]
+
+
+def test_what_others_may_not_read_is_found(top: Path) -> None:
+    folders(top, "open", "closed", "passage/deep")
+    for name, mode in (("a", 0o644), ("key", 0o640), ("passage/deep/key", 0o600)):
+        (top / name).write_text("")
+        (top / name).chmod(mode)
+    (top / "closed").chmod(0o750)
+    (top / "passage").chmod(0o711)
+    (top / "link").symlink_to("key")
+
+    found = private_files([str(top), str(top / "none")])
+
+    assert found == [f"{top}/{name}" for name in ("closed", "key", "passage/deep/key")]
+
+
+def test_what_was_found_is_kept_for_others(top: Path) -> None:
+    (key,) = (top / "tree/key",)
+    key.parent.mkdir()
+    key.write_text("")
+    key.chmod(0o600)
+    first = PrivateFiles([str(top / "tree")], top / "cache")
+    assert first.paths() == (str(key),)
+
+    key.chmod(0o644)
+    second = PrivateFiles([str(top / "tree")], top / "cache")
+
+    assert second.paths() == (str(key),)
+    assert (top / "cache").stat().st_mode & 0o777 == 0o600
+
+
+CACHES = {
+    "of other folders": ('{"trees": ["/x"], "at": 1e12, "paths": []}', 0o600),
+    "too old": ('{"trees": ["%s"], "at": 0, "paths": []}', 0o600),
+    "not JSON": ("{", 0o600),
+    "that others may write": ('{"trees": ["%s"], "at": 1e12, "paths": []}', 0o666),
+}
+
+
+@pytest.mark.parametrize(("text", "mode"), CACHES.values(), ids=CACHES)
+def test_a_cache_is_not_believed(top: Path, text: str, mode: int) -> None:
+    (top / "tree").mkdir()
+    (top / "tree/key").touch(0o600)
+    (top / "cache").write_text(text.replace("%s", str(top / "tree")))
+    (top / "cache").chmod(mode)
+
+    assert PrivateFiles([str(top / "tree")], top / "cache").paths()
+
+
+def test_a_cache_that_cannot_be_written_does_not_matter(top: Path) -> None:
+    (top / "tree").mkdir()
+
+    assert PrivateFiles([str(top / "tree")], top / "no/cache").paths() == ()
+    assert not os.path.lexists(top / "no")
