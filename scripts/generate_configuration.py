@@ -5,6 +5,7 @@ passes the page, ``make check`` a temporary file and compares.
 """
 
 import importlib
+import inspect
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -72,7 +73,7 @@ def _sections() -> dict[str, tuple[str, list[Field], list[str]]]:
         entries = fields(settings)
         for name, section_type in types.items():
             own = [entry for entry in entries if entry.section == name]
-            about = (section_type.__doc__ or "").strip()
+            about = _markdown(inspect.getdoc(section_type) or "")
             found.setdefault(name, (about, own, []))[2].append(service)
     if missing := SECTIONS - set(found):
         sys.exit(f"no service reads the section {', '.join(sorted(missing))}")
@@ -90,6 +91,10 @@ def _section(name: str, about: str, entries: list[Field], readers: list[str]) ->
     ]
     lines += [_row(entry) for entry in entries]
     return "\n".join(lines) + "\n"
+
+
+def _markdown(docstring: str) -> str:
+    return docstring.replace("``", "`").strip()
 
 
 def _row(entry: Field) -> str:
