@@ -11,14 +11,17 @@ MARK = "\x02err\x02"
 Launch = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
-def compile_c(source: str, target: Path, *flags: str) -> bool:
+def compile_c(source: str, target: Path, *flags: str, compiler: str = "cc") -> bool:
     """Compile one file of C; False if this machine cannot."""
-    done = subprocess.run(
-        ["cc", *flags, "-x", "c", "-", "-o", target],
-        input=source.encode(),
-        capture_output=True,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [*compiler.split(), *flags, "-x", "c", "-", "-o", target],
+            input=source.encode(),
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return False
     return done.returncode == 0
 
 

@@ -162,13 +162,15 @@ static bool take_signal(int signals, const struct child *child, struct outcome *
 
     if (read(signals, &info, sizeof info) != sizeof info)
         return false;
-    if (info.ssi_signo == SIGCHLD)
-        return reap(child, outcome);
+    /* First, whatever the signal: the lower number comes first, not the older. */
+    if (reap(child, outcome))
+        return true;
     /* A sender outside our pid namespace has no pid here: the one who runs the
      * container, not the program itself or what it started. */
     if (info.ssi_signo == SIGTERM && info.ssi_pid == 0)
         outcome->terminated = true;
-    kill(child->pid, (int)info.ssi_signo);
+    if (info.ssi_signo != SIGCHLD)
+        kill(child->pid, (int)info.ssi_signo);
     return false;
 }
 

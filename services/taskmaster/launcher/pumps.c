@@ -27,6 +27,8 @@ static bool open_pump(struct pump *pump, int *end)
         return false;
     }
     (void)fcntl(ends[0], F_SETPIPE_SZ, PIPE_SIZE); /* fewer turns, if we may */
+    /* Who opens /dev/stdout to read may be faster, and we would wait for ever. */
+    (void)fcntl(ends[0], F_SETFL, O_NONBLOCK);
     pump->from = ends[0];
     *end = ends[1];
     return true;
@@ -57,8 +59,8 @@ static void stop(struct pump *pump)
     pump->from = -1;
 }
 
-/* Carry at most limit bytes; return how many, 0 if there is no more to do. */
-static size_t carry(struct pump *pump, size_t limit)
+/* Carry at most limit bytes; return how many, -1 if no more can come. */
+static ssize_t carry(struct pump *pump, size_t limit)
 {
     static char data[CHUNK];
     ssize_t size;
@@ -66,33 +68,35 @@ static size_t carry(struct pump *pump, size_t limit)
     do
         size = read(pump->from, data, limit < sizeof data ? limit : sizeof data);
     while (size < 0 && errno == EINTR);
-    if (size <= 0)
+    if (size < 0 && errno == EAGAIN)
         return 0;
+    if (size <= 0)
+        return -1;
     if (pump->path == NULL)
         marker_write(&pump->marker, data, (size_t)size);
     else if (!write_all(pump->to, data, (size_t)size)) {
         fail("%s: %s: %s", pump->name, pump->path, strerror(errno));
-        return 0;
+        return -1;
     }
-    return (size_t)size;
+    return size;
 }
 
 void pump(struct pump *pump)
 {
-    if (carry(pump, CHUNK) == 0)
+    if (carry(pump, CHUNK) < 0)
         stop(pump);
 }
 
 /* Carry what the child left in the pipe, not what an orphan adds for ever. */
 void drain(struct pump *pump)
 {
-    size_t carried;
+    ssize_t carried;
     int left = 0;
 
     if (pump->from >= 0 && ioctl(pump->from, FIONREAD, &left) != 0)
         left = 0;
     for (; left > 0; left -= (int)carried)
-        if ((carried = carry(pump, (size_t)left)) == 0)
+        if ((carried = carry(pump, (size_t)left)) <= 0)
             break;
     if (pump->from >= 0)
         stop(pump);

@@ -17,23 +17,43 @@ from launcher_rig import Launch, compile_c
 SOURCES = Path(__file__).parents[4] / "services" / "taskmaster" / "launcher"
 
 
-@pytest.fixture(scope="session")
-def binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+COMPILERS = {
+    "this machine's": ("cc",),
+    "musl, as in the images": (
+        "musl-gcc",
+        f"{sys.executable} -m ziglang cc -target {os.uname().machine}-linux-musl",
+    ),
+}
+
+
+@pytest.fixture(scope="session", params=[*COMPILERS.values()], ids=[*COMPILERS])
+def binary(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     folder = tmp_path_factory.mktemp("launcher")
     if sys.platform != "linux":
         pytest.skip("the launcher is a Linux program")
-    if shutil.which("cc") is None or shutil.which("make") is None:
-        pytest.skip("building the launcher needs a C compiler (cc) and make")
-    if not compile_c("int main(void) { return 0; }", folder / "probe", "-static"):
-        pytest.skip("building the launcher needs a static C library")
+    if shutil.which("make") is None:
+        pytest.skip("building the launcher needs make")
+    compiler = next((each for each in request.param if _links(folder, each)), None)
+    if compiler is None:
+        tried = " or ".join(request.param)
+        pytest.skip(f"building the launcher needs a static C library: {tried}")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
     target = folder / "launcher"
     subprocess.run(
-        ["make", "-s", "-C", SOURCES, "CC=cc", f"OUT={target}"],
+        ["make", "-s", "-C", SOURCES, f"CC={compiler}", f"OUT={target}"],
         env=environment,
         check=True,
     )
     return target
+
+
+def _links(folder: Path, compiler: str) -> bool:
+    probe = folder / "probe"
+    return compile_c(
+        "int main(void) { return 0; }", probe, "-static", compiler=compiler
+    )
 
 
 @pytest.fixture

@@ -1,13 +1,16 @@
 """The launcher as process 1: signals, descriptors, orphans."""
 
 import json
+import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from launcher_rig import Launch, python
+from waiting import eventually
 
 FORWARDED = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"]
 
@@ -95,3 +98,69 @@ print(parent)
 
     assert int(output) == launcher.pid
     assert launcher.returncode == 0
+
+
+UNSHARE = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child")
+
+
+@pytest.fixture
+def container(binary: Path, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the launcher as process 1; its command ends when its stdin does."""
+    try:
+        subprocess.run([*UNSHARE, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this machine makes no pid namespaces (unshare)")
+    options = ("--report", str(tmp_path / "report"))
+    command = [*UNSHARE, str(binary), *options, "--", "cat"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as outer:
+        yield outer
+        outer.kill()
+
+
+def _child(pid: int) -> int:
+    """Return the only child of a process, as soon as there is one."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    return eventually(lambda: [int(each) for each in children.read_text().split()])[0]
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_a_child_that_had_ended_before_was_not_terminated(
+    container: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    assert container.stdin is not None
+    assert container.stdout is not None
+    container.stdin.write(b"x")
+    container.stdin.flush()
+    container.stdout.read(1)  # the command is running
+    launcher = _child(container.pid)
+    command = _child(launcher)
+    os.kill(launcher, signal.SIGSTOP)
+    eventually(lambda: _state(launcher) == "T")
+    container.stdin.close()
+    eventually(lambda: _state(command) == "Z")
+
+    os.kill(launcher, signal.SIGTERM)
+    os.kill(launcher, signal.SIGCONT)
+
+    assert container.wait(60) == 0
+    assert json.loads((tmp_path / "report").read_text())["terminated"] is False
+
+
+def test_a_child_that_was_told_to_end_from_outside_was_terminated(
+    container: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    assert container.stdin is not None
+    assert container.stdout is not None
+    container.stdin.write(b"x")
+    container.stdin.flush()
+    container.stdout.read(1)
+
+    os.kill(_child(container.pid), signal.SIGTERM)
+
+    assert container.wait(60) == 143
+    assert json.loads((tmp_path / "report").read_text())["terminated"] is True

@@ -127,6 +127,40 @@ os.write(2, b"last words")
     assert (done.returncode, done.stderr) == (0, b"<last words\n")
 
 
+READS_ALONG = """
+import fcntl, os, signal, struct, termios
+
+def unread():
+    return struct.unpack("i", fcntl.ioctl(1, termios.FIONREAD, bytes(4)))[0]
+
+def is_reading():
+    with open(f"/proc/{launcher}/syscall") as file:
+        return file.read().startswith("0 ")
+
+launcher = os.getppid()
+if os.fork() == 0:
+    signal.alarm(30)  # nobody else would end it, outside a container
+    os.close(2)
+    stream = os.open("/proc/self/fd/1", os.O_RDONLY)
+    while True:
+        os.read(stream, 1)
+for _ in range(3000):  # until the launcher was told of a byte that is gone
+    os.write(1, b"x")
+    while unread():
+        os.sched_yield()
+    if is_reading() and is_reading() and is_reading():
+        break
+"""
+
+
+def test_who_reads_along_does_not_hold_up_the_end(
+    launch: Launch, tmp_path: Path
+) -> None:
+    done = launch("--stdout", tmp_path / "out", *python(READS_ALONG), timeout=20)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 OPENED_AGAIN = {
     "by a redirect": ("echo one and more; echo two > /dev/stdout; echo three", 1),
     "by tee": (
