@@ -12,6 +12,7 @@ from datetime import timedelta
 from scheduler_tasks import NOON
 from simulated_machine import Machine
 from tesk_model.quantities import ByteCount
+from tesk_model.reasons import ReasonCode
 from tesk_scheduler.domain.admission import QueuedTask, plan_admissions
 from tesk_scheduler.domain.capacity import (
     Capacity,
@@ -108,9 +109,9 @@ class Cluster:
         )
         self.machine.turn = plan.turn
         self.misfits = {
-            task_id: reason
+            task_id: reason.text
             for task_id, reason in plan.reasons.items()
-            if "node" in reason.partition(":")[0]
+            if reason.code in (ReasonCode.NODES_NOT_READY, ReasonCode.NODES_TOO_SMALL)
         }
         limits = FleetLimits(
             taskmasters=50,

@@ -10,7 +10,7 @@ from typing import Any
 from builders import make_assigned_task, make_executor
 from fakes.taskmaster_runtime import FakeRuntime, World
 from fakes.taskmaster_scheduler import FakeScheduler
-from tesk_model.events import Finished, Reason, Released
+from tesk_model.events import Finished, ReasonChanged, Released
 from tesk_model.names import Attempt
 from tesk_model.task import Input, Output, Task, TaskId
 from tesk_runtime.clock import SystemClock
@@ -114,4 +114,4 @@ def outcome(told: Sequence[object]) -> Finished:
 
 
 def kinds(told: Sequence[object]) -> list[type]:
-    return [type(what) for what in told if not isinstance(what, Reason)]
+    return [type(what) for what in told if not isinstance(what, ReasonChanged)]

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from scheduler_tasks import NOON, make_new_task
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import OutputFileLog, TaskId
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain import bounds
@@ -201,9 +202,9 @@ def test_what_an_older_release_wrote_without_bounds_is_cut(
 def test_a_reason_is_cut(store: TaskStore, seq: int) -> None:
     def explain(tx: Transaction) -> None:
         record = tx.records([T1])[T1]
-        tx.save(record, replace(record, reason="z" * 100_000))
+        tx.save(record, replace(record, reason=Reason(ReasonCode.NONE, "z" * 100_000)))
 
     store.write(explain)
     del seq
 
-    assert len(read(store).reason.encode()) <= bounds.REASON_BYTES
+    assert len(read(store).reason.text.encode()) <= bounds.REASON_BYTES

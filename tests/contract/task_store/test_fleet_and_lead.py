@@ -12,6 +12,7 @@ import pytest
 from scheduler_tasks import NOON, make_demand, make_new_task
 from tesk_model.errors import ConflictError, UnavailableError
 from tesk_model.quantities import ByteCount
+from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.engines import open_engines
@@ -126,14 +127,15 @@ def test_older_tasks_are_counted_up_to_a_limit(store: TaskStore) -> None:
 
 
 def test_reasons_are_for_those_who_wait(busy: TaskStore) -> None:
-    reasons = {TaskId("t-1"): "no", TaskId("t-3"): "waiting for 4 cpu: 2 free"}
+    full = Reason(ReasonCode.CAPACITY_FULL, "waiting for 4 cpu: 2 free")
+    reasons = {TaskId("t-1"): full, TaskId("t-3"): full}
 
     busy.write(lambda tx: tx.set_reasons(reasons))
 
     tasks = busy.tasks(list(reasons), full=True)
     assert {task.id: task.reason for task in tasks.values()} == {
-        "t-1": "",
-        "t-3": "waiting for 4 cpu: 2 free",
+        "t-1": NO_REASON,
+        "t-3": full,
     }
 
 

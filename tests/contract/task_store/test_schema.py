@@ -9,6 +9,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, text
 
+from scheduler_tasks import make_new_task
+from tesk_model.reasons import Reason, ReasonCode
+from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store import migrate as migration
 from tesk_scheduler.adapters.store.migrate import migrate
 from tesk_scheduler.adapters.store.schema import METADATA
@@ -95,6 +98,53 @@ def test_outputs_from_before_they_were_bounded_are_counted(url: str) -> None:
         found = sorted(tuple(row) for row in counts)
     engine.dispose()
     assert found == [(0, 0, 0), (3, 3 * (8 + 7), 0)]
+
+
+OLD_REASON = """
+INSERT INTO task (seq, id, owner, state, cpu_millis, ram, disk, attempt, released,
+  last_sequence, reason, inputs_finished, outputs_finished, created, queued)
+VALUES (1, 't-1', 'alice', 3, 1, 1, 1, 1, false, 0, :reason, false, false, 0, 0)
+"""
+OLD_REASONS = {
+    "waiting for a taskmaster: no node": ReasonCode.TASKMASTER_STARTING,
+    "no taskmaster can be started: quota": ReasonCode.TASKMASTER_REFUSED,
+    "pulling image alpine": ReasonCode.NONE,
+    "": ReasonCode.NONE,
+}
+
+
+@pytest.mark.parametrize("reason", OLD_REASONS)
+def test_reasons_from_before_they_had_codes_are_read(url: str, reason: str) -> None:
+    engine = create_engine(url)
+    move(engine, "0004", by=command.upgrade)
+    with engine.begin() as connection:
+        connection.execute(text(OLD_REASON), {"reason": reason})
+    engine.dispose()
+
+    store = SqlTaskStore.open(url)
+
+    record = store.record(TaskId("t-1"))
+    shown = store.tasks([TaskId("t-1")], full=True)
+    store.close()
+    assert record is not None
+    assert record.reason == Reason(OLD_REASONS[reason], reason)
+    assert list(shown) == []  # it has no document
+
+
+def test_a_code_of_a_later_release_is_read_as_none(
+    url: str, store: SqlTaskStore
+) -> None:
+    store.write(lambda tx: tx.add_tasks([make_new_task("t-1")]))
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE task SET reason_code = 'UNHEARD', reason = 'x'")
+        )
+    engine.dispose()
+
+    [shown] = store.tasks([TaskId("t-1")], full=True).values()
+
+    assert shown.reason == Reason(ReasonCode.NONE, "x")
 
 
 # Fails as a statement does that takes longer than queries may.

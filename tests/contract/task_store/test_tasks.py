@@ -9,6 +9,7 @@ import pytest
 
 from scheduler_tasks import NOON, make_new_task
 from tesk_model.errors import ConflictError, TeskError
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.states import TaskState
 from tesk_model.task import OutputFileLog, TaskId
 from tesk_scheduler.domain.quota import EVERYBODY, Subject, SubjectKind, Usage
@@ -128,7 +129,7 @@ def test_a_record_comes_back_as_it_was_saved(store: TaskStore) -> None:
     want = replace(
         moved(before, TaskState.RUNNING, NOON),
         last_sequence=7,
-        reason="pulling",
+        reason=Reason(ReasonCode.IMAGE_PULLING, "pulling"),
         inputs_finished=True,
         outputs_finished=True,
     )

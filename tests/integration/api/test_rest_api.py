@@ -141,11 +141,13 @@ def test_the_live_view_is_an_extension(
     client: Client, scheduler: MemoryScheduler
 ) -> None:
     task_id = create(client)
-    scheduler.tasks[task_id].reason = "waiting for 4 cpu: 2 free"
+    task = scheduler.tasks[task_id]
+    task.reason, task.reason_code = "waiting for 4 cpu: 2 free", "CAPACITY_FULL"
 
     answer = client.get(f"/tesk/v1/tasks/{task_id}")
 
     assert document(answer)["reason"] == "waiting for 4 cpu: 2 free"
+    assert document(answer)["reason_code"] == "CAPACITY_FULL"
     assert document(answer)["executors"] == []
 
 

@@ -97,7 +97,7 @@ def test_the_reason_names_the_cluster(site: Site) -> None:
 
     leader.round()
 
-    assert site.record("t-3").reason == (
+    assert site.record("t-3").reason.text == (
         "waiting for room in the cluster: 0.125 cpu needed, 0.05 free"
     )
 
@@ -158,4 +158,4 @@ def test_many_that_no_node_could_hold_do_not_hide_what_comes_after_them(
         site.wait(2)
 
     assert site.record("t-1").state is TaskState.INITIALIZING
-    assert site.record("l-299").reason.startswith("waiting for a larger node")
+    assert site.record("l-299").reason.text.startswith("waiting for a larger node")

@@ -85,13 +85,13 @@ def test_nobody_gets_the_tasks_of_one_that_cannot_be_ended(
     leader.round()
 
     assert kept.taskmaster == first
-    assert kept.reason == (
+    assert kept.reason.text == (
         "waiting for a taskmaster: the last one cannot be ended yet:"
         " the API server does not answer"
     )
     assert all(0 < pause <= 5 for pause in pauses)
     assert site.record().taskmaster == "tm-2"
-    assert site.record().reason == ""
+    assert site.record().reason.text == ""
 
 
 def test_who_calls_again_before_it_could_be_ended_goes_on(
@@ -108,7 +108,7 @@ def test_who_calls_again_before_it_could_be_ended_goes_on(
     leader.round()
 
     assert site.record().taskmaster == first
-    assert site.record().reason == ""
+    assert site.record().reason.text == ""
     assert site.launcher.killed == []
 
 
@@ -166,16 +166,16 @@ def test_why_a_taskmaster_does_not_come_up_is_the_reason_of_its_tasks(
     site.launcher.complain("tm-1", NODES)
 
     leader.round()
-    told = site.record().reason
+    told = site.record().reason.text
     site.launcher.complain("tm-1", "ErrImagePull: not found")
     leader.round()
-    changed = site.record().reason
+    changed = site.record().reason.text
     site.launcher.complain("tm-1", "")
     leader.round()
 
     assert told == f"waiting for a taskmaster: {NODES}"
     assert changed == "waiting for a taskmaster: ErrImagePull: not found"
-    assert site.record().reason == ""
+    assert site.record().reason.text == ""
 
 
 def test_the_reason_goes_when_the_taskmaster_calls(site: Site) -> None:
@@ -187,7 +187,7 @@ def test_the_reason_goes_when_the_taskmaster_calls(site: Site) -> None:
 
     site.call("tm-1")
 
-    assert site.record().reason == ""
+    assert site.record().reason.text == ""
 
 
 def test_a_reason_that_stays_is_written_once(site: Site) -> None:
@@ -229,14 +229,14 @@ def test_a_full_quota_is_the_reason_of_those_who_wait_beside_those_who_run(
 
     leader.round()
     leader.round()
-    given_back = site.record("t-2").reason
+    given_back = site.record("t-2").reason.text
     site.add("t-3")
     tries = []
     for _ in range(6):
         site.call("tm-1", "t-1")
         site.wait(leader.round())
         tries.append(site.clock.monotonic())
-    queued = site.record("t-3").reason
+    queued = site.record("t-3").reason.text
     site.launcher.refusal = ""
     for _ in range(40):
         site.call("tm-1", "t-1")
@@ -245,7 +245,7 @@ def test_a_full_quota_is_the_reason_of_those_who_wait_beside_those_who_run(
     assert given_back == queued == f"no taskmaster can be started: {QUOTA_FULL}"
     assert site.record("t-2").taskmaster is not None
     assert site.record("t-3").taskmaster is not None
-    assert site.record("t-2").reason == site.record("t-3").reason == ""
+    assert site.record("t-2").reason.text == site.record("t-3").reason.text == ""
 
 
 class LateAnswers(FakeLauncher):
@@ -282,7 +282,7 @@ def test_one_refusal_is_enough_for_a_round(site: Site) -> None:
 
     assert site.launcher.refused == 1
     assert site.store.fleet() == []
-    assert {site.record(f"t-{n}").reason for n in (1, 2, 3)} == {
+    assert {site.record(f"t-{n}").reason.text for n in (1, 2, 3)} == {
         "no taskmaster can be started: exceeded quota"
     }
 

@@ -75,7 +75,7 @@ def test_a_scheduler_killed_at_a_launch_leaves_one_pod_for_the_task(
 
     assert names(cluster) == ["tesk-tm-1"]
     assert site.record().taskmaster == "tm-1"
-    assert site.record().reason == ""
+    assert site.record().reason.text == ""
 
 
 def test_a_minute_without_the_api_server_loses_nothing(
@@ -98,11 +98,11 @@ def test_a_minute_without_the_api_server_loses_nothing(
             site.wait(5)
 
         assert during.taskmaster == site.record().taskmaster == "tm-1"
-        assert waiting.reason == (
+        assert waiting.reason.text == (
             "no taskmaster can be started: the API server does not answer"
         )
         assert site.record("t-2").taskmaster is not None
-        assert site.record("t-2").reason == ""
+        assert site.record("t-2").reason.text == ""
         assert len(names(cluster)) == 2
 
 
@@ -123,9 +123,9 @@ def test_one_lost_during_an_outage_is_replaced_after_it(
             site.wait(5)
 
         assert during.taskmaster == "tm-1"
-        assert "cannot be ended yet" in during.reason
+        assert "cannot be ended yet" in during.reason.text
         assert site.record().attempt == 1
-        assert site.record().reason == ""
+        assert site.record().reason.text == ""
         assert names(cluster) == [f"tesk-{site.record().taskmaster}"] != ["tesk-tm-1"]
 
 
@@ -169,7 +169,7 @@ def test_why_the_pod_does_not_start_is_the_reason(site: Site, cluster: PodRig) -
 
         leader.round()
 
-        assert site.record().reason == f"waiting for a taskmaster: {message}"
+        assert site.record().reason.text == f"waiting for a taskmaster: {message}"
 
 
 def test_a_full_quota_is_the_reason_and_passes(site: Site, cluster: PodRig) -> None:
@@ -178,14 +178,14 @@ def test_a_full_quota_is_the_reason_and_passes(site: Site, cluster: PodRig) -> N
         leader = site.scheduler(pods)
         site.add("t-1")
         leader.round()
-        reason = site.record().reason
+        reason = site.record().reason.text
         cluster.api.quotas.clear()
         site.wait(2)
         leader.round()
 
     assert reason.startswith("no taskmaster can be started: ")
     assert "exceeded quota" in reason
-    assert site.record().reason == ""
+    assert site.record().reason.text == ""
     assert len(names(cluster)) == 1
 
 

@@ -62,7 +62,7 @@ def stored(body: dict[str, Any]) -> pb.Task:
     task = task_to_wire(parser.parse(json.dumps(body).encode()).task)
     task.id = "t-1"
     task.state = pb.TASK_STATE_RUNNING
-    task.reason = "pulling alpine"
+    task.reason, task.reason_code = "pulling alpine", "IMAGE_PULLING"
     task.creation_time.FromJsonString("2026-11-22T09:59:59.123Z")
     return task
 
@@ -172,6 +172,7 @@ def test_live_view_shows_the_executor_that_runs() -> None:
         "id": "t-1",
         "state": "RUNNING",
         "reason": "pulling alpine",
+        "reason_code": "IMAGE_PULLING",
         "metadata": {"node": "worker-3"},
         "executors": [
             TIMES | {"index": 0, "exit_code": 0, "stdout": "out", "stderr": ""},
@@ -191,7 +192,7 @@ def lost_and_waiting() -> pb.Task:
     """Return a task whose first attempt was lost, before the second."""
     task = stored(make_task_json())
     task.state = pb.TASK_STATE_QUEUED
-    task.reason = "waiting for 4 cpu: 2 free"
+    task.reason, task.reason_code = "waiting for 4 cpu: 2 free", "CAPACITY_FULL"
     log = task.logs.add(system_logs=["attempt 1 was lost: its node is gone"])
     log.start_time.FromJsonString(TIMES["start_time"])
     return task
@@ -222,10 +223,12 @@ def test_live_view_says_why_a_task_waits_before_and_between_attempts() -> None:
         "id": "t-1",
         "state": "QUEUED",
         "reason": "pulling alpine",
+        "reason_code": "IMAGE_PULLING",
     }
     assert live_view(lost_and_waiting()) == nothing | {
         "id": "t-1",
         "state": "QUEUED",
         "reason": "waiting for 4 cpu: 2 free",
+        "reason_code": "CAPACITY_FULL",
         "system_logs": ["attempt 1 was lost: its node is gone"],
     }

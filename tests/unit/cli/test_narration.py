@@ -1,6 +1,8 @@
 from dataclasses import replace
 
-from tesk_cli.domain.narration import last_lines, narrate
+import pytest
+
+from tesk_cli.domain.narration import cause, last_lines, narrate
 from tesk_cli.domain.snapshot import ExecutorSnapshot, Snapshot
 from tesk_model.states import TaskState
 
@@ -35,6 +37,25 @@ def test_each_change_is_one_line() -> None:
         "executor 1: started",
         "note: attempt 1 was lost",
     ]
+
+
+CAUSES = {
+    "why it waits": (
+        replace(QUEUED, reason_code="CAPACITY_FULL"),
+        "waiting for 4 cpu: 2 free (CAPACITY_FULL)",
+    ),
+    "why it ended": (
+        Snapshot(id="t", state=TaskState.SYSTEM_ERROR, reason_code="NODE_LOST"),
+        "NODE_LOST",
+    ),
+    "a server that knows no codes": (QUEUED, "waiting for 4 cpu: 2 free"),
+    "nothing": (Snapshot(id="t", state=TaskState.COMPLETE), ""),
+}
+
+
+@pytest.mark.parametrize(("task", "want"), CAUSES.values(), ids=CAUSES)
+def test_the_cause_has_its_code(task: Snapshot, want: str) -> None:
+    assert cause(task) == want
 
 
 def test_an_exit_code_is_told_once() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tesk_kubernetes.settings import KubernetesSettings
+from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.failure_table import judge_trouble
 from tesk_taskmaster.adapters.kubernetes.control.observations import (
     Failed,
@@ -205,6 +206,17 @@ def test_every_sentence_for_users_has_an_entry(sentence: str) -> None:
     assert any(pattern.search(entry) for entry in ENTRIES), (
         f"{SENTENCES[sentence]} says {sentence!r}: add it to {PAGE.name}"
     )
+
+
+def test_the_page_lists_every_reason_code() -> None:
+    first = [
+        line.split("|")[1]
+        for line in PAGE.read_text("utf-8").splitlines()
+        if line.startswith("| `")
+    ]
+    listed = [row.strip(" `") for row in first if re.fullmatch(r" `[A-Z_]+` ", row)]
+
+    assert listed == [code.value for code in ReasonCode if code]
 
 
 def _of_launcher() -> Iterator[str]:

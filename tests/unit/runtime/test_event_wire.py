@@ -16,12 +16,13 @@ from tesk_model.events import (
     Metadata,
     Note,
     Outcome,
-    Reason,
+    ReasonChanged,
     Released,
     TaskEvent,
     Verdict,
 )
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import TaskId
 from tesk_runtime.rpc import event_wire
 
@@ -32,8 +33,9 @@ TIME = st.datetimes(
     max_value=datetime(2100, 1, 1),  # noqa: DTZ001
     timezones=st.just(UTC),
 )
+REASONS = st.builds(Reason, st.sampled_from(ReasonCode), TEXT)
 HAPPENINGS = st.one_of(
-    st.builds(Reason, TEXT),
+    st.builds(ReasonChanged, REASONS),
     st.builds(Note, TEXT),
     st.builds(Metadata, st.dictionaries(TEXT, TEXT, max_size=3)),
     st.builds(ExecutorStarted, INDEX),
@@ -47,7 +49,7 @@ HAPPENINGS = st.one_of(
         start_time=st.none() | TIME,
         end_time=st.none() | TIME,
     ),
-    st.builds(Finished, st.sampled_from(Outcome), TEXT),
+    st.builds(Finished, st.sampled_from(Outcome), REASONS),
     st.builds(Released, TEXT),
 )
 EVENTS = st.builds(

@@ -116,6 +116,7 @@ TASKS = st.builds(
     logs=several(LOGS),
     creation_time=TIME,
     reason=TEXT,
+    reason_code=TEXT,
 )
 
 

@@ -13,6 +13,7 @@ from queued_tasks import (
     using,
 )
 from tesk_model.quantities import GIB, ByteCount
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.admission import AdmissionPlan, Turn
 from tesk_scheduler.domain.quota import EVERYBODY, Limit, Quota
@@ -21,9 +22,7 @@ from tesk_scheduler.domain.quota import EVERYBODY, Limit, Quota
 def test_nothing_waits() -> None:
     decision = plan([], quota=Quota(), turn=Turn(owner="bob"))
 
-    assert decision == AdmissionPlan(
-        admitted=[], reasons={}, behind={}, turn=Turn(owner="bob")
-    )
+    assert decision == AdmissionPlan(admitted=[], reasons={}, turn=Turn(owner="bob"))
 
 
 def test_owners_take_turns_each_in_order_of_arrival() -> None:
@@ -73,7 +72,9 @@ def test_a_head_that_does_not_fit_holds_up_its_owner_only() -> None:
     )
 
     assert admitted(decision) == ["bob-3", "bob-4"]
-    assert decision.reasons == {"alice-1": "waiting for 4 cpu: 3 free"}
+    assert decision.reasons == {
+        "alice-1": Reason(ReasonCode.CAPACITY_FULL, "waiting for 4 cpu: 3 free")
+    }
 
 
 def test_what_can_never_run_holds_up_nobody() -> None:
@@ -120,10 +121,12 @@ def test_an_overdue_head_keeps_what_it_needs_from_all_others() -> None:
     )
 
     assert admitted(decision) == []
+    text = (
+        "kept waiting so that a task that has waited longer can start: it needs 4 cpu"
+    )
     assert decision.reasons == {
-        "alice-1": "waiting for 4 cpu: 3 free",
-        "bob-2": "kept waiting so that a task that has waited longer can start:"
-        " it needs 4 cpu",
+        "alice-1": Reason(ReasonCode.CAPACITY_FULL, "waiting for 4 cpu: 3 free"),
+        "bob-2": Reason(ReasonCode.CAPACITY_RESERVED, text),
     }
     assert decision.turn.blocked[big.id] == NOW - PATIENCE
 
@@ -212,7 +215,7 @@ def test_a_head_that_waits_for_its_group_keeps_from_its_group_only() -> None:
     )
 
     assert admitted(decision) == ["carol-3"]
-    assert decision.reasons[TaskId("bob-2")] == (
+    assert decision.reasons[TaskId("bob-2")].text == (
         "kept waiting so that a task of group lab that has waited longer can start:"
         " it needs 2 cpu"
     )

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulated_machine import Machine, make_demand
+from tesk_model.reasons import ReasonCode
 from tesk_scheduler.domain.admission import (
     AdmissionPlan,
 )
@@ -94,7 +95,7 @@ def test_each_owners_tasks_start_in_order_of_arrival(
         stepped_over = {
             task_id
             for task_id, reason in decision.reasons.items()
-            if reason.startswith("can never run")
+            if reason.code is ReasonCode.LIMIT_EXCEEDED
         }
         for task in decision.admitted:
             assert not [
@@ -124,11 +125,10 @@ def test_no_head_that_fits_waits_but_for_a_reservation(
         ]
         for queue in machine.queues.values():
             for task in queue:
-                reason = decision.reason_of(task)
-                assert reason
-                if reason.startswith(("behind", "can never run")):
+                reason = decision.reasons.get(task.id)
+                if reason is None or reason.code is ReasonCode.LIMIT_EXCEEDED:
                     continue
-                kept = reason.startswith("kept waiting")
+                kept = reason.code is ReasonCode.CAPACITY_RESERVED
                 assert kept != bool(machine.exceeded(task))
                 assert not kept or any(task_id != task.id for task_id in overdue)
 

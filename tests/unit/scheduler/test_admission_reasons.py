@@ -10,6 +10,7 @@ from queued_tasks import (
     using,
 )
 from tesk_model.quantities import GIB, ByteCount
+from tesk_model.reasons import ReasonCode
 from tesk_scheduler.domain.admission import QueuedTask, Turn
 from tesk_scheduler.domain.quota import (
     EVERYBODY,
@@ -105,19 +106,24 @@ def test_a_task_that_waits_says_for_what(
     decision = plan([task], quota=quota, usage=usage)
 
     assert admitted(decision) == []
-    assert decision.reason_of(task) == want
+    assert decision.reasons[task.id].text == want
 
 
-def test_later_tasks_say_behind_which_they_wait() -> None:
-    quota = Quota(capacity=cores(8))
-    mine, other = [queued("alice-1", cpu=4), queued("alice-2")], [queued("-3", cpu=4)]
-    last = queued("-4")
+def test_the_code_tells_a_limit_from_what_there_is() -> None:
+    limited = plan([queued("alice-1")], quota=Quota(users={"*": cores(0.5)}))
+    lowered = limited.reasons[queued("alice-1").id]
+    full = plan(
+        [queued("alice-1")],
+        [queued("bob-1")],
+        quota=Quota(users={"alice": cores(8)}, capacity=cores(8)),
+        usage={EVERYBODY: using(8), ALICE: using(8)},
+    )
 
-    decision = plan(mine, [*other, last], quota=quota, usage={EVERYBODY: using(6)})
-
-    why = "waiting for 4 cpu: 2 free"
-    assert decision.reason_of(mine[1]) == f"behind task alice-1 of alice ({why})"
-    assert decision.reason_of(last) == f"behind task -3 ({why})"
+    assert lowered.code is ReasonCode.LIMIT_EXCEEDED
+    assert [reason.code for reason in full.reasons.values()] == [
+        ReasonCode.QUOTA_FULL,
+        ReasonCode.CAPACITY_FULL,
+    ]
 
 
 def test_what_is_in_use_is_told_before_what_is_reserved() -> None:
@@ -132,4 +138,4 @@ def test_what_is_in_use_is_told_before_what_is_reserved() -> None:
         turn=Turn(blocked={big.id: LONG_AGO}),
     )
 
-    assert decision.reason_of(other) == "waiting for 4 GiB memory: 2 GiB free"
+    assert decision.reasons[other.id].text == "waiting for 4 GiB memory: 2 GiB free"

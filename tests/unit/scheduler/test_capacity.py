@@ -5,6 +5,7 @@ import pytest
 from queued_tasks import NOW, PATIENCE, queued
 from scheduler_tasks import make_demand
 from tesk_model.quantities import GIB, ByteCount
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_scheduler.domain.admission import AdmissionPlan, Turn, plan_admissions
 from tesk_scheduler.domain.capacity import (
     Capacity,
@@ -93,18 +94,15 @@ def test_the_number_of_pods_counts() -> None:
     decision = plan(capacity(node), *(f"alice-{number}" for number in range(9)))
 
     assert len(decision.admitted) == 4  # and two taskmasters; a fifth needs a third
-    assert decision.reasons == {
-        "alice-4": "waiting for room in the cluster: its nodes take no more pods"
-    }
+    text = "waiting for room in the cluster: its nodes take no more pods"
+    assert decision.reasons == {"alice-4": Reason(ReasonCode.CAPACITY_FULL, text)}
 
 
 def test_who_waits_is_told_that_the_cluster_is_full() -> None:
     decision = plan(capacity(NODE), *(f"alice-{number}" for number in range(5)))
 
-    assert decision.reasons == {
-        "alice-3": "waiting for room in the cluster: 0.5 cpu needed, 0.3 free"
-    }
-    assert decision.behind["alice"].startswith("behind task alice-3 of alice (waiting")
+    text = "waiting for room in the cluster: 0.5 cpu needed, 0.3 free"
+    assert decision.reasons == {"alice-3": Reason(ReasonCode.CAPACITY_FULL, text)}
 
 
 MISFITS: dict[str, tuple[Capacity, float, str]] = {
@@ -156,7 +154,7 @@ def test_a_task_that_no_node_could_hold_waits_and_holds_up_nobody(
         cluster=cluster,
     )
 
-    assert decision.reasons[big.id] == want
+    assert decision.reasons[big.id] == Reason(ReasonCode.NODES_TOO_SMALL, want)
     assert cluster.misfit(small.demand) or decision.admitted == [small]
 
 
@@ -164,9 +162,8 @@ def test_while_there_is_no_node_all_wait_in_their_order() -> None:
     decision = plan(capacity(), "alice-0", "alice-1")
 
     # Nobody is stepped over: that would be to read all queues, every second.
-    assert decision.reasons == {
-        "alice-0": "waiting for a node: none is ready for tasks"
-    }
+    text = "waiting for a node: none is ready for tasks"
+    assert decision.reasons == {"alice-0": Reason(ReasonCode.NODES_NOT_READY, text)}
     assert not decision.stepped_over
     assert "alice-0" in decision.turn.blocked
 
@@ -189,10 +186,10 @@ def test_what_the_settings_say_takes_the_place_of_what_is_not_known() -> None:
 def test_disk_counts_only_if_the_settings_say_how_much_there_is() -> None:
     demand = make_demand(cpu_millis=1, ram=ByteCount(0), disk=ByteCount(99 * GIB))
 
-    assert capacity(NODE).misfit(demand) == ""
-    assert capacity(NODE, given=Limit(disk=ByteCount(GIB))).misfit(demand) == (
-        "waiting for a larger node: none has enough of everything"
-    )
+    assert capacity(NODE).misfit(demand) is None
+    misfit = capacity(NODE, given=Limit(disk=ByteCount(GIB))).misfit(demand)
+    text = "waiting for a larger node: none has enough of everything"
+    assert misfit == Reason(ReasonCode.NODES_TOO_SMALL, text)
 
 
 def test_what_quotas_leave_bounds_the_whole_cluster() -> None:

@@ -18,12 +18,13 @@ from tesk_model.events import (
     Metadata,
     Note,
     Outcome,
-    Reason,
+    ReasonChanged,
     Released,
     TaskEvent,
     Verdict,
 )
 from tesk_model.names import Attempt
+from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_model.states import TRANSITIONS, TaskState
 from tesk_scheduler.domain import bounds
 from tesk_scheduler.domain.accounting import NOTHING, Ledger, UsageChange, charge
@@ -39,6 +40,8 @@ RUNS = replace(
 PREPARES = admitted(make_record(), "tm-1", NOON)
 CANCELING = canceled(RUNS, NOON)
 LAST_TRY = replace(RUNS, attempt=3)
+PULLING = Reason(ReasonCode.IMAGE_PULLING, "pulling")
+NO_IMAGE = Reason(ReasonCode.IMAGE_PULL_FAILED, "no image")
 OVER = replace(RUNS, state=TaskState.COMPLETE, ended_at=NOON)
 LOST = replace(RUNS, state=TaskState.QUEUED)
 ENDED = ExecutorEnded(
@@ -86,7 +89,7 @@ def test_what_could_not_be_removed_is_a_line_of_the_ended_task() -> None:
 
 
 STATES = {
-    "a reason changes no state": (PREPARES, Reason("pulling"), "INITIALIZING"),
+    "a reason changes no state": (PREPARES, ReasonChanged(PULLING), "INITIALIZING"),
     "the first executor starts": (PREPARES, ExecutorStarted(0), "RUNNING"),
     "what ended has started": (PREPARES, ENDED, "RUNNING"),
     "what prints has started": (PREPARES, ExecutorOutput(0, "a", ""), "RUNNING"),
@@ -127,8 +130,8 @@ def test_an_event_becomes_a_state(
 
 
 REFUSED = {
-    "another attempt": (replace(RUNS, attempt=2), Reason("x")),
-    "another taskmaster": (replace(RUNS, taskmaster="tm-2"), Reason("x")),
+    "another attempt": (replace(RUNS, attempt=2), ReasonChanged(PULLING)),
+    "another taskmaster": (replace(RUNS, taskmaster="tm-2"), ReasonChanged(PULLING)),
     "a final state": (OVER, Finished(Outcome.SYSTEM_ERROR)),
     "a note on a final state": (OVER, Note("x")),
     "an attempt that was lost": (LOST, ENDED),
@@ -182,7 +185,9 @@ def test_an_ended_executor_has_its_whole_log() -> None:
 
 
 def test_a_lost_attempt_leaves_one_line() -> None:
-    effect = applied(RUNS, Finished(Outcome.LOST, "the node is gone"))
+    effect = applied(
+        RUNS, Finished(Outcome.LOST, Reason(ReasonCode.NODE_LOST, "the node is gone"))
+    )
 
     assert effect.forget
     assert effect.lines == ("attempt 1 was lost: the node is gone",)
@@ -191,7 +196,9 @@ def test_a_lost_attempt_leaves_one_line() -> None:
 
 
 def test_giving_up_says_so() -> None:
-    effect = applied(LAST_TRY, Finished(Outcome.LOST, "evicted"))
+    effect = applied(
+        LAST_TRY, Finished(Outcome.LOST, Reason(ReasonCode.EVICTED, "evicted"))
+    )
 
     assert effect.lines == ("attempt 3 was lost: evicted", "gave up after 3 attempts")
     assert not effect.forget
@@ -199,7 +206,7 @@ def test_giving_up_says_so() -> None:
 
 LINES = {
     "a note": (RUNS, Note("a line"), ("a line",)),
-    "why it failed": (RUNS, Finished(Outcome.SYSTEM_ERROR, "no image"), ("no image",)),
+    "why it failed": (RUNS, Finished(Outcome.SYSTEM_ERROR, NO_IMAGE), ("no image",)),
     "no reason, no line": (RUNS, Finished(Outcome.COMPLETE), ()),
     "metadata is no line": (RUNS, Metadata({"node": "n"}), ()),
 }
@@ -212,12 +219,59 @@ def test_lines_of_system_logs(
     assert applied(record, happening).lines == want
 
 
-def test_the_end_is_timed_and_has_no_reason() -> None:
-    record = replace(RUNS, reason="running")
+def test_the_end_is_timed_and_what_it_waited_for_is_forgotten() -> None:
+    record = replace(RUNS, reason=PULLING)
 
     ended = applied(record, Finished(Outcome.COMPLETE)).record
 
-    assert (ended.ended_at, ended.reason) == (LATER, "")
+    assert (ended.ended_at, ended.reason) == (LATER, NO_REASON)
+
+
+GONE = Reason(ReasonCode.NODE_LOST, "the node is gone")
+# What happens; the code of the end, and that which the task keeps.
+CODES: dict[str, tuple[TaskRecord, Happening, ReasonCode, ReasonCode]] = {
+    "success has none": (
+        *(RUNS, Finished(Outcome.COMPLETE)),
+        *(ReasonCode.NONE, ReasonCode.NONE),
+    ),
+    "our failure": (
+        *(PREPARES, Finished(Outcome.SYSTEM_ERROR, NO_IMAGE)),
+        *(ReasonCode.IMAGE_PULL_FAILED, ReasonCode.IMAGE_PULL_FAILED),
+    ),
+    "the user's failure, told by an earlier release": (
+        *(RUNS, Finished(Outcome.EXECUTOR_ERROR)),
+        *(ReasonCode.EXECUTOR_FAILED, ReasonCode.EXECUTOR_FAILED),
+    ),
+    "a lost attempt, which another follows": (
+        *(RUNS, Finished(Outcome.LOST, GONE)),
+        *(ReasonCode.NODE_LOST, ReasonCode.NONE),
+    ),
+    "a lost attempt that was the last": (
+        *(LAST_TRY, Finished(Outcome.LOST, GONE)),
+        *(ReasonCode.NODE_LOST, ReasonCode.NODE_LOST),
+    ),
+    "a cancel, however the attempt ended": (
+        *(CANCELING, Finished(Outcome.LOST, GONE)),
+        *(ReasonCode.CANCELED, ReasonCode.CANCELED),
+    ),
+    "an attempt that was let go": (
+        *(RUNS, Released()),
+        *(ReasonCode.TASKMASTER_FAILED, ReasonCode.NONE),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("record", "happening", "end", "kept"), CODES.values(), ids=CODES
+)
+def test_an_end_has_a_code(
+    record: TaskRecord, happening: Happening, end: ReasonCode, kept: ReasonCode
+) -> None:
+    effect = applied(record, happening)
+
+    assert effect.end is not None
+    assert effect.end.code is end
+    assert effect.record.reason == Reason(kept)
 
 
 def test_an_unreleased_task_is_not_admitted_again() -> None:
@@ -236,7 +290,7 @@ def test_a_new_attempt_starts_from_nothing() -> None:
 
 
 HAPPENINGS: st.SearchStrategy[Happening] = st.one_of(
-    st.builds(Reason, st.just("r")),
+    st.builds(ReasonChanged, st.just(PULLING)),
     st.builds(Note, st.just("n")),
     st.builds(ExecutorStarted, st.integers(0, 2)),
     st.builds(ExecutorOutput, st.integers(0, 2), st.just("a"), st.just("b")),

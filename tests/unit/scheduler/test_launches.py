@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler_tasks import NOON
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.launches import (
     Fate,
@@ -14,9 +15,10 @@ from tesk_scheduler.domain.launches import (
     Strays,
     fate_of,
     find_strays,
+    full_reason,
     is_about_taskmasters,
     refusal_reason,
-    waiting_reason,
+    starting_reason,
 )
 
 
@@ -142,6 +144,9 @@ def test_what_ended_stays_as_long_as_the_store_knows_it() -> None:
 
 
 def test_reasons_that_end_with_an_assignment() -> None:
-    assert is_about_taskmasters(waiting_reason("no node"))
+    assert is_about_taskmasters(starting_reason("no node"))
+    assert is_about_taskmasters(full_reason(20))
     assert is_about_taskmasters(refusal_reason("quota"))
-    assert not is_about_taskmasters("pulling image")
+    assert not is_about_taskmasters(
+        Reason(ReasonCode.IMAGE_PULLING, "waiting for a taskmaster")
+    )

@@ -13,10 +13,11 @@ from tesk_model.events import (
     ExecutorOutput,
     ExecutorStarted,
     Happening,
-    Reason,
+    ReasonChanged,
     TaskEvent,
 )
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.states import TaskState
 from tesk_scheduler.domain.events import Reporter, apply_event
 from tesk_scheduler.domain.records import TaskRecord
@@ -34,7 +35,7 @@ ENDED = ExecutorEnded(
     index=0, exit_code=0, start_time=None, end_time=None, stdout="", stderr=""
 )
 REPETITIONS: list[Happening] = [
-    Reason("transferring inputs"),
+    ReasonChanged(Reason(ReasonCode.TRANSFERRING, "transferring inputs")),
     ExecutorStarted(0),
     ExecutorOutput(0, "same", ""),
 ]

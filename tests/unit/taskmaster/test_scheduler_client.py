@@ -22,12 +22,13 @@ from tesk_model.events import (
     Metadata,
     Note,
     Outcome,
-    Reason,
+    ReasonChanged,
     Released,
     TaskEvent,
     Verdict,
 )
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import TaskId
 from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.wire import task_to_wire, timestamp_to_wire
@@ -140,7 +141,10 @@ def test_sync_understands_orders(scheduler: GrpcScheduler, recorder: Recorder) -
 
 
 HAPPENINGS: dict[str, tuple[Happening, pb.TaskEvent]] = {
-    "reason": (Reason("pulling"), pb.TaskEvent(reason="pulling")),
+    "reason": (
+        ReasonChanged(Reason(ReasonCode.IMAGE_PULLING, "pulling")),
+        pb.TaskEvent(reason="pulling", reason_code="IMAGE_PULLING"),
+    ),
     "note": (Note("line"), pb.TaskEvent(note="line")),
     "metadata": (
         Metadata({"k": "v"}),
@@ -172,8 +176,12 @@ HAPPENINGS: dict[str, tuple[Happening, pb.TaskEvent]] = {
         ),
     ),
     "finished": (
-        Finished(Outcome.LOST, "gone"),
-        pb.TaskEvent(finished=pb.Finished(outcome=pb.OUTCOME_LOST, reason="gone")),
+        Finished(Outcome.LOST, Reason(ReasonCode.NODE_LOST, "gone")),
+        pb.TaskEvent(
+            finished=pb.Finished(
+                outcome=pb.OUTCOME_LOST, reason="gone", reason_code="NODE_LOST"
+            )
+        ),
     ),
     "released": (Released(), pb.TaskEvent(released=pb.Released())),
 }

@@ -32,6 +32,7 @@ def snapshot_from_live(live: Mapping[str, Any]) -> Snapshot:
         id=str(live.get("id") or ""),
         state=_state(live.get("state")),
         reason=str(live.get("reason") or ""),
+        reason_code=str(live.get("reason_code") or ""),
         metadata={str(k): str(v) for k, v in (live.get("metadata") or {}).items()},
         executors=tuple(_executor(entry) for entry in live.get("executors") or []),
         outputs=tuple(

@@ -10,9 +10,10 @@ from tesk_cli.cli.options import Format, OutputFormat, Server, TaskFile, TaskIds
 from tesk_cli.cli.output_printer import OutputPrinter
 from tesk_cli.cli.progress import progress
 from tesk_cli.cli.results import print_json, print_line, print_tasks
-from tesk_cli.cli.session import connect, console
+from tesk_cli.cli.session import connect, console, say
 from tesk_cli.cli.taskfile import read_task
 from tesk_cli.domain.exits import ExitCode
+from tesk_cli.domain.narration import cause
 from tesk_cli.domain.snapshot import Snapshot
 from tesk_cli.ports import TaskQuery
 from tesk_cli.usecases.following import Follower
@@ -51,15 +52,18 @@ def get(
 ) -> None:
     """Print tasks as the server knows them, as JSON.
 
-    ``--output text`` prints one object after the other, ``json`` a list of all.
+    ``--output text`` prints one object after the other, and on stderr why each
+    waits or failed, which TES has no field for; ``json`` prints a list of all.
     """
     tes = connect(context.obj, server)
     tasks = [tes.get_task(task_id, view) for task_id in ids]
     if output is OutputFormat.JSON and len(tasks) > 1:
         print_json(tasks)
         return
-    for task in tasks:
+    for task_id, task in zip(ids, tasks, strict=True):
         print_json(task)
+        if output is OutputFormat.TEXT and (reason := cause(tes.watch_task(task_id))):
+            say(console(), f"{task_id}: {reason}")
 
 
 @task_app.command("list")

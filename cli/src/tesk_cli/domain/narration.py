@@ -21,6 +21,12 @@ def headline(task: Snapshot) -> str:
     return f"{task.state.value}: {what}" if what else task.state.value
 
 
+def cause(task: Snapshot) -> str:
+    """Say why the task waits or ended, with the code; "" if nothing is known."""
+    code = task.reason_code
+    return f"{task.reason} ({code})" if task.reason and code else task.reason or code
+
+
 def narrate(previous: Snapshot | None, current: Snapshot) -> list[str]:
     """List what happened between two looks at one task; empty if nothing."""
     lines: list[str] = []

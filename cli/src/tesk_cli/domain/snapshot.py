@@ -36,11 +36,17 @@ class OutputSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One task at one moment; executors in the order in which they started."""
+    """One task at one moment; executors in the order in which they started.
+
+    Attributes:
+        reason: Why it is where it is.
+        reason_code: The cause of that, or of its end, for programs.
+    """
 
     id: str
     state: TaskState
     reason: str = ""
+    reason_code: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     executors: tuple[ExecutorSnapshot, ...] = ()
     outputs: tuple[OutputSnapshot, ...] = ()

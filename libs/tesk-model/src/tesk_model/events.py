@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tesk_model.names import Attempt
+from tesk_model.reasons import NO_REASON, Reason
 
 
 class Outcome(StrEnum):
@@ -38,10 +39,10 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """What the attempt waits for or does now, for people."""
+class ReasonChanged:
+    """What the attempt waits for or does now."""
 
-    text: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +92,10 @@ class ExecutorEnded:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The attempt is over; ``reason`` becomes a line of ``system_logs``."""
+    """The attempt is over; the text of ``reason`` goes to ``system_logs``."""
 
     outcome: Outcome
-    reason: str = ""
+    reason: Reason = NO_REASON
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class Released:
 
 
 Happening = (
-    Reason
+    ReasonChanged
     | Note
     | Metadata
     | ExecutorStarted

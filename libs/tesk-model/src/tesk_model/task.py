@@ -123,6 +123,7 @@ class Task:
 
     Attributes:
         reason: Why the task is where it is, for people; not part of TES.
+        reason_code: The code of that, see ``reasons.ReasonCode``.
     """
 
     executors: tuple[Executor, ...] = ()
@@ -138,3 +139,4 @@ class Task:
     logs: tuple[TaskLog, ...] = ()
     creation_time: datetime | None = None
     reason: str = ""
+    reason_code: str = ""

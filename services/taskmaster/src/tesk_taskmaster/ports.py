@@ -8,6 +8,7 @@ from typing import Protocol
 
 from tesk_model.events import TaskEvent, Verdict
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.domain.assignment import Orders
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 
@@ -30,6 +31,8 @@ class StepResult:
         error: Set if the step failed through no fault of the user's command
             (image not found, mount failed): what happened.
         lost: With ``error``: a new attempt may succeed.
+        code: Of the error; or of a command's failure, where more is known than
+            its exit code tells.
         metadata: What a user may want to know of where it ran (``node``, …).
     """
 
@@ -39,6 +42,7 @@ class StepResult:
     note: str = ""
     error: str = ""
     lost: bool = False
+    code: ReasonCode = ReasonCode.NONE
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -207,15 +211,29 @@ class StepFailedError(Exception):
     """A step cannot be prepared or started, through no fault of the command.
 
     Attributes:
+        code: Of the cause.
         lost: Another try may succeed.
         gone: With ``lost``: what earlier steps made is lost, so that only a new
             attempt may succeed.
     """
 
-    def __init__(self, message: str, *, lost: bool = False, gone: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: ReasonCode = ReasonCode.NONE,
+        lost: bool = False,
+        gone: bool = False,
+    ) -> None:
         super().__init__(message)
+        self.code = code
         self.lost = lost
         self.gone = gone
+
+    @property
+    def reason(self) -> Reason:
+        """The cause, for programs and for people."""
+        return Reason(self.code, str(self))
 
 
 class RemainsError(StepFailedError):

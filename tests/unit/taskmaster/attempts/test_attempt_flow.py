@@ -24,10 +24,11 @@ from tesk_model.events import (
     Metadata,
     Note,
     Outcome,
-    Reason,
+    ReasonChanged,
     Released,
     TaskEvent,
 )
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import Input, Task
 from tesk_taskmaster.ports import StepFailedError, StepResult
 
@@ -171,7 +172,8 @@ def test_flow(crew: Crew, flow: Flow) -> None:
     told = crew.finish(assignment(flow.task))
 
     assert steps(crew) == flow.steps
-    assert outcome(told) == Finished(flow.outcome, flow.words)
+    assert outcome(told).outcome is flow.outcome
+    assert outcome(told).reason.text == flow.words
     assert crew.runtime.attempts() == []
 
 
@@ -180,7 +182,7 @@ def test_why_outputs_wait_is_said_and_that_they_arrived_late(crew: Crew) -> None
 
     told = crew.finish(assignment(commands("true", outputs=OUTPUTS)))
 
-    reasons = [what.text for what in told if isinstance(what, Reason)]
+    reasons = [what.reason.text for what in told if isinstance(what, ReasonChanged)]
     assert any("try 2 of 3 in" in reason for reason in reasons)
     assert Note("the outputs were uploaded at try 2") in told
 
@@ -199,19 +201,22 @@ def test_only_a_lost_volume_makes_the_command_run_again(crew: Crew) -> None:
 
     told = crew.finish(assignment(commands("true", outputs=OUTPUTS)))
 
-    assert outcome(told) == Finished(Outcome.LOST, "deleted")
+    assert outcome(told) == Finished(Outcome.LOST, Reason(ReasonCode.NONE, "deleted"))
 
 
 FAILURES = {
     "an image that does not exist": (
         "x0",
-        StepFailedError("image x: not found"),
-        Finished(Outcome.SYSTEM_ERROR, "image x: not found"),
+        StepFailedError("image x: not found", code=ReasonCode.IMAGE_PULL_FAILED),
+        Finished(
+            Outcome.SYSTEM_ERROR,
+            Reason(ReasonCode.IMAGE_PULL_FAILED, "image x: not found"),
+        ),
     ),
     "a machine that is out of memory": (
         "prepare",
         StepFailedError("no memory", lost=True),
-        Finished(Outcome.LOST, "no memory"),
+        Finished(Outcome.LOST, Reason(ReasonCode.NONE, "no memory")),
     ),
 }
 
@@ -230,7 +235,7 @@ def test_an_executor_that_vanished_loses_the_attempt(crew: Crew) -> None:
 
     told = crew.finish(assignment())
 
-    assert outcome(told) == Finished(Outcome.LOST, "gone")
+    assert outcome(told) == Finished(Outcome.LOST, Reason(ReasonCode.NONE, "gone"))
     assert ExecutorEnded not in kinds(told)
 
 
@@ -247,7 +252,7 @@ def test_what_a_lost_executor_printed_is_told(crew: Crew) -> None:
 
     told = crew.scheduler.whats(ATTEMPT)
     assert ExecutorOutput(0, "so far", "") in told
-    assert outcome(told) == Finished(Outcome.LOST, "gone")
+    assert outcome(told) == Finished(Outcome.LOST, Reason(ReasonCode.NONE, "gone"))
 
 
 def test_what_cannot_be_read_is_said_and_takes_nothing_back(crew: Crew) -> None:
@@ -287,7 +292,7 @@ def test_waiting_is_told_as_a_reason_and_not_repeated(crew: Crew) -> None:
 
     told = crew.finish(assignment())
 
-    reasons = [what.text for what in told if isinstance(what, Reason)]
+    reasons = [what.reason.text for what in told if isinstance(what, ReasonChanged)]
     assert reasons == ["pulling image", "starting"]
 
 
@@ -297,7 +302,7 @@ def test_a_transfer_is_told_again_after_its_start_waited(crew: Crew) -> None:
 
     told = crew.finish(assignment(make_assigned_task(inputs=inputs)))
 
-    reasons = [what.text for what in told if isinstance(what, Reason)]
+    reasons = [what.reason.text for what in told if isinstance(what, ReasonChanged)]
     assert reasons == [
         "transferring inputs",
         "no node can take it",

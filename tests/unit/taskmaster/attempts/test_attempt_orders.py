@@ -27,11 +27,12 @@ from tesk_model.events import (
     ExecutorStarted,
     Finished,
     Outcome,
-    Reason,
+    ReasonChanged,
     Released,
     TaskEvent,
 )
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import TaskId
 from tesk_taskmaster.domain.assignment import Stop, StopReason
 from tesk_taskmaster.domain.transfers import UploadRetries
@@ -153,7 +154,7 @@ def test_a_successor_goes_on_with_the_last_try_of_outputs(crew: Crew) -> None:
     crew.world.steps[ATTEMPT] = {"out": Step(ended(75)), "out-1": Step()}
     task = commands("true", outputs=OUTPUTS)
     crew.scheduler.assign(assignment(task, last_sequence=9, finished_executors={0: 0}))
-    crew.scheduler.wait_for(ATTEMPT, Reason)
+    crew.scheduler.wait_for(ATTEMPT, ReasonChanged)
     crew.world.finish(ATTEMPT, "out-1", 75)
     crew.scheduler.wait_for(ATTEMPT, Released)
 
@@ -178,7 +179,8 @@ def test_a_cancel_ends_the_wait_for_another_try(crew: Crew) -> None:
     waits = threading.Event()
 
     def look(event: TaskEvent) -> None:
-        if isinstance(event.what, Reason) and "try 2 of 2" in event.what.text:
+        what = event.what
+        if isinstance(what, ReasonChanged) and "try 2 of 2" in what.reason.text:
             waits.set()
 
     crew.scheduler.on_event = look
@@ -239,7 +241,9 @@ def test_an_executor_that_started_and_is_gone_is_lost(crew: Crew) -> None:
     )
 
     assert steps(crew) == []
-    assert outcome(told) == Finished(Outcome.LOST, "x1 lost: nothing is left of it")
+    assert outcome(told) == Finished(
+        Outcome.LOST, Reason(ReasonCode.NONE, "x1 lost: nothing is left of it")
+    )
 
 
 def test_an_attempt_whose_files_are_gone_is_lost(crew: Crew) -> None:

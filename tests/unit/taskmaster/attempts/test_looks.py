@@ -86,5 +86,5 @@ def test_an_image_that_cannot_be_looked_into_ends_the_attempt(crew: Crew) -> Non
     told = crew.finish(assignment(two_images()))
 
     assert outcome(told).outcome is Outcome.SYSTEM_ERROR
-    assert outcome(told).reason == "image one cannot be pulled: no"
+    assert outcome(told).reason.text == "image one cannot be pulled: no"
     assert [step for _, step in crew.world.started] == ["in"]

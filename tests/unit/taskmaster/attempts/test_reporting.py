@@ -102,7 +102,7 @@ def test_an_attempt_that_reports_what_cannot_be_ends(crew: Crew) -> None:
 
     assert isinstance(ended, Finished)
     assert ended.outcome is Outcome.SYSTEM_ERROR
-    assert "reported what cannot be: exit_code" in ended.reason
+    assert "reported what cannot be: exit_code" in ended.reason.text
 
 
 def test_reports_that_print_a_lot_travel_in_small_batches(crew: Crew) -> None:

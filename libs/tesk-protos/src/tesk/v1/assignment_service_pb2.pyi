@@ -335,14 +335,21 @@ class TaskEvent(_message.Message):
     FINISHED_FIELD_NUMBER: _builtins.int
     RELEASED_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """1, 2, 3, … within the attempt, over all its taskmasters. Events of an
     attempt are applied in order.
     """
     reason: _builtins.str
-    """What the attempt waits for or does now, for people."""
+    """What the attempt waits for or does now, for people; `reason_code` names
+    the cause.
+    """
     note: _builtins.str
     """A line for `system_logs`."""
+    reason_code: _builtins.str
+    """With `reason`: one of the codes that docs/troubleshooting.md lists. Empty
+    from an earlier release; one that is not known counts as empty.
+    """
     @_builtins.property
     def attempt(self) -> Global___Attempt: ...
     @_builtins.property
@@ -381,10 +388,11 @@ class TaskEvent(_message.Message):
         finished: Global___Finished | None = ...,
         released: Global___Released | None = ...,
         metadata: Global___Metadata | None = ...,
+        reason_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "event", b"event", "executor_ended", b"executor_ended", "executor_output", b"executor_output", "executor_started", b"executor_started", "finished", b"finished", "metadata", b"metadata", "note", b"note", "reason", b"reason", "released", b"released", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "event", b"event", "executor_ended", b"executor_ended", "executor_output", b"executor_output", "executor_started", b"executor_started", "finished", b"finished", "metadata", b"metadata", "note", b"note", "reason", b"reason", "released", b"released", "sequence", b"sequence", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "event", b"event", "executor_ended", b"executor_ended", "executor_output", b"executor_output", "executor_started", b"executor_started", "finished", b"finished", "metadata", b"metadata", "note", b"note", "reason", b"reason", "reason_code", b"reason_code", "released", b"released", "sequence", b"sequence", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["reason", "note", "executor_started", "executor_output", "executor_ended", "finished", "released", "metadata"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
@@ -481,18 +489,22 @@ class Finished(_message.Message):
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
     outcome: Global___Outcome.ValueType
     reason: _builtins.str
     """For people; becomes a line in `system_logs` unless empty."""
+    reason_code: _builtins.str
+    """The cause, as `TaskEvent.reason_code`."""
     def __init__(
         self,
         *,
         outcome: Global___Outcome.ValueType = ...,
         reason: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "reason", b"reason", "reason_code", b"reason_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

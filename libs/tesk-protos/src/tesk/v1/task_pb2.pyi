@@ -577,6 +577,7 @@ class Task(_message.Message):
     LOGS_FIELD_NUMBER: _builtins.int
     CREATION_TIME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     state: Global___TaskState.ValueType
     name: _builtins.str
@@ -585,6 +586,10 @@ class Task(_message.Message):
     """Why the task is where it is, for people: what a queued task waits for,
     which image is being pulled. Not part of TES; empty if there is nothing
     to say. FULL view only.
+    """
+    reason_code: _builtins.str
+    """The cause of that, or of the end of a final task: one of the codes that
+    docs/troubleshooting.md lists, for programs. FULL view only.
     """
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Input]: ...
@@ -620,10 +625,11 @@ class Task(_message.Message):
         logs: _abc.Iterable[Global___TaskLog] | None = ...,
         creation_time: _timestamp_pb2.Timestamp | None = ...,
         reason: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "creation_time", b"creation_time", "description", b"description", "name", b"name", "resources", b"resources"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "creation_time", b"creation_time", "description", b"description", "executors", b"executors", "id", b"id", "inputs", b"inputs", "logs", b"logs", "name", b"name", "outputs", b"outputs", "reason", b"reason", "resources", b"resources", "state", b"state", "tags", b"tags", "volumes", b"volumes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "creation_time", b"creation_time", "description", b"description", "executors", b"executors", "id", b"id", "inputs", b"inputs", "logs", b"logs", "name", b"name", "outputs", b"outputs", "reason", b"reason", "reason_code", b"reason_code", "resources", b"resources", "state", b"state", "tags", b"tags", "volumes", b"volumes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015

@@ -78,7 +78,9 @@ class CreateTaskRequest(_message.Message):
     def caller(self) -> Global___Caller: ...
     @_builtins.property
     def task(self) -> _task_pb2.Task:
-        """`id`, `state`, `logs`, `creation_time` and `reason` are ignored."""
+        """`id`, `state`, `logs`, `creation_time`, `reason` and `reason_code` are
+        ignored.
+        """
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

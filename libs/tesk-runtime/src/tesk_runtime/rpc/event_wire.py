@@ -14,12 +14,13 @@ from tesk_model.events import (
     Metadata,
     Note,
     Outcome,
-    Reason,
+    ReasonChanged,
     Released,
     TaskEvent,
     Verdict,
 )
 from tesk_model.names import Attempt, is_task_id
+from tesk_model.reasons import Reason, reason_code
 from tesk_model.task import TaskId
 from tesk_runtime.rpc.wire import timestamp_from_wire, timestamp_to_wire
 
@@ -68,8 +69,8 @@ def event_to_wire(event: TaskEvent) -> pb.TaskEvent:
         time=timestamp_to_wire(event.time),
     )
     match event.what:
-        case Reason(text):
-            message.reason = text
+        case ReasonChanged(reason):
+            message.reason, message.reason_code = reason.text, reason.code
         case Note(text):
             message.note = text
         case Metadata(entries):
@@ -86,7 +87,8 @@ def event_to_wire(event: TaskEvent) -> pb.TaskEvent:
             message.executor_ended.CopyFrom(_ended_to_wire(event.what))
         case Finished(outcome, reason):
             message.finished.outcome = pb.Outcome.Value(_OUTCOME_PREFIX + outcome.value)
-            message.finished.reason = reason
+            message.finished.reason = reason.text
+            message.finished.reason_code = reason.code
         case Released(left):
             message.released.SetInParent()
             message.released.left = left
@@ -114,7 +116,8 @@ def _happening(  # noqa: PLR0911 - one for each kind of event
 ) -> Happening:
     match message.WhichOneof("event"):
         case "reason":
-            return Reason(message.reason)
+            code = reason_code(message.reason_code)
+            return ReasonChanged(Reason(code, message.reason))
         case "note":
             return Note(message.note)
         case "executor_started":
@@ -166,7 +169,8 @@ def _ended_from_wire(message: pb.ExecutorEnded) -> ExecutorEnded:
 def _finished_from_wire(message: pb.Finished) -> Finished:
     try:
         name = pb.Outcome.Name(message.outcome).removeprefix(_OUTCOME_PREFIX)
-        return Finished(Outcome(name), message.reason)
+        reason = Reason(reason_code(message.reason_code), message.reason)
+        return Finished(Outcome(name), reason)
     except ValueError as error:
         raise _refuse("finished.outcome", "is missing or not known here") from error
 

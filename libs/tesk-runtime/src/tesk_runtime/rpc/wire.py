@@ -104,6 +104,7 @@ def task_to_wire(task: Task) -> pb.Task:
         tags=task.tags,
         logs=[task_log_to_wire(entry) for entry in task.logs],
         reason=task.reason,
+        reason_code=task.reason_code,
     )
     if task.creation_time:
         message.creation_time.FromDatetime(task.creation_time)
@@ -134,6 +135,7 @@ def task_from_wire(message: pb.Task) -> Task:
         if message.HasField("creation_time")
         else None,
         reason=message.reason,
+        reason_code=message.reason_code,
     )
 
 

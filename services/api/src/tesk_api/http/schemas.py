@@ -131,6 +131,7 @@ RESPONSES: Json = {
             "id": _TEXT,
             "state": _STATE,
             "reason": _TEXT,
+            "reason_code": _TEXT,
             "metadata": _MAP,
             "executors": {
                 "type": "array",
@@ -150,7 +151,7 @@ RESPONSES: Json = {
             "system_logs": _TEXTS,
         },
         required=(
-            *("id", "state", "reason", "metadata"),
+            *("id", "state", "reason", "reason_code", "metadata"),
             *("executors", "outputs", "system_logs"),
         ),
     ),

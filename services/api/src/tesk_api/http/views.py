@@ -62,6 +62,7 @@ def live_view(task: pb.Task) -> Json:
         "id": task.id,
         "state": state_name(task),
         "reason": task.reason,
+        "reason_code": task.reason_code,
         "metadata": dict(log.metadata),
         "executors": [
             {"index": index, **_executor_log(entry, full=True)}

@@ -25,6 +25,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.capacity import Capacity
 from tesk_scheduler.domain.limits import fit_problems
@@ -71,21 +72,16 @@ class AdmissionPlan:
 
     Attributes:
         admitted: Tasks to start, in order.
-        reasons: For tasks that were looked at and must wait: why, for people.
-        behind: For owners whose head must wait: why all their later tasks do.
+        reasons: For tasks that were looked at and must wait: why. The later
+            tasks of an owner wait behind the first.
         turn: For the next plan.
         stepped_over: Tasks that cannot run, or not on any node that there is.
     """
 
     admitted: Sequence[QueuedTask]
-    reasons: Mapping[TaskId, str]
-    behind: Mapping[str, str]
+    reasons: Mapping[TaskId, Reason]
     turn: Turn
     stepped_over: frozenset[TaskId] = frozenset()
-
-    def reason_of(self, task: QueuedTask) -> str:
-        """Return why ``task`` was not admitted, for people."""
-        return self.reasons.get(task.id) or self.behind.get(task.owner, "")
 
 
 def plan_admissions(  # noqa: PLR0913 - all that it is decided on
@@ -135,7 +131,6 @@ def plan_admissions(  # noqa: PLR0913 - all that it is decided on
     return AdmissionPlan(
         admitted=counter.admitted,
         reasons=counter.reasons,
-        behind=counter.behind,
         stepped_over=frozenset(counter.stepped_over),
         turn=Turn(
             owner=_next_owner(lines, last=last, served=served) or turn.owner,
@@ -175,11 +170,10 @@ class _Counter:
     now: datetime
     turn: Turn
     admitted: list[QueuedTask] = field(default_factory=list)
-    reasons: dict[TaskId, str] = field(default_factory=dict)
-    behind: dict[str, str] = field(default_factory=dict)
+    reasons: dict[TaskId, Reason] = field(default_factory=dict)
     blocked: dict[TaskId, datetime] = field(default_factory=dict)
     stepped_over: set[TaskId] = field(default_factory=set)
-    _hopeless: dict[tuple[tuple[Subject, ...], Demand], str] = field(
+    _hopeless: dict[tuple[tuple[Subject, ...], Demand], Reason | None] = field(
         default_factory=dict
     )
 
@@ -208,8 +202,6 @@ class _Counter:
             line.advance()
             return True
         self.reasons[head.id] = blocker.reason
-        of_owner = f" of {head.owner}" if head.owner else ""
-        self.behind[head.owner] = f"behind task {head.id}{of_owner} ({blocker.reason})"
         if blocker.shared:
             self.blocked[head.id] = self._blocked_since(head)
             if self._is_overdue(head):
@@ -221,17 +213,19 @@ class _Counter:
             shape = (head.subjects, head.demand)
             if shape not in self._hopeless:
                 self._hopeless[shape] = self._why_hopeless(head)
-            if not self._hopeless[shape]:
+            reason = self._hopeless[shape]
+            if reason is None:
                 return
-            self.reasons[head.id] = self._hopeless[shape]
+            self.reasons[head.id] = reason
             self.stepped_over.add(head.id)
             line.advance()
 
-    def _why_hopeless(self, head: QueuedTask) -> str:
+    def _why_hopeless(self, head: QueuedTask) -> Reason | None:
         problems = fit_problems(head.demand, head.subjects, self.quota)
         if problems:
-            return f"can never run: {'; '.join(map(str, problems))}"
-        return "" if self.cluster is None else self.cluster.misfit(head.demand)
+            text = f"can never run: {'; '.join(map(str, problems))}"
+            return Reason(ReasonCode.LIMIT_EXCEEDED, text)
+        return None if self.cluster is None else self.cluster.misfit(head.demand)
 
     def _blocked_since(self, head: QueuedTask) -> datetime:
         # The clock may have been set back.

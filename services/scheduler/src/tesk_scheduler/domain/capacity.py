@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_scheduler.domain.limits import (
     Amount,
     Amounts,
@@ -85,18 +86,21 @@ class Capacity:
     staff: Staff
     nodes: tuple[Amounts, ...] | None
 
-    def misfit(self, demand: Demand) -> str:
-        """Say why not even an empty cluster could run a task; "" if one could.
+    def misfit(self, demand: Demand) -> Reason | None:
+        """Say why not even an empty cluster could run a task; None if one could.
 
         While there is no node at all nobody knows: all wait, and in their order.
         """
         if not self.nodes:
-            return ""
+            return None
         asked = at_least(demanded_amounts(demand), self.least)
         if any(_fits(asked, node) for node in self.nodes):
-            return ""
+            return None
+        return Reason(ReasonCode.NODES_TOO_SMALL, self._misfit_text(asked))
+
+    def _misfit_text(self, asked: Amounts) -> str:
         for amount, noun in _NOUNS.items():
-            largest = max(0, *(node[amount.value] for node in self.nodes))
+            largest = max(0, *(node[amount.value] for node in self.nodes or ()))
             need = asked[amount.value]
             if need > largest:
                 words, most = amount_words(amount, need), amount_words(amount, largest)

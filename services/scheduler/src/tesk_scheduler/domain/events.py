@@ -24,15 +24,18 @@ from tesk_model.events import (
     Metadata,
     Note,
     Outcome,
-    Reason,
+    ReasonChanged,
     Released,
     TaskEvent,
     Verdict,
 )
+from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_model.states import TaskState
 from tesk_scheduler.domain.bounds import KIB, size_of, stream_bytes, stream_tail
 from tesk_scheduler.domain.records import ExecutorLogChange, TaskRecord
 from tesk_scheduler.domain.transitions import moved, requeued
+
+_ON_REQUEST = Reason(ReasonCode.CANCELED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +44,8 @@ class Effect:
 
     Attributes:
         record: The task afterwards.
-        lines: To append to ``system_logs``;
-        is_end: they tell how the attempt ended.
+        lines: To append to ``system_logs``.
+        end: How the attempt ended, which ``lines`` tell people.
         executor: Of one executor's log.
         metadata: To merge.
         forget: True: drop the logs, outputs and metadata of the attempt,
@@ -52,7 +55,7 @@ class Effect:
     verdict: Verdict
     record: TaskRecord
     lines: tuple[str, ...] = ()
-    is_end: bool = False
+    end: Reason | None = None
     executor: ExecutorLogChange | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     forget: bool = False
@@ -88,8 +91,8 @@ def _happen(  # noqa: PLR0911 - one for each kind of event
     record: TaskRecord, event: TaskEvent, by: Reporter
 ) -> Effect:
     match event.what:
-        case Reason(text):
-            return _applied(replace(record, reason=text))
+        case ReasonChanged(reason):
+            return _applied(replace(record, reason=reason))
         case Note(text):
             return _applied(record, lines=(text,))
         case Metadata(entries):
@@ -118,7 +121,7 @@ def _applied(
     record: TaskRecord,
     *,
     lines: tuple[str, ...] = (),
-    is_end: bool = False,
+    end: Reason | None = None,
     executor: ExecutorLogChange | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Effect:
@@ -126,7 +129,7 @@ def _applied(
         verdict=Verdict.APPLIED,
         record=record,
         lines=lines,
-        is_end=is_end,
+        end=end,
         executor=executor,
         metadata=metadata or {},
     )
@@ -156,49 +159,57 @@ def _cut_note(ended: ExecutorEnded) -> tuple[str, ...]:
 
 def _started(record: TaskRecord, now: datetime) -> TaskRecord:
     if record.state is TaskState.INITIALIZING:
-        return replace(moved(record, TaskState.RUNNING, now), reason="")
+        return replace(moved(record, TaskState.RUNNING, now), reason=NO_REASON)
     return record
 
 
-def _finish(record: TaskRecord, outcome: Outcome, reason: str, by: Reporter) -> Effect:
-    lines = (reason,) if reason else ()
+def _finish(
+    record: TaskRecord, outcome: Outcome, reason: Reason, by: Reporter
+) -> Effect:
+    lines = (reason.text,) if reason.text else ()
     if record.state is TaskState.CANCELING:
-        return _applied(
-            moved(record, TaskState.CANCELED, by.now), lines=lines, is_end=True
-        )
+        return _ended(record, TaskState.CANCELED, _ON_REQUEST, by, lines)
     if outcome is Outcome.LOST:
         return lose(record, reason, by)
     if outcome is Outcome.CANCELED:
         # Nobody asked for it, so it is the system's doing.
-        why = (reason or "the taskmaster canceled the attempt unasked",)
-        return _applied(
-            moved(record, TaskState.SYSTEM_ERROR, by.now), lines=why, is_end=True
-        )
+        code = reason.code or ReasonCode.TASKMASTER_FAILED
+        why = (reason.text or "the taskmaster canceled the attempt unasked",)
+        return _ended(record, TaskState.SYSTEM_ERROR, Reason(code, why[0]), by, why)
     state = TaskState(outcome.value)
     if state is not TaskState.SYSTEM_ERROR:
         record = _started(record, by.now)
-    return _applied(moved(record, state, by.now), lines=lines, is_end=True)
+    if state is TaskState.EXECUTOR_ERROR and not reason.code:
+        reason = replace(reason, code=ReasonCode.EXECUTOR_FAILED)
+    return _ended(record, state, reason, by, lines)
 
 
-def lose(record: TaskRecord, reason: str, by: Reporter) -> Effect:
+def lose(record: TaskRecord, reason: Reason, by: Reporter) -> Effect:
     """Give the attempt up: queue another, or end the task after the last."""
-    line = f"attempt {record.attempt} was lost: {reason or 'unknown reason'}"
+    line = f"attempt {record.attempt} was lost: {reason.text or 'unknown reason'}"
     if record.state is TaskState.CANCELING:
-        return _applied(
-            moved(record, TaskState.CANCELED, by.now), lines=(line,), is_end=True
-        )
+        return _ended(record, TaskState.CANCELED, _ON_REQUEST, by, (line,))
     if record.attempt >= by.max_attempts:
         lines = (line, f"gave up after {record.attempt} attempts")
-        return _applied(
-            moved(record, TaskState.SYSTEM_ERROR, by.now), lines=lines, is_end=True
-        )
+        return _ended(record, TaskState.SYSTEM_ERROR, reason, by, lines)
     return Effect(
         verdict=Verdict.APPLIED,
         record=requeued(record, by.now),
         lines=(line,),
-        is_end=True,
+        end=reason,
         forget=True,
     )
+
+
+def _ended(
+    record: TaskRecord,
+    state: TaskState,
+    end: Reason,
+    by: Reporter,
+    lines: tuple[str, ...],
+) -> Effect:
+    after = moved(record, state, by.now, cause=end.code)
+    return _applied(after, lines=lines, end=end)
 
 
 def _left_note(left: str) -> tuple[str, ...]:
@@ -210,5 +221,6 @@ def _release(record: TaskRecord, by: Reporter) -> Effect:
     if not record.attempt_runs:
         return _applied(released)
     if record.state is TaskState.CANCELING:
-        return _applied(moved(released, TaskState.CANCELED, by.now))
-    return lose(released, "its taskmaster let go of it", by)
+        return _ended(released, TaskState.CANCELED, _ON_REQUEST, by, ())
+    reason = Reason(ReasonCode.TASKMASTER_FAILED, "its taskmaster let go of it")
+    return lose(released, reason, by)

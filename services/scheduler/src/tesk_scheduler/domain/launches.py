@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_scheduler.domain.fleet import Taskmaster
 
-WAITING = "waiting for a taskmaster"
-_CANNOT_START = "no taskmaster can be started"
+_ABOUT_TASKMASTERS = frozenset(
+    {
+        ReasonCode.TASKMASTERS_FULL,
+        ReasonCode.TASKMASTER_REFUSED,
+        ReasonCode.TASKMASTER_STARTING,
+    }
+)
 
 
 class Fate(StrEnum):
@@ -93,16 +99,26 @@ def find_strays(
     )
 
 
-def waiting_reason(words: str) -> str:
-    """Say why an attempt waits whose taskmaster does not come up."""
-    return f"{WAITING}: {words}"
+def starting_reason(cause: str) -> Reason:
+    """Return why an attempt waits whose taskmaster does not come up."""
+    return Reason(ReasonCode.TASKMASTER_STARTING, f"waiting for a taskmaster: {cause}")
 
 
-def refusal_reason(problem: str) -> str:
-    """Say why a task waits when taskmasters cannot be started at all."""
-    return f"{_CANNOT_START}: {problem}"
+def full_reason(tasks: int) -> Reason:
+    """Return why a task waits when all taskmasters have as many as they may."""
+    return Reason(
+        ReasonCode.TASKMASTERS_FULL,
+        f"waiting for a taskmaster: {tasks} tasks are in progress",
+    )
 
 
-def is_about_taskmasters(reason: str) -> bool:
+def refusal_reason(problem: str) -> Reason:
+    """Return why a task waits when taskmasters cannot be started at all."""
+    return Reason(
+        ReasonCode.TASKMASTER_REFUSED, f"no taskmaster can be started: {problem}"
+    )
+
+
+def is_about_taskmasters(reason: Reason) -> bool:
     """Tell whether a reason stops being true when a taskmaster has the attempt."""
-    return reason.startswith((WAITING, _CANNOT_START))
+    return reason.code in _ABOUT_TASKMASTERS

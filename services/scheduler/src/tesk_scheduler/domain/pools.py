@@ -7,6 +7,7 @@ same plan.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_scheduler.domain.capacity import Capacity, at_least
 from tesk_scheduler.domain.limits import Amount, Amounts, amount_words
 
@@ -41,24 +42,24 @@ class Pool:
         """Tell whether all of ``asked`` is free and not reserved."""
         return self._lacking(self.cost(asked), self.kept) is None
 
-    def shortage(self, asked: Amounts) -> str | None:
+    def shortage(self, asked: Amounts) -> Reason | None:
         """Say of what too little is free, reserved or not; None if enough is."""
         cost = self.cost(asked)
         amount = self._lacking(cost, _NONE_KEPT)
-        return None if amount is None else self.shortage_words(cost, amount)
+        return None if amount is None else self.shortage_of(cost, amount)
 
-    def reservation(self, asked: Amounts) -> str | None:
+    def reservation(self, asked: Amounts) -> Reason | None:
         """Say for what the rest is reserved; None if enough is left."""
         amount = self._lacking(self.cost(asked), self.kept)
         if amount is None or self.holder is None:
             return None
-        words = (
+        text = (
             f"kept waiting so that a task{self.owners} that has waited longer can start"
         )
-        if amount is Amount.RUNNING:
-            return words
-        needs = amount_words(amount, self.holder[amount.value])
-        return f"{words}: it needs {needs} {_NOUNS[amount]}"
+        if amount is not Amount.RUNNING:
+            needs = amount_words(amount, self.holder[amount.value])
+            text += f": it needs {needs} {_NOUNS[amount]}"
+        return Reason(ReasonCode.CAPACITY_RESERVED, text)
 
     def take(self, asked: Amounts) -> None:
         """Count one more task as running."""
@@ -81,8 +82,12 @@ class Pool:
                 return Amount(index)
         return None
 
-    def shortage_words(self, cost: Amounts, amount: Amount) -> str:
-        """Say of what there is too little."""
+    def shortage_of(self, cost: Amounts, amount: Amount) -> Reason:
+        """Say how much of ``amount`` there is, and that it is too little."""
+        code = ReasonCode.QUOTA_FULL if self.whose else ReasonCode.CAPACITY_FULL
+        return Reason(code, self._shortage_text(cost, amount))
+
+    def _shortage_text(self, cost: Amounts, amount: Amount) -> str:
         need, used, most = (each[amount.value] for each in (cost, self.used, self.most))
         need_words, used_words, most_words = (
             amount_words(amount, value) for value in (need, used, most)
@@ -135,10 +140,14 @@ class ClusterPool(Pool):
         more = self.capacity.taskmaster
         return Amounts(*(a + b for a, b in zip(largest, more, strict=True)))
 
-    def shortage_words(self, cost: Amounts, amount: Amount) -> str:
+    def shortage_of(self, cost: Amounts, amount: Amount) -> Reason:
         """Say of what the cluster has too little."""
         if self.capacity.nodes == ():
-            return "waiting for a node: none is ready for tasks"
+            text = "waiting for a node: none is ready for tasks"
+            return Reason(ReasonCode.NODES_NOT_READY, text)
+        return Pool.shortage_of(self, cost, amount)
+
+    def _shortage_text(self, cost: Amounts, amount: Amount) -> str:
         if amount is Amount.RUNNING:
             return "waiting for room in the cluster: its nodes take no more pods"
         free = max(self.most[amount.value] - self.used[amount.value], 0)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import NamedTuple, NewType
 
 from tesk_model.names import Attempt
+from tesk_model.reasons import NO_REASON, Reason
 from tesk_model.states import TaskState
 from tesk_model.task import OutputFileLog, TaskId
 from tesk_scheduler.domain.quota import EVERYBODY, Demand, Subject, SubjectKind
@@ -52,6 +53,7 @@ class TaskRecord:
         taskmaster: Who has the attempt; None while nobody could be found.
         released: Nothing is left of the attempt, or there was none.
         last_sequence: Of the last event of this attempt; 0 = none.
+        reason: Why it is where it is; only a code when the state is final.
         queued_at: Since when it waits, or waited, for this attempt.
         started_at: When the latest attempt became INITIALIZING.
         inputs_finished: The filer reported success, for this attempt.
@@ -70,7 +72,7 @@ class TaskRecord:
     taskmaster: str | None = None
     released: bool = True
     last_sequence: int = 0
-    reason: str = ""
+    reason: Reason = NO_REASON
     started_at: datetime | None = None
     ended_at: datetime | None = None
     inputs_finished: bool = False
@@ -144,7 +146,7 @@ class StoredTask:
     created: Micros
     started: Micros | None
     ended: Micros | None
-    reason: str
+    reason: Reason
     document: Document
     unlisted: int = 0
     executors: list[StoredExecutorLog] = field(default_factory=list)

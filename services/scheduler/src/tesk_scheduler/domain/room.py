@@ -6,6 +6,7 @@ The one mutable thing of a plan.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from tesk_model.reasons import Reason
 from tesk_scheduler.domain.capacity import Capacity
 from tesk_scheduler.domain.limits import (
     Amounts,
@@ -33,12 +34,12 @@ class Blocker(NamedTuple):
     """What keeps a task from starting.
 
     Attributes:
-        reason: For people.
+        reason: What it waits for.
         shared: True if others can free what it waits for; False if it waits
             for its own user only.
     """
 
-    reason: str
+    reason: Reason
     shared: bool
 
 
@@ -147,7 +148,7 @@ def _fit(pools: Sequence[Pool], asked: Amounts) -> bool:
     return all(pool.fits(asked) for pool in pools)
 
 
-def _reason(pools: Sequence[Pool], asked: Amounts) -> str:
+def _reason(pools: Sequence[Pool], asked: Amounts) -> Reason:
     """Say why ``asked`` does not fit; what is in use counts before reservations."""
     reasons = [
         *(pool.shortage(asked) for pool in pools),

@@ -13,6 +13,7 @@ only repeats what is known, and counts for nothing.
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_scheduler.domain.events import Effect, Reporter, lose
 from tesk_scheduler.domain.launches import is_about_taskmasters
 from tesk_scheduler.domain.records import TaskRecord
@@ -34,7 +35,8 @@ def taken_away(record: TaskRecord, *, now: datetime) -> TaskRecord:
 
 def handed_over(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
     """Give an attempt that nobody has to ``taskmaster``."""
-    reason = "" if is_about_taskmasters(record.reason) else record.reason
+    is_over = is_about_taskmasters(record.reason)
+    reason = NO_REASON if is_over else record.reason
     return replace(record, taskmaster=taskmaster, assigned_at=now, reason=reason)
 
 
@@ -51,7 +53,7 @@ def lose_if_deadly(
     """
     if not record.attempt_runs or record.takeovers <= most:
         return None
-    reason = f"{record.takeovers} taskmasters in a row ended while they had it"
+    text = f"{record.takeovers} taskmasters in a row ended while they had it"
     if cause:
-        reason += f"; of the last one: {cause}"
-    return lose(record, reason, by)
+        text += f"; of the last one: {cause}"
+    return lose(record, Reason(ReasonCode.TASKMASTER_LOST, text), by)

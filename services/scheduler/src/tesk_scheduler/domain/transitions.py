@@ -4,12 +4,25 @@ from dataclasses import replace
 from datetime import datetime
 
 from tesk_model.errors import ConflictError
+from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_model.states import TaskState, can_follow
 from tesk_scheduler.domain.records import TaskRecord
 
 
-def moved(record: TaskRecord, state: TaskState, now: datetime) -> TaskRecord:
+def moved(
+    record: TaskRecord,
+    state: TaskState,
+    now: datetime,
+    *,
+    cause: ReasonCode = ReasonCode.NONE,
+) -> TaskRecord:
     """Return ``record`` in ``state``.
+
+    Args:
+        record: As it was.
+        state: That follows.
+        now: The time.
+        cause: Of a final state. Its sentence goes to ``system_logs``.
 
     Raises:
         ConflictError: The table does not let ``state`` follow.
@@ -18,7 +31,7 @@ def moved(record: TaskRecord, state: TaskState, now: datetime) -> TaskRecord:
         msg = f"task {record.id}: {state} cannot follow {record.state}"
         raise ConflictError(msg)
     if state.is_final:
-        return replace(record, state=state, ended_at=now, reason="")
+        return replace(record, state=state, ended_at=now, reason=Reason(cause))
     return replace(record, state=state)
 
 
@@ -38,7 +51,7 @@ def admitted(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
         taskmaster=taskmaster,
         released=False,
         last_sequence=0,
-        reason="",
+        reason=NO_REASON,
         started_at=now,
         inputs_finished=False,
         outputs_finished=False,
@@ -49,7 +62,9 @@ def admitted(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
 
 def requeued(record: TaskRecord, now: datetime) -> TaskRecord:
     """Let the task wait for another attempt; the lost one is still assigned."""
-    return replace(moved(record, TaskState.QUEUED, now), queued_at=now, reason="")
+    return replace(
+        moved(record, TaskState.QUEUED, now), queued_at=now, reason=NO_REASON
+    )
 
 
 def canceled(record: TaskRecord, now: datetime) -> TaskRecord:
@@ -57,5 +72,6 @@ def canceled(record: TaskRecord, now: datetime) -> TaskRecord:
     if record.state is TaskState.CANCELING or record.state.is_final:
         return record
     if record.state is TaskState.QUEUED:
-        return moved(record, TaskState.CANCELED, now)
-    return replace(moved(record, TaskState.CANCELING, now), reason="canceling")
+        return moved(record, TaskState.CANCELED, now, cause=ReasonCode.CANCELED)
+    reason = Reason(ReasonCode.CANCELING, "canceling")
+    return replace(moved(record, TaskState.CANCELING, now), reason=reason)

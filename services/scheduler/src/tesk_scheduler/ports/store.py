@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from tesk_model.reasons import Reason
 from tesk_model.task import OutputFileLog, TaskId
 from tesk_scheduler.domain.admission import QueuedTask
 from tesk_scheduler.domain.fleet import Taskmaster
@@ -123,7 +124,7 @@ class FleetChanges(Protocol):
     def check_epoch(self, epoch: int) -> None:
         """Raise ConflictError unless ``epoch`` is that of the present leader."""
 
-    def set_reasons(self, reasons: Mapping[TaskId, str]) -> None:
+    def set_reasons(self, reasons: Mapping[TaskId, Reason]) -> None:
         """Say why queued tasks wait."""
 
 

@@ -35,7 +35,7 @@ def caller_from_wire(message: service_pb.Caller) -> Caller:
 
 def document_of(task: pb.Task) -> Document:
     """Serialize what a client may say of a task; the rest is dropped."""
-    for field in ("id", "state", "logs", "creation_time", "reason"):
+    for field in ("id", "state", "logs", "creation_time", "reason", "reason_code"):
         task.ClearField(field)
     return Document(task.SerializeToString())
 
@@ -82,7 +82,8 @@ def shown_task(task: Glimpse | StoredTask, view: TaskView) -> pb.Task:
     _set_time(message.creation_time, task.created)
     full = view is TaskView.FULL
     if full:
-        message.reason = task.reason
+        message.reason = task.reason.text
+        message.reason_code = task.reason.code
     else:
         without_contents(message)
     if task.attempt or (task.lines and task.state.is_final):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from tesk_model.reasons import Reason
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.admission import (
@@ -87,7 +88,7 @@ class Admission:
         self._cluster = cluster
         self._turn = Turn()
         self._look_further = 1
-        self._reasons: Mapping[TaskId, str] = {}
+        self._reasons: Mapping[TaskId, Reason] = {}
         self._reasons_at = 0.0
 
     def admit(self, epoch: int) -> AdmissionResult:

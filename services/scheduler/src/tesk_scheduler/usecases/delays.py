@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from tesk_model.reasons import NO_REASON
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.fleet import Taskmaster
-from tesk_scheduler.domain.launches import is_about_taskmasters, waiting_reason
+from tesk_scheduler.domain.launches import is_about_taskmasters, starting_reason
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.ports.launcher import TaskmasterLauncher
 from tesk_scheduler.ports.store import TaskStore, Transaction
@@ -91,11 +92,11 @@ def is_absent(member: Taskmaster, clock: Clock) -> bool:
     return not member.seen or member.lease_until <= clock.now()
 
 
-def explained(record: TaskRecord, words: str) -> TaskRecord:
-    """Return ``record`` with the reason that ``words`` give; itself if it has that."""
-    reason = waiting_reason(words) if words else record.reason
-    if not words and is_about_taskmasters(reason):
-        reason = ""
+def explained(record: TaskRecord, cause: str) -> TaskRecord:
+    """Return ``record`` with the reason that ``cause`` is; itself if it has that."""
+    reason = starting_reason(cause) if cause else record.reason
+    if not cause and is_about_taskmasters(reason):
+        reason = NO_REASON
     if not record.attempt_runs or record.reason == reason:
         return record
     return replace(record, reason=reason)

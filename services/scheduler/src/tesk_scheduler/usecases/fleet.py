@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from tesk_model.reasons import Reason
 from tesk_scheduler.domain.capacity import Staff
 from tesk_scheduler.domain.fleet import (
     FleetLimits,
@@ -16,7 +17,7 @@ from tesk_scheduler.domain.fleet import (
     plan_places,
     startable,
 )
-from tesk_scheduler.domain.launches import refusal_reason, waiting_reason
+from tesk_scheduler.domain.launches import full_reason, refusal_reason
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.domain.takeovers import handed_over
 from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
@@ -107,12 +108,11 @@ class Fleet:
             slots=self._limits.tasks_per_taskmaster,
         )
 
-    def fullness(self) -> str:
-        """Say, for people, why there is no room."""
+    def fullness(self) -> Reason:
+        """Return why there is no room."""
         if self._failures.problem:
             return refusal_reason(self._failures.problem)
-        most = self._limits.taskmasters * self._limits.tasks_per_taskmaster
-        return waiting_reason(f"{most} tasks are in progress")
+        return full_reason(self._limits.taskmasters * self._limits.tasks_per_taskmaster)
 
     def places(self, tx: Transaction, count: int) -> list[str]:
         """Choose a taskmaster for each of ``count`` attempts.

@@ -9,6 +9,7 @@ from tesk_model.errors import (
     ResourceExhaustedError,
     Violation,
 )
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId, TaskView
 from tesk_scheduler.domain.callers import Caller
@@ -187,9 +188,10 @@ def explain_waiting(
 ) -> None:
     """Give a true reason to queued tasks that admission has not looked at."""
     for task in tasks:
-        if task.state is TaskState.QUEUED and not task.reason:
+        if task.state is TaskState.QUEUED and not task.reason.text:
             before = count_before(task.owner, task.seq, limit=_MANY)
-            task.reason = behind_words(before, task.owner)
+            text = behind_words(before, task.owner)
+            task.reason = Reason(ReasonCode.ADMISSION_PENDING, text)
 
 
 def behind_words(before: int, owner: str) -> str:

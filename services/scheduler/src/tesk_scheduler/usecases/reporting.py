@@ -100,7 +100,7 @@ def write_effect(tx: Transaction, effect: Effect) -> None:
     seq = effect.record.seq
     if effect.forget:
         tx.forget_attempt(seq)
-    tx.add_lines(seq, effect.lines, last=effect.is_end)
+    tx.add_lines(seq, effect.lines, last=effect.end is not None)
     if effect.executor is not None:
         tx.change_executor_log(seq, effect.executor)
     tx.merge_metadata(seq, effect.metadata)

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tesk_model.events import Happening, Reason
+from tesk_model.events import Happening, ReasonChanged
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.usecases.control import AttemptControl
 from tesk_taskmaster.usecases.reporter import Reporter
 
@@ -31,7 +32,7 @@ class Account:
         self.control.checkpoint()
         if reason and reason != self._said:
             self._said = reason
-            self.tell(Reason(reason))
+            self.tell(ReasonChanged(Reason(ReasonCode.NONE, reason)))
 
     def tell(self, *whats: Happening) -> None:
         """Tell what was kept, and then this; returns at once."""

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from tesk_model.events import Finished, Outcome, Released
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.planning import PlanError
 from tesk_taskmaster.domain.transfers import UploadRetries
@@ -121,15 +122,17 @@ class RunAttempt:
         except EndedError as error:
             return error.finished
         except PlanError as error:
-            return Finished(Outcome.SYSTEM_ERROR, str(error))
+            reason = Reason(ReasonCode.TASK_INVALID, str(error))
+            return Finished(Outcome.SYSTEM_ERROR, reason)
         except StepFailedError as error:
             outcome = Outcome.LOST if error.lost else Outcome.SYSTEM_ERROR
-            return Finished(outcome, str(error))
+            return Finished(outcome, error.reason)
         except (CanceledError, AbandonedError, RefusedError):
             raise
         except Exception as error:
             _logger.exception("attempt failed", extra=self._log_fields())
-            reason = f"the taskmaster failed ({type(error).__name__}); see its log"
+            text = f"the taskmaster failed ({type(error).__name__}); see its log"
+            reason = Reason(ReasonCode.TASKMASTER_FAILED, text)
             return Finished(Outcome.LOST, reason)
 
     def _release(self) -> str:

@@ -23,6 +23,7 @@ from tesk_model.events import (
     Verdict,
 )
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.ports import Clock, Scheduler
 from tesk_taskmaster.usecases.outage import Outage
 
@@ -186,7 +187,8 @@ class Reporter:
 
     def _end(self, event: TaskEvent, error: InvalidRequestError) -> None:
         """End an attempt of which we said what cannot be; we would say it again."""
-        reason = f"its taskmaster reported what cannot be: {error}"
+        text = f"its taskmaster reported what cannot be: {error}"
+        reason = Reason(ReasonCode.TASKMASTER_FAILED, text)
         ending = replace(event, what=Finished(Outcome.SYSTEM_ERROR, reason))
         try:
             self._scheduler.report([ending])

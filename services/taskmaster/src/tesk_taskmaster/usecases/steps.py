@@ -18,6 +18,7 @@ from tesk_model.events import (
     Outcome,
 )
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 from tesk_taskmaster.domain.planning import plan_task
@@ -84,7 +85,8 @@ class AttemptSteps:
         """Make sure that what earlier steps left is where it was."""
         known = self.assignment.inputs_finished or self.assignment.finished_executors
         if known and self.attempt not in self.runtime.attempts():
-            raise EndedError(Outcome.LOST, "what its earlier steps left is gone")
+            text = "what its earlier steps left is gone"
+            raise EndedError(Outcome.LOST, Reason(ReasonCode.STEP_VANISHED, text))
 
     def _store_outputs(self, plan: Plan, failed: Finished | None) -> None:
         if failed is None:
@@ -120,7 +122,8 @@ class AttemptSteps:
             if code is None:
                 code = self._run_executor(looks.fit(plan, step.index), step)
             if code and not step.executor.ignore_error:
-                reason = f"executors[{step.index}] ended with exit code {code}"
+                text = f"executors[{step.index}] ended with exit code {code}"
+                reason = Reason(ReasonCode.EXECUTOR_FAILED, text)
                 return Finished(Outcome.EXECUTOR_ERROR, reason)
         return None
 
@@ -142,7 +145,7 @@ class AttemptSteps:
                 self.account.keep([_output(step.index, tails)])
             self.control.checkpoint()
             outcome = Outcome.LOST if result.lost else Outcome.SYSTEM_ERROR
-            raise EndedError(outcome, result.error)
+            raise EndedError(outcome, Reason(result.code, result.error))
         if result.note:
             self.account.keep([Note(result.note)])
         if result.metadata:

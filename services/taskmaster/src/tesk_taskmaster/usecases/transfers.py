@@ -7,10 +7,11 @@ outputs are tried again as outputs, for what they are made of has been computed.
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tesk_model.events import Finished, Note, Outcome
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.transfers import (
@@ -33,8 +34,8 @@ _logger = logging.getLogger(__name__)
 class EndedError(Exception):
     """The attempt is over, other than by success."""
 
-    def __init__(self, outcome: Outcome, reason: str) -> None:
-        super().__init__(reason)
+    def __init__(self, outcome: Outcome, reason: Reason) -> None:
+        super().__init__(reason.text)
         self.finished = Finished(outcome, reason)
 
 
@@ -80,18 +81,19 @@ class TransferSteps:
             first = now if first is None else first
             pause = self.retries.pause(tried, timedelta(seconds=now - first))
             if pause is None:
+                text = f"the outputs could not be uploaded, tried {tried} times"
                 raise EndedError(
                     Outcome.SYSTEM_ERROR,
-                    f"the outputs could not be uploaded, tried {tried} times: {failure}",
+                    replace(failure, text=f"{text}: {failure.text}"),
                 )
             # Many tasks fail together when a storage does; they should not return so.
             pause *= random.uniform(0.75, 1)  # noqa: S311 - jitter
             _logger.warning(
                 "outputs not uploaded yet",
-                extra={**self._about(), "tried": tried, "cause": failure},
+                extra={**self._about(), "tried": tried, "cause": failure.text},
             )
             self.account.say(
-                f"the outputs could not be uploaded yet ({failure}); try {tried + 1} of "
+                f"the outputs could not be uploaded yet ({failure.text}); try {tried + 1} of "
                 f"{self.retries.tries} in {pause.total_seconds():.0f} s"
             )
             self.control.pause(pause)
@@ -104,9 +106,10 @@ class TransferSteps:
         Nobody waits long for these: what the user must see is the failure.
         """
         try:
-            return self._transfer(plan, take_name(self._tried(plan)))
+            failure = self._transfer(plan, take_name(self._tried(plan)))
         except (EndedError, StepFailedError) as error:
             return str(error)
+        return "" if failure is None else failure.text
 
     def _tried(self, plan: Plan) -> int:
         """Return how many tries a predecessor made before its last one."""
@@ -114,16 +117,16 @@ class TransferSteps:
             return 0
         return last_take(self.runtime.begun(plan.attempt))
 
-    def _try_to_take(self, plan: Plan, tried: int) -> str:
+    def _try_to_take(self, plan: Plan, tried: int) -> Reason | None:
         try:
             return self._transfer(plan, take_name(tried))
         except StepFailedError as error:
             if error.gone or not error.lost:
                 raise
-            return str(error)
+            return error.reason
 
-    def _transfer(self, plan: Plan, step: str) -> str:
-        """Run a filer to its verdict; return what may pass, "" for success."""
+    def _transfer(self, plan: Plan, step: str) -> Reason | None:
+        """Run a filer to its verdict; return what may pass, None for success."""
         what = direction_of(step)
         doing = f"transferring {what}"
         for _ in range(_FILER_STARTS):
@@ -131,24 +134,31 @@ class TransferSteps:
             result = self.run_step(plan, step, doing)
             self.control.checkpoint()
             if result.error and not result.lost:
-                raise EndedError(Outcome.SYSTEM_ERROR, result.error)
+                reason = Reason(result.code, result.error)
+                raise EndedError(Outcome.SYSTEM_ERROR, reason)
             verdict = (
                 TransferVerdict.CRASHED
                 if result.error
                 else transfer_verdict(result.exit_code)
             )
             if verdict is TransferVerdict.ARRIVED:
-                return ""
+                return None
             if verdict is TransferVerdict.FAILED:
-                raise EndedError(Outcome.SYSTEM_ERROR, f"the {what} failed to arrive")
+                raise EndedError(
+                    Outcome.SYSTEM_ERROR, _failure(f"the {what} failed to arrive")
+                )
             if verdict is TransferVerdict.LOST:
-                return f"the {what} did not arrive this time"
+                return _failure(f"the {what} did not arrive this time")
             _logger.warning(
                 "filer crashed",
                 extra={**self._about(), "exit_code": result.exit_code},
             )
-        return f"the transfer of {what} crashed {_FILER_STARTS} times"
+        return _failure(f"the transfer of {what} crashed {_FILER_STARTS} times")
 
     def _about(self) -> dict[str, object]:
         attempt = self.assignment.attempt
         return {"task_id": attempt.task_id, "attempt": attempt.number}
+
+
+def _failure(text: str) -> Reason:
+    return Reason(ReasonCode.TRANSFER_FAILED, text)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, Select, select
 
 from tesk_model.task import OutputFileLog, TaskId
 from tesk_scheduler.adapters.store import cuts, schema
+from tesk_scheduler.adapters.store.rows import reason_of
 from tesk_scheduler.adapters.store.schema import DOCUMENT, STATES, TASK
 from tesk_scheduler.adapters.store.weights import Weight
 from tesk_scheduler.domain.records import (
@@ -26,6 +27,7 @@ SHOWN_COLUMNS = (
     _C.started,
     _C.ended,
     _C.reason,
+    _C.reason_code,
     _C.outputs_unlisted,
     DOCUMENT.c.body,
 )
@@ -104,6 +106,7 @@ def _task_of(row: Row[*tuple[Any, ...]]) -> StoredTask:
         started,
         ended,
         reason,
+        code,
         unlisted,
         body,
     ) = row
@@ -116,7 +119,7 @@ def _task_of(row: Row[*tuple[Any, ...]]) -> StoredTask:
         created=created,
         started=started,
         ended=ended,
-        reason=reason,
+        reason=reason_of(code, reason),
         unlisted=unlisted,
         document=Document(body),
     )

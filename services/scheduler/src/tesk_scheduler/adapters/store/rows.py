@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from tesk_model.quantities import ByteCount
+from tesk_model.reasons import Reason, ReasonCode, reason_code
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.schema import (
     STATE_NUMBERS,
@@ -27,6 +28,12 @@ from tesk_scheduler.domain.records import NewTask, TaskRecord, subjects_of
 
 _C = TASK.c
 
+# What the release before compared, which may still run beside this one.
+_CODES_BEFORE = {
+    "waiting for a taskmaster": ReasonCode.TASKMASTER_STARTING,
+    "no taskmaster can be started": ReasonCode.TASKMASTER_REFUSED,
+}
+
 RECORD_COLUMNS = (
     _C.seq,
     _C.id,
@@ -41,6 +48,7 @@ RECORD_COLUMNS = (
     _C.released,
     _C.last_sequence,
     _C.reason,
+    _C.reason_code,
     _C.queued,
     _C.started,
     _C.ended,
@@ -75,7 +83,7 @@ def record_of(row: Row[*tuple[Any, ...]]) -> TaskRecord:
         taskmaster=row.taskmaster,
         released=row.released,
         last_sequence=row.last_sequence,
-        reason=row.reason,
+        reason=reason_of(row.reason_code, row.reason),
         queued_at=from_micros(row.queued),
         started_at=from_micros_or_none(row.started),
         ended_at=from_micros_or_none(row.ended),
@@ -112,7 +120,7 @@ def changing_values(record: TaskRecord) -> dict[str, Any]:
         "new_taskmaster": record.taskmaster,
         "new_released": record.released,
         "new_last_sequence": record.last_sequence,
-        "new_reason": reason_form(record.reason),
+        **reason_values(record.reason),
         "new_queued": micros(record.queued_at),
         "new_started": micros_or_none(record.started_at),
         "new_ended": micros_or_none(record.ended_at),
@@ -123,9 +131,21 @@ def changing_values(record: TaskRecord) -> dict[str, Any]:
     }
 
 
-def reason_form(reason: str) -> str:
-    """Return a reason as it is stored."""
-    return bounds.shortened(clean(reason), bounds.REASON_BYTES)
+def reason_values(reason: Reason) -> dict[str, str]:
+    """Return the columns of a reason, under the names of ``SAVE``."""
+    text = bounds.shortened(clean(reason.text), bounds.REASON_BYTES)
+    return {"new_reason": text, "new_reason_code": reason.code.value}
+
+
+def reason_of(code: str, text: str) -> Reason:
+    """Build a reason from its columns; an earlier release wrote no code."""
+    return Reason(reason_code(code or _code_before(text)), text)
+
+
+def _code_before(text: str) -> str:
+    """Return the code of a sentence that was compared by its beginning."""
+    begins = (begin for begin in _CODES_BEFORE if text.startswith(begin))
+    return _CODES_BEFORE.get(next(begins, ""), "")
 
 
 def new_values(task: NewTask, state: int) -> Mapping[str, Any]:

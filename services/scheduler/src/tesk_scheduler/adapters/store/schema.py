@@ -75,6 +75,7 @@ TASK = Table(
     Column("released", Boolean, nullable=False),
     Column("last_sequence", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("reason_code", Text, nullable=False, server_default=""),
     Column("inputs_finished", Boolean, nullable=False),
     Column("outputs_finished", Boolean, nullable=False),
     Column("idempotency_key", Text),

@@ -60,6 +60,7 @@ SAVE_TASK = (
                 "released",
                 "last_sequence",
                 "reason",
+                "reason_code",
                 "queued",
                 "started",
                 "ended",
@@ -77,9 +78,10 @@ SET_REASON = (
     .where(
         _C.id == bindparam("task"),
         _C.state == schema.STATE_NUMBERS[TaskState.QUEUED],
-        _C.reason != bindparam("new_reason"),
+        (_C.reason != bindparam("new_reason"))
+        | (_C.reason_code != bindparam("new_reason_code")),
     )
-    .values(reason=bindparam("new_reason"))
+    .values(reason=bindparam("new_reason"), reason_code=bindparam("new_reason_code"))
 )
 
 ADD_USAGE = _replacing(

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import delete, exists, insert, select, update
 
 from tesk_model.errors import ConflictError
+from tesk_model.reasons import Reason
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store import statements
 from tesk_scheduler.adapters.store.queries import (
@@ -16,7 +17,7 @@ from tesk_scheduler.adapters.store.queries import (
 )
 from tesk_scheduler.adapters.store.rows import (
     RECORD_COLUMNS,
-    reason_form,
+    reason_values,
     record_of,
 )
 from tesk_scheduler.adapters.store.schema import (
@@ -126,10 +127,10 @@ class SqlTransaction(SqlTaskChanges):
         if present != epoch:
             raise ConflictError("another scheduler leads now")
 
-    def set_reasons(self, reasons: Mapping[TaskId, str]) -> None:
+    def set_reasons(self, reasons: Mapping[TaskId, Reason]) -> None:
         """Update what differs."""
         rows = [
-            {"task": task_id, "new_reason": reason_form(reason)}
+            {"task": task_id, **reason_values(reason)}
             for task_id, reason in reasons.items()
         ]
         if rows:
