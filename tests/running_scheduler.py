@@ -17,14 +17,14 @@ from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.config import SchedulerSettings, Settings
 from tesk_scheduler.main import Surroundings, build_scheduler
-from tesk_scheduler.usecases.wakeups import Chimes
+from tesk_scheduler.usecases.notifier import Notifier
 
 
 @contextmanager
 def running_scheduler(folder: Path, own: SchedulerSettings) -> Iterator[Rig]:
     """Run a scheduler whose database and socket are in ``folder``."""
     store = SqlTaskStore.open(sqlite_url(folder / "tesk.db"))
-    launcher, chimes = FakeLauncher(), Chimes()
+    launcher, notifier = FakeLauncher(), Notifier()
     around = Surroundings(
         store=store,
         exclusive=True,
@@ -32,7 +32,7 @@ def running_scheduler(folder: Path, own: SchedulerSettings) -> Iterator[Rig]:
         clock=SystemClock(),
         names=UlidNames(),
         token=TOKEN,
-        chimes=chimes,
+        notifier=notifier,
     )
     settings = Settings(scheduler=own)
     scheduler = build_scheduler(settings, QUOTA, around)
@@ -48,7 +48,7 @@ def running_scheduler(folder: Path, own: SchedulerSettings) -> Iterator[Rig]:
             address=address,
             store=store,
             launcher=launcher,
-            chimes=chimes,
+            notifier=notifier,
             channel=channel,
             tasks=task_service_pb2_grpc.TaskServiceStub(channel),
         )

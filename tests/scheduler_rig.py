@@ -19,7 +19,7 @@ from tesk_model.quantities import ByteCount
 from tesk_runtime.rpc.status import error_from_status, invoke
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.quota import Limit, Quota
-from tesk_scheduler.usecases.wakeups import Chimes
+from tesk_scheduler.usecases.notifier import Notifier
 from waiting import eventually
 
 TOKEN = "internal"
@@ -39,7 +39,7 @@ class Rig:
     address: str
     store: SqlTaskStore
     launcher: FakeLauncher
-    chimes: Chimes
+    notifier: Notifier
     channel: grpc.Channel
     tasks: task_service_pb2_grpc.TaskServiceStub
 

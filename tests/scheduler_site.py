@@ -19,7 +19,7 @@ from tesk_scheduler.ports.cluster import Cluster
 from tesk_scheduler.ports.launcher import TaskmasterLauncher
 from tesk_scheduler.usecases.assignment import Assignment, Call, Terms
 from tesk_scheduler.usecases.leading import Leading
-from tesk_scheduler.usecases.wakeups import Chimes
+from tesk_scheduler.usecases.notifier import Notifier
 
 LEASE = timedelta(seconds=30)
 SETTINGS = SchedulerSettings(
@@ -61,7 +61,7 @@ class Site:
             clock=self.clock,
             names=Names(f"scheduler-{next(self.schedulers)}", self.names),
             token=TOKEN,
-            chimes=Chimes(),
+            notifier=Notifier(),
             cluster=self.cluster,
         )
         return build_scheduler(Settings(scheduler=SETTINGS), QUOTA, around).leading
@@ -88,7 +88,7 @@ class Site:
             revision=lambda: "",
         )
         assignment = Assignment(
-            store=self.store, clock=self.clock, chimes=Chimes(), terms=terms
+            store=self.store, clock=self.clock, notifier=Notifier(), terms=terms
         )
         assignment.sync(
             Call(

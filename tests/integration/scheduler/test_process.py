@@ -20,7 +20,7 @@ from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.status import invoke
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
-from tesk_scheduler.usecases.wakeups import Chimes
+from tesk_scheduler.usecases.notifier import Notifier
 
 SIZES = [1, 9] * 50 + [100] * 5
 INITIALIZING = task_pb2.TASK_STATE_INITIALIZING
@@ -59,7 +59,7 @@ def client(process: Process, tmp_path: Path) -> Iterator[Rig]:
             address=process.address,
             store=store,
             launcher=FakeLauncher(),
-            chimes=Chimes(),
+            notifier=Notifier(),
             channel=channel,
             tasks=task_service_pb2_grpc.TaskServiceStub(channel),
         )

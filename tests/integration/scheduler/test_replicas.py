@@ -19,7 +19,7 @@ from tesk_model.task import TaskId
 from tesk_runtime.rpc.channel import open_channel
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.leadership import Leadership
-from tesk_scheduler.usecases.wakeups import Chimes
+from tesk_scheduler.usecases.notifier import Notifier
 from waiting import eventually
 
 pytestmark = pytest.mark.engine
@@ -53,7 +53,7 @@ def replica(
                 address=process.address,
                 store=store,
                 launcher=FakeLauncher(),
-                chimes=Chimes(),
+                notifier=Notifier(),
                 channel=channel,
                 tasks=task_service_pb2_grpc.TaskServiceStub(channel),
             )

@@ -20,7 +20,7 @@ from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.ports.store import Transaction
 from tesk_scheduler.usecases.assignment import Answer, Assignment, Call, Terms
 from tesk_scheduler.usecases.leading import Leading
-from tesk_scheduler.usecases.wakeups import Chimes
+from tesk_scheduler.usecases.notifier import Notifier
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def sync(site: Site, name: str, *held: str) -> Answer:
     assignment = Assignment(
         store=site.store,
         clock=site.clock,
-        chimes=Chimes(),
+        notifier=Notifier(),
         terms=Terms(
             secret=TOKEN,
             lease=LEASE,

@@ -17,7 +17,7 @@ from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.config import Settings
 from tesk_scheduler.main import Surroundings, build_scheduler
 from tesk_scheduler.usecases.leading import Leading
-from tesk_scheduler.usecases.wakeups import Chimes
+from tesk_scheduler.usecases.notifier import Notifier
 
 TASK = TaskId("t-1")
 
@@ -53,7 +53,7 @@ def rounds(tmp_path: Path) -> Iterator[Round]:
         clock=clock,
         names=CountingNames(),
         token=TOKEN,
-        chimes=Chimes(),
+        notifier=Notifier(),
     )
     store.write(lambda tx: tx.add_tasks([make_new_task(TASK)]))
     leading = build_scheduler(Settings(), QUOTA, around).leading

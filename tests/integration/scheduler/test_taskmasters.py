@@ -156,7 +156,7 @@ def test_the_dead_are_replaced_and_their_attempts_go_on(rig: Rig) -> None:
     first.report(first.ended(assignment, pb.OUTCOME_COMPLETE)[:1])
 
     rig.launcher.die(rig.launcher.launched[0], 1)
-    rig.chimes.bell.ring(urgent=True)
+    rig.notifier.leader.notify(urgent=True)
     second = rig.launched(2)
     adopted = take(second)
 
@@ -177,7 +177,7 @@ def test_a_successor_learns_what_has_started_in_this_attempt(rig: Rig) -> None:
     first.report([first.started(assignment)])
 
     rig.launcher.die(rig.launcher.launched[0], 1)
-    rig.chimes.bell.ring(urgent=True)
+    rig.notifier.leader.notify(urgent=True)
     second = rig.launched(2)
     adopted = take(second)
     second.report(second.ended(adopted, pb.OUTCOME_LOST)[1:])
@@ -215,7 +215,7 @@ def test_who_kills_its_taskmasters_is_tried_again_and_then_given_up(rig: Rig) ->
             assignment = take(taskmaster)
         seen.append(assignment.attempt.number)
         rig.launcher.die(rig.launcher.launched[-1], 1)
-        rig.chimes.bell.ring(urgent=True)
+        rig.notifier.leader.notify(urgent=True)
         rig.eventually(lambda: ended_or_launched(rig, task_id, len(seen) + 1))
 
     assert seen == [1, 1, 2, 2]

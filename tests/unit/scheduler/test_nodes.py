@@ -58,10 +58,10 @@ def api() -> FakeKubernetesApi:
 
 @contextlib.contextmanager
 def watched(
-    api: FakeKubernetesApi, folder: Path, rings: list[None] | None = None
+    api: FakeKubernetesApi, folder: Path, notified: list[None] | None = None
 ) -> Iterator[Nodes]:
     """Watch the nodes, and two task namespaces."""
-    heard = [] if rings is None else rings
+    heard = [] if notified is None else notified
     nodes = Nodes(
         api,
         KubernetesSettings(templates=str(folder)),
@@ -106,13 +106,13 @@ def test_pods_of_others_count_and_those_that_run_tasks_do_not(
         eventually(lambda: nodes.nodes() == [want])
 
 
-def test_nodes_come_and_go_and_the_bell_rings(
+def test_nodes_come_and_go_and_each_change_is_notified(
     api: FakeKubernetesApi, folder: Path
 ) -> None:
-    rings: list[None] = []
-    with watched(api, folder, rings) as nodes:
+    notified: list[None] = []
+    with watched(api, folder, notified) as nodes:
         assert nodes.wait_known(timedelta(seconds=10))
-        rings.clear()
+        notified.clear()
 
         api.plant(NODES, "", make_node("node-3", labels={"role": "tasks"}))
         eventually(lambda: nodes.nodes() == [EMPTY, EMPTY])
@@ -120,7 +120,7 @@ def test_nodes_come_and_go_and_the_bell_rings(
             api.change(NODES, "", name, cordon)
 
         eventually(lambda: nodes.nodes() == [])
-        assert len(rings) == 3
+        assert len(notified) == 3
 
 
 def cordon(node: JsonObject) -> None:

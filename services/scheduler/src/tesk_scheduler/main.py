@@ -52,17 +52,17 @@ from tesk_scheduler.usecases.admission import Admission
 from tesk_scheduler.usecases.assignment import Assignment, Terms
 from tesk_scheduler.usecases.cancellation import Cancellation
 from tesk_scheduler.usecases.capacity import ClusterCapacity
-from tesk_scheduler.usecases.farewell import Farewell
 from tesk_scheduler.usecases.fleet import Fleet
 from tesk_scheduler.usecases.health import Health
+from tesk_scheduler.usecases.idle_drain import IdleDrain
 from tesk_scheduler.usecases.leading import Lead, Leading
+from tesk_scheduler.usecases.notifier import Notifier
 from tesk_scheduler.usecases.reading import Reading
 from tesk_scheduler.usecases.reporting import Reporting
 from tesk_scheduler.usecases.retention import Retention
 from tesk_scheduler.usecases.status import Status
 from tesk_scheduler.usecases.submission import Submission
 from tesk_scheduler.usecases.transfers import Transfers
-from tesk_scheduler.usecases.wakeups import Chimes
 
 _LOG = logging.getLogger(__name__)
 _CALLS_AT_ONCE = 16
@@ -85,7 +85,7 @@ class Surroundings:
     clock: Clock
     names: Names
     token: str
-    chimes: Chimes
+    notifier: Notifier
     status: Status = field(default_factory=Status)
     cluster: Cluster | None = None
 
@@ -109,14 +109,14 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
     in_cluster = own.launcher == "kubernetes"
     if not in_cluster or not own.database:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    chimes, status = Chimes(), Status()
+    notifier, status = Notifier(), Status()
     with ExitStack() as stack:
         store = SqlTaskStore.open(own.database or sqlite_url(home / "tesk.db"))
         stack.callback(store.close)
         launcher, cluster = (
-            _cluster(settings, chimes, stack)
+            _cluster(settings, notifier, stack)
             if in_cluster
-            else (_local_launcher(settings, chimes, home), None)
+            else (_local_launcher(settings, notifier, home), None)
         )
         if own.metrics_listen:
             collector = StoreCollector(store, launcher.revision, status)
@@ -128,7 +128,7 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
             clock=SystemClock(),
             names=UlidNames(),
             token=token,
-            chimes=chimes,
+            notifier=notifier,
             status=status,
             cluster=cluster,
         )
@@ -140,16 +140,18 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
         scheduler.run(own.listen, stop=stop, drain=own.drain)
 
 
-def _local_launcher(settings: Settings, chimes: Chimes, home: Path) -> LocalLauncher:
+def _local_launcher(
+    settings: Settings, notifier: Notifier, home: Path
+) -> LocalLauncher:
     return LocalLauncher(
         home / "taskmasters",
         environment=taskmaster_environment(settings, os.environ, home),
-        changed=lambda: chimes.bell.ring(urgent=True),
+        changed=lambda: notifier.leader.notify(urgent=True),
     )
 
 
 def _cluster(
-    settings: Settings, chimes: Chimes, stack: ExitStack
+    settings: Settings, notifier: Notifier, stack: ExitStack
 ) -> tuple[TaskmasterLauncher, Cluster | None]:
     # Its client takes memory and start-up time that one machine need not spend.
     from tesk_scheduler.adapters.kubernetes.opening import (  # noqa: PLC0415
@@ -160,7 +162,7 @@ def _cluster(
         settings.kubernetes,
         os.environ,
         clock=SystemClock(),
-        changed=lambda: chimes.bell.ring(urgent=True),
+        changed=lambda: notifier.leader.notify(urgent=True),
         reserve=node_reserve(settings.quota),
         closing=stack,
     )
@@ -187,20 +189,20 @@ def build_scheduler(
             status=around.status,
             tell=lambda ready: server.set_serving(serving=ready),
         ),
-        farewell=Farewell(
+        idle_drain=IdleDrain(
             fleet=fleet,
-            wakeups=around.chimes.wakeups,
+            wakeups=around.notifier.taskmasters,
             clock=around.clock,
             # Pods stay for the next scheduler, and go when TESK is uninstalled.
             alone=around.exclusive and own.launcher == "local",
         ),
-        chimes=around.chimes,
+        notifier=around.notifier,
     )
 
 
 def _servicers(settings: Settings, quota: Quota, around: Surroundings) -> Servicers:
     own = settings.scheduler
-    store, clock, chimes = around.store, around.clock, around.chimes
+    store, clock, notifier = around.store, around.clock, around.notifier
     tasks = TaskServicer(
         submission=Submission(
             store=store,
@@ -208,16 +210,16 @@ def _servicers(settings: Settings, quota: Quota, around: Surroundings) -> Servic
             names=around.names,
             quota=quota,
             defaults=default_demand(settings.quota, quota),
-            bell=chimes.bell,
+            leader=notifier.leader,
         ),
         reading=Reading(store=store, secret=around.token),
-        cancellation=Cancellation(store=store, clock=clock, chimes=chimes),
+        cancellation=Cancellation(store=store, clock=clock, notifier=notifier),
     )
     assignments = AssignmentServicer(
         assignment=Assignment(
             store=store,
             clock=clock,
-            chimes=chimes,
+            notifier=notifier,
             terms=Terms(
                 secret=around.token,
                 lease=own.lease,
@@ -229,7 +231,7 @@ def _servicers(settings: Settings, quota: Quota, around: Surroundings) -> Servic
         reporting=Reporting(
             store=store,
             clock=clock,
-            bell=chimes.bell,
+            leader=notifier.leader,
             status=around.status,
             max_attempts=own.max_attempts,
         ),
@@ -246,7 +248,7 @@ def _fleet(own: SchedulerSettings, around: Surroundings) -> Fleet:
         launcher=around.launcher,
         clock=around.clock,
         names=around.names,
-        wakeups=around.chimes.wakeups,
+        wakeups=around.notifier.taskmasters,
         limits=FleetLimits(
             taskmasters=own.max_taskmasters,
             tasks_per_taskmaster=own.tasks_per_taskmaster,
@@ -264,7 +266,7 @@ def _leading(
     return Leading(
         store=store,
         clock=clock,
-        bell=around.chimes.bell,
+        wakeup=around.notifier.leader,
         lead=Lead(
             holder=f"{platform.node()}/{around.names.taskmaster_id()}",
             term=_TERM,

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tesk_runtime.rpc.server import RpcServer
-from tesk_scheduler.usecases.farewell import Farewell
 from tesk_scheduler.usecases.health import Health
+from tesk_scheduler.usecases.idle_drain import IdleDrain
 from tesk_scheduler.usecases.leading import Leading
-from tesk_scheduler.usecases.wakeups import Chimes
+from tesk_scheduler.usecases.notifier import Notifier
 
-_FAREWELL = timedelta(seconds=5)
+_IDLE_DRAIN = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +20,8 @@ class Scheduler:
     server: RpcServer
     leading: Leading
     health: Health
-    farewell: Farewell
-    chimes: Chimes
+    idle_drain: IdleDrain
+    notifier: Notifier
 
     def run(self, address: str, *, stop: threading.Event, drain: timedelta) -> None:
         """Serve at ``address`` until ``stop`` is set, then drain."""
@@ -32,9 +32,9 @@ class Scheduler:
             thread.start()
         stop.wait()
         self.server.set_serving(serving=False)
-        self.chimes.bell.ring(urgent=True)
+        self.notifier.leader.notify(urgent=True)
         loop.join()
         watch.join()
-        self.farewell.say(min(drain, _FAREWELL))
-        self.chimes.wakeups.close()
+        self.idle_drain.run(min(drain, _IDLE_DRAIN))
+        self.notifier.taskmasters.close()
         self.server.stop(drain)

@@ -20,7 +20,7 @@ from tesk_scheduler.domain.tokens import transfer_token
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.ports.surroundings import Clock
 from tesk_scheduler.usecases.delays import explained
-from tesk_scheduler.usecases.wakeups import Chimes
+from tesk_scheduler.usecases.notifier import Notifier
 
 # Said again after so many seconds if it had no effect: the answer may be lost.
 _SAY_AGAIN = 2.0
@@ -116,12 +116,12 @@ class Assignment:
     """Answers taskmasters."""
 
     def __init__(
-        self, *, store: TaskStore, clock: Clock, chimes: Chimes, terms: Terms
+        self, *, store: TaskStore, clock: Clock, notifier: Notifier, terms: Terms
     ) -> None:
         self._store = store
         self._clock = clock
-        self._wakeups = chimes.wakeups
-        self._bell = chimes.bell
+        self._wakeups = notifier.taskmasters
+        self._leader = notifier.leader
         self._secret = terms.secret
         self._lease = terms.lease
         self._idle = terms.idle.total_seconds()
@@ -210,7 +210,7 @@ class Assignment:
 
         member = self._store.write(renew)
         if known is None or not known.seen or known.slots != call.slots:
-            self._bell.ring(urgent=True)
+            self._leader.notify(urgent=True)
         return member
 
     def _is_news(self, orders: Iterable[_Item], memory: _Memory) -> bool:
@@ -248,7 +248,7 @@ class Assignment:
         )
         if removed:
             self._memories.pop(call.taskmaster, None)
-            self._bell.ring(urgent=True)
+            self._leader.notify(urgent=True)
         return removed
 
     def _offer(self, record: TaskRecord) -> Offer | None:

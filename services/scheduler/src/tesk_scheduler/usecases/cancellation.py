@@ -9,8 +9,8 @@ from tesk_scheduler.domain.records import TaskKey, TaskRecord
 from tesk_scheduler.domain.transitions import canceled
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.ports.surroundings import Clock
+from tesk_scheduler.usecases.notifier import Notifier
 from tesk_scheduler.usecases.reading import not_found
-from tesk_scheduler.usecases.wakeups import Chimes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class Cancellation:
 
     store: TaskStore
     clock: Clock
-    chimes: Chimes
+    notifier: Notifier
 
     def cancel(self, caller: Caller, task_id: TaskId) -> None:
         """Cancel a task; one that is final or being canceled stays as it is.
@@ -46,5 +46,5 @@ class Cancellation:
 
         record = self.store.write(cancel)
         if record.taskmaster is not None:
-            self.chimes.wakeups.notify([record.taskmaster])
-        self.chimes.bell.ring(urgent=True)
+            self.notifier.taskmasters.notify([record.taskmaster])
+        self.notifier.leader.notify(urgent=True)

@@ -26,7 +26,7 @@ from tesk_scheduler.ports.surroundings import Clock, Names
 from tesk_scheduler.usecases.burial import Burial
 from tesk_scheduler.usecases.delays import Delays
 from tesk_scheduler.usecases.failures import StartFailures
-from tesk_scheduler.usecases.wakeups import Wakeups
+from tesk_scheduler.usecases.notifier import TaskmasterWakeups
 
 _MANY = 1000
 
@@ -41,7 +41,7 @@ class Fleet:
         launcher: TaskmasterLauncher,
         clock: Clock,
         names: Names,
-        wakeups: Wakeups,
+        wakeups: TaskmasterWakeups,
         limits: FleetLimits,
     ) -> None:
         """Take charge.

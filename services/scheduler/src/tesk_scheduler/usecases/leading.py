@@ -1,6 +1,6 @@
 """The leader's loop: one thread that keeps the fleet, admits, and tidies up.
 
-It sleeps until it is rung or something is due, so that an idle service costs
+It sleeps until it is notified or something is due, so that an idle service costs
 nothing.
 """
 
@@ -14,9 +14,9 @@ from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.ports.surroundings import Clock
 from tesk_scheduler.usecases.admission import Admission
 from tesk_scheduler.usecases.fleet import Fleet
+from tesk_scheduler.usecases.notifier import LeaderWakeup
 from tesk_scheduler.usecases.retention import Retention
 from tesk_scheduler.usecases.status import Status
-from tesk_scheduler.usecases.wakeups import Doorbell
 
 _LOG = logging.getLogger(__name__)
 
@@ -27,9 +27,9 @@ _SWEEP_EVERY = 600.0
 # How often one that does not lead looks whether it may; costs one small read.
 _LOOK_EVERY = 0.25
 # A round that admitted nothing is not repeated at once for every new task:
-# the loop rests for some times as long as the round took.
-_REST_FACTOR = 20
-_LONGEST_REST = 0.2
+# the loop waits for some times as long as the round took.
+_DEBOUNCE_FACTOR = 20
+_LONGEST_DEBOUNCE = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class Leading:
         *,
         store: TaskStore,
         clock: Clock,
-        bell: Doorbell,
+        wakeup: LeaderWakeup,
         lead: Lead,
         fleet: Fleet,
         admission: Admission,
@@ -64,7 +64,7 @@ class Leading:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._bell = bell
+        self._wakeup = wakeup
         self._lead = lead
         self._fleet = fleet
         self._admission = admission
@@ -73,10 +73,10 @@ class Leading:
         self._epoch: int | None = None
         self._renew_at = 0.0
         self._sweep_at = 0.0
-        self._rest = 0.0
+        self._debounce = 0.0
 
     def run(self, stop: threading.Event) -> None:
-        """Run until ``stop`` is set and the bell rung."""
+        """Run until ``stop`` is set and the loop notified."""
         while not stop.is_set():
             try:
                 timeout = self.round()
@@ -87,7 +87,7 @@ class Leading:
             except Exception:  # noqa: BLE001 - a bug must not end all scheduling; it is logged
                 _LOG.exception("round failed")
                 timeout = _AFTER_TROUBLE
-            self._bell.wait(timeout, breath=self._rest)
+            self._wakeup.wait(timeout, debounce=self._debounce)
         self._resign()
 
     def round(self) -> float:
@@ -102,7 +102,9 @@ class Leading:
             began = self._clock.monotonic()
             result = self._admission.admit(epoch)
         took = self._clock.monotonic() - began
-        self._rest = min(_LONGEST_REST, took * _REST_FACTOR) if result.waiting else 0
+        self._debounce = (
+            min(_LONGEST_DEBOUNCE, took * _DEBOUNCE_FACTOR) if result.waiting else 0
+        )
         waits = [
             _WHILE_WAITING if result.waiting else _WHILE_IDLE,
             self._sweep(),

@@ -11,8 +11,8 @@ from tesk_scheduler.domain.events import Effect, Reporter, apply_event
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.ports.surroundings import Clock
+from tesk_scheduler.usecases.notifier import LeaderWakeup
 from tesk_scheduler.usecases.status import Status
-from tesk_scheduler.usecases.wakeups import Doorbell
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Reporting:
 
     store: TaskStore
     clock: Clock
-    bell: Doorbell
+    leader: LeaderWakeup
     status: Status
     max_attempts: int
 
@@ -47,7 +47,7 @@ class Reporting:
         )
         verdicts, room = self.store.write(lambda tx: _apply_all(tx, events, by))
         if room:
-            self.bell.ring(urgent=True)
+            self.leader.notify(urgent=True)
         self._note_remains(events, verdicts)
         return verdicts
 

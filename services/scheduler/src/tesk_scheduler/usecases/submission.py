@@ -24,7 +24,7 @@ from tesk_scheduler.domain.quota import (
 from tesk_scheduler.domain.records import Document, NewTask, subjects_of
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.ports.surroundings import Clock, Names
-from tesk_scheduler.usecases.wakeups import Doorbell
+from tesk_scheduler.usecases.notifier import LeaderWakeup
 
 MAX_BATCH = 256
 MAX_KEY_LENGTH = 128
@@ -62,14 +62,14 @@ class Submission:
         names: Names,
         quota: Quota,
         defaults: Demand,
-        bell: Doorbell,
+        leader: LeaderWakeup,
     ) -> None:
         self._store = store
         self._clock = clock
         self._names = names
         self._quota = quota
         self._defaults = defaults
-        self._bell = bell
+        self._leader = leader
         limits = (quota.everybody, *quota.users.values(), *quota.groups.values())
         self._queues_are_limited = any(limit.queued is not None for limit in limits)
 
@@ -91,7 +91,7 @@ class Submission:
         if not any(isinstance(each, NewTask) for each in judged):
             return [each for each in judged if isinstance(each, TeskError)]
         results = self._store.write(lambda tx: self._add(tx, judged))
-        self._bell.ring(urgent=False)
+        self._leader.notify(urgent=False)
         return results
 
     def _judge(self, draft: Draft) -> NewTask | TeskError:

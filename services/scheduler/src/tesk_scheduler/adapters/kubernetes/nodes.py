@@ -90,8 +90,8 @@ class Nodes:
             keep: Callable[[JsonObject], T],
             labels: str = "",
         ) -> Informer[T]:
-            ring = _told(changed)
-            return Informer(api, resource, namespace, labels, keep=keep, changed=ring)
+            notify = _told(changed)
+            return Informer(api, resource, namespace, labels, keep=keep, changed=notify)
 
         self._nodes = watch(NODES, "", self._room_of)
         self._loads = [

@@ -64,7 +64,7 @@ class PodLauncher:
         self._prepared: Mapping[str, Owner] = {}
         self._prepare_at = 0.0
         self._complaints = Complaints(api, clock)
-        self._ring = changed
+        self._notify = changed
         self._revision = ""
         settings = footing.settings
         labels = {COMPONENT: "taskmaster", INSTANCE: settings.instance}
@@ -182,7 +182,7 @@ class PodLauncher:
 
     def _changed(self, name: str, glimpse: Glimpse | None) -> None:
         if self._roll.note(name, glimpse):
-            self._ring()
+            self._notify()
 
 
 def _why_not_ours(found: JsonObject | None, manifest: JsonObject) -> str:
