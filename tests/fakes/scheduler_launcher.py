@@ -16,7 +16,7 @@ class FakeLauncher:
         self.outage = ""
         self.refused = 0
         self.present_revision = ""
-        self._living: set[str] = set()
+        self._alive: set[str] = set()
         self._ends: dict[str, str] = {}
         self._remains: set[str] = set()
         self._uncertain: set[str] = set()
@@ -30,14 +30,14 @@ class FakeLauncher:
             self.refused += 1
             raise LaunchError(self.refusal or self.outage)
         with self._lock:
-            if taskmaster_id not in self._living:
-                self._living.add(taskmaster_id)
+            if taskmaster_id not in self._alive:
+                self._alive.add(taskmaster_id)
                 self.launched.append(taskmaster_id)
                 self._lock.notify_all()
 
-    def living(self) -> Collection[str]:
+    def alive(self) -> Collection[str]:
         with self._lock:
-            return set(self._living)
+            return set(self._alive)
 
     def ended(self) -> Collection[str]:
         with self._lock:
@@ -54,12 +54,12 @@ class FakeLauncher:
             if taskmaster_id in self._remains:
                 self._remains.discard(taskmaster_id)
                 self.killed.append(taskmaster_id)
-            if taskmaster_id in self._living:
-                self._living.discard(taskmaster_id)
+            if taskmaster_id in self._alive:
+                self._alive.discard(taskmaster_id)
                 self.killed.append(taskmaster_id)
                 self._ends[taskmaster_id] = "it was killed by signal 9"
 
-    def last_words(self, taskmaster_id: str) -> str:
+    def status_message(self, taskmaster_id: str) -> str:
         with self._lock:
             return self._ends.get(taskmaster_id, "")
 
@@ -71,27 +71,27 @@ class FakeLauncher:
     def vanish(self, taskmaster_id: str) -> None:
         """Let one not be seen any more; nobody knows whether it has ended."""
         with self._lock:
-            self._living.discard(taskmaster_id)
+            self._alive.discard(taskmaster_id)
             self._uncertain.add(taskmaster_id)
             self._ends[taskmaster_id] = "its machine does not answer"
 
     def appear(self, taskmaster_id: str) -> None:
         """Let one live that nobody here has launched."""
         with self._lock:
-            self._living.add(taskmaster_id)
+            self._alive.add(taskmaster_id)
 
     def die(self, taskmaster_id: str, code: int, *, remains: bool = False) -> None:
         """Let one end by itself; what remains of it is there until it is killed."""
         with self._lock:
             if remains:
                 self._remains.add(taskmaster_id)
-            self._living.discard(taskmaster_id)
+            self._alive.discard(taskmaster_id)
             self._ends[taskmaster_id] = f"it ended with exit code {code}"
 
     def end_all(self) -> None:
         """Let all go, and no more be started."""
         self.refusal = "the test is over"
-        for taskmaster_id in self.living():
+        for taskmaster_id in self.alive():
             self.die(taskmaster_id, 0)
 
     def wait_for(self, number: int) -> str:

@@ -60,7 +60,7 @@ def launcher(
             case _:
                 launcher = stack.enter_context(real_launcher(tmp_path))
         yield launcher
-        for name in launcher.living():
+        for name in launcher.alive():
             launcher.kill(name)
 
 
@@ -68,7 +68,7 @@ def test_what_was_launched_lives(launcher: TaskmasterLauncher) -> None:
     launcher.launch("tm-1")
     launcher.launch("tm-2")
 
-    assert set(launcher.living()) == {"tm-1", "tm-2"}
+    assert set(launcher.alive()) == {"tm-1", "tm-2"}
 
 
 def test_launching_twice_is_launching_once(launcher: TaskmasterLauncher) -> None:
@@ -76,7 +76,7 @@ def test_launching_twice_is_launching_once(launcher: TaskmasterLauncher) -> None
     launcher.launch("tm-1")
     launcher.kill("tm-1")
 
-    assert set(launcher.living()) == set()
+    assert set(launcher.alive()) == set()
 
 
 def test_what_was_killed_is_gone(launcher: TaskmasterLauncher) -> None:
@@ -84,14 +84,14 @@ def test_what_was_killed_is_gone(launcher: TaskmasterLauncher) -> None:
 
     launcher.kill("tm-1")
 
-    assert set(launcher.living()) == set()
+    assert set(launcher.alive()) == set()
 
 
 def test_killing_what_is_gone_does_nothing(launcher: TaskmasterLauncher) -> None:
     launcher.kill("tm-1")
 
-    assert set(launcher.living()) == set()
-    assert launcher.last_words("tm-1") == ""
+    assert set(launcher.alive()) == set()
+    assert launcher.status_message("tm-1") == ""
 
 
 def test_killing_leaves_nothing(
@@ -108,7 +108,7 @@ def test_killing_leaves_nothing(
 def test_one_that_starts_well_has_nothing_to_say(launcher: TaskmasterLauncher) -> None:
     launcher.launch("tm-1")
 
-    assert launcher.last_words("tm-1") == ""
+    assert launcher.status_message("tm-1") == ""
 
 
 def test_a_death_is_noticed_at_once(tmp_path: Path) -> None:
@@ -118,8 +118,8 @@ def test_a_death_is_noticed_at_once(tmp_path: Path) -> None:
     launcher.launch("tm-1")
 
     assert changed.wait(10)
-    assert set(launcher.living()) == set()
-    assert launcher.last_words("tm-1") == "it ended with exit code 3"
+    assert set(launcher.alive()) == set()
+    assert launcher.status_message("tm-1") == "it ended with exit code 3"
 
 
 def test_what_cannot_be_started_is_an_error(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_what_cannot_be_started_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LaunchError, match="No such file"):
         launcher.launch("tm-1")
 
-    assert set(launcher.living()) == set()
+    assert set(launcher.alive()) == set()
 
 
 @pytest.fixture
@@ -154,14 +154,14 @@ def test_a_successor_adopts_and_can_end_what_lives(
 ) -> None:
     changed = threading.Event()
     successor = local(tmp_path, changed)
-    adopted = set(successor.living())
+    adopted = set(successor.alive())
 
     successor.kill("tm-1")
 
     assert adopted == {"tm-1"}
     assert orphan.wait() == -9
     assert changed.wait(10)
-    assert set(successor.living()) == set()
+    assert set(successor.alive()) == set()
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def early(tmp_path: Path) -> LocalLauncher:
 def test_what_another_scheduler_starts_later_is_seen(
     early: LocalLauncher, orphan: "subprocess.Popen[bytes]"
 ) -> None:
-    assert set(early.living()) == {"tm-1"}
+    assert set(early.alive()) == {"tm-1"}
     assert orphan.poll() is None
 
 
@@ -186,10 +186,10 @@ def test_the_death_of_an_adopted_one_is_noticed(
     orphan.kill()
 
     assert changed.wait(10)
-    assert set(successor.living()) == set()
+    assert set(successor.alive()) == set()
 
 
 def test_a_lock_that_nobody_holds_is_no_taskmaster(tmp_path: Path) -> None:
     (tmp_path / "tm-1.lock").write_text("1", encoding="ascii")
 
-    assert set(local(tmp_path, threading.Event()).living()) == set()
+    assert set(local(tmp_path, threading.Event()).alive()) == set()

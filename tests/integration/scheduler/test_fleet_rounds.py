@@ -115,7 +115,7 @@ def test_who_calls_again_before_it_could_be_ended_goes_on(
 class Silent(FakeLauncher):
     """A launcher that does not know yet who lives."""
 
-    def living(self) -> set[str]:
+    def alive(self) -> set[str]:
         raise LaunchError("not yet known")
 
 

@@ -165,7 +165,7 @@ def test_why_the_pod_does_not_start_is_the_reason(site: Site, cluster: PodRig) -
         leader.round()
         message = "0/3 nodes are available: 3 Insufficient memory."
         cluster.cluster.unschedulable(cluster.pod("tm-1"), message=message)
-        eventually(lambda: pods.last_words("tm-1") == message)
+        eventually(lambda: pods.status_message("tm-1") == message)
 
         leader.round()
 

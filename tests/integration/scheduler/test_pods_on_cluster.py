@@ -116,15 +116,15 @@ def test_a_pod_runs_is_adopted_crashes_and_is_removed(ground: Ground) -> None:
         launcher.launch("tm-1")
         eventually(lambda: phase(ground, "tesk-tm-1") == "Running", within=60)
     with ground.launcher() as successor:
-        adopted = set(successor.living())
+        adopted = set(successor.alive())
         ground.kube.execute(ground.namespace, "tesk-tm-1", "sh", "-c", END)
         eventually(lambda: restarts(ground, "tesk-tm-1") >= 1, within=60)
-        survivors = set(successor.living())
+        survivors = set(successor.alive())
         successor.kill("tm-1")
         successor.kill("tm-1")
 
         assert adopted == survivors == {"tm-1"}
-        assert set(successor.living()) == set()
+        assert set(successor.alive()) == set()
         eventually(lambda: ground.kube.list("pods", ground.namespace) == [])
     supplied = [
         name_of(each) for each in ground.kube.list("configmaps", ground.namespace)
@@ -137,7 +137,7 @@ def test_one_that_ends_by_itself_is_over(ground: Ground) -> None:
         launcher.launch("tm-1")
         eventually(lambda: set(launcher.ended()) == {"tm-1"}, within=60)
 
-        assert set(launcher.living()) == set()
+        assert set(launcher.alive()) == set()
         assert not launcher.may_act("tm-1")
         launcher.kill("tm-1")
         assert ground.kube.list("pods", ground.namespace) == []
@@ -181,9 +181,11 @@ def test_why_one_does_not_come_up(
     with ground.launcher(**template) as launcher:
         launcher.launch("tm-1")
 
-        eventually(lambda: want in launcher.last_words("tm-1"), within=60, what=want)
+        eventually(
+            lambda: want in launcher.status_message("tm-1"), within=60, what=want
+        )
 
-        assert set(launcher.living()) == {"tm-1"}
+        assert set(launcher.alive()) == {"tm-1"}
 
 
 def test_a_quota_that_is_full_is_told(ground: Ground) -> None:

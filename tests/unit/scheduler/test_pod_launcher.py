@@ -83,7 +83,7 @@ def test_every_task_namespace_is_made_ready(tmp_path: Path) -> None:
     with rig.synced() as launcher:
         for number in range(12):
             launcher.launch(f"tm-{number}")
-        living = set(launcher.living())
+        living = set(launcher.alive())
 
     supplied = {
         each["metadata"]["namespace"]
@@ -129,12 +129,12 @@ def test_a_full_quota_is_the_reason_until_there_is_room(
 
     with pytest.raises(LaunchError, match="exceeded quota"):
         launcher.launch("tm-1")
-    nobody = set(launcher.living())
+    nobody = set(launcher.alive())
     rig.api.quotas.clear()
     launcher.launch("tm-1")
 
     assert nobody == set()
-    assert set(launcher.living()) == {"tm-1"}
+    assert set(launcher.alive()) == {"tm-1"}
 
 
 def test_a_refusal_is_the_reason(rig: PodRig, launcher: PodLauncher) -> None:
@@ -155,7 +155,7 @@ def test_an_answer_that_got_lost_is_no_second_pod(
         launcher.launch("tm-1")
     launcher.launch("tm-1")
 
-    eventually(lambda: set(launcher.living()) == {"tm-1"})
+    eventually(lambda: set(launcher.alive()) == {"tm-1"})
     assert len(rig.api.all(PODS)) == 1
 
 
@@ -168,7 +168,7 @@ def test_a_pod_of_somebody_else_is_left_alone(
         launcher.launch("tm-1")
     launcher.kill("tm-1")
 
-    assert set(launcher.living()) == set()
+    assert set(launcher.alive()) == set()
     assert len(rig.api.all(PODS)) == 1
 
 
@@ -177,7 +177,7 @@ def test_a_successor_adopts_what_lives(rig: PodRig, launcher: PodLauncher) -> No
     launcher.close()
 
     with rig.synced() as successor:
-        living = set(successor.living())
+        living = set(successor.alive())
         successor.launch("tm-1")
 
     assert living == {"tm-1"}
@@ -189,9 +189,9 @@ def test_another_scheduler_sees_what_the_leader_does(
 ) -> None:
     with rig.synced() as follower:
         launcher.launch("tm-1")
-        eventually(lambda: set(follower.living()) == {"tm-1"})
+        eventually(lambda: set(follower.alive()) == {"tm-1"})
         launcher.kill("tm-1")
-        eventually(lambda: set(follower.living()) == set())
+        eventually(lambda: set(follower.alive()) == set())
 
     assert rig.api.faults.calls["delete", "pods"] == 1
 
@@ -203,7 +203,7 @@ def test_nobody_is_dead_before_the_cluster_has_spoken(rig: PodRig) -> None:
         rig.launcher() as launcher,
         pytest.raises(LaunchError, match="not yet said"),
     ):
-        launcher.living()
+        launcher.alive()
 
 
 def test_an_outage_kills_nobody(rig: PodRig, launcher: PodLauncher) -> None:
@@ -211,17 +211,17 @@ def test_an_outage_kills_nobody(rig: PodRig, launcher: PodLauncher) -> None:
 
     rig.api.down()
 
-    assert set(launcher.living()) == {"tm-1"}
+    assert set(launcher.alive()) == {"tm-1"}
     with pytest.raises(LaunchError, match="does not answer"):
         launcher.kill("tm-1")
     with pytest.raises(LaunchError, match="does not answer"):
         launcher.kill("tm-unknown")
     with pytest.raises(LaunchError, match="does not answer"):
         launcher.launch("tm-2")
-    assert set(launcher.living()) == {"tm-1"}
+    assert set(launcher.alive()) == {"tm-1"}
     rig.api.up()
     launcher.kill("tm-1")
-    assert set(launcher.living()) == set()
+    assert set(launcher.alive()) == set()
 
 
 def test_one_that_ends_is_noticed_and_stays_until_it_is_removed(
@@ -233,14 +233,14 @@ def test_one_that_ends_is_noticed_and_stays_until_it_is_removed(
 
     rig.cluster.finish(rig.pod("tm-1"), 137, reason="OOMKilled")
     eventually(lambda: set(launcher.ended()) == {"tm-1"})
-    living, may_act = set(launcher.living()), launcher.may_act("tm-1")
+    living, may_act = set(launcher.alive()), launcher.may_act("tm-1")
     launcher.kill("tm-1")
 
     assert (living, may_act) == (set(), False)
     assert len(rig.rings) > rings
     assert rig.api.all(PODS) == []
     assert set(launcher.ended()) == set()
-    assert launcher.last_words("tm-1") == "it ended with exit code 137 (OOMKilled)"
+    assert launcher.status_message("tm-1") == "it ended with exit code 137 (OOMKilled)"
     assert not launcher.may_act("tm-1")
 
 
@@ -262,12 +262,12 @@ def test_one_on_a_lost_node_may_act_but_does_not_stand_in_the_way(
     rig.cluster.start(rig.pod("tm-1"))
 
     rig.cluster.lose_node()
-    eventually(lambda: set(launcher.living()) == set())
+    eventually(lambda: set(launcher.alive()) == set())
     may_act = launcher.may_act("tm-1")
     launcher.kill("tm-1")
 
     assert may_act
-    assert launcher.last_words("tm-1") == "NodeLost"
+    assert launcher.status_message("tm-1") == "NodeLost"
     assert rig.api.all(PODS) == []
 
 
@@ -281,12 +281,12 @@ def test_one_that_is_gone_may_act_unless_its_node_said_that_it_ended(
 
     for name in ("tm-1", "tm-2"):
         rig.cluster.remove(rig.pod(name))
-    eventually(lambda: not launcher.ended() and not launcher.living())
+    eventually(lambda: not launcher.ended() and not launcher.alive())
 
     assert launcher.may_act("tm-1")
     assert not launcher.may_act("tm-2")
     assert launcher.may_act("tm-unknown")
-    assert launcher.last_words("tm-1") == "its pod was deleted"
+    assert launcher.status_message("tm-1") == "its pod was deleted"
 
 
 def test_what_the_watch_has_not_told_yet_is_removed_all_the_same(
@@ -297,7 +297,7 @@ def test_what_the_watch_has_not_told_yet_is_removed_all_the_same(
     launcher.kill("tm-1")
 
     assert rig.api.all(PODS) == []
-    assert set(launcher.living()) == set()
+    assert set(launcher.alive()) == set()
 
 
 def test_a_pod_that_was_made_again_is_another(
@@ -308,7 +308,7 @@ def test_a_pod_that_was_made_again_is_another(
     launcher.kill("tm-1")
     launcher.launch("tm-1")
 
-    eventually(lambda: set(launcher.living()) == {"tm-1"})
+    eventually(lambda: set(launcher.alive()) == {"tm-1"})
     assert rig.pod("tm-1")["metadata"]["uid"] != first
 
 
@@ -318,13 +318,13 @@ def test_why_one_does_not_come_up_changes_with_what_the_cluster_says(
     launcher.launch("tm-1")
 
     rig.cluster.unschedulable(rig.pod("tm-1"), message="0/3 nodes are available")
-    eventually(lambda: launcher.last_words("tm-1") == "0/3 nodes are available")
+    eventually(lambda: launcher.status_message("tm-1") == "0/3 nodes are available")
     rig.cluster.hold(rig.pod("tm-1"), reason="ErrImagePull", message="not found")
-    eventually(lambda: launcher.last_words("tm-1") == "ErrImagePull: not found")
+    eventually(lambda: launcher.status_message("tm-1") == "ErrImagePull: not found")
     rig.cluster.start(rig.pod("tm-1"))
-    eventually(lambda: launcher.last_words("tm-1") == "")
+    eventually(lambda: launcher.status_message("tm-1") == "")
 
-    assert set(launcher.living()) == {"tm-1"}
+    assert set(launcher.alive()) == {"tm-1"}
 
 
 def test_what_only_events_tell_is_asked_for_after_a_while(
@@ -335,10 +335,10 @@ def test_what_only_events_tell_is_asked_for_after_a_while(
     mount = 'MountVolume.SetUp failed: secret "tesk-internal" not found'
     rig.cluster.tell(rig.pod("tm-1"), PODS, reason="FailedMount", message=mount)
 
-    at_once = launcher.last_words("tm-1")
+    at_once = launcher.status_message("tm-1")
     eventually(lambda: words_later(rig, launcher) == mount)
     questions = rig.api.faults.calls["list", EVENTS.plural]
-    again = launcher.last_words("tm-1")
+    again = launcher.status_message("tm-1")
 
     assert (at_once, again) == ("", mount)
     assert rig.api.faults.calls["list", EVENTS.plural] == questions
@@ -347,4 +347,4 @@ def test_what_only_events_tell_is_asked_for_after_a_while(
 def words_later(rig: PodRig, launcher: PodLauncher) -> str:
     """Return what is said of tm-1 after ten more seconds."""
     rig.clock.advance(timedelta(seconds=10))
-    return launcher.last_words("tm-1")
+    return launcher.status_message("tm-1")

@@ -8,8 +8,8 @@ from tesk_kubernetes.api import JsonObject
 from tesk_scheduler.adapters.kubernetes.pods import (
     Life,
     glimpse_of,
-    last_words,
     life_of,
+    status_message,
 )
 
 NODE = {"nodeName": "node-1"}
@@ -169,11 +169,11 @@ WORDS: dict[str, tuple[JsonObject, str]] = {
 
 @pytest.mark.parametrize(("pod", "want"), WORDS.values(), ids=WORDS)
 def test_what_it_says(pod: JsonObject, want: str) -> None:
-    assert last_words(pod) == want
+    assert status_message(pod) == want
 
 
 def test_long_messages_are_cut() -> None:
-    words = last_words(make_pod("Failed", ended(1, "Error", "x" * 5000)))
+    words = status_message(make_pod("Failed", ended(1, "Error", "x" * 5000)))
 
     assert len(words) < 400
     assert words.endswith("…")

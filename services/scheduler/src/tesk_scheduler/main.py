@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from tesk_model.errors import TeskError
@@ -24,11 +25,7 @@ from tesk_scheduler.adapters.metrics import StoreCollector, serve_metrics
 from tesk_scheduler.adapters.names import UlidNames
 from tesk_scheduler.adapters.store.engines import DatabaseInUseError, sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
-from tesk_scheduler.config import (
-    SchedulerSettings,
-    Settings,
-    taskmaster_environment,
-)
+from tesk_scheduler.config import SchedulerSettings, Settings, taskmaster_environment
 from tesk_scheduler.domain.capacity import Capacity
 from tesk_scheduler.domain.fleet import FleetLimits
 from tesk_scheduler.domain.quota import Limit, Quota
@@ -110,13 +107,14 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
     if not in_cluster or not own.database:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     notifier, status = Notifier(), Status()
+    changed = partial(notifier.leader.notify, urgent=True)
     with ExitStack() as stack:
         store = SqlTaskStore.open(own.database or sqlite_url(home / "tesk.db"))
         stack.callback(store.close)
         launcher, cluster = (
-            _cluster(settings, notifier, stack)
+            _cluster(settings, changed, stack)
             if in_cluster
-            else (_local_launcher(settings, notifier, home), None)
+            else (_local_launcher(settings, changed, home), None)
         )
         if own.metrics_listen:
             collector = StoreCollector(store, launcher.revision, status)
@@ -141,17 +139,17 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
 
 
 def _local_launcher(
-    settings: Settings, notifier: Notifier, home: Path
+    settings: Settings, changed: Callable[[], None], home: Path
 ) -> LocalLauncher:
     return LocalLauncher(
         home / "taskmasters",
         environment=taskmaster_environment(settings, os.environ, home),
-        changed=lambda: notifier.leader.notify(urgent=True),
+        changed=changed,
     )
 
 
 def _cluster(
-    settings: Settings, notifier: Notifier, stack: ExitStack
+    settings: Settings, changed: Callable[[], None], stack: ExitStack
 ) -> tuple[TaskmasterLauncher, Cluster | None]:
     # Its client takes memory and start-up time that one machine need not spend.
     from tesk_scheduler.adapters.kubernetes.opening import (  # noqa: PLC0415
@@ -162,7 +160,7 @@ def _cluster(
         settings.kubernetes,
         os.environ,
         clock=SystemClock(),
-        changed=lambda: notifier.leader.notify(urgent=True),
+        changed=changed,
         reserve=node_reserve(settings.quota),
         closing=stack,
     )

@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from tesk_scheduler.adapters.last_words import LastWords
+from tesk_scheduler.adapters.end_messages import EndMessages
 from tesk_scheduler.ports.launcher import LaunchError
 
 # -P: the current folder, where tasks may write, is no place to import from.
@@ -52,8 +52,8 @@ class LocalLauncher:
         self._revision = _revision_of(self._environment)
         self._command = list(command)
         self._lock = threading.Lock()
-        self._living: dict[str, subprocess.Popen[bytes] | None] = {}
-        self._ends = LastWords()
+        self._alive: dict[str, subprocess.Popen[bytes] | None] = {}
+        self._ends = EndMessages()
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.glob(f"*{_SUFFIX}")):
             if not self._adopt(path):
@@ -66,7 +66,7 @@ class LocalLauncher:
     def launch(self, taskmaster_id: str) -> None:
         """Start a process in a session of its own."""
         with self._lock:
-            if taskmaster_id in self._living:
+            if taskmaster_id in self._alive:
                 return
             try:
                 process = subprocess.Popen(  # noqa: S603 - our own program
@@ -77,18 +77,18 @@ class LocalLauncher:
                 )
             except OSError as error:
                 raise LaunchError(f"{self._command[0]}: {error.strerror}") from error
-            self._living[taskmaster_id] = process
+            self._alive[taskmaster_id] = process
         self._watch(taskmaster_id, lambda: self._reap(taskmaster_id, process))
 
-    def living(self) -> Collection[str]:
+    def alive(self) -> Collection[str]:
         """List children and adopted ones, also those of another scheduler here."""
         with self._lock:
-            known = set(self._living)
+            known = set(self._alive)
         for path in self._folder.glob(f"*{_SUFFIX}"):
             if path.name.removesuffix(_SUFFIX) not in known:
                 self._adopt(path)
         with self._lock:
-            return set(self._living)
+            return set(self._alive)
 
     def ended(self) -> Collection[str]:
         """List none: a process leaves nothing behind."""
@@ -102,7 +102,7 @@ class LocalLauncher:
     def kill(self, taskmaster_id: str) -> None:
         """Send SIGKILL to the one process; wait for its end."""
         with self._lock:
-            process = self._living.get(taskmaster_id)
+            process = self._alive.get(taskmaster_id)
         if process is not None:
             process.kill()
             self._ends.keep(taskmaster_id, _how_it_ended(process.wait()))
@@ -118,9 +118,9 @@ class LocalLauncher:
                 fcntl.flock(file.fileno(), fcntl.LOCK_SH)
         self._forget(taskmaster_id)
 
-    def last_words(self, taskmaster_id: str) -> str:
+    def status_message(self, taskmaster_id: str) -> str:
         """Say how a child ended; of adopted ones nothing is known."""
-        return self._ends.of(taskmaster_id) or ""
+        return self._ends.of(taskmaster_id)
 
     def _path(self, taskmaster_id: str) -> Path:
         return self._folder / f"{taskmaster_id}{_SUFFIX}"
@@ -136,10 +136,10 @@ class LocalLauncher:
             return False
         taskmaster_id = path.name.removesuffix(_SUFFIX)
         with self._lock:
-            if taskmaster_id in self._living:
+            if taskmaster_id in self._alive:
                 file.close()
                 return True
-            self._living[taskmaster_id] = None
+            self._alive[taskmaster_id] = None
 
         def wait() -> None:
             with file:
@@ -163,7 +163,7 @@ class LocalLauncher:
 
     def _forget(self, taskmaster_id: str) -> None:
         with self._lock:
-            self._living.pop(taskmaster_id, None)
+            self._alive.pop(taskmaster_id, None)
         self._path(taskmaster_id).unlink(missing_ok=True)
 
 

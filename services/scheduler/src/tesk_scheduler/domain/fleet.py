@@ -1,7 +1,7 @@
 """Which taskmaster takes an attempt: full ones first, so that others can go."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 
@@ -30,6 +30,10 @@ class Taskmaster:
         """How many more attempts it can take."""
         return max(0, self.slots - self.assigned)
 
+    def is_absent(self, now: datetime) -> bool:
+        """Tell whether it has not called yet, or not for longer than it may."""
+        return not self.seen or self.lease_until <= now
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetLimits:
@@ -57,6 +61,18 @@ def startable(fleet: Sequence[Taskmaster], limits: FleetLimits, revision: str) -
     current = sum(1 for member in fleet if member.revision == revision)
     most = limits.taskmasters
     return max(0, min(most - current, 2 * most - len(fleet)))
+
+
+def eligible(
+    fleet: Sequence[Taskmaster], *, cordon: Collection[str], revision: str
+) -> list[Taskmaster]:
+    """Return them such that cordoned ones and other revisions get nothing more."""
+    return [
+        replace(member, slots=0)
+        if member.id in cordon or member.revision != revision
+        else member
+        for member in fleet
+    ]
 
 
 def free_slots(fleet: Sequence[Taskmaster], limits: FleetLimits) -> int:

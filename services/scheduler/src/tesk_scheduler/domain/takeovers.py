@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_scheduler.domain.events import Effect, Reporter, lose
-from tesk_scheduler.domain.launches import is_about_taskmasters
+from tesk_scheduler.domain.launches import is_about_taskmasters, starting_reason
 from tesk_scheduler.domain.records import TaskRecord
 
 A_GOOD_WHILE = timedelta(minutes=10)
@@ -38,6 +38,20 @@ def handed_over(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecor
     is_over = is_about_taskmasters(record.reason)
     reason = NO_REASON if is_over else record.reason
     return replace(record, taskmaster=taskmaster, assigned_at=now, reason=reason)
+
+
+def explained(record: TaskRecord, message: str) -> TaskRecord:
+    """Say why the taskmaster of an attempt does not come up; "" if it does.
+
+    Returns:
+        ``record`` itself if that is its reason already.
+    """
+    reason = starting_reason(message) if message else record.reason
+    if not message and is_about_taskmasters(reason):
+        reason = NO_REASON
+    if not record.attempt_runs or record.reason == reason:
+        return record
+    return replace(record, reason=reason)
 
 
 def lose_if_deadly(

@@ -9,7 +9,7 @@ class LaunchError(Exception):
 
 
 class TaskmasterLauncher(Protocol):
-    """Starts taskmasters and knows which of them live.
+    """Starts taskmasters and knows which of them are alive.
 
     It keeps no state that it could not find again after a restart. It does
     nothing to them unasked, so that of several schedulers the leader's acts.
@@ -23,14 +23,14 @@ class TaskmasterLauncher(Protocol):
         """
 
     def launch(self, taskmaster_id: str) -> None:
-        """Start one; return before it is ready. Starting a living one is a no-op.
+        """Start one; return before it is ready. No-op if it is alive.
 
         Raises:
             LaunchError: It cannot be started.
         """
 
-    def living(self) -> Collection[str]:
-        """List the ids of those that live or are starting.
+    def alive(self) -> Collection[str]:
+        """List the ids of those that run or are starting.
 
         Raises:
             LaunchError: It is not known yet.
@@ -40,7 +40,7 @@ class TaskmasterLauncher(Protocol):
         """List the ids of those that ended and left something that ``kill`` removes."""
 
     def may_act(self, taskmaster_id: str) -> bool:
-        """Tell whether one that does not live may still be doing something.
+        """Tell whether one that is not alive may still be doing something.
 
         True unless its end is known for sure: it may be ending, or be on a
         machine that does not answer. It stops by itself when its lease ends.
@@ -56,8 +56,8 @@ class TaskmasterLauncher(Protocol):
             LaunchError: Whether it is gone cannot be known now.
         """
 
-    def last_words(self, taskmaster_id: str) -> str:
-        """Say how a dead one ended, or why a starting one does not come up.
+    def status_message(self, taskmaster_id: str) -> str:
+        """Say how one ended, or why a starting one does not come up.
 
         Returns:
             A phrase for people, as far as it is known; else "".

@@ -16,10 +16,10 @@ from tesk_model.states import TaskState
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.quota import Demand
 from tesk_scheduler.domain.records import Document, TaskRecord
+from tesk_scheduler.domain.takeovers import explained
 from tesk_scheduler.domain.tokens import transfer_token
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.ports.surroundings import Clock
-from tesk_scheduler.usecases.delays import explained
 from tesk_scheduler.usecases.notifier import Notifier
 
 # Said again after so many seconds if it had no effect: the answer may be lost.

@@ -1,10 +1,11 @@
-"""Keeping taskmasters: starting them, noticing their death, giving their work on.
+"""Keeps taskmasters: carries out fleet plans, and gives attempts to taskmasters.
 
-Level-triggered: the store says who should be there, the launcher who is. What
-a killed scheduler left half done looks like any other difference.
+Level-triggered: the store says which should be there, the launcher which are.
+What a killed scheduler left half done looks like any other difference.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,21 +14,25 @@ from tesk_scheduler.domain.capacity import Staff
 from tesk_scheduler.domain.fleet import (
     FleetLimits,
     Taskmaster,
+    eligible,
     free_slots,
     plan_places,
     startable,
 )
+from tesk_scheduler.domain.fleet_plan import FleetPlan, Moment, plan_fleet
 from tesk_scheduler.domain.launches import full_reason, refusal_reason
 from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.domain.start_backoff import StartBackoff
 from tesk_scheduler.domain.takeovers import handed_over
 from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.ports.surroundings import Clock, Names
-from tesk_scheduler.usecases.burial import Burial
-from tesk_scheduler.usecases.delays import Delays
-from tesk_scheduler.usecases.failures import StartFailures
+from tesk_scheduler.usecases.explanation import explain_absence
 from tesk_scheduler.usecases.notifier import TaskmasterWakeups
+from tesk_scheduler.usecases.observation import observe_fleet
+from tesk_scheduler.usecases.reaper import TaskmasterReaper
 
+_LOG = logging.getLogger(__name__)
 _MANY = 1000
 
 
@@ -44,14 +49,14 @@ class Fleet:
         wakeups: TaskmasterWakeups,
         limits: FleetLimits,
     ) -> None:
-        """Take charge.
+        """Begin with nothing planned.
 
         Args:
-            store: Who should be there.
-            launcher: Who is.
+            store: Which should be there.
+            launcher: Which are.
             clock: For leases and pauses.
             names: For new taskmasters.
-            wakeups: Notified, by id, of new assignments.
+            wakeups: Notified of new assignments.
             limits: How many there may be.
         """
         self._store = store
@@ -60,58 +65,73 @@ class Fleet:
         self._names = names
         self._wakeups = wakeups
         self._limits = limits
-        self._failures = StartFailures(clock)
-        self._burial = Burial(
-            store=store,
-            launcher=launcher,
-            clock=clock,
-            limits=limits,
-            failures=self._failures,
+        self._reaper = TaskmasterReaper(
+            store=store, launcher=launcher, clock=clock, limits=limits
         )
-        self._delays = Delays(store=store, launcher=launcher, clock=clock)
+        self._plan = FleetPlan()
+        self._backoff = StartBackoff()
+        self._epoch: int | None = None
+        self._new_lease: float | None = None
 
     def reconcile(self, epoch: int) -> None:
-        """Replace the dead and place what nobody has."""
-        self._burial.bury(epoch, self._launch)
+        """Start, end and replace taskmasters as planned; place what none has.
+
+        Raises:
+            ConflictError: Another scheduler leads.
+        """
+        plan = self._observe_and_plan()
+        if plan.adopt and epoch != self._epoch:
+            fields = {"taskmasters": len(plan.adopt), "epoch": epoch}
+            _LOG.info("taskmasters adopted", extra=fields)
+        self._epoch = epoch
+        if plan.acts:
+            # A scheduler that does not lead any more ends and starts nothing.
+            self._store.write(lambda tx: tx.check_epoch(epoch))
+            reaped = self._reaper.reap(plan, epoch)
+            for cause in reaped.never_called:
+                self._start_failed(cause, refused=False)
+            for taskmaster_id in plan.start:
+                self._launch(taskmaster_id)
+            plan = self._observe_and_plan(reaped.failure)
+        self._plan, self._new_lease = plan, None
         self._place_unassigned(epoch)
-        self._delays.explain(epoch, self._burial.members, self._burial.stuck)
+        explain_absence(self._store, self._clock, plan.reasons, epoch)
 
     def due(self) -> timedelta | None:
         """Say when to reconcile again at the latest; None if nothing is due."""
-        members = self._store.fleet()
-        for member in members:
-            if member.seen:
-                self._failures.called(member.started_at)
-        dues = [self._burial.due(members), self._delays.due()]
-        if self._store.any_unassigned():
-            dues.append(self._failures.pause)
-        return min((due for due in dues if due is not None), default=None)
+        times = [self._plan.wait_until, self._new_lease]
+        if self._backoff.failures and self._store.any_unassigned():
+            times.append(self._backoff.not_before)
+        latest = min((each for each in times if each is not None), default=None)
+        if latest is None:
+            return None
+        return timedelta(seconds=max(0.0, latest - self._clock.monotonic()))
 
     def only_busy_left(self) -> bool:
-        """Tell whether all who live have an attempt that runs."""
+        """Tell whether every living taskmaster has an attempt that runs."""
         return all(
             any(record.attempt_runs for record in self._store.assigned(name))
-            for name in self._launcher.living()
+            for name in self._launcher.alive()
         )
 
     def room(self) -> int:
         """Count the attempts that could be placed now."""
         members = self._store.fleet()
-        return free_slots(self._fit(members), self._limits_now(members))
+        return free_slots(self._eligible(members), self._limits_now(members))
 
     def staff(self) -> Staff:
         """Say which taskmasters there are."""
         members = self._store.fleet()
         return Staff(
             count=len(members),
-            free=sum(member.free for member in self._fit(members)),
+            free=sum(member.free for member in self._eligible(members)),
             slots=self._limits.tasks_per_taskmaster,
         )
 
     def fullness(self) -> Reason:
         """Return why there is no room."""
-        if self._failures.problem:
-            return refusal_reason(self._failures.problem)
+        if self._backoff.problem:
+            return refusal_reason(self._backoff.problem)
         return full_reason(self._limits.taskmasters * self._limits.tasks_per_taskmaster)
 
     def places(self, tx: Transaction, count: int) -> list[str]:
@@ -127,7 +147,9 @@ class Fleet:
         revision = self._launcher.revision()
         new: dict[int, str] = {}
         chosen = []
-        for place in plan_places(count, self._fit(members), self._limits_now(members)):
+        for place in plan_places(
+            count, self._eligible(members), self._limits_now(members)
+        ):
             if isinstance(place, str):
                 chosen.append(place)
                 continue
@@ -147,29 +169,54 @@ class Fleet:
             chosen.append(new[place])
         return chosen
 
-    def start(self, assigned: Sequence[str]) -> None:
-        """Let those who were just assigned something know; start the new ones."""
+    def start(self, assigned: Collection[str]) -> None:
+        """Notify those who were just assigned something; start the new ones."""
         chosen = set(assigned)
         self._wakeups.notify(chosen)
         if not chosen:
             return
         members = self._store.fleet()
         new = [each.id for each in members if each.id in chosen and not each.seen]
+        if new and self._new_lease is None:
+            within = self._limits.start_within.total_seconds()
+            self._new_lease = self._clock.monotonic() + within
         for number, taskmaster_id in enumerate(new):
             if not self._launch(taskmaster_id):
                 # What refuses one refuses the next, at the price of another wait.
                 self._give_back(new[number + 1 :])
                 return
 
+    def _observe_and_plan(self, failure: str = "") -> FleetPlan:
+        now = self._moment()
+        observed = observe_fleet(
+            self._store,
+            self._launcher,
+            now,
+            memory=self._plan.memory,
+            failure=failure,
+        )
+        self._backoff = self._backoff.after_calls(observed.members)
+        return plan_fleet(observed, now)
+
+    def _moment(self) -> Moment:
+        return Moment(time=self._clock.now(), monotonic=self._clock.monotonic())
+
     def _launch(self, taskmaster_id: str) -> bool:
         try:
             self._launcher.launch(taskmaster_id)
         except LaunchError as error:
-            self._failures.add(str(error), refused=True)
+            self._start_failed(str(error), refused=True)
             self._give_back([taskmaster_id])
             return False
-        self._failures.started()
+        self._backoff = self._backoff.after_start()
         return True
+
+    def _start_failed(self, problem: str, *, refused: bool) -> None:
+        if problem != self._backoff.problem or not refused:
+            _LOG.error("taskmaster did not start", extra={"cause": problem})
+        self._backoff = self._backoff.after_failure(
+            problem, refused=refused, now=self._moment()
+        )
 
     def _give_back(self, taskmaster_ids: Sequence[str]) -> None:
         def give_back(tx: Transaction) -> None:
@@ -185,19 +232,14 @@ class Fleet:
         if taskmaster_ids:
             self._store.write(give_back)
 
-    def _fit(self, members: Sequence[Taskmaster]) -> list[Taskmaster]:
-        """Return them such that the dying and those of old revisions get nothing."""
-        unfit, revision = self._burial.unfit, self._launcher.revision()
-        return [
-            replace(member, slots=0)
-            if member.id in unfit or member.revision != revision
-            else member
-            for member in members
-        ]
+    def _eligible(self, members: Sequence[Taskmaster]) -> list[Taskmaster]:
+        return eligible(
+            members, cordon=self._plan.cordon, revision=self._launcher.revision()
+        )
 
     def _limits_now(self, members: Sequence[Taskmaster]) -> FleetLimits:
         more = 0
-        if not self._failures.pausing:
+        if not self._backoff.pauses(self._moment()):
             more = startable(members, self._limits, self._launcher.revision())
         return replace(self._limits, taskmasters=len(members) + more)
 

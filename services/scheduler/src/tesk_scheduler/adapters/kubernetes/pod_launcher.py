@@ -112,7 +112,7 @@ class PodLauncher:
         except (KubernetesError, TemplateError, OSError) as error:
             raise LaunchError(str(error)) from error
 
-    def living(self) -> Collection[str]:
+    def alive(self) -> Collection[str]:
         """List those whose pods are there and are not to go."""
         if not self.wait_known(_NO_GRACE):
             raise LaunchError("the cluster has not yet said which taskmasters live")
@@ -143,7 +143,7 @@ class PodLauncher:
             raise LaunchError(str(error)) from error
         self._roll.remove(name, glimpse)
 
-    def last_words(self, taskmaster_id: str) -> str:
+    def status_message(self, taskmaster_id: str) -> str:
         """Say what the pod said, or says; of a silent one, what its events say."""
         glimpse = self._roll.last(pod_name(taskmaster_id))
         if glimpse is None:

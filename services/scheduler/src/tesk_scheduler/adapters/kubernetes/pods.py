@@ -53,7 +53,7 @@ class Glimpse:
 def glimpse_of(pod: JsonObject) -> Glimpse:
     """Return what is to be kept of a pod."""
     metadata = pod["metadata"]
-    words = last_words(pod)
+    words = status_message(pod)
     bound = bool(pod.get("spec", {}).get("nodeName"))
     started = any(_past(status) for status in _statuses(pod))
     return Glimpse(
@@ -78,7 +78,7 @@ def life_of(pod: JsonObject) -> Life:
     return Life.LIVES
 
 
-def last_words(pod: JsonObject) -> str:
+def status_message(pod: JsonObject) -> str:
     """Say how a pod ended or why it does not come up; "" if all is well.
 
     The most telling comes first: what happened to the pod, what happened to a

@@ -1,0 +1,252 @@
+"""What the leader does about taskmasters: one plan, from what it observes.
+
+Rule: nobody gets an attempt while the taskmaster that had it may still act. A
+taskmaster acts until its lease is over, unless its end is known for sure.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from tesk_scheduler.domain.fleet import Taskmaster
+
+# A taskmaster that nobody expects may have been told to exit just now, or be
+# about to call.
+STRAY_GRACE = 60.0
+# After the launcher could not do or tell what it was asked.
+RETRY = 5.0
+# People do not read faster, and rounds are many.
+_REASONS_EVERY = 1.0
+# Some causes are not told by any change, only found by asking again.
+_REASONS_RECHECK = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A time, by two clocks.
+
+    Attributes:
+        time: By which leases end.
+        monotonic: By which pauses end, in seconds.
+    """
+
+    time: datetime
+    monotonic: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """What a launcher says of one taskmaster.
+
+    Attributes:
+        is_alive: It runs or is starting.
+        may_act: It may still do something although it is not listed as alive.
+        message: How it ended or why it does not come up, for people, or "".
+    """
+
+    is_alive: bool
+    may_act: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetMemory:
+    """What a plan passes on to the next; may be lost.
+
+    Attributes:
+        cordon: As planned.
+        strays: When each living taskmaster that the store does not know was
+            first noticed, in monotonic seconds.
+        messages: Of the absent taskmasters, when their tasks were last told.
+        told_at: When that was, in monotonic seconds.
+    """
+
+    cordon: frozenset[str] = frozenset()
+    strays: Mapping[str, float] = field(default_factory=dict)
+    messages: Mapping[str, str] = field(default_factory=dict)
+    told_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedFleet:
+    """What the store and the launcher say.
+
+    Attributes:
+        members: All taskmasters of the store, read after the launcher was asked.
+        instances: What the launcher says of each member, by id.
+        alive: Ids that the launcher lists; None if it does not know yet.
+        ended: Ids of which something is left.
+        failure: Why a taskmaster could not be ended a moment ago; "" if all
+            went well. What refuses one refuses the next.
+    """
+
+    members: Sequence[Taskmaster] = ()
+    instances: Mapping[str, Instance] = field(default_factory=dict)
+    alive: Collection[str] | None
+    ended: Collection[str] = ()
+    failure: str = ""
+    memory: FleetMemory = FleetMemory()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetPlan:
+    """What to do, and when to look again.
+
+    Attributes:
+        start: Ids of members that were entered in the store and never started.
+        adopt: Ids of members that go on with what they have.
+        cordon: Ids of members that get nothing more.
+        reassign: Members to end, whose attempts others then get.
+        remove: Ids of taskmasters to end that the store does not know, in order.
+        reasons: By id of a member, why what is assigned to it waits; "" if it
+            waits no more.
+        wait_until: Look again at the latest then, in monotonic seconds; None:
+            when something happens.
+        memory: For the next plan.
+    """
+
+    start: tuple[str, ...] = ()
+    adopt: tuple[str, ...] = ()
+    cordon: frozenset[str] = frozenset()
+    reassign: tuple[Taskmaster, ...] = ()
+    remove: tuple[str, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    wait_until: float | None = None
+    memory: FleetMemory = FleetMemory()
+
+    @property
+    def acts(self) -> bool:
+        """Tell whether a taskmaster is to be started or ended."""
+        return bool(self.start or self.reassign or self.remove)
+
+
+class Disposition(StrEnum):
+    """What is to become of a taskmaster of the store."""
+
+    ADOPT = "ADOPT"
+    CORDON = "CORDON"
+    """It may still act, or cannot be ended yet."""
+    START = "START"
+    """It was never started: the scheduler died before it did so."""
+    REASSIGN = "REASSIGN"
+
+
+def disposition_of(
+    member: Taskmaster, instance: Instance, now: datetime
+) -> Disposition:
+    """Decide what to do with a taskmaster of the store."""
+    if member.lease_until <= now:
+        return Disposition.REASSIGN
+    if instance.is_alive:
+        return Disposition.ADOPT
+    if member.seen:
+        return Disposition.CORDON if instance.may_act else Disposition.REASSIGN
+    # One that never called has nothing that another could get too early.
+    return Disposition.REASSIGN if instance.message else Disposition.START
+
+
+def plan_fleet(observed: ObservedFleet, now: Moment) -> FleetPlan:
+    """Decide on every taskmaster.
+
+    Nobody is lost before it is known who is alive, and nothing more is ended
+    when one could not be.
+    """
+    memory = observed.memory
+    if observed.alive is None:
+        return FleetPlan(
+            cordon=memory.cordon, wait_until=now.monotonic + RETRY, memory=memory
+        )
+    by_disposition: dict[Disposition, list[Taskmaster]] = {
+        each: [] for each in Disposition
+    }
+    for member in observed.members:
+        instance = observed.instances[member.id]
+        by_disposition[disposition_of(member, instance, now.time)].append(member)
+    reassign = by_disposition[Disposition.REASSIGN]
+    cordon = by_disposition[Disposition.CORDON]
+    strays, remove = _plan_strays(observed, observed.alive, now)
+    if observed.failure:
+        cordon, reassign, remove = [*cordon, *reassign], [], ()
+    cordoned = frozenset(member.id for member in cordon)
+    plan = FleetPlan(
+        start=tuple(member.id for member in by_disposition[Disposition.START]),
+        adopt=tuple(member.id for member in by_disposition[Disposition.ADOPT]),
+        cordon=cordoned,
+        reassign=tuple(reassign),
+        remove=remove,
+        wait_until=_next_check(observed, strays, now),
+        memory=replace(memory, cordon=cordoned, strays=strays),
+    )
+    return _with_reasons(plan, _messages(observed, now), now)
+
+
+def _plan_strays(
+    observed: ObservedFleet, alive: Collection[str], now: Moment
+) -> tuple[Mapping[str, float], tuple[str, ...]]:
+    """Find those that the store does not know, and which of them to remove.
+
+    What has ended goes at once, what is alive after a grace.
+    """
+    known = {member.id for member in observed.members}
+    before = observed.memory.strays
+    since = {name: before.get(name, now.monotonic) for name in set(alive) - known}
+    overdue = {
+        name for name, first in since.items() if now.monotonic - first >= STRAY_GRACE
+    }
+    ended = set(observed.ended) - known - set(alive)
+    return since, tuple(sorted(overdue | ended))
+
+
+def _next_check(
+    observed: ObservedFleet, strays: Mapping[str, float], now: Moment
+) -> float | None:
+    if observed.failure:
+        return now.monotonic + RETRY
+    left = [
+        (member.lease_until - now.time).total_seconds() for member in observed.members
+    ]
+    times = [now.monotonic + max(0.0, seconds) for seconds in left]
+    times += [since + STRAY_GRACE for since in strays.values()]
+    return min(times, default=None)
+
+
+def _messages(observed: ObservedFleet, now: Moment) -> Mapping[str, str]:
+    """Return for each absent taskmaster why it does not come up, or ""."""
+    messages = {}
+    for member in observed.members:
+        if not member.is_absent(now.time):
+            continue
+        instance = observed.instances[member.id]
+        disposition = disposition_of(member, instance, now.time)
+        if observed.failure and disposition is Disposition.REASSIGN:
+            messages[member.id] = (
+                f"the last one cannot be ended yet: {observed.failure}"
+            )
+        else:
+            messages[member.id] = instance.message
+    return messages
+
+
+def _with_reasons(
+    plan: FleetPlan, messages: Mapping[str, str], now: Moment
+) -> FleetPlan:
+    """Add what to tell the tasks of absent taskmasters, debounced."""
+    told = plan.memory
+    if messages == told.messages and now.monotonic - told.told_at < _REASONS_EVERY:
+        return _checked_within(plan, _REASONS_EVERY, now) if messages else plan
+    reasons = {
+        name: message
+        for name, message in messages.items()
+        if message or told.messages.get(name)
+    }
+    memory = replace(told, messages=messages, told_at=now.monotonic)
+    plan = replace(plan, reasons=reasons, memory=memory)
+    return _checked_within(plan, _REASONS_RECHECK, now) if messages else plan
+
+
+def _checked_within(plan: FleetPlan, seconds: float, now: Moment) -> FleetPlan:
+    latest = now.monotonic + seconds
+    if plan.wait_until is not None:
+        latest = min(latest, plan.wait_until)
+    return replace(plan, wait_until=latest)

@@ -1,0 +1,47 @@
+"""Tells the tasks of absent taskmasters what they wait for.
+
+Level-triggered: the reason follows from what the launcher says now. It is
+written when it changes, and taken back when it no longer holds or when the
+taskmaster calls.
+"""
+
+from collections.abc import Mapping
+
+from tesk_model.task import TaskId
+from tesk_scheduler.domain.takeovers import explained
+from tesk_scheduler.ports.store import TaskStore, Transaction
+from tesk_scheduler.ports.surroundings import Clock
+
+
+def explain_absence(
+    store: TaskStore, clock: Clock, messages: Mapping[str, str], epoch: int
+) -> None:
+    """Write why the attempts of absent taskmasters wait.
+
+    Args:
+        store: Of the tasks.
+        clock: By which leases end.
+        messages: By id of a taskmaster, why it does not come up; "" if it does.
+        epoch: Of the leader.
+
+    Raises:
+        ConflictError: Another scheduler leads.
+    """
+    by_task: dict[TaskId, str] = {
+        record.id: message
+        for name, message in messages.items()
+        for record in store.assigned(name)
+        if explained(record, message) is not record
+    }
+
+    def write(tx: Transaction) -> None:
+        tx.check_epoch(epoch)
+        now = clock.now()
+        absent = {each.id for each in tx.taskmasters() if each.is_absent(now)}
+        for record in tx.records(set(by_task)).values():
+            after = explained(record, by_task[record.id])
+            if record.taskmaster in absent and after is not record:
+                tx.save(record, after)
+
+    if by_task:
+        store.write(write)
