@@ -17,9 +17,9 @@ from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.main import Surroundings, build_scheduler
 from tesk_scheduler.ports.cluster import Cluster
 from tesk_scheduler.ports.launcher import TaskmasterLauncher
-from tesk_scheduler.usecases.assignment import Assignment, Call, Terms
 from tesk_scheduler.usecases.leading import Leading
 from tesk_scheduler.usecases.notifier import Notifier
+from tesk_scheduler.usecases.syncing import Call, Syncing, Terms
 
 LEASE = timedelta(seconds=30)
 SETTINGS = SchedulerSettings(
@@ -87,10 +87,10 @@ class Site:
             recheck=None,
             revision=lambda: "",
         )
-        assignment = Assignment(
+        syncing = Syncing(
             store=self.store, clock=self.clock, notifier=Notifier(), terms=terms
         )
-        assignment.sync(
+        syncing.sync(
             Call(
                 taskmaster=name,
                 held=frozenset(Attempt(TaskId(each), 1) for each in held),

@@ -98,9 +98,7 @@ class FakeScheduler:
             stops = tuple(self._stops)
             self._stops.clear()
             run = [entry for key, entry in self._assigned.items() if key not in held]
-            return Orders(
-                run=tuple(run), stop=stops, lease=self.lease, leave=self.leave
-            )
+            return Orders(run=tuple(run), stop=stops, lease=self.lease, exit=self.leave)
 
     def report(self, events: Sequence[TaskEvent]) -> Sequence[Verdict]:
         for event in events:

@@ -61,6 +61,15 @@ def test_assigned_attempts_are_counted(busy: TaskStore) -> None:
     assert busy.assigned("tm-2") == []
 
 
+def test_one_taskmaster_is_read_alone(busy: TaskStore) -> None:
+    other = replace(TM, id="tm-2")
+    busy.write(lambda tx: tx.put_taskmaster(other))
+
+    assert busy.taskmaster("tm-1") == replace(TM, assigned=2)
+    assert busy.write(lambda tx: tx.taskmaster("tm-2")) == other
+    assert busy.taskmaster("tm-3") is None
+
+
 def test_a_taskmaster_is_replaced_by_what_is_newer(busy: TaskStore) -> None:
     seen = replace(TM, seen=True, slots=1)
 

@@ -17,10 +17,11 @@ from tesk_model.task import TaskId
 from tesk_scheduler.adapters.local_launcher import LocalLauncher
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.domain.orders import Orders
 from tesk_scheduler.ports.store import Transaction
-from tesk_scheduler.usecases.assignment import Answer, Assignment, Call, Terms
 from tesk_scheduler.usecases.leading import Leading
 from tesk_scheduler.usecases.notifier import Notifier
+from tesk_scheduler.usecases.syncing import Call, Syncing, Terms
 
 
 @pytest.fixture
@@ -41,9 +42,9 @@ def busy_old_one(site: Site) -> Leading:
     return site.scheduler()
 
 
-def sync(site: Site, name: str, *held: str) -> Answer:
+def sync(site: Site, name: str, *held: str) -> Orders:
     """Let a taskmaster call the scheduler after the upgrade."""
-    assignment = Assignment(
+    syncing = Syncing(
         store=site.store,
         clock=site.clock,
         notifier=Notifier(),
@@ -55,7 +56,7 @@ def sync(site: Site, name: str, *held: str) -> Answer:
             revision=site.launcher.revision,
         ),
     )
-    return assignment.sync(
+    return syncing.sync(
         Call(
             taskmaster=name,
             held=frozenset(Attempt(TaskId(each), 1) for each in held),

@@ -136,7 +136,7 @@ def test_sync_understands_orders(scheduler: GrpcScheduler, recorder: Recorder) -
             Stop(ATTEMPT, StopReason.REASSIGNED),
         ),
         lease=timedelta(seconds=15),
-        leave=True,
+        exit=True,
     )
 
 

@@ -46,7 +46,6 @@ from tesk_scheduler.servicer.tasks import TaskServicer
 from tesk_scheduler.servicer.transfers import TransferServicer
 from tesk_scheduler.servicer.wire import declared_of
 from tesk_scheduler.usecases.admission import Admission
-from tesk_scheduler.usecases.assignment import Assignment, Terms
 from tesk_scheduler.usecases.cancellation import Cancellation
 from tesk_scheduler.usecases.capacity import ClusterCapacity
 from tesk_scheduler.usecases.fleet import Fleet
@@ -59,6 +58,7 @@ from tesk_scheduler.usecases.reporting import Reporting
 from tesk_scheduler.usecases.retention import Retention
 from tesk_scheduler.usecases.status import Status
 from tesk_scheduler.usecases.submission import Submission
+from tesk_scheduler.usecases.syncing import Syncing, Terms
 from tesk_scheduler.usecases.transfers import Transfers
 
 _LOG = logging.getLogger(__name__)
@@ -214,7 +214,7 @@ def _servicers(settings: Settings, quota: Quota, around: Surroundings) -> Servic
         cancellation=Cancellation(store=store, clock=clock, notifier=notifier),
     )
     assignments = AssignmentServicer(
-        assignment=Assignment(
+        syncing=Syncing(
             store=store,
             clock=clock,
             notifier=notifier,

@@ -95,6 +95,9 @@ class FleetChanges(Protocol):
     def taskmasters(self) -> list[Taskmaster]:
         """List all, with what each has assigned."""
 
+    def taskmaster(self, taskmaster_id: str) -> Taskmaster | None:
+        """Return one, with what it has assigned."""
+
     def put_taskmaster(self, taskmaster: Taskmaster) -> None:
         """Add or replace one; ``assigned`` is not stored but counted."""
 
@@ -210,6 +213,9 @@ class TaskStore(Protocol):
 
     def fleet(self) -> list[Taskmaster]:
         """Read all taskmasters."""
+
+    def taskmaster(self, taskmaster_id: str) -> Taskmaster | None:
+        """Read one."""
 
     def leader(self) -> Leadership | None:
         """Read who leads; None before the first."""

@@ -16,18 +16,13 @@ from tesk_runtime.rpc.event_wire import (
     verdict_to_wire,
 )
 from tesk_runtime.rpc.wire import duration_from_wire, timestamp_to_wire
+from tesk_scheduler.domain.orders import Assignment, Orders, StopReason
 from tesk_scheduler.servicer.wire import (
     fill_in_resources,
     without_contents,
 )
-from tesk_scheduler.usecases.assignment import (
-    Answer,
-    Assignment,
-    Call,
-    Offer,
-    StopReason,
-)
 from tesk_scheduler.usecases.reporting import Reporting
+from tesk_scheduler.usecases.syncing import Call, Syncing
 
 _ID = re.compile(r"[a-z0-9-]{1,63}")
 _MOST_HELD = 10_000
@@ -41,14 +36,14 @@ _STOP_REASONS = {
 class AssignmentServicer(pb_grpc.AssignmentServiceServicer):
     """See ``assignment_service.proto``."""
 
-    def __init__(self, *, assignment: Assignment, reporting: Reporting) -> None:
-        self._assignment = assignment
+    def __init__(self, *, syncing: Syncing, reporting: Reporting) -> None:
+        self._syncing = syncing
         self._reporting = reporting
 
     def Sync(
         self, request: pb.SyncRequest, context: grpc.ServicerContext
     ) -> pb.SyncResponse:
-        """Say what to run and what to stop."""
+        """Tell what to run and what to stop."""
         if not 0 <= request.slots <= _MOST_HELD:
             raise _refuse("slots", f"must be from 0 to {_MOST_HELD}")
         if len(request.held) > _MOST_HELD:
@@ -59,7 +54,7 @@ class AssignmentServicer(pb_grpc.AssignmentServiceServicer):
             slots=request.slots,
             wait=duration_from_wire(request.wait),
         )
-        return _response(self._assignment.sync(call))
+        return _response(self._syncing.sync(call))
 
     def Report(
         self, request: pb.ReportRequest, context: grpc.ServicerContext
@@ -83,39 +78,39 @@ def _refuse(field: str, problem: str) -> InvalidRequestError:
     return InvalidRequestError([Violation(field, problem)])
 
 
-def _response(answer: Answer) -> pb.SyncResponse:
+def _response(orders: Orders) -> pb.SyncResponse:
     lease = Duration()
-    lease.FromTimedelta(answer.lease)
+    lease.FromTimedelta(orders.lease)
     return pb.SyncResponse(
-        run=[_assignment(offer) for offer in answer.run],
+        run=[_assignment(each) for each in orders.run],
         stop=[
             pb.Stop(
                 attempt=attempt_to_wire(attempt),
                 reason=_STOP_REASONS[reason],
             )
-            for attempt, reason in answer.stop
+            for attempt, reason in orders.stop
         ],
         lease=lease,
-        exit=answer.exit,
+        exit=orders.exit,
     )
 
 
-def _assignment(offer: Offer) -> pb.Assignment:
-    task = without_contents(task_pb2.Task.FromString(offer.document))
-    task.id = offer.attempt.task_id
-    fill_in_resources(task, offer.demand)
+def _assignment(assignment: Assignment) -> pb.Assignment:
+    task = without_contents(task_pb2.Task.FromString(assignment.document))
+    task.id = assignment.attempt.task_id
+    fill_in_resources(task, assignment.demand)
     return pb.Assignment(
-        attempt=attempt_to_wire(offer.attempt),
+        attempt=attempt_to_wire(assignment.attempt),
         task=task,
-        transfer_token=offer.transfer_token,
-        last_sequence=offer.last_sequence,
-        release_only=offer.release_only,
+        transfer_token=assignment.transfer_token,
+        last_sequence=assignment.last_sequence,
+        release_only=assignment.release_only,
         finished_executors=[
             pb.FinishedExecutor(index=index, exit_code=code)
-            for index, code in offer.finished_executors
+            for index, code in assignment.finished_executors
         ],
-        inputs_finished=offer.inputs_finished,
-        outputs_finished=offer.outputs_finished,
-        started_executors=offer.started_executors,
-        began=None if offer.began is None else timestamp_to_wire(offer.began),
+        inputs_finished=assignment.inputs_finished,
+        outputs_finished=assignment.outputs_finished,
+        started_executors=assignment.started_executors,
+        began=None if assignment.began is None else timestamp_to_wire(assignment.began),
     )

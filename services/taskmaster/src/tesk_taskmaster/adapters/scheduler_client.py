@@ -61,7 +61,7 @@ class GrpcScheduler:
                 for entry in response.stop
             ),
             lease=response.lease.ToTimedelta(),
-            leave=response.exit,
+            exit=response.exit,
         )
 
     def report(self, events: Sequence[TaskEvent]) -> Sequence[Verdict]:

@@ -63,15 +63,15 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
-    """The answer to "I hold these attempts".
+    """The response to "I hold these attempts".
 
     Attributes:
         lease: How long, from the moment of asking, the taskmaster may act on
             what it holds.
-        leave: Nothing is assigned and nothing will be; exit.
+        exit: Nothing is assigned and nothing will be; exit.
     """
 
     run: tuple[Assignment, ...] = ()
     stop: tuple[Stop, ...] = ()
     lease: timedelta
-    leave: bool = False
+    exit: bool = False

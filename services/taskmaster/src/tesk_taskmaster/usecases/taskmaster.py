@@ -132,7 +132,7 @@ class Taskmaster:
         if self.lease.is_lost():
             return False  # too late: the attempts may be another's already
         self.lease.renew(asked_at, orders.lease)
-        if orders.leave:
+        if orders.exit:
             raise _DismissedError
         for order in orders.stop:
             self._stop(order)

@@ -43,17 +43,10 @@ _QUEUED = STATE_NUMBERS[TaskState.QUEUED]
 _ACTIVE = sorted(STATE_NUMBERS[state] for state in ACTIVE_STATES)
 
 # Built once: building costs more than running.
-_ASSIGNED_TO_EACH = (
-    select(_C.taskmaster, func.count().label("assigned"))
-    .where(_C.taskmaster.is_not(None), UNRELEASED)
-    .group_by(_C.taskmaster)
-    .subquery()
-)
-_FLEET = (
-    select(TASKMASTER, func.coalesce(_ASSIGNED_TO_EACH.c.assigned, 0).label("assigned"))
-    .outerjoin(_ASSIGNED_TO_EACH, _ASSIGNED_TO_EACH.c.taskmaster == TASKMASTER.c.id)
-    .order_by(TASKMASTER.c.started, TASKMASTER.c.id)
-)
+_HAS = select(func.count()).where(_C.taskmaster == TASKMASTER.c.id, UNRELEASED)
+_TASKMASTERS = select(TASKMASTER, _HAS.scalar_subquery().label("assigned"))
+_FLEET = _TASKMASTERS.order_by(TASKMASTER.c.started, TASKMASTER.c.id)
+_TASKMASTER = _TASKMASTERS.where(TASKMASTER.c.id == bindparam("who"))
 _ASSIGNED = (
     select(*RECORD_COLUMNS)
     .where(_C.taskmaster == bindparam("who"), UNRELEASED)
@@ -141,18 +134,25 @@ def read_committed(
 
 def read_taskmasters(connection: Connection) -> list[Taskmaster]:
     """Read all, oldest first, with what each has."""
-    return [
-        Taskmaster(
-            id=row.id,
-            slots=row.slots,
-            assigned=row.assigned,
-            lease_until=from_micros(row.lease_until),
-            seen=row.seen,
-            started_at=from_micros(row.started),
-            revision=row.revision,
-        )
-        for row in connection.execute(_FLEET)
-    ]
+    return [_taskmaster_of(row) for row in connection.execute(_FLEET)]
+
+
+def read_taskmaster(connection: Connection, taskmaster_id: str) -> Taskmaster | None:
+    """Read one, with what it has."""
+    row = connection.execute(_TASKMASTER, {"who": taskmaster_id}).one_or_none()
+    return None if row is None else _taskmaster_of(row)
+
+
+def _taskmaster_of(row: Row[*tuple[Any, ...]]) -> Taskmaster:
+    return Taskmaster(
+        id=row.id,
+        slots=row.slots,
+        assigned=row.assigned,
+        lease_until=from_micros(row.lease_until),
+        seen=row.seen,
+        started_at=from_micros(row.started),
+        revision=row.revision,
+    )
 
 
 def read_queues(connection: Connection, window: int) -> list[list[QueuedTask]]:

@@ -232,6 +232,12 @@ class SqlTaskStore:
         """Read all taskmasters."""
         return self._read(queries.read_taskmasters)
 
+    def taskmaster(self, taskmaster_id: str) -> Taskmaster | None:
+        """Read one taskmaster."""
+        return self._read(
+            lambda connection: queries.read_taskmaster(connection, taskmaster_id)
+        )
+
     def any_unassigned(self) -> bool:
         """Look by the index of what is not released."""
         return self._read(queries.any_unassigned)

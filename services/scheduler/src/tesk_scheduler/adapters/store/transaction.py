@@ -12,6 +12,7 @@ from tesk_scheduler.adapters.store import statements
 from tesk_scheduler.adapters.store.queries import (
     UNRELEASED,
     read_clock,
+    read_taskmaster,
     read_taskmasters,
     read_usage,
 )
@@ -56,6 +57,10 @@ class SqlTransaction(SqlTaskChanges):
     def taskmasters(self) -> list[Taskmaster]:
         """Read all."""
         return read_taskmasters(self._connection)
+
+    def taskmaster(self, taskmaster_id: str) -> Taskmaster | None:
+        """Read one."""
+        return read_taskmaster(self._connection, taskmaster_id)
 
     def put_taskmaster(self, taskmaster: Taskmaster) -> None:
         """Insert or update."""

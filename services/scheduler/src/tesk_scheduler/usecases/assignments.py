@@ -1,0 +1,45 @@
+"""Assignments of attempts: all that a taskmaster needs to take one up."""
+
+from dataclasses import dataclass
+
+from tesk_model.names import Attempt
+from tesk_scheduler.domain.orders import Assignment, never_began
+from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.domain.tokens import transfer_token
+from tesk_scheduler.ports.store import TaskStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignments:
+    """Makes them.
+
+    Attributes:
+        secret: Transfer tokens are derived from it.
+    """
+
+    store: TaskStore
+    secret: str
+
+    def assignment(self, record: TaskRecord) -> Assignment | None:
+        """Return that of a task's attempt; None if the task was deleted."""
+        document = self.store.document(record.id)
+        if document is None:
+            return None
+        attempt = Attempt(record.id, record.attempt)
+        began = record.attempt_runs and record.last_sequence > 0
+        executors = self.store.executors(record.seq) if began else []
+        return Assignment(
+            attempt=attempt,
+            document=document,
+            demand=record.demand,
+            transfer_token=transfer_token(self.secret, attempt),
+            last_sequence=record.last_sequence,
+            release_only=not record.attempt_runs or never_began(record),
+            finished_executors=tuple(
+                (index, code) for index, code in executors if code is not None
+            ),
+            started_executors=tuple(index for index, _ in executors),
+            inputs_finished=record.inputs_finished,
+            outputs_finished=record.outputs_finished,
+            began=record.started_at,
+        )

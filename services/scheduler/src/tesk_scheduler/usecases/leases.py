@@ -1,0 +1,68 @@
+"""Leases of taskmasters: renewed whenever one calls, before they get short."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from tesk_model.task import TaskId
+from tesk_scheduler.domain.fleet import Taskmaster
+from tesk_scheduler.domain.takeovers import explained
+from tesk_scheduler.ports.store import TaskStore, Transaction
+from tesk_scheduler.usecases.notifier import LeaderWakeup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leases:
+    """Gives and renews them.
+
+    Attributes:
+        leader: Notified of a taskmaster that is new or changed.
+        duration: For how long a taskmaster may act without hearing from us.
+    """
+
+    store: TaskStore
+    leader: LeaderWakeup
+    duration: timedelta
+
+    def renew(self, taskmaster_id: str, slots: int, now: datetime) -> Taskmaster:
+        """Renew the lease of one that calls, unless most of it is left."""
+        known = self.store.taskmaster(taskmaster_id)
+        is_news = known is None or not known.seen or known.slots != slots
+        if (
+            known is not None
+            and not is_news
+            and known.lease_until - now > self.duration * 2 / 3
+        ):
+            return known
+        # What waited for it still says that it waits for a taskmaster.
+        waited = (
+            {record.id for record in self.store.assigned(taskmaster_id)}
+            if known is None or known.is_absent(now)
+            else set[TaskId]()
+        )
+        new = Taskmaster(
+            id=taskmaster_id,
+            slots=slots,
+            assigned=0,
+            lease_until=now,
+            seen=False,
+            started_at=now,
+        )
+
+        def renew(tx: Transaction) -> Taskmaster:
+            renewed = replace(
+                tx.taskmaster(taskmaster_id) or new,
+                slots=slots,
+                seen=True,
+                lease_until=now + self.duration,
+            )
+            tx.put_taskmaster(renewed)
+            for record in tx.records(waited).values():
+                after = explained(record, "")
+                if record.taskmaster == taskmaster_id and after is not record:
+                    tx.save(record, after)
+            return renewed
+
+        member = self.store.write(renew)
+        if is_news:
+            self.leader.notify(urgent=True)
+        return member

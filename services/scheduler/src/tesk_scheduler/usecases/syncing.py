@@ -1,0 +1,169 @@
+"""Answers the calls of taskmasters: renews their leases and gives them orders."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from tesk_model.names import Attempt
+from tesk_scheduler.domain.fleet import Taskmaster
+from tesk_scheduler.domain.orders import (
+    Order,
+    Orders,
+    are_news,
+    given_now,
+    plan_orders,
+)
+from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.ports.store import TaskStore
+from tesk_scheduler.ports.surroundings import Clock
+from tesk_scheduler.usecases.assignments import Assignments
+from tesk_scheduler.usecases.call_memory import CallMemory
+from tesk_scheduler.usecases.leases import Leases
+from tesk_scheduler.usecases.notifier import Notifier
+
+_LONGEST_WAIT = timedelta(seconds=30)
+# No notification comes when an attempt is released; it takes moments, and then
+# all ends.
+_RECHECK_WHILE_DRAINING = 0.05
+_RECHECK_WHILE_OUTDATED = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What a taskmaster says of itself."""
+
+    taskmaster: str
+    held: frozenset[Attempt]
+    slots: int
+    wait: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On which terms taskmasters work.
+
+    Attributes:
+        secret: Transfer tokens are derived from it.
+        lease: For how long a taskmaster may act without hearing from us.
+        idle: After so long without work it is told to exit.
+        recheck: How often to look again without a notification; None if this
+            process alone changes the store.
+        revision: Gives the one that new work goes to; a taskmaster of another
+            one is told to exit as soon as it has nothing left.
+    """
+
+    secret: str
+    lease: timedelta
+    idle: timedelta
+    recheck: timedelta | None
+    revision: Callable[[], str]
+
+
+class Syncing:
+    """Answers taskmasters."""
+
+    def __init__(
+        self, *, store: TaskStore, clock: Clock, notifier: Notifier, terms: Terms
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._wakeups = notifier.taskmasters
+        self._leader = notifier.leader
+        self._idle = terms.idle.total_seconds()
+        self._recheck = (terms.recheck or _LONGEST_WAIT).total_seconds()
+        self._revision = terms.revision
+        self._longest_wait = min(_LONGEST_WAIT, terms.lease / 3)
+        self._leases = Leases(store=store, leader=notifier.leader, duration=terms.lease)
+        self._assignments = Assignments(store=store, secret=terms.secret)
+        # One that does not call for so long is lost, here or elsewhere.
+        self._memory = CallMemory(terms.lease.total_seconds())
+
+    def sync(self, call: Call) -> Orders:
+        """Renew the lease, and respond when there is something to do."""
+        arrived = self._clock.now()
+        member = self._leases.renew(call.taskmaster, call.slots, arrived)
+        lease = member.lease_until - arrived
+        longest = min(call.wait, self._longest_wait).total_seconds()
+        deadline = self._clock.monotonic() + max(0.0, longest)
+        with self._wakeups.listening(call.taskmaster) as woken:
+            while True:
+                woken.clear()
+                records = self._store.assigned(call.taskmaster)
+                if self._is_over(call, member, records) and self._remove(call):
+                    return Orders(lease=lease, exit=True)
+                orders = plan_orders(records, call.held)
+                if self._is_due(call, orders, deadline):
+                    return self._respond(call, orders, records, lease)
+                self._wait(woken, member, deadline)
+
+    def _is_over(
+        self, call: Call, member: Taskmaster, records: Sequence[TaskRecord]
+    ) -> bool:
+        """Tell whether a taskmaster may exit if nothing is assigned to it."""
+        now = self._clock.monotonic()
+        state = self._memory.get(call.taskmaster)
+        since = None
+        if not records and not call.held:
+            since = now if state.idle_since is None else state.idle_since
+        self._memory.put(call.taskmaster, replace(state, idle_since=since), now)
+        if self._wakeups.draining:
+            return not records  # what it may hold is over, or another's
+        longest = 0.0 if self._is_outdated(member) else self._idle
+        return since is not None and now - since >= longest
+
+    def _remove(self, call: Call) -> bool:
+        """Forget a taskmaster, unless something was just assigned to it."""
+        removed = self._store.write(
+            lambda tx: tx.remove_taskmaster(call.taskmaster, only_idle=True)
+        )
+        if removed:
+            self._memory.forget(call.taskmaster)
+            self._leader.notify(urgent=True)
+        return removed
+
+    def _is_due(self, call: Call, orders: Sequence[Order], deadline: float) -> bool:
+        now = self._clock.monotonic()
+        given = self._memory.get(call.taskmaster).given
+        return self._wakeups.closed or now >= deadline or are_news(orders, given, now)
+
+    def _respond(
+        self,
+        call: Call,
+        orders: Sequence[Order],
+        records: Sequence[TaskRecord],
+        lease: timedelta,
+    ) -> Orders:
+        now = self._clock.monotonic()
+        state = self._memory.get(call.taskmaster)
+        given = given_now(orders, state.given, now)
+        self._memory.put(call.taskmaster, replace(state, given=given), now)
+        by_attempt = {Attempt(each.id, each.attempt): each for each in records}
+        assignments = (
+            self._assignments.assignment(by_attempt[order.attempt])
+            for order in orders
+            if order.stop is None
+        )
+        return Orders(
+            run=tuple(each for each in assignments if each is not None),
+            stop=tuple(
+                (order.attempt, order.stop)
+                for order in orders
+                if order.stop is not None
+            ),
+            lease=lease,
+        )
+
+    def _wait(
+        self, woken: threading.Event, member: Taskmaster, deadline: float
+    ) -> None:
+        """Wait for a notification; look again soon if all may be over soon."""
+        recheck = self._recheck
+        if self._wakeups.draining:
+            recheck = _RECHECK_WHILE_DRAINING
+        elif self._is_outdated(member):
+            recheck = min(recheck, _RECHECK_WHILE_OUTDATED)
+        woken.wait(max(0.0, min(deadline - self._clock.monotonic(), recheck)))
+
+    def _is_outdated(self, member: Taskmaster) -> bool:
+        return member.revision != self._revision()

@@ -1,0 +1,111 @@
+"""What taskmasters are told to run and to stop."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scheduler_tasks import NOON, make_record
+from tesk_model.names import Attempt
+from tesk_model.states import TaskState
+from tesk_model.task import TaskId
+from tesk_scheduler.domain.orders import (
+    REPEAT_AFTER,
+    Order,
+    StopReason,
+    are_news,
+    given_now,
+    never_began,
+    plan_orders,
+)
+from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.domain.transitions import admitted, canceled
+
+FIRST = Attempt(TaskId("t-1"), 1)
+SECOND = Attempt(TaskId("t-1"), 2)
+OTHER = Attempt(TaskId("t-2"), 1)
+RUNS = admitted(make_record(), "tm-1", NOON)
+CANCELING = canceled(RUNS, NOON)
+OVER = replace(RUNS, state=TaskState.COMPLETE)
+
+CASES: dict[str, tuple[list[TaskRecord], set[Attempt], list[Order]]] = {
+    "nothing": ([], set(), []),
+    "an attempt that is not held is to run": ([RUNS], set(), [Order(FIRST)]),
+    "one that is held goes on": ([RUNS], {FIRST}, []),
+    "one that is being canceled is to stop": (
+        [CANCELING],
+        {FIRST},
+        [Order(FIRST, StopReason.CANCELED)],
+    ),
+    "one that was canceled before it was taken is taken": (
+        [CANCELING],
+        set(),
+        [Order(FIRST)],
+    ),
+    "one that is over is held until it is released": ([OVER], {FIRST}, []),
+    "one that is not assigned any more is to be let go": (
+        [RUNS],
+        {FIRST, OTHER},
+        [Order(OTHER, StopReason.REASSIGNED)],
+    ),
+    "so is an earlier attempt": (
+        [replace(RUNS, attempt=2)],
+        {FIRST},
+        [Order(SECOND), Order(FIRST, StopReason.REASSIGNED)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("records", "held", "want"), CASES.values(), ids=CASES)
+def test_orders(
+    records: list[TaskRecord], held: set[Attempt], want: list[Order]
+) -> None:
+    assert plan_orders(records, frozenset(held)) == want
+
+
+def test_an_attempt_never_began_if_nothing_was_reported_before_its_cancel() -> None:
+    assert never_began(CANCELING)
+    assert not never_began(replace(CANCELING, last_sequence=1))
+    assert not never_began(RUNS)
+
+
+def test_an_order_is_news_until_it_was_given_and_again_later() -> None:
+    orders = [Order(FIRST)]
+    given_at_once = given_now(orders, {}, 0)
+
+    assert are_news(orders, {}, 0)
+    assert not are_news(orders, given_at_once, REPEAT_AFTER - 0.1)
+    assert are_news(orders, given_at_once, REPEAT_AFTER)
+    assert are_news([*orders, Order(OTHER)], given_at_once, 0)
+
+
+def test_a_repeated_response_does_not_put_the_next_repetition_off() -> None:
+    orders = [Order(FIRST), Order(OTHER)]
+    first = given_now(orders[:1], {}, 0)
+
+    both = given_now(orders, first, 1)
+
+    assert both == {orders[0]: 0, orders[1]: 1}
+    assert given_now([], both, 1) == {}
+
+
+ATTEMPTS = st.sampled_from([FIRST, SECOND, OTHER])
+
+
+@given(
+    st.lists(st.sampled_from([RUNS, CANCELING, OVER]), max_size=1),
+    st.frozensets(ATTEMPTS),
+)
+def test_whoever_obeys_has_what_is_assigned_and_gets_no_more_orders(
+    records: list[TaskRecord], held: frozenset[Attempt]
+) -> None:
+    orders = plan_orders(records, held)
+
+    taken = {order.attempt for order in orders if order.stop is None}
+    let_go = {o.attempt for o in orders if o.stop is StopReason.REASSIGNED}
+    then = (held | taken) - let_go
+    assert then == {Attempt(each.id, each.attempt) for each in records}
+    assert all(
+        order.stop is StopReason.CANCELED for order in plan_orders(records, then)
+    )
