@@ -1,10 +1,12 @@
 """Failed logins: bounded memory, addresses that belong together, forgetting."""
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tesk_api.domain.login_limits import Backoff, LoginLimits
+from tesk_api.domain.login_limits import FailureLimit, LoginLimits
 from tesk_api.http.client_address import client_address
 
 TOGETHER = [
@@ -49,14 +51,19 @@ def test_many_names_and_addresses_take_bounded_memory() -> None:
     assert len(limits._familiar._entries) == 10_000
 
 
-@given(st.integers(0, 10_000), st.integers(0, 30), st.floats(1, 1000))
+@given(
+    st.integers(0, 10_000),
+    st.integers(0, 30),
+    st.timedeltas(timedelta(seconds=1), timedelta(seconds=1000)),
+)
 def test_pauses_grow_up_to_the_longest(
-    failures: int, free: int, longest: float
+    failures: int, free: int, longest: timedelta
 ) -> None:
-    backoff = Backoff(free=free, longest=longest)
+    limit = FailureLimit(free=free, longest=longest)
 
-    assert 0 <= backoff.pause(failures) <= backoff.pause(failures + 1) <= longest
-    assert (backoff.pause(failures) > 0) is (failures >= free)
+    pauses = [limit.pause(failures + more) for more in (0, 1)]
+    assert 0 <= pauses[0] <= pauses[1] <= longest.total_seconds()
+    assert (limit.pause(failures) > 0) is (failures >= free)
 
 
 FORWARDED = {

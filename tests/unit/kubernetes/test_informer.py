@@ -15,10 +15,11 @@ from tesk_kubernetes.api import (
     RefusedError,
 )
 from tesk_kubernetes.informer import Informer, Rhythm
+from tesk_model.backoff import Backoff
 from waiting import eventually
 
 SPACE = "space"
-AT_ONCE = (timedelta(0),)
+AT_ONCE = Backoff(first=timedelta(0), longest=timedelta(0))
 
 
 def phase(body: JsonObject) -> str:
@@ -47,7 +48,7 @@ class Watched:
             "app=x",
             keep=keep,
             changed=lambda name, kept: self.changes.put((name, kept)),
-            rhythm=Rhythm(relist=relist, pauses=AT_ONCE),
+            rhythm=Rhythm(relist=relist, backoff=AT_ONCE),
         )
 
     def start(self) -> None:

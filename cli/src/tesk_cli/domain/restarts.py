@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tesk_model.backoff import Backoff
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartPolicy:
@@ -30,5 +32,5 @@ class RestartPolicy:
         recent = [crash for crash in crashes if now - crash <= self.window]
         if len(recent) > self.most:
             return None
-        doubled: timedelta = self.first * 2 ** (len(recent) - 1)
-        return min(self.longest, doubled)
+        backoff = Backoff(first=self.first, longest=self.longest)
+        return backoff.pause(len(recent))

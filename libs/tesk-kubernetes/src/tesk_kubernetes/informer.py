@@ -12,7 +12,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
@@ -27,10 +27,12 @@ from tesk_kubernetes.api import (
     Stream,
     WatchEvent,
 )
+from tesk_model.backoff import Backoff
 
 T = TypeVar("T")
 
 _LOG = logging.getLogger(__name__)
+_BACKOFF = Backoff(first=timedelta(seconds=0.5), longest=timedelta(seconds=20))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,12 @@ class Rhythm:
 
     Attributes:
         relist: How long a copy is trusted before all is listed again.
-        pauses: Waited after the first, second … failure in a row; the last one
-            after all others. Up to half is added, so that not all come at once.
+        backoff: Waited after failures in a row. Up to half is added, so that
+            not all come at once.
     """
 
     relist: timedelta = timedelta(minutes=15)
-    pauses: Sequence[timedelta] = tuple(
-        timedelta(seconds=seconds) for seconds in (1, 1, 2, 3, 5, 8, 13, 21)
-    )
+    backoff: Backoff = _BACKOFF
 
 
 class Informer(Generic[T]):
@@ -203,7 +203,7 @@ class Informer(Generic[T]):
 
     def _well(self) -> None:
         if self._problem:
-            _LOG.info("informer is well again", extra=self._names())
+            _LOG.info("informer works again", extra=self._names())
         self._failures, self._problem = 0, ""
 
     def _pause(self, problem: str) -> None:
@@ -212,9 +212,8 @@ class Informer(Generic[T]):
         if problem != self._problem:
             _LOG.warning("informer waits", extra=self._names() | {"cause": problem})
         self._problem = problem
-        pauses = self._rhythm.pauses
-        pause = pauses[min(self._failures, len(pauses) - 1)].total_seconds()
         self._failures += 1
+        pause = self._rhythm.backoff.pause(self._failures).total_seconds()
         self._stopped.wait(pause * random.uniform(1, 1.5))  # noqa: S311 - jitter
 
     def _names(self) -> dict[str, str]:

@@ -25,6 +25,7 @@ from tesk_kubernetes.api import (
     RefusedError,
 )
 from tesk_kubernetes.refusals import error_of
+from tesk_model.backoff import Backoff
 
 T = TypeVar("T")
 
@@ -33,6 +34,7 @@ _CONNECTIONS = 64
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
 _UNAUTHORIZED = 401
+_BACKOFF = Backoff(first=timedelta(seconds=0.2), longest=timedelta(seconds=3.2))
 # A log may be silent for a week; a peer that is gone is noticed in a minute.
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
@@ -204,5 +206,5 @@ def _wait(state: tenacity.RetryCallState) -> float:
         return 0.0
     asked = getattr(error, "retry_after", None) or timedelta(0)
     # Many ask again at once; each a little later than it was told to.
-    own = random.uniform(0.1, 0.2) * 2 ** min(state.attempt_number, 5)  # noqa: S311
-    return float(asked.total_seconds() + own)
+    own = _BACKOFF.pause(state.attempt_number).total_seconds()
+    return asked.total_seconds() + own * random.uniform(1, 2)  # noqa: S311 - jitter

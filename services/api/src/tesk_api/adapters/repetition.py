@@ -1,17 +1,18 @@
 """Trying again while the scheduler is away, until time is up."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
+from tesk_model.backoff import Backoff
 from tesk_model.errors import UnavailableError
 
 T = TypeVar("T")
 
-_FIRST_PAUSE = 0.05
-_LONGEST_PAUSE = 0.4
+_BACKOFF = Backoff(first=timedelta(seconds=0.05), longest=timedelta(seconds=0.4))
 # Less time than this is not worth a try; a share of it is not divided further.
 _LEAST = 0.1
 _UNDIVIDED = 1.0
@@ -32,16 +33,15 @@ def repeated(
         UnavailableError: That of the last try.
     """
     until = time.monotonic() + within.total_seconds()
-    pause = _FIRST_PAUSE
-    while True:
+    for failures in itertools.count(1):
         left = max(_LEAST, until - time.monotonic())
         one = left if left <= _UNDIVIDED else left * share
         try:
             return attempt(timedelta(seconds=one))
         except UnavailableError as error:
-            asked = error.retry_after.total_seconds() if error.retry_after else 0.0
-            wait = max(pause, asked)
+            pause = max(_BACKOFF.pause(failures), error.retry_after or timedelta())
+            wait = pause.total_seconds()
             if time.monotonic() + wait + _LEAST > until:
                 raise
         threading.Event().wait(wait)
-        pause = min(2 * pause, _LONGEST_PAUSE)
+    raise AssertionError

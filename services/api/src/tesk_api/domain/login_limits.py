@@ -14,7 +14,10 @@ import hashlib
 import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Generic, TypeVar
+
+from tesk_model.backoff import Backoff
 
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
@@ -23,30 +26,30 @@ _MAX_KEYS = 10_000
 _FORGET_FAILURES = 900.0
 _FORGET_SUCCESS = 86_400.0
 _NETWORK_OF_ONE = 64  # what one customer gets of IPv6, in bits
-_MAX_DOUBLINGS = 16
+_FIRST_PAUSE = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """How long to wait after failures.
+class FailureLimit:
+    """How many failures are free, and how long to wait after more."""
 
-    Attributes:
-        free: Failures that cost no pause.
-        longest: Seconds of the longest pause.
-    """
+    def __init__(self, *, free: int, longest: timedelta) -> None:
+        """Limit failures.
 
-    free: int
-    longest: float
+        Args:
+            free: Failures that cost no pause.
+            longest: Of all pauses.
+        """
+        self._free = free
+        self._backoff = Backoff(first=_FIRST_PAUSE, longest=longest)
 
     def pause(self, failures: int) -> float:
         """Return the seconds to wait after that many failures."""
-        over = failures - self.free
-        return min(self.longest, 2.0 ** min(over, _MAX_DOUBLINGS)) if over >= 0 else 0
+        return self._backoff.pause(failures - self._free + 1).total_seconds()
 
 
-SAME_NAME_AND_ADDRESS = Backoff(free=5, longest=60)
-NAMES_AT_ADDRESS = Backoff(free=10, longest=10)
-SAME_NAME = Backoff(free=20, longest=10)
+SAME_NAME_AND_ADDRESS = FailureLimit(free=5, longest=timedelta(seconds=60))
+NAMES_AT_ADDRESS = FailureLimit(free=10, longest=timedelta(seconds=10))
+SAME_NAME = FailureLimit(free=20, longest=timedelta(seconds=10))
 
 
 class _Recent(Generic[KeyT, ValueT]):
@@ -77,8 +80,8 @@ class _Failures:
 
 
 class _Counter(Generic[KeyT]):
-    def __init__(self, backoff: Backoff) -> None:
-        self._backoff = backoff
+    def __init__(self, limit: FailureLimit) -> None:
+        self._limit = limit
         self._failures: _Recent[KeyT, _Failures] = _Recent(_FORGET_FAILURES)
 
     def has(self, key: KeyT, now: float) -> bool:
@@ -91,7 +94,7 @@ class _Counter(Generic[KeyT]):
     def add(self, key: KeyT, now: float) -> None:
         known = self._failures.get(key, now)
         count = 1 if known is None else known.count + 1
-        failures = _Failures(count, now + self._backoff.pause(count))
+        failures = _Failures(count, now + self._limit.pause(count))
         self._failures.put(key, failures, now)
 
     def clear(self, key: KeyT) -> None:

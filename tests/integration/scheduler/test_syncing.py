@@ -1,0 +1,94 @@
+"""The calls of one taskmaster to one scheduler; time moves when a test says so."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from fakes.scheduler_launcher import FakeLauncher
+from fakes.scheduler_surroundings import FrozenClock
+from scheduler_rig import TOKEN
+from scheduler_site import LEASE, Site
+from tesk_model.names import Attempt
+from tesk_model.task import TaskId
+from tesk_scheduler.adapters.store.engines import sqlite_url
+from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.domain.orders import Orders
+from tesk_scheduler.usecases.notifier import Notifier
+from tesk_scheduler.usecases.syncing import Call, Syncing, Terms
+
+IDLE = timedelta(seconds=60)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Prepare; nothing runs by itself."""
+    store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
+    yield Site(store=store, launcher=FakeLauncher(), clock=FrozenClock())
+    store.close()
+
+
+@pytest.fixture
+def syncing(site: Site) -> Syncing:
+    """Return what answers."""
+    terms = Terms(
+        secret=TOKEN, lease=LEASE, idle=IDLE, recheck=None, revision=lambda: ""
+    )
+    return Syncing(store=site.store, clock=site.clock, notifier=Notifier(), terms=terms)
+
+
+def sync(syncing: Syncing, *held: str) -> Orders:
+    """Call as tm-1, without waiting."""
+    attempts = frozenset(Attempt(TaskId(each), 1) for each in held)
+    call = Call(taskmaster="tm-1", held=attempts, slots=1, wait=timedelta(0))
+    return syncing.sync(call)
+
+
+def test_one_is_told_to_exit_when_it_has_had_nothing_for_long_enough(
+    site: Site, syncing: Syncing
+) -> None:
+    exits = []
+    for _ in range(7):
+        exits.append(sync(syncing).exit)
+        site.wait(10)
+
+    assert exits == [False] * 6 + [True]
+    assert site.store.fleet() == []
+
+
+def test_what_it_had_meanwhile_begins_the_count_anew(
+    site: Site, syncing: Syncing
+) -> None:
+    sync(syncing)
+    site.wait(25)
+    sync(syncing, "t-1")
+    site.wait(25)
+    sync(syncing)
+    site.wait(25)
+
+    assert not sync(syncing).exit
+
+
+def test_what_is_not_held_is_ordered_again_when_a_wait_is_over(
+    site: Site, syncing: Syncing
+) -> None:
+    site.add("t-1")
+    site.scheduler().round()
+    first = sync(syncing)
+    again = sync(syncing)
+
+    assert [each.attempt.task_id for each in first.run] == ["t-1"]
+    assert again.run == first.run
+    assert first.lease == LEASE
+
+
+def test_a_lease_is_renewed_when_a_third_of_it_is_over(
+    site: Site, syncing: Syncing
+) -> None:
+    leases = []
+    for _ in range(5):
+        leases.append(sync(syncing).lease.total_seconds())
+        site.wait(4)
+
+    assert leases == [30, 26, 22, 30, 26]
