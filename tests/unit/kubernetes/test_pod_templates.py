@@ -12,7 +12,6 @@ from tesk_kubernetes.templates import (
     load_pod_template,
     main_container,
     owner_reference,
-    with_annotations,
     with_environment,
     with_labels,
     with_main,
@@ -115,7 +114,6 @@ def test_a_template_may_lack_all_but_its_container(tmp_path: Path) -> None:
 
 OVERLAYS: dict[str, Callable[[JsonObject], JsonObject]] = {
     "labels": lambda pod: with_labels(pod, {"tesk/task": "t"}),
-    "annotations": lambda pod: with_annotations(pod, {"a": "b"}),
     "main": lambda pod: with_main(pod, {"image": "i"}),
     "environment": lambda pod: with_environment(pod, [{"name": "A", "value": "2"}]),
     "volumes": lambda pod: with_volumes(

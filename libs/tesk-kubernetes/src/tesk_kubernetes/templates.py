@@ -89,14 +89,7 @@ def literal(text: str) -> str:
 
 def with_labels(template: JsonObject, labels: Mapping[str, str]) -> JsonObject:
     """Add labels; TESK's win, for it finds its pods by them."""
-    return _with_metadata(template, "labels", labels)
-
-
-def with_annotations(
-    template: JsonObject, annotations: Mapping[str, str]
-) -> JsonObject:
-    """Add annotations; the given ones win."""
-    return _with_metadata(template, "annotations", annotations)
+    return _edited(template, lambda new: _labels(new).update(labels))
 
 
 def with_main(template: JsonObject, fields: Mapping[str, Any]) -> JsonObject:
@@ -193,13 +186,8 @@ def _both(left: Mapping[str, Any], right: Mapping[str, Any]) -> JsonObject:
     return {key: wanted for key, wanted in joined.items() if wanted}
 
 
-def _with_metadata(
-    template: JsonObject, field: str, values: Mapping[str, str]
-) -> JsonObject:
-    def edit(new: JsonObject) -> None:
-        _section(_section(new, "metadata"), field).update(values)
-
-    return _edited(template, edit)
+def _labels(pod: JsonObject) -> JsonObject:
+    return _section(_section(pod, "metadata"), "labels")
 
 
 def _edited(template: JsonObject, edit: Callable[[JsonObject], object]) -> JsonObject:

@@ -93,11 +93,6 @@ class Connection(asyncio.Protocol):
         return self._current is None
 
     @property
-    def lingering(self) -> bool:
-        """Whether all is said."""
-        return self._lingering
-
-    @property
     def unsent(self) -> int:
         """Bytes of answers that wait for the peer."""
         return self._transport.get_write_buffer_size()
