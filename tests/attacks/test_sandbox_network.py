@@ -3,21 +3,28 @@
 import contextlib
 import json
 import os
+import shutil
+import signal
 import socket
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal, cast
 
 import pytest
 
 from builders import make_task_json
-from fakes.taskmaster_engine_kit import EngineKit
+from fakes.taskmaster_engine_kit import GRACE, EngineKit
 from stack import Stack, running_stack
+from tesk_taskmaster.adapters.detached import DetachedProcess
 from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.sandbox.bubblewrap import SandboxUnavailableError
-from tesk_taskmaster.adapters.sandbox.engine import open_sandbox_engine
-from tesk_taskmaster.ports import Engine
+from tesk_taskmaster.adapters.sandbox.engine import SandboxEngine
+from tesk_taskmaster.adapters.sandbox.network import UserNetwork
+from tesk_taskmaster.adapters.sandbox.opening import open_sandbox_engine
+from tesk_taskmaster.ports import Engine, StepFailedError
+from waiting import eventually
 
 # What bash alone can ask: whether somebody takes a connection.
 ASK = "timeout 3 bash -c 'echo > /dev/tcp/{host}/{port}' 2>/dev/null && echo reached"
@@ -39,14 +46,12 @@ def service() -> Iterator[int]:
         server.shutdown(socket.SHUT_RDWR)
 
 
-def kit_of(home: Path, *, has_network: bool = False) -> EngineKit:
-    """Give the sandbox with this machine's network, or without."""
+def kit_of(home: Path, network: Literal["none", "host"] = "none") -> EngineKit:
+    """Give the sandbox with a network of this kind."""
 
     def open_engine() -> Engine:
         try:
-            return open_sandbox_engine(
-                TaskFolders(home), os.environ, has_network=has_network
-            )
+            return open_sandbox_engine(TaskFolders(home), os.environ, network=network)
         except SandboxUnavailableError as error:
             pytest.skip(str(error))
 
@@ -105,7 +110,7 @@ def test_an_abstract_socket_of_this_machine_is_not_reached(tmp_path: Path) -> No
 def test_a_machines_network_is_given_where_it_is_asked_for(
     tmp_path: Path, service: int
 ) -> None:
-    kit = kit_of(tmp_path.resolve() / "home", has_network=True)
+    kit = kit_of(tmp_path.resolve() / "home", network="host")
 
     done = kit.complete("bash", "-c", ASK.format(host="127.0.0.1", port=service))
 
@@ -113,9 +118,172 @@ def test_a_machines_network_is_given_where_it_is_asked_for(
     kit.engine.remove(kit.attempt)
 
 
+PROGRAMS = ("slirp4netns", "pasta")
+
+
+@pytest.fixture(params=PROGRAMS)
+def carried(request: pytest.FixtureRequest, tmp_path: Path) -> EngineKit:
+    """Give sandboxes with a network that one program carries."""
+    program = shutil.which(request.param)
+    if program is None:
+        pytest.skip(f"{request.param} is not installed")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / request.param).symlink_to(program)
+    home = tmp_path.resolve() / "home"
+
+    def open_engine() -> SandboxEngine:
+        try:
+            engine = open_sandbox_engine(
+                TaskFolders(home), {"PATH": str(tools)}, network="loopback-free"
+            )
+        except SandboxUnavailableError as error:
+            pytest.skip(str(error))
+        if engine.network is None:
+            pytest.skip(f"{request.param} carries no network here: see the log")
+        return engine
+
+    return EngineKit(open_engine=open_engine, home=home, image="busybox")
+
+
+def carriers(folder: Path) -> list[int]:
+    """Return the processes that belong to the network of a run."""
+    log = str(folder / "network")
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdecimal() and os.readlink(entry / "fd/2") == log:  # noqa: PTH115 - of a descriptor
+                found.append(int(entry.name))
+    return found
+
+
+def test_a_carried_network_leads_out_but_not_to_loopback(
+    carried: EngineKit, service: int
+) -> None:
+    routes = "cat /proc/net/route"
+    reads = (
+        "ls -l /proc/self/fd | grep -cE 'gate|life'; cat /etc/resolv.conf; "
+        + "; ".join(
+            ASK.format(host=host, port=service)
+            for host in ("127.0.0.1", "169.254.0.2", "169.254.0.3")
+        )
+    )
+
+    done = carried.complete("sh", "-c", f"{routes}; {reads}")
+
+    lines = done.stdout.decode().splitlines()
+    assert any(line.split()[1] == "00000000" for line in lines[1:3])  # a default
+    assert "0" in lines  # and no descriptor of ours
+    assert any(line.startswith("nameserver 169.254.") for line in lines)
+    assert "reached" not in lines
+    assert not any("network" in note for note in carried.engine.notes())
+
+
+def test_a_command_does_not_reach_the_metadata_of_a_cloud(carried: EngineKit) -> None:
+    network = cast("SandboxEngine", carried.engine).network
+    if network is None or network.name != "slirp4netns":
+        pytest.skip("pasta has no way to keep it out")
+
+    done = carried.complete("cat", "/proc/net/route")
+
+    directly = [
+        line.split() for line in done.stdout.decode().splitlines() if "FEA9" in line
+    ]
+    # Its addresses are neighbours, of which the program makes none but its own.
+    assert ["0000FEA9", "00000000", "0000FFFF"] in [
+        [one[1], one[2], one[7]] for one in directly
+    ]
+
+
+def test_no_network_program_outlives_its_command(carried: EngineKit) -> None:
+    ready = carried.make_fifo("/v/ready")
+    carried.volume.joinpath("v").chmod(0o777)
+    run = carried.start("sh", "-c", "echo x > /v/ready; sleep 60", mounts=("/v",))
+    carried.wait_for_line(ready)
+    assert carriers(run.folder)
+
+    carried.engine.stop(run, GRACE)
+
+    eventually(lambda: not carriers(run.folder))
+    assert carried.finish(run).exit_code == 128 + signal.SIGTERM
+
+
+def test_a_network_outlives_the_taskmaster(carried: EngineKit) -> None:
+    ready, go = carried.make_fifo("/v/ready"), carried.make_fifo("/v/go")
+    script = "echo x > /v/ready; cat /v/go /proc/net/route"
+    run = carried.start("sh", "-c", script, mounts=("/v",))
+    carried.wait_for_line(ready)
+
+    carried.engine = carried.open_engine()
+    carried.engine.start(run, lambda _reason: None, has_started=True)
+    go.write_text("went on\n")
+    carried.finish(run)
+
+    stdout = carried.engine.tails(run).stdout.decode().splitlines()
+    assert stdout[0] == "went on"
+    assert len(stdout) > 2
+    eventually(lambda: not carriers(run.folder))
+
+
+def test_a_command_that_waited_for_its_network_is_started_anew(
+    carried: EngineKit,
+) -> None:
+    """Its taskmaster was killed before there was one."""
+    run = carried.make_run("sh", "-c", "echo once; cat /proc/net/route")
+    engine = cast("SandboxEngine", carried.engine)
+    network, engine.network = engine.network, _Killed()
+    with pytest.raises(KeyboardInterrupt):
+        engine.start(run, lambda _reason: None)
+    assert network is not None
+
+    carried.engine = carried.open_engine()
+    carried.engine.start(run, lambda _reason: None, has_started=True)
+    carried.finish(run)
+
+    stdout = carried.engine.tails(run).stdout.decode().splitlines()
+    assert stdout[0] == "once"
+    assert stdout.count("once") == 1
+    assert len(stdout) > 2
+
+
+class _Killed(UserNetwork):
+    """Ends the taskmaster instead of connecting anything."""
+
+    def __init__(self) -> None:
+        super().__init__("killed", "169.254.0.3", ("false",))
+
+    def connect(self, process: DetachedProcess) -> None:
+        del process
+        raise KeyboardInterrupt
+
+
+def test_a_command_without_its_network_does_not_begin(
+    carried: EngineKit,
+) -> None:
+    broken = UserNetwork("broken", "169.254.0.3", ("sh", "-c", "echo tun is missing"))
+    cast("SandboxEngine", carried.engine).network = broken
+
+    with pytest.raises(StepFailedError, match="no network: broken: tun is missing"):
+        carried.complete("touch", "/v/begun", mounts=("/v",))
+
+    assert not (carried.volume / "v/begun").exists()
+
+
+def test_without_a_program_there_is_no_network(tmp_path: Path) -> None:
+    try:
+        engine = open_sandbox_engine(
+            TaskFolders(tmp_path), {"PATH": str(tmp_path)}, network="loopback-free"
+        )
+    except SandboxUnavailableError as error:
+        pytest.skip(str(error))
+
+    assert any("slirp4netns or pasta" in note for note in engine.notes())
+
+
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("network")) as made:
+    environ = {"TESK_NETWORK": "none"}
+    with running_stack(tmp_path_factory.mktemp("network"), environ=environ) as made:
         yield made
 
 

@@ -13,7 +13,7 @@ from tesk_model.errors import UnavailableError
 from tesk_taskmaster.adapters.container.discovery import open_container_engine
 from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.sandbox.bubblewrap import SandboxUnavailableError
-from tesk_taskmaster.adapters.sandbox.engine import open_sandbox_engine
+from tesk_taskmaster.adapters.sandbox.opening import open_sandbox_engine
 from tesk_taskmaster.ports import Engine
 
 REPOSITORY = Path(__file__).parents[3]

@@ -25,7 +25,7 @@ from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.local.filer_process import FilerProcesses, FilerSettings
 from tesk_taskmaster.adapters.local.runtime import LocalRuntime
 from tesk_taskmaster.adapters.sandbox.bubblewrap import SandboxUnavailableError
-from tesk_taskmaster.adapters.sandbox.engine import open_sandbox_engine
+from tesk_taskmaster.adapters.sandbox.opening import open_sandbox_engine
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.ports import Runtime, StepFailedError, StepResult

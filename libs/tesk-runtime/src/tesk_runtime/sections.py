@@ -79,9 +79,9 @@ class LocalSettings(
         Meta(
             description="What executors reach. `none`: nothing. `loopback-free`: "
             "other machines, but no service of this one's loopback and no other "
-            "task; the sandbox cannot keep these apart and gives no network. `host`: "
-            "what every program of this machine reaches. docs/security.md says what "
-            "each keeps out.",
+            "task; the sandbox needs slirp4netns or pasta (passt) for that and gives "
+            "no network without. `host`: what every program of this machine reaches. "
+            "docs/security.md says what each keeps out.",
             extra={"variable": "TESK_NETWORK"},
         ),
     ] = "loopback-free"

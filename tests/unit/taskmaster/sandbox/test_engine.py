@@ -18,7 +18,7 @@ from tesk_taskmaster.adapters.sandbox.bubblewrap import (
     exec_failure,
     write_arguments,
 )
-from tesk_taskmaster.adapters.sandbox.engine import open_sandbox_engine
+from tesk_taskmaster.adapters.sandbox.opening import open_sandbox_engine
 from tesk_taskmaster.ports import StepFailedError
 
 # Starts one run as a taskmaster does, says so, and waits to be killed.
@@ -27,7 +27,7 @@ import os, sys, threading
 from pathlib import Path
 from fakes.taskmaster_engine_kit import EngineKit
 from tesk_taskmaster.adapters.folders import TaskFolders
-from tesk_taskmaster.adapters.sandbox.engine import open_sandbox_engine
+from tesk_taskmaster.adapters.sandbox.opening import open_sandbox_engine
 home = Path(sys.argv[1])
 kit = EngineKit(
     open_engine=lambda: open_sandbox_engine(TaskFolders(home), os.environ),
@@ -264,7 +264,7 @@ def test_a_machine_that_cannot_shut_the_network_is_told_the_setting(
 
     with pytest.raises(SandboxUnavailableError, match=r"loopback.*TESK_NETWORK=host"):
         open_sandbox_engine(folders, {"PATH": str(tmp_path)})
-    open_sandbox_engine(folders, {"PATH": str(tmp_path)}, has_network=True)
+    open_sandbox_engine(folders, {"PATH": str(tmp_path)}, network="host")
 
 
 def test_nul_never_reaches_bubblewrap() -> None:

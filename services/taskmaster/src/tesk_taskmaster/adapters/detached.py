@@ -12,6 +12,8 @@ tells whether anything of it is left, whatever pids have been used again since.
 | ``pid`` | the leader was started |
 | ``exit`` | how the command ended, and which copies failed; a dot before |
 | ``stopped`` | it was ended by us |
+| ``gate`` | a pipe: the command is to wait for a byte from it; see ``Launch.gated`` |
+| ``life`` | a pipe to which the leader of such a command, and nobody else, could write |
 """
 
 import contextlib
@@ -34,6 +36,8 @@ _BEGIN = 'trap : TERM INT HUP; echo $$ >"$0/pid"; printf . >"$0/exit"; '
 _COMMAND = '"$@"; e=$?; '
 _END = 'echo $e 1<>"$0/exit"; exit 0'
 _LOOK_AGAIN = 0.005
+GATE = 8  # a single digit, as all that a shell redirects; its copies are closed by then
+_GATED = f'exec 9<>"$0/life"; "$@" {GATE}<>"$0/gate" 9>&-; e=$?; '
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,8 @@ class Launch:
             the second, until its end, which is waited for. At most two.
         arguments: Builds the command line from the numbers under which the
             process has the lock and then each of ``passed``.
+        gated: The command waits for a byte from descriptor ``GATE``, which does
+            not come to its end; ``DetachedProcess.open_gate`` sends it.
     """
 
     environ: Mapping[str, str]
@@ -73,6 +79,7 @@ class Launch:
     passed: tuple[int, ...]
     copies: tuple[tuple[int, int], ...] = ()
     arguments: Callable[[int, Sequence[int]], Sequence[str]]
+    gated: bool = False
 
 
 class DetachedProcess:
@@ -122,7 +129,11 @@ class DetachedProcess:
                 actions.append((os.POSIX_SPAWN_DUP2, high, number))
             numbers = range(4, 4 + len(launch.passed))
             command = launch.arguments(3, numbers)
-            script = _leader(numbers, range(numbers.stop, len(given)))
+            if launch.gated:
+                for name in ("gate", "life"):
+                    os.mkfifo(self.folder / name, 0o600)
+            copies = range(numbers.stop, len(given))
+            script = _leader(numbers, copies, _GATED if launch.gated else _COMMAND)
             self._pid = os.posix_spawn(
                 "/bin/sh",
                 ["sh", "-c", script, str(self.folder), *command],
@@ -132,6 +143,20 @@ class DetachedProcess:
                 setsigmask=[],
                 setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
             )
+
+    def open_gate(self) -> None:
+        """Let a gated command begin; one that has begun takes no notice."""
+        with contextlib.suppress(OSError):  # nobody is there any more
+            gate = os.open(self.folder / "gate", os.O_WRONLY | os.O_NONBLOCK)
+            try:
+                os.write(gate, b"\n")
+            finally:
+                os.close(gate)
+
+    def forget(self) -> None:
+        """Let it not have been started; nothing of it is left."""
+        for name in ("pid", "exit", "gate", "life"):
+            (self.folder / name).unlink(missing_ok=True)
 
     def wait(self, timeout: timedelta) -> Exit | None:
         """Wait for the end of the leader; None if it goes on."""
@@ -158,6 +183,10 @@ class DetachedProcess:
     def mark_stopped(self) -> None:
         """Write down that its end is our doing."""
         (self.folder / "stopped").touch()
+
+    def is_stopped(self) -> bool:
+        """Tell whether its end is our doing."""
+        return (self.folder / "stopped").exists()
 
     def kill(self, more: Callable[[], None] = lambda: None) -> None:
         """Kill all of it and return when nothing is left.
@@ -210,11 +239,11 @@ class DetachedProcess:
             uncopied=tuple(numbers[1:]),
             started_at=_modified(self.folder / "pid"),
             ended_at=_modified(self.folder / ("exit" if is_known else "stopped")),
-            stopped=(self.folder / "stopped").exists(),
+            stopped=self.is_stopped(),
         )
 
 
-def _leader(passed: Sequence[int], copies: Sequence[int]) -> str:
+def _leader(passed: Sequence[int], copies: Sequence[int], command: str) -> str:
     """Return the script of the leader.
 
     A copy is a ``cat``, which needs no room and starts in a millisecond; signals
@@ -223,6 +252,7 @@ def _leader(passed: Sequence[int], copies: Sequence[int]) -> str:
     Args:
         passed: Descriptors for the command alone.
         copies: In turn, where a copy reads and where it writes.
+        command: The part that runs the command.
     """
     script, ends = _BEGIN, ""
     shut = "".join(f" {number}>&-" for number in copies)
@@ -238,7 +268,7 @@ def _leader(passed: Sequence[int], copies: Sequence[int]) -> str:
     if copies:
         script += f"exec{shut}; "
         ends = f"trap '' TERM INT HUP; exec >/dev/null 2>&1; {ends}"
-    return script + _COMMAND + ends + _END
+    return script + command + ends + _END
 
 
 @contextlib.contextmanager

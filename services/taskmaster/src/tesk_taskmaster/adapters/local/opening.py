@@ -25,7 +25,7 @@ from tesk_taskmaster.adapters.local.filer_process import (
 )
 from tesk_taskmaster.adapters.local.runtime import LocalRuntime
 from tesk_taskmaster.adapters.sandbox.bubblewrap import SandboxUnavailableError
-from tesk_taskmaster.adapters.sandbox.engine import open_sandbox_engine
+from tesk_taskmaster.adapters.sandbox.opening import open_sandbox_engine
 from tesk_taskmaster.ports import Engine
 
 _IDENTITY_TRIES = 20
@@ -116,7 +116,7 @@ def _open_engine(
             environ,
             programs=tuple(choices.sandbox_programs),
             hidden=_own_files(choices.local, environ),
-            has_network=choices.local.network == "host",
+            network=choices.local.network,
         )
     except SandboxUnavailableError as error:
         raise ValueError(str(error)) from error

@@ -24,6 +24,16 @@ NAMESPACES = (
 )
 # A loopback of its own and nothing else.
 NO_NETWORK = ("--unshare-net",)
+# Enough to run /bin/true. Not all of this machine: mounts of others that come and
+# go, as those of pods, make bubblewrap fail.
+SMALLEST = (
+    *(
+        part
+        for path in ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/nix", "/gnu")
+        for part in ("--ro-bind-try", path, path)
+    ),
+    *("--proc", "/proc", "--dev", "/dev", "--", "/bin/true"),
+)
 CLEAN_ENVIRON = {"PATH": PATH, "LC_ALL": "C"}
 
 _CURE = (
@@ -71,10 +81,9 @@ def check_bubblewrap(program: Path, more: Sequence[str] = ()) -> None:
     Raises:
         SandboxUnavailableError: It does not run.
     """
-    command = [str(program), *NAMESPACES, *more, "--ro-bind", "/", "/"]
     try:
         done = subprocess.run(  # noqa: S603 - a constant command
-            [*command, "--proc", "/proc", "--dev", "/dev", "--", "/bin/true"],
+            [str(program), *NAMESPACES, *more, *SMALLEST],
             env=CLEAN_ENVIRON,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -9,6 +9,7 @@ Images are not used. A run is a detached process in the run's folder:
 | ``status`` | what bubblewrap says: first process, exit code |
 | ``shown`` | what of this machine is in the root, and is not collected |
 | ``verdict`` | exit code and message of a command that never started |
+| ``network``, ``connected``, ``resolv.conf`` | see ``network`` |
 | ``lock``, ``pid``, ``exit``, ``stopped`` | see ``detached`` |
 """
 
@@ -16,14 +17,14 @@ import errno
 import os
 import signal
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 from tesk_model.names import Attempt
 from tesk_runtime.removal import remove_tree
-from tesk_taskmaster.adapters.detached import DetachedProcess, Launch
+from tesk_taskmaster.adapters.detached import GATE, DetachedProcess, Launch
 from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.mount_sources import refuse_links
 from tesk_taskmaster.adapters.sandbox.bubblewrap import (
@@ -31,14 +32,16 @@ from tesk_taskmaster.adapters.sandbox.bubblewrap import (
     NAMESPACES,
     NO_NETWORK,
     ExecFailure,
-    SandboxUnavailableError,
-    check_bubblewrap,
-    find_bubblewrap,
     write_arguments,
 )
 from tesk_taskmaster.adapters.sandbox.hidden import MOUNTS, hidden_names
 from tesk_taskmaster.adapters.sandbox.init import SandboxInit
 from tesk_taskmaster.adapters.sandbox.layout import lay_out
+from tesk_taskmaster.adapters.sandbox.network import (
+    NetworkError,
+    UserNetwork,
+    waits_for_network,
+)
 from tesk_taskmaster.adapters.sandbox.outcome import sandbox_result
 from tesk_taskmaster.adapters.sandbox.private import PrivateFiles
 from tesk_taskmaster.adapters.sandbox.streams import (
@@ -52,7 +55,6 @@ from tesk_taskmaster.adapters.sandbox.verdict import (
     read_verdict,
     write_verdict,
 )
-from tesk_taskmaster.adapters.sandbox.view import shown_paths
 from tesk_taskmaster.ports import (
     ExecutorRun,
     Say,
@@ -67,55 +69,10 @@ _NOTE = (
 )
 _NO_NETWORK = (
     "the sandbox engine gives no network to commands; TESK_NETWORK=host gives them "
-    "this machine's"
+    "this machine's, and TESK_NETWORK=loopback-free one of their own where "
+    "slirp4netns or pasta (passt) is installed"
 )
 _RECORDING = timedelta(seconds=1)
-
-
-def open_sandbox_engine(
-    folders: TaskFolders,
-    environ: Mapping[str, str],
-    *,
-    programs: Sequence[str] = (),
-    hidden: Sequence[str] = (),
-    has_network: bool = False,
-) -> "SandboxEngine":
-    """Return a working engine.
-
-    Args:
-        folders: Where attempts are kept.
-        environ: For its PATH, to find bubblewrap.
-        programs: More folders of this machine that executors see, read-only.
-        hidden: Folders and files that they do not see, even if they lie in these.
-        has_network: Executors have this machine's; else they have none.
-
-    Raises:
-        SandboxUnavailableError: This machine cannot make sandboxes.
-    """
-    program = find_bubblewrap(environ.get("PATH", os.defpath))
-    try:
-        check_bubblewrap(program, () if has_network else NO_NETWORK)
-    except SandboxUnavailableError as error:
-        if has_network:
-            raise
-        check_bubblewrap(program)
-        msg = (
-            f"{error} Or let tasks use this machine's network, without which it "
-            "makes no sandbox: TESK_NETWORK=host."
-        )
-        raise SandboxUnavailableError(msg) from error
-    private = None
-    if os.geteuid() == 0:
-        private = PrivateFiles(sorted(set(shown_paths(programs))))
-        private.prefetch()
-    return SandboxEngine(
-        program,
-        folders,
-        tuple(programs),
-        private,
-        hidden=tuple(hidden),
-        has_network=has_network,
-    )
 
 
 @dataclass(slots=True)
@@ -128,12 +85,14 @@ class SandboxEngine:
     _private: PrivateFiles | None = None
     hidden: tuple[str, ...] = ()
     has_network: bool = False
+    network: UserNetwork | None = None
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _processes: dict[Path, DetachedProcess] = field(default_factory=dict)
 
     def notes(self) -> Sequence[str]:
         """See ``Engine.notes``."""
-        return [_NOTE] if self.has_network else [_NOTE, _NO_NETWORK]
+        has_network = self.has_network or self.network is not None
+        return [_NOTE] if has_network else [_NOTE, _NO_NETWORK]
 
     def start(
         self,
@@ -144,9 +103,15 @@ class SandboxEngine:
     ) -> None:
         """See ``Engine.start``."""
         process = self._process(run.folder)
-        if process.is_known() or read_verdict(run) is not None:
+        if read_verdict(run) is not None:
             return
-        if has_started:
+        if process.is_known():
+            if process.is_stopped() or not waits_for_network(run.folder):
+                process.open_gate()  # if it was about to be opened
+                return
+            _kill(process)  # its command has not begun
+            process.forget()
+        elif has_started:
             raise StepFailedError("executor lost: its files were deleted", lost=True)
         refuse_links(run)
         try:
@@ -225,12 +190,13 @@ class SandboxEngine:
             return self._processes.setdefault(folder, DetachedProcess(folder))
 
     def _start(self, run: ExecutorRun, process: DetachedProcess) -> None:
+        replaced = {} if self.network is None else self.network.replace(run.folder)
         arguments = [
             *NAMESPACES,
             *(() if self.has_network else NO_NETWORK),
             # The parent is the leader, which outlives us: see ``detached``.
             "--die-with-parent",
-            *lay_out(run, self._programs, self._concealed()),
+            *lay_out(run, self._programs, self._concealed(), replaced),
         ]
         status = os.open(
             run.folder / "status",
@@ -246,6 +212,18 @@ class SandboxEngine:
                 os.close(told)
         finally:
             os.close(status)
+        if self.network is not None:
+            self._connect(self.network, process)
+
+    @staticmethod
+    def _connect(network: UserNetwork, process: DetachedProcess) -> None:
+        try:
+            network.connect(process)
+        except NetworkError as error:
+            if process.wait(_RECORDING) is None:  # else its end tells more
+                _kill(process)
+                message = f"executor lost: it got no network: {error}"
+                raise StepFailedError(message, lost=True) from error
 
     def _concealed(self) -> frozenset[str]:
         """Return what no sandbox shows: what is ours, and what only root may read."""
@@ -260,8 +238,9 @@ class SandboxEngine:
     ) -> Launch:
         def arguments(lock: int, more: Sequence[int]) -> Sequence[str]:
             status, told = more
+            gate = () if self.network is None else ("--block-fd", str(GATE))
             return [
-                *(str(self._program), "--sync-fd", str(lock)),
+                *(str(self._program), "--sync-fd", str(lock), *gate),
                 *("--json-status-fd", str(status), "--args", str(told), "--"),
                 *run.step.executor.command,
             ]
@@ -272,6 +251,7 @@ class SandboxEngine:
             passed=passed,
             copies=streams.copies,
             arguments=arguments,
+            gated=self.network is not None,
         )
 
 

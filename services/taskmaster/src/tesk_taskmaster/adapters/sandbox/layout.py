@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from tesk_model.paths import normalize, parent
@@ -25,7 +26,10 @@ from tesk_taskmaster.ports import ExecutorRun
 
 
 def lay_out(
-    run: ExecutorRun, programs: tuple[str, ...], concealed: frozenset[str]
+    run: ExecutorRun,
+    programs: tuple[str, ...],
+    concealed: frozenset[str],
+    replaced: Mapping[str, Path],
 ) -> list[str]:
     """Make the root of a run and return what bubblewrap is told of it.
 
@@ -33,6 +37,7 @@ def lay_out(
         run: Its root must not be in use.
         programs: More folders of this machine that are seen.
         concealed: Real paths of this machine that must not be.
+        replaced: Files that are shown instead of this machine's, by their names.
 
     Raises:
         OSError: The root cannot be made.
@@ -41,7 +46,7 @@ def lay_out(
     root = root_folder(run)
     remove_tree(root)  # of a start that did not get far
     root.mkdir(parents=True)
-    view = _view(run, programs, concealed)
+    view = _view(run, programs, concealed, replaced)
     arguments = [
         *view.build(run.mounts),
         *_environment(run, search_path(programs)),
@@ -68,7 +73,10 @@ def collect(run: ExecutorRun) -> None:
 
 
 def _view(
-    run: ExecutorRun, programs: tuple[str, ...], concealed: frozenset[str]
+    run: ExecutorRun,
+    programs: tuple[str, ...],
+    concealed: frozenset[str],
+    replaced: Mapping[str, Path],
 ) -> SandboxView:
     executor = run.step.executor
     used = [parent(canonical(mount.target)) for mount in run.mounts]
@@ -77,7 +85,7 @@ def _view(
     if not Path(workdir).is_dir() and not is_mounted(run, workdir):
         used.append(workdir)
     opened = opened_directories(used)
-    return SandboxView(root_folder(run), programs, opened, concealed)
+    return SandboxView(root_folder(run), programs, opened, concealed, replaced)
 
 
 def _make_workdir(run: ExecutorRun) -> str:

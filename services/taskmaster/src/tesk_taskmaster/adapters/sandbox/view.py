@@ -8,7 +8,7 @@ anew in the throw-away root, with each of their entries shown on its own.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,6 +53,7 @@ class SandboxView:
         opened: Canonical directories that must be writable in it.
         concealed: Real paths of folders and files that are not seen by any name,
             even if they lie where programs are.
+        replaced: Files that are shown instead of this machine's of a name.
         shown: Canonical paths that are this machine's own; filled by ``build``.
     """
 
@@ -60,6 +61,7 @@ class SandboxView:
     programs: tuple[str, ...]
     opened: frozenset[str]
     concealed: frozenset[str] = frozenset()
+    replaced: Mapping[str, Path] = field(default_factory=dict)
     shown: set[str] = field(default_factory=set)
     _targets: frozenset[str] = field(default=frozenset(), init=False)
     _binds: list[tuple[str, str]] = field(default_factory=list, init=False)
@@ -125,7 +127,7 @@ class SandboxView:
             return []
         if not self._is_opened(path):
             self.shown.add(path)
-            return self._bind(path, path)
+            return self._bind(str(self.replaced.get(path, path)), path)
         if Path(path).is_symlink() or not Path(path).is_dir():
             return []  # the task puts a directory of its own there
         self._host_path(path).mkdir(parents=True, exist_ok=True)
