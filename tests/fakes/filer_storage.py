@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from io import BytesIO
 
 from tesk_filer.ports import (
-    Ability,
     Advance,
     Cursor,
     Entry,
@@ -17,6 +16,7 @@ from tesk_filer.ports import (
     Stat,
     StorageError,
 )
+from tesk_model.locations import Location
 
 _PAGE = 2  # entries; small, so that every listing has several
 
@@ -51,21 +51,20 @@ class MemoryStorage:
     calls: list[tuple[str, str]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def of(self, _url: str) -> "MemoryStorage":
-        """Be the storage of every url."""
+    def of(self, _location: Location) -> "MemoryStorage":
+        """Be the storage of every location."""
         return self
 
-    def abilities(self, _url: str) -> Ability:
-        return Ability.READ | Ability.WRITE | Ability.LIST | Ability.RANGES
-
-    def stat(self, url: str) -> Stat | None:
+    def stat(self, location: Location) -> Stat | None:
+        url = location.url
         self._begin("stat", url)
         if url in self.files:
             content = self.files[url]
             return Stat(size=len(content), etag=str(hash(content)))
         return Stat(is_directory=True) if self._below(url) else None
 
-    def list(self, url: str, cursor: Cursor = ()) -> Page:
+    def list(self, location: Location, cursor: Cursor = ()) -> Page:
+        url = location.url
         self._begin("list", url)
         names = self._below(url)
         if url in self.files:
@@ -82,7 +81,8 @@ class MemoryStorage:
         )
 
     @contextmanager
-    def open(self, url: str, *, offset: int = 0) -> Iterator[MemoryReader]:
+    def open(self, location: Location, *, offset: int = 0) -> Iterator[MemoryReader]:
+        url = location.url
         self._begin("open", url)
         if url not in self.files:
             raise StorageError("does not exist")
@@ -91,7 +91,8 @@ class MemoryStorage:
         sent = content[: cuts.pop(0)] if cuts else content
         yield MemoryReader(sent[offset:], len(content))
 
-    def write(self, url: str, source: Source, advance: Advance) -> None:
+    def write(self, location: Location, source: Source, advance: Advance) -> None:
+        url = location.url
         self._begin("write", url)
         content = b""
         os.lseek(source.descriptor, 0, os.SEEK_SET)
@@ -100,7 +101,8 @@ class MemoryStorage:
             advance(len(data))
         self.files[url] = content
 
-    def make_directory(self, url: str) -> None:
+    def make_directory(self, location: Location) -> None:
+        url = location.url
         self._begin("make_directory", url)
 
     def _begin(self, call: str, url: str) -> None:

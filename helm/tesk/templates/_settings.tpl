@@ -67,13 +67,16 @@ api:
   updated_at: {{ toJson . }}
   {{- end }}
   storage: {{ include "tesk.storages" . }}
+  {{- if and .Values.storage.shared.claim .Values.storage.shared.readOnly }}
+  read_storage: {{ list (include "tesk.sharedPrefix" .) | toJson }}
+  {{- end }}
   backend_parameters: {{ include "tesk.backendParameters" . }}
 {{- end -}}
 
 {{/* Beginnings of the urls that tasks can use, JSON. */}}
 {{- define "tesk.storages" -}}
 {{- $urls := .Values.api.serviceInfo.storage -}}
-{{- if .Values.storage.shared.claim -}}
+{{- if and .Values.storage.shared.claim (not .Values.storage.shared.readOnly) -}}
 {{- $urls = append $urls (include "tesk.sharedPrefix" .) -}}
 {{- end -}}
 {{- toJson $urls -}}

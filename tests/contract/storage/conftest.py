@@ -14,9 +14,9 @@ from servers.s3 import ACCESS_KEY, SECRET_KEY, S3Service, s3_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
 from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.local import LocalStorage
-from tesk_filer.adapters.storage.network import Timeouts
 from tesk_filer.adapters.storage.s3 import S3Options, S3Storage
 from tesk_filer.adapters.storage.shared import open_shared
+from tesk_filer.adapters.storage.site import Timeouts
 
 TIMEOUTS = Timeouts(connect=timedelta(seconds=5), stall=timedelta(seconds=5))
 
@@ -39,7 +39,7 @@ def s3_place(s3_service: S3Service, tmp_path: Path) -> Iterator[Place]:
         secret_key=SECRET_KEY,
     )
     storage = S3Storage(options)
-    yield Place(storage, f"s3://bucket/{tmp_path.name}")
+    yield Place(storage, f"s3://bucket/{tmp_path.name}", has_directories=False)
     storage.close()
 
 
@@ -83,7 +83,7 @@ def _open(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     if kind in ("s3", "http"):
         yield request.getfixturevalue(f"{kind}_place")
     elif kind == "memory":
-        yield Place(MemoryStorage(), "/base")
+        yield Place(MemoryStorage(), "/base", has_directories=False)
     elif kind in ("file", "path"):
         scheme = "file://" if kind == "file" else ""
         yield Place(LocalStorage([str(served)]), f"{scheme}{served}/base")

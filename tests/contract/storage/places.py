@@ -2,22 +2,55 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from tesk_filer.ports import Cursor, Entry, Page, Source, Storage
+from tesk_filer.ports import Cursor, Entry, Page, Reader, Source, Stat, Storage
+from tesk_model.locations import Location, parse_location
+from tesk_model.schemes import SCHEMES
 
 
 @dataclass(frozen=True)
 class Place:
-    """A storage and a url below which nothing is, without a slash at its end."""
+    """A storage and a url below which nothing is, without a slash at its end.
+
+    Attributes:
+        has_directories: Whether there are empty ones.
+    """
 
     storage: Storage
     url: str
+    has_directories: bool = True
+
+    @property
+    def lists(self) -> bool:
+        """Whether directories can be listed."""
+        return SCHEMES[parse_location(self.url).scheme].lists
+
+    def at(self, name: str) -> Location:
+        """Return the location of ``name`` below the url."""
+        return parse_location(self.url).below(name)
+
+    def stat(self, url: str | Location) -> Stat | None:
+        """Return what lies at ``url``."""
+        return self.storage.stat(_location(url))
+
+    def list(self, url: str | Location, cursor: Cursor = ()) -> Page:
+        """List a page of what lies below ``url``."""
+        return self.storage.list(_location(url), cursor)
+
+    def open(self, url: str | Location) -> AbstractContextManager[Reader]:
+        """Open ``url`` for reading."""
+        return self.storage.open(_location(url))
+
+    def make_directory(self, url: str | Location) -> None:
+        """Make the directory ``url``."""
+        self.storage.make_directory(_location(url))
 
     def put(
         self,
-        url: str,
+        url: str | Location,
         content: bytes,
         *,
         executable: bool = False,
@@ -34,27 +67,31 @@ class Place:
                 executable=executable,
                 tag="tesk-t1-a1-0",
             )
-            self.storage.write(url, source, advance)
+            self.storage.write(_location(url), source, advance)
 
-    def get(self, url: str, offset: int = 0) -> bytes:
+    def get(self, url: str | Location, offset: int = 0) -> bytes:
         """Read ``url`` to its end."""
         content = b""
-        with self.storage.open(url, offset=offset) as reader:
+        with self.storage.open(_location(url), offset=offset) as reader:
             while data := reader.read(1000_003):
                 content += data
         return content
 
-    def pages(self, url: str) -> Iterator[Page]:
+    def pages(self, url: str | Location) -> Iterator[Page]:
         """List everything below ``url``, page by page."""
         cursor: Cursor = ()
         while True:
-            page = self.storage.list(url, cursor)
+            page = self.list(url, cursor)
             yield page
             cursor = page.cursor
             if not cursor:
                 return
 
-    def walk(self, url: str) -> list[Entry]:
+    def walk(self, url: str | Location) -> Sequence[Entry]:
         """List everything below ``url``, by name."""
         entries = [entry for page in self.pages(url) for entry in page.entries]
         return sorted(entries, key=lambda entry: entry.name)
+
+
+def _location(url: str | Location) -> Location:
+    return parse_location(url) if isinstance(url, str) else url

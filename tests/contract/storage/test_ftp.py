@@ -33,7 +33,7 @@ def test_a_download_that_ends_early_shows_in_its_size(
     (tmp_path / "a").write_bytes(bytes(100_000))
     server.short_reads.append(5000)
 
-    with ftp.storage.open(ftp.url + "/a") as reader:
+    with ftp.open(ftp.url + "/a") as reader:
         content = b""
         while data := reader.read(1_000_000):
             content += data

@@ -11,6 +11,7 @@ from contract.storage.places import Place
 from deep_trees import make_deep
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.ports import StorageError
+from tesk_model.locations import parse_location
 from tesk_runtime.removal import remove_tree
 
 
@@ -52,9 +53,9 @@ def test_nothing_outside_the_roots_is_touched(
     for act in (
         lambda: local.get(url),
         lambda: local.put(url, b"x"),
-        lambda: local.storage.stat(url),
-        lambda: local.storage.list(url),
-        lambda: local.storage.make_directory(url),
+        lambda: local.stat(url),
+        lambda: local.list(url),
+        lambda: local.make_directory(url),
     ):
         with pytest.raises(StorageError, match="outside the folders"):
             act()
@@ -67,7 +68,7 @@ def test_nothing_outside_the_roots_is_touched(
 
 def test_without_roots_the_error_names_the_setting() -> None:
     with pytest.raises(StorageError, match="TESK_FILE_ROOTS"):
-        LocalStorage([]).stat("/tmp/a")
+        LocalStorage([]).stat(parse_location("/tmp/a"))
 
 
 def test_a_listing_with_a_link_that_leads_out_is_refused(
@@ -97,8 +98,8 @@ def test_what_is_no_file_is_left_out_of_a_listing(local: Place, root: Path) -> N
     (root / "d/nothing").symlink_to("none")
     (root / "d/e/round").symlink_to(root / "d")
 
-    first = local.storage.list(local.url + "/d")
-    second = local.storage.list(local.url + "/d", first.cursor)
+    first = local.list(local.url + "/d")
+    second = local.list(local.url + "/d", first.cursor)
 
     assert [entry.name for entry in first.entries] == ["a"]
     assert first.notes == [
@@ -114,7 +115,7 @@ def test_a_program_stays_one(local: Place, root: Path) -> None:
 
     assert os.access(root / "tool", os.X_OK)
     assert not os.access(root / "data", os.X_OK)
-    with local.storage.open(local.url + "/tool") as reader:
+    with local.open(local.url + "/tool") as reader:
         assert reader.executable
 
 

@@ -77,9 +77,9 @@ def test_protected_places_are_neither_read_nor_written(
     for act in (
         lambda: place.get(url),
         lambda: place.put(url, b"attack"),
-        lambda: place.storage.stat(url),
-        lambda: place.storage.list(url),
-        lambda: place.storage.make_directory(url),
+        lambda: place.stat(url),
+        lambda: place.list(url),
+        lambda: place.make_directory(url),
     ):
         with pytest.raises(StorageError, match="where no task reads or writes") as said:
             act()
@@ -90,9 +90,9 @@ def test_protected_places_are_neither_read_nor_written(
 
 def test_the_folder_itself_is_refused(place: Place, root: Path) -> None:
     with pytest.raises(StorageError, match=r"TESK_HOME.*no task reads"):
-        place.storage.list(f"{root}/home")
+        place.list(f"{root}/home")
     with pytest.raises(StorageError, match=r"TESK_HOME.*no task reads"):
-        place.storage.make_directory(f"{root}/home")
+        place.make_directory(f"{root}/home")
 
 
 def test_a_listing_leaves_protected_places_out_and_says_so(
@@ -102,8 +102,8 @@ def test_a_listing_leaves_protected_places_out_and_says_so(
     (root / "d/.ssh").mkdir()
     (root / "d/other").symlink_to(root / "home")
 
-    page = place.storage.list(f"{root}/d")
-    top = place.storage.list(str(root))
+    page = place.list(f"{root}/d")
+    top = place.list(str(root))
 
     assert [entry.name for entry in page.entries] == ["a"]
     assert page.notes == [

@@ -8,6 +8,7 @@ from contract.storage.places import Place
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.adapters.storage.shared import open_shared
 from tesk_filer.ports import StorageError
+from tesk_model.locations import parse_location
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_below_the_prefix_is_below_the_folder(
 
     assert (mounted / "d/a b").read_bytes() == b"content"
     assert shared.get(url) == b"content"
-    stat = shared.storage.stat(url)
+    stat = shared.stat(url)
     assert stat is not None
     assert stat.size == 7
 
@@ -76,9 +77,9 @@ def test_nothing_else_is_touched(shared: Place, mounted: Path, url: str) -> None
     for act in (
         lambda: shared.get(url),
         lambda: shared.put(url, b"x"),
-        lambda: shared.storage.stat(url),
-        lambda: shared.storage.list(url),
-        lambda: shared.storage.make_directory(url),
+        lambda: shared.stat(url),
+        lambda: shared.list(url),
+        lambda: shared.make_directory(url),
     ):
         with pytest.raises(StorageError, match="lies outside"):
             act()
@@ -108,7 +109,7 @@ def test_other_folders_may_be_allowed_beside(mounted: Path) -> None:
     assert (root / "a").read_bytes() == b"a"
     assert (mounted / "b").read_bytes() == b"b"
     with pytest.raises(StorageError, match="outside the folders"):
-        storage.stat("/etc/passwd")
+        storage.stat(parse_location("/etc/passwd"))
 
 
 def test_the_whole_tree_may_be_the_prefix(mounted: Path) -> None:

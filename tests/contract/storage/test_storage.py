@@ -6,8 +6,7 @@ import os
 import pytest
 
 from contract.storage.places import Place
-from tesk_filer.domain.locations import join
-from tesk_filer.ports import Ability, HaltedError, StorageError
+from tesk_filer.ports import HaltedError, StorageError
 
 NAMES = {
     "plain": "a.txt",
@@ -44,31 +43,31 @@ CONTENTS = {
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_a_file_of_any_name_is_written_and_read(place: Place, name: str) -> None:
-    url = join(place.url, name)
+    url = place.at(name)
 
     place.put(url, name.encode())
 
     assert place.get(url) == name.encode()
-    stat = place.storage.stat(url)
+    stat = place.stat(url)
     assert stat is not None
     assert (stat.is_directory, stat.size) == (False, len(name.encode()))
 
 
 @pytest.mark.parametrize(("name", "content"), CONTENTS.values(), ids=CONTENTS)
 def test_content_arrives_byte_by_byte(place: Place, name: str, content: bytes) -> None:
-    url = join(place.url, name)
+    url = place.at(name)
     moved: list[int] = []
 
     place.put(url, content, advance=moved.append)
 
     assert sum(moved) == len(content)
     assert place.get(url) == content
-    with place.storage.open(url) as reader:
+    with place.open(url) as reader:
         assert reader.size == len(content)
 
 
 def test_writing_again_replaces(place: Place) -> None:
-    url = join(place.url, "a")
+    url = place.at("a")
     place.put(url, b"the first and longer one")
 
     place.put(url, b"second")
@@ -77,31 +76,30 @@ def test_writing_again_replaces(place: Place) -> None:
 
 
 def test_reading_may_begin_anywhere(place: Place) -> None:
-    url = join(place.url, "a")
+    url = place.at("a")
     place.put(url, b"0123456789")
 
-    assert Ability.RANGES in place.storage.abilities(url)
     assert place.get(url, offset=4) == b"456789"
 
 
 def test_a_file_may_be_left_before_its_end(place: Place) -> None:
-    url = join(place.url, "a")
+    url = place.at("a")
     place.put(url, bytes(4_000_000))
 
-    with place.storage.open(url) as reader:
+    with place.open(url) as reader:
         assert len(reader.read(10)) == 10
 
     assert len(place.get(url)) == 4_000_000
 
 
 def test_nothing_is_there_at_first(place: Place) -> None:
-    assert place.storage.stat(join(place.url, "none")) is None
+    assert place.stat(place.at("none")) is None
 
 
 def test_opening_what_is_not_there_fails_for_good(place: Place) -> None:
     with (
         pytest.raises(StorageError, match="does not exist") as caught,
-        place.storage.open(join(place.url, "none")),
+        place.open(place.at("none")),
     ):
         pass
 
@@ -109,8 +107,8 @@ def test_opening_what_is_not_there_fails_for_good(place: Place) -> None:
 
 
 def test_a_halted_write_leaves_nothing(place: Place) -> None:
-    url = join(place.url, "a")
-    place.put(join(place.url, "other"), b"")
+    url = place.at("a")
+    place.put(place.at("other"), b"")
 
     def halt(_size: int) -> None:
         raise HaltedError
@@ -118,14 +116,14 @@ def test_a_halted_write_leaves_nothing(place: Place) -> None:
     with pytest.raises(HaltedError):
         place.put(url, os.urandom(1024), advance=halt)
 
-    if Ability.LIST in place.storage.abilities(url):
+    if place.lists:
         assert [entry.name for entry in place.walk(place.url)] == ["other"]
 
 
 def test_a_directory_lists_all_files_below_it(listing_place: Place) -> None:
     names = sorted(["a", "b c", "d/e", "d/f/g%20", "d/f/h?", "z#/1"])
     for name in names:
-        listing_place.put(join(listing_place.url, name), _text(name))
+        listing_place.put(listing_place.at(name), _text(name))
     listing_place.put(listing_place.url + "-beside/x", b"")
 
     entries = listing_place.walk(listing_place.url)
@@ -134,7 +132,7 @@ def test_a_directory_lists_all_files_below_it(listing_place: Place) -> None:
     assert [entry.size for entry in entries] == [len(_text(name)) for name in names]
     assert listing_place.walk(listing_place.url + "/") == entries
     for name in names:
-        assert listing_place.get(join(listing_place.url, name)) == _text(name)
+        assert listing_place.get(listing_place.at(name)) == _text(name)
 
 
 def _text(name: str) -> bytes:
@@ -143,26 +141,26 @@ def _text(name: str) -> bytes:
 
 def test_a_directory_whose_name_is_a_pattern_is_listed(listing_place: Place) -> None:
     for name in ("run [1]/a", "run [1]/sub{2}*/b", "run [1]/.hidden"):
-        listing_place.put(join(listing_place.url, name), b"x")
+        listing_place.put(listing_place.at(name), b"x")
 
-    entries = listing_place.walk(join(listing_place.url, "run [1]"))
+    entries = listing_place.walk(listing_place.at("run [1]"))
 
     assert [entry.name for entry in entries] == [".hidden", "a", "sub{2}*/b"]
 
 
 def test_listing_a_file_says_what_to_give_instead(listing_place: Place) -> None:
-    listing_place.put(join(listing_place.url, "d/a"), b"x")
+    listing_place.put(listing_place.at("d/a"), b"x")
 
     with pytest.raises(StorageError, match="give the input type FILE") as caught:
-        listing_place.storage.list(join(listing_place.url, "d/a"))
+        listing_place.list(listing_place.at("d/a"))
 
     assert not caught.value.transient
 
 
 def test_a_directory_is_one(listing_place: Place) -> None:
-    listing_place.put(join(listing_place.url, "d/e"), b"")
+    listing_place.put(listing_place.at("d/e"), b"")
 
-    stat = listing_place.storage.stat(join(listing_place.url, "d"))
+    stat = listing_place.stat(listing_place.at("d"))
 
     assert stat is not None
     assert stat.is_directory
@@ -170,19 +168,19 @@ def test_a_directory_is_one(listing_place: Place) -> None:
 
 def test_listing_what_is_not_there_fails_for_good(listing_place: Place) -> None:
     with pytest.raises(StorageError, match="does not exist") as caught:
-        listing_place.storage.list(join(listing_place.url, "none"))
+        listing_place.list(listing_place.at("none"))
 
     assert not caught.value.transient
 
 
 def test_empty_directories_are_kept_where_there_are_any(listing_place: Place) -> None:
-    listing_place.put(join(listing_place.url, "a"), b"")
-    has_them = Ability.DIRECTORIES in listing_place.storage.abilities(listing_place.url)
-
-    listing_place.storage.make_directory(join(listing_place.url, "b/c"))
+    listing_place.put(listing_place.at("a"), b"")
+    listing_place.make_directory(listing_place.at("b/c"))
 
     found = [
         (entry.name, entry.is_directory)
         for entry in listing_place.walk(listing_place.url)
     ]
-    assert found == [("a", False)] + ([("b/c", True)] if has_them else [])
+    assert found == [("a", False)] + (
+        [("b/c", True)] if listing_place.has_directories else []
+    )

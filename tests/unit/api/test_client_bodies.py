@@ -23,7 +23,7 @@ NEXTFLOW: dict[str, Any] = {
     ],
     "outputs": [
         {"path": "/work/.command.out", "url": "/nf/wd/.command.out"},
-        {"path": "/work/.exitcode", "url": "az://c/wd/.exitcode"},
+        {"path": "/work/.exitcode", "url": "s3://c/wd/.exitcode"},
         {"path": "/work/a[1].txt", "url": "/nf/wd/a[1].txt", "type": "FILE"},
         {
             "path": "/work/*.txt",

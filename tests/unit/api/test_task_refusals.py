@@ -8,6 +8,10 @@ from builders import make_task_json
 from task_bodies import WITH_FILE, executor, inputs, outputs, problems, resources
 from tesk_api.http.task_parsing import TaskParser
 
+FORMS = (
+    "file:///path or /path, s3://bucket/key, http://host/path, https://host/path, "
+    "ftp://host/path"
+)
 CURE = "give an absolute path or a url such as s3://bucket/key or file:///path"
 RUNTIME_OWNS = (
     "must not be under /proc, /sys, /dev (but /dev/shm) or "
@@ -156,15 +160,64 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
     ),
     "a url of a bucket only by word": (
         inputs({"path": "/a", "url": "s3:bucket"}),
-        [f"inputs[0].url: is neither a url nor an absolute path; {CURE}"],
+        ['inputs[0].url: must start with "s3://"'],
     ),
     "a scheme that nobody has": (
         inputs({"path": "/a", "url": "gopher://h/x"}),
-        [f'inputs[0].url: scheme "gopher" is not supported; {CURE}'],
+        [
+            (
+                'inputs[0].url: scheme "gopher" is not offered for inputs; offered are '
+                f"{FORMS}"
+            )
+        ],
+    ),
+    "an output to what no filer serves": (
+        outputs(url="gs://bucket/key"),
+        [
+            (
+                'outputs[0].url: scheme "gs" is not offered for outputs; offered are '
+                f"{FORMS}"
+            )
+        ],
+    ),
+    "a directory of what has no listing": (
+        inputs({"path": "/a", "url": "http://h/a", "type": "DIRECTORY"}),
+        [
+            (
+                'inputs[0].url: scheme "http" is not offered for inputs of type DIRECTORY; '
+                "offered are file:///path or /path, s3://bucket/key, ftp://host/path"
+            )
+        ],
+    ),
+    "a password that ends the host": (
+        inputs({"path": "/a", "url": "http://u:p?w@host/a"}),
+        ["inputs[0].url: names no valid host"],
+    ),
+    "a login in a url of S3": (
+        outputs(url="s3://key:secret@bucket/a"),
+        [
+            (
+                "outputs[0].url: must not hold credentials; set them for the filer "
+                "(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+            )
+        ],
+    ),
+    "a file output to a bucket": (
+        outputs(url="s3://bucket"),
+        ['outputs[0].url: must not end in "/": it names a file'],
+    ),
+    "a file output to a folder with a query": (
+        outputs(url="https://h/a/?sig=x"),
+        ['outputs[0].url: must not end in "/": it names a file'],
     ),
     "a file url with a host": (
         inputs({"path": "/a", "url": "file://data/x"}),
-        ["inputs[0].url: must be written file:///absolute/path"],
+        [
+            (
+                "inputs[0].url: names a host; a file url is written file:///path, with "
+                "three slashes"
+            )
+        ],
     ),
     "a url with a line feed": (
         inputs({"path": "/a", "url": "s3://b/a\nb"}),

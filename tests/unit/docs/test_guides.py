@@ -9,6 +9,8 @@ import jsonschema
 import pytest
 import yaml
 
+from tesk_model.schemes import SCHEMES, Use
+
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "helm" / "tesk"
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
@@ -138,3 +140,14 @@ def _rights_in_table(account: str) -> dict[str, set[str]]:
         for resources, verbs in (part.split(": ") for part in row[1].split(". "))
         for resource in resources.split(", ")
     }
+
+
+def test_storage_lists_the_schemes_that_there_are() -> None:
+    words = {True: "yes", False: "no"}
+    rows = [
+        f"| `{scheme.name}` | `{scheme.form}` | {words[scheme.reads]} "
+        f"| {words[scheme.writes]} | {words[scheme.allows(Use.DIRECTORY)]} |"
+        for scheme in SCHEMES.values()
+    ]
+
+    assert "\n".join(["|---|---|---|---|---|", *rows, ""]) in PAGES["storage"]

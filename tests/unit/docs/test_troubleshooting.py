@@ -54,6 +54,8 @@ SOURCES = (
     "services/api/src/tesk_api/http/task_parsing.py",
     "services/api/src/tesk_api/http/tasks.py",
     "libs/tesk-kubernetes/src/tesk_kubernetes",
+    "libs/tesk-model/src/tesk_model/locations.py",
+    "libs/tesk-model/src/tesk_model/schemes.py",
     "libs/tesk-runtime/src/tesk_runtime/http/connection.py",
     "libs/tesk-runtime/src/tesk_runtime/http/parsing.py",
     "libs/tesk-runtime/src/tesk_runtime/http/server.py",
@@ -94,6 +96,9 @@ UNTOLD = {
         'gpu_type "…"',
         "tesk-api: …\n",
         "another site",
+        "inputs of type DIRECTORY",
+        "file:///path or /path",
+        "set them for the filer (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)",
         "a body without a type",
     ),
     "a header, a type": (

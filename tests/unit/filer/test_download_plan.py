@@ -1,6 +1,6 @@
 import pytest
 
-from tesk_filer.domain.downloads import plan_downloads
+from tesk_filer.domain.downloads import order_downloads, plan_download
 from tesk_model.task import FileType, Input
 
 
@@ -45,7 +45,7 @@ WAVES = {
 def test_overlapping_inputs_come_in_waves(
     inputs: tuple[Input, ...], want: list[list[str]]
 ) -> None:
-    waves = plan_downloads(inputs)
+    waves = order_downloads(list(map(plan_download, range(9), inputs)))
 
     assert [[download.path for download in wave] for wave in waves] == want
 
@@ -63,12 +63,12 @@ SOURCES = {
 
 @pytest.mark.parametrize(("entry", "want"), SOURCES.values(), ids=SOURCES)
 def test_the_source_of_an_input(entry: Input, want: tuple[str, bytes]) -> None:
-    [[download]] = plan_downloads([entry])
+    download = plan_download(0, entry)
 
-    assert (download.url, download.content) == want
+    assert (str(download.source or ""), download.content) == want
 
 
 def test_a_title_names_field_path_and_url_without_credentials() -> None:
-    [[download]] = plan_downloads([Input(path="/a//b", url="ftp://u:p@h/x")])
+    download = plan_download(0, Input(path="/a//b", url="ftp://u:p@h/x"))
 
     assert download.title == "inputs[0] (/a/b): ftp://h/x"

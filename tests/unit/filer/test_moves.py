@@ -190,7 +190,7 @@ def test_what_stays_fails_at_once(bench: Bench) -> None:
     assert ending is Ending.FAILED
     assert bench.error == "inputs[0] (/data/a): ftp://h/key: does not exist"
     assert not bench.transfers.verdicts[-1].transient
-    assert bench.storage.calls == [("open", "ftp://u:pw@h/key")]
+    assert bench.storage.calls == [("open", "ftp://h/key")]
 
 
 def test_a_listing_cannot_name_files_elsewhere(bench: Bench) -> None:
@@ -226,7 +226,7 @@ def test_outputs_are_taken_and_recorded(bench: Bench) -> None:
 
     assert ending is Ending.ARRIVED
     assert bench.storage.files == {
-        "ftp://u:pw@h/x/a.txt": b"A",
+        "ftp://h/x/a.txt": b"A",
         "s3://b/d/b.txt": b"BB",
     }
     assert sorted(bench.transfers.files, key=lambda file: file.path) == [

@@ -10,8 +10,16 @@ from pattern_cases import DEEP_CASES, is_reached
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.domain.globs import expand, expand_deep
 from tesk_filer.domain.uploads import Remark, Upload, plan_uploads
+from tesk_model.locations import parse_location
 from tesk_model.paths import is_within
 from tesk_model.task import FileType, Output
+
+
+def planned(
+    output: Output, volume: FolderVolume, *, extended: bool = True
+) -> list[Remark | Upload]:
+    target = parse_location(output.url)
+    return list(plan_uploads(output, target, volume, extended=extended))
 
 
 @pytest.fixture
@@ -61,9 +69,11 @@ UPLOADS = {
 def test_what_is_uploaded_where(
     volume: FolderVolume, output: Output, want: list[tuple[str, str]]
 ) -> None:
-    items = list(plan_uploads(output, volume))
+    items = planned(output, volume)
 
-    assert [(item.path, item.url) for item in items if isinstance(item, Upload)] == want
+    assert [
+        (item.path, item.target.url) for item in items if isinstance(item, Upload)
+    ] == want
     assert not [item for item in items if isinstance(item, Remark)]
 
 
@@ -88,16 +98,16 @@ MISSING = {
 def test_what_is_not_there_is_remarked(
     volume: FolderVolume, output: Output, want: str
 ) -> None:
-    assert list(plan_uploads(output, volume)) == [Remark(want, missing=True)]
+    assert planned(output, volume) == [Remark(want, missing=True)]
 
 
 def test_a_directory_of_type_file_is_uploaded_with_a_remark(
     volume: FolderVolume,
 ) -> None:
-    items = list(plan_uploads(Output(path="/w/d", url="/o"), volume))
+    items = planned(Output(path="/w/d", url="/o"), volume)
 
     assert items[0] == Remark("/w/d is a directory although its type is FILE")
-    assert [item.url for item in items[1:] if isinstance(item, Upload)] == [
+    assert [item.target.url for item in items[1:] if isinstance(item, Upload)] == [
         "/o/e/y",
         "/o/x",
     ]
@@ -136,9 +146,11 @@ EXTENDED = {
 def test_extensions_say_that_they_matched(
     volume: FolderVolume, output: Output, want: list[tuple[str, str]], words: str
 ) -> None:
-    items = list(plan_uploads(output, volume))
+    items = planned(output, volume)
 
-    assert [(item.path, item.url) for item in items if isinstance(item, Upload)] == want
+    assert [
+        (item.path, item.target.url) for item in items if isinstance(item, Upload)
+    ] == want
     remarks = [item for item in items if isinstance(item, Remark)]
     assert [words in remark.message for remark in remarks] == [True]
     assert not remarks[0].missing
@@ -148,7 +160,7 @@ def test_extensions_say_that_they_matched(
     "output", [case[0] for case in EXTENDED.values()], ids=EXTENDED
 )
 def test_extensions_can_be_switched_off(volume: FolderVolume, output: Output) -> None:
-    items = list(plan_uploads(output, volume, extended=False))
+    items = planned(output, volume, extended=False)
 
     assert not any("extension" in getattr(item, "message", "") for item in items)
     assert all(
@@ -161,13 +173,13 @@ def test_braces_that_are_a_name_are_no_alternatives(
 ) -> None:
     (tmp_path / "volume/w/{a,b}.txt").touch()
 
-    items = list(plan_uploads(Output(path="/w/{a,b}.txt", url="/o"), volume))
+    items = planned(Output(path="/w/{a,b}.txt", url="/o"), volume)
 
     assert [item.path for item in items if isinstance(item, Upload)] == ["/w/{a,b}.txt"]
 
 
 def test_alternatives_never_share_a_url(volume: FolderVolume) -> None:
-    [remark] = plan_uploads(Output(path="/w/{a,b}.txt", url="/o"), volume)
+    [remark] = planned(Output(path="/w/{a,b}.txt", url="/o"), volume)
 
     assert isinstance(remark, Remark)
     assert remark.missing
@@ -207,10 +219,12 @@ def test_links_pipes_and_circles(volume: FolderVolume, tmp_path: Path) -> None:
     os.mkfifo(work / "pipe")
 
     items = list(
-        plan_uploads(Output(path="/w/links", url="/o", type=FileType.DIRECTORY), volume)
+        planned(Output(path="/w/links", url="/o", type=FileType.DIRECTORY), volume)
     )
 
-    assert [item.url for item in items if isinstance(item, Upload)] == ["/o/absolute"]
+    assert [item.target.url for item in items if isinstance(item, Upload)] == [
+        "/o/absolute"
+    ]
     remarks = [item.message for item in items if isinstance(item, Remark)]
     assert [remark.partition(" ")[0] for remark in remarks] == [
         "/w/links/nowhere",

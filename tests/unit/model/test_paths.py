@@ -93,26 +93,6 @@ def test_literal_directory_is_above_the_first_wildcard(pattern: str, want: str) 
     assert paths.literal_directory(pattern) == want
 
 
-UPLOADS = {
-    "the specification's example": ("/nf/wd", "/work/a.txt", "/work", "/nf/wd/a.txt"),
-    "slashes on both sides": ("s3://b/x/", "/work/a.txt", "/work/", "s3://b/x/a.txt"),
-    "subdirectory kept": ("s3://b", "/work/d/a", "/work", "s3://b/d/a"),
-    "prefix ends inside a name": (
-        "s3://b",
-        "/work/run1.txt",
-        "/work/run",
-        "s3://b/1.txt",
-    ),
-}
-
-
-@pytest.mark.parametrize(
-    ("url", "match", "prefix", "want"), UPLOADS.values(), ids=UPLOADS
-)
-def test_upload_url(url: str, match: str, prefix: str, want: str) -> None:
-    assert paths.upload_url(url, match, prefix) == want
-
-
 SEGMENTS = st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1)
 
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tesk_filer.adapters.volume import FolderVolume
-from tesk_filer.domain.locations import join_match, printable, without_userinfo
 from tesk_filer.domain.uploads import Upload, plan_uploads
 from tesk_model.errors import InvalidRequestError
+from tesk_model.locations import parse_location, printable
 from tesk_model.paths import literal_directory, normalize
 from tesk_model.patterns import expand_braces
 from tesk_model.task import Output, OutputFileLog
@@ -33,7 +33,6 @@ URLS = st.sampled_from(
         "http://host.example",
         "ftp://user:pa%40ss@host.example/%2Fout;type=i",
         "ftp://host.example//out/",
-        "https://u:p/w@host.example/x",
     ]
 )
 NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=6).filter(
@@ -49,9 +48,11 @@ def test_what_a_filer_uploads_is_declared(
     top = normalize(path)
     match = "/".join([top, *below])
     for declared, prefix in ((path, top), (f"{literal_directory(path)}/*", "")):
-        target = join_match(url, match, prefix) if below or prefix == "" else url
+        location = parse_location(url)
+        if below or prefix == "":
+            location = location.of_match(match, prefix)
         file = OutputFileLog(
-            url=printable(without_userinfo(target)), path=printable(match), size_bytes=0
+            url=printable(location.url), path=printable(match), size_bytes=0
         )
 
         targets = [Target("/elsewhere", "s3://x/y"), Target(declared, url)]
@@ -79,10 +80,12 @@ def test_what_the_alternatives_of_a_path_become_is_declared(
         there.mkdir(parents=True)
         (there / "f").touch()
 
-    uploads = plan_uploads(Output(path=path, url=url), FolderVolume(tmp_path))
+    uploads = plan_uploads(
+        Output(path=path, url=url), parse_location(url), FolderVolume(tmp_path)
+    )
 
     files = [
-        OutputFileLog(url=each.url, path=each.path, size_bytes=each.size)
+        OutputFileLog(url=each.target.url, path=each.path, size_bytes=each.size)
         for each in uploads
         if isinstance(each, Upload)
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tesk_cli.serve.errors import ServeError
 from tesk_model.hosts import is_loopback
+from tesk_model.schemes import REMOTE_URLS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +77,7 @@ def storage_of(file_roots: tuple[Path, ...]) -> tuple[str, ...]:
 
     Toil mounts its job store only if its url begins with one of these.
     """
-    remote = ("s3://", "http://", "https://", "ftp://")
-    return (*remote, *(f"{root.as_uri().rstrip('/')}/" for root in file_roots))
+    return (*REMOTE_URLS, *(f"{root.as_uri().rstrip('/')}/" for root in file_roots))
 
 
 def service_environ(

@@ -133,13 +133,3 @@ def _directory_before(path: str, wildcards: str) -> str:
         wildcards += "{"
     first = min((path.find(char) for char in wildcards if char in path), default=None)
     return parent(path if first is None else path[: first + 1])
-
-
-def upload_url(url: str, match: str, path_prefix: str) -> str:
-    """Return the target of one file that matched an output pattern.
-
-    Source:
-        GA4GH TES 1.1 ``tesOutput.path_prefix``: the prefix is removed from the
-        match and the rest is appended to the directory ``url``.
-    """
-    return url.rstrip("/") + "/" + match.removeprefix(path_prefix).lstrip("/")

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from tesk_model.schemes import REMOTE_URLS
 from tesk_runtime.logs import LogSettings
-from tesk_runtime.sections import GrpcSettings
+from tesk_runtime.sections import GrpcSettings, LocalSettings
 
 _WebAddress = Annotated[str, Meta(pattern=r"^(https?://\S+)?$")]
 
@@ -196,10 +197,20 @@ class ApiSettings(
     storage: Annotated[
         tuple[str, ...],
         Meta(
-            description="Beginnings of urls that tasks can use, for service-info. Toil "
-            "mounts its job store if its url begins with one of them."
+            description="Beginnings of urls that tasks can use, for service-info; a "
+            "task that names a url of another scheme is refused. Toil mounts its job "
+            "store if its url begins with one of them. `local.file_roots` and "
+            "`local.read_roots` offer `file://`, whatever is said here. Empty: all "
+            "schemes, and nothing in service-info."
         ),
-    ] = ("s3://", "http://", "https://", "ftp://")
+    ] = REMOTE_URLS
+    read_storage: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Beginnings of urls that tasks can only read, for service-info "
+            "as well."
+        ),
+    ] = ()
     backend_parameters: Annotated[
         dict[str, tuple[str, ...]],
         Meta(
@@ -217,4 +228,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     log: LogSettings = msgspec.field(default_factory=LogSettings)
     grpc: GrpcSettings = msgspec.field(default_factory=GrpcSettings)
+    local: LocalSettings = msgspec.field(default_factory=LocalSettings)
     api: ApiSettings = msgspec.field(default_factory=ApiSettings)

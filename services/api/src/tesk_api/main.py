@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tesk_api.config import ApiSettings, Settings
+from tesk_api.domain.offers import Storages, make_offer
 from tesk_model.hosts import is_loopback
+from tesk_model.schemes import Offer
 from tesk_runtime import logs
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.http.limits import HttpLimits
@@ -56,6 +58,7 @@ def main() -> None:
         token = read_token(settings.grpc.token_file)
         read_tls_ca(settings.grpc)
         _authenticator(settings.api)
+        _offer(settings)
     except (SettingsError, ValueError) as error:
         sys.stderr.write(f"tesk-api: {error}\n")
         sys.exit(_EX_CONFIG)
@@ -132,6 +135,7 @@ def _sites(
             refuse_unknown_fields=api.refuse_unknown_fields,
             queued_as_initializing=api.show_queued_as_initializing,
             trusted_proxies=api.trusted_proxies,
+            offer=_offer(settings),
         ),
     )
     services = [
@@ -200,6 +204,17 @@ def _parts(settings: Settings, token: str, metrics_folder: str) -> "Parts":
         metrics=RequestMetrics(shared_folder=metrics_folder),
         clock=SystemClock(),
         new_id=unique_names(),
+    )
+
+
+def _offer(settings: Settings) -> Offer:
+    return make_offer(
+        Storages(
+            written=settings.api.storage,
+            read=settings.api.read_storage,
+            has_file_roots=bool(settings.local.file_roots),
+            has_read_roots=bool(settings.local.read_roots),
+        )
     )
 
 
@@ -274,6 +289,6 @@ def _service_info(settings: ApiSettings) -> "ServiceInfo":
         environment=settings.environment,
         created_at=settings.created_at,
         updated_at=settings.updated_at,
-        storage=settings.storage,
+        storage=(*settings.storage, *settings.read_storage),
         backend_parameters=settings.backend_parameters,
     )

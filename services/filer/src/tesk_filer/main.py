@@ -8,7 +8,6 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -18,21 +17,28 @@ from tesk.v1 import transfer_service_pb2 as pb
 from tesk_filer.adapters.scheduler_client import SERVICE, Errand, SchedulerTransfers
 from tesk_filer.adapters.storage.choice import StorageChoice
 from tesk_filer.adapters.storage.logins import Logins, read_logins
+from tesk_filer.adapters.storage.site import (
+    FileAccess,
+    S3Service,
+    StorageSite,
+    Timeouts,
+)
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.config import FilerSettings, Settings
 from tesk_filer.domain.expansion import Expansion, Limits
-from tesk_filer.domain.locations import parse_url
-from tesk_filer.ports import Storage, Transfers
+from tesk_filer.ports import Transfers
 from tesk_filer.usecases.crew import Crew
 from tesk_filer.usecases.downloads import Downloads
 from tesk_filer.usecases.patience import Patience
 from tesk_filer.usecases.tally import Tally
 from tesk_filer.usecases.transfer import Ending, Move, Transfer
 from tesk_filer.usecases.uploads import Uploads
+from tesk_model.locations import parse_location
 from tesk_model.names import Attempt, is_task_id
 from tesk_model.task import TaskId
 from tesk_runtime import logs, settings
 from tesk_runtime.own_code import protected_places
+from tesk_runtime.protected import ProtectedPlaces
 from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.tls import channel_credentials
 from tesk_runtime.sections import read_tls_ca, read_token, state_home
@@ -100,7 +106,7 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> Ending:
     transfer = Transfer(
         move=_move(
             config,
-            storages=StorageChoice(_makers(config, secrets.logins)),
+            storages=StorageChoice(_site(config, secrets.logins)),
             transfers=transfers,
             crew=crew,
             tally=tally,
@@ -157,73 +163,33 @@ def _move(
     )
 
 
-# Each storage is imported when a url of its kind is met: boto3 and requests
-# cost a quarter of a second of CPU, more than a whole transfer of local files.
-# ruff: noqa: PLC0415
-
-
-def _makers(config: Settings, logins: Logins) -> Mapping[str, Callable[[], Storage]]:
+def _site(config: Settings, logins: Logins) -> StorageSite:
     filer = config.filer
 
-    def local() -> Storage:
-        from tesk_filer.adapters.storage.local import LocalStorage
-        from tesk_filer.adapters.storage.shared import open_shared
-
+    def protected() -> ProtectedPlaces:
         own_files = (
             *(os.environ.get(settings.CONFIG_VARIABLE, ""), config.grpc.tls_ca),
             *(filer.netrc, filer.token_file, *config.local.protected),
         )
-        protected = protected_places(state_home(config.local, os.environ), own_files)
-        allowed = LocalStorage(
-            config.local.file_roots,
+        return protected_places(state_home(config.local, os.environ), own_files)
+
+    return StorageSite(
+        timeouts=Timeouts(connect=filer.connect_timeout, stall=filer.stall_timeout),
+        connections=filer.parallel,
+        logins=logins,
+        files=FileAccess(
+            roots=config.local.file_roots,
             read_roots=config.local.read_roots,
+            shared_prefix=filer.shared_prefix,
+            shared_path=filer.shared_path,
             protected=protected,
-        )
-        if not filer.shared_prefix:
-            return allowed
-        some = config.local.file_roots or config.local.read_roots
-        return open_shared(
-            filer.shared_prefix,
-            filer.shared_path,
-            others=allowed if some else None,
-            protected=protected,
-        )
-
-    def http() -> Storage:
-        from tesk_filer.adapters.storage.http import HttpStorage
-        from tesk_filer.adapters.storage.network import Timeouts
-
-        return HttpStorage(
-            timeouts=Timeouts(connect=filer.connect_timeout, stall=filer.stall_timeout),
-            connections=filer.parallel,
-            logins=logins,
-        )
-
-    def s3() -> Storage:
-        from tesk_filer.adapters.storage.network import Timeouts
-        from tesk_filer.adapters.storage.s3 import S3Options, S3Storage
-
-        return S3Storage(
-            S3Options(
-                endpoint=filer.s3_endpoint,
-                region=filer.s3_region,
-                anonymous=filer.s3_anonymous,
-                timeouts=Timeouts(
-                    connect=filer.connect_timeout, stall=filer.stall_timeout
-                ),
-                connections=filer.parallel * 2,
-            )
-        )
-
-    def ftp() -> Storage:
-        from tesk_filer.adapters.storage.ftp import FtpStorage
-        from tesk_filer.adapters.storage.network import Timeouts
-
-        return FtpStorage(
-            Timeouts(connect=filer.connect_timeout, stall=filer.stall_timeout), logins
-        )
-
-    return {"file": local, "http": http, "https": http, "s3": s3, "ftp": ftp}
+        ),
+        s3=S3Service(
+            endpoint=filer.s3_endpoint,
+            region=filer.s3_region,
+            anonymous=filer.s3_anonymous,
+        ),
+    )
 
 
 def _check(filer: FilerSettings) -> None:
@@ -241,7 +207,7 @@ def _check_shared(filer: FilerSettings) -> None:
         raise ValueError("filer.shared_prefix and filer.shared_path belong together")
     if not prefix:
         return
-    if parse_url(prefix).scheme != "file":
+    if parse_location(prefix).scheme != "file":
         message = (
             f"filer.shared_prefix (TESK_FILER_SHARED_PREFIX): {prefix} is no file url"
         )

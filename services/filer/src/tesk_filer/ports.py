@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import Flag, auto
 from typing import Protocol
 
 from tesk_filer.domain.tree import Tree
+from tesk_model.locations import Location
 from tesk_model.task import Input, Output, OutputFileLog
 
 Advance = Callable[[int], None]
@@ -52,19 +52,9 @@ class HaltedError(Exception):
     """The transfer is to stop; nothing is wrong with the file."""
 
 
-class Ability(Flag):
-    """What a storage can do at a url; what it cannot raises StorageError."""
-
-    READ = auto()
-    WRITE = auto()
-    LIST = auto()
-    RANGES = auto()  # reading may start anywhere, and notices a changed file
-    DIRECTORIES = auto()  # empty directories exist
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stat:
-    """What lies at a url.
+    """What lies at a location.
 
     Attributes:
         size: Bytes; None if unknown, or for a directory.
@@ -155,41 +145,40 @@ class Source:
 class Storage(Protocol):
     """A kind of storage; safe to use from many threads."""
 
-    def abilities(self, url: str) -> Ability:
-        """Tell what can be done at ``url``."""
+    def stat(self, location: Location) -> Stat | None:
+        """Return what lies there; None if nothing does."""
 
-    def stat(self, url: str) -> Stat | None:
-        """Return what lies at ``url``; None if nothing does."""
-
-    def list(self, url: str, cursor: Cursor = ()) -> Page:
-        """Return a page of all files below the directory ``url``, at any depth.
+    def list(self, location: Location, cursor: Cursor = ()) -> Page:
+        """Return a page of all files below a directory, at any depth.
 
         Raises:
             StorageError: There is no such directory; or as any call.
         """
 
-    def open(self, url: str, *, offset: int = 0) -> AbstractContextManager[Reader]:
-        """Open a file for reading, from ``offset`` on where RANGES are offered."""
+    def open(
+        self, location: Location, *, offset: int = 0
+    ) -> AbstractContextManager[Reader]:
+        """Open a file for reading, from ``offset`` on."""
 
-    def write(self, url: str, source: Source, advance: Advance) -> None:
-        """Make ``url`` hold the bytes of ``source``; parents are made.
+    def write(self, location: Location, source: Source, advance: Advance) -> None:
+        """Make a file that holds the bytes of ``source``; parents are made.
 
         When it returns the file is there, complete; when it raises, what was
         there before still is (where the storage can promise that).
         """
 
-    def make_directory(self, url: str) -> None:
-        """Make an empty directory where DIRECTORIES are offered; else nothing."""
+    def make_directory(self, location: Location) -> None:
+        """Make an empty directory where there are such; else nothing."""
 
 
 class Storages(Protocol):
-    """Finds the storage of a url."""
+    """Finds the storage of a location."""
 
-    def of(self, url: str) -> Storage:
+    def of(self, location: Location) -> Storage:
         """Return it.
 
         Raises:
-            StorageError: The url is malformed or its scheme not supported.
+            StorageError: It cannot be opened.
         """
 
 

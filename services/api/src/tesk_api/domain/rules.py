@@ -9,39 +9,30 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tesk_model.errors import Violation
+from tesk_model.locations import (
+    InvalidLocationError,
+    UnknownSchemeError,
+    parse_location,
+)
 from tesk_model.paths import is_pattern, path_problem
+from tesk_model.schemes import Offer, Use
 from tesk_model.task import FileType, Input, Output, Task
 
-# Whether a scheme is configured is known only where the task runs; these are
-# the ones that a TES server may reasonably be asked for.
-URL_SCHEMES = frozenset(
-    {
-        *("s3", "gs", "file", "http", "https", "ftp", "ftps", "sftp", "scp", "drs"),
-        *("az", "abfs", "abfss", "wasb", "wasbs", "hdfs", "webdav", "webdavs"),
-        *("dav", "davs", "gsiftp", "globus", "irods", "oss", "cos", "swift", "htsget"),
-    }
-)
-_CURE = "give an absolute path or a url such as s3://bucket/key or file:///path"
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.+)", re.DOTALL)
+_NO_FILE = 'must not end in "/": it names a file'
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_LOCAL_FILE = re.compile(r"(localhost)?/.*", re.DOTALL)
 
 
-def url_problem(url: str) -> str | None:
+def url_problem(url: str, use: Use, offer: Offer) -> str | None:
     """Say what is wrong with a storage url or plain path."""
     if _CONTROL.search(url):
         return "must not contain control characters"
-    if url.startswith("/"):
-        return None
-    parts = _URL.fullmatch(url)
-    if parts is None:
-        return f"is neither a url nor an absolute path; {_CURE}"
-    scheme = parts[1].lower()
-    if scheme not in URL_SCHEMES:
-        return f'scheme "{scheme[:40]}" is not supported; {_CURE}'
-    if scheme == "file" and _LOCAL_FILE.fullmatch(parts[2]) is None:
-        return "must be written file:///absolute/path"
-    return None
+    try:
+        location = parse_location(url)
+    except UnknownSchemeError as error:
+        return offer.problem(error.scheme, use)
+    except InvalidLocationError as error:
+        return str(error)
+    return offer.problem(location.scheme, use)
 
 
 def workdir_problem(path: str) -> str | None:
@@ -61,7 +52,7 @@ def variable_name_problem(name: str) -> str | None:
     return None
 
 
-def input_problems(entry: Input) -> Iterator[Violation]:
+def input_problems(entry: Input, offer: Offer) -> Iterator[Violation]:
     """Yield what is wrong between the fields of one input.
 
     ``content`` that is not empty wins over ``url``, which is then not looked
@@ -73,22 +64,25 @@ def input_problems(entry: Input) -> Iterator[Violation]:
             yield Violation("content", "must not be given for a DIRECTORY")
     elif not entry.url:
         yield Violation("url", "is required, unless content is given")
-    elif problem := url_problem(entry.url):
-        yield Violation("url", problem)
+    else:
+        use = Use.DIRECTORY if entry.type is FileType.DIRECTORY else Use.INPUT
+        if problem := url_problem(entry.url, use, offer):
+            yield Violation("url", problem)
 
 
-def output_problems(entry: Output) -> Iterator[Violation]:
+def output_problems(entry: Output, offer: Offer) -> Iterator[Violation]:
     """Yield what is wrong between the fields of one output.
 
     ``path_prefix`` is looked at only if ``path`` has wildcards.
     """
-    if problem := url_problem(entry.url):
+    problem = url_problem(entry.url, Use.OUTPUT, offer)
+    if problem:
         yield Violation("url", problem)
     if not is_pattern(entry.path, entry.path_prefix):
         # Both ends of ``results/`` to ``…/results/`` lose their slash.
         names_file = entry.type is FileType.FILE and not entry.path.endswith("/")
-        if names_file and (problem := _file_name_problem(entry.url)):
-            yield Violation("url", problem)
+        if names_file and not problem and not parse_location(entry.url).names_a_file:
+            yield Violation("url", _NO_FILE)
         return
     prefix = entry.path_prefix
     if not prefix:
@@ -147,4 +141,4 @@ def _plain_output(entry: Output) -> Output:
 
 
 def _file_name_problem(path: str) -> str | None:
-    return 'must not end in "/": it names a file' if path.endswith("/") else None
+    return _NO_FILE if path.endswith("/") else None

@@ -26,6 +26,7 @@ from tesk_api.http.tasks import Bodies, tasks_blueprint
 from tesk_api.http.views import TaskViews
 from tesk_api.ports import Authenticator, Clock, Room
 from tesk_api.usecases import Tasks
+from tesk_model.schemes import Offer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -46,6 +47,7 @@ class AppOptions:
         refuse_unknown_fields: 400 for fields that TES does not know.
         queued_as_initializing: Show QUEUED as INITIALIZING.
         trusted_proxies: How many proxies in front say who called them.
+        offer: Which urls tasks may name.
     """
 
     body_limit: int = 16 * 1024 * 1024
@@ -54,6 +56,7 @@ class AppOptions:
     refuse_unknown_fields: bool = False
     queued_as_initializing: bool = False
     trusted_proxies: int = 0
+    offer: Offer = field(default_factory=Offer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +109,7 @@ def create_flask(parts: Parts, options: AppOptions) -> Flask:
     parser = TaskParser(
         backend_parameters=parts.info.backend_parameters,
         refuse_unknown_fields=options.refuse_unknown_fields,
+        offer=options.offer,
     )
     views = TaskViews(queued_as_initializing=options.queued_as_initializing)
     for name, base in BASES.items():

@@ -34,6 +34,7 @@ from tesk_api.http.shapes import MAX_FIELDS, shape_problems
 from tesk_api.http.violations import body_problems, name_words, path_words, refuse
 from tesk_model.errors import Violation
 from tesk_model.paths import path_problem
+from tesk_model.schemes import Offer
 from tesk_model.task import Resources, Task
 
 _MAX_NAMED = 20
@@ -49,10 +50,12 @@ class TaskParser:
         backend_parameters: Supported keys, in any case, with allowed values.
         refuse_unknown_fields: Whether a field that TES does not know is an
             error; otherwise it is dropped, with a warning.
+        offer: Which urls tasks may name.
     """
 
     backend_parameters: Offered = field(default_factory=dict)
     refuse_unknown_fields: bool = False
+    offer: Offer = field(default_factory=Offer)
 
     def parse(self, body: bytes) -> NewTask:
         """Return the task that ``body`` describes.
@@ -92,16 +95,16 @@ class TaskParser:
         Rules between the parts that are valid by themselves still speak.
         """
         yield from body_problems(document, extra=self._extra)
-        yield from _beside_wrong_paths(document)
+        yield from _beside_wrong_paths(document, self.offer)
         yield from self._problems(*_valid_parts(document))
 
     def _problems(
         self, parts: Parts, resources: Resources | None
     ) -> Iterator[Violation]:
         for index, entry in parts.inputs:
-            yield from _below(f"inputs[{index}]", input_problems(entry))
+            yield from _below(f"inputs[{index}]", input_problems(entry, self.offer))
         for index, output in parts.outputs:
-            yield from _below(f"outputs[{index}]", output_problems(output))
+            yield from _below(f"outputs[{index}]", output_problems(output, self.offer))
         yield from input_conflicts(parts.inputs)
         yield from file_conflicts(parts)
         yield from target_conflicts(parts.outputs)
@@ -153,14 +156,16 @@ def _valid_parts(document: Any) -> tuple[Parts, Resources | None]:
     return parts, resources.to_domain() if resources else None
 
 
-def _beside_wrong_paths(document: Any) -> Iterator[Violation]:
+def _beside_wrong_paths(document: Any, offer: Offer) -> Iterator[Violation]:
     """Yield what else is wrong with inputs and outputs whose path is wrong."""
     if not isinstance(document, dict):
         return
     for index, entry in _with_a_path(InputBody, document.get("inputs")):
-        yield from _below(f"inputs[{index}]", input_problems(entry.to_domain()))
+        yield from _below(f"inputs[{index}]", input_problems(entry.to_domain(), offer))
     for index, output in _with_a_path(OutputBody, document.get("outputs")):
-        yield from _below(f"outputs[{index}]", output_problems(output.to_domain()))
+        yield from _below(
+            f"outputs[{index}]", output_problems(output.to_domain(), offer)
+        )
 
 
 def _with_a_path(model: type[BodyT], documents: Any) -> Iterator[tuple[int, BodyT]]:

@@ -11,7 +11,7 @@ which leaves overlaps open; users of the older TESK rely on this).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tesk_filer.domain.locations import printable, redact
+from tesk_model.locations import Location, parse_location, printable
 from tesk_model.paths import normalize
 from tesk_model.task import FileType, Input
 
@@ -23,54 +23,58 @@ class Download:
     Attributes:
         field: As TES writes it, e.g. ``inputs[2]``.
         path: Normalized container path.
-        url: Where it comes from; "" if ``content`` is the source.
+        source: Where it comes from; None if ``content`` is the source.
         content: The literal bytes of the file.
         is_directory: Everything below ``url`` goes below ``path``.
     """
 
     field: str
     path: str
-    url: str
+    source: Location | None
     content: bytes
     is_directory: bool
 
     @property
     def title(self) -> str:
         """Name it for people, without credentials."""
-        return title(self.field, self.path, self.url)
+        return title(self.field, self.path, str(self.source or ""))
 
 
-def title(field: str, path: str, url: str) -> str:
-    """Name a transfer for people, without credentials."""
+def title(field: str, path: str, shown: str) -> str:
+    """Name a transfer for people; ``shown`` is its url without credentials."""
     where = f"{field} ({printable(path)})"
-    return f"{where}: {printable(redact(url))}" if url else where
+    return f"{where}: {shown}" if shown else where
 
 
-def plan_downloads(inputs: Sequence[Input]) -> list[list[Download]]:
-    """Order inputs in waves; within a wave as in the list."""
-    downloads = [_download(index, entry) for index, entry in enumerate(inputs)]
-    downloads.sort(key=lambda download: len(_lineage(download.path)))  # outer first
+def plan_download(index: int, entry: Input) -> Download:
+    """Return what to do for the input ``index``.
+
+    Raises:
+        InvalidLocationError: Its url cannot be read.
+    """
+    # Content wins over url unless it is empty and there is a url.
+    url = "" if entry.content else (entry.url or "")
+    return Download(
+        field=f"inputs[{index}]",
+        path=normalize(entry.path),
+        source=parse_location(url) if url else None,
+        content=b"" if url else (entry.content or "").encode(),
+        is_directory=entry.type is FileType.DIRECTORY,
+    )
+
+
+def order_downloads(downloads: Sequence[Download]) -> list[list[Download]]:
+    """Order downloads in waves; within a wave as in the list."""
     waves: list[list[Download]] = []
     latest: dict[str, int] = {}  # wave of the last input with this path
-    for download in downloads:
+    # Outer directories first.
+    for download in sorted(downloads, key=lambda each: len(_lineage(each.path))):
         wave = 1 + max(latest.get(path, -1) for path in _lineage(download.path))
         latest[download.path] = wave
         if wave == len(waves):
             waves.append([])
         waves[wave].append(download)
     return waves
-
-
-def _download(index: int, entry: Input) -> Download:
-    # Content wins over url unless it is empty and there is a url.
-    url = "" if entry.content else (entry.url or "")
-    return Download(
-        field=f"inputs[{index}]",
-        path=normalize(entry.path),
-        url=url,
-        content=b"" if url else (entry.content or "").encode(),
-        is_directory=entry.type is FileType.DIRECTORY,
-    )
 
 
 def _lineage(path: str) -> list[str]:

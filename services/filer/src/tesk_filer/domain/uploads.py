@@ -7,12 +7,12 @@ Source:
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.domain.globs import expand, expand_deep
-from tesk_filer.domain.locations import join, join_match, printable
 from tesk_filer.domain.tree import Kind, Node, Tree
+from tesk_model.locations import Location, parse_location, printable
 from tesk_model.paths import is_pattern, literal_directory, normalize
 from tesk_model.patterns import braced_end, braced_url, crosses_folders, expand_braces
 from tesk_model.task import FileType, Output
@@ -30,7 +30,7 @@ class Upload:
     """
 
     path: str
-    url: str
+    target: Location
     size: int = 0
     is_directory: bool = False
     identity: tuple[int, int] = field(default=(0, 0), compare=False)
@@ -60,6 +60,7 @@ class _Walks:
 
 def plan_uploads(
     output: Output,
+    target: Location,
     tree: Tree,
     *,
     extended: bool = True,
@@ -69,6 +70,7 @@ def plan_uploads(
 
     Args:
         output: What the task wants.
+        target: Its url.
         tree: What is there.
         extended: Also understand ``**`` and braces; see ``tesk_model.patterns``.
         expansion: Bounds what it may become.
@@ -79,32 +81,34 @@ def plan_uploads(
     walks = _Walks(tree, expansion or Expansion(Limits()), extended)
     path = normalize(output.path)
     if is_pattern(output.path, output.path_prefix):
-        yield from _matches(path, output, walks)
+        yield from _matches(path, output, target, walks)
     elif extended and tree.node(path) is None and (names := expand_braces(path)):
         yield from _alternatives(path, names, output, walks)
     else:
-        yield from _one(path, output, walks)
+        yield from _one(path, output.type, target, walks)
 
 
-def _one(path: str, output: Output, walks: _Walks) -> Iterator[Upload | Remark]:
+def _one(
+    path: str, kind: FileType, target: Location, walks: _Walks
+) -> Iterator[Upload | Remark]:
     node = walks.tree.node(path)
     if node is None:
         yield Remark(f"{path} does not exist", missing=True)
     elif node.kind is Kind.SPECIAL:
         yield Remark(f"{path} is a {node.kind.value}, not uploaded", missing=True)
     elif node.kind is Kind.DIRECTORY:
-        if output.type is FileType.FILE:
+        if kind is FileType.FILE:
             yield Remark(f"{path} is a directory although its type is FILE")
-        yield from _walk(path, output.url, walks)
-    elif output.type is FileType.DIRECTORY:
+        yield from _walk(path, target, walks)
+    elif kind is FileType.DIRECTORY:
         yield Remark(f"{path} is a file although its type is DIRECTORY", missing=True)
     else:
-        yield _file(path, output.url, node, walks)
+        yield _file(path, target, node, walks)
 
 
-def _file(path: str, url: str, node: Node, walks: _Walks) -> Upload:
+def _file(path: str, target: Location, node: Node, walks: _Walks) -> Upload:
     walks.expansion.take()
-    return Upload(path, url, node.size, identity=node.identity)
+    return Upload(path, target, node.size, identity=node.identity)
 
 
 def _alternatives(
@@ -116,7 +120,7 @@ def _alternatives(
     as the path. Else several would go to one url, and none is taken.
     """
     start, braced = braced_end(path), braced_url(path, output.url)
-    urls = braced and [braced.above + braced.written(name[start:]) for name in names]
+    urls = [braced.above + braced.written(name[start:]) for name in names if braced]
     found = [at for at, name in enumerate(names) if walks.tree.node(name)]
     if not found:
         yield Remark(f"{path} does not exist", missing=True)
@@ -129,11 +133,13 @@ def _alternatives(
     else:
         yield Remark(f"{path} {_BRACES}")
         for at in found:
-            target = replace(output, url=urls[at] if urls else output.url)
-            yield from _one(names[at], target, walks)
+            target = parse_location(urls[at] if urls else output.url)
+            yield from _one(names[at], output.type, target, walks)
 
 
-def _matches(pattern: str, output: Output, walks: _Walks) -> Iterator[Upload | Remark]:
+def _matches(
+    pattern: str, output: Output, target: Location, walks: _Walks
+) -> Iterator[Upload | Remark]:
     prefix = normalize(output.path_prefix or literal_directory(pattern))
     matches, used = _expand(pattern, walks)
     if not matches:
@@ -142,15 +148,15 @@ def _matches(pattern: str, output: Output, walks: _Walks) -> Iterator[Upload | R
         yield Remark(f"{pattern} {extension}")
     for match in matches:
         node = walks.tree.node(match)
-        url = join_match(output.url, match, prefix)
+        below = target.of_match(match, prefix)
         if node is None:
             yield Remark(_leads_nowhere(match))
         elif node.kind is Kind.SPECIAL:
             yield Remark(f"{printable(match)} is a {node.kind.value}, not uploaded")
         elif node.kind is Kind.DIRECTORY:
-            yield from _walk(match, url, walks, above=_above(match, walks.tree))
+            yield from _walk(match, below, walks, above=_above(match, walks.tree))
         else:
-            yield _file(match, url, node, walks)
+            yield _file(match, below, node, walks)
 
 
 def _above(path: str, tree: Tree) -> frozenset[tuple[int, int]]:
@@ -180,7 +186,7 @@ def _expand(pattern: str, walks: _Walks) -> tuple[Sequence[str], Sequence[str]]:
 
 def _walk(
     top: str,
-    url: str,
+    target: Location,
     walks: _Walks,
     *,
     above: frozenset[tuple[int, int]] = frozenset(),
@@ -190,20 +196,20 @@ def _walk(
     while pending:
         path, above = pending.pop()
         node = walks.tree.node(path)
-        target = join(url, path[len(top) :].lstrip("/")) if path != top else url
+        place = target.below(path[len(top) :].lstrip("/")) if path != top else target
         if node is None:
             yield Remark(_leads_nowhere(path))
         elif node.kind is Kind.SPECIAL:
             yield Remark(f"{printable(path)} is a {node.kind.value}, not uploaded")
         elif node.kind is Kind.FILE:
-            yield _file(path, target, node, walks)
+            yield _file(path, place, node, walks)
         elif node.identity in above:
             yield Remark(f"{printable(path)} is a link that goes round, not followed")
         else:
             walks.expansion.enter(node.identity, path.count("/"))
             names = walks.tree.names(path)
             if not names:
-                yield Upload(path, target, is_directory=True)
+                yield Upload(path, place, is_directory=True)
             below = above | {node.identity}
             pending.extend((f"{path}/{name}", below) for name in reversed(names))
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from tesk_filer.domain.expansion import TooLargeError
 from tesk_filer.ports import HaltedError, StorageError
 from tesk_model.errors import TeskError
+from tesk_model.locations import InvalidLocationError
 
 _LOGGER = logging.getLogger(__name__)
 _LAST_WORDS = timedelta(seconds=5)  # for work to notice that it is to stop
@@ -55,7 +56,7 @@ class Crew:
 
         Args:
             name: Names the work in the message of its failure.
-            work: May raise StorageError or TooLargeError.
+            work: May raise StorageError, TooLargeError or InvalidLocationError.
 
         Raises:
             HaltedError: ``halt`` is set.
@@ -77,7 +78,7 @@ class Crew:
             return
         except StorageError as error:
             self._fail(Failure(f"{name}: {error.message}", error.transient))
-        except TooLargeError as error:
+        except (TooLargeError, InvalidLocationError) as error:
             self._fail(Failure(f"{name}: {error}", transient=False))
         except TeskError as error:
             self._fatal = error

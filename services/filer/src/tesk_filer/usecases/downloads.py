@@ -5,9 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from tesk_filer.domain.downloads import Download, plan_downloads, title
+from tesk_filer.domain.downloads import (
+    Download,
+    order_downloads,
+    plan_download,
+    title,
+)
 from tesk_filer.domain.expansion import Expansion, Limits
-from tesk_filer.domain.locations import join
 from tesk_filer.ports import (
     Cursor,
     HaltedError,
@@ -23,6 +27,9 @@ from tesk_filer.usecases.crew import Crew
 from tesk_filer.usecases.patience import Patience
 from tesk_filer.usecases.tally import Tally
 from tesk_filer.usecases.verdict import make_verdict
+from tesk_model.locations import Location, describe_url
+from tesk_model.paths import normalize
+from tesk_model.task import Input
 
 
 class _Literal:
@@ -60,20 +67,30 @@ class Downloads:
             HaltedError: The transfer was stopped from outside.
         """
         try:
-            self._bring(plan_downloads(self.transfers.inputs()))
+            self._bring(order_downloads(self._plan()))
         except HaltedError:
             if not self.crew.failures:
                 raise
         return make_verdict(self.crew.failures, self.warnings, self.tally.progress())
 
+    def _plan(self) -> list[Download]:
+        downloads: list[Download] = []
+        for index, entry in enumerate(self.transfers.inputs()):
+            shown = describe_url(entry.url or "")
+            self.crew.call(
+                title(f"inputs[{index}]", normalize(entry.path), shown),
+                partial(_plan_one, index, entry, downloads),
+            )
+        return downloads
+
     def _bring(self, waves: list[list[Download]]) -> None:
         for wave in waves:
             for download in wave:
-                if download.is_directory:
-                    work = partial(self._submit_directory, download)
+                if download.source and download.is_directory:
+                    work = partial(self._submit_directory, download, download.source)
                     self.crew.call(download.title, work)
                 else:
-                    size = None if download.url else len(download.content)
+                    size = None if download.source else len(download.content)
                     self._submit(download.title, download, size)
             if wave is waves[-1]:
                 self.tally.plan_is_whole()
@@ -88,21 +105,21 @@ class Downloads:
 
         def move() -> None:
             meter.start()
-            if not file.url:
+            if file.source is None:
                 self.volume.save(file.path, _Literal(file.content), meter.advance)
                 return
-            with self.storages.of(file.url).open(file.url) as reader:
+            with self.storages.of(file.source).open(file.source) as reader:
                 meter.check(reader.size)
                 self.volume.save(file.path, reader, meter.advance)
 
         self.patience(move)
         meter.done()
 
-    def _submit_directory(self, directory: Download) -> None:
-        storage = self.storages.of(directory.url)
+    def _submit_directory(self, directory: Download, source: Location) -> None:
+        storage = self.storages.of(source)
         self.volume.make_directory(directory.path)
         expansion = self.expansion.part()
-        for page in self._pages(storage, directory.url):
+        for page in self._pages(storage, source):
             if page.directory:
                 expansion.enter(page.directory, page.depth)
             expansion.take(len(page.entries))
@@ -114,24 +131,27 @@ class Downloads:
                 if entry.is_directory:
                     self.volume.make_directory(path)
                     continue
-                url = join(directory.url, entry.name)
                 file = Download(
                     field=directory.field,
                     path=path,
-                    url=url,
+                    source=source.below(entry.name),
                     content=b"",
                     is_directory=False,
                 )
-                self._submit(title(directory.field, path, url), file, entry.size)
+                self._submit(file.title, file, entry.size)
 
-    def _pages(self, storage: Storage, url: str) -> Iterator[Page]:
+    def _pages(self, storage: Storage, source: Location) -> Iterator[Page]:
         cursor: Cursor = ()
         while True:
-            page = self.patience(partial(storage.list, url, cursor))
+            page = self.patience(partial(storage.list, source, cursor))
             yield page
             cursor = page.cursor
             if not cursor:
                 return
+
+
+def _plan_one(index: int, entry: Input, downloads: list[Download]) -> None:
+    downloads.append(plan_download(index, entry))
 
 
 def _check_name(name: str) -> None:

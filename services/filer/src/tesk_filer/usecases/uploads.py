@@ -10,12 +10,6 @@ from typing import NamedTuple
 
 from tesk_filer.domain.downloads import title
 from tesk_filer.domain.expansion import Expansion, Limits
-from tesk_filer.domain.locations import (
-    names_a_file,
-    printable,
-    target_of,
-    without_userinfo,
-)
 from tesk_filer.domain.uploads import Remark, Upload, plan_uploads
 from tesk_filer.ports import (
     StorageError,
@@ -28,6 +22,7 @@ from tesk_filer.usecases.crew import Crew
 from tesk_filer.usecases.patience import Patience
 from tesk_filer.usecases.tally import Tally
 from tesk_filer.usecases.verdict import make_verdict
+from tesk_model.locations import describe_url, parse_location, printable
 from tesk_model.task import Output, OutputFileLog
 
 _BATCH = 1000  # files recorded with one call; far below the limit of a message
@@ -102,7 +97,7 @@ class Uploads:
         """
         journal = Journal(self.transfers)
         for index, output in enumerate(self.transfers.outputs()):
-            name = title(f"outputs[{index}]", output.path, output.url)
+            name = title(f"outputs[{index}]", output.path, describe_url(output.url))
             self.crew.call(name, partial(self._submit, index, output, journal))
         self.tally.plan_is_whole()
         self.crew.drain()
@@ -110,10 +105,13 @@ class Uploads:
         return make_verdict(self.crew.failures, self.warnings, self.tally.progress())
 
     def _submit(self, index: int, output: Output, journal: Journal) -> None:
-        self.storages.of(output.url)  # a bad url fails before a file is looked for
+        # A bad url fails before a file is looked for.
+        target = parse_location(output.url)
+        self.storages.of(target)
         label = f"outputs[{index}]"
         for item in plan_uploads(
             output,
+            target,
             self.volume,
             extended=self.extended_patterns,
             expansion=self.expansion.part(),
@@ -121,16 +119,15 @@ class Uploads:
             if isinstance(item, Remark):
                 self._remark(label, item)
             elif item.is_directory:
-                storage = self.storages.of(item.url)
-                self.patience(partial(storage.make_directory, item.url))
+                storage = self.storages.of(item.target)
+                self.patience(partial(storage.make_directory, item.target))
             else:
                 self._submit_file(index, item, journal)
 
     def _submit_file(self, index: int, item: Upload, journal: Journal) -> None:
-        name = title(f"outputs[{index}]", item.path, item.url)
-        refusal = (
-            "" if names_a_file(item.url) else "ends in a slash; a file needs a name"
-        )
+        name = title(f"outputs[{index}]", item.path, str(item.target))
+        is_file = item.target.names_a_file
+        refusal = "" if is_file else "ends in a slash; a file needs a name"
         if not refusal:
             before = self._take_target(index, item)
             if before is not None and before.identity == item.identity:
@@ -148,7 +145,7 @@ class Uploads:
 
     def _take_target(self, index: int, item: Upload) -> _Taken | None:
         """Reserve the url of a file; return who has it already."""
-        key = blake2b(os.fsencode(target_of(item.url)), digest_size=16).digest()
+        key = blake2b(os.fsencode(item.target.target), digest_size=16).digest()
         before = self.targets.get(key)
         if before is None:
             self.targets[key] = _Taken(index, item.identity)
@@ -161,20 +158,20 @@ class Uploads:
 
     def _send(self, item: Upload, tag: str, journal: Journal) -> None:
         meter = self.tally.meter()
-        storage = self.storages.of(item.url)
+        storage = self.storages.of(item.target)
 
         def move() -> int:
             meter.start()
             with self.volume.open(item.path, tag) as source:
                 meter.check(source.size)
-                storage.write(item.url, source, meter.advance)
+                storage.write(item.target, source, meter.advance)
                 return source.size
 
         size = self.patience(move)
         meter.done()
         journal.add(
             OutputFileLog(
-                url=printable(without_userinfo(item.url)),
+                url=printable(item.target.url),
                 path=printable(item.path),
                 size_bytes=size,
             )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tesk_model.errors import InvalidRequestError, Violation
+from tesk_model.locations import InvalidLocationError, parse_location, with_parents
 from tesk_model.paths import normalize
 from tesk_model.patterns import braced_url, has_alternatives
 from tesk_model.task import OutputFileLog
@@ -18,11 +19,6 @@ UNDECLARED = "undeclared"
 """Source of the line of ``system_logs`` about files that no output declares."""
 
 _WILDCARD = re.compile(r"[*?\[{]")
-_USERINFO = re.compile(r"^([a-z][a-z0-9+.-]*://)[^/]*@", re.IGNORECASE)
-_HTTP_QUERY = re.compile(r"^(https?://[^?]*)\?.*$", re.IGNORECASE | re.DOTALL)
-_BELOW = re.compile("[/?]")
-_HIDDEN_HOST = "://…"
-_FTP_TYPE = re.compile(r";type=[aid]$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +101,24 @@ class Destinations:
 
     def __init__(self, targets: Iterable[Target]) -> None:
         """Note what each of ``targets`` allows."""
-        self._urls: dict[str, set[str]] = {}
+        self._places: dict[str, set[str]] = {}
         for target in targets:
-            urls = self._urls.setdefault(_directory(target.path), set())
-            urls.update(_declared_urls(target))
+            place = _declared_place(target)
+            if place is not None:
+                self._places.setdefault(_directory(target.path), set()).add(place)
 
     def have(self, file: OutputFileLog) -> bool:
         """Tell whether some output can have brought ``file`` where it is said to be."""
         path = normalize(file.path)
         if ".." in path.split("/"):
             return False
-        urls = set(_prefixes(file.url))
+        try:
+            places = set(with_parents(parse_location(file.url).place))
+        except InvalidLocationError:
+            return False
         return any(
-            not urls.isdisjoint(self._urls.get(each, ())) for each in _ancestors(path)
+            not places.isdisjoint(self._places.get(each, ()))
+            for each in _ancestors(path)
         )
 
 
@@ -134,27 +135,15 @@ def _directory(path: str) -> str:
     return normalize(path[: found.start()].rpartition("/")[0] or "/")
 
 
-def _declared_urls(target: Target) -> Iterator[str]:
-    """Return the urls that a target's files have, or are below."""
+def _declared_place(target: Target) -> str | None:
+    """Return the place that a target's files have, or are below; None if none is."""
     path, declared = normalize(target.path), target.url
     if has_alternatives(path) and (braced := braced_url(path, declared)):
         declared = braced.above
-    plain = _USERINFO.sub(r"\1", declared)
-    yield from (declared, plain)
-    yield _FTP_TYPE.sub("", _HTTP_QUERY.sub(r"\1", plain)).rstrip("/")
-    if "@" in declared:
-        # A password may hold what ends an authority; then the host is not shown.
-        yield declared.partition("://")[0] + _HIDDEN_HOST
-
-
-def _prefixes(url: str) -> Iterator[str]:
-    """Return the urls of which ``url`` is one, or which it is below."""
-    yield url
-    for mark in _BELOW.finditer(url):
-        yield url[: mark.start()]
-    scheme, hidden, _ = url.partition(_HIDDEN_HOST)
-    if hidden:
-        yield scheme + hidden
+    try:
+        return parse_location(declared).place
+    except InvalidLocationError:
+        return None
 
 
 def _ancestors(path: str) -> Iterator[str]:

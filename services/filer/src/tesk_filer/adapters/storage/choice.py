@@ -1,29 +1,45 @@
-"""The storage of a url, made when the first url of its kind is met."""
+"""The storage of a location, opened when the first of its kind is met.
+
+``tesk_model.schemes`` names the module of each scheme, whose ``open_storage`` makes
+the storage. A module is imported when it is needed: boto3 and requests cost a
+quarter of a second of CPU, more than a whole transfer of local files.
+"""
 
 import threading
-from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Protocol, cast
 
-from tesk_filer.domain.locations import InvalidUrlError, parse_url
-from tesk_filer.ports import Storage, StorageError
+from tesk_filer.adapters.storage.site import StorageSite
+from tesk_filer.ports import Storage
+from tesk_model.locations import Location
+from tesk_model.schemes import SCHEMES
+
+
+class StorageModule(Protocol):
+    """What a module of this package has that serves a scheme."""
+
+    def open_storage(self, site: StorageSite) -> Storage:
+        """Return the storage as ``site`` has it."""
+
+
+def load_module(name: str) -> StorageModule:
+    """Return the module that ``Scheme.storage`` names."""
+    return cast("StorageModule", import_module(f"{__package__}.{name}"))
 
 
 class StorageChoice:
     """Satisfies ``ports.Storages``."""
 
-    def __init__(self, makers: Mapping[str, Callable[[], Storage]]) -> None:
-        """Choose by scheme from ``makers``; each is called once at most."""
-        self._makers = makers
-        self._made: dict[Callable[[], Storage], Storage] = {}
+    def __init__(self, site: StorageSite) -> None:
+        """Open each storage as ``site`` has it, once at most."""
+        self._site = site
+        self._opened: dict[str, Storage] = {}
         self._lock = threading.Lock()
 
-    def of(self, url: str) -> Storage:
+    def of(self, location: Location) -> Storage:
         """See ``Storages``."""
-        try:
-            scheme = parse_url(url).scheme
-        except InvalidUrlError as error:
-            raise StorageError(str(error)) from error
-        maker = self._makers[scheme]
+        name = SCHEMES[location.scheme].storage
         with self._lock:
-            if maker not in self._made:
-                self._made[maker] = maker()
-            return self._made[maker]
+            if name not in self._opened:
+                self._opened[name] = load_module(name).open_storage(self._site)
+            return self._opened[name]

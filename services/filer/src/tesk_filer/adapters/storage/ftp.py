@@ -30,12 +30,10 @@ from tesk_filer.adapters.storage.ftp_writing import (
     store,
 )
 from tesk_filer.adapters.storage.logins import Logins
-from tesk_filer.adapters.storage.network import Timeouts
 from tesk_filer.adapters.storage.pending import put_first
+from tesk_filer.adapters.storage.site import StorageSite, Timeouts
 from tesk_filer.adapters.volume import temporary_name
-from tesk_filer.domain.locations import Location, parse_url, printable
 from tesk_filer.ports import (
-    Ability,
     Advance,
     Cursor,
     Entry,
@@ -44,6 +42,7 @@ from tesk_filer.ports import (
     Stat,
     StorageError,
 )
+from tesk_model.locations import Location, printable
 
 _CHUNK = 256 * 1024
 _NOBODY: Logins = MappingProxyType({})
@@ -59,29 +58,17 @@ class FtpStorage:
         # Folders in which nothing can be renamed, or everything: by their urls.
         self._renames: dict[tuple[str, int | None, str | None, str], bool] = {}
 
-    def abilities(self, _url: str) -> Ability:
+    def stat(self, location: Location) -> Stat | None:
         """See ``Storage``."""
-        return (
-            Ability.READ
-            | Ability.WRITE
-            | Ability.LIST
-            | Ability.RANGES
-            | Ability.DIRECTORIES
-        )
-
-    def stat(self, url: str) -> Stat | None:
-        """See ``Storage``."""
-        location = parse_url(url)
         with self._connections.lend(location) as connection:
             return stat_of(connection, connection.place(location.path))
 
-    def list(self, url: str, cursor: Cursor = ()) -> Page:
+    def list(self, location: Location, cursor: Cursor = ()) -> Page:
         """See ``Storage``; each page is one directory of the server.
 
         A directory that is one of those above it is left out: a link that goes
         round has brought us there.
         """
-        location = parse_url(url)
         here, pending = cursor or ("", ())
         relative, *above = here.split(_SEPARATOR)
         with self._connections.lend(location) as connection:
@@ -114,9 +101,8 @@ class FtpStorage:
         )
 
     @contextmanager
-    def open(self, url: str, *, offset: int = 0) -> Iterator["_Download"]:
+    def open(self, location: Location, *, offset: int = 0) -> Iterator["_Download"]:
         """See ``Storage``."""
-        location = parse_url(url)
         with self._connections.lend(location) as connection:
             path = connection.place(location.path)
             size = size_of(connection, path)
@@ -134,9 +120,8 @@ class FtpStorage:
             if not download.ended:
                 connection.close()  # what it still sends would confuse the next
 
-    def write(self, url: str, source: Source, advance: Advance) -> None:
+    def write(self, location: Location, source: Source, advance: Advance) -> None:
         """See ``Storage``; a hidden file is renamed where the server allows it."""
-        location = parse_url(url)
         with self._connections.lend(location) as connection:
             path = connection.place(location.path)
             folder = path.rpartition("/")[0]
@@ -149,9 +134,8 @@ class FtpStorage:
                 self._renames[_key(location, folder or "/")] = False
             store(connection, path, source, advance, self._discarding(location))
 
-    def make_directory(self, url: str) -> None:
+    def make_directory(self, location: Location) -> None:
         """See ``Storage``."""
-        location = parse_url(url)
         with self._connections.lend(location) as connection:
             make_folders(connection, connection.place(location.path))
 
@@ -202,6 +186,11 @@ class FtpStorage:
                 other.delete(path)
 
         return discard
+
+
+def open_storage(site: StorageSite) -> FtpStorage:
+    """Return the storage of ftp."""
+    return FtpStorage(site.timeouts, site.logins)
 
 
 def _key(location: Location, folder: str) -> tuple[str, int | None, str | None, str]:

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from tesk_filer.adapters.storage.logins import Logins, login_for
-from tesk_filer.adapters.storage.network import Timeouts, explain_connection
-from tesk_filer.domain.locations import Location
+from tesk_filer.adapters.storage.network import explain_connection
+from tesk_filer.adapters.storage.site import Timeouts
 from tesk_filer.ports import StorageError
+from tesk_model.locations import Location
 
 BINARY = "TYPE I"
 

@@ -16,8 +16,8 @@ from tesk_filer.adapters.storage.ftp_connections import (
     FtpConnection,
     reply_code,
 )
-from tesk_filer.domain.locations import printable
 from tesk_filer.ports import Stat, StorageError
+from tesk_model.locations import printable
 
 UNKNOWN_COMMAND = frozenset({"500", "501", "502", "504"})
 NO_ACCESS = frozenset({"450", "550", "553"})

@@ -27,10 +27,8 @@ from tesk_filer.adapters.storage.http_errors import (
 )
 from tesk_filer.adapters.storage.http_redirects import keeps_login, redirect_of
 from tesk_filer.adapters.storage.logins import Logins, login_for
-from tesk_filer.adapters.storage.network import Timeouts
-from tesk_filer.domain.locations import parse_url, without_userinfo
+from tesk_filer.adapters.storage.site import StorageSite, Timeouts
 from tesk_filer.ports import (
-    Ability,
     Advance,
     Cursor,
     Page,
@@ -38,6 +36,7 @@ from tesk_filer.ports import (
     Stat,
     StorageError,
 )
+from tesk_model.locations import Location
 
 _CHUNK = 1024 * 1024
 _IDENTITY = {"Accept-Encoding": "identity"}
@@ -70,54 +69,50 @@ class HttpStorage:
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
-    def abilities(self, _url: str) -> Ability:
-        """See ``Storage``."""
-        return Ability.READ | Ability.WRITE | Ability.RANGES
-
-    def stat(self, url: str) -> Stat | None:
+    def stat(self, location: Location) -> Stat | None:
         """See ``Storage``; every answer is taken for a file."""
-        answer, _ = self._follow("HEAD", url)
+        answer, _ = self._follow("HEAD", location)
         if answer.status_code in _NO_HEAD:
             answer.close()
-            answer, _ = self._follow("GET", url)
+            answer, _ = self._follow("GET", location)
         answer.close()
         if answer.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
             return None
         check_file(answer)
         return Stat(size=length_of(answer), etag=answer.headers.get("ETag", ""))
 
-    def list(self, url: str, cursor: Cursor = ()) -> Page:
+    def list(self, location: Location, cursor: Cursor = ()) -> Page:
         """See ``Storage``; always raises StorageError."""
-        del url, cursor
+        del location, cursor
         raise StorageError(
             "http has no listing of directories; name the files one by one, or use "
             "s3, ftp or file"
         )
 
     @contextmanager
-    def open(self, url: str, *, offset: int = 0) -> Iterator["_Download"]:
+    def open(self, location: Location, *, offset: int = 0) -> Iterator["_Download"]:
         """See ``Storage``."""
         wanted = {"Range": f"bytes={offset}-"} if offset else {}
-        answer, _ = self._follow("GET", url, headers=wanted)
+        answer, _ = self._follow("GET", location, headers=wanted)
         try:
             check_file(answer, offset=offset)
             yield _Download(answer, offset)
         finally:
             answer.close()
 
-    def write(self, url: str, source: Source, advance: Advance) -> None:
+    def write(self, location: Location, source: Source, advance: Advance) -> None:
         """See ``Storage``; the server decides whether it replaces atomically."""
 
         def body() -> "_Body | bytes":
             os.lseek(source.descriptor, 0, os.SEEK_SET)
             return _Body(source, advance) if source.size else b""
 
-        answer, place = self._follow("PUT", url, body=body)
+        answer, place = self._follow("PUT", location, body=body)
         answer.close()
         check_written(answer)
         self._verify(place, source.size)
 
-    def make_directory(self, url: str) -> None:
+    def make_directory(self, location: Location) -> None:
         """See ``Storage``; there are none."""
 
     def close(self) -> None:
@@ -147,17 +142,17 @@ class HttpStorage:
     def _follow(
         self,
         method: str,
-        url: str,
+        location: Location,
         *,
         headers: Mapping[str, str] = _NO_HEADERS,
         body: "Callable[[], _Body | bytes] | None" = None,
     ) -> tuple[requests.Response, "_Place"]:
         """Ask, and where the server redirects to; return who answered what."""
-        place = _Place(without_userinfo(url), self._login(url))
+        place = _Place(location, self._login(location))
         for _ in range(_MAX_HOPS):
             answer = self._ask(method, place, headers, body() if body else None)
             try:
-                target = redirect_of(method, place.url, answer)
+                target = redirect_of(method, place.location, answer)
             except StorageError:
                 answer.close()
                 raise
@@ -166,9 +161,9 @@ class HttpStorage:
             answer.close()
             # Some archives redirect to the host where one logs in.
             login = self._login(target)
-            if login is None and keeps_login(place.url, target):
+            if login is None and keeps_login(place.location, target):
                 login = place.login
-            place = _Place(without_userinfo(target), login)
+            place = _Place(target, login)
         raise StorageError("redirects without end")
 
     def _ask(
@@ -181,7 +176,7 @@ class HttpStorage:
         try:
             return self._session.request(
                 method,
-                place.url,
+                place.location.url,
                 auth=place.login and _encodable(*place.login),
                 data=body,
                 headers={**_IDENTITY, **headers},
@@ -192,9 +187,15 @@ class HttpStorage:
         except (requests.RequestException, OSError, ValueError) as error:
             raise explain(error) from error
 
-    def _login(self, url: str) -> tuple[str, str] | None:
-        location = parse_url(url)
+    def _login(self, location: Location) -> tuple[str, str] | None:
         return login_for(self._logins, location.host, location.user, location.password)
+
+
+def open_storage(site: StorageSite) -> HttpStorage:
+    """Return the storage of http and https."""
+    return HttpStorage(
+        timeouts=site.timeouts, connections=site.connections, logins=site.logins
+    )
 
 
 def _encodable(user: str, password: str) -> tuple[str, str]:
@@ -211,9 +212,9 @@ def _encodable(user: str, password: str) -> tuple[str, str]:
 
 
 class _Place(NamedTuple):
-    """A url without user and password, and who we are there."""
+    """Where something is asked for, and who we are there."""
 
-    url: str
+    location: Location
     login: tuple[str, str] | None
 
 

@@ -8,17 +8,17 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urljoin
 
-from tesk_filer.domain.locations import parse_url, printable, redact
 from tesk_filer.ports import StorageError
+from tesk_model.locations import Location, describe_url, parse_location
+from tesk_model.schemes import SCHEMES
 
 _ALIKE = frozenset({HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT})
 _READING = _ALIKE | {HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND}
 _READING |= {HTTPStatus.SEE_OTHER}
-_PORTS = {"http": 80, "https": 443}
 _SHOWN = 200  # characters of a target
 
 
-def redirect_of(method: str, url: str, answer: Any) -> str | None:
+def redirect_of(method: str, asked: Location, answer: Any) -> Location | None:
     """Return where ``answer`` sends the client; None if it does not.
 
     A PUT follows only those that keep its method: the others say that something
@@ -33,29 +33,26 @@ def redirect_of(method: str, url: str, answer: Any) -> str | None:
         return None
     try:
         # Headers arrive as Latin-1 and are meant as UTF-8.
-        target: str = urljoin(
-            url, location.encode("latin-1").decode("utf-8", "replace")
-        )
-        scheme = parse_url(target).scheme
+        url = urljoin(asked.url, location.encode("latin-1").decode("utf-8", "replace"))
+        target = parse_location(url)
     except ValueError as error:
-        shown = printable(redact(location))[:_SHOWN]
+        shown = describe_url(location)[:_SHOWN]
         message = f'redirects to "{shown}", which is no url that can be used'
         raise StorageError(message) from error
-    if scheme not in _PORTS:
-        shown = printable(redact(target))[:_SHOWN]
+    if SCHEMES[target.scheme].storage != SCHEMES[asked.scheme].storage:
+        shown = str(target)[:_SHOWN]
         raise StorageError(f'redirects to "{shown}", which is neither http nor https')
     return target
 
 
-def keeps_login(before: str, after: str) -> bool:
-    """Tell whether what is said to ``before`` may be said to ``after``.
+def keeps_login(old: Location, new: Location) -> bool:
+    """Tell whether what is said to ``old`` may be said to ``new``.
 
     The same server, or the same host that now asks for https at its usual port.
     """
-    old, new = parse_url(before), parse_url(after)
     if old.host.lower() != new.host.lower():
         return False
-    ports = [url.port or _PORTS[url.scheme] for url in (old, new)]
+    ports = [each.port or SCHEMES[each.scheme].port for each in (old, new)]
     if old.scheme == new.scheme:
         return ports[0] == ports[1]
-    return ports == [_PORTS["http"], _PORTS["https"]]
+    return (old.scheme, new.scheme) == ("http", "https") and ports == [80, 443]

@@ -23,9 +23,7 @@ from tesk_filer.adapters.storage.local_access import (
 )
 from tesk_filer.adapters.storage.pending import put_first
 from tesk_filer.adapters.volume import temporary_name
-from tesk_filer.domain.locations import printable
 from tesk_filer.ports import (
-    Ability,
     Advance,
     Cursor,
     Entry,
@@ -34,6 +32,7 @@ from tesk_filer.ports import (
     Stat,
     StorageError,
 )
+from tesk_model.locations import Location, printable
 from tesk_runtime.protected import ProtectedPlaces
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -75,19 +74,9 @@ class LocalStorage:
             roots, read_roots=read_roots, protected=protected or ProtectedPlaces()
         )
 
-    def abilities(self, _url: str) -> Ability:
+    def stat(self, location: Location) -> Stat | None:
         """See ``Storage``."""
-        return (
-            Ability.READ
-            | Ability.WRITE
-            | Ability.LIST
-            | Ability.RANGES
-            | Ability.DIRECTORIES
-        )
-
-    def stat(self, url: str) -> Stat | None:
-        """See ``Storage``."""
-        target = self._access.resolve(url)
+        target = self._access.resolve(location.path)
         try:
             with self._access.parent(target) as (directory, name):
                 found = os.stat(name, dir_fd=directory, follow_symlinks=False)
@@ -99,16 +88,16 @@ class LocalStorage:
             return Stat(is_directory=True)
         return Stat(size=found.st_size, etag=_etag(found))
 
-    def list(self, url: str, cursor: Cursor = ()) -> Page:
+    def list(self, location: Location, cursor: Cursor = ()) -> Page:
         """See ``Storage``; each page is one folder, in order of path."""
-        here, pending = cursor or (self._top(url), ())
+        here, pending = cursor or (self._top(location), ())
         relative, path, own_until, *above = here.split(_SEPARATOR)
         folder = Target(path, int(own_until))
         try:
             with self._access.parent(folder) as (directory, name):
                 descriptor = os.open(name, _DIRECTORY, dir_fd=directory)
         except OSError as error:
-            if error.errno == errno.ENOTDIR and self.stat(url) is not None:
+            if error.errno == errno.ENOTDIR and self.stat(location) is not None:
                 message = "is a file; give the input type FILE"
                 raise StorageError(message) from error
             raise explain(error) from error
@@ -132,14 +121,14 @@ class LocalStorage:
             depth=len(above),
         )
 
-    def _top(self, url: str) -> str:
-        target = self._access.resolve(url)
+    def _top(self, location: Location) -> str:
+        target = self._access.resolve(location.path)
         return _SEPARATOR.join(["", target.path, str(target.own_until)])
 
     @contextmanager
-    def open(self, url: str, *, offset: int = 0) -> Iterator[_File]:
+    def open(self, location: Location, *, offset: int = 0) -> Iterator[_File]:
         """See ``Storage``."""
-        target = self._access.resolve(url)
+        target = self._access.resolve(location.path)
         try:
             with self._access.parent(target) as (directory, name):
                 flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -162,18 +151,18 @@ class LocalStorage:
         finally:
             os.close(descriptor)
 
-    def write(self, url: str, source: Source, advance: Advance) -> None:
+    def write(self, location: Location, source: Source, advance: Advance) -> None:
         """See ``Storage``; durable when it returns."""
-        target = self._access.resolve(url, write=True)
+        target = self._access.resolve(location.path, write=True)
         try:
             with self._access.parent(target, create=True) as (directory, name):
                 _replace(directory, name, source, advance)
         except OSError as error:
             raise explain(error) from error
 
-    def make_directory(self, url: str) -> None:
+    def make_directory(self, location: Location) -> None:
         """See ``Storage``."""
-        target = self._access.resolve(url, write=True)
+        target = self._access.resolve(location.path, write=True)
         try:
             with self._access.parent(Target(target.path + "/."), create=True):
                 pass

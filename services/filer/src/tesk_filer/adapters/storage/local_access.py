@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from tesk_filer.domain.locations import parse_url
 from tesk_filer.ports import StorageError
 from tesk_model.paths import is_within
 from tesk_runtime.protected import ProtectedPlaces, refusal
@@ -51,15 +50,15 @@ class LocalAccess:
         self._read_roots = [os.path.realpath(root) for root in read_roots if root]
         self._protected = protected
 
-    def resolve(self, url: str, *, write: bool = False) -> Target:
-        """Return the real path behind ``url``.
+    def resolve(self, path: str, *, write: bool = False) -> Target:
+        """Return the real path behind ``path``.
 
         Raises:
             StorageError: It lies outside the allowed folders.
             ProtectedError: Its name is one that no task touches.
         """
         try:
-            real = os.path.realpath(parse_url(url).path)
+            real = os.path.realpath(path)
         except OSError as error:
             raise explain(error) from error
         allowed = self._roots if write else [*self._roots, *self._read_roots]

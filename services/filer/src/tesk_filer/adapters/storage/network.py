@@ -1,11 +1,9 @@
-"""What every storage on the network is told, and how its failures are told."""
+"""How the failures of storages on the network are told."""
 
 import errno
 import re
 import socket
 import ssl
-from dataclasses import dataclass
-from datetime import timedelta
 from http import HTTPStatus
 
 from tesk_filer.ports import StorageError
@@ -17,19 +15,6 @@ _PROXY_ERRORS = frozenset({"ProxyError", "ProxyConnectionError"})
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"})
 _NO_HTTP = frozenset({"BadStatusLine", "LineTooLong", "UnknownProtocol"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """How long to wait.
-
-    Attributes:
-        connect: For a connection.
-        stall: For the next bytes; after that the connection is given up.
-    """
-
-    connect: timedelta
-    stall: timedelta
 
 
 def explain_connection(error: BaseException) -> StorageError:

@@ -18,11 +18,9 @@ import smart_open.s3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from tesk_filer.adapters.storage.network import Timeouts
 from tesk_filer.adapters.storage.s3_errors import error_code, explained
-from tesk_filer.domain.locations import parse_url
+from tesk_filer.adapters.storage.site import StorageSite, Timeouts
 from tesk_filer.ports import (
-    Ability,
     Advance,
     Cursor,
     Entry,
@@ -31,6 +29,7 @@ from tesk_filer.ports import (
     Stat,
     StorageError,
 )
+from tesk_model.locations import Location
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -71,13 +70,9 @@ class S3Storage:
         self._client = _make_client(options)
         self._large_writes = threading.BoundedSemaphore(_PARTS_IN_MEMORY)
 
-    def abilities(self, _url: str) -> Ability:
+    def stat(self, location: Location) -> Stat | None:
         """See ``Storage``."""
-        return Ability.READ | Ability.WRITE | Ability.LIST | Ability.RANGES
-
-    def stat(self, url: str) -> Stat | None:
-        """See ``Storage``."""
-        bucket, key = _split(url)
+        bucket, key = location.host, location.path
         if key and not key.endswith("/"):
             found = self._head(bucket, key)
             if found is not None:
@@ -87,9 +82,9 @@ class S3Storage:
             page = self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
         return Stat(is_directory=True) if page.get("KeyCount") else None
 
-    def list(self, url: str, cursor: Cursor = ()) -> Page:
+    def list(self, location: Location, cursor: Cursor = ()) -> Page:
         """See ``Storage``; objects whose key ends in ``/`` mark directories."""
-        bucket, key = _split(url)
+        bucket, key = location.host, location.path
         prefix = _prefix(key)
         more = {"ContinuationToken": cursor[0]} if cursor else {}
         with explained():
@@ -122,9 +117,9 @@ class S3Storage:
         )
 
     @contextmanager
-    def open(self, url: str, *, offset: int = 0) -> Iterator["_Download"]:
+    def open(self, location: Location, *, offset: int = 0) -> Iterator["_Download"]:
         """See ``Storage``; an object that changes meanwhile is an error."""
-        bucket, key = _split_file(url)
+        bucket, key = _split_file(location)
         found = self._head(bucket, key)
         if found is None:
             raise StorageError(self._absence(bucket, key))
@@ -144,9 +139,9 @@ class S3Storage:
         with stream:
             yield _Download(stream, found)
 
-    def write(self, url: str, source: Source, advance: Advance) -> None:
+    def write(self, location: Location, source: Source, advance: Advance) -> None:
         """See ``Storage``; an object appears whole or not at all."""
-        bucket, key = _split_file(url)
+        bucket, key = _split_file(location)
         os.lseek(source.descriptor, 0, os.SEEK_SET)
         with explained():
             if source.size <= _ONE_REQUEST:
@@ -161,7 +156,7 @@ class S3Storage:
                 self._write_parts(bucket, key, source=source, advance=advance)
         self._verify(bucket, key, source.size)
 
-    def make_directory(self, url: str) -> None:
+    def make_directory(self, location: Location) -> None:
         """See ``Storage``; there are none."""
 
     def close(self) -> None:
@@ -239,6 +234,19 @@ class _Download:
             return self._stream.read(size)
 
 
+def open_storage(site: StorageSite) -> S3Storage:
+    """Return the storage of s3."""
+    return S3Storage(
+        S3Options(
+            endpoint=site.s3.endpoint,
+            region=site.s3.region,
+            anonymous=site.s3.anonymous,
+            timeouts=site.timeouts,
+            connections=site.connections * 2,
+        )
+    )
+
+
 def _make_client(options: S3Options) -> "S3Client":
     checksums: dict[str, Any] = {}
     if options.endpoint:
@@ -275,13 +283,8 @@ def _make_client(options: S3Options) -> "S3Client":
         raise StorageError(message) from error
 
 
-def _split(url: str) -> tuple[str, str]:
-    location = parse_url(url)
-    return location.host, location.path
-
-
-def _split_file(url: str) -> tuple[str, str]:
-    bucket, key = _split(url)
+def _split_file(location: Location) -> tuple[str, str]:
+    bucket, key = location.host, location.path
     if not key:
         raise StorageError("names a bucket, not a file")
     return bucket, key

@@ -10,9 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from tesk_filer.adapters.storage.local import LocalStorage
-from tesk_filer.domain.locations import parse_url
 from tesk_filer.ports import (
-    Ability,
     Advance,
     Cursor,
     Page,
@@ -22,6 +20,7 @@ from tesk_filer.ports import (
     Storage,
     StorageError,
 )
+from tesk_model.locations import Location, parse_location
 from tesk_model.paths import is_within
 from tesk_runtime.protected import ProtectedPlaces
 
@@ -42,52 +41,49 @@ class SharedStorage:
     shared: Storage
     others: Storage | None
 
-    def abilities(self, url: str) -> Ability:
+    def stat(self, location: Location) -> Stat | None:
         """See ``Storage``."""
-        storage, path = self._place(url)
-        return storage.abilities(path)
+        storage, place = self._place(location)
+        return storage.stat(place)
 
-    def stat(self, url: str) -> Stat | None:
+    def list(self, location: Location, cursor: Cursor = ()) -> Page:
         """See ``Storage``."""
-        storage, path = self._place(url)
-        return storage.stat(path)
+        storage, place = self._place(location)
+        return storage.list(place, cursor)
 
-    def list(self, url: str, cursor: Cursor = ()) -> Page:
+    def open(
+        self, location: Location, *, offset: int = 0
+    ) -> AbstractContextManager[Reader]:
         """See ``Storage``."""
-        storage, path = self._place(url)
-        return storage.list(path, cursor)
+        storage, place = self._place(location)
+        return storage.open(place, offset=offset)
 
-    def open(self, url: str, *, offset: int = 0) -> AbstractContextManager[Reader]:
+    def write(self, location: Location, source: Source, advance: Advance) -> None:
         """See ``Storage``."""
-        storage, path = self._place(url)
-        return storage.open(path, offset=offset)
+        storage, place = self._place(location)
+        storage.write(place, source, advance)
 
-    def write(self, url: str, source: Source, advance: Advance) -> None:
+    def make_directory(self, location: Location) -> None:
         """See ``Storage``."""
-        storage, path = self._place(url)
-        storage.write(path, source, advance)
+        storage, place = self._place(location)
+        storage.make_directory(place)
 
-    def make_directory(self, url: str) -> None:
-        """See ``Storage``."""
-        storage, path = self._place(url)
-        storage.make_directory(path)
-
-    def _place(self, url: str) -> tuple[Storage, str]:
-        """Return who holds ``url``, and the path under which they do.
+    def _place(self, location: Location) -> tuple[Storage, Location]:
+        """Return who holds it, and where.
 
         Raises:
             StorageError: Nobody does.
         """
         # Dot segments go before the prefix is looked for, as urls have it.
-        path = posixpath.normpath(f"/{parse_url(url).path.lstrip('/')}")
+        path = posixpath.normpath(f"/{location.path.lstrip('/')}")
         if is_within(path, self.prefix):
             below = path[len(self.prefix.rstrip("/")) :]
-            return self.shared, self.folder + below
+            return self.shared, parse_location(self.folder + below)
         if self.others is None:
             raise StorageError(
                 f"lies outside the storage that tasks share (file://{self.prefix})"
             )
-        return self.others, path
+        return self.others, parse_location(path)
 
 
 def open_shared(
@@ -106,7 +102,7 @@ def open_shared(
         protected: What no task may touch in the folder either.
     """
     return SharedStorage(
-        prefix=posixpath.normpath(f"/{parse_url(prefix).path.lstrip('/')}"),
+        prefix=posixpath.normpath(f"/{parse_location(prefix).path.lstrip('/')}"),
         folder=folder.rstrip("/"),
         shared=LocalStorage([folder], protected=protected),
         others=others,

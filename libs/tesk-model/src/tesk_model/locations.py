@@ -1,0 +1,275 @@
+"""Where files are: storage urls and paths, read in one way by every service.
+
+What a character of a url means differs by scheme (``tesk_model.schemes``).
+``file://``, ``ftp://`` and ``http(s)://`` are percent-encoded; the keys of ``s3://``
+and plain absolute paths are literal, so that ``%``, ``?``, ``#`` and ``+`` in them are
+ordinary. A url is parsed once, where it comes in, and passed on as a ``Location``.
+What is shown to people is ``str(location)``, which holds no secret.
+"""
+
+import os
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote, unquote
+
+from tesk_model.schemes import SCHEMES, Scheme
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_HOST = re.compile(
+    r"(?:\[([0-9A-Fa-f:.%]+)\]|([^\s\x00-\x1f\x7f:@/\\?#%<>^`{|}\[\]\"]+))"
+    r"(?::([0-9]{1,5}))?"
+)
+_MAX_PORT = 65535
+_MAX_PARENTS = 2048  # as deep as a path can be
+# "Transfer as text, as bytes, list": files are always moved byte by byte.
+_FTP_TYPE = re.compile(r";type=[aid]$", re.IGNORECASE)
+# Readable in a path and without meaning for any of the schemes.
+_SAFE = "/!$&'()*+,:=@~"
+
+
+class InvalidLocationError(ValueError):
+    """A url cannot be read; the message says why, without credentials."""
+
+
+class UnknownSchemeError(InvalidLocationError):
+    """The scheme of a url is none of the table's."""
+
+    def __init__(self, scheme: str) -> None:
+        super().__init__(
+            f'scheme "{scheme[:40]}" is not supported; there are {", ".join(SCHEMES)}'
+        )
+        self.scheme = scheme
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """A storage url or plain path, parsed.
+
+    Attributes:
+        scheme: In lower case; ``file`` also for a plain path.
+        path: Decoded. Absolute for ``file`` and ``http``; of ``ftp`` relative to the
+            directory of the login unless it starts with ``/``; the key of ``s3``.
+        host: Host name, IPv6 address without brackets, or the bucket of ``s3``.
+        user: Decoded; None if the url names none.
+        query: Of ``http``, what follows the path, as written.
+        root: The url as written up to its path, without user and password.
+        written: The path as written.
+    """
+
+    scheme: str
+    path: str
+    host: str = ""
+    port: int | None = None
+    user: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    query: str = field(default="", repr=False)
+    root: str = ""
+    written: str = ""
+
+    @property
+    def url(self) -> str:
+        """The url as it was written, without user and password."""
+        return f"{self.root}{self.written}{self.query}"
+
+    @property
+    def names_a_file(self) -> bool:
+        """Whether a file can have this url: its path ends in a name."""
+        return self.path != "" and not self.written.endswith("/")
+
+    @property
+    def target(self) -> str:
+        """What urls of the same file have in common, as far as they tell.
+
+        ``scheme://user@host:port/path`` and the query, without a slash at its end.
+        """
+        who = f"{quote(self.user, safe='')}@" if self.user else ""
+        query = self.query.partition("#")[0]
+        return self._place(who) + (f"\0{query}" if query else "")
+
+    @property
+    def place(self) -> str:
+        """``target`` without user and query."""
+        return self._place("")
+
+    def _place(self, who: str) -> str:
+        scheme = SCHEMES[self.scheme]
+        path = self.path if self.path.startswith("/") else f"/{self.path}"
+        if self.scheme == "s3":
+            path = f"/{self.path}"
+        elif scheme.is_tree:
+            # Most FTP servers put a login into "/": relative and absolute are one.
+            path = posixpath.normpath(re.sub("/+", "/", path))
+        port = self.port or scheme.port
+        at = f":{port}" if port else ""
+        return f"{self.scheme}://{who}{self.host.lower()}{at}{path.rstrip('/')}"
+
+    def below(self, name: str) -> "Location":
+        """Return the location of ``name`` (literal, ``/`` between names) below this."""
+        base = self.written.rstrip("/")
+        if self.scheme == "ftp" and self.path == "/":
+            base = "/"  # the root, not where the login leads
+        is_encoded = SCHEMES[self.scheme].is_encoded and bool(self.root)
+        written = (
+            f"{base}/{quote(os.fsencode(name), safe=_SAFE) if is_encoded else name}"
+        )
+        return replace(
+            self, written=written, path=_decode(self.root, self.scheme, written)
+        )
+
+    def of_match(self, match: str, path_prefix: str) -> "Location":
+        """Return the target of a file that matched an output pattern.
+
+        Source:
+            GA4GH TES 1.1 ``tesOutput.path_prefix``: the prefix is removed from the
+            match and the rest is appended to the directory ``url``.
+        """
+        return self.below(match.removeprefix(path_prefix).lstrip("/"))
+
+    def __str__(self) -> str:
+        """Render it for people: without user, password and query.
+
+        The query goes because signed urls carry their signature there.
+        """
+        hidden = f"{self.query[0]}…" if self.query else ""
+        return printable(f"{self.root}{self.written}{hidden}")
+
+
+def parse_location(text: str) -> Location:
+    """Read a storage url or an absolute path.
+
+    Raises:
+        InvalidLocationError: It is malformed, or its scheme is not known.
+    """
+    if "\0" in text:
+        raise InvalidLocationError("must not contain NUL")
+    name = scheme_of(text)
+    if text.startswith("/"):
+        return Location(scheme=name, path=text, written=text)
+    scheme, rest = SCHEMES[name], text.partition(":")[2]
+    if name == "file":
+        return _parse_file(rest)
+    if not rest.startswith("//"):
+        raise InvalidLocationError(f'must start with "{name}://"')
+    return _parse_remote(scheme, rest.removeprefix("//"))
+
+
+def scheme_of(text: str) -> str:
+    """Return the scheme of a url or path, or of the beginning of one.
+
+    Raises:
+        InvalidLocationError: It has none that is known.
+    """
+    if text.startswith("/"):
+        return "file"
+    match = _SCHEME.match(text)
+    if match is None:
+        raise InvalidLocationError(
+            "is neither a url nor an absolute path; give an absolute path or a url such "
+            "as s3://bucket/key or file:///path"
+        )
+    name = match[1].lower()
+    if name not in SCHEMES:
+        raise UnknownSchemeError(name)
+    return name
+
+
+def describe_url(text: str) -> str:
+    """Render for people what is perhaps a url, without what may be a secret in it."""
+    try:
+        return str(parse_location(text))
+    except InvalidLocationError:
+        # Of what cannot be read nobody knows which part of it is a password.
+        if "@" in text or "?" in text:
+            text = f"{text.partition(':')[0].partition('@')[0].partition('?')[0]}:…"
+        return printable(text)
+
+
+def with_parents(place: str) -> Iterator[str]:
+    """Yield a ``place`` or ``target`` and the directories above it, nearest first."""
+    yield place
+    start = place.index("://") + 3
+    for _ in range(_MAX_PARENTS):
+        end = place.rfind("/", start)
+        if end < start:
+            return
+        place = place[:end]
+        yield place
+
+
+def printable(text: str) -> str:
+    """Return ``text`` as valid Unicode; bytes that are no UTF-8 become ``?``."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _parse_file(rest: str) -> Location:
+    """Read a file url.
+
+    Source:
+        RFC 8089: ``file:/path`` means what ``file:///path`` does.
+    """
+    written = rest
+    if rest.startswith("//"):
+        authority, slash, tail = rest.removeprefix("//").partition("/")
+        if authority.lower() not in ("", "localhost"):
+            raise InvalidLocationError(
+                "names a host; a file url is written file:///path, with three slashes"
+            )
+        written = slash + tail
+    if not written.startswith("/"):
+        raise InvalidLocationError("must hold an absolute path: file:///path")
+    path = _decode("file://", "file", written)
+    if "\0" in path:
+        raise InvalidLocationError("must not contain NUL")
+    return Location(scheme="file", path=path, root="file://", written=written)
+
+
+def _parse_remote(scheme: Scheme, rest: str) -> Location:
+    # Where the authority ends is decided once: of two ways to find it one would
+    # send a login to a host that the other did not mean.
+    end = re.search("[/?#]" if scheme.has_query else "/", rest)
+    authority, tail = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
+    userinfo, at, place = authority.rpartition("@")
+    found = _HOST.fullmatch(place)
+    if found is None or int(found[3] or 0) > _MAX_PORT:
+        raise InvalidLocationError("names no valid host")
+    if at and scheme.login:
+        raise InvalidLocationError(f"must not hold credentials; {scheme.login}")
+    if found[3] and scheme.port is None:
+        raise InvalidLocationError("names no valid host")
+    query = ""
+    if scheme.has_query and (mark := re.search("[?#]", tail)):
+        tail, query = tail[: mark.start()], tail[mark.start() :]
+    if scheme.has_query and not tail:
+        tail = "/"
+    if scheme.name == "ftp":
+        tail = _FTP_TYPE.sub("", tail)
+    root = f"{scheme.name}://{place}"
+    path = _decode(root, scheme.name, tail)
+    if scheme.name == "ftp" and any(char in path for char in "\r\n\0"):
+        raise InvalidLocationError("must not contain line ends or NUL")
+    user, colon, password = userinfo.partition(":")
+    return Location(
+        scheme=scheme.name,
+        path=path,
+        host=found[1] or found[2],
+        port=int(found[3]) if found[3] else None,
+        user=unquote(user) if at else None,
+        password=unquote(password) if colon else None,
+        query=query,
+        root=root,
+        written=tail,
+    )
+
+
+def _decode(root: str, scheme: str, written: str) -> str:
+    """Return the path that is written so."""
+    if not root:
+        return written
+    if scheme in ("s3", "ftp"):
+        # RFC 1738, 3.2.2: the slash after the host is no part of the path.
+        written = written[1:]
+    if not SCHEMES[scheme].is_encoded:
+        return written
+    return unquote(written, errors="surrogateescape")

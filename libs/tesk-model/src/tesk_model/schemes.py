@@ -1,0 +1,139 @@
+"""The schemes of storage urls: one table for whoever asks which of them work.
+
+The api refuses what an installation does not offer, service-info and the documents
+list it, and the filer opens the storage that a row names. A new scheme is a row
+here and a module of ``tesk_filer.adapters.storage``.
+"""
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+
+
+class Use(Enum):
+    """What a task does with a url."""
+
+    INPUT = "inputs"
+    OUTPUT = "outputs"
+    DIRECTORY = "inputs of type DIRECTORY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheme:
+    """One scheme.
+
+    Attributes:
+        name: In lower case.
+        form: How its urls are written, for people.
+        storage: Module of ``tesk_filer.adapters.storage`` that serves it.
+        reads: Files can be inputs.
+        writes: Files can be outputs.
+        lists: Directories can be listed, so that they can be inputs.
+        is_tree: A name is a file or a directory, never both.
+        is_encoded: Paths are percent-encoded; otherwise every character of them is
+            itself.
+        has_query: ``?`` and ``#`` end a path.
+        port: The usual one; None if a host has no ports.
+        login: How it is told who asks, if not by user and password in the url.
+    """
+
+    name: str
+    form: str
+    storage: str
+    reads: bool = True
+    writes: bool = True
+    lists: bool = True
+    is_tree: bool = False
+    is_encoded: bool = True
+    has_query: bool = False
+    port: int | None = None
+    login: str = ""
+
+    def allows(self, use: Use) -> bool:
+        """Tell whether the scheme has what ``use`` takes."""
+        if use is Use.OUTPUT:
+            return self.writes
+        return self.reads and (self.lists or use is Use.INPUT)
+
+
+_S3_LOGIN = "set them for the filer (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+
+SCHEMES: Mapping[str, Scheme] = MappingProxyType(
+    {
+        scheme.name: scheme
+        for scheme in (
+            Scheme(
+                name="file",
+                form="file:///path or /path",
+                storage="files",
+                is_tree=True,
+            ),
+            Scheme(
+                name="s3",
+                form="s3://bucket/key",
+                storage="s3",
+                is_encoded=False,
+                login=_S3_LOGIN,
+            ),
+            Scheme(
+                name="http",
+                form="http://host/path",
+                storage="http",
+                lists=False,
+                has_query=True,
+                port=80,
+            ),
+            Scheme(
+                name="https",
+                form="https://host/path",
+                storage="http",
+                lists=False,
+                has_query=True,
+                port=443,
+            ),
+            Scheme(
+                name="ftp",
+                form="ftp://host/path",
+                storage="ftp",
+                is_tree=True,
+                port=21,
+            ),
+        )
+    }
+)
+
+
+REMOTE_URLS = tuple(f"{name}://" for name in SCHEMES if name != "file")
+"""How urls begin that lead to other machines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """Which schemes an installation offers.
+
+    Attributes:
+        inputs: Names of those from which inputs may come.
+        outputs: Names of those to which outputs may go.
+    """
+
+    inputs: AbstractSet[str] = frozenset(SCHEMES)
+    outputs: AbstractSet[str] = frozenset(SCHEMES)
+
+    def problem(self, name: str, use: Use) -> str | None:
+        """Say why a url of the scheme ``name`` cannot be used so, if it cannot."""
+        names = self.outputs if use is Use.OUTPUT else self.inputs
+        scheme = SCHEMES.get(name)
+        if scheme is not None and name in names and scheme.allows(use):
+            return None
+        forms = _forms(
+            each for each in SCHEMES.values() if each.name in names and each.allows(use)
+        )
+        return (
+            f'scheme "{name[:40]}" is not offered for {use.value}; offered are {forms}'
+        )
+
+
+def _forms(schemes: Iterable[Scheme]) -> str:
+    return ", ".join(scheme.form for scheme in schemes) or "none"

@@ -1,0 +1,23 @@
+"""``file://`` urls and plain paths, as this installation lets tasks use them."""
+
+from tesk_filer.adapters.storage.local import LocalStorage
+from tesk_filer.adapters.storage.shared import open_shared
+from tesk_filer.adapters.storage.site import StorageSite
+from tesk_filer.ports import Storage
+
+
+def open_storage(site: StorageSite) -> Storage:
+    """Return the storage: shared storage, the folders that are allowed, or both."""
+    files = site.files
+    protected = files.protected()
+    allowed = LocalStorage(
+        files.roots, read_roots=files.read_roots, protected=protected
+    )
+    if not files.shared_prefix:
+        return allowed
+    return open_shared(
+        files.shared_prefix,
+        files.shared_path,
+        others=allowed if files.roots or files.read_roots else None,
+        protected=protected,
+    )

@@ -1,0 +1,68 @@
+"""What an installation offers follows from its settings."""
+
+import pytest
+
+from tesk_api.domain.offers import Storages, make_offer
+from tesk_model.schemes import SCHEMES, Use
+
+REMOTE = ("s3://", "http://", "https://", "ftp://")
+NAMES = {"s3", "http", "https", "ftp"}
+
+OFFERED = {
+    "what is named": (Storages(written=REMOTE), NAMES, NAMES),
+    "nothing is named": (Storages(), {*SCHEMES}, {*SCHEMES}),
+    "a beginning in capitals, and one of paths": (
+        Storages(written=("S3://bucket/", "/data/")),
+        {"s3", "file"},
+        {"s3", "file"},
+    ),
+    "folders of this machine, whatever is named": (
+        Storages(written=REMOTE, has_file_roots=True),
+        {*SCHEMES},
+        {*SCHEMES},
+    ),
+    "folders that are read": (
+        Storages(written=REMOTE, has_read_roots=True),
+        {*SCHEMES},
+        NAMES,
+    ),
+    "what is only read": (
+        Storages(written=("s3://",), read=("file:///data",)),
+        {"s3", "file"},
+        {"s3"},
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("storages", "inputs", "outputs"), OFFERED.values(), ids=OFFERED
+)
+def test_an_offer_follows_from_settings(
+    storages: Storages, inputs: set[str], outputs: set[str]
+) -> None:
+    offer = make_offer(storages)
+
+    assert (offer.inputs, offer.outputs) == (inputs, outputs)
+
+
+@pytest.mark.parametrize("beginning", ["gs://bucket", "data"])
+def test_a_setting_with_an_unknown_scheme_is_named(beginning: str) -> None:
+    with pytest.raises(ValueError, match="TESK_API_STORAGE"):
+        make_offer(Storages(written=("s3://", beginning)))
+    with pytest.raises(ValueError, match="TESK_API_READ_STORAGE"):
+        make_offer(Storages(written=("s3://",), read=(beginning,)))
+
+
+def test_what_is_not_offered_is_refused_with_what_is() -> None:
+    offer = make_offer(Storages(written=("s3://", "https://"), read=("/data",)))
+
+    assert offer.problem("s3", Use.OUTPUT) is None
+    assert offer.problem("file", Use.INPUT) is None
+    assert offer.problem("file", Use.OUTPUT) == (
+        'scheme "file" is not offered for outputs; offered are s3://bucket/key, '
+        "https://host/path"
+    )
+    assert offer.problem("https", Use.DIRECTORY) == (
+        'scheme "https" is not offered for inputs of type DIRECTORY; offered are '
+        "file:///path or /path, s3://bucket/key"
+    )

@@ -1,0 +1,40 @@
+"""Each scheme of the table is served by the module that it names."""
+
+from datetime import timedelta
+
+import pytest
+
+from tesk_filer.adapters.storage.choice import StorageChoice
+from tesk_filer.adapters.storage.site import (
+    FileAccess,
+    S3Service,
+    StorageSite,
+    Timeouts,
+)
+from tesk_model.locations import parse_location
+from tesk_model.schemes import SCHEMES
+from tesk_runtime.protected import ProtectedPlaces
+
+SITE = StorageSite(
+    timeouts=Timeouts(connect=timedelta(seconds=1), stall=timedelta(seconds=1)),
+    connections=1,
+    logins={},
+    files=FileAccess(
+        roots=(),
+        read_roots=(),
+        shared_prefix="",
+        shared_path="",
+        protected=ProtectedPlaces,
+    ),
+    s3=S3Service(endpoint="http://127.0.0.1:1", region="", anonymous=True),
+)
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_every_scheme_has_a_storage_that_is_opened_once(name: str) -> None:
+    choice = StorageChoice(SITE)
+    location = parse_location(f"{name}:///a" if name == "file" else f"{name}://h/a")
+
+    storage = choice.of(location)
+
+    assert choice.of(location.below("b")) is storage

@@ -1,0 +1,399 @@
+"""A url is read in one way, and what is shown of it holds no secret."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tesk_model.locations import (
+    InvalidLocationError,
+    Location,
+    describe_url,
+    parse_location,
+    with_parents,
+)
+
+READ = {
+    "a plain path is literal": (
+        "/d/a%20b?c#d",
+        Location(scheme="file", path="/d/a%20b?c#d", written="/d/a%20b?c#d"),
+    ),
+    "a path may look like a url with a password": (
+        "/d/u:p@h",
+        Location(scheme="file", path="/d/u:p@h", written="/d/u:p@h"),
+    ),
+    "a file url is decoded, a question mark is ordinary": (
+        "file:///d/a%20b?c#d",
+        Location(
+            scheme="file", path="/d/a b?c#d", root="file://", written="/d/a%20b?c#d"
+        ),
+    ),
+    "a file url may have one slash": (
+        "file:/d",
+        Location(scheme="file", path="/d", root="file://", written="/d"),
+    ),
+    "a file url may name this host, scheme and host in any case": (
+        "FILE://LocalHost/d",
+        Location(scheme="file", path="/d", root="file://", written="/d"),
+    ),
+    "an S3 key is literal": (
+        "S3://b/a%20b?versionId=1#d@e:f",
+        Location(
+            scheme="s3",
+            host="b",
+            path="a%20b?versionId=1#d@e:f",
+            root="s3://b",
+            written="/a%20b?versionId=1#d@e:f",
+        ),
+    ),
+    "an S3 bucket alone": (
+        "s3://b",
+        Location(scheme="s3", host="b", path="", root="s3://b"),
+    ),
+    "an ftp path is decoded and relative to the login": (
+        "ftp://h/a%20b?c#d",
+        Location(
+            scheme="ftp", host="h", path="a b?c#d", root="ftp://h", written="/a%20b?c#d"
+        ),
+    ),
+    "an ftp path is absolute with %2F": (
+        "ftp://h/%2Fa/b",
+        Location(
+            scheme="ftp", host="h", path="/a/b", root="ftp://h", written="/%2Fa/b"
+        ),
+    ),
+    "an ftp path is absolute with a second slash": (
+        "ftp://h//a/b",
+        Location(scheme="ftp", host="h", path="/a/b", root="ftp://h", written="//a/b"),
+    ),
+    "the type of an ftp transfer is no part of its path": (
+        "ftp://h/a;TYPE=I",
+        Location(scheme="ftp", host="h", path="a", root="ftp://h", written="/a"),
+    ),
+    "an encoded type is": (
+        "ftp://h/a%3Btype=i",
+        Location(
+            scheme="ftp",
+            host="h",
+            path="a;type=i",
+            root="ftp://h",
+            written="/a%3Btype=i",
+        ),
+    ),
+    "an http query ends the path": (
+        "http://h/a%20b?c=d#e",
+        Location(
+            scheme="http",
+            host="h",
+            path="/a b",
+            query="?c=d#e",
+            root="http://h",
+            written="/a%20b",
+        ),
+    ),
+    "an http query ends the host": (
+        "http://h?@i/c",
+        Location(
+            scheme="http",
+            host="h",
+            path="/",
+            query="?@i/c",
+            root="http://h",
+            written="/",
+        ),
+    ),
+    "an http fragment ends the host": (
+        "http://h#@i/c",
+        Location(
+            scheme="http",
+            host="h",
+            path="/",
+            query="#@i/c",
+            root="http://h",
+            written="/",
+        ),
+    ),
+    "user and password are decoded, brackets of IPv6 go": (
+        "ftp://ada%40home:p%3Aw%2F@[::1]:2121/x",
+        Location(
+            scheme="ftp",
+            host="::1",
+            port=2121,
+            user="ada@home",
+            password="p:w/",
+            path="x",
+            root="ftp://[::1]:2121",
+            written="/x",
+        ),
+    ),
+    "the last at ends the user": (
+        "http://a@b@h/c",
+        Location(
+            scheme="http",
+            host="h",
+            user="a@b",
+            path="/c",
+            root="http://h",
+            written="/c",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "want"), READ.values(), ids=READ)
+def test_a_url_is_read_as_its_scheme_says(text: str, want: Location) -> None:
+    assert parse_location(text) == want
+
+
+REFUSED = {
+    "a relative path": "data/a.txt",
+    "nothing": "",
+    "another scheme": "gopher://h/a",
+    "no slashes": "s3:b/a",
+    "no host": "http:///a",
+    "no bucket": "s3:///a",
+    "a port that is none": "ftp://h:port/a",
+    "no port behind a colon": "http://h:/a",
+    "a port that is too large": "http://h:99999/a",
+    "a port beyond all bounds": f"http://h:{'9' * 5000}/a",
+    "a port in other digits": "http://h:٣/a",
+    "a bucket with a port": "s3://b:80/a",
+    "a bucket with a question mark": "s3://b?versionId=1",
+    "an ftp host with a question mark": "ftp://h?a",
+    "a host with a backslash": "http://good\\evil/a",
+    "a host with a blank": "http://a b/c",
+    "a file on another host": "file://server/share/a",
+    "a relative file url": "file:a",
+    "NUL": "/a\0b",
+    "encoded NUL": "file:///a%00b",
+    "an ftp command in the path": "ftp://h/a%0d%0aDELE b",
+    "credentials for S3": "s3://key:s3cr3t@bucket/a",
+    "a password with a slash": "ftp://ada:s3cr3t/x@h/a",
+    "a password with a question mark": "http://ada:s3cr3t?x@h/a",
+    "a password with a hash": "https://ada:s3cr3t#x@h/a",
+    "a login without host": "http://ada:s3cr3t@/a",
+    "a scheme that is a password": "ada:s3cr3t@h/a",
+}
+
+
+@pytest.mark.parametrize("url", REFUSED.values(), ids=REFUSED)
+def test_a_bad_url_is_refused_without_repeating_credentials(url: str) -> None:
+    with pytest.raises(InvalidLocationError) as caught:
+        parse_location(url)
+
+    assert "s3cr3t" not in str(caught.value)
+    assert "s3cr3t" not in describe_url(url)
+
+
+SHOWN = {
+    "user and password go": ("ftp://u:p@h:21/a@b", "ftp://h:21/a@b"),
+    "a user alone goes": ("http://u@h/a", "http://h/a"),
+    "signatures go": ("https://h/a?X-Amz-Signature=s", "https://h/a?…"),
+    "fragments go": ("https://h/a#token=s", "https://h/a#…"),
+    "a plain path stays": ("/d/u:p@h", "/d/u:p@h"),
+    "an at in a key stays": ("s3://b/u:p@h?x", "s3://b/u:p@h?x"),
+    "a file url stays": ("file:///d/u:p@h", "file:///d/u:p@h"),
+    "bytes that are no UTF-8 become question marks": ("/d/\udcff", "/d/?"),
+    "what is no url stays if it can hold no secret": ("gopher://h/a", "gopher://h/a"),
+    "of what is no url only the scheme is sure": ("gopher://u:p@h/a?b", "gopher:…"),
+}
+
+
+@pytest.mark.parametrize(("url", "want"), SHOWN.values(), ids=SHOWN)
+def test_a_shown_url_holds_no_secret(url: str, want: str) -> None:
+    assert describe_url(url) == want
+
+
+ONE_FILE = {
+    "a name may be encoded": ("http://h/a%20b%7E", "http://H:80/a b~"),
+    "a fragment is not sent": ("https://h/a#b", "https://h/a"),
+    "an ftp login is mostly put into the root": ("ftp://h/a//b", "ftp://h:21/%2Fa/b"),
+    "a path has dots": ("file:///d/./a", "/d//a"),
+    "a directory may end in a slash": ("s3://b/d/", "S3://b/d"),
+}
+OTHERS = {
+    "a query may decide": ("http://h/a?b=c", "http://h/a?b=d"),
+    "a query is as written": ("http://h/a?b=%20", "http://h/a?b=+"),
+    "an encoded question mark is part of a name": ("http://h/a%3Fb", "http://h/a?b"),
+    "a name of S3 is literal": ("s3://b/a%20b", "s3://b/a b"),
+    "a key may begin with a slash": ("s3://b//a", "s3://b/a"),
+    "one user's files are not another's": ("ftp://u@h/a", "ftp://v@h/a"),
+    "a scheme may have files of its own": ("http://h:443/a", "https://h/a"),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), ONE_FILE.values(), ids=ONE_FILE)
+def test_urls_of_one_file_have_one_target(one: str, other: str) -> None:
+    assert parse_location(one).target == parse_location(other).target
+
+
+@pytest.mark.parametrize(("one", "other"), OTHERS.values(), ids=OTHERS)
+def test_urls_of_two_files_have_two(one: str, other: str) -> None:
+    assert parse_location(one).target != parse_location(other).target
+
+
+def test_parents_end_at_the_host() -> None:
+    target = parse_location("ftp://a%2Fb@h/c/d").target
+
+    assert list(with_parents(target)) == [
+        "ftp://a%2Fb@h:21/c/d",
+        "ftp://a%2Fb@h:21/c",
+        "ftp://a%2Fb@h:21",
+    ]
+
+
+FILES = {
+    "s3://b/a": True,
+    "s3://b/a/": False,
+    "s3://b": False,
+    "http://h/a?b=c/": True,
+    "http://h/a/?b=c": False,
+    "http://h": False,
+    "ftp://h/a/;type=i": False,
+    "/a": True,
+    "/": False,
+}
+
+
+@pytest.mark.parametrize(("url", "want"), FILES.items(), ids=FILES)
+def test_a_file_has_a_name(url: str, *, want: bool) -> None:
+    assert parse_location(url).names_a_file is want
+
+
+BELOW = {
+    "a plain path": ("/d/", "a b/c%", "/d/a b/c%"),
+    "the root": ("/", "a", "/a"),
+    "a file url": ("file:///d", "a b/c%", "file:///d/a%20b/c%25"),
+    "the root of file urls": ("file:///", "a", "file:///a"),
+    "s3": ("s3://b/d/", "a b?/c%", "s3://b/d/a b?/c%"),
+    "an s3 bucket": ("s3://b", "a", "s3://b/a"),
+    "http": ("http://h/d", "a?b#c", "http://h/d/a%3Fb%23c"),
+    "a query stays behind": ("http://h/d/?sig=x", "a", "http://h/d/a?sig=x"),
+    "ftp": ("ftp://h/d", "ä", "ftp://h/d/%C3%A4"),
+    "ftp with a type": ("ftp://h/d;type=d", "a;b", "ftp://h/d/a%3Bb"),
+    "the root of ftp": ("ftp://h//", "a", "ftp://h//a"),
+    "a name that is no UTF-8": ("file:///d", "a\udcff", "file:///d/a%FF"),
+}
+
+
+@pytest.mark.parametrize(("url", "name", "want"), BELOW.values(), ids=BELOW)
+def test_names_are_encoded_as_the_scheme_wants(url: str, name: str, want: str) -> None:
+    assert parse_location(url).below(name).url == want
+
+
+MATCHES = {
+    "the specification's example": ("/nf/wd", "/work/a.txt", "/work", "/nf/wd/a.txt"),
+    "slashes on both sides": ("s3://b/x/", "/work/a.txt", "/work/", "s3://b/x/a.txt"),
+    "subdirectory kept": ("s3://b", "/work/d/a", "/work", "s3://b/d/a"),
+    "encoded": ("file:///n f", "/w k/a b", "/w k", "file:///n f/a%20b"),
+    "prefix ends inside a name": (
+        "s3://b",
+        "/work/run1.txt",
+        "/work/run",
+        "s3://b/1.txt",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("url", "match", "prefix", "want"), MATCHES.values(), ids=MATCHES
+)
+def test_the_prefix_of_a_match_is_removed(
+    url: str, match: str, prefix: str, want: str
+) -> None:
+    assert parse_location(url).of_match(match, prefix).url == want
+
+
+CHARACTERS = st.characters(exclude_characters="/\0\r\n", exclude_categories=["Cs"])
+NAMES = st.text(CHARACTERS, min_size=1)
+PARTS = st.sampled_from(
+    [
+        "file",
+        "ftp",
+        "http",
+        "HTTPS",
+        "s3",
+        "x",
+        ":",
+        "/",
+        "//",
+        "@",
+        "?",
+        "#",
+        "[::1]",
+        "localhost",
+        "h",
+        ":80",
+        "%2F",
+        "%00",
+        "%",
+        "\x00",
+        ";type=a",
+        "..",
+        "\\",
+        "�",
+    ]
+)
+TEXTS = st.one_of(
+    st.lists(PARTS, max_size=12).map("".join),
+    st.text(),
+    st.tuples(
+        st.sampled_from(["ftp://", "http://", "https://", "s3://", "file://", ""]),
+        st.sampled_from(["", "u@", "u:p@", "a%40b:c%2F@"]),
+        st.sampled_from(["h", "H:80", "[::1]", "bucket", ""]),
+        st.lists(st.one_of(PARTS, NAMES), max_size=4).map(
+            lambda names: "/" + "/".join(names)
+        ),
+    ).map("".join),
+)
+
+
+@given(TEXTS)
+def test_what_is_read_is_written_so_that_it_is_read_again(text: str) -> None:
+    try:
+        location = parse_location(text)
+    except InvalidLocationError:
+        return
+
+    assert parse_location(location.url) == replace(location, user=None, password=None)
+
+
+@given(
+    base=st.sampled_from(
+        [
+            "/d",
+            "/",
+            "file:///d",
+            "file:///",
+            "ftp://u:p@h/d",
+            "ftp://h",
+            "ftp://h//",
+            "s3://b/d/",
+            "s3://b",
+            "http://h/d?x=y",
+            "https://h",
+        ]
+    ),
+    names=st.lists(NAMES, min_size=1, max_size=3),
+)
+def test_what_lies_below_is_read_again(base: str, names: list[str]) -> None:
+    top, name = parse_location(base), "/".join(names)
+
+    below = top.below(name)
+
+    assert below.path.endswith(name)
+    assert (below.user, below.password) == (top.user, top.password)
+    assert parse_location(below.url) == replace(below, user=None, password=None)
+    assert top.place in with_parents(below.place) or ".." in names or "." in names
+
+
+@given(user=NAMES, password=st.text(st.characters(categories=["L", "N"]), min_size=8))
+def test_no_userinfo_is_ever_shown(user: str, password: str) -> None:
+    for scheme in ("ftp", "http", "s3"):
+        for host in ("h", "h:80", "h:none"):
+            text = f"{scheme}://{user}:{password}@{host}/a"
+
+            shown = describe_url(text)
+
+            assert password not in shown
