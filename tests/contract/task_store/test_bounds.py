@@ -33,7 +33,8 @@ def seq(store: TaskStore) -> int:
 
 def read(store: TaskStore, *, full: bool = True) -> StoredTask:
     """Read the task."""
-    return store.tasks([T1], full=full)[T1]
+    (task,) = store.tasks([T1], owner=None, full=full, most=0).tasks
+    return task
 
 
 def add_lines(store: TaskStore, seq: int, *lines: str) -> None:
@@ -144,10 +145,13 @@ def test_a_page_is_cut_also_by_outputs_and_metadata(store: TaskStore, seq: int) 
             tx.merge_metadata(record.seq, {"a": "b" * 1000})
 
     store.write(fill)
-    sizes = store.sizes([TaskId(name) for name in names], full=False)
+    ids = [TaskId(name) for name in names]
+    found, is_cut = store.tasks(ids, owner=None, full=False, most=8000)
+    less = store.tasks(ids, owner=None, full=False, most=6000)
 
-    assert set(sizes) == {TaskId(name) for name in names}
-    assert all(3000 < size < 4000 for size in sizes.values())
+    assert all(3000 < task.size < 4000 for task in found)
+    assert ([task.id for task in found], is_cut) == (["t-3", "t-2"], False)
+    assert ([task.id for task in less.tasks], less.is_cut) == (["t-3"], True)
 
 
 def test_what_an_older_release_wrote_without_bounds_is_cut(

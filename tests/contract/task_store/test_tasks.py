@@ -18,7 +18,6 @@ from tesk_scheduler.domain.records import (
     Glimpse,
     NewTask,
     StoredTask,
-    TaskKey,
 )
 from tesk_scheduler.domain.transitions import admitted, canceled, moved
 from tesk_scheduler.ports.store import TaskStore, Transaction
@@ -52,14 +51,15 @@ def begin(store: TaskStore, task_id: str, taskmaster: str = "tm-1") -> None:
 
 def full(store: TaskStore, task_id: str) -> StoredTask:
     """Read everything of a task."""
-    return store.tasks([TaskId(task_id)], full=True)[TaskId(task_id)]
+    (task,) = store.tasks([TaskId(task_id)], owner=None, full=True, most=0).tasks
+    return task
 
 
 def glimpses(
     store: TaskStore, *ids: TaskId, owner: str | None = None
 ) -> dict[TaskId, Glimpse]:
     """Read what MINIMAL shows."""
-    return store.glimpses([TaskKey(task_id, owner) for task_id in ids])
+    return store.glimpses(ids, owner=owner)
 
 
 def test_a_glimpse_is_for_the_owner(store: TaskStore) -> None:
@@ -69,10 +69,21 @@ def test_a_glimpse_is_for_the_owner(store: TaskStore) -> None:
     assert glimpses(store, T1, t2, owner="alice").keys() == {T1}
     assert glimpses(store, T1, t2, owner="").keys() == set()
     assert glimpses(store, T1, t2).keys() == {T1, t2}
-    mixed = [TaskKey(T1, "bob"), TaskKey(t2, "bob"), TaskKey(T1, None)]
-    assert store.glimpses(mixed).keys() == {T1, t2}
-    assert store.glimpses([TaskKey(TaskId("t"), "1/alice")]) == {}
-    assert store.glimpses([]) == {}
+    assert glimpses(store) == {}
+
+
+@pytest.mark.parametrize(
+    ("owner", "seen"), [("alice", ["t-1"]), ("", []), (None, ["t-2", "t-1"])]
+)
+def test_a_task_is_read_for_its_owner(
+    store: TaskStore, owner: str | None, seen: list[str]
+) -> None:
+    add(store, make_new_task("t-1"), make_new_task("t-2", owner="bob"))
+    ids = [T1, TaskId("t-2"), TaskId("t-3")]
+
+    found, is_cut = store.tasks(ids, owner=owner, full=True, most=2**20)
+
+    assert ([task.id for task in found], is_cut) == (seen, False)
 
 
 def test_a_new_task_is_there(store: TaskStore) -> None:
@@ -89,7 +100,7 @@ def test_a_new_task_is_there(store: TaskStore) -> None:
 
 def test_what_is_not_there_is_left_out(store: TaskStore) -> None:
     assert glimpses(store, T1) == {}
-    assert store.tasks([T1], full=True) == {}
+    assert store.tasks([T1], owner=None, full=True, most=9) == ([], False)
     assert store.record(T1) is None
     assert store.document(T1) is None
 
@@ -266,7 +277,7 @@ def test_only_full_shows_streams_and_lines(store: TaskStore) -> None:
     output = ExecutorLogChange(index=0, stdout="secret")
     change(store, "t-1", lambda tx, record: tx.change_executor_log(record.seq, output))
 
-    task = store.tasks([T1], full=False)[T1]
+    (task,) = store.tasks([T1], owner=None, full=False, most=0).tasks
 
     assert (task.lines, task.executors[0].stdout) == ([], b"")
 

@@ -34,7 +34,8 @@ class Round:
     @property
     def reason(self) -> str:
         """Why the task does not run."""
-        return self.store.tasks([TASK], full=True)[TASK].reason.text
+        record = self.store.record(TASK)
+        return record.reason.text if record else ""
 
     def run_until_due(self) -> None:
         """Run a round, and let the time pass until the next is due."""

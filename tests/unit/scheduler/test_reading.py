@@ -1,69 +1,117 @@
-"""Nothing is read of what the caller may not see."""
+"""Who may see a task, and what a batch may hold."""
 
-from collections.abc import Collection, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from scheduler_tasks import make_new_task
-from tesk_model.errors import NotFoundError
+from tesk_model.errors import NotFoundError, ResourceExhaustedError
 from tesk_model.task import TaskId, TaskView
+from tesk_scheduler.adapters.store.engines import open_engines
+from tesk_scheduler.adapters.store.migrate import migrate
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.callers import Caller
-from tesk_scheduler.usecases.reading import Reading, Wanted
+from tesk_scheduler.domain.records import Document
+from tesk_scheduler.usecases.reading import MAX_BATCH_BYTES, Reading, Wanted
 
 ALICE, BOB, ROOT = Caller("alice"), Caller("bob"), Caller("root", admin=True)
-THERE, ABSENT = TaskId("t-1"), TaskId("t-2")
+THERE, LARGE, ABSENT = TaskId("t-1"), TaskId("t-2"), TaskId("t-3")
 
 
-class RecordingStore:
-    """A store that keeps what was read of which tasks."""
+class Bench:
+    """Reads from a store that counts the steps of its database."""
 
-    def __init__(self, store: SqlTaskStore) -> None:
-        self._store = store
-        self.read: list[tuple[str, frozenset[TaskId]]] = []
+    def __init__(self, url: str) -> None:
+        engines = open_engines(url)
+        migrate(engines.writer)
+        event.listen(engines.reader, "connect", self._connected)
+        self._steps = 0
+        self.store = SqlTaskStore(engines)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
+    def _connected(self, connection: Any, _entry: ConnectionPoolEntry) -> None:
+        connection.set_progress_handler(self._step, 1)
 
-    def sizes(self, ids: Collection[TaskId], *, full: bool) -> dict[TaskId, int]:
-        self.read.append(("sizes", frozenset(ids)))
-        return self._store.sizes(ids, full=full)
+    def _step(self) -> int:
+        self._steps += 1
+        return 0
 
-    def tasks(self, ids: Collection[TaskId], *, full: bool) -> Any:
-        self.read.append(("tasks", frozenset(ids)))
-        return self._store.tasks(ids, full=full)
+    def read(self, *wanted: Wanted) -> list[str]:
+        """Return the ids of what is found, or what is said instead."""
+        found = Reading(store=self.store, secret="s").read(wanted)
+        return [str(x) if isinstance(x, NotFoundError) else x.id for x in found]
+
+    def steps_of(self, *wanted: Wanted) -> int:
+        """Return how many steps reading takes."""
+        self.read(*wanted)  # what is done once
+        self._steps = 0
+        self.read(*wanted)
+        return self._steps
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[RecordingStore]:
-    opened = SqlTaskStore.open(f"sqlite:///{tmp_path}/tesk.sqlite")
-    opened.write(lambda tx: tx.add_tasks([make_new_task("t-1", owner="alice")]))
-    yield RecordingStore(opened)
-    opened.close()
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    folder = tmp_path_factory.mktemp("store")
+    bench = Bench(f"sqlite:///{folder}/tesk.sqlite")
+    document = Document(bytes(MAX_BATCH_BYTES // 2 + 1))
+    tasks = [
+        make_new_task(THERE, owner="alice"),
+        make_new_task(LARGE, owner="alice", document=document),
+    ]
+    bench.store.write(lambda tx: tx.add_tasks(tasks))
+    yield bench
+    bench.store.close()
 
 
-def read(store: RecordingStore, *wanted: Wanted) -> list[str]:
-    found = Reading(store=store, secret="s").read(wanted)
-    return [str(each) if isinstance(each, NotFoundError) else each.id for each in found]
+def one(task_id: TaskId) -> list[TaskId]:
+    return [task_id]
 
 
+def two(task_id: TaskId) -> list[TaskId]:
+    return [task_id, TaskId("t-9")]
+
+
+@pytest.mark.parametrize("among", [one, two])
 @pytest.mark.parametrize("view", TaskView)
-def test_anothers_task_is_read_as_little_as_none(
-    store: RecordingStore, view: TaskView
+def test_anothers_task_costs_what_none_costs(
+    bench: Bench, view: TaskView, among: Callable[[TaskId], list[TaskId]]
 ) -> None:
-    answers = read(store, Wanted(BOB, THERE, view), Wanted(BOB, ABSENT, view))
+    def steps(caller: Caller, task_id: TaskId) -> int:
+        return bench.steps_of(*(Wanted(caller, each, view) for each in among(task_id)))
 
-    assert answers == ["no task t-1", "no task t-2"]
-    assert store.read == []
+    none = steps(BOB, ABSENT)
+
+    # It is found by its id, and its owner is compared.
+    assert steps(BOB, LARGE) <= none + 10
+    assert steps(ALICE, LARGE) > none + 10 or view is TaskView.MINIMAL
 
 
 @pytest.mark.parametrize("view", TaskView)
 def test_a_batch_of_several_callers_shows_each_his_own(
-    store: RecordingStore, view: TaskView
+    bench: Bench, view: TaskView
 ) -> None:
     callers = (ALICE, BOB, ROOT)
     wanted = [Wanted(caller, THERE, view) for caller in callers]
 
-    assert read(store, *wanted) == ["t-1", "no task t-1", "t-1"]
+    assert bench.read(*wanted) == ["t-1", "no task t-1", "t-1"]
+
+
+BATCHES = {
+    "twice": [(ALICE, TaskView.FULL), (ALICE, TaskView.FULL)],
+    "in two views": [(ALICE, TaskView.FULL), (ALICE, TaskView.BASIC)],
+    "by two callers": [(ALICE, TaskView.BASIC), (ROOT, TaskView.BASIC)],
+}
+
+
+@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
+def test_what_is_too_large_together_can_be_had_alone(
+    bench: Bench, batch: list[tuple[Caller, TaskView]]
+) -> None:
+    wanted = [Wanted(caller, LARGE, view) for caller, view in batch]
+
+    with pytest.raises(ResourceExhaustedError):
+        bench.read(*wanted)
+    small = Wanted(ALICE, THERE, TaskView.MINIMAL)
+    assert [bench.read(each, small) for each in wanted] == [["t-2", "t-1"]] * 2

@@ -136,6 +136,7 @@ class StoredTask:
 
     Attributes:
         unlisted: How many uploaded files ``outputs`` leaves out.
+        size: Bytes of all of it, roughly.
     """
 
     seq: int
@@ -148,18 +149,12 @@ class StoredTask:
     ended: Micros | None
     reason: Reason
     document: Document
+    size: int
     unlisted: int = 0
     executors: list[StoredExecutorLog] = field(default_factory=list)
     outputs: list[OutputFileLog] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
-
-
-class TaskKey(NamedTuple):
-    """A task that somebody asks for, if it is ``owner``'s; None for anybody's."""
-
-    id: TaskId
-    owner: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +177,7 @@ class TaskQuery:
 
 
 class TaskListing(NamedTuple):
-    """Part of a list; ``is_cut``: there was more, but it was too large."""
+    """Some tasks, newest first; ``is_cut``: there were more, but too large."""
 
     tasks: Sequence[StoredTask]
     is_cut: bool

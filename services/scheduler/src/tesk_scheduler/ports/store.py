@@ -15,8 +15,6 @@ from tesk_scheduler.domain.records import (
     ExecutorLogChange,
     Glimpse,
     NewTask,
-    StoredTask,
-    TaskKey,
     TaskListing,
     TaskQuery,
     TaskRecord,
@@ -148,32 +146,33 @@ class TaskStore(Protocol):
         nothing but its transaction. What it raises undoes it and is raised here.
         """
 
-    def glimpses(self, keys: Collection[TaskKey]) -> dict[TaskId, Glimpse]:
-        """Read what MINIMAL shows of tasks that have the owner of their key.
+    def glimpses(
+        self, ids: Collection[TaskId], *, owner: str | None
+    ) -> dict[TaskId, Glimpse]:
+        """Read what MINIMAL shows of those tasks that are ``owner``'s; None: of all.
 
         Those of others cost what those cost that are not there.
         """
 
-    def tasks(self, ids: Collection[TaskId], *, full: bool) -> dict[TaskId, StoredTask]:
-        """Read tasks whole; without streams and ``lines`` unless ``full``.
+    def tasks(
+        self, ids: Collection[TaskId], *, owner: str | None, full: bool, most: int
+    ) -> TaskListing:
+        """Read tasks whole: one, and then as many as fit in ``most``.
 
         One that is larger than ``domain.bounds`` lets it become is cut.
-        """
 
-    def sizes(self, ids: Collection[TaskId], *, full: bool) -> dict[TaskId, int]:
-        """Tell how many bytes ``tasks`` would read of each, roughly."""
+        Args:
+            ids: Which.
+            owner: Whose, as in ``glimpses``.
+            full: With streams and ``lines``.
+            most: Bytes of all that is read of them, roughly.
+        """
 
     def list_glimpses(self, query: TaskQuery) -> list[Glimpse]:
         """List what MINIMAL shows, newest first."""
 
     def list_tasks(self, query: TaskQuery, *, full: bool, most: int) -> TaskListing:
-        """List as ``tasks`` reads, one task and then as many as fit in ``most``.
-
-        Args:
-            query: Which.
-            full: As in ``tasks``.
-            most: Bytes of all that is read of them, roughly.
-        """
+        """List as ``tasks`` reads."""
 
     def count_queued_before(self, owner: str, seq: int, *, limit: int) -> int:
         """Count an owner's queued tasks older than ``seq``, up to ``limit``."""

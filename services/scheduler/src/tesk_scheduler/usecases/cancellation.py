@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.callers import Caller
-from tesk_scheduler.domain.records import TaskKey, TaskRecord
+from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.domain.transitions import canceled
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.ports.surroundings import Clock
@@ -27,8 +27,7 @@ class Cancellation:
         Raises:
             NotFoundError: There is none that ``caller`` may see.
         """
-        key = TaskKey(task_id, caller.whose)
-        glimpse = self.store.glimpses([key]).get(task_id)
+        glimpse = self.store.glimpses([task_id], owner=caller.whose).get(task_id)
         if glimpse is None:
             raise not_found(task_id)
         if glimpse.state.is_final or glimpse.state is TaskState.CANCELING:

@@ -1,6 +1,6 @@
 """Showing tasks to those who may see them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tesk_model.errors import (
@@ -13,7 +13,7 @@ from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId, TaskView
 from tesk_scheduler.domain.callers import Caller
-from tesk_scheduler.domain.records import Glimpse, StoredTask, TaskKey, TaskQuery
+from tesk_scheduler.domain.records import Glimpse, StoredTask, TaskQuery
 from tesk_scheduler.domain.tokens import page_token, parse_page_token
 from tesk_scheduler.ports.store import TaskStore
 
@@ -28,6 +28,9 @@ MAX_PAGE_BYTES = 8 * 1024 * 1024
 MAX_BATCH_BYTES = 32 * 1024 * 1024
 
 _MANY = 1000
+
+_Group = tuple[str | None, TaskView]
+"""What is read with one query: whose tasks, in which view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,9 @@ class Reading:
     def read(
         self, wanted: Sequence[Wanted]
     ) -> list[Glimpse | StoredTask | NotFoundError]:
-        """Read tasks, each in its view, with one query for each view.
+        """Read tasks, each in its view, with one query for each caller and view.
 
-        What the callers may not see is found out before anything else of a
-        task is read, so that it costs what a task costs that is not there.
+        What a caller may not see costs what a task costs that is not there.
 
         Raises:
             InvalidRequestError: Too many at once.
@@ -83,38 +85,36 @@ class Reading:
         if len(wanted) > MAX_BATCH:
             problem = f"must be at most {MAX_BATCH}, not {len(wanted)}"
             raise InvalidRequestError([Violation("requests", problem)])
-        keys = {TaskKey(each.task_id, each.caller.whose) for each in wanted}
-        visible = self.store.glimpses(keys)
-        shown = [each for each in wanted if _may_see(each, visible)]
-        self._check_size(shown)
-        found: dict[tuple[TaskView, TaskId], Glimpse | StoredTask] = {
-            (TaskView.MINIMAL, task_id): glimpse for task_id, glimpse in visible.items()
-        }
-        for view in (TaskView.BASIC, TaskView.FULL):
-            if ids := {each.task_id for each in shown if each.view is view}:
-                for task in self._read(ids, full=view is TaskView.FULL):
-                    found[view, task.id] = task
-        return [
-            found.get((each.view, each.task_id), not_found(each.task_id))
-            if _may_see(each, visible)
-            else not_found(each.task_id)
+        asked: dict[_Group, set[TaskId]] = {}
+        for each in wanted:
+            asked.setdefault(_group_of(each), set()).add(each.task_id)
+        found: dict[_Group, Mapping[TaskId, Glimpse | StoredTask]] = {}
+        room = MAX_BATCH_BYTES
+        for group, ids in asked.items():
+            found[group] = self._read(group, ids, most=room)
+            room -= _size_of(found[group].values())
+        answers = [
+            found[_group_of(each)].get(each.task_id) or not_found(each.task_id)
             for each in wanted
         ]
+        whole = [each for each in answers if isinstance(each, StoredTask)]
+        if len(whole) > 1 and _size_of(whole) > MAX_BATCH_BYTES:
+            raise _too_large()
+        return answers
 
-    def _check_size(self, wanted: Sequence[Wanted]) -> None:
-        """Refuse a batch that would not fit a message, before it is read."""
-        if len(wanted) <= 1:
-            return
-        total = 0
-        for view in (TaskView.BASIC, TaskView.FULL):
-            ids = [each.task_id for each in wanted if each.view is view]
-            if ids:
-                sizes = self.store.sizes(set(ids), full=view is TaskView.FULL)
-                total += sum(sizes.get(each, 0) for each in ids)
-        if total > MAX_BATCH_BYTES:
-            raise ResourceExhaustedError(
-                "together these tasks are too large for one answer; ask for fewer"
-            )
+    def _read(
+        self, group: _Group, ids: set[TaskId], *, most: int
+    ) -> Mapping[TaskId, Glimpse | StoredTask]:
+        owner, view = group
+        if view is TaskView.MINIMAL:
+            return self.store.glimpses(ids, owner=owner)
+        full = view is TaskView.FULL
+        tasks, is_cut = self.store.tasks(ids, owner=owner, full=full, most=most)
+        if is_cut:
+            raise _too_large()
+        if full:
+            explain_waiting(tasks, self.store.count_queued_before)
+        return {task.id: task for task in tasks}
 
     def list(
         self, caller: Caller, filters: Filters, *, size: int, token: str, view: TaskView
@@ -157,12 +157,6 @@ class Reading:
         page = tasks[:size]
         return Page(page, page_token(self.secret, query, page[-1].seq))
 
-    def _read(self, ids: set[TaskId], *, full: bool) -> Sequence[StoredTask]:
-        tasks = list(self.store.tasks(ids, full=full).values())
-        if full:
-            explain_waiting(tasks, self.store.count_queued_before)
-        return tasks
-
     def _list(
         self, query: TaskQuery, view: TaskView
     ) -> tuple[Sequence[Glimpse | StoredTask], bool]:
@@ -172,10 +166,18 @@ class Reading:
         return self.store.list_tasks(query, full=full, most=MAX_PAGE_BYTES)
 
 
-def _may_see(wanted: Wanted, visible: Mapping[TaskId, Glimpse]) -> bool:
-    # Somebody else of the same batch may have made it visible.
-    glimpse = visible.get(wanted.task_id)
-    return glimpse is not None and wanted.caller.may_see(glimpse.owner)
+def _group_of(wanted: Wanted) -> _Group:
+    return wanted.caller.whose, wanted.view
+
+
+def _size_of(tasks: Iterable[Glimpse | StoredTask]) -> int:
+    return sum(task.size for task in tasks if isinstance(task, StoredTask))
+
+
+def _too_large() -> ResourceExhaustedError:
+    return ResourceExhaustedError(
+        "together these tasks are too large for one answer; ask for fewer"
+    )
 
 
 def not_found(task_id: TaskId) -> NotFoundError:

@@ -64,6 +64,16 @@ _QUEUE = (
     .order_by(_C.seq)
     .limit(bindparam("window"))
 )
+_QUEUED_BEFORE = select(func.count()).select_from(
+    select(_C.seq)
+    .where(
+        _C.owner == bindparam("whose"),
+        _C.state == _QUEUED,
+        _C.seq < bindparam("before"),
+    )
+    .limit(bindparam("most"))
+    .subquery()
+)
 _STUCK = (_C.state == STATE_NUMBERS[TaskState.INITIALIZING]) & (
     _C.started < bindparam("stuck_since")
 )
@@ -203,10 +213,5 @@ def count_queued_before(
     connection: Connection, owner: str, seq: int, *, limit: int
 ) -> int:
     """Count the queued tasks of an owner that are older, up to ``limit``."""
-    older = (
-        select(_C.seq)
-        .where(_C.owner == owner, _C.state == _QUEUED, _C.seq < seq)
-        .limit(limit)
-        .subquery()
-    )
-    return int(connection.scalar(select(func.count()).select_from(older)) or 0)
+    values = {"whose": owner, "before": seq, "most": limit}
+    return int(connection.scalar(_QUEUED_BEFORE, values) or 0)

@@ -1,26 +1,29 @@
-"""Tasks as they are shown: one query for each table, whatever the number."""
+"""Tasks as they are shown: at most one query for each table, whatever the number."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from math import inf
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, literal, select
 
 from tesk_model.task import OutputFileLog, TaskId
 from tesk_scheduler.adapters.store import cuts, schema
 from tesk_scheduler.adapters.store.rows import reason_of
 from tesk_scheduler.adapters.store.schema import DOCUMENT, STATES, TASK
-from tesk_scheduler.adapters.store.weights import Weight
+from tesk_scheduler.adapters.store.sizes import LARGEST, Sizes, fitting, sizes_of
 from tesk_scheduler.domain.records import (
     Document,
     Glimpse,
     StoredExecutorLog,
     StoredTask,
+    TaskListing,
 )
 
 _C = TASK.c
 
 GLIMPSE_COLUMNS = (_C.seq, _C.id, _C.owner, _C.state)
-SHOWN_COLUMNS = (
+_SHOWN_COLUMNS = (
     *GLIMPSE_COLUMNS,
     _C.attempt,
     _C.created,
@@ -43,59 +46,66 @@ def glimpse_of(row: Row[*tuple[Any, ...]]) -> Glimpse:
     return Glimpse(seq, task_id, owner, STATES[state])
 
 
-def shown(query: Select[Any]) -> Select[Any]:
-    """Join the document to a query for ``SHOWN_COLUMNS``."""
-    return query.join(DOCUMENT, DOCUMENT.c.task_seq == _C.seq)
+def shown(chosen: Select[Any], *, full: bool) -> Select[Any]:
+    """Select the tasks among ``chosen`` that fit, for ``listing_of``."""
+    return fitting(chosen, _SHOWN_COLUMNS, full=full)
 
 
-def collect(
-    connection: Connection,
-    rows: Iterable[Row[*tuple[Any, ...]]],
-    weights: Mapping[int, Weight],
-    *,
-    full: bool,
-) -> list[StoredTask]:
-    """Build tasks from ``SHOWN_COLUMNS`` and fetch what belongs to them.
+def shown_alone(condition: ColumnElement[bool], *, full: bool) -> Select[Any]:
+    """Select the one task of ``condition`` as ``shown`` does; it always fits."""
+    return (
+        select(*_SHOWN_COLUMNS, *sizes_of(full=full), literal(1).label("chosen"))
+        .join(DOCUMENT, DOCUMENT.c.task_seq == _C.seq)
+        .where(condition)
+    )
+
+
+def listing_of(
+    connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]], *, full: bool
+) -> TaskListing:
+    """Build tasks from rows of ``shown``, and fetch what belongs to them.
 
     What was written before there were bounds, and is too much, is cut.
     """
-    tasks = {task.seq: task for task in map(_task_of, rows)}
-    begun = {seq: task for seq, task in tasks.items() if task.attempt}
-    if begun:
-        light, heavy = _parted(begun, weights, lambda each: each.has_long_streams)
-        _add_executors(connection, light, full=full)
-        for task in heavy.values():
-            cuts.add_executors(connection, task)
-        light, heavy = _parted(begun, weights, lambda each: each.has_many_outputs)
-        _add_outputs(connection, light)
-        for task in heavy.values():
-            cuts.add_outputs(connection, task)
-        _add_metadata(connection, begun)
-    if full:
-        light, heavy = _parted(tasks, weights, lambda each: each.has_many_lines)
-        _add_lines(connection, light)
-        for task in heavy.values():
-            cuts.add_lines(connection, task)
-    return list(tasks.values())
+    width = len(_SHOWN_COLUMNS)
+    sizes = [Sizes(*row[width:-1]) for row in rows]
+    tasks = [_task_of(row[:width], size) for row, size in zip(rows, sizes, strict=True)]
+    found = list(zip(tasks, sizes, strict=True))
+    _add(connection, found, "executors", partial(_add_executors, full=full))
+    _add(connection, found, "outputs", _add_outputs)
+    _add(connection, found, "metadata", _add_metadata)
+    _add(connection, found, "lines", _add_lines)
+    is_cut = bool(rows) and len(rows) < rows[0].chosen
+    return TaskListing(tasks, is_cut)
 
 
-def _parted(
-    tasks: Mapping[int, StoredTask],
-    weights: Mapping[int, Weight],
-    is_heavy: Callable[[Weight], bool],
-) -> tuple[Mapping[int, StoredTask], Mapping[int, StoredTask]]:
-    """Part tasks into those to be read together, and those to be cut."""
-    heavy = {
-        seq: task
-        for seq, task in tasks.items()
-        if seq in weights and is_heavy(weights[seq])
-    }
-    if not heavy:
-        return tasks, heavy
-    return {seq: task for seq, task in tasks.items() if seq not in heavy}, heavy
+_CUTS: Mapping[str, Callable[[Connection, StoredTask], None]] = {
+    "executors": cuts.add_executors,
+    "outputs": cuts.add_outputs,
+    "lines": cuts.add_lines,
+}
 
 
-def _task_of(row: Row[*tuple[Any, ...]]) -> StoredTask:
+def _add(
+    connection: Connection,
+    found: Sequence[tuple[StoredTask, Sizes]],
+    part: str,
+    add: Callable[[Connection, Mapping[int, StoredTask]], None],
+) -> None:
+    """Add one part, with one query, to those tasks that have it."""
+    most = LARGEST.get(part, inf)
+    some = {}
+    for task, sizes in found:
+        size = getattr(sizes, part)
+        if size > most:
+            _CUTS[part](connection, task)
+        elif size:
+            some[task.seq] = task
+    if some:
+        add(connection, some)
+
+
+def _task_of(row: Sequence[Any], sizes: Sizes) -> StoredTask:
     (
         seq,
         task_id,
@@ -122,6 +132,7 @@ def _task_of(row: Row[*tuple[Any, ...]]) -> StoredTask:
         reason=reason_of(code, reason),
         unlisted=unlisted,
         document=Document(body),
+        size=sizes.total,
     )
 
 

@@ -5,11 +5,17 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from tesk_model.task import TaskId
-from tesk_scheduler.adapters.store import queries, reading, schema, statements
+from tesk_scheduler.adapters.store import (
+    by_id,
+    queries,
+    reading,
+    schema,
+    statements,
+)
 from tesk_scheduler.adapters.store.database_file import DatabaseFile
 from tesk_scheduler.adapters.store.engines import Engines, open_engines
 from tesk_scheduler.adapters.store.listing import page_statement
@@ -17,7 +23,6 @@ from tesk_scheduler.adapters.store.migrate import migrate
 from tesk_scheduler.adapters.store.rows import RECORD_COLUMNS, record_of
 from tesk_scheduler.adapters.store.schema import DOCUMENT, TASK
 from tesk_scheduler.adapters.store.transaction import SqlTransaction
-from tesk_scheduler.adapters.store.weights import fitting, weigh
 from tesk_scheduler.adapters.store.writer import Writer, as_tesk_error
 from tesk_scheduler.domain.admission import QueuedTask
 from tesk_scheduler.domain.fleet import Taskmaster
@@ -26,8 +31,6 @@ from tesk_scheduler.domain.quota import Demand, Subject, Usage
 from tesk_scheduler.domain.records import (
     Document,
     Glimpse,
-    StoredTask,
-    TaskKey,
     TaskListing,
     TaskQuery,
     TaskRecord,
@@ -37,17 +40,11 @@ from tesk_scheduler.ports.store import Transaction
 _C = TASK.c
 
 # Built once: building costs more than running.
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-# No id has a slash.
-_OWNED = (_C.id + "/" + _C.owner).in_(bindparam("owned", expanding=True))
-_GLIMPSES = select(*reading.GLIMPSE_COLUMNS).where(
-    _C.id.in_(_IDS), _OWNED | _C.id.in_(bindparam("anybodys", expanding=True))
-)
-_SEQS = select(_C.seq, _C.id).where(_C.id.in_(_IDS))
-_TASKS = reading.shown(select(*reading.SHOWN_COLUMNS)).where(_C.id.in_(_IDS))
 _RECORD = select(*RECORD_COLUMNS).where(_C.id == bindparam("task"))
-_DOCUMENT = reading.shown(select(DOCUMENT.c.body).select_from(TASK)).where(
-    _C.id == bindparam("task")
+_DOCUMENT = (
+    select(DOCUMENT.c.body)
+    .join(TASK, DOCUMENT.c.task_seq == _C.seq)
+    .where(_C.id == bindparam("task"))
 )
 _LOG = schema.EXECUTOR_LOG.c
 _EXECUTORS = (
@@ -118,61 +115,35 @@ class SqlTaskStore:
 
         return self._writer.run(unit)
 
-    def glimpses(self, keys: Collection[TaskKey]) -> dict[TaskId, Glimpse]:
+    def glimpses(
+        self, ids: Collection[TaskId], *, owner: str | None
+    ) -> dict[TaskId, Glimpse]:
         """Read from the narrow table alone, which has the owner."""
-        values = {
-            "ids": [key.id for key in keys],
-            "anybodys": [key.id for key in keys if key.owner is None],
-            "owned": [f"{key.id}/{key.owner}" for key in keys if key.owner is not None],
-        }
+        return self._read(
+            lambda connection: by_id.read_glimpses(connection, ids, owner)
+        )
 
-        def read(connection: Connection) -> dict[TaskId, Glimpse]:
-            found = map(reading.glimpse_of, connection.execute(_GLIMPSES, values))
-            return {glimpse.id: glimpse for glimpse in found}
-
-        return self._read(read)
-
-    def tasks(self, ids: Collection[TaskId], *, full: bool) -> dict[TaskId, StoredTask]:
+    def tasks(
+        self, ids: Collection[TaskId], *, owner: str | None, full: bool, most: int
+    ) -> TaskListing:
         """Read whole tasks."""
-        values = {"ids": list(ids)}
-
-        def read(connection: Connection) -> dict[TaskId, StoredTask]:
-            rows = connection.execute(_TASKS, values).all()
-            weights = weigh(connection, [row.seq for row in rows], full=full)
-            found = reading.collect(connection, rows, weights, full=full)
-            return {task.id: task for task in found}
-
-        return self._read(read)
-
-    def sizes(self, ids: Collection[TaskId], *, full: bool) -> dict[TaskId, int]:
-        """Weigh without reading."""
-        values = {"ids": list(ids)}
-
-        def read(connection: Connection) -> dict[TaskId, int]:
-            rows = connection.execute(_SEQS, values)
-            known = {row.seq: TaskId(row.id) for row in rows}
-            weights = weigh(connection, known, full=full)
-            return {known[seq]: weight.total for seq, weight in weights.items()}
-
-        return self._read(read)
+        return self._read(
+            lambda connection: by_id.read_tasks(
+                connection, ids, owner, full=full, most=most
+            )
+        )
 
     def list_glimpses(self, query: TaskQuery) -> list[Glimpse]:
         """List from the narrow table alone."""
         return self._read(lambda connection: _page(connection, query))
 
     def list_tasks(self, query: TaskQuery, *, full: bool, most: int) -> TaskListing:
-        """List and weigh, then read whole what fits."""
+        """Read whole what fits of a page."""
 
         def read(connection: Connection) -> TaskListing:
-            found = [glimpse.seq for glimpse in _page(connection, query)]
-            weights = weigh(connection, found, full=full)
-            seqs = fitting(found, weights, most)
-            statement = reading.shown(select(*reading.SHOWN_COLUMNS)).where(
-                _C.seq.in_(seqs)
-            )
-            rows = connection.execute(statement.order_by(_C.seq.desc()))
-            tasks = reading.collect(connection, rows, weights, full=full)
-            return TaskListing(tasks, is_cut=len(seqs) < len(found))
+            statement = reading.shown(page_statement(connection, query), full=full)
+            rows = connection.execute(statement, {"most": most}).all()
+            return reading.listing_of(connection, rows, full=full)
 
         return self._read(read)
 

@@ -1,0 +1,72 @@
+"""Tasks that somebody asks for by their ids.
+
+The owner is part of the query, so that what is another's costs as much as what
+is not there. One task alone, which is asked for most often, has statements of
+its own: they cost half, and it need not be found out whether it fits.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, bindparam, select
+
+from tesk_model.task import TaskId
+from tesk_scheduler.adapters.store import reading
+from tesk_scheduler.adapters.store.schema import TASK
+from tesk_scheduler.domain.records import Glimpse, TaskListing
+
+_C = TASK.c
+_ALONE, _OWNED = True, True
+_ID: ColumnElement[bool] = _C.id == bindparam("id")
+_IDS: ColumnElement[bool] = _C.id.in_(bindparam("ids", expanding=True))
+# Not the bare column, or its own index may seem better.
+_OWNER: ColumnElement[bool] = _C.owner + "" == bindparam("owner")
+_CONDITIONS: Mapping[tuple[bool, bool], ColumnElement[bool]] = {
+    (_ALONE, _OWNED): _ID & _OWNER,
+    (_ALONE, not _OWNED): _ID,
+    (not _ALONE, _OWNED): _IDS & _OWNER,
+    (not _ALONE, not _OWNED): _IDS,
+}
+
+# Built once: building costs more than running.
+_GLIMPSES = {
+    key: select(*reading.GLIMPSE_COLUMNS).where(condition)
+    for key, condition in _CONDITIONS.items()
+}
+_TASKS = {
+    (full, alone, owned): (
+        reading.shown_alone(condition, full=full)
+        if alone
+        else reading.shown(select(_C.seq).where(condition), full=full)
+    )
+    for full in (True, False)
+    for (alone, owned), condition in _CONDITIONS.items()
+}
+
+
+def read_glimpses(
+    connection: Connection, ids: Collection[TaskId], owner: str | None
+) -> dict[TaskId, Glimpse]:
+    """Read what MINIMAL shows of those of ``ids`` that are ``owner``'s."""
+    statement = _GLIMPSES[len(ids) == 1, owner is not None]
+    rows = connection.execute(statement, _values(ids, owner))
+    return {glimpse.id: glimpse for glimpse in map(reading.glimpse_of, rows)}
+
+
+def read_tasks(
+    connection: Connection,
+    ids: Collection[TaskId],
+    owner: str | None,
+    *,
+    full: bool,
+    most: int,
+) -> TaskListing:
+    """Read those of ``ids`` that are ``owner``'s: one, and then what fits."""
+    statement = _TASKS[full, len(ids) == 1, owner is not None]
+    rows = connection.execute(statement, _values(ids, owner) | {"most": most}).all()
+    return reading.listing_of(connection, rows, full=full)
+
+
+def _values(ids: Collection[TaskId], owner: str | None) -> dict[str, Any]:
+    values = {"id": next(iter(ids))} if len(ids) == 1 else {"ids": list(ids)}
+    return values if owner is None else values | {"owner": owner}
