@@ -74,7 +74,7 @@ def _limited_api(kube: Kube, namespace: str, folder: Path) -> KubernetesApi:
         user["user"] = {"token": answer["status"]["token"]}
     (folder / "kubeconfig").write_text(yaml.safe_dump(known), "utf-8")
     environ = {"KUBECONFIG": str(folder / "kubeconfig")}
-    return open_api(environ, patience=timedelta(seconds=2))
+    return open_api(environ, retry_for=timedelta(seconds=2))
 
 
 @contextmanager

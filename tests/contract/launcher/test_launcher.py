@@ -64,7 +64,7 @@ def launcher(
             launcher.kill(name)
 
 
-def test_what_was_launched_lives(launcher: TaskmasterLauncher) -> None:
+def test_a_launched_taskmaster_is_alive(launcher: TaskmasterLauncher) -> None:
     launcher.launch("tm-1")
     launcher.launch("tm-2")
 
@@ -79,7 +79,7 @@ def test_launching_twice_is_launching_once(launcher: TaskmasterLauncher) -> None
     assert set(launcher.alive()) == set()
 
 
-def test_what_was_killed_is_gone(launcher: TaskmasterLauncher) -> None:
+def test_a_killed_taskmaster_is_gone(launcher: TaskmasterLauncher) -> None:
     launcher.launch("tm-1")
 
     launcher.kill("tm-1")
@@ -105,7 +105,9 @@ def test_killing_leaves_nothing(
     assert set(launcher.ended()) == set()
 
 
-def test_one_that_starts_well_has_nothing_to_say(launcher: TaskmasterLauncher) -> None:
+def test_a_taskmaster_that_starts_well_has_no_message(
+    launcher: TaskmasterLauncher,
+) -> None:
     launcher.launch("tm-1")
 
     assert launcher.status_message("tm-1") == ""

@@ -78,7 +78,7 @@ def test_a_taskmaster_is_replaced_by_what_is_newer(busy: TaskStore) -> None:
     assert busy.fleet() == [replace(seen, assigned=2)]
 
 
-def test_who_is_gone_leaves_its_attempts_to_others(busy: TaskStore) -> None:
+def test_the_attempts_of_a_removed_taskmaster_are_unassigned(busy: TaskStore) -> None:
     removed = busy.write(lambda tx: tx.remove_taskmaster("tm-1", only_idle=False))
 
     assert removed
@@ -90,12 +90,12 @@ def test_who_is_gone_leaves_its_attempts_to_others(busy: TaskStore) -> None:
     ]
 
 
-def test_who_has_work_is_not_sent_away(busy: TaskStore) -> None:
+def test_a_taskmaster_with_attempts_is_not_removed_as_idle(busy: TaskStore) -> None:
     assert not busy.write(lambda tx: tx.remove_taskmaster("tm-1", only_idle=True))
     assert busy.fleet() == [replace(TM, assigned=2)]
 
 
-def test_who_has_none_is_sent_away_once(store: TaskStore) -> None:
+def test_an_idle_taskmaster_is_removed_once(store: TaskStore) -> None:
     store.write(lambda tx: tx.put_taskmaster(TM))
 
     assert store.write(lambda tx: tx.remove_taskmaster("tm-1", only_idle=True))

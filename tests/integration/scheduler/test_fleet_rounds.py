@@ -46,7 +46,7 @@ def leader(site: Site) -> Leading:
     return leader
 
 
-def test_who_may_still_act_keeps_its_tasks_until_its_lease_ends(
+def test_a_taskmaster_that_may_still_act_keeps_its_tasks_until_its_lease_ends(
     site: Site, leader: Leading
 ) -> None:
     first = site.record().taskmaster
@@ -72,7 +72,7 @@ def test_the_round_comes_when_the_lease_ends(site: Site, leader: Leading) -> Non
     assert leader.round() <= LEASE.total_seconds()
 
 
-def test_nobody_gets_the_tasks_of_one_that_cannot_be_ended(
+def test_tasks_of_a_taskmaster_that_cannot_be_ended_are_not_reassigned(
     site: Site, leader: Leading
 ) -> None:
     first = site.record().taskmaster
@@ -94,7 +94,7 @@ def test_nobody_gets_the_tasks_of_one_that_cannot_be_ended(
     assert site.record().reason.text == ""
 
 
-def test_who_calls_again_before_it_could_be_ended_goes_on(
+def test_a_taskmaster_that_calls_again_before_it_could_be_ended_goes_on(
     site: Site, leader: Leading
 ) -> None:
     first = site.record().taskmaster
@@ -119,7 +119,7 @@ class Silent(FakeLauncher):
         raise LaunchError("not yet known")
 
 
-def test_nobody_is_lost_before_it_is_known_who_lives(
+def test_no_taskmaster_is_lost_before_it_is_known_which_are_alive(
     site: Site, leader: Leading
 ) -> None:
     del leader
@@ -205,7 +205,7 @@ def test_a_reason_that_stays_is_written_once(site: Site) -> None:
     assert site.record() == before
 
 
-def test_one_that_never_calls_is_given_up_with_its_last_words(site: Site) -> None:
+def test_a_taskmaster_that_never_calls_is_removed(site: Site) -> None:
     leader = site.scheduler()
     site.add("t-1")
     leader.round()
@@ -261,7 +261,7 @@ class LateAnswers(FakeLauncher):
         raise LaunchError("no answer in time")
 
 
-def test_who_called_keeps_what_it_has_though_its_start_seemed_to_fail(
+def test_a_taskmaster_that_called_keeps_what_it_has_though_its_start_seemed_to_fail(
     site: Site,
 ) -> None:
     leader = site.scheduler(LateAnswers(site))
@@ -287,7 +287,7 @@ def test_one_refusal_is_enough_for_a_round(site: Site) -> None:
     }
 
 
-def test_what_nobody_expects_is_removed_after_a_while(
+def test_a_taskmaster_that_the_store_does_not_know_is_removed_after_a_while(
     site: Site, leader: Leading
 ) -> None:
     site.launcher.appear("tm-stray")
@@ -304,7 +304,7 @@ def test_what_nobody_expects_is_removed_after_a_while(
     assert site.record().taskmaster == "tm-1"
 
 
-def test_what_is_left_of_one_that_was_sent_away_is_removed_at_once(
+def test_what_is_left_of_a_taskmaster_that_was_told_to_exit_is_removed_at_once(
     site: Site, leader: Leading
 ) -> None:
     site.launcher.appear("tm-old")
@@ -343,7 +343,7 @@ def test_a_follower_neither_starts_nor_ends_anything(site: Site) -> None:
     assert site.launcher.launched == ["tm-1"]
 
 
-def test_who_does_not_lead_any_more_ends_nobody(site: Site) -> None:
+def test_a_former_leader_ends_no_taskmaster(site: Site) -> None:
     late = site.scheduler(exclusive=False)
     late.round()
     site.launcher.die("tm-old", 0, remains=True)

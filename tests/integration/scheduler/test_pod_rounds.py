@@ -106,7 +106,7 @@ def test_a_minute_without_the_api_server_loses_nothing(
         assert len(names(cluster)) == 2
 
 
-def test_one_lost_during_an_outage_is_replaced_after_it(
+def test_a_taskmaster_lost_during_an_outage_is_replaced_after_it(
     site: Site, cluster: PodRig
 ) -> None:
     with cluster.synced() as pods:
@@ -144,7 +144,9 @@ def test_a_pod_deleted_by_hand_is_replaced_when_it_is_gone(
         assert names(cluster) == ["tesk-tm-2"]
 
 
-def test_what_was_sent_away_is_removed(site: Site, cluster: PodRig) -> None:
+def test_a_taskmaster_that_was_told_to_exit_is_removed(
+    site: Site, cluster: PodRig
+) -> None:
     with cluster.synced() as pods:
         leader = site.scheduler(pods)
         site.add("t-1")

@@ -70,7 +70,7 @@ def test_a_taskmaster_that_cannot_start_is_the_reason_at_once(rounds: Round) -> 
     assert rounds.reason == "no taskmaster can be started: no such program"
 
 
-def test_one_that_dies_at_its_start_is_the_reason(rounds: Round) -> None:
+def test_a_taskmaster_that_dies_at_its_start_is_the_reason(rounds: Round) -> None:
     rounds.leading.round()
     rounds.launcher.die(rounds.launcher.launched[0], 3)
 

@@ -136,7 +136,9 @@ def test_a_running_task_is_canceled(rig: Rig) -> None:
     assert len(task.logs[0].logs) == 1
 
 
-def test_what_is_canceled_before_it_was_taken_is_only_released(rig: Rig) -> None:
+def test_an_attempt_that_is_canceled_before_it_was_taken_is_only_released(
+    rig: Rig,
+) -> None:
     (task_id,) = rig.create()
     taskmaster = rig.launched()
     rig.eventually(lambda: rig.get(task_id).state != task_pb2.TASK_STATE_QUEUED)
@@ -149,7 +151,7 @@ def test_what_is_canceled_before_it_was_taken_is_only_released(rig: Rig) -> None
     assert rig.get(task_id).state == CANCELED
 
 
-def test_the_dead_are_replaced_and_their_attempts_go_on(rig: Rig) -> None:
+def test_dead_taskmasters_are_replaced_and_their_attempts_go_on(rig: Rig) -> None:
     (task_id,) = rig.create()
     first = rig.launched()
     assignment = take(first)
@@ -190,7 +192,9 @@ def test_a_successor_learns_what_has_started_in_this_attempt(rig: Rig) -> None:
     assert list(anew.started_executors) == []
 
 
-def test_the_silent_are_killed_before_others_get_their_work(rig: Rig) -> None:
+def test_a_silent_taskmaster_is_killed_before_its_attempts_are_reassigned(
+    rig: Rig,
+) -> None:
     rig.create()
     silent = rig.launched()
     assignment = take(silent)
@@ -201,7 +205,9 @@ def test_the_silent_are_killed_before_others_get_their_work(rig: Rig) -> None:
     assert take(second).attempt == assignment.attempt
 
 
-def test_who_kills_its_taskmasters_is_tried_again_and_then_given_up(rig: Rig) -> None:
+def test_a_task_that_kills_its_taskmasters_is_tried_again_and_then_given_up(
+    rig: Rig,
+) -> None:
     (task_id,) = rig.create()
 
     seen: list[int] = []
@@ -234,7 +240,7 @@ def ended_or_launched(rig: Rig, task_id: str, number: int) -> bool:
     return ended or len(rig.launcher.launched) >= number
 
 
-def test_what_was_over_is_only_cleaned_up_by_the_successor(rig: Rig) -> None:
+def test_an_attempt_that_was_over_is_only_cleaned_up_by_the_successor(rig: Rig) -> None:
     (task_id,) = rig.create()
     first = rig.launched()
     first.report(first.ended(take(first), pb.OUTCOME_COMPLETE)[:2])
@@ -266,7 +272,7 @@ def test_a_lost_attempt_is_followed_by_another_until_the_last(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("scheduler_settings", [IMPATIENT], ids=["at once"])
-def test_the_idle_are_sent_away(rig: Rig) -> None:
+def test_an_idle_taskmaster_is_told_to_exit(rig: Rig) -> None:
     rig.create()
     taskmaster = rig.launched()
     taskmaster.report(taskmaster.ended(take(taskmaster), pb.OUTCOME_COMPLETE))

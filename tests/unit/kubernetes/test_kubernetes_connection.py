@@ -1,4 +1,4 @@
-"""How calls reach a cluster: configuration, credentials, patience."""
+"""How calls reach a cluster: configuration, credentials, retries."""
 
 import json
 import threading
@@ -26,8 +26,8 @@ from tesk_kubernetes.client import (
 )
 from tesk_kubernetes.settings import KubernetesSettings
 
-PATIENT = timedelta(seconds=5)
-IMPATIENT = timedelta(0)
+RETRIED = timedelta(seconds=5)
+NOT_RETRIED = timedelta(0)
 ONE, TWO = {"metadata": {"name": "one"}}, {"metadata": {"name": "two"}}
 FOUND = json.dumps({"metadata": {"name": "a"}})
 BUSY = (429, {"Retry-After": "0"}, json.dumps({"code": 429, "message": "too busy"}))
@@ -88,8 +88,8 @@ def kubeconfig(folder: Path, server: str, **user: str) -> Path:
     return file
 
 
-def opened(file: Path, patience: timedelta = PATIENT) -> RealKubernetesApi:
-    return open_api({"KUBECONFIG": str(file)}, patience=patience)
+def opened(file: Path, retry_for: timedelta = RETRIED) -> RealKubernetesApi:
+    return open_api({"KUBECONFIG": str(file)}, retry_for=retry_for)
 
 
 def test_a_short_outage_is_waited_out(tmp_path: Path) -> None:
@@ -102,18 +102,18 @@ def test_a_short_outage_is_waited_out(tmp_path: Path) -> None:
     assert script.requests == ["GET /api/v1/namespaces/n/configmaps/a"] * 3
 
 
-def test_patience_has_an_end(tmp_path: Path) -> None:
+def test_retries_have_an_end(tmp_path: Path) -> None:
     script = Script([BUSY])
 
     with serving(script) as server:
-        api = opened(kubeconfig(tmp_path, server), IMPATIENT)
+        api = opened(kubeconfig(tmp_path, server), NOT_RETRIED)
         with pytest.raises(ApiUnavailableError, match=r"^too busy$"):
             api.get(CONFIG_MAPS, "n", "a")
 
     assert len(script.requests) == 1
 
 
-def test_who_is_told_to_come_back_later_than_patience_lasts_does_not_wait(
+def test_a_call_that_is_to_come_back_too_late_is_not_retried(
     tmp_path: Path,
 ) -> None:
     script = Script([(429, {"Retry-After": "3600"}, "")])
@@ -174,7 +174,7 @@ def chain(error: BaseException | None) -> list[str]:
 
 def test_an_answer_that_is_no_json_is_not_the_api_servers(tmp_path: Path) -> None:
     with serving(Script([(200, {}, "<html>")])) as server:
-        api = opened(kubeconfig(tmp_path, server), IMPATIENT)
+        api = opened(kubeconfig(tmp_path, server), NOT_RETRIED)
         with pytest.raises(ApiUnavailableError):
             api.get(CONFIG_MAPS, "n", "a")
 
@@ -182,7 +182,7 @@ def test_an_answer_that_is_no_json_is_not_the_api_servers(tmp_path: Path) -> Non
 def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     with serving(Script([(200, {}, FOUND)])) as server:
         pass
-    api = opened(kubeconfig(tmp_path, server), IMPATIENT)
+    api = opened(kubeconfig(tmp_path, server), NOT_RETRIED)
 
     with pytest.raises(ApiUnavailableError) as raised:
         api.get(CONFIG_MAPS, "n", "a")

@@ -196,7 +196,7 @@ def test_another_scheduler_sees_what_the_leader_does(
     assert rig.api.faults.calls["delete", "pods"] == 1
 
 
-def test_nobody_is_dead_before_the_cluster_has_spoken(rig: PodRig) -> None:
+def test_no_taskmaster_is_dead_before_the_pods_are_listed(rig: PodRig) -> None:
     rig.api.down()
 
     with (

@@ -139,7 +139,9 @@ def test_exactly_too_many_quick_deaths_in_a_row_are_too_many(
 
 
 @given(st.lists(st.integers(0, MOST), max_size=20))
-def test_who_gets_on_is_never_given_up(deaths_between_steps: list[int]) -> None:
+def test_an_attempt_that_makes_progress_is_never_given_up(
+    deaths_between_steps: list[int],
+) -> None:
     record = RUNS
     for deaths in deaths_between_steps:
         for _ in range(deaths):

@@ -168,7 +168,7 @@ WORDS: dict[str, tuple[JsonObject, str]] = {
 
 
 @pytest.mark.parametrize(("pod", "want"), WORDS.values(), ids=WORDS)
-def test_what_it_says(pod: JsonObject, want: str) -> None:
+def test_status_message(pod: JsonObject, want: str) -> None:
     assert status_message(pod) == want
 
 

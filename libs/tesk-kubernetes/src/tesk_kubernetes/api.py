@@ -136,7 +136,7 @@ class KubernetesApi(Protocol):
 
     Every call may raise ApiUnavailableError and RefusedError. Short outages
     (connection refused, 429, 5xx) are tried again inside for some seconds, so
-    a caller that may not wait says how long ``patience`` is at construction.
+    a caller that may not wait says how long ``retry_for`` is at construction.
     """
 
     def create(

@@ -36,7 +36,7 @@ _LISTINGS = 3
 _WATCH_SECONDS = 290
 _SILENCE_SECONDS = 100.0
 _SERVICE_ACCOUNT = Path(incluster_config.SERVICE_TOKEN_FILENAME).parent
-_PATIENCE = timedelta(seconds=10)
+_RETRY_FOR = timedelta(seconds=10)
 
 
 class NoClusterError(KubernetesError):
@@ -142,7 +142,7 @@ class RealKubernetesApi:
 
 
 def open_api(
-    environ: Mapping[str, str], *, patience: timedelta = _PATIENCE
+    environ: Mapping[str, str], *, retry_for: timedelta = _RETRY_FOR
 ) -> RealKubernetesApi:
     """Return the API of the cluster that ``KUBECONFIG`` names, else of our own.
 
@@ -150,7 +150,7 @@ def open_api(
 
     Args:
         environ: Of the process.
-        patience: How long a call is tried again before it raises
+        retry_for: How long a call is tried again before it raises
             ApiUnavailableError.
 
     Raises:
@@ -179,7 +179,7 @@ def open_api(
         source = environ.get("KUBECONFIG") or "no KUBECONFIG, and no service account"
         raise NoClusterError(f"no cluster: {source}: {error}") from error
     return RealKubernetesApi(
-        Transport(configuration, renew=configure, patience=patience)
+        Transport(configuration, renew=configure, retry_for=retry_for)
     )
 
 

@@ -63,21 +63,21 @@ def socket_options() -> list[tuple[int, int, int]]:
 
 
 class Transport:
-    """Sends requests until they are answered, for as long as patience lasts."""
+    """Sends requests until they are answered, for a limited time."""
 
     def __init__(
         self,
         configuration: Configuration,
         *,
         renew: Callable[[Configuration], None],
-        patience: timedelta,
+        retry_for: timedelta,
     ) -> None:
         """Make the pool of connections; nothing is sent.
 
         Args:
             configuration: Where the API server is and how to be known there.
             renew: Reads the credentials afresh, after a 401.
-            patience: How long a call is tried again.
+            retry_for: How long a call is tried again.
         """
         configuration.connection_pool_maxsize = _CONNECTIONS
         configuration.socket_options = socket_options()
@@ -85,7 +85,7 @@ class Transport:
         self._configuration = configuration
         self._client = ApiClient(configuration)
         self._renew = renew
-        self._patience = patience
+        self._retry_for = retry_for
 
     def call(
         self,
@@ -105,7 +105,7 @@ class Transport:
             response = self._send(method, path, query, body, _READ_SECONDS)
             return msgspec.json.decode(response.data, type=JsonObject)
 
-        return self._patiently(once)
+        return self._retried(once)
 
     def open(
         self, path: str, *, query: Mapping[str, str], silence: float | None
@@ -117,9 +117,9 @@ class Transport:
             query: Its parameters.
             silence: Seconds without a byte after which it counts as cut.
         """
-        return self._patiently(lambda: self._send("GET", path, query, None, silence))
+        return self._retried(lambda: self._send("GET", path, query, None, silence))
 
-    def _patiently(self, act: Callable[[], T]) -> T:
+    def _retried(self, act: Callable[[], T]) -> T:
         renewed = False
 
         def guarded() -> T:
@@ -137,7 +137,7 @@ class Transport:
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(ApiUnavailableError),
-            stop=tenacity.stop_before_delay(self._patience),
+            stop=tenacity.stop_before_delay(self._retry_for),
             wait=_wait,
             reraise=True,
         )

@@ -4,7 +4,7 @@ Rule: nobody gets an attempt while the taskmaster that had it may still act. A
 taskmaster acts until its lease is over, unless its end is known for sure.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -163,22 +163,24 @@ def plan_fleet(observed: ObservedFleet, now: Moment) -> FleetPlan:
     for member in observed.members:
         instance = observed.instances[member.id]
         by_disposition[disposition_of(member, instance, now.time)].append(member)
-    reassign = by_disposition[Disposition.REASSIGN]
-    cordon = by_disposition[Disposition.CORDON]
+    lost = by_disposition[Disposition.REASSIGN]
     strays, remove = _plan_strays(observed, observed.alive, now)
-    if observed.failure:
-        cordon, reassign, remove = [*cordon, *reassign], [], ()
-    cordoned = frozenset(member.id for member in cordon)
+    stuck = _ids(lost) if observed.failure else ()
+    cordon = frozenset((*_ids(by_disposition[Disposition.CORDON]), *stuck))
     plan = FleetPlan(
-        start=tuple(member.id for member in by_disposition[Disposition.START]),
-        adopt=tuple(member.id for member in by_disposition[Disposition.ADOPT]),
-        cordon=cordoned,
-        reassign=tuple(reassign),
-        remove=remove,
+        start=_ids(by_disposition[Disposition.START]),
+        adopt=_ids(by_disposition[Disposition.ADOPT]),
+        cordon=cordon,
+        reassign=() if stuck else tuple(lost),
+        remove=() if observed.failure else remove,
         wait_until=_next_check(observed, strays, now),
-        memory=replace(memory, cordon=cordoned, strays=strays),
+        memory=replace(memory, cordon=cordon, strays=strays),
     )
-    return _with_reasons(plan, _messages(observed, now), now)
+    return _with_reasons(plan, _messages(observed, stuck, now), now)
+
+
+def _ids(members: Iterable[Taskmaster]) -> tuple[str, ...]:
+    return tuple(member.id for member in members)
 
 
 def _plan_strays(
@@ -211,21 +213,17 @@ def _next_check(
     return min(times, default=None)
 
 
-def _messages(observed: ObservedFleet, now: Moment) -> Mapping[str, str]:
+def _messages(
+    observed: ObservedFleet, stuck: Collection[str], now: Moment
+) -> Mapping[str, str]:
     """Return for each absent taskmaster why it does not come up, or ""."""
-    messages = {}
-    for member in observed.members:
-        if not member.is_absent(now.time):
-            continue
-        instance = observed.instances[member.id]
-        disposition = disposition_of(member, instance, now.time)
-        if observed.failure and disposition is Disposition.REASSIGN:
-            messages[member.id] = (
-                f"the last one cannot be ended yet: {observed.failure}"
-            )
-        else:
-            messages[member.id] = instance.message
-    return messages
+    return {
+        member.id: f"the last one cannot be ended yet: {observed.failure}"
+        if member.id in stuck
+        else observed.instances[member.id].message
+        for member in observed.members
+        if member.is_absent(now.time)
+    }
 
 
 def _with_reasons(

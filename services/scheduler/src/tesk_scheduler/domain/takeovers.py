@@ -15,8 +15,11 @@ from datetime import datetime, timedelta
 
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_scheduler.domain.events import Effect, Reporter, lose
-from tesk_scheduler.domain.launches import is_about_taskmasters, starting_reason
 from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.domain.taskmaster_reasons import (
+    is_about_taskmasters,
+    starting_reason,
+)
 
 A_GOOD_WHILE = timedelta(minutes=10)
 

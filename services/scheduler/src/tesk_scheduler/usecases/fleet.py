@@ -20,10 +20,10 @@ from tesk_scheduler.domain.fleet import (
     startable,
 )
 from tesk_scheduler.domain.fleet_plan import FleetPlan, Moment, plan_fleet
-from tesk_scheduler.domain.launches import full_reason, refusal_reason
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.domain.start_backoff import StartBackoff
 from tesk_scheduler.domain.takeovers import handed_over
+from tesk_scheduler.domain.taskmaster_reasons import full_reason, refusal_reason
 from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.ports.surroundings import Clock, Names

@@ -17,7 +17,7 @@ from tesk_scheduler.ports.surroundings import Clock
 
 _LOG = logging.getLogger(__name__)
 # The leader waits for each call, and must not lose its lead meanwhile.
-_PATIENCE = timedelta(seconds=2)
+_RETRY_FOR = timedelta(seconds=2)
 _FIRST_LOOK = timedelta(seconds=5)
 
 
@@ -44,7 +44,7 @@ def open_pod_launcher(
         OSError: There is no launcher for the executors.
     """
     try:
-        api = open_api(environ, patience=_PATIENCE)
+        api = open_api(environ, retry_for=_RETRY_FOR)
     except NoClusterError as error:
         raise ValueError(f"scheduler.launcher: kubernetes: {error}") from error
     footing = Footing(
@@ -88,7 +88,7 @@ def open_cluster(
     closing.callback(launcher.close)
     if reserve is None:
         return launcher, None
-    api = open_api(environ, patience=_PATIENCE)
+    api = open_api(environ, retry_for=_RETRY_FOR)
     namespaces = task_namespaces(settings, environ)
     nodes = Nodes(api, settings, namespaces, reserve=reserve, changed=changed)
     closing.callback(nodes.close)

@@ -15,7 +15,7 @@ from tesk_taskmaster.adapters.kubernetes.runtime import KubernetesRuntime
 from tesk_taskmaster.ports import Clock
 
 # Who waits for a call wants to say so, and to hear of a cancel, every second.
-_PATIENCE = timedelta(seconds=1)
+_RETRY_FOR = timedelta(seconds=1)
 
 
 def open_kubernetes_runtime(
@@ -40,7 +40,7 @@ def open_kubernetes_runtime(
             be used.
     """
     try:
-        api = open_api(environ, patience=_PATIENCE)
+        api = open_api(environ, retry_for=_RETRY_FOR)
     except NoClusterError as error:
         raise ValueError(f"taskmaster.runtime: kubernetes: {error}") from error
     try:

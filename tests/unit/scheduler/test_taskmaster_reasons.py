@@ -1,7 +1,7 @@
 """Reasons that end with an assignment."""
 
 from tesk_model.reasons import Reason, ReasonCode
-from tesk_scheduler.domain.launches import (
+from tesk_scheduler.domain.taskmaster_reasons import (
     full_reason,
     is_about_taskmasters,
     refusal_reason,
