@@ -15,7 +15,7 @@ from tesk_kubernetes.api import JOBS, PODS, SECRETS, VOLUME_CLAIMS, JsonObject
 from tesk_model.names import Attempt
 from tesk_model.task import Input, TaskId
 from tesk_taskmaster.domain.planning import plan_task
-from tesk_taskmaster.ports import StepResult
+from tesk_taskmaster.domain.termination import StepResult
 from waiting import eventually
 
 ATTEMPT = Attempt(TaskId("k1"), 1)

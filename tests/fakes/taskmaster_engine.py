@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tesk_model.names import Attempt
 from tesk_runtime.removal import remove_tree
-from tesk_taskmaster.ports import ExecutorRun, Say, StepResult, Tails
+from tesk_taskmaster.domain.termination import StepResult
+from tesk_taskmaster.ports import ExecutorRun, Say, Tails
 
 
 class RecordingEngine:

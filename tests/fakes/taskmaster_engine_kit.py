@@ -12,7 +12,8 @@ from builders import make_executor
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
 from tesk_taskmaster.domain.plan import ExecutorStep, Mount
-from tesk_taskmaster.ports import Engine, ExecutorRun, HostMount, StepResult
+from tesk_taskmaster.domain.termination import StepResult
+from tesk_taskmaster.ports import Engine, ExecutorRun, HostMount
 
 GENEROUS = timedelta(seconds=60)
 GRACE = timedelta(seconds=1)

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from tesk_model.names import Attempt
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.transfers import direction_of
+from tesk_taskmaster.domain.step_names import direction_of
+from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
-from tesk_taskmaster.ports import Say, StepFailedError, StepResult, Tails
+from tesk_taskmaster.ports import Say, StepFailedError, Tails
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -28,7 +28,8 @@ from tesk_taskmaster.adapters.sandbox.bubblewrap import SandboxUnavailableError
 from tesk_taskmaster.adapters.sandbox.opening import open_sandbox_engine
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.planning import plan_task
-from tesk_taskmaster.ports import Runtime, StepFailedError, StepResult
+from tesk_taskmaster.domain.termination import StepResult
+from tesk_taskmaster.ports import Runtime, StepFailedError
 
 ATTEMPT = Attempt(TaskId("r1"), 1)
 GENEROUS = timedelta(seconds=60)

@@ -22,13 +22,8 @@ from tesk_taskmaster.adapters.container.cleaning import empty_by_container
 from tesk_taskmaster.adapters.container.discovery import open_container_engine
 from tesk_taskmaster.adapters.container.engine import ContainerEngine
 from tesk_taskmaster.domain.plan import ExecutorStep, Mount
-from tesk_taskmaster.ports import (
-    ExecutorRun,
-    HostMount,
-    StepFailedError,
-    StepResult,
-    Tails,
-)
+from tesk_taskmaster.domain.termination import StepResult
+from tesk_taskmaster.ports import ExecutorRun, HostMount, StepFailedError, Tails
 
 pytestmark = pytest.mark.engine
 
@@ -189,7 +184,7 @@ def test_running_out_of_memory_is_told(place: Workplace) -> None:
     result, _ = place.finish(run)
 
     assert result.exit_code == 137
-    assert result.note == "ran out of memory: limit 64 MiB"
+    assert result.note == "executors[0]: ran out of memory: limit 64 MiB"
 
 
 def test_the_image_has_no_say_but_its_user_and_environment(place: Workplace) -> None:

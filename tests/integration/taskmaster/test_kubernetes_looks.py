@@ -11,7 +11,8 @@ from fakes.taskmaster_kubernetes_kit import IMAGE, ClusterKit
 from tesk_model.names import Attempt
 from tesk_model.task import Input, Output, Resources, Task, TaskId
 from tesk_taskmaster.domain.planning import image_questions, plan_task
-from tesk_taskmaster.ports import StepResult, Tails
+from tesk_taskmaster.domain.termination import StepResult
+from tesk_taskmaster.ports import Tails
 
 pytestmark = pytest.mark.cluster
 

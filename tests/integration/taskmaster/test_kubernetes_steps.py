@@ -24,7 +24,8 @@ from tesk_model.task import Input, Output, Resources, TaskId
 from tesk_taskmaster.adapters.kubernetes.runtime import KubernetesRuntime
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.planning import plan_task
-from tesk_taskmaster.ports import StepFailedError, StepResult, Tails
+from tesk_taskmaster.domain.termination import StepResult
+from tesk_taskmaster.ports import StepFailedError, Tails
 from waiting import eventually
 
 pytestmark = pytest.mark.cluster

@@ -88,6 +88,7 @@ UNTOLD = {
         "was not issued for a list with these filters",
     ),
     "a bug that nobody can cause from outside": (
+        "step … is of no executor",
         "a section of settings must be a struct, not …",
         "the lock is not held",
     ),

@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tesk_taskmaster.adapters.launcher_report import (
-    Report,
-    WrongReport,
     parse_report,
     parse_time,
 )
+from tesk_taskmaster.domain.termination import InvalidReport, Report
 
 
 def test_a_report_is_read() -> None:
@@ -31,7 +30,7 @@ def test_a_report_is_read() -> None:
         terminated=True,
         error="x",
     )
-    assert isinstance(parse_report(text[:-20]), WrongReport)
+    assert isinstance(parse_report(text[:-20]), InvalidReport)
 
 
 def written(**fields: str) -> bytes:
@@ -72,7 +71,7 @@ WRONG = {
 
 @pytest.mark.parametrize("text", WRONG.values(), ids=WRONG)
 def test_what_no_launcher_writes_is_a_wrong_report(text: bytes) -> None:
-    assert isinstance(parse_report(text), WrongReport)
+    assert isinstance(parse_report(text), InvalidReport)
 
 
 @pytest.mark.parametrize("text", [b"", b"\0" * 200])

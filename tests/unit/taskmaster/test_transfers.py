@@ -6,12 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tesk_taskmaster.domain.transfers import (
-    UploadRetries,
-    direction_of,
-    last_take,
-    take_name,
-)
+from tesk_taskmaster.domain.step_names import direction_of, outputs_step, outputs_tried
+from tesk_taskmaster.domain.transfers import UploadRetries
 
 RETRIES = UploadRetries(
     tries=6,
@@ -41,9 +37,9 @@ def test_the_name_of_a_step_tells_what_its_filer_moves(
 
 @given(st.integers(0, 1000))
 def test_tries_are_counted_by_their_names(tried: int) -> None:
-    names = [take_name(number) for number in range(tried + 1)]
+    names = [outputs_step(number) for number in range(tried + 1)]
 
-    assert last_take(["in", "x0", *names]) == tried
+    assert outputs_tried(["in", "x0", *names]) == tried
     assert direction_of(names[-1]) == "outputs"
 
 

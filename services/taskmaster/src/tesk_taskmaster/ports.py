@@ -1,7 +1,7 @@
 """What a taskmaster needs of the outside world."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +11,7 @@ from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.domain.assignment import Orders
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
+from tesk_taskmaster.domain.termination import StepResult
 
 Say = Callable[[str], None]
 """Tells the user what an attempt waits for; the last word stands.
@@ -18,32 +19,6 @@ Say = Callable[[str], None]
 It may raise (the attempt is to stop while an image is pulled): let that pass.
 Who has nothing to tell yet says "", to learn just that.
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepResult:
-    """How one step ended.
-
-    Attributes:
-        exit_code: 0..255; 126 not executable, 127 not found, 128+n killed by
-            signal n.
-        note: A line for ``system_logs``, e.g. that memory ran out; or "".
-        error: Set if the step failed through no fault of the user's command
-            (image not found, mount failed): what happened.
-        lost: With ``error``: a new attempt may succeed.
-        code: Of the error; or of a command's failure, where more is known than
-            its exit code tells.
-        metadata: What a user may want to know of where it ran (``node``, …).
-    """
-
-    exit_code: int
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    note: str = ""
-    error: str = ""
-    lost: bool = False
-    code: ReasonCode = ReasonCode.NONE
-    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ from tesk_model.events import (
 )
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import Input, Task
-from tesk_taskmaster.ports import StepFailedError, StepResult
+from tesk_taskmaster.domain.termination import StepResult
+from tesk_taskmaster.ports import StepFailedError
 
 
 def test_a_task_is_told_from_start_to_release(crew: Crew) -> None:

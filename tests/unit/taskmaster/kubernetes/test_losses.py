@@ -10,7 +10,8 @@ import pytest
 from attempt_rig import ATTEMPT, NAME, NOTHING, Rig
 from fakes.taskmaster_kubernetes_kit import Programs
 from tesk_kubernetes.api import JOBS, PODS, SECRETS, VOLUME_CLAIMS
-from tesk_taskmaster.ports import StepFailedError, StepResult
+from tesk_taskmaster.domain.termination import StepResult
+from tesk_taskmaster.ports import StepFailedError
 from waiting import eventually
 
 

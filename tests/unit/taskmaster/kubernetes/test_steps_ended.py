@@ -22,7 +22,7 @@ from tesk_taskmaster.adapters.kubernetes.control.observations import (
     Seen,
 )
 from tesk_taskmaster.adapters.kubernetes.control.pod_status import observe
-from tesk_taskmaster.adapters.launcher_report import WRONG_REPORT
+from tesk_taskmaster.domain.termination import INVALID_REPORT
 
 OUT = "executors[1]: ran out of memory: limit 64 MiB"
 EXIT_65 = (
@@ -32,13 +32,13 @@ EXIT_65 = (
 COMPLETE = job_condition("Complete", "")
 # What has a result. Input, exit code, note.
 ENDED: dict[str, tuple[Seen, int, str]] = {
-    "success": (seen("ended"), 0, ""),
+    "success": (seen("ended", says(make_report(0))), 0, ""),
     "the program's own code": (seen("ended-with-3"), 3, ""),
     "the launcher's report": (seen("ended-with-3", says(make_report(4))), 4, ""),
     "a report that the program wrote": (
         seen("ended-with-3", says('{"exit_code": Infinity}')),
         3,
-        f"executors[1]: {WRONG_REPORT}",
+        f"executors[1]: {INVALID_REPORT}",
     ),
     "the end of a log that looks like no report": (
         seen("ended-with-3", says("Infinity")),
@@ -65,11 +65,6 @@ ENDED: dict[str, tuple[Seen, int, str]] = {
         seen("out-of-memory", says(make_report(0))),
         0,
         "",
-    ),
-    "killed, nobody says why": (
-        seen("runs", ends()),
-        137,
-        "executors[1]: was killed, probably because it ran out of memory: limit 64 MiB",
     ),
     "killed by itself": (
         seen("runs", ends(), says(make_report(137, signal=9))),

@@ -1,51 +1,23 @@
-"""What the launcher reports about an executor, and how memory that ran out reads.
+"""Reads what the launcher reports about an executor.
 
 Each runtime finds the report elsewhere (a file, a termination message); what it
 says is the same. The user's program can reach it in both places, so it is read
-strictly: what is no report of the launcher's is a ``WrongReport``, whatever it is.
+strictly: what is no report of the launcher's is an ``InvalidReport``.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
-from tesk_model.quantities import byte_words
+from tesk_taskmaster.domain.termination import InvalidReport, Report
 
 REPORT_BYTES: Final = 4096
 """The longest report; see the launcher's README."""
 
-WRONG_REPORT: Final = (
-    "the launcher's report was overwritten, so that its exit code alone is known"
-)
-
-_SIGKILL = 128 + 9
-_NEAR_LIMIT = 0.9
 _MOST_MEMORY = 2**62
 _YEARS = range(1970, 2500)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What the launcher reports; see its README.
-
-    Attributes:
-        max_rss: Bytes of the largest process.
-        terminated: Somebody outside the container asked for its end.
-    """
-
-    exit_code: int
-    started_at: datetime | None
-    ended_at: datetime | None
-    max_rss: int
-    terminated: bool
-    error: str
-
-
-class WrongReport:
-    """Something is there, and it is not what the launcher writes."""
 
 
 class _Written(msgspec.Struct):
@@ -62,7 +34,7 @@ class _Written(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Written)
 
 
-def parse_report(text: bytes) -> Report | WrongReport | None:
+def parse_report(text: bytes) -> Report | InvalidReport | None:
     """Read a report; None if there is none.
 
     Args:
@@ -71,11 +43,11 @@ def parse_report(text: bytes) -> Report | WrongReport | None:
     if not text.strip(b"\0"):  # as a crash of the machine leaves a file
         return None
     if len(text) > REPORT_BYTES:
-        return WrongReport()
+        return InvalidReport()
     try:
         written = _DECODER.decode(text)
     except (ValueError, RecursionError):
-        return WrongReport()
+        return InvalidReport()
     return Report(
         exit_code=written.exit_code,
         started_at=_plausible(written.started_at),
@@ -95,21 +67,3 @@ def parse_time(text: str) -> datetime | None:
     """Read an engine's time; None for its zero, ``0001-01-01T00:00:00Z``."""
     time = datetime.fromisoformat(text)
     return time if time.year > 1 and time.tzinfo is not None else None
-
-
-def memory_note(report: Report, ram: int, *, flagged: bool) -> str:
-    """Return the line that says that memory ran out; "" if it did not.
-
-    Args:
-        report: The launcher's.
-        ram: The memory limit in bytes.
-        flagged: The runtime says that the kernel killed for want of memory.
-            Its flag may come late, so a kill near the limit counts as well.
-    """
-    near_limit = report.exit_code == _SIGKILL and report.max_rss >= ram * _NEAR_LIMIT
-    return memory_words(ram) if near_limit or (flagged and report.exit_code) else ""
-
-
-def memory_words(ram: int) -> str:
-    """Say that memory ran out."""
-    return f"ran out of memory: limit {byte_words(ram)}"

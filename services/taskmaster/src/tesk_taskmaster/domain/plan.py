@@ -16,6 +16,7 @@ from tesk_model.names import Attempt
 from tesk_model.paths import is_within, normalize
 from tesk_model.quantities import ByteCount
 from tesk_model.task import Executor
+from tesk_taskmaster.domain.step_names import executor_step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,11 @@ class ExecutorStep:
     mounts: tuple[Mount, ...]
     collect: tuple[str, ...] = ()
     stdin_in_volume: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name; see ``step_names``."""
+        return executor_step(self.index)
 
     @property
     def reaches_volume(self) -> bool:

@@ -1,36 +1,12 @@
-"""The steps of filers: their names, and when outputs are tried again.
+"""When outputs are tried again.
 
 Inputs that do not arrive cost nothing but time, so a new attempt may bring them.
 Outputs stand at the end of a computation: they are tried again in the same
 attempt, each try as a step of its own name, which a successor can count.
 """
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-
-BRING = "in"
-TAKE = "out"
-
-_DIRECTIONS = {BRING: "inputs", TAKE: "outputs"}
-_AGAIN = re.compile(rf"{TAKE}-([1-9][0-9]*)")
-
-
-def direction_of(step: str) -> str | None:
-    """Return what the filer of a step moves; None if the step is no filer's."""
-    return _DIRECTIONS.get(TAKE if _AGAIN.fullmatch(step) else step)
-
-
-def take_name(tried: int) -> str:
-    """Return the name of the step that takes outputs, after so many tries."""
-    return f"{TAKE}-{tried}" if tried else TAKE
-
-
-def last_take(steps: Iterable[str]) -> int:
-    """Return how many tries went before the last that ``steps`` name."""
-    found = (_AGAIN.fullmatch(step) for step in steps)
-    return max((int(match[1]) for match in found if match), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

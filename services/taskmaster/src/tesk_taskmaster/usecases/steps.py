@@ -22,9 +22,11 @@ from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 from tesk_taskmaster.domain.planning import plan_task
+from tesk_taskmaster.domain.step_names import direction_of
 from tesk_taskmaster.domain.tails import tail_text
-from tesk_taskmaster.domain.transfers import UploadRetries, direction_of
-from tesk_taskmaster.ports import Clock, Runtime, StepResult, Tails
+from tesk_taskmaster.domain.termination import StepResult
+from tesk_taskmaster.domain.transfers import UploadRetries
+from tesk_taskmaster.ports import Clock, Runtime, Tails
 from tesk_taskmaster.usecases.account import Account
 from tesk_taskmaster.usecases.control import AttemptControl
 from tesk_taskmaster.usecases.looks import ImageLooks
@@ -136,7 +138,7 @@ class AttemptSteps:
         # to nobody and runs again: the report can only follow the start.
         has_started = step.index in self.assignment.started_executors
         result, tails = self._run_step(
-            plan, f"x{step.index}", started_and_waited, has_started=has_started
+            plan, step.name, started_and_waited, has_started=has_started
         )
         if tails.unread:
             self.account.keep([_unread(step.index, tails)])

@@ -14,15 +14,16 @@ from tesk_model.events import Finished, Note, Outcome
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.transfers import (
-    BRING,
-    UploadRetries,
+from tesk_taskmaster.domain.step_names import (
+    INPUTS,
     direction_of,
-    last_take,
-    take_name,
+    outputs_step,
+    outputs_tried,
 )
+from tesk_taskmaster.domain.termination import StepResult
+from tesk_taskmaster.domain.transfers import UploadRetries
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
-from tesk_taskmaster.ports import Clock, Runtime, StepFailedError, StepResult
+from tesk_taskmaster.ports import Clock, Runtime, StepFailedError
 from tesk_taskmaster.usecases.account import Account
 from tesk_taskmaster.usecases.control import AttemptControl
 
@@ -62,7 +63,7 @@ class TransferSteps:
         Raises:
             EndedError, StepFailedError: They did not arrive.
         """
-        failure = self._transfer(plan, BRING)
+        failure = self._transfer(plan, INPUTS)
         if failure:
             raise EndedError(Outcome.LOST, failure)
 
@@ -106,7 +107,7 @@ class TransferSteps:
         Nobody waits long for these: what the user must see is the failure.
         """
         try:
-            failure = self._transfer(plan, take_name(self._tried(plan)))
+            failure = self._transfer(plan, outputs_step(self._tried(plan)))
         except (EndedError, StepFailedError) as error:
             return str(error)
         return "" if failure is None else failure.text
@@ -115,11 +116,11 @@ class TransferSteps:
         """Return how many tries a predecessor made before its last one."""
         if not self.assignment.last_sequence:
             return 0
-        return last_take(self.runtime.begun(plan.attempt))
+        return outputs_tried(self.runtime.begun(plan.attempt))
 
     def _try_to_take(self, plan: Plan, tried: int) -> Reason | None:
         try:
-            return self._transfer(plan, take_name(tried))
+            return self._transfer(plan, outputs_step(tried))
         except StepFailedError as error:
             if error.gone or not error.lost:
                 raise

@@ -117,7 +117,7 @@ class EngineTraits:
 
 def run_labels(run: ExecutorRun, home: Path) -> dict[str, str]:
     """Return the labels by which a run is found again."""
-    return attempt_labels(run.attempt, home) | {STEP_LABEL: f"x{run.step.index}"}
+    return attempt_labels(run.attempt, home) | {STEP_LABEL: run.step.name}
 
 
 def attempt_labels(attempt: Attempt, home: Path) -> dict[str, str]:

@@ -49,8 +49,7 @@ from tesk_taskmaster.adapters.container.network import AttemptNetworks
 from tesk_taskmaster.adapters.container.outcome import (
     NEVER_STARTED,
     VANISHED,
-    lost_words,
-    outcome_of,
+    observe,
 )
 from tesk_taskmaster.adapters.container.patience import (
     patiently,
@@ -58,13 +57,9 @@ from tesk_taskmaster.adapters.container.patience import (
 from tesk_taskmaster.adapters.container.starts import PendingStart, PendingStarts
 from tesk_taskmaster.adapters.container.waiting import await_end
 from tesk_taskmaster.adapters.mount_sources import refuse_links
-from tesk_taskmaster.ports import (
-    ExecutorRun,
-    Say,
-    StepFailedError,
-    StepResult,
-    Tails,
-)
+from tesk_taskmaster.domain.step_names import title_of
+from tesk_taskmaster.domain.termination import StepResult, format_loss, judge
+from tesk_taskmaster.ports import ExecutorRun, Say, StepFailedError, Tails
 
 # Stands for a container that this process has made and nobody has started.
 _CREATED: Mapping[str, Any] = {
@@ -209,7 +204,9 @@ class ContainerEngine:
     ) -> None:
         container = self._api.inspect(run.name)
         if container is None and has_started:
-            raise StepFailedError(lost_words(VANISHED), lost=True)
+            raise StepFailedError(
+                format_loss(title_of(run.step.name), VANISHED), lost=True
+            )
         if container is None:
             self._images.ensure(run.step.executor.image, say, begun.halted)
         with begun.unless_halted():
@@ -276,9 +273,5 @@ class ContainerEngine:
             )
             return None
         files = RunFiles(run)
-        return outcome_of(
-            container,
-            files.report(),
-            ram=run.ram,
-            was_stopped=files.was_stopped,
-        )
+        ended = observe(run, container, files.report(), was_stopped=files.was_stopped)
+        return None if ended is None else judge(ended)

@@ -12,11 +12,10 @@ from pathlib import Path
 from tesk_runtime.beneath import Beneath
 from tesk_taskmaster.adapters.launcher_report import (
     REPORT_BYTES,
-    Report,
-    WrongReport,
     parse_report,
 )
 from tesk_taskmaster.domain.tails import TAIL_BYTES
+from tesk_taskmaster.domain.termination import InvalidReport, Report
 from tesk_taskmaster.ports import ExecutorRun
 
 
@@ -34,7 +33,7 @@ class RunFiles:
         self._report.chmod(0o666)
         return self._report.resolve()
 
-    def report(self) -> Report | WrongReport | None:
+    def report(self) -> Report | InvalidReport | None:
         """Return the launcher's report, if it is there."""
         try:
             with self._report.open("rb") as file:

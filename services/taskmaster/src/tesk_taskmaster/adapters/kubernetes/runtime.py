@@ -55,7 +55,8 @@ from tesk_taskmaster.adapters.kubernetes.manifests.rendering import (
     PodTemplates,
 )
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.ports import Clock, Say, StepFailedError, StepResult, Tails
+from tesk_taskmaster.domain.termination import StepResult
+from tesk_taskmaster.ports import Clock, Say, StepFailedError, Tails
 
 _FAILED = 255
 

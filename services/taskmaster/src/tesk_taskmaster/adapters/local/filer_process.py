@@ -17,15 +17,13 @@ from tesk_runtime.removal import remove_tree
 from tesk_runtime.sections import GrpcSettings, LocalSettings, StorageLogins
 from tesk_taskmaster.adapters.detached import DetachedProcess, Launch
 from tesk_taskmaster.adapters.folders import TaskFolders
-from tesk_taskmaster.domain.transfers import direction_of
+from tesk_taskmaster.domain.step_names import direction_of, title_of
+from tesk_taskmaster.domain.termination import StepResult, Termination, judge
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
-from tesk_taskmaster.ports import StepResult
 
 # -P: the current folder, where tasks may write, is no place to import from.
 FILER_COMMAND = (sys.executable, "-P", "-m", "tesk_filer")
 _NOW = timedelta(0)
-_VANISHED = 255  # no verdict, so it is started again
-_TERMINATED = 128 + signal.SIGTERM
 
 
 class _FilerSections(msgspec.Struct, frozen=True):
@@ -121,17 +119,23 @@ class FilerProcesses:
             os.close(nothing)
 
     @staticmethod
-    def wait(process: DetachedProcess, timeout: timedelta) -> StepResult | None:
+    def wait(
+        process: DetachedProcess, step: str, timeout: timedelta
+    ) -> StepResult | None:
         """Wait for the filer; one that vanished counts as a crash."""
         end = process.wait(timeout)
         if end is None:
             return None
         process.kill()  # what it may have left in its group
-        vanished = _TERMINATED if end.stopped else _VANISHED
-        return StepResult(
-            exit_code=vanished if end.code is None else end.code,
-            started_at=end.started_at,
-            ended_at=end.ended_at,
+        return judge(
+            Termination(
+                name=title_of(step),
+                ram=None,
+                exit_code=end.code,
+                started_at=end.started_at,
+                ended_at=end.ended_at,
+                was_stopped=end.stopped,
+            )
         )
 
     @staticmethod

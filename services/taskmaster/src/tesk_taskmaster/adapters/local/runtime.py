@@ -23,7 +23,8 @@ from tesk_taskmaster.adapters.local.filer_process import (
 )
 from tesk_taskmaster.adapters.local.leftovers import Leftovers
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
-from tesk_taskmaster.domain.transfers import direction_of
+from tesk_taskmaster.domain.step_names import direction_of, executor_of
+from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import (
     Engine,
     ExecutorRun,
@@ -31,7 +32,6 @@ from tesk_taskmaster.ports import (
     RemainsError,
     Say,
     StepFailedError,
-    StepResult,
     Tails,
 )
 
@@ -101,7 +101,7 @@ class LocalRuntime:
                 return
             with self._guard:
                 self._plans[plan.attempt] = plan  # of this step's image by now
-            run = self._run(plan, plan.executors[int(step.removeprefix("x"))])
+            run = self._run(plan, plan.executors[executor_of(step)])
             run.folder.mkdir(parents=True, exist_ok=True)
             tree = Beneath(run.volume)
             for mount in run.step.mounts:
@@ -114,7 +114,7 @@ class LocalRuntime:
     ) -> StepResult | None:
         """See ``Runtime.wait``."""
         if direction_of(step):
-            return self._filers.wait(self._filer(attempt, step), timeout)
+            return self._filers.wait(self._filer(attempt, step), step, timeout)
         return self._engine.wait(self._known_run(attempt, step), timeout)
 
     def tails(self, attempt: Attempt, step: str) -> Tails:
@@ -204,16 +204,16 @@ class LocalRuntime:
     def _known_run(self, attempt: Attempt, step: str) -> ExecutorRun:
         with self._guard:
             plan = self._plans[attempt]
-        return self._run(plan, plan.executors[int(step.removeprefix("x"))])
+        return self._run(plan, plan.executors[executor_of(step)])
 
     def _run(self, plan: Plan, step: ExecutorStep) -> ExecutorRun:
         volume = self._folders.volume(plan.attempt)
         return ExecutorRun(
-            name=f"{plan.attempt.name}-x{step.index}",
+            name=f"{plan.attempt.name}-{step.name}",
             attempt=plan.attempt,
             step=step,
             mounts=tuple(_host_mounts(step, volume)),
-            folder=self._folders.step(plan.attempt, f"x{step.index}"),
+            folder=self._folders.step(plan.attempt, step.name),
             volume=volume,
             cpu_cores=plan.cpu_cores,
             ram=plan.ram,

@@ -55,13 +55,9 @@ from tesk_taskmaster.adapters.sandbox.verdict import (
     read_verdict,
     write_verdict,
 )
-from tesk_taskmaster.ports import (
-    ExecutorRun,
-    Say,
-    StepFailedError,
-    StepResult,
-    Tails,
-)
+from tesk_taskmaster.domain.step_names import title_of
+from tesk_taskmaster.domain.termination import StepResult, format_loss
+from tesk_taskmaster.ports import ExecutorRun, Say, StepFailedError, Tails
 
 _NOTE = (
     "the sandbox engine ran this with the programs of this machine: images were "
@@ -112,7 +108,10 @@ class SandboxEngine:
             _kill(process)  # its command has not begun
             process.forget()
         elif has_started:
-            raise StepFailedError("executor lost: its files were deleted", lost=True)
+            raise StepFailedError(
+                format_loss(title_of(run.step.name), "its files were deleted"),
+                lost=True,
+            )
         refuse_links(run)
         try:
             self._start(run, process)
@@ -222,7 +221,8 @@ class SandboxEngine:
         except NetworkError as error:
             if process.wait(_RECORDING) is None:  # else its end tells more
                 _kill(process)
-                message = f"executor lost: it got no network: {error}"
+                cause = f"it got no network: {error}"
+                message = format_loss(title_of(run.step.name), cause)
                 raise StepFailedError(message, lost=True) from error
 
     def _concealed(self) -> frozenset[str]:

@@ -13,11 +13,10 @@ from tesk_model.names import Attempt
 from tesk_taskmaster.adapters.kubernetes.control.holds import AttemptHold
 from tesk_taskmaster.adapters.kubernetes.control.patience import PAUSE
 from tesk_taskmaster.adapters.kubernetes.control.starting import Starts
-from tesk_taskmaster.adapters.kubernetes.manifests.look_job import (
-    look_step,
-    parse_answer,
-)
-from tesk_taskmaster.ports import Clock, Say, StepFailedError, StepResult, Tails
+from tesk_taskmaster.adapters.kubernetes.manifests.look_job import parse_answer
+from tesk_taskmaster.domain.step_names import image_step
+from tesk_taskmaster.domain.termination import StepResult
+from tesk_taskmaster.ports import Clock, Say, StepFailedError, Tails
 
 _MOST_KEPT = 10_000  # directories, of all images together
 _FRESH = timedelta(hours=1)  # a tag may move; then its image is looked into again
@@ -40,7 +39,7 @@ class Looks:
         """Begin to look into the image of an executor, unless it is known."""
         if self._recall(hold, index, directories) is None:
             hold.questions[index] = directories
-            self.starts.begin(hold, look_step(index), say)
+            self.starts.begin(hold, image_step(index), say)
 
     def look(
         self, hold: AttemptHold, index: int, directories: Sequence[str], say: Say
@@ -59,7 +58,7 @@ class Looks:
     def _ask(
         self, hold: AttemptHold, index: int, directories: Sequence[str], say: Say
     ) -> Collection[str]:
-        step = look_step(index)
+        step = image_step(index)
         hold.questions[index] = directories
         self.starts.start(hold, step, say, has_started=False)
         while (result := self.wait(hold.attempt, step, PAUSE)) is None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tesk_kubernetes.api import JsonObject
-from tesk_taskmaster.ports import StepResult
+from tesk_taskmaster.domain.termination import StepResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,10 +36,10 @@ from tesk_taskmaster.adapters.kubernetes.control.step_ends import (
     judge_end,
     judge_rejected,
     judge_vanished,
-    lost,
     pod_metadata,
+    unseen_end,
 )
-from tesk_taskmaster.ports import StepResult
+from tesk_taskmaster.domain.termination import StepResult
 
 _SIGKILL = 128 + 9
 _SIGTERM = 128 + 15
@@ -70,15 +70,13 @@ def observe(seen: Seen) -> Observation:
 
 def _without_pod(seen: Seen) -> Observation:
     """Judge a Job of which no pod was ever seen."""
-    if seen.was_stopped and is_deleted(seen.job):
-        return Ended(StepResult(exit_code=_SIGTERM))
     job = seen.job
     if seen.has_no_pod and is_over(job):
         said = next(_ends(job)).get("message", "")
         gone = f"its pod is gone, and its Job says: {said}"
-        return _by_job(seen) or lost(seen, gone, ran=True)
+        return _by_job(seen) or unseen_end(seen, gone)
     if job is None or is_deleted(job):
-        return lost(seen, "its Job was deleted")
+        return unseen_end(seen, "its Job was deleted", has_run=False)
     refused = refusal(seen.events)
     if refused:
         is_quota = "exceeded quota" in refused

@@ -44,7 +44,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.rendering import (
     step_job,
     step_subject,
 )
-from tesk_taskmaster.domain.transfers import direction_of
+from tesk_taskmaster.domain.step_names import direction_of
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
 from tesk_taskmaster.ports import Clock, Say, StepFailedError
 

@@ -1,16 +1,10 @@
-"""How the container of a step ended, from its status and the launcher's report.
-
-The rules are those of every runtime: what the launcher reports is the result;
-whoever was asked to end from outside, not by us, is lost; a lack of memory is
-the user's result, never a reason to run again.
-"""
+"""What the objects of a step say of its end, for ``domain.termination`` to judge."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from tesk_kubernetes.api import JsonObject
-from tesk_model.quantities import byte_words
 from tesk_taskmaster.adapters.kubernetes.control.failure_table import short
 from tesk_taskmaster.adapters.kubernetes.control.observations import (
     Ended,
@@ -18,21 +12,15 @@ from tesk_taskmaster.adapters.kubernetes.control.observations import (
     Seen,
     Subject,
 )
-from tesk_taskmaster.adapters.launcher_report import (
-    WRONG_REPORT,
+from tesk_taskmaster.adapters.launcher_report import parse_report, parse_time
+from tesk_taskmaster.domain.termination import (
+    InvalidReport,
     Report,
-    WrongReport,
-    memory_note,
-    memory_words,
-    parse_report,
-    parse_time,
+    Termination,
+    format_loss,
+    judge,
 )
-from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
-from tesk_taskmaster.ports import StepResult
 
-_SIGKILL = 128 + 9
-_SIGTERM = 128 + 15
-_UNKNOWN = 255  # containerd's code for a container whose end it did not see
 _OUT_OF_MEMORY = "OOMKilled"
 _NOT_STARTED = {"StartError", "ContainerCannotRun"}
 _JOB_DELETED = "its Job was deleted"
@@ -59,26 +47,25 @@ def judge_end(seen: Seen, pod: JsonObject, state: Mapping[str, Any]) -> Ended | 
         Kubernetes, "Pod Lifecycle" (container states, disruption conditions);
         the reason ``OOMKilled`` is not standardized and may be missing.
     """
-    ram = seen.subject.ram
-    if ram is None:
-        return _filer_end(seen, pod, state)
-    report = parse_report(state.get("message", "").encode())
-    if isinstance(report, WrongReport) and _was_written(state):
-        note = memory_words(ram) if _ran_out(state) else WRONG_REPORT
-        return _ended(pod, state, note=_about(seen, note))
-    if not isinstance(report, Report):
-        return _unreported(seen, pod, state, ram=ram)
-    if report.terminated and not seen.was_stopped:
-        return lost(seen, outside_words(seen, pod), ran=True)
-    flagged = _ran_out(state)
-    return Ended(
-        StepResult(
-            exit_code=report.exit_code,
-            started_at=report.started_at,
-            ended_at=report.ended_at,
-            note=_about(
-                seen, memory_note(report, ram, flagged=flagged) or report.error
-            ),
+    reason = state.get("reason", "")
+    interruption = interruption_of(seen, pod)
+    if reason in _NOT_STARTED and not (interruption or seen.was_stopped):
+        return Failed(
+            message=f"{seen.subject.name}: the container of {seen.subject.image} "
+            f"cannot be started: {short(state.get('message', ''))}",
+            lost=False,
+        )
+    return _judged(
+        Termination(
+            name=seen.subject.name,
+            ram=seen.subject.ram,
+            report=_report(state),
+            exit_code=None if reason in _UNSEEN else state.get("exitCode"),
+            started_at=_time(state.get("startedAt")),
+            ended_at=_time(state.get("finishedAt")),
+            was_stopped=seen.was_stopped,
+            is_out_of_memory=reason == _OUT_OF_MEMORY,
+            interruption=interruption,
             metadata=pod_metadata(pod),
         )
     )
@@ -90,42 +77,62 @@ def judge_rejected(seen: Seen, pod: JsonObject) -> Ended | Failed:
     Refused by its node (OutOfcpu, UnexpectedAdmissionError, NodeAffinity),
     evicted before it started, or another container of the template failed.
     """
-    if seen.was_stopped:
-        return Ended(StepResult(exit_code=_SIGTERM, metadata=pod_metadata(pod)))
     for status in pod["status"].get("initContainerStatuses") or ():
         ended = status.get("state", {}).get("terminated", {})
-        if ended.get("exitCode", 0) and not was_disrupted(pod):
+        has_failed = ended.get("exitCode", 0) and not was_disrupted(pod)
+        if has_failed and not seen.was_stopped:
             return Failed(
                 message=f"{seen.subject.name}: container {status['name']} of its pod "
                 f"ended with exit code {ended['exitCode']}: "
                 + short(ended.get("message") or ended.get("reason", "")),
                 lost=False,
             )
-    return lost(seen, outside_words(seen, pod))
+    return unseen_end(seen, interruption_of(seen, pod), pod=pod, has_run=False)
 
 
 def judge_vanished(seen: Seen) -> Ended | Failed:
     """Judge a step whose pod is gone and whose end nobody saw."""
-    if seen.was_stopped:
-        return Ended(StepResult(exit_code=_SIGKILL))
     if seen.pod is not None and was_disrupted(seen.pod):
-        return lost(seen, outside_words(seen, seen.pod), ran=True)
+        return unseen_end(seen, interruption_of(seen, seen.pod))
     what = _JOB_DELETED if is_deleted(seen.job) else "its pod was deleted"
-    return lost(seen, what, ran=True)
+    return unseen_end(seen, what)
 
 
 def judge_missing(subject: Subject) -> Failed:
     """Judge an executor that had started, and whose Job is gone unseen."""
-    return lost(Seen(subject=subject, job=None), _JOB_DELETED, ran=True)
+    message = format_loss(subject.name, _JOB_DELETED)
+    return Failed(message=message, lost=True, ran=True)
 
 
-def lost(seen: Seen, what: str, *, ran: bool = False) -> Failed:
-    """Say that a step is lost."""
-    return Failed(message=f"{seen.subject.name} lost: {what}", lost=True, ran=ran)
+def unseen_end(
+    seen: Seen,
+    interruption: str,
+    *,
+    pod: JsonObject | None = None,
+    has_run: bool = True,
+) -> Ended | Failed:
+    """Judge a step of whose end nothing was seen but what interrupted it."""
+    return _judged(
+        Termination(
+            name=seen.subject.name,
+            ram=seen.subject.ram,
+            was_stopped=seen.was_stopped,
+            has_run=has_run,
+            interruption=interruption,
+            metadata={} if pod is None else pod_metadata(pod),
+        )
+    )
 
 
-def outside_words(seen: Seen, pod: JsonObject) -> str:
-    """Say who ended a pod from outside, as far as it tells."""
+def _judged(termination: Termination) -> Ended | Failed:
+    result = judge(termination)
+    if result.lost:
+        return Failed(message=result.error, lost=True, ran=termination.has_run)
+    return Ended(result)
+
+
+def interruption_of(seen: Seen, pod: JsonObject) -> str:
+    """Say who ended a pod from outside; "" if nothing tells of anybody."""
     status = pod["status"]
     condition = _disruption(pod)
     said = short(status.get("message") or (condition or {}).get("message") or "")
@@ -138,7 +145,7 @@ def outside_words(seen: Seen, pod: JsonObject) -> str:
     elif _is_leaving(pod):
         words = "its pod was deleted"
     else:
-        words = "its container was stopped from outside"
+        return ""
     return f"{words}: {said}" if said else words
 
 
@@ -160,76 +167,15 @@ def pod_metadata(pod: JsonObject) -> dict[str, str]:
     return found
 
 
-def _unreported(
-    seen: Seen, pod: JsonObject, state: Mapping[str, Any], *, ram: int
-) -> Ended | Failed:
-    """Judge a launcher that was killed before it could report, or never ran."""
-    reason, code = state.get("reason", ""), int(state.get("exitCode", _UNKNOWN))
-    if reason in _NOT_STARTED:
-        return _not_started(seen, state)
-    if not (seen.was_stopped or _ran_out(state)):
-        if reason in _UNSEEN or code == _UNKNOWN:
-            return lost(seen, "its node lost sight of its container", ran=True)
-        if was_disrupted(pod) or _is_leaving(pod):
-            return lost(seen, outside_words(seen, pod), ran=True)
-    note = ""
-    if _ran_out(state):
-        note = memory_words(ram)
-    elif code == _SIGKILL and not seen.was_stopped:
-        # Nobody inside can kill the first process of a container.
-        limit = byte_words(ram)
-        note = f"was killed, probably because it ran out of memory: limit {limit}"
-    return _ended(pod, state, note=_about(seen, note))
+def _report(state: Mapping[str, Any]) -> Report | InvalidReport | None:
+    """Return the launcher's report, if it left a termination message.
 
-
-def _ran_out(state: Mapping[str, Any]) -> bool:
-    return bool(state.get("reason") == _OUT_OF_MEMORY)
-
-
-def _was_written(state: Mapping[str, Any]) -> bool:
-    """Tell whether a message is none that the kubelet took from the log's end.
-
-    It does so for a container that failed and left no message.
+    The kubelet takes the end of the log for a container that failed and left none.
     """
     message = str(state.get("message", ""))
-    return not state.get("exitCode") or message.lstrip().startswith("{")
-
-
-def _filer_end(seen: Seen, pod: JsonObject, state: Mapping[str, Any]) -> Ended | Failed:
-    """Judge a filer: its exit code is its verdict, whatever came after it."""
-    code = int(state.get("exitCode", _UNKNOWN))
-    has_verdict = transfer_verdict(code) is not TransferVerdict.CRASHED
-    if has_verdict or seen.was_stopped:
-        return _ended(pod, state)
-    if was_disrupted(pod) or _is_leaving(pod):
-        return lost(seen, outside_words(seen, pod), ran=True)
-    if state.get("reason") in _NOT_STARTED:
-        return _not_started(seen, state)
-    return _ended(pod, state)
-
-
-def _not_started(seen: Seen, state: Mapping[str, Any]) -> Failed:
-    return Failed(
-        message=f"{seen.subject.name}: the container of {seen.subject.image} cannot be "
-        f"started: {short(state.get('message', ''))}",
-        lost=False,
-    )
-
-
-def _ended(pod: JsonObject, state: Mapping[str, Any], *, note: str = "") -> Ended:
-    return Ended(
-        StepResult(
-            exit_code=int(state.get("exitCode", _UNKNOWN)) & 0xFF,
-            started_at=_time(state.get("startedAt")),
-            ended_at=_time(state.get("finishedAt")),
-            note=note,
-            metadata=pod_metadata(pod),
-        )
-    )
-
-
-def _about(seen: Seen, note: str) -> str:
-    return f"{seen.subject.name}: {note}" if note else ""
+    report = parse_report(message.encode())
+    was_left = not state.get("exitCode") or message.lstrip().startswith("{")
+    return report if isinstance(report, Report) or was_left else None
 
 
 def _time(text: str | None) -> datetime | None:

@@ -66,7 +66,7 @@ def executor_job(
         StepFailedError: Kubernetes cannot mount a path or set a variable, or
             the nodes that the task asks for are not offered here.
     """
-    name = f"x{step.index}"
+    name = step.name
     labels = object_labels(plan.attempt, site, component="executor")
     nodes = choose_nodes(plan.placement, site.settings)
     workdir = step.unmounted_workdir

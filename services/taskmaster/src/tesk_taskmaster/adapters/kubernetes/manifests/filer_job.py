@@ -12,7 +12,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
 from tesk_taskmaster.adapters.kubernetes.manifests.placement import choose_nodes
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import PodParts, complete_pod
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.transfers import direction_of
+from tesk_taskmaster.domain.step_names import direction_of
 
 _VOLUME_TARGET = "/volume"
 _TOKEN_TARGET = "/etc/tesk-transfer"  # noqa: S105 - a folder

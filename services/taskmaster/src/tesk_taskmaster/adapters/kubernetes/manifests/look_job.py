@@ -26,20 +26,9 @@ from tesk_taskmaster.adapters.kubernetes.manifests.placement import choose_nodes
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import PodParts, complete_pod
 from tesk_taskmaster.adapters.kubernetes.manifests.volume import LAUNCHER_TARGET
 from tesk_taskmaster.domain.plan import Plan
+from tesk_taskmaster.domain.step_names import image_step
 
-_STEP = re.compile(r"p([0-9]+)")
 _ANSWER = re.compile(rb"^occupied:((?: [0-9]+)*)$", re.MULTILINE)
-
-
-def look_step(index: int) -> str:
-    """Return the name of the step that looks into the image of an executor."""
-    return f"p{index}"
-
-
-def looked_executor(step: str) -> int | None:
-    """Return whose image a step looks into; None if it is another kind of step."""
-    match = _STEP.fullmatch(step)
-    return int(match[1]) if match else None
 
 
 def look_job(
@@ -73,7 +62,7 @@ def look_job(
     pod = complete_pod(
         executor,
         PodParts(
-            labels={**labels, STEP: look_step(index)},
+            labels={**labels, STEP: image_step(index)},
             main={
                 "image": plan.executors[index].executor.image,
                 "command": [LAUNCHER_TARGET],
@@ -88,7 +77,7 @@ def look_job(
     )
     if nodes.runtime_class:
         pod["spec"]["runtimeClassName"] = nodes.runtime_class
-    name = look_step(index)
+    name = image_step(index)
     return job(plan.attempt, name, labels=labels, pod=pod, site=site, owner=anchor_uid)
 
 

@@ -9,12 +9,14 @@ from tesk_taskmaster.adapters.kubernetes.control.holds import AttemptHold
 from tesk_taskmaster.adapters.kubernetes.control.observations import Subject
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import executor_job
 from tesk_taskmaster.adapters.kubernetes.manifests.filer_job import filer_job
-from tesk_taskmaster.adapters.kubernetes.manifests.look_job import (
-    look_job,
-    looked_executor,
-)
+from tesk_taskmaster.adapters.kubernetes.manifests.look_job import look_job
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.transfers import direction_of
+from tesk_taskmaster.domain.step_names import (
+    direction_of,
+    executor_of,
+    is_image_step,
+    title_of,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,8 @@ def step_job(hold: AttemptHold, step: str, templates: PodTemplates) -> JsonObjec
         StepFailedError: It cannot be laid out in this cluster.
     """
     plan, site, anchor_uid = hold.plan, hold.site, hold.footing.anchor_uid
-    if (index := looked_executor(step)) is not None:
+    if is_image_step(step):
+        index = executor_of(step)
         return look_job(
             plan,
             index,
@@ -57,7 +60,7 @@ def step_job(hold: AttemptHold, step: str, templates: PodTemplates) -> JsonObjec
         return filer_job(plan, step, templates.filer, site=site, anchor_uid=anchor_uid)
     return executor_job(
         plan,
-        plan.executors[int(step.removeprefix("x"))],
+        plan.executors[executor_of(step)],
         templates.executor,
         site=site,
         anchor_uid=anchor_uid,
@@ -66,10 +69,9 @@ def step_job(hold: AttemptHold, step: str, templates: PodTemplates) -> JsonObjec
 
 def step_subject(plan: Plan, step: str, templates: PodTemplates) -> Subject:
     """Return how messages name a step."""
-    if direction := direction_of(step):
+    name = title_of(step)
+    if direction_of(step):
         image = str(main_container(templates.filer).get("image", ""))
-        return Subject(name=f"the transfer of {direction}", image=image)
-    looked = looked_executor(step)
-    index = int(step.removeprefix("x")) if looked is None else looked
-    image = plan.executors[index].executor.image
-    return Subject(name=f"executors[{index}]", image=image, ram=plan.ram)
+        return Subject(name=name, image=image)
+    image = plan.executors[executor_of(step)].executor.image
+    return Subject(name=name, image=image, ram=plan.ram)

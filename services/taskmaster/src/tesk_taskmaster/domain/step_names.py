@@ -1,0 +1,69 @@
+"""Names of the steps of an attempt, and what they say.
+
+| name | step |
+|---|---|
+| ``in`` | a filer brings the inputs |
+| ``p0``, ``p1``, … | looks into the image of ``x0``, ``x1``, … |
+| ``x0``, ``x1``, … | an executor |
+| ``out``, ``out-1``, … | a filer takes the outputs; later tries have a number |
+"""
+
+import re
+from collections.abc import Iterable
+
+INPUTS = "in"
+OUTPUTS = "out"
+
+_RETRY = re.compile(rf"{OUTPUTS}-([1-9][0-9]*)")
+_EXECUTOR = re.compile(r"[xp]([0-9]+)")
+_DIRECTIONS = {INPUTS: "inputs", OUTPUTS: "outputs"}
+
+
+def executor_step(index: int) -> str:
+    """Return the name of the step that runs an executor."""
+    return f"x{index}"
+
+
+def executor_of(step: str) -> int:
+    """Return which executor a step runs, or into whose image it looks.
+
+    Raises:
+        ValueError: It is a filer's.
+    """
+    match = _EXECUTOR.fullmatch(step)
+    if match is None:
+        raise ValueError(f"step {step} is of no executor")
+    return int(match[1])
+
+
+def image_step(index: int) -> str:
+    """Return the name of the step that looks into the image of an executor."""
+    return f"p{index}"
+
+
+def is_image_step(step: str) -> bool:
+    """Tell whether a step looks into an image."""
+    return step.startswith("p")
+
+
+def outputs_step(tried: int) -> str:
+    """Return the name of the step that takes outputs, after so many tries."""
+    return f"{OUTPUTS}-{tried}" if tried else OUTPUTS
+
+
+def outputs_tried(steps: Iterable[str]) -> int:
+    """Return how many tries went before the last that ``steps`` name."""
+    found = (_RETRY.fullmatch(step) for step in steps)
+    return max((int(match[1]) for match in found if match), default=0)
+
+
+def direction_of(step: str) -> str | None:
+    """Return what the filer of a step moves; None if the step is no filer's."""
+    return _DIRECTIONS.get(OUTPUTS if _RETRY.fullmatch(step) else step)
+
+
+def title_of(step: str) -> str:
+    """Return how messages for people name a step."""
+    if direction := direction_of(step):
+        return f"the transfer of {direction}"
+    return f"executors[{executor_of(step)}]"
