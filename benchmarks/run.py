@@ -34,9 +34,10 @@ from server import (
     services,
 )
 from stack import Stack
-from tesk_cli.adapters.container_engine import engine_answers
+from tesk_taskmaster.adapters.container.discovery import engine_problem
 
 Row = tuple[str, ...]
+BUILT_LAUNCHER = Path(__file__).resolve().parent.parent / "build" / "launcher"
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 
 
@@ -166,7 +167,7 @@ def on_machine(*, quick: bool) -> Iterator[str]:
         rows = runtime.rows(stack, quick=quick)
         yield table("Tasks on one machine", ("work", "result", "target"), rows)
         memory_rows.append(memory(stack, "after these tasks"))
-    if engine_answers(os.environ):
+    if not engine_problem(os.environ, BUILT_LAUNCHER):
         with measured_server(engine="container") as stack:
             beside = containers.rows(stack, quick=quick)
             yield table("Containers on one machine", containers.HEADER, beside)

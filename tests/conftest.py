@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tesk_cli.adapters.container_engine import NO_ENGINE, engine_answers
+from tesk_model.errors import UnavailableError
 
 NO_CLUSTER = "KUBECONFIG names no Kubernetes cluster"
 
@@ -25,9 +25,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name: [item for item in items if item.get_closest_marker(name)]
         for name in ("engine", "cluster")
     }
-    if marked["engine"] and not engine_answers(os.environ):
+    if marked["engine"] and (problem := _engine_problem()):
         for item in marked["engine"]:
-            item.add_marker(pytest.mark.skip(reason=NO_ENGINE))
+            item.add_marker(pytest.mark.skip(reason=problem))
     if not os.environ.get("KUBECONFIG"):
         for item in marked["cluster"]:
             item.add_marker(pytest.mark.skip(reason=NO_CLUSTER))
+
+
+def _engine_problem() -> str:
+    from tesk_taskmaster.adapters.container.discovery import (  # noqa: PLC0415 - its SDK loads slowly, and most tests need none
+        find_engine,
+    )
+
+    try:
+        client, _ = find_engine(os.environ)
+    except UnavailableError as error:
+        return str(error)
+    client.close()
+    return ""

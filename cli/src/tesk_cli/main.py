@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tesk_cli.adapters.container_engine import container_problem
 from tesk_cli.adapters.credentials import read_credentials
 from tesk_cli.adapters.examples import example_path, examples_folder, list_examples
 from tesk_cli.adapters.system_clock import SystemClock
@@ -91,7 +90,7 @@ class _Machine:
         )
         return Supervisor(
             plan=plan,
-            probe_containers=lambda: container_problem(self.environ, launcher),
+            probe_containers=lambda: _engine_problem(self.environ, launcher),
             report=_say,
         )
 
@@ -151,6 +150,15 @@ def _doors(environ: Mapping[str, str]) -> Doors:
         example_path=example_path,
         working_folder=machine.working_folder,
     )
+
+
+def _engine_problem(environ: Mapping[str, str], launcher: Path) -> str:
+    # Imported only here: the SDK takes longer to load than most commands to run.
+    from tesk_taskmaster.adapters.container.discovery import (  # noqa: PLC0415 - as said above
+        engine_problem,
+    )
+
+    return engine_problem(environ, launcher)
 
 
 def _explain(error: Exception) -> tuple[str, ExitCode]:

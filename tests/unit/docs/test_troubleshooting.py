@@ -38,7 +38,7 @@ SOURCES = (
     "services/taskmaster/src/tesk_taskmaster/usecases",
     "services/taskmaster/src/tesk_taskmaster/adapters/kubernetes",
     "services/taskmaster/src/tesk_taskmaster/adapters/launcher_report.py",
-    "services/taskmaster/src/tesk_taskmaster/adapters/file_lock.py",
+    "services/taskmaster/src/tesk_taskmaster/adapters/local/runtime.py",
     "services/filer/src/tesk_filer/domain",
     "services/filer/src/tesk_filer/usecases",
     "services/filer/src/tesk_filer/adapters/storage",

@@ -6,7 +6,6 @@ was killed, the next one waits until the last of them has ended, so that never
 two schedulers write to one database. The kernel frees both, whatever happens.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -18,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from tesk_cli.serve.errors import HomeInUseError, ServeError
+from tesk_runtime.file_lock import FileLock
 
 # The kernel's limit for the path of a unix socket is 107 bytes.
 _LONGEST_SOCKET_PATH = 100
@@ -38,7 +38,7 @@ class StateHome:
     """One state folder; ``path`` is absolute."""
 
     path: Path
-    _descriptors: list[int] = field(default_factory=list)
+    _locks: list[FileLock] = field(default_factory=list)
 
     @property
     def token_file(self) -> Path:
@@ -53,7 +53,7 @@ class StateHome:
     @property
     def services_lock(self) -> int:
         """Descriptor that every service inherits; valid after ``acquire``."""
-        return self._descriptors[-1]
+        return self._locks[-1].descriptor
 
     def prepare(self) -> None:
         """Create what is missing, readable by this user alone.
@@ -93,8 +93,8 @@ class StateHome:
 
     def release(self) -> None:
         """Let go of the folder."""
-        while self._descriptors:
-            os.close(self._descriptors.pop())
+        while self._locks:
+            self._locks.pop().release()
 
     def announce(self, server: RunningServer) -> None:
         """Tell others on this machine where the server listens."""
@@ -113,7 +113,7 @@ class StateHome:
             return None
         try:
             if self._lock("serve.lock"):
-                os.close(self._descriptors.pop())
+                self._locks.pop().release()
                 return None
         except OSError:
             return None  # not our folder, so not our server
@@ -153,14 +153,10 @@ class StateHome:
         return True
 
     def _lock(self, name: str) -> bool:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        descriptor = os.open(self.path / name, flags, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
+        lock = FileLock(self.path / name)
+        if not lock.try_acquire():
             return False
-        self._descriptors.append(descriptor)
+        self._locks.append(lock)
         return True
 
     def _announced(self) -> RunningServer | None:

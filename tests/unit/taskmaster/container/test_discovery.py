@@ -7,6 +7,7 @@ import pytest
 from tesk_model.errors import UnavailableError
 from tesk_taskmaster.adapters.container.discovery import (
     engine_hosts,
+    engine_problem,
     host_problem,
     open_container_engine,
 )
@@ -59,3 +60,28 @@ def test_the_error_says_what_was_tried(tmp_path: Path) -> None:
 def test_a_launcher_that_is_not_built_is_told(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="launcher is not built"):
         open_container_engine({}, launcher=tmp_path / "launcher", home=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("host", "problem"),
+    [
+        ("tcp://build.example.org:2375", "another machine"),
+        ("ssh://me@build.example.org", "another machine"),
+        ("unix:///no/such/socket", "no such socket"),
+        ("tcp://127.0.0.1:1", "refused"),
+    ],
+)
+def test_a_probe_says_what_opening_the_engine_says(
+    host: str, problem: str, tmp_path: Path
+) -> None:
+    launcher = tmp_path / "launcher"
+    launcher.touch()
+    environ = {"DOCKER_HOST": host}
+
+    probed = engine_problem(environ, launcher)
+    with pytest.raises(UnavailableError) as caught:
+        open_container_engine(environ, launcher=launcher, home=tmp_path)
+
+    assert problem in probed
+    assert probed == str(caught.value)
+    assert "launcher is not built" in engine_problem(environ, tmp_path / "none")

@@ -7,7 +7,6 @@ adopted one at its lock.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -19,6 +18,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from tesk_runtime.file_lock import is_locked, wait_unlocked
 from tesk_scheduler.adapters.end_messages import EndMessages
 from tesk_scheduler.ports.launcher import LaunchError
 
@@ -110,12 +110,12 @@ class LocalLauncher:
         if not path.exists():
             return
         with path.open("rb") as file:
-            if not _is_free(file.fileno()):
+            if is_locked(file.fileno()):
                 words = file.read().split()
                 if words:  # the holder's own pid, so it is no other process
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(int(words[0]), signal.SIGKILL)
-                fcntl.flock(file.fileno(), fcntl.LOCK_SH)
+                wait_unlocked(file.fileno())
         self._forget(taskmaster_id)
 
     def status_message(self, taskmaster_id: str) -> str:
@@ -131,7 +131,7 @@ class LocalLauncher:
             file = path.open("rb")
         except FileNotFoundError:  # it has just ended
             return False
-        if _is_free(file.fileno()):
+        if not is_locked(file.fileno()):
             file.close()
             return False
         taskmaster_id = path.name.removesuffix(_SUFFIX)
@@ -143,7 +143,7 @@ class LocalLauncher:
 
         def wait() -> None:
             with file:
-                fcntl.flock(file.fileno(), fcntl.LOCK_SH)
+                wait_unlocked(file.fileno())
             self._forget(taskmaster_id)
 
         self._watch(taskmaster_id, wait)
@@ -173,15 +173,6 @@ def _revision_of(environment: Mapping[str, str]) -> str:
     given = sorted(each for each in environment.items() if each[0].startswith("TESK_"))
     parts = [version("tesk-scheduler"), given, hashlib.sha256(settings).hexdigest()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]
-
-
-def _is_free(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
-    return True
 
 
 def _how_it_ended(code: int) -> str:

@@ -29,6 +29,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 
+from tesk_runtime.file_lock import is_locked
+
 # "trap :" and not "trap ''": the leader survives a SIGTERM to its group, the
 # command gets the default action. The file of the end is overwritten, since a
 # full disk would have no room for a new one.
@@ -101,12 +103,9 @@ class DetachedProcess:
         except FileNotFoundError:
             return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            return is_locked(descriptor)
         finally:
             os.close(descriptor)
-        return False
 
     def start(self, launch: Launch) -> None:
         """Start it in the folder, which exists.

@@ -5,7 +5,8 @@ events alone. They are asked for, rarely: watching all events of a namespace
 would cost more than all else.
 """
 
-from tesk_kubernetes.api import EVENTS, JsonObject, KubernetesApi, KubernetesError
+from tesk_kubernetes.api import EVENTS, KubernetesApi, KubernetesError
+from tesk_kubernetes.pods import event_time
 from tesk_scheduler.adapters.kubernetes.pods import Glimpse, one_line
 from tesk_scheduler.ports.surroundings import Clock
 
@@ -48,13 +49,5 @@ class Complaints:
             found = self._api.list(EVENTS, glimpse.namespace, fields=fields)
         except KubernetesError:
             return words  # that is told elsewhere
-        latest = max(found.items, key=_time, default=None)
+        latest = max(found.items, key=event_time, default=None)
         return one_line(latest.get("message")) if latest else ""
-
-
-def _time(event: JsonObject) -> str:
-    return str(
-        event.get("lastTimestamp")
-        or event.get("eventTime")
-        or event["metadata"].get("creationTimestamp", "")
-    )

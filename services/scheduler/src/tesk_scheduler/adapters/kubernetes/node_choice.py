@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.pods import is_true
 from tesk_kubernetes.settings import KubernetesSettings, Pool
 
 _KEEPS_OUT = ("NoSchedule", "NoExecute")
@@ -65,10 +66,7 @@ def is_usable(node: JsonObject) -> bool:
     """Tell whether a node is ready and takes pods at all."""
     if (node.get("spec") or {}).get("unschedulable"):
         return False
-    conditions = node.get("status", {}).get("conditions") or ()
-    return any(
-        each["type"] == "Ready" and each["status"] == "True" for each in conditions
-    )
+    return is_true(node, "Ready")
 
 
 def _sort(template: JsonObject, pool: Pool) -> Sort:

@@ -22,6 +22,7 @@ from tesk_kubernetes.api import (
 )
 from tesk_kubernetes.informer import Informer
 from tesk_kubernetes.labels import TASKMASTER
+from tesk_kubernetes.pods import is_over, node_of
 from tesk_kubernetes.requests import (
     Amounts,
     Bound,
@@ -42,7 +43,6 @@ from tesk_scheduler.domain.quota import Demand, Limit
 T = TypeVar("T")
 
 _NO_WAIT = timedelta(0)
-_OVER = ("Succeeded", "Failed")
 _NOTHING: JsonObject = {"spec": {}}
 
 
@@ -179,10 +179,9 @@ def _told(changed: Callable[[], None]) -> Callable[[str, object], None]:
 
 def load_of(pod: JsonObject) -> Load:
     """Return what a pod takes, and of which node."""
-    if pod.get("status", {}).get("phase") in _OVER:
+    if is_over(pod):
         return Load(node="", amounts=Amounts(), pods=0)
-    node = pod.get("spec", {}).get("nodeName", "")
-    return Load(node=node, amounts=pod_requests(pod), pods=1)
+    return Load(node=node_of(pod), amounts=pod_requests(pod), pods=1)
 
 
 def left_of(bounds: Collection[Bound], loads: Collection[Load]) -> Limit:

@@ -9,13 +9,22 @@ Pure. Rules:
 - Reasons are read by their type, and of all containers.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.labels import TASKMASTER
+from tesk_kubernetes.pods import (
+    condition,
+    containers,
+    is_leaving,
+    is_over,
+    is_true,
+    node_of,
+    state_of,
+)
 
 # What every container waits for on its way; nobody needs to be told.
 _USUAL = frozenset({"", "ContainerCreating", "PodInitializing", "CrashLoopBackOff"})
@@ -54,8 +63,8 @@ def glimpse_of(pod: JsonObject) -> Glimpse:
     """Return what is to be kept of a pod."""
     metadata = pod["metadata"]
     words = status_message(pod)
-    bound = bool(pod.get("spec", {}).get("nodeName"))
-    started = any(_past(status) for status in _statuses(pod))
+    bound = bool(node_of(pod))
+    started = any(_past(status) for status in containers(pod))
     return Glimpse(
         taskmaster=(metadata.get("labels") or {}).get(TASKMASTER, ""),
         namespace=metadata["namespace"],
@@ -68,13 +77,12 @@ def glimpse_of(pod: JsonObject) -> Glimpse:
 
 def life_of(pod: JsonObject) -> Life:
     """Tell whether a pod's taskmaster lives."""
-    phase = pod.get("status", {}).get("phase", "Pending")
-    runs = any("running" in _state(status) for status in _statuses(pod))
-    if phase in ("Succeeded", "Failed"):
+    runs = any("running" in state_of(status) for status in containers(pod))
+    if is_over(pod):
         return Life.LEAVES if runs else Life.ENDED
-    if "deletionTimestamp" in pod["metadata"]:
+    if is_leaving(pod):
         # Without a node there is nothing that could act.
-        return Life.LEAVES if pod.get("spec", {}).get("nodeName") else Life.ENDED
+        return Life.LEAVES if node_of(pod) else Life.ENDED
     return Life.LIVES
 
 
@@ -88,17 +96,17 @@ def status_message(pod: JsonObject) -> str:
     told = [
         _said(status.get("reason"), status.get("message")),
         _disruption(pod),
-        *(_container_words(each) for each in _statuses(pod)),
+        *(_container_words(each) for each in containers(pod)),
         _unscheduled(pod),
     ]
     return next((words for words in told if words), "") or _deletion(pod)
 
 
 def _container_words(status: Mapping[str, Any]) -> str:
-    waiting = _state(status).get("waiting") or {}
+    waiting = state_of(status).get("waiting") or {}
     if waiting.get("reason", "") not in _USUAL:
         return _said(waiting.get("reason"), waiting.get("message"))
-    end = _state(status).get("terminated")
+    end = state_of(status).get("terminated")
     if end is None:  # it may run again
         end = (status.get("lastState") or {}).get("terminated")
     if end is None:
@@ -116,42 +124,27 @@ def _container_words(status: Mapping[str, Any]) -> str:
 
 
 def _disruption(pod: JsonObject) -> str:
-    found = _condition(pod, "DisruptionTarget")
-    if found.get("status") != "True":
+    if not is_true(pod, "DisruptionTarget"):
         return ""
+    found = condition(pod, "DisruptionTarget")
     return _said(found.get("reason"), found.get("message"))
 
 
 def _unscheduled(pod: JsonObject) -> str:
-    found = _condition(pod, "PodScheduled")
+    found = condition(pod, "PodScheduled")
     if found.get("status") != "False":
         return ""
     return one_line(found.get("message")) or one_line(found.get("reason"))
 
 
 def _deletion(pod: JsonObject) -> str:
-    return "its pod was deleted" if "deletionTimestamp" in pod["metadata"] else ""
-
-
-def _condition(pod: JsonObject, kind: str) -> Mapping[str, Any]:
-    conditions = pod.get("status", {}).get("conditions") or []
-    return next((each for each in conditions if each.get("type") == kind), {})
-
-
-def _statuses(pod: JsonObject) -> Iterator[Mapping[str, Any]]:
-    status = pod.get("status", {})
-    yield from status.get("initContainerStatuses") or ()
-    yield from status.get("containerStatuses") or ()
-
-
-def _state(status: Mapping[str, Any]) -> Mapping[str, Any]:
-    return status.get("state") or {}
+    return "its pod was deleted" if is_leaving(pod) else ""
 
 
 def _past(status: Mapping[str, Any]) -> bool:
     """Tell whether a container has started at least once."""
     return bool(
-        {"running", "terminated"} & _state(status).keys() or status.get("lastState")
+        {"running", "terminated"} & state_of(status).keys() or status.get("lastState")
     )
 
 

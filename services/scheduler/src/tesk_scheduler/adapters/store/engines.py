@@ -6,8 +6,6 @@ only finds out later fails. PostgreSQL: short time limits, so that a stuck
 query does not take the whole service along.
 """
 
-import fcntl
-import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from tesk_runtime.file_lock import FileLock
 
 _BUSY_SECONDS = 30
 _MIGRATION_LOCK = 0x7E5C
@@ -28,21 +28,21 @@ class Engines:
     Attributes:
         exclusive: No other process can use this database.
         path: Of the database, if it is a file.
-        lock: File descriptor that keeps others out, or -1.
+        lock: Keeps others out, if the database is a file.
     """
 
     writer: Engine
     reader: Engine
     exclusive: bool
     path: Path | None = None
-    lock: int = -1
+    lock: FileLock | None = None
 
     def close(self) -> None:
         """Close all connections."""
         self.writer.dispose()
         self.reader.dispose()
-        if self.lock >= 0:
-            os.close(self.lock)
+        if self.lock is not None:
+            self.lock.release()
 
 
 class DatabaseInUseError(Exception):
@@ -107,15 +107,12 @@ def lock_migrations(connection: Connection) -> None:
         connection.execute(text("SET LOCAL lock_timeout = '10s'"))
 
 
-def _lock(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
+def _lock(path: Path) -> FileLock:
+    lock = FileLock(path)
+    if not lock.try_acquire():
         msg = f"another scheduler uses the database beside {path}"
-        raise DatabaseInUseError(msg) from error
-    return descriptor
+        raise DatabaseInUseError(msg)
+    return lock
 
 
 def _sqlite(url: str, *, begin: str, pool_size: int) -> Engine:

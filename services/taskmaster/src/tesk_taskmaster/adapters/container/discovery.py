@@ -44,27 +44,38 @@ def open_container_engine(
         UnavailableError: There is none; the message says what was tried and
             what each said.
     """
-    if not launcher.is_file():
-        raise UnavailableError(
-            f"the launcher is not built: {launcher} "
-            "(make -C services/taskmaster/launcher)"
-        )
+    _check_launcher(launcher)
+    client, traits = find_engine(environ)
+    return ContainerEngine(
+        ContainerApi(client),
+        traits=traits,
+        launcher=launcher,
+        home=home,
+        choices=choices or ContainerChoices(),
+    )
+
+
+def engine_problem(environ: Mapping[str, str], launcher: Path) -> str:
+    """Say why ``open_container_engine`` would find no engine; "" if it finds one."""
+    try:
+        _check_launcher(launcher)
+        client, _ = find_engine(environ)
+    except UnavailableError as error:
+        return str(error)
+    client.close()
+    return ""
+
+
+def find_engine(environ: Mapping[str, str]) -> tuple[APIClient, EngineTraits]:
+    """Connect to an engine; see ``open_container_engine``."""
     problems = []
     for host in engine_hosts(environ):
         problem = host_problem(host)
         if problem is None:
             try:
-                client, traits = _connect(host, environ)
+                return _connect(host, environ)
             except (DockerException, OSError) as error:
-                problem = _cause_words(error)
-            else:
-                return ContainerEngine(
-                    ContainerApi(client),
-                    traits=traits,
-                    launcher=launcher,
-                    home=home,
-                    choices=choices or ContainerChoices(),
-                )
+                problem = _first_cause(error)
         problems.append(f"{host}: {problem}")
     raise UnavailableError("no container engine answers: " + "; ".join(problems))
 
@@ -95,6 +106,13 @@ def host_problem(host: str) -> str | None:
     )
 
 
+def _check_launcher(launcher: Path) -> None:
+    if not launcher.is_file():
+        raise UnavailableError(
+            f"the launcher is not built ({launcher}); `make launcher` builds it"
+        )
+
+
 def _connect(host: str, environ: Mapping[str, str]) -> tuple[APIClient, EngineTraits]:
     options = kwargs_from_env(dict(environ) | {"DOCKER_HOST": host})
     client = APIClient(
@@ -118,7 +136,7 @@ def _connect(host: str, environ: Mapping[str, str]) -> tuple[APIClient, EngineTr
     return client, traits
 
 
-def _cause_words(error: BaseException) -> str:
+def _first_cause(error: BaseException) -> str:
     """Name the first cause: the SDK wraps it several times."""
     seen = error
     while (cause := seen.__cause__ or seen.__context__) is not None:

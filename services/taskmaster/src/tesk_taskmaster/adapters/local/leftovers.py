@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from tesk_runtime.clock import SystemClock
-from tesk_taskmaster.adapters.file_lock import FileLock
+from tesk_runtime.file_lock import FileLock
 from tesk_taskmaster.ports import StepFailedError
 
 _EVERY = timedelta(hours=1)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tesk_model.errors import UnavailableError
+from tesk_runtime.file_lock import FileLock
 from tesk_runtime.sections import LocalSettings
 from tesk_runtime.settings import CONFIG_VARIABLE
 from tesk_taskmaster.adapters.container.config import ContainerChoices
-from tesk_taskmaster.adapters.file_lock import FileLock
 from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.local.filer_process import (
     FILER_COMMAND,

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tesk_model.names import Attempt
 from tesk_runtime.beneath import Beneath
+from tesk_runtime.file_lock import FileLock
 from tesk_taskmaster.adapters.detached import DetachedProcess
-from tesk_taskmaster.adapters.file_lock import FileLock
 from tesk_taskmaster.adapters.folders import TaskFolders, is_transient
 from tesk_taskmaster.adapters.local.filer_process import (
     FilerProcesses,
@@ -180,7 +180,7 @@ class LocalRuntime:
                 lock = FileLock(self._folders.attempt(attempt) / "lock")
                 self._locks[attempt] = lock
         self._folders.attempt(attempt).mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock.acquire(say)
+        lock.acquire(lambda: say("waiting for its former taskmaster to let go"))
 
     def _check_boot(self, attempt: Attempt) -> None:
         """Refuse a volume from before a restart of the machine.

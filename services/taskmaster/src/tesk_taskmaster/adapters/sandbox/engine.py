@@ -212,10 +212,12 @@ class SandboxEngine:
         finally:
             os.close(status)
         if self.network is not None:
-            self._connect(self.network, process)
+            self._connect(self.network, run, process)
 
     @staticmethod
-    def _connect(network: UserNetwork, process: DetachedProcess) -> None:
+    def _connect(
+        network: UserNetwork, run: ExecutorRun, process: DetachedProcess
+    ) -> None:
         try:
             network.connect(process)
         except NetworkError as error:

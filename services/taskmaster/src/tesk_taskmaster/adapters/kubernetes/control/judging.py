@@ -39,7 +39,7 @@ from tesk_taskmaster.adapters.kubernetes.control.observations import (
     Seen,
     Waiting,
 )
-from tesk_taskmaster.adapters.kubernetes.control.pod_status import is_over, observe
+from tesk_taskmaster.adapters.kubernetes.control.pod_status import has_ended, observe
 from tesk_taskmaster.ports import Clock
 
 _PATIENCE = 3.0  # seconds in which most steps come to run
@@ -162,7 +162,7 @@ class Judge:
         if (
             self.pod(hold, step) is not None
             or step.has_no_pod
-            or not is_over(self._job(hold, step))
+            or not has_ended(self._job(hold, step))
         ):
             return
         name = step.job["metadata"]["name"]

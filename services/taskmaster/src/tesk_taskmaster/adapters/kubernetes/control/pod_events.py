@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.pods import event_time
 
 # The name of the pod is another with each try; the reason is not.
 _CREATION = re.compile(r'^Error creating: (pods? "[^"]*" is forbidden: )?')
@@ -18,7 +19,7 @@ _PULLS = (_PULL, "ErrImagePull", "ImagePullBackOff")
 def latest(events: Sequence[JsonObject], reasons: Collection[str]) -> JsonObject | None:
     """Return the newest event with one of ``reasons``, or None."""
     found = [event for event in events if event.get("reason") in reasons]
-    return max(found, key=_time_of, default=None)
+    return max(found, key=event_time, default=None)
 
 
 def refusal(events: Sequence[JsonObject]) -> str:
@@ -41,20 +42,10 @@ def pull_failure(events: Sequence[JsonObject]) -> str:
 def failing_since(events: Sequence[JsonObject], *, pull: bool) -> datetime | None:
     """Return when pulls, or else starts, of a pod began to fail; None if unknown."""
     times = [
-        str(event.get("firstTimestamp") or _time_of(event))
+        str(event.get("firstTimestamp") or event_time(event))
         for event in events
         if event.get("reason") == "Failed"
         and any(said in str(event.get("message", "")) for said in _PULLS) == pull
     ]
     first = min(times, default="")
     return datetime.fromisoformat(first) if first else None
-
-
-def _time_of(event: JsonObject) -> str:
-    # RFC 3339 in UTC: the order of the texts is that of the times.
-    return str(
-        event.get("lastTimestamp")
-        or event.get("eventTime")
-        or event["metadata"].get("creationTimestamp")
-        or ""
-    )

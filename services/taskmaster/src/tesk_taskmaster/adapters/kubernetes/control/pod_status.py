@@ -14,7 +14,17 @@ from datetime import datetime
 from typing import Any
 
 from tesk_kubernetes.api import JsonObject
-from tesk_kubernetes.templates import MAIN
+from tesk_kubernetes.pods import (
+    condition,
+    containers,
+    is_leaving,
+    is_over,
+    is_true,
+    main_state,
+    node_of,
+    parse_time,
+    state_of,
+)
 from tesk_taskmaster.adapters.kubernetes.control.container_troubles import (
     container_trouble,
 )
@@ -43,7 +53,6 @@ from tesk_taskmaster.domain.termination import StepResult
 
 _SIGKILL = 128 + 9
 _SIGTERM = 128 + 15
-_OVER = ("Failed", "Succeeded")  # phases of a pod
 _ENDS = ("Failed", "Complete")  # conditions of a Job
 
 _ABOUT_VOLUMES = re.compile(
@@ -57,12 +66,12 @@ def observe(seen: Seen) -> Observation:
     pod = seen.pod
     if pod is None:
         return _without_pod(seen)
-    state = _main_state(pod)
+    state = main_state(pod)
     if "terminated" in state:
         return judge_end(seen, pod, state["terminated"])
-    if pod["status"].get("phase") in _OVER:
+    if is_over(pod):
         return judge_rejected(seen, pod)
-    if seen.pod_is_gone or "deletionTimestamp" in pod["metadata"]:
+    if seen.pod_is_gone or is_leaving(pod):
         return _leaving(seen, pod)
     is_running = "running" in state
     return Running(metadata=pod_metadata(pod)) if is_running else _pending(seen, pod)
@@ -71,7 +80,7 @@ def observe(seen: Seen) -> Observation:
 def _without_pod(seen: Seen) -> Observation:
     """Judge a Job of which no pod was ever seen."""
     job = seen.job
-    if seen.has_no_pod and is_over(job):
+    if seen.has_no_pod and has_ended(job):
         said = next(_ends(job)).get("message", "")
         gone = f"its pod is gone, and its Job says: {said}"
         return _by_job(seen) or unseen_end(seen, gone)
@@ -83,32 +92,30 @@ def _without_pod(seen: Seen) -> Observation:
         return Troubled(
             trouble=Trouble.QUOTA if is_quota else Trouble.REFUSED,
             cause=refused,
-            since=_time(job["metadata"].get("creationTimestamp")),
+            since=parse_time(job["metadata"].get("creationTimestamp")),
         )
     return Waiting(f"{seen.subject.name}: waiting for its pod")
 
 
 def ended_at(body: JsonObject) -> datetime | None:
     """Return when a Job or a pod's ``main`` ended; None if it has not."""
-    ends = [condition.get("lastTransitionTime") for condition in _ends(body)]
-    ends.append((_main_state(body).get("terminated") or {}).get("finishedAt"))
-    return max(filter(None, map(_time, ends)), default=None)
+    ends = [end.get("lastTransitionTime") for end in _ends(body)]
+    ends.append((main_state(body).get("terminated") or {}).get("finishedAt"))
+    return max(filter(None, map(parse_time, ends)), default=None)
 
 
 def leaving_since(body: JsonObject) -> datetime | None:
     """Return when an object that is to go should be gone; None if it stays."""
-    return _time(body["metadata"].get("deletionTimestamp"))
+    return parse_time(body["metadata"].get("deletionTimestamp"))
 
 
-def is_over(job: JsonObject | None) -> bool:
+def has_ended(job: JsonObject | None) -> bool:
     """Tell whether a Job says that it has ended."""
     return any(_ends(job))
 
 
-def _ends(job: JsonObject | None) -> Iterator[JsonObject]:
-    for condition in ((job or {}).get("status") or {}).get("conditions") or ():
-        if condition["status"] == "True" and condition["type"] in _ENDS:
-            yield condition
+def _ends(job: JsonObject | None) -> Iterator[Mapping[str, Any]]:
+    return (condition(job, kind) for kind in _ENDS if is_true(job, kind))
 
 
 def _by_job(seen: Seen) -> Ended | None:
@@ -119,14 +126,14 @@ def _by_job(seen: Seen) -> Ended | None:
     is gone. A code of SIGTERM or SIGKILL tells nothing: pods that are deleted
     end so.
     """
-    for condition in _ends(seen.job):
+    for end in _ends(seen.job):
         if seen.was_stopped:
             return Ended(StepResult(exit_code=_SIGTERM))
         if seen.subject.ram is not None:
             return None
-        if condition["type"] == "Complete":
+        if end["type"] == "Complete":
             return Ended(StepResult(exit_code=0))
-        code = _EXIT_CODE.search(condition.get("message", ""))
+        code = _EXIT_CODE.search(end.get("message", ""))
         if code is not None and int(code[1]) not in (_SIGTERM, _SIGKILL):
             return Ended(StepResult(exit_code=int(code[1]) & 0xFF))
     return None
@@ -134,18 +141,18 @@ def _by_job(seen: Seen) -> Ended | None:
 
 def _leaving(seen: Seen, pod: JsonObject) -> Observation:
     """Judge a pod that is asked to end, or is gone, and of which no end was seen."""
-    node = pod.get("spec", {}).get("nodeName", "")
+    node = node_of(pod)
     if seen.pod_is_gone or not node:
         return _by_job(seen) or judge_vanished(seen)
-    deadline = _time(pod["metadata"]["deletionTimestamp"])
+    deadline = parse_time(pod["metadata"]["deletionTimestamp"])
     return Troubled(trouble=Trouble.NODE_SILENT, cause=f"node {node}", since=deadline)
 
 
 def _pending(seen: Seen, pod: JsonObject) -> Observation:
-    if not pod.get("spec", {}).get("nodeName"):
+    if not node_of(pod):
         return _unscheduled(seen, pod)
-    for status in _statuses(pod):
-        waiting = status.get("state", {}).get("waiting") or {}
+    for status in containers(pod):
+        waiting = state_of(status).get("waiting") or {}
         trouble = container_trouble(seen, status, waiting)
         if trouble is not None:
             return trouble
@@ -153,20 +160,20 @@ def _pending(seen: Seen, pod: JsonObject) -> Observation:
 
 
 def _unscheduled(seen: Seen, pod: JsonObject) -> Observation:
-    scheduled = _condition(pod, "PodScheduled") or {}
+    scheduled = condition(pod, "PodScheduled")
     said = scheduled.get("message", "")
     pending = (seen.claim or {}).get("status", {}).get("phase") == "Pending"
     unbound = latest(seen.events, ("ProvisioningFailed", "FailedBinding"))
     if _ABOUT_VOLUMES.search(said) or (pending and unbound is not None):
         cause = unbound["message"] if unbound is not None else said
         created = pod["metadata"].get("creationTimestamp")
-        since = _time(scheduled.get("lastTransitionTime") or created)
+        since = parse_time(scheduled.get("lastTransitionTime") or created)
         return Troubled(trouble=Trouble.UNBOUND, cause=cause, since=since)
     if scheduled.get("status") == "False":
         return Troubled(
             trouble=Trouble.UNSCHEDULABLE,
             cause=said or scheduled.get("reason", ""),
-            since=_time(scheduled.get("lastTransitionTime")),
+            since=parse_time(scheduled.get("lastTransitionTime")),
         )
     return Waiting(f"{seen.subject.name}: waiting for a node")
 
@@ -202,37 +209,12 @@ def _on_its_node(seen: Seen, pod: JsonObject) -> Observation:
         # However long that takes: images may be large.
         return Waiting(f"{seen.subject.name}: pulling image {seen.subject.image}")
     since = _bound_at(pod)
-    node = pod["spec"]["nodeName"]
+    node = node_of(pod)
     if since is None:
         return Waiting(f"{seen.subject.name}: starting on node {node}")
     return Troubled(trouble=Trouble.STALLED, cause=f"node {node}", since=since)
 
 
 def _bound_at(pod: JsonObject) -> datetime | None:
-    scheduled = _condition(pod, "PodScheduled") or {}
-    return _time(scheduled.get("lastTransitionTime"))
-
-
-def _main_state(pod: JsonObject) -> Mapping[str, Any]:
-    for status in pod["status"].get("containerStatuses") or ():
-        if status["name"] == MAIN:
-            found: Mapping[str, Any] = status.get("state") or {}
-            return found
-    return {}
-
-
-def _statuses(pod: JsonObject) -> Iterator[JsonObject]:
-    for key in ("initContainerStatuses", "containerStatuses"):
-        yield from pod["status"].get(key) or ()
-
-
-def _condition(pod: JsonObject, kind: str) -> JsonObject | None:
-    for condition in pod["status"].get("conditions") or ():
-        if condition["type"] == kind:
-            found: JsonObject = condition
-            return found
-    return None
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+    scheduled = condition(pod, "PodScheduled")
+    return parse_time(scheduled.get("lastTransitionTime"))

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.pods import condition, is_leaving, is_true, node_of
 from tesk_taskmaster.adapters.kubernetes.control.failure_table import short
 from tesk_taskmaster.adapters.kubernetes.control.observations import (
     Ended,
@@ -134,15 +135,15 @@ def _judged(termination: Termination) -> Ended | Failed:
 def interruption_of(seen: Seen, pod: JsonObject) -> str:
     """Say who ended a pod from outside; "" if nothing tells of anybody."""
     status = pod["status"]
-    condition = _disruption(pod)
-    said = short(status.get("message") or (condition or {}).get("message") or "")
-    if condition is not None:
-        words = _DISRUPTIONS.get(condition.get("reason", ""), "its pod was disrupted")
+    disruption = condition(pod, "DisruptionTarget")
+    said = short(status.get("message") or disruption.get("message") or "")
+    if is_true(pod, "DisruptionTarget"):
+        words = _DISRUPTIONS.get(disruption.get("reason", ""), "its pod was disrupted")
     elif status.get("reason"):
         words = f"its node refused or ended its pod ({status['reason']})"
     elif is_deleted(seen.job):
         words = _JOB_DELETED
-    elif _is_leaving(pod):
+    elif is_leaving(pod):
         words = "its pod was deleted"
     else:
         return ""
@@ -151,18 +152,18 @@ def interruption_of(seen: Seen, pod: JsonObject) -> str:
 
 def was_disrupted(pod: JsonObject) -> bool:
     """Tell whether the cluster itself ended the pod."""
-    return _disruption(pod) is not None or bool(pod["status"].get("reason"))
+    return is_true(pod, "DisruptionTarget") or bool(pod["status"].get("reason"))
 
 
 def is_deleted(job: JsonObject | None) -> bool:
     """Tell whether a Job is gone or going."""
-    return job is None or "deletionTimestamp" in job["metadata"]
+    return job is None or is_leaving(job)
 
 
 def pod_metadata(pod: JsonObject) -> dict[str, str]:
     """Return what a user may want to know of where a step runs."""
     found = {"pod": pod["metadata"]["name"]}
-    if node := pod.get("spec", {}).get("nodeName"):
+    if node := node_of(pod):
         found["node"] = node
     return found
 
@@ -180,15 +181,3 @@ def _report(state: Mapping[str, Any]) -> Report | InvalidReport | None:
 
 def _time(text: str | None) -> datetime | None:
     return parse_time(text) if text else None
-
-
-def _is_leaving(pod: JsonObject) -> bool:
-    return "deletionTimestamp" in pod["metadata"]
-
-
-def _disruption(pod: JsonObject) -> JsonObject | None:
-    for condition in pod["status"].get("conditions") or ():
-        if condition["type"] == "DisruptionTarget" and condition["status"] == "True":
-            found: JsonObject = condition
-            return found
-    return None

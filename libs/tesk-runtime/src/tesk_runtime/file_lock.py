@@ -1,17 +1,17 @@
-"""A lock that the kernel drops when its holder dies.
+"""A lock that the kernel drops when its holder dies (flock).
 
-It makes sure that one process has a name, or works on an attempt, whatever the
-leases say; a successor never waits for the dead. Steps do not inherit it.
+It makes sure that one process has a name, a folder or an attempt, whatever else
+is said; a successor never waits for the dead. Only who is given the descriptor
+inherits it.
 """
 
 import fcntl
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-from tesk_taskmaster.ports import Say
-
-_LOOK_AGAIN = 0.1
+_RETRY_SECONDS = 0.1
 
 
 class FileLock:
@@ -22,19 +22,19 @@ class FileLock:
         self._path = path
         self._descriptor: int | None = None
 
-    def acquire(self, say: Say) -> None:
+    def acquire(self, waiting: Callable[[], None]) -> None:
         """Take the lock; wait while another living process has it.
 
-        ``say`` is told again and again while that is so; what it raises ends
-        the waiting.
+        ``waiting`` is called again and again while that is so; what it raises
+        ends the waiting.
 
         Raises:
             OSError: The folder is gone.
         """
         pause = threading.Event()
         while not self.try_acquire():
-            say("waiting for its former taskmaster to let go")
-            pause.wait(_LOOK_AGAIN)
+            waiting()
+            pause.wait(_RETRY_SECONDS)
 
     def try_acquire(self) -> bool:
         """Take the lock if it is free; tell whether we have it."""
@@ -52,13 +52,18 @@ class FileLock:
         self._descriptor = descriptor
         return True
 
-    def write(self, text: str) -> None:
-        """Put ``text`` into the file of the lock that we have."""
+    @property
+    def descriptor(self) -> int:
+        """Of the file of the lock that we have; whoever inherits it has it, too."""
         if self._descriptor is None:
             msg = "the lock is not held"
             raise RuntimeError(msg)
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, text.encode(), 0)
+        return self._descriptor
+
+    def write(self, text: str) -> None:
+        """Put ``text`` into the file of the lock that we have."""
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, text.encode(), 0)
 
     def release(self) -> None:
         """Give the lock up; nothing happens if it is not held."""
@@ -71,3 +76,19 @@ class FileLock:
             return os.path.samestat(os.fstat(descriptor), self._path.stat())
         except FileNotFoundError:
             return False
+
+
+def is_locked(descriptor: int) -> bool:
+    """Tell whether another process has the lock of an open file."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False
+
+
+def wait_unlocked(descriptor: int) -> None:
+    """Wait until no process has the lock of an open file."""
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    fcntl.flock(descriptor, fcntl.LOCK_UN)

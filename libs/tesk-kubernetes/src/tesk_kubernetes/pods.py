@@ -1,0 +1,77 @@
+"""Reads what a cluster writes into objects: phases, conditions, containers, events.
+
+Pure. Conditions are found by type and containers by name, never by place: the
+cluster adds conditions, and templates add containers. Whatever a kubelet has not
+written yet is missing, and reads as nothing.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.templates import MAIN
+
+_OVER = frozenset({"Succeeded", "Failed"})
+
+
+def is_over(pod: JsonObject) -> bool:
+    """Tell whether a pod's phase says that it has ended."""
+    return _status(pod).get("phase") in _OVER
+
+
+def is_leaving(body: JsonObject) -> bool:
+    """Tell whether an object was asked to go."""
+    return "deletionTimestamp" in body["metadata"]
+
+
+def node_of(pod: JsonObject) -> str:
+    """Return the node that a pod is bound to; "" if it has none."""
+    return str(pod.get("spec", {}).get("nodeName") or "")
+
+
+def condition(body: JsonObject | None, kind: str) -> Mapping[str, Any]:
+    """Return a condition of an object; empty if it has none of that type."""
+    found = _status(body or {}).get("conditions") or ()
+    return next((each for each in found if each.get("type") == kind), {})
+
+
+def is_true(body: JsonObject | None, kind: str) -> bool:
+    """Tell whether a condition of an object holds."""
+    return condition(body, kind).get("status") == "True"
+
+
+def containers(pod: JsonObject) -> Iterator[JsonObject]:
+    """Yield the statuses of all containers of a pod, those for its start first."""
+    for key in ("initContainerStatuses", "containerStatuses"):
+        yield from _status(pod).get(key) or ()
+
+
+def state_of(container: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the state of a container's status: waiting, running or terminated."""
+    return container.get("state") or {}
+
+
+def main_state(pod: JsonObject) -> Mapping[str, Any]:
+    """Return the state of the container ``main``; empty before there is any."""
+    found = _status(pod).get("containerStatuses") or ()
+    return next((state_of(each) for each in found if each["name"] == MAIN), {})
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """Read a time of the cluster; None if there is none."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def event_time(event: JsonObject) -> str:
+    """Return when an event came last; the order of such texts is that of time."""
+    return str(
+        event.get("lastTimestamp")
+        or event.get("eventTime")
+        or event["metadata"].get("creationTimestamp")
+        or ""
+    )
+
+
+def _status(body: JsonObject) -> Mapping[str, Any]:
+    return body.get("status") or {}
