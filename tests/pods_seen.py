@@ -11,14 +11,14 @@ from typing import Any
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.settings import KubernetesSettings
-from tesk_taskmaster.adapters.kubernetes.control.failure_table import judge_trouble
-from tesk_taskmaster.adapters.kubernetes.control.observations import (
+from tesk_taskmaster.adapters.kubernetes.status.failure_table import judge_trouble
+from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Judgement,
-    Seen,
+    Snapshot,
     Subject,
     Troubled,
 )
-from tesk_taskmaster.adapters.kubernetes.control.pod_status import observe
+from tesk_taskmaster.adapters.kubernetes.status.pods import observe
 
 RECORDS = Path(__file__).parent / "records" / "pods"
 # When the records begin.
@@ -30,16 +30,16 @@ SETTINGS = KubernetesSettings()
 Edit = Callable[[JsonObject], None]
 
 
-def seen(record: str, *edits: Edit, **overrides: Any) -> Seen:
+def seen(record: str, *edits: Edit, **overrides: Any) -> Snapshot:
     """Return a record as the book would have it; edits change its pod."""
     found = json.loads((RECORDS / f"{record}.json").read_text("utf-8"))
     for edit in edits:
         edit(found["pod"])
     fields = {"subject": EXECUTOR} | found | overrides
-    return Seen(**fields)
+    return Snapshot(**fields)
 
 
-def judge(what: Seen, after: float, settings: KubernetesSettings) -> Judgement:
+def judge(what: Snapshot, after: float, settings: KubernetesSettings) -> Judgement:
     """Judge what has been so for ``after`` seconds."""
     observed = observe(what)
     if not isinstance(observed, Troubled):

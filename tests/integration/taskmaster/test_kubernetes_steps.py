@@ -204,7 +204,7 @@ HOPELESS: dict[str, tuple[dict[str, Any], str]] = {
         {"image": "registry.example/nosuch:1"},
         "image registry.example/nosuch:1 cannot be pulled: failed to pull and",
     ),
-    "no image name": ({"image": "Not/A Name"}, "Not/A Name is no valid image name"),
+    "no image name": ({"image": "Not/A Name"}, "Not/A Name is not a valid image name"),
     "more than any node has": (
         {"resources": Resources(cpu_cores=4000, ram_gb=1, disk_gb=1)},
         "no node can take it, for 3 s: 0/1 nodes are available: 1 Insufficient cpu",

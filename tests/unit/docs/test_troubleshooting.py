@@ -15,9 +15,9 @@ import pytest
 
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.reasons import ReasonCode
-from tesk_taskmaster.adapters.kubernetes.control.failure_table import judge_trouble
-from tesk_taskmaster.adapters.kubernetes.control.observations import (
-    Failed,
+from tesk_taskmaster.adapters.kubernetes.status.failure_table import judge_trouble
+from tesk_taskmaster.adapters.kubernetes.status.observations import (
+    Ended,
     Subject,
     Trouble,
     Troubled,
@@ -261,8 +261,8 @@ def test_what_the_failure_table_says_has_an_entry(trouble: Trouble) -> None:
             now=began + passed,
             settings=KubernetesSettings(),
         )
-        assert isinstance(judged, Waiting | Failed)
-        said = judged.reason if isinstance(judged, Waiting) else judged.message
+        assert isinstance(judged, Waiting | Ended)
+        said = judged.reason if isinstance(judged, Waiting) else judged.result.error
 
         assert any(_covers(entry, said) for entry in ENTRIES), said
 

@@ -17,8 +17,8 @@ from tesk_model.names import Attempt
 from tesk_model.task import TaskId
 from tesk_taskmaster.adapters.container.outcome import observe as observe_container
 from tesk_taskmaster.adapters.detached import Exit
-from tesk_taskmaster.adapters.kubernetes.control.observations import Ended, Failed
-from tesk_taskmaster.adapters.kubernetes.control.pod_status import observe as see_pod
+from tesk_taskmaster.adapters.kubernetes.status.observations import Ended
+from tesk_taskmaster.adapters.kubernetes.status.pods import observe as see_pod
 from tesk_taskmaster.adapters.launcher_report import parse_report
 from tesk_taskmaster.adapters.sandbox.outcome import observe as observe_sandbox
 from tesk_taskmaster.domain.plan import ExecutorStep
@@ -84,8 +84,6 @@ def in_cluster(end: End) -> StepResult:
             was_stopped=end.was_stopped,
         )
     )
-    if isinstance(judged, Failed):
-        return StepResult(exit_code=255, error=judged.message, lost=judged.lost)
     assert isinstance(judged, Ended)
     return judged.result
 

@@ -87,10 +87,10 @@ def test_no_step_starts_on_a_volume_that_was_deleted(
 ) -> None:
     rig = make_rig(shares=True)
     rig.prepare()
-    book = rig.runtime._book
-    eventually(lambda: book.all(ATTEMPT, VOLUME_CLAIMS), what="the claim")
+    cached = rig.runtime._cache.hold(ATTEMPT)
+    eventually(lambda: cached.all(VOLUME_CLAIMS), what="the claim")
     rig.api.vanish(VOLUME_CLAIMS, "tasks", NAME)
-    eventually(lambda: book.all(ATTEMPT, VOLUME_CLAIMS)[0].is_gone, what="its end")
+    eventually(lambda: cached.all(VOLUME_CLAIMS)[0].is_gone, what="its end")
 
     with pytest.raises(StepFailedError, match="the task volume was deleted"):
         rig.start("x0")

@@ -12,10 +12,10 @@ from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
 from tesk_kubernetes.api import JOBS, PODS, ApiUnavailableError, JsonObject
 from tesk_taskmaster.adapters.kubernetes.control.logs import (
-    RETURN_MARK,
     PodLog,
     split_log,
 )
+from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import RETURN_MARK
 from tesk_taskmaster.domain.tails import TAIL_BYTES
 from tesk_taskmaster.ports import Tails
 from waiting import eventually

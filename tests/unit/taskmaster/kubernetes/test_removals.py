@@ -3,7 +3,7 @@
 import pytest
 
 from tesk_kubernetes.api import JOBS, PODS, VOLUME_CLAIMS, JsonObject, Resource
-from tesk_taskmaster.adapters.kubernetes.control.releasing import stuck
+from tesk_taskmaster.adapters.kubernetes.control.removal import stuck
 from tesk_taskmaster.ports import RemainsError
 
 LONG_AGO = {"deletionTimestamp": "2026-01-01T00:00:00Z"}

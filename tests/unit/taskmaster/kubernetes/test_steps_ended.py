@@ -16,12 +16,12 @@ from pods_seen import (
     says,
     seen,
 )
-from tesk_taskmaster.adapters.kubernetes.control.observations import (
+from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
     Running,
-    Seen,
+    Snapshot,
 )
-from tesk_taskmaster.adapters.kubernetes.control.pod_status import observe
+from tesk_taskmaster.adapters.kubernetes.status.pods import observe
 from tesk_taskmaster.domain.termination import INVALID_REPORT
 
 OUT = "executors[1]: ran out of memory: limit 64 MiB"
@@ -31,7 +31,7 @@ EXIT_65 = (
 )
 COMPLETE = job_condition("Complete", "")
 # What has a result. Input, exit code, note.
-ENDED: dict[str, tuple[Seen, int, str]] = {
+ENDED: dict[str, tuple[Snapshot, int, str]] = {
     "success": (seen("ended", says(make_report(0))), 0, ""),
     "the program's own code": (seen("ended-with-3"), 3, ""),
     "the launcher's report": (seen("ended-with-3", says(make_report(4))), 4, ""),
@@ -128,7 +128,7 @@ ENDED: dict[str, tuple[Seen, int, str]] = {
 
 
 @pytest.mark.parametrize(("what", "code", "note"), ENDED.values(), ids=ENDED)
-def test_what_ended_has_a_result(what: Seen, code: int, note: str) -> None:
+def test_what_ended_has_a_result(what: Snapshot, code: int, note: str) -> None:
     judged = observe(what)
 
     assert isinstance(judged, Ended), judged

@@ -20,10 +20,10 @@ from pods_seen import (
     waits,
     without_containers,
 )
-from tesk_taskmaster.adapters.kubernetes.control.observations import Failed, Seen
+from tesk_taskmaster.adapters.kubernetes.status.observations import Ended, Snapshot
 
 # What has outlasted its limit, and what has none. Input, seconds, lost, words.
-FAILED: dict[str, tuple[Seen, float, bool, str]] = {
+FAILED: dict[str, tuple[Snapshot, float, bool, str]] = {
     "an image that is not there": (
         seen("image-not-found"),
         0,
@@ -85,7 +85,7 @@ FAILED: dict[str, tuple[Seen, float, bool, str]] = {
         seen("invalid-image-name"),
         0,
         False,
-        "executors[1]: registry.example/x:1 is no valid image name: Failed to apply",
+        "executors[1]: registry.example/x:1 is not a valid image name: Failed to apply",
     ),
     "a configuration that is missing": (
         seen("no-configuration"),
@@ -317,9 +317,10 @@ FAILED: dict[str, tuple[Seen, float, bool, str]] = {
     ("what", "after", "lost", "words"), FAILED.values(), ids=FAILED
 )
 def test_what_does_not_pass_fails_with_a_reason(
-    what: Seen, after: float, lost: bool, words: str
+    what: Snapshot, after: float, lost: bool, words: str
 ) -> None:
     judged = judge(what, after, SETTINGS)
 
-    assert isinstance(judged, Failed)
-    assert (words in judged.message, judged.lost) == (True, lost), judged.message
+    assert isinstance(judged, Ended)
+    result = judged.result
+    assert (words in result.error, result.lost) == (True, lost), result.error

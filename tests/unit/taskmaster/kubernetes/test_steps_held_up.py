@@ -17,16 +17,16 @@ from pods_seen import (
     waits,
 )
 from tesk_kubernetes.settings import KubernetesSettings
-from tesk_taskmaster.adapters.kubernetes.control.observations import (
-    Failed,
-    Seen,
+from tesk_taskmaster.adapters.kubernetes.status.observations import (
+    Ended,
+    Snapshot,
     Troubled,
     Waiting,
 )
-from tesk_taskmaster.adapters.kubernetes.control.pod_status import observe
+from tesk_taskmaster.adapters.kubernetes.status.pods import observe
 
 # What the user reads while there is hope. Input, seconds, and words.
-WAITING: dict[str, tuple[Seen, float, str]] = {
+WAITING: dict[str, tuple[Snapshot, float, str]] = {
     "an image that wants other credentials": (
         seen("image-not-found", waits("ErrImagePull", "401 Unauthorized")),
         89,
@@ -154,7 +154,7 @@ WAITING: dict[str, tuple[Seen, float, str]] = {
 
 @pytest.mark.parametrize(("what", "after", "words"), WAITING.values(), ids=WAITING)
 def test_what_may_pass_is_told_and_waited_for(
-    what: Seen, after: float, words: str
+    what: Snapshot, after: float, words: str
 ) -> None:
     judged = judge(what, after, SETTINGS)
 
@@ -169,8 +169,8 @@ def test_a_wait_for_a_node_can_be_limited() -> None:
 
     assert isinstance(judge(what, 599, limited), Waiting)
     judged = judge(what, 601, limited)
-    assert isinstance(judged, Failed)
-    assert "no node can take it, for 10 min: 0/1 nodes" in judged.message
+    assert isinstance(judged, Ended)
+    assert "no node can take it, for 10 min: 0/1 nodes" in judged.result.error
 
 
 def test_another_container_neither_ends_nor_starts_a_step() -> None:

@@ -24,11 +24,9 @@ from tesk_kubernetes.api import (
     Stream,
 )
 from tesk_kubernetes.templates import MAIN
+from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import RETURN_MARK
 from tesk_taskmaster.adapters.stream_tails import StreamTails
 from tesk_taskmaster.ports import Tails
-
-RETURN_MARK = "\x02cr\x02"
-"""What the launcher puts between a carriage return and the end of its line."""
 
 _MARKED_RETURN = b"\r" + RETURN_MARK.encode() + b"\n"
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.labels import STEP
 from tesk_kubernetes.templates import literal, main_container
-from tesk_taskmaster.adapters.kubernetes.control.logs import RETURN_MARK
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
     VOLUME,
     Site,
@@ -33,6 +32,7 @@ from tesk_taskmaster.adapters.launcher_options import launcher_options
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 
 STDERR_MARK = "\x02err\x02"
+RETURN_MARK = "\x02cr\x02"
 """What the launcher starts each line of stderr with in the container's log."""
 
 REPORT = ("--report", "/dev/termination-log")

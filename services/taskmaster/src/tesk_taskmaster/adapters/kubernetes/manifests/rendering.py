@@ -1,21 +1,20 @@
-"""Which Job a step is, and what messages call it."""
+"""Which Job a step is, and which image it runs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.templates import load_pod_template, main_container
-from tesk_taskmaster.adapters.kubernetes.control.holds import AttemptHold
-from tesk_taskmaster.adapters.kubernetes.control.observations import Subject
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import executor_job
 from tesk_taskmaster.adapters.kubernetes.manifests.filer_job import filer_job
 from tesk_taskmaster.adapters.kubernetes.manifests.look_job import look_job
+from tesk_taskmaster.adapters.kubernetes.manifests.objects import Site
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import (
     direction_of,
     executor_of,
     is_image_step,
-    title_of,
 )
 
 
@@ -39,39 +38,42 @@ def load_templates(folder: Path) -> PodTemplates:
     )
 
 
-def step_job(hold: AttemptHold, step: str, templates: PodTemplates) -> JsonObject:
+def step_job(
+    plan: Plan,
+    step: str,
+    templates: PodTemplates,
+    *,
+    site: Site,
+    anchor_uid: str,
+    directories: Sequence[str] = (),
+) -> JsonObject:
     """Return the Job of a step.
+
+    Args:
+        plan: Of the attempt.
+        step: Its name.
+        templates: Of pods.
+        site: Where and by whom.
+        anchor_uid: Of the attempt's anchor, which owns the Job.
+        directories: Where to look, if the step looks into an image.
 
     Raises:
         StepFailedError: It cannot be laid out in this cluster.
     """
-    plan, site, anchor_uid = hold.plan, hold.site, hold.footing.anchor_uid
-    if is_image_step(step):
-        index = executor_of(step)
-        return look_job(
-            plan,
-            index,
-            hold.questions[index],
-            (templates.executor, templates.filer),
-            site=site,
-            anchor_uid=anchor_uid,
-        )
     if direction_of(step):
         return filer_job(plan, step, templates.filer, site=site, anchor_uid=anchor_uid)
-    return executor_job(
-        plan,
-        plan.executors[executor_of(step)],
-        templates.executor,
-        site=site,
-        anchor_uid=anchor_uid,
-    )
+    index = executor_of(step)
+    if is_image_step(step):
+        both = (templates.executor, templates.filer)
+        return look_job(
+            plan, index, directories, both, site=site, anchor_uid=anchor_uid
+        )
+    executor, template = plan.executors[index], templates.executor
+    return executor_job(plan, executor, template, site=site, anchor_uid=anchor_uid)
 
 
-def step_subject(plan: Plan, step: str, templates: PodTemplates) -> Subject:
-    """Return how messages name a step."""
-    name = title_of(step)
+def step_image(plan: Plan, step: str, templates: PodTemplates) -> str:
+    """Return the image of a step, for messages."""
     if direction_of(step):
-        image = str(main_container(templates.filer).get("image", ""))
-        return Subject(name=name, image=image)
-    image = plan.executors[executor_of(step)].executor.image
-    return Subject(name=name, image=image, ram=plan.ram)
+        return str(main_container(templates.filer).get("image", ""))
+    return plan.executors[executor_of(step)].executor.image

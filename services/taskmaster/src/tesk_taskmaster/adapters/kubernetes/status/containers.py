@@ -1,6 +1,6 @@
 """Why a container that waits does not start, by the reason that its node gives.
 
-Pure; part of ``pod_status``.
+Pure; part of ``pods``.
 """
 
 import re
@@ -9,14 +9,14 @@ from typing import Any
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.templates import MAIN
-from tesk_taskmaster.adapters.kubernetes.control.observations import (
-    Seen,
-    Trouble,
-    Troubled,
-)
-from tesk_taskmaster.adapters.kubernetes.control.pod_events import (
+from tesk_taskmaster.adapters.kubernetes.status.events import (
     failing_since,
     pull_failure,
+)
+from tesk_taskmaster.adapters.kubernetes.status.observations import (
+    Snapshot,
+    Trouble,
+    Troubled,
 )
 
 _IMAGE_REASONS = {
@@ -55,7 +55,7 @@ _PULL_PREFIX = re.compile(
 
 
 def container_trouble(
-    seen: Seen, status: JsonObject, waiting: Mapping[str, Any]
+    seen: Snapshot, status: JsonObject, waiting: Mapping[str, Any]
 ) -> Troubled | None:
     """Say what keeps a container from starting; None if nothing does."""
     reason, said = waiting.get("reason", ""), waiting.get("message", "")

@@ -25,23 +25,10 @@ from tesk_kubernetes.pods import (
     parse_time,
     state_of,
 )
-from tesk_taskmaster.adapters.kubernetes.control.container_troubles import (
+from tesk_taskmaster.adapters.kubernetes.status.containers import (
     container_trouble,
 )
-from tesk_taskmaster.adapters.kubernetes.control.observations import (
-    Ended,
-    Observation,
-    Running,
-    Seen,
-    Trouble,
-    Troubled,
-    Waiting,
-)
-from tesk_taskmaster.adapters.kubernetes.control.pod_events import (
-    latest,
-    refusal,
-)
-from tesk_taskmaster.adapters.kubernetes.control.step_ends import (
+from tesk_taskmaster.adapters.kubernetes.status.ends import (
     is_deleted,
     judge_end,
     judge_rejected,
@@ -49,7 +36,18 @@ from tesk_taskmaster.adapters.kubernetes.control.step_ends import (
     pod_metadata,
     unseen_end,
 )
-from tesk_taskmaster.domain.termination import StepResult
+from tesk_taskmaster.adapters.kubernetes.status.events import (
+    latest,
+    refusal,
+)
+from tesk_taskmaster.adapters.kubernetes.status.observations import (
+    Observation,
+    Running,
+    Snapshot,
+    Trouble,
+    Troubled,
+    Waiting,
+)
 
 _SIGKILL = 128 + 9
 _SIGTERM = 128 + 15
@@ -61,7 +59,7 @@ _ABOUT_VOLUMES = re.compile(
 _EXIT_CODE = re.compile(r"failed with exit code (\d+)")
 
 
-def observe(seen: Seen) -> Observation:
+def observe(seen: Snapshot) -> Observation:
     """Say what is the matter with a step that was started."""
     pod = seen.pod
     if pod is None:
@@ -77,13 +75,13 @@ def observe(seen: Seen) -> Observation:
     return Running(metadata=pod_metadata(pod)) if is_running else _pending(seen, pod)
 
 
-def _without_pod(seen: Seen) -> Observation:
+def _without_pod(seen: Snapshot) -> Observation:
     """Judge a Job of which no pod was ever seen."""
     job = seen.job
     if seen.has_no_pod and has_ended(job):
         said = next(_ends(job)).get("message", "")
         gone = f"its pod is gone, and its Job says: {said}"
-        return _by_job(seen) or unseen_end(seen, gone)
+        return unseen_end(seen, gone, exit_code=_job_code(seen))
     if job is None or is_deleted(job):
         return unseen_end(seen, "its Job was deleted", has_run=False)
     refused = refusal(seen.events)
@@ -118,37 +116,33 @@ def _ends(job: JsonObject | None) -> Iterator[Mapping[str, Any]]:
     return (condition(job, kind) for kind in _ENDS if is_true(job, kind))
 
 
-def _by_job(seen: Seen) -> Ended | None:
-    """Return the result that the Job tells, if its pod is gone with its own.
+def _job_code(seen: Snapshot) -> int | None:
+    """Return the exit code that the Job of a filer tells, if its pod is gone.
 
-    That is a filer's verdict. Of an executor it says too little: one that was
-    told to go may have ended with any code, 0 among them, and what it printed
-    is gone. A code of SIGTERM or SIGKILL tells nothing: pods that are deleted
-    end so.
+    Of an executor it says too little: one that was told to go may have ended
+    with any code, 0 among them, and what it printed is gone. A code of SIGTERM
+    or SIGKILL tells nothing: pods that are deleted end so.
     """
-    for end in _ends(seen.job):
-        if seen.was_stopped:
-            return Ended(StepResult(exit_code=_SIGTERM))
-        if seen.subject.ram is not None:
-            return None
-        if end["type"] == "Complete":
-            return Ended(StepResult(exit_code=0))
-        code = _EXIT_CODE.search(end.get("message", ""))
-        if code is not None and int(code[1]) not in (_SIGTERM, _SIGKILL):
-            return Ended(StepResult(exit_code=int(code[1]) & 0xFF))
-    return None
+    if seen.subject.ram is not None:
+        return None
+    if is_true(seen.job, "Complete"):
+        return 0
+    said = condition(seen.job, "Failed").get("message", "")
+    code = _EXIT_CODE.search(said)
+    told = None if code is None else int(code[1])
+    return None if told in (_SIGTERM, _SIGKILL) else told
 
 
-def _leaving(seen: Seen, pod: JsonObject) -> Observation:
+def _leaving(seen: Snapshot, pod: JsonObject) -> Observation:
     """Judge a pod that is asked to end, or is gone, and of which no end was seen."""
     node = node_of(pod)
     if seen.pod_is_gone or not node:
-        return _by_job(seen) or judge_vanished(seen)
+        return judge_vanished(seen, exit_code=_job_code(seen))
     deadline = parse_time(pod["metadata"]["deletionTimestamp"])
     return Troubled(trouble=Trouble.NODE_SILENT, cause=f"node {node}", since=deadline)
 
 
-def _pending(seen: Seen, pod: JsonObject) -> Observation:
+def _pending(seen: Snapshot, pod: JsonObject) -> Observation:
     if not node_of(pod):
         return _unscheduled(seen, pod)
     for status in containers(pod):
@@ -159,7 +153,7 @@ def _pending(seen: Seen, pod: JsonObject) -> Observation:
     return _on_its_node(seen, pod)
 
 
-def _unscheduled(seen: Seen, pod: JsonObject) -> Observation:
+def _unscheduled(seen: Snapshot, pod: JsonObject) -> Observation:
     scheduled = condition(pod, "PodScheduled")
     said = scheduled.get("message", "")
     pending = (seen.claim or {}).get("status", {}).get("phase") == "Pending"
@@ -178,7 +172,7 @@ def _unscheduled(seen: Seen, pod: JsonObject) -> Observation:
     return Waiting(f"{seen.subject.name}: waiting for a node")
 
 
-def _on_its_node(seen: Seen, pod: JsonObject) -> Observation:
+def _on_its_node(seen: Snapshot, pod: JsonObject) -> Observation:
     """Judge a pod that its node has, by the last thing its node said."""
     said = latest(
         seen.events,

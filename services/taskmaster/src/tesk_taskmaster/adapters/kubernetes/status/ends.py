@@ -6,25 +6,23 @@ from typing import Any
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.pods import condition, is_leaving, is_true, node_of
-from tesk_taskmaster.adapters.kubernetes.control.failure_table import short
-from tesk_taskmaster.adapters.kubernetes.control.observations import (
+from tesk_taskmaster.adapters.kubernetes.status.failure_table import shorten
+from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
-    Failed,
-    Seen,
-    Subject,
+    Snapshot,
+    failed,
 )
 from tesk_taskmaster.adapters.launcher_report import parse_report, parse_time
 from tesk_taskmaster.domain.termination import (
     InvalidReport,
     Report,
     Termination,
-    format_loss,
     judge,
 )
 
 _OUT_OF_MEMORY = "OOMKilled"
 _NOT_STARTED = {"StartError", "ContainerCannotRun"}
-_JOB_DELETED = "its Job was deleted"
+JOB_DELETED = "its Job was deleted"
 _UNSEEN = {"ContainerStatusUnknown", "Unknown"}
 
 _DISRUPTIONS = {
@@ -36,7 +34,7 @@ _DISRUPTIONS = {
 }
 
 
-def judge_end(seen: Seen, pod: JsonObject, state: Mapping[str, Any]) -> Ended | Failed:
+def judge_end(seen: Snapshot, pod: JsonObject, state: Mapping[str, Any]) -> Ended:
     """Judge a terminated container ``main``.
 
     Args:
@@ -51,9 +49,9 @@ def judge_end(seen: Seen, pod: JsonObject, state: Mapping[str, Any]) -> Ended | 
     reason = state.get("reason", "")
     interruption = interruption_of(seen, pod)
     if reason in _NOT_STARTED and not (interruption or seen.was_stopped):
-        return Failed(
-            message=f"{seen.subject.name}: the container of {seen.subject.image} "
-            f"cannot be started: {short(state.get('message', ''))}",
+        return failed(
+            f"{seen.subject.name}: the container of {seen.subject.image} "
+            f"cannot be started: {shorten(state.get('message', ''))}",
             lost=False,
         )
     return _judged(
@@ -72,7 +70,7 @@ def judge_end(seen: Seen, pod: JsonObject, state: Mapping[str, Any]) -> Ended | 
     )
 
 
-def judge_rejected(seen: Seen, pod: JsonObject) -> Ended | Failed:
+def judge_rejected(seen: Snapshot, pod: JsonObject) -> Ended:
     """Judge a pod that is over without an end of ``main``.
 
     Refused by its node (OutOfcpu, UnexpectedAdmissionError, NodeAffinity),
@@ -82,41 +80,42 @@ def judge_rejected(seen: Seen, pod: JsonObject) -> Ended | Failed:
         ended = status.get("state", {}).get("terminated", {})
         has_failed = ended.get("exitCode", 0) and not was_disrupted(pod)
         if has_failed and not seen.was_stopped:
-            return Failed(
-                message=f"{seen.subject.name}: container {status['name']} of its pod "
+            return failed(
+                f"{seen.subject.name}: container {status['name']} of its pod "
                 f"ended with exit code {ended['exitCode']}: "
-                + short(ended.get("message") or ended.get("reason", "")),
+                + shorten(ended.get("message") or ended.get("reason", "")),
                 lost=False,
             )
     return unseen_end(seen, interruption_of(seen, pod), pod=pod, has_run=False)
 
 
-def judge_vanished(seen: Seen) -> Ended | Failed:
-    """Judge a step whose pod is gone and whose end nobody saw."""
+def judge_vanished(seen: Snapshot, *, exit_code: int | None) -> Ended:
+    """Judge a step whose pod is gone and whose end nobody saw.
+
+    Args:
+        seen: All that is known of the step.
+        exit_code: As its Job tells it, if that is believed.
+    """
+    cause = JOB_DELETED if is_deleted(seen.job) else "its pod was deleted"
     if seen.pod is not None and was_disrupted(seen.pod):
-        return unseen_end(seen, interruption_of(seen, seen.pod))
-    what = _JOB_DELETED if is_deleted(seen.job) else "its pod was deleted"
-    return unseen_end(seen, what)
-
-
-def judge_missing(subject: Subject) -> Failed:
-    """Judge an executor that had started, and whose Job is gone unseen."""
-    message = format_loss(subject.name, _JOB_DELETED)
-    return Failed(message=message, lost=True, ran=True)
+        cause = interruption_of(seen, seen.pod)
+    return unseen_end(seen, cause, exit_code=exit_code)
 
 
 def unseen_end(
-    seen: Seen,
+    seen: Snapshot,
     interruption: str,
     *,
     pod: JsonObject | None = None,
+    exit_code: int | None = None,
     has_run: bool = True,
-) -> Ended | Failed:
+) -> Ended:
     """Judge a step of whose end nothing was seen but what interrupted it."""
     return _judged(
         Termination(
             name=seen.subject.name,
             ram=seen.subject.ram,
+            exit_code=exit_code,
             was_stopped=seen.was_stopped,
             has_run=has_run,
             interruption=interruption,
@@ -125,24 +124,21 @@ def unseen_end(
     )
 
 
-def _judged(termination: Termination) -> Ended | Failed:
-    result = judge(termination)
-    if result.lost:
-        return Failed(message=result.error, lost=True, ran=termination.has_run)
-    return Ended(result)
+def _judged(termination: Termination) -> Ended:
+    return Ended(result=judge(termination), has_run=termination.has_run)
 
 
-def interruption_of(seen: Seen, pod: JsonObject) -> str:
+def interruption_of(seen: Snapshot, pod: JsonObject) -> str:
     """Say who ended a pod from outside; "" if nothing tells of anybody."""
     status = pod["status"]
     disruption = condition(pod, "DisruptionTarget")
-    said = short(status.get("message") or disruption.get("message") or "")
+    said = shorten(status.get("message") or disruption.get("message") or "")
     if is_true(pod, "DisruptionTarget"):
         words = _DISRUPTIONS.get(disruption.get("reason", ""), "its pod was disrupted")
     elif status.get("reason"):
         words = f"its node refused or ended its pod ({status['reason']})"
     elif is_deleted(seen.job):
-        words = _JOB_DELETED
+        words = JOB_DELETED
     elif is_leaving(pod):
         words = "its pod was deleted"
     else:

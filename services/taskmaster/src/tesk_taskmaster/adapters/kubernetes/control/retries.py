@@ -20,12 +20,12 @@ from tesk_kubernetes.api import (
     Resource,
 )
 from tesk_kubernetes.settings import KubernetesSettings
-from tesk_taskmaster.adapters.kubernetes.control.failure_table import (
+from tesk_taskmaster.adapters.kubernetes.status.failure_table import (
     judge_trouble,
-    short,
+    shorten,
 )
-from tesk_taskmaster.adapters.kubernetes.control.observations import (
-    Failed,
+from tesk_taskmaster.adapters.kubernetes.status.observations import (
+    Ended,
     Subject,
     Trouble,
     Troubled,
@@ -34,10 +34,10 @@ from tesk_taskmaster.ports import Clock, Say, StepFailedError
 
 T = TypeVar("T")
 
-PAUSE = timedelta(seconds=1)
+RETRY_INTERVAL = timedelta(seconds=1)
 
 
-class Patience:
+class RetriedCalls:
     """Makes calls again; thread-safe."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Patience:
             try:
                 return call()
             except ApiUnavailableError as error:
-                say(f"waiting for the Kubernetes API: {short(str(error))}")
+                say(f"waiting for the Kubernetes API: {shorten(str(error))}")
                 self.pause()
 
     def create(
@@ -95,11 +95,11 @@ class Patience:
                 reason = ""
             except QuotaExceededError as error:
                 full_since = full_since or self._clock.now()
-                reason = self._wait_for_room(subject, full_since, str(error))
+                reason = self._describe_quota(subject, full_since, str(error))
             except RefusedError as error:
                 raise StepFailedError(
                     f"{subject.name}: the cluster refuses to make "
-                    f"its {resource.kind}: {short(str(error))}"
+                    f"its {resource.kind}: {shorten(str(error))}"
                 ) from error
             known = self.call(found, say)
             if known is not None:
@@ -110,18 +110,23 @@ class Patience:
                 self.pause()
             was_repeated = True
 
-    def pause(self, length: timedelta = PAUSE) -> None:
+    def pause(self, length: timedelta = RETRY_INTERVAL) -> None:
         """Wait a moment."""
         self._never.wait(length.total_seconds())
 
-    def _wait_for_room(self, subject: Subject, since: datetime, said: str) -> str:
+    def _describe_quota(self, subject: Subject, since: datetime, cause: str) -> str:
+        """Return what is waited for.
+
+        Raises:
+            StepFailedError: It was waited for long enough.
+        """
         judged = judge_trouble(
-            Troubled(trouble=Trouble.QUOTA, cause=said),
+            Troubled(trouble=Trouble.QUOTA, cause=cause),
             subject,
             since=since,
             now=self._clock.now(),
             settings=self._settings,
         )
-        if isinstance(judged, Failed):
-            raise StepFailedError(judged.message, lost=judged.lost)
+        if isinstance(judged, Ended):
+            raise StepFailedError(judged.result.error, lost=judged.result.lost)
         return judged.reason

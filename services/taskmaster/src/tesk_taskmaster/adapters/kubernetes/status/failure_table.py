@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tesk_kubernetes.settings import KubernetesSettings
-from tesk_taskmaster.adapters.kubernetes.control.observations import (
-    Failed,
+from tesk_taskmaster.adapters.kubernetes.status.observations import (
+    Ended,
     Subject,
     Trouble,
     Troubled,
     Waiting,
+    failed,
 )
 
 _MOST = 600  # characters of the cluster's words
@@ -42,7 +43,7 @@ class _Row:
 
 _TABLE = {
     Trouble.IMAGE_NAME: _Row(
-        words="{image} is no valid image name", limit=lambda _: timedelta(0)
+        words="{image} is not a valid image name", limit=lambda _: timedelta(0)
     ),
     Trouble.IMAGE_ABSENT: _Row(
         words="image {image} cannot be pulled", limit=lambda _: timedelta(0)
@@ -100,7 +101,7 @@ def judge_trouble(
     since: datetime,
     now: datetime,
     settings: KubernetesSettings,
-) -> Waiting | Failed:
+) -> Waiting | Ended:
     """Decide whether what holds a step up has lasted too long.
 
     Args:
@@ -113,24 +114,24 @@ def judge_trouble(
     row = _TABLE[troubled.trouble]
     limit = row.limit(settings)
     words = row.words.format(image=troubled.image or subject.image)
-    cause = short(troubled.cause)
+    cause = shorten(troubled.cause)
     if row.endless and not limit:
         return Waiting(_sentence(subject.name, words, cause))
     # A node's clock may be ahead of ours.
     if max(now - since, timedelta(0)) < limit:
-        within = row.meanwhile or f"{words} (given up after {duration_words(limit)})"
+        within = row.meanwhile or f"{words} (given up after {format_duration(limit)})"
         return Waiting(_sentence(subject.name, within, cause))
-    for_long = f"{words}, for {duration_words(limit)}" if limit else words
-    return Failed(message=_sentence(subject.name, for_long, cause), lost=row.lost)
+    for_long = f"{words}, for {format_duration(limit)}" if limit else words
+    return failed(_sentence(subject.name, for_long, cause), lost=row.lost)
 
 
-def short(text: str) -> str:
+def shorten(text: str) -> str:
     """Return the cluster's words on one line, cut to what people read."""
     line = " ".join(text.split())
     return line if len(line) <= _MOST else f"{line[:_MOST]}…"
 
 
-def duration_words(duration: timedelta) -> str:
+def format_duration(duration: timedelta) -> str:
     """Write a duration for people: ``90 s``, ``15 min``, ``2 h``."""
     seconds = duration.total_seconds()
     for unit, length in (("h", 3600), ("min", 60)):

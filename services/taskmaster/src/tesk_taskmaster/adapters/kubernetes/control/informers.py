@@ -19,80 +19,80 @@ from tesk_kubernetes.api import (
 from tesk_kubernetes.informer import Informer
 from tesk_kubernetes.labels import INSTANCE, TASKMASTER, selector
 from tesk_model.names import Attempt
-from tesk_taskmaster.adapters.kubernetes.control.book import Book, pruned
+from tesk_taskmaster.adapters.kubernetes.control.cache import ObjectCache, pruned
 from tesk_taskmaster.ports import Say
 
 _KINDS = (PODS, JOBS, VOLUME_CLAIMS)
-_STEP = timedelta(seconds=1)
+_SYNC_TIMEOUT = timedelta(seconds=1)  # until the user hears what is waited for
 _Source = tuple[str, str]  # namespace, taskmaster
 
 
-class Watching:
+class Informers:
     """The informers of one taskmaster; thread-safe."""
 
     def __init__(
-        self, api: KubernetesApi, book: Book, *, instance: str, taskmaster: str
+        self, api: KubernetesApi, cache: ObjectCache, *, instance: str, taskmaster: str
     ) -> None:
-        """Write into ``book`` what is heard of objects of ``instance``."""
+        """Write into ``cache`` what is heard of objects of ``instance``."""
         self._api = api
-        self._book = book
+        self._cache = cache
         self._instance = instance
         self._taskmaster = taskmaster
-        self._guard = threading.Lock()
-        self._informers: dict[_Source, list[Informer[JsonObject]]] = {}
+        self._lock = threading.Lock()
+        self._running: dict[_Source, list[Informer[JsonObject]]] = {}
         self._wanted: dict[Attempt, set[_Source]] = {}
 
     def open(self, namespaces: Iterable[str]) -> None:
         """Begin to watch our own objects; returns at once."""
-        with self._guard:
+        with self._lock:
             for namespace in namespaces:
                 self._begin((namespace, self._taskmaster))
 
-    def adopt(self, attempt: Attempt, namespace: str, maker: str, say: Say) -> None:
-        """Return when everything that a taskmaster made there is in the book.
+    def watch(self, attempt: Attempt, namespace: str, maker: str, say: Say) -> None:
+        """Return when everything that a taskmaster made there is in the cache.
 
-        It is watched for as long as the attempt is not dropped.
+        It is watched until ``unwatch``.
         """
-        with self._guard:
+        with self._lock:
             self._wanted.setdefault(attempt, set()).add((namespace, maker))
             informers = self._begin((namespace, maker))
         for informer in informers:
-            while not informer.wait_synced(_STEP):
+            while not informer.wait_synced(_SYNC_TIMEOUT):
                 say(f"waiting for the Kubernetes API: {informer.problem()}")
 
-    def drop(self, attempt: Attempt) -> None:
+    def unwatch(self, attempt: Attempt) -> None:
         """Watch no more what only this attempt needs."""
-        with self._guard:
+        with self._lock:
             self._wanted.pop(attempt, None)
             wanted = {source for sources in self._wanted.values() for source in sources}
             ended = [
                 source
-                for source in self._informers
+                for source in self._running
                 if source not in wanted and source[1] != self._taskmaster
             ]
-            closing = [i for source in ended for i in self._informers.pop(source)]
+            closing = [i for source in ended for i in self._running.pop(source)]
         for informer in closing:
             informer.close()
 
     def problem(self, namespace: str) -> str:
-        """Return why the book may be old; "" if it is not."""
-        with self._guard:
-            found = self._informers.get((namespace, self._taskmaster), [])
+        """Return why the cache may be old; "" if it is not."""
+        with self._lock:
+            found = self._running.get((namespace, self._taskmaster), [])
         return next((text for i in found if (text := i.problem())), "")
 
     def close(self) -> None:
         """Watch nothing."""
-        with self._guard:
-            closing = [i for found in self._informers.values() for i in found]
-            self._informers.clear()
+        with self._lock:
+            closing = [i for found in self._running.values() for i in found]
+            self._running.clear()
         for informer in closing:
             informer.close()
 
     def _begin(self, source: _Source) -> list[Informer[JsonObject]]:
-        found = self._informers.get(source)
+        found = self._running.get(source)
         if found is None:
             found = [self._informer(kind, *source) for kind in _KINDS]
-            self._informers[source] = found
+            self._running[source] = found
             for informer in found:
                 informer.start()
         return found
@@ -106,5 +106,5 @@ class Watching:
             namespace,
             selector({INSTANCE: self._instance, TASKMASTER: taskmaster}),
             keep=pruned,
-            changed=self._book.writer(kind, taskmaster),
+            changed=self._cache.writer(kind, taskmaster),
         )

@@ -1,7 +1,7 @@
-"""What can be said of a step: the words between reading a pod and judging it.
+"""What can be said of a step, between reading its objects and judging it.
 
-``pod_status`` reads objects and says an Observation; ``failure_table`` decides
-when waiting has lasted long enough.
+``pods`` makes an Observation of a Snapshot; ``failure_table`` decides when
+waiting has lasted long enough.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,8 @@ from enum import StrEnum
 
 from tesk_kubernetes.api import JsonObject
 from tesk_taskmaster.domain.termination import StepResult
+
+_NEVER_RAN = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Snapshot:
     """All that is known of a step at one moment.
 
     Attributes:
@@ -98,27 +100,24 @@ class Running:
     metadata: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """Its container has ended, and its result is the step's."""
-
-    result: StepResult
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
-    """It will not come to an end of its own.
+class Ended:
+    """It runs no more, or will never run.
 
     Attributes:
-        message: For people; names the step.
-        lost: A new attempt may succeed.
-        ran: Its container was started.
+        result: Of the step.
+        has_run: Its container was started.
     """
 
-    message: str
-    lost: bool
-    ran: bool = False
+    result: StepResult
+    has_run: bool = True
 
 
-Observation = Waiting | Troubled | Running | Ended | Failed
-Judgement = Waiting | Running | Ended | Failed
+Observation = Waiting | Troubled | Running | Ended
+Judgement = Waiting | Running | Ended
+
+
+def failed(message: str, *, lost: bool) -> Ended:
+    """Return the end of a step that never ran, through no fault of its command."""
+    result = StepResult(exit_code=_NEVER_RAN, error=message, lost=lost)
+    return Ended(result=result, has_run=False)

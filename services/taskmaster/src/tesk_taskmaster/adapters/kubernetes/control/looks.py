@@ -5,63 +5,54 @@ attempt over and finds the Job reads the same answer.
 """
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from tesk_model.names import Attempt
-from tesk_taskmaster.adapters.kubernetes.control.holds import AttemptHold
-from tesk_taskmaster.adapters.kubernetes.control.patience import PAUSE
-from tesk_taskmaster.adapters.kubernetes.control.starting import Starts
+from tesk_taskmaster.adapters.kubernetes.control.attempt import AttemptSteps
+from tesk_taskmaster.adapters.kubernetes.control.retries import RETRY_INTERVAL
 from tesk_taskmaster.adapters.kubernetes.manifests.look_job import parse_answer
 from tesk_taskmaster.domain.step_names import image_step
-from tesk_taskmaster.domain.termination import StepResult
-from tesk_taskmaster.ports import Clock, Say, StepFailedError, Tails
+from tesk_taskmaster.ports import Clock, Say, StepFailedError
 
 _MOST_KEPT = 10_000  # directories, of all images together
 _FRESH = timedelta(hours=1)  # a tag may move; then its image is looked into again
 
 
 @dataclass(slots=True, kw_only=True)
-class Looks:
+class ImageLooks:
     """What is known of images, and how to know more; thread-safe."""
 
-    starts: Starts
     clock: Clock
-    wait: Callable[[Attempt, str, timedelta], StepResult | None]
-    tails: Callable[[Attempt, str], Tails]
-    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _known: dict[tuple[str, str], tuple[bool, float]] = field(default_factory=dict)
 
     def begin(
-        self, hold: AttemptHold, index: int, directories: Sequence[str], say: Say
+        self, attempt: AttemptSteps, index: int, directories: Sequence[str], say: Say
     ) -> None:
         """Begin to look into the image of an executor, unless it is known."""
-        if self._recall(hold, index, directories) is None:
-            hold.questions[index] = directories
-            self.starts.begin(hold, image_step(index), say)
+        if self._recall(attempt, index, directories) is None:
+            attempt.begin(image_step(index), say, directories)
 
     def look(
-        self, hold: AttemptHold, index: int, directories: Sequence[str], say: Say
+        self, attempt: AttemptSteps, index: int, directories: Sequence[str], say: Say
     ) -> Collection[str]:
         """Return in which directories the image of an executor has anything.
 
         Raises:
             StepFailedError: It cannot be looked into.
         """
-        known = self._recall(hold, index, directories)
+        known = self._recall(attempt, index, directories)
         if known is None:
-            known = self._ask(hold, index, directories, say)
-            self._learn(hold, index, directories, known)
+            known = self._ask(attempt, index, directories, say)
+            self._learn(attempt, index, directories, known)
         return known
 
     def _ask(
-        self, hold: AttemptHold, index: int, directories: Sequence[str], say: Say
+        self, attempt: AttemptSteps, index: int, directories: Sequence[str], say: Say
     ) -> Collection[str]:
-        step = image_step(index)
-        hold.questions[index] = directories
-        self.starts.start(hold, step, say, has_started=False)
-        while (result := self.wait(hold.attempt, step, PAUSE)) is None:
+        step = attempt.start(image_step(index), say, directories=directories)
+        while (result := step.wait(RETRY_INTERVAL)) is None:
             say("")
         if result.error:
             raise StepFailedError(result.error, lost=result.lost)
@@ -70,7 +61,7 @@ class Looks:
                 f"executors[{index}]: its image cannot be looked into: "
                 f"{result.note or result.exit_code}"
             )
-        answer = parse_answer(self.tails(hold.attempt, step).stdout, directories)
+        answer = parse_answer(step.tails().stdout, directories)
         if answer is None:
             raise StepFailedError(
                 f"executors[{index}]: what its image has was not read", lost=True
@@ -78,11 +69,11 @@ class Looks:
         return answer
 
     def _recall(
-        self, hold: AttemptHold, index: int, directories: Sequence[str]
+        self, attempt: AttemptSteps, index: int, directories: Sequence[str]
     ) -> Collection[str] | None:
-        image = hold.plan.executors[index].executor.image
+        image = attempt.plan.executors[index].executor.image
         oldest = self.clock.monotonic() - _FRESH.total_seconds()
-        with self._guard:
+        with self._lock:
             known = [self._known.get((image, path)) for path in directories]
         if any(answer is None or answer[1] < oldest for answer in known):
             return None
@@ -91,15 +82,15 @@ class Looks:
 
     def _learn(
         self,
-        hold: AttemptHold,
+        attempt: AttemptSteps,
         index: int,
         directories: Sequence[str],
         occupied: Collection[str],
     ) -> None:
-        image = hold.plan.executors[index].executor.image
+        image = attempt.plan.executors[index].executor.image
         now = self.clock.monotonic()
         has = frozenset(occupied)
-        with self._guard:
+        with self._lock:
             if len(self._known) > _MOST_KEPT:
                 self._known.clear()
             self._known |= {(image, path): (path in has, now) for path in directories}

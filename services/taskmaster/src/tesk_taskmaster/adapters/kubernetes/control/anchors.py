@@ -16,12 +16,13 @@ from tesk_kubernetes.api import (
     KubernetesApi,
 )
 from tesk_kubernetes.labels import TASKMASTER, attempt_labels, selector
+from tesk_kubernetes.pods import is_leaving
 from tesk_model.names import Attempt
-from tesk_taskmaster.adapters.kubernetes.control.observations import Subject
-from tesk_taskmaster.adapters.kubernetes.control.patience import Patience
+from tesk_taskmaster.adapters.kubernetes.control.retries import RetriedCalls
 from tesk_taskmaster.adapters.kubernetes.manifests.anchor import anchor_secret
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import Site
 from tesk_taskmaster.adapters.kubernetes.manifests.volume import volume_claim
+from tesk_taskmaster.adapters.kubernetes.status.observations import Subject
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.ports import Say, StepFailedError
 
@@ -30,26 +31,28 @@ _GONE = "the task volume was deleted"
 
 
 @dataclass(frozen=True, slots=True)
-class Footing:
-    """What an attempt stands on.
+class AttemptAnchor:
+    """The anchor of an attempt.
 
     Attributes:
-        anchor_uid: Of its anchor.
+        uid: Tells it from others of its name.
         makers: Taskmasters that made what was found.
     """
 
-    anchor_uid: str
+    uid: str
     makers: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Foundations:
-    """Makes and finds footings."""
+class Anchors:
+    """Makes and finds anchors, and the volumes that they own."""
 
     api: KubernetesApi
-    patience: Patience
+    calls: RetriedCalls
 
-    def lay(self, plan: Plan, transfer_token: str, site: Site, say: Say) -> Footing:
+    def ensure(
+        self, plan: Plan, transfer_token: str, site: Site, say: Say
+    ) -> AttemptAnchor:
         """Make or find the anchor and, if the plan has one, the volume.
 
         Raises:
@@ -63,7 +66,7 @@ class Foundations:
                 # Steps began on a volume that is not there any more.
                 raise StepFailedError(_GONE, lost=True)
             makers.add(maker_of(self._claim(plan, uid, site, say)))
-        return Footing(uid, frozenset(makers - {"", site.taskmaster}))
+        return AttemptAnchor(uid, frozenset(makers - {"", site.taskmaster}))
 
     def _anchor(
         self, plan: Plan, transfer_token: str, site: Site, say: Say
@@ -72,14 +75,14 @@ class Foundations:
         children: list[JsonObject] = []
 
         def found() -> JsonObject | None:
-            children[:] = self.children(attempt, namespace)
+            children[:] = self._children(attempt, namespace)
             uid = _anchor_uid(attempt, children)
             if uid:
                 return {"metadata": {"uid": uid}}
             self.api.delete(SECRETS, namespace, attempt.name)
             return None
 
-        made = self.patience.create(
+        made = self.calls.create(
             SECRETS,
             anchor_secret(attempt, transfer_token, site),
             found=found,
@@ -97,11 +100,11 @@ class Foundations:
             claim = self.api.get(VOLUME_CLAIMS, namespace, attempt.name)
             if claim is None or uid not in _owner_uids(claim):
                 return None  # of an anchor that is no more: it goes by itself
-            if "deletionTimestamp" in claim["metadata"]:
+            if is_leaving(claim):
                 raise StepFailedError(_GONE, lost=True)
             return claim
 
-        return self.patience.create(
+        return self.calls.create(
             VOLUME_CLAIMS,
             volume_claim(plan, site, anchor_uid=uid),
             found=found,
@@ -110,7 +113,7 @@ class Foundations:
             since=plan.waiting_since,
         )
 
-    def children(self, attempt: Attempt, namespace: str) -> list[JsonObject]:
+    def _children(self, attempt: Attempt, namespace: str) -> list[JsonObject]:
         """List the Jobs and the claim of an attempt, with their kinds."""
         labels = selector(attempt_labels(attempt))
         return [
@@ -132,7 +135,7 @@ def is_owned_by(body: JsonObject, anchor_uid: str) -> bool:
 
 def _anchor_uid(attempt: Attempt, children: Sequence[JsonObject]) -> str:
     """Return the uid that children give; those that stay count before others."""
-    for child in sorted(children, key=lambda c: "deletionTimestamp" in c["metadata"]):
+    for child in sorted(children, key=is_leaving):
         for owner in child["metadata"].get("ownerReferences") or ():
             if owner["kind"] == SECRETS.kind and owner["name"] == attempt.name:
                 return str(owner["uid"])

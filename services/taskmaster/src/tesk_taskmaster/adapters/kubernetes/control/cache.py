@@ -1,0 +1,193 @@
+"""What the cluster last said of the objects of each attempt.
+
+Fed by informers alone, each on its thread, so that it is never older than what
+was read from it. The last version of a deleted object is kept for as long as
+its attempt is held: a pod's end may be told in its last version only.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tesk_kubernetes.api import PODS, JsonObject, Resource
+from tesk_kubernetes.labels import attempt_of
+from tesk_model.names import Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One object: its last version, and whether it is gone since."""
+
+    object: JsonObject
+    is_gone: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the object."""
+        return str(self.object["metadata"]["name"])
+
+    @property
+    def uid(self) -> str:
+        """Tell this object from another of its name."""
+        return str(self.object["metadata"]["uid"])
+
+
+def pruned(body: JsonObject) -> JsonObject:
+    """Keep of an object what steps are judged by; a tenth of a pod."""
+    metadata, spec = body["metadata"], body.get("spec", {})
+    kept = ("name", "uid", "labels", "creationTimestamp", "deletionTimestamp")
+    return {
+        "metadata": {key: metadata[key] for key in kept if key in metadata}
+        | {
+            "ownerReferences": [
+                {key: owner[key] for key in ("kind", "name", "uid")}
+                for owner in metadata.get("ownerReferences") or ()
+            ]
+        },
+        "spec": {key: spec[key] for key in ("nodeName",) if key in spec},
+        "status": body.get("status") or {},
+    }
+
+
+def is_pod_of(pod: JsonObject, job_uid: str) -> bool:
+    """Tell whether a pruned pod is of a Job."""
+    return any(owner["uid"] == job_uid for owner in pod["metadata"]["ownerReferences"])
+
+
+_Key = tuple[str, str, str]  # kind, name, and which informer tells of it
+
+
+class AttemptObjects:
+    """The objects of one attempt; thread-safe.
+
+    Attributes:
+        is_held: What is deleted is kept.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing known."""
+        self.is_held = False
+        self._changed = threading.Condition()
+        self._entries: dict[_Key, Entry] = {}
+        self._version = 0
+
+    def get(self, resource: Resource, name: str) -> Entry | None:
+        """Return an object; None if it was never seen."""
+        found = [entry for entry in self.all(resource) if entry.name == name]
+        return max(found, key=_freshness, default=None)
+
+    def all(self, resource: Resource) -> list[Entry]:
+        """Return the objects of a kind, in the order of their names."""
+        with self._changed:
+            found = sorted(self._entries.items(), key=lambda item: item[0])
+        return [entry for (kind, _, _), entry in found if kind == resource.plural]
+
+    def pod_of(self, job_uid: str) -> Entry | None:
+        """Return the pod of a Job; the youngest, should there ever be two."""
+        pods = self.all(PODS)
+        found = [entry for entry in pods if is_pod_of(entry.object, job_uid)]
+        return max(found, key=_freshness, default=None)
+
+    @property
+    def version(self) -> int:
+        """A number that grows with each change."""
+        return self._version
+
+    def wait(self, since: int, timeout: timedelta) -> None:
+        """Wait until something changes after version ``since``."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._version != since, timeout.total_seconds()
+            )
+
+    def put(self, key: _Key, body: JsonObject | None) -> None:
+        """Take what an informer says; None: it is gone."""
+        with self._changed:
+            if body is not None:
+                self._entries[key] = Entry(body)
+            elif self.is_held:
+                self._entries[key] = Entry(self._entries[key].object, is_gone=True)
+            else:
+                del self._entries[key]
+            self._notify()
+
+    def forget(self) -> set[_Key]:
+        """Hold it no more: forget what is gone, and wake who waits."""
+        with self._changed:
+            self.is_held = False
+            gone = {key for key, entry in self._entries.items() if entry.is_gone}
+            for key in gone:
+                del self._entries[key]
+            self._notify()
+        return gone
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing is known of it."""
+        with self._changed:
+            return not self._entries
+
+    def _notify(self) -> None:
+        self._version += 1
+        self._changed.notify_all()
+
+
+class ObjectCache:
+    """Objects of all attempts; thread-safe."""
+
+    def __init__(self) -> None:
+        """Begin with nothing known."""
+        self._lock = threading.Lock()
+        self._attempts: dict[Attempt, AttemptObjects] = {}
+        self._owners: dict[_Key, Attempt] = {}
+
+    def hold(self, attempt: Attempt) -> AttemptObjects:
+        """Keep what is deleted of an attempt, too."""
+        with self._lock:
+            objects = self._attempts.setdefault(attempt, AttemptObjects())
+            objects.is_held = True
+            return objects
+
+    def release(self, attempt: Attempt) -> None:
+        """Forget what is gone of an attempt; wakes who waits."""
+        with self._lock:
+            objects = self._attempts.get(attempt)
+            if objects is not None:
+                for key in objects.forget():
+                    self._owners.pop(key, None)
+                self._drop_if_empty(attempt, objects)
+
+    def writer(
+        self, resource: Resource, source: str
+    ) -> Callable[[str, JsonObject | None], None]:
+        """Return what an informer of this kind tells its changes to.
+
+        Args:
+            resource: The kind.
+            source: Which informer: an object that one sees go may have been
+                made again, and seen by another, before.
+        """
+
+        def write(name: str, body: JsonObject | None) -> None:
+            key = (resource.plural, name, source)
+            with self._lock:
+                attempt = self._owners.get(key) if body is None else attempt_of(body)
+                if attempt is None:
+                    return
+                objects = self._attempts.setdefault(attempt, AttemptObjects())
+                objects.put(key, body)
+                if body is not None or objects.is_held:
+                    self._owners[key] = attempt
+                else:
+                    del self._owners[key]
+                    self._drop_if_empty(attempt, objects)
+
+        return write
+
+    def _drop_if_empty(self, attempt: Attempt, objects: AttemptObjects) -> None:
+        if not objects.is_held and objects.is_empty():
+            del self._attempts[attempt]
+
+
+def _freshness(entry: Entry) -> tuple[bool, str]:
+    return not entry.is_gone, entry.object["metadata"]["creationTimestamp"]

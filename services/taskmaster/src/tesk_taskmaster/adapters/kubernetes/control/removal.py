@@ -1,0 +1,156 @@
+"""Removing all of an attempt: delete the anchor, and see the rest go.
+
+The garbage collector deletes what the anchor owns. What an anchor that is gone
+already has left is deleted one by one.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tesk_kubernetes.api import (
+    JOBS,
+    PODS,
+    SECRETS,
+    VOLUME_CLAIMS,
+    JsonObject,
+    KubernetesError,
+    Resource,
+)
+from tesk_kubernetes.labels import attempt_labels, selector
+from tesk_kubernetes.pods import is_leaving, is_over, state_of
+from tesk_model.names import Attempt
+from tesk_taskmaster.adapters.kubernetes.control.attempt import AttemptSteps
+from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
+from tesk_taskmaster.adapters.kubernetes.control.retries import RETRY_INTERVAL
+from tesk_taskmaster.adapters.kubernetes.status.failure_table import shorten
+from tesk_taskmaster.ports import RemainsError, StepFailedError
+
+_KINDS = (JOBS, PODS, VOLUME_CLAIMS)
+_GRACE = timedelta(seconds=1)
+_TIMEOUT = timedelta(seconds=60)
+_CACHE_TIMEOUT = 10.0  # seconds after which the cluster itself is asked
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Removes attempts."""
+
+    cluster: Cluster
+
+    def remove(
+        self, attempt: Attempt, namespace: str, held: AttemptSteps | None
+    ) -> None:
+        """Delete all of an attempt and return when it is gone.
+
+        Raises:
+            RemainsError: Nothing runs, and all that is left was deleted.
+            StepFailedError: It is not gone yet; try again.
+        """
+        try:
+            self._remove(attempt, namespace, held)
+        except KubernetesError as error:
+            raise StepFailedError(
+                f"what {attempt.name} left cannot be removed: {shorten(str(error))}"
+            ) from error
+
+    def _remove(
+        self, attempt: Attempt, namespace: str, held: AttemptSteps | None
+    ) -> None:
+        uid = "" if held is None else held.anchor.uid
+        # First: a node does not shorten the grace that it has begun to give,
+        # and the garbage collector's is the pod's own.
+        for pod in self._pods(attempt, namespace, held):
+            self._end(namespace, pod)
+        had_anchor = self.cluster.api.delete(SECRETS, namespace, attempt.name, uid=uid)
+        if held is None or not (had_anchor and held.is_cached()):
+            self._remove_listed(attempt, namespace, had_anchor=had_anchor)
+            return
+        started = self.cluster.clock.monotonic()
+        while True:
+            version = held.cached.version
+            entries = [each for kind in _KINDS for each in held.cached.all(kind)]
+            if all(entry.is_gone for entry in entries):
+                return
+            if self.cluster.clock.monotonic() - started > _CACHE_TIMEOUT:
+                self._remove_listed(attempt, namespace, had_anchor=True)
+                return
+            held.cached.wait(version, RETRY_INTERVAL)
+
+    def _remove_listed(
+        self, attempt: Attempt, namespace: str, *, had_anchor: bool
+    ) -> None:
+        """Remove what the cluster itself lists, whoever made it."""
+        started = self.cluster.clock.monotonic()
+        pause = RETRY_INTERVAL / 4
+        while left := list(self._listed(attempt, namespace)):
+            for resource, body in left:
+                if resource == PODS:
+                    self._end(namespace, body)
+                elif not had_anchor and not is_leaving(body):
+                    metadata = body["metadata"]
+                    self.cluster.api.delete(
+                        resource, namespace, metadata["name"], uid=metadata["uid"]
+                    )
+            if self.cluster.clock.monotonic() - started > _TIMEOUT.total_seconds():
+                raise stuck(left)
+            self.cluster.calls.pause(pause)
+            pause = min(RETRY_INTERVAL * 2, pause * 2)
+
+    def _listed(
+        self, attempt: Attempt, namespace: str
+    ) -> Iterator[tuple[Resource, JsonObject]]:
+        labels = selector(attempt_labels(attempt))
+        for resource in _KINDS:
+            for item in self.cluster.api.list(resource, namespace, labels=labels).items:
+                yield resource, item
+
+    def _pods(
+        self, attempt: Attempt, namespace: str, held: AttemptSteps | None
+    ) -> list[JsonObject]:
+        if held is not None:
+            known = held.cached.all(PODS)
+            return [entry.object for entry in known if not entry.is_gone]
+        labels = selector(attempt_labels(attempt))
+        return list(self.cluster.api.list(PODS, namespace, labels=labels).items)
+
+    def _end(self, namespace: str, pod: JsonObject) -> None:
+        """End a pod that runs; take its object away if its node is silent."""
+        metadata = pod["metadata"]
+        if _has_ended(pod):
+            return
+        grace = _GRACE
+        leaving = metadata.get("deletionTimestamp")
+        if leaving is not None:
+            overdue = self.cluster.clock.now() - datetime.fromisoformat(leaving)
+            if overdue > self.cluster.settings.node_timeout:
+                # Its attempt is over, and nobody is there who could end it.
+                grace = timedelta(0)
+            elif overdue > -2 * _GRACE:
+                return  # soon enough
+        self.cluster.api.delete(
+            PODS, namespace, metadata["name"], uid=metadata["uid"], grace=grace
+        )
+
+
+def _has_ended(pod: JsonObject) -> bool:
+    """Tell whether nothing of a pod runs; its phase comes a moment later."""
+    states = [state_of(each) for each in pod["status"].get("containerStatuses") or ()]
+    is_done = bool(states) and all("terminated" in state for state in states)
+    return is_over(pod) or is_done
+
+
+def stuck(left: Sequence[tuple[Resource, JsonObject]]) -> StepFailedError:
+    """Return the error of a removal that takes long: what is left, and why."""
+    resource, body = left[0]
+    metadata = body["metadata"]
+    what = f"{resource.kind} {metadata['name']} is still there"
+    finalizers = ", ".join(metadata.get("finalizers") or ())
+    if is_leaving(body) and finalizers:
+        what = f"{what}: it waits for {finalizers}"
+    elif is_leaving(body):
+        what = f"{what}: it was deleted at {metadata['deletionTimestamp']}"
+    if all(resource != PODS and is_leaving(body) for resource, body in left):
+        # Nothing runs, and the cluster removes the rest when it can.
+        return RemainsError(what)
+    return StepFailedError(what)

@@ -1,0 +1,276 @@
+"""One step: how it stands, when it ends, what it prints.
+
+Whoever asks, from whichever thread, gets the same end. No call is made under a
+lock.
+"""
+
+import logging
+import math
+import threading
+import time
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from tesk_kubernetes.api import JOBS, PODS, ApiUnavailableError, KubernetesError
+from tesk_taskmaster.adapters.kubernetes.control.cache import AttemptObjects, Entry
+from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
+from tesk_taskmaster.adapters.kubernetes.control.logs import PodLog
+from tesk_taskmaster.adapters.kubernetes.control.retries import RETRY_INTERVAL
+from tesk_taskmaster.adapters.kubernetes.control.step_objects import StepObjects
+from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import STDERR_MARK
+from tesk_taskmaster.adapters.kubernetes.status.failure_table import (
+    judge_trouble,
+    shorten,
+)
+from tesk_taskmaster.adapters.kubernetes.status.observations import (
+    Ended,
+    Judgement,
+    Observation,
+    Running,
+    Subject,
+    Trouble,
+    Waiting,
+)
+from tesk_taskmaster.adapters.kubernetes.status.pods import observe
+from tesk_taskmaster.domain.step_names import direction_of
+from tesk_taskmaster.domain.termination import StepResult
+from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
+from tesk_taskmaster.ports import Say, StepFailedError, Tails
+
+_USUAL_SECONDS = 3.0  # in which most steps come to run; nothing is said before
+_LEAST_GRACE = 1  # second; none at all would take the object from its node
+_LOG_REST = timedelta(seconds=5)  # that a followed log may take to come to its end
+_LOG_OPENING = timedelta(seconds=2)
+_LOG_TIMEOUT = timedelta(minutes=15)
+
+_logger = logging.getLogger(__name__)
+
+
+class Step:
+    """A step that was started, by whomever; thread-safe."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        cached: AttemptObjects,
+        objects: StepObjects,
+        *,
+        name: str,
+        subject: Subject,
+    ) -> None:
+        """Observe a step.
+
+        Args:
+            cluster: Where it runs.
+            cached: Of its attempt; tells when anything changes.
+            objects: Of the step.
+            name: Of the step.
+            subject: For messages.
+        """
+        self.name = name
+        self.objects = objects
+        self._cluster = cluster
+        self._cached = cached
+        self._subject = subject
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._since: dict[Trouble, datetime] = {}
+        self._was_stopped = False
+        self._end: Ended | None = None
+        self._log: PodLog | None = None
+
+    def observe(self) -> Judgement:
+        """Return how the step stands; its end, once known, stays."""
+        if self._end is not None:
+            return self._end
+        observed = self._look()
+        is_clear = isinstance(observed, Running | Ended)
+        if not is_clear and self.objects.ask_if_due():
+            observed = self._look()
+        judged = self._judge(observed)
+        if not isinstance(judged, Ended):
+            return judged
+        with self._lock:
+            self._end = self._end or judged
+            return self._end
+
+    def has_crashed(self) -> bool:
+        """Tell whether a filer ended without a verdict."""
+        judged = self.observe()
+        if not isinstance(judged, Ended):
+            return False
+        result = judged.result
+        if result.error:
+            return result.lost
+        return transfer_verdict(result.exit_code) is TransferVerdict.CRASHED
+
+    def wait(self, timeout: timedelta) -> StepResult | None:
+        """Wait for its end; None if it has not come within ``timeout``."""
+        deadline = time.monotonic() + timeout.total_seconds()
+        while True:
+            version = self._cached.version
+            judged = self.observe()
+            if isinstance(judged, Ended):
+                return judged.result
+            left = timedelta(seconds=deadline - time.monotonic())
+            if left <= timedelta(0):
+                return None
+            self._cached.wait(version, min(left, RETRY_INTERVAL))
+
+    def wait_running(self, say: Say) -> None:
+        """Return when its container runs or has ended.
+
+        Raises:
+            StepFailedError: It will not run.
+        """
+        while True:
+            version = self._cached.version
+            judged = self.observe()
+            if isinstance(judged, Running):
+                return
+            if isinstance(judged, Ended):
+                result = judged.result
+                if not result.error or (result.lost and direction_of(self.name)):
+                    return  # ``wait`` tells, and a filer is started again
+                if not judged.has_run:
+                    self._prevent()
+                raise StepFailedError(result.error, lost=result.lost)
+            is_usual = self.objects.age < _USUAL_SECONDS
+            is_usual = is_usual and not self._informer_problem()
+            say("" if is_usual else judged.reason)
+            self._cached.wait(version, RETRY_INTERVAL)
+
+    def stop(self, grace: timedelta) -> None:
+        """End it, and return when it has ended or is let go.
+
+        Raises:
+            StepFailedError: It does not end.
+        """
+        if isinstance(self.observe(), Ended):
+            return
+        self._was_stopped = True
+        clock = self._cluster.clock
+        seconds = max(_LEAST_GRACE, math.ceil(grace.total_seconds()))
+        limit = seconds + self._cluster.settings.node_timeout.total_seconds()
+        started = clock.monotonic()
+        was_told = False
+        while not self._closed.is_set():
+            version = self._cached.version
+            was_told = was_told or self._tell_to_end(timedelta(seconds=seconds))
+            if isinstance(self.observe(), Ended):
+                return
+            if was_told and clock.monotonic() - started > limit:
+                raise StepFailedError(f"{self._subject.name} does not end")
+            self._cached.wait(version, RETRY_INTERVAL)
+
+    def tails(self) -> Tails:
+        """Return what it printed last; asked of a running one, begins to follow."""
+        pod = self.objects.pod()
+        if pod is None:
+            return Tails(b"", b"", unread="its pod is gone")
+        log = self._log_of(pod)
+        if isinstance(self.observe(), Ended):
+            return self._final_tails(log)
+        log.follow()
+        return log.so_far()
+
+    def close(self) -> None:
+        """Let it go: it runs on."""
+        self._closed.set()
+        with self._lock:
+            log = self._log
+        if log is not None:
+            log.close()
+
+    def _look(self) -> Observation:
+        snapshot = self.objects.snapshot(self._subject)
+        # Read after the pod: an end that we caused was ordered before.
+        return observe(replace(snapshot, was_stopped=self._was_stopped))
+
+    def _judge(self, observed: Observation) -> Judgement:
+        if isinstance(observed, Running | Ended):
+            return observed
+        if problem := self._informer_problem():
+            # Nothing is given up for what may have passed unseen.
+            return Waiting(f"waiting for the Kubernetes API: {shorten(problem)}")
+        if isinstance(observed, Waiting):
+            return observed
+        now = self._cluster.clock.now()
+        judged = judge_trouble(
+            observed,
+            self._subject,
+            since=observed.since or self._since.setdefault(observed.trouble, now),
+            now=now,
+            settings=self._cluster.settings,
+        )
+        if isinstance(judged, Ended) and not self.objects.was_asked:
+            self.objects.ask()  # nothing is given up without having asked why
+            return self._judge(self._look())
+        return judged
+
+    def _informer_problem(self) -> str:
+        return self._cluster.informers.problem(self.objects.namespace)
+
+    def _prevent(self) -> None:
+        """Delete a Job that did not start: it must not do so later."""
+        try:
+            self._cluster.api.delete(
+                JOBS,
+                self.objects.namespace,
+                self.objects.job_name,
+                uid=self.objects.job_uid,
+            )
+        except KubernetesError as error:
+            self._warn("job not deleted", error)
+
+    def _tell_to_end(self, grace: timedelta) -> bool:
+        """Delete the pod, or the Job before it has one; tell whether that went."""
+        api, pod = self._cluster.api, self.objects.pod()
+        try:
+            if pod is None:
+                api.delete(
+                    JOBS,
+                    self.objects.namespace,
+                    self.objects.job_name,
+                    uid=self.objects.job_uid,
+                )
+            elif not pod.is_gone:
+                if not direction_of(self.name):
+                    # What it prints from now on is gone with its pod.
+                    self._log_of(pod).follow(_LOG_OPENING)
+                api.delete(
+                    PODS, self.objects.namespace, pod.name, uid=pod.uid, grace=grace
+                )
+        except KubernetesError as error:
+            self._warn("step not stopped yet", error)
+            return False
+        return True
+
+    def _log_of(self, pod: Entry) -> PodLog:
+        with self._lock:
+            if self._log is None:
+                self._log = PodLog(
+                    self._cluster.api,
+                    namespace=self.objects.namespace,
+                    pod=pod.name,
+                    mark=STDERR_MARK.encode(),
+                )
+            return self._log
+
+    def _final_tails(self, log: PodLog) -> Tails:
+        """Return all tails of an executor that has ended.
+
+        An API server that is away is waited for: what is not read now is lost.
+        """
+        deadline = time.monotonic() + _LOG_TIMEOUT.total_seconds()
+        while True:
+            try:
+                return log.final(_LOG_REST)
+            except ApiUnavailableError as error:
+                if self._closed.is_set() or time.monotonic() > deadline:
+                    return replace(log.so_far(), unread=str(error))
+                self._closed.wait(RETRY_INTERVAL.total_seconds())
+
+    def _warn(self, event: str, error: KubernetesError) -> None:
+        extra = {"job": self.objects.job_name, "cause": str(error)}
+        _logger.warning(event, extra=extra)

@@ -1,0 +1,194 @@
+"""What is known of the objects of one step.
+
+Its Job and pod are watched. The cluster itself is asked only for what no watch
+tells in time: why nothing happens (events cost a call, and most steps need
+none), and what became of a Job or a pod of which nothing is heard.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from tesk_kubernetes.api import (
+    EVENTS,
+    JOBS,
+    PODS,
+    VOLUME_CLAIMS,
+    JsonObject,
+    KubernetesError,
+)
+from tesk_taskmaster.adapters.kubernetes.control.cache import (
+    AttemptObjects,
+    Entry,
+    is_pod_of,
+    pruned,
+)
+from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
+from tesk_taskmaster.adapters.kubernetes.status.observations import Snapshot, Subject
+from tesk_taskmaster.adapters.kubernetes.status.pods import has_ended
+
+# Seconds before and between questions; a new volume takes some four.
+_INTERVALS = (6.0, 6.0, 10.0, 20.0)
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answers:
+    """What the cluster said when it was asked.
+
+    Attributes:
+        pod: Of the Job, where no informer has told of one yet.
+        has_no_pod: There is none.
+        has_no_job: Nor the Job.
+        events: About Job, pod and claim.
+    """
+
+    pod: JsonObject | None = None
+    has_no_pod: bool = False
+    has_no_job: bool = False
+    events: Sequence[JsonObject] = ()
+
+
+class StepObjects:
+    """Job, pod, volume claim and events of a step; thread-safe.
+
+    Attributes:
+        namespace: Of all of them.
+        job_name: Of the Job.
+        job_uid: Tells it from others of its name.
+        age: Seconds for which we know the step.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        cached: AttemptObjects,
+        job: JsonObject,
+        *,
+        namespace: str,
+        is_adopted: bool,
+    ) -> None:
+        """Look for what belongs to ``job``, as it was created or found."""
+        self.namespace = namespace
+        self.job_name = str(job["metadata"]["name"])
+        self.job_uid = str(job["metadata"]["uid"])
+        self._cluster = cluster
+        self._cached = cached
+        self._created = pruned(job)
+        self._is_adopted = is_adopted
+        self._begun = cluster.clock.monotonic()
+        self._answers = _Answers()
+        self._asked = 0
+        self._asked_at = self._begun
+
+    @property
+    def age(self) -> float:
+        """Seconds since the step was begun or adopted here."""
+        return self._cluster.clock.monotonic() - self._begun
+
+    @property
+    def was_asked(self) -> bool:
+        """Tell whether the cluster was asked why nothing happens."""
+        return self._asked > 0
+
+    def pod(self) -> Entry | None:
+        """Return the pod as it was last seen."""
+        asked = self._answers.pod
+        found = self._cached.pod_of(self.job_uid)
+        return Entry(asked) if found is None and asked is not None else found
+
+    def snapshot(self, subject: Subject) -> Snapshot:
+        """Return all that is known now, without what only its runtime knows."""
+        if self.pod() is None and has_ended(self._job()):
+            # Jobs and pods are watched apart, so one may be ahead of the other.
+            self._ask_for_pod()
+        pod, claim, answers = self.pod(), self._claim(), self._answers
+        return Snapshot(
+            subject=subject,
+            job=self._job(),
+            pod=None if pod is None else pod.object,
+            pod_is_gone=pod is not None and pod.is_gone,
+            claim=None if claim is None or claim.is_gone else claim.object,
+            events=answers.events,
+            has_no_pod=answers.has_no_pod,
+        )
+
+    def ask_if_due(self) -> bool:
+        """Ask the cluster, less and less often; tell whether it was asked."""
+        now = self._cluster.clock.monotonic()
+        interval = _INTERVALS[min(self._asked, len(_INTERVALS) - 1)]
+        # What was adopted may have waited long already.
+        is_late = self._is_adopted and not self._asked
+        if now - self._asked_at < interval and not is_late:
+            return False
+        self._asked_at = now
+        self.ask()
+        return True
+
+    def ask(self) -> None:
+        """Ask the cluster why nothing happens."""
+        self._asked += 1
+        missing = self._cluster.settings.missing_timeout
+        if self.pod() is None and timedelta(seconds=self.age) >= missing:
+            self._ask_for_job()
+        self._ask_for_events()
+
+    def _job(self) -> JsonObject | None:
+        """Return the Job; as we made it, until the cache knows better."""
+        if self._answers.has_no_job:
+            return None
+        entry = self._cached.get(JOBS, self.job_name)
+        if entry is None or entry.uid != self.job_uid:
+            return self._created
+        return None if entry.is_gone else entry.object
+
+    def _claim(self) -> Entry | None:
+        claims = self._cached.all(VOLUME_CLAIMS)
+        return next((claim for claim in claims if not claim.is_gone), None)
+
+    def _ask_for_pod(self) -> None:
+        if self._answers.has_no_pod:
+            return
+        labels = f"batch.kubernetes.io/job-name={self.job_name}"
+        try:
+            found = self._cluster.api.list(PODS, self.namespace, labels=labels).items
+        except KubernetesError as error:
+            self._warn("pods not listed", error)
+            return
+        pods = [pod for pod in map(pruned, found) if is_pod_of(pod, self.job_uid)]
+        self._answers = replace(
+            self._answers, pod=pods[0] if pods else None, has_no_pod=not pods
+        )
+
+    def _ask_for_job(self) -> None:
+        """Ask for a Job of which no pod is known: what is cached may be old."""
+        try:
+            found = self._cluster.api.get(JOBS, self.namespace, self.job_name)
+        except KubernetesError as error:
+            self._warn("job not read", error)
+            return
+        is_gone = found is None or found["metadata"]["uid"] != self.job_uid
+        self._answers = replace(self._answers, has_no_job=is_gone)
+
+    def _ask_for_events(self) -> None:
+        pod, claim = self.pod(), self._claim()
+        about = [self.job_uid if pod is None else pod.uid]
+        if claim is not None and claim.object["status"].get("phase") == "Pending":
+            about.append(claim.uid)
+        found: list[JsonObject] = []
+        try:
+            for uid in about:
+                fields = f"involvedObject.uid={uid}"
+                found += self._cluster.api.list(
+                    EVENTS, self.namespace, fields=fields
+                ).items
+        except KubernetesError as error:
+            self._warn("events not listed", error)
+            return
+        self._answers = replace(self._answers, events=found)
+
+    def _warn(self, event: str, error: KubernetesError) -> None:
+        extra = {"job": self.job_name, "cause": str(error)}
+        _logger.warning(event, extra=extra)

@@ -1,0 +1,1 @@
+"""How a step of a cluster stands, by what its objects say. Pure."""
