@@ -98,14 +98,16 @@ def in_sandbox(end: End) -> StepResult:
 
 
 Runtime = Callable[[End], StepResult]
-EVERYWHERE = {
+EVERYWHERE: dict[str, Runtime] = {
     "a container": in_container,
     "a pod": in_cluster,
     "a sandbox": in_sandbox,
 }
 # Where there is an engine between us and the program: a sandbox has none, and
 # neither limits memory nor lets the program reach what stands for a report.
-ENGINES = {name: EVERYWHERE[name] for name in ("a container", "a pod")}
+ENGINES: dict[str, Runtime] = {
+    name: EVERYWHERE[name] for name in ("a container", "a pod")
+}
 MEMORY = "executors[1]: ran out of memory: limit 64 MiB"
 
 RESULTS: dict[str, tuple[dict[str, Runtime], End, int, str]] = {

@@ -1,7 +1,7 @@
 """How a step ended: one rule, whatever runs it.
 
 A runtime only observes. What it saw of a step that no longer runs is a
-``Termination``; ``judge`` decides what that means for the step (ADR 11, ADR 40):
+``Termination``; ``judge`` decides what that means for the step (ADR 11, ADR 42):
 
 - The launcher's report is the result, unless it says that somebody outside
   asked for the end and that was not TESK.
