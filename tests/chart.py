@@ -45,7 +45,20 @@ def render(
     if token and "internalToken" not in given:
         given["internalToken"] = {"value": token}
     text = _template(json.dumps(given, sort_keys=True), release)
-    return [found for found in yaml.safe_load_all(text) if found]
+    return [found for found in yaml.load_all(text, _Loader) if found]  # noqa: S506 - it is a safe one
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice, as the cluster does."""
+
+    def construct_mapping(
+        self, node: yaml.MappingNode, deep: bool = False
+    ) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        twice = {key for key in keys if keys.count(key) > 1}
+        if twice:
+            raise RenderError(f"twice in one place: {sorted(twice)}")
+        return super().construct_mapping(node, deep=deep)
 
 
 @functools.cache

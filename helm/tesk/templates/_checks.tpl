@@ -95,6 +95,11 @@
 {{- fail (printf "%s.podLabels: %s is a label of TESK: choose another name." $service $key) -}}
 {{- end -}}
 {{- end -}}
+{{- range $key, $_ := (get $v $service).podAnnotations -}}
+{{- if and (has $key (list "checksum/settings" "checksum/token" "checksum/secrets")) (has $service (list "api" "scheduler" "taskmaster")) -}}
+{{- fail (printf "%s.podAnnotations: %s is an annotation of TESK: choose another name." $service $key) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- if and $v.storage.s3.anonymous $v.storage.s3.existingSecret -}}
 {{- fail "storage.s3 takes one of anonymous and existingSecret: leave one out." -}}

@@ -19,25 +19,27 @@ app.kubernetes.io/instance: {{ $root.Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
-{{/* (list root component): of every object of the chart. */}}
+{{/* (list root component [labels]): of every object of the chart; what selects its pods wins, then ours, then its own labels. */}}
 {{- define "tesk.labels" -}}
 {{- $root := index . 0 -}}
-{{ include "tesk.selectorLabels" . }}
-app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ $root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
-{{- with $root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $more := dict -}}
+{{- if gt (len .) 2 }}{{ $more = default (dict) (index . 2) }}{{ end -}}
+{{- $fixed := include "tesk.selectorLabels" . | fromYaml -}}
+{{- $_ := set $fixed "app.kubernetes.io/version" $root.Chart.AppVersion -}}
+{{- $_ := set $fixed "app.kubernetes.io/managed-by" $root.Release.Service -}}
+{{- $_ := set $fixed "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") -}}
+{{- toYaml (merge $fixed $more $root.Values.commonLabels) -}}
 {{- end -}}
 
-{{/* (list root component name [namespace [annotations]]): the metadata that every object begins with. */}}
+{{/* (list root component name [namespace [annotations [labels]]]): the metadata that every object begins with. */}}
 {{- define "tesk.metadata" -}}
 {{- $root := index . 0 -}}
 {{- $namespace := "" -}}
 {{- $annotations := dict -}}
 {{- if gt (len .) 3 }}{{ $namespace = index . 3 }}{{ end -}}
+{{- $labels := dict -}}
 {{- if gt (len .) 4 }}{{ $annotations = default (dict) (index . 4) }}{{ end -}}
+{{- if gt (len .) 5 }}{{ $labels = default (dict) (index . 5) }}{{ end -}}
 name: {{ index . 2 }}
 namespace: {{ default $root.Release.Namespace $namespace }}
 {{- with merge (dict) $annotations $root.Values.commonAnnotations }}
@@ -45,7 +47,7 @@ annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 labels:
-  {{- include "tesk.labels" (list $root (index . 1)) | nindent 2 }}
+  {{- include "tesk.labels" (list $root (index . 1) $labels) | nindent 2 }}
 {{- end -}}
 
 {{/* (list root part): name of an object that is in no namespace. */}}

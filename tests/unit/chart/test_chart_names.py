@@ -214,3 +214,30 @@ def test_a_drain_can_be_told_to_wait_for_commands() -> None:
         assert spec["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
         labels = spec["selector"]["matchLabels"]
         assert labels["app.kubernetes.io/component"] == "executor"
+
+
+def test_the_label_of_an_object_wins_over_that_of_all() -> None:
+    labels = {"app.kubernetes.io/name": "other", "team": "all", "site": "all"}
+    own = {"labels": {"team": "own", "app.kubernetes.io/component": "other"}}
+    objects = render(
+        {
+            "commonLabels": labels,
+            "api": {"service": own},
+            "scheduler": {"service": own},
+            "metrics": {
+                part: {"enabled": True, **own}
+                for part in ("serviceMonitor", "dashboard", "prometheusRule")
+            },
+        }
+    )
+
+    for each in kinds(objects, "Service"):
+        found = each["metadata"]["labels"]
+        assert found["site"] == "all"
+        assert found["app.kubernetes.io/name"] == "tesk"
+        assert found["app.kubernetes.io/component"] != "other"
+    for kind in ("ServiceMonitor", "PrometheusRule"):
+        for each in kinds(objects, kind):
+            assert each["metadata"]["labels"]["team"] == "own"
+    service = find(objects, "Service", "tesk-api")
+    assert service["metadata"]["labels"]["team"] == "own"

@@ -303,6 +303,10 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
         {"api": {"extraContainers": [{"name": "main", "image": "a"}]}},
         "give the one that is added another name",
     ),
+    "an annotation that is TESK's": (
+        {"api": {"podAnnotations": {"checksum/token": "a"}}},
+        "checksum/token is an annotation of TESK: choose another name",
+    ),
     "a service that is root": (
         {"filer": {"podSecurityContext": {"runAsUser": 0}}},
         "leave it out",
