@@ -72,6 +72,21 @@ def test_a_wrong_password_is_not_repeated_in_the_error(server: FtpFiles) -> None
     assert not caught.value.transient
 
 
+def test_a_login_that_fails_otherwise_is_told_in_the_words_of_the_server(
+    tmp_path: Path,
+) -> None:
+    storage = FtpStorage(TIMEOUTS)
+
+    with (
+        ftp_server(tmp_path, FtpKind(without=frozenset({"PASS"}))) as server,
+        pytest.raises(StorageError, match=r"login refused \(500 .*PASS") as caught,
+    ):
+        Place(storage, "").get(server.url_with_password + "/a")
+
+    assert "check user" not in str(caught.value)
+    assert "p@ss" not in str(caught.value)
+
+
 def test_a_directory_opened_as_a_file_names_the_cure(
     ftp: Place, tmp_path: Path
 ) -> None:

@@ -323,8 +323,38 @@ def test_what_is_told_of_something_else_disproves_no_write(
     assert server.requests == [("PUT", "/a"), ("HEAD", "/a")]
 
 
+HEADS = {
+    "that it has nothing": Fault(status=200),
+    "what was there before": Fault(status=200, body=b"before"),
+}
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+def test_a_server_that_miscounts_for_head_is_asked_for_the_file(
+    web: Place, server: HttpFiles, head: Fault
+) -> None:
+    server.faults["/a"] = [Fault(), head]
+
+    web.put(web.url + "/a", b"content")
+
+    assert server.requests == [("PUT", "/a"), ("HEAD", "/a"), ("GET", "/a")]
+
+
+def test_an_older_state_of_the_file_disproves_no_write(
+    web: Place, server: HttpFiles
+) -> None:
+    tagged = Fault(status=201, headers={"ETag": 'W/"2"'})
+    older = Fault(status=200, body=b"before", headers={"ETag": '"1"'})
+    server.faults["/a"] = [tagged, older]
+
+    web.put(web.url + "/a", b"content")
+
+    assert server.requests == [("PUT", "/a"), ("HEAD", "/a")]
+
+
 def test_another_length_of_the_same_file_is_told(web: Place, server: HttpFiles) -> None:
-    server.faults["/a"] = [Fault(), Fault(status=200, body=b"short")]
+    short = Fault(status=200, body=b"short")
+    server.faults["/a"] = [Fault(), short, short]
 
     with pytest.raises(StorageError, match="sent 7 bytes and now has 5"):
         web.put(web.url + "/a", b"content")

@@ -9,6 +9,8 @@ import grpc
 
 # A TES task may carry 16 MiB of JSON with inline content, and a batch several.
 MESSAGE_LIMIT = 64 * 1024 * 1024
+# The proxies that the environment names are for the storages of tasks.
+NO_PROXY = ("grpc.enable_http_proxy", 0)
 
 
 class _CallDetails(NamedTuple):  # the shape of grpc.ClientCallDetails
@@ -87,6 +89,7 @@ def open_channel(
         ("grpc.max_reconnect_backoff_ms", round(longest_pause.total_seconds() * 1000)),
         ("grpc.dns_min_time_between_resolutions_ms", 5_000),
         ("grpc.service_config", json.dumps(policy)),
+        NO_PROXY,
     ]
     channel = (
         grpc.secure_channel(address, credentials, options=options)

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import grpc
 
+from tesk_runtime.rpc.channel import NO_PROXY
+
 _CHECK = "/grpc.health.v1.Health/Check"
 _NO_ANSWER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
@@ -13,7 +15,7 @@ def answers(address: str, timeout: timedelta) -> bool:
 
     A refusal is an answer: whoever is busy, or wants a token, is alive.
     """
-    with grpc.insecure_channel(address) as channel:
+    with grpc.insecure_channel(address, options=[NO_PROXY]) as channel:
         # The empty request asks for the server as a whole.
         check: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_CHECK)
         try:

@@ -21,6 +21,7 @@ from tesk_model.locations import Location
 
 BINARY = "TYPE I"
 
+_NOT_LOGGED_IN = "530"
 _MAX_REPLY = 1000  # lines; greetings of public areas have some dozens
 
 
@@ -143,8 +144,7 @@ class FtpConnections:
             connection.close()
             # Refused although this account was let in before: too many at once.
             raise StorageError(
-                f"login refused ({reply_code(error)}); check user and password in "
-                "the url",
+                _login_refused(error, account.password),
                 transient=account in self._welcome,
             ) from error
         except BaseException:
@@ -175,6 +175,16 @@ def explained() -> Iterator[None]:
 def reply_code(error: BaseException) -> str:
     """Return the three digits with which a server answered."""
     return str(error)[:3]
+
+
+def _login_refused(error: BaseException, password: str) -> str:
+    """Say in the server's words why it lets nobody in, but not the password."""
+    said = _reply(error)
+    if password:
+        said = said.replace(password, "***")
+    is_unknown = reply_code(error) == _NOT_LOGGED_IN
+    cure = "; check user and password in the url" if is_unknown else ""
+    return f"login refused ({said}){cure}"
 
 
 def _reply(error: BaseException) -> str:

@@ -24,6 +24,7 @@ from tesk_filer.adapters.storage.http_errors import (
     check_written,
     explain,
     length_of,
+    tag_of,
 )
 from tesk_filer.adapters.storage.http_redirects import keeps_login, redirect_of
 from tesk_filer.adapters.storage.logins import Logins, login_for
@@ -40,6 +41,7 @@ from tesk_model.locations import Location
 
 _CHUNK = 1024 * 1024
 _IDENTITY = {"Accept-Encoding": "identity"}
+_UNCACHED = {"Cache-Control": "no-cache"}
 _NO_HEAD = frozenset(
     {
         HTTPStatus.FORBIDDEN,  # a url may be signed for GET alone
@@ -110,7 +112,7 @@ class HttpStorage:
         answer, place = self._follow("PUT", location, body=body)
         answer.close()
         check_written(answer)
-        self._verify(place, source.size)
+        self._verify(place, source.size, tag_of(answer))
 
     def make_directory(self, location: Location) -> None:
         """See ``Storage``; there are none."""
@@ -119,25 +121,36 @@ class HttpStorage:
         """Close all connections."""
         self._session.close()
 
-    def _verify(self, place: "_Place", size: int) -> None:
+    def _verify(self, place: "_Place", size: int, tag: str) -> None:
         """Compare sizes where the server tells.
 
-        Only a plain 200 for this very url does: some servers take files and show
-        none, and what they redirect to is another thing.
+        Some servers do not count for HEAD, so that only GET disproves, too.
+        """
+        there = None
+        for method in ("HEAD", "GET"):
+            there = self._size_there(method, place, tag)
+            if there is None or there == size:
+                return
+        message = f"the server was sent {size} bytes and now has {there}"
+        raise StorageError(message, transient=True)
+
+    def _size_there(self, method: str, place: "_Place", tag: str) -> int | None:
+        """Return the size of what was written; None if the answer is not about it.
+
+        Only a plain 200 for this very url is: some servers take files and show
+        none, and what they redirect to is another thing, as is what they show
+        encoded, under another tag, or from a cache.
         """
         try:
-            answer = self._ask("HEAD", place)
+            answer = self._ask(method, place, _UNCACHED)
             answer.close()
-            # What is shown encoded has another length than what was sent.
             is_encoded = bool(answer.headers.get("Content-Encoding"))
-            if answer.status_code != HTTPStatus.OK or is_encoded:
-                return
-            there = length_of(answer)
+            is_other = tag and tag_of(answer) not in ("", tag)
+            if answer.status_code != HTTPStatus.OK or is_encoded or is_other:
+                return None
+            return length_of(answer)
         except StorageError:
-            return
-        if there is not None and there != size:
-            message = f"the server was sent {size} bytes and now has {there}"
-            raise StorageError(message, transient=True)
+            return None
 
     def _follow(
         self,

@@ -92,6 +92,12 @@ def length_of(answer: Any) -> int | None:
     return int(text)
 
 
+def tag_of(answer: Any) -> str:
+    """Return what tells this state of a file from others; "" if nothing does."""
+    tag: str = answer.headers.get("ETag", "")
+    return tag.strip().removeprefix("W/")
+
+
 def _refusal(answer: Any, *, brings: str = ", not the file") -> StorageError:
     code = int(answer.status_code)
     reason = answer.reason or "no reason given"
