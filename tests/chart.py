@@ -45,14 +45,16 @@ def render(
     if token and "internalToken" not in given:
         given["internalToken"] = {"value": token}
     text = _template(json.dumps(given, sort_keys=True), release)
-    return [found for found in yaml.load_all(text, _Loader) if found]  # noqa: S506 - it is a safe one
+    return [found for found in yaml.load_all(text, _Loader) if found]
 
 
 class _Loader(yaml.SafeLoader):
     """Refuses a key that is there twice, as the cluster does."""
 
     def construct_mapping(
-        self, node: yaml.MappingNode, deep: bool = False
+        self,
+        node: yaml.MappingNode,
+        deep: bool = False,  # noqa: FBT002 - as its base has it
     ) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
         twice = {key for key in keys if keys.count(key) > 1}

@@ -23,6 +23,7 @@ from tesk_scheduler.adapters.local_launcher import LocalLauncher
 from tesk_scheduler.adapters.machine import machine_capacity
 from tesk_scheduler.adapters.metrics import StoreCollector, serve_metrics
 from tesk_scheduler.adapters.names import UlidNames
+from tesk_scheduler.adapters.store.clock import StoreClock
 from tesk_scheduler.adapters.store.engines import DatabaseInUseError, sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.config import SchedulerSettings, Settings, taskmaster_environment
@@ -123,7 +124,7 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
             store=store,
             exclusive=store.exclusive,
             launcher=launcher,
-            clock=SystemClock(),
+            clock=StoreClock(store, SystemClock()),
             names=UlidNames(),
             token=token,
             notifier=notifier,

@@ -13,16 +13,13 @@ class Leadership:
         epoch: Counts the leaders; writes of earlier ones are refused.
         since: When ``holder`` got it.
         until: When it ends, unless it is renewed.
-        store_time: The store's own clock when this was read; None if it has
-            none but this machine's.
     """
 
     holder: str
     epoch: int
     since: datetime | None
     until: datetime
-    store_time: datetime | None = None
 
     def is_free(self, now: datetime) -> bool:
         """Tell whether another may take it."""
-        return self.until <= (self.store_time or now)
+        return self.until <= now

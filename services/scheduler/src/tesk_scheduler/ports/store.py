@@ -119,9 +119,6 @@ class FleetChanges(Protocol):
     def resign(self, holder: str) -> bool:
         """Give the lead up if ``holder`` has it; tell whether it had."""
 
-    def time(self) -> datetime | None:
-        """Return the store's own time; None if it has no clock of its own."""
-
     def check_epoch(self, epoch: int) -> None:
         """Raise ConflictError unless ``epoch`` is that of the present leader."""
 
@@ -215,6 +212,9 @@ class TaskStore(Protocol):
 
     def taskmaster(self, taskmaster_id: str) -> Taskmaster | None:
         """Read one."""
+
+    def time(self) -> datetime | None:
+        """Return the store's own time; None if it has no clock of its own."""
 
     def leader(self) -> Leadership | None:
         """Read who leads; None before the first."""

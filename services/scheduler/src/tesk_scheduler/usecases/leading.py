@@ -131,11 +131,9 @@ class Leading:
         )
 
     def _take_lead(self) -> int | None:
-        here = self._clock.now()
+        now = self._clock.now()
 
         def take(tx: Transaction) -> int | None:
-            # By one clock for all: that of a host may be wrong.
-            now = tx.time() or here
             return tx.lead(
                 self._lead.holder,
                 now=now,

@@ -197,7 +197,6 @@ def read_leader(connection: Connection) -> Leadership | None:
         epoch=row.epoch,
         since=from_micros_or_none(row.since),
         until=from_micros(row.until),
-        store_time=read_clock(connection),
     )
 
 

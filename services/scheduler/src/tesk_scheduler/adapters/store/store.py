@@ -225,6 +225,10 @@ class SqlTaskStore:
         """Read who leads."""
         return self._read(queries.read_leader)
 
+    def time(self) -> datetime | None:
+        """Ask the server, if there is one."""
+        return self._read(queries.read_clock)
+
     def _read(self, read: Callable[[Connection], ResultT]) -> ResultT:
         if self._file:
             self._file.check()

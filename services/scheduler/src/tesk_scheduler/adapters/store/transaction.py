@@ -11,7 +11,6 @@ from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store import statements
 from tesk_scheduler.adapters.store.queries import (
     UNRELEASED,
-    read_clock,
     read_taskmaster,
     read_taskmasters,
     read_usage,
@@ -95,10 +94,6 @@ class SqlTransaction(SqlTaskChanges):
             .with_for_update()
         )
         return [record_of(row) for row in self._connection.execute(query)]
-
-    def time(self) -> datetime | None:
-        """Ask the server."""
-        return read_clock(self._connection)
 
     def lead(
         self, holder: str, *, now: datetime, until: datetime, force: bool
