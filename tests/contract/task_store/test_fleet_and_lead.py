@@ -17,6 +17,7 @@ from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.engines import open_engines
 from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.domain.begun import BegunTask, Commitments
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.quota import Usage
 from tesk_scheduler.domain.transitions import admitted, moved, requeued
@@ -24,6 +25,7 @@ from tesk_scheduler.ports.store import TaskStore, Transaction
 
 DAY = timedelta(days=1)
 LATER = NOON + timedelta(seconds=10)
+SOON = NOON + timedelta(seconds=5)
 TM = Taskmaster(
     id="tm-1",
     slots=3,
@@ -258,12 +260,13 @@ def test_what_is_in_progress_is_added_up_each_with_the_least_that_it_takes(
 ) -> None:
     least = make_demand(cpu_millis=250, ram=ByteCount(2**31), disk=ByteCount(3))
 
-    assert busy.committed(least, stuck_since=NOON) == Usage(
-        running=2, cpu_millis=2000, ram=ByteCount(2**32), disk=ByteCount(6)
+    counted = Usage(running=2, cpu_millis=2000, ram=ByteCount(2**32), disk=ByteCount(6))
+    assert busy.committed(least, begun_before=NOON) == Commitments(
+        counted=counted, begun=()
     )
 
 
-def test_what_did_not_start_for_long_takes_the_least_alone(busy: TaskStore) -> None:
+def test_what_did_not_start_for_long_is_listed(busy: TaskStore) -> None:
     least = make_demand(cpu_millis=250, ram=ByteCount(1))
 
     def start(tx: Transaction) -> None:
@@ -271,13 +274,33 @@ def test_what_did_not_start_for_long_takes_the_least_alone(busy: TaskStore) -> N
         tx.save(record, moved(record, TaskState.RUNNING, NOON))
 
     busy.write(start)
+    waits = BegunTask(demand=make_demand(), ready_at=NOON, moves_inputs=False)
 
-    assert busy.committed(least, stuck_since=LATER) == Usage(
-        running=2, cpu_millis=1250, ram=ByteCount(2**30 + 1)
+    assert busy.committed(least, begun_before=LATER) == Commitments(
+        counted=Usage(running=1, cpu_millis=1000, ram=ByteCount(2**30)),
+        begun=(waits,),
     )
+
+
+def test_whose_inputs_move_is_known_and_when_they_arrived(busy: TaskStore) -> None:
+    def tell(tx: Transaction) -> None:
+        records = tx.records([TaskId("t-1"), TaskId("t-2")])
+        for record in records.values():
+            tx.merge_metadata(record.seq, {"inputs": "1 of 2 files"})
+        arrived = records[TaskId("t-2")]
+        tx.save(arrived, replace(arrived, inputs_finished=True, inputs_ended_at=SOON))
+
+    busy.write(tell)
+    found = busy.committed(make_demand(), begun_before=LATER)
+
+    assert sorted((task.moves_inputs, task.ready_at) for task in found.begun) == [
+        (False, SOON),
+        (True, NOON),
+    ]
 
 
 def test_what_waits_or_has_ended_takes_nothing(store: TaskStore) -> None:
     store.write(lambda tx: tx.add_tasks([make_new_task("t-1")]))
 
-    assert store.committed(make_demand(), stuck_since=LATER) == Usage()
+    nothing = Commitments(counted=Usage(), begun=())
+    assert store.committed(make_demand(), begun_before=LATER) == nothing

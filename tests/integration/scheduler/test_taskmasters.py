@@ -192,6 +192,24 @@ def test_a_successor_learns_what_has_started_in_this_attempt(rig: Rig) -> None:
     assert list(anew.started_executors) == []
 
 
+def test_a_successor_learns_since_when_outputs_are_tried(rig: Rig) -> None:
+    rig.create()
+    first = rig.launched()
+    assignment = take(first)
+    event = pb.TaskEvent(
+        attempt=assignment.attempt, sequence=1, reason="the outputs … yet"
+    )
+    event.held_up_since.FromJsonString("2026-01-01T12:00:00Z")
+    first.report([event])
+
+    rig.launcher.die(rig.launcher.launched[0], 1)
+    rig.notifier.leader.notify(urgent=True)
+    adopted = take(rig.launched(2))
+
+    assert not assignment.HasField("held_up_since")
+    assert adopted.held_up_since == event.held_up_since
+
+
 def test_a_silent_taskmaster_is_killed_before_its_attempts_are_reassigned(
     rig: Rig,
 ) -> None:

@@ -35,7 +35,7 @@ TIME = st.datetimes(
 )
 REASONS = st.builds(Reason, st.sampled_from(ReasonCode), TEXT)
 HAPPENINGS = st.one_of(
-    st.builds(ReasonChanged, REASONS),
+    st.builds(ReasonChanged, REASONS, st.none() | TIME),
     st.builds(Note, TEXT),
     st.builds(Metadata, st.dictionaries(TEXT, TEXT, max_size=3)),
     st.builds(ExecutorStarted, INDEX),

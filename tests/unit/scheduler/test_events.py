@@ -279,14 +279,31 @@ def test_an_unreleased_task_is_not_admitted_again() -> None:
         admitted(LOST, "tm-2", LATER)
 
 
+def test_since_when_an_attempt_is_held_up_is_kept_until_it_goes_on() -> None:
+    waits = applied(RUNS, ReasonChanged(PULLING, LATER)).record
+
+    assert waits.held_up_since == LATER
+    assert applied(waits, Note("n")).record.held_up_since == LATER
+    assert applied(waits, ReasonChanged(PULLING)).record.held_up_since is None
+    for goes_on in (ExecutorStarted(1), ExecutorOutput(1, "a", ""), ENDED):
+        assert applied(waits, goes_on).record.held_up_since is None
+
+
 def test_a_new_attempt_starts_from_nothing() -> None:
-    waiting = replace(LOST, released=True, inputs_finished=True)
+    waiting = replace(
+        LOST,
+        released=True,
+        inputs_finished=True,
+        inputs_ended_at=LATER,
+        held_up_since=LATER,
+    )
 
     record = admitted(waiting, "tm-2", LATER)
 
     assert record.attempt == 2
     assert record.taskmaster == "tm-2"
     assert (record.last_sequence, record.inputs_finished) == (0, False)
+    assert (record.inputs_ended_at, record.held_up_since) == (None, None)
 
 
 HAPPENINGS: st.SearchStrategy[Happening] = st.one_of(

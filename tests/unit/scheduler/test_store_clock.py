@@ -11,9 +11,8 @@ from tesk_model.errors import UnavailableError
 from tesk_scheduler.adapters.store.clock import StoreClock
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
-from tesk_scheduler.usecases.assignment import Assignment, Call, Terms
-from tesk_scheduler.usecases.delays import is_absent
-from tesk_scheduler.usecases.wakeups import Chimes
+from tesk_scheduler.usecases.leases import Leases
+from tesk_scheduler.usecases.notifier import LeaderWakeup
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 WRONG = {"an hour behind": timedelta(hours=-1), "an hour ahead": timedelta(hours=1)}
@@ -43,22 +42,15 @@ def test_a_lease_from_a_scheduler_with_a_wrong_clock_is_as_long_as_any(
     server = Server()
     here = FrozenClock(NOON)
     judge = StoreClock(server, here)
-    giver = Assignment(
-        store=store,
-        clock=StoreClock(server, FrozenClock(NOON + off)),
-        chimes=Chimes(),
-        terms=Terms(
-            secret="s", lease=LEASE, idle=LEASE, recheck=None, revision=lambda: ""
-        ),
-    )
+    giver = StoreClock(server, FrozenClock(NOON + off))
+    leases = Leases(store=store, leader=LeaderWakeup(), duration=LEASE)
 
-    giver.sync(Call(taskmaster="tm", held=frozenset(), slots=1, wait=timedelta()))
+    member = leases.renew("tm", 1, giver.now())
 
-    (member,) = store.fleet()
-    assert not is_absent(member, judge)
+    assert not member.is_absent(judge.now())
     here.advance(LEASE)
     server.now = here.now()
-    assert is_absent(member, judge)
+    assert member.is_absent(judge.now())
     store.close()
 
 

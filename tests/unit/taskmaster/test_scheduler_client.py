@@ -104,6 +104,7 @@ def test_sync_understands_orders(scheduler: GrpcScheduler, recorder: Recorder) -
                 outputs_finished=True,
                 started_executors=[1, 2],
                 began=timestamp_to_wire(NOW),
+                held_up_since=timestamp_to_wire(NOW),
             )
         ],
         stop=[
@@ -129,6 +130,7 @@ def test_sync_understands_orders(scheduler: GrpcScheduler, recorder: Recorder) -
                 outputs_finished=True,
                 started_executors=frozenset({1, 2}),
                 began=NOW,
+                held_up_since=NOW,
             ),
         ),
         stop=(

@@ -40,9 +40,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReasonChanged:
-    """What the attempt waits for or does now."""
+    """What the attempt waits for or does now.
+
+    Attributes:
+        held_up_since: Since when it has been tried in vain; None: it is not.
+    """
 
     reason: Reason
+    held_up_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,7 +236,8 @@ def _servicers(settings: Settings, quota: Quota, around: Surroundings) -> Servic
         ),
     )
     transfers = TransferServicer(
-        transfers=Transfers(store=store, declared=declared_of), secret=around.token
+        transfers=Transfers(store=store, clock=clock, declared=declared_of),
+        secret=around.token,
     )
     return Servicers(tasks=tasks, assignments=assignments, transfers=transfers)
 

@@ -183,8 +183,10 @@ def test_why_outputs_wait_is_said_and_that_they_arrived_late(crew: Crew) -> None
 
     told = crew.finish(assignment(commands("true", outputs=OUTPUTS)))
 
-    reasons = [what.reason.text for what in told if isinstance(what, ReasonChanged)]
-    assert any("try 2 of 3 in" in reason for reason in reasons)
+    reasons = [what for what in told if isinstance(what, ReasonChanged)]
+    (waits,) = [each for each in reasons if "try 2 of 3 in" in each.reason.text]
+    assert waits.held_up_since is not None
+    assert {each.held_up_since for each in reasons} == {None, waits.held_up_since}
     assert Note("the outputs were uploaded at try 2") in told
 
 

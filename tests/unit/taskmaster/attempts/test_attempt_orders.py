@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -160,6 +160,23 @@ def test_a_successor_goes_on_with_the_last_try_of_outputs(crew: Crew) -> None:
 
     assert steps(crew) == ["out-2"]
     assert outcome(list(crew.scheduler.whats(ATTEMPT))).outcome is Outcome.COMPLETE
+
+
+def test_a_successor_counts_from_the_first_failure_of_outputs(crew: Crew) -> None:
+    crew.world.steps[ATTEMPT] = {"out": Step(ended(75))}
+    task = commands("true", outputs=OUTPUTS)
+    first = datetime.now(UTC) - SETTINGS.attempts.uploads.timeout
+
+    told = crew.finish(
+        assignment(
+            task, last_sequence=9, finished_executors={0: 0}, held_up_since=first
+        )
+    )
+
+    assert steps(crew) == []
+    assert "tried 1 times" in outcome(told).reason.text
+    reasons = [what for what in told if isinstance(what, ReasonChanged)]
+    assert {reason.held_up_since for reason in reasons} == {first}
 
 
 def test_a_cancel_ends_the_wait_for_another_try(crew: Crew) -> None:

@@ -215,6 +215,7 @@ class Assignment(_message.Message):
     OUTPUTS_FINISHED_FIELD_NUMBER: _builtins.int
     STARTED_EXECUTORS_FIELD_NUMBER: _builtins.int
     BEGAN_FIELD_NUMBER: _builtins.int
+    HELD_UP_SINCE_FIELD_NUMBER: _builtins.int
     transfer_token: _builtins.str
     """For the filers of this attempt, as bearer token of TransferService."""
     last_sequence: _builtins.int
@@ -253,6 +254,10 @@ class Assignment(_message.Message):
         for whoever takes the attempt over; unset: from when it is met.
         """
 
+    @_builtins.property
+    def held_up_since(self) -> _timestamp_pb2.Timestamp:
+        """The last `held_up_since` that was reported, unless it has gone on since."""
+
     def __init__(
         self,
         *,
@@ -266,10 +271,11 @@ class Assignment(_message.Message):
         outputs_finished: _builtins.bool = ...,
         started_executors: _abc.Iterable[_builtins.int] | None = ...,
         began: _timestamp_pb2.Timestamp | None = ...,
+        held_up_since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "began", b"began", "task", b"task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "began", b"began", "held_up_since", b"held_up_since", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "began", b"began", "finished_executors", b"finished_executors", "inputs_finished", b"inputs_finished", "last_sequence", b"last_sequence", "outputs_finished", b"outputs_finished", "release_only", b"release_only", "started_executors", b"started_executors", "task", b"task", "transfer_token", b"transfer_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "began", b"began", "finished_executors", b"finished_executors", "held_up_since", b"held_up_since", "inputs_finished", b"inputs_finished", "last_sequence", b"last_sequence", "outputs_finished", b"outputs_finished", "release_only", b"release_only", "started_executors", b"started_executors", "task", b"task", "transfer_token", b"transfer_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -336,6 +342,7 @@ class TaskEvent(_message.Message):
     RELEASED_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     REASON_CODE_FIELD_NUMBER: _builtins.int
+    HELD_UP_SINCE_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """1, 2, 3, … within the attempt, over all its taskmasters. Events of an
     attempt are applied in order.
@@ -374,6 +381,12 @@ class TaskEvent(_message.Message):
     def metadata(self) -> Global___Metadata:
         """Entries for `metadata`, merged."""
 
+    @_builtins.property
+    def held_up_since(self) -> _timestamp_pb2.Timestamp:
+        """With `reason`: since when it has been tried in vain, for whoever takes the
+        attempt over; unset: it is not.
+        """
+
     def __init__(
         self,
         *,
@@ -389,10 +402,11 @@ class TaskEvent(_message.Message):
         released: Global___Released | None = ...,
         metadata: Global___Metadata | None = ...,
         reason_code: _builtins.str = ...,
+        held_up_since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "event", b"event", "executor_ended", b"executor_ended", "executor_output", b"executor_output", "executor_started", b"executor_started", "finished", b"finished", "metadata", b"metadata", "note", b"note", "reason", b"reason", "released", b"released", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "event", b"event", "executor_ended", b"executor_ended", "executor_output", b"executor_output", "executor_started", b"executor_started", "finished", b"finished", "held_up_since", b"held_up_since", "metadata", b"metadata", "note", b"note", "reason", b"reason", "released", b"released", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "event", b"event", "executor_ended", b"executor_ended", "executor_output", b"executor_output", "executor_started", b"executor_started", "finished", b"finished", "metadata", b"metadata", "note", b"note", "reason", b"reason", "reason_code", b"reason_code", "released", b"released", "sequence", b"sequence", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "event", b"event", "executor_ended", b"executor_ended", "executor_output", b"executor_output", "executor_started", b"executor_started", "finished", b"finished", "held_up_since", b"held_up_since", "metadata", b"metadata", "note", b"note", "reason", b"reason", "reason_code", b"reason_code", "released", b"released", "sequence", b"sequence", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["reason", "note", "executor_started", "executor_output", "executor_ended", "finished", "released", "metadata"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015

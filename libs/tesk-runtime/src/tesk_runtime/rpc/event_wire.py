@@ -3,6 +3,8 @@
 ``event_from_wire(event_to_wire(event)) == event``.
 """
 
+from datetime import datetime
+
 from tesk.v1 import assignment_service_pb2 as pb
 from tesk_model.errors import InvalidRequestError, Violation
 from tesk_model.events import (
@@ -69,8 +71,10 @@ def event_to_wire(event: TaskEvent) -> pb.TaskEvent:
         time=timestamp_to_wire(event.time),
     )
     match event.what:
-        case ReasonChanged(reason):
+        case ReasonChanged(reason, since):
             message.reason, message.reason_code = reason.text, reason.code
+            if since:
+                message.held_up_since.FromDatetime(since)
         case Note(text):
             message.note = text
         case Metadata(entries):
@@ -116,8 +120,8 @@ def _happening(  # noqa: PLR0911 - one for each kind of event
 ) -> Happening:
     match message.WhichOneof("event"):
         case "reason":
-            code = reason_code(message.reason_code)
-            return ReasonChanged(Reason(code, message.reason))
+            reason = Reason(reason_code(message.reason_code), message.reason)
+            return ReasonChanged(reason, _time(message, "held_up_since"))
         case "note":
             return Note(message.note)
         case "executor_started":
@@ -157,13 +161,15 @@ def _ended_from_wire(message: pb.ExecutorEnded) -> ExecutorEnded:
         exit_code=_exit_code(message.exit_code),
         stdout=message.stdout,
         stderr=message.stderr,
-        start_time=timestamp_from_wire(message.start_time)
-        if message.HasField("start_time")
-        else None,
-        end_time=timestamp_from_wire(message.end_time)
-        if message.HasField("end_time")
-        else None,
+        start_time=_time(message, "start_time"),
+        end_time=_time(message, "end_time"),
     )
+
+
+def _time(message: pb.TaskEvent | pb.ExecutorEnded, field: str) -> datetime | None:
+    if not message.HasField(field):  # type: ignore[arg-type]  # each has its own names
+        return None
+    return timestamp_from_wire(getattr(message, field))
 
 
 def _finished_from_wire(message: pb.Finished) -> Finished:

@@ -91,8 +91,8 @@ def _happen(  # noqa: PLR0911 - one for each kind of event
     record: TaskRecord, event: TaskEvent, by: Reporter
 ) -> Effect:
     match event.what:
-        case ReasonChanged(reason):
-            return _applied(replace(record, reason=reason))
+        case ReasonChanged(reason, since):
+            return _applied(replace(record, reason=reason, held_up_since=since))
         case Note(text):
             return _applied(record, lines=(text,))
         case Metadata(entries):
@@ -158,6 +158,7 @@ def _cut_note(ended: ExecutorEnded) -> tuple[str, ...]:
 
 
 def _started(record: TaskRecord, now: datetime) -> TaskRecord:
+    record = replace(record, held_up_since=None)
     if record.state is TaskState.INITIALIZING:
         return replace(moved(record, TaskState.RUNNING, now), reason=NO_REASON)
     return record

@@ -35,6 +35,7 @@ class Assignment:
     Attributes:
         demand: What the task was charged.
         began: When the attempt became INITIALIZING.
+        held_up_since: See ``TaskRecord``.
     """
 
     attempt: Attempt
@@ -48,6 +49,7 @@ class Assignment:
     inputs_finished: bool
     outputs_finished: bool
     began: datetime | None
+    held_up_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

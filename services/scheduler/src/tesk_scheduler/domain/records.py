@@ -59,6 +59,9 @@ class TaskRecord:
         inputs_finished: The filer reported success, for this attempt.
         takeovers: How many taskmasters in a row died with this attempt.
         assigned_at: When its present taskmaster got it.
+        inputs_ended_at: When the filer reported that.
+        held_up_since: Since when what its reason tells has been tried in vain,
+            as its taskmasters say.
     """
 
     seq: int
@@ -79,6 +82,8 @@ class TaskRecord:
     outputs_finished: bool = False
     takeovers: int = 0
     assigned_at: datetime | None = None
+    inputs_ended_at: datetime | None = None
+    held_up_since: datetime | None = None
 
     @property
     def subjects(self) -> tuple[Subject, ...]:

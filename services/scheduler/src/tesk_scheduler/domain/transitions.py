@@ -57,6 +57,8 @@ def admitted(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
         outputs_finished=False,
         takeovers=0,
         assigned_at=now,
+        inputs_ended_at=None,
+        held_up_since=None,
     )
 
 

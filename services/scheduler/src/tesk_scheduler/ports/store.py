@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 from tesk_model.reasons import Reason
 from tesk_model.task import OutputFileLog, TaskId
 from tesk_scheduler.domain.admission import QueuedTask
+from tesk_scheduler.domain.begun import Commitments
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.leadership import Leadership
 from tesk_scheduler.domain.quota import Demand, Subject, Usage
@@ -177,12 +178,11 @@ class TaskStore(Protocol):
     def usage_of_all(self) -> dict[Subject, Usage]:
         """Read every counter."""
 
-    def committed(self, least: Demand, *, stuck_since: datetime) -> Usage:
+    def committed(self, least: Demand, *, begun_before: datetime) -> Commitments:
         """Add up what the tasks in progress take, each ``least`` or more.
 
-        One that has not started what it was submitted for since it was
-        admitted before ``stuck_since`` takes ``least`` alone: what it waits for
-        is not there, so it has none of it.
+        Those are listed instead that were admitted before ``begun_before`` and
+        whose first executor has not started.
         """
 
     def queues(self, window: int) -> list[list[QueuedTask]]:

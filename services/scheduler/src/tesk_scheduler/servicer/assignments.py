@@ -113,4 +113,9 @@ def _assignment(assignment: Assignment) -> pb.Assignment:
         outputs_finished=assignment.outputs_finished,
         started_executors=assignment.started_executors,
         began=None if assignment.began is None else timestamp_to_wire(assignment.began),
+        held_up_since=(
+            None
+            if assignment.held_up_since is None
+            else timestamp_to_wire(assignment.held_up_since)
+        ),
     )

@@ -42,4 +42,5 @@ class Assignments:
             inputs_finished=record.inputs_finished,
             outputs_finished=record.outputs_finished,
             began=record.started_at,
+            held_up_since=record.held_up_since,
         )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from tesk_scheduler.domain.begun import with_begun
 from tesk_scheduler.domain.capacity import Capacity, Staff, cluster_capacity
 from tesk_scheduler.domain.quota import Limit
 from tesk_scheduler.ports.cluster import Cluster
@@ -20,8 +21,8 @@ class ClusterCapacity:
 
     Attributes:
         given: What the settings say that there is.
-        stuck_after: A task that has not started for so long has not what it
-            waits for, so others may have it.
+        stuck_after: A task that has not started for so long waits for long;
+            see ``domain.begun``.
         staff: Says which taskmasters there are.
     """
 
@@ -39,16 +40,17 @@ class ClusterCapacity:
         own = self.cluster.own_pods()
         staff = self.staff()
         self._tell("" if nodes is not None else self.cluster.problem(), staff.slots)
-        return cluster_capacity(
+        stuck_since = self.clock.now() - self.stuck_after
+        commitments = self.store.committed(own.filer, begun_before=stuck_since)
+        capacity = cluster_capacity(
             nodes,
             given=self.given,
             bound=self.cluster.bound(),
             own=own,
             staff=staff,
-            committed=self.store.committed(
-                own.filer, stuck_since=self.clock.now() - self.stuck_after
-            ),
+            committed=commitments.counted,
         )
+        return with_begun(capacity, commitments, stuck_since=stuck_since)
 
     def _tell(self, problem: str, slots: int) -> None:
         is_given = self.given.cpu_millis is not None and self.given.ram is not None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tesk_model.errors import ConflictError, UnavailableError
 from tesk_model.names import Attempt
@@ -25,6 +25,7 @@ from tesk_scheduler.domain.transfers import (
     undeclared,
 )
 from tesk_scheduler.ports.store import TaskStore, Transaction
+from tesk_scheduler.ports.surroundings import Clock
 
 _SOON = timedelta(seconds=1)
 
@@ -57,6 +58,7 @@ class Transfers:
     """
 
     store: TaskStore
+    clock: Clock
     declared: Callable[[Document], Declared]
 
     def document(self, attempt: Attempt) -> Document:
@@ -141,7 +143,7 @@ class Transfers:
                 tx.count_outputs(record.seq, verdict.files)
             words = result_words(verdict.files, verdict.size)
             tx.merge_metadata(record.seq, {direction.value: words})
-            tx.save(record, _finished(record, direction))
+            tx.save(record, _finished(record, direction, self.clock.now()))
 
         self.store.write(finish)
 
@@ -178,9 +180,9 @@ def _is_finished(record: TaskRecord, direction: Direction) -> bool:
     return record.outputs_finished
 
 
-def _finished(record: TaskRecord, direction: Direction) -> TaskRecord:
+def _finished(record: TaskRecord, direction: Direction, now: datetime) -> TaskRecord:
     if direction is Direction.INPUTS:
-        return replace(record, inputs_finished=True)
+        return replace(record, inputs_finished=True, inputs_ended_at=now)
     return replace(record, outputs_finished=True)
 
 

@@ -90,4 +90,9 @@ def _assignment_from_wire(message: pb.Assignment) -> Assignment:
         began=(
             timestamp_from_wire(message.began) if message.HasField("began") else None
         ),
+        held_up_since=(
+            timestamp_from_wire(message.held_up_since)
+            if message.HasField("held_up_since")
+            else None
+        ),
     )

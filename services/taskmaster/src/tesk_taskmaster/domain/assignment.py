@@ -34,6 +34,8 @@ class Assignment:
         started_executors: Indexes of executors that started in this attempt,
             ended or not, as far as the scheduler was told.
         began: When the attempt began; None if the scheduler does not tell.
+        held_up_since: Since when what was tried last has been tried in vain, as
+            its taskmasters told; None if they did not.
     """
 
     attempt: Attempt
@@ -46,6 +48,7 @@ class Assignment:
     outputs_finished: bool = False
     started_executors: frozenset[int] = frozenset()
     began: datetime | None = None
+    held_up_since: datetime | None = None
 
     @property
     def waiting_since(self) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from tesk_model.events import Happening, ReasonChanged
 from tesk_model.names import Attempt
@@ -15,11 +16,15 @@ class Account:
     """The voice of one attempt; used by its thread alone.
 
     ``tell`` and ``wait_durable`` raise RefusedError as the reporter does.
+
+    Attributes:
+        held_up_since: Told with each reason, for whoever takes the attempt over.
     """
 
     attempt: Attempt
     reporter: Reporter
     control: AttemptControl
+    held_up_since: datetime | None = None
     _said: str = field(default="", init=False)
     _kept: list[Happening] = field(default_factory=list, init=False)
 
@@ -32,7 +37,8 @@ class Account:
         self.control.checkpoint()
         if reason and reason != self._said:
             self._said = reason
-            self.tell(ReasonChanged(Reason(ReasonCode.NONE, reason)))
+            what = Reason(ReasonCode.NONE, reason)
+            self.tell(ReasonChanged(what, self.held_up_since))
 
     def tell(self, *whats: Happening) -> None:
         """Tell what was kept, and then this; returns at once."""

@@ -68,7 +68,10 @@ class RunAttempt:
     def __post_init__(self) -> None:
         """Begin with nothing said."""
         self._account = Account(
-            attempt=self.attempt, reporter=self.reporter, control=self.control
+            attempt=self.attempt,
+            reporter=self.reporter,
+            control=self.control,
+            held_up_since=self.assignment.held_up_since,
         )
 
     @property

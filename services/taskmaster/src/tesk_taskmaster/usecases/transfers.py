@@ -75,12 +75,12 @@ class TransferSteps:
                 only if what earlier steps made is.
         """
         tried = self._tried(plan)
-        first: float | None = None
+        first = self.account.held_up_since
         while failure := self._try_to_take(plan, tried):
             tried += 1
-            now = self.clock.monotonic()
-            first = now if first is None else first
-            pause = self.retries.pause(tried, timedelta(seconds=now - first))
+            now = self.clock.now()
+            first = self.account.held_up_since = first or now
+            pause = self.retries.pause(tried, max(now - first, timedelta(0)))
             if pause is None:
                 text = f"the outputs could not be uploaded, tried {tried} times"
                 raise EndedError(

@@ -9,7 +9,6 @@ from sqlalchemy import (
     Row,
     Select,
     bindparam,
-    case,
     func,
     select,
     tuple_,
@@ -30,17 +29,16 @@ from tesk_scheduler.adapters.store.schema import (
     TASKMASTER,
     USAGE,
 )
-from tesk_scheduler.adapters.store.times import from_micros, from_micros_or_none, micros
+from tesk_scheduler.adapters.store.times import from_micros, from_micros_or_none
 from tesk_scheduler.domain.admission import QueuedTask
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.leadership import Leadership
-from tesk_scheduler.domain.quota import Demand, Subject, SubjectKind, Usage
-from tesk_scheduler.domain.records import ACTIVE_STATES, TaskRecord
+from tesk_scheduler.domain.quota import Subject, SubjectKind, Usage
+from tesk_scheduler.domain.records import TaskRecord
 
 _C = TASK.c
 UNRELEASED = _C.released.is_(False)
 _QUEUED = STATE_NUMBERS[TaskState.QUEUED]
-_ACTIVE = sorted(STATE_NUMBERS[state] for state in ACTIVE_STATES)
 
 # Built once: building costs more than running.
 _HAS = select(func.count()).where(_C.taskmaster == TASKMASTER.c.id, UNRELEASED)
@@ -74,24 +72,6 @@ _QUEUED_BEFORE = select(func.count()).select_from(
     .limit(bindparam("most"))
     .subquery()
 )
-_STUCK = (_C.state == STATE_NUMBERS[TaskState.INITIALIZING]) & (
-    _C.started < bindparam("stuck_since")
-)
-
-
-def _at_least(amount: Any, name: str) -> Any:
-    """Sum up an amount of which each task takes ``name`` or more."""
-    least = bindparam(name, type_=amount.type)
-    has_more = ~_STUCK & (amount > least)
-    return func.coalesce(func.sum(case((has_more, amount), else_=least)), 0)
-
-
-_COMMITTED = select(
-    func.count().label("running"),
-    _at_least(_C.cpu_millis, "least_cpu").label("cpu_millis"),
-    _at_least(_C.ram, "least_ram").label("ram"),
-    _at_least(_C.disk, "least_disk").label("disk"),
-).where(_C.state.in_(_ACTIVE))
 
 
 def read_usage(
@@ -120,25 +100,6 @@ def _usage_of(row: Row[*tuple[Any, ...]]) -> Usage:
         cpu_millis=row.cpu_millis,
         ram=ByteCount(row.ram),
         disk=ByteCount(row.disk),
-    )
-
-
-def read_committed(
-    connection: Connection, least: Demand, *, stuck_since: datetime
-) -> Usage:
-    """Add up what the tasks in progress take, each ``least`` or more."""
-    values = {
-        "least_cpu": least.cpu_millis,
-        "least_ram": least.ram,
-        "least_disk": least.disk,
-        "stuck_since": micros(stuck_since),
-    }
-    row = connection.execute(_COMMITTED, values).one()
-    return Usage(
-        running=row.running,
-        cpu_millis=int(row.cpu_millis),
-        ram=ByteCount(int(row.ram)),
-        disk=ByteCount(int(row.disk)),
     )
 
 

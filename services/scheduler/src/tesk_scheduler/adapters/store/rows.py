@@ -56,6 +56,8 @@ RECORD_COLUMNS = (
     _C.outputs_finished,
     _C.takeovers,
     _C.assigned,
+    _C.inputs_ended,
+    _C.held_up_since,
 )
 
 QUEUE_COLUMNS = (
@@ -91,6 +93,8 @@ def record_of(row: Row[*tuple[Any, ...]]) -> TaskRecord:
         outputs_finished=row.outputs_finished,
         takeovers=row.takeovers,
         assigned_at=from_micros_or_none(row.assigned),
+        inputs_ended_at=from_micros_or_none(row.inputs_ended),
+        held_up_since=from_micros_or_none(row.held_up_since),
     )
 
 
@@ -128,6 +132,8 @@ def changing_values(record: TaskRecord) -> dict[str, Any]:
         "new_outputs_finished": record.outputs_finished,
         "new_takeovers": record.takeovers,
         "new_assigned": micros_or_none(record.assigned_at),
+        "new_inputs_ended": micros_or_none(record.inputs_ended_at),
+        "new_held_up_since": micros_or_none(record.held_up_since),
     }
 
 

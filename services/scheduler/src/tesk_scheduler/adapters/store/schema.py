@@ -85,6 +85,8 @@ TASK = Table(
     Column("ended", BigInteger),
     Column("takeovers", Integer, nullable=False, server_default="0"),
     Column("assigned", BigInteger),
+    Column("inputs_ended", BigInteger),
+    Column("held_up_since", BigInteger),
     Column("output_files", BigInteger, nullable=False, server_default="0"),
     Column("output_bytes", BigInteger, nullable=False, server_default="0"),
     Column("outputs_unlisted", BigInteger, nullable=False, server_default="0"),

@@ -68,6 +68,8 @@ SAVE_TASK = (
                 "outputs_finished",
                 "takeovers",
                 "assigned",
+                "inputs_ended",
+                "held_up_since",
             )
         }
     )

@@ -16,6 +16,7 @@ from tesk_scheduler.adapters.store import (
     schema,
     statements,
 )
+from tesk_scheduler.adapters.store.commitments import read_committed
 from tesk_scheduler.adapters.store.database_file import DatabaseFile
 from tesk_scheduler.adapters.store.engines import Engines, open_engines
 from tesk_scheduler.adapters.store.listing import page_statement
@@ -25,6 +26,7 @@ from tesk_scheduler.adapters.store.schema import DOCUMENT, TASK
 from tesk_scheduler.adapters.store.transaction import SqlTransaction
 from tesk_scheduler.adapters.store.writer import Writer, as_tesk_error
 from tesk_scheduler.domain.admission import QueuedTask
+from tesk_scheduler.domain.begun import Commitments
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.leadership import Leadership
 from tesk_scheduler.domain.quota import Demand, Subject, Usage
@@ -159,11 +161,11 @@ class SqlTaskStore:
         """Read every counter."""
         return self._read(queries.read_usage)
 
-    def committed(self, least: Demand, *, stuck_since: datetime) -> Usage:
+    def committed(self, least: Demand, *, begun_before: datetime) -> Commitments:
         """Add up by the index of states."""
         return self._read(
-            lambda connection: queries.read_committed(
-                connection, least, stuck_since=stuck_since
+            lambda connection: read_committed(
+                connection, least, begun_before=begun_before
             )
         )
 
