@@ -64,6 +64,13 @@ class Transfer:
 def begun_transfer(rig: Rig, **fields: Any) -> Iterator[Transfer]:
     """Begin a task with an input and an output."""
     rig.create(**{"inputs": [INPUT], "outputs": [OUTPUT], **fields})
+    with taken_attempt(rig) as transfer:
+        yield transfer
+
+
+@contextmanager
+def taken_attempt(rig: Rig) -> Iterator[Transfer]:
+    """Take the attempt of the task that was created."""
     taskmaster = rig.launched()
     answer = taskmaster.sync()
     while not answer.run:

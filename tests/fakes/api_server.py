@@ -9,14 +9,13 @@ import grpc
 from werkzeug.test import Client
 
 from fakes.api_scheduler import InProcessChannel, MemoryScheduler
+from tesk_api.adapters.fair_semaphore import FairSemaphore
 from tesk_api.adapters.open_access import OpenAccess
 from tesk_api.adapters.scheduler_client import CallTimes, SchedulerClient
-from tesk_api.adapters.turnstile import Turnstile
 from tesk_api.domain.service_info import ServiceInfo
 from tesk_api.http.app import AppOptions, Parts, create_app
 from tesk_api.http.metrics import RequestMetrics
 from tesk_api.ports import Authenticator
-from tesk_api.usecases import Tasks
 from tesk_runtime.clock import SystemClock
 
 INFO = ServiceInfo(
@@ -44,10 +43,10 @@ def make_parts(scheduler: MemoryScheduler, **overrides: Any) -> Parts:
     channel = cast("grpc.Channel", InProcessChannel(scheduler))
     client = SchedulerClient(channel, times=CallTimes(), new_key=counted("key"))
     fields: dict[str, Any] = {
-        "tasks": Tasks(gateway=client),
+        "tasks": client,
         "authenticator": cast("Authenticator", OpenAccess()),
-        "bodies": Turnstile(
-            inside=2**30, waiting=0, patience=timedelta(0), refusal="no room"
+        "body_memory": FairSemaphore(
+            capacity=2**30, max_waiting=0, timeout=timedelta(0), message="no room"
         ),
         "info": INFO,
         "metrics": RequestMetrics(),

@@ -9,8 +9,8 @@ import bcrypt
 import pytest
 
 from tesk_api.adapters.basic_access import BasicAccess, Checks
+from tesk_api.adapters.fair_semaphore import FairSemaphore
 from tesk_api.adapters.open_access import OpenAccess
-from tesk_api.adapters.turnstile import Turnstile
 from tesk_api.adapters.user_files import AccessFiles, UserFiles
 from tesk_api.domain.requests import Caller
 from tesk_model.errors import ResourceExhaustedError, UnauthenticatedError
@@ -44,9 +44,12 @@ def files(tmp_path: Path) -> AccessFiles:
     return AccessFiles(users=users, groups=groups, admin_group="operators")
 
 
-def make_turnstile(inside: int = 2, waiting: int = 0) -> Turnstile:
-    return Turnstile(
-        inside=inside, waiting=waiting, patience=timedelta(0), refusal="too many"
+def make_semaphore(capacity: int = 2, max_waiting: int = 0) -> FairSemaphore:
+    return FairSemaphore(
+        capacity=capacity,
+        max_waiting=max_waiting,
+        timeout=timedelta(0),
+        message="too many",
     )
 
 
@@ -64,14 +67,14 @@ class Login:
 def access(
     files: AccessFiles,
     clock: StillClock | None = None,
-    turnstile: Turnstile | None = None,
+    semaphore: FairSemaphore | None = None,
 ) -> Login:
-    strangers = turnstile or make_turnstile()
+    strangers = semaphore or make_semaphore()
     basic = BasicAccess(
         files,
         clock=clock or StillClock(),
         memory=timedelta(seconds=60),
-        checks=Checks(strangers=strangers, familiar=make_turnstile(inside=1)),
+        checks=Checks(strangers=strangers, familiar=make_semaphore(capacity=1)),
     )
     return Login(basic)
 
@@ -145,11 +148,11 @@ def test_a_success_is_remembered_for_its_time(files: AccessFiles) -> None:
 
 def test_each_use_of_a_success_renews_it(files: AccessFiles) -> None:
     clock = StillClock()
-    turnstile = make_turnstile(inside=1, waiting=0)
-    basic = access(files, clock, turnstile)
+    semaphore = make_semaphore(capacity=1)
+    basic = access(files, clock, semaphore)
     basic.authenticate(header("bob", "b"))
 
-    with turnstile.turn():  # no password can be checked
+    with semaphore.acquire():  # no password can be checked
         for clock.seconds in (50, 100, 150):
             assert basic.authenticate(header("bob", "b")).user == "bob"
 
@@ -157,11 +160,11 @@ def test_each_use_of_a_success_renews_it(files: AccessFiles) -> None:
 def test_while_many_passwords_are_checked_only_the_known_get_in(
     files: AccessFiles,
 ) -> None:
-    turnstile = make_turnstile()
-    basic = access(files, turnstile=turnstile)
+    semaphore = make_semaphore()
+    basic = access(files, semaphore=semaphore)
     basic.authenticate(header("bob", "b"))
 
-    with turnstile.turn(), turnstile.turn():
+    with semaphore.acquire(), semaphore.acquire():
         assert basic.authenticate(header("bob", "b")).user == "bob"
         for credentials in (("alice", "a:ä"), ("alice", "x"), ("carol", "b")):
             with pytest.raises(ResourceExhaustedError) as caught:
@@ -239,12 +242,12 @@ def test_guesses_from_many_addresses_do_not_keep_out_who_is_known_there(
 
 def test_the_known_get_in_while_all_checks_are_taken(files: AccessFiles) -> None:
     clock = StillClock()
-    turnstile = make_turnstile(inside=1)
-    basic = access(files, clock, turnstile)
+    semaphore = make_semaphore(capacity=1)
+    basic = access(files, clock, semaphore)
     basic.authenticate(header("bob", "b"))
     clock.seconds = 61
 
-    with turnstile.turn():
+    with semaphore.acquire():
         assert basic.authenticate(header("bob", "b")).user == "bob"
 
 

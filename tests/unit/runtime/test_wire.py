@@ -140,7 +140,7 @@ def test_every_view_has_a_value_on_the_wire(view: TaskView) -> None:
 def test_an_unspecified_file_type_is_refused() -> None:
     message = pb.Task(inputs=[pb.Input(path="/a")])
 
-    with pytest.raises(InvalidRequestError, match="file type"):
+    with pytest.raises(InvalidRequestError, match="type: 0 is not a FileType"):
         wire.task_from_wire(message)
 
 

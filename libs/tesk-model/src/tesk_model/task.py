@@ -2,13 +2,17 @@
 
 ``None`` means that the client did not send the field, so that a task can be
 echoed as it was sent. Sequences are tuples; values are never changed in place.
+
+Each field says what holds of it: an ``Annotated`` type names the smallest view
+that shows it, unless that is BASIC, and its ``FieldRule``. ``tesk_model.fields``
+reads that, for all that converts tasks.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import NewType
+from enum import Enum, StrEnum, auto
+from typing import Annotated, NewType
 
 from tesk_model.states import TaskState
 
@@ -23,11 +27,22 @@ class FileType(StrEnum):
 
 
 class TaskView(StrEnum):
-    """How much of a task is shown (TES ``view``)."""
+    """How much of a task is shown (TES ``view``), from least to most."""
 
     MINIMAL = "MINIMAL"
     BASIC = "BASIC"
     FULL = "FULL"
+
+
+class FieldRule(Enum):
+    """What holds of a field, beside its type."""
+
+    REQUIRED = auto()
+    """TES requires it of what is returned: shown also when empty."""
+    READ_ONLY = auto()
+    """The server alone sets it; ignored in what a client sends."""
+    EXTENSION = auto()
+    """Not part of TES: no TES view shows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +54,7 @@ class Input:
 
     path: str
     url: str | None = None
-    content: str | None = None
+    content: Annotated[str | None, TaskView.FULL] = None
     type: FileType = FileType.FILE
     name: str | None = None
     description: str | None = None
@@ -63,7 +78,7 @@ class Executor:
     """tesExecutor: one command, which replaces the image's ENTRYPOINT."""
 
     image: str
-    command: tuple[str, ...]
+    command: Annotated[tuple[str, ...], FieldRule.REQUIRED]
     workdir: str | None = None
     stdin: str | None = None
     stdout: str | None = None
@@ -91,9 +106,9 @@ class ExecutorLog:
 
     start_time: datetime | None = None
     end_time: datetime | None = None
-    stdout: str = ""
-    stderr: str = ""
-    exit_code: int | None = None
+    stdout: Annotated[str, TaskView.FULL] = ""
+    stderr: Annotated[str, TaskView.FULL] = ""
+    exit_code: Annotated[int | None, FieldRule.REQUIRED] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,10 +126,10 @@ class TaskLog:
 
     start_time: datetime | None = None
     end_time: datetime | None = None
-    logs: tuple[ExecutorLog, ...] = ()
-    outputs: tuple[OutputFileLog, ...] = ()
+    logs: Annotated[tuple[ExecutorLog, ...], FieldRule.REQUIRED] = ()
+    outputs: Annotated[tuple[OutputFileLog, ...], FieldRule.REQUIRED] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
-    system_logs: tuple[str, ...] = ()
+    system_logs: Annotated[tuple[str, ...], TaskView.FULL] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +141,13 @@ class Task:
         reason_code: The code of that, see ``reasons.ReasonCode``.
     """
 
-    executors: tuple[Executor, ...] = ()
-    id: TaskId | None = None
-    state: TaskState | None = None
+    executors: Annotated[tuple[Executor, ...], FieldRule.REQUIRED] = ()
+    id: Annotated[
+        TaskId | None, TaskView.MINIMAL, FieldRule.READ_ONLY, FieldRule.REQUIRED
+    ] = None
+    state: Annotated[
+        TaskState | None, TaskView.MINIMAL, FieldRule.READ_ONLY, FieldRule.REQUIRED
+    ] = None
     name: str | None = None
     description: str | None = None
     inputs: tuple[Input, ...] = ()
@@ -136,7 +155,7 @@ class Task:
     resources: Resources | None = None
     volumes: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
-    logs: tuple[TaskLog, ...] = ()
-    creation_time: datetime | None = None
-    reason: str = ""
-    reason_code: str = ""
+    logs: Annotated[tuple[TaskLog, ...], FieldRule.READ_ONLY] = ()
+    creation_time: Annotated[datetime | None, FieldRule.READ_ONLY] = None
+    reason: Annotated[str, FieldRule.READ_ONLY, FieldRule.EXTENSION] = ""
+    reason_code: Annotated[str, FieldRule.READ_ONLY, FieldRule.EXTENSION] = ""

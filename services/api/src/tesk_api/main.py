@@ -31,7 +31,7 @@ from tesk_runtime.sections import read_tls_ca, read_token
 from tesk_runtime.settings import SettingsError, load
 
 if TYPE_CHECKING:
-    from tesk_api.adapters.turnstile import Turnstile
+    from tesk_api.adapters.fair_semaphore import FairSemaphore
     from tesk_api.domain.service_info import ServiceInfo
     from tesk_api.http.app import Parts
     from tesk_api.ports import Authenticator
@@ -182,7 +182,6 @@ def _parts(settings: Settings, token: str, metrics_folder: str) -> "Parts":
     )
     from tesk_api.http.app import Parts  # noqa: PLC0415 - as above
     from tesk_api.http.metrics import RequestMetrics  # noqa: PLC0415 - as above
-    from tesk_api.usecases import Tasks  # noqa: PLC0415 - as above
     from tesk_runtime.rpc.channel import open_channel  # noqa: PLC0415 - as above
     from tesk_runtime.rpc.tls import channel_credentials  # noqa: PLC0415 - as above
 
@@ -197,9 +196,9 @@ def _parts(settings: Settings, token: str, metrics_folder: str) -> "Parts":
     # gets another's task. The names of requests are shown to everybody.
     client = SchedulerClient(channel, times=CallTimes(), new_key=unique_names())
     return Parts(
-        tasks=Tasks(gateway=client),
+        tasks=client,
         authenticator=_authenticator(settings.api),
-        bodies=_body_room(settings.api),
+        body_memory=_body_memory(settings.api),
         info=_service_info(settings.api),
         metrics=RequestMetrics(shared_folder=metrics_folder),
         clock=SystemClock(),
@@ -244,33 +243,33 @@ def _authenticator(settings: ApiSettings) -> "Authenticator":
     )
     # Threads stay free for those who are known already.
     checks = Checks(
-        strangers=_password_turns(settings, at_once=_PASSWORDS_AT_ONCE),
-        familiar=_password_turns(settings, at_once=1),
+        strangers=_password_checks(settings, at_once=_PASSWORDS_AT_ONCE),
+        familiar=_password_checks(settings, at_once=1),
     )
     return BasicAccess(files, clock=SystemClock(), memory=MEMORY, checks=checks)
 
 
-def _password_turns(settings: ApiSettings, *, at_once: int) -> "Turnstile":
-    from tesk_api.adapters.turnstile import Turnstile  # noqa: PLC0415 - as above
+def _password_checks(settings: ApiSettings, *, at_once: int) -> "FairSemaphore":
+    from tesk_api.adapters.fair_semaphore import FairSemaphore  # noqa: PLC0415 - as above
 
-    return Turnstile(
-        inside=at_once,
-        waiting=settings.threads // 4,
-        patience=_PASSWORD_TIMEOUT,
-        refusal="too many passwords are being checked; try again later",
+    return FairSemaphore(
+        capacity=at_once,
+        max_waiting=settings.threads // 4,
+        timeout=_PASSWORD_TIMEOUT,
+        message="too many passwords are being checked; try again later",
     )
 
 
-def _body_room(settings: ApiSettings) -> "Turnstile":
+def _body_memory(settings: ApiSettings) -> "FairSemaphore":
     """Return what bounds the memory of bodies: that of the largest one."""
-    from tesk_api.adapters.turnstile import Turnstile  # noqa: PLC0415 - as above
+    from tesk_api.adapters.fair_semaphore import FairSemaphore  # noqa: PLC0415 - as above
     from tesk_api.http.json_bodies import most_memory  # noqa: PLC0415 - as above
 
-    return Turnstile(
-        inside=most_memory(settings.body_limit),
-        waiting=settings.threads // 4,
-        patience=_BODY_TIMEOUT,
-        refusal="too many large bodies are being read; try again later",
+    return FairSemaphore(
+        capacity=most_memory(settings.body_limit),
+        max_waiting=settings.threads // 4,
+        timeout=_BODY_TIMEOUT,
+        message="too many large bodies are being read; try again later",
     )
 
 

@@ -1,9 +1,9 @@
 """What the api needs from outside.
 
-A task that is read passes through the use cases untouched, so the ports leave
-its form open: converting each task of a page twice would cost more than all
-else. The edge that renders it (``http``) and the adapter that fetches it agree
-on the form; ``main`` joins them.
+A task that is read passes through untouched, so the ports leave its form open:
+converting each task of a page twice would cost more than all else. The edge that
+renders it (``http``) and the adapter that fetches it agree on the form; ``main``
+joins them.
 """
 
 from contextlib import AbstractContextManager
@@ -81,14 +81,14 @@ class Authenticator(Protocol):
         """
 
 
-class Room(Protocol):
+class Semaphore(Protocol):
     """Bounds how much is worked on at once."""
 
-    def turn(self, weight: int) -> AbstractContextManager[None]:
-        """Return a block in which work of that weight is done.
+    def acquire(self, weight: int) -> AbstractContextManager[None]:
+        """Return a block that holds so much of what there is.
 
         Raises:
-            ResourceExhaustedError: There was no room for too long.
+            ResourceExhaustedError: It was not free for too long.
         """
 
 

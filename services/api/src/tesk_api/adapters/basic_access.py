@@ -17,7 +17,7 @@ from datetime import timedelta
 
 import bcrypt
 
-from tesk_api.adapters.turnstile import Turnstile
+from tesk_api.adapters.fair_semaphore import FairSemaphore
 from tesk_api.adapters.user_files import AccessFiles, Register, UserFiles
 from tesk_api.domain.login_limits import LoginLimits
 from tesk_api.domain.requests import Caller
@@ -40,8 +40,8 @@ class Checks:
             many addresses does not keep these out.
     """
 
-    strangers: Turnstile
-    familiar: Turnstile
+    strangers: FairSemaphore
+    familiar: FairSemaphore
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class BasicAccess:
         if self._is_known(proof):
             return True
         checks = self._let_try(attempt)
-        with checks.turn():
+        with checks.acquire():
             # Others of the same client may have been before us.
             if self._is_known(proof):
                 return True
@@ -120,7 +120,7 @@ class BasicAccess:
                 self._remember(proof)
             return right
 
-    def _let_try(self, attempt: _Attempt) -> Turnstile:
+    def _let_try(self, attempt: _Attempt) -> FairSemaphore:
         """Return where to wait for a check.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The Flask application: routes joined to use cases."""
+"""The Flask application: routes joined to the scheduler."""
 
 import logging
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from werkzeug.routing import BaseConverter
 from tesk.v1 import task_pb2 as pb
 from tesk_api.domain.service_info import ServiceInfo
 from tesk_api.domain.sites import Sites
-from tesk_api.http.answers import identifier
 from tesk_api.http.front import ROUTE, UNMATCHED, Front
 from tesk_api.http.guards import guard
+from tesk_api.http.identity import identifier
 from tesk_api.http.live import live_blueprint
 from tesk_api.http.metrics import RequestMetrics
 from tesk_api.http.openapi import openapi_document
@@ -24,8 +24,7 @@ from tesk_api.http.service_info import service_info_blueprint
 from tesk_api.http.task_parsing import TaskParser
 from tesk_api.http.tasks import Bodies, tasks_blueprint
 from tesk_api.http.views import TaskViews
-from tesk_api.ports import Authenticator, Clock, Room
-from tesk_api.usecases import Tasks
+from tesk_api.ports import Authenticator, Clock, Semaphore, TaskGateway
 from tesk_model.schemes import Offer
 
 if TYPE_CHECKING:
@@ -64,12 +63,12 @@ class Parts:
     """What the application is made of.
 
     Attributes:
-        bodies: Bounds the memory that bodies take together.
+        body_memory: Bounds the memory that bodies take together.
     """
 
-    tasks: Tasks[pb.Task]
+    tasks: TaskGateway[pb.Task]
     authenticator: Authenticator
-    bodies: Room
+    body_memory: Semaphore
     info: ServiceInfo
     metrics: RequestMetrics
     clock: Clock
@@ -77,7 +76,7 @@ class Parts:
 
 
 class _TaskIdConverter(BaseConverter):
-    # Leaves the colon of ":cancel" alone; what is an id, the use case decides.
+    # Leaves the colon of ":cancel" alone; what is an id, ``parse_task_id`` decides.
     regex = "[^/:]+"
 
 
@@ -120,7 +119,7 @@ def create_flask(parts: Parts, options: AppOptions) -> Flask:
             identify=identify,
             parser=parser,
             views=views,
-            bodies=Bodies(limit=options.body_limit, room=parts.bodies),
+            bodies=Bodies(limit=options.body_limit, memory=parts.body_memory),
         )
         app.register_blueprint(info, url_prefix=base)
         app.register_blueprint(tasks, url_prefix=base)

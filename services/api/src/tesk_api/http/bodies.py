@@ -25,22 +25,20 @@ from tesk_api.domain.rules import (
     variable_name_problem,
     workdir_problem,
 )
-from tesk_api.http.shapes import (
-    MAX_ARGUMENTS,
-    MAX_ENTRIES,
-    MAX_EXECUTORS,
-    MAX_FILES,
-    MAX_VOLUMES,
-    MAX_ZONES,
-)
 from tesk_model.errors import Violation
 from tesk_model.paths import path_problem
-from tesk_model.task import Executor, FileType, Input, Output, Resources, Task
 
 # Type of our errors; their ``ctx`` holds the problems, each with the path
 # below the place where pydantic saw them.
 RULE = "tesk_rule"
 _INT32_MAX = 2**31 - 1
+
+MAX_FILES = 10_000  # inputs; outputs
+MAX_EXECUTORS = 1000
+MAX_VOLUMES = 1000
+MAX_ARGUMENTS = 10_000
+MAX_ENTRIES = 1000  # of tags, variables, backend parameters
+MAX_ZONES = 1000
 
 
 def _rule(problems: list[Violation]) -> PydanticCustomError:
@@ -86,7 +84,7 @@ def _without_length(schema: JsonDict) -> None:
 
 
 def _most(count: int) -> Any:
-    # Said here; that it is so, is seen before the models look.
+    # Declared here; ``shapes`` checks it before the models look.
     return Field(json_schema_extra={"maxItems": count}, fail_fast=True)
 
 
@@ -121,18 +119,6 @@ class InputBody(Body):
     description: Text | None = None
     streamable: bool | None = None
 
-    def to_domain(self) -> Input:
-        """Return the input; type filled in."""
-        return Input(
-            path=self.path,
-            url=self.url,
-            content=self.content,
-            type=FileType(self.type or "FILE"),
-            name=self.name,
-            description=self.description,
-            streamable=self.streamable,
-        )
-
 
 class OutputBody(Body):
     """tesOutput."""
@@ -143,17 +129,6 @@ class OutputBody(Body):
     type: Kind | None = None
     name: Name | None = None
     description: Text | None = None
-
-    def to_domain(self) -> Output:
-        """Return the output; type filled in."""
-        return Output(
-            path=self.path,
-            url=self.url,
-            path_prefix=self.path_prefix,
-            type=FileType(self.type or "FILE"),
-            name=self.name,
-            description=self.description,
-        )
 
 
 class ExecutorBody(Body):
@@ -180,19 +155,6 @@ class ExecutorBody(Body):
     env: Annotated[TextMap, AfterValidator(_check_names)] | None = None
     ignore_error: bool | None = None
 
-    def to_domain(self) -> Executor:
-        """Return the executor."""
-        return Executor(
-            image=self.image,
-            command=tuple(self.command),
-            workdir=self.workdir,
-            stdin=self.stdin,
-            stdout=self.stdout,
-            stderr=self.stderr,
-            env=_entries(self.env),
-            ignore_error=self.ignore_error,
-        )
-
 
 class ResourcesBody(Body):
     """tesResources."""
@@ -204,18 +166,6 @@ class ResourcesBody(Body):
     zones: Annotated[list[Name], _most(MAX_ZONES)] | None = None
     backend_parameters: TextMap | None = None
     backend_parameters_strict: bool | None = None
-
-    def to_domain(self) -> Resources:
-        """Return the resources, with all backend parameters as sent."""
-        return Resources(
-            cpu_cores=self.cpu_cores,
-            ram_gb=self.ram_gb,
-            disk_gb=self.disk_gb,
-            preemptible=self.preemptible,
-            zones=tuple(self.zones or ()),
-            backend_parameters=_entries(self.backend_parameters),
-            backend_parameters_strict=self.backend_parameters_strict,
-        )
 
 
 class TaskBody(Body):
@@ -233,22 +183,3 @@ class TaskBody(Body):
     state: ReadOnly = None
     logs: ReadOnly = None
     creation_time: ReadOnly = None
-
-    def to_domain(self) -> Task:
-        """Return the task as it was sent."""
-        return Task(
-            executors=tuple(entry.to_domain() for entry in self.executors),
-            name=self.name,
-            description=self.description,
-            inputs=tuple(entry.to_domain() for entry in self.inputs or ()),
-            outputs=tuple(entry.to_domain() for entry in self.outputs or ()),
-            resources=self.resources.to_domain() if self.resources else None,
-            volumes=tuple(self.volumes or ()),
-            tags=_entries(self.tags),
-        )
-
-
-def _entries(entries: dict[str, str | None] | None) -> dict[str, str]:
-    if not entries:
-        return {}
-    return {key: value for key, value in entries.items() if value is not None}

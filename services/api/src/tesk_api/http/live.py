@@ -6,19 +6,21 @@ TES shows an executor only when it has ended; here its output can be followed.
 from flask import Blueprint, Response
 
 from tesk.v1 import task_pb2 as pb
-from tesk_api.http.answers import Identify, json_response
+from tesk_api.http.identity import Identify
+from tesk_api.http.queries import parse_task_id
+from tesk_api.http.responses import json_response
 from tesk_api.http.views import live_view
-from tesk_api.usecases import Tasks
+from tesk_api.ports import TaskGateway
 from tesk_model.task import TaskView
 
 
-def live_blueprint(tasks: Tasks[pb.Task], identify: Identify) -> Blueprint:
+def live_blueprint(tasks: TaskGateway[pb.Task], identify: Identify) -> Blueprint:
     """Return ``/tesk/v1/tasks/{id}``."""
     blueprint = Blueprint("live", __name__, url_prefix="/tesk/v1")
 
     @blueprint.get("/tasks/<task_id:task_id>")
     def watch_task(task_id: str) -> Response:
-        task = tasks.get_task(identify(), task_id, TaskView.FULL)
+        task = tasks.get(identify(), parse_task_id(task_id), TaskView.FULL)
         return json_response(live_view(task))
 
     return blueprint

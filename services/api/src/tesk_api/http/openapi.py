@@ -1,21 +1,23 @@
 """The OpenAPI document of what is really served.
 
-Request bodies come from the models that check them; answers from ``schemas``,
-which the tests hold against real answers.
+Request bodies come from the models that check them, responses from the types that
+are answered.
 """
 
 from typing import Any
 
+import msgspec
+
 from tesk_api.domain.requests import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from tesk_api.domain.service_info import ServiceInfo
 from tesk_api.http.bodies import TaskBody
-from tesk_api.http.schemas import RESPONSES
+from tesk_api.http.responses import DOCUMENTED
 from tesk_model.states import TaskState
 from tesk_model.task import TaskView
 
 Json = dict[str, Any]
 
-_REF = "#/components/schemas/"
+_REF = "#/components/schemas/{name}"
 _READ_ERRORS = {
     "400": "A parameter is wrong.",
     "401": "Credentials are missing or wrong.",
@@ -36,8 +38,9 @@ _CREATE_ERRORS = {
 
 def openapi_document(info: ServiceInfo, *, bases: tuple[str, ...]) -> Json:
     """Return the document, for all paths at which TES is served."""
-    body_schema = TaskBody.model_json_schema(ref_template=_REF + "{model}")
-    schemas = body_schema.pop("$defs", {}) | {"TaskBody": body_schema} | RESPONSES
+    body = TaskBody.model_json_schema(ref_template=_REF.format(name="{model}"))
+    responses = msgspec.json.schema_components(DOCUMENTED, ref_template=_REF)[1]
+    schemas = body.pop("$defs", {}) | {"TaskBody": body} | responses
     paths: Json = {}
     for base in bases:
         paths |= _tes_paths(base)
@@ -84,7 +87,7 @@ def _tes_paths(base: str) -> Json:
                     "required": True,
                     "content": {
                         "application/json": {
-                            "schema": {"$ref": _REF + "TaskBody"},
+                            "schema": _reference("TaskBody"),
                             "example": _EXAMPLE,
                         }
                     },
@@ -133,7 +136,7 @@ def _own_paths() -> Json:
 
 
 def _operation(
-    name: str, summary: str, answer: str, *, errors: dict[str, str] | None = None
+    name: str, summary: str, response: str, *, errors: dict[str, str] | None = None
 ) -> Json:
     """Describe one operation; without ``errors`` it has none of its own."""
     described = {} if errors is None else _READ_ERRORS | errors
@@ -143,19 +146,23 @@ def _operation(
         "responses": {
             "200": {
                 "description": "Done.",
-                "content": {"application/json": {"schema": {"$ref": _REF + answer}}},
+                "content": {"application/json": {"schema": _reference(response)}},
             },
         }
         | {
             status: {
-                "description": words,
+                "description": description,
                 "content": {
-                    "application/problem+json": {"schema": {"$ref": _REF + "Problem"}}
+                    "application/problem+json": {"schema": _reference("Problem")}
                 },
             }
-            for status, words in sorted(described.items())
+            for status, description in sorted(described.items())
         },
     }
+
+
+def _reference(name: str) -> Json:
+    return {"$ref": _REF.format(name=name)}
 
 
 def _list_parameters() -> list[Json]:
@@ -174,7 +181,7 @@ def _list_parameters() -> list[Json]:
         _parameter("state", states, "Exact state."),
         _parameter("tag_key", many, "Keys that tags must have; zipped with tag_value."),
         _parameter("tag_value", many, "Values of the keys; empty means any value."),
-        _parameter("page_size", size, "Most tasks in one answer."),
+        _parameter("page_size", size, "Most tasks in one response."),
         _parameter("page_token", text, "next_page_token of the page before."),
         _view(),
     ]

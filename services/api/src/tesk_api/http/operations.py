@@ -9,17 +9,20 @@ from flask_swagger_ui import (  # type: ignore[import-untyped]  # it ships no ty
 )
 
 from tesk.v1 import task_pb2 as pb
-from tesk_api.http.answers import json_response
 from tesk_api.http.guards import protect_page
 from tesk_api.http.metrics import MEDIA_TYPE, RequestMetrics
-from tesk_api.usecases import Tasks
+from tesk_api.http.responses import Health, json_response
+from tesk_api.ports import TaskGateway
 from tesk_model.errors import TeskError
 
 _LOGGER = logging.getLogger(__name__)
 
 
 def operations_blueprint(
-    *, tasks: Tasks[pb.Task], metrics: RequestMetrics | None, document: dict[str, Any]
+    *,
+    tasks: TaskGateway[pb.Task],
+    metrics: RequestMetrics | None,
+    document: dict[str, Any],
 ) -> Blueprint:
     """Return the index, health, readiness, metrics and the OpenAPI document.
 
@@ -46,12 +49,12 @@ def operations_blueprint(
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
-        return json_response({"status": "ok"})
+        return json_response(Health(status="ok"))
 
     @blueprint.get("/readyz")
     def readyz() -> Response:
         readiness.check()
-        return json_response({"status": "ok"})
+        return json_response(Health(status="ok"))
 
     if metrics is not None:
         blueprint.add_url_rule(
@@ -79,7 +82,7 @@ def ui_blueprint() -> Blueprint:
 class _Readiness:
     """Asks for the scheduler; a line in the log when the answer changes."""
 
-    def __init__(self, tasks: Tasks[pb.Task]) -> None:
+    def __init__(self, tasks: TaskGateway[pb.Task]) -> None:
         self._tasks = tasks
         self._failing = False
 

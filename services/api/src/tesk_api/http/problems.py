@@ -11,9 +11,11 @@ from http import HTTPStatus
 
 import msgspec
 from flask import Flask, Response, request
+from msgspec import UNSET
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from tesk_api.http.request_ids import request_id
+from tesk_api.http.responses import FieldProblem, Problem
 from tesk_model.errors import (
     ErrorKind,
     InternalError,
@@ -36,7 +38,7 @@ STATUSES: dict[ErrorKind, HTTPStatus] = {
     ErrorKind.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
-_WORDS = {
+_MESSAGES = {
     HTTPStatus.NOT_FOUND: "there is nothing at this path",
     HTTPStatus.METHOD_NOT_ALLOWED: "this path does not take that method",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "the body is larger than this server accepts",
@@ -58,20 +60,21 @@ def problem_document(
     violations: tuple[Violation, ...] = (),
 ) -> bytes:
     """Return the JSON for one problem of the request of that name."""
-    body: dict[str, object] = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": message,
-        "message": message,
-        "request_id": name,
-    }
-    if violations:
-        body["errors"] = [
-            {"path": violation.path, "message": violation.message}
-            for violation in violations
-        ]
-    return msgspec.json.encode(body)
+    errors = tuple(
+        FieldProblem(path=violation.path, message=violation.message)
+        for violation in violations
+    )
+    return msgspec.json.encode(
+        Problem(
+            type="about:blank",
+            title=status.phrase,
+            status=status.value,
+            detail=message,
+            message=message,
+            request_id=name,
+            errors=errors or UNSET,
+        )
+    )
 
 
 def register_problems(app: Flask, *, challenge: str) -> None:
@@ -104,7 +107,7 @@ def register_problems(app: Flask, *, challenge: str) -> None:
     @app.errorhandler(HTTPException)
     def on_http_exception(error: HTTPException) -> Response:
         status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-        message = _WORDS.get(status, error.description or status.phrase)
+        message = _MESSAGES.get(status, error.description or status.phrase)
         response = problem_response(status, message[:1].lower() + message[1:])
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))

@@ -1,20 +1,20 @@
 """What the service says of itself; open to everybody, as clients expect."""
 
-from typing import Any
-
 from flask import Blueprint, Response
+from msgspec import UNSET
 
 from tesk_api.domain.service_info import ServiceInfo
-from tesk_api.http.answers import json_response
+from tesk_api.http import responses
+from tesk_api.http.responses import json_response
 
 # Of the specification that is implemented.
-_TYPE = {"group": "org.ga4gh", "artifact": "tes", "version": "1.1.0"}
+_TYPE = responses.ServiceType(group="org.ga4gh", artifact="tes", version="1.1.0")
 
 
 def service_info_blueprint(name: str, info: ServiceInfo) -> Blueprint:
     """Return ``/service-info`` and its form of TES 1.0."""
     blueprint = Blueprint(name, __name__)
-    document = service_info_json(info)
+    document = service_info_response(info)
     # py-tes 0.4 (Toil, older proTES) fails on any other key.
     legacy = {
         "name": info.name,
@@ -33,24 +33,22 @@ def service_info_blueprint(name: str, info: ServiceInfo) -> Blueprint:
     return blueprint
 
 
-def service_info_json(info: ServiceInfo) -> dict[str, Any]:
+def service_info_response(info: ServiceInfo) -> responses.ServiceInfo:
     """Render tesServiceInfo; what is not set is left out."""
-    document = {
-        "id": info.id,
-        "name": info.name,
-        "type": _TYPE,
-        "description": info.description,
-        "organization": {
-            "name": info.organization_name,
-            "url": info.organization_url,
-        },
-        "contactUrl": info.contact_url,
-        "documentationUrl": info.documentation_url,
-        "createdAt": info.created_at,
-        "updatedAt": info.updated_at,
-        "environment": info.environment,
-        "version": info.version,
-        "storage": list(info.storage),
-        "tesResources_backend_parameters": list(info.backend_parameters),
-    }
-    return {key: value for key, value in document.items() if value not in ("", None)}
+    return responses.ServiceInfo(
+        id=info.id,
+        name=info.name,
+        type=_TYPE,
+        description=info.description or UNSET,
+        organization=responses.Organization(
+            name=info.organization_name, url=info.organization_url
+        ),
+        contact_url=info.contact_url or UNSET,
+        documentation_url=info.documentation_url or UNSET,
+        created_at=info.created_at or UNSET,
+        updated_at=info.updated_at or UNSET,
+        environment=info.environment or UNSET,
+        version=info.version,
+        storage=info.storage,
+        backend_parameters=tuple(info.backend_parameters),
+    )

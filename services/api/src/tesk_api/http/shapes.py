@@ -4,53 +4,63 @@ A check of each value costs a hundred times as much, and what it finds takes
 more room than the body.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from tesk_api.http.bodies import TaskBody
 from tesk_model.errors import Violation
 
-MAX_FILES = 10_000  # inputs; outputs
-MAX_EXECUTORS = 1000
-MAX_VOLUMES = 1000
-MAX_ARGUMENTS = 10_000
-MAX_ENTRIES = 1000  # of tags, variables, backend parameters
-MAX_ZONES = 1000
 # TES knows a dozen at most in each object. The least of all limits.
 MAX_FIELDS = 100
 
-_LISTS = {
-    "inputs": MAX_FILES,
-    "outputs": MAX_FILES,
-    "executors": MAX_EXECUTORS,
-    "volumes": MAX_VOLUMES,
-}
-_EXECUTOR = {"command": MAX_ARGUMENTS, "env": MAX_ENTRIES}
-_RESOURCES = {"zones": MAX_ZONES, "backend_parameters": MAX_ENTRIES}
-_NOTHING: Mapping[str, int] = {}
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """The most items of the fields of an object, and the objects in its fields."""
+
+    items: dict[str, int]
+    objects: dict[str, "_Limits"]
 
 
 def shape_problems(document: Any) -> Iterator[Violation]:
     """Yield what of a parsed body has too many parts."""
-    if not isinstance(document, dict):
-        return
-    yield from _too_long("", document, {**_LISTS, "tags": MAX_ENTRIES})
-    yield from _too_long("resources", document.get("resources"), _RESOURCES)
-    for field, most in _LISTS.items():
-        entries = document.get(field)
-        if isinstance(entries, list):
-            limits = _EXECUTOR if field == "executors" else _NOTHING
-            for index, entry in enumerate(entries[:most]):
-                yield from _too_long(f"{field}[{index}]", entry, limits)
+    yield from _problems("", document, _TASK)
 
 
-def _too_long(path: str, entry: Any, limits: Mapping[str, int]) -> Iterator[Violation]:
+def _problems(path: str, entry: Any, limits: _Limits) -> Iterator[Violation]:
     if not isinstance(entry, dict):
         return
     if len(entry) > MAX_FIELDS:
         yield Violation(path, f"must have at most {MAX_FIELDS} fields")
-    for field, most in limits.items():
+    place = f"{path}." if path else ""
+    for field, most in limits.items.items():
         value = entry.get(field)
         if isinstance(value, list | dict) and len(value) > most:
-            name = f"{path}.{field}" if path else field
             problem = f"must have at most {most} items, not {len(value)}"
-            yield Violation(name, problem)
+            yield Violation(place + field, problem)
+    for field, inner in limits.objects.items():
+        value = entry.get(field)
+        if not isinstance(value, list):
+            yield from _problems(place + field, value, inner)
+            continue
+        for index, each in enumerate(value[: limits.items.get(field)]):
+            yield from _problems(f"{place}{field}[{index}]", each, inner)
+
+
+def _limits(schema: dict[str, Any], schemas: dict[str, Any]) -> _Limits:
+    """Read the limits that the JSON Schema of a body states."""
+    found = _Limits({}, {})
+    for name, stated in schema["properties"].items():
+        for part in stated.get("anyOf", [stated]):
+            if most := part.get("maxItems") or part.get("maxProperties"):
+                found.items[name] = most
+            reference = part.get("$ref") or part.get("items", {}).get("$ref")
+            if reference:
+                inner = schemas[reference.rpartition("/")[2]]
+                found.objects[name] = _limits(inner, schemas)
+    return found
+
+
+_SCHEMA = TaskBody.model_json_schema()
+_TASK = _limits(_SCHEMA, _SCHEMA["$defs"])

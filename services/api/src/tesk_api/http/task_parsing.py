@@ -1,10 +1,10 @@
 """From the bytes of a request to a valid task, or to all that is wrong with it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic.config import ExtraValues
 
 from tesk_api.domain.backend_parameters import (
@@ -29,17 +29,35 @@ from tesk_api.http.bodies import (
     ResourcesBody,
     TaskBody,
 )
+from tesk_api.http.body_documents import (
+    to_executor,
+    to_input,
+    to_output,
+    to_resources,
+    to_task,
+)
 from tesk_api.http.json_bodies import may_have_values, parse_json
 from tesk_api.http.shapes import MAX_FIELDS, shape_problems
-from tesk_api.http.violations import body_problems, name_words, path_words, refuse
+from tesk_api.http.violations import (
+    body_problems,
+    format_name,
+    format_path,
+    raise_if_any,
+)
 from tesk_model.errors import Violation
+from tesk_model.fields import document_fields
 from tesk_model.paths import path_problem
 from tesk_model.schemes import Offer
 from tesk_model.task import Resources, Task
 
 _MAX_NAMED = 20
+_OBJECTS = [
+    field.name
+    for field in document_fields(Task)
+    if is_dataclass(field.type) and not field.read_only
+]
 
-BodyT = TypeVar("BodyT", bound=BaseModel)
+BodyT = TypeVar("BodyT", bound=Body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,16 +83,16 @@ class TaskParser:
         """
         document = parse_json(body)
         if may_have_values(body, MAX_FIELDS):
-            refuse(shape_problems(document))
+            raise_if_any(shape_problems(document))
         extra = self._extra
         try:
             model = TaskBody.model_validate(document, extra=extra)
         except ValidationError:
             # All that it found may be a lot: it is found again, bit by bit.
-            refuse(self._wrong(document))
+            raise_if_any(self._wrong(document))
             raise  # never: what pydantic refuses has a problem
-        task, shortened = without_final_slashes(model.to_domain())
-        refuse(self._problems(_parts(task), task.resources))
+        task, shortened = without_final_slashes(to_task(model))
+        raise_if_any(self._problems(_parts(task), task.resources))
         kept, warnings = self._supported(task)
         return NewTask(
             task=kept,
@@ -144,16 +162,16 @@ def _valid_parts(document: Any) -> tuple[Parts, Resources | None]:
     executors = _valid_items(ExecutorBody, document.get("executors"))
     resources = _valid(ResourcesBody, document.get("resources"))
     parts = Parts(
-        inputs=[(index, entry.to_domain()) for index, entry in inputs],
-        outputs=[(index, entry.to_domain()) for index, entry in outputs],
-        executors=[(index, entry.to_domain()) for index, entry in executors],
+        inputs=[(index, to_input(entry)) for index, entry in inputs],
+        outputs=[(index, to_output(entry)) for index, entry in outputs],
+        executors=[(index, to_executor(entry)) for index, entry in executors],
         volumes=[
             (index, path)
             for index, path in enumerate(_listed(document.get("volumes")))
             if isinstance(path, str) and path_problem(path) is None
         ],
     )
-    return parts, resources.to_domain() if resources else None
+    return parts, to_resources(resources) if resources else None
 
 
 def _beside_wrong_paths(document: Any, offer: Offer) -> Iterator[Violation]:
@@ -161,10 +179,10 @@ def _beside_wrong_paths(document: Any, offer: Offer) -> Iterator[Violation]:
     if not isinstance(document, dict):
         return
     for index, entry in _with_a_path(InputBody, document.get("inputs")):
-        yield from _below(f"inputs[{index}]", input_problems(entry.to_domain(), offer))
+        yield from _below(f"inputs[{index}]", input_problems(to_input(entry), offer))
     for index, output in _with_a_path(OutputBody, document.get("outputs")):
         yield from _below(
-            f"outputs[{index}]", output_problems(output.to_domain(), offer)
+            f"outputs[{index}]", output_problems(to_output(output), offer)
         )
 
 
@@ -172,9 +190,9 @@ def _with_a_path(model: type[BodyT], documents: Any) -> Iterator[tuple[int, Body
     """Yield the items of which the path alone is wrong, with one that is right."""
     for index, document in enumerate(_listed(documents)):
         if isinstance(document, dict) and _valid(model, document) is None:
-            mended = _valid(model, {**document, "path": "/path"})
-            if mended is not None:
-                yield index, mended
+            repaired = _valid(model, {**document, "path": "/path"})
+            if repaired is not None:
+                yield index, repaired
 
 
 def _valid_items(model: type[BodyT], documents: Any) -> Iterator[tuple[int, BodyT]]:
@@ -197,7 +215,7 @@ def _valid(model: type[BodyT], document: Any) -> BodyT | None:
 def _unknown_fields(model: TaskBody) -> tuple[str, ...]:
     """Return the one warning line that names fields which TES does not know."""
     names = [
-        path_words((*place, name))
+        format_path((*place, name))
         for place, part in _bodies(model)
         for name in part.model_extra or ()
     ]
@@ -205,21 +223,19 @@ def _unknown_fields(model: TaskBody) -> tuple[str, ...]:
 
 
 def _bodies(model: TaskBody) -> Iterator[tuple[tuple[str | int, ...], Body]]:
-    for index, executor in enumerate(model.executors):
-        yield ("executors", index), executor
-    for index, entry in enumerate(model.inputs or ()):
-        yield ("inputs", index), entry
-    for index, output in enumerate(model.outputs or ()):
-        yield ("outputs", index), output
-    if model.resources:
-        yield ("resources",), model.resources
+    for name in _OBJECTS:
+        value = getattr(model, name)
+        if isinstance(value, Body):
+            yield (name,), value
+        for index, entry in enumerate(value if isinstance(value, list) else ()):
+            yield (name, index), entry
     yield (), model
 
 
 def _dropped(found: SortedParameters) -> tuple[str, ...]:
-    unknown = [name_words(key) for key in found.unknown]
+    unknown = [format_name(key) for key in found.unknown]
     misvalued = [
-        f"{name_words(key)} (allowed: {values})"
+        f"{format_name(key)} (allowed: {values})"
         for key, values in found.misvalued.items()
     ]
     return (
@@ -232,5 +248,5 @@ def _line(event: str, names: Sequence[str]) -> tuple[str, ...]:
     if not names:
         return ()
     more = len(names) - _MAX_NAMED
-    words = ", ".join(names[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
-    return (f"{event}: {words}",)
+    named = ", ".join(names[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return (f"{event}: {named}",)

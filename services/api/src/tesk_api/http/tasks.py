@@ -4,16 +4,22 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from flask import Blueprint, Response, request
+from msgspec import UNSET
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from tesk.v1 import task_pb2 as pb
-from tesk_api.http.answers import Identify, json_response
+from tesk_api.http.identity import Identify
 from tesk_api.http.json_bodies import memory_of
-from tesk_api.http.queries import parse_idempotency_key, parse_query, parse_view
+from tesk_api.http.queries import (
+    parse_idempotency_key,
+    parse_query,
+    parse_task_id,
+    parse_view,
+)
+from tesk_api.http.responses import CreatedTask, Nothing, TaskList, json_response
 from tesk_api.http.task_parsing import TaskParser
 from tesk_api.http.views import TaskViews
-from tesk_api.ports import Room
-from tesk_api.usecases import Tasks
+from tesk_api.ports import Semaphore, TaskGateway
 from tesk_model.errors import UnavailableError
 from tesk_model.task import TaskView
 from tesk_runtime.http.wsgi import WAITED
@@ -29,29 +35,29 @@ class Bodies:
 
     Attributes:
         limit: Bytes of the largest.
-        room: Bounds the memory of all that are in work.
+        memory: Bounds the memory of all that are in work.
     """
 
     limit: int
-    room: Room
+    memory: Semaphore
 
     def read(self) -> bytes:
         """Return the body of the current request."""
         return _json_body(self.limit)
 
-    def place_for(self, body: bytes) -> AbstractContextManager[object]:
+    def memory_for(self, body: bytes) -> AbstractContextManager[object]:
         """Return the block in which ``body`` is worked on.
 
-        Small ones need no room: these the number of threads bounds.
+        Small ones are not counted: the number of threads bounds these.
         """
         size = memory_of(body)
-        return nullcontext() if size < _SMALL else self.room.turn(size)
+        return nullcontext() if size < _SMALL else self.memory.acquire(size)
 
 
 def tasks_blueprint(
     name: str,
     *,
-    tasks: Tasks[pb.Task],
+    tasks: TaskGateway[pb.Task],
     identify: Identify,
     parser: TaskParser,
     views: TaskViews,
@@ -66,35 +72,36 @@ def tasks_blueprint(
         caller = identify()
         key = parse_idempotency_key(request.headers)
         body = bodies.read()
-        with bodies.place_for(body):
+        with bodies.memory_for(body):
             new = parser.parse(body)
-            task_id = tasks.create_task(caller, replace(new, idempotency_key=key))
-        return json_response({"id": task_id})
+            task_id = tasks.create(caller, replace(new, idempotency_key=key))
+        return json_response(CreatedTask(id=task_id))
 
     @blueprint.get("/tasks")
     def list_tasks() -> Response:
         caller = identify()
         query = parse_query(request.args)
-        page = tasks.list_tasks(caller, query)
+        page = tasks.list_page(caller, query)
         render = views.renderer(query.view)
-        document: dict[str, object] = {"tasks": [render(task) for task in page.tasks]}
-        if page.next_page_token:
-            document["next_page_token"] = page.next_page_token
-        return json_response(document)
+        return json_response(
+            TaskList(
+                tasks=[render(task) for task in page.tasks],
+                next_page_token=page.next_page_token or UNSET,
+            )
+        )
 
     @blueprint.get("/tasks/<task_id:task_id>")
     def get_task(task_id: str) -> Response:
         caller = identify()
         view: TaskView = parse_view(request.args)
-        return json_response(
-            views.renderer(view)(tasks.get_task(caller, task_id, view))
-        )
+        task = tasks.get(caller, parse_task_id(task_id), view)
+        return json_response(views.renderer(view)(task))
 
     @blueprint.post("/tasks/<task_id:task_id>:cancel")
     def cancel_task(task_id: str) -> Response:
         # Clients send no body, or an empty one of any type: it is not read.
-        tasks.cancel_task(identify(), task_id)
-        return json_response({})
+        tasks.cancel(identify(), parse_task_id(task_id))
+        return json_response(Nothing())
 
     return blueprint
 

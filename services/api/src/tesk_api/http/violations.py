@@ -1,4 +1,4 @@
-"""pydantic's findings in the words of TES paths, for people.
+"""pydantic's findings as problems of TES paths, for people.
 
 Paths read ``executors[0].command``; problems are told at once, up to a hundred:
 a body of many thousand wrong items is not worth the work of finding them all.
@@ -14,9 +14,15 @@ from pydantic.config import ExtraValues
 
 from tesk_api.http.bodies import RULE, TaskBody
 from tesk_model.errors import InvalidRequestError, Violation
+from tesk_model.fields import Shape, document_fields
+from tesk_model.task import Task
 
 MAX_VIOLATIONS = 100
-LISTS = ("inputs", "outputs", "executors", "volumes")
+_LISTS = [
+    field.name
+    for field in document_fields(Task)
+    if field.shape is Shape.REPEATED and not field.read_only
+]
 # A task that has nothing wrong.
 _RIGHT = {"executors": [{"image": "a", "command": ["a"]}]}
 _MAX_NAME = 64
@@ -45,7 +51,7 @@ _PATTERNS = {
 }
 
 
-def refuse(found: Iterable[Violation]) -> None:
+def raise_if_any(found: Iterable[Violation]) -> None:
     """Return if there are no problems; look no further than ``MAX_VIOLATIONS``.
 
     Raises:
@@ -69,7 +75,7 @@ def body_problems(document: Any, *, extra: ExtraValues) -> Iterator[Violation]:
         return
     lists = {
         field: document[field]
-        for field in LISTS
+        for field in _LISTS
         if isinstance(document.get(field), list) and document[field]
     }
     rest = document | dict.fromkeys(lists) | (_RIGHT if "executors" in lists else {})
@@ -92,7 +98,7 @@ def _violations(
         return
     for entry in found:
         loc = entry["loc"]
-        place = path_words((field, index, *loc[2:]) if loc[0:1] == (field,) else loc)
+        place = format_path((field, index, *loc[2:]) if loc[0:1] == (field,) else loc)
         if entry["type"] == RULE:
             for problem in entry["ctx"]["problems"]:
                 yield Violation(_join(place, problem.path), problem.message)
@@ -100,18 +106,18 @@ def _violations(
             yield Violation(place, _message(entry))
 
 
-def path_words(place: Sequence[int | str]) -> str:
+def format_path(place: Sequence[int | str]) -> str:
     """Write a place in a body as TES users read it."""
-    words = ""
+    text = ""
     for part in place:
         if isinstance(part, int):
-            words += f"[{part}]"
+            text += f"[{part}]"
         elif part != "[key]":
-            words += f".{name_words(part)}" if words else name_words(part)
-    return words
+            text += f".{format_name(part)}" if text else format_name(part)
+    return text
 
 
-def name_words(name: str) -> str:
+def format_name(name: str) -> str:
     """Write a client's own name so that it cannot disturb a log or a screen."""
     short = name if len(name) <= _MAX_NAME else name[:_MAX_NAME] + "…"
     return short if _PLAIN_NAME.fullmatch(short) else ascii(short)

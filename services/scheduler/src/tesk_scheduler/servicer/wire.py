@@ -4,13 +4,16 @@ Listing 256 tasks must take milliseconds, so columns are merged into the parsed
 document directly.
 """
 
+from typing import Any
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tesk.v1 import task_pb2 as pb
 from tesk.v1 import task_service_pb2 as service_pb
+from tesk_model.fields import document_fields
 from tesk_model.quantities import gib_from_bytes
 from tesk_model.states import TaskState
-from tesk_model.task import Resources, TaskView
+from tesk_model.task import Resources, Task, TaskView
 from tesk_runtime.rpc.wire import state_to_wire
 from tesk_scheduler.domain.bounds import outputs_left_out
 from tesk_scheduler.domain.callers import Caller
@@ -25,6 +28,9 @@ from tesk_scheduler.domain.records import (
 from tesk_scheduler.domain.transfers import Declared, Target
 
 _STATES = {state: state_to_wire(state) for state in TaskState}
+_READ_ONLY: list[Any] = [
+    field.name for field in document_fields(Task) if field.read_only
+]
 _MILLION = 1_000_000
 
 
@@ -35,8 +41,8 @@ def caller_from_wire(message: service_pb.Caller) -> Caller:
 
 def document_of(task: pb.Task) -> Document:
     """Serialize what a client may say of a task; the rest is dropped."""
-    for field in ("id", "state", "logs", "creation_time", "reason", "reason_code"):
-        task.ClearField(field)
+    for name in _READ_ONLY:
+        task.ClearField(name)
     return Document(task.SerializeToString())
 
 

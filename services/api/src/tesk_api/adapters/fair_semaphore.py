@@ -1,4 +1,4 @@
-"""Lets a little dear work be done at once, and keeps the rest from piling up.
+"""Bounds expensive work, and how many wait for it.
 
 Checking a password costs 50 ms and more by design, and a large body takes many
 times its size of memory. Who sends them without end would otherwise have all
@@ -13,41 +13,40 @@ from datetime import timedelta
 
 from tesk_model.errors import ResourceExhaustedError
 
-_COME_BACK = timedelta(seconds=1)
+_RETRY_AFTER = timedelta(seconds=1)
 
 
-class Turnstile:
-    """Some inside, some waiting for a short while in order, the others sent away."""
+class FairSemaphore:
+    """A semaphore with weights, that serves in order and lets few wait."""
 
     def __init__(
-        self, *, inside: int, waiting: int, patience: timedelta, refusal: str
+        self, *, capacity: int, max_waiting: int, timeout: timedelta, message: str
     ) -> None:
-        """Begin empty.
+        """Begin with nothing acquired.
 
         Args:
-            inside: Most weight that is inside; what alone is heavier gets in
-                alone.
-            waiting: Most who wait for their turn; each holds a thread.
-            patience: How long they wait at most.
-            refusal: What those are told that are sent away.
+            capacity: Most weight at once; what alone is heavier is let in alone.
+            max_waiting: Most that wait; each holds a thread.
+            timeout: Longest wait.
+            message: Of the error for those that are refused.
         """
-        self._capacity = inside
-        self._free = inside
-        self._places = waiting
-        self._patience = patience.total_seconds()
-        self._refusal = refusal
+        self._capacity = capacity
+        self._free = capacity
+        self._max_waiting = max_waiting
+        self._timeout = timeout.total_seconds()
+        self._message = message
         self._changed = threading.Condition()
         self._queue: deque[object] = deque()
 
     @contextmanager
-    def turn(self, weight: int = 1) -> Iterator[None]:
-        """Do the block when it is our turn.
+    def acquire(self, weight: int = 1) -> Iterator[None]:
+        """Hold ``weight`` for the duration of the block.
 
         Raises:
-            ResourceExhaustedError: Too many are here, or it took too long.
+            ResourceExhaustedError: Too many wait already, or it took too long.
         """
         weight = min(weight, self._capacity)
-        self._enter(weight)
+        self._take(weight)
         try:
             yield
         finally:
@@ -55,21 +54,21 @@ class Turnstile:
                 self._free += weight
                 self._changed.notify_all()
 
-    def _enter(self, weight: int) -> None:
+    def _take(self, weight: int) -> None:
         with self._changed:
             if not self._queue and weight <= self._free:
                 self._free -= weight
                 return
-            if len(self._queue) >= self._places:
-                raise ResourceExhaustedError(self._refusal, _COME_BACK)
+            if len(self._queue) >= self._max_waiting:
+                raise ResourceExhaustedError(self._message, _RETRY_AFTER)
             ticket = object()
             self._queue.append(ticket)
             try:
                 if not self._changed.wait_for(
                     lambda: self._queue[0] is ticket and weight <= self._free,
-                    self._patience,
+                    self._timeout,
                 ):
-                    raise ResourceExhaustedError(self._refusal, _COME_BACK)
+                    raise ResourceExhaustedError(self._message, _RETRY_AFTER)
                 self._free -= weight
             finally:
                 self._queue.remove(ticket)

@@ -1,11 +1,9 @@
-"""JSON answers and who asks: what every blueprint needs."""
+"""Who makes a request."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-import msgspec
-from flask import Response, request
+from flask import request
 
 from tesk_api.domain.requests import Caller
 from tesk_api.http.client_address import client_address
@@ -14,13 +12,6 @@ from tesk_api.http.request_ids import request_id
 from tesk_api.ports import Authenticator
 
 Identify = Callable[[], Caller]
-
-_encode = msgspec.json.Encoder().encode
-
-
-def json_response(document: Any) -> Response:
-    """Return 200 with ``document``; dates become RFC 3339."""
-    return Response(_encode(document), mimetype="application/json")
 
 
 def identifier(authenticator: Authenticator, *, trusted_proxies: int) -> Identify:
