@@ -55,6 +55,7 @@ def test_a_taskmaster_may_handle_the_objects_of_tasks_and_read_no_secret() -> No
         *(("pods", "*", verb) for verb in ("list", "watch", "delete")),
         ("pods/log", "*", "get"),
         ("events", "*", "list"),
+        ("limitranges", "*", "list"),
         ("secrets", "*", "create"),
         ("secrets", "*", "delete"),
     }

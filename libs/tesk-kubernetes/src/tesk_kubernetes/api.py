@@ -30,6 +30,7 @@ SECRETS = Resource("v1", "secrets", "Secret")
 CONFIG_MAPS = Resource("v1", "configmaps", "ConfigMap")
 VOLUME_CLAIMS = Resource("v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 RESOURCE_QUOTAS = Resource("v1", "resourcequotas", "ResourceQuota")
+LIMIT_RANGES = Resource("v1", "limitranges", "LimitRange")
 EVENTS = Resource("v1", "events", "Event")
 JOBS = Resource("batch/v1", "jobs", "Job")
 

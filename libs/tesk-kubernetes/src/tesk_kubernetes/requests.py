@@ -51,7 +51,7 @@ def pod_requests(pod: Mapping[str, Any]) -> Amounts:
 def node_amounts(node: Mapping[str, Any]) -> tuple[Amounts, int]:
     """Return what a node has for pods, and how many of them it takes."""
     allocatable = node.get("status", {}).get("allocatable") or {}
-    pods = int(_parsed(allocatable.get("pods", 0)))
+    pods = int(parsed(allocatable.get("pods", 0)))
     return _amounts(allocatable, ROUND_FLOOR), pods
 
 
@@ -76,9 +76,7 @@ def quota_bound(quota: Mapping[str, Any]) -> Bound:
         return Bound()
 
     def least(*names: str) -> Decimal | None:
-        return min(
-            (_parsed(hard[name]) for name in names if name in hard), default=None
-        )
+        return min((parsed(hard[name]) for name in names if name in hard), default=None)
 
     cpu = least("cpu", "requests.cpu")
     ram, pods = least("memory", "requests.memory"), least("pods", "count/pods")
@@ -96,8 +94,8 @@ def _requests(container: Mapping[str, Any]) -> Amounts:
 
 
 def _amounts(resources: Mapping[str, Any], rounding: str) -> Amounts:
-    cpu = _parsed(resources.get("cpu", 0)) * _MILLIS
-    ram = _parsed(resources.get("memory", 0))
+    cpu = parsed(resources.get("cpu", 0)) * _MILLIS
+    ram = parsed(resources.get("memory", 0))
     return Amounts(
         cpu_millis=int(cpu.to_integral_value(rounding)),
         ram=int(ram.to_integral_value(rounding)),
@@ -110,7 +108,7 @@ def _larger(one: Amounts, other: Amounts) -> Amounts:
     )
 
 
-def _parsed(quantity: str | float) -> Decimal:
+def parsed(quantity: str | float) -> Decimal:
     """Read a quantity; what Kubernetes would refuse counts as nothing."""
     try:
         return Decimal(parse_quantity(quantity))

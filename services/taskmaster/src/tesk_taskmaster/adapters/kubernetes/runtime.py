@@ -6,6 +6,7 @@ be found again: names, labels and owners say whose everything is.
 
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -34,6 +35,7 @@ from tesk_taskmaster.adapters.kubernetes.control.attempt import AttemptSteps
 from tesk_taskmaster.adapters.kubernetes.control.cache import ObjectCache
 from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
 from tesk_taskmaster.adapters.kubernetes.control.informers import Informers
+from tesk_taskmaster.adapters.kubernetes.control.limit_ranges import LimitRanges
 from tesk_taskmaster.adapters.kubernetes.control.looks import ImageLooks
 from tesk_taskmaster.adapters.kubernetes.control.removal import Removal
 from tesk_taskmaster.adapters.kubernetes.control.retries import RetriedCalls
@@ -83,6 +85,7 @@ class KubernetesRuntime:
             settings=settings,
         )
         self._anchors = Anchors(api, self._cluster.calls)
+        self._limit_ranges = LimitRanges(api, clock)
         self._looks = ImageLooks(clock=clock)
         self._removal = Removal(self._cluster)
         self._lock = threading.Lock()
@@ -106,6 +109,7 @@ class KubernetesRuntime:
         """See ``Runtime.prepare``."""
         attempt, informers = plan.attempt, self._cluster.informers
         site = self._site(attempt)
+        site = replace(site, limits=self._limit_ranges.of(site.namespace))
         check_executors(plan, self._cluster.templates.executor, site=site)
         cached = self._cache.hold(attempt)
         informers.watch(attempt, site.namespace, self._taskmaster, say)

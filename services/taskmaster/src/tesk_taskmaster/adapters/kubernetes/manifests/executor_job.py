@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.labels import STEP
 from tesk_kubernetes.templates import literal, main_container
+from tesk_model.reasons import ReasonCode
+from tesk_taskmaster.adapters.kubernetes.manifests.limit_ranges import (
+    fitted_resources,
+)
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
     VOLUME,
     Site,
@@ -30,6 +34,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.volume import (
 )
 from tesk_taskmaster.adapters.launcher_options import launcher_options
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
+from tesk_taskmaster.ports import StepFailedError
 
 STDERR_MARK = "\x02err\x02"
 RETURN_MARK = "\x02cr\x02"
@@ -64,7 +69,7 @@ def executor_job(
 
     Raises:
         StepFailedError: Kubernetes cannot mount a path or set a variable, or
-            the nodes that the task asks for are not offered here.
+            the nodes or resources that the task asks for are not offered here.
     """
     name = step.name
     labels = object_labels(plan.attempt, site, component="executor")
@@ -79,8 +84,13 @@ def executor_job(
                 "image": step.executor.image,
                 "command": [LAUNCHER_TARGET],
                 "args": [literal(word) for word in _arguments(plan, step)],
-                "resources": _resources(
-                    plan, nodes, template, ratio=site.settings.cpu_limit_ratio
+                "resources": _fitted(
+                    _resources(
+                        plan, nodes, template, ratio=site.settings.cpu_limit_ratio
+                    ),
+                    step,
+                    template,
+                    site,
                 ),
                 **({"workingDir": workdir} if workdir else {}),
             },
@@ -129,6 +139,21 @@ def _resources(
         requests={"cpu": cpu_quantity(plan.cpu_cores), "memory": memory},
         limits={"memory": memory, **cpu, **nodes.devices},
     )
+
+
+def _fitted(
+    resources: JsonObject, step: ExecutorStep, template: JsonObject, site: Site
+) -> JsonObject:
+    """Return the resources as the namespace lets them be."""
+    spec = template["spec"]
+    is_alone = len(spec["containers"]) == 1 and not spec.get("initContainers")
+    limits = [each for each in site.limits if is_alone or not each.of_pod]
+    fitted = fitted_resources(resources, limits)
+    if isinstance(fitted, str):
+        raise StepFailedError(
+            f"executors[{step.index}]: {fitted}", code=ReasonCode.POD_REFUSED
+        )
+    return fitted
 
 
 def _volumes(plan: Plan, site: Site, *, has_mounts: bool) -> list[JsonObject]:

@@ -13,6 +13,7 @@ from tesk_kubernetes.labels import STEP, TASKMASTER, attempt_labels, common_labe
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import MAIN, owner_reference
 from tesk_model.names import Attempt
+from tesk_taskmaster.adapters.kubernetes.manifests.limit_ranges import ContainerLimits
 
 VOLUME = "tesk-volume"
 """Volume of a pod that is the attempt's claim."""
@@ -23,11 +24,16 @@ _KEPT_SECONDS = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where, by whom and how the objects of attempts are made."""
+    """Where, by whom and how the objects of attempts are made.
+
+    Attributes:
+        limits: What the namespace lets containers have.
+    """
 
     namespace: str
     taskmaster: str
     settings: KubernetesSettings
+    limits: tuple[ContainerLimits, ...] = ()
 
 
 def job_name(attempt: Attempt, step: str) -> str:

@@ -1,0 +1,48 @@
+"""Reading the LimitRanges of task namespaces, now and then."""
+
+import logging
+import threading
+from dataclasses import dataclass, field
+
+from tesk_kubernetes.api import LIMIT_RANGES, KubernetesApi, KubernetesError
+from tesk_taskmaster.adapters.kubernetes.manifests.limit_ranges import (
+    ContainerLimits,
+    container_limits,
+)
+from tesk_taskmaster.ports import Clock
+
+_KEPT = 60.0
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class LimitRanges:
+    """What they say; thread-safe."""
+
+    _api: KubernetesApi
+    _clock: Clock
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _known: dict[str, tuple[float, tuple[ContainerLimits, ...]]] = field(
+        default_factory=dict
+    )
+
+    def of(self, namespace: str) -> tuple[ContainerLimits, ...]:
+        """Return what a namespace lets containers have; nothing if it cannot be read.
+
+        Then the cluster itself refuses what it does not let be.
+        """
+        with self._guard:
+            now = self._clock.monotonic()
+            known = self._known.get(namespace)
+            if known is None or now - known[0] >= _KEPT:
+                known = self._known[namespace] = (now, self._read(namespace))
+            return known[1]
+
+    def _read(self, namespace: str) -> tuple[ContainerLimits, ...]:
+        try:
+            found = self._api.list(LIMIT_RANGES, namespace).items
+        except KubernetesError as error:
+            _logger.info("LimitRanges not read", extra={"cause": str(error)})
+            return ()
+        return tuple(each for item in found for each in container_limits(item))

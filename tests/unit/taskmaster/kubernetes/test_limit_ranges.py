@@ -1,0 +1,198 @@
+"""An executor gets what LimitRanges let it have, or is told at once which does not."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attempt_rig import Rig
+from fakes.taskmaster_kubernetes_kit import Programs
+from tesk_kubernetes.api import JOBS, LIMIT_RANGES, JsonObject
+from tesk_kubernetes.requests import parsed
+from tesk_kubernetes.templates import main_container
+from tesk_model.reasons import ReasonCode
+from tesk_taskmaster.adapters.kubernetes.manifests.limit_ranges import (
+    container_limits,
+    fitted_resources,
+)
+from tesk_taskmaster.ports import StepFailedError
+
+
+def limit_range(kind: str = "Container", **item: Any) -> JsonObject:
+    """Return the LimitRange ``tight`` with one item."""
+    return {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "tight", "namespace": "tasks"},
+        "spec": {"limits": [{"type": kind, **item}]},
+    }
+
+
+def resources(
+    cpu: str = "2", memory: str = "1073741824", limit: str = ""
+) -> JsonObject:
+    """Return what an executor asks for; without a limit of cpu unless given."""
+    bounds = {"memory": memory, **({"cpu": limit} if limit else {})}
+    return {"requests": {"cpu": cpu, "memory": memory}, "limits": bounds}
+
+
+FITTED: dict[str, tuple[JsonObject, dict[str, Any], JsonObject]] = {
+    "what fits stays as it is": (
+        resources(),
+        {"max": {"memory": "1Gi"}, "min": {"cpu": "100m"}},
+        resources(),
+    ),
+    "a default below what is asked for is no limit for it": (
+        resources(),
+        {"default": {"cpu": "500m"}, "defaultRequest": {"cpu": "100m"}},
+        resources(limit="2000m"),
+    ),
+    "a default above it is": (
+        resources(),
+        {"default": {"cpu": "3"}},
+        resources(limit="3000m"),
+    ),
+    "the most needs a limit": (
+        resources(),
+        {"max": {"cpu": "4"}},
+        resources(limit="4000m"),
+    ),
+    "a limit above the most is lowered": (
+        resources(limit="8"),
+        {"max": {"cpu": "4"}, "default": {"cpu": "4"}},
+        resources(limit="4000m"),
+    ),
+    "a ratio needs a limit, too": (
+        resources(),
+        {"maxLimitRequestRatio": {"cpu": "1.5"}},
+        resources(limit="3000m"),
+    ),
+    "a limit beyond the ratio is lowered": (
+        resources(limit="8"),
+        {"maxLimitRequestRatio": {"cpu": "2"}},
+        resources(limit="4000m"),
+    ),
+    "what is less than the least is raised": (
+        resources(cpu="50m", memory="8388608"),
+        {"min": {"cpu": "100m", "memory": "16Mi"}},
+        resources(cpu="100m", memory="16777216"),
+    ),
+    "a pod of one container counts as that": (
+        resources(),
+        {"kind": "Pod", "max": {"cpu": "4"}},
+        resources(limit="4000m"),
+    ),
+    "what is said of claims is not said of pods": (
+        resources(),
+        {"kind": "PersistentVolumeClaim", "max": {"cpu": "1"}},
+        resources(),
+    ),
+}
+
+
+@pytest.mark.parametrize(("given_", "item", "want"), FITTED.values(), ids=FITTED)
+def test_resources_are_made_to_fit(
+    given_: JsonObject, item: dict[str, Any], want: JsonObject
+) -> None:
+    assert fitted_resources(given_, container_limits(limit_range(**item))) == want
+
+
+REFUSED: dict[str, tuple[JsonObject, dict[str, Any], str]] = {
+    "more memory than the most": (
+        resources(),
+        {"max": {"memory": "512Mi"}},
+        (
+            "1 GiB memory needed, and the LimitRange tight of the cluster lets a "
+            "container have 512 MiB"
+        ),
+    ),
+    "more cpu than the most": (
+        resources(cpu="1500m"),
+        {"kind": "Pod", "max": {"cpu": "1"}},
+        "1.5 cpu needed, and the LimitRange tight of the cluster lets a pod have 1",
+    ),
+}
+
+
+@pytest.mark.parametrize(("given_", "item", "want"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_had_is_told_with_the_name(
+    given_: JsonObject, item: dict[str, Any], want: str
+) -> None:
+    assert fitted_resources(given_, container_limits(limit_range(**item))) == want
+
+
+MILLIS = st.integers(1, 5000).map(lambda millis: f"{millis}m")
+ITEMS = st.fixed_dictionaries(
+    {},
+    optional={
+        "min": MILLIS,
+        "max": MILLIS,
+        "default": MILLIS,
+        "maxLimitRequestRatio": st.integers(1, 9).map(str),
+    },
+)
+
+
+@given(cpu=MILLIS, limit=st.none() | MILLIS, item=ITEMS)
+def test_what_was_made_to_fit_the_cluster_takes(
+    cpu: str, limit: str | None, item: dict[str, str]
+) -> None:
+    wrong = limit is not None and parsed(limit) < parsed(cpu)
+    asked = resources(cpu=cpu, limit="" if wrong else limit or "")
+    range_ = limit_range(**{kind: {"cpu": text} for kind, text in item.items()})
+
+    fitted = fitted_resources(asked, container_limits(range_))
+
+    most = parsed(item["max"]) if "max" in item else None
+    least = max(parsed(cpu), parsed(item.get("min", 0)))
+    if isinstance(fitted, str):
+        assert most is not None
+        assert least > most
+        return
+    request = parsed(fitted["requests"]["cpu"])
+    bound = parsed(fitted["limits"].get("cpu", item.get("default", 0)))
+    assert request == least
+    assert not bound or bound >= request
+    if most is not None:
+        assert 0 < bound <= most
+    if "maxLimitRequestRatio" in item:
+        assert 0 < bound <= request * parsed(item["maxLimitRequestRatio"])
+
+
+def test_an_executor_is_made_as_its_namespace_wants(rig: Rig) -> None:
+    rig.api.plant(LIMIT_RANGES, "tasks", limit_range(default={"cpu": "100m"}))
+    Programs(rig.api, rig.cluster)
+    rig.prepare()
+    rig.start()
+
+    (job,) = rig.api.all(JOBS)
+    found = main_container(job["spec"]["template"])["resources"]
+    assert parsed(found["limits"]["cpu"]) >= parsed(found["requests"]["cpu"])
+
+
+def test_an_executor_that_asks_for_too_much_fails_before_anything_is_made(
+    rig: Rig,
+) -> None:
+    rig.api.plant(LIMIT_RANGES, "tasks", limit_range(max={"memory": "1Mi"}))
+
+    with pytest.raises(StepFailedError, match="the LimitRange tight") as caught:
+        rig.prepare()
+
+    assert str(caught.value).startswith("executors[0]: ")
+    assert (caught.value.code, caught.value.lost) == (ReasonCode.POD_REFUSED, False)
+
+
+def test_without_the_right_to_read_them_the_cluster_decides(
+    make_rig: Callable[..., Rig],
+) -> None:
+    rig = make_rig()
+    rig.api.plant(LIMIT_RANGES, "tasks", limit_range(max={"memory": "1Mi"}))
+    rig.api.faults.forbid("list", LIMIT_RANGES)
+    Programs(rig.api, rig.cluster)
+
+    rig.prepare()
+    rig.start()
+
+    assert rig.result().exit_code == 0
