@@ -141,7 +141,8 @@ def test_what_was_made_to_fit_the_cluster_takes(
 ) -> None:
     wrong = limit is not None and parsed(limit) < parsed(cpu)
     asked = resources(cpu=cpu, limit="" if wrong else limit or "")
-    range_ = limit_range(**{kind: {"cpu": text} for kind, text in item.items()})
+    amounts: dict[str, Any] = {kind: {"cpu": text} for kind, text in item.items()}
+    range_ = limit_range(**amounts)
 
     fitted = fitted_resources(asked, container_limits(range_))
 

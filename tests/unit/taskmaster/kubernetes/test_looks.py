@@ -1,12 +1,12 @@
 """The runtime of a cluster looks into images, once, beside the inputs' transfer."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import pytest
 
 from attempt_rig import ATTEMPT, NAME, Rig
 from fakes.taskmaster_kubernetes_kit import Programs, make_report
-from tesk_kubernetes.api import JOBS
+from tesk_kubernetes.api import JOBS, PODS, JsonObject
 from tesk_kubernetes.templates import main_container
 from tesk_taskmaster.adapters.kubernetes.manifests.look_job import parse_answer
 from tesk_taskmaster.ports import StepFailedError
@@ -62,6 +62,48 @@ def test_a_successor_reads_the_answer_of_the_same_job(rig: Rig) -> None:
 
     assert list(look(rig)) == ["/data"]
     assert len(rig.api.all(JOBS)) == 1
+
+
+def test_a_look_that_is_evicted_is_taken_again(rig: Rig) -> None:
+    programs = Programs(rig.api, rig.cluster)
+    programs.occupied.add("/app")
+    started: list[JsonObject] = []
+
+    def evict_the_first(pod: JsonObject) -> None:
+        started.append(pod)
+        if len(started) == 1:
+            rig.cluster.disrupt(rig.cluster.start(pod))
+        else:
+            programs.run(pod)
+
+    rig.let_pods(evict_the_first)
+    rig.prepare()
+
+    assert list(look(rig)) == ["/app"]
+    assert len(started) == 2
+
+
+def test_a_look_that_is_evicted_again_and_again_loses_the_attempt(rig: Rig) -> None:
+    rig.let_pods(lambda pod: rig.cluster.disrupt(rig.cluster.start(pod)))
+    rig.prepare()
+
+    with pytest.raises(StepFailedError, match="evicted") as caught:
+        look(rig)
+    assert caught.value.lost
+
+
+def test_an_image_that_cannot_be_had_ends_the_wait_for_the_inputs(
+    make_rig: Callable[..., Rig],
+) -> None:
+    rig = make_rig(shares=True)
+    rig.let_pods(rig.cluster.fail_pull)
+    rig.prepare()
+    rig.runtime.look_ahead(rig.plan, {0: ASKED}, rig.say)
+    rig.pod("p0")
+    rig.api.quotas[PODS, "tasks"] = 1  # which the pod of the look has
+
+    with pytest.raises(StepFailedError, match="image ubuntu:1 cannot be pulled"):
+        rig.start("in")
 
 
 def test_an_answer_that_is_gone_is_no_answer(rig: Rig) -> None:

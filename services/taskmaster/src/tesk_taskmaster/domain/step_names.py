@@ -46,6 +46,11 @@ def is_image_step(step: str) -> bool:
     return step.startswith("p")
 
 
+def is_repeatable(step: str) -> bool:
+    """Tell whether a step may run twice in one attempt: any but an executor."""
+    return bool(direction_of(step)) or is_image_step(step)
+
+
 def outputs_step(tried: int) -> str:
     """Return the name of the step that takes outputs, after so many tries."""
     return f"{OUTPUTS}-{tried}" if tried else OUTPUTS

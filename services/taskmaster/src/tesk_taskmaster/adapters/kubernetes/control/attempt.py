@@ -33,7 +33,12 @@ from tesk_taskmaster.adapters.kubernetes.status.ends import JOB_DELETED
 from tesk_taskmaster.adapters.kubernetes.status.observations import Subject
 from tesk_taskmaster.adapters.kubernetes.status.pods import ended_at, leaving_since
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.step_names import direction_of, title_of
+from tesk_taskmaster.domain.step_names import (
+    direction_of,
+    is_image_step,
+    is_repeatable,
+    title_of,
+)
 from tesk_taskmaster.domain.termination import format_loss
 from tesk_taskmaster.ports import Say, StepFailedError
 
@@ -92,11 +97,25 @@ class AttemptSteps:
         if step is None:
             step, is_old = self._create(name, say, directories)
         # What was created just now may have crashed, too: that is for ``wait``.
-        if is_old and direction_of(name) and step.has_crashed():
+        if is_old and is_repeatable(name) and step.has_crashed():
             self._remove(step, say)
             step, _ = self._create(name, say, directories)
-        step.wait_running(say)
+        step.wait_running(self._minding_looks(say) if direction_of(name) else say)
         return step
+
+    def _minding_looks(self, say: Say) -> Say:
+        """Return what ends a filer's wait that is in vain.
+
+        The pod of a look may have the room that a quota leaves for the filer's.
+        """
+
+        def mind(reason: str) -> None:
+            for step in list(self.steps.values()):
+                if is_image_step(step.name):
+                    step.check_possible()
+            say(reason)
+
+        return mind
 
     def begin(self, name: str, say: Say, directories: Sequence[str]) -> None:
         """Create or adopt the Job of a look, and do not wait until it runs.
@@ -214,7 +233,7 @@ class AttemptSteps:
             raise StepFailedError(f"the name {name} is taken by a Job that is not ours")
         if not is_owned_by(job, self.anchor.uid):
             return None
-        return None if is_leaving(job) and direction_of(step) else job
+        return None if is_leaving(job) and is_repeatable(step) else job
 
     def _check_volume(self) -> None:
         if not self.plan.has_volume:
@@ -224,7 +243,7 @@ class AttemptSteps:
             raise StepFailedError("the task volume was deleted", lost=True, gone=True)
 
     def _remove(self, step: Step, say: Say) -> None:
-        """Remove the Job of a filer that crashed, with its pod.
+        """Remove the Job of a step that is to run again, with its pod.
 
         Raises:
             StepFailedError: Its pod does not go.

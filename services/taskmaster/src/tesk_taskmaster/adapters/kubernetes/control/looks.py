@@ -11,11 +11,14 @@ from datetime import timedelta
 
 from tesk_taskmaster.adapters.kubernetes.control.attempt import AttemptSteps
 from tesk_taskmaster.adapters.kubernetes.control.retries import RETRY_INTERVAL
+from tesk_taskmaster.adapters.kubernetes.control.step import Step
 from tesk_taskmaster.adapters.kubernetes.manifests.look_job import parse_answer
 from tesk_taskmaster.domain.step_names import image_step
+from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import Clock, Say, StepFailedError
 
 _MOST_KEPT = 10_000  # directories, of all images together
+_TRIES = 4
 _FRESH = timedelta(hours=1)  # a tag may move; then its image is looked into again
 
 
@@ -51,9 +54,11 @@ class ImageLooks:
     def _ask(
         self, attempt: AttemptSteps, index: int, directories: Sequence[str], say: Say
     ) -> Collection[str]:
-        step = attempt.start(image_step(index), say, directories=directories)
-        while (result := step.wait(RETRY_INTERVAL)) is None:
-            say("")
+        step, result = self._run(attempt, index, directories, say)
+        tries = 1
+        while result.lost and tries < _TRIES:  # nothing else is lost with its pod
+            step, result = self._run(attempt, index, directories, say)
+            tries += 1
         if result.error:
             raise StepFailedError(result.error, lost=result.lost)
         if result.exit_code:
@@ -67,6 +72,15 @@ class ImageLooks:
                 f"executors[{index}]: what its image has was not read", lost=True
             )
         return answer
+
+    @staticmethod
+    def _run(
+        attempt: AttemptSteps, index: int, directories: Sequence[str], say: Say
+    ) -> tuple[Step, StepResult]:
+        step = attempt.start(image_step(index), say, directories=directories)
+        while (result := step.wait(RETRY_INTERVAL)) is None:
+            say("")
+        return step, result
 
     def _recall(
         self, attempt: AttemptSteps, index: int, directories: Sequence[str]

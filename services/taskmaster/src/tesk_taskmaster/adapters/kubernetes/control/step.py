@@ -32,7 +32,7 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Waiting,
 )
 from tesk_taskmaster.adapters.kubernetes.status.pods import observe
-from tesk_taskmaster.domain.step_names import direction_of
+from tesk_taskmaster.domain.step_names import direction_of, is_repeatable
 from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
 from tesk_taskmaster.ports import Say, StepFailedError, Tails
@@ -95,14 +95,20 @@ class Step:
             return self._end
 
     def has_crashed(self) -> bool:
-        """Tell whether a filer ended without a verdict."""
+        """Tell whether it was lost, or ended as a filer without a verdict."""
         judged = self.observe()
         if not isinstance(judged, Ended):
             return False
         result = judged.result
-        if result.error:
+        if result.error or not direction_of(self.name):
             return result.lost
         return transfer_verdict(result.exit_code) is TransferVerdict.CRASHED
+
+    def check_possible(self) -> None:
+        """Raise StepFailedError if it has failed for good."""
+        judged = self.observe()
+        if isinstance(judged, Ended) and judged.result.error and not judged.result.lost:
+            raise StepFailedError(judged.result.error)
 
     def wait(self, timeout: timedelta) -> StepResult | None:
         """Wait for its end; None if it has not come within ``timeout``."""
@@ -130,8 +136,8 @@ class Step:
                 return
             if isinstance(judged, Ended):
                 result = judged.result
-                if not result.error or (result.lost and direction_of(self.name)):
-                    return  # ``wait`` tells, and a filer is started again
+                if not result.error or (result.lost and is_repeatable(self.name)):
+                    return  # ``wait`` tells, and it is started again
                 if not judged.has_run:
                     self._prevent()
                 raise StepFailedError(result.error, lost=result.lost)

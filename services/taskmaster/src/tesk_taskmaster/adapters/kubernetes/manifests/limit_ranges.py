@@ -18,7 +18,7 @@ from tesk_kubernetes.requests import parsed
 from tesk_model.quantities import byte_words, number_words
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import cpu_quantity
 
-_WORDS = {"cpu": "cpu", "memory": "memory", "ephemeral-storage": "ephemeral storage"}
+_NAMES = ("cpu", "memory", "ephemeral-storage")
 
 Amounts = Mapping[str, Decimal]
 """By the name of the resource: cores, or bytes."""
@@ -68,7 +68,7 @@ def fitted_resources(
     requests = dict(resources.get("requests") or {})
     bounds = dict(resources.get("limits") or {})
     for each in limits:
-        for name in _WORDS:
+        for name in _NAMES:
             asked = requests.get(name, bounds.get(name))
             if asked is None or not _concerns(each, name):
                 continue
@@ -112,7 +112,7 @@ def _too_much(
 ) -> str:
     whose = "pod" if limits.of_pod else "container"
     return (
-        f"{_words(name, request)} {_WORDS[name]} needed, and the LimitRange "
+        f"{_words(name, request)} {name} needed, and the LimitRange "
         f"{limits.name} of the cluster lets a {whose} have {_words(name, most)}"
     )
 
