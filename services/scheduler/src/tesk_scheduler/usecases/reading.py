@@ -1,6 +1,6 @@
 """Showing tasks to those who may see them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tesk_model.errors import (
@@ -113,8 +113,16 @@ class Reading:
         if is_cut:
             raise _too_large()
         if full:
-            explain_waiting(tasks, self.store.count_queued_before)
+            tasks = [self._explained(task) for task in tasks]
         return {task.id: task for task in tasks}
+
+    def _explained(self, task: StoredTask) -> StoredTask:
+        """Give a true reason to a queued task that admission has not looked at."""
+        if task.state is not TaskState.QUEUED or task.reason.text:
+            return task
+        before = self.store.count_queued_before(task.owner, task.seq, limit=_MANY)
+        text = format_queue_position(before, task.owner)
+        return replace(task, reason=Reason(ReasonCode.ADMISSION_PENDING, text))
 
     def list(
         self, caller: Caller, filters: Filters, *, size: int, token: str, view: TaskView
@@ -185,18 +193,7 @@ def not_found(task_id: TaskId) -> NotFoundError:
     return NotFoundError(f"no task {task_id}")
 
 
-def explain_waiting(
-    tasks: Sequence[StoredTask], count_before: Callable[..., int]
-) -> None:
-    """Give a true reason to queued tasks that admission has not looked at."""
-    for task in tasks:
-        if task.state is TaskState.QUEUED and not task.reason.text:
-            before = count_before(task.owner, task.seq, limit=_MANY)
-            text = behind_words(before, task.owner)
-            task.reason = Reason(ReasonCode.ADMISSION_PENDING, text)
-
-
-def behind_words(before: int, owner: str) -> str:
+def format_queue_position(before: int, owner: str) -> str:
     """Say how many tasks come first: ``waiting behind 3 tasks of alice``."""
     if not before:
         return "waiting for admission"
