@@ -227,7 +227,7 @@ class Step:
                 uid=self.objects.job_uid,
             )
         except KubernetesError as error:
-            self._warn("job not deleted", error)
+            _logger.warning("job not deleted", extra=self._extra(error))
 
     def _tell_to_end(self, grace: timedelta) -> bool:
         """Delete the pod, or the Job before it has one; tell whether that went."""
@@ -248,7 +248,7 @@ class Step:
                     PODS, self.objects.namespace, pod.name, uid=pod.uid, grace=grace
                 )
         except KubernetesError as error:
-            self._warn("step not stopped yet", error)
+            _logger.warning("step not stopped yet", extra=self._extra(error))
             return False
         return True
 
@@ -277,6 +277,5 @@ class Step:
                     return replace(log.so_far(), unread=str(error))
                 self._closed.wait(RETRY_INTERVAL.total_seconds())
 
-    def _warn(self, event: str, error: KubernetesError) -> None:
-        extra = {"job": self.objects.job_name, "cause": str(error)}
-        _logger.warning(event, extra=extra)
+    def _extra(self, error: KubernetesError) -> dict[str, str]:
+        return {"job": self.objects.job_name, "cause": str(error)}

@@ -155,7 +155,7 @@ class StepObjects:
         try:
             found = self._cluster.api.list(PODS, self.namespace, labels=labels).items
         except KubernetesError as error:
-            self._warn("pods not listed", error)
+            _logger.warning("pods not listed", extra=self._extra(error))
             return
         pods = [pod for pod in map(pruned, found) if is_pod_of(pod, self.job_uid)]
         self._answers = replace(
@@ -167,7 +167,7 @@ class StepObjects:
         try:
             found = self._cluster.api.get(JOBS, self.namespace, self.job_name)
         except KubernetesError as error:
-            self._warn("job not read", error)
+            _logger.warning("job not read", extra=self._extra(error))
             return
         is_gone = found is None or found["metadata"]["uid"] != self.job_uid
         self._answers = replace(self._answers, has_no_job=is_gone)
@@ -185,10 +185,9 @@ class StepObjects:
                     EVENTS, self.namespace, fields=fields
                 ).items
         except KubernetesError as error:
-            self._warn("events not listed", error)
+            _logger.warning("events not listed", extra=self._extra(error))
             return
         self._answers = replace(self._answers, events=found)
 
-    def _warn(self, event: str, error: KubernetesError) -> None:
-        extra = {"job": self.job_name, "cause": str(error)}
-        _logger.warning(event, extra=extra)
+    def _extra(self, error: KubernetesError) -> dict[str, str]:
+        return {"job": self.job_name, "cause": str(error)}
