@@ -102,6 +102,19 @@ FAILED: dict[str, tuple[Snapshot, float, bool, str]] = {
             "to create containerd task"
         ),
     ),
+    "a node that cannot run the launcher": (
+        seen(
+            "not-startable",
+            ends(
+                reason="StartError",
+                exitCode=128,
+                message='runc create failed: exec: "/.tesk/launcher": permission denied',
+            ),
+        ),
+        0,
+        True,
+        "executors[1]: the container of registry.example/x:1 cannot be started: runc",
+    ),
     "no StorageClass": (
         seen("no-storage-class", claim=CLAIM),
         600,

@@ -5,6 +5,12 @@ from collections.abc import Sequence
 
 from tesk_taskmaster.domain.plan import ExecutorStep
 
+# What every container shows of TESK. No image has this folder, so nothing of an
+# image is hidden; no path of a task lies below it.
+OWN_FOLDER = "/.tesk"
+LAUNCHER_TARGET = f"{OWN_FOLDER}/launcher"
+VOLUME_TARGET = f"{OWN_FOLDER}/volume"
+
 # Bytes. A quarter of what Linux takes for all arguments and variables of a
 # program, with the usual stack; more would keep the launcher from starting.
 _MOST_NAMES = 512 * 1024

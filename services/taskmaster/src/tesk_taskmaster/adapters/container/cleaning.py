@@ -31,11 +31,12 @@ from tesk_taskmaster.adapters.container.patience import (
     patiently,
     pause,
 )
+from tesk_taskmaster.adapters.launcher_options import OWN_FOLDER
 from tesk_taskmaster.ports import StepFailedError
 
 _log = logging.getLogger(__name__)
 
-_TARGET = "/.tesk/clean"
+_TARGET = f"{OWN_FOLDER}/clean"
 _SYSTEM = ("/bin", "/lib", "/lib32", "/lib64", "/usr")
 _WAIT_SECONDS = 600.0
 

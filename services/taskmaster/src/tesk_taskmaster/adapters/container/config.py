@@ -13,7 +13,12 @@ from typing import Any, Literal
 
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
-from tesk_taskmaster.adapters.launcher_options import launcher_options
+from tesk_taskmaster.adapters.launcher_options import (
+    LAUNCHER_TARGET,
+    OWN_FOLDER,
+    VOLUME_TARGET,
+    launcher_options,
+)
 from tesk_taskmaster.ports import ExecutorRun, StepFailedError
 
 Network = Literal["none", "loopback-free", "host"]
@@ -24,9 +29,7 @@ ATTEMPT_LABEL = "tesk.attempt"
 STEP_LABEL = "tesk.step"
 
 # No image has this folder, so nothing of an image is hidden.
-LAUNCHER_TARGET = "/.tesk/launcher"
-REPORT_TARGET = "/.tesk/report"
-VOLUME_TARGET = "/.tesk/volume"
+REPORT_TARGET = f"{OWN_FOLDER}/report"
 
 SECURITY_OPTIONS = [
     "no-new-privileges",

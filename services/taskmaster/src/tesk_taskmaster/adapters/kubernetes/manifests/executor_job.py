@@ -27,12 +27,14 @@ from tesk_taskmaster.adapters.kubernetes.manifests.pod import (
     main_resources,
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.volume import (
-    LAUNCHER_TARGET,
-    WHOLE_VOLUME_TARGET,
     directories_to_make,
     executor_mounts,
 )
-from tesk_taskmaster.adapters.launcher_options import launcher_options
+from tesk_taskmaster.adapters.launcher_options import (
+    LAUNCHER_TARGET,
+    VOLUME_TARGET,
+    launcher_options,
+)
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 from tesk_taskmaster.ports import StepFailedError
 
@@ -123,7 +125,7 @@ def _arguments(plan: Plan, step: ExecutorStep) -> Sequence[str]:
     words = [
         word for path in directories_to_make(plan, step) for word in ("--mkdir", path)
     ]
-    words += launcher_options(step, volume=WHOLE_VOLUME_TARGET, outputs=plan.outputs)
+    words += launcher_options(step, volume=VOLUME_TARGET, outputs=plan.outputs)
     words += ["--mark-stderr", STDERR_MARK, "--mark-returns", RETURN_MARK]
     return [*words, *REPORT, "--", *step.executor.command]
 

@@ -24,7 +24,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.placement import choose_nodes
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import PodParts, complete_pod
-from tesk_taskmaster.adapters.kubernetes.manifests.volume import LAUNCHER_TARGET
+from tesk_taskmaster.adapters.launcher_options import LAUNCHER_TARGET
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import image_step
 

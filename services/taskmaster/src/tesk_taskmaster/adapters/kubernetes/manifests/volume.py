@@ -14,14 +14,10 @@ from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
     object_labels,
     owned_by_anchor,
 )
+from tesk_taskmaster.adapters.launcher_options import OWN_FOLDER, VOLUME_TARGET
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 from tesk_taskmaster.domain.wanted import nearest
 from tesk_taskmaster.ports import StepFailedError
-
-# No image has this folder, so nothing of an image is hidden.
-OWN_FOLDER = "/.tesk"
-LAUNCHER_TARGET = f"{OWN_FOLDER}/launcher"
-WHOLE_VOLUME_TARGET = f"{OWN_FOLDER}/volume"
 
 
 def volume_claim(plan: Plan, site: Site, *, anchor_uid: str) -> JsonObject:
@@ -70,7 +66,7 @@ def executor_mounts(
         for mount in step.mounts
     ]
     if step.reaches_volume:
-        mounts.append({"name": VOLUME, "mountPath": WHOLE_VOLUME_TARGET})
+        mounts.append({"name": VOLUME, "mountPath": VOLUME_TARGET})
     return mounts
 
 

@@ -12,6 +12,7 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Snapshot,
     failed,
 )
+from tesk_taskmaster.adapters.launcher_options import LAUNCHER_TARGET
 from tesk_taskmaster.adapters.launcher_report import parse_report, parse_time
 from tesk_taskmaster.domain.termination import (
     InvalidReport,
@@ -49,10 +50,12 @@ def judge_end(seen: Snapshot, pod: JsonObject, state: Mapping[str, Any]) -> Ende
     reason = state.get("reason", "")
     interruption = interruption_of(seen, pod)
     if reason in _NOT_STARTED and not (interruption or seen.was_stopped):
+        message = state.get("message", "")
         return failed(
             f"{seen.subject.name}: the container of {seen.subject.image} "
-            f"cannot be started: {shorten(state.get('message', ''))}",
-            lost=False,
+            f"cannot be started: {shorten(message)}",
+            # TESK's own program, which other nodes do run: nothing of the task.
+            lost=f'exec: "{LAUNCHER_TARGET}"' in message,
         )
     return _judged(
         Termination(
