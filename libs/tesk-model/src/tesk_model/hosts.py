@@ -1,8 +1,10 @@
 """Names of machines: which are this one, and what an authority names."""
 
 import ipaddress
+from functools import lru_cache
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Tell whether ``host``, a name or an address, is this machine to itself."""
     if host == "localhost":

@@ -22,7 +22,7 @@ from tesk_api.config import ApiSettings, Settings
 from tesk_api.domain.offers import Storages, make_offer
 from tesk_model.hosts import is_loopback
 from tesk_model.schemes import Offer
-from tesk_runtime import logs
+from tesk_runtime import garbage, logs
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.http.limits import HttpLimits
 from tesk_runtime.http.process import Site, listen, serve_by_workers, serve_sites
@@ -147,6 +147,7 @@ def _sites(
         ),
         Service(app=metrics_app(parts.metrics), threads=1),
     ]
+    garbage.settle()
     limits = _limits(api)
     few = replace(limits, connections=_METRICS_CONNECTIONS, body_bytes=0)
     return [

@@ -1,6 +1,5 @@
 """The scheduler as a process: the one place that knows every part."""
 
-import gc
 import logging
 import os
 import platform
@@ -14,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from tesk_model.errors import TeskError
-from tesk_runtime import logs
+from tesk_runtime import garbage, logs
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.sections import read_token, state_home
 from tesk_runtime.settings import SettingsError, load
@@ -134,7 +133,7 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
         capacity = Limit() if in_cluster else machine_capacity(home)
         quota = quota_from_settings(settings.quota, capacity)
         scheduler = build_scheduler(settings, quota, around)
-        gc.freeze()  # what is there now stays, so collections need not look at it
+        garbage.settle()
         _LOG.info("serving", extra={"address": own.listen})
         scheduler.run(own.listen, stop=stop, drain=own.drain)
 

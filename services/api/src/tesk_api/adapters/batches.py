@@ -90,6 +90,7 @@ class Batches(Generic[RequestT, ResultT]):
         self._send = send
         self._limits = limits
         self._free_slots = limits.calls
+        self._busy = False
         self._lock = threading.Lock()
         self._waiting: deque[_Entry[RequestT, ResultT]] = deque()
 
@@ -168,9 +169,12 @@ class Batches(Generic[RequestT, ResultT]):
 
     def _lead(self, entry: _Entry[RequestT, ResultT]) -> None:
         """Use the slot for one call, then hand it on."""
-        # Lets other threads run: who is about to ask travels with us.
-        time.sleep(0)
+        if self._busy:
+            # Lets other threads run: who is about to ask travels with us. Who is
+            # alone would only lose the processor.
+            time.sleep(0)
         batch = self._take(entry)
+        self._busy = len(batch) > 1
         results: Sequence[ResultT | TeskError] = [
             InternalError("internal error")
         ] * len(batch)

@@ -22,7 +22,9 @@ _NO_FILE = 'must not end in "/": it names a file'
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def url_problem(url: str, use: Use, offer: Offer) -> str | None:
+def url_problem(
+    url: str, use: Use, offer: Offer, *, names_file: bool = False
+) -> str | None:
     """Say what is wrong with a storage url or plain path."""
     if _CONTROL.search(url):
         return "must not contain control characters"
@@ -32,7 +34,10 @@ def url_problem(url: str, use: Use, offer: Offer) -> str | None:
         return offer.problem(error.scheme, use)
     except InvalidLocationError as error:
         return str(error)
-    return offer.problem(location.scheme, use)
+    problem = offer.problem(location.scheme, use)
+    if problem is None and names_file and not location.names_a_file:
+        return _NO_FILE
+    return problem
 
 
 def workdir_problem(path: str) -> str | None:
@@ -75,14 +80,13 @@ def output_problems(entry: Output, offer: Offer) -> Iterator[Violation]:
 
     ``path_prefix`` is looked at only if ``path`` has wildcards.
     """
-    problem = url_problem(entry.url, Use.OUTPUT, offer)
-    if problem:
+    has_pattern = is_pattern(entry.path, entry.path_prefix)
+    # Both ends of ``results/`` to ``…/results/`` lose their slash.
+    is_file = entry.type is FileType.FILE and not entry.path.endswith("/")
+    names_file = is_file and not has_pattern
+    if problem := url_problem(entry.url, Use.OUTPUT, offer, names_file=names_file):
         yield Violation("url", problem)
-    if not is_pattern(entry.path, entry.path_prefix):
-        # Both ends of ``results/`` to ``…/results/`` lose their slash.
-        names_file = entry.type is FileType.FILE and not entry.path.endswith("/")
-        if names_file and not problem and not parse_location(entry.url).names_a_file:
-            yield Violation("url", _NO_FILE)
+    if not has_pattern:
         return
     prefix = entry.path_prefix
     if not prefix:

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 
 
 def client_address(environ: Mapping[str, object], trusted_proxies: int) -> str:
@@ -21,6 +22,7 @@ def client_address(environ: Mapping[str, object], trusted_proxies: int) -> str:
     return _plain(peer) or peer
 
 
+@lru_cache(maxsize=128)
 def _plain(text: str) -> str:
     """Return the address of ``address``, ``address:port`` or ``[address]:port``."""
     text = text.strip()
