@@ -85,7 +85,6 @@ class _Servicer(pb_grpc.TransferServiceServicer):
         self._record.verdicts.append(
             Verdict(
                 error=request.error,
-                transient=request.transient,
                 warnings=tuple(request.warnings),
                 files=request.files,
                 bytes=request.bytes,

@@ -192,7 +192,6 @@ class FinishTransferRequest(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     DIRECTION_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
-    TRANSIENT_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
     BYTES_FIELD_NUMBER: _builtins.int
@@ -201,8 +200,6 @@ class FinishTransferRequest(_message.Message):
     """Empty = everything arrived, verified. Otherwise what went wrong, naming
     path and url without credentials.
     """
-    transient: _builtins.bool
-    """With `error`: true if a new attempt may succeed."""
     files: _builtins.int
     """Totals of what was moved."""
     bytes: _builtins.int
@@ -218,14 +215,13 @@ class FinishTransferRequest(_message.Message):
         attempt: _assignment_service_pb2.Attempt | None = ...,
         direction: Global___Direction.ValueType = ...,
         error: _builtins.str = ...,
-        transient: _builtins.bool = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
         files: _builtins.int = ...,
         bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "bytes", b"bytes", "direction", b"direction", "error", b"error", "files", b"files", "transient", b"transient", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "bytes", b"bytes", "direction", b"direction", "error", b"error", "files", b"files", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -103,7 +103,6 @@ class SchedulerTransfers:
             attempt=self._attempt,
             direction=self._direction,
             error=verdict.error,
-            transient=verdict.transient,
             warnings=verdict.warnings,
             files=verdict.files,
             bytes=verdict.bytes,
