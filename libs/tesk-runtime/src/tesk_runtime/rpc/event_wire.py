@@ -3,7 +3,7 @@
 ``event_from_wire(event_to_wire(event)) == event``.
 """
 
-from datetime import datetime
+from typing import TypeVar
 
 from tesk.v1 import assignment_service_pb2 as pb
 from tesk_model.errors import InvalidRequestError, Violation
@@ -24,12 +24,29 @@ from tesk_model.events import (
 from tesk_model.names import Attempt, is_task_id
 from tesk_model.reasons import Reason, reason_code
 from tesk_model.task import TaskId
-from tesk_runtime.rpc.wire import timestamp_from_wire, timestamp_to_wire
+from tesk_runtime.rpc.documents import (
+    EnumMembers,
+    enum_to_wire,
+    reader,
+    timestamp_from_wire,
+    timestamp_to_wire,
+    writer,
+)
 
-_OUTCOME_PREFIX = "OUTCOME_"
-_VERDICT_PREFIX = "EVENT_VERDICT_"
+EventT = TypeVar("EventT", ExecutorStarted, ExecutorOutput, ExecutorEnded)
+
 _MOST_EXECUTORS = 100_000
 _HIGHEST_CODE = 255
+
+_OUTCOMES = enum_to_wire(Outcome, pb.Outcome.DESCRIPTOR)
+_OUTCOME_OF = EnumMembers("events.finished.outcome", Outcome, pb.Outcome.DESCRIPTOR)
+_VERDICTS = enum_to_wire(Verdict, pb.EventVerdict.DESCRIPTOR)
+_VERDICT_OF = {number: verdict for verdict, number in _VERDICTS.items()}
+
+_output_to_wire = writer(ExecutorOutput, pb.ExecutorOutput)
+_output_from_wire = reader(ExecutorOutput, pb.ExecutorOutput)
+_ended_to_wire = writer(ExecutorEnded, pb.ExecutorEnded)
+_ended_from_wire = reader(ExecutorEnded, pb.ExecutorEnded)
 
 
 def attempt_to_wire(attempt: Attempt) -> pb.Attempt:
@@ -52,15 +69,13 @@ def attempt_from_wire(message: pb.Attempt) -> Attempt:
 
 def verdict_to_wire(verdict: Verdict) -> "pb.EventVerdict.ValueType":
     """Convert a verdict."""
-    return pb.EventVerdict.Value(_VERDICT_PREFIX + verdict.value)
+    number: pb.EventVerdict.ValueType = _VERDICTS[verdict]
+    return number
 
 
 def verdict_from_wire(verdict: "pb.EventVerdict.ValueType") -> Verdict:
     """Convert a verdict; one that is not known here is a refusal."""
-    try:
-        return Verdict(pb.EventVerdict.Name(verdict).removeprefix(_VERDICT_PREFIX))
-    except ValueError:
-        return Verdict.REFUSED
+    return _VERDICT_OF.get(verdict, Verdict.REFUSED)
 
 
 def event_to_wire(event: TaskEvent) -> pb.TaskEvent:
@@ -83,14 +98,12 @@ def event_to_wire(event: TaskEvent) -> pb.TaskEvent:
         case ExecutorStarted(index):
             message.executor_started.SetInParent()
             message.executor_started.index = index
-        case ExecutorOutput(index, stdout, stderr):
-            message.executor_output.CopyFrom(
-                pb.ExecutorOutput(index=index, stdout=stdout, stderr=stderr)
-            )
+        case ExecutorOutput():
+            message.executor_output.CopyFrom(_output_to_wire(event.what))
         case ExecutorEnded():
             message.executor_ended.CopyFrom(_ended_to_wire(event.what))
         case Finished(outcome, reason):
-            message.finished.outcome = pb.Outcome.Value(_OUTCOME_PREFIX + outcome.value)
+            message.finished.outcome = _OUTCOMES[outcome]
             message.finished.reason = reason.text
             message.finished.reason_code = reason.code
         case Released(left):
@@ -121,18 +134,25 @@ def _happening(  # noqa: PLR0911 - one for each kind of event
     match message.WhichOneof("event"):
         case "reason":
             reason = Reason(reason_code(message.reason_code), message.reason)
-            return ReasonChanged(reason, _time(message, "held_up_since"))
+            since = message.held_up_since
+            return ReasonChanged(
+                reason,
+                timestamp_from_wire(since)
+                if message.HasField("held_up_since")
+                else None,
+            )
         case "note":
             return Note(message.note)
         case "executor_started":
-            return ExecutorStarted(_index(message.executor_started.index))
+            return _checked(ExecutorStarted(message.executor_started.index))
         case "executor_output":
-            output = message.executor_output
-            return ExecutorOutput(_index(output.index), output.stdout, output.stderr)
+            return _checked(_output_from_wire(message.executor_output))
         case "executor_ended":
-            return _ended_from_wire(message.executor_ended)
+            return _checked(_ended_from_wire(message.executor_ended))
         case "finished":
-            return _finished_from_wire(message.finished)
+            finished = message.finished
+            reason = Reason(reason_code(finished.reason_code), finished.reason)
+            return Finished(_OUTCOME_OF[finished.outcome], reason)
         case "released":
             return Released(message.released.left)
         case "metadata":
@@ -141,56 +161,12 @@ def _happening(  # noqa: PLR0911 - one for each kind of event
             raise _refuse("event", "is missing or not known here")
 
 
-def _ended_to_wire(ended: ExecutorEnded) -> pb.ExecutorEnded:
-    message = pb.ExecutorEnded(
-        index=ended.index,
-        exit_code=ended.exit_code,
-        stdout=ended.stdout,
-        stderr=ended.stderr,
-    )
-    if ended.start_time:
-        message.start_time.FromDatetime(ended.start_time)
-    if ended.end_time:
-        message.end_time.FromDatetime(ended.end_time)
-    return message
-
-
-def _ended_from_wire(message: pb.ExecutorEnded) -> ExecutorEnded:
-    return ExecutorEnded(
-        index=_index(message.index),
-        exit_code=_exit_code(message.exit_code),
-        stdout=message.stdout,
-        stderr=message.stderr,
-        start_time=_time(message, "start_time"),
-        end_time=_time(message, "end_time"),
-    )
-
-
-def _time(message: pb.TaskEvent | pb.ExecutorEnded, field: str) -> datetime | None:
-    if not message.HasField(field):  # type: ignore[arg-type]  # each has its own names
-        return None
-    return timestamp_from_wire(getattr(message, field))
-
-
-def _finished_from_wire(message: pb.Finished) -> Finished:
-    try:
-        name = pb.Outcome.Name(message.outcome).removeprefix(_OUTCOME_PREFIX)
-        reason = Reason(reason_code(message.reason_code), message.reason)
-        return Finished(Outcome(name), reason)
-    except ValueError as error:
-        raise _refuse("finished.outcome", "is missing or not known here") from error
-
-
-def _index(index: int) -> int:
-    if not 0 <= index < _MOST_EXECUTORS:
+def _checked(event: EventT) -> EventT:
+    if not 0 <= event.index < _MOST_EXECUTORS:
         raise _refuse("index", f"must be from 0 to {_MOST_EXECUTORS - 1}")
-    return index
-
-
-def _exit_code(code: int) -> int:
-    if not 0 <= code <= _HIGHEST_CODE:
+    if isinstance(event, ExecutorEnded) and not 0 <= event.exit_code <= _HIGHEST_CODE:
         raise _refuse("exit_code", f"must be from 0 to {_HIGHEST_CODE}")
-    return code
+    return event
 
 
 def _refuse(field: str, problem: str) -> InvalidRequestError:
