@@ -6,7 +6,7 @@ import pytest
 
 from builders import make_task_json
 from tesk_api.config import Settings
-from tesk_api.domain.backend_parameters import sort_parameters
+from tesk_api.domain.backend_parameters import classify_parameters
 from tesk_api.domain.requests import NewTask
 from tesk_api.http.task_parsing import TaskParser
 from tesk_model.errors import InvalidRequestError
@@ -104,9 +104,9 @@ def test_every_problem_is_named_at_once() -> None:
 
 
 def test_nothing_is_offered_by_default() -> None:
-    found = sort_parameters({"pool": "fast"}, Settings().api.backend_parameters)
+    found = classify_parameters({"pool": "fast"}, Settings().api.backend_parameters)
 
-    assert (found.kept, found.unknown) == ({}, ("pool",))
+    assert (found.supported, found.unsupported) == ({}, ("pool",))
 
 
 def test_the_setting_is_a_mapping_of_lists() -> None:

@@ -21,38 +21,40 @@ _WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SortedParameters:
-    """The backend parameters of a task, sorted by what becomes of them.
+class ClassifiedParameters:
+    """The backend parameters of a task, by what becomes of them.
 
     Attributes:
-        kept: Keys in lower case.
-        unknown: Keys, as sent, that are not supported.
-        misvalued: Keys, as sent, whose value is not allowed, each with the
-            words for what is.
+        supported: Keys in lower case.
+        unsupported: Keys, as sent, that are not supported.
+        invalid: Keys, as sent, whose value is not allowed, each with the
+            values that are.
     """
 
-    kept: Mapping[str, str]
-    unknown: tuple[str, ...]
-    misvalued: Mapping[str, str]
+    supported: Mapping[str, str]
+    unsupported: tuple[str, ...]
+    invalid: Mapping[str, str]
 
 
-def sort_parameters(
+def classify_parameters(
     parameters: Mapping[str, str], offered: Offered
-) -> SortedParameters:
+) -> ClassifiedParameters:
     """Tell what of ``parameters`` is supported here."""
     allowed = {key.lower(): values for key, values in offered.items()}
-    kept: dict[str, str] = {}
-    unknown: list[str] = []
-    misvalued: dict[str, str] = {}
+    supported: dict[str, str] = {}
+    unsupported: list[str] = []
+    invalid: dict[str, str] = {}
     for key, value in parameters.items():
         values = allowed.get(key.lower())
         if values is None:
-            unknown.append(key)
+            unsupported.append(key)
         elif values and not any(_allows(each, value) for each in values):
-            misvalued[key] = ", ".join(values)
+            invalid[key] = ", ".join(values)
         else:
-            kept[key.lower()] = value
-    return SortedParameters(kept=kept, unknown=tuple(unknown), misvalued=misvalued)
+            supported[key.lower()] = value
+    return ClassifiedParameters(
+        supported=supported, unsupported=tuple(unsupported), invalid=invalid
+    )
 
 
 def parameter_problems(resources: Resources, offered: Offered) -> Iterator[Violation]:
@@ -65,11 +67,11 @@ def parameter_problems(resources: Resources, offered: Offered) -> Iterator[Viola
         seen.add(key.lower())
     if not resources.backend_parameters_strict:
         return
-    found = sort_parameters(parameters, offered)
-    words = ", ".join(offered) or "none"
-    for key in found.unknown:
-        yield Violation(_path(key), f"is not supported here (supported: {words})")
-    for key, values in found.misvalued.items():
+    found = classify_parameters(parameters, offered)
+    listed = ", ".join(offered) or "none"
+    for key in found.unsupported:
+        yield Violation(_path(key), f"is not supported here (supported: {listed})")
+    for key, values in found.invalid.items():
         yield Violation(_path(key), f"has a value that is not allowed ({values})")
 
 

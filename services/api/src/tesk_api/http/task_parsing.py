@@ -8,10 +8,10 @@ from pydantic import ValidationError
 from pydantic.config import ExtraValues
 
 from tesk_api.domain.backend_parameters import (
+    ClassifiedParameters,
     Offered,
-    SortedParameters,
+    classify_parameters,
     parameter_problems,
-    sort_parameters,
 )
 from tesk_api.domain.layout import Parts, file_conflicts, input_conflicts
 from tesk_api.domain.requests import NewTask
@@ -132,10 +132,10 @@ class TaskParser:
     def _supported(self, task: Task) -> tuple[Task, tuple[str, ...]]:
         if task.resources is None or not task.resources.backend_parameters:
             return task, ()
-        found = sort_parameters(
+        found = classify_parameters(
             task.resources.backend_parameters, self.backend_parameters
         )
-        resources = replace(task.resources, backend_parameters=found.kept)
+        resources = replace(task.resources, backend_parameters=found.supported)
         return replace(task, resources=resources), _dropped(found)
 
 
@@ -232,15 +232,15 @@ def _bodies(model: TaskBody) -> Iterator[tuple[tuple[str | int, ...], Body]]:
     yield (), model
 
 
-def _dropped(found: SortedParameters) -> tuple[str, ...]:
-    unknown = [format_name(key) for key in found.unknown]
-    misvalued = [
+def _dropped(found: ClassifiedParameters) -> tuple[str, ...]:
+    unsupported = [format_name(key) for key in found.unsupported]
+    invalid = [
         f"{format_name(key)} (allowed: {values})"
-        for key, values in found.misvalued.items()
+        for key, values in found.invalid.items()
     ]
     return (
-        *_line("unsupported backend_parameters ignored", unknown),
-        *_line("backend_parameters with unsupported values ignored", misvalued),
+        *_line("unsupported backend_parameters ignored", unsupported),
+        *_line("backend_parameters with unsupported values ignored", invalid),
     )
 
 
