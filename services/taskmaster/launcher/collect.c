@@ -236,7 +236,7 @@ void collect(const struct collection *collection)
 {
     const char *failure = NULL;
 
-    if (strpbrk(collection->source, "*?[") == NULL)
+    if (strpbrk(collection->source, "*?[\\") == NULL)
         copy_path(collection->source, collection->destination);
     else
         failure = expand(collection->source, found, collection->destination);

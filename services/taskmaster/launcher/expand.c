@@ -1,4 +1,4 @@
-/* Finds what a pattern matches: glob(7), and "**" across folders.
+/* Finds what a pattern matches, across folders if it has "**".
  *
  * Neither glob(3), which lacks "**" and brings along the user database, nor
  * nftw(3), which in musl goes no deeper than it may hold descriptors.
@@ -7,7 +7,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -64,7 +63,7 @@ static bool visit(void)
     if (lstat(search.path, &status) != 0 ||
         (S_ISDIR(status.st_mode) && status.st_dev != search.device))
         return true;
-    if (matches_deep(search.deep, search.path + search.base)) {
+    if (matches(search.deep, search.path + search.base)) {
         search.found(search.path, search.context); /* with all below it */
         return true;
     }
@@ -84,7 +83,7 @@ static bool list(const char *segment, const char *rest)
                give_up(strerror(errno));
     while (goes_on && (entry = readdir(directory)) != NULL) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-            (segment != NULL && fnmatch(segment, entry->d_name, FNM_PERIOD) != 0))
+            (segment != NULL && !matches(segment, entry->d_name)))
             continue;
         if (append(entry->d_name, strlen(entry->d_name)))
             goes_on = segment == NULL ? visit() : expand_below(rest);
@@ -112,6 +111,7 @@ static bool expand_wildcard(const char *pattern, size_t length)
 static bool expand_below(const char *pattern)
 {
     const size_t before = search.length;
+    static char name[PATH_MAX]; /* of use at once, and no longer */
     bool goes_on = true;
     struct stat status;
 
@@ -125,11 +125,11 @@ static bool expand_below(const char *pattern)
                 search.found(search.path, search.context);
             break;
         }
-        if (strcspn(pattern, "*?[") < length) {
+        if (!is_literal(pattern, length, name)) {
             goes_on = expand_wildcard(pattern, length);
             break;
         }
-        if (!append(pattern, length))
+        if (!append(name, strlen(name)))
             break;
         pattern += length;
     }
@@ -139,18 +139,20 @@ static bool expand_below(const char *pattern)
 
 static void expand_deep(const char *pattern)
 {
-    const char *end = pattern + strcspn(pattern, "*?[");
+    char name[PATH_MAX];
     struct stat status;
 
-    while (end[-1] != '/')
-        end--;
-    for (const char *at = pattern; (at += strspn(at, "/")) < end;) {
-        size_t length = strcspn(at, "/");
+    for (;;) {
+        size_t length;
 
-        (void)append(at, length); /* no longer than the pattern */
-        at += length;
+        pattern += strspn(pattern, "/");
+        length = strcspn(pattern, "/");
+        if (length == 0 || !is_literal(pattern, length, name))
+            break;
+        (void)append(name, strlen(name)); /* no longer than the pattern */
+        pattern += length;
     }
-    search.deep = end;
+    search.deep = pattern;
     search.base = search.length + 1;
     if (stat(search.length == 0 ? "/" : search.path, &status) != 0)
         return;
@@ -165,7 +167,7 @@ const char *expand(const char *pattern, found_t *found, const void *context)
     search.context = context;
     if (strlen(pattern) >= PATH_MAX)
         return strerror(ENAMETOOLONG);
-    if (strstr(pattern, "**") != NULL)
+    if (crosses_folders(pattern))
         expand_deep(pattern);
     else
         (void)expand_below(pattern);

@@ -142,8 +142,11 @@ int start_child(struct child *child, const char *program,
                 const struct options *options, const struct streams *streams);
 void watch_child(struct child *child, struct outcome *outcome);
 
-/* deep.c */
-bool matches_deep(const char *pattern, const char *path); /* both relative */
+/* match.c */
+bool matches(const char *pattern, const char *path); /* both relative */
+bool crosses_folders(const char *pattern); /* by "**" */
+/* Writes the one name that segment stands for, if it is one, into length + 1 bytes. */
+bool is_literal(const char *segment, size_t length, char *name);
 
 /* expand.c */
 typedef void found_t(const char *path, const void *context);

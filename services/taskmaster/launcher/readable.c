@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,30 +98,12 @@ static void enter_entries(struct walk *walk, int directory, const char *segment,
     while ((errno = 0, entry = readdir(entries)) != NULL) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        if (segment == NULL || fnmatch(segment, entry->d_name, FNM_PERIOD) == 0)
+        if (segment == NULL || matches(segment, entry->d_name))
             enter(walk, listing, entry->d_name, rest);
     }
     if (errno != 0)
         count_failure(walk);
     closedir(entries);
-}
-
-/* Write the one name that segment stands for, if it is one: "a[*]" is "a*". */
-static bool is_literal(const char *segment, char *name)
-{
-    for (; *segment != '\0'; segment++) {
-        if (segment[0] == '[' && segment[1] != '\0' &&
-            strchr("*?[", segment[1]) != NULL && segment[2] == ']') {
-            *name++ = segment[1];
-            segment += 2;
-        } else if (strchr("*?[", *segment) != NULL) {
-            return false;
-        } else {
-            *name++ = *segment;
-        }
-    }
-    *name = '\0';
-    return true;
 }
 
 static void match_segment(struct walk *walk, int directory,
@@ -135,11 +116,11 @@ static void match_segment(struct walk *walk, int directory,
     if (segment == NULL || name == NULL) {
         count_failure(walk);
         close(directory);
-    } else if (strstr(segment, "**") != NULL) {
+    } else if (crosses_folders(segment)) {
         /* It may match anywhere below, and what it does not is no secret. */
         allow(walk, directory, status, SEARCH | READ);
         enter_entries(walk, directory, NULL, "");
-    } else if (is_literal(segment, name)) {
+    } else if (is_literal(segment, length, name)) {
         allow(walk, directory, status, SEARCH);
         enter(walk, directory, name, pattern + length);
         close(directory);

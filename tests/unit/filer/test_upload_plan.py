@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pattern_cases import DEEP_CASES, is_reached
+from pattern_cases import DEEP_CASES, NAME_CASES, is_reached
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.domain.globs import expand, expand_deep
 from tesk_filer.domain.uploads import Remark, Upload, plan_uploads
@@ -262,6 +262,58 @@ SEGMENTS = (
     .map("".join)
     .filter(lambda segment: segment not in (".", ".."))
 )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "want"), NAME_CASES.values(), ids=NAME_CASES
+)
+def test_a_name_is_matched_as_the_table_says(
+    tmp_path: Path, pattern: str, name: str, *, want: bool
+) -> None:
+    (tmp_path / name).touch()
+
+    assert expand(f"/{pattern}", FolderVolume(tmp_path)) == (
+        [f"/{name}"] if want else []
+    )
+
+
+ESCAPED = {
+    "an escaped wildcard is a name": (
+        Output(path="/w/a\\*.txt", url="/o/x"),
+        [("/w/a*.txt", "/o/x")],
+    ),
+    "with a prefix as well": (
+        Output(path="/w/a\\*.txt", url="/o/x", path_prefix="/w"),
+        [("/w/a*.txt", "/o/x")],
+    ),
+    "a pattern may escape some": (
+        Output(path="/w/a\\**", url="/o", path_prefix="/w"),
+        [("/w/a*.txt", "/o/a*.txt")],
+    ),
+    "a prefix, too": (
+        Output(path="/w/\\[d]/*", url="/o", path_prefix="/w/\\[d]"),
+        [("/w/[d]/y", "/o/y")],
+    ),
+    "another backslash is a character": (
+        Output(path="/w/b\\c", url="/o/x"),
+        [("/w/b\\c", "/o/x")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("output", "want"), ESCAPED.values(), ids=ESCAPED)
+def test_a_backslash_takes_the_meaning_of_a_wildcard(
+    tmp_path: Path, output: Output, want: list[tuple[str, str]]
+) -> None:
+    for name in ("w/a*.txt", "w/ab.txt", "w/[d]/y", "w/b\\c"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    items = planned(output, FolderVolume(tmp_path))
+
+    assert [
+        (each.path, each.target.url) for each in items if isinstance(each, Upload)
+    ] == want
 
 
 @settings(max_examples=60, deadline=None)

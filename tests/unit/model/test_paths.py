@@ -71,6 +71,11 @@ PATTERNS = {
     "bracket alone is a name": ("/o/[ab].txt", None, False),
     "bracket with an empty prefix is a name": ("/o/[ab].txt", "", False),
     "plain": ("/o/a.txt", "/o", False),
+    "escaped star": (r"/o/a\*.txt", "/o", False),
+    "escaped question mark": (r"/o/a\?", None, False),
+    "escaped bracket": (r"/o/\[a]", "/o", False),
+    "escaped backslash before a star": (r"/o/a\\*", "/o", True),
+    "escaped star and another": (r"/o/\**", "/o", True),
 }
 
 
@@ -85,6 +90,8 @@ LITERAL = {
     "/*.txt": "/",
     "/a/b/c?": "/a/b",
     "/a/[x]/*": "/a",
+    r"/a/\[x]/*": "/a/[x]",
+    r"/a/b\*": "/a",
 }
 
 

@@ -1,48 +1,16 @@
 """What output paths may say beyond POSIX."""
 
-import re
-import time
-
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from pattern_cases import DEEP_CASES
-from tesk_model.patterns import DeepPattern, expand_braces, has_alternatives
-
-
-@pytest.mark.parametrize(
-    ("pattern", "path", "want"), DEEP_CASES.values(), ids=DEEP_CASES
+from tesk_model.patterns import (
+    crosses_folders,
+    escape_pattern,
+    expand_braces,
+    has_alternatives,
+    literal_name,
 )
-def test_two_stars_cross_folders(pattern: str, path: str, *, want: bool) -> None:
-    assert DeepPattern(pattern).matches(path) is want
-
-
-WORDS = st.text("ab/", max_size=8)
-
-
-@settings(deadline=None)
-@given(
-    pattern=st.lists(st.sampled_from(["**", "*", "?", "a", "b", "/"])).map("".join),
-    path=WORDS,
-)
-def test_it_agrees_with_a_regular_expression(pattern: str, path: str) -> None:
-    words = {"*": "[^/]*", "?": "[^/]"}
-    tokens = re.findall(r"\*+|.", pattern)
-    text = "".join(
-        ".*" if len(token) > 1 else words.get(token, token) for token in tokens
-    )
-
-    assert DeepPattern(pattern).matches(path) is bool(re.fullmatch(text, path))
-
-
-def test_a_pattern_made_to_be_slow_is_not() -> None:
-    began = time.process_time()
-
-    DeepPattern("**a*b" * 800 + "c").matches("ab" * 2000)
-
-    assert time.process_time() - began < 5  # of exponential time, that is none
-
 
 BRACES = {
     "/w/{a,b}.txt": ("/w/a.txt", "/w/b.txt"),
@@ -73,3 +41,24 @@ def test_braces_are_alternatives(path: str, want: tuple[str, ...]) -> None:
 @given(st.text("{},ab", max_size=12))
 def test_what_is_expanded_has_nothing_left_to_expand(path: str) -> None:
     assert not any(map(has_alternatives, expand_braces(path)))
+
+
+@given(st.text("ab*?[]\\{}!", min_size=1, max_size=8))
+def test_an_escaped_name_is_that_name(name: str) -> None:
+    assert literal_name(escape_pattern(name)) == name
+
+
+NO_NAMES = ["*", "a?", "[a]", "[*?]", r"\**", "[*", "a\\\\*"]
+
+
+@pytest.mark.parametrize("segment", NO_NAMES)
+def test_a_wildcard_is_no_name(segment: str) -> None:
+    assert literal_name(segment) is None
+
+
+STARS = {"a**b": True, r"\**": False, r"\***": True, "a*": False, r"\*\*": False}
+
+
+@pytest.mark.parametrize(("pattern", "want"), STARS.items(), ids=STARS)
+def test_two_wildcards_cross_folders(pattern: str, *, want: bool) -> None:
+    assert crosses_folders(pattern) is want

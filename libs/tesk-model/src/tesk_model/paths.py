@@ -8,7 +8,13 @@ alike, so that no step has to translate.
 import re
 from collections.abc import Iterator
 
-from tesk_model.patterns import has_alternatives
+from tesk_model.patterns import (
+    WILDCARDS,
+    first_wildcard,
+    has_alternatives,
+    unescape,
+    unescape_wildcards,
+)
 
 _FORBIDDEN_TREE = re.compile(
     r"/(proc|sys|dev(?!/shm(/|\Z))|var/run/secrets/kubernetes\.io)(/|\Z)"
@@ -112,7 +118,13 @@ def is_pattern(path: str, path_prefix: str | None) -> bool:
     Source:
         GA4GH TES 1.1 ``tesOutput.path``; POSIX 2.13.
     """
-    return "*" in path or "?" in path or ("[" in path and bool(path_prefix))
+    return first_wildcard(path, WILDCARDS if path_prefix else "*?") is not None
+
+
+def output_path(path: str, path_prefix: str | None) -> str:
+    """Return the normalized pattern, or else the literal path, of an output."""
+    plain = normalize(path)
+    return plain if is_pattern(path, path_prefix) else unescape_wildcards(plain)
 
 
 def literal_directory(pattern: str) -> str:
@@ -120,16 +132,19 @@ def literal_directory(pattern: str) -> str:
 
     Braces that can be expanded count as a wildcard.
     """
-    return _directory_before(pattern, "*?[")
+    return unescape(_directory_before(pattern, first_wildcard(pattern)))
 
 
 def output_directory(path: str, path_prefix: str | None) -> str:
-    """Return the directory in which an output, normalized, is looked for."""
-    return _directory_before(path, "*?[" if is_pattern(path, path_prefix) else "")
+    """Return the directory in which an output is looked for."""
+    plain = output_path(path, path_prefix)
+    if is_pattern(path, path_prefix):
+        return literal_directory(plain)
+    return _directory_before(plain, None)
 
 
-def _directory_before(path: str, wildcards: str) -> str:
+def _directory_before(path: str, first: int | None) -> str:
     if has_alternatives(path):
-        wildcards += "{"
-    first = min((path.find(char) for char in wildcards if char in path), default=None)
+        brace = path.index("{")
+        first = brace if first is None else min(first, brace)
     return parent(path if first is None else path[: first + 1])

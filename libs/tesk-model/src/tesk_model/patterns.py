@@ -1,9 +1,13 @@
-"""What TESK understands in output paths beyond POSIX: ``**`` and ``{a,b}``.
+"""Which characters of output paths are patterns, and what braces stand for.
 
-``**`` stands for any characters, ``/`` among them, so that ``r/**/*.txt`` finds
-files at least one folder below ``r``. As with every other wildcard, a dot at the
-start of a name is matched by a dot alone. The launcher has the same rules in C
-(``deep.c``); one table of cases holds both.
+A pattern has ``*``, ``?`` or ``[`` without a backslash in front; in one, a backslash
+makes the next character stand for itself. Beyond POSIX TESK understands ``**``, any
+characters, ``/`` among them, so that ``r/**/*.txt`` finds files at least one folder
+below ``r``, and ``{a,b}``. What a pattern matches says ``tesk_runtime.wildcards``, and
+for the launcher ``match.c``; one table of cases holds both.
+
+Source:
+    POSIX.1-2017 XCU 2.13 "Pattern Matching Notation", which TES 1.1 names.
 """
 
 import itertools
@@ -13,32 +17,57 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import quote
 
+WILDCARDS = "*?["
 _MOST_ALTERNATIVES = 64
 _MOST_CHARACTERS = 65_536  # of all alternatives together
-_STAR = "*"
-_DEEP = "**"
-_TOKEN = re.compile(r"(\*+)|(\[[!^]?\]?(?:\[:[a-z]+:\]|[^]/])*\])|(.)", re.DOTALL)
-_CLASS = re.compile(r"\[:([a-z]+):\]")
-_CLASSES = {
-    "alnum": "0-9A-Za-z",
-    "alpha": "A-Za-z",
-    "blank": r" \t",
-    "cntrl": r"\x00-\x1f\x7f",
-    "digit": "0-9",
-    "graph": "!-~",
-    "lower": "a-z",
-    "print": " -~",
-    "punct": "!-/:-@[-`{-~",
-    "space": r"\s",
-    "upper": "A-Z",
-    "xdigit": "0-9A-Fa-f",
-}
-_Token = str | Callable[[str], bool]
+_STARS = re.compile(r"\\.|\*\*", re.DOTALL)
+_MARK = re.compile(r"\\.|[*?[]", re.DOTALL)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED_WILDCARD = re.compile(r"\\([*?[])")
+# A name that is none but itself: "a[*]" is "a*", and so is "a\\*".
+_LITERAL = re.compile(r"\[([*?[])\]|\\(.)|([^*?[\\])", re.DOTALL)
+
+
+def first_wildcard(text: str, wildcards: str = WILDCARDS) -> int | None:
+    """Return where the first wildcard is; None if ``text`` is no pattern."""
+    # Most paths are plain, and each request asks for many.
+    if not any(map(text.__contains__, wildcards)):
+        return None
+    for mark in _MARK.finditer(text):
+        if mark[0] in wildcards:
+            return mark.start()
+    return None
+
+
+def unescape(pattern: str) -> str:
+    """Return the literal that a pattern without wildcards stands for."""
+    return _ESCAPE.sub(r"\1", pattern)
+
+
+def unescape_wildcards(path: str) -> str:
+    """Return the name that a path means which is no pattern; it may escape some."""
+    return _ESCAPED_WILDCARD.sub(r"\1", path)
+
+
+def escape_pattern(path: str) -> str:
+    """Return the pattern that matches the literal ``path`` alone."""
+    return re.sub(r"([*?[])", r"[\1]", path.replace("\\", r"\\"))
+
+
+def literal_name(segment: str) -> str | None:
+    """Return the one name for which a segment of a pattern stands, if it is one."""
+    found, end = [], 0
+    for match in _LITERAL.finditer(segment):
+        if match.start() != end:
+            return None
+        end = match.end()
+        found.append(match[1] or match[2] or match[3])
+    return "".join(found) if end == len(segment) else None
 
 
 def crosses_folders(pattern: str) -> bool:
     """Tell whether a pattern has a wildcard that matches ``/``."""
-    return _DEEP in pattern
+    return any(mark[0] == "**" for mark in _STARS.finditer(pattern))
 
 
 def has_alternatives(path: str) -> bool:
@@ -123,96 +152,3 @@ def _outermost(path: str) -> list[int] | None:
                 if len(group) > 2 and (found is None or group[0] < found[0]):  # noqa: PLR2004 - with a comma
                     found = group
     return found
-
-
-class DeepPattern:
-    """A relative pattern with ``**``, matched against relative paths."""
-
-    def __init__(self, pattern: str) -> None:
-        """Compile ``pattern``, which does not start with ``/``."""
-        self._tokens = tuple(_tokens(pattern))
-
-    def matches(self, path: str) -> bool:
-        """Tell whether all of ``path`` is matched.
-
-        Of several wildcards only the last of each kind is ever tried again: what
-        an earlier one could still take, the later one can take as well.
-        """
-        tokens, at, here = self._tokens, 0, 0
-        star: tuple[int, int] | None = None
-        deep: tuple[int, int] | None = None
-        while True:
-            token = tokens[at] if at < len(tokens) else None
-            if token in (_STAR, _DEEP):
-                at += 1
-                if token == _DEEP:
-                    star, deep = None, (at, here)
-                else:
-                    star = (at, here)
-            elif here == len(path):
-                return token is None
-            elif token is not None and self._fits(at, path, here):
-                at, here = at + 1, here + 1
-            elif star and _may_take(path, star[1]) and path[star[1]] != "/":
-                at, here = star = (star[0], star[1] + 1)
-            elif deep and _may_take(path, deep[1]):
-                at, here = deep = (deep[0], deep[1] + 1)
-                star = None
-            else:
-                return False
-
-    def _fits(self, at: int, path: str, here: int) -> bool:
-        token = self._tokens[at]
-        if not isinstance(token, str):
-            return path[here] != "/" and _may_take(path, here) and token(path[here])
-        is_first = at == 0 or self._tokens[at - 1] == "/"
-        return token == path[here] and (_may_take(path, here) or is_first)
-
-
-def _may_take(path: str, here: int) -> bool:
-    """Tell whether a wildcard may stand for the character at ``here``."""
-    return path[here] != "." or (here > 0 and path[here - 1] != "/")
-
-
-def _tokens(pattern: str) -> Iterator[_Token]:
-    for stars, bracket, character in _TOKEN.findall(pattern):
-        if stars:
-            yield _DEEP if len(stars) > 1 else _STAR
-        elif bracket:
-            yield _bracket(bracket)
-        else:
-            yield _any if character == "?" else character
-
-
-def _any(_character: str) -> bool:
-    return True
-
-
-def _bracket(bracket: str) -> Callable[[str], bool]:
-    inner = bracket[1:-1]
-    negated = inner[:1] in ("!", "^")
-    inner = inner[1:] if negated else inner
-    parts, last = [], 0
-    for match in _CLASS.finditer(inner):
-        parts += [_ranges(inner[last : match.start()])]
-        parts += [_CLASSES.get(match[1], "")]
-        last = match.end()
-    members = "".join([*parts, _ranges(inner[last:])])
-    if not members:
-        return lambda _character: negated
-    found = re.compile(f"[{members}]", re.DOTALL)
-    return lambda character: (found.match(character) is None) is negated
-
-
-def _ranges(text: str) -> str:
-    """Return the members of a bracket, without classes, for a regular expression."""
-    found = []
-    while text:
-        if len(text) > 2 and text[1] == "-":  # noqa: PLR2004 - first, hyphen, last
-            if text[0] <= text[2]:
-                found.append(f"{re.escape(text[0])}-{re.escape(text[2])}")
-            text = text[3:]
-        else:
-            found.append(re.escape(text[0]))
-            text = text[1:]
-    return "".join(found)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from launcher_rig import ALL_BYTES, Launch, below, listing, python, script
-from pattern_cases import DEEP_CASES, is_reached
+from pattern_cases import DEEP_CASES, NAME_CASES, is_reached
 
 
 @pytest.fixture
@@ -190,6 +190,23 @@ def test_two_stars_cross_folders(
     launch("--collect", f"{tmp_path}/image/{pattern}", tmp_path / "v", "--", "true")
 
     assert below(tmp_path / "v", file).exists() is is_reached(pattern, path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "want"), NAME_CASES.values(), ids=NAME_CASES
+)
+def test_a_name_is_matched_as_in_a_shell(
+    launch: Launch, tmp_path: Path, pattern: str, name: str, *, want: bool
+) -> None:
+    files = [tmp_path / "image" / path for path in (name, f"{name}.d/x")]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+    for each in (pattern, f"{pattern}.d/x"):
+        launch("--collect", f"{tmp_path}/image/{each}", tmp_path / "v", "--", "true")
+
+    assert [below(tmp_path / "v", file).exists() for file in files] == [want, want]
 
 
 def _few_descriptors() -> None:

@@ -91,7 +91,7 @@ def _in_parent(field: str, path: str) -> _Need:
 
 
 def _of_output(field: str, output: Output) -> _Need:
-    directory = output_directory(normalize(output.path), output.path_prefix)
+    directory = output_directory(output.path, output.path_prefix)
     return _Need(field, output.path, directory)
 
 

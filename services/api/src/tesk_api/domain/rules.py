@@ -15,6 +15,7 @@ from tesk_model.locations import (
     parse_location,
 )
 from tesk_model.paths import is_pattern, path_problem
+from tesk_model.patterns import first_wildcard
 from tesk_model.schemes import Offer, Use
 from tesk_model.task import FileType, Input, Output, Task
 
@@ -93,7 +94,7 @@ def output_problems(entry: Output, offer: Offer) -> Iterator[Violation]:
         yield Violation("path_prefix", "is required, because path has wildcards")
     elif not entry.path.startswith(prefix):
         yield Violation("path_prefix", "must be a leading part of path")
-    elif "*" in prefix or "?" in prefix:
+    elif first_wildcard(prefix, "*?") is not None:
         yield Violation("path_prefix", "must end before the first wildcard of path")
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tesk_model.errors import Violation
 from tesk_model.locations import InvalidLocationError, parse_location, with_parents
-from tesk_model.paths import is_pattern, normalize
+from tesk_model.paths import is_pattern, output_path
 from tesk_model.schemes import SCHEMES
 from tesk_model.task import FileType, Output
 
@@ -82,4 +82,6 @@ def _place(number: int, output: Output) -> _Place | None:
         target = parse_location(output.url).target
     except InvalidLocationError:
         return None
-    return _Place(number, normalize(output.path), target, output.type)
+    return _Place(
+        number, output_path(output.path, output.path_prefix), target, output.type
+    )

@@ -8,14 +8,12 @@ Source:
     POSIX.1-2017 XCU 2.13 "Pattern Matching Notation", which TES 1.1 names.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.domain.tree import Kind, Tree
-from tesk_model.patterns import DeepPattern
-
-_WILDCARDS = frozenset("*?[")
-
+from tesk_model.patterns import literal_name
+from tesk_runtime.wildcards import DeepPattern, compile_name
 
 _Way = tuple[str, frozenset[tuple[int, int]]]
 """A path, and the directories that were listed on the way to it."""
@@ -30,11 +28,11 @@ def expand_deep(
     that matches is not listed again.
     """
     segments = [segment for segment in pattern.split("/") if segment]
-    literal = 0
-    while _WILDCARDS.isdisjoint(segments[literal]):
-        literal += 1
-    base = "".join(f"/{segment}" for segment in segments[:literal])
-    deep = DeepPattern("/".join(segments[literal:]))
+    base = ""
+    while (name := literal_name(segments[0])) is not None:
+        base += f"/{name}"
+        del segments[0]
+    deep = DeepPattern("/".join(segments))
     return sorted(_below(base, deep, tree, expansion or Expansion(Limits())))
 
 
@@ -69,12 +67,13 @@ def expand(pattern: str, tree: Tree, expansion: Expansion | None = None) -> list
     segments = [segment for segment in pattern.split("/") if segment]
     for position, segment in enumerate(segments):
         is_last = position == len(segments) - 1
-        if _WILDCARDS.isdisjoint(segment):
-            found = [(f"{base}/{segment}", above) for base, above in found]
+        literal = literal_name(segment)
+        if literal is not None:
+            found = [(f"{base}/{literal}", above) for base, above in found]
             if is_last:
                 found = [way for way in found if tree.node(way[0]) is not None]
             continue
-        matches = _matcher(segment)
+        matches = compile_name(segment)
         found = [
             (f"{way[0]}/{name}", below)
             for way in found
@@ -95,15 +94,3 @@ def _listed(way: _Way, tree: Tree, expansion: Expansion) -> Iterator[_Way]:
     for name in tree.names(directory or "/"):
         expansion.take()
         yield name, below
-
-
-def _matcher(segment: str) -> Callable[[str], bool]:
-    """Return the test for one segment of a pattern.
-
-    wcmatch agrees with sh and bash about classes, ranges, negation, unclosed
-    brackets and leading dots; the standard library's fnmatch does not.
-    """
-    from wcmatch import fnmatch  # noqa: PLC0415 - 40 ms that few tasks need to pay
-
-    matcher = fnmatch.compile(segment, flags=fnmatch.CASE)
-    return lambda name: bool(matcher.match(name))

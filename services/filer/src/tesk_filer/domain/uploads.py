@@ -13,8 +13,14 @@ from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.domain.globs import expand, expand_deep
 from tesk_filer.domain.tree import Kind, Node, Tree
 from tesk_model.locations import Location, parse_location, printable
-from tesk_model.paths import is_pattern, literal_directory, normalize
-from tesk_model.patterns import braced_end, braced_url, crosses_folders, expand_braces
+from tesk_model.paths import is_pattern, literal_directory, normalize, output_path
+from tesk_model.patterns import (
+    braced_end,
+    braced_url,
+    crosses_folders,
+    expand_braces,
+    unescape,
+)
 from tesk_model.task import FileType, Output
 
 _FOLDERS = "was matched across folders by **, an extension of TESK"
@@ -79,7 +85,7 @@ def plan_uploads(
         TooLargeError: It is more than that.
     """
     walks = _Walks(tree, expansion or Expansion(Limits()), extended)
-    path = normalize(output.path)
+    path = output_path(output.path, output.path_prefix)
     if is_pattern(output.path, output.path_prefix):
         yield from _matches(path, output, target, walks)
     elif extended and tree.node(path) is None and (names := expand_braces(path)):
@@ -140,7 +146,8 @@ def _alternatives(
 def _matches(
     pattern: str, output: Output, target: Location, walks: _Walks
 ) -> Iterator[Upload | Remark]:
-    prefix = normalize(output.path_prefix or literal_directory(pattern))
+    given = output.path_prefix
+    prefix = normalize(unescape(given)) if given else literal_directory(pattern)
     matches, used = _expand(pattern, walks)
     if not matches:
         yield Remark(f"nothing matches {pattern}", missing=True)

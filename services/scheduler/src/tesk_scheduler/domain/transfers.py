@@ -4,21 +4,23 @@ A filer has a token of its attempt and no other, so that whoever takes it over
 may lie about that attempt alone; what cannot be is refused all the same.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tesk_model.errors import InvalidRequestError, Violation
 from tesk_model.locations import InvalidLocationError, parse_location, with_parents
-from tesk_model.paths import normalize
-from tesk_model.patterns import braced_url, has_alternatives
+from tesk_model.paths import literal_directory, normalize
+from tesk_model.patterns import (
+    braced_url,
+    first_wildcard,
+    has_alternatives,
+    unescape_wildcards,
+)
 from tesk_model.task import OutputFileLog
 
 FILES_AT_ONCE = 10_000
 UNDECLARED = "undeclared"
 """Source of the line of ``system_logs`` about files that no output declares."""
-
-_WILDCARD = re.compile(r"[*?\[{]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +131,10 @@ def undeclared(count: int) -> str:
 
 def _directory(path: str) -> str:
     """Return what all matches of a path are in: itself, unless it is a pattern."""
-    found = _WILDCARD.search(path)
-    if found is None:
-        return normalize(path)
-    return normalize(path[: found.start()].rpartition("/")[0] or "/")
+    plain = normalize(path)
+    if first_wildcard(plain) is None and not has_alternatives(plain):
+        return unescape_wildcards(plain)
+    return literal_directory(plain)
 
 
 def _declared_place(target: Target) -> str | None:

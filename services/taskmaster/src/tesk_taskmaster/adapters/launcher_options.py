@@ -1,8 +1,8 @@
 """The launcher's command line for an executor, whatever container it runs in."""
 
-import glob
 from collections.abc import Sequence
 
+from tesk_model.patterns import escape_pattern
 from tesk_taskmaster.domain.plan import ExecutorStep
 
 # What every container shows of TESK. No image has this folder, so nothing of an
@@ -36,7 +36,7 @@ def launcher_options(
     """
     executor = step.executor
     redirects = [path for path in (executor.stdout, executor.stderr) if path]
-    direct = {path for path in redirects if glob.escape(path) in step.collect}
+    direct = {path for path in redirects if escape_pattern(path) in step.collect}
 
     def place(path: str | None) -> str | None:
         return f"{volume}{path}" if path in direct else path
@@ -49,7 +49,7 @@ def launcher_options(
         ("--stderr", place(executor.stderr)),
     )
     words = [word for option in options if option[1] for word in option if word]
-    written = {glob.escape(path) for path in direct}
+    written = {escape_pattern(path) for path in direct}
     for pattern in step.collect:
         if pattern not in written:
             words += ["--collect", pattern, volume]
@@ -62,7 +62,7 @@ def _readable(step: ExecutorStep, volume: str, outputs: Sequence[str]) -> list[s
     """Tell where outputs lie; if these are too many to name, all they lie in."""
     size = sum(len(pattern.encode()) + _BESIDE_A_NAME for pattern in outputs)
     if size > _MOST_NAMES:
-        mounted = [glob.escape(mount.path) for mount in step.mounts]
+        mounted = [escape_pattern(mount.path) for mount in step.mounts]
         return [*mounted, volume] if step.collect else mounted
     collected = set(step.collect)
     return [f"{volume}{path}" if path in collected else path for path in outputs]

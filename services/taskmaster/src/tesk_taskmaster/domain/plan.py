@@ -40,7 +40,7 @@ class ExecutorStep:
     Attributes:
         mounts: What this executor sees of the volume; no mount lies inside
             another.
-        collect: Patterns (glob(7); literal names are escaped) outside every
+        collect: Patterns (``tesk_model.patterns``; literal names are escaped) outside every
             mount: an output or redirect in a directory that is the image's.
             What matches when the executor has ended is taken into the volume at
             the same path; what is mounted from the volume is there already.
@@ -104,7 +104,7 @@ class Plan:
         directories: Made in the volume before the first step, each writable by
             any uid; normalized paths, parents first. Empty if the task shares
             nothing between steps. The same whatever images hold.
-        outputs: Patterns (glob(7); literal names are escaped) of what the filer
+        outputs: Patterns (``tesk_model.patterns``; literal names are escaped) of what the filer
             takes last, for the executors to make readable: it has another uid.
         cpu_cores: For each executor; also the limit where one is enforced.
         ram: Bytes, likewise.

@@ -1,6 +1,5 @@
 """The paths of a task, sorted by how executors must see them."""
 
-import glob
 import re
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -11,9 +10,10 @@ from tesk_model.paths import (
     is_system_directory,
     normalize,
     output_directory,
+    output_path,
     parent,
 )
-from tesk_model.patterns import expand_braces
+from tesk_model.patterns import escape_pattern, expand_braces
 from tesk_model.task import FileType, Input, Output, Task
 
 _PROGRAM_DIRECTORY = re.compile(
@@ -63,7 +63,7 @@ def wanted_paths(task: Task) -> Wanted:
     for index, entry in enumerate(task.inputs):
         _want_input(wanted, entry, f"inputs[{index}].path")
     for path in _redirects(task):
-        wanted.written.setdefault(path, [glob.escape(path)])
+        wanted.written.setdefault(path, [escape_pattern(path)])
         wanted.shared.add(parent(path))
     wanted.made |= wanted.named | wanted.shared
     _want_outputs(wanted, task)
@@ -76,11 +76,11 @@ def wanted_paths(task: Task) -> Wanted:
 
 def output_patterns(output: Output) -> Sequence[str]:
     """Return what an output means: its path, and that with its braces expanded."""
-    path = normalize(output.path)
+    path = output_path(output.path, output.path_prefix)
     paths = (path, *expand_braces(path))
     if is_pattern(output.path, output.path_prefix):
         return paths
-    return [glob.escape(path) for path in paths]
+    return [escape_pattern(path) for path in paths]
 
 
 def _want_input(wanted: Wanted, entry: Input, field: str) -> None:
@@ -128,7 +128,8 @@ def _want_outputs(wanted: Wanted, task: Task) -> None:
     givers = {path for path in given if not is_system_directory(path)}
     givers |= _workdirs(task) - {"/"}
     for output in task.outputs:
-        path, place = normalize(output.path), places[output.path]
+        path = output_path(output.path, output.path_prefix)
+        place = places[output.path]
         is_named = place == path and not _is_program_directory(path)
         is_given = _is_below(place, givers)
         if is_given or not is_named:
@@ -141,11 +142,11 @@ def _want_outputs(wanted: Wanted, task: Task) -> None:
 
 def _place(output: Output) -> str:
     """Return the directory that an output is, or is looked for in."""
-    path = normalize(output.path)
+    path = output_path(output.path, output.path_prefix)
     is_plain = not is_pattern(output.path, output.path_prefix)
     if output.type is FileType.DIRECTORY and is_plain and not expand_braces(path):
         return path
-    return output_directory(path, output.path_prefix)
+    return output_directory(output.path, output.path_prefix)
 
 
 def _is_below(path: str, directories: AbstractSet[str]) -> bool:

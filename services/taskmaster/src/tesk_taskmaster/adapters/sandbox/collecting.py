@@ -6,24 +6,21 @@ already is not there a second time, so that collecting again does no harm.
 """
 
 import errno
-import fnmatch
-import glob
 import os
-import re
 import stat
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tesk_model.paths import is_within, parent
-from tesk_model.patterns import DeepPattern, crosses_folders
+from tesk_model.patterns import crosses_folders, literal_name
 from tesk_runtime.beneath import Beneath, make_directory
 from tesk_runtime.descent import Descent
+from tesk_runtime.wildcards import DeepPattern, compile_name
 
 _EXISTS = frozenset(
     {errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR, errno.EXDEV}
 )
 _NO_DIRECTORY = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
-_ESCAPED = re.compile(r"\[([*?[])\]")  # as glob.escape writes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +37,16 @@ class Collecting:
     spared: Collection[str]
 
     def take(self, pattern: str) -> None:
-        """Move what matches a glob(7) pattern, or one with ``**``; nothing may.
+        """Move what matches a pattern, which may have ``**``; nothing may.
 
         Raises:
             OSError: Something that is there cannot be moved.
         """
         if crosses_folders(pattern):
             base = self.directory(pattern).rstrip("/")
+            segments = pattern.strip("/").split("/")[base.count("/") :]
             found: Iterable[str] = self._matches_deep(
-                base, DeepPattern(pattern[len(base) + 1 :])
+                base, DeepPattern("/".join(segments))
             )
         else:
             found = self._matches(pattern.strip("/").split("/"))
@@ -60,10 +58,10 @@ class Collecting:
         """Return the directory above the first wildcard, or above the name."""
         path = ""
         for segment in pattern.strip("/").split("/")[:-1]:
-            plain = _ESCAPED.sub(r"\1", segment)
-            if glob.has_magic(_ESCAPED.sub("", segment)):
+            name = literal_name(segment)
+            if name is None:
                 break
-            path += "/" + plain
+            path += "/" + name
         return path or "/"
 
     def _matches(self, segments: Sequence[str]) -> list[str]:
@@ -72,7 +70,7 @@ class Collecting:
         Links may lead round: each directory is looked into once for a segment.
         """
         found = ["/"]
-        for wanted in segments:
+        for wanted in map(compile_name, segments):
             seen: set[tuple[int, int]] = set()
             level, found = found, []
             for directory in level:
@@ -83,8 +81,7 @@ class Collecting:
                 found += [
                     f"{directory.rstrip('/')}/{name}"
                     for name in self._names(directory)
-                    if fnmatch.fnmatchcase(name, wanted)
-                    and (wanted.startswith(".") or not name.startswith("."))
+                    if wanted(name)
                 ]
         return found
 
