@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import reduce
 
 from scheduler_tasks import NOON
 from simulated_machine import Machine
@@ -16,13 +17,12 @@ from tesk_model.reasons import ReasonCode
 from tesk_scheduler.domain.admission import QueuedTask, plan_admissions
 from tesk_scheduler.domain.capacity import (
     Capacity,
-    NodeRoom,
     OwnPods,
     Staff,
     cluster_capacity,
 )
 from tesk_scheduler.domain.fleet import FleetLimits, Taskmaster, plan_places, startable
-from tesk_scheduler.domain.quota import Demand, Limit, Quota, Usage
+from tesk_scheduler.domain.quota import Amounts, Demand, Limit, Quota, Usage
 
 _NO_DEMAND = Demand(cpu_millis=0, ram=ByteCount(0), disk=ByteCount(0))
 
@@ -48,7 +48,7 @@ class Member:
 class Cluster:
     """Nodes, taskmasters and tasks."""
 
-    nodes: Sequence[NodeRoom]
+    nodes: Sequence[Limit]
     own: OwnPods
     slots: int
     seed: int
@@ -77,12 +77,8 @@ class Cluster:
     def capacity(self) -> Capacity:
         least = self.own.filer
         tasks = [task for member in self.members for task in member.tasks]
-        committed = Usage(
-            running=len(tasks),
-            cpu_millis=sum(max(t.demand.cpu_millis, least.cpu_millis) for t in tasks),
-            ram=ByteCount(sum(max(t.demand.ram, least.ram) for t in tasks)),
-            disk=ByteCount(sum(t.demand.disk for t in tasks)),
-        )
+        largest = (task.demand.at_least(least) for task in tasks)
+        committed = reduce(Usage.plus, largest, Usage())
         return cluster_capacity(
             self.nodes,
             given=Limit(),
@@ -213,9 +209,5 @@ class Cluster:
         return sum(len(member.tasks) for member in self.members)
 
 
-def _holds(node: NodeRoom, asked: Sequence[Demand]) -> bool:
-    return (
-        len(asked) <= node.pods
-        and sum(each.cpu_millis for each in asked) <= node.cpu_millis
-        and sum(each.ram for each in asked) <= node.ram
-    )
+def _holds(node: Limit, asked: Sequence[Demand]) -> bool:
+    return reduce(Amounts.plus, asked, Amounts()).fits(node)

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 
 from tesk_model.quantities import ByteCount
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
-from tesk_scheduler.domain.accounting import NOTHING, UsageChange, charge
+from tesk_scheduler.domain.accounting import charge
 from tesk_scheduler.domain.admission import (
     AdmissionPlan,
     QueuedTask,
@@ -16,6 +17,7 @@ from tesk_scheduler.domain.admission import (
 )
 from tesk_scheduler.domain.quota import (
     EVERYBODY,
+    Amounts,
     Demand,
     Quota,
     Subject,
@@ -36,7 +38,7 @@ class Machine:
     queues: dict[str, list[QueuedTask]] = field(default_factory=dict)
     running: list[QueuedTask] = field(default_factory=list)
     started: list[QueuedTask] = field(default_factory=list)
-    counters: dict[Subject, UsageChange] = field(default_factory=dict)
+    counters: dict[Subject, Amounts] = field(default_factory=dict)
     submitted: int = 0
 
     def submit(
@@ -59,14 +61,7 @@ class Machine:
         return plan_admissions(
             queues=list(self.queues.values()),
             usage={
-                subject: Usage(
-                    running=count.running,
-                    queued=count.queued,
-                    cpu_millis=count.cpu_millis,
-                    ram=ByteCount(count.ram),
-                    disk=ByteCount(count.disk),
-                )
-                for subject, count in self.counters.items()
+                subject: Usage.of(count) for subject, count in self.counters.items()
             },
             quota=self.quota,
             patience=self.patience,
@@ -83,7 +78,7 @@ class Machine:
                 charge(state, task.demand)
                 for state in (TaskState.QUEUED, TaskState.INITIALIZING)
             )
-            self._count(task, taken.minus(queued))
+            self._count(task, taken.plus(queued, times=-1))
         self.started.extend(decision.admitted)
         self.turn = decision.turn
         return decision
@@ -92,18 +87,14 @@ class Machine:
         if self.running:
             task = self.running.pop(index % len(self.running))
             taken = charge(TaskState.RUNNING, task.demand)
-            self._count(task, NOTHING.minus(taken))
+            self._count(task, Amounts().plus(taken, times=-1))
 
-    def recount(self) -> dict[Subject, UsageChange]:
+    def recount(self) -> dict[Subject, Amounts]:
         """Count from the tasks, not from the counters."""
         waiting = [task for queue in self.queues.values() for task in queue]
         return {
-            subject: UsageChange(
-                running=len(mine := _charged_to(subject, self.running)),
-                queued=len(_charged_to(subject, waiting)),
-                cpu_millis=sum(task.demand.cpu_millis for task in mine),
-                ram=sum(task.demand.ram for task in mine),
-                disk=sum(task.demand.disk for task in mine),
+            subject: _used(_charged_to(subject, self.running)).plus(
+                Amounts(queued=len(_charged_to(subject, waiting)))
             )
             for subject in self.counters
         }
@@ -118,23 +109,21 @@ class Machine:
         return [
             f"{subject}: {name}"
             for subject, limit in [*limits, (EVERYBODY, self.quota.capacity)]
-            for name, used in _used(_charged_to(subject, tasks)).items()
-            if (most := getattr(limit, name)) is not None and used > most
+            for name, used in _used(_charged_to(subject, tasks)).named().items()
+            if used > limit.named()[name]
         ]
 
-    def _count(self, task: QueuedTask, change: UsageChange) -> None:
+    def _count(self, task: QueuedTask, change: Amounts) -> None:
         for subject in task.subjects:
-            self.counters[subject] = self.counters.get(subject, NOTHING).plus(change)
+            self.counters[subject] = self.counters.get(subject, Amounts()).plus(change)
 
 
 def _charged_to(subject: Subject, tasks: Sequence[QueuedTask]) -> list[QueuedTask]:
     return [task for task in tasks if subject in task.subjects]
 
 
-def _used(tasks: Sequence[QueuedTask]) -> dict[str, int]:
-    amounts = ("cpu_millis", "ram", "disk")
-    used = {name: sum(getattr(task.demand, name) for task in tasks) for name in amounts}
-    return used | {"running": len(tasks)}
+def _used(tasks: Sequence[QueuedTask]) -> Amounts:
+    return reduce(Amounts.plus, (task.demand for task in tasks), Amounts())
 
 
 def make_demand(cpu: int, ram: int = 0, disk: int = 0) -> Demand:

@@ -12,6 +12,7 @@ from tesk_model.errors import ConflictError, TeskError
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.states import TaskState
 from tesk_model.task import OutputFileLog, TaskId
+from tesk_scheduler.domain.dimensions import QUEUED, RAM
 from tesk_scheduler.domain.quota import EVERYBODY, Subject, SubjectKind, Usage
 from tesk_scheduler.domain.records import (
     ExecutorLogChange,
@@ -166,11 +167,11 @@ def test_usage_follows_the_state(store: TaskStore) -> None:
 
     usage = store.usage_of_all()
 
-    ram = make_new_task("t-1").demand.ram
+    ram = make_new_task("t-1").demand[RAM]
     running = Usage(running=1, cpu_millis=1000, ram=ram)
     assert usage[ALICE] == running
     assert usage[Subject(SubjectKind.GROUP, "g")] == Usage(queued=1)
-    assert usage[EVERYBODY] == replace(running, queued=1)
+    assert usage[EVERYBODY] == running.plus(Usage(queued=1))
 
 
 def test_usage_of_somebody_unknown_is_nothing(store: TaskStore) -> None:
@@ -231,7 +232,7 @@ def test_many_writers_share_transactions_and_each_gets_its_answer(
     }
     ids = [TaskId(f"t-{number}") for number in range(50)]
     assert len(glimpses(store, *ids)) == 40
-    assert store.usage_of_all()[EVERYBODY].queued == 40
+    assert store.usage_of_all()[EVERYBODY][QUEUED] == 40
 
 
 def test_executor_logs_grow(store: TaskStore) -> None:

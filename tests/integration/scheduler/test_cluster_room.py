@@ -16,7 +16,7 @@ from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
-from tesk_scheduler.domain.capacity import NodeRoom, OwnPods
+from tesk_scheduler.domain.capacity import OwnPods
 from tesk_scheduler.domain.quota import Limit
 from tesk_scheduler.domain.transitions import moved
 from tesk_scheduler.ports.store import Transaction
@@ -26,11 +26,11 @@ class SmallCluster:
     """Has one node for two tasks of a tenth of a core, each with its taskmaster."""
 
     def __init__(self) -> None:
-        self.rooms: Sequence[NodeRoom] | None = [
-            NodeRoom(cpu_millis=300, ram=8 * GIB, pods=20)
+        self.rooms: Sequence[Limit] | None = [
+            Limit(cpu_millis=300, ram=8 * GIB, running=20)
         ]
 
-    def nodes(self) -> Sequence[NodeRoom] | None:
+    def nodes(self) -> Sequence[Limit] | None:
         return self.rooms
 
     def bound(self) -> Limit:

@@ -18,6 +18,7 @@ from tesk.v1 import task_pb2, task_service_pb2_grpc
 from tesk_model.task import TaskId
 from tesk_runtime.rpc.channel import open_channel
 from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.domain.dimensions import RUNNING
 from tesk_scheduler.domain.leadership import Leadership
 from tesk_scheduler.usecases.notifier import Notifier
 from waiting import eventually
@@ -93,7 +94,7 @@ def test_when_the_leader_is_killed_the_other_goes_on(tmp_path: Path) -> None:
         attempts = {store_attempt(store, each) for each in before + after + hanging}
         assert attempts == {1}
         usage = store.usage_of_all()
-        assert {used.running for used in usage.values()} == {len(hanging)}
+        assert {used[RUNNING] for used in usage.values()} == {len(hanging)}
 
 
 def test_a_leader_that_ends_in_good_order_gives_the_lead_up(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tesk.v1 import task_pb2
 from tesk_model.errors import InvalidRequestError
 from tesk_model.quantities import bytes_from_gib
 from tesk_scheduler.config import SchedulerSettings
+from tesk_scheduler.domain.dimensions import DISK, RAM, RUNNING
 from tesk_scheduler.domain.quota import EVERYBODY, Usage
 
 COMPLETE = task_pb2.TASK_STATE_COMPLETE
@@ -80,8 +81,8 @@ def test_a_taskmaster_gets_the_amounts_that_were_charged(rig: Rig) -> None:
     assert assigned.preemptible
     assert assigned.backend_parameters == {"pool": "fast"}
     charged = rig.store.usage_of_all()[EVERYBODY]
-    assert bytes_from_gib(assigned.ram_gb) == charged.ram
-    assert bytes_from_gib(assigned.disk_gb) == charged.disk
+    assert bytes_from_gib(assigned.ram_gb) == charged[RAM]
+    assert bytes_from_gib(assigned.disk_gb) == charged[DISK]
     assert rig.get(task_id).resources == sent
 
 
@@ -306,7 +307,7 @@ def test_no_more_than_there_is_room_for(rig: Rig) -> None:
     rig.launched(2)
     rig.eventually(lambda: "taskmaster" in rig.get(ids[4]).reason)
 
-    assert rig.store.usage_of_all()[EVERYBODY].running == 4
+    assert rig.store.usage_of_all()[EVERYBODY][RUNNING] == 4
     assert len(rig.launcher.launched) == 2
 
 

@@ -122,7 +122,7 @@ UNTOLD = {
 # Calls whose words go elsewhere: logs, patterns, descriptions of settings.
 _ELSEWHERE = frozenset(
     {"debug", "info", "warning", "error", "exception"}
-    | {"compile", "search", "Meta", "RuntimeError"}
+    | {"compile", "search", "Meta", "RuntimeError", "Dimension"}
 )
 
 

@@ -1,12 +1,14 @@
 """What pods ask for is read as the scheduler of Kubernetes reads it."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tesk_kubernetes.requests import Amounts, node_amounts, pod_requests
+from tesk_kubernetes.requests import node_resources, pod_requests, quota_bound
 
 MI = 2**20
+Amounts = dict[str, str | int]
 
 
 def container(cpu: str = "0", memory: str = "0", **fields: Any) -> dict[str, Any]:
@@ -14,21 +16,21 @@ def container(cpu: str = "0", memory: str = "0", **fields: Any) -> dict[str, Any
 
 
 CASES: dict[str, tuple[dict[str, Any], Amounts]] = {
-    "nothing": ({}, Amounts()),
+    "nothing": ({}, {}),
     "all containers together": (
         {"containers": [container("100m", "64Mi"), container("0.5", "1Mi"), {}]},
-        Amounts(cpu_millis=600, ram=65 * MI),
+        {"cpu": "0.6", "memory": 65 * MI},
     ),
     "a limit without a request is one": (
         {"containers": [{"resources": {"limits": {"cpu": 2, "memory": "1e3"}}}]},
-        Amounts(cpu_millis=2000, ram=1000),
+        {"cpu": 2, "memory": 1000},
     ),
     "the largest initial container, if that is more": (
         {
             "initContainers": [container("1", "1Mi"), container("10m", "9Mi")],
             "containers": [container("100m", "2Mi")],
         },
-        Amounts(cpu_millis=1000, ram=9 * MI),
+        {"cpu": 1, "memory": 9 * MI},
     ),
     "what runs beside counts with both": (
         {
@@ -38,29 +40,42 @@ CASES: dict[str, tuple[dict[str, Any], Amounts]] = {
             ],
             "containers": [container("250m")],
         },
-        Amounts(cpu_millis=400),
+        {"cpu": "0.4", "memory": 0},
     ),
     "the overhead of a runtime class": (
         {"containers": [container("1")], "overhead": {"cpu": "250m"}},
-        Amounts(cpu_millis=1250),
+        {"cpu": "1.25", "memory": 0},
     ),
-    "rounded up": (
-        {"containers": [container("0.0001", "0.5")]},
-        Amounts(cpu_millis=1, ram=1),
+    "anything that nodes offer": (
+        {"containers": [{"resources": {"limits": {"example.org/gpu": "2"}}}]},
+        {"example.org/gpu": 2},
     ),
-    "what is no quantity": ({"containers": [container("much", "")]}, Amounts()),
+    "what is no quantity": (
+        {"containers": [container("much", "")]},
+        {"cpu": 0, "memory": 0},
+    ),
 }
 
 
 @pytest.mark.parametrize(("spec", "want"), CASES.values(), ids=CASES)
 def test_requests_of_a_pod(spec: dict[str, Any], want: Amounts) -> None:
-    assert pod_requests({"spec": spec}) == want
+    found = pod_requests({"spec": spec})
+
+    assert found == {name: Decimal(amount) for name, amount in want.items()}
 
 
-def test_what_a_node_has_is_rounded_down() -> None:
+def test_what_a_node_has() -> None:
     allocatable = {"cpu": "1930m", "memory": "3909472Ki", "pods": "110"}
 
-    found = node_amounts({"status": {"allocatable": allocatable}})
+    found = node_resources({"status": {"allocatable": allocatable}})
 
-    assert found == (Amounts(cpu_millis=1930, ram=3909472 * 1024), 110)
-    assert node_amounts({}) == (Amounts(), 0)
+    assert found == {"cpu": Decimal("1.93"), "memory": 3909472 * 1024, "pods": 110}
+    assert node_resources({}) == {}
+
+
+def test_the_tightest_of_a_quota_counts_by_whatever_name() -> None:
+    hard = {"cpu": "4", "requests.cpu": "3", "pods": "9", "count/pods": "10"}
+
+    assert quota_bound({"spec": {"hard": hard}})["cpu"] == 3
+    assert quota_bound({"spec": {"hard": hard}})["pods"] == 9
+    assert quota_bound({"spec": {"hard": hard, "scopes": ["BestEffort"]}}) == {}

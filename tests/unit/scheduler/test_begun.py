@@ -3,7 +3,6 @@
 import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from math import inf
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +12,8 @@ from scheduler_tasks import NOON, make_demand
 from tesk_model.quantities import ByteCount
 from tesk_scheduler.domain.begun import BegunTask, Commitments, with_begun
 from tesk_scheduler.domain.capacity import Capacity, Staff
-from tesk_scheduler.domain.limits import Amounts
-from tesk_scheduler.domain.quota import Demand, Usage
+from tesk_scheduler.domain.dimensions import CPU, RUNNING
+from tesk_scheduler.domain.quota import Amounts, Demand, Limit, Usage
 
 LONG = timedelta(minutes=10)
 FRESH, STUCK = NOON, NOON - LONG - timedelta(seconds=1)
@@ -29,12 +28,12 @@ def demand(cpu: int) -> Demand:
 def cluster(most: int, *, used: int = 0, tasks: int = 0) -> Capacity:
     """Return one node, on which tasks take ``used``."""
     return Capacity(
-        most=Amounts(inf, most, inf, inf),
-        used=Amounts(tasks, used, 0, 0),
-        least=Amounts(1, FILER, 0, 0),
-        taskmaster=Amounts(1, 0, 0, 0),
+        most=Limit(cpu_millis=most),
+        used=Amounts(running=tasks, cpu_millis=used),
+        least=Demand(cpu_millis=FILER),
+        taskmaster=Demand(),
         staff=Staff(count=0, free=10**6, slots=10**6),
-        nodes=(Amounts(inf, most, inf, inf),),
+        nodes=(Limit(cpu_millis=most),),
     )
 
 
@@ -89,8 +88,8 @@ def test_what_begun_tasks_take(running: int, tasks: list[BegunTask], want: int) 
         cluster(10, used=running, tasks=count), commitments, stuck_since=NOON - LONG
     )
 
-    assert found.used.cpu_millis == want
-    assert found.used.running == count + len(tasks)
+    assert found.used[CPU] == want
+    assert found.used[RUNNING] == count + len(tasks)
 
 
 @dataclass(eq=False)
@@ -130,7 +129,7 @@ class World:
             ],
         )
         room = cluster(self.most, used=sum(counted), tasks=len(counted))
-        return with_begun(room, commitments, stuck_since=old).used.cpu_millis
+        return with_begun(room, commitments, stuck_since=old).used[CPU]
 
     def admit(self, cpu: int) -> None:
         """Admit one more task if admission has room for it."""

@@ -9,15 +9,13 @@ from tesk_model.reasons import Reason, ReasonCode
 from tesk_scheduler.domain.admission import AdmissionPlan, Turn, plan_admissions
 from tesk_scheduler.domain.capacity import (
     Capacity,
-    NodeRoom,
     OwnPods,
     Staff,
     cluster_capacity,
 )
-from tesk_scheduler.domain.limits import Amounts
-from tesk_scheduler.domain.quota import Limit, Quota, Usage
+from tesk_scheduler.domain.quota import Amounts, Limit, Quota, Usage
 
-NODE = NodeRoom(cpu_millis=2000, ram=8 * GIB, pods=100)
+NODE = Limit(cpu_millis=2000, ram=8 * GIB, running=100)
 NOBODY = Staff(count=0, free=0, slots=2)
 OWN = OwnPods(
     taskmaster=make_demand(cpu_millis=100, ram=ByteCount(GIB)),
@@ -26,7 +24,7 @@ OWN = OwnPods(
 
 
 def capacity(
-    *nodes: NodeRoom,
+    *nodes: Limit,
     known: bool = True,
     given: Limit | None = None,
     bound: Limit | None = None,
@@ -69,8 +67,8 @@ def test_nodes_add_up_and_the_pods_of_taskmasters_count() -> None:
 
     found = capacity(NODE, NODE, staff=staff, committed=committed)
 
-    assert found.most == Amounts(200, 4000, 16 * GIB, float("inf"))
-    assert found.used == Amounts(5, 1700, 3 * GIB, 0)
+    assert found.most == Limit(running=200, cpu_millis=4000, ram=16 * GIB)
+    assert found.used == Amounts(running=5, cpu_millis=1700, ram=3 * GIB)
 
 
 def test_as_many_start_as_fit_beside_the_taskmasters_that_they_need() -> None:
@@ -89,7 +87,7 @@ def test_a_small_task_counts_for_its_filer() -> None:
 
 
 def test_the_number_of_pods_counts() -> None:
-    node = NodeRoom(cpu_millis=64_000, ram=64 * GIB, pods=7)
+    node = Limit(cpu_millis=64_000, ram=64 * GIB, running=7)
 
     decision = plan(capacity(node), *(f"alice-{number}" for number in range(9)))
 
@@ -122,14 +120,14 @@ MISFITS: dict[str, tuple[Capacity, float, str]] = {
         "waiting for a larger node: 1 cpu needed, the largest has 0.9 for a task",
     ),
     "a full node": (
-        capacity(NodeRoom(cpu_millis=-100, ram=-1, pods=9)),
+        capacity(Limit(cpu_millis=-100, ram=-1, running=9)),
         0.5,
         "waiting for a larger node: 0.5 cpu needed, the largest has 0 for a task",
     ),
     "no node that has both": (
         capacity(
-            NodeRoom(cpu_millis=2000, ram=GIB, pods=9),
-            NodeRoom(cpu_millis=250, ram=9 * GIB, pods=9),
+            Limit(cpu_millis=2000, ram=GIB, running=9),
+            Limit(cpu_millis=250, ram=9 * GIB, running=9),
         ),
         0.5,
         "waiting for a larger node: none has enough of everything",
@@ -201,6 +199,6 @@ def test_what_quotas_leave_bounds_the_whole_cluster() -> None:
 
 
 def test_a_node_that_is_too_full_takes_nothing_from_the_others() -> None:
-    full = NodeRoom(cpu_millis=-1500, ram=-1, pods=-3)
+    full = Limit(cpu_millis=-1500, ram=-1, running=-3)
 
     assert capacity(NODE, full).most == capacity(NODE).most

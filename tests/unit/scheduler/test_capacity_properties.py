@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from simulated_cluster import Cluster
 from tesk_model.quantities import ByteCount
-from tesk_scheduler.domain.capacity import NodeRoom, OwnPods
-from tesk_scheduler.domain.quota import Demand
+from tesk_scheduler.domain.capacity import OwnPods
+from tesk_scheduler.domain.dimensions import CPU
+from tesk_scheduler.domain.quota import Demand, Limit
 
 OWNERS = st.sampled_from(["a", "b", "c"])
 SEEDS = st.integers(min_value=0, max_value=2**32)
@@ -26,10 +27,10 @@ def demands(cpu: int, ram: int) -> st.SearchStrategy[Demand]:
 
 OWN = st.builds(OwnPods, taskmaster=demands(6, 6), filer=demands(4, 4))
 ROOMS = st.builds(
-    NodeRoom,
+    Limit,
     cpu_millis=st.integers(min_value=1, max_value=40),
     ram=st.integers(min_value=1, max_value=40),
-    pods=st.integers(min_value=0, max_value=12),
+    running=st.integers(min_value=0, max_value=12),
 )
 BURSTS = st.lists(st.tuples(OWNERS, demands(30, 30)), max_size=40)
 
@@ -37,7 +38,7 @@ BURSTS = st.lists(st.tuples(OWNERS, demands(30, 30)), max_size=40)
 @settings(deadline=None)
 @given(ROOMS, OWN, SLOTS, BURSTS, SEEDS)
 def test_what_is_admitted_to_a_node_runs_and_all_that_could_run_ends(
-    node: NodeRoom,
+    node: Limit,
     own: OwnPods,
     slots: int,
     burst: list[tuple[str, Demand]],
@@ -63,14 +64,9 @@ def test_what_is_admitted_to_a_node_runs_and_all_that_could_run_ends(
             assert not could_run(task.demand, node, own)
 
 
-def could_run(demand: Demand, node: NodeRoom, own: OwnPods) -> bool:
+def could_run(demand: Demand, node: Limit, own: OwnPods) -> bool:
     """Tell whether a node holds a taskmaster and one task."""
-    return (
-        node.pods >= 2
-        and max(demand.cpu_millis, own.filer.cpu_millis)
-        <= node.cpu_millis - own.taskmaster.cpu_millis
-        and max(demand.ram, own.filer.ram) <= node.ram - own.taskmaster.ram
-    )
+    return demand.at_least(own.filer).plus(own.taskmaster).fits(node)
 
 
 @settings(deadline=None)
@@ -82,7 +78,7 @@ def could_run(demand: Demand, node: NodeRoom, own: OwnPods) -> bool:
 def test_on_many_nodes_all_ends_however_pods_are_put(
     rooms: list[int], burst: list[tuple[str, Demand]], seed: int
 ) -> None:
-    nodes = [NodeRoom(cpu_millis=cpu, ram=0, pods=30) for cpu in rooms]
+    nodes = [Limit(cpu_millis=cpu, ram=0, running=30) for cpu in rooms]
     nothing = ByteCount(0)
     own = OwnPods(
         taskmaster=Demand(cpu_millis=2, ram=nothing, disk=nothing),
@@ -95,7 +91,7 @@ def test_on_many_nodes_all_ends_however_pods_are_put(
     while cluster.waiting:
         cluster.admit()
         cluster.bind()
-        asked = sum(pod.asks.cpu_millis for pod in cluster.pods())
+        asked = sum(pod.asks[CPU] for pod in cluster.pods())
         assert asked <= sum(rooms)
         assert cluster.finish_a_step()
         if cluster.chance.random() < UPGRADES:

@@ -27,8 +27,9 @@ from tesk_model.names import Attempt
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_model.states import TRANSITIONS, TaskState
 from tesk_scheduler.domain import bounds
-from tesk_scheduler.domain.accounting import NOTHING, Ledger, UsageChange, charge
+from tesk_scheduler.domain.accounting import Ledger, charge
 from tesk_scheduler.domain.events import Effect, Reporter, apply_event
+from tesk_scheduler.domain.quota import Amounts
 from tesk_scheduler.domain.records import ExecutorLogChange, TaskRecord
 from tesk_scheduler.domain.transitions import admitted, canceled
 
@@ -371,5 +372,5 @@ def test_counters_agree_with_a_recount(steps: list[object]) -> None:
         record = after
 
     want = charge(record.state, record.demand)
-    counted: dict[object, UsageChange] = dict(ledger.changes())
-    assert {counted.get(subject, NOTHING) for subject in record.subjects} == {want}
+    counted: dict[object, Amounts] = dict(ledger.changes())
+    assert {counted.get(subject, Amounts()) for subject in record.subjects} == {want}

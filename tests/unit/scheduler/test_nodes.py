@@ -17,12 +17,12 @@ from tesk_kubernetes.api import NODES, PODS, RESOURCE_QUOTAS, JsonObject
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.quantities import GIB, ByteCount
 from tesk_scheduler.adapters.kubernetes.nodes import Nodes
-from tesk_scheduler.domain.capacity import NodeRoom, OwnPods
-from tesk_scheduler.domain.quota import Limit
+from tesk_scheduler.domain.capacity import OwnPods
+from tesk_scheduler.domain.quota import Amounts, Limit
 from waiting import eventually
 
-RESERVE = NodeRoom(cpu_millis=200, ram=GIB, pods=10)
-EMPTY = NodeRoom(cpu_millis=1800, ram=7 * GIB, pods=100)
+RESERVE = Amounts(cpu_millis=200, ram=GIB, running=10)
+EMPTY = Limit(cpu_millis=1800, ram=7 * GIB, running=100)
 
 
 def template(cpu: str, memory: str, **spec: Any) -> JsonObject:
@@ -100,9 +100,9 @@ def test_pods_of_others_count_and_those_that_run_tasks_do_not(
 
         cluster.finish(over)
 
-        want = NodeRoom(cpu_millis=750, ram=5 * GIB, pods=98)
+        want = Limit(cpu_millis=750, ram=5 * GIB, running=98)
         assert before == [want]
-        want = NodeRoom(cpu_millis=1750, ram=6 * GIB, pods=99)
+        want = Limit(cpu_millis=1750, ram=6 * GIB, running=99)
         eventually(lambda: nodes.nodes() == [want])
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tesk_model.quantities import GIB, ByteCount
-from tesk_model.task import Resources
+from tesk_scheduler.domain.dimensions import CPU, DISK, RAM
 from tesk_scheduler.domain.quota import (
     EVERYBODY,
     Demand,
@@ -64,49 +64,43 @@ def test_the_most_specific_limit_counts(subject: Subject, want: Limit) -> None:
     assert limit_of(subject, quota) == want
 
 
-DEMANDS: dict[str, tuple[Resources | None, Demand]] = {
-    "no resources": (None, DEFAULTS),
-    "empty resources": (Resources(), DEFAULTS),
+DEMANDS: dict[str, tuple[dict[str, float], Demand]] = {
+    "nothing given": ({}, DEFAULTS),
     "all given": (
-        Resources(cpu_cores=4, ram_gb=1.5, disk_gb=100),
+        {"cpu_cores": 4, "ram_gb": 1.5, "disk_gb": 100},
         Demand(cpu_millis=4000, ram=ByteCount(3 * GIB // 2), disk=ByteCount(100 * GIB)),
     ),
     "some given": (
-        Resources(cpu_cores=2),
-        Demand(cpu_millis=2000, ram=DEFAULTS.ram, disk=DEFAULTS.disk),
+        {"cpu_cores": 2},
+        Demand(cpu_millis=2000, ram=DEFAULTS[RAM], disk=DEFAULTS[DISK]),
     ),
-    "no disk as clients write it": (Resources(disk_gb=0), DEFAULTS),
     "rounded up to a thousandth of a core and a byte": (
-        Resources(cpu_cores=0.0001, ram_gb=1e-12, disk_gb=1e-12),
+        {"cpu_cores": 0.0001, "ram_gb": 1e-12, "disk_gb": 1e-12},
         Demand(cpu_millis=1, ram=ByteCount(1), disk=ByteCount(1)),
     ),
     "not exact in binary": (
-        Resources(cpu_cores=16.1),
-        Demand(cpu_millis=16100, ram=DEFAULTS.ram, disk=DEFAULTS.disk),
+        {"cpu_cores": 16.1},
+        Demand(cpu_millis=16100, ram=DEFAULTS[RAM], disk=DEFAULTS[DISK]),
     ),
 }
 
 
-@pytest.mark.parametrize(("resources", "want"), DEMANDS.values(), ids=DEMANDS)
+@pytest.mark.parametrize(("asked", "want"), DEMANDS.values(), ids=DEMANDS)
 def test_a_task_is_charged_what_it_asks_for(
-    resources: Resources | None, want: Demand
+    asked: dict[str, float], want: Demand
 ) -> None:
-    assert demand_of(resources, DEFAULTS) == want
+    assert demand_of(asked, DEFAULTS) == want
 
 
 @pytest.mark.parametrize("amount", [-1.0, math.nan, math.inf])
 def test_an_impossible_amount_is_refused(amount: float) -> None:
-    for resources in (
-        Resources(cpu_cores=amount),
-        Resources(ram_gb=amount),
-        Resources(disk_gb=amount),
-    ):
+    for name in ("cpu_cores", "ram_gb", "disk_gb"):
         with pytest.raises(ValueError, match="is not a"):
-            demand_of(resources, DEFAULTS)
+            demand_of({name: amount}, DEFAULTS)
 
 
 @given(st.integers(min_value=0, max_value=2**31 * 1000))
 def test_thousandths_of_a_core_are_exact(millis: int) -> None:
-    demand = demand_of(Resources(cpu_cores=millis / 1000), DEFAULTS)
+    demand = demand_of({"cpu_cores": millis / 1000}, DEFAULTS)
 
-    assert demand.cpu_millis == millis
+    assert demand[CPU] == millis

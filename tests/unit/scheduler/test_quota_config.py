@@ -7,8 +7,7 @@ import pytest
 
 from tesk_model.quantities import GIB, ByteCount
 from tesk_runtime.settings import SettingsError, load
-from tesk_scheduler.domain.capacity import NodeRoom
-from tesk_scheduler.domain.quota import Demand, Limit, Quota
+from tesk_scheduler.domain.quota import Amounts, Demand, Limit, Quota
 from tesk_scheduler.quota_config import (
     QuotaSettings,
     default_demand,
@@ -49,8 +48,8 @@ def test_the_reserve_on_each_node_can_be_set(tmp_path: Path) -> None:
         "quota: {node_reserve: {cpu: 0.5, pods: 20}, capacity: {cpu: 8}}", tmp_path
     )
 
-    assert usual == NodeRoom(cpu_millis=200, ram=GIB // 4, pods=5)
-    assert node_reserve(settings) == NodeRoom(cpu_millis=500, ram=GIB // 4, pods=20)
+    assert usual == Amounts(cpu_millis=200, ram=GIB // 4, running=5)
+    assert node_reserve(settings) == Amounts(cpu_millis=500, ram=GIB // 4, running=20)
     assert given_capacity(settings) == Limit(cpu_millis=8000)
 
 

@@ -1,30 +1,18 @@
-"""What pods ask for and nodes have, as whole numbers."""
+"""What pods ask for and nodes have, by the names that Kubernetes gives resources."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
 
-_MILLIS = 1000
+Resources = Mapping[str, Decimal]
+"""``cpu`` in cores, ``memory`` in bytes, all else as a number."""
+
+_REQUESTS = "requests."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Amounts:
-    """Thousandths of a core, and bytes."""
-
-    cpu_millis: int = 0
-    ram: int = 0
-
-    def plus(self, other: "Amounts") -> "Amounts":
-        """Add up."""
-        return Amounts(
-            cpu_millis=self.cpu_millis + other.cpu_millis, ram=self.ram + other.ram
-        )
-
-
-def pod_requests(pod: Mapping[str, Any]) -> Amounts:
+def pod_requests(pod: Mapping[str, Any]) -> Resources:
     """Return what the scheduler of Kubernetes keeps free for a pod or a template.
 
     Its containers and those that run beside them, or its largest initial
@@ -34,78 +22,62 @@ def pod_requests(pod: Mapping[str, Any]) -> Amounts:
         Kubernetes, "Resource sharing within containers" (init containers).
     """
     spec = pod["spec"]
-    beside, first = Amounts(), Amounts()
+    beside: Resources = {}
+    first: Resources = {}
     for container in spec.get("initContainers") or ():
-        asked = _requests(container)
+        asked = _plus(beside, _requests(container))
         if container.get("restartPolicy") == "Always":
-            beside = beside.plus(asked)
-            asked = Amounts()
-        first = _larger(first, beside.plus(asked))
+            beside = asked
+        first = _larger(first, asked)
     main = beside
     for container in spec.get("containers") or ():
-        main = main.plus(_requests(container))
-    overhead = _amounts(spec.get("overhead") or {}, ROUND_CEILING)
-    return _larger(main, first).plus(overhead)
+        main = _plus(main, _requests(container))
+    return _plus(_larger(main, first), _all_parsed(spec.get("overhead") or {}))
 
 
-def node_amounts(node: Mapping[str, Any]) -> tuple[Amounts, int]:
-    """Return what a node has for pods, and how many of them it takes."""
-    allocatable = node.get("status", {}).get("allocatable") or {}
-    pods = int(parsed(allocatable.get("pods", 0)))
-    return _amounts(allocatable, ROUND_FLOOR), pods
+def node_resources(node: Mapping[str, Any]) -> Resources:
+    """Return what a node has for pods, ``pods`` among it."""
+    return _all_parsed(node.get("status", {}).get("allocatable") or {})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
-    """The most that pods of a namespace may ask for; None: no bound."""
-
-    cpu_millis: int | None = None
-    ram: int | None = None
-    pods: int | None = None
-
-
-def quota_bound(quota: Mapping[str, Any]) -> Bound:
+def quota_bound(quota: Mapping[str, Any]) -> Resources:
     """Return what a ResourceQuota says of requests; one with a scope says nothing.
 
     Source:
         Kubernetes, "Resource Quotas".
     """
     spec = quota.get("spec") or {}
-    hard = spec.get("hard") or {}
     if spec.get("scopes") or spec.get("scopeSelector"):
-        return Bound()
-
-    def least(*names: str) -> Decimal | None:
-        return min((parsed(hard[name]) for name in names if name in hard), default=None)
-
-    cpu = least("cpu", "requests.cpu")
-    ram, pods = least("memory", "requests.memory"), least("pods", "count/pods")
-    return Bound(
-        cpu_millis=None if cpu is None else int(cpu * _MILLIS),
-        ram=None if ram is None else int(ram),
-        pods=None if pods is None else int(pods),
-    )
+        return {}
+    bounds: dict[str, Decimal] = {}
+    for name, most in _all_parsed(spec.get("hard") or {}).items():
+        known = "pods" if name == "count/pods" else name.removeprefix(_REQUESTS)
+        bounds[known] = min(most, bounds.get(known, most))
+    return bounds
 
 
-def _requests(container: Mapping[str, Any]) -> Amounts:
+def _requests(container: Mapping[str, Any]) -> Resources:
     resources = container.get("resources") or {}
     asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
-    return _amounts(asked, ROUND_CEILING)
+    return _all_parsed(asked)
 
 
-def _amounts(resources: Mapping[str, Any], rounding: str) -> Amounts:
-    cpu = parsed(resources.get("cpu", 0)) * _MILLIS
-    ram = parsed(resources.get("memory", 0))
-    return Amounts(
-        cpu_millis=int(cpu.to_integral_value(rounding)),
-        ram=int(ram.to_integral_value(rounding)),
-    )
+def _plus(one: Resources, other: Resources) -> Resources:
+    return {
+        name: one.get(name, Decimal(0)) + other.get(name, Decimal(0))
+        for name in {**one, **other}
+    }
 
 
-def _larger(one: Amounts, other: Amounts) -> Amounts:
-    return Amounts(
-        cpu_millis=max(one.cpu_millis, other.cpu_millis), ram=max(one.ram, other.ram)
-    )
+def _larger(one: Resources, other: Resources) -> Resources:
+    return {
+        name: max(one.get(name, Decimal(0)), other.get(name, Decimal(0)))
+        for name in {**one, **other}
+    }
+
+
+def _all_parsed(quantities: Mapping[str, Any]) -> Resources:
+    return {name: parsed(value) for name, value in quantities.items()}
 
 
 def parsed(quantity: str | float) -> Decimal:

@@ -5,34 +5,65 @@ that could never let a task run is refused at the start of the service, not
 found out by the users.
 """
 
-from collections.abc import Mapping
-from dataclasses import fields, replace
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from tesk_model.quantities import ByteCount, bytes_from_gib
-from tesk_scheduler.domain.capacity import NodeRoom
-from tesk_scheduler.domain.quota import Demand, Limit, Quota, millis_from_cores
+from tesk_scheduler.domain.dimensions import (
+    ASKED,
+    CPU,
+    DIMENSIONS,
+    QUEUED,
+    RAM,
+    RUNNING,
+    Dimension,
+)
+from tesk_scheduler.domain.quota import Amounts, Demand, Limit, Quota
 
 # In bytes still far below what a counter in a database holds (64 bits).
 _MOST = 2.0**31
 
-_Count = Annotated[int, Meta(ge=0)] | None
-_Amount = Annotated[float, Meta(ge=0, le=_MOST)] | None
+_Count = Annotated[int, Meta(ge=0)]
+_Amount = Annotated[float, Meta(ge=0, le=_MOST)]
 _Positive = Annotated[float, Meta(gt=0, le=_MOST)]
 
 
-class AmountSettings(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
-):
-    """The most of each thing; what is not given has no limit."""
+def _struct(fields: Iterable[tuple[str, Any, Any]], *bases: type) -> Any:
+    """Make a struct of names, types and defaults."""
+    return msgspec.defstruct(
+        "_Settings",
+        fields,
+        bases=bases or None,
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+    )
 
-    cpu: Annotated[_Amount, Meta(description="cores, with fractions")] = None
-    ram_gb: Annotated[_Amount, Meta(description="memory in GiB")] = None
-    disk_gb: Annotated[_Amount, Meta(description="disk in GiB")] = None
+
+def _most(dimensions: Iterable[Dimension], *bases: type) -> Any:
+    """Make a struct in which the most of each dimension may be given."""
+    fields = (
+        (
+            each.setting,
+            Annotated[
+                (_Amount if each.field else _Count) | None,
+                Meta(description=each.description),
+            ],
+            None,
+        )
+        for each in dimensions
+    )
+    return _struct(fields, *bases)
+
+
+_Asked = _most(ASKED)
+
+
+class AmountSettings(_Asked):  # type: ignore[misc, valid-type]  # of the table
+    """The most of each thing; what is not given has no limit."""
 
     def __post_init__(self) -> None:
         """Refuse a limit in which everything is 0.
@@ -44,26 +75,33 @@ class AmountSettings(
             raise ValueError("every amount is 0; leave out what has no limit")
 
 
-class RunningSettings(AmountSettings, frozen=True, kw_only=True):
+_Running = _most([RUNNING], AmountSettings)
+
+
+class RunningSettings(_Running):  # type: ignore[misc, valid-type]  # likewise
     """The most that may run at once."""
 
-    running: Annotated[_Count, Meta(description="tasks that run")] = None
+
+_Queued = _most([QUEUED], RunningSettings)
 
 
-class LimitSettings(RunningSettings, frozen=True, kw_only=True):
+class LimitSettings(_Queued):  # type: ignore[misc, valid-type]  # likewise
     """The most that somebody may have at once."""
 
-    queued: Annotated[_Count, Meta(description="tasks that wait")] = None
+
+_Defaults = _struct(
+    (
+        each.setting,
+        _Amount if each.field.may_be_none else _Positive,
+        each.field.default,
+    )
+    for each in ASKED
+    if each.field
+)
 
 
-class DefaultSettings(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
-):
+class DefaultSettings(_Defaults):  # type: ignore[misc, valid-type]  # likewise
     """What a task is charged that does not say what it needs."""
-
-    cpu: _Positive = 1
-    ram_gb: _Positive = 2
-    disk_gb: Annotated[float, Meta(ge=0, le=_MOST)] = 1
 
 
 class ReserveSettings(
@@ -162,10 +200,11 @@ class QuotaSettings(
                 raise ValueError(f'{setting}: a name is empty; "*" stands for all')
         for setting in ("everybody", "per_task", "capacity"):
             limit = getattr(self, setting)
-            for amount in ("running", "queued", "cpu", "ram_gb"):
-                if getattr(limit, amount, None) == 0:
+            for each in DIMENSIONS:
+                may_be_none = each.field and each.field.may_be_none
+                if getattr(limit, each.setting, None) == 0 and not may_be_none:
                     raise ValueError(
-                        f"{setting}.{amount}: 0 would let no task run at all;"
+                        f"{setting}.{each.setting}: 0 would let no task run at all;"
                         " leave it out for no limit"
                     )
 
@@ -186,7 +225,7 @@ def quota_from_settings(settings: QuotaSettings, machine_capacity: Limit) -> Quo
         users=_limits(settings.users),
         groups=_limits(settings.groups),
         per_task=_limit(settings.per_task),
-        capacity=_overlaid(machine_capacity, given),
+        capacity=machine_capacity.replaced_by(given),
     )
 
 
@@ -196,15 +235,15 @@ def given_capacity(settings: QuotaSettings) -> Limit:
     return Limit() if isinstance(given, str) else _limit(given)
 
 
-def node_reserve(settings: QuotaSettings) -> NodeRoom | None:
+def node_reserve(settings: QuotaSettings) -> Amounts | None:
     """Return what is left on each node for others; None if nodes do not matter."""
     if settings.capacity == "unlimited":
         return None
     reserve = settings.node_reserve
-    return NodeRoom(
-        cpu_millis=millis_from_cores(reserve.cpu),
-        ram=bytes_from_gib(reserve.ram_gb),
-        pods=reserve.pods,
+    return Amounts(
+        cpu_millis=CPU.unit.parse(reserve.cpu),
+        ram=RAM.unit.parse(reserve.ram_gb),
+        running=reserve.pods,
     )
 
 
@@ -214,16 +253,15 @@ def default_demand(settings: QuotaSettings, quota: Quota) -> Demand:
     Never more than one task may have here, so that on a small machine such a
     task is not refused for something that it did not ask for.
     """
-    defaults = settings.defaults
-    bounds = (quota.per_task, quota.everybody, quota.capacity)
-    cpu = [millis_from_cores(defaults.cpu), *(bound.cpu_millis for bound in bounds)]
-    ram = [bytes_from_gib(defaults.ram_gb), *(bound.ram for bound in bounds)]
-    disk = [bytes_from_gib(defaults.disk_gb), *(bound.disk for bound in bounds)]
-    return Demand(
-        cpu_millis=min(value for value in cpu if value is not None),
-        ram=min(value for value in ram if value is not None),
-        disk=min(value for value in disk if value is not None),
+    defaults = Demand(
+        **{
+            each.column: each.unit.parse(getattr(settings.defaults, each.setting))
+            for each in ASKED
+        }
     )
+    for bound in (quota.per_task, quota.everybody, quota.capacity):
+        defaults = defaults.at_most(bound)
+    return defaults
 
 
 def _limits(settings: Mapping[str, LimitSettings]) -> dict[str, Limit]:
@@ -231,21 +269,11 @@ def _limits(settings: Mapping[str, LimitSettings]) -> dict[str, Limit]:
 
 
 def _limit(settings: AmountSettings) -> Limit:
+    given = {each: getattr(settings, each.setting, None) for each in DIMENSIONS}
     return Limit(
-        running=getattr(settings, "running", None),
-        queued=getattr(settings, "queued", None),
-        cpu_millis=None if settings.cpu is None else millis_from_cores(settings.cpu),
-        ram=_bytes(settings.ram_gb),
-        disk=_bytes(settings.disk_gb),
-    )
-
-
-def _bytes(gib: float | None) -> ByteCount | None:
-    return None if gib is None else bytes_from_gib(gib)
-
-
-def _overlaid(limit: Limit, given: Limit) -> Limit:
-    values = {entry.name: getattr(given, entry.name) for entry in fields(given)}
-    return replace(
-        limit, **{name: value for name, value in values.items() if value is not None}
+        **{
+            each.column: each.unit.parse(value)
+            for each, value in given.items()
+            if value is not None
+        }
     )

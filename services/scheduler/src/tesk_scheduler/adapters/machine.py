@@ -4,7 +4,6 @@ import os
 import shutil
 from pathlib import Path
 
-from tesk_model.quantities import ByteCount
 from tesk_scheduler.domain.quota import Limit
 
 _MILLIS = 1000
@@ -23,8 +22,8 @@ def machine_capacity(folder: Path) -> Limit:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Limit(
         cpu_millis=min(cpus, _cpu_limit() or cpus),
-        ram=ByteCount(min(memory, _memory_limit() or memory)),
-        disk=ByteCount(shutil.disk_usage(folder).free),
+        ram=min(memory, _memory_limit() or memory),
+        disk=shutil.disk_usage(folder).free,
     )
 
 

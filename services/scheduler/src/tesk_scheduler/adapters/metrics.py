@@ -14,6 +14,7 @@ from tesk_model.errors import UnavailableError
 from tesk_runtime.http.limits import HttpLimits
 from tesk_runtime.http.process import Site, listen, serve_in_thread
 from tesk_runtime.http.server import Service
+from tesk_scheduler.domain.dimensions import DIMENSIONS
 from tesk_scheduler.domain.quota import EVERYBODY, Usage
 from tesk_scheduler.ports.store import TaskStore
 from tesk_scheduler.usecases.status import Status
@@ -52,11 +53,9 @@ class StoreCollector(Collector):
             yield _gauge("store_up", "Whether the task store can be read.", 0)
             return
         yield _gauge("store_up", "Whether the task store can be read.", 1)
-        yield _gauge("tasks_queued", "Tasks that wait.", usage.queued)
-        yield _gauge("tasks_running", "Tasks between admission and end.", usage.running)
-        yield _gauge("cpu_used_cores", "Cores in use.", usage.cpu_millis / 1000)
-        yield _gauge("ram_used_bytes", "Memory in use.", usage.ram)
-        yield _gauge("disk_used_bytes", "Disk in use.", usage.disk)
+        for dimension in DIMENSIONS:
+            name, help_, scale = dimension.metric
+            yield _gauge(name, help_, usage[dimension] / scale)
         yield _gauge("taskmasters", "Taskmasters there are.", len(fleet))
         outdated = sum(1 for member in fleet if member.revision != revision)
         words = "Taskmasters of earlier revisions, which finish what they have."

@@ -5,64 +5,40 @@ as running and takes what it demands.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from tesk_model.states import TaskState
-from tesk_scheduler.domain.quota import Demand, Subject
+from tesk_scheduler.domain.quota import Amounts, Demand, Subject
 from tesk_scheduler.domain.records import ACTIVE_STATES, TaskRecord, subjects_of
 
-
-class UsageChange(NamedTuple):
-    """Amounts to add to the counters of a subject; may be negative."""
-
-    running: int = 0
-    queued: int = 0
-    cpu_millis: int = 0
-    ram: int = 0
-    disk: int = 0
-
-    def plus(self, other: "UsageChange") -> "UsageChange":
-        """Add up two changes."""
-        return UsageChange(*(a + b for a, b in zip(self, other, strict=True)))
-
-    def minus(self, other: "UsageChange") -> "UsageChange":
-        """Take ``other`` away."""
-        return UsageChange(*(a - b for a, b in zip(self, other, strict=True)))
+_NOTHING = Amounts()
+_WAITS = Amounts(queued=1)
 
 
-NOTHING = UsageChange()
-
-
-def charge(state: TaskState, demand: Demand) -> UsageChange:
+def charge(state: TaskState, demand: Demand) -> Amounts:
     """Return what a task in ``state`` counts for."""
     if state is TaskState.QUEUED:
-        return UsageChange(queued=1)
-    if state in ACTIVE_STATES:
-        return UsageChange(
-            running=1, cpu_millis=demand.cpu_millis, ram=demand.ram, disk=demand.disk
-        )
-    return NOTHING
+        return _WAITS
+    return demand if state in ACTIVE_STATES else _NOTHING
 
 
 class Ledger:
     """Adds up the changes of one unit of work, by subject."""
 
     def __init__(self) -> None:
-        self._changes: dict[Subject, UsageChange] = {}
+        self._changes: dict[Subject, Amounts] = {}
 
     def created(self, owner: str, group: str | None) -> None:
         """Count one new task."""
-        self._add(subjects_of(owner, group), UsageChange(queued=1))
+        self._add(subjects_of(owner, group), _WAITS)
 
     def changed(self, before: TaskRecord, after: TaskRecord) -> None:
         """Count what a change of a task means."""
         if before.state is not after.state:
-            change = charge(after.state, after.demand).minus(
-                charge(before.state, before.demand)
-            )
+            now = charge(after.state, after.demand)
+            change = now.plus(charge(before.state, before.demand), times=-1)
             self._add(after.subjects, change)
 
-    def changes(self) -> list[tuple[Subject, UsageChange]]:
+    def changes(self) -> list[tuple[Subject, Amounts]]:
         """List what is not nothing, in one order for everybody.
 
         The order keeps concurrent transactions from blocking each other.
@@ -70,9 +46,9 @@ class Ledger:
         return sorted(
             (subject, change)
             for subject, change in self._changes.items()
-            if change != NOTHING
+            if change != _NOTHING
         )
 
-    def _add(self, subjects: Iterable[Subject], change: UsageChange) -> None:
+    def _add(self, subjects: Iterable[Subject], change: Amounts) -> None:
         for subject in subjects:
-            self._changes[subject] = self._changes.get(subject, NOTHING).plus(change)
+            self._changes[subject] = self._changes.get(subject, _NOTHING).plus(change)

@@ -19,10 +19,11 @@ is passed for ever.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import reduce
 
-from tesk_scheduler.domain.capacity import Capacity, at_least
-from tesk_scheduler.domain.limits import Amounts, demanded_amounts
-from tesk_scheduler.domain.quota import Demand, Usage
+from tesk_scheduler.domain.capacity import Capacity
+from tesk_scheduler.domain.dimensions import RUNNING
+from tesk_scheduler.domain.quota import Amounts, Demand, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,23 +73,15 @@ def with_begun(
         if task.ready_at < stuck_since and not capacity.misfit(task.demand)
     ]
     lends = len(begun) - len(fresh) - len(stuck)
-    least = [capacity.least._replace(running=1)]
-    used = _plus(capacity.used, least * lends)
-    used = _plus(used, (_full(task, capacity) for task in fresh))
-    all_in_full = _plus(used, (_full(task, capacity) for task in stuck))
-    is_alone = not fresh and not commitments.counted.running
-    if is_alone or _fits(all_in_full, capacity.most):
-        return replace(capacity, used=_plus(used, least * len(stuck)))
+    used = capacity.used.plus(capacity.least, times=lends)
+    used = _with(used, fresh, capacity)
+    all_in_full = _with(used, stuck, capacity)
+    is_alone = not fresh and not commitments.counted[RUNNING]
+    if is_alone or all_in_full.fits(capacity.most):
+        return replace(capacity, used=used.plus(capacity.least, times=len(stuck)))
     return replace(capacity, used=all_in_full)
 
 
-def _full(task: BegunTask, capacity: Capacity) -> Amounts:
-    return at_least(demanded_amounts(task.demand), capacity.least)
-
-
-def _plus(amounts: Amounts, more: Iterable[Amounts]) -> Amounts:
-    return Amounts(*map(sum, zip(amounts, *more, strict=True)))
-
-
-def _fits(asked: Amounts, room: Amounts) -> bool:
-    return all(a <= b for a, b in zip(asked, room, strict=True))
+def _with(used: Amounts, tasks: Iterable[BegunTask], capacity: Capacity) -> Amounts:
+    largest = (task.demand.at_least(capacity.least) for task in tasks)
+    return reduce(Amounts.plus, largest, used)

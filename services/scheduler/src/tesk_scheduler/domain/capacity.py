@@ -8,39 +8,14 @@ tasks that they are there for: with any burst tasks go on ending.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from math import inf
 
 from tesk_model.reasons import Reason, ReasonCode
-from tesk_scheduler.domain.limits import (
-    Amount,
-    Amounts,
-    amount_words,
-    demanded_amounts,
-    limit_amounts,
-    used_amounts,
-)
-from tesk_scheduler.domain.quota import Demand, Limit, Usage
+from tesk_scheduler.domain.dimensions import DIMENSIONS, RUNNING
+from tesk_scheduler.domain.quota import NO_LIMIT, Amounts, Demand, Limit, Usage
 
-_NOUNS = {Amount.CPU: "cpu", Amount.RAM: "memory"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeRoom:
-    """What one node has for TESK's pods, whether they are there or not."""
-
-    cpu_millis: int
-    ram: int
-    pods: int
-
-    @property
-    def amounts(self) -> Amounts:
-        """The same by Amount; a node says nothing of disk.
-
-        What is missing on a node that is too full is not taken from others.
-        """
-        return Amounts(
-            max(0, self.pods), max(0, self.cpu_millis), max(0, self.ram), inf
-        )
+_ON_NODES = tuple(each for each in DIMENSIONS if each.resource and each is not RUNNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +54,12 @@ class Capacity:
         nodes: What each node has for one task; None if that is not known.
     """
 
-    most: Amounts
+    most: Limit
     used: Amounts
-    least: Amounts
-    taskmaster: Amounts
+    least: Demand
+    taskmaster: Demand
     staff: Staff
-    nodes: tuple[Amounts, ...] | None
+    nodes: tuple[Limit, ...] | None
 
     def misfit(self, demand: Demand) -> Reason | None:
         """Say why not even an empty cluster could run a task; None if one could.
@@ -93,26 +68,25 @@ class Capacity:
         """
         if not self.nodes:
             return None
-        asked = at_least(demanded_amounts(demand), self.least)
-        if any(_fits(asked, node) for node in self.nodes):
+        asked = demand.at_least(self.least)
+        if any(asked.fits(node) for node in self.nodes):
             return None
         return Reason(ReasonCode.NODES_TOO_SMALL, self._misfit_text(asked))
 
     def _misfit_text(self, asked: Amounts) -> str:
-        for amount, noun in _NOUNS.items():
-            largest = max(0, *(node[amount.value] for node in self.nodes or ()))
-            need = asked[amount.value]
-            if need > largest:
-                words, most = amount_words(amount, need), amount_words(amount, largest)
+        for each in _ON_NODES:
+            largest = max(0, *(node[each] for node in self.nodes or ()))
+            if asked[each] > largest:
+                needs, most = map(each.unit.text, (asked[each], largest))
                 return (
-                    f"waiting for a larger node: {words} {noun} needed,"
+                    f"waiting for a larger node: {needs} {each.noun} needed,"
                     f" the largest has {most} for a task"
                 )
         return "waiting for a larger node: none has enough of everything"
 
 
 def cluster_capacity(
-    nodes: Sequence[NodeRoom] | None,
+    nodes: Sequence[Limit] | None,
     *,
     given: Limit,
     bound: Limit,
@@ -132,59 +106,47 @@ def cluster_capacity(
         staff: The taskmasters.
         committed: What the largest pods of the tasks in progress take.
     """
-    taskmaster = demanded_amounts(own.taskmaster)
-    most = _overlaid(_found(nodes, given, staff), given)
-    most = Amounts(*map(min, most, limit_amounts(bound)))
+    most = _overlaid(_found(nodes, given, staff), given).at_most(bound)
     return Capacity(
         most=most,
-        used=_plus(used_amounts(committed), taskmaster, staff.count),
-        least=demanded_amounts(own.filer),
-        taskmaster=taskmaster,
+        used=committed.plus(own.taskmaster, times=staff.count),
+        least=own.filer,
+        taskmaster=own.taskmaster,
         staff=staff,
-        nodes=None if nodes is None else _for_one(nodes, most, taskmaster),
+        nodes=None if nodes is None else _for_one(nodes, most, own.taskmaster),
     )
 
 
-def at_least(asked: Amounts, least: Amounts) -> Amounts:
-    """Return what a task takes whose smallest pod takes ``least``."""
-    return Amounts(*map(max, asked, least))
+def is_known(given: Limit) -> bool:
+    """Tell whether the settings say all that every task needs of nodes."""
+    return all(
+        given[each] < inf
+        for each in _ON_NODES
+        if each.field and not each.field.may_be_none
+    )
 
 
-def _found(nodes: Sequence[NodeRoom] | None, given: Limit, staff: Staff) -> Amounts:
-    if nodes:
-        return Amounts(*map(sum, zip(*(each.amounts for each in nodes), strict=True)))
+def _found(nodes: Sequence[Limit] | None, given: Limit, staff: Staff) -> Limit:
     if nodes is not None:
-        return Amounts(0, 0, 0, inf)
-    if given.cpu_millis is not None and given.ram is not None:
-        return Amounts(inf, inf, inf, inf)
-    return Amounts(staff.slots + 1, inf, inf, inf)  # the pod of the one taskmaster
+        none = Limit(**{each.column: 0 for each in (RUNNING, *_ON_NODES)})
+        # What is missing on a node that is too full is not taken from others.
+        return reduce(lambda room, each: room.plus(each.at_least(none)), nodes, none)
+    if is_known(given):
+        return NO_LIMIT
+    return Limit(running=staff.slots + 1)  # the pod of the one taskmaster
 
 
 def _for_one(
-    nodes: Sequence[NodeRoom], most: Amounts, taskmaster: Amounts
-) -> tuple[Amounts, ...]:
+    nodes: Sequence[Limit], most: Limit, taskmaster: Demand
+) -> tuple[Limit, ...]:
     """Return what each node would have for one task, if nothing else ran.
 
     Its taskmaster may be on the same one: that is for Kubernetes to choose.
     """
-    rooms = (Amounts(*map(min, each.amounts, most)) for each in nodes)
-    return tuple(dict.fromkeys(_plus(room, taskmaster, -1) for room in rooms))
+    rooms = (each.at_least(Amounts()).at_most(most) for each in nodes)
+    return tuple(dict.fromkeys(room.plus(taskmaster, times=-1) for room in rooms))
 
 
-def _overlaid(found: Amounts, given: Limit) -> Amounts:
+def _overlaid(found: Limit, given: Limit) -> Limit:
     """Put what the settings give in place; ``running`` there counts tasks, not pods."""
-    wanted = limit_amounts(given)
-    return Amounts(
-        found.running,
-        found.cpu_millis if given.cpu_millis is None else wanted.cpu_millis,
-        found.ram if given.ram is None else wanted.ram,
-        wanted.disk,
-    )
-
-
-def _plus(amounts: Amounts, each: Amounts, count: int) -> Amounts:
-    return Amounts(*(a + count * b for a, b in zip(amounts, each, strict=True)))
-
-
-def _fits(asked: Amounts, room: Amounts) -> bool:
-    return all(a <= b for a, b in zip(asked, room, strict=True))
+    return found.replaced_by(Limit(**{**given.named(), "running": None}))

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tesk_model.reasons import Reason, ReasonCode
-from tesk_scheduler.domain.capacity import Capacity, at_least
-from tesk_scheduler.domain.limits import Amount, Amounts, amount_words
+from tesk_scheduler.domain.capacity import Capacity
+from tesk_scheduler.domain.dimensions import DIMENSIONS, RUNNING, Dimension
+from tesk_scheduler.domain.quota import Amounts
 
-_NONE_KEPT = (0, 0, 0, 0)
-_NOUNS = {Amount.CPU: "cpu", Amount.RAM: "memory", Amount.DISK: "disk"}
+_NOTHING = Amounts()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,8 +22,8 @@ class Pool:
     Attributes:
         whose: Words for the subject; empty for the capacity.
         owners: Words for whom a reservation here may serve.
-        used: In use, by Amount.
-        kept: Reserved, by Amount.
+        used: In use, by dimension.
+        kept: Reserved, by dimension.
         holder: What the first task needs for which something is reserved.
     """
 
@@ -31,7 +31,7 @@ class Pool:
     owners: str
     most: Amounts
     used: list[float]
-    kept: list[float] = field(default_factory=lambda: list(_NONE_KEPT))
+    kept: list[float] = field(default_factory=lambda: list(_NOTHING))
     holder: Amounts | None = None
 
     def cost(self, asked: Amounts) -> Amounts:
@@ -45,20 +45,20 @@ class Pool:
     def shortage(self, asked: Amounts) -> Reason | None:
         """Say of what too little is free, reserved or not; None if enough is."""
         cost = self.cost(asked)
-        amount = self._lacking(cost, _NONE_KEPT)
-        return None if amount is None else self.shortage_of(cost, amount)
+        dimension = self._lacking(cost, _NOTHING)
+        return None if dimension is None else self.shortage_of(cost, dimension)
 
     def reservation(self, asked: Amounts) -> Reason | None:
         """Say for what the rest is reserved; None if enough is left."""
-        amount = self._lacking(self.cost(asked), self.kept)
-        if amount is None or self.holder is None:
+        dimension = self._lacking(self.cost(asked), self.kept)
+        if dimension is None or self.holder is None:
             return None
         text = (
             f"kept waiting so that a task{self.owners} that has waited longer can start"
         )
-        if amount is not Amount.RUNNING:
-            needs = amount_words(amount, self.holder[amount.value])
-            text += f": it needs {needs} {_NOUNS[amount]}"
+        if dimension is not RUNNING:
+            needs = dimension.unit.text(self.holder[dimension])
+            text += f": it needs {needs} {dimension.noun}"
         return Reason(ReasonCode.CAPACITY_RESERVED, text)
 
     def take(self, asked: Amounts) -> None:
@@ -73,34 +73,32 @@ class Pool:
             self.kept[index] += value
         self.holder = self.holder or cost
 
-    def _lacking(self, cost: Amounts, kept: Sequence[float]) -> Amount | None:
+    def _lacking(self, cost: Amounts, kept: Sequence[float]) -> Dimension | None:
         # An amount that is not asked for is never lacking, even if a limit was
         # lowered below what is in use.
         used, most = self.used, self.most
         for index, value in enumerate(cost):
             if value and used[index] + kept[index] + value > most[index]:
-                return Amount(index)
+                return DIMENSIONS[index]
         return None
 
-    def shortage_of(self, cost: Amounts, amount: Amount) -> Reason:
-        """Say how much of ``amount`` there is, and that it is too little."""
+    def shortage_of(self, cost: Amounts, dimension: Dimension) -> Reason:
+        """Say how much of ``dimension`` there is, and that it is too little."""
         code = ReasonCode.QUOTA_FULL if self.whose else ReasonCode.CAPACITY_FULL
-        return Reason(code, self._shortage_text(cost, amount))
+        return Reason(code, self._shortage_text(cost, dimension))
 
-    def _shortage_text(self, cost: Amounts, amount: Amount) -> str:
-        need, used, most = (each[amount.value] for each in (cost, self.used, self.most))
-        need_words, used_words, most_words = (
-            amount_words(amount, value) for value in (need, used, most)
-        )
-        if amount is Amount.RUNNING:
-            running = f"{used_words} of {most_words} tasks running"
+    def _shortage_text(self, cost: Amounts, dimension: Dimension) -> str:
+        need, used, most = (each[dimension] for each in (cost, self.used, self.most))
+        text = dimension.unit.text
+        needs, uses, allows = text(need), text(used), text(most)
+        if dimension is RUNNING:
+            running = f"{uses} of {allows} {dimension.noun}"
             return f"{self.whose or 'waiting for a free place'}: {running}"
-        noun = _NOUNS[amount]
+        noun = dimension.noun
         if not self.whose:
-            free = amount_words(amount, max(most - used, 0))
-            return f"waiting for {need_words} {noun}: {free} free"
-        needed = f", {need_words} needed" if used < most else ""
-        return f"{self.whose}: {used_words} of {most_words} {noun} in use{needed}"
+            return f"waiting for {needs} {noun}: {text(max(most - used, 0))} free"
+        needed = f", {needs} needed" if used < most else ""
+        return f"{self.whose}: {uses} of {allows} {noun} in use{needed}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -134,25 +132,22 @@ class ClusterPool(Pool):
 
     def cost(self, asked: Amounts) -> Amounts:
         """Return what the pods of a task take."""
-        largest = at_least(asked, self.capacity.least)
-        if self.free:
-            return largest
-        more = self.capacity.taskmaster
-        return Amounts(*(a + b for a, b in zip(largest, more, strict=True)))
+        largest = asked.at_least(self.capacity.least)
+        return largest if self.free else largest.plus(self.capacity.taskmaster)
 
-    def shortage_of(self, cost: Amounts, amount: Amount) -> Reason:
+    def shortage_of(self, cost: Amounts, dimension: Dimension) -> Reason:
         """Say of what the cluster has too little."""
         if self.capacity.nodes == ():
             text = "waiting for a node: none is ready for tasks"
             return Reason(ReasonCode.NODES_NOT_READY, text)
-        return Pool.shortage_of(self, cost, amount)
+        return Pool.shortage_of(self, cost, dimension)
 
-    def _shortage_text(self, cost: Amounts, amount: Amount) -> str:
-        if amount is Amount.RUNNING:
+    def _shortage_text(self, cost: Amounts, dimension: Dimension) -> str:
+        if dimension is RUNNING:
             return "waiting for room in the cluster: its nodes take no more pods"
-        free = max(self.most[amount.value] - self.used[amount.value], 0)
-        needed, left = (
-            amount_words(amount, value) for value in (cost[amount.value], free)
+        free = max(self.most[dimension] - self.used[dimension], 0)
+        needs, left = map(dimension.unit.text, (cost[dimension], free))
+        return (
+            f"waiting for room in the cluster: {needs} {dimension.noun} needed,"
+            f" {left} free"
         )
-        noun = _NOUNS[amount]
-        return f"waiting for room in the cluster: {needed} {noun} needed, {left} free"

@@ -1,21 +1,16 @@
-"""What a task takes, who is charged for it, and what each may take at once.
+"""Who is charged for a task, and what each may take at once."""
 
-Amounts are whole numbers (thousandths of a core, bytes), so that counters
-never drift.
-"""
-
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from math import inf
+from typing import NamedTuple, Self
 
-from tesk_model.quantities import ByteCount, bytes_from_gib
-from tesk_model.task import Resources
+from tesk_scheduler.domain.dimensions import DIMENSIONS
 
 ANY_NAME = "*"
 
-_NO_BYTES = ByteCount(0)
+_PLACES = {each.column: each.place for each in DIMENSIONS}
 
 
 class SubjectKind(StrEnum):
@@ -36,35 +31,91 @@ class Subject(NamedTuple):
 EVERYBODY = Subject(SubjectKind.ALL, "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
-    """What one task takes from admission to its final state."""
+class Amounts(tuple[float, ...]):
+    """One number for each dimension: ``Amounts(cpu_millis=500)[CPU]`` is 500.
 
-    cpu_millis: int
-    ram: ByteCount
-    disk: ByteCount
+    What is not named, or None, is 0; in a ``Limit`` there is no bound for it.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, **named: float | None) -> Self:
+        """Name amounts as the columns of the database.
+
+        Raises:
+            KeyError: There is no such dimension.
+        """
+        values = [cls._unnamed()] * len(DIMENSIONS)
+        for name, value in named.items():
+            if value is not None:
+                values[_PLACES[name]] = value
+        return tuple.__new__(cls, values)
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Self:
+        """Build from a number for each dimension, in their order."""
+        return tuple.__new__(cls, values)
+
+    def named(self) -> dict[str, float]:
+        """Return the numbers by the names of their columns."""
+        return {
+            each.column: value for each, value in zip(DIMENSIONS, self, strict=True)
+        }
+
+    def plus(self, other: "Amounts", *, times: int = 1) -> Self:
+        """Add ``other``, several times or, if that is negative, taken away."""
+        pairs = zip(self, other, strict=True)
+        return self.of([a + times * b for a, b in pairs])
+
+    def at_least(self, other: "Amounts") -> Self:
+        """Return the larger of each."""
+        return self.of(map(max, self, other))
+
+    def at_most(self, other: "Amounts") -> Self:
+        """Return the smaller of each."""
+        return self.of(map(min, self, other))
+
+    def fits(self, room: "Amounts") -> bool:
+        """Tell whether nothing of it is more than ``room`` has."""
+        return all(a <= b for a, b in zip(self, room, strict=True))
+
+    @classmethod
+    def _unnamed(cls) -> float:
+        return 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(Amounts):
     """What a subject has in use; ``queued`` counts tasks that wait."""
 
-    running: int = 0
-    queued: int = 0
-    cpu_millis: int = 0
-    ram: ByteCount = _NO_BYTES
-    disk: ByteCount = _NO_BYTES
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
-    """The most a subject may have at once; None = no limit, 0 = nothing."""
+class Limit(Amounts):
+    """The most a subject may have at once; 0 = nothing."""
 
-    running: int | None = None
-    queued: int | None = None
-    cpu_millis: int | None = None
-    ram: ByteCount | None = None
-    disk: ByteCount | None = None
+    __slots__ = ()
+
+    @classmethod
+    def _unnamed(cls) -> float:
+        return inf
+
+    def replaced_by(self, given: "Limit") -> "Limit":
+        """Return the bounds of ``given``, and those of this where it has none."""
+        pairs = zip(self, given, strict=True)
+        return Limit.of([old if new == inf else new for old, new in pairs])
+
+
+class Demand(Amounts):
+    """What one task takes from admission to its final state; it counts itself."""
+
+    __slots__ = ()
+
+    def __new__(cls, **named: float | None) -> Self:
+        """Name amounts; ``running`` is 1."""
+        return super().__new__(cls, **{"running": 1, **named})
+
+
+NO_LIMIT = Limit()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +131,11 @@ class Quota:
         capacity: What there is to run on; the same for all.
     """
 
-    everybody: Limit = Limit()
+    everybody: Limit = NO_LIMIT
     users: Mapping[str, Limit] = field(default_factory=dict)
     groups: Mapping[str, Limit] = field(default_factory=dict)
-    per_task: Limit = Limit()
-    capacity: Limit = Limit()
-
-
-_NO_LIMIT = Limit()
+    per_task: Limit = NO_LIMIT
+    capacity: Limit = NO_LIMIT
 
 
 def charged_subjects(
@@ -119,41 +167,22 @@ def limit_of(subject: Subject, quota: Quota) -> Limit:
     if subject.kind is SubjectKind.ALL:
         return quota.everybody
     limits = quota.users if subject.kind is SubjectKind.USER else quota.groups
-    return limits.get(subject.name) or limits.get(ANY_NAME) or _NO_LIMIT
+    return limits.get(subject.name) or limits.get(ANY_NAME) or NO_LIMIT
 
 
-def demand_of(resources: Resources | None, defaults: Demand) -> Demand:
+def demand_of(asked: Mapping[str, float], defaults: Demand) -> Demand:
     """Return what a task is charged.
 
     Args:
-        resources: As the client sent them. A ``disk_gb`` of 0 counts as unset,
-            because clients send it for tasks that do not care.
+        asked: What the client said, by the names of the fields.
         defaults: For what is unset.
 
     Raises:
         ValueError: An amount is negative or not finite.
     """
-    if resources is None:
-        return defaults
-    cpu, ram, disk = resources.cpu_cores, resources.ram_gb, resources.disk_gb
-    return Demand(
-        cpu_millis=defaults.cpu_millis if cpu is None else millis_from_cores(cpu),
-        ram=defaults.ram if ram is None else bytes_from_gib(ram),
-        disk=bytes_from_gib(disk) if disk else defaults.disk,
+    return Demand.of(
+        each.unit.parse(asked[each.field.name])
+        if each.field and each.field.name in asked
+        else default
+        for each, default in zip(DIMENSIONS, defaults, strict=True)
     )
-
-
-def millis_from_cores(cores: float) -> int:
-    """Convert cores to thousandths of a core, rounded up.
-
-    Raises:
-        ValueError: ``cores`` is negative or not finite.
-    """
-    if not math.isfinite(cores * 1000) or cores < 0:
-        msg = f"{cores} is not a number of cores"
-        raise ValueError(msg)
-    millis = cores * 1000
-    nearest = round(millis)
-    # 16.1 * 1000 is a little more than 16100 in binary.
-    is_meant = math.isclose(millis, nearest, rel_tol=1e-15, abs_tol=1e-6)
-    return nearest if is_meant else math.ceil(millis)

@@ -8,16 +8,11 @@ from typing import NamedTuple
 
 from tesk_model.reasons import Reason
 from tesk_scheduler.domain.capacity import Capacity
-from tesk_scheduler.domain.limits import (
-    Amounts,
-    demanded_amounts,
-    limit_amounts,
-    subject_words,
-    used_amounts,
-)
+from tesk_scheduler.domain.limits import subject_words
 from tesk_scheduler.domain.pools import ClusterPool, Pool
 from tesk_scheduler.domain.quota import (
     EVERYBODY,
+    NO_LIMIT,
     Demand,
     Limit,
     Quota,
@@ -70,24 +65,22 @@ class Room:
 
     def blocker(self, subjects: tuple[Subject, ...], demand: Demand) -> Blocker | None:
         """Say what keeps a task from starting now; None if it may start."""
-        asked = demanded_amounts(demand)
         levels = self._levels_of(subjects)
-        if not _fit(levels.user, asked):
-            return Blocker(_reason(levels.user, asked), shared=False)
+        if not _fit(levels.user, demand):
+            return Blocker(_reason(levels.user, demand), shared=False)
         shape = (_sharing(subjects), demand)
         if shape not in self._refused:
             shared = levels.group + levels.common
-            if _fit(shared, asked):
+            if _fit(shared, demand):
                 return None
-            self._refused[shape] = Blocker(_reason(shared, asked), shared=True)
+            self._refused[shape] = Blocker(_reason(shared, demand), shared=True)
         return self._refused[shape]
 
     def take(self, subjects: tuple[Subject, ...], demand: Demand) -> None:
         """Count a task as running."""
-        asked = demanded_amounts(demand)
         for pools in self._levels_of(subjects):
             for pool in pools:
-                pool.take(asked)
+                pool.take(demand)
 
     def keep(self, subjects: tuple[Subject, ...], demand: Demand) -> None:
         """Reserve what a blocked task needs.
@@ -95,12 +88,11 @@ class Room:
         While its group has no room, nothing is reserved of what all share:
         that would idle while only other tasks of the group can help.
         """
-        asked = demanded_amounts(demand)
         levels = self._levels_of(subjects)
         for pools in (levels.group, levels.common):
-            enough = _fit(pools, asked)
+            enough = _fit(pools, demand)
             for pool in pools:
-                pool.keep(asked)
+                pool.keep(demand)
             if not enough:
                 return
 
@@ -128,9 +120,8 @@ class Room:
                 pools.append(self._pool(subject, self._quota.capacity, whose=""))
                 if self._cluster is not None:
                     pools.append(ClusterPool.of(self._cluster))
-            unbounded = limit_amounts(Limit())
             self._pools[subject] = tuple(
-                pool for pool in pools if pool.most != unbounded
+                pool for pool in pools if pool.most != NO_LIMIT
             )
         return self._pools[subject]
 
@@ -139,20 +130,20 @@ class Room:
         return Pool(
             whose=whose,
             owners=f" of {whose}" if is_group else "",
-            most=limit_amounts(limit),
-            used=list(used_amounts(self._usage.get(subject, _NOTHING))),
+            most=limit,
+            used=list(self._usage.get(subject, _NOTHING)),
         )
 
 
-def _fit(pools: Sequence[Pool], asked: Amounts) -> bool:
-    return all(pool.fits(asked) for pool in pools)
+def _fit(pools: Sequence[Pool], demand: Demand) -> bool:
+    return all(pool.fits(demand) for pool in pools)
 
 
-def _reason(pools: Sequence[Pool], asked: Amounts) -> Reason:
-    """Say why ``asked`` does not fit; what is in use counts before reservations."""
+def _reason(pools: Sequence[Pool], demand: Demand) -> Reason:
+    """Say why ``demand`` does not fit; what is in use counts before reservations."""
     reasons = [
-        *(pool.shortage(asked) for pool in pools),
-        *(pool.reservation(asked) for pool in pools),
+        *(pool.shortage(demand) for pool in pools),
+        *(pool.reservation(demand) for pool in pools),
     ]
     return next(reason for reason in reasons if reason is not None)
 

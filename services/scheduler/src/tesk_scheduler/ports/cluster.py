@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from tesk_scheduler.domain.capacity import NodeRoom, OwnPods
+from tesk_scheduler.domain.capacity import OwnPods
 from tesk_scheduler.domain.quota import Limit
 
 
 class Cluster(Protocol):
     """Says what there is; never waits for an answer."""
 
-    def nodes(self) -> Sequence[NodeRoom] | None:
+    def nodes(self) -> Sequence[Limit] | None:
         """List what nodes have for TESK's pods, those on which tasks may run.
 
         None if that is not known: not yet, or we may not know.

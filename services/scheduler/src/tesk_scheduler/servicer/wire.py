@@ -11,12 +11,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tesk.v1 import task_pb2 as pb
 from tesk.v1 import task_service_pb2 as service_pb
 from tesk_model.fields import document_fields
-from tesk_model.quantities import gib_from_bytes
 from tesk_model.states import TaskState
-from tesk_model.task import Resources, Task, TaskView
+from tesk_model.task import Task, TaskView
 from tesk_runtime.rpc.wire import state_to_wire
 from tesk_scheduler.domain.bounds import outputs_left_out
 from tesk_scheduler.domain.callers import Caller
+from tesk_scheduler.domain.dimensions import ASKED
 from tesk_scheduler.domain.quota import Demand
 from tesk_scheduler.domain.records import (
     Document,
@@ -32,6 +32,13 @@ _READ_ONLY: list[Any] = [
     field.name for field in document_fields(Task) if field.read_only
 ]
 _MILLION = 1_000_000
+# What the contract has a field for; of the rest each task has the default.
+_ASKED = [
+    each
+    for each in ASKED
+    if each.field and each.field.name in pb.Resources.DESCRIPTOR.fields_by_name
+]
+_FIELDS = [each.field for each in _ASKED if each.field]
 
 
 def caller_from_wire(message: service_pb.Caller) -> Caller:
@@ -55,27 +62,27 @@ def declared_of(document: Document) -> Declared:
     )
 
 
-def amounts_of(task: pb.Task) -> Resources | None:
-    """Convert only what admission needs to know of the resources."""
-    if not task.HasField("resources"):
-        return None
-    wire = task.resources
-    return Resources(
-        cpu_cores=wire.cpu_cores if wire.HasField("cpu_cores") else None,
-        ram_gb=wire.ram_gb if wire.HasField("ram_gb") else None,
-        disk_gb=wire.disk_gb if wire.HasField("disk_gb") else None,
-    )
+def amounts_of(task: pb.Task) -> dict[str, float]:
+    """Return what a task says that it needs, by field.
+
+    What it may need none of counts as left open if it is 0, because clients
+    send that for tasks that do not care.
+    """
+    wire: Any = task.resources
+    return {
+        field.name: getattr(wire, field.name)
+        for field in _FIELDS
+        if wire.HasField(field.name)
+        and (getattr(wire, field.name) or not field.may_be_none)
+    }
 
 
 def fill_in_resources(task: pb.Task, demand: Demand) -> None:
     """Say, in place, what was charged where the client left it open."""
-    wire = task.resources
-    if not wire.HasField("cpu_cores"):
-        wire.cpu_cores = demand.cpu_millis / 1000
-    if not wire.HasField("ram_gb"):
-        wire.ram_gb = gib_from_bytes(demand.ram)
-    if not wire.disk_gb:  # 0 counts as left open, see ``demand_of``
-        wire.disk_gb = gib_from_bytes(demand.disk)
+    asked = amounts_of(task)
+    for each in _ASKED:
+        if each.field and each.field.name not in asked:
+            setattr(task.resources, each.field.name, each.unit.number(demand[each]))
 
 
 def shown_task(task: Glimpse | StoredTask, view: TaskView) -> pb.Task:

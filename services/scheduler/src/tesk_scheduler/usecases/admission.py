@@ -20,6 +20,7 @@ from tesk_scheduler.domain.admission import (
     plan_admissions,
 )
 from tesk_scheduler.domain.capacity import Capacity
+from tesk_scheduler.domain.dimensions import QUEUED
 from tesk_scheduler.domain.quota import (
     EVERYBODY,
     Quota,
@@ -61,7 +62,7 @@ def _window(usage: Mapping[Subject, Usage], room: int) -> int:
     owners = sum(
         1
         for subject, used in usage.items()
-        if subject.kind is SubjectKind.USER and used.queued
+        if subject.kind is SubjectKind.USER and used[QUEUED]
     )
     share = 2 * room // max(1, owners)
     return max(_LEAST_WINDOW, min(share, _LARGEST_WINDOW))
@@ -99,7 +100,7 @@ class Admission:
         """
         usage = self._store.usage_of_all()
         everybody = usage.get(EVERYBODY)
-        waiting = everybody.queued if everybody else 0
+        waiting = int(everybody[QUEUED]) if everybody else 0
         if not waiting:
             return AdmissionResult(0, 0)
         room = self._fleet.room()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tesk_scheduler.domain.begun import with_begun
-from tesk_scheduler.domain.capacity import Capacity, Staff, cluster_capacity
+from tesk_scheduler.domain.capacity import Capacity, Staff, cluster_capacity, is_known
 from tesk_scheduler.domain.quota import Limit
 from tesk_scheduler.ports.cluster import Cluster
 from tesk_scheduler.ports.store import TaskStore
@@ -53,8 +53,7 @@ class ClusterCapacity:
         return with_begun(capacity, commitments, stuck_since=stuck_since)
 
     def _tell(self, problem: str, slots: int) -> None:
-        is_given = self.given.cpu_millis is not None and self.given.ram is not None
-        if problem and problem != self._told and not is_given:
+        if problem and problem != self._told and not is_known(self.given):
             _LOG.warning(
                 "what the cluster can hold is not known: no more than %d tasks are"
                 " in progress at once; let the scheduler list nodes, or set"

@@ -1,8 +1,9 @@
 """Creating tasks: a whole batch in one transaction, each judged for itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
 
 from tesk_model.errors import (
     InvalidRequestError,
@@ -10,9 +11,10 @@ from tesk_model.errors import (
     TeskError,
     Violation,
 )
-from tesk_model.task import Resources, TaskId
+from tesk_model.task import TaskId
 from tesk_scheduler.domain import bounds
 from tesk_scheduler.domain.callers import Caller
+from tesk_scheduler.domain.dimensions import QUEUED
 from tesk_scheduler.domain.limits import queue_problems, submission_problems
 from tesk_scheduler.domain.quota import (
     Demand,
@@ -38,6 +40,7 @@ class Draft:
 
     Attributes:
         executors: How many it has.
+        resources: What it says that it needs, by the names of the fields.
         warnings: First lines of its ``system_logs``.
     """
 
@@ -46,7 +49,7 @@ class Draft:
     executors: int
     name: str | None
     tags: dict[str, str]
-    resources: Resources | None
+    resources: Mapping[str, float]
     idempotency_key: str
     warnings: tuple[str, ...]
 
@@ -71,7 +74,7 @@ class Submission:
         self._defaults = defaults
         self._leader = leader
         limits = (quota.everybody, *quota.users.values(), *quota.groups.values())
-        self._queues_are_limited = any(limit.queued is not None for limit in limits)
+        self._queues_are_limited = any(limit[QUEUED] < inf for limit in limits)
 
     def submit(self, drafts: Sequence[Draft]) -> list[TaskId | TeskError]:
         """Create what may be created; durable when this returns.

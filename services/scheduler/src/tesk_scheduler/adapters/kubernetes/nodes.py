@@ -5,12 +5,13 @@ that we may not see, less the pods that are in the task namespaces and not made
 at run time, such as the services themselves.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR
+from functools import reduce
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from tesk_kubernetes.api import (
     NODES,
@@ -24,35 +25,34 @@ from tesk_kubernetes.informer import Informer
 from tesk_kubernetes.labels import TASKMASTER
 from tesk_kubernetes.pods import is_over, node_of
 from tesk_kubernetes.requests import (
-    Amounts,
-    Bound,
-    node_amounts,
+    Resources,
+    node_resources,
     pod_requests,
     quota_bound,
 )
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import TemplateError, load_pod_template
-from tesk_model.quantities import ByteCount
 from tesk_scheduler.adapters.kubernetes.node_choice import (
     is_usable,
     sorts_of_executors,
 )
-from tesk_scheduler.domain.capacity import NodeRoom, OwnPods
-from tesk_scheduler.domain.quota import Demand, Limit
+from tesk_scheduler.domain.capacity import OwnPods
+from tesk_scheduler.domain.dimensions import DIMENSIONS, RUNNING
+from tesk_scheduler.domain.quota import Amounts, Demand, Limit
 
 T = TypeVar("T")
 
 _NO_WAIT = timedelta(0)
-_NOTHING: JsonObject = {"spec": {}}
+# A node that does not name a resource has none of it.
+_NOTHING: dict[str, float] = {each.column: 0 for each in DIMENSIONS if each.resource}
+_EMPTY: JsonObject = {"spec": {}}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """What a pod of somebody else takes; ``pods`` is 0 if it has ended."""
+class Load(NamedTuple):
+    """What a pod of somebody else takes, and of which node; nothing if it has ended."""
 
     node: str
     amounts: Amounts
-    pods: int
 
 
 class Nodes:
@@ -64,7 +64,7 @@ class Nodes:
         settings: KubernetesSettings,
         namespaces: Sequence[str],
         *,
-        reserve: NodeRoom,
+        reserve: Amounts,
         changed: Callable[[], None],
     ) -> None:
         """Begin to watch.
@@ -114,18 +114,20 @@ class Nodes:
         """Wait until it is known what there is; return False if it is not."""
         return all(each.wait_synced(timeout) for each in self._all)
 
-    def nodes(self) -> Sequence[NodeRoom] | None:
+    def nodes(self) -> Sequence[Limit] | None:
         """Add up what is known."""
         if not self.wait_known(_NO_WAIT):
             return None
         rooms = {
-            name: room for name, room in self._nodes.snapshot().items() if room.pods > 0
+            name: room
+            for name, room in self._nodes.snapshot().items()
+            if room[RUNNING] > 0
         }
         loads = [load for each in self._loads for load in each.snapshot().values()]
         for load in loads:
             room = rooms.get(load.node)
             if room is not None:
-                rooms[load.node] = less(room, load.amounts, pods=1)
+                rooms[load.node] = room.plus(load.amounts, times=-1)
         return list(rooms.values())
 
     def bound(self) -> Limit:
@@ -134,11 +136,12 @@ class Nodes:
         While they are not known, or may not be, there is no bound.
         """
         pairs = zip(self._quotas, self._loads, strict=True)
-        return sum_of(
-            [
+        return reduce(
+            Limit.plus,
+            (
                 left_of(quotas.snapshot().values(), loads.snapshot().values())
                 for quotas, loads in pairs
-            ]
+            ),
         )
 
     def problem(self) -> str:
@@ -153,20 +156,17 @@ class Nodes:
         """
         return self._own
 
-    def _room_of(self, node: JsonObject) -> NodeRoom:
+    def _room_of(self, node: JsonObject) -> Limit:
         """Return what a node has; nothing if no task may run there."""
         if not is_usable(node) or not any(
             sort.may_run_on(node) for sort in self._sorts
         ):
-            return NodeRoom(cpu_millis=0, ram=0, pods=0)
-        amounts, pods = node_amounts(node)
-        room = NodeRoom(cpu_millis=amounts.cpu_millis, ram=amounts.ram, pods=pods)
-        reserve = self._reserve
-        kept = Amounts(cpu_millis=reserve.cpu_millis, ram=reserve.ram)
-        return less(room, kept, pods=reserve.pods)
+            return Limit(**_NOTHING)
+        has = _NOTHING | _amounts(node_resources(node), ROUND_FLOOR)
+        return Limit(**has).plus(self._reserve, times=-1)
 
     def _template(self, name: str) -> JsonObject:
-        template = _NOTHING
+        template = _EMPTY
         with suppress(TemplateError):
             template = load_pod_template(self._folder / f"{name}-pod.yaml")
         return template
@@ -180,53 +180,31 @@ def _told(changed: Callable[[], None]) -> Callable[[str, object], None]:
 def load_of(pod: JsonObject) -> Load:
     """Return what a pod takes, and of which node."""
     if is_over(pod):
-        return Load(node="", amounts=Amounts(), pods=0)
-    return Load(node=node_of(pod), amounts=pod_requests(pod), pods=1)
+        return Load(node="", amounts=Amounts())
+    return Load(node_of(pod), _demand(pod_requests(pod)))
 
 
-def left_of(bounds: Collection[Bound], loads: Collection[Load]) -> Limit:
+def left_of(bounds: Collection[Resources], loads: Collection[Load]) -> Limit:
     """Return what the tightest quotas of a namespace leave beside others' pods."""
-
-    def left(most: Iterable[int | None], taken: int) -> int | None:
-        tightest = min((each for each in most if each is not None), default=None)
-        return None if tightest is None else max(0, tightest - taken)
-
-    ram = left((each.ram for each in bounds), sum(each.amounts.ram for each in loads))
-    return Limit(
-        running=left((each.pods for each in bounds), sum(each.pods for each in loads)),
-        cpu_millis=left(
-            (each.cpu_millis for each in bounds),
-            sum(each.amounts.cpu_millis for each in loads),
-        ),
-        ram=None if ram is None else ByteCount(ram),
-    )
+    tightest = reduce(Limit.at_most, (_bound(each) for each in bounds), Limit())
+    taken = reduce(Amounts.plus, (each.amounts for each in loads), Amounts())
+    return tightest.plus(taken, times=-1).at_least(Amounts())
 
 
-def sum_of(limits: Sequence[Limit]) -> Limit:
-    """Add up; what one has no bound for has none in all."""
-
-    def total(amounts: Sequence[int | None]) -> int | None:
-        known = [each for each in amounts if each is not None]
-        return sum(known) if len(known) == len(amounts) else None
-
-    ram = total([each.ram for each in limits])
-    return Limit(
-        running=total([each.running for each in limits]),
-        cpu_millis=total([each.cpu_millis for each in limits]),
-        ram=None if ram is None else ByteCount(ram),
-    )
+def _bound(resources: Resources) -> Limit:
+    return Limit(**_amounts(resources, ROUND_FLOOR))
 
 
-def less(room: NodeRoom, amounts: Amounts, *, pods: int) -> NodeRoom:
-    """Take something away."""
-    return NodeRoom(
-        cpu_millis=room.cpu_millis - amounts.cpu_millis,
-        ram=room.ram - amounts.ram,
-        pods=room.pods - pods,
-    )
+def _demand(resources: Resources) -> Demand:
+    return Demand(**_amounts(resources, ROUND_CEILING))
 
 
-def _demand(amounts: Amounts) -> Demand:
-    return Demand(
-        cpu_millis=amounts.cpu_millis, ram=ByteCount(amounts.ram), disk=ByteCount(0)
-    )
+def _amounts(resources: Resources, rounding: str) -> dict[str, float]:
+    """Convert what Kubernetes names to what we count."""
+    return {
+        each.column: int(
+            (resources[each.resource] * each.per_unit).to_integral_value(rounding)
+        )
+        for each in DIMENSIONS
+        if each.resource in resources
+    }

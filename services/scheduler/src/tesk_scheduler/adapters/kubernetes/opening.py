@@ -12,7 +12,7 @@ from tesk_kubernetes.templates import TemplateError
 from tesk_scheduler.adapters.kubernetes.footing import Footing
 from tesk_scheduler.adapters.kubernetes.nodes import Nodes
 from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
-from tesk_scheduler.domain.capacity import NodeRoom
+from tesk_scheduler.domain.quota import Amounts
 from tesk_scheduler.ports.surroundings import Clock
 
 _LOG = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def open_cluster(
     *,
     clock: Clock,
     changed: Callable[[], None],
-    reserve: NodeRoom | None,
+    reserve: Amounts | None,
     closing: ExitStack,
 ) -> tuple[PodLauncher, Nodes | None]:
     """Begin to watch the taskmasters of a cluster, and what it has room for.

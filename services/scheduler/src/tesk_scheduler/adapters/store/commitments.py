@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, case, exists, func, select
 
-from tesk_model.quantities import ByteCount
 from tesk_model.states import TaskState
+from tesk_scheduler.adapters.store.rows import DEMAND_COLUMNS, demand_of
 from tesk_scheduler.adapters.store.schema import (
     STATE_NUMBERS,
     TASK,
@@ -14,6 +14,7 @@ from tesk_scheduler.adapters.store.schema import (
 )
 from tesk_scheduler.adapters.store.times import from_micros, micros
 from tesk_scheduler.domain.begun import BegunTask, Commitments
+from tesk_scheduler.domain.dimensions import ASKED, RUNNING
 from tesk_scheduler.domain.progress import Direction
 from tesk_scheduler.domain.quota import Demand, Usage
 from tesk_scheduler.domain.records import ACTIVE_STATES
@@ -25,27 +26,25 @@ _BEGUN = (_C.state == STATE_NUMBERS[TaskState.INITIALIZING]) & (
     _C.started < bindparam("begun_before")
 )
 
+_LEAST = "least_"
 
-def _at_least(amount: Any, name: str) -> Any:
-    """Sum up an amount of which each task takes ``name`` or more."""
-    least = bindparam(name, type_=amount.type)
-    return func.coalesce(func.sum(case((amount > least, amount), else_=least)), 0)
+
+def _at_least(amount: Any) -> Any:
+    """Sum up an amount of which each task takes the least or more."""
+    least = bindparam(_LEAST + amount.name, type_=amount.type)
+    total = func.sum(case((amount > least, amount), else_=least))
+    return func.coalesce(total, 0).label(amount.name)
 
 
 # Built once: building costs more than running.
 _COUNTED = select(
-    func.count().label("running"),
-    _at_least(_C.cpu_millis, "least_cpu").label("cpu_millis"),
-    _at_least(_C.ram, "least_ram").label("ram"),
-    _at_least(_C.disk, "least_disk").label("disk"),
+    func.count().label(RUNNING.column), *map(_at_least, DEMAND_COLUMNS)
 ).where(_C.state.in_(_ACTIVE), ~_BEGUN)
 _HAS_PROGRESS = exists().where(
     _ENTRY.task_seq == _C.seq, _ENTRY.key == Direction.INPUTS.value
 )
 _LISTED = select(
-    _C.cpu_millis,
-    _C.ram,
-    _C.disk,
+    *DEMAND_COLUMNS,
     func.coalesce(_C.inputs_ended, _C.started).label("ready"),
     (~_C.inputs_finished & _HAS_PROGRESS).label("moves_inputs"),
 ).where(_BEGUN)
@@ -56,27 +55,17 @@ def read_committed(
 ) -> Commitments:
     """Add up what is in progress; list what has begun and not started."""
     since = {"begun_before": micros(begun_before)}
-    values = {
-        "least_cpu": least.cpu_millis,
-        "least_ram": least.ram,
-        "least_disk": least.disk,
-    }
+    values = {_LEAST + each.column: least[each] for each in ASKED}
     row = connection.execute(_COUNTED, values | since).one()
-    counted = Usage(
-        running=row.running,
-        cpu_millis=int(row.cpu_millis),
-        ram=ByteCount(int(row.ram)),
-        disk=ByteCount(int(row.disk)),
-    )
+    # PostgreSQL adds up to decimals.
+    counted = Usage(**{name: int(value) for name, value in row._asdict().items()})
     begun = map(_begun_task, connection.execute(_LISTED, since))
     return Commitments(counted=counted, begun=tuple(begun))
 
 
 def _begun_task(row: Row[*tuple[Any, ...]]) -> BegunTask:
     return BegunTask(
-        demand=Demand(
-            cpu_millis=row.cpu_millis, ram=ByteCount(row.ram), disk=ByteCount(row.disk)
-        ),
+        demand=demand_of(row),
         ready_at=from_micros(row.ready),
         moves_inputs=bool(row.moves_inputs),
     )

@@ -14,7 +14,6 @@ from sqlalchemy import (
     tuple_,
 )
 
-from tesk_model.quantities import ByteCount
 from tesk_model.states import TaskState
 from tesk_scheduler.adapters.store.rows import (
     QUEUE_COLUMNS,
@@ -31,6 +30,7 @@ from tesk_scheduler.adapters.store.schema import (
 )
 from tesk_scheduler.adapters.store.times import from_micros, from_micros_or_none
 from tesk_scheduler.domain.admission import QueuedTask
+from tesk_scheduler.domain.dimensions import DIMENSIONS
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.leadership import Leadership
 from tesk_scheduler.domain.quota import Subject, SubjectKind, Usage
@@ -94,13 +94,7 @@ def read_usage(
 
 
 def _usage_of(row: Row[*tuple[Any, ...]]) -> Usage:
-    return Usage(
-        running=row.running,
-        queued=row.queued,
-        cpu_millis=row.cpu_millis,
-        ram=ByteCount(row.ram),
-        disk=ByteCount(row.disk),
-    )
+    return Usage(**{each.column: getattr(row, each.column) for each in DIMENSIONS})
 
 
 def read_taskmasters(connection: Connection) -> list[Taskmaster]:

@@ -5,7 +5,6 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from tesk_model.quantities import ByteCount
 from tesk_model.reasons import Reason, ReasonCode, reason_code
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.schema import (
@@ -23,10 +22,12 @@ from tesk_scheduler.adapters.store.times import (
 )
 from tesk_scheduler.domain import bounds
 from tesk_scheduler.domain.admission import QueuedTask
+from tesk_scheduler.domain.dimensions import ASKED
 from tesk_scheduler.domain.quota import Demand
 from tesk_scheduler.domain.records import NewTask, TaskRecord, subjects_of
 
 _C = TASK.c
+DEMAND_COLUMNS = tuple(_C[each.column] for each in ASKED)
 
 # What the release before compared, which may still run beside this one.
 _CODES_BEFORE = {
@@ -39,9 +40,7 @@ RECORD_COLUMNS = (
     _C.id,
     _C.owner,
     _C.charged_group,
-    _C.cpu_millis,
-    _C.ram,
-    _C.disk,
+    *DEMAND_COLUMNS,
     _C.state,
     _C.attempt,
     _C.taskmaster,
@@ -65,9 +64,7 @@ QUEUE_COLUMNS = (
     _C.seq,
     _C.owner,
     _C.charged_group,
-    _C.cpu_millis,
-    _C.ram,
-    _C.disk,
+    *DEMAND_COLUMNS,
     _C.queued,
 )
 
@@ -79,7 +76,7 @@ def record_of(row: Row[*tuple[Any, ...]]) -> TaskRecord:
         id=TaskId(row.id),
         owner=row.owner,
         group=row.charged_group,
-        demand=_demand(row),
+        demand=demand_of(row),
         state=STATES[row.state],
         attempt=row.attempt,
         taskmaster=row.taskmaster,
@@ -105,15 +102,14 @@ def queued_task_of(row: Row[*tuple[Any, ...]]) -> QueuedTask:
         sequence=row.seq,
         owner=row.owner,
         subjects=subjects_of(row.owner, row.charged_group),
-        demand=_demand(row),
+        demand=demand_of(row),
         queued_at=from_micros(row.queued),
     )
 
 
-def _demand(row: Row[*tuple[Any, ...]]) -> Demand:
-    return Demand(
-        cpu_millis=row.cpu_millis, ram=ByteCount(row.ram), disk=ByteCount(row.disk)
-    )
+def demand_of(row: Row[*tuple[Any, ...]]) -> Demand:
+    """Build what a task is charged from ``DEMAND_COLUMNS``."""
+    return Demand(**{each.column: getattr(row, each.column) for each in ASKED})
 
 
 def changing_values(record: TaskRecord) -> dict[str, Any]:
@@ -164,9 +160,7 @@ def new_values(task: NewTask, state: int) -> Mapping[str, Any]:
         "state": state,
         "name": None if task.name is None else clean(task.name),
         "name_key": None if task.name is None else index_form(task.name),
-        "cpu_millis": task.demand.cpu_millis,
-        "ram": task.demand.ram,
-        "disk": task.demand.disk,
+        **{each.column: task.demand[each] for each in ASKED},
         "attempt": 0,
         "taskmaster": None,
         "released": True,

@@ -7,6 +7,7 @@ in a bounded form (``index_form``), since PostgreSQL limits an index entry.
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import (
@@ -25,6 +26,7 @@ from sqlalchemy import (
 )
 
 from tesk_model.states import TaskState
+from tesk_scheduler.domain.dimensions import ASKED, DIMENSIONS, Dimension
 
 METADATA = MetaData(
     naming_convention={
@@ -57,6 +59,11 @@ STATE_NUMBERS: dict[TaskState, int] = {
 }
 STATES = {number: state for state, number in STATE_NUMBERS.items()}
 
+
+def _amounts(dimensions: Iterable[Dimension]) -> list[Column[int]]:
+    return [Column(each.column, BigInteger, nullable=False) for each in dimensions]
+
+
 TASK = Table(
     "task",
     METADATA,
@@ -67,9 +74,7 @@ TASK = Table(
     Column("state", SmallInteger, nullable=False),
     Column("name", Text),
     Column("name_key", _BYTES_ORDERED),
-    Column("cpu_millis", BigInteger, nullable=False),
-    Column("ram", BigInteger, nullable=False),
-    Column("disk", BigInteger, nullable=False),
+    *_amounts(ASKED),
     Column("attempt", Integer, nullable=False),
     Column("taskmaster", Text),
     Column("released", Boolean, nullable=False),
@@ -185,11 +190,7 @@ USAGE = Table(
     METADATA,
     Column("kind", Text, primary_key=True),
     Column("name", Text, primary_key=True),
-    Column("running", BigInteger, nullable=False),
-    Column("queued", BigInteger, nullable=False),
-    Column("cpu_millis", BigInteger, nullable=False),
-    Column("ram", BigInteger, nullable=False),
-    Column("disk", BigInteger, nullable=False),
+    *_amounts(DIMENSIONS),
 )
 
 TASKMASTER = Table(

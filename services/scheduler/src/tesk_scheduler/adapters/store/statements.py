@@ -15,9 +15,10 @@ from tesk_scheduler.adapters.store import schema
 from tesk_scheduler.adapters.store.octets import octets
 from tesk_scheduler.adapters.store.rows import RECORD_COLUMNS
 from tesk_scheduler.adapters.store.schema import TASK
+from tesk_scheduler.domain.dimensions import DIMENSIONS
 
 _C = TASK.c
-_COUNTERS = ("running", "queued", "cpu_millis", "ram", "disk")
+_COUNTERS = tuple(each.column for each in DIMENSIONS)
 
 Upsert = Mapping[str, Any]
 """One statement for each dialect, by its name."""

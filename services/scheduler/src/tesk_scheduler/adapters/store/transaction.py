@@ -42,7 +42,7 @@ class SqlTransaction(SqlTaskChanges):
         """Write what was added up: executor logs and the counters of usage."""
         super().flush()
         rows = [
-            {"kind": subject.kind.value, "name": subject.name, **change._asdict()}
+            {"kind": subject.kind.value, "name": subject.name, **change.named()}
             for subject, change in self._ledger.changes()
         ]
         if rows:

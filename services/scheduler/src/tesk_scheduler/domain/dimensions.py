@@ -1,0 +1,182 @@
+"""What tasks take and limits bound: one table, from which all else follows.
+
+Settings, columns, sentences and metrics are made of it, so that another
+dimension is a row here and a migration. Amounts are whole numbers (thousandths
+of a core, bytes), so that counters never drift.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tesk_model.quantities import (
+    byte_words,
+    bytes_from_gib,
+    gib_from_bytes,
+    number_words,
+)
+
+
+def millis_from_cores(cores: float) -> int:
+    """Convert cores to thousandths of a core, rounded up.
+
+    Raises:
+        ValueError: ``cores`` is negative or not finite.
+    """
+    if not math.isfinite(cores * 1000) or cores < 0:
+        msg = f"{cores} is not a number of cores"
+        raise ValueError(msg)
+    millis = cores * 1000
+    nearest = round(millis)
+    # 16.1 * 1000 is a little more than 16100 in binary.
+    is_meant = math.isclose(millis, nearest, rel_tol=1e-15, abs_tol=1e-6)
+    return nearest if is_meant else math.ceil(millis)
+
+
+class Unit(NamedTuple):
+    """How an amount is written where people write it: in settings and tasks.
+
+    Attributes:
+        parse: From that number to a whole one; ValueError if it is none.
+        number: Back.
+        text: For sentences, with the unit.
+    """
+
+    parse: Callable[[float], int]
+    number: Callable[[float], float]
+    text: Callable[[float], str]
+
+
+_COUNT = Unit(int, float, number_words)
+_CORES = Unit(
+    millis_from_cores, lambda value: value / 1000, lambda v: number_words(v / 1000)
+)
+_GIB = Unit(
+    bytes_from_gib,
+    lambda value: gib_from_bytes(round(value)),
+    lambda value: byte_words(round(value)),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskField:
+    """Where a task says how much it needs.
+
+    Attributes:
+        name: In ``tesResources``.
+        singular: Of the noun in "exceeds the 1 core that there is",
+        plural: and of that in "exceeds the 4 cores".
+        default: What a task counts for that does not say it, in its unit.
+        may_be_none: A task may need none of it; 0 counts as not said.
+    """
+
+    name: str
+    singular: str
+    plural: str
+    default: float
+    may_be_none: bool = False
+
+
+class Metric(NamedTuple):
+    """How usage is exposed: divided by ``scale``."""
+
+    name: str
+    help: str
+    scale: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dimension:
+    """One row of the table.
+
+    Attributes:
+        place: In ``DIMENSIONS`` and in each ``Amounts``.
+        column: Of the database; also its name in Python.
+        setting: Below ``quota``,
+        description: and what that is.
+        noun: In "4 of 8 cpu in use".
+        resource: As Kubernetes names it in requests and of nodes; "" if it does not.
+        per_unit: Our amount for one of those.
+        field: None for what a task does not ask for.
+    """
+
+    place: int
+    column: str
+    setting: str
+    description: str
+    noun: str
+    unit: Unit
+    metric: Metric
+    resource: str = ""
+    per_unit: int = 1
+    field: TaskField | None = None
+
+    def __index__(self) -> int:
+        """Let ``amounts[dimension]`` be written."""
+        return self.place
+
+
+RUNNING = Dimension(
+    place=0,
+    column="running",
+    setting="running",
+    description="tasks that run",
+    noun="tasks running",
+    unit=_COUNT,
+    metric=Metric("tasks_running", "Tasks between admission and end."),
+    resource="pods",
+)
+QUEUED = Dimension(
+    place=1,
+    column="queued",
+    setting="queued",
+    description="tasks that wait",
+    noun="tasks queued",
+    unit=_COUNT,
+    metric=Metric("tasks_queued", "Tasks that wait."),
+)
+CPU = Dimension(
+    place=2,
+    column="cpu_millis",
+    setting="cpu",
+    description="cores, with fractions",
+    noun="cpu",
+    unit=_CORES,
+    metric=Metric("cpu_used_cores", "Cores in use.", 1000),
+    resource="cpu",
+    per_unit=1000,
+    field=TaskField(name="cpu_cores", singular="core", plural="cores", default=1),
+)
+RAM = Dimension(
+    place=3,
+    column="ram",
+    setting="ram_gb",
+    description="memory in GiB",
+    noun="memory",
+    unit=_GIB,
+    metric=Metric("ram_used_bytes", "Memory in use."),
+    resource="memory",
+    field=TaskField(
+        name="ram_gb", singular="GiB of memory", plural="GiB of memory", default=2
+    ),
+)
+DISK = Dimension(
+    place=4,
+    column="disk",
+    setting="disk_gb",
+    description="disk in GiB",
+    noun="disk",
+    unit=_GIB,
+    metric=Metric("disk_used_bytes", "Disk in use."),
+    field=TaskField(
+        name="disk_gb",
+        singular="GiB of disk",
+        plural="GiB of disk",
+        default=1,
+        may_be_none=True,
+    ),
+)
+DIMENSIONS = (RUNNING, QUEUED, CPU, RAM, DISK)
+ASKED = tuple(each for each in DIMENSIONS if each.field)
+"""What a task asks for."""

@@ -1,0 +1,54 @@
+"""The table of dimensions, and what is made of it."""
+
+import pytest
+
+from tesk.v1 import task_pb2 as pb
+from tesk_scheduler.adapters.store.schema import TASK, USAGE
+from tesk_scheduler.domain.dimensions import ASKED, CPU, DIMENSIONS, QUEUED, Dimension
+from tesk_scheduler.domain.quota import Amounts, Demand, Limit
+from tesk_scheduler.quota_config import DefaultSettings, LimitSettings
+
+
+def test_each_dimension_has_its_place() -> None:
+    assert [each.place for each in DIMENSIONS] == list(range(len(DIMENSIONS)))
+
+
+@pytest.mark.parametrize("dimension", DIMENSIONS, ids=lambda each: each.column)
+def test_each_dimension_has_a_column_and_a_setting(dimension: Dimension) -> None:
+    assert dimension.column in USAGE.c
+    assert dimension.setting in LimitSettings.__struct_fields__
+
+
+@pytest.mark.parametrize("dimension", ASKED, ids=lambda each: each.column)
+def test_what_a_task_asks_for_has_a_field_and_a_default(dimension: Dimension) -> None:
+    assert dimension.column in TASK.c
+    assert dimension.setting in DefaultSettings.__struct_fields__
+    assert dimension.field is not None
+    assert dimension.field.name in pb.Resources.DESCRIPTOR.fields_by_name
+
+
+def test_amounts_are_read_by_dimension() -> None:
+    amounts = Amounts(cpu_millis=500)
+
+    assert amounts[CPU] == 500
+    assert amounts[QUEUED] == 0
+    assert amounts.named()["cpu_millis"] == 500
+
+
+def test_a_demand_counts_its_task() -> None:
+    twice = Amounts().plus(Demand(cpu_millis=500), times=2)
+
+    assert twice == Amounts(running=2, cpu_millis=1000)
+
+
+def test_a_limit_bounds_what_it_names() -> None:
+    limit = Limit(cpu_millis=500, ram=None)
+
+    assert Demand(cpu_millis=500, ram=2**60).fits(limit)
+    assert not Demand(cpu_millis=501).fits(limit)
+    assert limit.replaced_by(Limit(ram=7)) == Limit(cpu_millis=500, ram=7)
+
+
+def test_a_dimension_that_there_is_not_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        Amounts(gpus=1)
