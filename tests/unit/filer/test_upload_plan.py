@@ -1,5 +1,7 @@
 import os
 import subprocess
+import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from pattern_cases import DEEP_CASES, NAME_CASES, is_reached
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.domain.globs import expand, expand_deep
+from tesk_filer.domain.tree import Kind, Node
 from tesk_filer.domain.uploads import Remark, Upload, plan_uploads
 from tesk_model.locations import parse_location
 from tesk_model.paths import is_within
@@ -378,3 +381,36 @@ def _tree(root: Path) -> list[str]:
         str(root),
         *(str(path) for path in root.rglob("*") if not path.is_symlink()),
     ]
+
+
+class OneFolder:
+    """A tree of one directory with many files."""
+
+    def __init__(self, count: int) -> None:
+        self._names = [f"sample-{number:07}.txt" for number in range(count)]
+
+    def node(self, path: str) -> Node:
+        kind = Kind.DIRECTORY if path == "/o" else Kind.FILE
+        return Node(kind, (1, hash(path)))
+
+    def is_link(self, path: str) -> bool:
+        del path
+        return False
+
+    def names(self, path: str) -> Sequence[str]:
+        assert path == "/o"
+        return self._names
+
+
+def test_a_directory_of_many_files_is_planned_one_by_one() -> None:
+    tree, target = OneFolder(20_000), parse_location("s3://b/x")
+    output = Output(path="/o", url="s3://b/x", type=FileType.DIRECTORY)
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in plan_uploads(output, target, tree))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert count == 20_000
+    assert most < 500_000  # bytes; no path is kept

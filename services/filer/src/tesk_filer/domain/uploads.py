@@ -55,6 +55,10 @@ class Remark:
     missing: bool = False
 
 
+_Way = tuple[str, frozenset[tuple[int, int]]]
+"""A path, and the directories that lead to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Walks:
     """What all steps of planning one output need."""
@@ -199,9 +203,13 @@ def _walk(
     above: frozenset[tuple[int, int]] = frozenset(),
 ) -> Iterator[Upload | Remark]:
     # Of each path the things it passes through, to notice links that go round.
-    pending = [(top, above)]
+    pending: list[Iterator[_Way]] = [iter([(top, above)])]
     while pending:
-        path, above = pending.pop()
+        following = next(pending[-1], None)
+        if following is None:
+            pending.pop()
+            continue
+        path, above = following
         node = walks.tree.node(path)
         place = target.below(path[len(top) :].lstrip("/")) if path != top else target
         if node is None:
@@ -217,8 +225,15 @@ def _walk(
             names = walks.tree.names(path)
             if not names:
                 yield Upload(path, place, is_directory=True)
-            below = above | {node.identity}
-            pending.extend((f"{path}/{name}", below) for name in reversed(names))
+            pending.append(_entries(path, names, above | {node.identity}))
+
+
+def _entries(
+    path: str, names: Sequence[str], above: frozenset[tuple[int, int]]
+) -> Iterator[_Way]:
+    """Yield the entries of a directory, of which there may be a million."""
+    for name in names:
+        yield f"{path}/{name}", above
 
 
 def _leads_nowhere(path: str) -> str:

@@ -63,6 +63,17 @@ class _Taken(NamedTuple):
     output: int
     identity: tuple[int, int]
 
+    def packed(self) -> int:
+        """Return it as one number, which takes a quarter of the memory."""
+        device, inode = self.identity
+        return self.output << 128 | device << 64 | inode
+
+    @classmethod
+    def unpacked(cls, number: int) -> "_Taken":
+        """Return what ``packed`` was called for."""
+        low = (1 << 64) - 1
+        return cls(number >> 128, (number >> 64 & low, number & low))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uploads:
@@ -73,7 +84,8 @@ class Uploads:
         missing_is_error: An output that does not exist fails the task.
         extended_patterns: See ``plan_uploads``.
         expansion: Bounds what there is to take.
-        targets: The urls of files so far; kept short, for they may be many.
+        targets: The urls of files so far and what goes there; both kept short, for
+            they may be many.
     """
 
     transfers: Transfers
@@ -86,7 +98,7 @@ class Uploads:
     missing_is_error: bool
     extended_patterns: bool = True
     expansion: Expansion = field(default_factory=lambda: Expansion(Limits()))
-    targets: dict[bytes, _Taken] = field(default_factory=dict)
+    targets: dict[bytes, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     def run(self) -> Verdict:
@@ -148,8 +160,9 @@ class Uploads:
         key = blake2b(os.fsencode(item.target.target), digest_size=16).digest()
         before = self.targets.get(key)
         if before is None:
-            self.targets[key] = _Taken(index, item.identity)
-        return before
+            self.targets[key] = _Taken(index, item.identity).packed()
+            return None
+        return _Taken.unpacked(before)
 
     def _remark(self, label: str, remark: Remark) -> None:
         if remark.missing and self.missing_is_error:
