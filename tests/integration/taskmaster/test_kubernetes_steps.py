@@ -274,6 +274,37 @@ def test_a_quota_is_said_and_waited_for(site: Site) -> None:
     assert any("exceeded quota: q" in reason for reason in site.heard)
 
 
+def limit_range(site: Site, **item: Any) -> None:
+    """Let the namespace have a LimitRange."""
+    body = {
+        "metadata": {"name": "tight"},
+        "spec": {"limits": [{"type": "Container", **item}]},
+    }
+    path = f"/api/v1/namespaces/{site.namespace}/limitranges"
+    site.kube.call("POST", path, body=body)
+
+
+def test_what_a_limit_range_would_refuse_is_made_to_fit(site: Site) -> None:
+    limit_range(
+        site,
+        default={"cpu": "5m"},  # less than is asked for
+        max={"cpu": "15m"},
+        maxLimitRequestRatio={"cpu": "2"},
+    )
+    site.prepare(("true",))
+
+    site.start()
+
+    assert site.result().exit_code == 0
+
+
+def test_what_a_limit_range_will_never_let_be_fails_at_once(site: Site) -> None:
+    limit_range(site, max={"memory": "32Mi"})
+
+    with pytest.raises(StepFailedError, match="the LimitRange tight of the cluster"):
+        site.prepare(("true",))
+
+
 def _delete_pod(site: Site) -> None:
     site.kube.delete("pods", site.namespace, site.pod()["metadata"]["name"])
 
