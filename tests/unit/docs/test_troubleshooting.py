@@ -263,6 +263,7 @@ def test_what_the_failure_table_says_has_an_entry(trouble: Trouble) -> None:
         )
         assert isinstance(judged, Waiting | Ended)
         said = judged.reason if isinstance(judged, Waiting) else judged.result.error
+        assert isinstance(judged, Waiting) or judged.result.code
 
         assert any(_covers(entry, said) for entry in ENTRIES), said
 

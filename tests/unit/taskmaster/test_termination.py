@@ -14,6 +14,7 @@ from builders import make_executor
 from fakes.taskmaster_kubernetes_kit import make_report
 from pods_seen import RAM, ends, says, seen
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import TaskId
 from tesk_taskmaster.adapters.container.outcome import observe as observe_container
 from tesk_taskmaster.adapters.detached import Exit
@@ -212,6 +213,7 @@ def test_a_result(end_in: Runtime, end: End, code: int, note: str) -> None:
 
     assert (result.exit_code, result.note) == (code, note)
     assert (result.error, result.lost) == ("", False)
+    assert (result.code is ReasonCode.OUT_OF_MEMORY) == ("out of memory" in note)
 
 
 UNSEEN = "nobody saw its end"
@@ -241,6 +243,7 @@ def test_a_loss(end_in: Runtime, end: End, cause: str) -> None:
 
     assert result.lost
     assert result.error.startswith("executors[1] lost: ")
+    assert result.code in (ReasonCode.STEP_VANISHED, ReasonCode.NODE_LOST)
     assert cause in result.error
 
 
@@ -266,6 +269,7 @@ def test_a_container_that_never_started_is_lost() -> None:
     assert judge(found).error.endswith("was created but never started")
 
 
+EVICTED = Reason(ReasonCode.EVICTED, "its pod was evicted")
 TERMINATIONS = st.builds(
     Termination,
     name=st.just("executors[0]"),
@@ -275,7 +279,7 @@ TERMINATIONS = st.builds(
     has_run=st.booleans(),
     was_stopped=st.booleans(),
     is_out_of_memory=st.booleans(),
-    interruption=st.sampled_from(("", "its pod was evicted")),
+    interruption=st.sampled_from((None, EVICTED)),
 )
 
 
@@ -291,17 +295,17 @@ def test_success_needs_a_report_or_an_order(found: Termination) -> None:
 @pytest.mark.parametrize(
     ("code", "interruption", "want"),
     [
-        (0, "its pod was evicted", 0),
-        (65, "its pod was evicted", 65),
-        (75, "", 75),
-        (1, "", 1),
-        (None, "", 255),
-        (1, "its pod was evicted", None),
-        (None, "its pod was evicted", None),
+        (0, EVICTED, 0),
+        (65, EVICTED, 65),
+        (75, None, 75),
+        (1, None, 1),
+        (None, None, 255),
+        (1, EVICTED, None),
+        (None, EVICTED, None),
     ],
 )
 def test_a_filers_verdict_stands_whatever_came_after_it(
-    code: int | None, interruption: str, want: int | None
+    code: int | None, interruption: Reason | None, want: int | None
 ) -> None:
     result = judge(
         Termination(

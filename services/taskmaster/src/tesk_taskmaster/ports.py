@@ -211,6 +211,11 @@ class StepFailedError(Exception):
         return Reason(self.code, str(self))
 
 
+def failure_of(result: StepResult) -> StepFailedError:
+    """Return the error of a step that ended before it ran."""
+    return StepFailedError(result.error, code=result.code, lost=result.lost)
+
+
 class RemainsError(StepFailedError):
     """All of an attempt has ended, but not all that it left can be removed."""
 

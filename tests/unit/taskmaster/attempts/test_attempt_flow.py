@@ -290,6 +290,17 @@ def test_notes_of_runtime_and_step_are_told_once(crew: Crew) -> None:
     ]
 
 
+def test_a_lack_of_memory_has_a_code_of_its_own(crew: Crew) -> None:
+    code = ReasonCode.OUT_OF_MEMORY
+    crew.world.results["x0"] = StepResult(exit_code=137, code=code)
+
+    told = crew.finish(assignment())
+
+    assert outcome(told) == Finished(
+        Outcome.EXECUTOR_ERROR, Reason(code, "executors[0] ended with exit code 137")
+    )
+
+
 def test_waiting_is_told_as_a_reason_and_not_repeated(crew: Crew) -> None:
     crew.world.says["x0"] = ["pulling image", "", "pulling image", "starting"]
 

@@ -20,6 +20,7 @@ from pods_seen import (
     waits,
     without_containers,
 )
+from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.observations import Ended, Snapshot
 
 # What has outlasted its limit, and what has none. Input, seconds, lost, words.
@@ -337,3 +338,25 @@ def test_what_does_not_pass_fails_with_a_reason(
     assert isinstance(judged, Ended)
     result = judged.result
     assert (words in result.error, result.lost) == (True, lost), result.error
+
+
+CODES = {
+    "an image that is not there": ReasonCode.IMAGE_PULL_FAILED,
+    "a command that the runtime cannot start": ReasonCode.CONTAINER_START_FAILED,
+    "a quota of pods": ReasonCode.CLUSTER_QUOTA_FULL,
+    "an eviction": ReasonCode.EVICTED,
+    "a preemption": ReasonCode.PREEMPTED,
+    "a pod that was deleted": ReasonCode.STEP_VANISHED,
+    "a pod that nobody saw, whose Job is complete": ReasonCode.STEP_VANISHED,
+    "a container that its node forgot": ReasonCode.NODE_LOST,
+    "another container of the template fails": ReasonCode.CONTAINER_START_FAILED,
+}
+
+
+@pytest.mark.parametrize(("case", "code"), CODES.items(), ids=CODES)
+def test_a_failure_has_a_code(case: str, code: ReasonCode) -> None:
+    what, after, _, _ = FAILED[case]
+    judged = judge(what, after, SETTINGS)
+
+    assert isinstance(judged, Ended)
+    assert judged.result.code is code

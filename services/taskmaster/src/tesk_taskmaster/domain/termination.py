@@ -16,16 +16,23 @@ from datetime import datetime
 from typing import Final
 
 from tesk_model.quantities import byte_words
-from tesk_model.reasons import ReasonCode
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
 
 INVALID_REPORT: Final = (
     "the launcher's report was overwritten, so that its exit code alone is known"
 )
 
-_UNSEEN = "nobody saw its end, as when its machine or node fails"
-_KILLED_OUTSIDE = "it was killed from outside, or ran out of memory without a trace"
-_STOPPED_OUTSIDE = "its container was stopped from outside"
+_UNSEEN = Reason(
+    ReasonCode.NODE_LOST, "nobody saw its end, as when its machine or node fails"
+)
+_KILLED_OUTSIDE = Reason(
+    ReasonCode.STEP_VANISHED,
+    "it was killed from outside, or ran out of memory without a trace",
+)
+_STOPPED_OUTSIDE = Reason(
+    ReasonCode.STEP_VANISHED, "its container was stopped from outside"
+)
 
 _SIGKILL = 128 + 9
 _SIGTERM = 128 + 15
@@ -95,8 +102,7 @@ class Termination:
         was_stopped: TESK itself asked for the end.
         is_out_of_memory: The runtime says that the kernel killed for want of
             memory. It may say so too late, or never.
-        interruption: Who ended it from outside, or "" if the runtime knows of
-            nobody.
+        interruption: Who or what ended it from outside, if the runtime knows.
         metadata: See ``StepResult``.
     """
 
@@ -109,7 +115,7 @@ class Termination:
     has_run: bool = True
     was_stopped: bool = False
     is_out_of_memory: bool = False
-    interruption: str = ""
+    interruption: Reason | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -122,7 +128,8 @@ def judge(seen: Termination) -> StepResult:
     if seen.was_stopped:
         return _ended(seen)
     if seen.is_out_of_memory:
-        return _ended(seen, format_memory_limit(seen.ram))
+        note = format_memory_limit(seen.ram)
+        return _ended(seen, note, code=ReasonCode.OUT_OF_MEMORY)
     if cause := seen.interruption or _doubt(seen):
         return _lost(seen, cause)
     return _ended(seen, "" if seen.report is None else INVALID_REPORT)
@@ -138,16 +145,16 @@ def format_loss(name: str, cause: str) -> str:
     return f"{name} lost: {cause}"
 
 
-def _doubt(seen: Termination) -> str:
-    """Return why an exit code without a report is not believed; "" if it is."""
+def _doubt(seen: Termination) -> Reason | None:
+    """Return why an exit code without a report is not believed, if it is not."""
     if seen.exit_code is None:
         return _UNSEEN
     if seen.report is not None:
-        return ""  # whoever overwrote it was there at the end
+        return None  # whoever overwrote it was there at the end
     if not 0 < seen.exit_code < _UNKNOWN:
         return _UNSEEN
     # Nobody inside can kill the first process of a container.
-    return _KILLED_OUTSIDE if seen.exit_code == _SIGKILL else ""
+    return _KILLED_OUTSIDE if seen.exit_code == _SIGKILL else None
 
 
 def _judge_report(seen: Termination, report: Report, ram: int) -> StepResult:
@@ -155,12 +162,13 @@ def _judge_report(seen: Termination, report: Report, ram: int) -> StepResult:
         # A machine that shuts down asks like this: no program of the user's.
         return _lost(seen, seen.interruption or _STOPPED_OUTSIDE)
     near_limit = report.exit_code == _SIGKILL and report.max_rss >= ram * _NEAR_LIMIT
-    was_killed = near_limit or (seen.is_out_of_memory and report.exit_code)
+    was_short = near_limit or bool(seen.is_out_of_memory and report.exit_code)
     return StepResult(
         exit_code=report.exit_code,
         started_at=report.started_at,
         ended_at=report.ended_at,
-        note=_note(seen, format_memory_limit(ram) if was_killed else report.error),
+        note=_note(seen, format_memory_limit(ram) if was_short else report.error),
+        code=ReasonCode.OUT_OF_MEMORY if was_short else ReasonCode.NONE,
         metadata=seen.metadata,
     )
 
@@ -174,14 +182,17 @@ def _judge_filer(seen: Termination) -> StepResult:
     return _ended(seen)
 
 
-def _ended(seen: Termination, note: str = "") -> StepResult:
+def _ended(
+    seen: Termination, note: str = "", *, code: ReasonCode = ReasonCode.NONE
+) -> StepResult:
     """Return an end of which the runtime alone tells."""
-    code = seen.exit_code
-    if code is None:
+    exit_code = seen.exit_code
+    if exit_code is None:
         killed = _SIGKILL if seen.has_run else _SIGTERM
-        code = killed if seen.was_stopped else _UNKNOWN
+        exit_code = killed if seen.was_stopped else _UNKNOWN
     return StepResult(
-        exit_code=code & 0xFF,
+        exit_code=exit_code & 0xFF,
+        code=code,
         started_at=seen.started_at,
         ended_at=seen.ended_at,
         note=_note(seen, note),
@@ -193,10 +204,11 @@ def _note(seen: Termination, text: str) -> str:
     return f"{seen.name}: {text}" if text else ""
 
 
-def _lost(seen: Termination, cause: str) -> StepResult:
+def _lost(seen: Termination, cause: Reason) -> StepResult:
     return StepResult(
         exit_code=_UNKNOWN,
-        error=format_loss(seen.name, cause),
+        error=format_loss(seen.name, cause.text),
+        code=cause.code,
         lost=True,
         metadata=seen.metadata,
     )

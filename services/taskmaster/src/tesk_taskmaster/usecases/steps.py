@@ -121,15 +121,17 @@ class AttemptSteps:
         """Run what has not run; return how the task fails, if it does."""
         for step in plan.executors:
             code = self.assignment.finished_executors.get(step.index)
+            cause = ReasonCode.NONE
             if code is None:
-                code = self._run_executor(looks.fit(plan, step.index), step)
+                result = self._run_executor(looks.fit(plan, step.index), step)
+                code, cause = result.exit_code, result.code
             if code and not step.executor.ignore_error:
                 text = f"executors[{step.index}] ended with exit code {code}"
-                reason = Reason(ReasonCode.EXECUTOR_FAILED, text)
+                reason = Reason(cause or ReasonCode.EXECUTOR_FAILED, text)
                 return Finished(Outcome.EXECUTOR_ERROR, reason)
         return None
 
-    def _run_executor(self, plan: Plan, step: ExecutorStep) -> int:
+    def _run_executor(self, plan: Plan, step: ExecutorStep) -> StepResult:
         def started_and_waited(name: str) -> StepResult:
             self.account.tell(ExecutorStarted(step.index))
             return self._watch(step.index, name)
@@ -156,7 +158,7 @@ class AttemptSteps:
         if step.index < len(plan.executors) - 1:
             self.account.tell()  # and else along with what comes next, at once
         self.control.checkpoint()
-        return result.exit_code
+        return result
 
     def _run_step(
         self,

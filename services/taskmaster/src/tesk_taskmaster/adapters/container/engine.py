@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tesk_model.names import Attempt
+from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.container.api import (
     ContainerApi,
     EngineRefusedError,
@@ -138,7 +139,7 @@ class ContainerEngine:
     def _tails(self, run: ExecutorRun) -> Tails:
         container = patiently(lambda: self._api.inspect(run.name))
         if container is None:
-            return Tails(b"", b"", unread=VANISHED)
+            return Tails(b"", b"", unread=VANISHED.text)
         if container["State"]["Status"] in NEVER_STARTED:
             return Tails(b"", b"")
         logged = read_tails(self._api, container, from_file=self._traits.is_podman)
@@ -205,7 +206,9 @@ class ContainerEngine:
         container = self._api.inspect(run.name)
         if container is None and has_started:
             raise StepFailedError(
-                format_loss(title_of(run.step.name), VANISHED), lost=True
+                format_loss(title_of(run.step.name), VANISHED.text),
+                code=VANISHED.code,
+                lost=True,
             )
         if container is None:
             self._images.ensure(run.step.executor.image, say, begun.halted)
@@ -243,7 +246,8 @@ class ContainerEngine:
         if container is None:
             raise StepFailedError(
                 f"the container of {run.step.executor.image} cannot be created: "
-                f"{refusal}"
+                f"{refusal}",
+                code=ReasonCode.CONTAINER_START_FAILED,
             )
         return container
 
@@ -252,7 +256,8 @@ class ContainerEngine:
             self._api.start(run.name)
         except EngineRefusedError as error:
             raise StepFailedError(
-                f"the container of {run.step.executor.image} cannot be started: {error}"
+                f"the container of {run.step.executor.image} cannot be started: {error}",
+                code=ReasonCode.CONTAINER_START_FAILED,
             ) from error
 
     def _stop(self, name: str, seconds: int) -> None:

@@ -11,6 +11,7 @@ from concurrent.futures import TimeoutError as NotDoneError
 from dataclasses import dataclass, field
 from typing import Any
 
+from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.container.api import (
     ContainerApi,
     EngineRefusedError,
@@ -123,10 +124,14 @@ class ImageStore:
                 return
             self._await(self._pull_of(image), say, halted)
         except EngineRefusedError as error:
-            raise StepFailedError(f"image {image}: {error}") from error
+            raise StepFailedError(
+                f"image {image}: {error}", code=ReasonCode.IMAGE_PULL_FAILED
+            ) from error
         except PullFailedError as error:
             raise StepFailedError(
-                f"image {image} cannot be pulled: {error}", lost=not error.is_lasting
+                f"image {image} cannot be pulled: {error}",
+                code=ReasonCode.IMAGE_PULL_FAILED,
+                lost=not error.is_lasting,
             ) from error
 
     def _await(self, pull: _Pull, say: Say, halted: threading.Event) -> None:

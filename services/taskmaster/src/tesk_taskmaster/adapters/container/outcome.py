@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.launcher_report import parse_time
 from tesk_taskmaster.domain.step_names import title_of
 from tesk_taskmaster.domain.termination import InvalidReport, Report, Termination
@@ -10,7 +11,10 @@ from tesk_taskmaster.ports import ExecutorRun
 
 ENDED = frozenset({"exited", "stopped", "dead"})
 NEVER_STARTED = frozenset({"created", "configured", "initialized"})
-VANISHED = "its container vanished from the engine"
+VANISHED = Reason(ReasonCode.STEP_VANISHED, "its container vanished from the engine")
+_NEVER_STARTED = Reason(
+    ReasonCode.STEP_VANISHED, "its container was created but never started"
+)
 
 
 def observe(
@@ -43,7 +47,7 @@ def observe(
             ram=run.ram,
             was_stopped=was_stopped,
             has_run=False,
-            interruption="its container was created but never started",
+            interruption=_NEVER_STARTED,
         )
     if state["Status"] not in ENDED:
         return None

@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from tesk_model.names import Attempt
+from tesk_model.reasons import ReasonCode
 from tesk_runtime.beneath import Beneath
 from tesk_runtime.file_lock import FileLock
 from tesk_taskmaster.adapters.detached import DetachedProcess
@@ -192,7 +193,9 @@ class LocalRuntime:
         if not file.exists():
             file.write_text(self._folders.boot, "utf-8")
         elif file.read_text("utf-8") != self._folders.boot:
-            raise StepFailedError("this machine was restarted", lost=True)
+            raise StepFailedError(
+                "this machine was restarted", code=ReasonCode.NODE_LOST, lost=True
+            )
 
     def _filer(self, attempt: Attempt, step: str) -> DetachedProcess:
         with self._guard:

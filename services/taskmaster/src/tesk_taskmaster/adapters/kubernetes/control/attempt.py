@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from tesk_kubernetes.api import JOBS, PODS, VOLUME_CLAIMS, JsonObject
 from tesk_kubernetes.labels import attempt_of
 from tesk_kubernetes.pods import is_leaving
+from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.anchors import (
     AttemptAnchor,
     is_owned_by,
@@ -184,7 +185,11 @@ class AttemptSteps:
         if job is None:
             # Pods may be left of a Job that was deleted while nobody watched.
             self._has_strays = True
-            raise StepFailedError(format_loss(title_of(name), JOB_DELETED), lost=True)
+            raise StepFailedError(
+                format_loss(title_of(name), JOB_DELETED.text),
+                code=JOB_DELETED.code,
+                lost=True,
+            )
         return self._add(name, job, say, is_adopted=True)
 
     def _add(self, name: str, job: JsonObject, say: Say, *, is_adopted: bool) -> Step:
@@ -240,7 +245,12 @@ class AttemptSteps:
             return
         claim = self.cached.get(VOLUME_CLAIMS, self.plan.attempt.name)
         if claim is not None and (claim.is_gone or is_leaving(claim.object)):
-            raise StepFailedError("the task volume was deleted", lost=True, gone=True)
+            raise StepFailedError(
+                "the task volume was deleted",
+                code=ReasonCode.VOLUME_UNAVAILABLE,
+                lost=True,
+                gone=True,
+            )
 
     def _remove(self, step: Step, say: Say) -> None:
         """Remove the Job of a step that is to run again, with its pod.

@@ -15,7 +15,7 @@ from tesk_taskmaster.adapters.kubernetes.control.step import Step
 from tesk_taskmaster.adapters.kubernetes.manifests.look_job import parse_answer
 from tesk_taskmaster.domain.step_names import image_step
 from tesk_taskmaster.domain.termination import StepResult
-from tesk_taskmaster.ports import Clock, Say, StepFailedError
+from tesk_taskmaster.ports import Clock, Say, StepFailedError, failure_of
 
 _MOST_KEPT = 10_000  # directories, of all images together
 _TRIES = 4
@@ -60,7 +60,7 @@ class ImageLooks:
             step, result = self._run(attempt, index, directories, say)
             tries += 1
         if result.error:
-            raise StepFailedError(result.error, lost=result.lost)
+            raise failure_of(result)
         if result.exit_code:
             raise StepFailedError(
                 f"executors[{index}]: its image cannot be looked into: "

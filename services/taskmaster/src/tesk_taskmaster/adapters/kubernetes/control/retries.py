@@ -20,6 +20,7 @@ from tesk_kubernetes.api import (
     Resource,
 )
 from tesk_kubernetes.settings import KubernetesSettings
+from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.failure_table import (
     judge_trouble,
     shorten,
@@ -30,7 +31,7 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Trouble,
     Troubled,
 )
-from tesk_taskmaster.ports import Clock, Say, StepFailedError
+from tesk_taskmaster.ports import Clock, Say, StepFailedError, failure_of
 
 T = TypeVar("T")
 
@@ -99,7 +100,8 @@ class RetriedCalls:
             except RefusedError as error:
                 raise StepFailedError(
                     f"{subject.name}: the cluster refuses to make "
-                    f"its {resource.kind}: {shorten(str(error))}"
+                    f"its {resource.kind}: {shorten(str(error))}",
+                    code=ReasonCode.POD_REFUSED,
                 ) from error
             known = self.call(found, say)
             if known is not None:
@@ -128,5 +130,5 @@ class RetriedCalls:
             settings=self._settings,
         )
         if isinstance(judged, Ended):
-            raise StepFailedError(judged.result.error, lost=judged.result.lost)
+            raise failure_of(judged.result)
         return judged.reason

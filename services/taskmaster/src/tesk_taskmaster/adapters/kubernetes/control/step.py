@@ -35,7 +35,7 @@ from tesk_taskmaster.adapters.kubernetes.status.pods import observe
 from tesk_taskmaster.domain.step_names import direction_of, is_repeatable
 from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
-from tesk_taskmaster.ports import Say, StepFailedError, Tails
+from tesk_taskmaster.ports import Say, StepFailedError, Tails, failure_of
 
 _USUAL_SECONDS = 3.0  # in which most steps come to run; nothing is said before
 _LEAST_GRACE = 1  # second; none at all would take the object from its node
@@ -140,7 +140,7 @@ class Step:
                     return  # ``wait`` tells, and it is started again
                 if not judged.has_run:
                     self._prevent()
-                raise StepFailedError(result.error, lost=result.lost)
+                raise failure_of(result)
             is_usual = self.objects.age < _USUAL_SECONDS
             is_usual = is_usual and not self._informer_problem()
             say("" if is_usual else judged.reason)

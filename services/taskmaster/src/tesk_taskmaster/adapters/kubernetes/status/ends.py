@@ -1,11 +1,13 @@
 """What the objects of a step say of its end, for ``domain.termination`` to judge."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.pods import condition, is_leaving, is_true, node_of
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.failure_table import shorten
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
@@ -23,16 +25,24 @@ from tesk_taskmaster.domain.termination import (
 
 _OUT_OF_MEMORY = "OOMKilled"
 _NOT_STARTED = {"StartError", "ContainerCannotRun"}
-JOB_DELETED = "its Job was deleted"
+JOB_DELETED = Reason(ReasonCode.STEP_VANISHED, "its Job was deleted")
 _UNSEEN = {"ContainerStatusUnknown", "Unknown"}
 
 _DISRUPTIONS = {
-    "PreemptionByScheduler": "its pod was preempted by one of higher priority",
-    "DeletionByTaintManager": "its node became unavailable",
-    "EvictionByEvictionAPI": "its pod was evicted, as when its node is drained",
-    "DeletionByPodGC": "its node is gone",
-    "TerminationByKubelet": "its node ended its pod",
+    "PreemptionByScheduler": Reason(
+        ReasonCode.PREEMPTED, "its pod was preempted by one of higher priority"
+    ),
+    "DeletionByTaintManager": Reason(
+        ReasonCode.NODE_LOST, "its node became unavailable"
+    ),
+    "EvictionByEvictionAPI": Reason(
+        ReasonCode.EVICTED, "its pod was evicted, as when its node is drained"
+    ),
+    "DeletionByPodGC": Reason(ReasonCode.NODE_LOST, "its node is gone"),
+    "TerminationByKubelet": Reason(ReasonCode.EVICTED, "its node ended its pod"),
 }
+_DISRUPTED = Reason(ReasonCode.EVICTED, "its pod was disrupted")
+_POD_DELETED = Reason(ReasonCode.STEP_VANISHED, "its pod was deleted")
 
 
 def judge_end(seen: Snapshot, pod: JsonObject, state: Mapping[str, Any]) -> Ended:
@@ -54,6 +64,7 @@ def judge_end(seen: Snapshot, pod: JsonObject, state: Mapping[str, Any]) -> Ende
         return failed(
             f"{seen.subject.name}: the container of {seen.subject.image} "
             f"cannot be started: {shorten(message)}",
+            code=ReasonCode.CONTAINER_START_FAILED,
             # TESK's own program, which other nodes do run: nothing of the task.
             lost=f'exec: "{LAUNCHER_TARGET}"' in message,
         )
@@ -87,6 +98,7 @@ def judge_rejected(seen: Snapshot, pod: JsonObject) -> Ended:
                 f"{seen.subject.name}: container {status['name']} of its pod "
                 f"ended with exit code {ended['exitCode']}: "
                 + shorten(ended.get("message") or ended.get("reason", "")),
+                code=ReasonCode.CONTAINER_START_FAILED,
                 lost=False,
             )
     return unseen_end(seen, interruption_of(seen, pod), pod=pod, has_run=False)
@@ -99,15 +111,15 @@ def judge_vanished(seen: Snapshot, *, exit_code: int | None) -> Ended:
         seen: All that is known of the step.
         exit_code: As its Job tells it, if that is believed.
     """
-    cause = JOB_DELETED if is_deleted(seen.job) else "its pod was deleted"
+    cause = JOB_DELETED if is_deleted(seen.job) else _POD_DELETED
     if seen.pod is not None and was_disrupted(seen.pod):
-        cause = interruption_of(seen, seen.pod)
+        cause = interruption_of(seen, seen.pod) or cause
     return unseen_end(seen, cause, exit_code=exit_code)
 
 
 def unseen_end(
     seen: Snapshot,
-    interruption: str,
+    interruption: Reason | None,
     *,
     pod: JsonObject | None = None,
     exit_code: int | None = None,
@@ -131,22 +143,23 @@ def _judged(termination: Termination) -> Ended:
     return Ended(result=judge(termination), has_run=termination.has_run)
 
 
-def interruption_of(seen: Snapshot, pod: JsonObject) -> str:
-    """Say who ended a pod from outside; "" if nothing tells of anybody."""
+def interruption_of(seen: Snapshot, pod: JsonObject) -> Reason | None:
+    """Return who ended a pod from outside; None if nothing tells of anybody."""
     status = pod["status"]
     disruption = condition(pod, "DisruptionTarget")
     said = shorten(status.get("message") or disruption.get("message") or "")
     if is_true(pod, "DisruptionTarget"):
-        words = _DISRUPTIONS.get(disruption.get("reason", ""), "its pod was disrupted")
+        known = _DISRUPTIONS.get(disruption.get("reason", ""), _DISRUPTED)
     elif status.get("reason"):
-        words = f"its node refused or ended its pod ({status['reason']})"
+        text = f"its node refused or ended its pod ({status['reason']})"
+        known = Reason(ReasonCode.EVICTED, text)
     elif is_deleted(seen.job):
-        words = JOB_DELETED
+        known = JOB_DELETED
     elif is_leaving(pod):
-        words = "its pod was deleted"
+        known = _POD_DELETED
     else:
-        return ""
-    return f"{words}: {said}" if said else words
+        return None
+    return replace(known, text=f"{known.text}: {said}") if said else known
 
 
 def was_disrupted(pod: JsonObject) -> bool:

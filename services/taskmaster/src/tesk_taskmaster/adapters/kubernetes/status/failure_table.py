@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tesk_kubernetes.settings import KubernetesSettings
+from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
     Subject,
@@ -27,6 +28,7 @@ class _Row:
     """What is done about one trouble.
 
     Attributes:
+        code: Of the cause, for programs.
         words: What is the matter, in the present.
         meanwhile: What to say while it may pass, where that is nothing unusual.
         limit: How long it may last.
@@ -34,6 +36,7 @@ class _Row:
         endless: A limit of 0 means for ever.
     """
 
+    code: ReasonCode
     words: str
     meanwhile: str = ""
     limit: Callable[[KubernetesSettings], timedelta]
@@ -43,49 +46,68 @@ class _Row:
 
 _TABLE = {
     Trouble.IMAGE_NAME: _Row(
-        words="{image} is not a valid image name", limit=lambda _: timedelta(0)
+        code=ReasonCode.IMAGE_INVALID,
+        words="{image} is not a valid image name",
+        limit=lambda _: timedelta(0),
     ),
     Trouble.IMAGE_ABSENT: _Row(
-        words="image {image} cannot be pulled", limit=lambda _: timedelta(0)
+        code=ReasonCode.IMAGE_PULL_FAILED,
+        words="image {image} cannot be pulled",
+        limit=lambda _: timedelta(0),
     ),
     Trouble.IMAGE_DENIED: _Row(
-        words="image {image} cannot be pulled", limit=lambda s: s.image_missing_timeout
+        code=ReasonCode.IMAGE_PULL_FAILED,
+        words="image {image} cannot be pulled",
+        limit=lambda s: s.image_missing_timeout,
     ),
     Trouble.IMAGE: _Row(
-        words="image {image} cannot be pulled", limit=lambda s: s.image_timeout
+        code=ReasonCode.IMAGE_PULL_FAILED,
+        words="image {image} cannot be pulled",
+        limit=lambda s: s.image_timeout,
     ),
     Trouble.CONTAINER: _Row(
+        code=ReasonCode.CONTAINER_START_FAILED,
         words="the container of {image} cannot be started",
         limit=lambda s: s.config_timeout,
     ),
     Trouble.UNSCHEDULABLE: _Row(
+        code=ReasonCode.UNSCHEDULABLE,
         words="no node can take it",
         limit=lambda s: s.schedule_timeout,
         endless=True,
     ),
     Trouble.UNBOUND: _Row(
+        code=ReasonCode.VOLUME_UNAVAILABLE,
         words="its volume cannot be provided",
         meanwhile="waiting for its volume",
         limit=lambda s: s.volume_timeout,
     ),
     Trouble.MOUNT: _Row(
-        words="a volume cannot be mounted", limit=lambda s: s.volume_timeout, lost=True
+        code=ReasonCode.VOLUME_UNAVAILABLE,
+        words="a volume cannot be mounted",
+        limit=lambda s: s.volume_timeout,
+        lost=True,
     ),
     Trouble.QUOTA: _Row(
+        code=ReasonCode.CLUSTER_QUOTA_FULL,
         words="a quota of the cluster has no room",
         limit=lambda s: s.quota_timeout,
         endless=True,
     ),
     Trouble.REFUSED: _Row(
-        words="the cluster refuses to run it", limit=lambda s: s.refusal_timeout
+        code=ReasonCode.POD_REFUSED,
+        words="the cluster refuses to run it",
+        limit=lambda s: s.refusal_timeout,
     ),
     Trouble.STALLED: _Row(
+        code=ReasonCode.NODE_UNRESPONSIVE,
         words="its node does not start it",
         meanwhile="starting on its node",
         limit=lambda s: s.start_timeout,
         lost=True,
     ),
     Trouble.NODE_SILENT: _Row(
+        code=ReasonCode.NODE_UNRESPONSIVE,
         words="its pod is to end and its node does not answer",
         meanwhile="waiting for its pod to end",
         limit=lambda s: s.node_timeout,
@@ -122,7 +144,8 @@ def judge_trouble(
         within = row.meanwhile or f"{words} (given up after {format_duration(limit)})"
         return Waiting(_sentence(subject.name, within, cause))
     for_long = f"{words}, for {format_duration(limit)}" if limit else words
-    return failed(_sentence(subject.name, for_long, cause), lost=row.lost)
+    message = _sentence(subject.name, for_long, cause)
+    return failed(message, code=row.code, lost=row.lost)
 
 
 def shorten(text: str) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tesk_kubernetes.api import JsonObject
+from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.domain.termination import StepResult
 
 _NEVER_RAN = 255
@@ -117,7 +118,7 @@ Observation = Waiting | Troubled | Running | Ended
 Judgement = Waiting | Running | Ended
 
 
-def failed(message: str, *, lost: bool) -> Ended:
+def failed(message: str, *, code: ReasonCode, lost: bool) -> Ended:
     """Return the end of a step that never ran, through no fault of its command."""
-    result = StepResult(exit_code=_NEVER_RAN, error=message, lost=lost)
+    result = StepResult(exit_code=_NEVER_RAN, error=message, code=code, lost=lost)
     return Ended(result=result, has_run=False)

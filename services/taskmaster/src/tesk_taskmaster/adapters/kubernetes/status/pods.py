@@ -25,10 +25,12 @@ from tesk_kubernetes.pods import (
     parse_time,
     state_of,
 )
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.containers import (
     container_trouble,
 )
 from tesk_taskmaster.adapters.kubernetes.status.ends import (
+    JOB_DELETED,
     is_deleted,
     judge_end,
     judge_rejected,
@@ -80,10 +82,11 @@ def _without_pod(seen: Snapshot) -> Observation:
     job = seen.job
     if seen.has_no_pod and has_ended(job):
         said = next(_ends(job)).get("message", "")
-        gone = f"its pod is gone, and its Job says: {said}"
+        text = f"its pod is gone, and its Job says: {said}"
+        gone = Reason(ReasonCode.STEP_VANISHED, text)
         return unseen_end(seen, gone, exit_code=_job_code(seen))
     if job is None or is_deleted(job):
-        return unseen_end(seen, "its Job was deleted", has_run=False)
+        return unseen_end(seen, JOB_DELETED, has_run=False)
     refused = refusal(seen.events)
     if refused:
         is_quota = "exceeded quota" in refused
