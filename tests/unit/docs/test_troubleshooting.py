@@ -46,7 +46,6 @@ SOURCES = (
     "services/api/src/tesk_api/adapters",
     "services/api/src/tesk_api/domain/backend_parameters.py",
     "services/api/src/tesk_api/domain/sites.py",
-    "services/api/src/tesk_api/usecases.py",
     "services/api/src/tesk_api/main.py",
     "services/api/src/tesk_api/http/guards.py",
     "services/api/src/tesk_api/http/json_bodies.py",

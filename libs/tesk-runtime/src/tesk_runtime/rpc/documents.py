@@ -104,7 +104,7 @@ def _to_wire(field: DocumentField, wire: Wire) -> Convert | None:
     write = writer(document, GetMessageClass(wire.message_type))
     if field.shape is Shape.SINGLE:
         return write
-    return lambda entries: [write(entry) for entry in entries]
+    return lambda entries: list(map(write, entries))
 
 
 def reader(
@@ -142,7 +142,7 @@ def _from_wire(field: DocumentField, wire: Wire) -> Convert | None:
     read = reader(document, GetMessageClass(wire.message_type))
     if field.shape is Shape.SINGLE:
         return read
-    return lambda entries: tuple(read(entry) for entry in entries)
+    return lambda entries: tuple(map(read, entries))
 
 
 class MessagePart(NamedTuple):

@@ -48,7 +48,7 @@ def _field_converter(field: DocumentField) -> Callable[[Any], Any] | None:
         convert = _converter(inner)
         if field.shape is Shape.SINGLE:
             return convert
-        return lambda bodies: tuple(convert(body) for body in bodies)
+        return lambda bodies: tuple(map(convert, bodies))
     if field.shape is Shape.REPEATED:
         return tuple
     if issubclass(field.type, Enum):

@@ -7,8 +7,8 @@ from flask import Blueprint, Response
 
 from tesk.v1 import task_pb2 as pb
 from tesk_api.http.identity import Identify
-from tesk_api.http.queries import parse_task_id
 from tesk_api.http.responses import json_response
+from tesk_api.http.tasks import parse_task_id
 from tesk_api.http.views import live_view
 from tesk_api.ports import TaskGateway
 from tesk_model.task import TaskView

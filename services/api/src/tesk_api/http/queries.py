@@ -14,10 +14,9 @@ from tesk_api.domain.requests import (
     TagCondition,
     TaskQuery,
 )
-from tesk_model.errors import InvalidRequestError, NotFoundError, Violation
-from tesk_model.names import is_task_id
+from tesk_model.errors import InvalidRequestError, Violation
 from tesk_model.states import TaskState
-from tesk_model.task import TaskId, TaskView
+from tesk_model.task import TaskView
 
 _MAX_TOKEN = 4096
 _MAX_TAGS = 64
@@ -39,17 +38,6 @@ def parse_view(arguments: Arguments) -> TaskView:
     view = _view(arguments, problems)
     _refuse(problems)
     return view
-
-
-def parse_task_id(text: str) -> TaskId:
-    """Return the id; spare the scheduler what cannot be one.
-
-    Raises:
-        NotFoundError: No task has such an id.
-    """
-    if not is_task_id(text):
-        raise NotFoundError("there is no such task")
-    return TaskId(text)
 
 
 def parse_query(arguments: Arguments) -> TaskQuery:

@@ -13,15 +13,15 @@ from tesk_api.http.json_bodies import memory_of
 from tesk_api.http.queries import (
     parse_idempotency_key,
     parse_query,
-    parse_task_id,
     parse_view,
 )
 from tesk_api.http.responses import CreatedTask, Nothing, TaskList, json_response
 from tesk_api.http.task_parsing import TaskParser
 from tesk_api.http.views import TaskViews
 from tesk_api.ports import Semaphore, TaskGateway
-from tesk_model.errors import UnavailableError
-from tesk_model.task import TaskView
+from tesk_model.errors import NotFoundError, UnavailableError
+from tesk_model.names import is_task_id
+from tesk_model.task import TaskId, TaskView
 from tesk_runtime.http.wsgi import WAITED
 
 _SMALL = 1024 * 1024
@@ -104,6 +104,17 @@ def tasks_blueprint(
         return json_response(Nothing())
 
     return blueprint
+
+
+def parse_task_id(text: str) -> TaskId:
+    """Return the id; spare the scheduler what cannot be one.
+
+    Raises:
+        NotFoundError: No task has such an id.
+    """
+    if not is_task_id(text):
+        raise NotFoundError("there is no such task")
+    return TaskId(text)
 
 
 def _check_in_time() -> None:

@@ -148,7 +148,7 @@ def _within(
         if each.required and each.optional
     ]
     if not needed:
-        return lambda entries: [render(entry) for entry in entries]
+        return lambda entries: list(map(render, entries))
     return lambda entries: [
         render(entry) for entry in entries if all(map(entry.HasField, needed))
     ]
