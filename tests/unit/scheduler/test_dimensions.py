@@ -1,12 +1,16 @@
 """The table of dimensions, and what is made of it."""
 
-import pytest
+from pathlib import Path
 
-from tesk.v1 import task_pb2 as pb
+import pytest
+import yaml
+
 from tesk_scheduler.adapters.store.schema import TASK, USAGE
 from tesk_scheduler.domain.dimensions import ASKED, CPU, DIMENSIONS, QUEUED, Dimension
 from tesk_scheduler.domain.quota import Amounts, Demand, Limit
 from tesk_scheduler.quota_config import DefaultSettings, LimitSettings
+
+CHART_SCHEMA = Path(__file__).parents[3] / "helm" / "tesk" / "values.schema.yaml"
 
 
 def test_each_dimension_has_its_place() -> None:
@@ -23,8 +27,17 @@ def test_each_dimension_has_a_column_and_a_setting(dimension: Dimension) -> None
 def test_what_a_task_asks_for_has_a_field_and_a_default(dimension: Dimension) -> None:
     assert dimension.column in TASK.c
     assert dimension.setting in DefaultSettings.__struct_fields__
-    assert dimension.field is not None
-    assert dimension.field.name in pb.Resources.DESCRIPTOR.fields_by_name
+
+
+@pytest.mark.parametrize("dimension", DIMENSIONS, ids=lambda each: each.column)
+def test_the_chart_has_a_value_for_each_dimension(dimension: Dimension) -> None:
+    schema = yaml.safe_load(CHART_SCHEMA.read_text("utf-8"))
+    quota = schema["properties"]["quota"]["properties"]
+    head, *rest = dimension.setting.split("_")
+    name = head + "".join(each.capitalize() for each in rest)
+
+    assert name in schema["x-limits"]["properties"]
+    assert not dimension.field or name in quota["defaults"]["properties"]
 
 
 def test_amounts_are_read_by_dimension() -> None:
@@ -51,4 +64,4 @@ def test_a_limit_bounds_what_it_names() -> None:
 
 def test_a_dimension_that_there_is_not_is_an_error() -> None:
     with pytest.raises(KeyError):
-        Amounts(gpus=1)
+        Amounts(unicorns=1)

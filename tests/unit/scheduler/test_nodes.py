@@ -18,11 +18,20 @@ from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.quantities import GIB, ByteCount
 from tesk_scheduler.adapters.kubernetes.nodes import Nodes
 from tesk_scheduler.domain.capacity import OwnPods
+from tesk_scheduler.domain.dimensions import DIMENSIONS
 from tesk_scheduler.domain.quota import Amounts, Limit
 from waiting import eventually
 
 RESERVE = Amounts(cpu_millis=200, ram=GIB, running=10)
-EMPTY = Limit(cpu_millis=1800, ram=7 * GIB, running=100)
+
+
+def room(**named: int) -> Limit:
+    """Return what a node has that has nothing else."""
+    nothing = {each.column: 0 for each in DIMENSIONS if each.resource}
+    return Limit(**{**nothing, **named})
+
+
+EMPTY = room(cpu_millis=1800, ram=7 * GIB, running=100)
 
 
 def template(cpu: str, memory: str, **spec: Any) -> JsonObject:
@@ -100,9 +109,9 @@ def test_pods_of_others_count_and_those_that_run_tasks_do_not(
 
         cluster.finish(over)
 
-        want = Limit(cpu_millis=750, ram=5 * GIB, running=98)
+        want = room(cpu_millis=750, ram=5 * GIB, running=98)
         assert before == [want]
-        want = Limit(cpu_millis=1750, ram=6 * GIB, running=99)
+        want = room(cpu_millis=1750, ram=6 * GIB, running=99)
         eventually(lambda: nodes.nodes() == [want])
 
 

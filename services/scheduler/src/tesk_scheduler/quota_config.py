@@ -43,6 +43,12 @@ def _struct(fields: Iterable[tuple[str, Any, Any]], *bases: type) -> Any:
     )
 
 
+def _listed(dimensions: Iterable[Dimension]) -> str:
+    """Name the settings: ``cpu (cores), ram_gb (GiB) and disk_gb (GiB)``."""
+    *names, last = (f"{each.setting} ({each.unit.name})" for each in dimensions)
+    return f"{', '.join(names)} and {last}"
+
+
 def _most(dimensions: Iterable[Dimension], *bases: type) -> Any:
     """Make a struct in which the most of each dimension may be given."""
     fields = (
@@ -60,18 +66,20 @@ def _most(dimensions: Iterable[Dimension], *bases: type) -> Any:
 
 
 _Asked = _most(ASKED)
+_OPTIONAL = {each.setting for each in ASKED if each.field and each.field.may_be_none}
 
 
 class AmountSettings(_Asked):  # type: ignore[misc, valid-type]  # of the table
     """The most of each thing; what is not given has no limit."""
 
     def __post_init__(self) -> None:
-        """Refuse a limit in which everything is 0.
+        """Refuse a limit in which all that every task needs is 0.
 
         Raises:
             ValueError: It is; 0 was taken for "no limit".
         """
-        if all(value == 0 for value in msgspec.structs.astuple(self)):
+        given = msgspec.structs.asdict(self)
+        if all(value == 0 or name in _OPTIONAL for name, value in given.items()):
             raise ValueError("every amount is 0; leave out what has no limit")
 
 
@@ -126,9 +134,8 @@ class QuotaSettings(
     everybody: Annotated[
         LimitSettings,
         Meta(
-            description="The most that all tasks together may take: running and"
-            " queued (tasks), cpu (cores), ram_gb and disk_gb (GiB). What is not"
-            " given has no limit."
+            description="The most that all tasks together may take:"
+            f" {_listed(DIMENSIONS)}. What is not given has no limit."
         ),
     ] = LimitSettings()
     users: Annotated[
@@ -149,15 +156,15 @@ class QuotaSettings(
     per_task: Annotated[
         AmountSettings,
         Meta(
-            description="The most one task may ask for: cpu (cores), ram_gb and"
-            " disk_gb (GiB). More is refused."
+            description=f"The most one task may ask for: {_listed(ASKED)}."
+            " More is refused."
         ),
     ] = AmountSettings()
     capacity: Annotated[
         Literal["auto", "unlimited"] | RunningSettings,
         Meta(
-            description="What there is to run on: running (tasks), cpu (cores),"
-            " ram_gb and disk_gb (GiB). What is not given is found out; `auto`"
+            description=f"What there is to run on: {_listed([RUNNING, *ASKED])}."
+            " What is not given is found out; `auto`"
             " finds out everything: what this machine has, or the nodes of the"
             " cluster. `unlimited`: all that `quota` allows is started, as where"
             " an autoscaler adds nodes for what waits."
@@ -175,8 +182,7 @@ class QuotaSettings(
         DefaultSettings,
         Meta(
             description="What a task counts for that does not say what it needs:"
-            " cpu (cores), ram_gb and disk_gb (GiB); never more than one task"
-            " may have."
+            f" {_listed(ASKED)}; never more than one task may have."
         ),
     ] = DefaultSettings()
     patience: Annotated[

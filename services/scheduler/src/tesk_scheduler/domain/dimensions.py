@@ -38,21 +38,27 @@ class Unit(NamedTuple):
     """How an amount is written where people write it: in settings and tasks.
 
     Attributes:
+        name: Behind such a number.
         parse: From that number to a whole one; ValueError if it is none.
         number: Back.
         text: For sentences, with the unit.
     """
 
+    name: str
     parse: Callable[[float], int]
     number: Callable[[float], float]
     text: Callable[[float], str]
 
 
-_COUNT = Unit(int, float, number_words)
+_COUNT = Unit("tasks", int, float, number_words)
 _CORES = Unit(
-    millis_from_cores, lambda value: value / 1000, lambda v: number_words(v / 1000)
+    "cores",
+    millis_from_cores,
+    lambda value: value / 1000,
+    lambda value: number_words(value / 1000),
 )
 _GIB = Unit(
+    "GiB",
     bytes_from_gib,
     lambda value: gib_from_bytes(round(value)),
     lambda value: byte_words(round(value)),
