@@ -25,11 +25,11 @@ from tesk_taskmaster.adapters.container.config import (
     bind,
 )
 from tesk_taskmaster.adapters.container.outcome import ENDED
-from tesk_taskmaster.adapters.container.patience import (
-    PATIENCE,
-    PAUSE,
-    patiently,
+from tesk_taskmaster.adapters.container.retries import (
+    RETRY_INTERVAL,
+    SILENCE_TIMEOUT,
     pause,
+    retried,
 )
 from tesk_taskmaster.adapters.launcher_options import OWN_FOLDER
 from tesk_taskmaster.ports import StepFailedError
@@ -48,14 +48,14 @@ def remove_containers(api: ContainerApi, attempt: Attempt, home: Path) -> None:
         StepFailedError: The engine does not do it.
     """
     labels = attempt_labels(attempt, home)
-    deadline = time.monotonic() + PATIENCE
-    while found := patiently(lambda: api.list(labels)):
+    deadline = time.monotonic() + SILENCE_TIMEOUT
+    while found := retried(lambda: api.list(labels)):
         if time.monotonic() > deadline:
             raise StepFailedError(
                 f"the container engine does not remove containers of {attempt.name}"
             )
         for container in found:
-            patiently(partial(_remove, api, container))
+            retried(partial(_remove, api, container))
 
 
 def _remove(api: ContainerApi, container: Mapping[str, Any]) -> None:
@@ -67,7 +67,7 @@ def _remove(api: ContainerApi, container: Mapping[str, Any]) -> None:
             "container not removed",
             extra={"container": container["Id"], "cause": str(error)},
         )
-        pause(PAUSE)
+        pause(RETRY_INTERVAL)
 
 
 def clean_folder(folder: Path, *, api: ContainerApi, home: Path) -> None:

@@ -52,8 +52,8 @@ from tesk_taskmaster.adapters.container.outcome import (
     VANISHED,
     observe,
 )
-from tesk_taskmaster.adapters.container.patience import (
-    patiently,
+from tesk_taskmaster.adapters.container.retries import (
+    retried,
 )
 from tesk_taskmaster.adapters.container.starts import PendingStart, PendingStarts
 from tesk_taskmaster.adapters.container.waiting import await_end
@@ -108,9 +108,7 @@ class ContainerEngine:
     def start(self, run: ExecutorRun, say: Say, *, has_started: bool = False) -> None:
         """Start, or adopt; pulls the image and says how far that is."""
         with self._starts.begun(run) as begun:
-            patiently(
-                lambda: self._start(run, say, begun, has_started=has_started), say
-            )
+            retried(lambda: self._start(run, say, begun, has_started=has_started), say)
 
     def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
         """Wait for the end; an engine that is down meanwhile is waited for."""
@@ -137,7 +135,7 @@ class ContainerEngine:
             return Tails(b"", b"", unread=str(error))
 
     def _tails(self, run: ExecutorRun) -> Tails:
-        container = patiently(lambda: self._api.inspect(run.name))
+        container = retried(lambda: self._api.inspect(run.name))
         if container is None:
             return Tails(b"", b"", unread=VANISHED.text)
         if container["State"]["Status"] in NEVER_STARTED:
@@ -160,14 +158,14 @@ class ContainerEngine:
             self._images.ensure(image, say, threading.Event())
             return self._contents.occupied(attempt, image, directories)
 
-        return patiently(look, say)
+        return retried(look, say)
 
     def stop(self, run: ExecutorRun, grace: timedelta) -> None:
         """Stop the container; a start that is under way is given up."""
         self._starts.halt(lambda other: other.name == run.name)
         RunFiles(run).mark_stopped()
         seconds = max(0, math.ceil(grace.total_seconds()))
-        patiently(lambda: self._stop(run.name, seconds))
+        retried(lambda: self._stop(run.name, seconds))
 
     def remove(self, attempt: Attempt) -> None:
         """Kill and remove the attempt's containers.
@@ -177,14 +175,14 @@ class ContainerEngine:
         """
         self._starts.halt(lambda other: other.attempt == attempt)
         remove_containers(self._api, attempt, self._home)
-        patiently(lambda: self._networks.remove(attempt))
+        retried(lambda: self._networks.remove(attempt))
 
     def attempts(self) -> Sequence[Attempt]:
         """List the attempts of which there are containers or networks."""
         labels = {HOME_LABEL: str(self._home)}
-        found = patiently(lambda: self._api.list(labels))
+        found = retried(lambda: self._api.list(labels))
         carried = [container["Labels"] for container in found]
-        carried += patiently(self._networks.labels)
+        carried += retried(self._networks.labels)
         attempts = {labelled_attempt(labels) for labels in carried}
         return sorted(attempt for attempt in attempts if attempt is not None)
 
@@ -198,7 +196,7 @@ class ContainerEngine:
             OSError: It cannot be deleted.
             StepFailedError: The engine's help is needed and not to be had.
         """
-        patiently(lambda: clean_folder(folder, api=self._api, home=self._home))
+        retried(lambda: clean_folder(folder, api=self._api, home=self._home))
 
     def _start(
         self, run: ExecutorRun, say: Say, begun: PendingStart, *, has_started: bool

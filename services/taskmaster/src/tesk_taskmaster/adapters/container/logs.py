@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tesk_taskmaster.adapters.container.api import ContainerApi
-from tesk_taskmaster.adapters.container.patience import patiently
+from tesk_taskmaster.adapters.container.retries import retried
 from tesk_taskmaster.adapters.stream_tails import StreamTails
 from tesk_taskmaster.ports import Tails
 
@@ -43,11 +43,11 @@ def read_tails(
             pass  # A rootful engine's log, and we are not root.
     name = str(container["Id"])
     kept = StreamTails()
-    frames = patiently(lambda: read_frames(api.logs(name, FIRST_RECORDS), kept))
+    frames = retried(lambda: read_frames(api.logs(name, FIRST_RECORDS), kept))
     if frames < FIRST_RECORDS or kept.are_full:
         return kept.tails()
     kept = StreamTails()
-    patiently(lambda: read_frames(api.logs(name, None), kept))
+    retried(lambda: read_frames(api.logs(name, None), kept))
     return kept.tails()
 
 

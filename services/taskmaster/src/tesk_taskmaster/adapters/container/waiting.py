@@ -16,7 +16,7 @@ from tesk_taskmaster.adapters.container.api import (
     EngineSilentError,
 )
 from tesk_taskmaster.adapters.container.files import RunFiles
-from tesk_taskmaster.adapters.container.patience import PAUSE, pause
+from tesk_taskmaster.adapters.container.retries import RETRY_INTERVAL, pause
 from tesk_taskmaster.ports import ExecutorRun
 
 # Seconds between two looks at the file: the longer a run lasts, the less it
@@ -35,7 +35,7 @@ def await_end(api: ContainerApi, run: ExecutorRun, seconds: float) -> None:
     age = files.report_age()
     if age is not None:
         # The engine is late, or a command has written over the report.
-        pause(min(seconds, max(_SHORTEST, min(age / 4, PAUSE))))
+        pause(min(seconds, max(_SHORTEST, min(age / 4, RETRY_INTERVAL))))
         return
     deadline = time.monotonic() + seconds
     answered = threading.Event()
@@ -50,7 +50,12 @@ def await_end(api: ContainerApi, run: ExecutorRun, seconds: float) -> None:
             return
         if answered.wait(min(between, left)):
             # An engine that is down says so at once, each time.
-            pause(min(left, PAUSE if time.monotonic() - began < PAUSE else 0))
+            pause(
+                min(
+                    left,
+                    RETRY_INTERVAL if time.monotonic() - began < RETRY_INTERVAL else 0,
+                )
+            )
             return
         between = min(between * _GROWTH, _LONGEST)
 

@@ -1,4 +1,4 @@
-"""How long an engine that does not answer is waited for.
+"""Calls that are made again while the engine does not answer.
 
 It may be down for a while (it is updated, the machine is busy). Every call is
 idempotent, so it is made again.
@@ -16,17 +16,17 @@ from tesk_taskmaster.adapters.container.api import (
 from tesk_taskmaster.ports import Say, StepFailedError
 
 _T = TypeVar("_T")
-PATIENCE = 60.0  # seconds of silence until a call gives up
-PAUSE = 0.5  # seconds between two tries
+SILENCE_TIMEOUT = 60.0  # seconds of silence until a call gives up
+RETRY_INTERVAL = 0.5  # seconds between two tries
 
 
-def patiently(call: Callable[[], _T], say: Say | None = None) -> _T:
+def retried(call: Callable[[], _T], say: Say | None = None) -> _T:
     """Repeat an idempotent call while the engine is silent.
 
     Raises:
         StepFailedError: It refused, or was silent for too long.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + SILENCE_TIMEOUT
     while True:
         try:
             return call()
@@ -41,7 +41,7 @@ def patiently(call: Callable[[], _T], say: Say | None = None) -> _T:
                 ) from error
             if say is not None:
                 say("waiting for the container engine, which does not answer")
-            pause(PAUSE)
+            pause(RETRY_INTERVAL)
 
 
 def pause(seconds: float) -> None:
