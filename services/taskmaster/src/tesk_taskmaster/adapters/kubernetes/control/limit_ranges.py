@@ -22,7 +22,7 @@ class LimitRanges:
 
     _api: KubernetesApi
     _clock: Clock
-    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _known: dict[str, tuple[float, tuple[ContainerLimits, ...]]] = field(
         default_factory=dict
     )
@@ -32,12 +32,15 @@ class LimitRanges:
 
         Then the cluster itself refuses what it does not let be.
         """
-        with self._guard:
-            now = self._clock.monotonic()
+        now = self._clock.monotonic()
+        with self._lock:
             known = self._known.get(namespace)
-            if known is None or now - known[0] >= _KEPT:
-                known = self._known[namespace] = (now, self._read(namespace))
-            return known[1]
+        if known is None or now - known[0] >= _KEPT:
+            # No call under a lock: two that read at once read the same.
+            known = (now, self._read(namespace))
+            with self._lock:
+                self._known[namespace] = known
+        return known[1]
 
     def _read(self, namespace: str) -> tuple[ContainerLimits, ...]:
         try:
