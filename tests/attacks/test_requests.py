@@ -71,10 +71,8 @@ def test_a_dear_body_takes_little_more_memory_than_its_length(
     assert peak_mib(api) - before < 16 + 8 * size / MIB
 
 
-def test_many_large_bodies_at_once_share_what_there_is(api: ApiProcess) -> None:
+def post_large_bodies_at_once(api: ApiProcess) -> None:
     bodies = [content(text, 16 * MIB - 100) for text in (b"a", b'\\"', b",")]
-    before = forget_peak(api)
-
     with ThreadPoolExecutor(12) as pool:
         answers = list(
             pool.map(
@@ -82,9 +80,27 @@ def test_many_large_bodies_at_once_share_what_there_is(api: ApiProcess) -> None:
                 range(12),
             )
         )
-
     assert set(answers) <= {200, 429, 503}, answers
     assert 200 in answers
-    # The bodies, as the server and the application have them, and one in work.
-    assert peak_mib(api) - before < (2 * 12 + 10) * 16
+
+
+def test_many_large_bodies_at_once_share_what_there_is(api: ApiProcess) -> None:
+    before = forget_peak(api)
+
+    post_large_bodies_at_once(api)
+
+    # The server holds eight (128 MiB) and copies one that is complete; in work is one,
+    # in seven forms. The rest is for blocks that are larger than what is in them.
+    # Were all eight in work, it would be 8 * 7.
+    assert peak_mib(api) - before < (8 + 1 + 7 + 8) * 16
     assert api.request("GET", "/healthz")[0] == 200
+
+
+def test_nothing_is_left_of_large_bodies(api: ApiProcess) -> None:
+    post_large_bodies_at_once(api)  # what is made once, and kept
+    before = forget_peak(api)
+
+    for _ in range(3):
+        post_large_bodies_at_once(api)
+
+    assert forget_peak(api) - before < 2 * 16

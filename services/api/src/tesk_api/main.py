@@ -22,7 +22,7 @@ from tesk_api.config import ApiSettings, Settings
 from tesk_api.domain.offers import Storages, make_offer
 from tesk_model.hosts import is_loopback
 from tesk_model.schemes import Offer
-from tesk_runtime import garbage, logs
+from tesk_runtime import logs, process_memory
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.http.limits import HttpLimits
 from tesk_runtime.http.process import Site, listen, serve_by_workers, serve_sites
@@ -119,6 +119,7 @@ def _sites(
     from tesk_api.http.metrics import metrics_app  # noqa: PLC0415
     from tesk_api.http.refusals import Refusals  # noqa: PLC0415
 
+    process_memory.return_large_blocks()
     api = settings.api
     parts = _parts(settings, token, metrics_folder)
     loopback = is_loopback(api.host)
@@ -147,7 +148,7 @@ def _sites(
         ),
         Service(app=metrics_app(parts.metrics), threads=1),
     ]
-    garbage.settle()
+    process_memory.tune_collector()
     limits = _limits(api)
     few = replace(limits, connections=_METRICS_CONNECTIONS, body_bytes=0)
     return [

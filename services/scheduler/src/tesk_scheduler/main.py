@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from tesk_model.errors import TeskError
-from tesk_runtime import garbage, logs
+from tesk_runtime import logs, process_memory
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.sections import read_token, state_home
 from tesk_runtime.settings import SettingsError, load
@@ -133,7 +133,7 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
         capacity = Limit() if in_cluster else machine_capacity(home)
         quota = quota_from_settings(settings.quota, capacity)
         scheduler = build_scheduler(settings, quota, around)
-        garbage.settle()
+        process_memory.tune_collector()
         _LOG.info("serving", extra={"address": own.listen})
         scheduler.run(own.listen, stop=stop, drain=own.drain)
 

@@ -147,6 +147,7 @@ class Connection(asyncio.Protocol):
         """Let go of everything."""
         self.deadline = None
         self._lingering = True
+        self._reader.close()
         self._host.may_hold(-self._held)
         self._held = 0
         self._host.closed(self)
@@ -241,7 +242,7 @@ class Connection(asyncio.Protocol):
         """
         self._lingering = True
         self._refusal = None
-        self._reader = RequestReader(self._limits)
+        self._renew_reader()
         self._count_bodies()
         if self._ended:
             self._transport.close()
@@ -264,12 +265,16 @@ class Connection(asyncio.Protocol):
         if self._host.may_hold(large - self._held):
             self._held = large
             return
-        self._reader = RequestReader(self._limits)
+        self._renew_reader()
         self._refusal = RefusedError(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "too many large requests are on their way; try again later",
         )
         self._count_bodies()
+
+    def _renew_reader(self) -> None:
+        self._reader.close()
+        self._reader = RequestReader(self._limits)
 
     def _read(self, *, on: bool) -> None:
         if on and self._paused:

@@ -87,6 +87,17 @@ class RequestReader:
         """Bytes of the body that is not complete yet."""
         return len(self._body)
 
+    def close(self) -> None:
+        """Let go of everything that came; nothing is fed any more.
+
+        This and its parser hold each other: the body of a request that is refused
+        would stay in memory until cycles are looked for.
+        """
+        self.ready.clear()
+        self._request = None
+        self._body = bytearray()
+        del self._parser
+
     def feed(self, data: bytes) -> None:
         """Take what came.
 

@@ -66,6 +66,8 @@ class WorkerPool(Generic[T]):
         while True:
             work, deliver, since = self._queue.get()
             self._results.append((deliver, work(time.monotonic() - since)))
+            # Until the next one comes, a thread must not keep a request alive.
+            del work, deliver
             # Several results need the loop to wake up only once.
             if not self._woken:
                 self._woken = True
