@@ -11,8 +11,8 @@ import errno
 import os
 import stat
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tesk_runtime.descent import DIRECTORY, PASSAGE, Descent
@@ -54,6 +54,30 @@ class Beneath:
         with self._parent(path, create=False, follow_last=True) as (directory, name):
             return os.stat(name, dir_fd=directory, follow_symlinks=False)
 
+    def resolve(self, path: str) -> tuple[str, Sequence[str]]:
+        """Return ``path`` without links, and the links that lead there, as paths."""
+        links: list[str] = []
+        way = Descent(os.open(self._root, DIRECTORY), flags=PASSAGE)
+        try:
+            name = self._walk(path, way, create=False, follow_last=True, links=links)
+            names = [*way.names, *(() if name in _NOWHERE_NEW else (name,))]
+            return "/" + "/".join(names), links
+        finally:
+            way.close()
+
+    def read_link(self, path: str) -> str:
+        """Return where the link ``path`` leads, as it says."""
+        with self._parent(path, create=False, follow_last=False) as (directory, name):
+            return os.readlink(name, dir_fd=directory)
+
+    def make_link(self, path: str, target: str) -> None:
+        """Make a link, and missing directories above, unless there is something."""
+        with (
+            self._parent(path, create=True, follow_last=False) as (directory, name),
+            suppress(FileExistsError),
+        ):
+            os.symlink(target, name, dir_fd=directory)
+
     def is_link(self, path: str) -> bool:
         """Tell whether ``path`` itself is a symbolic link."""
         with self._parent(path, create=False, follow_last=False) as (directory, name):
@@ -91,15 +115,24 @@ class Beneath:
         """Give the open directory that holds ``path``, and the last name in it."""
         way = Descent(os.open(self._root, DIRECTORY), flags=PASSAGE)
         try:
-            name = self._walk(path, way, create=create, follow_last=follow_last)
+            name = self._walk(
+                path, way, create=create, follow_last=follow_last, links=[]
+            )
             yield way.descriptor, name
         finally:
             way.close()
 
     @staticmethod
-    def _walk(path: str, way: Descent, *, create: bool, follow_last: bool) -> str:
+    def _walk(
+        path: str,
+        way: Descent,
+        *,
+        create: bool,
+        follow_last: bool,
+        links: list[str],
+    ) -> str:
+        """Go to the directory that holds ``path``, and note the ``links`` passed."""
         pending = deque(segment for segment in path.split("/") if segment)
-        links = 0
         while pending:
             segment = pending.popleft()
             if segment in _NOWHERE_NEW:
@@ -112,8 +145,8 @@ class Beneath:
                 else None
             )
             if target is not None:
-                links += 1
-                if links > _MAX_LINKS:
+                links.append("/" + "/".join([*way.names, segment]))
+                if len(links) > _MAX_LINKS:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
                 if target.startswith("/"):
                     way.leave_all()

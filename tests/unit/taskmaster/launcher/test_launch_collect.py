@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from collect_cases import LINK_CASES, LinkCase, outputs
 from launcher_rig import ALL_BYTES, Launch, below, listing, python, script
 from pattern_cases import DEEP_CASES, NAME_CASES, is_reached
 
@@ -255,3 +256,14 @@ def test_links_in_a_circle_come_to_an_end(launch: Launch, tmp_path: Path) -> Non
 
     assert done.returncode == 125
     assert b"it leads through more than 100000 directories" in done.stderr
+
+
+@pytest.mark.parametrize("case", LINK_CASES.values(), ids=LINK_CASES)
+def test_outputs_through_links(launch: Launch, tmp_path: Path, case: LinkCase) -> None:
+    root, volume = tmp_path / "root", tmp_path / "volume"
+    volume.mkdir()
+    case.make(root)
+
+    launch("--collect", f"{root}/{case.pattern}", volume, "--", "true")
+
+    assert tuple(outputs(volume, str(root), case.pattern)) == case.want

@@ -1,10 +1,12 @@
 """What a command left outside every mount, taken into the task volume.
 
 Both trees hold what a stranger made: they are walked by descriptor, links stay
-links. Files are moved, not copied, so that size costs nothing; what is taken
-already is not there a second time, so that collecting again does no harm.
+links, also those that lead to what is taken. Files are moved, not copied, so
+that size costs nothing; what is taken already is not there a second time, so
+that collecting again does no harm.
 """
 
+import contextlib
 import errno
 import os
 import stat
@@ -21,6 +23,9 @@ _EXISTS = frozenset(
     {errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR, errno.EXDEV}
 )
 _NO_DIRECTORY = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+
+_Way = tuple[str, Iterable[str]]
+"""A path without links, and the links by which it is reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +47,12 @@ class Collecting:
         Raises:
             OSError: Something that is there cannot be moved.
         """
-        if crosses_folders(pattern):
-            base = self.directory(pattern).rstrip("/")
-            segments = pattern.strip("/").split("/")[base.count("/") :]
-            found: Iterable[str] = self._matches_deep(
-                base, DeepPattern("/".join(segments))
-            )
-        else:
-            found = self._matches(pattern.strip("/").split("/"))
-        for path in found:
+        segments = pattern.strip("/").split("/")
+        one = self._deep_ways if crosses_folders(pattern) else self._ways
+        for path, links in one(segments, self.directory(pattern)):
+            for link in links:
+                with contextlib.suppress(FileNotFoundError):  # it was taken along
+                    self.target.make_link(link, self.source.read_link(link))
             self._take(path)
 
     @staticmethod
@@ -64,35 +66,40 @@ class Collecting:
             path += "/" + name
         return path or "/"
 
-    def _matches(self, segments: Sequence[str]) -> list[str]:
-        """Return what matches, in order; a directory counts by its first name.
+    def _ways(self, segments: Sequence[str], _base: str) -> Iterator[_Way]:
+        """Yield what matches, and the links that lead to each.
 
-        Links may lead round: each directory is looked into once for a segment.
+        By its path without links, once: links may lead round, and what is moved
+        is not there again. With the links beside it, it is seen by all its names.
         """
-        found = ["/"]
-        for wanted in map(compile_name, segments):
-            seen: set[tuple[int, int]] = set()
-            level, found = found, []
-            for directory in level:
-                identity = self._identity(directory)
-                if identity is None or identity in seen:
-                    continue
-                seen.add(identity)
-                found += [
-                    f"{directory.rstrip('/')}/{name}"
-                    for name in self._names(directory)
-                    if wanted(name)
-                ]
-        return found
+        found: dict[str, dict[str, None]] = {"/": {}}
+        for position, wanted in enumerate(map(compile_name, segments)):
+            is_last = position == len(segments) - 1
+            level, found = found, {}
+            for directory, links in level.items():
+                for name in filter(wanted, self._names(directory)):
+                    path = f"{directory.rstrip('/')}/{name}"
+                    place: _Way | None = (path, ()) if is_last else self._resolve(path)
+                    if place is not None:
+                        known = found.setdefault(place[0], {})
+                        known.update(links)
+                        known.update(dict.fromkeys(place[1]))
+        yield from found.items()
 
-    def _identity(self, directory: str) -> tuple[int, int] | None:
+    def _deep_ways(self, segments: Sequence[str], base: str) -> Iterator[_Way]:
+        place = self._resolve(base)
+        if place is not None:
+            deep = DeepPattern("/".join(segments[base.rstrip("/").count("/") :]))
+            for path in self._matches_deep(place[0].rstrip("/"), deep):
+                yield path, place[1]
+
+    def _resolve(self, path: str) -> _Way | None:
         try:
-            status = self.source.stat(directory)
+            return self.source.resolve(path)
         except OSError as error:
             if error.errno in _NO_DIRECTORY:
                 return None
             raise
-        return status.st_dev, status.st_ino
 
     def _matches_deep(self, base: str, pattern: DeepPattern) -> Iterator[str]:
         """Find what matches below ``base``, but not within a match."""
