@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tesk_taskmaster.adapters.detached import DetachedProcess, Exit, Launch
+from tesk_taskmaster.adapters.detached import GATE, DetachedProcess, Exit, Launch
 
 # In a process of its own, since the limit is that of a whole process.
 _PROGRAM = """
@@ -61,6 +61,34 @@ def test_a_copy_that_a_full_disk_ended_is_told(tmp_path: Path) -> None:
     end = _copied(tmp_path, Path("/dev/full"), "echo x")
 
     assert (end.code, end.uncopied) == (0, (0,))
+
+
+def test_a_gated_command_begins_when_it_is_let_and_its_leader_is_watched(
+    tmp_path: Path,
+) -> None:
+    process, nothing = DetachedProcess(tmp_path), os.open(os.devnull, os.O_RDWR)
+    script = f"read -r x <&{GATE}; [ ! -e /proc/self/fd/9 ] && exit 4"
+    process.start(
+        Launch(
+            environ={"PATH": os.defpath},
+            streams=(nothing, nothing, nothing),
+            passed=(),
+            arguments=lambda _lock, _more: ["sh", "-c", script],
+            gated=True,
+        )
+    )
+    os.close(nothing)
+    assert process.wait(timedelta(seconds=0.2)) is None
+    life = os.open(tmp_path / "life", os.O_RDONLY | os.O_NONBLOCK)
+
+    process.open_gate()
+    end = process.wait(timedelta(seconds=60))
+    process.open_gate()  # which takes no notice
+
+    assert end is not None
+    assert end.code == 4
+    assert os.read(life, 1) == b""  # nobody could write to it any more
+    os.close(life)
 
 
 def _copied(folder: Path, target: Path, script: str) -> Exit:
