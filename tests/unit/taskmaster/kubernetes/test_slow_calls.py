@@ -1,0 +1,58 @@
+"""A call that the API server answers late holds up nobody but who made it."""
+
+import threading
+from typing import Any, cast
+
+from attempt_rig import ATTEMPT, SECOND, SOON, CanceledError, Rig
+from tesk_kubernetes.api import EVENTS, KubernetesApi, Listing, Resource
+
+
+class SlowEvents:
+    """A cluster whose events are told when the test says so."""
+
+    def __init__(self, api: KubernetesApi) -> None:
+        self.asked = threading.Event()
+        self.may_answer = threading.Event()
+        self._api = api
+
+    def list(self, resource: Resource, namespace: str, **selectors: str) -> Listing:
+        if resource == EVENTS:
+            self.asked.set()
+            self.may_answer.wait(30)
+        return self._api.list(resource, namespace, **selectors)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._api, name)
+
+
+def test_a_step_is_stopped_while_its_events_are_asked_for(rig: Rig) -> None:
+    rig.let_pods(rig.cluster.unschedulable)
+    rig.say.until = "no node can take it"
+    rig.prepare()
+    try:
+        rig.start()
+    except CanceledError:
+        rig.say.until = ""
+    slow = SlowEvents(rig.api)
+    rig.kit.api = cast("KubernetesApi", slow)
+    successor = rig.kit.open_runtime()
+    successor.prepare(rig.plan, "token", rig.say)
+    start = threading.Thread(
+        target=successor.start, args=(rig.plan, "x0", rig.say), daemon=True
+    )
+    start.start()
+    assert slow.asked.wait(30)
+
+    stop = threading.Thread(
+        target=successor.stop, args=(ATTEMPT, "x0", SECOND), daemon=True
+    )
+    stop.start()
+    stop.join(20)
+    was_held_up = stop.is_alive()
+    slow.may_answer.set()
+    start.join(30)
+
+    assert not was_held_up
+    result = successor.wait(ATTEMPT, "x0", SOON)
+    assert result is not None
+    assert not result.error
