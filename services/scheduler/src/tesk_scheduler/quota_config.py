@@ -190,6 +190,8 @@ class QuotaSettings(
         Meta(
             description="How long smaller tasks may pass one that waits for"
             " capacity, in seconds. After that, what it needs is kept free for it."
+            " In a cluster, one that has begun and has not started for as long,"
+            " though all in progress would fit, lets others pass."
         ),
     ] = timedelta(minutes=10)
 
