@@ -13,6 +13,7 @@ from fakes.kubernetes_cluster import FakeCluster
 from fakes.taskmaster_kubernetes_kit import ClusterKit, make_settings
 from tesk_kubernetes.api import JOBS, PODS, SECRETS, VOLUME_CLAIMS, JsonObject
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason
 from tesk_model.task import Input, TaskId
 from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.domain.termination import StepResult
@@ -36,10 +37,10 @@ class Sayings:
     heard: list[str] = field(default_factory=list)
     until: str = ""
 
-    def __call__(self, reason: str) -> None:
-        if reason:
-            self.heard.append(reason)
-        if self.until and self.until in reason:
+    def __call__(self, reason: Reason) -> None:
+        if reason.text:
+            self.heard.append(reason.text)
+        if self.until and self.until in reason.text:
             raise CanceledError
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from tesk_model.names import Attempt
+from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import direction_of
 from tesk_taskmaster.domain.termination import StepResult
@@ -86,7 +87,7 @@ class FakeRuntime:
     def prepare(self, plan: Plan, transfer_token: str, say: Say) -> None:
         assert transfer_token
         for reason in self.world.says.get("prepare", ()):
-            say(reason)
+            say(Reason(ReasonCode.STEP_STARTING, reason))
         if "prepare" in self.world.failures:
             raise self.world.failures["prepare"]
         with self.world.changed:
@@ -95,7 +96,7 @@ class FakeRuntime:
     def look_ahead(
         self, plan: Plan, questions: Mapping[int, Sequence[str]], say: Say
     ) -> None:
-        say("")
+        say(NO_REASON)
         assert plan.attempt in self.world.steps, "it was not prepared"
         self.world.looked_ahead.append({**questions})
 
@@ -103,7 +104,7 @@ class FakeRuntime:
         self, plan: Plan, index: int, directories: Sequence[str], say: Say
     ) -> Collection[str]:
         for reason in self.world.says.get("look", ()):
-            say(reason)
+            say(Reason(ReasonCode.STEP_STARTING, reason))
         if "look" in self.world.failures:
             raise self.world.failures["look"]
         image = plan.executors[index].executor.image
@@ -114,7 +115,7 @@ class FakeRuntime:
         self, plan: Plan, step: str, say: Say, *, has_started: bool = False
     ) -> None:
         for reason in self.world.says.get(step, ()):
-            say(reason)
+            say(Reason(ReasonCode.STEP_STARTING, reason))
         if step in self.world.failures:
             raise self.world.failures[step]
         with self.world.changed:

@@ -20,6 +20,7 @@ from fakes.taskmaster_kubernetes_kit import (
 )
 from fakes.taskmaster_runtime import FakeRuntime, World
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason
 from tesk_model.task import Input, Output, TaskId
 from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.local.filer_process import FilerProcesses, FilerSettings
@@ -141,7 +142,7 @@ def make_plan(*commands: str) -> Plan:
     return plan_task(task, ATTEMPT)
 
 
-def say(_reason: str) -> None:
+def say(_reason: Reason) -> None:
     """Nobody listens."""
 
 

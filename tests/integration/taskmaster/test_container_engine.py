@@ -16,6 +16,7 @@ import pytest
 from builders import make_executor
 from tesk_model.errors import UnavailableError
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason
 from tesk_model.task import TaskId
 from tesk_taskmaster.adapters.container.api import ContainerApi
 from tesk_taskmaster.adapters.container.cleaning import empty_by_container
@@ -34,7 +35,7 @@ ALL_BYTES = bytes(range(256)) * 4
 PYTHON = "gcr.io/distroless/python3-debian12:nonroot"  # uid 65532
 
 
-def silent(_: str) -> None:
+def silent(_: Reason) -> None:
     """Nobody listens."""
 
 
@@ -254,14 +255,14 @@ def test_everybody_may_read_the_outputs_and_only_them(
 
 
 def test_an_image_that_cannot_be_had_fails_the_step_for_good(place: Workplace) -> None:
-    said: list[str] = []
+    said: list[Reason] = []
     run = place.make_run("true", image="tesk-nobody/nothing:1")
 
     with pytest.raises(StepFailedError, match=r"tesk-nobody/nothing:1") as failure:
         place.engine.start(run, said.append)
 
     assert not failure.value.lost
-    assert said[0] == "pulling image tesk-nobody/nothing:1"
+    assert said[0].text == "pulling image tesk-nobody/nothing:1"
 
 
 def test_a_start_is_adopted_in_every_state(
@@ -337,13 +338,13 @@ def test_an_engine_that_is_down_for_a_while_is_waited_for(
         {"DOCKER_HOST": f"unix://{socket}"}, launcher=launcher, home=place.home
     )
     run = place.make_run("sh", "-c", "exit 5")
-    said: list[str] = []
+    said: list[Reason] = []
 
     def go_down() -> None:
         socket.unlink()
         place.engine._api._client.close()
 
-    def come_back(reason: str) -> None:
+    def come_back(reason: Reason) -> None:
         said.append(reason)
         socket.symlink_to(real)
 
@@ -355,7 +356,9 @@ def test_an_engine_that_is_down_for_a_while_is_waited_for(
     result = place.engine.wait(run, LONG)
     gc.collect()
 
-    assert said == ["waiting for the container engine, which does not answer"]
+    assert [reason.text for reason in said] == [
+        "waiting for the container engine, which does not answer"
+    ]
     assert nothing is None
     assert result is not None
     assert result.exit_code == 5
@@ -389,7 +392,7 @@ def test_an_executor_is_lost_if_somebody_else(
 def test_a_start_that_waits_for_its_image_can_be_stopped(place: Workplace) -> None:
     run = place.make_run("true", image="tesk-nobody/nothing:1")
 
-    def stop(_: str) -> None:
+    def stop(_: Reason) -> None:
         place.engine.stop(run, LONG)
 
     with pytest.raises(StepFailedError, match="stopped before it started"):

@@ -9,6 +9,7 @@ from builders import make_assigned_task, make_executor
 from cluster.taskmasters import real_cluster
 from fakes.taskmaster_kubernetes_kit import IMAGE, ClusterKit
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason
 from tesk_model.task import Input, Output, Resources, Task, TaskId
 from tesk_taskmaster.domain.planning import image_questions, plan_task
 from tesk_taskmaster.domain.termination import StepResult
@@ -33,7 +34,7 @@ def run(
     kit: ClusterKit, task: Task, steps: Sequence[str] = ("x0",)
 ) -> list[tuple[StepResult, Tails]]:
     """Run steps of a task to their end, after a look into each image."""
-    runtime, heard = kit.open_runtime(), list[str]()
+    runtime, heard = kit.open_runtime(), list[Reason]()
     plan = plan_task(task, ATTEMPT)
     runtime.prepare(plan, "token", heard.append)
     asked = image_questions(task)

@@ -20,6 +20,7 @@ from fakes.taskmaster_kubernetes_kit import (
 )
 from tesk_kubernetes.api import KubernetesApi
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason
 from tesk_model.task import Input, Output, Resources, TaskId
 from tesk_taskmaster.adapters.kubernetes.runtime import KubernetesRuntime
 from tesk_taskmaster.domain.plan import Plan
@@ -54,7 +55,7 @@ class Site:
     def __init__(self, kit: ClusterKit, kube: Kube) -> None:
         self.kit = kit
         self.kube = kube
-        self.heard: list[str] = []
+        self.heard: list[Reason] = []
         self.runtime: KubernetesRuntime
         self.plan: Plan
 
@@ -272,7 +273,7 @@ def test_a_quota_is_said_and_waited_for(site: Site) -> None:
     site.start()
 
     assert site.result().exit_code == 0
-    assert any("exceeded quota: q" in reason for reason in site.heard)
+    assert any("exceeded quota: q" in reason.text for reason in site.heard)
 
 
 def limit_range(site: Site, **item: Any) -> None:

@@ -261,8 +261,11 @@ def test_what_the_failure_table_says_has_an_entry(trouble: Trouble) -> None:
             settings=KubernetesSettings(),
         )
         assert isinstance(judged, Waiting | Ended)
-        said = judged.reason if isinstance(judged, Waiting) else judged.result.error
-        assert isinstance(judged, Waiting) or judged.result.code
+        if isinstance(judged, Waiting):
+            said, code = judged.reason.text, judged.reason.code
+        else:
+            said, code = judged.result.error, judged.result.code
+        assert code
 
         assert any(_covers(entry, said) for entry in ENTRIES), said
 

@@ -13,11 +13,11 @@ from tesk_taskmaster.domain.assignment import Orders
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 from tesk_taskmaster.domain.termination import StepResult
 
-Say = Callable[[str], None]
+Say = Callable[[Reason], None]
 """Tells the user what an attempt waits for; the last word stands.
 
 It may raise (the attempt is to stop while an image is pulled): let that pass.
-Who has nothing to tell yet says "", to learn just that.
+Who has nothing to tell yet says NO_REASON, to learn just that.
 """
 
 

@@ -26,6 +26,7 @@ from tesk_kubernetes.api import (
 )
 from tesk_kubernetes.labels import STEP
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason
 from tesk_model.task import Input, Output, TaskId
 from tesk_taskmaster.adapters.kubernetes.runtime import KubernetesRuntime
 from tesk_taskmaster.domain.planning import plan_task
@@ -146,7 +147,7 @@ class Stage:
         return [body["kind"] for kind in KINDS for body in self.api.all(kind)]
 
 
-def say(_reason: str) -> None:
+def say(_reason: Reason) -> None:
     """Nobody listens."""
 
 

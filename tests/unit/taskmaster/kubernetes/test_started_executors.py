@@ -21,6 +21,7 @@ from tesk_kubernetes.api import (
     Propagation,
 )
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason
 from tesk_model.task import Input, TaskId
 from tesk_taskmaster.adapters.kubernetes.runtime import KubernetesRuntime
 from tesk_taskmaster.domain.planning import plan_task
@@ -63,7 +64,7 @@ class Scene:
         return [body["metadata"]["name"] for k in kinds for body in self.api.all(k)]
 
 
-def say(_reason: str) -> None:
+def say(_reason: Reason) -> None:
     """Nobody listens."""
 
 
@@ -159,12 +160,14 @@ def test_silence_of_the_cluster_is_no_absence(
     scene = make_scene()
     runtime = scene.succeed()
     before = scene.api.all(PODS)
-    heard: list[str] = []
+    heard: list[Reason] = []
     scene.api.fail_next("get", JOBS, ApiUnavailableError("gone to lunch"))
 
     runtime.start(scene.plan, "x0", heard.append, has_started=True)
 
-    assert "waiting for the Kubernetes API: gone to lunch" in heard
+    assert "waiting for the Kubernetes API: gone to lunch" in [
+        reason.text for reason in heard
+    ]
     assert scene.api.all(PODS) == before
 
 

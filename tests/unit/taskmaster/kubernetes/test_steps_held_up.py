@@ -159,8 +159,9 @@ def test_what_may_pass_is_told_and_waited_for(
     judged = judge(what, after, SETTINGS)
 
     assert isinstance(judged, Waiting)
-    assert words in judged.reason
-    assert judged.reason.startswith("executors[1]: ")
+    assert words in judged.reason.text
+    assert judged.reason.code
+    assert judged.reason.text.startswith("executors[1]: ")
 
 
 def test_a_wait_for_a_node_can_be_limited() -> None:

@@ -10,6 +10,7 @@ from builders import make_assigned_task, make_executor
 from fakes.taskmaster_engine import RecordingEngine
 from tesk_filer.config import Settings as FilerProgramSettings
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason
 from tesk_model.task import Input, Task, TaskId
 from tesk_runtime.settings import fields
 from tesk_taskmaster.adapters.folders import TaskFolders
@@ -151,7 +152,7 @@ def test_two_taskmasters_never_work_on_one_attempt(folders: TaskFolders) -> None
     first = runtime_of(folders)
     prepare(first)
 
-    def refuse(_reason: str) -> None:
+    def refuse(_reason: Reason) -> None:
         raise FirstSayError
 
     second = runtime_of(folders)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tesk_model.events import Happening, ReasonChanged
 from tesk_model.names import Attempt
-from tesk_model.reasons import Reason, ReasonCode
+from tesk_model.reasons import NO_REASON, Reason
 from tesk_taskmaster.usecases.control import AttemptControl
 from tesk_taskmaster.usecases.reporter import Reporter
 
@@ -25,20 +25,19 @@ class Account:
     reporter: Reporter
     control: AttemptControl
     held_up_since: datetime | None = None
-    _said: str = field(default="", init=False)
+    _said: Reason = field(default=NO_REASON, init=False)
     _kept: list[Happening] = field(default_factory=list, init=False)
 
-    def say(self, reason: str) -> None:
-        """Tell what the attempt waits for, if that is new and not "".
+    def say(self, reason: Reason) -> None:
+        """Tell what the attempt waits for, if that is new and has a text.
 
         Raises:
             CanceledError, AbandonedError: As ``AttemptControl.checkpoint``.
         """
         self.control.checkpoint()
-        if reason and reason != self._said:
+        if reason.text and reason != self._said:
             self._said = reason
-            what = Reason(ReasonCode.NONE, reason)
-            self.tell(ReasonChanged(what, self.held_up_since))
+            self.tell(ReasonChanged(reason, self.held_up_since))
 
     def tell(self, *whats: Happening) -> None:
         """Tell what was kept, and then this; returns at once."""

@@ -110,7 +110,7 @@ class AttemptSteps:
             run_step=self._run_filer,
         )
 
-    def _run_filer(self, plan: Plan, step: str, doing: str) -> StepResult:
+    def _run_filer(self, plan: Plan, step: str, doing: Reason) -> StepResult:
         def wait(name: str) -> StepResult:
             self.account.say(doing)  # again: the start may have waited and said so
             return self._wait(name)

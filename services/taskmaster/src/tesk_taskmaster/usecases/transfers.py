@@ -55,7 +55,7 @@ class TransferSteps:
     control: AttemptControl
     clock: Clock
     retries: UploadRetries
-    run_step: Callable[[Plan, str, str], StepResult]
+    run_step: Callable[[Plan, str, Reason], StepResult]
 
     def bring(self, plan: Plan) -> None:
         """Bring the inputs.
@@ -93,10 +93,12 @@ class TransferSteps:
                 "outputs not uploaded yet",
                 extra={**self._about(), "tried": tried, "cause": failure.text},
             )
-            self.account.say(
-                f"the outputs could not be uploaded yet ({failure.text}); try {tried + 1} of "
+            text = (
+                f"the outputs could not be uploaded yet ({failure.text}); "
+                f"try {tried + 1} of "
                 f"{self.retries.tries} in {pause.total_seconds():.0f} s"
             )
+            self.account.say(replace(failure, text=text))
             self.control.pause(pause)
         if tried:
             self.account.keep([Note(f"the outputs were uploaded at try {tried + 1}")])
@@ -129,7 +131,7 @@ class TransferSteps:
     def _transfer(self, plan: Plan, step: str) -> Reason | None:
         """Run a filer to its verdict; return what may pass, None for success."""
         what = direction_of(step)
-        doing = f"transferring {what}"
+        doing = Reason(ReasonCode.TRANSFERRING, f"transferring {what}")
         for _ in range(_FILER_STARTS):
             self.account.say(doing)
             result = self.run_step(plan, step, doing)

@@ -12,6 +12,7 @@ from typing import Any
 
 from tesk_model.names import Attempt
 from tesk_model.paths import is_system_directory, parent
+from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.container.api import ContainerApi, EngineRefusedError
 from tesk_taskmaster.adapters.container.config import STEP_LABEL, attempt_labels
 from tesk_taskmaster.ports import StepFailedError
@@ -48,7 +49,11 @@ class ImageContents:
         try:
             found = self._api.inspect_image(image)
             if found is None:
-                raise StepFailedError(f"image {image} was removed", lost=True)
+                raise StepFailedError(
+                    f"image {image} was removed",
+                    code=ReasonCode.IMAGE_PULL_FAILED,
+                    lost=True,
+                )
             contents = self._contents(attempt, found["Id"], directories)
         except EngineRefusedError as error:
             raise StepFailedError(

@@ -11,7 +11,7 @@ from concurrent.futures import TimeoutError as NotDoneError
 from dataclasses import dataclass, field
 from typing import Any
 
-from tesk_model.reasons import ReasonCode
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.container.api import (
     ContainerApi,
     EngineRefusedError,
@@ -136,7 +136,9 @@ class ImageStore:
 
     def _await(self, pull: _Pull, say: Say, halted: threading.Event) -> None:
         while True:
-            say(pull.words)  # Often, because it may raise to end the wait.
+            say(
+                Reason(ReasonCode.IMAGE_PULLING, pull.words)
+            )  # Often, because it may raise to end the wait.
             if halted.is_set():
                 return
             try:

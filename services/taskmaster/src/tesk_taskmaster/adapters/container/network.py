@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tesk_model.names import Attempt
+from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.container.api import ContainerApi, EngineRefusedError
 from tesk_taskmaster.adapters.container.config import (
     HOME_LABEL,
@@ -95,7 +96,11 @@ class AttemptNetworks:
 
     @staticmethod
     def _failure(refusal: str) -> StepFailedError:
-        return StepFailedError(f"the network cannot be made: {refusal}", lost=True)
+        return StepFailedError(
+            f"the network cannot be made: {refusal}",
+            code=ReasonCode.CONTAINER_START_FAILED,
+            lost=True,
+        )
 
 
 def subnets(addresses: str, name: str) -> Iterator[str]:

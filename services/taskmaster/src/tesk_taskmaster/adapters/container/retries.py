@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.container.api import (
     EngineRefusedError,
     EngineSilentError,
@@ -16,6 +17,10 @@ from tesk_taskmaster.adapters.container.api import (
 from tesk_taskmaster.ports import Say, StepFailedError
 
 _T = TypeVar("_T")
+_SILENT = Reason(
+    ReasonCode.API_SERVER_UNREACHABLE,
+    "waiting for the container engine, which does not answer",
+)
 SILENCE_TIMEOUT = 60.0  # seconds of silence until a call gives up
 RETRY_INTERVAL = 0.5  # seconds between two tries
 
@@ -32,15 +37,19 @@ def retried(call: Callable[[], _T], say: Say | None = None) -> _T:
             return call()
         except EngineRefusedError as error:
             raise StepFailedError(
-                f"the container engine: {error}", lost=True
+                f"the container engine: {error}",
+                code=ReasonCode.CONTAINER_START_FAILED,
+                lost=True,
             ) from error
         except EngineSilentError as error:
             if time.monotonic() > deadline:
                 raise StepFailedError(
-                    f"the container engine does not answer: {error}", lost=True
+                    f"the container engine does not answer: {error}",
+                    code=_SILENT.code,
+                    lost=True,
                 ) from error
             if say is not None:
-                say("waiting for the container engine, which does not answer")
+                say(_SILENT)
             pause(RETRY_INTERVAL)
 
 

@@ -30,6 +30,7 @@ from tesk_kubernetes.labels import (
 from tesk_kubernetes.names import namespace_of
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.anchors import Anchors
 from tesk_taskmaster.adapters.kubernetes.control.attempt import AttemptSteps
 from tesk_taskmaster.adapters.kubernetes.control.cache import ObjectCache
@@ -205,6 +206,7 @@ class KubernetesRuntime:
         except KubernetesError as error:
             raise StepFailedError(
                 f"the cluster does not tell what is there: {shorten(str(error))}",
+                code=ReasonCode.API_SERVER_UNREACHABLE,
                 lost=True,
             ) from error
 
@@ -216,5 +218,5 @@ class KubernetesRuntime:
         )
 
 
-def _ignore(_reason: str) -> None:
+def _ignore(_reason: Reason) -> None:
     """Take what is said where nobody can be told."""

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from tesk_model.names import Attempt
-from tesk_model.reasons import ReasonCode
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_runtime.beneath import Beneath
 from tesk_runtime.file_lock import FileLock
 from tesk_taskmaster.adapters.detached import DetachedProcess
@@ -37,6 +37,11 @@ from tesk_taskmaster.ports import (
 )
 
 _DIRECTORY_MODE = 0o777  # any uid that an image uses may write
+
+
+_STILL_OWNED = Reason(
+    ReasonCode.TASKMASTER_STARTING, "waiting for its former taskmaster to let go"
+)
 
 
 class LocalRuntime:
@@ -181,7 +186,7 @@ class LocalRuntime:
                 lock = FileLock(self._folders.attempt(attempt) / "lock")
                 self._locks[attempt] = lock
         self._folders.attempt(attempt).mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock.acquire(lambda: say("waiting for its former taskmaster to let go"))
+        lock.acquire(lambda: say(_STILL_OWNED))
 
     def _check_boot(self, attempt: Attempt) -> None:
         """Refuse a volume from before a restart of the machine.

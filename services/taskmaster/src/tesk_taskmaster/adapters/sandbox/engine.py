@@ -23,6 +23,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from tesk_model.names import Attempt
+from tesk_model.reasons import ReasonCode
 from tesk_runtime.removal import remove_tree
 from tesk_taskmaster.adapters.detached import GATE, DetachedProcess, Launch
 from tesk_taskmaster.adapters.folders import TaskFolders
@@ -110,6 +111,7 @@ class SandboxEngine:
         elif has_started:
             raise StepFailedError(
                 format_loss(title_of(run.step.name), "its files were deleted"),
+                code=ReasonCode.STEP_VANISHED,
                 lost=True,
             )
         refuse_links(run)
@@ -225,7 +227,9 @@ class SandboxEngine:
                 _kill(process)
                 cause = f"it got no network: {error}"
                 message = format_loss(title_of(run.step.name), cause)
-                raise StepFailedError(message, lost=True) from error
+                raise StepFailedError(
+                    message, code=ReasonCode.CONTAINER_START_FAILED, lost=True
+                ) from error
 
     def _concealed(self) -> frozenset[str]:
         """Return what no sandbox shows: what is ours, and what only root may read."""

@@ -18,6 +18,7 @@ from tesk_kubernetes.api import (
 from tesk_kubernetes.labels import TASKMASTER, attempt_labels, selector
 from tesk_kubernetes.pods import is_leaving
 from tesk_model.names import Attempt
+from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.retries import RetriedCalls
 from tesk_taskmaster.adapters.kubernetes.manifests.anchor import anchor_secret
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import Site
@@ -64,7 +65,7 @@ class Anchors:
             has_claim = any(child["kind"] == VOLUME_CLAIMS.kind for child in children)
             if children and not has_claim:
                 # Steps began on a volume that is not there any more.
-                raise StepFailedError(_GONE, lost=True)
+                raise StepFailedError(_GONE, code=ReasonCode.STEP_VANISHED, lost=True)
             makers.add(maker_of(self._claim(plan, uid, site, say)))
         return AttemptAnchor(uid, frozenset(makers - {"", site.taskmaster}))
 
@@ -101,7 +102,7 @@ class Anchors:
             if claim is None or uid not in _owner_uids(claim):
                 return None  # of an anchor that is no more: it goes by itself
             if is_leaving(claim):
-                raise StepFailedError(_GONE, lost=True)
+                raise StepFailedError(_GONE, code=ReasonCode.STEP_VANISHED, lost=True)
             return claim
 
         return self.calls.create(

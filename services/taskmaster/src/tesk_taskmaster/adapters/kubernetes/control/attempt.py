@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from tesk_kubernetes.api import JOBS, PODS, VOLUME_CLAIMS, JsonObject
 from tesk_kubernetes.labels import attempt_of
 from tesk_kubernetes.pods import is_leaving
-from tesk_model.reasons import ReasonCode
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.anchors import (
     AttemptAnchor,
     is_owned_by,
@@ -110,7 +110,7 @@ class AttemptSteps:
         The pod of a look may have the room that a quota leaves for the filer's.
         """
 
-        def mind(reason: str) -> None:
+        def mind(reason: Reason) -> None:
             for step in list(self.steps.values()):
                 if is_image_step(step.name):
                     step.check_possible()
@@ -273,6 +273,11 @@ class AttemptSteps:
             since = asked if pod is None else leaving_since(pod.object) or asked
             if cluster.clock.now() - since > cluster.settings.node_timeout:
                 title = title_of(step.name)
-                raise StepFailedError(f"{title}: its old pod does not go", lost=True)
-            say(f"{title_of(step.name)}: starting again")
+                raise StepFailedError(
+                    f"{title}: its old pod does not go",
+                    code=ReasonCode.NODE_UNRESPONSIVE,
+                    lost=True,
+                )
+            text = f"{title_of(step.name)}: starting again"
+            say(Reason(ReasonCode.STEP_STARTING, text))
             self.cached.wait(version, RETRY_INTERVAL)

@@ -19,6 +19,7 @@ from tesk_kubernetes.api import (
 from tesk_kubernetes.informer import Informer
 from tesk_kubernetes.labels import INSTANCE, TASKMASTER, selector
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.cache import ObjectCache, pruned
 from tesk_taskmaster.ports import Say
 
@@ -58,7 +59,8 @@ class Informers:
             informers = self._begin((namespace, maker))
         for informer in informers:
             while not informer.wait_synced(_SYNC_TIMEOUT):
-                say(f"waiting for the Kubernetes API: {informer.problem()}")
+                text = f"waiting for the Kubernetes API: {informer.problem()}"
+                say(Reason(ReasonCode.API_SERVER_UNREACHABLE, text))
 
     def unwatch(self, attempt: Attempt) -> None:
         """Watch no more what only this attempt needs."""

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from tesk_model.reasons import NO_REASON, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.attempt import AttemptSteps
 from tesk_taskmaster.adapters.kubernetes.control.retries import RETRY_INTERVAL
 from tesk_taskmaster.adapters.kubernetes.control.step import Step
@@ -69,7 +70,9 @@ class ImageLooks:
         answer = parse_answer(step.tails().stdout, directories)
         if answer is None:
             raise StepFailedError(
-                f"executors[{index}]: what its image has was not read", lost=True
+                f"executors[{index}]: what its image has was not read",
+                code=ReasonCode.STEP_VANISHED,
+                lost=True,
             )
         return answer
 
@@ -79,7 +82,7 @@ class ImageLooks:
     ) -> tuple[Step, StepResult]:
         step = attempt.start(image_step(index), say, directories=directories)
         while (result := step.wait(RETRY_INTERVAL)) is None:
-            say("")
+            say(NO_REASON)
         return step, result
 
     def _recall(

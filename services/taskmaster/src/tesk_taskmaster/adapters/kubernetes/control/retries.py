@@ -20,7 +20,7 @@ from tesk_kubernetes.api import (
     Resource,
 )
 from tesk_kubernetes.settings import KubernetesSettings
-from tesk_model.reasons import ReasonCode
+from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.failure_table import (
     judge_trouble,
     shorten,
@@ -56,7 +56,8 @@ class RetriedCalls:
             try:
                 return call()
             except ApiUnavailableError as error:
-                say(f"waiting for the Kubernetes API: {shorten(str(error))}")
+                text = f"waiting for the Kubernetes API: {shorten(str(error))}"
+                say(Reason(ReasonCode.API_SERVER_UNREACHABLE, text))
                 self.pause()
 
     def create(
@@ -93,7 +94,7 @@ class RetriedCalls:
                     lambda: self._api.create(resource, namespace, body), say
                 )
             except AlreadyExistsError:
-                reason = ""
+                reason = NO_REASON
             except QuotaExceededError as error:
                 full_since = full_since or self._clock.now()
                 reason = self._describe_quota(subject, full_since, str(error))
@@ -106,9 +107,10 @@ class RetriedCalls:
             known = self.call(found, say)
             if known is not None:
                 return known
-            if was_repeated or reason:
-                older = f"{subject.name}: waiting for an older {resource.kind} to go"
-                say(reason or older)
+            if was_repeated or reason.text:
+                text = f"{subject.name}: waiting for an older {resource.kind} to go"
+                older = Reason(ReasonCode.STEP_STARTING, text)
+                say(reason if reason.text else older)
                 self.pause()
             was_repeated = True
 
@@ -116,7 +118,7 @@ class RetriedCalls:
         """Wait a moment."""
         self._never.wait(length.total_seconds())
 
-    def _describe_quota(self, subject: Subject, since: datetime, cause: str) -> str:
+    def _describe_quota(self, subject: Subject, since: datetime, cause: str) -> Reason:
         """Return what is waited for.
 
         Raises:

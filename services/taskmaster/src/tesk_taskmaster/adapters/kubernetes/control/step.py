@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tesk_kubernetes.api import JOBS, PODS, ApiUnavailableError, KubernetesError
+from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.cache import AttemptObjects, Entry
 from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
 from tesk_taskmaster.adapters.kubernetes.control.logs import PodLog
@@ -143,7 +144,7 @@ class Step:
                 raise failure_of(result)
             is_usual = self.objects.age < _USUAL_SECONDS
             is_usual = is_usual and not self._informer_problem()
-            say("" if is_usual else judged.reason)
+            say(NO_REASON if is_usual else judged.reason)
             self._cached.wait(version, RETRY_INTERVAL)
 
     def stop(self, grace: timedelta) -> None:
@@ -198,7 +199,8 @@ class Step:
             return observed
         if problem := self._informer_problem():
             # Nothing is given up for what may have passed unseen.
-            return Waiting(f"waiting for the Kubernetes API: {shorten(problem)}")
+            text = f"waiting for the Kubernetes API: {shorten(problem)}"
+            return Waiting(Reason(ReasonCode.API_SERVER_UNREACHABLE, text))
         if isinstance(observed, Waiting):
             return observed
         now = self._cluster.clock.now()

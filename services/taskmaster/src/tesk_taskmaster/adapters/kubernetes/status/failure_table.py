@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tesk_kubernetes.settings import KubernetesSettings
-from tesk_model.reasons import ReasonCode
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
     Subject,
@@ -138,11 +138,11 @@ def judge_trouble(
     words = row.words.format(image=troubled.image or subject.image)
     cause = shorten(troubled.cause)
     if row.endless and not limit:
-        return Waiting(_sentence(subject.name, words, cause))
+        return _waiting(row, subject, words, cause)
     # A node's clock may be ahead of ours.
     if max(now - since, timedelta(0)) < limit:
         within = row.meanwhile or f"{words} (given up after {format_duration(limit)})"
-        return Waiting(_sentence(subject.name, within, cause))
+        return _waiting(row, subject, within, cause)
     for_long = f"{words}, for {format_duration(limit)}" if limit else words
     message = _sentence(subject.name, for_long, cause)
     return failed(message, code=row.code, lost=row.lost)
@@ -161,6 +161,10 @@ def format_duration(duration: timedelta) -> str:
         if seconds >= 2 * length and seconds % length == 0:
             return f"{seconds / length:g} {unit}"
     return f"{seconds:g} s"
+
+
+def _waiting(row: _Row, subject: Subject, words: str, cause: str) -> Waiting:
+    return Waiting(Reason(row.code, _sentence(subject.name, words, cause)))
 
 
 def _sentence(name: str, words: str, cause: str) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tesk_kubernetes.api import JsonObject
-from tesk_model.reasons import ReasonCode
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.domain.termination import StepResult
 
 _NEVER_RAN = 255
@@ -76,7 +76,7 @@ class Trouble(StrEnum):
 class Waiting:
     """Not running yet, for a reason that people can read."""
 
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,7 +95,8 @@ def _without_pod(seen: Snapshot) -> Observation:
             cause=refused,
             since=parse_time(job["metadata"].get("creationTimestamp")),
         )
-    return Waiting(f"{seen.subject.name}: waiting for its pod")
+    text = f"{seen.subject.name}: waiting for its pod"
+    return Waiting(Reason(ReasonCode.STEP_STARTING, text))
 
 
 def ended_at(body: JsonObject) -> datetime | None:
@@ -172,7 +173,8 @@ def _unscheduled(seen: Snapshot, pod: JsonObject) -> Observation:
             cause=said or scheduled.get("reason", ""),
             since=parse_time(scheduled.get("lastTransitionTime")),
         )
-    return Waiting(f"{seen.subject.name}: waiting for a node")
+    text = f"{seen.subject.name}: waiting for a node"
+    return Waiting(Reason(ReasonCode.STEP_STARTING, text))
 
 
 def _on_its_node(seen: Snapshot, pod: JsonObject) -> Observation:
@@ -204,11 +206,13 @@ def _on_its_node(seen: Snapshot, pod: JsonObject) -> Observation:
         )
     if reason == "Pulling":
         # However long that takes: images may be large.
-        return Waiting(f"{seen.subject.name}: pulling image {seen.subject.image}")
+        text = f"{seen.subject.name}: pulling image {seen.subject.image}"
+        return Waiting(Reason(ReasonCode.IMAGE_PULLING, text))
     since = _bound_at(pod)
     node = node_of(pod)
     if since is None:
-        return Waiting(f"{seen.subject.name}: starting on node {node}")
+        text = f"{seen.subject.name}: starting on node {node}"
+        return Waiting(Reason(ReasonCode.STEP_STARTING, text))
     return Troubled(trouble=Trouble.STALLED, cause=f"node {node}", since=since)
 
 
