@@ -12,6 +12,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from tesk_model.schemes import SCHEMES, Scheme
@@ -23,6 +24,7 @@ _HOST = re.compile(
 )
 _MAX_PORT = 65535
 _MAX_PARENTS = 2048  # as deep as a path can be
+_LONGEST_KEPT = 1024
 # "Transfer as text, as bytes, list": files are always moved byte by byte.
 _FTP_TYPE = re.compile(r";type=[aid]$", re.IGNORECASE)
 # Readable in a path and without meaning for any of the schemes.
@@ -142,6 +144,14 @@ def parse_location(text: str) -> Location:
     Raises:
         InvalidLocationError: It is malformed, or its scheme is not known.
     """
+    # An output is looked at three times, and many tasks have the same inputs. What may
+    # hold a secret is not kept.
+    if len(text) <= _LONGEST_KEPT and "@" not in text and "?" not in text:
+        return _kept_location(text)
+    return _read_location(text)
+
+
+def _read_location(text: str) -> Location:
     if "\0" in text:
         raise InvalidLocationError("must not contain NUL")
     name = scheme_of(text)
@@ -153,6 +163,9 @@ def parse_location(text: str) -> Location:
     if not rest.startswith("//"):
         raise InvalidLocationError(f'must start with "{name}://"')
     return _parse_remote(scheme, rest.removeprefix("//"))
+
+
+_kept_location = lru_cache(maxsize=512)(_read_location)
 
 
 def scheme_of(text: str) -> str:
