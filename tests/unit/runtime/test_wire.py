@@ -15,6 +15,7 @@ from tesk_model.fields import DocumentField, Shape, document_fields
 from tesk_model.states import TaskState
 from tesk_model.task import Task, TaskView
 from tesk_runtime.rpc import wire
+from tesk_runtime.rpc.documents import timestamp_from_wire, timestamp_to_wire
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
 TIMES = st.datetimes(
@@ -79,4 +80,4 @@ def test_an_unspecified_file_type_is_refused() -> None:
 def test_times_keep_microseconds() -> None:
     time = datetime(2026, 1, 2, tzinfo=UTC) + timedelta(microseconds=123456)
 
-    assert wire.timestamp_from_wire(wire.timestamp_to_wire(time)) == time
+    assert timestamp_from_wire(timestamp_to_wire(time)) == time

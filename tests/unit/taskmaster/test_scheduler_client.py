@@ -31,7 +31,8 @@ from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import TaskId
 from tesk_runtime.rpc.channel import open_channel
-from tesk_runtime.rpc.wire import task_to_wire, timestamp_to_wire
+from tesk_runtime.rpc.documents import timestamp_to_wire
+from tesk_runtime.rpc.wire import task_to_wire
 from tesk_taskmaster.adapters.scheduler_client import GrpcScheduler
 from tesk_taskmaster.domain.assignment import Assignment, Orders, Stop, StopReason
 

@@ -15,24 +15,8 @@ from tesk_runtime.rpc.documents import (
     enum_to_wire,
     reader,
     refusal,
-    timestamp_from_wire,
-    timestamp_to_wire,
     writer,
 )
-
-__all__ = [
-    "duration_from_wire",
-    "input_from_wire",
-    "output_from_wire",
-    "state_from_wire",
-    "state_to_wire",
-    "task_from_wire",
-    "task_to_wire",
-    "timestamp_from_wire",
-    "timestamp_to_wire",
-    "view_from_wire",
-    "view_to_wire",
-]
 
 state_to_wire = enum_to_wire(TaskState, pb.TaskState.DESCRIPTOR).__getitem__
 state_from_wire = EnumMembers("state", TaskState, pb.TaskState.DESCRIPTOR).__getitem__

@@ -9,13 +9,14 @@ from tesk.v1 import assignment_service_pb2 as pb
 from tesk.v1 import assignment_service_pb2_grpc as pb_grpc
 from tesk.v1 import task_pb2
 from tesk_model.errors import InvalidRequestError, Violation
+from tesk_runtime.rpc.documents import timestamp_to_wire
 from tesk_runtime.rpc.event_wire import (
     attempt_from_wire,
     attempt_to_wire,
     event_from_wire,
     verdict_to_wire,
 )
-from tesk_runtime.rpc.wire import duration_from_wire, timestamp_to_wire
+from tesk_runtime.rpc.wire import duration_from_wire
 from tesk_scheduler.domain.orders import Assignment, Orders, StopReason
 from tesk_scheduler.servicer.wire import (
     fill_in_resources,

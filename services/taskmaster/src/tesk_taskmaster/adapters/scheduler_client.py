@@ -10,6 +10,7 @@ from tesk.v1 import assignment_service_pb2 as pb
 from tesk.v1 import assignment_service_pb2_grpc as pb_grpc
 from tesk_model.events import TaskEvent, Verdict
 from tesk_model.names import Attempt
+from tesk_runtime.rpc.documents import timestamp_from_wire
 from tesk_runtime.rpc.event_wire import (
     attempt_from_wire,
     attempt_to_wire,
@@ -17,7 +18,7 @@ from tesk_runtime.rpc.event_wire import (
     verdict_from_wire,
 )
 from tesk_runtime.rpc.status import invoke
-from tesk_runtime.rpc.wire import task_from_wire, timestamp_from_wire
+from tesk_runtime.rpc.wire import task_from_wire
 from tesk_taskmaster.domain.assignment import Assignment, Orders, Stop, StopReason
 
 _REPORT_DEADLINE = timedelta(seconds=30)
