@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -244,6 +245,36 @@ def test_a_command_that_waited_for_its_network_is_started_anew(
     assert stdout[0] == "once"
     assert stdout.count("once") == 1
     assert len(stdout) > 2
+
+
+NEVER = """
+import os, sys
+from pathlib import Path
+from fakes.taskmaster_engine_kit import EngineKit
+from tesk_taskmaster.adapters.folders import TaskFolders
+from tesk_taskmaster.adapters.sandbox.network import UserNetwork
+from tesk_taskmaster.adapters.sandbox.opening import open_sandbox_engine
+
+home = Path(sys.argv[1])
+engine = open_sandbox_engine(TaskFolders(home), os.environ)
+engine.network = UserNetwork("never", "169.254.0.3", ("sleep", "600"))
+EngineKit(open_engine=lambda: engine, home=home, image="busybox").start("true")
+"""
+
+
+def test_a_taskmaster_killed_meanwhile_leaves_nothing(tmp_path: Path) -> None:
+    kit = kit_of(tmp_path.resolve() / "home")
+    folder = kit.attempt_folder / "steps" / "x0"
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", NEVER, str(kit.home)]
+    with subprocess.Popen(command, env=environ) as taskmaster:
+        eventually(lambda: carriers(folder))
+        assert DetachedProcess(folder).is_alive()
+
+        taskmaster.kill()
+
+    eventually(lambda: not DetachedProcess(folder).is_alive())
+    eventually(lambda: not carriers(folder))
 
 
 class _Killed(UserNetwork):

@@ -4,8 +4,8 @@ slirp4netns or pasta, where this machine has one, carries what the sandbox sends
 through sockets of this machine. It joins the user namespace that owns the
 sandbox's network namespace, and so needs no rights. It is bound to the leader of
 the run (see ``detached``): it outlives the taskmaster and ends with the sandbox.
-The command waits for it at the run's gate. A taskmaster that is ended meanwhile
-leaves a run without ``connected``: no command has begun, and it is started anew.
+The command waits for it at the run's gate. The run of a taskmaster that is ended
+meanwhile has no ``connected``: no command has begun, and it is started anew.
 """
 
 import contextlib
@@ -36,12 +36,13 @@ _GET_USER_NAMESPACE = 0xB701  # NS_GET_USERNS of ioctl_ns(2)
 _WORDS = 300  # of a program's complaint
 
 # Numbers of the descriptors that the program gets.
-_NETWORK, _USERS, _READY, _LIFE = 3, 4, 5, 6
+_NETWORK, _USERS, _READY, _LIFE, _OWNER = 3, 4, 5, 6, 7
 # The inner shell waits for the end of the leader, reparented and thus nobody's to
-# reap; both are gone with it.
+# reap; both are gone with it. It ends a leader ($0) whose taskmaster goes before
+# the command may begin: without a successor it would wait for ever.
 _SCRIPT = (
-    f'("$@" {_LIFE}<&- & n=$!; exec {_NETWORK}<&- {_USERS}<&- {_READY}>&-; '
-    f"read -r _ <&{_LIFE}; kill -9 $n) &"
+    f'("$@" {_LIFE}<&- {_OWNER}<&- & n=$!; exec {_NETWORK}<&- {_USERS}<&- {_READY}>&-; '
+    f'read -r _ <&{_OWNER} || kill -9 -"$0"; read -r _ <&{_LIFE}; kill -9 $n) &'
 )
 
 
@@ -87,6 +88,9 @@ class UserNetwork:
                 ready, told = os.pipe2(os.O_CLOEXEC)
                 stack.callback(os.close, ready)
                 given[_READY] = told
+                given[_OWNER], tell = os.pipe2(os.O_CLOEXEC)
+                stack.callback(_tell, tell)
+                stack.callback(os.close, given[_OWNER])
                 self._spawn(folder, given, close=lambda: os.close(told))
             except OSError as error:
                 message = f"{self.name}: {error.strerror}"
@@ -137,6 +141,7 @@ class UserNetwork:
             stack.callback(os.close, log)
             null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
             stack.callback(os.close, null)
+            leader = (folder / "pid").read_text("ascii").strip()
             wanted = {0: null, 1: log, 2: log, **given}
             actions: list[tuple[int, int, int]] = []
             for number, descriptor in wanted.items():
@@ -146,7 +151,7 @@ class UserNetwork:
                 actions.append((os.POSIX_SPAWN_DUP2, high, number))
             pid = os.posix_spawn(
                 "/bin/sh",
-                ["sh", "-c", _SCRIPT, "network", *self.arguments],
+                ["sh", "-c", _SCRIPT, leader, *self.arguments],
                 {"PATH": os.defpath, "LC_ALL": "C"},
                 file_actions=actions,
                 setsid=True,
@@ -270,6 +275,13 @@ def _pasta(program: str) -> UserNetwork:
             *("--netns", f"/proc/self/fd/{_NETWORK}"),
         ),
     )
+
+
+def _tell(owner: int) -> None:
+    """Say that this taskmaster looks after the run, whatever comes of it."""
+    with contextlib.suppress(OSError):  # the run has ended
+        os.write(owner, b"\n")
+    os.close(owner)
 
 
 def _last_words(folder: Path) -> str:
