@@ -28,7 +28,7 @@ from tesk_scheduler.domain.quota import (
 _THERE_IS = "that there is"
 
 
-def subject_words(subject: Subject) -> str:
+def format_subject(subject: Subject) -> str:
     """Name a subject for people: ``alice``, ``group genomics``, ``all tasks``.
 
     Where the service does not ask who calls, there is one user without a
@@ -87,13 +87,13 @@ def fit_problems(
 def _may_use(subject: Subject) -> str:
     if subject.name == "":
         return "that all tasks together may use"
-    return f"that {subject_words(subject)} may use"
+    return f"that {format_subject(subject)} may use"
 
 
 def _not_allowed(subject: Subject, active: str, passive: str) -> str:
     if subject.name == "":
         return f"no tasks are {passive}"
-    return f"{subject_words(subject)} may not {active} tasks"
+    return f"{format_subject(subject)} may not {active} tasks"
 
 
 def _too_large(
@@ -149,4 +149,4 @@ def queue_problems(
 def _too_many(subject: Subject, *, queued: float, most: float) -> str:
     if subject.name == "":
         return f"{queued} of {most} tasks are queued"
-    return f"{subject_words(subject)} has {queued} of {most} tasks queued"
+    return f"{format_subject(subject)} has {queued} of {most} tasks queued"

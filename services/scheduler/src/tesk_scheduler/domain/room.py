@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tesk_model.reasons import Reason
 from tesk_scheduler.domain.capacity import Capacity
-from tesk_scheduler.domain.limits import subject_words
+from tesk_scheduler.domain.limits import format_subject
 from tesk_scheduler.domain.pools import ClusterPool, Pool
 from tesk_scheduler.domain.quota import (
     EVERYBODY,
@@ -114,7 +114,7 @@ class Room:
         if subject not in self._pools:
             limit = limit_of(subject, self._quota)
             pools: list[Pool] = [
-                self._pool(subject, limit, whose=subject_words(subject))
+                self._pool(subject, limit, whose=format_subject(subject))
             ]
             if subject.kind is SubjectKind.ALL:
                 pools.append(self._pool(subject, self._quota.capacity, whose=""))
