@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tesk_cli.adapters.system_clock import SystemClock
 from tesk_cli.adapters.validation import examine_task
 from tesk_cli.cli.app import build_app
 from tesk_cli.cli.doors import Doors
+from tesk_cli.domain.snapshot import Snapshot
 from tesk_model.errors import InvalidRequestError, NotFoundError
 
 COMPLETE: dict[str, Any] = {
@@ -165,6 +167,24 @@ def test_tasks_are_printed_listed_and_canceled() -> None:
     assert json.loads(got.stdout) == {"id": "t1", "state": "QUEUED"}
     assert canceled.exit_code == 0
     assert {task["state"] for task in server.tasks.values()} == {"CANCELED"}
+
+
+class WaitingServer(FakeTaskServer):
+    def watch_task(self, task_id: str) -> Snapshot:
+        task = super().watch_task(task_id)
+        return replace(task, reason="4 cpu needed", reason_code="CAPACITY_FULL")
+
+
+def test_get_says_on_stderr_why_a_task_waits() -> None:
+    server = WaitingServer()
+    server.create_task(task_bytes())
+
+    text = Terminal(server).type("task", "get", "t1")
+    short = Terminal(server).type("task", "get", "t1", "--view", "MINIMAL")
+
+    assert json.loads(text.stdout)["state"] == "QUEUED"
+    assert text.stderr == "t1: 4 cpu needed (CAPACITY_FULL)\n"
+    assert short.stderr == ""
 
 
 def test_wait_tells_failure_from_success() -> None:

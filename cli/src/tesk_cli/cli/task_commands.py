@@ -60,9 +60,10 @@ def get(
     if output is OutputFormat.JSON and len(tasks) > 1:
         print_json(tasks)
         return
+    explains = output is OutputFormat.TEXT and view is TaskView.FULL
     for task_id, task in zip(ids, tasks, strict=True):
         print_json(task)
-        if output is OutputFormat.TEXT and (reason := cause(tes.watch_task(task_id))):
+        if explains and (reason := cause(tes.watch_task(task_id))):
             say(console(), f"{task_id}: {reason}")
 
 
