@@ -89,6 +89,7 @@ def _slug(heading: str) -> str:
 def test_metrics_of_the_guide_are_measured() -> None:
     sources = [
         ROOT / "services/scheduler/src/tesk_scheduler/adapters/metrics.py",
+        ROOT / "services/scheduler/src/tesk_scheduler/domain/dimensions.py",
         ROOT / "services/api/src/tesk_api/http/metrics.py",
     ]
     code = "".join(source.read_text("utf-8") for source in sources)
