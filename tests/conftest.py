@@ -3,6 +3,7 @@
 import os
 import signal
 
+import hypothesis
 import pytest
 
 from tesk_model.errors import UnavailableError
@@ -11,10 +12,13 @@ NO_CLUSTER = "KUBECONFIG names no Kubernetes cluster"
 
 
 def pytest_configure() -> None:
-    """Let children end by Ctrl-C, even if the tests run in the background.
+    """Let children end by Ctrl-C, and let a property take its time.
 
     A shell starts a background job with SIGINT ignored, and that is inherited.
+    An example that takes long on a busy machine says nothing of the rule.
     """
+    hypothesis.settings.register_profile("tesk", deadline=None)
+    hypothesis.settings.load_profile("tesk")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
