@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.kube import Kube, Object, name_of
-from waiting import eventually
+from programs.waiting import eventually
 
 _EVERY = 0.02
 _IMAGE = "busybox:1.35"

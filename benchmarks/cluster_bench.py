@@ -19,7 +19,7 @@ from cluster.gates import Gates, gates_in
 from cluster.kube import Kube, is_ready
 from cluster.release import Release, installed
 from cluster.values import merged, shared_values
-from waiting import eventually
+from programs.waiting import eventually
 
 SERVICES = ("scheduler", "taskmaster")  # those that talk to Kubernetes
 TRUE = {"image": "busybox:1.35", "command": ["true"]}

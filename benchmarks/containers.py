@@ -13,9 +13,9 @@ from typing import Any
 
 import docker
 
+from clients.tes import FINAL
+from programs.stack import Stack
 from runtime import TRIVIAL
-from stack import Stack
-from tes_client import FINAL
 
 Row = tuple[str, str, str, str]
 HEADER: Row = ("trivial container task", "TESK", "bare container", "ratio")

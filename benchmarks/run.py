@@ -23,6 +23,7 @@ import runtime
 from cluster_bench import measured_cluster, why_not
 from load import Request, run_load
 from processes import cpu_seconds, memory_mib
+from programs.stack import Stack
 from server import (
     BASE,
     block,
@@ -33,7 +34,6 @@ from server import (
     measured_server,
     services,
 )
-from stack import Stack
 from tesk_taskmaster.adapters.container.discovery import engine_problem
 
 Row = tuple[str, ...]

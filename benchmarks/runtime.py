@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from stack import Stack
-from tes_client import FINAL
+from clients.tes import FINAL
+from programs.stack import Stack
 
 Row = tuple[str, str, str]
 

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from load import Request
 from processes import with_children
-from stack import Stack
+from programs.stack import Stack
 from tesk.v1 import task_pb2, task_service_pb2, task_service_pb2_grpc
 from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.status import invoke

@@ -13,7 +13,7 @@ import pytest
 
 from fakes.api_process import ApiProcess, run_api, serve_scheduler
 from fakes.api_scheduler import MemoryScheduler
-from waiting import eventually
+from programs.waiting import eventually
 
 # Slow enough for a flood to matter.
 COST = 10

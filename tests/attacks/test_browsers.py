@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from builders import make_task_json
+from builders.tasks import make_task_json
+from clients.raw_http import Answer, head, parse_answers, raw_peers
 from fakes.api_process import ApiProcess, run_with
 from fakes.api_scheduler import MemoryScheduler
-from raw_http import Answer, head, parse_answers, raw_peers
 
 BODY = json.dumps(make_task_json()).encode()
 JSON = {"Content-Type": "application/json"}

@@ -12,9 +12,9 @@ from grpc_health.v1 import health_pb2
 from sqlalchemy import create_engine, make_url, text
 from testcontainers.community.postgres import PostgresContainer
 
-from running_scheduler import running_scheduler
-from scheduler_rig import Rig
-from scheduler_tasks import make_new_task
+from builders.scheduler_tasks import make_new_task
+from schedulers.running import running_scheduler
+from schedulers.served import Rig
 from tesk_api.adapters.scheduler_client import CallTimes, SchedulerClient
 from tesk_model.errors import UnavailableError
 from tesk_scheduler.adapters.store.engines import sqlite_url
@@ -30,7 +30,7 @@ SERVICE = "tesk.v1.TaskService"
 FULL_DISK = """
 import os, subprocess, sys
 from pathlib import Path
-from scheduler_tasks import make_new_task
+from builders.scheduler_tasks import make_new_task
 from tesk_model.errors import UnavailableError
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore

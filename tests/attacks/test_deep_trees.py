@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from builders import make_assigned_task
-from deep_trees import make_deep
-from descriptors import few_descriptors
+from builders.tasks import make_assigned_task
 from fakes.taskmaster_engine import RecordingEngine
-from taskmaster_crew import ATTEMPT, Crew, assignment, commands, running
+from files.deep_trees import make_deep
+from programs.descriptors import few_descriptors
+from taskmasters.running import ATTEMPT, Crew, assignment, commands, running
 from tesk_model.events import Released
 from tesk_runtime.beneath import Beneath
 from tesk_runtime.removal import TreeLeftError, remove_tree

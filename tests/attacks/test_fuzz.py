@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from api_memory import forget_peak, peak_mib
 from fakes.api_process import ApiProcess, run_api
-from running_scheduler import running_scheduler
+from programs.memory import forget_peak, peak_mib
+from schedulers.running import running_scheduler
 from tesk_scheduler.config import SchedulerSettings
 
 SECONDS = int(os.environ.get("TESK_FUZZ_SECONDS", "0"))

@@ -8,15 +8,15 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from running_scheduler import running_scheduler
-from scheduler_rig import ALICE, SECONDS, Rig
+from schedulers.running import running_scheduler
+from schedulers.served import ALICE, SECONDS, Rig
+from schedulers.transfers import Transfer, begun_transfer
 from tesk.v1 import assignment_service_pb2 as pb
 from tesk.v1 import assignment_service_pb2_grpc as pb_grpc
 from tesk.v1 import task_pb2, task_service_pb2
 from tesk_model.errors import InvalidRequestError
 from tesk_runtime.rpc.status import invoke
 from tesk_scheduler.config import SchedulerSettings
-from transfer_rig import Transfer, begun_transfer
 
 NEVER = Timestamp(seconds=2**62)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from deep_trees import make_deep
+from files.deep_trees import make_deep
+from programs.stack import Stack, running_stack
 from servers.ftp import ftp_server
-from stack import Stack, running_stack
 from tesk_runtime.removal import remove_tree
 
 PAIRS = (

@@ -8,7 +8,7 @@ from typing import Any
 import docker
 import pytest
 
-from stack import Stack, running_stack
+from programs.stack import Stack, running_stack
 
 pytestmark = pytest.mark.engine
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stack import Stack, running_stack
+from programs.stack import Stack, running_stack
 
 pytestmark = pytest.mark.engine
 

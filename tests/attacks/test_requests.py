@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from api_memory import forget_peak, peak_mib
 from fakes.api_process import ApiProcess, run_api, serve_scheduler
 from fakes.api_scheduler import MemoryScheduler
+from programs.memory import forget_peak, peak_mib
 
 MIB = 2**20
 EXECUTORS = b'"executors":[{"image":"a","command":["b"]}]'

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from builders import make_task_json
-from serving import served
-from stack import Stack
-from tes_client import TesClient
+from builders.tasks import make_task_json
+from clients.tes import TesClient
+from programs.serve_command import served
+from programs.stack import Stack
 
 REPOSITORY = Path(__file__).parents[2]
 LEFT = "left-by-an-attack.py"

@@ -15,9 +15,10 @@ from typing import Literal, cast
 
 import pytest
 
-from builders import make_task_json
+from builders.tasks import make_task_json
 from fakes.taskmaster_engine_kit import GRACE, EngineKit
-from stack import Stack, running_stack
+from programs.stack import Stack, running_stack
+from programs.waiting import eventually
 from tesk_taskmaster.adapters.detached import DetachedProcess
 from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.sandbox.bubblewrap import SandboxUnavailableError
@@ -25,7 +26,6 @@ from tesk_taskmaster.adapters.sandbox.engine import SandboxEngine
 from tesk_taskmaster.adapters.sandbox.network import UserNetwork
 from tesk_taskmaster.adapters.sandbox.opening import open_sandbox_engine
 from tesk_taskmaster.ports import Engine, StepFailedError
-from waiting import eventually
 
 # What bash alone can ask: whether somebody takes a connection.
 ASK = "timeout 3 bash -c 'echo > /dev/tcp/{host}/{port}' 2>/dev/null && echo reached"

@@ -13,12 +13,12 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.registry import Collector
 
-from builders import make_task_json
+from builders.tasks import make_task_json
+from clients.raw_http import RawPeer, all_closed, head, parse_answers, raw_peers
 from fakes.api_process import ApiProcess, free_port, run_with
 from fakes.api_scheduler import MemoryScheduler
-from raw_http import RawPeer, all_closed, head, parse_answers, raw_peers
+from programs.waiting import eventually
 from tesk_scheduler.adapters.metrics import serve_metrics
-from waiting import eventually
 
 BODY = json.dumps(make_task_json()).encode()
 TASKS = "/ga4gh/tes/v1/tasks"

@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stack import find_processes, free_port
-from tes_client import TesClient
+from clients.tes import TesClient
+from programs.stack import find_processes, free_port
+from programs.waiting import eventually
 from tesk_cli.domain.health import HealthPolicy
 from tesk_cli.serve.plan import ServerPlan
 from tesk_cli.serve.supervisor import Supervisor
-from waiting import eventually
 
 QUICK = HealthPolicy(
     interval=timedelta(seconds=0.2), timeout=timedelta(seconds=2), failures=2

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from programs.stack import Stack, running_stack
 from servers.ftp import FtpKind, ftp_server
 from servers.http import Fault, HttpFiles, http_server
-from stack import Stack, running_stack
 
 FAST = {
     "TESK_FILER_TRIES": "2",

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from running_scheduler import running_scheduler
-from scheduler_rig import ALICE, SECONDS, Rig
+from schedulers.running import running_scheduler
+from schedulers.served import ALICE, SECONDS, Rig
+from schedulers.transfers import Transfer, begun_transfer
 from tesk.v1 import assignment_service_pb2, task_pb2, task_service_pb2
 from tesk.v1 import transfer_service_pb2 as pb
 from tesk_model.errors import InvalidRequestError, ResourceExhaustedError
 from tesk_runtime.rpc.channel import MESSAGE_LIMIT
 from tesk_runtime.rpc.status import invoke
 from tesk_scheduler.config import SchedulerSettings
-from transfer_rig import Transfer, begun_transfer
 
 FILES, NAME = 9_500, 3_800
 BASIC, FULL = task_pb2.TASK_VIEW_BASIC, task_pb2.TASK_VIEW_FULL

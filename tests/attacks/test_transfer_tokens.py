@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from running_scheduler import running_scheduler
-from scheduler_rig import SECONDS, Rig
+from schedulers.running import running_scheduler
+from schedulers.served import SECONDS, Rig
+from schedulers.transfers import IN, OUT, Transfer, begun_transfer
 from tesk.v1 import assignment_service_pb2, task_pb2
 from tesk.v1 import transfer_service_pb2 as pb
 from tesk_model.errors import ConflictError, InvalidRequestError, UnavailableError
 from tesk_runtime.rpc.status import invoke
 from tesk_scheduler.config import SchedulerSettings
-from transfer_rig import IN, OUT, Transfer, begun_transfer
 
 HUGE = 2**63 - 1
 

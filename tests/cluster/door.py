@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator
 
 from cluster.kube import Kube
-from stack import free_port
-from waiting import eventually
+from programs.stack import free_port
+from programs.waiting import eventually
 
 _KNOWN_WITHIN = 10.0  # seconds
 

@@ -9,7 +9,7 @@ import httpx
 
 from cluster.door import open_door
 from cluster.kube import Kube, Object
-from waiting import eventually
+from programs.waiting import eventually
 
 PORT = 8000
 

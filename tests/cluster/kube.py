@@ -13,7 +13,7 @@ import yaml
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.kube_config import new_client_from_config
 
-from waiting import eventually
+from programs.waiting import eventually
 
 Object = dict[str, Any]
 

@@ -8,13 +8,13 @@ from typing import Any
 import httpx
 import yaml
 
+from clients.tes import TesClient
 from cluster.door import open_door
 from cluster.kube import Kube, Object, is_ready, name_of, run, wait_until_none
 from cluster.object_storage import credentials
 from cluster.patient_transport import PatientTransport
 from cluster.values import CREDENTIALS, Values, merged
-from tes_client import TesClient
-from waiting import eventually
+from programs.waiting import eventually
 
 CHART = Path(__file__).parents[2] / "helm" / "tesk"
 NAME = "tesk"

@@ -15,9 +15,9 @@ import yaml
 
 from cluster.kube import Kube
 from fakes.taskmaster_kubernetes_kit import ClusterKit
+from programs.waiting import eventually
 from tesk_kubernetes.api import KubernetesApi
 from tesk_kubernetes.client import open_api
-from waiting import eventually
 
 LAUNCHER = Path(__file__).parents[2] / "build" / "launcher"
 

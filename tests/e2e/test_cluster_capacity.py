@@ -15,8 +15,8 @@ from cluster.gates import Gates
 from cluster.release import Release, installed
 from cluster.site import Site
 from cluster.values import Values
+from programs.waiting import eventually
 from scenarios.scenario import Task, logs, shell
-from waiting import eventually
 
 BURST = int(os.environ.get("TESK_BURST", "200"))
 # On one node a pod takes some seconds, whatever it does.

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from clients.tes import FINAL
 from cluster.faults import (
     admission_policy,
     priority_class,
@@ -20,9 +21,8 @@ from cluster.faults import (
 from cluster.release import Release, installed
 from cluster.site import Site
 from cluster.values import SHORT_LIMITS, Values, merged
+from programs.waiting import eventually
 from scenarios.scenario import Task, codes, shell, system_logs
-from tes_client import FINAL
-from waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 

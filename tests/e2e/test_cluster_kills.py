@@ -13,8 +13,8 @@ from cluster.door import is_forwarded
 from cluster.gates import Gates
 from cluster.held import PHASES, HeldTask, Phase, job_of
 from cluster.release import Release
+from programs.waiting import eventually
 from scenarios.scenario import shell, system_logs
-from waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 

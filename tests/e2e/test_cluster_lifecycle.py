@@ -8,8 +8,8 @@ from cluster.gates import Gates
 from cluster.held import PHASES, HeldTask
 from cluster.release import Release, installed
 from cluster.site import Site
+from programs.waiting import eventually
 from scenarios.scenario import shell
-from waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 

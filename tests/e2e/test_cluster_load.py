@@ -3,8 +3,8 @@
 import pytest
 
 from cluster.release import Release
+from programs.waiting import eventually
 from scenarios.scenario import codes, logs, shell
-from waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 

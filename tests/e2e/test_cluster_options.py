@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from certificates import Authority
 from cluster.kube import Object
 from cluster.object_storage import credentials
 from cluster.release import NAME, OF_THE_CLUSTER, Release, installed
 from cluster.site import Site
 from cluster.values import CREDENTIALS, merged
+from files.certificates import Authority
 from scenarios.scenario import Task, logs, shell
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]

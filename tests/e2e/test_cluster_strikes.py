@@ -10,8 +10,8 @@ from cluster.gates import Gates
 from cluster.held import HeldTask, Phase, job_of
 from cluster.kube import name_of
 from cluster.release import NAME, Release
+from programs.waiting import eventually
 from scenarios.scenario import logs, shell, system_logs
-from waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 

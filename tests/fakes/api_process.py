@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import IO
 
 from fakes.api_scheduler import MemoryScheduler
+from programs.waiting import eventually
 from tesk.v1 import task_service_pb2_grpc as rpc_grpc
 from tesk_runtime.rpc.interceptors import ErrorInterceptor, InternalTokenInterceptor
 from tesk_runtime.rpc.server import RpcServer
-from waiting import eventually
 
 TOKEN = "internal"
 _START = 30.0

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from builders import make_executor
+from builders.tasks import make_executor
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
 from tesk_taskmaster.domain.plan import ExecutorStep, Mount

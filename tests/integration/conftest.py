@@ -7,8 +7,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from gate import Gate, gate_server
-from stack import Stack, running_stack
+from programs.stack import Stack, running_stack
+from servers.gate import Gate, gate_server
 
 IMAGES = Path(__file__).parents[1] / "cluster" / "images"
 ENGINES = ["sandbox", pytest.param("container", marks=pytest.mark.engine)]

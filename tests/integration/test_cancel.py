@@ -3,11 +3,11 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from gate import Gate
+from clients.tes import FINAL
+from programs.stack import Stack, find_processes
+from programs.waiting import eventually
 from scenarios.scenario import logs, shell
-from stack import Stack, find_processes
-from tes_client import FINAL
-from waiting import eventually
+from servers.gate import Gate
 
 
 def nothing_left(stack: Stack) -> bool:

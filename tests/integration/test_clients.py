@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import tes
 
-from stack import Stack, running_stack
+from programs.stack import Stack, running_stack
 
 ROOT = Path(__file__).parents[2]
 # Made by `make test`: Snakemake needs an older py-tes than the other tests.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serving import Serving, served
+from programs.serve_command import Serving, served
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 OUT = "tesk-output"

@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gate import Gate
+from programs.stack import Stack, running_stack
+from programs.waiting import eventually
 from scenarios.scenario import Task, codes, shell, system_logs
-from stack import Stack, running_stack
-from waiting import eventually
+from servers.gate import Gate
 
 # Counts its runs in the volume, waits for the test, shows the count.
 COUNT_AND_WAIT = (

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from programs.stack import Stack, running_stack
 from scenarios.scenario import codes, logs, shell, system_logs
-from stack import Stack, running_stack
 
 pytestmark = pytest.mark.engine
 

@@ -5,10 +5,10 @@ from urllib.parse import quote
 
 import pytest
 
+from programs.stack import Stack
+from programs.waiting import eventually
 from scenarios import executors, files, images
 from scenarios.scenario import Scenario
-from stack import Stack
-from waiting import eventually
 
 SCENARIOS: dict[str, Scenario] = {
     **executors.SCENARIOS,

@@ -13,7 +13,7 @@ import pytest
 from docker.errors import ImageNotFound
 
 from fakes.filer_scheduler import ATTEMPT, TOKEN, TransferRecord, transfer_server
-from gate import Gate
+from servers.gate import Gate
 from tesk_model.task import FileType, Input, Output
 
 pytestmark = pytest.mark.engine

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from certificates import Authority
 from fakes.api_process import TOKEN, ApiProcess, free_port, run_api
 from fakes.filer_process import FilerRun
 from fakes.filer_scheduler import TransferRecord
-from waiting import eventually
+from files.certificates import Authority
+from programs.waiting import eventually
 
 
 @pytest.fixture

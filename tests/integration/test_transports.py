@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from programs.stack import Stack, running_stack
 from scenarios.scenario import Task, shell, system_logs
 from servers.ftp import ftp_server
 from servers.http import http_server
 from servers.s3 import s3_server
-from stack import Stack, running_stack
 
 PAYLOAD = bytes(range(256)) * 300
 

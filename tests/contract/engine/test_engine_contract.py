@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from fakes.taskmaster_engine_kit import GRACE, EngineKit
+from programs.waiting import eventually
 from tesk_taskmaster.ports import StepFailedError
-from waiting import eventually
 
 NOW = timedelta(0)
 ALL_BYTES = bytes(range(256)) * 1024

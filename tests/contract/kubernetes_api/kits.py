@@ -13,6 +13,7 @@ from cluster.kube import Kube, is_ready
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
 from fakes.kubernetes_nodes import make_node
+from programs.waiting import eventually
 from tesk_kubernetes.api import (
     NODES,
     PODS,
@@ -24,7 +25,6 @@ from tesk_kubernetes.api import (
     WatchEvent,
 )
 from tesk_kubernetes.client import open_api
-from waiting import eventually
 
 _TALKING = "echo one; echo two; until [ -e /tmp/go ]; do sleep 0.2; done; echo three"
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from contract.kubernetes_api.kits import ApiKit, pod
+from programs.waiting import eventually
 from tesk_kubernetes.api import (
     CONFIG_MAPS,
     JOBS,
@@ -20,7 +21,6 @@ from tesk_kubernetes.api import (
     RefusedError,
 )
 from tesk_kubernetes.templates import owner_reference
-from waiting import eventually
 
 
 def note(name: str, **labels: str) -> JsonObject:

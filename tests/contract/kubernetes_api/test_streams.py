@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from contract.kubernetes_api.kits import ApiKit, pod
+from programs.waiting import eventually
 from tesk_kubernetes.api import (
     CONFIG_MAPS,
     PODS,
@@ -18,7 +19,6 @@ from tesk_kubernetes.api import (
     WatchEvent,
 )
 from tesk_kubernetes.informer import Informer
-from waiting import eventually
 
 
 def note(name: str, app: str = "x") -> JsonObject:

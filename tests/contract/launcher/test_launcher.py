@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.scheduler_launcher import FakeLauncher
-from pod_launchers import PodRig, real_launcher
+from taskmasters.launchers import PodRig, real_launcher
 from tesk_scheduler.adapters.local_launcher import LocalLauncher
 from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
 

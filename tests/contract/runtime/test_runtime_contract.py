@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from builders import make_assigned_task, make_executor
+from builders.tasks import make_assigned_task, make_executor
 from cluster.taskmasters import real_cluster
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contract.storage.places import Place
-from deep_trees import make_deep
+from files.deep_trees import make_deep
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.ports import StorageError
 from tesk_model.locations import parse_location

@@ -16,10 +16,11 @@ from typing import Any, cast
 import grpc
 import pytest
 
-from builders import make_executor, make_task
+from builders.tasks import make_executor, make_task
 from fakes.api_process import TOKEN, serve_scheduler
 from fakes.api_scheduler import InProcessChannel, MemoryScheduler
 from fakes.api_server import counted
+from programs.waiting import eventually
 from tesk.v1 import task_pb2 as pb
 from tesk_api.adapters.scheduler_client import CallTimes, SchedulerClient
 from tesk_api.domain.requests import Caller, NewTask, TagCondition, TaskQuery
@@ -28,7 +29,6 @@ from tesk_model.errors import InvalidRequestError, NotFoundError
 from tesk_model.states import TaskState
 from tesk_model.task import Input, Task, TaskId, TaskView
 from tesk_runtime.rpc.channel import open_channel
-from waiting import eventually
 
 Gateway = TaskGateway[pb.Task]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from builders import make_task_json
+from builders.tasks import make_task_json
 from fakes.task_server import FakeTaskServer, http_transport
 from tesk_cli.adapters.tes_server import HttpTaskServer
 from tesk_cli.ports import TaskQuery, TaskServer

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import create_engine, text
 
-from scheduler_tasks import NOON, make_new_task
+from builders.scheduler_tasks import NOON, make_new_task
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import OutputFileLog, TaskId
 from tesk_scheduler.adapters.store.store import SqlTaskStore

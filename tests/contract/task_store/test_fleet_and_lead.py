@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scheduler_tasks import NOON, make_demand, make_new_task
+from builders.scheduler_tasks import NOON, make_demand, make_new_task
 from tesk_model.errors import ConflictError, UnavailableError
 from tesk_model.quantities import ByteCount
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scheduler_tasks import NOON, make_new_task
+from builders.scheduler_tasks import NOON, make_new_task
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.bounds import EXECUTOR_OVERHEAD

@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, text
 
-from scheduler_tasks import make_new_task
+from builders.scheduler_tasks import make_new_task
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store import migrate as migration

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from scheduler_tasks import NOON, make_new_task
+from builders.scheduler_tasks import NOON, make_new_task
 from tesk_model.errors import ConflictError, TeskError
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.states import TaskState

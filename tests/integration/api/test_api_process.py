@@ -15,10 +15,10 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from builders import make_task_json
+from builders.tasks import make_task_json
 from fakes.api_process import ApiProcess, free_port, run_api, serve_scheduler, start_api
 from fakes.api_scheduler import MemoryScheduler
-from waiting import eventually
+from programs.waiting import eventually
 
 BODY = json.dumps(make_task_json()).encode()
 

@@ -10,15 +10,15 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 from werkzeug.test import Client
 
+from clients.rest_answers import document
 from fakes.api_scheduler import MemoryScheduler
 from fakes.api_server import INFO, counted, make_client
-from rest_answers import document
-from running_scheduler import running_scheduler
-from scheduler_rig import Rig
+from schedulers.running import running_scheduler
+from schedulers.served import Rig
+from schedulers.transfers import OUT, Transfer, taken_attempt
 from tesk.v1 import assignment_service_pb2, task_pb2
 from tesk_api.adapters.scheduler_client import CallTimes, SchedulerClient
 from tesk_scheduler.config import SchedulerSettings
-from transfer_rig import OUT, Transfer, taken_attempt
 
 Json = dict[str, Any]
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
-from builders import make_task_json
+from builders.tasks import make_task_json
 from fakes.api_process import run_api, run_with, serve_scheduler
 from fakes.api_scheduler import MemoryScheduler
 from tesk_model.errors import UnavailableError

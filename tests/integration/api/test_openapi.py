@@ -8,7 +8,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import CHECKS
 
-from builders import make_task_json
+from builders.tasks import make_task_json
 from fakes.api_scheduler import MemoryScheduler
 from fakes.api_server import make_client, make_parts
 from tesk_api.http.app import AppOptions, create_app

@@ -4,10 +4,10 @@ from typing import cast
 
 import pytest
 
-from builders import make_task_json
+from builders.tasks import make_task_json
+from clients.rest_answers import check_problem, document
 from fakes.api_scheduler import MemoryScheduler
 from fakes.api_server import make_client
-from rest_answers import check_problem, document
 from tesk_api.domain.requests import Caller
 from tesk_api.domain.sites import Sites
 from tesk_api.http.app import AppOptions

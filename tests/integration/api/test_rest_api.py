@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from werkzeug.test import Client, TestResponse
 
-from builders import make_task_json
+from builders.tasks import make_task_json
+from clients.rest_answers import create, document
 from fakes.api_scheduler import MemoryScheduler
-from rest_answers import create, document
 from tesk.v1 import task_pb2 as pb
 from tesk_api.http.app import BASES
 

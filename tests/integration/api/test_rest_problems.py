@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from werkzeug.test import Client
 
-from builders import make_task_json
+from builders.tasks import make_task_json
+from clients.rest_answers import check_problem
 from fakes.api_scheduler import MemoryScheduler
 from fakes.api_server import make_client
-from rest_answers import check_problem
 from tesk_api.http.app import AppOptions
 from tesk_model.errors import (
     InternalError,

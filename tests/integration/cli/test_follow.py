@@ -4,10 +4,10 @@ import os
 import subprocess
 from pathlib import Path
 
+from programs.serve_command import TESK
+from programs.stack import Stack
+from programs.waiting import eventually
 from scenarios.scenario import shell
-from serving import TESK
-from stack import Stack
-from waiting import eventually
 
 
 def follow(stack: Stack, task_id: str, folder: Path) -> "subprocess.Popen[bytes]":

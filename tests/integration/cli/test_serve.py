@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from builders import make_task_json
-from serving import TESK, Serving, end_leftovers, serving
-from waiting import eventually
+from builders.tasks import make_task_json
+from programs.serve_command import TESK, Serving, end_leftovers, serving
+from programs.waiting import eventually
 
 HELLO = json.dumps(make_task_json())
 LONG = json.dumps(

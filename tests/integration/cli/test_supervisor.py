@@ -17,14 +17,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stack import free_port
+from programs.stack import free_port
+from programs.waiting import eventually
 from tesk_cli.domain.health import HealthPolicy
 from tesk_cli.domain.restarts import RestartPolicy
 from tesk_cli.serve.errors import HomeInUseError, ServeError
 from tesk_cli.serve.home import RunningServer, StateHome
 from tesk_cli.serve.plan import ServerPlan
 from tesk_cli.serve.supervisor import Supervisor
-from waiting import eventually
 
 # Both write their pid when they start and their name when they are asked to end.
 SERVICE = """

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from running_scheduler import running_scheduler
-from scheduler_rig import Rig
+from schedulers.running import running_scheduler
+from schedulers.served import Rig
 from tesk_scheduler.config import SchedulerSettings
 
 

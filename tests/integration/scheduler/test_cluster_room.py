@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from builders.scheduler_tasks import make_demand, make_new_task
 from fakes.scheduler_launcher import FakeLauncher
 from fakes.scheduler_surroundings import FrozenClock
-from scheduler_site import Site
-from scheduler_tasks import make_demand, make_new_task
+from schedulers.stepped import Site
 from tesk_model.quantities import GIB, ByteCount
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId

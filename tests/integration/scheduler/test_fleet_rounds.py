@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from fakes.scheduler_launcher import FakeLauncher
 from fakes.scheduler_surroundings import FrozenClock
-from scheduler_site import LEASE, Site
+from schedulers.stepped import LEASE, Site
 from tesk_model.errors import ConflictError
 from tesk_model.states import TaskState
 from tesk_scheduler.adapters.store.engines import sqlite_url

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from builders import make_task_json
-from stack import running_stack
+from builders.tasks import make_task_json
+from programs.stack import running_stack
 
 
 def test_nothing_is_left_behind_when_a_task_has_just_ended(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry
 
-from scheduler_rig import Rig
+from schedulers.served import Rig
 from tesk_scheduler.adapters.metrics import StoreCollector
 from tesk_scheduler.usecases.status import Status
 

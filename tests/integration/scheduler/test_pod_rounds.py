@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from fakes.scheduler_launcher import FakeLauncher
-from pod_launchers import PodRig
-from scheduler_site import Site
+from programs.waiting import eventually
+from schedulers.stepped import Site
+from taskmasters.launchers import PodRig
 from tesk_kubernetes.api import PODS
 from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.usecases.leading import Leading
-from waiting import eventually
 
 
 class Killed(BaseException):

@@ -12,14 +12,14 @@ import pytest
 import yaml
 
 from cluster.kube import Kube, name_of
-from pod_launchers import LAUNCHER, OWNER, make_template
+from programs.waiting import eventually
+from taskmasters.launchers import LAUNCHER, OWNER, make_template
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_runtime.clock import SystemClock
 from tesk_scheduler.adapters.kubernetes.opening import open_pod_launcher
 from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
 from tesk_scheduler.ports.launcher import LaunchError
-from waiting import eventually
 
 pytestmark = pytest.mark.cluster
 

@@ -12,8 +12,8 @@ import grpc
 import pytest
 
 from fakes.scheduler_launcher import FakeLauncher
-from scheduler_process import Process, answers
-from scheduler_rig import ALICE, SECONDS, TOKEN, Rig
+from programs.scheduler import Process, answers
+from schedulers.served import ALICE, SECONDS, TOKEN, Rig
 from tesk.v1 import task_pb2, task_service_pb2, task_service_pb2_grpc
 from tesk_model.errors import UnavailableError
 from tesk_runtime.rpc.channel import open_channel

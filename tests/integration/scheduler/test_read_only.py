@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from scheduler_rig import TOKEN
-from scheduler_tasks import make_new_task
+from builders.scheduler_tasks import make_new_task
+from schedulers.served import TOKEN
 from tesk_model.errors import UnavailableError
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.engines import open_engines, sqlite_url

@@ -12,8 +12,9 @@ import pytest
 from testcontainers.community.postgres import PostgresContainer
 
 from fakes.scheduler_launcher import FakeLauncher
-from scheduler_process import Process
-from scheduler_rig import TOKEN, Rig
+from programs.scheduler import Process
+from programs.waiting import eventually
+from schedulers.served import TOKEN, Rig
 from tesk.v1 import task_pb2, task_service_pb2_grpc
 from tesk_model.task import TaskId
 from tesk_runtime.rpc.channel import open_channel
@@ -21,7 +22,6 @@ from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.dimensions import RUNNING
 from tesk_scheduler.domain.leadership import Leadership
 from tesk_scheduler.usecases.notifier import Notifier
-from waiting import eventually
 
 pytestmark = pytest.mark.engine
 

@@ -9,9 +9,9 @@ import pytest
 
 from fakes.scheduler_launcher import FakeLauncher
 from fakes.scheduler_surroundings import FrozenClock
-from pod_launchers import PodRig, make_template
-from scheduler_rig import TOKEN
-from scheduler_site import LEASE, Site
+from schedulers.served import TOKEN
+from schedulers.stepped import LEASE, Site
+from taskmasters.launchers import PodRig, make_template
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.local_launcher import LocalLauncher

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from builders.scheduler_tasks import make_new_task
 from fakes.scheduler_launcher import FakeLauncher
 from fakes.scheduler_surroundings import CountingNames, FrozenClock
-from scheduler_rig import QUOTA, TOKEN
-from scheduler_tasks import make_new_task
+from schedulers.served import QUOTA, TOKEN
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore

@@ -8,8 +8,8 @@ import pytest
 
 from fakes.scheduler_launcher import FakeLauncher
 from fakes.scheduler_surroundings import FrozenClock
-from scheduler_rig import TOKEN
-from scheduler_site import LEASE, Site
+from schedulers.served import TOKEN
+from schedulers.stepped import LEASE, Site
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.engines import sqlite_url

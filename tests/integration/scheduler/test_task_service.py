@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from scheduler_rig import ALICE, SECONDS, Rig, create_request
+from schedulers.served import ALICE, SECONDS, Rig, create_request
 from tesk.v1 import task_pb2, task_service_pb2
 from tesk_model.errors import (
     InvalidRequestError,

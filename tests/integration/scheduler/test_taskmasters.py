@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from fakes.scheduler_taskmaster import FakeTaskmaster
-from scheduler_rig import Rig
+from schedulers.served import Rig
 from tesk.v1 import assignment_service_pb2 as pb
 from tesk.v1 import task_pb2
 from tesk_model.errors import InvalidRequestError

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from scheduler_rig import SECONDS, TOKEN, Rig
+from schedulers.served import SECONDS, TOKEN, Rig
+from schedulers.transfers import IN, INPUT, OUT, OUTPUT, Transfer, begun_transfer
 from tesk.v1 import assignment_service_pb2, task_pb2
 from tesk.v1 import transfer_service_pb2 as pb
 from tesk.v1 import transfer_service_pb2_grpc as pb_grpc
@@ -18,7 +19,6 @@ from tesk_model.errors import (
 from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.status import invoke
 from tesk_scheduler.config import SchedulerSettings
-from transfer_rig import IN, INPUT, OUT, OUTPUT, Transfer, begun_transfer
 
 
 def stub(rig: Rig, token: str) -> pb_grpc.TransferServiceStub:

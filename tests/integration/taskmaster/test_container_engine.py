@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from builders import make_executor
+from builders.tasks import make_executor
 from tesk_model.errors import UnavailableError
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason

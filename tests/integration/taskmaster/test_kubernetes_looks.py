@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from builders import make_assigned_task, make_executor
+from builders.tasks import make_assigned_task, make_executor
 from cluster.taskmasters import real_cluster
 from fakes.taskmaster_kubernetes_kit import IMAGE, ClusterKit
 from tesk_model.names import Attempt

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from builders import make_assigned_task, make_executor
+from builders.tasks import make_assigned_task, make_executor
 from cluster.kube import Kube, Object
 from cluster.taskmasters import CountedApi, real_cluster
 from fakes.taskmaster_kubernetes_kit import (
@@ -18,6 +18,7 @@ from fakes.taskmaster_kubernetes_kit import (
     ClusterKit,
     make_settings,
 )
+from programs.waiting import eventually
 from tesk_kubernetes.api import KubernetesApi
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason
@@ -27,7 +28,6 @@ from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import StepFailedError, Tails
-from waiting import eventually
 
 pytestmark = pytest.mark.cluster
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from builders import make_task_json
+from builders.tasks import make_task_json
 from tesk_api.config import Settings
 from tesk_api.domain.backend_parameters import classify_parameters
 from tesk_api.domain.requests import NewTask

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from builders import make_task_json
-from task_bodies import executor, inputs, problems, resources
+from builders.bodies import executor, inputs, problems, resources
+from builders.tasks import make_task_json
 from tesk_api.http.json_bodies import MAX_VALUES, parse_json
 from tesk_api.http.task_parsing import TaskParser
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from builders import make_task_json
+from builders.tasks import make_task_json
 from tesk.v1 import task_pb2 as pb
 from tesk_api.domain.requests import NewTask
 from tesk_api.http.task_parsing import TaskParser

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from programs.waiting import eventually
 from tesk_api.adapters.fair_semaphore import FairSemaphore
 from tesk_model.errors import ResourceExhaustedError
-from waiting import eventually
 
 
 def make_semaphore(capacity: int = 1, max_waiting: int = 0) -> FairSemaphore:

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import make_task_json
+from builders.tasks import make_task_json
 from tesk_api.http.task_parsing import TaskParser
 from tesk_model.errors import InvalidRequestError
 from tesk_runtime.rpc.wire import task_to_wire

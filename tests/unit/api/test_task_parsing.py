@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from builders import make_task_json
-from task_bodies import WITH_FILE, executor, inputs, outputs, problems, resources
+from builders.bodies import WITH_FILE, executor, inputs, outputs, problems, resources
+from builders.tasks import make_task_json
 from tesk_api.http.task_parsing import TaskParser
 from tesk_model.task import FileType, Resources
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chart import CHART, find, kinds, needs_helm, pod_templates, render
-from chart_values import SETS
+from charts.rendering import CHART, find, kinds, needs_helm, pod_templates, render
+from charts.values import SETS
 
 pytestmark = needs_helm
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chart import find, kinds, needs_helm, pod_templates, render
+from charts.rendering import find, kinds, needs_helm, pod_templates, render
 
 pytestmark = needs_helm
 

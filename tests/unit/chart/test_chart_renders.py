@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from chart import CHART, NAMESPACE, Manifest, find, needs_helm, render
-from chart_values import SETS
-from kubernetes_schema import VERSIONS, problems
+from charts.kubernetes_schema import VERSIONS, problems
+from charts.rendering import CHART, NAMESPACE, Manifest, find, needs_helm, render
+from charts.values import SETS
 
 pytestmark = needs_helm
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chart import (
+from charts.rendering import (
     NAMESPACE,
     TOKEN,
     Manifest,
@@ -15,7 +15,7 @@ from chart import (
     pod_templates,
     render,
 )
-from chart_values import SETS
+from charts.values import SETS
 from tesk_kubernetes.labels import common_labels
 
 pytestmark = needs_helm

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import yaml
 
-from chart import (
+from charts.rendering import (
     Values,
     find,
     kinds,
@@ -18,7 +18,7 @@ from chart import (
     render,
     setting_files,
 )
-from chart_values import SETS
+from charts.values import SETS
 from tesk_kubernetes.templates import load_pod_template
 from tesk_runtime import settings
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chart import CHART, NAMESPACE, RenderError, needs_helm, render
+from charts.rendering import CHART, NAMESPACE, RenderError, needs_helm, render
 
 pytestmark = needs_helm
 

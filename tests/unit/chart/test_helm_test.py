@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from chart import CHART
+from charts.rendering import CHART
 
 PROGRAM = CHART / "files" / "helm_test.py"
 

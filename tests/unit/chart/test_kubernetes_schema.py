@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kubernetes_schema import VERSIONS, problems
+from charts.kubernetes_schema import VERSIONS, problems
 
 JOB: dict[str, Any] = {
     "apiVersion": "batch/v1",

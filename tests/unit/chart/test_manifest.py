@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kubernetes_schema import VERSIONS, problems
+from charts.kubernetes_schema import VERSIONS, problems
 
 ROOT = Path(__file__).parents[3]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from builders import make_task_json
+from builders.tasks import make_task_json
 from fakes.task_server import FakeTaskServer
 from tesk_cli.adapters.examples import example_path, list_examples
 from tesk_cli.adapters.system_clock import SystemClock

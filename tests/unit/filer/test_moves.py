@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deep_trees import make_deep
 from fakes.filer_storage import MemoryStorage
 from fakes.filer_transfers import MemoryTransfers
+from files.deep_trees import make_deep
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.ports import StorageError

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pattern_cases import DEEP_CASES, NAME_CASES, is_reached
+from cases.patterns import DEEP_CASES, NAME_CASES, is_reached
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.domain.globs import expand, expand_deep
 from tesk_filer.domain.tree import Kind, Node

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from fakes.kubernetes_api import FakeKubernetesApi
+from programs.waiting import eventually
 from tesk_kubernetes.api import (
     PODS,
     SECRETS,
@@ -16,7 +17,6 @@ from tesk_kubernetes.api import (
 )
 from tesk_kubernetes.informer import Informer, Rhythm
 from tesk_model.backoff import Backoff
-from waiting import eventually
 
 SPACE = "space"
 AT_ONCE = Backoff(first=timedelta(0), longest=timedelta(0))

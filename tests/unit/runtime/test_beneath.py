@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from descriptors import few_descriptors
+from programs.descriptors import few_descriptors
 from tesk_runtime.beneath import Beneath
 from tesk_runtime.removal import remove_tree
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deep_trees import make_deep
-from descriptors import few_descriptors
+from files.deep_trees import make_deep
+from programs.descriptors import few_descriptors
 from tesk_runtime.descent import DIRECTORY, Descent
 from tesk_runtime.removal import TreeLeftError, remove_tree
 

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
-from certificates import Authority, Pair
+from files.certificates import Authority, Pair
 from tesk_model.errors import UnauthenticatedError, UnavailableError
 from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.interceptors import ErrorInterceptor, InternalTokenInterceptor

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pattern_cases import DEEP_CASES, NAME_CASES
+from cases.patterns import DEEP_CASES, NAME_CASES
 from tesk_runtime.wildcards import DeepPattern, compile_name
 
 

@@ -1,6 +1,6 @@
 from datetime import timedelta
 
-from queued_tasks import (
+from builders.queues import (
     ALICE,
     LAB,
     LONG_AGO,

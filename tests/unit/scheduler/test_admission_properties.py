@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulated_machine import Machine, make_demand
+from simulations.machine import Machine, make_demand
 from tesk_model.reasons import ReasonCode
 from tesk_scheduler.domain.admission import (
     AdmissionPlan,

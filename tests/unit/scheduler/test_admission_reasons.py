@@ -1,6 +1,6 @@
 import pytest
 
-from queued_tasks import (
+from builders.queues import (
     ALICE,
     LONG_AGO,
     admitted,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler_tasks import NOON, make_demand
+from builders.scheduler_tasks import NOON, make_demand
 from tesk_model.quantities import ByteCount
 from tesk_scheduler.domain.begun import BegunTask, Commitments, with_begun
 from tesk_scheduler.domain.capacity import Capacity, Staff

@@ -2,8 +2,8 @@
 
 import pytest
 
-from queued_tasks import NOW, PATIENCE, queued
-from scheduler_tasks import make_demand
+from builders.queues import NOW, PATIENCE, queued
+from builders.scheduler_tasks import make_demand
 from tesk_model.quantities import GIB, ByteCount
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_scheduler.domain.admission import AdmissionPlan, Turn, plan_admissions

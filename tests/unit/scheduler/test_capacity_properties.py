@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulated_cluster import Cluster
+from simulations.cluster import Cluster
 from tesk_model.quantities import ByteCount
 from tesk_scheduler.domain.capacity import OwnPods
 from tesk_scheduler.domain.dimensions import CPU

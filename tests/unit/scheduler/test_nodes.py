@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from builders.scheduler_tasks import make_demand
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
 from fakes.kubernetes_nodes import make_node
-from scheduler_tasks import make_demand
+from programs.waiting import eventually
 from tesk_kubernetes.api import NODES, PODS, RESOURCE_QUOTAS, JsonObject
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.quantities import GIB, ByteCount
@@ -20,7 +21,6 @@ from tesk_scheduler.adapters.kubernetes.nodes import Nodes
 from tesk_scheduler.domain.capacity import OwnPods
 from tesk_scheduler.domain.dimensions import DIMENSIONS
 from tesk_scheduler.domain.quota import Amounts, Limit
-from waiting import eventually
 
 RESERVE = Amounts(cpu_millis=200, ram=GIB, running=10)
 

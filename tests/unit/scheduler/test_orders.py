@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler_tasks import NOON, make_record
+from builders.scheduler_tasks import NOON, make_record
 from tesk_model.names import Attempt
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId

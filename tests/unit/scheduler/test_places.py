@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler_tasks import NOON
+from builders.scheduler_tasks import NOON
 from tesk_scheduler.domain.fleet import (
     FleetLimits,
     Taskmaster,

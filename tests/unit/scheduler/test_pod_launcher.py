@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pod_launchers import LAUNCHER, OWNER, PodRig, make_template
+from programs.waiting import eventually
+from taskmasters.launchers import LAUNCHER, OWNER, PodRig, make_template
 from tesk_kubernetes.api import (
     CONFIG_MAPS,
     EVENTS,
@@ -18,7 +19,6 @@ from tesk_kubernetes.api import (
 from tesk_scheduler.adapters.kubernetes.manifests import Owner, launcher_name
 from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
 from tesk_scheduler.ports.launcher import LaunchError
-from waiting import eventually
 
 
 @pytest.fixture

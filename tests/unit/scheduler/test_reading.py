@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from scheduler_tasks import make_new_task
+from builders.scheduler_tasks import make_new_task
 from tesk_model.errors import NotFoundError, ResourceExhaustedError
 from tesk_model.task import TaskId, TaskView
 from tesk_scheduler.adapters.store.engines import open_engines

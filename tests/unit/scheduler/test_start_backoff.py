@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from scheduler_tasks import NOON
+from builders.scheduler_tasks import NOON
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.fleet_plan import Moment
 from tesk_scheduler.domain.start_backoff import StartBackoff

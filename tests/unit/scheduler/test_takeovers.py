@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler_tasks import NOON, make_record
+from builders.scheduler_tasks import NOON, make_record
 from tesk_model.events import (
     ExecutorEnded,
     ExecutorOutput,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kubernetes_schema import VERSIONS, problems
+from charts.kubernetes_schema import VERSIONS, problems
 from tesk_kubernetes.api import JsonObject
 from tesk_scheduler.adapters.kubernetes.manifests import (
     Berth,

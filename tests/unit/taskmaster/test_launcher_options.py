@@ -1,6 +1,6 @@
 """The launcher's options beside mounts, for containers of every sort."""
 
-from builders import make_executor
+from builders.tasks import make_executor
 from tesk_taskmaster.adapters.launcher_options import launcher_options
 from tesk_taskmaster.domain.plan import ExecutorStep, Mount
 

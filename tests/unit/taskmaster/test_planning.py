@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import make_assigned_task, make_executor
-from task_strategies import tasks
+from builders.strategies import tasks
+from builders.tasks import make_assigned_task, make_executor
 from tesk_model.names import Attempt
 from tesk_model.paths import (
     is_pattern,

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from builders import make_task
+from builders.tasks import make_task
 from tesk.v1 import assignment_service_pb2 as pb
 from tesk.v1 import assignment_service_pb2_grpc as pb_grpc
 from tesk_model.errors import UnavailableError

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import make_executor
+from builders.tasks import make_executor
 from fakes.taskmaster_kubernetes_kit import make_report
-from pods_seen import RAM, ends, says, seen
+from taskmasters.pods import RAM, ends, says, seen
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import TaskId

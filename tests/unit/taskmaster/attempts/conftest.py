@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from taskmaster_crew import Crew, running
+from taskmasters.running import Crew, running
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from builders import make_assigned_task, make_executor
-from taskmaster_crew import (
+from builders.tasks import make_assigned_task, make_executor
+from taskmasters.running import (
     ATTEMPT,
     INPUTS,
     OUTPUTS,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fakes.taskmaster_runtime import Step, ended
-from taskmaster_crew import (
+from taskmasters.running import (
     ATTEMPT,
     INPUTS,
     OUTPUTS,

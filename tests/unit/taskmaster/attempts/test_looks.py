@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from builders import make_assigned_task, make_executor
+from builders.tasks import make_assigned_task, make_executor
 from fakes.taskmaster_runtime import Step, ended
-from taskmaster_crew import ATTEMPT, Crew, assignment, outcome
+from taskmasters.running import ATTEMPT, Crew, assignment, outcome
 from tesk_model.events import Outcome
 from tesk_model.task import Input, Output, Task
 from tesk_taskmaster.ports import StepFailedError

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from taskmaster_crew import (
+from taskmasters.running import (
     ATTEMPT,
     SETTINGS,
     Crew,

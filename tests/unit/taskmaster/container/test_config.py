@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import make_executor
+from builders.tasks import make_executor
 from tesk_model.names import Attempt
 from tesk_model.quantities import GIB
 from tesk_model.task import TaskId

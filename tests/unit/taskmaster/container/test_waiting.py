@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from docker.errors import DockerException
 
-from builders import make_executor
+from builders.tasks import make_executor
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
 from tesk_taskmaster.adapters.container.api import ContainerApi

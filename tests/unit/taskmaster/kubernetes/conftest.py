@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from attempt_rig import Rig
+from taskmasters.attempts import Rig
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 """The runtime of a cluster while a task takes its course: calls, output, stops."""
 
-from attempt_rig import ATTEMPT, NOTHING, SECOND, SOON, Rig
 from fakes.taskmaster_kubernetes_kit import Programs, make_report
+from programs.waiting import eventually
+from taskmasters.attempts import ATTEMPT, NOTHING, SECOND, SOON, Rig
 from tesk_kubernetes.api import PODS
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import STDERR_MARK
-from waiting import eventually
 
 
 def test_a_trivial_task_costs_four_calls(rig: Rig) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from builders import make_assigned_task, make_executor
+from builders.tasks import make_assigned_task, make_executor
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
 from fakes.taskmaster_kubernetes_kit import ClusterKit, Programs

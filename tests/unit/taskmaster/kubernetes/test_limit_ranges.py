@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attempt_rig import Rig
 from fakes.taskmaster_kubernetes_kit import Programs
+from taskmasters.attempts import Rig
 from tesk_kubernetes.api import JOBS, LIMIT_RANGES, JsonObject
 from tesk_kubernetes.requests import parsed
 from tesk_kubernetes.templates import main_container

@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection
 
 import pytest
 
-from attempt_rig import ATTEMPT, NAME, Rig
 from fakes.taskmaster_kubernetes_kit import Programs, make_report
+from taskmasters.attempts import ATTEMPT, NAME, Rig
 from tesk_kubernetes.api import JOBS, PODS, JsonObject
 from tesk_kubernetes.templates import main_container
 from tesk_taskmaster.adapters.kubernetes.manifests.look_job import parse_answer

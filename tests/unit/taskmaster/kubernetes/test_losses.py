@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from attempt_rig import ATTEMPT, NAME, NOTHING, Rig
 from fakes.taskmaster_kubernetes_kit import Programs
+from programs.waiting import eventually
+from taskmasters.attempts import ATTEMPT, NAME, NOTHING, Rig
 from tesk_kubernetes.api import JOBS, PODS, SECRETS, VOLUME_CLAIMS
 from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import StepFailedError
-from waiting import eventually
 
 
 def test_what_an_anchor_left_is_removed_without_it(rig: Rig) -> None:

@@ -16,7 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from attempt_manifests import (
+from builders.strategies import tasks
+from builders.tasks import make_assigned_task, make_executor
+from charts.kubernetes_schema import VERSIONS, problems
+from taskmasters.manifests import (
     ANCHOR_UID,
     ATTEMPT,
     CUSTOM_POD,
@@ -34,9 +37,6 @@ from attempt_manifests import (
     step_of,
     wishing,
 )
-from builders import make_assigned_task, make_executor
-from kubernetes_schema import VERSIONS, problems
-from task_strategies import tasks
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import literal, main_container
 from tesk_model.task import Task

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
+from programs.waiting import eventually
 from tesk_kubernetes.api import JOBS, PODS, ApiUnavailableError, JsonObject
 from tesk_taskmaster.adapters.kubernetes.control.logs import (
     PodLog,
@@ -18,7 +19,6 @@ from tesk_taskmaster.adapters.kubernetes.control.logs import (
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import RETURN_MARK
 from tesk_taskmaster.domain.tails import TAIL_BYTES
 from tesk_taskmaster.ports import Tails
-from waiting import eventually
 
 MARK = b"\x02err\x02"
 SOON = timedelta(seconds=30)

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from attempt_manifests import (
+from builders.tasks import make_assigned_task, make_executor
+from taskmasters.manifests import (
     ATTEMPT,
     CUSTOM_POD,
     OFFERS,
@@ -15,7 +16,6 @@ from attempt_manifests import (
     site,
     wishing,
 )
-from builders import make_assigned_task, make_executor
 from tesk_model.task import Task
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import check_executors
 from tesk_taskmaster.domain.planning import plan_task

@@ -3,7 +3,7 @@
 import threading
 from typing import Any, cast
 
-from attempt_rig import ATTEMPT, SECOND, SOON, CanceledError, Rig
+from taskmasters.attempts import ATTEMPT, SECOND, SOON, CanceledError, Rig
 from tesk_kubernetes.api import EVENTS, KubernetesApi, Listing, Resource
 
 

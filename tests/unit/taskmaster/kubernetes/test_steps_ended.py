@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from fakes.taskmaster_kubernetes_kit import make_report
-from pods_seen import (
+from taskmasters.pods import (
     FILER,
     GONE,
     RAM,

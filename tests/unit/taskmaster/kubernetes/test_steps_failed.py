@@ -3,7 +3,7 @@
 import pytest
 
 from fakes.taskmaster_kubernetes_kit import make_report
-from pods_seen import (
+from taskmasters.pods import (
     CLAIM,
     FILER,
     GONE,

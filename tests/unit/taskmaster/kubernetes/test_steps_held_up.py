@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from pods_seen import (
+from taskmasters.pods import (
     CLAIM,
     SETTINGS,
     happened,

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from attempt_rig import SOON, CanceledError, Rig
 from fakes.taskmaster_kubernetes_kit import Programs
+from taskmasters.attempts import SOON, CanceledError, Rig
 from tesk_kubernetes.api import (
     JOBS,
     PODS,

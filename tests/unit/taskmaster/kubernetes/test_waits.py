@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
-from attempt_rig import ATTEMPT, NOTHING, SOON, CanceledError, Rig
 from fakes.taskmaster_kubernetes_kit import Programs, make_report
+from taskmasters.attempts import ATTEMPT, NOTHING, SOON, CanceledError, Rig
 from tesk_kubernetes.api import (
     JOBS,
     PODS,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher_rig import Launch, compile_c
+from taskmasters.launcher import Launch, compile_c
 
 SOURCES = Path(__file__).parents[4] / "services" / "taskmaster" / "launcher"
 

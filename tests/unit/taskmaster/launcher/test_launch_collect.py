@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from collect_cases import LINK_CASES, LinkCase, outputs
-from launcher_rig import ALL_BYTES, Launch, below, listing, python, script
-from pattern_cases import DEEP_CASES, NAME_CASES, is_reached
+from cases.collecting import LINK_CASES, LinkCase, outputs
+from cases.patterns import DEEP_CASES, NAME_CASES, is_reached
+from taskmasters.launcher import ALL_BYTES, Launch, below, listing, python, script
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher_rig import Launch, compile_c, python, script
+from taskmasters.launcher import Launch, compile_c, python, script
 
 ARGUMENTS = {
     "empty strings": ["", "", "a", ""],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher_rig import Launch, python
+from taskmasters.launcher import Launch, python
 
 
 def test_the_directory_is_created_for_everyone(launch: Launch, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from launcher_rig import Launch, python
-from waiting import eventually
+from programs.waiting import eventually
+from taskmasters.launcher import Launch, python
 
 FORWARDED = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher_rig import Launch, below, listing, python, script
+from taskmasters.launcher import Launch, below, listing, python, script
 
 
 @pytest.fixture

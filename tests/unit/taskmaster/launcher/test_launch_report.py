@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher_rig import Launch, python
+from taskmasters.launcher import Launch, python
 
 
 def test_the_report_tells_how_it_went(launch: Launch, tmp_path: Path) -> None:

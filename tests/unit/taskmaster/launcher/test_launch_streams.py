@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher_rig import ALL_BYTES, MARK, Launch, python, writes
+from taskmasters.launcher import ALL_BYTES, MARK, Launch, python, writes
 
 
 @pytest.mark.parametrize(("option", "stream"), [("--stdout", 1), ("--stderr", 2)])

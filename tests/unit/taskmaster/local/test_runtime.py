@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from builders import make_assigned_task, make_executor
+from builders.tasks import make_assigned_task, make_executor
 from fakes.taskmaster_engine import RecordingEngine
 from tesk_filer.config import Settings as FilerProgramSettings
 from tesk_model.names import Attempt

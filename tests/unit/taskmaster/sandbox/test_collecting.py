@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from collect_cases import LINK_CASES, LinkCase, outputs
+from cases.collecting import LINK_CASES, LinkCase, outputs
 from tesk_runtime.beneath import Beneath
 from tesk_taskmaster.adapters.sandbox.collecting import Collecting
 

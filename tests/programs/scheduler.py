@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from scheduler_rig import TOKEN, Rig
+from schedulers.served import TOKEN, Rig
 from tesk_model.errors import NotFoundError, UnavailableError
 
 # Stands in for the real one, so that these tests are about the scheduler alone.
@@ -27,7 +27,7 @@ class Process:
         stub.mkdir(parents=True, exist_ok=True)
         (stub / "__init__.py").touch()
         (stub / "__main__.py").write_text(TASKMASTER, encoding="ascii")
-        tests = Path(__file__).parent
+        tests = Path(__file__).parents[1]
         self._command = [sys.executable, "-m", "tesk_scheduler"]
         self._environment = {
             "TESK_HOME": str(home),

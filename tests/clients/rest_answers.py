@@ -4,7 +4,7 @@ from typing import Any
 
 from werkzeug.test import Client, TestResponse
 
-from builders import make_task_json
+from builders.tasks import make_task_json
 
 PROBLEM = "application/problem+json"
 

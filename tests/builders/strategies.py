@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from builders import make_assigned_task, make_executor
+from builders.tasks import make_assigned_task, make_executor
 from tesk_model.task import FileType, Input, Output
 
 names = st.sampled_from(["a", "b", "usr", "opt", "x.txt", "local", "bin", "data"])

@@ -13,7 +13,7 @@ from typing import Any
 
 from jsonschema import Draft7Validator
 
-_FOLDER = Path(__file__).parent / "schemas"
+_FOLDER = Path(__file__).parents[1] / "schemas"
 
 # The oldest that the chart takes, the one of the test cluster, and a newer one.
 VERSIONS = ("1.30", "1.34", "1.36")

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 
+from builders.scheduler_tasks import make_demand, make_new_task
 from fakes.scheduler_launcher import FakeLauncher
 from fakes.scheduler_surroundings import CountingNames, FrozenClock
-from scheduler_rig import QUOTA, TOKEN
-from scheduler_tasks import make_demand, make_new_task
+from schedulers.served import QUOTA, TOKEN
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.store import SqlTaskStore

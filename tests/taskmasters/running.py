@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from builders import make_assigned_task, make_executor
+from builders.tasks import make_assigned_task, make_executor
 from fakes.taskmaster_runtime import FakeRuntime, World
 from fakes.taskmaster_scheduler import FakeScheduler
 from tesk_model.events import Finished, ReasonChanged, Released

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import httpx
 
-from tes_client import TesClient
-from waiting import eventually
+from clients.tes import TesClient
+from programs.waiting import eventually
 
 
 def free_port() -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 
 from fakes.scheduler_launcher import FakeLauncher
-from scheduler_rig import QUOTA, SECONDS, TOKEN, Rig
+from schedulers.served import QUOTA, SECONDS, TOKEN, Rig
 from tesk.v1 import task_service_pb2_grpc
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.rpc.channel import open_channel

@@ -20,7 +20,7 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
 )
 from tesk_taskmaster.adapters.kubernetes.status.pods import observe
 
-RECORDS = Path(__file__).parent / "records" / "pods"
+RECORDS = Path(__file__).parents[1] / "records" / "pods"
 # When the records begin.
 BEGUN = datetime(2026, 11, 22, 19, 18, 46, tzinfo=UTC)
 RAM = 64 * 1024**2

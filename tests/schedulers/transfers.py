@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fakes.scheduler_taskmaster import FakeTaskmaster
-from scheduler_rig import SECONDS, Rig
+from schedulers.served import SECONDS, Rig
 from tesk.v1 import assignment_service_pb2, task_pb2
 from tesk.v1 import transfer_service_pb2 as pb
 from tesk.v1 import transfer_service_pb2_grpc as pb_grpc

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from builders import make_task_json
+from builders.tasks import make_task_json
 from tesk_api.http.task_parsing import TaskParser
 from tesk_model.errors import InvalidRequestError
 

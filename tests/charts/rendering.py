@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-CHART = Path(__file__).parent.parent / "helm" / "tesk"
+CHART = Path(__file__).parents[2] / "helm" / "tesk"
 NAMESPACE = "science"
 TOKEN = "a-token-of-the-tests-that-never-changes"
 

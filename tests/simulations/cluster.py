@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import reduce
 
-from scheduler_tasks import NOON
-from simulated_machine import Machine
+from builders.scheduler_tasks import NOON
+from simulations.machine import Machine
 from tesk_model.quantities import ByteCount
 from tesk_model.reasons import ReasonCode
 from tesk_scheduler.domain.admission import QueuedTask, plan_admissions

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from waiting import eventually
+from programs.waiting import eventually
 
 FINAL = frozenset({"COMPLETE", "EXECUTOR_ERROR", "SYSTEM_ERROR", "CANCELED"})
 

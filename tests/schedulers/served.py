@@ -9,6 +9,7 @@ import grpc
 
 from fakes.scheduler_launcher import FakeLauncher
 from fakes.scheduler_taskmaster import FakeTaskmaster
+from programs.waiting import eventually
 from tesk.v1 import (
     assignment_service_pb2_grpc,
     task_pb2,
@@ -20,7 +21,6 @@ from tesk_runtime.rpc.status import error_from_status, invoke
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.quota import Limit, Quota
 from tesk_scheduler.usecases.notifier import Notifier
-from waiting import eventually
 
 TOKEN = "internal"
 SECONDS = timedelta(seconds=10)

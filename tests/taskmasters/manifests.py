@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from builders import make_assigned_task
+from builders.tasks import make_assigned_task
 from tesk_kubernetes.settings import Gpu, KubernetesSettings, Pool
 from tesk_model.names import Attempt
 from tesk_model.task import Input, Output, Resources, Task, TaskId

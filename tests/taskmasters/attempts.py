@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from builders import make_assigned_task, make_executor
+from builders.tasks import make_assigned_task, make_executor
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
 from fakes.taskmaster_kubernetes_kit import ClusterKit, make_settings
+from programs.waiting import eventually
 from tesk_kubernetes.api import JOBS, PODS, SECRETS, VOLUME_CLAIMS, JsonObject
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason
 from tesk_model.task import Input, TaskId
 from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.domain.termination import StepResult
-from waiting import eventually
 
 ATTEMPT = Attempt(TaskId("k1"), 1)
 NAME = ATTEMPT.name

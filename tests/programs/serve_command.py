@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stack import find_processes, free_port
-from waiting import eventually
+from programs.stack import find_processes, free_port
+from programs.waiting import eventually
 
 TESK = (sys.executable, "-P", "-m", "tesk_cli")
 

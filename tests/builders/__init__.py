@@ -1,0 +1,1 @@
+"""Valid objects of which a test names only what matters to it."""

@@ -1,0 +1,1 @@
+"""Real processes: TESK, its services and commands, and what is measured of them."""

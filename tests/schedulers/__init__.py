@@ -1,0 +1,1 @@
+"""Schedulers in the process of the test, and their callers."""

@@ -1,0 +1,1 @@
+"""Machines and clusters that run tasks step by step, for general rules."""

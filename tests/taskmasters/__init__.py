@@ -1,0 +1,1 @@
+"""Taskmasters, their attempts, pods and launchers, in the process of the test."""
