@@ -184,3 +184,8 @@ def executor_pod(task: Task, **given: Any) -> Manifest:
 
 def step_of(manifest: Manifest) -> str:
     return str(manifest["metadata"]["labels"].get("tesk/step", ""))
+
+
+def by_step(objects: list[Manifest]) -> dict[str, Manifest]:
+    """Return the objects of an attempt by step, or by kind."""
+    return {step_of(each) or each["kind"]: each for each in objects}

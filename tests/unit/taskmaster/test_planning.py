@@ -1,12 +1,10 @@
 """What is mounted where: reviewed plans in tests/golden/plans, and general rules.
 
-After a wanted change: ``TESK_UPDATE_GOLDEN=1 pytest tests/unit/taskmaster/
-test_planning.py``, then review the difference.
+See ``reviewed.files`` on how they are written anew.
 """
 
 import glob
 import json
-import os
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from hypothesis import strategies as st
 
 from builders.strategies import tasks
 from builders.tasks import make_assigned_task, make_executor
+from reviewed.files import file_name, reviewed_text
 from tesk_model.names import Attempt
 from tesk_model.paths import (
     is_pattern,
@@ -281,18 +280,13 @@ ALL = {name: (task, NOTHING) for name, task in SHAPES.items()} | IMAGES
 
 @pytest.mark.parametrize("name", ALL)
 def test_plan_is_the_reviewed_one(name: str) -> None:
-    file = GOLDEN / (re.sub(r"[^a-z0-9]+", "-", name.lower()) + ".json")
     planned = readable(plan(*ALL[name]))
-    if os.environ.get("TESK_UPDATE_GOLDEN"):
-        file.write_text(planned, "utf-8")
 
-    assert planned == file.read_text("utf-8")
+    assert planned == reviewed_text(GOLDEN / f"{file_name(name)}.json", planned)
 
 
 def test_every_reviewed_plan_has_its_shape() -> None:
-    names = {re.sub(r"[^a-z0-9]+", "-", name.lower()) for name in ALL}
-
-    assert {file.stem for file in GOLDEN.glob("*.json")} == names
+    assert {file.stem for file in GOLDEN.glob("*.json")} == set(map(file_name, ALL))
 
 
 REFUSED = {

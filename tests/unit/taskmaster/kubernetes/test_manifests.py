@@ -1,17 +1,14 @@
 """The objects of an attempt in a cluster: reviewed files, and general rules.
 
-After a wanted change: ``TESK_UPDATE_GOLDEN=1 pytest tests/unit/taskmaster/
-test_manifests.py``, then review the difference in tests/golden/manifests.
+Of the usual attempt there is everything; of all others what differs from it. See
+``reviewed.files`` on how the files are written anew.
 """
 
 import copy
-import os
-import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
@@ -19,6 +16,9 @@ from msgspec import structs
 from builders.strategies import tasks
 from builders.tasks import make_assigned_task, make_executor
 from charts.kubernetes_schema import VERSIONS, problems
+from reviewed.differences import difference
+from reviewed.files import file_name, reviewed_text, to_yaml
+from taskmasters.manifest_shapes import SHAPES, USUAL
 from taskmasters.manifests import (
     ANCHOR_UID,
     ATTEMPT,
@@ -29,6 +29,7 @@ from taskmasters.manifests import (
     SETTINGS,
     Manifest,
     asking,
+    by_step,
     executor_pod,
     file_in,
     file_out,
@@ -37,7 +38,6 @@ from taskmasters.manifests import (
     step_of,
     wishing,
 )
-from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import literal, main_container
 from tesk_model.task import Task
 from tesk_taskmaster.adapters.kubernetes.manifests.anchor import anchor_secret
@@ -45,116 +45,21 @@ from tesk_taskmaster.adapters.kubernetes.manifests.pod import cpu_quantity
 from tesk_taskmaster.domain.planning import PlanError
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "manifests"
-# A sentence, the task, the deployment's settings, and its executor template.
-SHAPES: dict[str, tuple[Task, KubernetesSettings, Manifest]] = {
-    "a trivial task is one Job": (make_assigned_task(), SETTINGS, EXECUTOR_POD),
-    "inputs only": (
-        make_assigned_task(inputs=(file_in("/work/a"),)),
-        SETTINGS,
-        EXECUTOR_POD,
-    ),
-    "outputs only": (
-        make_assigned_task(outputs=(file_out("/out/b"),)),
-        SETTINGS,
-        EXECUTOR_POD,
-    ),
-    "several images share directories, nested ones made by the launcher": (
-        make_assigned_task(
-            volumes=("/vol", "/vol/a/b", "/vol/c"),
-            executors=(
-                make_executor(image="alpine:3.20"),
-                make_executor(
-                    image="registry.example:5000/a/b@sha256:00", workdir="/x"
-                ),
-            ),
-        ),
-        SETTINGS,
-        EXECUTOR_POD,
-    ),
-    "redirects": (
-        make_assigned_task(
-            executors=(
-                make_executor(stdout="/log/out", stderr="/log/err"),
-                make_executor(stdin="/log/out", workdir="/log"),
-            )
-        ),
-        SETTINGS,
-        EXECUTOR_POD,
-    ),
-    "an input among programs is one file": (
-        make_assigned_task(inputs=(file_in("/usr/local/bin/tool"), file_in("/d.txt"))),
-        SETTINGS,
-        EXECUTOR_POD,
-    ),
-    "an output among programs is collected": (
-        make_assigned_task(outputs=(file_out("/result[1].txt"), file_out("/out/b"))),
-        SETTINGS,
-        EXECUTOR_POD,
-    ),
-    "zones": (asking(zones=("eu-1a", "eu-1b")), OFFERS, EXECUTOR_POD),
-    "preemptible": (asking(preemptible=True), OFFERS, EXECUTOR_POD),
-    "a pool and GPUs of a type": (
-        wishing(pool="highmem", gpu="2", gpu_type="a100"),
-        OFFERS,
-        EXECUTOR_POD,
-    ),
-    "a type of GPU alone asks for one": (
-        wishing(gpu_type="a100"),
-        OFFERS,
-        EXECUTOR_POD,
-    ),
-    "priority and runtime class": (
-        wishing(priority_class="urgent", runtime_class="gvisor"),
-        OFFERS,
-        EXECUTOR_POD,
-    ),
-    "a template with everything is added to": (
-        replace(
-            asking(zones=("eu-1a",), preemptible=True),
-            inputs=(file_in("/tmp/script"),),
-            executors=(make_executor(env={"http_proxy": ""}),),
-        ),
-        OFFERS,
-        CUSTOM_POD,
-    ),
-    "odd characters arrive as they are": (
-        make_assigned_task(
-            volumes=("/wörk dir/a,b=$(HOME)",),
-            executors=(
-                make_executor(
-                    command=("printf", "$(HOME) $$ $x", "", "two\nlines", "--"),
-                    env={"b": "$(a)", "a": "x\ny: 'z' \"", "1.weird name": ""},
-                    workdir="/wörk dir/a,b=$(HOME)/c",
-                ),
-            ),
-        ),
-        SETTINGS,
-        EXECUTOR_POD,
-    ),
-    "less than a container can start with": (
-        asking(cpu_cores=0.0001, ram_gb=0.0001, disk_gb=0.0000000001),
-        SETTINGS,
-        EXECUTOR_POD,
-    ),
-}
-
-
-def _file_name(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_manifests_are_the_reviewed_ones(name: str) -> None:
-    file = GOLDEN / f"{_file_name(name)}.yaml"
-    text = yaml.safe_dump_all(manifests(*SHAPES[name]), allow_unicode=True)
-    if os.environ.get("TESK_UPDATE_GOLDEN"):
-        file.write_text(text, "utf-8")
+    made = by_step(manifests(*SHAPES[name]))
+    if name != USUAL:
+        usual = by_step(manifests(*SHAPES[USUAL]))
+        made = {step: difference(usual.get(step), each) for step, each in made.items()}
+    text = to_yaml(made)
 
-    assert text == file.read_text("utf-8")
+    assert text == reviewed_text(GOLDEN / f"{file_name(name)}.yaml", text)
 
 
 def test_every_reviewed_file_has_its_shape() -> None:
-    assert {file.stem for file in GOLDEN.glob("*")} == set(map(_file_name, SHAPES))
+    assert {file.stem for file in GOLDEN.glob("*")} == set(map(file_name, SHAPES))
 
 
 @pytest.mark.parametrize("version", VERSIONS)

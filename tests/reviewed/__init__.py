@@ -1,0 +1,1 @@
+"""Files that people have reviewed, and what tests compare with them."""
