@@ -104,6 +104,8 @@ def _row(entry: Field) -> str:
         meaning += f" In the variable, separated by `{entry.separator}`."
     elif entry.structured:
         meaning += " The variable holds YAML."
+    if entry.old_name:
+        meaning += f" Formerly `{entry.old_name}`, which is read for one more release."
     return f"| `{entry.name}` | `{entry.variable}` | {default} | {meaning} |"
 
 

@@ -138,3 +138,51 @@ def test_a_name_that_is_given_in_both_cases_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(settings.SettingsError, match="unknown field `perTask`"):
         settings.load(Places, {"TESK_CONFIG": str(file)})
+
+
+class Renamed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    retry_for: Annotated[int, Meta(extra={"old_name": "patience"})] = 3
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    filer: Renamed = Renamed()
+
+
+OLD_NAMES = {
+    "a file with the old name": ("filer: {patience: 5}", {}),
+    "a file with the new name": ("filer: {retry_for: 5}", {}),
+    "a file with the new name in camel case": ("filer: {retryFor: 5}", {}),
+    "the old variable": ("{}", {"TESK_FILER_PATIENCE": "5"}),
+    "the new variable before the old one": (
+        "{}",
+        {"TESK_FILER_PATIENCE": "4", "TESK_FILER_RETRY_FOR": "5"},
+    ),
+    "the new variable before a file with the old name": (
+        "filer: {patience: 4}",
+        {"TESK_FILER_RETRY_FOR": "5"},
+    ),
+    "the old variable before a file with the new name": (
+        "filer: {retry_for: 4}",
+        {"TESK_FILER_PATIENCE": "5"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "environ"), OLD_NAMES.values(), ids=OLD_NAMES)
+def test_a_renamed_setting_is_read_under_its_old_name(
+    text: str, environ: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+
+    loaded = settings.load(Service, {"TESK_CONFIG": str(file), **environ})
+
+    assert loaded.filer.retry_for == 5
+
+
+def test_a_setting_that_is_given_under_both_names_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("filer: {patience: 4, retry_for: 5}")
+
+    with pytest.raises(settings.SettingsError, match="unknown field `patience`"):
+        settings.load(Service, {"TESK_CONFIG": str(file)})

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect, yaml  # loads PyYAML when it first decodes
 
-from tesk_runtime.setting_names import in_our_case
+from tesk_runtime.setting_names import normalize_names, old_name
 
 # All sections of all services; anything else in the file is a typing error.
 SECTIONS = frozenset(
@@ -47,6 +47,7 @@ class Field:
         separator: What separates the items in the variable of a list; empty
             if the setting is no list.
         structured: True if the variable holds YAML.
+        old_name: Name in the release before, still read; "" if it was not renamed.
     """
 
     section: str
@@ -57,6 +58,14 @@ class Field:
     structured: bool
     default: Any
     required: bool
+    old_name: str
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """All environment variables that are read; the first that is set counts."""
+        if not self.old_name:
+            return (self.variable,)
+        return self.variable, _variable(self.section, self.old_name)
 
 
 def load(settings_type: type[SettingsT], environ: Mapping[str, str]) -> SettingsT:
@@ -69,10 +78,12 @@ def load(settings_type: type[SettingsT], environ: Mapping[str, str]) -> Settings
     own = {field.name for field in msgspec.structs.fields(settings_type)}
     values = {name: dict(section) for name, section in document.items() if name in own}
     for field in fields(settings_type):
-        if field.variable in environ:
-            text = environ[field.variable]
-            values.setdefault(field.section, {})[field.name] = _from_text(field, text)
-    values = in_our_case(values, inspect.type_info(settings_type))
+        given = next((name for name in field.variables if name in environ), None)
+        if given:
+            section = values.setdefault(field.section, {})
+            section.pop(field.old_name, None)
+            section[field.name] = _from_text(field, environ[given])
+    values = normalize_names(values, inspect.type_info(settings_type))
     try:
         return msgspec.convert(values, settings_type, strict=False)
     except msgspec.ValidationError as error:
@@ -116,13 +127,18 @@ def _describe(section: str, entry: inspect.Field) -> Field:
     return Field(
         section=section,
         name=entry.name,
-        variable=extra.get("variable", f"TESK_{section}_{entry.name}".upper()),
+        variable=extra.get("variable", _variable(section, entry.name)),
         description=description,
         separator=extra.get("separator", ",") if is_list else "",
         structured=structured,
         default=default,
         required=entry.required,
+        old_name=old_name(entry.type),
     )
+
+
+def _variable(section: str, name: str) -> str:
+    return f"TESK_{section}_{name}".upper()
 
 
 def _from_text(field: Field, text: str) -> Any:
