@@ -12,7 +12,7 @@ from schedulers.served import QUOTA, SECONDS, TOKEN, Rig
 from tesk.v1 import task_service_pb2_grpc
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.rpc.channel import open_channel
-from tesk_scheduler.adapters.names import UlidNames
+from tesk_scheduler.adapters.ids import UlidNames
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.config import SchedulerSettings, Settings

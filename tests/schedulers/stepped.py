@@ -6,8 +6,8 @@ from datetime import timedelta
 from itertools import count
 
 from builders.scheduler_tasks import make_demand, make_new_task
+from fakes.scheduler_environment import CountingNames, FrozenClock
 from fakes.scheduler_launcher import FakeLauncher
-from fakes.scheduler_surroundings import CountingNames, FrozenClock
 from schedulers.served import QUOTA, TOKEN
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
@@ -17,7 +17,7 @@ from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.main import Surroundings, build_scheduler
 from tesk_scheduler.ports.cluster import Cluster
 from tesk_scheduler.ports.launcher import TaskmasterLauncher
-from tesk_scheduler.usecases.leading import Leading
+from tesk_scheduler.usecases.leader_loop import Leading
 from tesk_scheduler.usecases.notifier import Notifier
 from tesk_scheduler.usecases.syncing import Call, Syncing, Terms
 

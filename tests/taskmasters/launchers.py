@@ -14,13 +14,13 @@ import yaml
 from cluster.kube import Kube
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
-from fakes.scheduler_surroundings import FrozenClock
+from fakes.scheduler_environment import FrozenClock
 from programs.waiting import eventually
 from tesk_kubernetes.api import CONFIG_MAPS, PODS, JsonObject
 from tesk_kubernetes.settings import KubernetesSettings
-from tesk_scheduler.adapters.kubernetes.footing import Footing
-from tesk_scheduler.adapters.kubernetes.opening import open_pod_launcher
+from tesk_scheduler.adapters.kubernetes.cluster import open_pod_launcher
 from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
+from tesk_scheduler.adapters.kubernetes.pod_parts import Footing
 
 LAUNCHER = b"\x7fELF launcher"
 OWNER = "tesk-tasks"

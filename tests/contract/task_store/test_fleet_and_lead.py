@@ -17,8 +17,8 @@ from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.engines import open_engines
 from tesk_scheduler.adapters.store.store import SqlTaskStore
-from tesk_scheduler.domain.begun import BegunTask, Commitments
 from tesk_scheduler.domain.fleet import Taskmaster
+from tesk_scheduler.domain.initializing import BegunTask, Commitments
 from tesk_scheduler.domain.quota import Usage
 from tesk_scheduler.domain.transitions import admitted, moved, requeued
 from tesk_scheduler.ports.store import TaskStore, Transaction

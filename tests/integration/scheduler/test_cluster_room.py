@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from builders.scheduler_tasks import make_demand, make_new_task
+from fakes.scheduler_environment import FrozenClock
 from fakes.scheduler_launcher import FakeLauncher
-from fakes.scheduler_surroundings import FrozenClock
 from schedulers.stepped import Site
 from tesk_model.quantities import GIB, ByteCount
 from tesk_model.states import TaskState

@@ -17,7 +17,7 @@ from taskmasters.launchers import LAUNCHER, OWNER, make_template
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_runtime.clock import SystemClock
-from tesk_scheduler.adapters.kubernetes.opening import open_pod_launcher
+from tesk_scheduler.adapters.kubernetes.cluster import open_pod_launcher
 from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
 from tesk_scheduler.ports.launcher import LaunchError
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fakes.scheduler_environment import FrozenClock
 from fakes.scheduler_launcher import FakeLauncher
-from fakes.scheduler_surroundings import FrozenClock
 from schedulers.served import TOKEN
 from schedulers.stepped import LEASE, Site
 from taskmasters.launchers import PodRig, make_template
@@ -19,7 +19,7 @@ from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.orders import Orders
 from tesk_scheduler.ports.store import Transaction
-from tesk_scheduler.usecases.leading import Leading
+from tesk_scheduler.usecases.leader_loop import Leading
 from tesk_scheduler.usecases.notifier import Notifier
 from tesk_scheduler.usecases.syncing import Call, Syncing, Terms
 

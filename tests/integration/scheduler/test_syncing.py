@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fakes.scheduler_environment import FrozenClock
 from fakes.scheduler_launcher import FakeLauncher
-from fakes.scheduler_surroundings import FrozenClock
 from schedulers.served import TOKEN
 from schedulers.stepped import LEASE, Site
 from tesk_model.names import Attempt

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.scheduler_surroundings import FrozenClock
+from fakes.scheduler_environment import FrozenClock
 from tesk_model.errors import UnavailableError
 from tesk_scheduler.adapters.store.clock import StoreClock
 from tesk_scheduler.adapters.store.engines import sqlite_url

@@ -18,10 +18,10 @@ from tesk_runtime.clock import SystemClock
 from tesk_runtime.sections import read_token, state_home
 from tesk_runtime.settings import SettingsError, load
 from tesk_runtime.shutdown import stop_on_signals
+from tesk_scheduler.adapters.ids import UlidNames
 from tesk_scheduler.adapters.local_launcher import LocalLauncher
 from tesk_scheduler.adapters.machine import machine_capacity
 from tesk_scheduler.adapters.metrics import StoreCollector, serve_metrics
-from tesk_scheduler.adapters.names import UlidNames
 from tesk_scheduler.adapters.store.clock import StoreClock
 from tesk_scheduler.adapters.store.engines import DatabaseInUseError, sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
@@ -30,9 +30,9 @@ from tesk_scheduler.domain.capacity import Capacity
 from tesk_scheduler.domain.fleet import FleetLimits
 from tesk_scheduler.domain.quota import Limit, Quota
 from tesk_scheduler.ports.cluster import Cluster
+from tesk_scheduler.ports.environment import Clock, Names
 from tesk_scheduler.ports.launcher import TaskmasterLauncher
 from tesk_scheduler.ports.store import TaskStore
-from tesk_scheduler.ports.surroundings import Clock, Names
 from tesk_scheduler.quota_config import (
     default_demand,
     given_capacity,
@@ -51,7 +51,7 @@ from tesk_scheduler.usecases.capacity import ClusterCapacity
 from tesk_scheduler.usecases.fleet import Fleet
 from tesk_scheduler.usecases.health import Health
 from tesk_scheduler.usecases.idle_drain import IdleDrain
-from tesk_scheduler.usecases.leading import Lead, Leading
+from tesk_scheduler.usecases.leader_loop import Lead, Leading
 from tesk_scheduler.usecases.notifier import Notifier
 from tesk_scheduler.usecases.reading import Reading
 from tesk_scheduler.usecases.reporting import Reporting
@@ -152,7 +152,7 @@ def _cluster(
     settings: Settings, changed: Callable[[], None], stack: ExitStack
 ) -> tuple[TaskmasterLauncher, Cluster | None]:
     # Its client takes memory and start-up time that one machine need not spend.
-    from tesk_scheduler.adapters.kubernetes.opening import (  # noqa: PLC0415
+    from tesk_scheduler.adapters.kubernetes.cluster import (  # noqa: PLC0415
         open_cluster,
     )
 

@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tesk_runtime.file_lock import is_locked, wait_unlocked
-from tesk_scheduler.adapters.end_messages import EndMessages
+from tesk_scheduler.adapters.terminations import EndMessages
 from tesk_scheduler.ports.launcher import LaunchError
 
 # -P: the current folder, where tasks may write, is no place to import from.

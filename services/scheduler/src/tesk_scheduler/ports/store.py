@@ -7,8 +7,8 @@ from typing import Protocol, TypeVar
 from tesk_model.reasons import Reason
 from tesk_model.task import OutputFileLog, TaskId
 from tesk_scheduler.domain.admission import QueuedTask
-from tesk_scheduler.domain.begun import Commitments
 from tesk_scheduler.domain.fleet import Taskmaster
+from tesk_scheduler.domain.initializing import Commitments
 from tesk_scheduler.domain.leadership import Leadership
 from tesk_scheduler.domain.quota import Demand, Subject, Usage
 from tesk_scheduler.domain.records import (

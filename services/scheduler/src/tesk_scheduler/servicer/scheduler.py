@@ -7,7 +7,7 @@ from datetime import timedelta
 from tesk_runtime.rpc.server import RpcServer
 from tesk_scheduler.usecases.health import Health
 from tesk_scheduler.usecases.idle_drain import IdleDrain
-from tesk_scheduler.usecases.leading import Leading
+from tesk_scheduler.usecases.leader_loop import Leading
 from tesk_scheduler.usecases.notifier import Notifier
 
 _IDLE_DRAIN = timedelta(seconds=5)

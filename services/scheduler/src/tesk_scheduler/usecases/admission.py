@@ -29,8 +29,8 @@ from tesk_scheduler.domain.quota import (
     Usage,
 )
 from tesk_scheduler.domain.transitions import admitted
+from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.store import TaskStore, Transaction
-from tesk_scheduler.ports.surroundings import Clock
 from tesk_scheduler.usecases.fleet import Fleet
 
 _LEAST_WINDOW = 4

@@ -7,8 +7,8 @@ from tesk_model.task import TaskId
 from tesk_scheduler.domain.callers import Caller
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.domain.transitions import canceled
+from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.store import TaskStore, Transaction
-from tesk_scheduler.ports.surroundings import Clock
 from tesk_scheduler.usecases.notifier import Notifier
 from tesk_scheduler.usecases.reading import not_found
 

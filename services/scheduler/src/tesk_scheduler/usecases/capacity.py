@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from tesk_scheduler.domain.begun import with_begun
 from tesk_scheduler.domain.capacity import Capacity, Staff, cluster_capacity, is_known
+from tesk_scheduler.domain.initializing import with_begun
 from tesk_scheduler.domain.quota import Limit
 from tesk_scheduler.ports.cluster import Cluster
+from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.store import TaskStore
-from tesk_scheduler.ports.surroundings import Clock
 
 _LOG = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class ClusterCapacity:
     Attributes:
         given: What the settings say that there is.
         stuck_after: A task that has not started for so long waits for long;
-            see ``domain.begun``.
+            see ``domain.initializing``.
         staff: Says which taskmasters there are.
     """
 

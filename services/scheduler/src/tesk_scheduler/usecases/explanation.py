@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.takeovers import explained
+from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.store import TaskStore, Transaction
-from tesk_scheduler.ports.surroundings import Clock
 
 
 def explain_absence(

@@ -24,9 +24,9 @@ from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.domain.start_backoff import StartBackoff
 from tesk_scheduler.domain.takeovers import handed_over
 from tesk_scheduler.domain.taskmaster_reasons import full_reason, refusal_reason
+from tesk_scheduler.ports.environment import Clock, Names
 from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
 from tesk_scheduler.ports.store import TaskStore, Transaction
-from tesk_scheduler.ports.surroundings import Clock, Names
 from tesk_scheduler.usecases.explanation import explain_absence
 from tesk_scheduler.usecases.notifier import TaskmasterWakeups
 from tesk_scheduler.usecases.observation import observe_fleet

@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tesk_scheduler.ports.surroundings import Clock
+from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.usecases.fleet import Fleet
 from tesk_scheduler.usecases.notifier import TaskmasterWakeups
 

@@ -9,9 +9,9 @@ from tesk_scheduler.domain.fleet import FleetLimits, Taskmaster
 from tesk_scheduler.domain.fleet_plan import FleetPlan
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.domain.takeovers import lose_if_deadly, taken_away
+from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
 from tesk_scheduler.ports.store import TaskStore, Transaction
-from tesk_scheduler.ports.surroundings import Clock
 from tesk_scheduler.usecases.reporting import write_effect
 
 _LOG = logging.getLogger(__name__)

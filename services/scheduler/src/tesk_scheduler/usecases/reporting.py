@@ -9,8 +9,8 @@ from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.events import Effect, Reporter, apply_event
 from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.store import TaskStore, Transaction
-from tesk_scheduler.ports.surroundings import Clock
 from tesk_scheduler.usecases.notifier import LeaderWakeup
 from tesk_scheduler.usecases.status import Status
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.store import TaskStore
-from tesk_scheduler.ports.surroundings import Clock
 
 _BATCH = 500
 

@@ -24,8 +24,8 @@ from tesk_scheduler.domain.quota import (
     demand_of,
 )
 from tesk_scheduler.domain.records import Document, NewTask, subjects_of
+from tesk_scheduler.ports.environment import Clock, Names
 from tesk_scheduler.ports.store import TaskStore, Transaction
-from tesk_scheduler.ports.surroundings import Clock, Names
 from tesk_scheduler.usecases.notifier import LeaderWakeup
 
 MAX_BATCH = 256

@@ -15,8 +15,8 @@ from tesk_scheduler.domain.orders import (
     plan_orders,
 )
 from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.store import TaskStore
-from tesk_scheduler.ports.surroundings import Clock
 from tesk_scheduler.usecases.assignments import Assignments
 from tesk_scheduler.usecases.call_memory import CallMemory
 from tesk_scheduler.usecases.leases import Leases

@@ -24,8 +24,8 @@ from tesk_scheduler.domain.transfers import (
     have_ended,
     undeclared,
 )
+from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.store import TaskStore, Transaction
-from tesk_scheduler.ports.surroundings import Clock
 
 _SOON = timedelta(seconds=1)
 

@@ -32,7 +32,7 @@ from tesk_kubernetes.requests import (
 )
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import TemplateError, load_pod_template
-from tesk_scheduler.adapters.kubernetes.node_choice import (
+from tesk_scheduler.adapters.kubernetes.node_matching import (
     is_usable,
     sorts_of_executors,
 )

@@ -21,17 +21,17 @@ from tesk_kubernetes.informer import Informer
 from tesk_kubernetes.labels import COMPONENT, INSTANCE, TASKMASTER, selector
 from tesk_kubernetes.names import namespace_of
 from tesk_kubernetes.templates import TemplateError
-from tesk_scheduler.adapters.kubernetes.complaints import Complaints
-from tesk_scheduler.adapters.kubernetes.footing import Footing
 from tesk_scheduler.adapters.kubernetes.manifests import (
     Owner,
     pod_name,
     render_taskmaster,
 )
+from tesk_scheduler.adapters.kubernetes.pod_cache import Roll
+from tesk_scheduler.adapters.kubernetes.pod_parts import Footing
+from tesk_scheduler.adapters.kubernetes.pod_warnings import Complaints
 from tesk_scheduler.adapters.kubernetes.pods import Glimpse, Life, glimpse_of
-from tesk_scheduler.adapters.kubernetes.roll import Roll
+from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.launcher import LaunchError
-from tesk_scheduler.ports.surroundings import Clock
 
 _NO_GRACE = timedelta(0)
 # Seconds: many are started at once, and the leader waits for each call.

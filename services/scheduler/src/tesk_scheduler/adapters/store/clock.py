@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from tesk_model.errors import RetryableError
-from tesk_scheduler.ports.surroundings import Clock
+from tesk_scheduler.ports.environment import Clock
 
 _LOG = logging.getLogger(__name__)
 

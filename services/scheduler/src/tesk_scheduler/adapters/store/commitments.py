@@ -13,8 +13,8 @@ from tesk_scheduler.adapters.store.schema import (
     TASK_METADATA,
 )
 from tesk_scheduler.adapters.store.times import from_micros, micros
-from tesk_scheduler.domain.begun import BegunTask, Commitments
 from tesk_scheduler.domain.dimensions import ASKED, RUNNING
+from tesk_scheduler.domain.initializing import BegunTask, Commitments
 from tesk_scheduler.domain.progress import Direction
 from tesk_scheduler.domain.quota import Demand, Usage
 from tesk_scheduler.domain.records import ACTIVE_STATES

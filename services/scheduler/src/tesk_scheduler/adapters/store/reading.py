@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, literal, select
 
 from tesk_model.task import OutputFileLog, TaskId
-from tesk_scheduler.adapters.store import cuts, schema
+from tesk_scheduler.adapters.store import schema, truncation
 from tesk_scheduler.adapters.store.rows import reason_of
 from tesk_scheduler.adapters.store.schema import DOCUMENT, STATES, TASK
 from tesk_scheduler.adapters.store.sizes import LARGEST, Sizes, fitting, sizes_of
@@ -80,9 +80,9 @@ def listing_of(
 
 
 _CUTS: Mapping[str, Callable[[Connection, StoredTask], None]] = {
-    "executors": cuts.add_executors,
-    "outputs": cuts.add_outputs,
-    "lines": cuts.add_lines,
+    "executors": truncation.add_executors,
+    "outputs": truncation.add_outputs,
+    "lines": truncation.add_lines,
 }
 
 

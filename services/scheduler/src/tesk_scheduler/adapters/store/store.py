@@ -26,8 +26,8 @@ from tesk_scheduler.adapters.store.schema import DOCUMENT, TASK
 from tesk_scheduler.adapters.store.transaction import SqlTransaction
 from tesk_scheduler.adapters.store.writer import Writer, as_tesk_error
 from tesk_scheduler.domain.admission import QueuedTask
-from tesk_scheduler.domain.begun import Commitments
 from tesk_scheduler.domain.fleet import Taskmaster
+from tesk_scheduler.domain.initializing import Commitments
 from tesk_scheduler.domain.leadership import Leadership
 from tesk_scheduler.domain.quota import Demand, Subject, Usage
 from tesk_scheduler.domain.records import (

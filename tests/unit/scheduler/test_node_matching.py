@@ -7,7 +7,7 @@ import pytest
 from fakes.kubernetes_nodes import make_node
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.settings import Gpu, KubernetesSettings, Pool
-from tesk_scheduler.adapters.kubernetes.node_choice import (
+from tesk_scheduler.adapters.kubernetes.node_matching import (
     is_usable,
     sorts_of_executors,
 )

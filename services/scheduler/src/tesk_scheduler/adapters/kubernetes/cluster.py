@@ -9,11 +9,11 @@ from pathlib import Path
 from tesk_kubernetes.client import NoClusterError, open_api, task_namespaces
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import TemplateError
-from tesk_scheduler.adapters.kubernetes.footing import Footing
 from tesk_scheduler.adapters.kubernetes.nodes import Nodes
 from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
+from tesk_scheduler.adapters.kubernetes.pod_parts import Footing
 from tesk_scheduler.domain.quota import Amounts
-from tesk_scheduler.ports.surroundings import Clock
+from tesk_scheduler.ports.environment import Clock
 
 _LOG = logging.getLogger(__name__)
 # The leader waits for each call, and must not lose its lead meanwhile.

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from fakes.scheduler_environment import FrozenClock
 from fakes.scheduler_launcher import FakeLauncher
-from fakes.scheduler_surroundings import FrozenClock
 from schedulers.stepped import LEASE, Site
 from tesk_model.errors import ConflictError
 from tesk_model.states import TaskState
@@ -16,7 +16,7 @@ from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.transitions import canceled
 from tesk_scheduler.ports.launcher import LaunchError
-from tesk_scheduler.usecases.leading import Leading
+from tesk_scheduler.usecases.leader_loop import Leading
 
 QUOTA_FULL = 'pods "x" is forbidden: exceeded quota: few'
 NODES = "0/3 nodes are available: 3 Insufficient memory."

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tesk_model.errors import ConflictError, RetryableError
+from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.store import TaskStore, Transaction
-from tesk_scheduler.ports.surroundings import Clock
 from tesk_scheduler.usecases.admission import Admission
 from tesk_scheduler.usecases.fleet import Fleet
 from tesk_scheduler.usecases.notifier import LeaderWakeup

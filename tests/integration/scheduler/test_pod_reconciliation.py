@@ -13,7 +13,7 @@ from tesk_kubernetes.api import PODS
 from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
-from tesk_scheduler.usecases.leading import Leading
+from tesk_scheduler.usecases.leader_loop import Leading
 
 
 class Killed(BaseException):

@@ -8,7 +8,7 @@ would cost more than all else.
 from tesk_kubernetes.api import EVENTS, KubernetesApi, KubernetesError
 from tesk_kubernetes.pods import event_time
 from tesk_scheduler.adapters.kubernetes.pods import Glimpse, one_line
-from tesk_scheduler.ports.surroundings import Clock
+from tesk_scheduler.ports.environment import Clock
 
 # A start takes some seconds when all is well.
 _PATIENCE = 8.0

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from builders.scheduler_tasks import make_new_task
+from fakes.scheduler_environment import CountingNames, FrozenClock
 from fakes.scheduler_launcher import FakeLauncher
-from fakes.scheduler_surroundings import CountingNames, FrozenClock
 from schedulers.served import QUOTA, TOKEN
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.config import Settings
 from tesk_scheduler.main import Surroundings, build_scheduler
-from tesk_scheduler.usecases.leading import Leading
+from tesk_scheduler.usecases.leader_loop import Leading
 from tesk_scheduler.usecases.notifier import Notifier
 
 TASK = TaskId("t-1")

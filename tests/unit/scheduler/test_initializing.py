@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from builders.scheduler_tasks import NOON, make_demand
 from tesk_model.quantities import ByteCount
-from tesk_scheduler.domain.begun import BegunTask, Commitments, with_begun
 from tesk_scheduler.domain.capacity import Capacity, Staff
 from tesk_scheduler.domain.dimensions import CPU, RUNNING
+from tesk_scheduler.domain.initializing import BegunTask, Commitments, with_begun
 from tesk_scheduler.domain.quota import Amounts, Demand, Limit, Usage
 
 LONG = timedelta(minutes=10)
