@@ -41,7 +41,7 @@ def test_a_stopped_service_is_replaced_and_tasks_are_kept(
     )
     supervisor.start(threading.Event())
     try:
-        watch = supervisor.watched
+        watch = supervisor.health_monitor
         assert watch is not None
         client = TesClient(supervisor.url)
         task_id = client.create({"executors": [{"image": "x", "command": ["true"]}]})
@@ -50,7 +50,7 @@ def test_a_stopped_service_is_replaced_and_tasks_are_kept(
         os.kill(first, signal.SIGSTOP)
 
         def serves_again() -> bool:
-            supervisor.tend()
+            supervisor.check_services()
             if find_processes(f"tesk_{name}", tmp_path / "home") == [first]:
                 return False
             try:

@@ -1,4 +1,4 @@
-"""A TES server in memory, and the same behind HTTP."""
+"""A fake TES server in memory, and the same behind HTTP."""
 
 import itertools
 import json
@@ -17,11 +17,11 @@ BASE = "/ga4gh/tes/v1"
 
 
 class FakeTaskServer:
-    """Keeps tasks; each is as ``script`` says at each look.
+    """Keeps tasks, which change as ``script`` says each time they are read.
 
     Attributes:
         tasks: By id, in order of creation, as the FULL view shows them.
-        script: What changes at each further look at any task, in order; the
+        script: The changes of each further read of any task, in order; the
             last entry stays.
     """
 

@@ -1,4 +1,4 @@
-"""Settings of ``tesk serve`` and ``tesk run``: where and how to run a server."""
+"""Declares the settings of ``tesk serve`` and ``tesk run``."""
 
 from typing import Annotated
 
@@ -9,9 +9,9 @@ from tesk_runtime.sections import LocalSettings
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of the api's section that a server of this machine decides about.
+    """The settings of the api that a server of this machine needs itself.
 
-    The api reads and checks the whole section, so other names pass here.
+    The api reads and checks the whole section, so unknown names are ignored here.
     """
 
     host: Annotated[str, Meta(extra={"variable": "HOST"})] = "127.0.0.1"
@@ -22,13 +22,13 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Launcher(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of the taskmaster's section without which there are no containers."""
+    """The setting of the taskmaster that containers need."""
 
     launcher: str = ""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the supervisor reads; the services read the rest themselves."""
+    """The settings that the supervisor reads; services read the others themselves."""
 
     local: LocalSettings = LocalSettings()
     api: Address = Address()

@@ -1,4 +1,4 @@
-"""The one file that knows every name: environment, wiring, last resort."""
+"""Reads the environment, wires the program and turns errors into exit codes."""
 
 import os
 import sys
@@ -12,22 +12,22 @@ from tesk_cli.adapters.credentials import read_credentials
 from tesk_cli.adapters.examples import example_path, examples_folder, list_examples
 from tesk_cli.adapters.system_clock import SystemClock
 from tesk_cli.adapters.tes_server import HttpTaskServer
-from tesk_cli.adapters.validation import examine_task
+from tesk_cli.adapters.validation import validate_task
 from tesk_cli.cli.app import build_app
-from tesk_cli.cli.doors import Doors
+from tesk_cli.cli.dependencies import Dependencies
 from tesk_cli.config import Settings
 from tesk_cli.domain.exits import EXIT_CODES, ExitCode
 from tesk_cli.serve.console import serve
 from tesk_cli.serve.embedded import Embedded, embedded_server
 from tesk_cli.serve.errors import HomeInUseError, ServeError
 from tesk_cli.serve.home import StateHome
-from tesk_cli.serve.plan import ServerPlan, storage_of
+from tesk_cli.serve.plan import ServerPlan, storage_urls
 from tesk_cli.serve.roots import (
     FileRoots,
+    alternative_folder,
     command_roots,
-    make_own_folder,
+    make_default_folder,
     server_roots,
-    stand_in,
 )
 from tesk_cli.serve.supervisor import Supervisor
 from tesk_cli.usecases.following import WaitTimeoutError
@@ -45,7 +45,7 @@ _BUILT_LAUNCHER = Path(__file__).parents[3] / "build" / "launcher"
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
-    """Servers on this machine, with the settings of the environment."""
+    """Runs and finds servers on this machine, by the settings of the environment."""
 
     environ: Mapping[str, str]
 
@@ -61,20 +61,20 @@ class _Machine:
             try:
                 own = stack.enter_context(server)
             except HomeInUseError as error:
-                # Somebody else was faster: theirs will do, in a moment.
+                # Another process was faster; its server is used as soon as it is ready.
                 raise UnavailableError(str(error)) from error
             yield own
 
     def serve(self, verbose: bool) -> None:  # noqa: FBT001 - one question
         supervisor = self._supervisor((), embedded=False, verbose=verbose)
-        serve(supervisor, stop_on_signals(), _say)
+        serve(supervisor, stop_on_signals(), _report)
 
     def _supervisor(
         self, folders: tuple[Path, ...], *, embedded: bool, verbose: bool = False
     ) -> Supervisor:
         settings = load(Settings, self.environ)
         roots = self._roots(settings, folders, embedded=embedded)
-        make_own_folder(roots.writable, self.environ)
+        make_default_folder(roots.writable, self.environ)
         launcher = Path(settings.taskmaster.launcher or _BUILT_LAUNCHER)
         plan = ServerPlan(
             host="127.0.0.1" if embedded else settings.api.host,
@@ -85,13 +85,13 @@ class _Machine:
             read_roots=roots.readable,
             protected=self._own_files(settings),
             environ={**self.environ, "TESK_TASKMASTER_LAUNCHER": str(launcher)},
-            storage=() if settings.api.storage else storage_of(roots.writable),
+            storage=() if settings.api.storage else storage_urls(roots.writable),
             verbose=verbose,
         )
         return Supervisor(
             plan=plan,
             probe_containers=lambda: _engine_problem(self.environ, launcher),
-            report=_say,
+            report=_report,
         )
 
     def _roots(
@@ -111,20 +111,20 @@ class _Machine:
         )
 
     def working_folder(self) -> Path:
-        """Return what ``${PWD}`` stands for: no task may write into TESK itself."""
+        """Return the folder for ``${PWD}``, which is never one of TESK itself."""
         settings = load(Settings, self.environ)
-        instead = stand_in(Path.cwd(), self.environ, self._protected(settings))
-        if instead is None:
+        folder = alternative_folder(Path.cwd(), self.environ, self._protected(settings))
+        if folder is None:
             return Path.cwd()
-        _say(f"${{PWD}} is {instead} here: no task writes into {Path.cwd()}")
-        return instead
+        _report(f"${{PWD}} is {folder} here: no task writes into {Path.cwd()}")
+        return folder
 
     def _protected(self, settings: Settings) -> ProtectedPlaces:
         home = state_home(settings.local, self.environ)
         return protected_places(home, self._own_files(settings))
 
     def _own_files(self, settings: Settings) -> tuple[str, ...]:
-        """Return the files that decide what a server does, and more to protect."""
+        """Return the files that configure a server, and others to protect."""
         files = (
             *(self.environ.get(CONFIG_VARIABLE, ""), settings.api.users_file),
             *(settings.api.groups_file, settings.taskmaster.launcher),
@@ -133,15 +133,15 @@ class _Machine:
         return tuple(str(Path(file).absolute()) for file in files if file)
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     print(visible_lines(line), file=sys.stderr, flush=True)  # noqa: T201 - for the person at the terminal
 
 
-def _doors(environ: Mapping[str, str]) -> Doors:
+def _dependencies(environ: Mapping[str, str]) -> Dependencies:
     machine = _Machine(environ)
-    return Doors(
+    return Dependencies(
         connect=lambda url: HttpTaskServer(url, auth=read_credentials(url, environ)),
-        validate=examine_task,
+        validate=validate_task,
         clock=SystemClock(),
         local_server=machine.local_server,
         embedded=machine.embedded,
@@ -161,8 +161,8 @@ def _engine_problem(environ: Mapping[str, str], launcher: Path) -> str:
     return engine_problem(environ, launcher)
 
 
-def _explain(error: Exception) -> tuple[str, ExitCode]:
-    """Return what to tell the user, and how to end."""
+def _describe_error(error: Exception) -> tuple[str, ExitCode]:
+    """Return the message for the user and the exit code."""
     if isinstance(error, InvalidRequestError):
         problems = (visible(str(each)) for each in error.violations)
         return "\ntesk: ".join(problems), ExitCode.INVALID
@@ -181,11 +181,11 @@ def _explain(error: Exception) -> tuple[str, ExitCode]:
 def main() -> int:
     """Run the command line of this process; return or raise its exit code."""
     try:
-        build_app()(obj=_doors(os.environ), prog_name="tesk")
+        build_app()(obj=_dependencies(os.environ), prog_name="tesk")
     except Exception as error:  # noqa: BLE001 - the last resort: one line for people
-        text, code = _explain(error)
+        text, code = _describe_error(error)
         if {"-v", "--verbose"} & set(sys.argv):
             traceback.print_exc()
-        _say(f"tesk: {text}")
+        _report(f"tesk: {text}")
         return code
     return ExitCode.SUCCESS

@@ -1,4 +1,4 @@
-"""What the command needs from outside: a TES server and time."""
+"""Declares what the command needs from outside: a TES server and time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,19 +42,19 @@ class TaskServer(Protocol):
         """Return the tasks that ``query`` asks for, newest first."""
 
     def cancel_task(self, task_id: str) -> None:
-        """Ask for the end of the task; one that has ended is no error."""
+        """Cancel the task; one that has ended is not an error."""
 
     def watch_task(self, task_id: str) -> Snapshot:
-        """Return what is to be seen of the task now, running output included."""
+        """Return the task as it is now, with the output of running executors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
-    """What there is to say about a task before it is submitted.
+class ValidationResult:
+    """What a server would report about a task.
 
     Attributes:
         problems: Why it would be refused; empty if it would be accepted.
-        warnings: What would be ignored, one line each.
+        warnings: One line for each part that would be ignored.
     """
 
     problems: tuple[Violation, ...] = ()
@@ -62,17 +62,17 @@ class Findings:
 
 
 class Validator(Protocol):
-    """Tells what a server would find wrong with a task."""
+    """Validates a task as a server would."""
 
-    def __call__(self, body: bytes) -> Findings:
-        """Examine the JSON document of a task; submits nothing."""
+    def __call__(self, body: bytes) -> ValidationResult:
+        """Validate the JSON document of a task without submitting it."""
 
 
 class Clock(Protocol):
-    """Time that passes."""
+    """Reads the time and sleeps."""
 
     def monotonic(self) -> timedelta:
         """Return the time since some fixed moment."""
 
     def sleep(self, duration: timedelta) -> None:
-        """Let ``duration`` pass."""
+        """Wait for ``duration``."""

@@ -20,7 +20,7 @@ LONG = json.dumps(
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Serving]:
+def server(tmp_path: Path) -> Iterator[Serving]:
     made = serving(tmp_path)
     yield made
     end_leftovers(made)
@@ -31,26 +31,26 @@ def end(process: subprocess.Popen[str], number: int = signal.SIGINT) -> int:
     return process.wait(60)
 
 
-def said(place: Serving) -> str:
-    return (place.folder / "serve.log").read_text()
+def log(server: Serving) -> str:
+    return (server.folder / "serve.log").read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_server_says_where_it_is_and_ends_when_told(
-    place: Serving, number: int
+def test_a_server_prints_its_url_and_ends_when_told(
+    server: Serving, number: int
 ) -> None:
-    process = place.start()
-    info = httpx.get(f"{place.url}/ga4gh/tes/v1/service-info").json()
-    created = place.tesk("task", "create", "-", stdin=HELLO)
+    process = server.start()
+    info = httpx.get(f"{server.url}/ga4gh/tes/v1/service-info").json()
+    created = server.tesk("task", "create", "-", stdin=HELLO)
 
     code = end(process, number)
 
     assert code == 0
     assert created.returncode == 0
-    assert f"{place.folder.as_uri()}/" in info["storage"]
-    for word in ("TESK is ready", str(place.home), "TESK_FILE_ROOTS", "Ctrl-C"):
-        assert word in said(place)
-    assert not (place.home / "serve.json").exists()
+    assert f"{server.folder.as_uri()}/" in info["storage"]
+    for word in ("TESK is ready", str(server.home), "TESK_FILE_ROOTS", "Ctrl-C"):
+        assert word in log(server)
+    assert not (server.home / "serve.json").exists()
 
 
 def test_a_server_without_folders_named_makes_one_of_its_own(
@@ -60,65 +60,69 @@ def test_a_server_without_folders_named_makes_one_of_its_own(
     environ = {**with_roots.environ, "HOME": str(tmp_path / "user")}
     del environ["TESK_FILE_ROOTS"]
     (tmp_path / "user").mkdir()
-    place = Serving(tmp_path, environ)
+    server = Serving(tmp_path, environ)
     try:
-        process = place.start()
+        process = server.start()
         quickstart = Path(__file__).parents[3] / "examples" / "quickstart.json"
         here = tmp_path / "user/tesk-files"
-        result = place.tesk("run", str(quickstart), cwd=here)
+        result = server.tesk("run", str(quickstart), cwd=here)
         end(process)
     finally:
-        end_leftovers(place)
+        end_leftovers(server)
 
-    assert f"files   {here} " in said(place)
+    assert f"files   {here} " in log(server)
     assert result.returncode == 0, result.stderr
     assert (here / "quickstart-output/report.txt").is_file()
 
 
 def test_tasks_that_do_not_end_are_named_at_the_end_and_taken_up_again(
-    place: Serving,
+    server: Serving,
 ) -> None:
-    process = place.start()
-    task_id = place.tesk("task", "create", "-", stdin=LONG).stdout.strip()
-    eventually(lambda: _state(place, task_id) == "RUNNING", what="RUNNING")
+    process = server.start()
+    task_id = server.tesk("task", "create", "-", stdin=LONG).stdout.strip()
+    eventually(lambda: _state(server, task_id) == "RUNNING", what="RUNNING")
 
     end(process)
 
-    assert f"1 task did not end yet: {task_id}" in said(place)
-    process = place.start()
-    assert place.tesk("task", "cancel", task_id).returncode == 0
-    assert place.tesk("task", "wait", task_id).stdout == f"{task_id} CANCELED\n"
+    assert f"1 task did not end yet: {task_id}" in log(server)
+    process = server.start()
+    assert server.tesk("task", "cancel", task_id).returncode == 0
+    assert server.tesk("task", "wait", task_id).stdout == f"{task_id} CANCELED\n"
     end(process)
 
 
-def test_what_was_accepted_survives_a_supervisor_that_is_killed(
-    place: Serving,
+def test_an_accepted_task_survives_a_supervisor_that_is_killed(
+    server: Serving,
 ) -> None:
-    process = place.start()
-    task_id = place.tesk("task", "create", "-", stdin=HELLO).stdout.strip()
+    process = server.start()
+    task_id = server.tesk("task", "create", "-", stdin=HELLO).stdout.strip()
 
     end(process, signal.SIGKILL)
 
-    process = place.start()
-    assert place.tesk("task", "wait", task_id).stdout == f"{task_id} COMPLETE\n"
+    process = server.start()
+    assert server.tesk("task", "wait", task_id).stdout == f"{task_id} COMPLETE\n"
     end(process)
 
 
-def test_a_second_server_is_told_of_the_first(place: Serving) -> None:
-    process = place.start()
+def test_a_second_server_is_refused_with_the_url_of_the_first(server: Serving) -> None:
+    process = server.start()
 
-    second = place.tesk("serve")
+    second = server.tesk("serve")
 
     assert second.returncode == 2
     assert second.stderr.startswith("tesk: a server runs on the state folder")
-    assert place.url in second.stderr
+    assert server.url in second.stderr
     end(process)
 
 
 REFUSED = {
     "a sandbox for other machines": ({"HOST": "0.0.0.0"}, 3, "HOST=0.0.0.0 would let"),
-    "a setting that is none": ({"PORT": "many"}, 2, "api.port (PORT): "),
-    "a quota that is none": ({"TESK_QUOTA_CAPACITY": "1"}, 3, "TESK_QUOTA_CAPACITY"),
+    "a setting that is not valid": ({"PORT": "many"}, 2, "api.port (PORT): "),
+    "a quota that is not valid": (
+        {"TESK_QUOTA_CAPACITY": "1"},
+        3,
+        "TESK_QUOTA_CAPACITY",
+    ),
     "a folder for tasks that holds TESK": (
         {"TESK_FILE_ROOTS": str(Path(__file__).parents[3])},
         3,
@@ -131,10 +135,10 @@ REFUSED = {
 @pytest.mark.parametrize(
     ("environ", "code", "want"), REFUSED.values(), ids=list(REFUSED)
 )
-def test_a_server_that_cannot_start_says_why_in_a_line(
-    place: Serving, environ: dict[str, str], code: int, want: str
+def test_a_server_that_cannot_start_prints_one_line_that_says_why(
+    server: Serving, environ: dict[str, str], code: int, want: str
 ) -> None:
-    broken = Serving(place.folder, {**place.environ, **environ})
+    broken = Serving(server.folder, {**server.environ, **environ})
 
     result = broken.tesk("serve")
 
@@ -144,8 +148,8 @@ def test_a_server_that_cannot_start_says_why_in_a_line(
     assert want in line
 
 
-def test_run_without_a_server_brings_its_own(place: Serving) -> None:
-    result = place.tesk("run", "-", stdin=HELLO)
+def test_run_without_a_server_brings_its_own(server: Serving) -> None:
+    result = server.tesk("run", "-", stdin=HELLO)
 
     assert result.returncode == 0, result.stderr
     assert "own server: http://127.0.0.1:" in result.stderr
@@ -153,33 +157,33 @@ def test_run_without_a_server_brings_its_own(place: Serving) -> None:
     assert "hello" in result.stdout
 
 
-def test_run_of_a_failing_task_ends_as_the_task(place: Serving) -> None:
+def test_run_of_a_failing_task_ends_as_the_task(server: Serving) -> None:
     failing = make_task_json(
         executors=[{"image": "busybox", "command": ["sh", "-c", "exit 42"]}]
     )
 
-    result = place.tesk("run", "-", stdin=json.dumps(failing))
+    result = server.tesk("run", "-", stdin=json.dumps(failing))
 
     assert result.returncode == 42, result.stderr
     assert "EXECUTOR_ERROR" in result.stdout
 
 
-def test_an_interrupted_run_cancels_what_nobody_would_look_after(
-    place: Serving,
+def test_an_interrupted_run_cancels_the_task_of_its_own_server(
+    server: Serving,
 ) -> None:
-    (place.folder / "long.json").write_text(LONG)
-    with (place.folder / "run.log").open("w") as log:
+    (server.folder / "long.json").write_text(LONG)
+    with (server.folder / "run.log").open("w") as log:
         process = subprocess.Popen(
             [*TESK, "run", "long.json"],
-            cwd=place.folder,
-            env=place.environ,
+            cwd=server.folder,
+            env=server.environ,
             stdout=log,
             stderr=log,
             text=True,
         )
 
     def text() -> str:
-        return (place.folder / "run.log").read_text()
+        return (server.folder / "run.log").read_text()
 
     eventually(lambda: "RUNNING" in text(), what="RUNNING")
     code = end(process)
@@ -188,21 +192,21 @@ def test_an_interrupted_run_cancels_what_nobody_would_look_after(
     assert text().splitlines()[-1] == "CANCELED"
 
 
-def test_runs_at_once_share_a_server_and_survive_its_end(place: Serving) -> None:
+def test_runs_at_once_share_a_server_and_survive_its_end(server: Serving) -> None:
     def sleeping(seconds: float) -> list[str]:
         name = f"sleep-{seconds}.json"
         task = make_task_json(
             executors=[{"image": "busybox", "command": ["sleep", str(seconds)]}]
         )
-        (place.folder / name).write_text(json.dumps(task))
+        (server.folder / name).write_text(json.dumps(task))
         return [*TESK, "run", name]
 
-    with (place.folder / "runs.log").open("w") as log:
+    with (server.folder / "runs.log").open("w") as log:
         processes = [
             subprocess.Popen(
                 sleeping(seconds),
-                cwd=place.folder,
-                env=place.environ,
+                cwd=server.folder,
+                env=server.environ,
                 stdout=log,
                 stderr=log,
                 text=True,
@@ -211,22 +215,22 @@ def test_runs_at_once_share_a_server_and_survive_its_end(place: Serving) -> None
         ]
         codes = [process.wait(90) for process in processes]
 
-    text = (place.folder / "runs.log").read_text()
+    text = (server.folder / "runs.log").read_text()
     assert codes == [0, 0], text
     assert text.count(": COMPLETE\n") == 2, text
 
 
-def test_another_server_is_reached_by_any_of_its_addresses(place: Serving) -> None:
-    process = place.start()
+def test_another_server_is_reached_by_any_of_its_addresses(server: Serving) -> None:
+    process = server.start()
     elsewhere = Serving(
-        place.folder, {**place.environ, "TESK_HOME": str(place.folder / "other")}
+        server.folder, {**server.environ, "TESK_HOME": str(server.folder / "other")}
     )
 
     codes = [
-        elsewhere.tesk("task", "list", "--server", place.url + base).returncode
+        elsewhere.tesk("task", "list", "--server", server.url + base).returncode
         for base in ("", "/", "/v1", "/ga4gh/tes/v1")
     ]
-    missing = elsewhere.tesk("task", "get", "nope", "--server", place.url)
+    missing = elsewhere.tesk("task", "get", "nope", "--server", server.url)
     away = elsewhere.tesk("task", "list", "--server", "http://127.0.0.1:1")
 
     assert codes == [0, 0, 0, 0]
@@ -236,6 +240,6 @@ def test_another_server_is_reached_by_any_of_its_addresses(place: Serving) -> No
     end(process)
 
 
-def _state(place: Serving, task_id: str) -> str:
-    text = place.tesk("task", "get", task_id, "--view", "MINIMAL").stdout
+def _state(server: Serving, task_id: str) -> str:
+    text = server.tesk("task", "get", task_id, "--view", "MINIMAL").stdout
     return str(json.loads(text)["state"]) if text else ""

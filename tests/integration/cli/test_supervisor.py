@@ -1,4 +1,4 @@
-"""Keeping services up, with small services that a test can make fail."""
+"""The supervisor with small services that a test can make fail."""
 
 import contextlib
 import fcntl
@@ -139,12 +139,14 @@ def is_gone(pid: int) -> bool:
     return False
 
 
-def tended(supervisor: Supervisor, look: Callable[[], bool]) -> Callable[[], bool]:
-    def tend_and_look() -> bool:
-        supervisor.tend()
-        return look()
+def after_checks(
+    supervisor: Supervisor, condition: Callable[[], bool]
+) -> Callable[[], bool]:
+    def check() -> bool:
+        supervisor.check_services()
+        return condition()
 
-    return tend_and_look
+    return check
 
 
 def test_a_server_is_announced_while_it_runs(server: Server) -> None:
@@ -172,7 +174,8 @@ def test_a_service_that_crashed_is_started_again(server: Server, name: str) -> N
         os.kill(first, signal.SIGKILL)
 
         eventually(
-            tended(supervisor, lambda: server.pid(name) != first), what="a restart"
+            after_checks(supervisor, lambda: server.pid(name) != first),
+            what="a restart",
         )
 
         assert is_gone(first)
@@ -183,45 +186,46 @@ QUICK = HealthPolicy(
 )
 
 
-def test_a_service_that_fell_silent_is_started_again(server: Server) -> None:
+def test_an_unresponsive_service_is_started_again(server: Server) -> None:
     with server.running(QUICK) as supervisor:
-        watch = supervisor.watched
+        watch = supervisor.health_monitor
         assert watch is not None
         first = server.pid("api")
         eventually(lambda: watch.health("small_api").answered)
         os.kill(first, signal.SIGSTOP)
 
         eventually(
-            tended(supervisor, lambda: server.pid("api") != first), what="a restart"
+            after_checks(supervisor, lambda: server.pid("api") != first),
+            what="a restart",
         )
 
         assert is_gone(first)
-        eventually(tended(supervisor, server.answers))
+        eventually(after_checks(supervisor, server.answers))
 
 
 def test_a_service_that_has_not_answered_yet_is_left_to_start(server: Server) -> None:
     """The small scheduler speaks no gRPC: for its checks it is still starting."""
     with server.running(QUICK) as supervisor:
-        watch = supervisor.watched
+        watch = supervisor.health_monitor
         assert watch is not None
         first = server.pid("scheduler")
 
         eventually(lambda: watch.health("small_scheduler").failures > 0)
         eventually(lambda: watch.health("small_api").answered)
-        supervisor.tend()
+        supervisor.check_services()
 
-        assert not watch.is_lost("small_scheduler")
+        assert not watch.is_unresponsive("small_scheduler")
         assert server.pid("scheduler") == first
 
 
 def test_a_crash_loop_ends_with_the_reason(server: Server) -> None:
     with server.running() as supervisor:
-        supervisor.policy = RestartPolicy(most=1)
+        supervisor.policy = RestartPolicy(max_crashes=1)
         (server.home / "api.broken").touch()
         os.kill(server.pid("api"), signal.SIGKILL)
 
         with pytest.raises(ServeError, match=r"again and again.*api is broken"):
-            eventually(tended(supervisor, lambda: False), what="giving up")
+            eventually(after_checks(supervisor, lambda: False), what="giving up")
 
 
 @pytest.mark.parametrize("name", ["api", "scheduler"])

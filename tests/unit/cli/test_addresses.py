@@ -26,15 +26,15 @@ BASES = {
 
 
 @pytest.mark.parametrize(("address", "want"), BASES.values(), ids=list(BASES))
-def test_every_way_to_name_a_server_is_understood(
+def test_a_server_address_may_have_every_usual_form(
     address: str, want: tuple[str, ...]
 ) -> None:
     assert candidate_bases(address) == want
 
 
 @pytest.mark.parametrize("address", ["", "localhost:8080", "ftp://h", "http://"])
-def test_what_is_no_address_is_refused(address: str) -> None:
-    with pytest.raises(InvalidRequestError, match="no address"):
+def test_an_address_that_is_not_valid_is_refused(address: str) -> None:
+    with pytest.raises(InvalidRequestError, match="not the address"):
         candidate_bases(address)
 
 

@@ -14,9 +14,9 @@ from builders.tasks import make_task_json
 from fakes.task_server import FakeTaskServer
 from tesk_cli.adapters.examples import example_path, list_examples
 from tesk_cli.adapters.system_clock import SystemClock
-from tesk_cli.adapters.validation import examine_task
+from tesk_cli.adapters.validation import validate_task
 from tesk_cli.cli.app import build_app
-from tesk_cli.cli.doors import Doors
+from tesk_cli.cli.dependencies import Dependencies
 from tesk_cli.domain.snapshot import Snapshot
 from tesk_model.errors import InvalidRequestError, NotFoundError
 
@@ -35,39 +35,43 @@ FAILED: dict[str, Any] = {
 }
 
 
-class Own(SystemClock):
+class EmbeddedServer(SystemClock):
     url = "http://own.test"
     engine = "sandbox"
 
 
 class Terminal:
-    """Types commands; remembers which servers were asked."""
+    """Runs commands; records the urls of the servers that they call."""
 
     def __init__(self, server: FakeTaskServer, local: str | None = "http://l") -> None:
-        self.asked: list[str] = []
+        self.urls: list[str] = []
         self._server = server
-        self.doors = Doors(
+        self.dependencies = Dependencies(
             connect=self._connect,
-            validate=examine_task,
+            validate=validate_task,
             clock=SystemClock(),
             local_server=lambda: local,
-            embedded=lambda _folders: self._own(),
+            embedded=lambda _folders: self._embedded(),
             serve=lambda _verbose: None,
             examples=list_examples,
             example_path=example_path,
         )
 
     def _connect(self, url: str) -> FakeTaskServer:
-        self.asked.append(url)
+        self.urls.append(url)
         return self._server
 
     @contextmanager
-    def _own(self) -> Iterator[Own]:
-        yield Own()
+    def _embedded(self) -> Iterator[EmbeddedServer]:
+        yield EmbeddedServer()
 
-    def type(self, *words: str, stdin: bytes = b"") -> Result:
+    def run(self, *arguments: str, stdin: bytes = b"") -> Result:
         return CliRunner().invoke(
-            build_app(), list(words), obj=self.doors, input=stdin, env={"TERM": "dumb"}
+            build_app(),
+            list(arguments),
+            obj=self.dependencies,
+            input=stdin,
+            env={"TERM": "dumb"},
         )
 
 
@@ -76,7 +80,7 @@ def task_bytes(**overrides: Any) -> bytes:
 
 
 def test_run_shows_the_result_and_ends_well() -> None:
-    result = Terminal(FakeTaskServer(COMPLETE)).type("run", "-", stdin=task_bytes())
+    result = Terminal(FakeTaskServer(COMPLETE)).run("run", "-", stdin=task_bytes())
 
     assert result.exit_code == 0
     assert "t1: COMPLETE" in result.stdout
@@ -85,7 +89,7 @@ def test_run_shows_the_result_and_ends_well() -> None:
 
 
 def test_run_ends_with_the_code_of_the_executor() -> None:
-    result = Terminal(FakeTaskServer(FAILED)).type("run", "-", stdin=task_bytes())
+    result = Terminal(FakeTaskServer(FAILED)).run("run", "-", stdin=task_bytes())
 
     assert result.exit_code == 9
     assert "note: why" in result.stdout
@@ -94,7 +98,7 @@ def test_run_ends_with_the_code_of_the_executor() -> None:
 def test_run_can_print_the_task_as_json() -> None:
     terminal = Terminal(FakeTaskServer(COMPLETE))
 
-    result = terminal.type("run", "-", "-o", "json", stdin=task_bytes())
+    result = terminal.run("run", "-", "-o", "json", stdin=task_bytes())
 
     assert json.loads(result.stdout)["state"] == "COMPLETE"
 
@@ -107,28 +111,28 @@ SERVERS = {
 
 
 @pytest.mark.parametrize(
-    ("words", "local", "want"), SERVERS.values(), ids=list(SERVERS)
+    ("arguments", "local", "want"), SERVERS.values(), ids=list(SERVERS)
 )
-def test_run_finds_a_server(words: list[str], local: str | None, want: str) -> None:
+def test_run_finds_a_server(arguments: list[str], local: str | None, want: str) -> None:
     terminal = Terminal(FakeTaskServer(COMPLETE), local)
 
-    result = terminal.type("run", "-", *words, stdin=task_bytes())
+    result = terminal.run("run", "-", *arguments, stdin=task_bytes())
 
     assert result.exit_code == 0
-    assert terminal.asked == [want]
+    assert terminal.urls == [want]
 
 
 def test_run_starts_no_server_for_a_wrong_task() -> None:
     terminal = Terminal(FakeTaskServer(), local=None)
 
-    result = terminal.type("run", "-", stdin=b"{}")
+    result = terminal.run("run", "-", stdin=b"{}")
 
     assert isinstance(result.exception, InvalidRequestError)
-    assert terminal.asked == []
+    assert terminal.urls == []
 
 
-def test_other_commands_want_a_server_that_runs() -> None:
-    result = Terminal(FakeTaskServer(), local=None).type("task", "list")
+def test_task_commands_need_a_running_server() -> None:
+    result = Terminal(FakeTaskServer(), local=None).run("task", "list")
 
     assert isinstance(result.exception, InvalidRequestError)
     assert "tesk serve" in str(result.exception)
@@ -139,14 +143,14 @@ def test_create_fills_in_folders_and_prints_the_id(tmp_path: Path) -> None:
     file = tmp_path / "task.json"
     file.write_bytes(task_bytes(inputs=[{"url": "${TASK_DIR}/a", "path": "/a"}]))
 
-    result = Terminal(server).type("task", "create", str(file))
+    result = Terminal(server).run("task", "create", str(file))
 
     assert result.stdout == "t1\n"
     assert server.tasks["t1"]["inputs"][0]["url"] == f"{tmp_path}/a"
 
 
-def test_a_missing_file_is_said() -> None:
-    result = Terminal(FakeTaskServer()).type("task", "create", "/none.json")
+def test_a_missing_task_file_is_reported() -> None:
+    result = Terminal(FakeTaskServer()).run("task", "create", "/none.json")
 
     assert isinstance(result.exception, NotFoundError)
 
@@ -157,10 +161,10 @@ def test_tasks_are_printed_listed_and_canceled() -> None:
     server.create_task(task_bytes(name="n", tags={"k": "v"}))
     server.create_task(task_bytes())
 
-    listed = terminal.type("task", "list", "--tag", "k=v", "-o", "json")
-    table = terminal.type("task", "list")
-    got = terminal.type("task", "get", "t1", "--view", "MINIMAL")
-    canceled = terminal.type("task", "cancel", "t1", "t2")
+    listed = terminal.run("task", "list", "--tag", "k=v", "-o", "json")
+    table = terminal.run("task", "list")
+    got = terminal.run("task", "get", "t1", "--view", "MINIMAL")
+    canceled = terminal.run("task", "cancel", "t1", "t2")
 
     assert [task["id"] for task in json.loads(listed.stdout)] == ["t1"]
     assert [line.split()[0] for line in table.stdout.splitlines()] == ["ID", "t2", "t1"]
@@ -175,12 +179,12 @@ class WaitingServer(FakeTaskServer):
         return replace(task, reason="4 cpu needed", reason_code="CAPACITY_FULL")
 
 
-def test_get_says_on_stderr_why_a_task_waits() -> None:
+def test_get_reports_on_stderr_why_a_task_waits() -> None:
     server = WaitingServer()
     server.create_task(task_bytes())
 
-    text = Terminal(server).type("task", "get", "t1")
-    short = Terminal(server).type("task", "get", "t1", "--view", "MINIMAL")
+    text = Terminal(server).run("task", "get", "t1")
+    short = Terminal(server).run("task", "get", "t1", "--view", "MINIMAL")
 
     assert json.loads(text.stdout)["state"] == "QUEUED"
     assert text.stderr == "t1: 4 cpu needed (CAPACITY_FULL)\n"
@@ -192,31 +196,31 @@ def test_wait_tells_failure_from_success() -> None:
     good.create_task(task_bytes())
     bad.create_task(task_bytes())
 
-    assert Terminal(good).type("task", "wait", "t1").exit_code == 0
-    assert Terminal(bad).type("task", "wait", "t1").exit_code == 1
+    assert Terminal(good).run("task", "wait", "t1").exit_code == 0
+    assert Terminal(bad).run("task", "wait", "t1").exit_code == 1
 
 
 def test_logs_go_where_the_task_sent_them() -> None:
     server = FakeTaskServer(COMPLETE)
     server.create_task(task_bytes())
 
-    result = Terminal(server).type("task", "logs", "t1")
+    result = Terminal(server).run("task", "logs", "t1")
 
     assert (result.stdout, result.stderr) == ("out\n", "err\n")
 
 
-def test_followed_logs_are_printed_once() -> None:
-    def look(stdout: str, **more: Any) -> dict[str, Any]:
+def test_logs_that_are_followed_are_printed_once() -> None:
+    def running(stdout: str, **more: Any) -> dict[str, Any]:
         return {"logs": [{"logs": [{"stdout": stdout} | more]}]}
 
     server = FakeTaskServer(
-        {"state": "RUNNING"} | look("a\n"),
-        {"state": "RUNNING"} | look("a\nb\n"),
-        {"state": "COMPLETE"} | look("a\nb\nc\n", exit_code=0),
+        {"state": "RUNNING"} | running("a\n"),
+        {"state": "RUNNING"} | running("a\nb\n"),
+        {"state": "COMPLETE"} | running("a\nb\nc\n", exit_code=0),
     )
     server.create_task(task_bytes())
 
-    result = Terminal(server).type("task", "logs", "--follow", "t1")
+    result = Terminal(server).run("task", "logs", "--follow", "t1")
 
     assert result.stdout == "a\nb\nc\n"
 
@@ -225,7 +229,7 @@ def test_logs_of_an_executor_that_has_not_started_are_an_error() -> None:
     server = FakeTaskServer(COMPLETE)
     server.create_task(task_bytes())
 
-    result = Terminal(server).type("task", "logs", "t1", "--executor", "5")
+    result = Terminal(server).run("task", "logs", "t1", "--executor", "5")
 
     assert isinstance(result.exception, InvalidRequestError)
 
@@ -234,16 +238,16 @@ def test_validate_names_every_problem_and_submits_nothing() -> None:
     terminal = Terminal(FakeTaskServer())
     wrong = json.dumps({"executors": [{"image": ""}], "volumes": ["x"]}).encode()
 
-    result = terminal.type("validate", "-", stdin=wrong)
+    result = terminal.run("validate", "-", stdin=wrong)
 
     assert result.exit_code == 2
     assert "executors[0].command: " in result.stdout
     assert "volumes[0]: " in result.stdout
-    assert terminal.asked == []
+    assert terminal.urls == []
 
 
 def test_validate_warns_of_what_would_be_ignored() -> None:
-    result = Terminal(FakeTaskServer()).type(
+    result = Terminal(FakeTaskServer()).run(
         "validate", "-", stdin=task_bytes(cpuCores=1)
     )
 
@@ -254,17 +258,17 @@ def test_validate_warns_of_what_would_be_ignored() -> None:
 def test_every_shipped_example_is_listed_and_valid() -> None:
     terminal = Terminal(FakeTaskServer())
 
-    listed = terminal.type("examples", "-o", "json")
+    listed = terminal.run("examples", "-o", "json")
 
     names = json.loads(listed.stdout)
     assert len(names) >= 11
     for name in names:
-        path = terminal.type("examples", name, "--path").stdout.strip()
-        assert terminal.type("validate", path).stdout == "valid\n"
+        path = terminal.run("examples", name, "--path").stdout.strip()
+        assert terminal.run("validate", path).stdout == "valid\n"
 
 
 def test_help_shows_the_exit_codes() -> None:
-    result = Terminal(FakeTaskServer()).type("--help")
+    result = Terminal(FakeTaskServer()).run("--help")
 
     assert "Exit codes" in result.stdout
     assert "130" in result.stdout

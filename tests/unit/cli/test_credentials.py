@@ -16,14 +16,14 @@ def header(auth: httpx.Auth | None) -> str | None:
     return request.headers["Authorization"]
 
 
-def test_the_environment_comes_first(tmp_path: Path) -> None:
+def test_the_environment_comes_before_the_netrc_file(tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text("machine tes.test login n password p\n")
     environ = {"HOME": str(tmp_path), "TESK_USER": "me", "TESK_PASSWORD": "pw"}
 
     assert header(read_credentials(SERVER, environ)) == "Basic bWU6cHc="
 
 
-def test_then_the_netrc_file(tmp_path: Path) -> None:
+def test_the_netrc_file_comes_after_the_environment(tmp_path: Path) -> None:
     netrc = tmp_path / "mine"
     netrc.write_text("machine tes.test login n password p\n")
     netrc.chmod(0o600)
@@ -31,7 +31,7 @@ def test_then_the_netrc_file(tmp_path: Path) -> None:
     assert header(read_credentials(SERVER, {"NETRC": str(netrc)})) == "Basic bjpw"
 
 
-def test_nobody_asks_without_credentials(tmp_path: Path) -> None:
+def test_credentials_are_optional(tmp_path: Path) -> None:
     assert read_credentials(SERVER, {"HOME": str(tmp_path)}) is None
 
 

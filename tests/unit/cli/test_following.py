@@ -12,7 +12,7 @@ from tesk_model.errors import NotFoundError, UnavailableError
 
 @dataclass
 class StepClock:
-    """Time that passes only when somebody sleeps."""
+    """A clock that only ``sleep`` advances."""
 
     now: timedelta = timedelta(0)
     pauses: list[timedelta] = field(default_factory=list)
@@ -26,19 +26,19 @@ class StepClock:
 
 
 @dataclass
-class AwayServer(FakeTaskServer):
-    """A server that cannot be reached at some looks, counted from 0."""
+class UnreachableServer(FakeTaskServer):
+    """A server that cannot be reached at some polls, counted from 0."""
 
-    away: frozenset[int] = frozenset()
-    looks: int = 0
+    unreachable: frozenset[int] = frozenset()
+    polls: int = 0
 
     def __post_init__(self) -> None:
         super().__init__({"state": "RUNNING"}, {"state": "COMPLETE"})
 
     def watch_task(self, task_id: str) -> Snapshot:
-        self.looks += 1
-        if self.looks - 1 in self.away:
-            raise UnavailableError("away")
+        self.polls += 1
+        if self.polls - 1 in self.unreachable:
+            raise UnavailableError("unreachable")
         return super().watch_task(task_id)
 
 
@@ -65,7 +65,7 @@ def test_each_change_is_seen_once_until_the_end() -> None:
     assert seen == ["QUEUED", "RUNNING", "COMPLETE"]
 
 
-def test_looks_become_rarer_but_never_stop() -> None:
+def test_polls_become_rarer_but_never_stop() -> None:
     clock = StepClock()
     server = created(
         FakeTaskServer(*[{"state": "RUNNING"}] * 30, {"state": "COMPLETE"})
@@ -78,13 +78,13 @@ def test_looks_become_rarer_but_never_stop() -> None:
 
 
 def test_a_server_that_restarts_is_waited_for() -> None:
-    server = created(AwayServer(away=frozenset({1, 2, 3})))
+    server = created(UnreachableServer(unreachable=frozenset({1, 2, 3})))
 
     assert states(Follower(server=server, clock=StepClock())) == ["RUNNING", "COMPLETE"]
 
 
 def test_a_server_that_stays_away_is_an_error() -> None:
-    server = created(AwayServer(away=frozenset(range(1, 1000))))
+    server = created(UnreachableServer(unreachable=frozenset(range(1, 1000))))
 
     with pytest.raises(UnavailableError):
         states(Follower(server=server, clock=StepClock()))
@@ -92,7 +92,7 @@ def test_a_server_that_stays_away_is_an_error() -> None:
 
 def test_a_server_that_was_never_there_is_an_error_at_once() -> None:
     clock = StepClock()
-    server = created(AwayServer(away=frozenset({0})))
+    server = created(UnreachableServer(unreachable=frozenset({0})))
 
     with pytest.raises(UnavailableError):
         states(Follower(server=server, clock=clock))
@@ -100,7 +100,7 @@ def test_a_server_that_was_never_there_is_an_error_at_once() -> None:
     assert clock.pauses == []
 
 
-def test_patience_with_a_task_can_end() -> None:
+def test_following_ends_with_its_timeout() -> None:
     server = created(FakeTaskServer({"state": "RUNNING"}))
 
     with pytest.raises(WaitTimeoutError, match="5 s"):

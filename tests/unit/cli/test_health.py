@@ -1,5 +1,3 @@
-"""When a service is taken for lost."""
-
 from datetime import timedelta
 
 import pytest
@@ -33,10 +31,12 @@ CHECKS: dict[str, tuple[list[tuple[int, bool]], bool]] = {
 
 
 @pytest.mark.parametrize(("checks", "want"), CHECKS.values(), ids=CHECKS)
-def test_many_failures_in_a_row(checks: list[tuple[int, bool]], want: bool) -> None:
+def test_a_service_is_unresponsive_after_many_failures_in_a_row(
+    checks: list[tuple[int, bool]], want: bool
+) -> None:
     health, now = Health(), timedelta()
     for seconds, answer in checks:
         now += timedelta(seconds=seconds)
         health = health.after(POLICY, answer=answer, now=now)
 
-    assert health.is_lost(POLICY) is want
+    assert health.is_unresponsive(POLICY) is want

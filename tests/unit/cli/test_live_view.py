@@ -1,4 +1,4 @@
-"""When the command goes over from TESK's own view of a task to that of TES."""
+"""The command falls back from TESK's live view of a task to the view of TES."""
 
 from collections.abc import Callable
 

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from tesk_cli.domain.placeholders import with_places
+from tesk_cli.domain.placeholders import replace_placeholders
 
-PLACES = {"TASK_DIR": "/t d", "PWD": "/here"}
+FOLDERS = {"TASK_DIR": "/t d", "PWD": "/here"}
 
 CASES: dict[str, tuple[Any, Any]] = {
     "a plain path in an input": (
@@ -23,8 +23,8 @@ CASES: dict[str, tuple[Any, Any]] = {
         {"inputs": [{"url": "/a/${HOME}", "path": "${PWD}"}]},
         {"inputs": [{"url": "/a/${HOME}", "path": "${PWD}"}]},
     ),
-    "what is no task stays": (["${PWD}"], ["${PWD}"]),
-    "what is no list of inputs stays": (
+    "a document that is not a task stays": (["${PWD}"], ["${PWD}"]),
+    "inputs that are not a list stay": (
         {"inputs": {"url": "${PWD}"}, "outputs": ["${PWD}", {"url": 1}]},
         {"inputs": {"url": "${PWD}"}, "outputs": ["${PWD}", {"url": 1}]},
     ),
@@ -32,5 +32,5 @@ CASES: dict[str, tuple[Any, Any]] = {
 
 
 @pytest.mark.parametrize(("document", "want"), CASES.values(), ids=list(CASES))
-def test_only_urls_are_filled_in(document: Any, want: Any) -> None:
-    assert with_places(document, PLACES) == want
+def test_placeholders_are_replaced_in_urls_only(document: Any, want: Any) -> None:
+    assert replace_placeholders(document, FOLDERS) == want

@@ -5,9 +5,9 @@ import pytest
 from tesk_cli.serve.errors import ServeError
 from tesk_cli.serve.plan import (
     ServerPlan,
-    checked_engine,
+    choose_engine,
+    server_url,
     service_environ,
-    url_of,
 )
 
 
@@ -35,7 +35,7 @@ ENGINES = {
 )
 def test_the_engine_is_chosen(host: str, engine: str, answers: bool, want: str) -> None:
     assert (
-        checked_engine(
+        choose_engine(
             plan(host, engine), container_problem="" if answers else "no engine answers"
         )
         == want
@@ -56,7 +56,7 @@ def test_a_dangerous_or_missing_engine_is_refused(
     host: str, engine: str, answers: bool, want: str
 ) -> None:
     with pytest.raises(ServeError, match=want):
-        checked_engine(
+        choose_engine(
             plan(host, engine), container_problem="" if answers else "no engine answers"
         )
 
@@ -71,7 +71,7 @@ URLS = {
 
 @pytest.mark.parametrize(("host", "want"), URLS.items(), ids=list(URLS))
 def test_the_url_is_one_that_can_be_asked(host: str, want: str) -> None:
-    assert url_of(host, 1) == want
+    assert server_url(host, 1) == want
 
 
 def test_services_inherit_the_environment_and_find_each_other() -> None:

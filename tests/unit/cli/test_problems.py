@@ -21,14 +21,14 @@ CASES: dict[str, tuple[int, str, type[TeskError], str]] = {
     "too much": (429, '{"message": "full"}', ResourceExhaustedError, "full"),
     "a proxy without server": (502, "", UnavailableError, "502 Bad Gateway"),
     "a redirect": (302, "", UnavailableError, "the server answered 302"),
-    "JSON that is no object": (400, "[1]", InvalidRequestError, "400 Bad Request"),
+    "JSON that is not an object": (400, "[1]", InvalidRequestError, "400 Bad Request"),
 }
 
 
 @pytest.mark.parametrize(
     ("status", "body", "kind", "want"), CASES.values(), ids=list(CASES)
 )
-def test_answers_become_errors(
+def test_responses_become_errors(
     status: int, body: str, kind: type[TeskError], want: str
 ) -> None:
     error = error_from_response(httpx.Response(status, text=body))

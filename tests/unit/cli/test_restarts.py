@@ -9,7 +9,9 @@ def seconds(*numbers: float) -> list[timedelta]:
 
 def test_delays_double_up_to_the_longest() -> None:
     policy = RestartPolicy(
-        first=timedelta(seconds=1), longest=timedelta(seconds=3), most=9
+        initial_delay=timedelta(seconds=1),
+        max_delay=timedelta(seconds=3),
+        max_crashes=9,
     )
     crashes = seconds(0, 1, 2, 3)
 
@@ -18,13 +20,15 @@ def test_delays_double_up_to_the_longest() -> None:
     assert delays == seconds(1, 2, 3, 3)
 
 
-def test_a_crash_loop_ends() -> None:
-    policy = RestartPolicy(most=2, window=timedelta(seconds=10))
+def test_a_crash_loop_is_given_up() -> None:
+    policy = RestartPolicy(max_crashes=2, window=timedelta(seconds=10))
 
     assert policy.delay(seconds(0, 1, 2), timedelta(seconds=2)) is None
 
 
 def test_crashes_of_long_ago_are_forgotten() -> None:
-    policy = RestartPolicy(most=2, window=timedelta(seconds=10))
+    policy = RestartPolicy(max_crashes=2, window=timedelta(seconds=10))
 
-    assert policy.delay(seconds(0, 1, 100), timedelta(seconds=100)) == policy.first
+    assert (
+        policy.delay(seconds(0, 1, 100), timedelta(seconds=100)) == policy.initial_delay
+    )

@@ -6,11 +6,11 @@ import pytest
 
 from tesk_cli.serve.errors import ServeError
 from tesk_cli.serve.roots import (
+    alternative_folder,
     command_roots,
-    make_own_folder,
-    own_folder,
+    default_folder,
+    make_default_folder,
     server_roots,
-    stand_in,
 )
 from tesk_runtime.own_code import checkout_of, code_places, protected_places
 from tesk_runtime.protected import ProtectedPlaces
@@ -31,7 +31,7 @@ def test_a_server_has_a_folder_of_its_own(
     environ: dict[str, str], protected: ProtectedPlaces, tmp_path: Path
 ) -> None:
     roots = server_roots((), environ, protected)
-    make_own_folder(roots, environ)
+    make_default_folder(roots, environ)
 
     assert roots == (tmp_path / "tesk-files",)
     assert roots[0].is_dir()
@@ -41,11 +41,11 @@ def test_a_folder_that_is_named_is_not_made(
     environ: dict[str, str], protected: ProtectedPlaces, tmp_path: Path
 ) -> None:
     roots = server_roots((str(tmp_path / "data"),), environ, protected)
-    make_own_folder(roots, environ)
+    make_default_folder(roots, environ)
 
     assert roots == (tmp_path / "data",)
     assert not (tmp_path / "data").exists()
-    assert not own_folder(environ).exists()
+    assert not default_folder(environ).exists()
 
 
 REFUSED = {
@@ -72,11 +72,11 @@ def test_a_server_refuses_its_state(
         server_roots((str(tmp_path / "state"),), environ, protected)
 
 
-def test_a_folder_that_cannot_be_made_is_told(environ: dict[str, str]) -> None:
-    own_folder(environ).write_text("a file")
+def test_a_folder_that_cannot_be_made_is_reported(environ: dict[str, str]) -> None:
+    default_folder(environ).write_text("a file")
 
     with pytest.raises(ServeError, match="TESK_FILE_ROOTS"):
-        make_own_folder((own_folder(environ),), environ)
+        make_default_folder((default_folder(environ),), environ)
 
 
 def test_a_command_works_where_its_user_is(
@@ -85,7 +85,7 @@ def test_a_command_works_where_its_user_is(
     folders = (tmp_path / "here", tmp_path / "task")
 
     assert command_roots(folders, environ, protected) == folders
-    assert stand_in(folders[0], environ, protected) is None
+    assert alternative_folder(folders[0], environ, protected) is None
 
 
 def test_a_command_in_the_checkout_writes_elsewhere(
@@ -95,8 +95,8 @@ def test_a_command_in_the_checkout_writes_elsewhere(
 
     roots = command_roots((checkout, checkout / "examples"), environ, protected)
 
-    assert roots == (own_folder(environ),)
-    assert stand_in(checkout, environ, protected) == own_folder(environ)
+    assert roots == (default_folder(environ),)
+    assert alternative_folder(checkout, environ, protected) == default_folder(environ)
 
 
 def test_the_checkout_is_known_by_its_lock_file() -> None:

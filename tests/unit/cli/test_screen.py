@@ -1,5 +1,3 @@
-"""What a task printed, on a terminal."""
-
 import re
 
 import pytest
@@ -25,11 +23,11 @@ def test_a_terminal_gets_text_and_colours(text: str, want: str) -> None:
 
 
 @given(st.text(alphabet="\x1b\x9b[]0;:m1J\x07\r\na"))
-def test_no_other_sequence_gets_through(text: str) -> None:
+def test_other_escape_sequences_do_not_reach_a_terminal(text: str) -> None:
     left = re.sub(r"\x1b\[[0-9;:]*m", "", for_terminal(text))
 
     assert not set("\x1b\x9b\x07") & set(left)
 
 
-def test_what_no_encoding_has_is_replaced() -> None:
+def test_characters_without_an_encoding_are_replaced() -> None:
     assert encodable("a\ud800b") == "a?b"

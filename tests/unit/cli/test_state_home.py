@@ -29,14 +29,14 @@ def test_the_token_is_made_once(tmp_path: Path) -> None:
     assert prepared(tmp_path).token_file.read_text() == first
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+def test_a_state_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(ServeError, match="TESK_HOME"):
         prepared(tmp_path / "file" / "home")
 
 
-def test_a_second_server_is_told_of_the_first(tmp_path: Path) -> None:
+def test_a_second_server_is_refused_with_the_url_of_the_first(tmp_path: Path) -> None:
     first, second = prepared(tmp_path), prepared(tmp_path)
     first.acquire()
     first.announce(RunningServer(url="http://127.0.0.1:1", pid=42))
@@ -48,7 +48,7 @@ def test_a_second_server_is_told_of_the_first(tmp_path: Path) -> None:
     first.release()
 
 
-def test_what_a_dead_server_announced_is_not_believed(tmp_path: Path) -> None:
+def test_the_announcement_of_a_dead_server_is_ignored(tmp_path: Path) -> None:
     first, second = prepared(tmp_path), prepared(tmp_path)
     first.acquire()
     first.announce(RunningServer(url="http://127.0.0.1:1", pid=42))
@@ -67,10 +67,10 @@ def test_services_that_do_not_end_are_an_error(tmp_path: Path) -> None:
     first.release()
 
     with pytest.raises(ServeError, match="do not end"):
-        second.acquire(patience=timedelta(0))
+        second.acquire(timeout=timedelta(0))
 
     os.close(service)
-    second.acquire(patience=timedelta(0))
+    second.acquire(timeout=timedelta(0))
     second.release()
 
 

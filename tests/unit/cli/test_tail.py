@@ -2,11 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tesk_cli.domain.tail import SKIPPED, appended, settled
+from tesk_cli.domain.tail import SKIPPED, new_output, without_partial_character
 
 CASES = {
     "nothing new": ("abc", "abc", ""),
-    "the first look": ("", "abc", "abc"),
+    "the first output": ("", "abc", "abc"),
     "more was printed": ("abc", "abcde", "de"),
     "the start fell off": ("abcdef", "cdefgh", "gh"),
     "nothing overlaps": ("abc", "xyz", SKIPPED + "xyz"),
@@ -17,27 +17,27 @@ CASES = {
 @pytest.mark.parametrize(
     ("previous", "current", "want"), CASES.values(), ids=list(CASES)
 )
-def test_only_what_is_new_is_printed(previous: str, current: str, want: str) -> None:
-    assert appended(previous, current) == want
+def test_new_output_is_printed_and_no_other(
+    previous: str, current: str, want: str
+) -> None:
+    assert new_output(previous, current) == want
 
 
 @given(
     chunks=st.lists(st.text(alphabet="ab\n", max_size=5), max_size=9),
     window=st.integers(10, 30),
 )
-def test_looks_that_overlap_add_up_to_the_stream(
-    chunks: list[str], window: int
-) -> None:
+def test_overlapping_tails_add_up_to_the_stream(chunks: list[str], window: int) -> None:
     stream = printed = seen = ""
     for number, chunk in enumerate(chunks):
         # A running number makes each place of the stream recognisable.
         stream += f"{number}{chunk}"
         current = stream[-window:]
-        printed += appended(seen, current)
+        printed += new_output(seen, current)
         seen = current
 
     assert printed == stream
 
 
-def test_half_a_character_at_the_end_waits() -> None:
-    assert settled("abc\ufffd") == "abc"
+def test_a_partial_character_at_the_end_is_held_back() -> None:
+    assert without_partial_character("abc\ufffd") == "abc"

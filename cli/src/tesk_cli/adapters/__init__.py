@@ -1,1 +1,1 @@
-"""The server, the validator and the files behind the ports."""
+"""Implements the ports: server, validator, files."""

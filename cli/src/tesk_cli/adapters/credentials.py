@@ -1,4 +1,4 @@
-"""Who asks: from the environment or a netrc file, never from the command line.
+"""Reads credentials from the environment or a netrc file, never from the arguments.
 
 Everybody on a machine can read the arguments of a process.
 """
@@ -31,7 +31,7 @@ def read_credentials(server: str, environ: Mapping[str, str]) -> httpx.Auth | No
     try:
         entry = netrc.netrc(str(path)).authenticators(urlsplit(server).hostname or "")
     except (OSError, netrc.NetrcParseError, UnicodeDecodeError) as error:
-        # The text of the error may quote the file: say only where it is.
+        # The text of the error may quote the file: report only where it is.
         problem = f"cannot read {path} ({type(error).__name__})"
         raise InvalidRequestError([Violation("NETRC", problem)]) from error
     if entry is None:

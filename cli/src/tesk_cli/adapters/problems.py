@@ -1,4 +1,4 @@
-"""From an HTTP answer that is no success to our tree of errors."""
+"""Turns an HTTP response that is not a success into an error of ours."""
 
 from datetime import timedelta
 from http import HTTPStatus
@@ -34,10 +34,10 @@ _UNAVAILABLE = {
 
 
 def error_from_response(response: httpx.Response) -> TeskError:
-    """Return the error that an answer of status 300 or more stands for.
+    """Return the error that a response of status 300 or more stands for.
 
     TESK and most other servers put a ``message`` (or the ``detail`` of RFC
-    9457) into the body; otherwise the status speaks.
+    9457) into the body; without these the message is made of the status.
     """
     body = _body(response)
     message = str(

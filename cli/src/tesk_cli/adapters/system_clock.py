@@ -1,4 +1,4 @@
-"""The time of this machine."""
+"""Reads the time of this machine."""
 
 import time
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""From the JSON of a server to what we show; a missing field is an empty one."""
+"""Reads the JSON of a server into snapshots; a missing field becomes an empty one."""
 
 from collections.abc import Mapping
 from typing import Any

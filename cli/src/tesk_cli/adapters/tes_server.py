@@ -1,4 +1,4 @@
-"""A TES server over HTTP: the only place that sends requests to one."""
+"""Calls a TES server over HTTP; no other module sends requests to one."""
 
 from http import HTTPStatus
 from typing import Any
@@ -15,7 +15,7 @@ from tesk_model.errors import NotFoundError, UnavailableError
 from tesk_model.task import TaskView
 
 _LARGEST_PAGE = 2047  # TES 1.1: page_size must be less than 2048
-# A create may wait for a busy disk; it must not be given up lightly.
+# A creation may wait for a busy disk.
 _TIMEOUT = httpx.Timeout(30, connect=5)
 
 
@@ -29,7 +29,7 @@ class HttpTaskServer:
         auth: httpx.Auth | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """Address a server.
+        """Prepare the calls to a server.
 
         Args:
             address: Url with or without base path.
@@ -37,7 +37,7 @@ class HttpTaskServer:
             transport: Replaces the network, for tests.
 
         Raises:
-            InvalidRequestError: ``address`` is no http(s) url.
+            InvalidRequestError: ``address`` is not an http(s) url.
         """
         self._bases = candidate_bases(address)
         self._client = httpx.Client(auth=auth, timeout=_TIMEOUT, transport=transport)
@@ -86,8 +86,8 @@ class HttpTaskServer:
             response = self._send("GET", url)
             if response.is_success and _is_json(response):
                 return snapshot_from_live(response.json())
-            # Also a gateway whose server is away for a moment: who has no such
-            # view says 404, or shows a page.
+            # Also a gateway whose server is away for a moment: servers without
+            # this view answer 404, or with a page.
             if response.is_server_error or response.status_code in {
                 HTTPStatus.UNAUTHORIZED,
                 HTTPStatus.TOO_MANY_REQUESTS,
@@ -105,7 +105,7 @@ class HttpTaskServer:
         if not response.is_success:
             raise error_from_response(response)
         if not _is_json(response):
-            msg = f"{self._bases[0]} is no TES server: its answer is no JSON"
+            msg = f"{self._bases[0]} is not a TES server: its answer is not JSON"
             raise UnavailableError(msg)
         answer: dict[str, Any] = response.json()
         return answer
@@ -128,7 +128,7 @@ class HttpTaskServer:
 
 
 def _path(task_id: str) -> str:
-    # A task id is one path segment, whatever somebody typed.
+    # Whatever is typed as a task id becomes one path segment.
     return "/tasks/" + quote(task_id, safe="")
 
 

@@ -1,10 +1,10 @@
-"""What a TESK server would find wrong with a task, by the api's own code."""
+"""Validates a task with the code that the api uses."""
 
-from tesk_cli.ports import Findings
+from tesk_cli.ports import ValidationResult
 from tesk_model.errors import InvalidRequestError
 
 
-def examine_task(body: bytes) -> Findings:
+def validate_task(body: bytes) -> ValidationResult:
     """See ``Validator``."""
     # Imported here: only two commands need it, and it takes a moment.
     from tesk_api.http.task_parsing import TaskParser  # noqa: PLC0415
@@ -12,5 +12,5 @@ def examine_task(body: bytes) -> Findings:
     try:
         new = TaskParser().parse(body)
     except InvalidRequestError as error:
-        return Findings(problems=error.violations)
-    return Findings(warnings=new.warnings)
+        return ValidationResult(problems=error.violations)
+    return ValidationResult(warnings=new.warnings)

@@ -1,11 +1,11 @@
-"""The command line of ``tesk``: all commands, and their help."""
+"""Defines the ``tesk`` command line: its commands and their help."""
 
 from importlib import metadata
 from typing import Annotated
 
 import typer
 
-from tesk_cli.cli.doors import Doors
+from tesk_cli.cli.dependencies import Dependencies
 from tesk_cli.cli.options import Format, OutputFormat, TaskFile
 from tesk_cli.cli.results import print_file, print_json, print_line
 from tesk_cli.cli.run_command import run
@@ -19,7 +19,7 @@ _EPILOG = "\n\n".join(
 
 
 def build_app() -> typer.Typer:
-    """Return the command; call it with ``obj=Doors(...)``."""
+    """Return the command; call it with ``obj=Dependencies(...)``."""
     app = typer.Typer(
         no_args_is_help=True,
         epilog=_EPILOG,
@@ -45,7 +45,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - called by typer
 def root(
     *,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Tell more about errors.")
+        bool, typer.Option("--verbose", "-v", help="Show the traceback of an error.")
     ] = False,
     version: Annotated[
         bool,
@@ -76,8 +76,8 @@ def serve(
     Tasks that run when the server stops go on, and the next start takes them
     up again.
     """
-    doors: Doors = context.obj
-    doors.serve(verbose)
+    dependencies: Dependencies = context.obj
+    dependencies.serve(verbose)
 
 
 def validate(
@@ -86,22 +86,22 @@ def validate(
     *,
     output: Format = OutputFormat.TEXT,
 ) -> None:
-    """Say all that is wrong with a task, each by its path; submit nothing."""
-    doors: Doors = context.obj
-    found = doors.validate(read_task(file, doors.working_folder))
+    """List every problem of a task by its path, without submitting it."""
+    dependencies: Dependencies = context.obj
+    result = dependencies.validate(read_task(file, dependencies.working_folder))
     if output is OutputFormat.JSON:
         problems = [
-            {"path": item.path, "message": item.message} for item in found.problems
+            {"path": item.path, "message": item.message} for item in result.problems
         ]
-        print_json({"problems": problems, "warnings": list(found.warnings)})
+        print_json({"problems": problems, "warnings": list(result.warnings)})
     else:
-        for problem in found.problems:
+        for problem in result.problems:
             print_line(str(problem))
-        for warning in found.warnings:
+        for warning in result.warnings:
             print_line(f"warning: {warning}")
-        if not found.problems:
+        if not result.problems:
             print_line("valid")
-    if found.problems:
+    if result.problems:
         raise typer.Exit(ExitCode.INVALID)
 
 
@@ -110,20 +110,20 @@ def examples(
     name: Annotated[str, typer.Argument(help="Print this one.")] = "",
     *,
     path: Annotated[
-        bool, typer.Option("--path", help="Print where its file is instead.")
+        bool, typer.Option("--path", help="Print the path of its file instead.")
     ] = False,
     output: Format = OutputFormat.TEXT,
 ) -> None:
     """List the example tasks, or print one of them."""
-    doors: Doors = context.obj
+    dependencies: Dependencies = context.obj
     if name and path:
-        print_line(str(doors.example_path(name)))
+        print_line(str(dependencies.example_path(name)))
     elif name:
-        print_file(doors.example_path(name).read_text(encoding="utf-8").rstrip())
+        print_file(dependencies.example_path(name).read_text(encoding="utf-8").rstrip())
     elif output is OutputFormat.JSON:
-        print_json(dict(doors.examples()))
+        print_json(dict(dependencies.examples()))
     else:
-        listed = doors.examples()
+        listed = dependencies.examples()
         width = max((len(item) for item in listed), default=0)
         for item, description in listed.items():
             print_line(f"{item:{width}}  {description}")

@@ -1,15 +1,15 @@
-"""Print what executors print, each byte once, while it appears."""
+"""Prints the output of executors while it appears, each byte once."""
 
 import sys
 from typing import TextIO
 
 from tesk_cli.domain.screen import encodable, for_terminal
 from tesk_cli.domain.snapshot import ExecutorSnapshot, Snapshot
-from tesk_cli.domain.tail import appended, settled
+from tesk_cli.domain.tail import new_output, without_partial_character
 
 
 class OutputPrinter:
-    """Is told each time the task has changed; prints what is new."""
+    """Prints new output; called each time the task has changed."""
 
     def __init__(self, executor: int | None) -> None:
         """Print the output of one executor, or of all if that is None."""
@@ -17,7 +17,7 @@ class OutputPrinter:
         self._printed: dict[tuple[int, str], str] = {}
 
     def __call__(self, task: Snapshot) -> None:
-        """Print what ``task`` shows and was not printed yet."""
+        """Print the output of ``task`` that was not printed yet."""
         for entry in task.executors:
             if self._executor in (None, entry.index):
                 self._print(entry, "stdout", entry.stdout, sys.stdout)
@@ -27,9 +27,9 @@ class OutputPrinter:
         self, entry: ExecutorSnapshot, stream: str, text: str, target: TextIO
     ) -> None:
         key = (entry.index, stream)
-        current = settled(text) if entry.exit_code is None else text
-        new = encodable(appended(self._printed.get(key, ""), current))
-        # Programs get what was printed; a terminal only shows it.
+        current = without_partial_character(text) if entry.exit_code is None else text
+        new = encodable(new_output(self._printed.get(key, ""), current))
+        # Programs get the bytes as they are; a terminal must not interpret them.
         target.write(for_terminal(new) if target.isatty() else new)
         target.flush()
         self._printed[key] = current

@@ -1,4 +1,4 @@
-"""Show a task that is being followed: a moving picture, or plain lines."""
+"""Shows the progress of a task: a live display on a terminal, else plain lines."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +9,8 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from tesk_cli.cli.session import say
-from tesk_cli.domain.narration import headline, last_lines, narrate
+from tesk_cli.cli.session import report
+from tesk_cli.domain.changes import format_changes, format_state, last_lines
 from tesk_cli.domain.snapshot import Snapshot
 from tesk_model.text import visible
 
@@ -18,7 +18,7 @@ _OUTPUT_LINES = 5
 
 
 class Progress(Protocol):
-    """Is told each time the task has changed."""
+    """Shows a task; called each time it has changed."""
 
     def __call__(self, task: Snapshot) -> None:
         """Show ``task``."""
@@ -26,32 +26,32 @@ class Progress(Protocol):
 
 @contextmanager
 def progress(console: Console) -> Iterator[Progress]:
-    """Give what fits ``console``: a live picture on a terminal, else lines."""
+    """Yield a live display if ``console`` is a terminal, else plain lines."""
     if not console.is_terminal:
-        yield _Lines(console)
+        yield _PlainLines(console)
         return
     with Live(console=console, refresh_per_second=8, transient=True) as live:
-        yield _Picture(live)
+        yield _LiveDisplay(live)
 
 
-class _Lines:
-    """Says what has changed, one line each."""
+class _PlainLines:
+    """Prints one line for each change."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._previous: Snapshot | None = None
 
     def __call__(self, task: Snapshot) -> None:
-        for line in narrate(self._previous, task):
-            say(self._console, line)
+        for line in format_changes(self._previous, task):
+            report(self._console, line)
         self._previous = task
 
 
-class _Picture:
-    """Says what has changed above, and what goes on in a moving part below."""
+class _LiveDisplay:
+    """Prints changes as lines; shows state and newest output in a live part below."""
 
     def __init__(self, live: Live) -> None:
-        self._lines = _Lines(live.console)
+        self._lines = _PlainLines(live.console)
         self._live = live
 
     def __call__(self, task: Snapshot) -> None:
@@ -66,5 +66,5 @@ class _Picture:
             for line in last_lines(task, _OUTPUT_LINES)
         ]
         self._live.update(
-            Group(Spinner("dots", Text(visible(headline(task)))), *output)
+            Group(Spinner("dots", Text(visible(format_state(task)))), *output)
         )

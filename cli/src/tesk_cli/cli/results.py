@@ -1,4 +1,4 @@
-"""Print results on stdout: for people as text, for programs as JSON."""
+"""Prints results on stdout: for people as text, for programs as JSON."""
 
 import json
 import sys
@@ -14,18 +14,18 @@ from tesk_model.text import visible, visible_json
 
 
 def print_json(value: Any) -> None:
-    """Print ``value`` as JSON that a terminal only shows."""
+    """Print ``value`` as JSON; control characters are escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     sys.stdout.write(visible_json(text) + "\n")
 
 
 def print_line(text: str) -> None:
-    """Print one line; whatever strangers put into it, a terminal only shows it."""
+    """Print one line, which may hold untrusted text; control characters are escaped."""
     sys.stdout.write(visible(text) + "\n")
 
 
 def print_file(text: str) -> None:
-    """Print a text of our own, of several lines."""
+    """Print a trusted text of several lines."""
     sys.stdout.write(text + "\n")
 
 
@@ -45,7 +45,7 @@ def print_tasks(tasks: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_summary(task: Snapshot) -> None:
-    """Print how a task ended: state, exit codes, outputs, what was printed."""
+    """Print how a task ended: state, exit codes, outputs, stdout and stderr."""
     print_line(f"task {task.id}: {task.state.value}")
     for executor in task.executors:
         print_line(f"  executor {executor.index}: exit code {executor.exit_code}")

@@ -1,4 +1,4 @@
-"""``tesk run``: one task from submission to result, with or without a server."""
+"""``tesk run``: runs one task from submission to result."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import typer
 
-from tesk_cli.cli.doors import Doors
+from tesk_cli.cli.dependencies import Dependencies
 from tesk_cli.cli.options import Format, OutputFormat, Server, TaskFile
 from tesk_cli.cli.progress import progress
 from tesk_cli.cli.results import print_json, print_summary
-from tesk_cli.cli.session import console, say
+from tesk_cli.cli.session import console, report
 from tesk_cli.cli.taskfile import read_task, task_folder
 from tesk_cli.domain.exits import ExitCode, exit_code_of
 from tesk_cli.domain.snapshot import Snapshot
@@ -21,15 +21,15 @@ from tesk_model.errors import InvalidRequestError, TeskError, UnavailableError
 from tesk_model.task import TaskView
 
 # A restart by `tesk serve` takes less.
-_TAKEOVER_PATIENCE = timedelta(seconds=5)
-# Somebody else may be starting the server that we shall use.
-_START_PATIENCE = timedelta(seconds=30)
+_TAKEOVER_TIMEOUT = timedelta(seconds=5)
+# Another process may be starting the server that this command will use.
+_START_TIMEOUT = timedelta(seconds=30)
 _TAKEOVER_PAUSE = timedelta(seconds=0.5)
-_CANCEL_PATIENCE = timedelta(seconds=15)
+_CANCEL_TIMEOUT = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
+class _Target:
     """Where the task runs; ``own`` if the server ends with this command."""
 
     server: TaskServer
@@ -52,22 +52,22 @@ def run(
     In the urls of the task's inputs and outputs, ${TASK_DIR} stands for the
     folder of FILE and ${PWD} for the current folder.
     """
-    doors: Doors = context.obj
-    body = read_task(file, doors.working_folder)
-    run = _Run(doors=doors, named=server, file=file, body=body)
+    dependencies: Dependencies = context.obj
+    body = read_task(file, dependencies.working_folder)
+    run = _Run(dependencies=dependencies, named=server, file=file, body=body)
     raise typer.Exit(exit_code_of(run.to_end(output)))
 
 
 @dataclass(slots=True, kw_only=True)
 class _Run:
-    """One task and the server on which it is, which may change on the way.
+    """One task and the server that runs it, which may change on the way.
 
-    A server of this machine may be that of another ``tesk run``, which takes it
-    away when its own task has ended. The state stays, so whoever still has a
-    task goes on with a server of its own.
+    The server of this machine may belong to another ``tesk run``, which stops it
+    when its own task has ended. The state stays, so this command goes on with a
+    server of its own.
     """
 
-    doors: Doors
+    dependencies: Dependencies
     named: str
     file: str
     body: bytes
@@ -75,74 +75,78 @@ class _Run:
 
     def to_end(self, output: OutputFormat) -> Snapshot:
         """Create the task, follow it to its end, print the result."""
-        start = self.doors.clock.monotonic()
+        start = self.dependencies.clock.monotonic()
         while True:
             try:
                 return self._on_one_server(output)
             except UnavailableError:
-                waited = self.doors.clock.monotonic() - start
-                if self.named or (not self.task_id and waited > _START_PATIENCE):
+                waited = self.dependencies.clock.monotonic() - start
+                if self.named or (not self.task_id and waited > _START_TIMEOUT):
                     raise
-            self.doors.clock.sleep(_TAKEOVER_PAUSE)
+            self.dependencies.clock.sleep(_TAKEOVER_PAUSE)
 
     def _on_one_server(self, output: OutputFormat) -> Snapshot:
-        url = self.named or self.doors.local_server()
-        with _place(self.doors, url, self.file, self.body) as place:
+        url = self.named or self.dependencies.local_server()
+        with _open_target(self.dependencies, url, self.file, self.body) as target:
             if not self.task_id:
-                self.task_id = place.server.create_task(self.body)
-                say(console(), f"task {self.task_id}")
-            task = _follow(place, self.task_id, patient=bool(self.named))
+                self.task_id = target.server.create_task(self.body)
+                report(console(), f"task {self.task_id}")
+            task = _follow(target, self.task_id, named=bool(self.named))
             if output is OutputFormat.JSON:
-                print_json(place.server.get_task(task.id, TaskView.FULL))
+                print_json(target.server.get_task(task.id, TaskView.FULL))
             else:
                 print_summary(task)
             return task
 
 
 @contextmanager
-def _place(doors: Doors, url: str | None, file: str, body: bytes) -> Iterator[_Place]:
+def _open_target(
+    dependencies: Dependencies, url: str | None, file: str, body: bytes
+) -> Iterator[_Target]:
     if url:
-        say(console(), f"server: {url}", style="dim")
-        yield _Place(server=doors.connect(url), clock=doors.clock, own=False)
+        report(console(), f"server: {url}", style="dim")
+        yield _Target(
+            server=dependencies.connect(url), clock=dependencies.clock, own=False
+        )
         return
-    # Before a server is started for it; other servers judge for themselves.
-    problems = doors.validate(body).problems
+    # Before a server is started for it; other servers validate by themselves.
+    problems = dependencies.validate(body).problems
     if problems:
         raise InvalidRequestError(problems)
-    with doors.embedded((task_folder(file),)) as own:
-        say(console(), f"own server: {own.url}, engine: {own.engine}", style="dim")
-        yield _Place(server=doors.connect(own.url), clock=own, own=True)
+    with dependencies.embedded((task_folder(file),)) as own:
+        report(console(), f"own server: {own.url}, engine: {own.engine}", style="dim")
+        yield _Target(server=dependencies.connect(own.url), clock=own, own=True)
 
 
-def _follow(place: _Place, task_id: str, *, patient: bool) -> Snapshot:
-    follower = Follower(server=place.server, clock=place.clock)
-    if not patient:
-        follower = replace(follower, patience=_TAKEOVER_PATIENCE)
+def _follow(target: _Target, task_id: str, *, named: bool) -> Snapshot:
+    follower = Follower(server=target.server, clock=target.clock)
+    if not named:
+        follower = replace(follower, unavailable_timeout=_TAKEOVER_TIMEOUT)
     try:
         with progress(console()) as show:
             for task in follower.follow(task_id):
                 show(task)
     except KeyboardInterrupt:
-        _interrupted(place, task_id)
+        _handle_interrupt(target, task_id)
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     return task
 
 
-def _interrupted(place: _Place, task_id: str) -> None:
-    """Leave the task to the server that runs on, or stop it with our own."""
-    screen = console()
-    if not place.own:
-        say(
-            screen,
+def _handle_interrupt(target: _Target, task_id: str) -> None:
+    """Leave the task to a server that keeps running, or cancel it on our own."""
+    stderr = console()
+    if not target.own:
+        report(
+            stderr,
             f"task {task_id} runs on; `tesk task wait {task_id}` waits for it,"
             f" `tesk task cancel {task_id}` stops it",
         )
         return
-    say(screen, f"canceling task {task_id} …")
+    report(stderr, f"canceling task {task_id} …")
     try:
-        place.server.cancel_task(task_id)
-        follower = Follower(server=place.server, clock=place.clock)
-        for task in follower.follow(task_id, _CANCEL_PATIENCE):
-            say(screen, task.state.value)
+        target.server.cancel_task(task_id)
+        follower = Follower(server=target.server, clock=target.clock)
+        for task in follower.follow(task_id, _CANCEL_TIMEOUT):
+            report(stderr, task.state.value)
     except (TeskError, WaitTimeoutError) as error:
-        say(screen, str(error))
+        report(stderr, str(error))

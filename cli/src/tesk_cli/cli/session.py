@@ -1,36 +1,36 @@
-"""Which server a command talks to."""
+"""Connects a command to a server and reports its messages on stderr."""
 
 from rich.console import Console
 
-from tesk_cli.cli.doors import Doors
+from tesk_cli.cli.dependencies import Dependencies
 from tesk_cli.ports import TaskServer
 from tesk_model.errors import InvalidRequestError, Violation
 from tesk_model.text import visible
 
 
 def console() -> Console:
-    """Return where progress is shown: stderr, so that stdout holds results."""
+    """Return the console of progress: stderr, so that stdout holds results alone."""
     return Console(stderr=True, highlight=False)
 
 
-def say(screen: Console, line: str, *, style: str | None = None) -> None:
-    """Print one line, which may hold what strangers wrote."""
-    screen.print(
+def report(target: Console, line: str, *, style: str | None = None) -> None:
+    """Print one line, which may hold untrusted text."""
+    target.print(
         visible(line), style=style, markup=False, highlight=False, soft_wrap=True
     )
 
 
-def connect(doors: Doors, server: str) -> TaskServer:
+def connect(dependencies: Dependencies, server: str) -> TaskServer:
     """Return the server that was named, or the one that runs on this machine.
 
     Raises:
-        InvalidRequestError: Neither is there, or the url is none.
+        InvalidRequestError: There is neither, or the url is not valid.
     """
-    url = server or doors.local_server()
+    url = server or dependencies.local_server()
     if url is None:
         problem = (
-            "which server? none runs on this machine (`tesk serve` starts one);"
-            " for another give --server or set TESK_SERVER"
+            "no server runs on this machine (`tesk serve` starts one);"
+            " give --server or set TESK_SERVER to use another"
         )
         raise InvalidRequestError([Violation("", problem)])
-    return doors.connect(url)
+    return dependencies.connect(url)

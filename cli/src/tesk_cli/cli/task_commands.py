@@ -1,19 +1,19 @@
-"""``tesk task …``: what a client of TES can do, one command each."""
+"""``tesk task …``: one command for each call of TES."""
 
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from tesk_cli.cli.doors import Doors
+from tesk_cli.cli.dependencies import Dependencies
 from tesk_cli.cli.options import Format, OutputFormat, Server, TaskFile, TaskIds
 from tesk_cli.cli.output_printer import OutputPrinter
 from tesk_cli.cli.progress import progress
 from tesk_cli.cli.results import print_json, print_line, print_tasks
-from tesk_cli.cli.session import connect, console, say
+from tesk_cli.cli.session import connect, console, report
 from tesk_cli.cli.taskfile import read_task
+from tesk_cli.domain.changes import format_reason
 from tesk_cli.domain.exits import ExitCode
-from tesk_cli.domain.narration import cause
 from tesk_cli.domain.snapshot import Snapshot
 from tesk_cli.ports import TaskQuery
 from tesk_cli.usecases.following import Follower
@@ -33,8 +33,10 @@ def create(
     output: Format = OutputFormat.TEXT,
 ) -> None:
     """Submit a task and print its id. It runs on without this command."""
-    doors: Doors = context.obj
-    task_id = connect(doors, server).create_task(read_task(file, doors.working_folder))
+    dependencies: Dependencies = context.obj
+    task_id = connect(dependencies, server).create_task(
+        read_task(file, dependencies.working_folder)
+    )
     if output is OutputFormat.JSON:
         print_json({"id": task_id})
     else:
@@ -46,7 +48,9 @@ def get(
     context: typer.Context,
     ids: TaskIds,
     *,
-    view: Annotated[TaskView, typer.Option(help="How much of it.")] = TaskView.FULL,
+    view: Annotated[
+        TaskView, typer.Option(help="How much of it to print.")
+    ] = TaskView.FULL,
     server: Server = "",
     output: Format = OutputFormat.TEXT,
 ) -> None:
@@ -63,8 +67,8 @@ def get(
     explains = output is OutputFormat.TEXT and view is TaskView.FULL
     for task_id, task in zip(ids, tasks, strict=True):
         print_json(task)
-        if explains and (reason := cause(tes.watch_task(task_id))):
-            say(console(), f"{task_id}: {reason}")
+        if explains and (reason := format_reason(tes.watch_task(task_id))):
+            report(console(), f"{task_id}: {reason}")
 
 
 @task_app.command("list")
@@ -123,13 +127,13 @@ def wait(
     output: Format = OutputFormat.TEXT,
 ) -> None:
     """Wait until all tasks have ended; exit code 1 if one is not COMPLETE."""
-    doors: Doors = context.obj
-    follower = Follower(server=connect(doors, server), clock=doors.clock)
+    dependencies: Dependencies = context.obj
+    follower = Follower(server=connect(dependencies, server), clock=dependencies.clock)
     limit = None if timeout is None else timedelta(seconds=timeout)
-    start = doors.clock.monotonic()
+    start = dependencies.clock.monotonic()
     ended: list[Snapshot] = []
     for task_id in ids:
-        passed = doors.clock.monotonic() - start
+        passed = dependencies.clock.monotonic() - start
         left = None if limit is None else max(timedelta(0), limit - passed)
         with progress(console()) as show:
             for task in follower.follow(task_id, left):
@@ -160,15 +164,15 @@ def logs(
 
     A server keeps the end of each stream (TESK: 64 KiB).
     """
-    doors: Doors = context.obj
-    tes = connect(doors, server)
+    dependencies: Dependencies = context.obj
+    tes = connect(dependencies, server)
     printer = OutputPrinter(executor)
     if not follow:
         task = tes.watch_task(task_id)
         _check_executor(task, executor)
         printer(task)
         return
-    for task in Follower(server=tes, clock=doors.clock).follow(task_id):
+    for task in Follower(server=tes, clock=dependencies.clock).follow(task_id):
         printer(task)
 
 

@@ -1,4 +1,4 @@
-"""Read a task from a file or standard input, placeholders replaced."""
+"""Reads a task from a file or standard input and replaces its placeholders."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tesk_cli.domain.placeholders import with_places
+from tesk_cli.domain.placeholders import replace_placeholders
 from tesk_model.errors import InvalidRequestError, NotFoundError, Violation
 
 
@@ -14,11 +14,11 @@ def read_task(name: str, working_folder: Callable[[], Path]) -> bytes:
     """Return the JSON document that ``name`` (``-``: standard input) holds.
 
     Args:
-        name: Of the file.
-        working_folder: Asked what ``${PWD}`` stands for, if that occurs.
+        name: Path of the file.
+        working_folder: Returns the folder for ``${PWD}``; called if that occurs.
 
-    What is no plain JSON is returned byte for byte, so that the validator can
-    say what is wrong with it.
+    A document that is not plain JSON is returned unchanged, so that the
+    validator can report what is wrong with it.
 
     Raises:
         NotFoundError: There is no such file.
@@ -29,11 +29,11 @@ def read_task(name: str, working_folder: Callable[[], Path]) -> bytes:
         document = json.loads(body, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         return body
-    places = {"TASK_DIR": str(task_folder(name))}
+    folders = {"TASK_DIR": str(task_folder(name))}
     if b"${PWD}" in body:
-        places["PWD"] = str(working_folder())
-    placed = with_places(document, places)
-    return body if placed == document else json.dumps(placed).encode()
+        folders["PWD"] = str(working_folder())
+    replaced = replace_placeholders(document, folders)
+    return body if replaced == document else json.dumps(replaced).encode()
 
 
 def task_folder(name: str) -> Path:

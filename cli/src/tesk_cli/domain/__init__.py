@@ -1,1 +1,1 @@
-"""Rules of the command: addresses, what to tell, when to try again."""
+"""Rules of the command: addresses, exit codes, formatting, restarts."""

@@ -1,4 +1,4 @@
-"""Where the TES API of a server lies, given what a user typed.
+"""Finds the base url of a TES API from what a user typed.
 
 People write ``http://host``, ``http://host/v1`` or the full base of the
 specification; all three mean the same server.
@@ -21,11 +21,11 @@ def candidate_bases(address: str) -> tuple[str, ...]:
         Urls without trailing slash; one alone if ``address`` names the base.
 
     Raises:
-        InvalidRequestError: ``address`` is no http(s) url.
+        InvalidRequestError: ``address`` is not an http(s) url.
     """
     parts = urlsplit(address)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        problem = f"{address!r} is no address of a server; write http://host:port"
+        problem = f"{address!r} is not the address of a server; write http://host:port"
         raise InvalidRequestError([Violation("--server", problem)])
     if parts.username or parts.password:
         problem = "give credentials by TESK_USER and TESK_PASSWORD, not in the url"

@@ -1,4 +1,4 @@
-"""The exit codes of the command, in one table."""
+"""Defines the exit codes of the command."""
 
 from enum import IntEnum
 
@@ -49,7 +49,7 @@ EXIT_CODES: dict[ErrorKind, ExitCode] = {
 def exit_code_of(task: Snapshot) -> int:
     """Return the exit code of ``tesk run`` for a task that has ended.
 
-    The code of a failed executor is handed on, so that a script sees what it
+    The code of a failed executor is returned, so that a script sees what it
     would have seen without TESK.
     """
     if task.state is TaskState.COMPLETE:

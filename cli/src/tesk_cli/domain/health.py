@@ -1,4 +1,4 @@
-"""When a service that runs, but does not answer, is taken for lost."""
+"""Decides when a service that runs, but does not answer, is unresponsive."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -6,14 +6,16 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthPolicy:
-    """Many failures in a row, over a long time: machines sleep and are busy.
+    """When a service is unresponsive: after many failures over a long time.
+
+    Machines sleep and are busy, so a few failures mean nothing.
 
     Attributes:
         interval: Between two checks.
         timeout: How long the answer to one may take.
-        failures: So many in a row, and the service is lost.
-        gap: After a longer time without a check it was us who did not run,
-            and what was counted before says nothing.
+        failures: Number of failures in a row that make a service unresponsive.
+        gap: After a longer time without a check, this machine was asleep, and
+            the failures before do not count.
     """
 
     interval: timedelta = timedelta(seconds=10)
@@ -24,12 +26,12 @@ class HealthPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What the checks of one process have found.
+    """The results of the checks of one process.
 
     Attributes:
-        answered: It has answered once; before, it is starting, and may take
-            its time (a migration of the database).
-        failures: Without an answer since then, in a row.
+        answered: It has answered once; before, it is starting, which may take
+            long (a migration of the database).
+        failures: Failures in a row since its last answer.
         checked: When it was last checked, monotonic.
     """
 
@@ -38,13 +40,13 @@ class Health:
     checked: timedelta | None = None
 
     def after(self, policy: HealthPolicy, *, answer: bool, now: timedelta) -> "Health":
-        """Return what is known after one more check."""
+        """Return the health after one more check."""
         if answer:
             return Health(answered=True, checked=now)
         slept = self.checked is not None and now - self.checked > policy.gap
         before = 0 if slept or not self.answered else self.failures
         return replace(self, failures=before + 1, checked=now)
 
-    def is_lost(self, policy: HealthPolicy) -> bool:
-        """Tell whether it is time to start the service again."""
+    def is_unresponsive(self, policy: HealthPolicy) -> bool:
+        """Tell whether the service must be started again."""
         return self.answered and self.failures >= policy.failures

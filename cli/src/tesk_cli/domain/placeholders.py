@@ -1,4 +1,4 @@
-"""Places in urls that only the person at the terminal knows.
+"""Replaces placeholders in the urls of a task.
 
 TES wants absolute urls, but an example must run wherever it was copied. So
 ``tesk run``, ``tesk task create`` and ``tesk validate`` replace, in the urls of
@@ -12,32 +12,32 @@ from typing import Any
 from urllib.parse import quote
 
 
-def with_places(document: Any, places: Mapping[str, str]) -> Any:
+def replace_placeholders(document: Any, folders: Mapping[str, str]) -> Any:
     """Return ``document`` with the placeholders in its urls replaced.
 
     Args:
-        document: Anything that JSON can hold; what is no task is returned as
-            it is, for the validator to complain about.
-        places: Placeholder names and absolute folders.
+        document: Any JSON value; one that is not a task is returned unchanged,
+            so that the validator reports it.
+        folders: Absolute folders by placeholder name.
 
     Returns:
         An equal object if there was nothing to replace.
     """
     if not isinstance(document, dict):
         return document
-    placed = {
-        name: [_placed(item, places) for item in document[name]]
+    replaced = {
+        name: [_replace_in_url(item, folders) for item in document[name]]
         for name in ("inputs", "outputs")
         if isinstance(document.get(name), list)
     }
-    return document | placed
+    return document | replaced
 
 
-def _placed(item: Any, places: Mapping[str, str]) -> Any:
+def _replace_in_url(item: Any, folders: Mapping[str, str]) -> Any:
     if not isinstance(item, dict) or not isinstance(item.get("url"), str):
         return item
     url = item["url"]
     encode = url.startswith("file:")
-    for name, folder in places.items():
+    for name, folder in folders.items():
         url = url.replace("${" + name + "}", quote(folder) if encode else folder)
     return item | {"url": url}

@@ -1,7 +1,7 @@
-"""What a task printed, made fit for a terminal.
+"""Makes the output of a task safe to print on a terminal.
 
-Colours, and a carriage return as of a progress bar, are what people want to
-see there; moving the cursor, titles, the clipboard and answers of the terminal are not.
+Colours and carriage returns (of progress bars) are kept. Sequences that move the
+cursor, set titles, use the clipboard or make the terminal answer are escaped.
 """
 
 import re
@@ -13,14 +13,14 @@ _RESET = "\x1b[0m"
 
 
 def for_terminal(text: str) -> str:
-    """Return ``text`` with colours alone; none of them lasts beyond it."""
+    """Return ``text`` with colours as its only sequences; they end with it."""
     parts = _COLOUR.split(text)
-    shown = "".join(
+    escaped = "".join(
         part if number % 2 else visible_lines(part) for number, part in enumerate(parts)
     )
-    return shown + _RESET if "\x1b" in shown else shown
+    return escaped + _RESET if "\x1b" in escaped else escaped
 
 
 def encodable(text: str) -> str:
-    """Return ``text`` with ``?`` for what no encoding has."""
+    """Return ``text`` with ``?`` for each character that cannot be encoded."""
     return text.encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""A task at one moment, as far as somebody who watches it is concerned."""
+"""Defines snapshots: what the command shows of a task at one moment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -39,8 +39,8 @@ class Snapshot:
     """One task at one moment; executors in the order in which they started.
 
     Attributes:
-        reason: Why it is where it is.
-        reason_code: The cause of that, or of its end, for programs.
+        reason: Why it waits or ended, for people.
+        reason_code: The same for programs.
     """
 
     id: str

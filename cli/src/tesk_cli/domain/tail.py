@@ -1,7 +1,7 @@
-"""What is new in a stream of which only the end is known.
+"""Finds the new output in a stream of which only the end (tail) is known.
 
-The server keeps the last 64 KiB of each stream, so two looks at it overlap,
-or, if much was printed in between, do not.
+The server keeps the last 64 KiB of each stream, so two tails overlap, or, if
+much was printed in between, do not.
 """
 
 from collections.abc import Iterator
@@ -10,20 +10,20 @@ SKIPPED = "\n[… output skipped …]\n"
 
 _ANCHOR = 64  # characters
 
-# The half of a character that was not read yet.
+# Stands for a character of which only the first bytes were read.
 _REPLACEMENT = "\ufffd"
 
 
-def settled(text: str) -> str:
-    """Return ``text`` without an end that may still become another character."""
+def without_partial_character(text: str) -> str:
+    """Return ``text`` without a last character of which bytes are missing."""
     return text.rstrip(_REPLACEMENT)
 
 
-def appended(previous: str, current: str) -> str:
+def new_output(previous: str, current: str) -> str:
     """Return what must be printed after ``previous`` so that ``current`` is seen.
 
     Args:
-        previous: The end of the stream at the last look.
+        previous: The end of the stream as read before.
         current: The end of the stream now.
 
     Returns:

@@ -1,4 +1,4 @@
-"""``tesk serve`` as people see it: banner, events, farewell."""
+"""``tesk serve`` on the console: banner, events, report at the stop."""
 
 import json
 import threading
@@ -13,18 +13,18 @@ _ENGINES = {
     "sandbox": "sandbox (bubblewrap): tasks run this machine's programs,"
     " the image of an executor is ignored",
 }
-_QUESTION_TIMEOUT = 3.0  # seconds
+_REQUEST_TIMEOUT = 3.0  # seconds
 
 
 def serve(
-    supervisor: Supervisor, stop: threading.Event, say: Callable[[str], None]
+    supervisor: Supervisor, stop: threading.Event, report: Callable[[str], None]
 ) -> None:
     """Run a server until ``stop`` is set.
 
     Args:
         supervisor: Not started yet.
         stop: Set by SIGTERM and Ctrl-C.
-        say: Shows one line to the user.
+        report: Shows one line to the user.
 
     Raises:
         ServeError: The server does not start, or does not stay up.
@@ -32,19 +32,19 @@ def serve(
     supervisor.start(stop)
     try:
         if not stop.is_set():
-            for line in banner(supervisor):
-                say(line)
+            for line in format_banner(supervisor):
+                report(line)
             supervisor.watch(stop)
     finally:
-        say("stopping …")
+        report("stopping …")
         running = unfinished_tasks(supervisor.url) if supervisor.url else []
         supervisor.stop()
-        for line in farewell(running):
-            say(line)
+        for line in format_stop_report(running):
+            report(line)
 
 
-def banner(supervisor: Supervisor) -> list[str]:
-    """Say where the server is, what it uses, and what to do next."""
+def format_banner(supervisor: Supervisor) -> list[str]:
+    """Return the lines that describe a server that is ready."""
     plan = supervisor.plan
     roots = ":".join(str(root) for root in plan.file_roots)
     problem = supervisor.container_problem
@@ -62,27 +62,27 @@ def banner(supervisor: Supervisor) -> list[str]:
     ]
 
 
-def farewell(running: list[str]) -> list[str]:
-    """Say what becomes of tasks that have not ended."""
+def format_stop_report(running: list[str]) -> list[str]:
+    """Return the lines that name the tasks that have not ended."""
     if not running:
         return ["stopped"]
     count = "1 task" if len(running) == 1 else f"{len(running)} tasks"
     shown = ", ".join(running[:5]) + (", …" if len(running) > len(running[:5]) else "")
     return [
         f"stopped; {count} did not end yet: {shown}",
-        "  the next `tesk serve` takes them up again; what runs goes on meanwhile",
-        "  to end one instead: `tesk serve`, then `tesk task cancel ID`",
+        "  the next `tesk serve` takes them over; what runs goes on meanwhile",
+        "  to cancel one instead: `tesk serve`, then `tesk task cancel ID`",
     ]
 
 
 def unfinished_tasks(url: str) -> list[str]:
-    """Return ids of tasks that run; empty if the server does not tell us."""
+    """Return ids of tasks that run; empty if the server does not answer."""
     ids: list[str] = []
     for state in ("RUNNING", "INITIALIZING"):
         query = f"{url}/ga4gh/tes/v1/tasks?state={state}&page_size=100"
         try:
             with closing(
-                urllib.request.urlopen(query, timeout=_QUESTION_TIMEOUT)  # noqa: S310 - our own server
+                urllib.request.urlopen(query, timeout=_REQUEST_TIMEOUT)  # noqa: S310 - our own server
             ) as answer:
                 ids += [task["id"] for task in json.load(answer)["tasks"]]
         except (OSError, ValueError, KeyError, TypeError):

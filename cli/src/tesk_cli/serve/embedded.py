@@ -1,4 +1,4 @@
-"""A server for the duration of one command."""
+"""Runs a server for the duration of one command."""
 
 import threading
 import time
@@ -9,15 +9,15 @@ from datetime import timedelta
 
 from tesk_cli.serve.supervisor import Supervisor
 
-_LOOK = timedelta(seconds=0.2)
+_CHECK_INTERVAL = timedelta(seconds=0.2)
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A running server, kept up by whoever sleeps with its clock.
+    """A running server; its services are checked while its clock sleeps.
 
     Services end with the thread that started them, so the thread that waits
-    for a task is also the one that restarts what crashes.
+    for a task must also restart services that crashed.
     """
 
     supervisor: Supervisor
@@ -37,20 +37,20 @@ class Embedded:
         return timedelta(seconds=time.monotonic())
 
     def sleep(self, duration: timedelta) -> None:
-        """See ``Clock``; restarts what has crashed meanwhile.
+        """See ``Clock``; restarts services that crashed meanwhile.
 
         Raises:
             ServeError: A service crashes again and again.
         """
         end = self.monotonic() + duration
         while (left := end - self.monotonic()) > timedelta(0):
-            time.sleep(min(left, _LOOK).total_seconds())
-            self.supervisor.tend()
+            time.sleep(min(left, _CHECK_INTERVAL).total_seconds())
+            self.supervisor.check_services()
 
 
 @contextmanager
 def embedded_server(supervisor: Supervisor) -> Iterator[Embedded]:
-    """Give a server that is ready, and stop it at the end.
+    """Yield a server that is ready, and stop it at the end.
 
     Raises:
         ServeError: It cannot start.

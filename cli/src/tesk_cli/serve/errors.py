@@ -1,4 +1,4 @@
-"""Why a server does not start or stay up."""
+"""Errors of a server that does not start or does not keep running."""
 
 
 class ServeError(Exception):
@@ -9,7 +9,7 @@ class HomeInUseError(ServeError):
     """Another server runs on the same state folder.
 
     Attributes:
-        url: Where it listens; empty if it is still starting.
+        url: Its url; empty if it is still starting.
     """
 
     def __init__(self, message: str, url: str) -> None:

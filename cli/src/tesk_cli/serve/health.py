@@ -1,4 +1,4 @@
-"""Asking services whether they live, beside the thread that keeps them up."""
+"""Checks whether services answer, in a thread of its own."""
 
 import http.client
 import threading
@@ -13,15 +13,16 @@ from tesk_cli.domain.health import Health, HealthPolicy
 Probe = Callable[[timedelta], bool]
 
 
-class HealthWatch:
+class HealthMonitor:
     """Checks each service again and again, in a thread of its own."""
 
     def __init__(self, probes: Mapping[str, Probe], policy: HealthPolicy) -> None:
-        """Begin with the first check, one interval from now.
+        """Start the checks, the first one interval from now.
 
         Args:
-            probes: By name of the service: whether it answers within a time.
-            policy: How often, and what counts.
+            probes: By name of the service; each takes a timeout and returns
+                whether the service answered.
+            policy: How often to check, and when a service is unresponsive.
         """
         self._probes = probes
         self._policy = policy
@@ -31,21 +32,21 @@ class HealthWatch:
         threading.Thread(target=self._run, name="health", daemon=True).start()
 
     def health(self, name: str) -> Health:
-        """Return what is known of a service since it was started."""
+        """Return the health of a service since it was started."""
         with self._lock:
             return self._health[name]
 
-    def is_lost(self, name: str) -> bool:
+    def is_unresponsive(self, name: str) -> bool:
         """Tell whether a service has stopped answering."""
-        return self.health(name).is_lost(self._policy)
+        return self.health(name).is_unresponsive(self._policy)
 
-    def forget(self, name: str) -> None:
-        """Begin anew with a service that is started."""
+    def reset(self, name: str) -> None:
+        """Discard the health of a service that is started again."""
         with self._lock:
             self._health[name] = Health()
 
     def stop(self) -> None:
-        """Check no more."""
+        """Stop the checks."""
         self._stop.set()
 
     def _run(self) -> None:
@@ -66,7 +67,7 @@ class HealthWatch:
 
 def http_status(url: str, path: str, timeout: timedelta) -> int:
     """Return the status of a GET of our own server; 0 if it does not answer."""
-    # Asked every few milliseconds at a start: no client, no proxy, no TLS.
+    # Called every few milliseconds during a start: no client, no proxy, no TLS.
     address = urlsplit(url)
     connection = http.client.HTTPConnection(
         address.hostname or "", address.port, timeout=timeout.total_seconds()
@@ -80,13 +81,13 @@ def http_status(url: str, path: str, timeout: timedelta) -> int:
         connection.close()
 
 
-def api_lives(url: str, timeout: timedelta) -> bool:
+def is_api_alive(url: str, timeout: timedelta) -> bool:
     """Tell whether the api answers."""
     return http_status(url, "/healthz", timeout) == HTTPStatus.OK
 
 
-def scheduler_lives(address: str, timeout: timedelta) -> bool:
-    """Tell whether the scheduler answers, at whatever state of its store."""
+def is_scheduler_alive(address: str, timeout: timedelta) -> bool:
+    """Tell whether the scheduler answers, whatever the state of its store."""
     # Imported here: commands that end before the first check need no gRPC.
     from tesk_runtime.rpc.health import answers  # noqa: PLC0415
 

@@ -1,6 +1,6 @@
-"""The state folder of a server on this machine, and who may use it.
+"""Manages the state folder of a server on this machine, and its locks.
 
-Two locks keep order. ``serve.lock`` is held by the supervisor: one server for
+There are two locks. ``serve.lock`` is held by the supervisor: one server for
 each folder. ``services.lock`` is inherited by the services: after a supervisor
 was killed, the next one waits until the last of them has ended, so that never
 two schedulers write to one database. The kernel frees both, whatever happens.
@@ -21,13 +21,13 @@ from tesk_runtime.file_lock import FileLock
 
 # The kernel's limit for the path of a unix socket is 107 bytes.
 _LONGEST_SOCKET_PATH = 100
-_PAUSE = 0.05
-_GLANCE = timedelta(seconds=0.3)
+_LOCK_RETRY_INTERVAL = 0.05
+_PROBE_LOCK_TIMEOUT = timedelta(seconds=0.3)
 
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """What ``serve.json`` says about a server that holds the folder."""
+    """The server that ``serve.json`` names."""
 
     url: str
     pid: int
@@ -42,12 +42,12 @@ class StateHome:
 
     @property
     def token_file(self) -> Path:
-        """File with the token of the internal calls."""
+        """File with the token of calls between services."""
         return self.path / "token"
 
     @property
     def logs(self) -> Path:
-        """Folder of what the services log."""
+        """Folder of the logs of the services."""
         return self.path / "logs"
 
     @property
@@ -69,42 +69,42 @@ class StateHome:
         except OSError as error:
             msg = (
                 f"cannot write the state folder {self.path}: {error.strerror or error};"
-                " set TESK_HOME to a folder of yours"
+                " set TESK_HOME to a folder that you own"
             )
             raise ServeError(msg) from error
 
-    def acquire(self, patience: timedelta = timedelta(seconds=60)) -> None:
+    def acquire(self, timeout: timedelta = timedelta(seconds=60)) -> None:
         """Take the folder for this process, until it ends or ``release``.
 
         Args:
-            patience: How long to wait for services of a server that was killed.
+            timeout: How long to wait for services of a server that was killed.
 
         Raises:
             HomeInUseError: A server runs here.
             ServeError: Services of an earlier server do not end.
         """
-        # Another process that only looks holds the lock for a moment.
-        if not self._lock_within("serve.lock", _GLANCE):
+        # A process in ``running`` holds the lock for a moment.
+        if not self._lock_within("serve.lock", _PROBE_LOCK_TIMEOUT):
             raise self._in_use()
-        if not self._lock_within("services.lock", patience):
+        if not self._lock_within("services.lock", timeout):
             self.release()
             msg = f"services of an earlier server on {self.path} do not end"
             raise ServeError(msg)
 
     def release(self) -> None:
-        """Let go of the folder."""
+        """Release the folder."""
         while self._locks:
             self._locks.pop().release()
 
     def announce(self, server: RunningServer) -> None:
-        """Tell others on this machine where the server listens."""
+        """Write the url of the server for other processes of this user."""
         text = json.dumps({"url": server.url, "pid": server.pid}) + "\n"
         partial = self.path / f"serve.json.{server.pid}"
         partial.write_text(text, encoding="utf-8")
         partial.replace(self.path / "serve.json")
 
     def withdraw(self) -> None:
-        """Take back what ``announce`` told."""
+        """Undo ``announce``."""
         (self.path / "serve.json").unlink(missing_ok=True)
 
     def running(self) -> RunningServer | None:
@@ -126,7 +126,7 @@ class StateHome:
         folder for temporary files.
 
         Raises:
-            ServeError: That folder belongs to somebody else.
+            ServeError: That folder belongs to another user.
         """
         path = self.path / "scheduler.sock"
         if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
@@ -144,12 +144,12 @@ class StateHome:
             raise ServeError(msg)
         return folder / "scheduler.sock"
 
-    def _lock_within(self, name: str, patience: timedelta) -> bool:
-        deadline = time.monotonic() + patience.total_seconds()
+    def _lock_within(self, name: str, timeout: timedelta) -> bool:
+        deadline = time.monotonic() + timeout.total_seconds()
         while not self._lock(name):
             if time.monotonic() > deadline:
                 return False
-            time.sleep(_PAUSE)
+            time.sleep(_LOCK_RETRY_INTERVAL)
         return True
 
     def _lock(self, name: str) -> bool:

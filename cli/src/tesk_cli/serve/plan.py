@@ -1,4 +1,4 @@
-"""What a server is to be, checked and turned into environments; pure."""
+"""Checks the plan of a server and builds the environment of its services; pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,18 +11,17 @@ from tesk_model.schemes import REMOTE_URLS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerPlan:
-    """One server on this machine.
+    """How to run one server on this machine.
 
     Attributes:
-        port: 0 for any that is free.
+        port: 0 for any free port.
         engine: ``auto``, ``container`` or ``sandbox``.
         file_roots: Absolute folders that file:// may read and write.
         read_roots: Absolute folders that it may only read.
         protected: More files and folders that it never touches.
         environ: Environment that the services inherit.
-        storage: What service-info says about storage; empty if that is not
-            for us to say.
-        verbose: Show what the services log, instead of keeping it in files.
+        storage: The storage of service-info; empty if the settings name it.
+        verbose: Log to stderr instead of files.
     """
 
     host: str
@@ -37,24 +36,24 @@ class ServerPlan:
     verbose: bool = False
 
 
-def url_of(host: str, port: int) -> str:
+def server_url(host: str, port: int) -> str:
     """Return the url at which this machine reaches a server bound to ``host``."""
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
-    name = everywhere.get(host, host)
+    loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+    name = loopback.get(host, host)
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
-def checked_engine(plan: ServerPlan, *, container_problem: str) -> str:
-    """Return the engine that the services are told to use.
+def choose_engine(plan: ServerPlan, *, container_problem: str) -> str:
+    """Return the engine for the services.
 
     Args:
-        plan: What was asked for.
-        container_problem: Why there can be no containers; empty if there can.
+        plan: The plan of the server.
+        container_problem: Why containers cannot be used; empty if they can.
 
     Raises:
-        ServeError: The engine is not there, or is the sandbox while others
-            than this machine could reach the server: a task in the sandbox
-            runs this machine's programs, so it is for its user alone.
+        ServeError: The engine is not available, or is the sandbox while other
+            machines could reach the server: a task in the sandbox runs this
+            machine's programs, so it is for its user alone.
     """
     if plan.engine == "container" and container_problem:
         msg = f"TESK_ENGINE=container: {container_problem}; or set TESK_ENGINE=sandbox"
@@ -72,8 +71,8 @@ def checked_engine(plan: ServerPlan, *, container_problem: str) -> str:
     return engine
 
 
-def storage_of(file_roots: tuple[Path, ...]) -> tuple[str, ...]:
-    """Return what service-info says that tasks can use, local folders included.
+def storage_urls(file_roots: tuple[Path, ...]) -> tuple[str, ...]:
+    """Return the storage urls of service-info, local folders included.
 
     Toil mounts its job store only if its url begins with one of these.
     """

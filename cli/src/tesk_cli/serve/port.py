@@ -1,4 +1,4 @@
-"""The TCP port of the api: is it free, and if any will do, which."""
+"""Finds a free TCP port for the api."""
 
 import errno
 import socket

@@ -1,7 +1,7 @@
-"""One service as a child process: start, look, stop.
+"""Runs one service as a child process.
 
-What it logs goes to a file, not through a pipe: were the supervisor killed, a
-pipe would break under the service and everything that it started.
+It logs to a file, not through a pipe: if the supervisor were killed, the pipe
+would break under the service and everything that it started.
 """
 
 import os
@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-_LEASH = Path(__file__).with_name("leash.py")
+_PARENT_DEATH = Path(__file__).with_name("parent_death.py")
 _LARGEST_LOG = 20 * 1024 * 1024  # bytes; one older file of that size is kept
 _TAIL = 16 * 1024  # bytes
 
 
 @dataclass(slots=True)
 class Service:
-    """One of our services, running or not.
+    """One service of TESK, running or not.
 
     Attributes:
-        module: What Python runs, e.g. ``tesk_api``.
+        module: Its Python module, e.g. ``tesk_api``.
         log: File to which its output is appended; None for our own stderr.
         lock: Descriptor that it inherits (see ``StateHome``).
     """
@@ -50,7 +50,7 @@ class Service:
             if self.log is None
             else os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         )
-        arguments = ["-I", "-S", str(_LEASH), str(os.getpid()), self.module]
+        arguments = ["-I", "-S", str(_PARENT_DEATH), str(os.getpid()), self.module]
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
                 [sys.executable, *arguments],
@@ -71,7 +71,7 @@ class Service:
         return None if self._process is None else self._process.poll()
 
     def stop(self, grace: timedelta) -> None:
-        """Ask it to end, and make it end after ``grace``."""
+        """Terminate it, and kill it after ``grace``."""
         process = self._process
         if process is None or process.poll() is not None:
             return
@@ -82,8 +82,8 @@ class Service:
             process.kill()
             process.wait()
 
-    def last_words(self) -> str:
-        """Return the last line that it logged; empty if that is not known."""
+    def last_log_line(self) -> str:
+        """Return the last line of its log; empty if that is not known."""
         if self.log is None:
             return ""
         try:
@@ -96,9 +96,9 @@ class Service:
         return lines[-1] if lines else ""
 
     def trim_log(self) -> None:
-        """Move a log that has grown too large aside, in place of an older one.
+        """Rotate a log that has grown too large.
 
-        The file is copied and cut, since the service keeps it open for append.
+        The file is copied and truncated, since the service keeps it open for append.
         """
         if self.log is None or not self.log.exists():
             return

@@ -1,7 +1,7 @@
-"""Keep the services of one server up, and take them down in order.
+"""Starts the services of one server, restarts them and stops them in order.
 
-Taskmasters and what they run are not ours to stop: they outlive a restart of
-the server, and the next one takes them up again.
+Taskmasters and what they run are not stopped: they outlive a restart of the
+server, and the next one takes them over.
 """
 
 import functools
@@ -17,22 +17,22 @@ from tesk_cli.domain.health import HealthPolicy
 from tesk_cli.domain.restarts import RestartPolicy
 from tesk_cli.serve.errors import ServeError
 from tesk_cli.serve.health import (
-    HealthWatch,
-    api_lives,
+    HealthMonitor,
     http_status,
-    scheduler_lives,
+    is_api_alive,
+    is_scheduler_alive,
 )
 from tesk_cli.serve.home import RunningServer, StateHome
-from tesk_cli.serve.plan import ServerPlan, checked_engine, service_environ, url_of
+from tesk_cli.serve.plan import ServerPlan, choose_engine, server_url, service_environ
 from tesk_cli.serve.port import reserve_port
 from tesk_cli.serve.service import Service
 
-_LOOK = 0.2  # seconds between two looks at the services
-_LONGEST_START = 90.0  # seconds; a database may have to be migrated
+_CHECK_INTERVAL = 0.2  # seconds
+_START_TIMEOUT = 90.0  # seconds; a database may have to be migrated
 _GRACE = timedelta(seconds=30)
-# For one that does not answer, and will hardly end in order.
+# For a service that does not answer and will hardly end by itself.
 _SHORT_GRACE = timedelta(seconds=5)
-_READY_TIME = timedelta(seconds=2)
+_READY_TIMEOUT = timedelta(seconds=2)
 
 
 @dataclass(slots=True)
@@ -40,10 +40,10 @@ class Supervisor:
     """One server on this machine; use from the main thread.
 
     Attributes:
-        report: Told what happens, one line each.
-        probe_containers: Says why there can be no containers; empty if there can.
-        modules: What is run, in order of start: the scheduler, the api.
-        watched: Asks whether they live, once the API answers.
+        report: Takes one line for each event.
+        probe_containers: Returns why containers cannot be used; empty if they can.
+        modules: Modules of the services in order of start: scheduler, api.
+        health_monitor: Checks the services, once the API answers.
     """
 
     plan: ServerPlan
@@ -55,10 +55,10 @@ class Supervisor:
     engine: str = ""
     container_problem: str = ""
     url: str = ""
-    watched: HealthWatch | None = None
+    health_monitor: HealthMonitor | None = None
     _services: list[Service] = field(default_factory=list)
     _crashes: dict[str, list[timedelta]] = field(default_factory=dict)
-    _due: dict[str, float] = field(default_factory=dict)
+    _restart_at: dict[str, float] = field(default_factory=dict)
     _home: StateHome | None = None
 
     def start(self, stop: threading.Event) -> None:
@@ -69,9 +69,7 @@ class Supervisor:
         """
         if self.plan.engine != "sandbox":
             self.container_problem = self.probe_containers()
-        self.engine = checked_engine(
-            self.plan, container_problem=self.container_problem
-        )
+        self.engine = choose_engine(self.plan, container_problem=self.container_problem)
         home = StateHome(self.plan.home)
         home.prepare()
         home.acquire()
@@ -80,38 +78,38 @@ class Supervisor:
         home.withdraw()
         try:
             port = reserve_port(self.plan.host, self.plan.port)
-            self.url = url_of(self.plan.host, port)
+            self.url = server_url(self.plan.host, port)
             self._launch(home, port)
             self._await_ready(stop)
-            self.watched = self._health_watch(home)
+            self.health_monitor = self._start_health_monitor(home)
         except BaseException:
             self.stop()
             raise
         home.announce(RunningServer(url=self.url, pid=os.getpid()))
 
     def watch(self, stop: threading.Event) -> None:
-        """Restart what crashes, until ``stop`` is set.
+        """Restart services that crash, until ``stop`` is set.
 
         Raises:
             ServeError: A service crashes again and again.
         """
-        while not stop.wait(_LOOK):
-            self.tend()
+        while not stop.wait(_CHECK_INTERVAL):
+            self.check_services()
 
-    def tend(self) -> None:
-        """Look once at each service; start again what has crashed, or is silent.
+    def check_services(self) -> None:
+        """Check each service once; restart those that crashed or do not answer.
 
         Raises:
             ServeError: A service crashes again and again.
         """
         for service in self._services:
-            self._tend(service)
+            self._check_service(service)
 
     def stop(self) -> None:
-        """Stop the api, then the scheduler, and let go of the state folder."""
-        if self.watched is not None:
-            self.watched.stop()
-            self.watched = None
+        """Stop the api, then the scheduler, and release the state folder."""
+        if self.health_monitor is not None:
+            self.health_monitor.stop()
+            self.health_monitor = None
         if self._home is not None:
             self._home.withdraw()
         for service in reversed(self._services):
@@ -136,67 +134,73 @@ class Supervisor:
             self._services.append(service)
 
     def _await_ready(self, stop: threading.Event) -> None:
-        deadline = time.monotonic() + _LONGEST_START
+        deadline = time.monotonic() + _START_TIMEOUT
         while not stop.is_set() and not self._is_ready():
             for service in self._services:
                 code = service.exit_code()
                 if code is not None:
-                    raise ServeError(_obituary(service, "did not start", code))
+                    raise ServeError(_describe_exit(service, "did not start", code))
             if time.monotonic() > deadline:
-                msg = f"the server is not ready after {_LONGEST_START:g} s"
-                words = [f"{item.name}: {item.last_words()}" for item in self._services]
-                raise ServeError("; ".join([msg, *words]))
-            stop.wait(_LOOK / 4)
+                msg = f"the server is not ready after {_START_TIMEOUT:g} s"
+                lines = [
+                    f"{item.name}: {item.last_log_line()}" for item in self._services
+                ]
+                raise ServeError("; ".join([msg, *lines]))
+            stop.wait(_CHECK_INTERVAL / 4)
 
     def _is_ready(self) -> bool:
-        return http_status(self.url, "/readyz", _READY_TIME) == HTTPStatus.OK
+        return http_status(self.url, "/readyz", _READY_TIMEOUT) == HTTPStatus.OK
 
-    def _health_watch(self, home: StateHome) -> HealthWatch:
+    def _start_health_monitor(self, home: StateHome) -> HealthMonitor:
         scheduler, api = (module.removeprefix("tesk_") for module in self.modules)
         address = f"unix:{home.socket_path()}"
         probes = {
-            scheduler: functools.partial(scheduler_lives, address),
-            api: functools.partial(api_lives, self.url),
+            scheduler: functools.partial(is_scheduler_alive, address),
+            api: functools.partial(is_api_alive, self.url),
         }
-        return HealthWatch(probes, self.health)
+        return HealthMonitor(probes, self.health)
 
-    def _end_if_silent(self, service: Service) -> None:
-        if self.watched is None or not self.watched.is_lost(service.name):
+    def _stop_if_unresponsive(self, service: Service) -> None:
+        if self.health_monitor is None or not self.health_monitor.is_unresponsive(
+            service.name
+        ):
             return
-        self.watched.forget(service.name)
-        self.report(f"the {service.name} runs, but does not answer; it is ended")
+        self.health_monitor.reset(service.name)
+        self.report(f"the {service.name} runs, but does not answer; it is stopped")
         service.stop(_SHORT_GRACE)
 
-    def _tend(self, service: Service) -> None:
+    def _check_service(self, service: Service) -> None:
         service.trim_log()
-        self._end_if_silent(service)
+        self._stop_if_unresponsive(service)
         code = service.exit_code()
         if code is None:
             return
         now = time.monotonic()
-        if service.name not in self._due:
+        if service.name not in self._restart_at:
             moment = timedelta(seconds=now)
             crashes = self._crashes.setdefault(service.name, [])
             crashes.append(moment)
             delay = self.policy.delay(crashes, moment)
             if delay is None:
-                raise ServeError(_obituary(service, "crashes again and again", code))
-            self.report(_obituary(service, "ended and is started again", code))
-            self._due[service.name] = now + delay.total_seconds()
-        if now >= self._due[service.name]:
-            del self._due[service.name]
-            if self.watched is not None:
-                self.watched.forget(service.name)
+                raise ServeError(
+                    _describe_exit(service, "crashes again and again", code)
+                )
+            self.report(_describe_exit(service, "ended and is started again", code))
+            self._restart_at[service.name] = now + delay.total_seconds()
+        if now >= self._restart_at[service.name]:
+            del self._restart_at[service.name]
+            if self.health_monitor is not None:
+                self.health_monitor.reset(service.name)
             service.start()
 
 
-def _obituary(service: Service, what: str, code: int) -> str:
+def _describe_exit(service: Service, event: str, code: int) -> str:
     cause = f"signal {-code}" if code < 0 else f"exit code {code}"
-    # Who was killed from outside had nothing to say about it.
-    words = "" if code < 0 else service.last_words()
-    line = f"the {service.name} {what} ({cause})"
-    if words:
-        line += f": {words}"
+    # A process that was killed could not log why.
+    reason = "" if code < 0 else service.last_log_line()
+    line = f"the {service.name} {event} ({cause})"
+    if reason:
+        line += f": {reason}"
     if service.log is not None:
         line += f" [{service.log}]"
     return line

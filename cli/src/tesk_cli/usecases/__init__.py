@@ -1,1 +1,1 @@
-"""What the command does with a server, through ports."""
+"""Use cases of the command, through ports."""

@@ -1,4 +1,4 @@
-"""Follow a task to its end, through restarts of the server."""
+"""Follows a task to its end, through restarts of the server."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,19 +15,20 @@ class WaitTimeoutError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Follower:
-    """Looks at tasks again and again, often at first and then less often.
+    """Polls a task, often at first and then less often.
 
     Attributes:
-        patience: How long a server may be unreachable before that is an error.
-        shortest: First pause between two looks.
-        longest: Upper bound of the pause.
+        unavailable_timeout: How long a server may be unreachable before that is
+            an error.
+        min_pause: First pause between two polls.
+        max_pause: Upper bound of the pause.
     """
 
     server: TaskServer
     clock: Clock
-    patience: timedelta = timedelta(seconds=60)
-    shortest: timedelta = timedelta(seconds=0.05)
-    longest: timedelta = timedelta(seconds=1)
+    unavailable_timeout: timedelta = timedelta(seconds=60)
+    min_pause: timedelta = timedelta(seconds=0.05)
+    max_pause: timedelta = timedelta(seconds=1)
 
     def follow(
         self, task_id: str, timeout: timedelta | None = None
@@ -37,23 +38,26 @@ class Follower:
         Raises:
             WaitTimeoutError: It has not ended within ``timeout``.
             TeskError: As ``TaskServer.watch_task``; ``UnavailableError`` at the
-                first look, later only once the server was away for longer
-                than ``patience``.
+                first poll, later only once the server was unreachable for longer
+                than ``unavailable_timeout``.
         """
-        start = heard = self.clock.monotonic()
-        pause = self.shortest
+        start = answered = self.clock.monotonic()
+        pause = self.min_pause
         seen: Snapshot | None = None
         while True:
             try:
                 task = self.server.watch_task(task_id)
             except UnavailableError:
-                if seen is None or self.clock.monotonic() - heard > self.patience:
+                if (
+                    seen is None
+                    or self.clock.monotonic() - answered > self.unavailable_timeout
+                ):
                     raise
                 task = seen
             else:
-                heard = self.clock.monotonic()
+                answered = self.clock.monotonic()
             if task is not None and task != seen:
-                seen, pause = task, self.shortest
+                seen, pause = task, self.min_pause
                 yield task
                 if task.state.is_final:
                     return
@@ -63,4 +67,4 @@ class Follower:
                 )
                 raise WaitTimeoutError(msg)
             self.clock.sleep(pause)
-            pause = min(self.longest, pause * 1.3)
+            pause = min(self.max_pause, pause * 1.3)

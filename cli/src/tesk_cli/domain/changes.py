@@ -1,4 +1,4 @@
-"""What to say about a task that has moved on: one line for each change."""
+"""Formats the changes of a task, one line each."""
 
 from tesk_cli.domain.snapshot import ExecutorSnapshot, Snapshot
 from tesk_model.states import TaskState
@@ -15,23 +15,23 @@ _EXPLANATIONS = {
 }
 
 
-def headline(task: Snapshot) -> str:
-    """Say in one line where the task is and why."""
-    what = task.reason or _EXPLANATIONS.get(task.state, "")
-    return f"{task.state.value}: {what}" if what else task.state.value
+def format_state(task: Snapshot) -> str:
+    """Return the state of the task and its reason, in one line."""
+    reason = task.reason or _EXPLANATIONS.get(task.state, "")
+    return f"{task.state.value}: {reason}" if reason else task.state.value
 
 
-def cause(task: Snapshot) -> str:
-    """Say why the task waits or ended, with the code; "" if nothing is known."""
+def format_reason(task: Snapshot) -> str:
+    """Return why the task waits or ended, with the code; "" if unknown."""
     code = task.reason_code
     return f"{task.reason} ({code})" if task.reason and code else task.reason or code
 
 
-def narrate(previous: Snapshot | None, current: Snapshot) -> list[str]:
-    """List what happened between two looks at one task; empty if nothing."""
+def format_changes(previous: Snapshot | None, current: Snapshot) -> list[str]:
+    """Return a line for each difference between two snapshots of a task."""
     lines: list[str] = []
-    if previous is None or headline(previous) != headline(current):
-        lines.append(headline(current))
+    if previous is None or format_state(previous) != format_state(current):
+        lines.append(format_state(current))
     before = dict(previous.metadata) if previous else {}
     lines += [
         f"{key}: {value}"
@@ -41,8 +41,8 @@ def narrate(previous: Snapshot | None, current: Snapshot) -> list[str]:
     known = {item.index: item for item in previous.executors} if previous else {}
     for executor in current.executors:
         lines += _executor_lines(known.get(executor.index), executor)
-    told = len(previous.system_logs) if previous else 0
-    lines += [f"note: {line}" for line in current.system_logs[told:]]
+    shown = len(previous.system_logs) if previous else 0
+    lines += [f"note: {line}" for line in current.system_logs[shown:]]
     return lines
 
 

@@ -1,4 +1,4 @@
-"""What the commands need from the rest of the program; main puts it in."""
+"""Declares what the commands need from the rest of the program; main provides it."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -10,7 +10,7 @@ from tesk_cli.ports import Clock, TaskServer, Validator
 
 
 class EmbeddedServer(Clock, Protocol):
-    """A server of our own, kept up while somebody sleeps with it as clock."""
+    """A server of this command; its services are checked while its clock sleeps."""
 
     @property
     def url(self) -> str:
@@ -22,21 +22,20 @@ class EmbeddedServer(Clock, Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doors:
-    """The rest of the program, as the commands see it.
+class Dependencies:
+    """The functions of the rest of the program that commands call.
 
     Attributes:
-        connect: From the url of a server to the server.
-        validate: What a server would find wrong with a task.
-        clock: Time.
-        local_server: Url of the server that runs on this machine's state
-            folder; None if there is none.
-        embedded: A server of our own; takes the folders that it may read and
-            write besides those of the settings.
-        serve: Runs a server until it is told to stop; returns the exit code.
-            Takes ``verbose``.
-        examples: Names and descriptions of the shipped example tasks.
-        example_path: The file of one of them.
+        connect: Returns the client of the server at a url.
+        validate: Validates a task as a server would.
+        clock: The time.
+        local_server: Returns the url of the server that runs on this machine's
+            state folder; None if there is none.
+        embedded: Starts a server of this command; takes the folders that it may
+            read and write besides those of the settings.
+        serve: Runs a server until it is told to stop. Takes ``verbose``.
+        examples: Returns names and descriptions of the shipped example tasks.
+        example_path: Returns the file of one of them.
         working_folder: What ``${PWD}`` stands for in urls.
     """
 

@@ -2,19 +2,19 @@ from dataclasses import replace
 
 import pytest
 
-from tesk_cli.domain.narration import cause, last_lines, narrate
+from tesk_cli.domain.changes import format_changes, format_reason, last_lines
 from tesk_cli.domain.snapshot import ExecutorSnapshot, Snapshot
 from tesk_model.states import TaskState
 
 QUEUED = Snapshot(id="t", state=TaskState.QUEUED, reason="waiting for 4 cpu: 2 free")
 
 
-def test_the_first_look_says_where_the_task_is() -> None:
-    assert narrate(None, QUEUED) == ["QUEUED: waiting for 4 cpu: 2 free"]
+def test_the_first_line_is_the_state_and_its_reason() -> None:
+    assert format_changes(None, QUEUED) == ["QUEUED: waiting for 4 cpu: 2 free"]
 
 
-def test_nothing_new_is_not_told() -> None:
-    assert narrate(QUEUED, QUEUED) == []
+def test_an_unchanged_task_has_no_lines() -> None:
+    assert format_changes(QUEUED, QUEUED) == []
 
 
 def test_each_change_is_one_line() -> None:
@@ -29,7 +29,7 @@ def test_each_change_is_one_line() -> None:
         system_logs=("attempt 1 was lost",),
     )
 
-    assert narrate(QUEUED, running) == [
+    assert format_changes(QUEUED, running) == [
         "RUNNING: running",
         "inputs: 2 of 3 files",
         "executor 0: started",
@@ -54,16 +54,16 @@ CAUSES = {
 
 
 @pytest.mark.parametrize(("task", "want"), CAUSES.values(), ids=CAUSES)
-def test_the_cause_has_its_code(task: Snapshot, want: str) -> None:
-    assert cause(task) == want
+def test_the_reason_is_shown_with_its_code(task: Snapshot, want: str) -> None:
+    assert format_reason(task) == want
 
 
-def test_an_exit_code_is_told_once() -> None:
+def test_an_exit_code_is_shown_once() -> None:
     before = replace(QUEUED, executors=(ExecutorSnapshot(index=0),))
     after = replace(QUEUED, executors=(ExecutorSnapshot(index=0, exit_code=4),))
 
-    assert narrate(before, after) == ["executor 0: exit code 4"]
-    assert narrate(after, after) == []
+    assert format_changes(before, after) == ["executor 0: exit code 4"]
+    assert format_changes(after, after) == []
 
 
 def test_the_last_lines_are_those_of_the_newest_executor() -> None:
