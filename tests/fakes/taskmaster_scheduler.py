@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from tesk_model.errors import TeskError
-from tesk_model.events import Happening, Released, TaskEvent, Verdict
+from tesk_model.events import EventPayload, EventVerdict, Released, TaskEvent
 from tesk_model.names import Attempt
 from tesk_taskmaster.domain.assignment import Assignment, Orders, Stop
 
@@ -65,18 +65,18 @@ class FakeScheduler:
             self._silence = error
             self.changed.notify_all()
 
-    def whats(self, attempt: Attempt) -> list[Happening]:
+    def whats(self, attempt: Attempt) -> list[EventPayload]:
         with self.changed:
-            return [event.what for event in self.events if event.attempt == attempt]
+            return [event.payload for event in self.events if event.attempt == attempt]
 
-    def wait_for(self, attempt: Attempt, kind: type) -> Happening:
+    def wait_for(self, attempt: Attempt, kind: type) -> EventPayload:
         """Wait until an event of this kind has been applied; return the last."""
 
-        def found() -> list[Happening]:
+        def found() -> list[EventPayload]:
             return [
-                event.what
+                event.payload
                 for event in self.events
-                if event.attempt == attempt and isinstance(event.what, kind)
+                if event.attempt == attempt and isinstance(event.payload, kind)
             ]
 
         with self.changed:
@@ -100,7 +100,7 @@ class FakeScheduler:
             run = [entry for key, entry in self._assigned.items() if key not in held]
             return Orders(run=tuple(run), stop=stops, lease=self.lease, exit=self.leave)
 
-    def report(self, events: Sequence[TaskEvent]) -> Sequence[Verdict]:
+    def report(self, events: Sequence[TaskEvent]) -> Sequence[EventVerdict]:
         for event in events:
             self.on_event(event)
         with self.changed:
@@ -111,15 +111,15 @@ class FakeScheduler:
             self.changed.notify_all()
             return verdicts
 
-    def _apply(self, event: TaskEvent) -> Verdict:
+    def _apply(self, event: TaskEvent) -> EventVerdict:
         if event.attempt in self._refused:
-            return Verdict.REFUSED
+            return EventVerdict.REFUSED
         known = [
             entry.sequence for entry in self.events if entry.attempt == event.attempt
         ]
         if event.sequence in known:
-            return Verdict.DUPLICATE
+            return EventVerdict.DUPLICATE
         self.events.append(event)
-        if isinstance(event.what, Released):
+        if isinstance(event.payload, Released):
             self._assigned.pop(event.attempt, None)
-        return Verdict.APPLIED
+        return EventVerdict.APPLIED

@@ -32,7 +32,7 @@ from tesk_cli.serve.roots import (
 from tesk_cli.serve.supervisor import Supervisor
 from tesk_cli.usecases.following import WaitTimeoutError
 from tesk_model.errors import InvalidRequestError, TeskError, UnavailableError
-from tesk_model.text import visible, visible_lines
+from tesk_model.text import escape_line, escape_lines
 from tesk_runtime.own_code import protected_places
 from tesk_runtime.protected import ProtectedPlaces
 from tesk_runtime.sections import state_home
@@ -134,7 +134,7 @@ class _Machine:
 
 
 def _report(line: str) -> None:
-    print(visible_lines(line), file=sys.stderr, flush=True)  # noqa: T201 - for the person at the terminal
+    print(escape_lines(line), file=sys.stderr, flush=True)  # noqa: T201 - for the person at the terminal
 
 
 def _dependencies(environ: Mapping[str, str]) -> Dependencies:
@@ -164,10 +164,10 @@ def _engine_problem(environ: Mapping[str, str], launcher: Path) -> str:
 def _describe_error(error: Exception) -> tuple[str, ExitCode]:
     """Return the message for the user and the exit code."""
     if isinstance(error, InvalidRequestError):
-        problems = (visible(str(each)) for each in error.violations)
+        problems = (escape_line(str(each)) for each in error.violations)
         return "\ntesk: ".join(problems), ExitCode.INVALID
     if isinstance(error, TeskError):
-        return visible(error.message), EXIT_CODES[error.kind]
+        return escape_line(error.message), EXIT_CODES[error.kind]
     if isinstance(error, HomeInUseError | SettingsError):
         return str(error), ExitCode.INVALID
     if isinstance(error, ServeError):

@@ -15,7 +15,7 @@ from tesk_kubernetes.api import (
     JsonObject,
     RefusedError,
 )
-from tesk_kubernetes.informer import Informer, Rhythm
+from tesk_kubernetes.informer import Informer, InformerTiming
 from tesk_model.backoff import Backoff
 
 SPACE = "space"
@@ -48,7 +48,7 @@ class Watched:
             "app=x",
             keep=keep,
             changed=lambda name, kept: self.changes.put((name, kept)),
-            rhythm=Rhythm(relist=relist, backoff=AT_ONCE),
+            rhythm=InformerTiming(relist=relist, backoff=AT_ONCE),
         )
 
     def start(self) -> None:

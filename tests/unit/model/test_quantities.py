@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tesk_model.names import Attempt, is_task_id
-from tesk_model.quantities import GIB, byte_words, bytes_from_gib, number_words
+from tesk_model.quantities import GIB, bytes_from_gib, format_bytes, format_number
 from tesk_model.task import TaskId
 
 
@@ -37,12 +37,12 @@ WORDS = {
 
 @pytest.mark.parametrize(("count", "want"), WORDS.items())
 def test_bytes_read_like_words(count: int, want: str) -> None:
-    assert byte_words(count) == want
+    assert format_bytes(count) == want
 
 
 @pytest.mark.parametrize(("value", "want"), [(4.0, "4"), (0.5, "0.5"), (1.25, "1.25")])
 def test_numbers_read_like_words(value: float, want: str) -> None:
-    assert number_words(value) == want
+    assert format_number(value) == want
 
 
 IDS = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tesk_model.text import visible, visible_json, visible_lines
+from tesk_model.text import escape_json, escape_line, escape_lines
 
 SHOWN = {
     "\x1b]0;owned\x07": "\\x1b]0;owned\\x07",
@@ -21,19 +21,19 @@ SHOWN = {
 
 @pytest.mark.parametrize(("text", "want"), SHOWN.items())
 def test_what_a_terminal_obeys_is_written_out(text: str, want: str) -> None:
-    assert visible(text) == want
+    assert escape_line(text) == want
 
 
 @given(st.text(alphabet=st.characters(codec=None)))
 def test_json_means_the_same(text: str) -> None:
-    shown = visible_json(json.dumps(text, ensure_ascii=False))
+    shown = escape_json(json.dumps(text, ensure_ascii=False))
 
     assert json.loads(shown) == text
-    assert shown == visible(shown)
+    assert shown == escape_line(shown)
 
 
 def test_lines_stay_lines() -> None:
-    assert visible_lines("a\tb\n\x1bc\r\n") == "a\tb\n\\x1bc\\r\n"
+    assert escape_lines("a\tb\n\x1bc\r\n") == "a\tb\n\\x1bc\\r\n"
 
 
 CONTROL = {chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))}
@@ -41,7 +41,7 @@ CONTROL = {chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 @given(st.text(alphabet=st.characters(codec=None) | st.sampled_from(sorted(CONTROL))))
 def test_no_control_character_is_left(text: str) -> None:
-    assert not CONTROL & set(visible(text))
-    assert not (CONTROL - {"\t", "\n"}) & set(visible_lines(text))
-    visible(text).encode()
-    assert visible(visible(text)) == visible(text)
+    assert not CONTROL & set(escape_line(text))
+    assert not (CONTROL - {"\t", "\n"}) & set(escape_lines(text))
+    escape_line(text).encode()
+    assert escape_line(escape_line(text)) == escape_line(text)

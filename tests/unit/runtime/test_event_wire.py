@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 from tesk.v1 import assignment_service_pb2 as pb
 from tesk_model.errors import InvalidRequestError
 from tesk_model.events import (
+    EventVerdict,
     ExecutorEnded,
     ExecutorOutput,
     ExecutorStarted,
     Finished,
     Metadata,
-    Note,
+    Notice,
     Outcome,
     ReasonChanged,
     Released,
     TaskEvent,
-    Verdict,
 )
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
@@ -36,7 +36,7 @@ TIME = st.datetimes(
 REASONS = st.builds(Reason, st.sampled_from(ReasonCode), TEXT)
 HAPPENINGS = st.one_of(
     st.builds(ReasonChanged, REASONS, st.none() | TIME),
-    st.builds(Note, TEXT),
+    st.builds(Notice, TEXT),
     st.builds(Metadata, st.dictionaries(TEXT, TEXT, max_size=3)),
     st.builds(ExecutorStarted, INDEX),
     st.builds(ExecutorOutput, INDEX, TEXT, TEXT),
@@ -57,7 +57,7 @@ EVENTS = st.builds(
     attempt=st.builds(Attempt, st.just(TaskId("t-1")), st.integers(1, 99)),
     sequence=st.integers(1, 2**40),
     time=TIME,
-    what=HAPPENINGS,
+    payload=HAPPENINGS,
 )
 
 
@@ -68,15 +68,15 @@ def test_an_event_comes_back_as_it_went(event: TaskEvent) -> None:
     assert event_wire.event_from_wire(pb.TaskEvent.FromString(sent)) == event
 
 
-@pytest.mark.parametrize("verdict", Verdict)
-def test_every_verdict_has_a_value_on_the_wire(verdict: Verdict) -> None:
+@pytest.mark.parametrize("verdict", EventVerdict)
+def test_every_verdict_has_a_value_on_the_wire(verdict: EventVerdict) -> None:
     assert event_wire.verdict_from_wire(event_wire.verdict_to_wire(verdict)) is verdict
 
 
 def test_a_verdict_of_a_later_release_is_a_refusal() -> None:
     later = pb.ReportResponse.FromString(b"\x0a\x01\x63").verdicts[0]
 
-    assert event_wire.verdict_from_wire(later) is Verdict.REFUSED
+    assert event_wire.verdict_from_wire(later) is EventVerdict.REFUSED
 
 
 ATTEMPT = pb.Attempt(task_id="t-1", number=1)

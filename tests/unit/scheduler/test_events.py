@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from builders.scheduler_tasks import NOON, make_record
 from tesk_model.errors import ConflictError
 from tesk_model.events import (
+    EventPayload,
+    EventVerdict,
     ExecutorEnded,
     ExecutorOutput,
     ExecutorStarted,
     Finished,
-    Happening,
     Metadata,
-    Note,
+    Notice,
     Outcome,
     ReasonChanged,
     Released,
     TaskEvent,
-    Verdict,
 )
 from tesk_model.names import Attempt
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
@@ -50,11 +50,14 @@ ENDED = ExecutorEnded(
 )
 
 
-def applied(record: TaskRecord, happening: Happening) -> Effect:
+def applied(record: TaskRecord, happening: EventPayload) -> Effect:
     """Apply the next event of the record's attempt."""
     attempt = Attempt(record.id, record.attempt)
     event = TaskEvent(
-        attempt=attempt, sequence=record.last_sequence + 1, time=LATER, what=happening
+        attempt=attempt,
+        sequence=record.last_sequence + 1,
+        time=LATER,
+        payload=happening,
     )
     return apply_event(record, event, BY)
 
@@ -121,11 +124,11 @@ STATES = {
 
 @pytest.mark.parametrize(("record", "happening", "want"), STATES.values(), ids=STATES)
 def test_an_event_becomes_a_state(
-    record: TaskRecord, happening: Happening, want: str
+    record: TaskRecord, happening: EventPayload, want: str
 ) -> None:
     effect = applied(record, happening)
 
-    assert effect.verdict is Verdict.APPLIED
+    assert effect.verdict is EventVerdict.APPLIED
     assert effect.record.state.value == want
     assert effect.record.last_sequence == record.last_sequence + 1
 
@@ -134,31 +137,31 @@ REFUSED = {
     "another attempt": (replace(RUNS, attempt=2), ReasonChanged(PULLING)),
     "another taskmaster": (replace(RUNS, taskmaster="tm-2"), ReasonChanged(PULLING)),
     "a final state": (OVER, Finished(Outcome.SYSTEM_ERROR)),
-    "a note on a final state": (OVER, Note("x")),
+    "a note on a final state": (OVER, Notice("x")),
     "an attempt that was lost": (LOST, ENDED),
     "a released attempt": (replace(OVER, released=True), Released()),
 }
 
 
 @pytest.mark.parametrize(("record", "happening"), REFUSED.values(), ids=REFUSED)
-def test_an_event_is_refused(record: TaskRecord, happening: Happening) -> None:
+def test_an_event_is_refused(record: TaskRecord, happening: EventPayload) -> None:
     event = TaskEvent(
-        attempt=Attempt(record.id, 1), sequence=9, time=LATER, what=happening
+        attempt=Attempt(record.id, 1), sequence=9, time=LATER, payload=happening
     )
 
     effect = apply_event(record, event, BY)
 
-    assert effect == Effect(verdict=Verdict.REFUSED, record=record)
+    assert effect == Effect(verdict=EventVerdict.REFUSED, record=record)
 
 
 @pytest.mark.parametrize("sequence", [1, 4])
 def test_an_old_event_changes_nothing(sequence: int) -> None:
     event = TaskEvent(
-        attempt=Attempt(RUNS.id, 1), sequence=sequence, time=LATER, what=Released()
+        attempt=Attempt(RUNS.id, 1), sequence=sequence, time=LATER, payload=Released()
     )
 
     assert apply_event(RUNS, event, BY) == Effect(
-        verdict=Verdict.DUPLICATE, record=RUNS
+        verdict=EventVerdict.DUPLICATE, record=RUNS
     )
 
 
@@ -168,10 +171,10 @@ def test_a_repeated_release_is_a_duplicate() -> None:
         attempt=Attempt(OVER.id, 1),
         sequence=released.last_sequence,
         time=LATER,
-        what=Released(),
+        payload=Released(),
     )
 
-    assert apply_event(released, event, BY).verdict is Verdict.DUPLICATE
+    assert apply_event(released, event, BY).verdict is EventVerdict.DUPLICATE
 
 
 def test_an_ended_executor_has_its_whole_log() -> None:
@@ -206,7 +209,7 @@ def test_giving_up_says_so() -> None:
 
 
 LINES = {
-    "a note": (RUNS, Note("a line"), ("a line",)),
+    "a note": (RUNS, Notice("a line"), ("a line",)),
     "why it failed": (RUNS, Finished(Outcome.SYSTEM_ERROR, NO_IMAGE), ("no image",)),
     "no reason, no line": (RUNS, Finished(Outcome.COMPLETE), ()),
     "metadata is no line": (RUNS, Metadata({"node": "n"}), ()),
@@ -215,7 +218,7 @@ LINES = {
 
 @pytest.mark.parametrize(("record", "happening", "want"), LINES.values(), ids=LINES)
 def test_lines_of_system_logs(
-    record: TaskRecord, happening: Happening, want: tuple[str, ...]
+    record: TaskRecord, happening: EventPayload, want: tuple[str, ...]
 ) -> None:
     assert applied(record, happening).lines == want
 
@@ -230,7 +233,7 @@ def test_the_end_is_timed_and_what_it_waited_for_is_forgotten() -> None:
 
 GONE = Reason(ReasonCode.NODE_LOST, "the node is gone")
 # What happens; the code of the end, and that which the task keeps.
-CODES: dict[str, tuple[TaskRecord, Happening, ReasonCode, ReasonCode]] = {
+CODES: dict[str, tuple[TaskRecord, EventPayload, ReasonCode, ReasonCode]] = {
     "success has none": (
         *(RUNS, Finished(Outcome.COMPLETE)),
         *(ReasonCode.NONE, ReasonCode.NONE),
@@ -266,7 +269,7 @@ CODES: dict[str, tuple[TaskRecord, Happening, ReasonCode, ReasonCode]] = {
     ("record", "happening", "end", "kept"), CODES.values(), ids=CODES
 )
 def test_an_end_has_a_code(
-    record: TaskRecord, happening: Happening, end: ReasonCode, kept: ReasonCode
+    record: TaskRecord, happening: EventPayload, end: ReasonCode, kept: ReasonCode
 ) -> None:
     effect = applied(record, happening)
 
@@ -284,7 +287,7 @@ def test_since_when_an_attempt_is_held_up_is_kept_until_it_goes_on() -> None:
     waits = applied(RUNS, ReasonChanged(PULLING, LATER)).record
 
     assert waits.held_up_since == LATER
-    assert applied(waits, Note("n")).record.held_up_since == LATER
+    assert applied(waits, Notice("n")).record.held_up_since == LATER
     assert applied(waits, ReasonChanged(PULLING)).record.held_up_since is None
     for goes_on in (ExecutorStarted(1), ExecutorOutput(1, "a", ""), ENDED):
         assert applied(waits, goes_on).record.held_up_since is None
@@ -307,9 +310,9 @@ def test_a_new_attempt_starts_from_nothing() -> None:
     assert (record.inputs_ended_at, record.held_up_since) == (None, None)
 
 
-HAPPENINGS: st.SearchStrategy[Happening] = st.one_of(
+HAPPENINGS: st.SearchStrategy[EventPayload] = st.one_of(
     st.builds(ReasonChanged, st.just(PULLING)),
-    st.builds(Note, st.just("n")),
+    st.builds(Notice, st.just("n")),
     st.builds(ExecutorStarted, st.integers(0, 2)),
     st.builds(ExecutorOutput, st.integers(0, 2), st.just("a"), st.just("b")),
     st.just(ENDED),
@@ -335,7 +338,7 @@ def stepped(record: TaskRecord, step: object) -> TaskRecord:
         attempt=Attempt(record.id, attempt),
         sequence=sequence,
         time=LATER,
-        what=happening,
+        payload=happening,
     )
     return apply_event(record, event, replace(BY, taskmaster=taskmaster)).record
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from builders.scheduler_tasks import NOON, make_record
 from tesk_model.events import (
+    EventPayload,
     ExecutorEnded,
     ExecutorOutput,
     ExecutorStarted,
-    Happening,
     ReasonChanged,
     TaskEvent,
 )
@@ -34,7 +34,7 @@ RUNS = replace(admitted(make_record(), "tm-1", NOON), state=TaskState.RUNNING)
 ENDED = ExecutorEnded(
     index=0, exit_code=0, start_time=None, end_time=None, stdout="", stderr=""
 )
-REPETITIONS: list[Happening] = [
+REPETITIONS: list[EventPayload] = [
     ReasonChanged(Reason(ReasonCode.TRANSFERRING, "transferring inputs")),
     ExecutorStarted(0),
     ExecutorOutput(0, "same", ""),
@@ -47,11 +47,11 @@ def died(record: TaskRecord, *, after: timedelta = timedelta()) -> TaskRecord:
     return replace(left, taskmaster="tm-1", assigned_at=NOON)
 
 
-def reported(record: TaskRecord, happening: Happening) -> TaskRecord:
+def reported(record: TaskRecord, happening: EventPayload) -> TaskRecord:
     """Apply the next event."""
     attempt = Attempt(record.id, record.attempt)
     event = TaskEvent(
-        attempt=attempt, sequence=record.last_sequence + 1, time=NOON, what=happening
+        attempt=attempt, sequence=record.last_sequence + 1, time=NOON, payload=happening
     )
     return apply_event(record, event, BY).record
 
@@ -124,7 +124,7 @@ DEATHS = st.lists(
 
 @given(DEATHS)
 def test_exactly_too_many_quick_deaths_in_a_row_are_too_many(
-    steps: list[str | Happening],
+    steps: list[str | EventPayload],
 ) -> None:
     record, in_a_row = RUNS, 0
     for step in steps:

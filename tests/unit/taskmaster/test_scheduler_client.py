@@ -14,18 +14,18 @@ from tesk.v1 import assignment_service_pb2 as pb
 from tesk.v1 import assignment_service_pb2_grpc as pb_grpc
 from tesk_model.errors import UnavailableError
 from tesk_model.events import (
+    EventPayload,
+    EventVerdict,
     ExecutorEnded,
     ExecutorOutput,
     ExecutorStarted,
     Finished,
-    Happening,
     Metadata,
-    Note,
+    Notice,
     Outcome,
     ReasonChanged,
     Released,
     TaskEvent,
-    Verdict,
 )
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
@@ -143,12 +143,12 @@ def test_sync_understands_orders(scheduler: GrpcScheduler, recorder: Recorder) -
     )
 
 
-HAPPENINGS: dict[str, tuple[Happening, pb.TaskEvent]] = {
+HAPPENINGS: dict[str, tuple[EventPayload, pb.TaskEvent]] = {
     "reason": (
         ReasonChanged(Reason(ReasonCode.IMAGE_PULLING, "pulling")),
         pb.TaskEvent(reason="pulling", reason_code="IMAGE_PULLING"),
     ),
-    "note": (Note("line"), pb.TaskEvent(note="line")),
+    "note": (Notice("line"), pb.TaskEvent(note="line")),
     "metadata": (
         Metadata({"k": "v"}),
         pb.TaskEvent(metadata=pb.Metadata(entries={"k": "v"})),
@@ -192,14 +192,14 @@ HAPPENINGS: dict[str, tuple[Happening, pb.TaskEvent]] = {
 
 @pytest.mark.parametrize(("what", "want"), HAPPENINGS.values(), ids=HAPPENINGS)
 def test_report_tells_what_happened(
-    scheduler: GrpcScheduler, recorder: Recorder, what: Happening, want: pb.TaskEvent
+    scheduler: GrpcScheduler, recorder: Recorder, what: EventPayload, want: pb.TaskEvent
 ) -> None:
     recorder.verdicts = [pb.EVENT_VERDICT_APPLIED]
     want.attempt.CopyFrom(pb.Attempt(task_id="t1", number=2))
     want.sequence = 9
     want.time.FromDatetime(NOW)
 
-    scheduler.report([TaskEvent(attempt=ATTEMPT, sequence=9, time=NOW, what=what)])
+    scheduler.report([TaskEvent(attempt=ATTEMPT, sequence=9, time=NOW, payload=what)])
 
     assert recorder.report_request.taskmaster_id == "tm-1"
     assert list(recorder.report_request.events) == [want]
@@ -213,12 +213,12 @@ def test_report_returns_the_verdicts(
         pb.EVENT_VERDICT_DUPLICATE,
         pb.EVENT_VERDICT_REFUSED,
     ]
-    event = TaskEvent(attempt=ATTEMPT, sequence=1, time=NOW, what=Released())
+    event = TaskEvent(attempt=ATTEMPT, sequence=1, time=NOW, payload=Released())
 
     assert scheduler.report([event] * 3) == [
-        Verdict.APPLIED,
-        Verdict.DUPLICATE,
-        Verdict.REFUSED,
+        EventVerdict.APPLIED,
+        EventVerdict.DUPLICATE,
+        EventVerdict.REFUSED,
     ]
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from tesk_cli.cli.session import report
 from tesk_cli.domain.changes import format_changes, format_state, last_lines
 from tesk_cli.domain.snapshot import Snapshot
-from tesk_model.text import visible
+from tesk_model.text import escape_line
 
 _OUTPUT_LINES = 5
 
@@ -58,7 +58,7 @@ class _LiveDisplay:
         self._lines(task)
         output = [
             Text(
-                "  │ " + visible(line.expandtabs()),
+                "  │ " + escape_line(line.expandtabs()),
                 style="dim",
                 no_wrap=True,
                 overflow="ellipsis",
@@ -66,5 +66,5 @@ class _LiveDisplay:
             for line in last_lines(task, _OUTPUT_LINES)
         ]
         self._live.update(
-            Group(Spinner("dots", Text(visible(format_state(task)))), *output)
+            Group(Spinner("dots", Text(escape_line(format_state(task)))), *output)
         )

@@ -10,18 +10,18 @@ from rich.table import Table
 
 from tesk_cli.domain.snapshot import Snapshot
 from tesk_model.states import TaskState
-from tesk_model.text import visible, visible_json
+from tesk_model.text import escape_json, escape_line
 
 
 def print_json(value: Any) -> None:
     """Print ``value`` as JSON; control characters are escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    sys.stdout.write(visible_json(text) + "\n")
+    sys.stdout.write(escape_json(text) + "\n")
 
 
 def print_line(text: str) -> None:
     """Print one line, which may hold untrusted text; control characters are escaped."""
-    sys.stdout.write(visible(text) + "\n")
+    sys.stdout.write(escape_line(text) + "\n")
 
 
 def print_file(text: str) -> None:
@@ -37,7 +37,7 @@ def print_tasks(tasks: Sequence[Mapping[str, Any]]) -> None:
         table.add_column(title, overflow="fold", no_wrap=title != "NAME")
     for task in tasks:
         names = ("id", "state", *(("creation_time", "name") if wide else ()))
-        table.add_row(*(visible(str(task.get(name, ""))) for name in names))
+        table.add_row(*(escape_line(str(task.get(name, ""))) for name in names))
     console = Console(markup=False, highlight=False)
     if not console.is_terminal:
         console.width = 10_000  # a pipe has no margin

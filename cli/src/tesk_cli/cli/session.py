@@ -5,7 +5,7 @@ from rich.console import Console
 from tesk_cli.cli.dependencies import Dependencies
 from tesk_cli.ports import TaskServer
 from tesk_model.errors import InvalidRequestError, Violation
-from tesk_model.text import visible
+from tesk_model.text import escape_line
 
 
 def console() -> Console:
@@ -16,7 +16,7 @@ def console() -> Console:
 def report(target: Console, line: str, *, style: str | None = None) -> None:
     """Print one line, which may hold untrusted text."""
     target.print(
-        visible(line), style=style, markup=False, highlight=False, soft_wrap=True
+        escape_line(line), style=style, markup=False, highlight=False, soft_wrap=True
     )
 
 

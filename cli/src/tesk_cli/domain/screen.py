@@ -6,7 +6,7 @@ cursor, set titles, use the clipboard or make the terminal answer are escaped.
 
 import re
 
-from tesk_model.text import visible_lines
+from tesk_model.text import escape_lines
 
 _COLOUR = re.compile(r"(\x1b\[[0-9;:]{0,40}m|\r)")
 _RESET = "\x1b[0m"
@@ -16,7 +16,7 @@ def for_terminal(text: str) -> str:
     """Return ``text`` with colours as its only sequences; they end with it."""
     parts = _COLOUR.split(text)
     escaped = "".join(
-        part if number % 2 else visible_lines(part) for number, part in enumerate(parts)
+        part if number % 2 else escape_lines(part) for number, part in enumerate(parts)
     )
     return escaped + _RESET if "\x1b" in escaped else escaped
 

@@ -36,7 +36,7 @@ _BACKOFF = Backoff(first=timedelta(seconds=0.5), longest=timedelta(seconds=20))
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class InformerTiming:
     """How often an informer does what.
 
     Attributes:
@@ -61,7 +61,7 @@ class Informer(Generic[T]):
         *,
         keep: Callable[[JsonObject], T],
         changed: Callable[[str, T | None], None],
-        rhythm: Rhythm | None = None,
+        rhythm: InformerTiming | None = None,
     ) -> None:
         """Make it; ``start`` sets it to work.
 
@@ -82,7 +82,7 @@ class Informer(Generic[T]):
         self._labels = labels
         self._keep = keep
         self._changed = changed
-        self._rhythm = rhythm or Rhythm()
+        self._rhythm = rhythm or InformerTiming()
         self._kept: dict[str, T] = {}
         self._lock = threading.Lock()
         self._synced = threading.Event()

@@ -15,12 +15,12 @@ from tesk_kubernetes.templates import MAIN
 _OVER = frozenset({"Succeeded", "Failed"})
 
 
-def is_over(pod: JsonObject) -> bool:
+def is_finished(pod: JsonObject) -> bool:
     """Tell whether a pod's phase says that it has ended."""
     return _status(pod).get("phase") in _OVER
 
 
-def is_leaving(body: JsonObject) -> bool:
+def is_terminating(body: JsonObject) -> bool:
     """Tell whether an object was asked to go."""
     return "deletionTimestamp" in body["metadata"]
 

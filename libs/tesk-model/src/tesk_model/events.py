@@ -26,7 +26,7 @@ class Outcome(StrEnum):
     LOST = "LOST"
 
 
-class Verdict(StrEnum):
+class EventVerdict(StrEnum):
     """What the scheduler made of an event.
 
     DUPLICATE: known already. REFUSED: the attempt is over, or another
@@ -51,7 +51,7 @@ class ReasonChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class Notice:
     """A line for ``system_logs``."""
 
     text: str
@@ -114,9 +114,9 @@ class Released:
     left: str = ""
 
 
-Happening = (
+EventPayload = (
     ReasonChanged
-    | Note
+    | Notice
     | Metadata
     | ExecutorStarted
     | ExecutorOutput
@@ -133,4 +133,4 @@ class TaskEvent:
     attempt: Attempt
     sequence: int
     time: datetime
-    what: Happening
+    payload: EventPayload

@@ -29,12 +29,12 @@ def gib_from_bytes(count: int) -> float:
     return count / GIB
 
 
-def number_words(value: float) -> str:
+def format_number(value: float) -> str:
     """Write a number for people: ``4``, ``0.5``, ``1.25``; at most 3 decimals."""
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
-def byte_words(count: int) -> str:
+def format_bytes(count: int) -> str:
     """Write a byte count for people: ``512 B``, ``1.5 KiB``, ``2 GiB``."""
     value = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):

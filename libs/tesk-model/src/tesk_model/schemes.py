@@ -110,7 +110,7 @@ REMOTE_URLS = tuple(f"{name}://" for name in SCHEMES if name != "file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class OfferedSchemes:
     """Which schemes an installation offers.
 
     Attributes:

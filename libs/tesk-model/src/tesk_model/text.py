@@ -20,17 +20,17 @@ _IN_LINES = re.compile(f"[{_HIDDEN}]")
 _IN_LINE = re.compile(f"[{_HIDDEN}\t\n]")
 
 
-def visible(text: str) -> str:
+def escape_line(text: str) -> str:
     """Return ``text`` as one line that a terminal only shows."""
     return _IN_LINE.sub(_escaped, text)
 
 
-def visible_lines(text: str) -> str:
+def escape_lines(text: str) -> str:
     """Return ``text`` as lines that a terminal only shows; tabs stay."""
     return _IN_LINES.sub(_escaped, text)
 
 
-def visible_json(text: str) -> str:
+def escape_json(text: str) -> str:
     """Return JSON that means the same and that a terminal only shows."""
     return _IN_LINES.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 

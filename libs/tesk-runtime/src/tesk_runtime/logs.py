@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from pythonjsonlogger.json import JsonFormatter
 
-from tesk_model.text import visible, visible_lines
+from tesk_model.text import escape_line, escape_lines
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
@@ -37,12 +37,12 @@ class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
         fields = " ".join(
-            f"{key}={visible(str(value))}"
+            f"{key}={escape_line(str(value))}"
             for key, value in vars(record).items()
             if key not in _STANDARD
         )
         first, newline, rest = line.partition("\n")
-        return f"{first} {fields}".rstrip() + newline + visible_lines(rest)
+        return f"{first} {fields}".rstrip() + newline + escape_lines(rest)
 
 
 def configure(service: str, settings: LogSettings) -> None:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tesk_model.quantities import byte_words
+from tesk_model.quantities import format_bytes
 from tesk_runtime.descent import DIRECTORY, PASSAGE, Descent
 
 _BLOCK = 512  # of st_blocks, on every file system
@@ -48,7 +48,7 @@ class TreeLeftError(OSError):
         """Say, for people, what is left."""
         more = f" and {self.count - 1} more" if self.count > 1 else ""
         path = _shortened(str(self.filename))
-        return f"{path}: {self.strerror}{more} ({byte_words(self.held)} stay)"
+        return f"{path}: {self.strerror}{more} ({format_bytes(self.held)} stay)"
 
 
 def remove_tree(folder: Path) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from tesk_api.config import ApiSettings, Settings
 from tesk_api.domain.offers import Storages, make_offer
 from tesk_model.hosts import is_loopback
-from tesk_model.schemes import Offer
+from tesk_model.schemes import OfferedSchemes
 from tesk_runtime import logs, process_memory
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.http.limits import HttpLimits
@@ -208,7 +208,7 @@ def _parts(settings: Settings, token: str, metrics_folder: str) -> "Parts":
     )
 
 
-def _offer(settings: Settings) -> Offer:
+def _offer(settings: Settings) -> OfferedSchemes:
     return make_offer(
         Storages(
             written=settings.api.storage,

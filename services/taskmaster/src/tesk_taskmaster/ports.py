@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from tesk_model.events import TaskEvent, Verdict
+from tesk_model.events import EventVerdict, TaskEvent
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.domain.assignment import Orders
@@ -63,7 +63,7 @@ class Scheduler(Protocol):
             UnavailableError: No answer; ask again.
         """
 
-    def report(self, events: Sequence[TaskEvent]) -> Sequence[Verdict]:
+    def report(self, events: Sequence[TaskEvent]) -> Sequence[EventVerdict]:
         """Tell events, in order within each attempt; durable on return.
 
         Returns:

@@ -22,7 +22,7 @@ from tesk_model.events import (
     ExecutorStarted,
     Finished,
     Metadata,
-    Note,
+    Notice,
     Outcome,
     ReasonChanged,
     Released,
@@ -187,7 +187,7 @@ def test_why_outputs_wait_is_said_and_that_they_arrived_late(crew: Crew) -> None
     (waits,) = [each for each in reasons if "try 2 of 3 in" in each.reason.text]
     assert waits.held_up_since is not None
     assert {each.held_up_since for each in reasons} == {None, waits.held_up_since}
-    assert Note("the outputs were uploaded at try 2") in told
+    assert Notice("the outputs were uploaded at try 2") in told
 
 
 def test_a_step_that_cannot_start_is_tried_again_for_outputs(crew: Crew) -> None:
@@ -273,7 +273,7 @@ def test_what_cannot_be_read_is_said_and_takes_nothing_back(crew: Crew) -> None:
 
     told = crew.scheduler.whats(ATTEMPT)
     said = "executors[0]: not all that it printed could be read: the log is gone"
-    assert Note(said) in told
+    assert Notice(said) in told
     outputs = [what for what in told if isinstance(what, ExecutorOutput)]
     assert outputs == [ExecutorOutput(0, "so far", "")]
 
@@ -284,7 +284,7 @@ def test_notes_of_runtime_and_step_are_told_once(crew: Crew) -> None:
 
     told = crew.finish(assignment())
 
-    assert [what.text for what in told if isinstance(what, Note)] == [
+    assert [what.text for what in told if isinstance(what, Notice)] == [
         "sandbox",
         "memory ran out",
     ]
@@ -351,7 +351,7 @@ def test_nothing_is_deleted_before_the_outcome_is_durable(crew: Crew) -> None:
     there_at_finish: list[bool] = []
 
     def look(event: TaskEvent) -> None:
-        if isinstance(event.what, Finished):
+        if isinstance(event.payload, Finished):
             there_at_finish.append(ATTEMPT in crew.runtime.attempts())
 
     crew.scheduler.on_event = look

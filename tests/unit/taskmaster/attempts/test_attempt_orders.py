@@ -42,7 +42,7 @@ def test_a_cancel_stops_and_deletes_before_it_is_told(crew: Crew) -> None:
     there_at_finish: list[bool] = []
 
     def look(event: TaskEvent) -> None:
-        if isinstance(event.what, Finished):
+        if isinstance(event.payload, Finished):
             there_at_finish.append(ATTEMPT in crew.runtime.attempts())
 
     crew.scheduler.on_event = look
@@ -196,7 +196,7 @@ def test_a_cancel_ends_the_wait_for_another_try(crew: Crew) -> None:
     waits = threading.Event()
 
     def look(event: TaskEvent) -> None:
-        what = event.what
+        what = event.payload
         if isinstance(what, ReasonChanged) and "try 2 of 2" in what.reason.text:
             waits.set()
 

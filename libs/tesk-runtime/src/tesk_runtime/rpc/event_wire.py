@@ -8,18 +8,18 @@ from typing import TypeVar
 from tesk.v1 import assignment_service_pb2 as pb
 from tesk_model.errors import InvalidRequestError, Violation
 from tesk_model.events import (
+    EventPayload,
+    EventVerdict,
     ExecutorEnded,
     ExecutorOutput,
     ExecutorStarted,
     Finished,
-    Happening,
     Metadata,
-    Note,
+    Notice,
     Outcome,
     ReasonChanged,
     Released,
     TaskEvent,
-    Verdict,
 )
 from tesk_model.names import Attempt, is_task_id
 from tesk_model.reasons import Reason, reason_code
@@ -40,7 +40,7 @@ _HIGHEST_CODE = 255
 
 _OUTCOMES = enum_to_wire(Outcome, pb.Outcome.DESCRIPTOR)
 _OUTCOME_OF = EnumMembers("events.finished.outcome", Outcome, pb.Outcome.DESCRIPTOR)
-_VERDICTS = enum_to_wire(Verdict, pb.EventVerdict.DESCRIPTOR)
+_VERDICTS = enum_to_wire(EventVerdict, pb.EventVerdict.DESCRIPTOR)
 _VERDICT_OF = {number: verdict for verdict, number in _VERDICTS.items()}
 
 _output_to_wire = writer(ExecutorOutput, pb.ExecutorOutput)
@@ -67,15 +67,15 @@ def attempt_from_wire(message: pb.Attempt) -> Attempt:
     return Attempt(TaskId(message.task_id), message.number)
 
 
-def verdict_to_wire(verdict: Verdict) -> "pb.EventVerdict.ValueType":
+def verdict_to_wire(verdict: EventVerdict) -> "pb.EventVerdict.ValueType":
     """Convert a verdict."""
     number: pb.EventVerdict.ValueType = _VERDICTS[verdict]
     return number
 
 
-def verdict_from_wire(verdict: "pb.EventVerdict.ValueType") -> Verdict:
+def verdict_from_wire(verdict: "pb.EventVerdict.ValueType") -> EventVerdict:
     """Convert a verdict; one that is not known here is a refusal."""
-    return _VERDICT_OF.get(verdict, Verdict.REFUSED)
+    return _VERDICT_OF.get(verdict, EventVerdict.REFUSED)
 
 
 def event_to_wire(event: TaskEvent) -> pb.TaskEvent:
@@ -85,12 +85,12 @@ def event_to_wire(event: TaskEvent) -> pb.TaskEvent:
         sequence=event.sequence,
         time=timestamp_to_wire(event.time),
     )
-    match event.what:
+    match event.payload:
         case ReasonChanged(reason, since):
             message.reason, message.reason_code = reason.text, reason.code
             if since:
                 message.held_up_since.FromDatetime(since)
-        case Note(text):
+        case Notice(text):
             message.note = text
         case Metadata(entries):
             message.metadata.SetInParent()
@@ -99,9 +99,9 @@ def event_to_wire(event: TaskEvent) -> pb.TaskEvent:
             message.executor_started.SetInParent()
             message.executor_started.index = index
         case ExecutorOutput():
-            message.executor_output.CopyFrom(_output_to_wire(event.what))
+            message.executor_output.CopyFrom(_output_to_wire(event.payload))
         case ExecutorEnded():
-            message.executor_ended.CopyFrom(_ended_to_wire(event.what))
+            message.executor_ended.CopyFrom(_ended_to_wire(event.payload))
         case Finished(outcome, reason):
             message.finished.outcome = _OUTCOMES[outcome]
             message.finished.reason = reason.text
@@ -124,13 +124,13 @@ def event_from_wire(message: pb.TaskEvent) -> TaskEvent:
         attempt=attempt_from_wire(message.attempt),
         sequence=message.sequence,
         time=timestamp_from_wire(message.time),
-        what=_happening(message),
+        payload=_happening(message),
     )
 
 
 def _happening(  # noqa: PLR0911 - one for each kind of event
     message: pb.TaskEvent,
-) -> Happening:
+) -> EventPayload:
     match message.WhichOneof("event"):
         case "reason":
             reason = Reason(reason_code(message.reason_code), message.reason)
@@ -142,7 +142,7 @@ def _happening(  # noqa: PLR0911 - one for each kind of event
                 else None,
             )
         case "note":
-            return Note(message.note)
+            return Notice(message.note)
         case "executor_started":
             return _checked(ExecutorStarted(message.executor_started.index))
         case "executor_output":

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tesk_model.locations import InvalidLocationError, scheme_of
-from tesk_model.schemes import Offer
+from tesk_model.schemes import OfferedSchemes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,21 +24,21 @@ class Storages:
     has_read_roots: bool = False
 
 
-def make_offer(storages: Storages) -> Offer:
+def make_offer(storages: Storages) -> OfferedSchemes:
     """Return what is offered; everything if no beginning of urls is named.
 
     Raises:
         ValueError: A setting names a scheme that TESK does not know.
     """
     if not storages.written:
-        return Offer()
+        return OfferedSchemes()
     outputs = _schemes("api.storage (TESK_API_STORAGE)", storages.written)
     inputs = _schemes("api.read_storage (TESK_API_READ_STORAGE)", storages.read)
     if storages.has_file_roots:
         outputs.add("file")
     if storages.has_read_roots:
         inputs.add("file")
-    return Offer(inputs=inputs | outputs, outputs=outputs)
+    return OfferedSchemes(inputs=inputs | outputs, outputs=outputs)
 
 
 def _schemes(setting: str, beginnings: Sequence[str]) -> set[str]:

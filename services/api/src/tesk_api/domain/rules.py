@@ -16,7 +16,7 @@ from tesk_model.locations import (
 )
 from tesk_model.paths import is_pattern, path_problem
 from tesk_model.patterns import first_wildcard
-from tesk_model.schemes import Offer, Use
+from tesk_model.schemes import OfferedSchemes, Use
 from tesk_model.task import FileType, Input, Output, Task
 
 _NO_FILE = 'must not end in "/": it names a file'
@@ -24,7 +24,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def url_problem(
-    url: str, use: Use, offer: Offer, *, names_file: bool = False
+    url: str, use: Use, offer: OfferedSchemes, *, names_file: bool = False
 ) -> str | None:
     """Say what is wrong with a storage url or plain path."""
     if _CONTROL.search(url):
@@ -58,7 +58,7 @@ def variable_name_problem(name: str) -> str | None:
     return None
 
 
-def input_problems(entry: Input, offer: Offer) -> Iterator[Violation]:
+def input_problems(entry: Input, offer: OfferedSchemes) -> Iterator[Violation]:
     """Yield what is wrong between the fields of one input.
 
     ``content`` that is not empty wins over ``url``, which is then not looked
@@ -76,7 +76,7 @@ def input_problems(entry: Input, offer: Offer) -> Iterator[Violation]:
             yield Violation("url", problem)
 
 
-def output_problems(entry: Output, offer: Offer) -> Iterator[Violation]:
+def output_problems(entry: Output, offer: OfferedSchemes) -> Iterator[Violation]:
     """Yield what is wrong between the fields of one output.
 
     ``path_prefix`` is looked at only if ``path`` has wildcards.

@@ -25,7 +25,7 @@ from tesk_api.http.task_parsing import TaskParser
 from tesk_api.http.tasks import Bodies, tasks_blueprint
 from tesk_api.http.views import TaskViews
 from tesk_api.ports import Authenticator, Clock, Semaphore, TaskGateway
-from tesk_model.schemes import Offer
+from tesk_model.schemes import OfferedSchemes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -55,7 +55,7 @@ class AppOptions:
     refuse_unknown_fields: bool = False
     queued_as_initializing: bool = False
     trusted_proxies: int = 0
-    offer: Offer = field(default_factory=Offer)
+    offer: OfferedSchemes = field(default_factory=OfferedSchemes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

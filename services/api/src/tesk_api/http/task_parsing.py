@@ -47,7 +47,7 @@ from tesk_api.http.violations import (
 from tesk_model.errors import Violation
 from tesk_model.fields import document_fields
 from tesk_model.paths import path_problem
-from tesk_model.schemes import Offer
+from tesk_model.schemes import OfferedSchemes
 from tesk_model.task import Resources, Task
 
 _MAX_NAMED = 20
@@ -73,7 +73,7 @@ class TaskParser:
 
     backend_parameters: Offered = field(default_factory=dict)
     refuse_unknown_fields: bool = False
-    offer: Offer = field(default_factory=Offer)
+    offer: OfferedSchemes = field(default_factory=OfferedSchemes)
 
     def parse(self, body: bytes) -> NewTask:
         """Return the task that ``body`` describes.
@@ -174,7 +174,7 @@ def _valid_parts(document: Any) -> tuple[Parts, Resources | None]:
     return parts, to_resources(resources) if resources else None
 
 
-def _beside_wrong_paths(document: Any, offer: Offer) -> Iterator[Violation]:
+def _beside_wrong_paths(document: Any, offer: OfferedSchemes) -> Iterator[Violation]:
     """Yield what else is wrong with inputs and outputs whose path is wrong."""
     if not isinstance(document, dict):
         return

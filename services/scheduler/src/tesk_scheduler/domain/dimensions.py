@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tesk_model.quantities import (
-    byte_words,
     bytes_from_gib,
+    format_bytes,
+    format_number,
     gib_from_bytes,
-    number_words,
 )
 
 
@@ -50,18 +50,18 @@ class Unit(NamedTuple):
     text: Callable[[float], str]
 
 
-_COUNT = Unit("tasks", int, float, number_words)
+_COUNT = Unit("tasks", int, float, format_number)
 _CORES = Unit(
     "cores",
     millis_from_cores,
     lambda value: value / 1000,
-    lambda value: number_words(value / 1000),
+    lambda value: format_number(value / 1000),
 )
 _GIB = Unit(
     "GiB",
     bytes_from_gib,
     lambda value: gib_from_bytes(round(value)),
-    lambda value: byte_words(round(value)),
+    lambda value: format_bytes(round(value)),
 )
 
 

@@ -17,17 +17,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from tesk_model.events import (
+    EventVerdict,
     ExecutorEnded,
     ExecutorOutput,
     ExecutorStarted,
     Finished,
     Metadata,
-    Note,
+    Notice,
     Outcome,
     ReasonChanged,
     Released,
     TaskEvent,
-    Verdict,
 )
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_model.states import TaskState
@@ -52,7 +52,7 @@ class Effect:
             before anything else.
     """
 
-    verdict: Verdict
+    verdict: EventVerdict
     record: TaskRecord
     lines: tuple[str, ...] = ()
     end: Reason | None = None
@@ -73,27 +73,27 @@ class Reporter:
 def apply_event(record: TaskRecord, event: TaskEvent, by: Reporter) -> Effect:
     """Decide what ``event`` means for ``record``."""
     if event.attempt.number != record.attempt or record.taskmaster != by.taskmaster:
-        return Effect(verdict=Verdict.REFUSED, record=record)
+        return Effect(verdict=EventVerdict.REFUSED, record=record)
     if event.sequence <= record.last_sequence:
-        return Effect(verdict=Verdict.DUPLICATE, record=record)
+        return Effect(verdict=EventVerdict.DUPLICATE, record=record)
     if record.released:
-        return Effect(verdict=Verdict.REFUSED, record=record)
+        return Effect(verdict=EventVerdict.REFUSED, record=record)
     seen = replace(record, last_sequence=event.sequence)
-    if isinstance(event.what, Released):
+    if isinstance(event.payload, Released):
         effect = _release(seen, by)
-        return replace(effect, lines=effect.lines + _left_note(event.what.left))
+        return replace(effect, lines=effect.lines + _left_note(event.payload.left))
     if not record.attempt_runs:
-        return Effect(verdict=Verdict.REFUSED, record=record)
+        return Effect(verdict=EventVerdict.REFUSED, record=record)
     return _happen(seen, event, by)
 
 
 def _happen(  # noqa: PLR0911 - one for each kind of event
     record: TaskRecord, event: TaskEvent, by: Reporter
 ) -> Effect:
-    match event.what:
+    match event.payload:
         case ReasonChanged(reason, since):
             return _applied(replace(record, reason=reason, held_up_since=since))
-        case Note(text):
+        case Notice(text):
             return _applied(record, lines=(text,))
         case Metadata(entries):
             return _applied(record, metadata=entries)
@@ -109,8 +109,8 @@ def _happen(  # noqa: PLR0911 - one for each kind of event
             return _applied(_started(record, by.now), executor=change)
         case ExecutorEnded():
             went_on = replace(_started(record, by.now), takeovers=0)
-            last = _last_word(event.what)
-            return _applied(went_on, executor=last, lines=_cut_note(event.what))
+            last = _last_word(event.payload)
+            return _applied(went_on, executor=last, lines=_cut_note(event.payload))
         case Finished(outcome, reason):
             return _finish(record, outcome, reason, by)
         case _:  # Released, handled by the caller
@@ -126,7 +126,7 @@ def _applied(
     metadata: Mapping[str, str] | None = None,
 ) -> Effect:
     return Effect(
-        verdict=Verdict.APPLIED,
+        verdict=EventVerdict.APPLIED,
         record=record,
         lines=lines,
         end=end,
@@ -194,7 +194,7 @@ def lose(record: TaskRecord, reason: Reason, by: Reporter) -> Effect:
         lines = (line, f"gave up after {record.attempt} attempts")
         return _ended(record, TaskState.SYSTEM_ERROR, reason, by, lines)
     return Effect(
-        verdict=Verdict.APPLIED,
+        verdict=EventVerdict.APPLIED,
         record=requeued(record, by.now),
         lines=(line,),
         end=reason,

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from tesk_model.errors import Violation
-from tesk_model.quantities import number_words
+from tesk_model.quantities import format_number
 from tesk_scheduler.domain.dimensions import (
     ASKED,
     QUEUED,
@@ -100,7 +100,7 @@ def _too_large(
     dimension: Dimension, field: TaskField, *, value: float, most: float, whose: str
 ) -> Violation:
     number = dimension.unit.number
-    asked, allowed = number_words(number(value)), number_words(number(most))
+    asked, allowed = format_number(number(value)), format_number(number(most))
     noun = field.singular if allowed == "1" else field.plural
     if whose == _THERE_IS and noun != field.singular:
         whose = "that there are"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tesk_model.quantities import byte_words
+from tesk_model.quantities import format_bytes
 
 
 class Direction(StrEnum):
@@ -26,13 +26,13 @@ class Progress:
 def progress_words(progress: Progress) -> str:
     """Write progress for people: ``3 of 10 files, 12 MiB of 1.2 GiB``."""
     files = _of(str(progress.files_done), str(progress.files_total or ""))
-    total = byte_words(progress.bytes_total) if progress.bytes_total else ""
-    return f"{files} files, {_of(byte_words(progress.bytes_done), total)}"
+    total = format_bytes(progress.bytes_total) if progress.bytes_total else ""
+    return f"{files} files, {_of(format_bytes(progress.bytes_done), total)}"
 
 
 def result_words(files: int, count: int) -> str:
     """Write what was moved: ``1 file, 12 MiB``."""
-    return f"{files} file{'' if files == 1 else 's'}, {byte_words(count)}"
+    return f"{files} file{'' if files == 1 else 's'}, {format_bytes(count)}"
 
 
 def _of(done: str, total: str) -> str:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tesk_model.events import Released, TaskEvent, Verdict
+from tesk_model.events import EventVerdict, Released, TaskEvent
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.events import Effect, Reporter, apply_event
@@ -32,7 +32,9 @@ class Reporting:
     status: Status
     max_attempts: int
 
-    def report(self, taskmaster_id: str, events: Sequence[TaskEvent]) -> list[Verdict]:
+    def report(
+        self, taskmaster_id: str, events: Sequence[TaskEvent]
+    ) -> list[EventVerdict]:
         """Apply events, all in one transaction; durable when this returns.
 
         Returns:
@@ -52,11 +54,15 @@ class Reporting:
         return verdicts
 
     def _note_remains(
-        self, events: Sequence[TaskEvent], verdicts: Sequence[Verdict]
+        self, events: Sequence[TaskEvent], verdicts: Sequence[EventVerdict]
     ) -> None:
         for event, verdict in zip(events, verdicts, strict=True):
-            what = event.what
-            if verdict is Verdict.APPLIED and isinstance(what, Released) and what.left:
+            what = event.payload
+            if (
+                verdict is EventVerdict.APPLIED
+                and isinstance(what, Released)
+                and what.left
+            ):
                 self.status.add_remains(1)
                 _LOG.warning(
                     "attempt left files",
@@ -70,10 +76,10 @@ class Reporting:
 
 def _apply_all(
     tx: Transaction, events: Sequence[TaskEvent], by: Reporter
-) -> tuple[list[Verdict], bool]:
+) -> tuple[list[EventVerdict], bool]:
     before = tx.records({event.attempt.task_id for event in events})
     after: dict[TaskId, TaskRecord] = dict(before)
-    verdicts = [Verdict.REFUSED] * len(events)
+    verdicts = [EventVerdict.REFUSED] * len(events)
     in_order = sorted(
         range(len(events)), key=lambda n: (events[n].attempt, events[n].sequence)
     )
@@ -84,7 +90,7 @@ def _apply_all(
             continue
         effect = apply_event(record, event, by)
         verdicts[number] = effect.verdict
-        if effect.verdict is Verdict.APPLIED:
+        if effect.verdict is EventVerdict.APPLIED:
             write_effect(tx, effect)
             after[record.id] = effect.record
     room = False

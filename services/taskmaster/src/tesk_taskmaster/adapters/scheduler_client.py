@@ -8,7 +8,7 @@ import grpc
 
 from tesk.v1 import assignment_service_pb2 as pb
 from tesk.v1 import assignment_service_pb2_grpc as pb_grpc
-from tesk_model.events import TaskEvent, Verdict
+from tesk_model.events import EventVerdict, TaskEvent
 from tesk_model.names import Attempt
 from tesk_runtime.rpc.documents import timestamp_from_wire
 from tesk_runtime.rpc.event_wire import (
@@ -65,7 +65,7 @@ class GrpcScheduler:
             exit=response.exit,
         )
 
-    def report(self, events: Sequence[TaskEvent]) -> Sequence[Verdict]:
+    def report(self, events: Sequence[TaskEvent]) -> Sequence[EventVerdict]:
         """See ``Scheduler.report``."""
         request = pb.ReportRequest(
             taskmaster_id=self._taskmaster_id,

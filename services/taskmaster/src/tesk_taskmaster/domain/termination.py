@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from tesk_model.quantities import byte_words
+from tesk_model.quantities import format_bytes
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
 
@@ -137,7 +137,7 @@ def judge(seen: Termination) -> StepResult:
 
 def format_memory_limit(ram: int) -> str:
     """Say that memory ran out."""
-    return f"ran out of memory: limit {byte_words(ram)}"
+    return f"ran out of memory: limit {format_bytes(ram)}"
 
 
 def format_loss(name: str, cause: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tesk_model.events import Happening, ReasonChanged
+from tesk_model.events import EventPayload, ReasonChanged
 from tesk_model.names import Attempt
 from tesk_model.reasons import NO_REASON, Reason
 from tesk_taskmaster.usecases.control import AttemptControl
@@ -26,7 +26,7 @@ class Account:
     control: AttemptControl
     held_up_since: datetime | None = None
     _said: Reason = field(default=NO_REASON, init=False)
-    _kept: list[Happening] = field(default_factory=list, init=False)
+    _kept: list[EventPayload] = field(default_factory=list, init=False)
 
     def say(self, reason: Reason) -> None:
         """Tell what the attempt waits for, if that is new and has a text.
@@ -39,12 +39,12 @@ class Account:
             self._said = reason
             self.tell(ReasonChanged(reason, self.held_up_since))
 
-    def tell(self, *whats: Happening) -> None:
+    def tell(self, *whats: EventPayload) -> None:
         """Tell what was kept, and then this; returns at once."""
         kept, self._kept = self._kept, []
         self.reporter.tell(self.attempt, *kept, *whats)
 
-    def keep(self, whats: Sequence[Happening]) -> None:
+    def keep(self, whats: Sequence[EventPayload]) -> None:
         """Keep what more is to be told about soon: each call costs the scheduler."""
         self._kept += whats
 

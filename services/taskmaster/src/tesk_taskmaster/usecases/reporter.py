@@ -14,13 +14,13 @@ from datetime import timedelta
 
 from tesk_model.errors import InvalidRequestError, TeskError
 from tesk_model.events import (
+    EventPayload,
+    EventVerdict,
     ExecutorEnded,
     ExecutorOutput,
     Finished,
-    Happening,
     Outcome,
     TaskEvent,
-    Verdict,
 )
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
@@ -72,7 +72,7 @@ class Reporter:
             self._last[attempt] = self._durable[attempt] = last_sequence
             self._refused.discard(attempt)
 
-    def tell(self, attempt: Attempt, *whats: Happening) -> None:
+    def tell(self, attempt: Attempt, *whats: EventPayload) -> None:
         """Report what happened, in this order; returns at once.
 
         Raises:
@@ -183,41 +183,43 @@ class Reporter:
             extra={"task_id": batch[0].attempt.task_id, "error": str(error)},
         )
         self._end(batch[0], error)
-        self._settle(batch, [Verdict.REFUSED])
+        self._settle(batch, [EventVerdict.REFUSED])
 
     def _end(self, event: TaskEvent, error: InvalidRequestError) -> None:
         """End an attempt of which we said what cannot be; we would say it again."""
         text = f"its taskmaster reported what cannot be: {error}"
         reason = Reason(ReasonCode.TASKMASTER_FAILED, text)
-        ending = replace(event, what=Finished(Outcome.SYSTEM_ERROR, reason))
+        ending = replace(event, payload=Finished(Outcome.SYSTEM_ERROR, reason))
         try:
             self._scheduler.report([ending])
         except TeskError as failure:
             _logger.warning("report not delivered", extra={"error": str(failure)})
 
-    def _settle(self, batch: Sequence[TaskEvent], verdicts: Sequence[Verdict]) -> None:
+    def _settle(
+        self, batch: Sequence[TaskEvent], verdicts: Sequence[EventVerdict]
+    ) -> None:
         with self._lock:
             for event, verdict in zip(batch, verdicts, strict=True):
                 attempt = event.attempt
                 if attempt not in self._last:
                     continue
-                if verdict is Verdict.REFUSED:
+                if verdict is EventVerdict.REFUSED:
                     self._refused.add(attempt)
                     self._drop(attempt)
                 else:
                     self._durable[attempt] = event.sequence
                 self._settled[attempt].notify()
 
-    def _number(self, attempt: Attempt, what: Happening) -> TaskEvent:
+    def _number(self, attempt: Attempt, what: EventPayload) -> TaskEvent:
         self._last[attempt] += 1
         return TaskEvent(
             attempt=attempt,
             sequence=self._last[attempt],
             time=self._clock.now(),
-            what=what,
+            payload=what,
         )
 
-    def _replace_output(self, attempt: Attempt, what: Happening) -> bool:
+    def _replace_output(self, attempt: Attempt, what: EventPayload) -> bool:
         """Let newer live output take the place of older that is not sent yet."""
         if not isinstance(what, ExecutorOutput):
             return False
@@ -225,10 +227,10 @@ class Reporter:
             event = self._pending[place]
             if event.attempt != attempt:
                 continue
-            if not isinstance(event.what, ExecutorOutput):
+            if not isinstance(event.payload, ExecutorOutput):
                 return False
             self._pending[place] = TaskEvent(
-                attempt=attempt, sequence=event.sequence, time=event.time, what=what
+                attempt=attempt, sequence=event.sequence, time=event.time, payload=what
             )
             return True
         return False
@@ -261,8 +263,8 @@ def _pauses() -> Iterator[float]:
 
 def _size(event: TaskEvent) -> int:
     """Return about how many bytes an event takes, rather too many."""
-    match event.what:
+    match event.payload:
         case ExecutorOutput() | ExecutorEnded():
-            return _WIDEST * (len(event.what.stdout) + len(event.what.stderr))
+            return _WIDEST * (len(event.payload.stdout) + len(event.payload.stderr))
         case _:
             return 0

@@ -14,7 +14,7 @@ from tesk_model.events import (
     ExecutorStarted,
     Finished,
     Metadata,
-    Note,
+    Notice,
     Outcome,
 )
 from tesk_model.names import Attempt
@@ -70,7 +70,7 @@ class AttemptSteps:
         self.control.checkpoint()
         self.runtime.prepare(plan, self.assignment.transfer_token, self.account.say)
         if not self.assignment.last_sequence:
-            self.account.keep([Note(line) for line in self.runtime.notes()])
+            self.account.keep([Notice(line) for line in self.runtime.notes()])
         looks = ImageLooks(
             assignment=self.assignment, runtime=self.runtime, account=self.account
         )
@@ -97,7 +97,7 @@ class AttemptSteps:
         # The command failed first, and that is what the user must see.
         failure = self._transfers().take_once(plan)
         if failure:
-            self.account.tell(Note(failure))
+            self.account.tell(Notice(failure))
 
     def _transfers(self) -> TransferSteps:
         return TransferSteps(
@@ -151,7 +151,7 @@ class AttemptSteps:
             outcome = Outcome.LOST if result.lost else Outcome.SYSTEM_ERROR
             raise EndedError(outcome, Reason(result.code, result.error))
         if result.note:
-            self.account.keep([Note(result.note)])
+            self.account.keep([Notice(result.note)])
         if result.metadata:
             self.account.keep([_where(step.index, result)])
         self.account.keep([_executor_ended(step.index, result, tails)])
@@ -206,8 +206,8 @@ def _output(index: int, tails: Tails) -> ExecutorOutput:
     return ExecutorOutput(index, tail_text(tails.stdout), tail_text(tails.stderr))
 
 
-def _unread(index: int, tails: Tails) -> Note:
-    return Note(
+def _unread(index: int, tails: Tails) -> Notice:
+    return Notice(
         f"executors[{index}]: not all that it printed could be read: {tails.unread}"
     )
 

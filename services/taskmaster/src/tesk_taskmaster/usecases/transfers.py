@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from tesk_model.events import Finished, Note, Outcome
+from tesk_model.events import Finished, Notice, Outcome
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.plan import Plan
@@ -101,7 +101,7 @@ class TransferSteps:
             self.account.say(replace(failure, text=text))
             self.control.pause(pause)
         if tried:
-            self.account.keep([Note(f"the outputs were uploaded at try {tried + 1}")])
+            self.account.keep([Notice(f"the outputs were uploaded at try {tried + 1}")])
 
     def take_once(self, plan: Plan) -> str:
         """Take the outputs of a command that failed; return why it did not work.

@@ -23,7 +23,7 @@ from tesk_kubernetes.api import (
 )
 from tesk_kubernetes.informer import Informer
 from tesk_kubernetes.labels import TASKMASTER
-from tesk_kubernetes.pods import is_over, node_of
+from tesk_kubernetes.pods import is_finished, node_of
 from tesk_kubernetes.requests import (
     Resources,
     node_resources,
@@ -179,7 +179,7 @@ def _told(changed: Callable[[], None]) -> Callable[[str, object], None]:
 
 def load_of(pod: JsonObject) -> Load:
     """Return what a pod takes, and of which node."""
-    if is_over(pod):
+    if is_finished(pod):
         return Load(node="", amounts=Amounts())
     return Load(node_of(pod), _demand(pod_requests(pod)))
 

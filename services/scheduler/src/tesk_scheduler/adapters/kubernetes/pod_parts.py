@@ -17,7 +17,7 @@ from tesk_kubernetes.api import (
     KubernetesApi,
     RefusedError,
 )
-from tesk_kubernetes.pods import is_leaving
+from tesk_kubernetes.pods import is_terminating
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import load_pod_template
 from tesk_scheduler.adapters.kubernetes.manifests import (
@@ -93,7 +93,7 @@ class Footing:
         if not name:
             return Owner(name="", uid="")
         found = api.get(CONFIG_MAPS, namespace, name)
-        if found is None or is_leaving(found):
+        if found is None or is_terminating(found):
             message = (
                 f"ConfigMap {name} is not in namespace {namespace}; install it again"
             )

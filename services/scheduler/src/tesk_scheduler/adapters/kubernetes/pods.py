@@ -19,8 +19,8 @@ from tesk_kubernetes.labels import TASKMASTER
 from tesk_kubernetes.pods import (
     condition,
     containers,
-    is_leaving,
-    is_over,
+    is_finished,
+    is_terminating,
     is_true,
     node_of,
     state_of,
@@ -78,9 +78,9 @@ def glimpse_of(pod: JsonObject) -> Glimpse:
 def life_of(pod: JsonObject) -> Life:
     """Tell whether a pod's taskmaster lives."""
     runs = any("running" in state_of(status) for status in containers(pod))
-    if is_over(pod):
+    if is_finished(pod):
         return Life.LEAVES if runs else Life.ENDED
-    if is_leaving(pod):
+    if is_terminating(pod):
         # Without a node there is nothing that could act.
         return Life.LEAVES if node_of(pod) else Life.ENDED
     return Life.LIVES
@@ -138,7 +138,7 @@ def _unscheduled(pod: JsonObject) -> str:
 
 
 def _deletion(pod: JsonObject) -> str:
-    return "its pod was deleted" if is_leaving(pod) else ""
+    return "its pod was deleted" if is_terminating(pod) else ""
 
 
 def _past(status: Mapping[str, Any]) -> bool:

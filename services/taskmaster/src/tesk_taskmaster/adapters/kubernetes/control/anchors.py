@@ -16,7 +16,7 @@ from tesk_kubernetes.api import (
     KubernetesApi,
 )
 from tesk_kubernetes.labels import TASKMASTER, attempt_labels, selector
-from tesk_kubernetes.pods import is_leaving
+from tesk_kubernetes.pods import is_terminating
 from tesk_model.names import Attempt
 from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.retries import RetriedCalls
@@ -101,7 +101,7 @@ class Anchors:
             claim = self.api.get(VOLUME_CLAIMS, namespace, attempt.name)
             if claim is None or uid not in _owner_uids(claim):
                 return None  # of an anchor that is no more: it goes by itself
-            if is_leaving(claim):
+            if is_terminating(claim):
                 raise StepFailedError(_GONE, code=ReasonCode.STEP_VANISHED, lost=True)
             return claim
 
@@ -136,7 +136,7 @@ def is_owned_by(body: JsonObject, anchor_uid: str) -> bool:
 
 def _anchor_uid(attempt: Attempt, children: Sequence[JsonObject]) -> str:
     """Return the uid that children give; those that stay count before others."""
-    for child in sorted(children, key=is_leaving):
+    for child in sorted(children, key=is_terminating):
         for owner in child["metadata"].get("ownerReferences") or ():
             if owner["kind"] == SECRETS.kind and owner["name"] == attempt.name:
                 return str(owner["uid"])

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from tesk_kubernetes.api import JOBS, PODS, VOLUME_CLAIMS, JsonObject
 from tesk_kubernetes.labels import attempt_of
-from tesk_kubernetes.pods import is_leaving
+from tesk_kubernetes.pods import is_terminating
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.anchors import (
     AttemptAnchor,
@@ -238,13 +238,13 @@ class AttemptSteps:
             raise StepFailedError(f"the name {name} is taken by a Job that is not ours")
         if not is_owned_by(job, self.anchor.uid):
             return None
-        return None if is_leaving(job) and is_repeatable(step) else job
+        return None if is_terminating(job) and is_repeatable(step) else job
 
     def _check_volume(self) -> None:
         if not self.plan.has_volume:
             return
         claim = self.cached.get(VOLUME_CLAIMS, self.plan.attempt.name)
-        if claim is not None and (claim.is_gone or is_leaving(claim.object)):
+        if claim is not None and (claim.is_gone or is_terminating(claim.object)):
             raise StepFailedError(
                 "the task volume was deleted",
                 code=ReasonCode.VOLUME_UNAVAILABLE,

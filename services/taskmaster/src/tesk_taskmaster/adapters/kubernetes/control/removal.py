@@ -18,7 +18,7 @@ from tesk_kubernetes.api import (
     Resource,
 )
 from tesk_kubernetes.labels import attempt_labels, selector
-from tesk_kubernetes.pods import is_leaving, is_over, state_of
+from tesk_kubernetes.pods import is_finished, is_terminating, state_of
 from tesk_model.names import Attempt
 from tesk_taskmaster.adapters.kubernetes.control.attempt import AttemptSteps
 from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
@@ -87,7 +87,7 @@ class Removal:
             for resource, body in left:
                 if resource == PODS:
                     self._end(namespace, body)
-                elif not had_anchor and not is_leaving(body):
+                elif not had_anchor and not is_terminating(body):
                     metadata = body["metadata"]
                     self.cluster.api.delete(
                         resource, namespace, metadata["name"], uid=metadata["uid"]
@@ -137,7 +137,7 @@ def _has_ended(pod: JsonObject) -> bool:
     """Tell whether nothing of a pod runs; its phase comes a moment later."""
     states = [state_of(each) for each in pod["status"].get("containerStatuses") or ()]
     is_done = bool(states) and all("terminated" in state for state in states)
-    return is_over(pod) or is_done
+    return is_finished(pod) or is_done
 
 
 def stuck(left: Sequence[tuple[Resource, JsonObject]]) -> StepFailedError:
@@ -146,11 +146,11 @@ def stuck(left: Sequence[tuple[Resource, JsonObject]]) -> StepFailedError:
     metadata = body["metadata"]
     what = f"{resource.kind} {metadata['name']} is still there"
     finalizers = ", ".join(metadata.get("finalizers") or ())
-    if is_leaving(body) and finalizers:
+    if is_terminating(body) and finalizers:
         what = f"{what}: it waits for {finalizers}"
-    elif is_leaving(body):
+    elif is_terminating(body):
         what = f"{what}: it was deleted at {metadata['deletionTimestamp']}"
-    if all(resource != PODS and is_leaving(body) for resource, body in left):
+    if all(resource != PODS and is_terminating(body) for resource, body in left):
         # Nothing runs, and the cluster removes the rest when it can.
         return RemainsError(what)
     return StepFailedError(what)

@@ -15,7 +15,7 @@ from typing import Any
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.requests import parsed
-from tesk_model.quantities import byte_words, number_words
+from tesk_model.quantities import format_bytes, format_number
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import cpu_quantity
 
 _NAMES = ("cpu", "memory", "ephemeral-storage")
@@ -118,7 +118,7 @@ def _too_much(
 
 
 def _words(name: str, amount: Decimal) -> str:
-    return number_words(float(amount)) if name == "cpu" else byte_words(int(amount))
+    return format_number(float(amount)) if name == "cpu" else format_bytes(int(amount))
 
 
 def _quantity(name: str, amount: Decimal) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from tesk_kubernetes.api import JsonObject
-from tesk_kubernetes.pods import condition, is_leaving, is_true, node_of
+from tesk_kubernetes.pods import condition, is_terminating, is_true, node_of
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.failure_table import shorten
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
@@ -155,7 +155,7 @@ def interruption_of(seen: Snapshot, pod: JsonObject) -> Reason | None:
         known = Reason(ReasonCode.EVICTED, text)
     elif is_deleted(seen.job):
         known = JOB_DELETED
-    elif is_leaving(pod):
+    elif is_terminating(pod):
         known = _POD_DELETED
     else:
         return None
@@ -169,7 +169,7 @@ def was_disrupted(pod: JsonObject) -> bool:
 
 def is_deleted(job: JsonObject | None) -> bool:
     """Tell whether a Job is gone or going."""
-    return job is None or is_leaving(job)
+    return job is None or is_terminating(job)
 
 
 def pod_metadata(pod: JsonObject) -> dict[str, str]:

@@ -17,8 +17,8 @@ from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.pods import (
     condition,
     containers,
-    is_leaving,
-    is_over,
+    is_finished,
+    is_terminating,
     is_true,
     main_state,
     node_of,
@@ -69,9 +69,9 @@ def observe(seen: Snapshot) -> Observation:
     state = main_state(pod)
     if "terminated" in state:
         return judge_end(seen, pod, state["terminated"])
-    if is_over(pod):
+    if is_finished(pod):
         return judge_rejected(seen, pod)
-    if seen.pod_is_gone or is_leaving(pod):
+    if seen.pod_is_gone or is_terminating(pod):
         return _leaving(seen, pod)
     is_running = "running" in state
     return Running(metadata=pod_metadata(pod)) if is_running else _pending(seen, pod)
