@@ -19,6 +19,7 @@ from tesk_taskmaster.adapters.local.filer_process import (
     FilerSettings,
     filer_environ,
 )
+from tesk_taskmaster.adapters.local.opening import BUILT_LAUNCHER
 from tesk_taskmaster.adapters.local.runtime import LocalRuntime
 from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.ports import StepFailedError
@@ -210,3 +211,9 @@ def test_release_removes_trees_of_any_mode(folders: TaskFolders) -> None:
     runtime.release(ATTEMPT)
 
     assert not folders.attempt(ATTEMPT).exists()
+
+
+def test_the_launcher_is_where_make_builds_it() -> None:
+    root = next(p for p in Path(__file__).parents if (p / "Makefile").exists())
+
+    assert root / "build" / "launcher" == BUILT_LAUNCHER

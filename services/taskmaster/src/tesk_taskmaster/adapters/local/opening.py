@@ -31,7 +31,7 @@ from tesk_taskmaster.ports import Engine
 _IDENTITY_TRIES = 20
 _IDENTITY_PAUSE = 0.05
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_BUILT_LAUNCHER = Path(__file__).parents[5] / "build" / "launcher"
+BUILT_LAUNCHER = Path(__file__).parents[6] / "build" / "launcher"
 
 _logger = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ def _open_containers(
     except ImportError as error:
         msg = f"the local runtime needs tesk-taskmaster[local]: {error}"
         raise ValueError(msg) from error
-    launcher = Path(choices.launcher or _BUILT_LAUNCHER)
+    launcher = Path(choices.launcher or BUILT_LAUNCHER)
     decided = ContainerChoices(
         network=choices.local.network,
         addresses=choices.local.network_addresses,
