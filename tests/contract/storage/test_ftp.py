@@ -40,6 +40,14 @@ def test_a_download_that_ends_early_shows_in_its_size(
         assert (len(content), reader.size) == (5000, 100_000)
 
 
+@pytest.mark.parametrize("name", ["a\rb", "a\r\nDELE b"])
+def test_a_name_with_line_ends_is_refused_in_words(ftp: Place, name: str) -> None:
+    with pytest.raises(StorageError, match="no name with line ends") as caught:
+        ftp.put(ftp.at(name), b"x")
+
+    assert not caught.value.transient
+
+
 def test_one_login_serves_many_files(ftp: Place, server: FtpFiles) -> None:
     for number in range(5):
         ftp.put(f"{ftp.url}/{number}", b"x")

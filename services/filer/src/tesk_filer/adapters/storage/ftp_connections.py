@@ -43,7 +43,13 @@ class FtpConnection(ftplib.FTP):
     home: str = "/"
 
     def place(self, path: str) -> str:
-        """Return the absolute path of what a url calls ``path``."""
+        """Return the absolute path of what a url calls ``path``.
+
+        Raises:
+            StorageError: No command of FTP can hold it.
+        """
+        if "\r" in path or "\n" in path:
+            raise StorageError("FTP takes no name with line ends; rename the file")
         whole = path if path.startswith("/") else f"{self.home}/{path}"
         return re.sub("/+", "/", whole).rstrip("/") or "/"
 
