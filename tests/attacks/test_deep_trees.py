@@ -19,8 +19,8 @@ from files.deep_trees import make_deep
 from programs.descriptors import few_descriptors
 from taskmasters.running import ATTEMPT, Crew, assignment, commands, running
 from tesk_model.events import Released
-from tesk_runtime.beneath import Beneath
-from tesk_runtime.removal import TreeLeftError, remove_tree
+from tesk_runtime.removal import IncompleteRemovalError, remove_tree
+from tesk_runtime.rooted_files import RootedFiles
 from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.local.filer_process import FilerProcesses, FilerSettings
 from tesk_taskmaster.adapters.local.runtime import LocalRuntime
@@ -122,11 +122,11 @@ def test_what_may_not_be_removed_is_named_and_the_rest_is_gone(
     other.mkdir()
     (other / "file").touch()
 
-    with pytest.raises(TreeLeftError) as caught:
+    with pytest.raises(IncompleteRemovalError) as caught:
         remove_tree(tmp_path / "tasks")
 
     assert caught.value.filename == str(left)
-    assert caught.value.held >= MIB
+    assert caught.value.bytes_held >= MIB
     assert "Operation not permitted (1 MiB stay)" in str(caught.value)
     assert not other.exists()
 
@@ -260,4 +260,4 @@ def test_collecting_ends_whatever_was_made(
     make(source)
     nested_twice(target)
 
-    Collecting(Beneath(source), Beneath(target), frozenset()).take(pattern)
+    Collecting(RootedFiles(source), RootedFiles(target), frozenset()).take(pattern)

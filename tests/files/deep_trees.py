@@ -3,12 +3,12 @@
 import os
 from pathlib import Path
 
-from tesk_runtime.descent import DIRECTORY, Descent
+from tesk_runtime.tree_walker import DIRECTORY_FLAGS, TreeWalker
 
 
 def make_deep(root: Path, depth: int, *, name: str = "d") -> None:
     """Make ``depth`` directories in one another below ``root``, and a file."""
-    descent = Descent(os.open(root, DIRECTORY))
+    descent = TreeWalker(os.open(root, DIRECTORY_FLAGS))
     try:
         for _ in range(depth):
             os.mkdir(name, dir_fd=descent.descriptor)

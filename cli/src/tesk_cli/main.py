@@ -33,8 +33,8 @@ from tesk_cli.serve.supervisor import Supervisor
 from tesk_cli.usecases.following import WaitTimeoutError
 from tesk_model.errors import InvalidRequestError, TeskError, UnavailableError
 from tesk_model.text import escape_line, escape_lines
-from tesk_runtime.own_code import protected_places
-from tesk_runtime.protected import ProtectedPlaces
+from tesk_runtime.own_code import find_protected_paths
+from tesk_runtime.protected_paths import ProtectedPaths
 from tesk_runtime.sections import state_home
 from tesk_runtime.settings import CONFIG_VARIABLE, SettingsError, load
 from tesk_runtime.shutdown import stop_on_signals
@@ -119,9 +119,9 @@ class _Machine:
         _report(f"${{PWD}} is {folder} here: no task writes into {Path.cwd()}")
         return folder
 
-    def _protected(self, settings: Settings) -> ProtectedPlaces:
+    def _protected(self, settings: Settings) -> ProtectedPaths:
         home = state_home(settings.local, self.environ)
-        return protected_places(home, self._own_files(settings))
+        return find_protected_paths(home, self._own_files(settings))
 
     def _own_files(self, settings: Settings) -> tuple[str, ...]:
         """Return the files that configure a server, and others to protect."""

@@ -9,8 +9,12 @@ import pytest
 from contract.storage.places import Place
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.ports import StorageError
-from tesk_runtime.protected import Place as Protected
-from tesk_runtime.protected import ProtectedPlaces, settings_places, state_places
+from tesk_runtime.protected_paths import (
+    ProtectedPath,
+    ProtectedPaths,
+    settings_paths,
+    state_paths,
+)
 
 TEXT = b"as it was"
 
@@ -28,11 +32,11 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def place(root: Path) -> Place:
-    protected = ProtectedPlaces(
+    protected = ProtectedPaths(
         [
-            *state_places(root / "home"),
-            Protected(path=root / "code", what="the program", is_code=True),
-            *settings_places([str(root / "d/users")]),
+            *state_paths(root / "home"),
+            ProtectedPath(path=root / "code", description="the program", is_code=True),
+            *settings_paths([str(root / "d/users")]),
         ]
     )
     storage = LocalStorage(
@@ -146,7 +150,7 @@ def test_a_folder_to_read_is_not_to_write(tmp_path: Path) -> None:
 
 
 def test_a_folder_to_read_never_opens_the_state(root: Path) -> None:
-    protected = ProtectedPlaces(state_places(root / "home"))
+    protected = ProtectedPaths(state_paths(root / "home"))
     storage = LocalStorage([], read_roots=[str(root / "home")], protected=protected)
 
     with pytest.raises(StorageError, match="TESK_HOME"):

@@ -12,8 +12,8 @@ from tesk_cli.serve.roots import (
     make_default_folder,
     server_roots,
 )
-from tesk_runtime.own_code import checkout_of, code_places, protected_places
-from tesk_runtime.protected import ProtectedPlaces
+from tesk_runtime.own_code import checkout_of, find_protected_paths, own_code_paths
+from tesk_runtime.protected_paths import ProtectedPaths
 
 
 @pytest.fixture
@@ -22,13 +22,13 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def protected(tmp_path: Path) -> ProtectedPlaces:
+def protected(tmp_path: Path) -> ProtectedPaths:
     (tmp_path / "state").mkdir()
-    return protected_places(tmp_path / "state")
+    return find_protected_paths(tmp_path / "state")
 
 
 def test_a_server_has_a_folder_of_its_own(
-    environ: dict[str, str], protected: ProtectedPlaces, tmp_path: Path
+    environ: dict[str, str], protected: ProtectedPaths, tmp_path: Path
 ) -> None:
     roots = server_roots((), environ, protected)
     make_default_folder(roots, environ)
@@ -38,7 +38,7 @@ def test_a_server_has_a_folder_of_its_own(
 
 
 def test_a_folder_that_is_named_is_not_made(
-    environ: dict[str, str], protected: ProtectedPlaces, tmp_path: Path
+    environ: dict[str, str], protected: ProtectedPaths, tmp_path: Path
 ) -> None:
     roots = server_roots((str(tmp_path / "data"),), environ, protected)
     make_default_folder(roots, environ)
@@ -59,14 +59,14 @@ REFUSED = {
 
 @pytest.mark.parametrize("folder", REFUSED.values(), ids=REFUSED)
 def test_a_server_refuses_folders_that_no_task_touches(
-    environ: dict[str, str], protected: ProtectedPlaces, folder: Path
+    environ: dict[str, str], protected: ProtectedPaths, folder: Path
 ) -> None:
     with pytest.raises(ServeError, match=r"TESK_FILE_ROOTS: .*name another folder"):
         server_roots((str(folder),), environ, protected)
 
 
 def test_a_server_refuses_its_state(
-    environ: dict[str, str], protected: ProtectedPlaces, tmp_path: Path
+    environ: dict[str, str], protected: ProtectedPaths, tmp_path: Path
 ) -> None:
     with pytest.raises(ServeError, match="TESK_HOME"):
         server_roots((str(tmp_path / "state"),), environ, protected)
@@ -80,7 +80,7 @@ def test_a_folder_that_cannot_be_made_is_reported(environ: dict[str, str]) -> No
 
 
 def test_a_command_works_where_its_user_is(
-    environ: dict[str, str], protected: ProtectedPlaces, tmp_path: Path
+    environ: dict[str, str], protected: ProtectedPaths, tmp_path: Path
 ) -> None:
     folders = (tmp_path / "here", tmp_path / "task")
 
@@ -89,7 +89,7 @@ def test_a_command_works_where_its_user_is(
 
 
 def test_a_command_in_the_checkout_writes_elsewhere(
-    environ: dict[str, str], protected: ProtectedPlaces
+    environ: dict[str, str], protected: ProtectedPaths
 ) -> None:
     checkout = Path(__file__).parents[3]
 
@@ -102,4 +102,4 @@ def test_a_command_in_the_checkout_writes_elsewhere(
 def test_the_checkout_is_known_by_its_lock_file() -> None:
     assert checkout_of(Path(__file__)) == Path(__file__).parents[3]
     assert checkout_of(Path(pytest.__file__).parent) is None
-    assert Path(__file__).parents[3] in {place.path for place in code_places()}
+    assert Path(__file__).parents[3] in {place.path for place in own_code_paths()}

@@ -13,7 +13,7 @@ from tesk_filer.adapters.storage.site import (
 )
 from tesk_model.locations import parse_location
 from tesk_model.schemes import SCHEMES
-from tesk_runtime.protected import ProtectedPlaces
+from tesk_runtime.protected_paths import ProtectedPaths
 
 SITE = StorageSite(
     timeouts=Timeouts(connect=timedelta(seconds=1), stall=timedelta(seconds=1)),
@@ -24,7 +24,7 @@ SITE = StorageSite(
         read_roots=(),
         shared_prefix="",
         shared_path="",
-        protected=ProtectedPlaces,
+        protected=ProtectedPaths,
     ),
     s3=S3Service(endpoint="http://127.0.0.1:1", region="", anonymous=True),
 )

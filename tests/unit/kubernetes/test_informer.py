@@ -48,7 +48,7 @@ class Watched:
             "app=x",
             keep=keep,
             changed=lambda name, kept: self.changes.put((name, kept)),
-            rhythm=InformerTiming(relist=relist, backoff=AT_ONCE),
+            timing=InformerTiming(relist=relist, backoff=AT_ONCE),
         )
 
     def start(self) -> None:

@@ -7,9 +7,15 @@ import pytest
 
 from tesk_runtime.http.limits import HttpLimits
 from tesk_runtime.http.parsing import Request, RequestReader
-from tesk_runtime.http.wsgi import Peer, Response, call, encode, environ_of
+from tesk_runtime.http.wsgi import (
+    ConnectionAddresses,
+    Response,
+    call,
+    encode,
+    environ_of,
+)
 
-PEER = Peer("10.0.0.1", "4711", "127.0.0.1", "8080")
+PEER = ConnectionAddresses("10.0.0.1", "4711", "127.0.0.1", "8080")
 
 
 def request_of(data: bytes) -> Request:

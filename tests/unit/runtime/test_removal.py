@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from files.deep_trees import make_deep
 from programs.descriptors import few_descriptors
-from tesk_runtime.descent import DIRECTORY, Descent
-from tesk_runtime.removal import TreeLeftError, remove_tree
+from tesk_runtime.removal import IncompleteRemovalError, remove_tree
+from tesk_runtime.tree_walker import DIRECTORY_FLAGS, TreeWalker
 
 
 def test_a_tree_deeper_than_a_path_may_be_long_is_removed(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_tree_that_is_read_only_for_all_is_named_with_what_it_holds(
     # /proc cannot be removed by anybody and is no part of this file system.
     (tmp_path / "tree").mkdir()
 
-    with pytest.raises(TreeLeftError) as caught:
+    with pytest.raises(IncompleteRemovalError) as caught:
         remove_tree(Path("/proc/self/fdinfo"))
 
     assert caught.value.count >= 1
@@ -81,8 +81,8 @@ def test_a_tree_that_is_read_only_for_all_is_named_with_what_it_holds(
 
 
 def test_a_long_path_is_shortened_for_people() -> None:
-    error = TreeLeftError(
-        OSError(1, "no", "/d" * 5000), count=3, held=2048, is_forbidden=True
+    error = IncompleteRemovalError(
+        OSError(1, "no", "/d" * 5000), count=3, bytes_held=2048, is_forbidden=True
     )
 
     assert len(str(error)) < 300
@@ -112,7 +112,7 @@ def test_any_tree_goes_and_its_neighbours_stay(
 def test_a_walk_does_not_go_up_into_another_directory(tmp_path: Path) -> None:
     (tmp_path / "root" / "a" / "b").mkdir(parents=True)
     (tmp_path / "elsewhere").mkdir()
-    descent = Descent(os.open(tmp_path / "root", DIRECTORY))
+    descent = TreeWalker(os.open(tmp_path / "root", DIRECTORY_FLAGS))
     descent.enter("a")
     descent.enter("b")
 

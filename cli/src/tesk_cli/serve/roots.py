@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tesk_cli.serve.errors import ServeError
-from tesk_runtime.protected import ProtectedPlaces, refusal
+from tesk_runtime.protected_paths import ProtectedPaths, format_refusal
 
 _SETTING = "TESK_FILE_ROOTS"
 
@@ -30,7 +30,7 @@ def default_folder(environ: Mapping[str, str]) -> Path:
 
 
 def server_roots(
-    named: Sequence[str], environ: Mapping[str, str], protected: ProtectedPlaces
+    named: Sequence[str], environ: Mapping[str, str], protected: ProtectedPaths
 ) -> tuple[Path, ...]:
     """Return the folders that ``tesk serve`` lets tasks write: named ones or the default.
 
@@ -39,14 +39,14 @@ def server_roots(
     """
     roots = tuple(Path(root).absolute() for root in named) or (default_folder(environ),)
     for root in roots:
-        if what := protected.holds(root):
-            msg = f"{_SETTING}: {root} {refusal(what)}; name another folder"
+        if what := protected.match_path(root):
+            msg = f"{_SETTING}: {root} {format_refusal(what)}; name another folder"
             raise ServeError(msg)
     return tuple(dict.fromkeys(roots))
 
 
 def command_roots(
-    folders: Sequence[Path], environ: Mapping[str, str], protected: ProtectedPlaces
+    folders: Sequence[Path], environ: Mapping[str, str], protected: ProtectedPaths
 ) -> tuple[Path, ...]:
     """Return the folders that ``tesk run`` lets its task write.
 
@@ -56,16 +56,16 @@ def command_roots(
         protected: Paths that may not be written.
     """
     current, *others = folders
-    usable = [folder for folder in others if not protected.holds(folder)]
+    usable = [folder for folder in others if not protected.match_path(folder)]
     first = alternative_folder(current, environ, protected) or current
     return tuple(dict.fromkeys((first, *usable)))
 
 
 def alternative_folder(
-    current: Path, environ: Mapping[str, str], protected: ProtectedPlaces
+    current: Path, environ: Mapping[str, str], protected: ProtectedPaths
 ) -> Path | None:
     """Return the folder to use instead of a protected current one, or None."""
-    return default_folder(environ) if protected.holds(current) else None
+    return default_folder(environ) if protected.match_path(current) else None
 
 
 def make_default_folder(roots: Sequence[Path], environ: Mapping[str, str]) -> None:

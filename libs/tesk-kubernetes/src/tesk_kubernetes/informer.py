@@ -61,7 +61,7 @@ class Informer(Generic[T]):
         *,
         keep: Callable[[JsonObject], T],
         changed: Callable[[str, T | None], None],
-        rhythm: InformerTiming | None = None,
+        timing: InformerTiming | None = None,
     ) -> None:
         """Make it; ``start`` sets it to work.
 
@@ -74,7 +74,7 @@ class Informer(Generic[T]):
                 the same is kept are no change.
             changed: Called on the informer's thread with the name and what is
                 kept now (None: deleted), after the copy has changed.
-            rhythm: How often it does what.
+            timing: How often it does what.
         """
         self._api = api
         self._resource = resource
@@ -82,7 +82,7 @@ class Informer(Generic[T]):
         self._labels = labels
         self._keep = keep
         self._changed = changed
-        self._rhythm = rhythm or InformerTiming()
+        self._timing = timing or InformerTiming()
         self._kept: dict[str, T] = {}
         self._lock = threading.Lock()
         self._synced = threading.Event()
@@ -146,7 +146,7 @@ class Informer(Generic[T]):
         """List if that is due, and watch until the stream ends or a list is due."""
         if not position.version or time.monotonic() >= position.list_due:
             position.version = self._list()
-            position.list_due = time.monotonic() + self._rhythm.relist.total_seconds()
+            position.list_due = time.monotonic() + self._timing.relist.total_seconds()
             position.heard = False
             self._well()
         heard = False
@@ -213,7 +213,7 @@ class Informer(Generic[T]):
             _LOG.warning("informer waits", extra=self._names() | {"cause": problem})
         self._problem = problem
         self._failures += 1
-        pause = self._rhythm.backoff.pause(self._failures).total_seconds()
+        pause = self._timing.backoff.pause(self._failures).total_seconds()
         self._stopped.wait(pause * random.uniform(1, 1.5))  # noqa: S311 - jitter
 
     def _names(self) -> dict[str, str]:

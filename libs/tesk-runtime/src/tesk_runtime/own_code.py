@@ -9,12 +9,12 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tesk_runtime.protected import (
-    Place,
-    ProtectedPlaces,
-    settings_places,
-    state_places,
-    system_places,
+from tesk_runtime.protected_paths import (
+    ProtectedPath,
+    ProtectedPaths,
+    settings_paths,
+    state_paths,
+    system_paths,
 )
 
 # Shared with the whole machine: there only Python's own folders are ours.
@@ -22,31 +22,33 @@ _SYSTEM_PREFIXES = frozenset(map(Path, ("/", "/usr", "/usr/local")))
 _CHECKOUT_MARKS = (".git", "uv.lock")
 
 
-def protected_places(home: Path, files: Iterable[str] = ()) -> ProtectedPlaces:
+def find_protected_paths(home: Path, files: Iterable[str] = ()) -> ProtectedPaths:
     """Return all places of this machine that no task reads or writes.
 
     Args:
         home: ``TESK_HOME``.
         files: That the settings name; empty names are passed over.
     """
-    return ProtectedPlaces(
+    return ProtectedPaths(
         [
-            *state_places(home),
-            *settings_places(files),
-            *code_places(),
-            *system_places(),
+            *state_paths(home),
+            *settings_paths(files),
+            *own_code_paths(),
+            *system_paths(),
         ]
     )
 
 
-def code_places() -> Iterator[Place]:
+def own_code_paths() -> Iterator[ProtectedPath]:
     """Yield the folders of this program's code, and the programs that run it."""
     programs = (
         Path(sys.executable).resolve(),
         Path(sysconfig.get_path("scripts"), "tesk"),
     )
     for path in dict.fromkeys((*_folders(), *programs)):
-        yield Place(path=path, what=f"TESK's own program ({path})", is_code=True)
+        yield ProtectedPath(
+            path=path, description=f"TESK's own program ({path})", is_code=True
+        )
 
 
 def _folders() -> Iterator[Path]:

@@ -15,40 +15,40 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tesk_model.quantities import format_bytes
-from tesk_runtime.descent import DIRECTORY, PASSAGE, Descent
+from tesk_runtime.tree_walker import DIRECTORY_FLAGS, PATH_FLAGS, TreeWalker
 
 _BLOCK = 512  # of st_blocks, on every file system
-_LOOKS = 3  # at a directory that fills while it is emptied
+_MAX_SCANS = 3  # at a directory that fills while it is emptied
 _SHOWN_PATH = 200
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 _MOUNTS = Path("/proc/self/mountinfo")
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
-class TreeLeftError(OSError):
+class IncompleteRemovalError(OSError):
     """Something in a tree cannot be removed; everything else is.
 
     ``errno``, ``strerror`` and ``filename`` tell of the first such thing.
 
     Attributes:
         count: How many things cannot be removed, those above them left out.
-        held: Bytes of disk that they hold.
+        bytes_held: Bytes of disk that they hold.
         is_forbidden: Another user might be allowed to remove some of them.
     """
 
     def __init__(
-        self, first: OSError, *, count: int, held: int, is_forbidden: bool
+        self, first: OSError, *, count: int, bytes_held: int, is_forbidden: bool
     ) -> None:
         super().__init__(first.errno, first.strerror, first.filename)
         self.count = count
-        self.held = held
+        self.bytes_held = bytes_held
         self.is_forbidden = is_forbidden
 
     def __str__(self) -> str:
         """Say, for people, what is left."""
         more = f" and {self.count - 1} more" if self.count > 1 else ""
         path = _shortened(str(self.filename))
-        return f"{path}: {self.strerror}{more} ({format_bytes(self.held)} stay)"
+        return f"{path}: {self.strerror}{more} ({format_bytes(self.bytes_held)} stay)"
 
 
 def remove_tree(folder: Path) -> None:
@@ -59,14 +59,14 @@ def remove_tree(folder: Path) -> None:
         OSError: It is no directory, or its own place cannot be read.
     """
     try:
-        parent = os.open(folder.parent, DIRECTORY & ~os.O_NOFOLLOW)
+        parent = os.open(folder.parent, DIRECTORY_FLAGS & ~os.O_NOFOLLOW)
     except FileNotFoundError:
         return
-    removal = _Removal(folder, Descent(parent))
+    removal = _Removal(folder, TreeWalker(parent))
     try:
         removal.run()
     finally:
-        removal.descent.close()
+        removal.walker.close()
 
 
 @dataclass(slots=True)
@@ -75,28 +75,28 @@ class _Level:
 
     Attributes:
         pending: Directories in it that are still to be removed.
-        looks: How often it was read.
+        scans: How often it was read.
         is_kept: Something in it cannot be removed, so that it stays.
     """
 
     name: str
     pending: list[str]
-    looks: int = 1
+    scans: int = 1
     is_kept: bool = False
 
 
 @dataclass(slots=True)
 class _Removal:
-    """One removal; ``descent`` begins at the directory that holds the folder."""
+    """One removal; ``walker`` begins at the directory that holds the folder."""
 
     folder: Path
-    descent: Descent
+    walker: TreeWalker
     levels: list[_Level] = field(default_factory=list)
     mounts: frozenset[str] = frozenset()
     device: int = 0
     first: OSError | None = None
     count: int = 0
-    held: int = 0
+    bytes_held: int = 0
     is_forbidden: bool = False
 
     def run(self) -> None:
@@ -109,10 +109,10 @@ class _Removal:
             else:
                 self._go_up()
         if self.first is not None:
-            raise TreeLeftError(
+            raise IncompleteRemovalError(
                 self.first,
                 count=self.count,
-                held=self.held,
+                bytes_held=self.bytes_held,
                 is_forbidden=self.is_forbidden,
             )
 
@@ -132,23 +132,23 @@ class _Removal:
         if self.mounts and self._path(name) in self.mounts:
             raise OSError(errno.EBUSY, "is a mount point", name)
         try:
-            self.descent.enter(name)
+            self.walker.enter(name)
         except PermissionError:
             self._open_up(name)
-            self.descent.enter(name)
-        status = os.fstat(self.descent.descriptor)
-        if self.descent.depth == 1:
+            self.walker.enter(name)
+        status = os.fstat(self.walker.descriptor)
+        if self.walker.depth == 1:
             self.device = status.st_dev
         elif status.st_dev != self.device:
-            self.descent.leave()
+            self.walker.leave()
             raise OSError(errno.EBUSY, "is another file system", name)
         if status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
             with suppress(PermissionError):  # found out by what is in it
-                os.fchmod(self.descent.descriptor, stat.S_IRWXU)
+                os.fchmod(self.walker.descriptor, stat.S_IRWXU)
 
     def _open_up(self, name: str) -> None:
         """Let us into a directory of ours that is shut, never into a link's."""
-        shut = os.open(name, PASSAGE, dir_fd=self.descent.descriptor)
+        shut = os.open(name, PATH_FLAGS, dir_fd=self.walker.descriptor)
         try:
             Path(f"/proc/self/fd/{shut}").chmod(stat.S_IRWXU)
         finally:
@@ -158,7 +158,7 @@ class _Removal:
         """Remove what is no directory; return the directories."""
         directories = []
         try:
-            with os.scandir(self.descent.descriptor) as entries:
+            with os.scandir(self.walker.descriptor) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         directories.append(entry.name)
@@ -170,34 +170,34 @@ class _Removal:
 
     def _unlink(self, name: str) -> None:
         try:
-            os.unlink(name, dir_fd=self.descent.descriptor)
+            os.unlink(name, dir_fd=self.walker.descriptor)
         except FileNotFoundError:
             return
         except OSError as error:
             with suppress(OSError):
                 status = os.stat(
-                    name, dir_fd=self.descent.descriptor, follow_symlinks=False
+                    name, dir_fd=self.walker.descriptor, follow_symlinks=False
                 )
-                self.held += status.st_blocks * _BLOCK
+                self.bytes_held += status.st_blocks * _BLOCK
             self._keep(error, name)
 
     def _go_up(self) -> None:
         left = self.levels.pop()
-        self.descent.leave()
+        self.walker.leave()
         above = self.levels[-1]
         if left.is_kept:
             above.is_kept = True
             return
         try:
-            os.rmdir(left.name, dir_fd=self.descent.descriptor)
+            os.rmdir(left.name, dir_fd=self.walker.descriptor)
         except FileNotFoundError:
             return
         except OSError as error:
-            if error.errno != errno.ENOTEMPTY or left.looks >= _LOOKS:
+            if error.errno != errno.ENOTEMPTY or left.scans >= _MAX_SCANS:
                 self._keep(error, left.name)
                 return
             self._go_down(left.name)
-            self.levels[-1].looks = left.looks + 1
+            self.levels[-1].scans = left.scans + 1
 
     def _keep(self, error: OSError, name: str) -> None:
         """Note that ``name``, in the directory where we are, stays."""
@@ -208,7 +208,7 @@ class _Removal:
         self.levels[-1].is_kept = True
 
     def _path(self, name: str) -> str:
-        return "/".join([str(self.folder.parent), *self.descent.names, name])
+        return "/".join([str(self.folder.parent), *self.walker.names, name])
 
 
 def _mount_points(folder: Path) -> frozenset[str]:

@@ -25,7 +25,12 @@ from tesk_model.schemes import OfferedSchemes
 from tesk_runtime import logs, process_memory
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.http.limits import HttpLimits
-from tesk_runtime.http.process import Site, listen, serve_by_workers, serve_sites
+from tesk_runtime.http.process import (
+    Endpoint,
+    listen,
+    serve_by_workers,
+    serve_endpoints,
+)
 from tesk_runtime.http.server import Service
 from tesk_runtime.sections import read_tls_ca, read_token
 from tesk_runtime.settings import SettingsError, load
@@ -101,7 +106,7 @@ def _serve(
     if api.workers > 1:
         serve_by_workers(sites, api.drain, workers=api.workers)
     else:
-        serve_sites(sites, api.drain)
+        serve_endpoints(sites, api.drain)
     logger.info("stopped")
 
 
@@ -110,7 +115,7 @@ def _sites(
     token: str,
     listeners: Sequence[socket.socket],
     metrics_folder: str,
-) -> list[Site]:
+) -> list[Endpoint]:
     """Build what is served, in the process that serves it."""
     # Imported here: a parent needs none of it, and prometheus_client decides
     # at import how it counts.
@@ -152,7 +157,8 @@ def _sites(
     limits = _limits(api)
     few = replace(limits, connections=_METRICS_CONNECTIONS, body_bytes=0)
     return [
-        Site(*site) for site in zip(listeners, services, (limits, few), strict=False)
+        Endpoint(*site)
+        for site in zip(listeners, services, (limits, few), strict=False)
     ]
 
 
@@ -192,7 +198,7 @@ def _parts(settings: Settings, token: str, metrics_folder: str) -> "Parts":
         token=token,
         retried=(SERVICE,),
         credentials=channel_credentials(settings.grpc),
-        longest_pause=_LONGEST_PAUSE,
+        max_reconnect_backoff=_LONGEST_PAUSE,
     )
     # Keys have a source of their own: in open mode, who guesses another's key
     # gets another's task. The names of requests are shown to everybody.

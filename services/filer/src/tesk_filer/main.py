@@ -37,8 +37,8 @@ from tesk_model.locations import parse_location
 from tesk_model.names import Attempt, is_task_id
 from tesk_model.task import TaskId
 from tesk_runtime import logs, settings
-from tesk_runtime.own_code import protected_places
-from tesk_runtime.protected import ProtectedPlaces
+from tesk_runtime.own_code import find_protected_paths
+from tesk_runtime.protected_paths import ProtectedPaths
 from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.tls import channel_credentials
 from tesk_runtime.sections import read_tls_ca, read_token, state_home
@@ -166,12 +166,12 @@ def _move(
 def _site(config: Settings, logins: Logins) -> StorageSite:
     filer = config.filer
 
-    def protected() -> ProtectedPlaces:
+    def protected() -> ProtectedPaths:
         own_files = (
             *(os.environ.get(settings.CONFIG_VARIABLE, ""), config.grpc.tls_ca),
             *(filer.netrc, filer.token_file, *config.local.protected),
         )
-        return protected_places(state_home(config.local, os.environ), own_files)
+        return find_protected_paths(state_home(config.local, os.environ), own_files)
 
     return StorageSite(
         timeouts=Timeouts(connect=filer.connect_timeout, stall=filer.stall_timeout),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cases.collecting import LINK_CASES, LinkCase, outputs
-from tesk_runtime.beneath import Beneath
+from tesk_runtime.rooted_files import RootedFiles
 from tesk_taskmaster.adapters.sandbox.collecting import Collecting
 
 
@@ -16,7 +16,7 @@ def test_outputs_through_links(tmp_path: Path, case: LinkCase) -> None:
     volume.mkdir()
     case.make(root)
 
-    collecting = Collecting(Beneath(root), Beneath(volume), frozenset())
+    collecting = Collecting(RootedFiles(root), RootedFiles(volume), frozenset())
     collecting.take(f"/{case.pattern}")
     collecting.take(f"/{case.pattern}")  # as a successor does
 

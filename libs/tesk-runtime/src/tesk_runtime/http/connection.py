@@ -15,7 +15,7 @@ from typing import Protocol, cast
 
 from tesk_runtime.http.limits import HttpLimits
 from tesk_runtime.http.parsing import Phase, RefusedError, Request, RequestReader
-from tesk_runtime.http.wsgi import Peer, Response, encode
+from tesk_runtime.http.wsgi import ConnectionAddresses, Response, encode
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _NO_LINGER = struct.pack("ii", 1, 0)
@@ -23,7 +23,7 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 _SMALL_BODY = 64 * 1024
 
 
-class Host(Protocol):
+class ConnectionOwner(Protocol):
     """The server, as a connection sees it."""
 
     @property
@@ -50,7 +50,10 @@ class Host(Protocol):
         """Hear that its reader is slower than its answer."""
 
     def handle(
-        self, request: Request, peer: Peer, deliver: Callable[[Response], None]
+        self,
+        request: Request,
+        addresses: ConnectionAddresses,
+        deliver: Callable[[Response], None],
     ) -> None:
         """Have a request answered, now or later."""
 
@@ -68,13 +71,13 @@ class Connection(asyncio.Protocol):
         served: How many requests have been answered.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, owner: ConnectionOwner) -> None:
         """Wait for ``connection_made``."""
-        self._host = host
-        self._limits = host.limits
-        self._reader = RequestReader(host.limits)
+        self._owner = owner
+        self._limits = owner.limits
+        self._reader = RequestReader(owner.limits)
         self._transport: asyncio.Transport
-        self._peer: Peer
+        self._addresses: ConnectionAddresses
         self._phase: Phase | None = Phase.NOTHING
         self._current: Request | None = None
         self._refusal: RefusedError | None = None
@@ -105,9 +108,9 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=0)
         remote = transport.get_extra_info("peername") or ("", 0)
         local = transport.get_extra_info("sockname") or ("", 0)
-        self._peer = Peer(*map(str, (*remote[:2], *local[:2])))
+        self._addresses = ConnectionAddresses(*map(str, (*remote[:2], *local[:2])))
         self._wait(self._limits.head_time)
-        self._host.opened(self)
+        self._owner.opened(self)
 
     def data_received(self, data: bytes) -> None:
         """Take what came."""
@@ -133,7 +136,7 @@ class Connection(asyncio.Protocol):
         """Give the peer time to take its answer."""
         self._blocked = True
         self._wait(self._limits.send_time)
-        self._host.slowed(self)
+        self._owner.slowed(self)
 
     def resume_writing(self) -> None:
         """Go on: the answer is with the kernel."""
@@ -148,9 +151,9 @@ class Connection(asyncio.Protocol):
         self.deadline = None
         self._lingering = True
         self._reader.close()
-        self._host.may_hold(-self._held)
+        self._owner.may_hold(-self._held)
         self._held = 0
-        self._host.closed(self)
+        self._owner.closed(self)
 
     # What the server calls.
 
@@ -189,10 +192,10 @@ class Connection(asyncio.Protocol):
         elif self._reader.ready:
             self._dispatch(self._reader.ready.popleft())
         elif self._refusal is not None:
-            refusal = self._host.refuse(self._refusal.status, self._refusal.message)
+            refusal = self._owner.refuse(self._refusal.status, self._refusal.message)
             self._transport.write(encode(refusal, None, close=True))
             self._linger()
-        elif self._ended or (self._host.draining and not ahead):
+        elif self._ended or (self._owner.draining and not ahead):
             self._transport.close()
         else:
             self._read(on=True)
@@ -218,7 +221,7 @@ class Connection(asyncio.Protocol):
         self._current = request
         self.deadline = None
         self._phase = None
-        self._host.handle(request, self._peer, self._answer)
+        self._owner.handle(request, self._addresses, self._answer)
 
     def _answer(self, response: Response) -> None:
         request = self._current
@@ -226,7 +229,7 @@ class Connection(asyncio.Protocol):
         if request is None or self._transport.is_closing():
             return
         self.served += 1
-        close = not request.keep_alive or self._host.draining
+        close = not request.keep_alive or self._owner.draining
         self._transport.write(encode(response, request, close=close))
         self._count_bodies()
         if close:
@@ -262,7 +265,7 @@ class Connection(asyncio.Protocol):
         large = max(0, size - _SMALL_BODY)
         if large == self._held:
             return
-        if self._host.may_hold(large - self._held):
+        if self._owner.may_hold(large - self._held):
             self._held = large
             return
         self._renew_reader()
@@ -284,5 +287,5 @@ class Connection(asyncio.Protocol):
         self._paused = not on
 
     def _wait(self, time: timedelta) -> None:
-        self.since = self._host.now()
+        self.since = self._owner.now()
         self.deadline = self.since + time.total_seconds()

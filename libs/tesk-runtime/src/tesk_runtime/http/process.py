@@ -29,7 +29,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class Endpoint:
     """One address, and what is served there."""
 
     listener: socket.socket
@@ -57,11 +57,13 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve_sites(sites: Callable[[], Sequence[Site]], drain: timedelta) -> None:
+def serve_endpoints(
+    endpoints: Callable[[], Sequence[Endpoint]], drain: timedelta
+) -> None:
     """Serve in this process until SIGTERM or SIGINT.
 
     Args:
-        sites: Builds what is served.
+        endpoints: Builds what is served.
         drain: How long running requests may take then.
     """
 
@@ -72,10 +74,10 @@ def serve_sites(sites: Callable[[], Sequence[Site]], drain: timedelta) -> None:
             loop.add_signal_handler(number, stop.set)
         await asyncio.gather(
             *(
-                HttpServer(loop, site.service, site.limits).serve(
-                    site.listener, stop, drain
+                HttpServer(loop, endpoint.service, endpoint.limits).serve(
+                    endpoint.listener, stop, drain
                 )
-                for site in sites()
+                for endpoint in endpoints()
             )
         )
 
@@ -83,7 +85,7 @@ def serve_sites(sites: Callable[[], Sequence[Site]], drain: timedelta) -> None:
 
 
 def serve_by_workers(
-    sites: Callable[[], Sequence[Site]], drain: timedelta, *, workers: int
+    endpoints: Callable[[], Sequence[Endpoint]], drain: timedelta, *, workers: int
 ) -> None:
     """Serve in ``workers`` processes of our own until SIGTERM or SIGINT."""
     heard, told = os.pipe()
@@ -91,27 +93,27 @@ def serve_by_workers(
     signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     for number in _ENDING:
         signal.signal(number, lambda _signal, _frame: None)
-    crew = [_Worker(sites, drain) for _ in range(workers)]
-    while not _wait_for(heard, crew):
-        for worker in crew:
+    processes = [_Worker(endpoints, drain) for _ in range(workers)]
+    while not _wait_for(heard, processes):
+        for worker in processes:
             worker.keep()
-    for worker in crew:
+    for worker in processes:
         worker.terminate()
     deadline = time.monotonic() + drain.total_seconds() + _AFTER_DRAIN
-    for worker in crew:
+    for worker in processes:
         worker.join(deadline)
 
 
-def serve_in_thread(site: Site) -> Callable[[], None]:
+def serve_in_thread(endpoint: Endpoint) -> Callable[[], None]:
     """Serve beside the work of this process; return what ends it."""
     # Who asks before the thread has started waits for it.
-    site.listener.listen()
+    endpoint.listener.listen()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
 
     async def main() -> None:
-        server = HttpServer(loop, site.service, site.limits)
-        await server.serve(site.listener, stop, timedelta())
+        server = HttpServer(loop, endpoint.service, endpoint.limits)
+        await server.serve(endpoint.listener, stop, timedelta())
 
     def run() -> None:
         with contextlib.closing(loop):
@@ -131,7 +133,7 @@ def serve_in_thread(site: Site) -> Callable[[], None]:
 class _Worker:
     """One process, started again when it ends."""
 
-    sites: Callable[[], Sequence[Site]]
+    endpoints: Callable[[], Sequence[Endpoint]]
     drain: timedelta
     process: BaseProcess | None = None
     started: float = field(default=-_PAUSE)
@@ -168,11 +170,11 @@ class _Worker:
         signal.set_wakeup_fd(-1)
         for number in _ENDING:
             signal.signal(number, signal.SIG_DFL)
-        end_with_parent()
-        serve_sites(self.sites, self.drain)
+        watch_parent_death()
+        serve_endpoints(self.endpoints, self.drain)
 
 
-def end_with_parent() -> None:
+def watch_parent_death() -> None:
     """Stop this worker when its parent is gone: an orphan would keep the port."""
     parent = multiprocessing.parent_process()
     if parent is None:
@@ -185,14 +187,14 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
-def _wait_for(heard: int, crew: Sequence[_Worker]) -> bool:
+def _wait_for(heard: int, processes: Sequence[_Worker]) -> bool:
     """Wait until a worker ends or may be started again; True for a signal."""
     sentinels = [
         worker.process.sentinel
-        for worker in crew
+        for worker in processes
         if worker.process is not None and worker.process.is_alive()
     ]
-    missing = len(sentinels) < len(crew)
+    missing = len(sentinels) < len(processes)
     ready = multiprocessing.connection.wait(
         [heard, *sentinels], timeout=_PAUSE / 4 if missing else None
     )

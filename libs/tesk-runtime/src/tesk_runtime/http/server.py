@@ -15,8 +15,8 @@ from tesk_runtime.http.limits import HttpLimits
 from tesk_runtime.http.parsing import Request
 from tesk_runtime.http.pool import WorkerPool
 from tesk_runtime.http.wsgi import (
-    WAITED,
-    Peer,
+    QUEUE_SECONDS,
+    ConnectionAddresses,
     Response,
     call,
     environ_of,
@@ -26,7 +26,7 @@ from tesk_runtime.http.wsgi import (
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-_LOOK = 0.25  # seconds between two looks at deadlines
+_DEADLINE_CHECK_SECONDS = 0.25  # seconds between two looks at deadlines
 _BACKLOG = 1024
 _AT_ONCE = 64
 _URGENT_THREADS = 2
@@ -109,7 +109,7 @@ class HttpServer:
     async def _watch(self) -> None:
         """Close what is late."""
         while True:
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_DEADLINE_CHECK_SECONDS)
             now = self.now()
             for connection in list(self._connections):
                 if connection.deadline is not None and connection.deadline <= now:
@@ -124,7 +124,7 @@ class HttpServer:
         self._connections[connection] = None
         if len(self._connections) > self.limits.connections:
             few = max(1, self.limits.connections // 16)
-            for victim in choose_victims(self._connections, few):
+            for victim in choose_evictions(self._connections, few):
                 victim.evict()
                 self._connections.pop(victim, None)
 
@@ -155,7 +155,10 @@ class HttpServer:
             slow.evict()
 
     def handle(
-        self, request: Request, peer: Peer, deliver: Callable[[Response], None]
+        self,
+        request: Request,
+        addresses: ConnectionAddresses,
+        deliver: Callable[[Response], None],
     ) -> None:
         """Have a thread answer; 503 at once if too many requests wait."""
         urgent = request.target in self._service.urgent
@@ -164,7 +167,7 @@ class HttpServer:
         def work(waited: float) -> Response:
             if waited > self.limits.queue_time.total_seconds():
                 return self._busy()
-            return self._respond(request, peer, waited)
+            return self._respond(request, addresses, waited)
 
         if not pool.submit(work, deliver):
             deliver(self._busy())
@@ -173,12 +176,14 @@ class HttpServer:
         """Return the answer to what is not served."""
         return self._service.refuse(status, message)
 
-    def _respond(self, request: Request, peer: Peer, waited: float) -> Response:
+    def _respond(
+        self, request: Request, addresses: ConnectionAddresses, waited: float
+    ) -> Response:
         try:
-            environ = environ_of(request, peer)
+            environ = environ_of(request, addresses)
         except ValueError:
             return self.refuse(HTTPStatus.BAD_REQUEST, "the target is no URL")
-        environ[WAITED] = waited
+        environ[QUEUE_SECONDS] = waited
         try:
             return call(self._service.app, environ)
         except Exception:
@@ -192,7 +197,9 @@ class HttpServer:
         )
 
 
-def choose_victims(connections: Iterable[Connection], number: int) -> list[Connection]:
+def choose_evictions(
+    connections: Iterable[Connection], number: int
+) -> list[Connection]:
     """Return those that may be closed with the least harm.
 
     Strangers go first, who have never brought a request; among equals those

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 # Seconds for which a request has waited for a thread.
-WAITED = "tesk.waited"
+QUEUE_SECONDS = "tesk.queue_seconds"
 
 _BODYLESS = ("1", "204", "304")
 _LONGEST_CACHED_NAME = 40
@@ -38,7 +38,7 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class ConnectionAddresses:
     """The two ends of a connection."""
 
     host: str
@@ -47,7 +47,7 @@ class Peer:
     server_port: str
 
 
-def environ_of(request: Request, peer: Peer) -> dict[str, Any]:
+def environ_of(request: Request, addresses: ConnectionAddresses) -> dict[str, Any]:
     """Return the WSGI environment of a request.
 
     Raises:
@@ -66,11 +66,11 @@ def environ_of(request: Request, peer: Peer) -> dict[str, Any]:
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(path).decode("latin-1") if "%" in path else path,
         "QUERY_STRING": query,
-        "SERVER_NAME": peer.server_name,
-        "SERVER_PORT": peer.server_port,
+        "SERVER_NAME": addresses.server_name,
+        "SERVER_PORT": addresses.server_port,
         "SERVER_PROTOCOL": f"HTTP/{request.version}",
-        "REMOTE_ADDR": peer.host,
-        "REMOTE_PORT": peer.port,
+        "REMOTE_ADDR": addresses.host,
+        "REMOTE_PORT": addresses.port,
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
         "wsgi.input": BytesIO(request.body),

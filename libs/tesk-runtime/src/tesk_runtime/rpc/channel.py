@@ -49,7 +49,7 @@ def open_channel(
     token: str,
     retried: Sequence[str] = (),
     credentials: grpc.ChannelCredentials | None = None,
-    longest_pause: timedelta = timedelta(seconds=2),
+    max_reconnect_backoff: timedelta = timedelta(seconds=2),
 ) -> grpc.Channel:
     """Open a channel; calls carry ``token`` as their bearer token.
 
@@ -60,7 +60,7 @@ def open_channel(
             calls are repeated, with jitter, while the server is UNAVAILABLE
             and the deadline allows.
         credentials: What the server is checked by; None: without TLS.
-        longest_pause: Between two tries to connect to a server that is away.
+        max_reconnect_backoff: Between two tries to connect to a server that is away.
     """
     policy = {
         "loadBalancingConfig": [{"round_robin": {}}],
@@ -86,7 +86,10 @@ def open_channel(
         ("grpc.keepalive_timeout_ms", 20_000),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 100),
-        ("grpc.max_reconnect_backoff_ms", round(longest_pause.total_seconds() * 1000)),
+        (
+            "grpc.max_reconnect_backoff_ms",
+            round(max_reconnect_backoff.total_seconds() * 1000),
+        ),
         ("grpc.dns_min_time_between_resolutions_ms", 5_000),
         ("grpc.service_config", json.dumps(policy)),
         NO_PROXY,

@@ -42,7 +42,7 @@ def timestamp_from_wire(stamp: Timestamp) -> datetime:
     try:
         return stamp.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
-        raise refusal("time", "is beyond the years 1 to 9999") from error
+        raise field_error("time", "is beyond the years 1 to 9999") from error
 
 
 def enum_to_wire(kind: type[EnumT], wire: Wire) -> dict[EnumT, Any]:
@@ -68,10 +68,10 @@ class EnumMembers(dict[int, EnumT]):
 
     def __missing__(self, number: int) -> EnumT:
         """Raise InvalidRequestError: it is not specified, or unknown here."""
-        raise refusal(self._name, f"{number} is not a {self._kind.__name__}")
+        raise field_error(self._name, f"{number} is not a {self._kind.__name__}")
 
 
-def refusal(path: str, message: str) -> InvalidRequestError:
+def field_error(path: str, message: str) -> InvalidRequestError:
     """Return the error for one field of a message."""
     return InvalidRequestError([Violation(path, message)])
 

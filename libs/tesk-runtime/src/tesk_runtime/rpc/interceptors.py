@@ -64,14 +64,14 @@ class InternalTokenInterceptor(grpc.ServerInterceptor):
 
     Goes inside an ``ErrorInterceptor``, which sends the refusal.
 
-    Services named in ``own_check`` are let through: their servicers check a
+    Services named in ``exempt`` are let through: their servicers check a
     token of their own.
     """
 
-    def __init__(self, token: str, *, own_check: tuple[str, ...] = ()) -> None:
+    def __init__(self, token: str, *, exempt: tuple[str, ...] = ()) -> None:
         self._token = token.encode()
         self._open = tuple(
-            f"/{service}/" for service in ("grpc.health.v1.Health", *own_check)
+            f"/{service}/" for service in ("grpc.health.v1.Health", *exempt)
         )
 
     def intercept_service(

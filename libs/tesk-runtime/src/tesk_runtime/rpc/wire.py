@@ -13,8 +13,8 @@ from tesk_model.task import Input, Output, Task, TaskView
 from tesk_runtime.rpc.documents import (
     EnumMembers,
     enum_to_wire,
+    field_error,
     reader,
-    refusal,
     writer,
 )
 
@@ -45,4 +45,4 @@ def duration_from_wire(duration: Duration) -> timedelta:
     try:
         return duration.ToTimedelta()
     except (ValueError, OverflowError) as error:
-        raise refusal("duration", "is longer than can be counted") from error
+        raise field_error("duration", "is longer than can be counted") from error

@@ -22,7 +22,7 @@ from tesk_api.ports import Semaphore, TaskGateway
 from tesk_model.errors import NotFoundError, UnavailableError
 from tesk_model.names import is_task_id
 from tesk_model.task import TaskId, TaskView
-from tesk_runtime.http.wsgi import WAITED
+from tesk_runtime.http.wsgi import QUEUE_SECONDS
 
 _SMALL = 1024 * 1024
 # Seconds; together with what the scheduler may take, less than 5.
@@ -119,7 +119,7 @@ def parse_task_id(text: str) -> TaskId:
 
 def _check_in_time() -> None:
     """Refuse to create a task so late that its client may have asked again."""
-    if request.environ.get(WAITED, 0.0) > _LONGEST_WAIT:
+    if request.environ.get(QUEUE_SECONDS, 0.0) > _LONGEST_WAIT:
         raise UnavailableError("too many requests wait here; no task was created")
 
 

@@ -1,6 +1,6 @@
 """The task volume as a folder of this machine.
 
-Everything goes through ``Beneath``: whatever links and names an executor left,
+Everything goes through ``RootedFiles``: whatever links and names an executor left,
 nothing outside the folder is read or written.
 """
 
@@ -16,7 +16,7 @@ from tesk_filer.adapters.copying import CHUNK, copy_descriptor, write_all
 from tesk_filer.domain.tree import Kind, Node
 from tesk_filer.ports import Advance, Reader, Source, StorageError
 from tesk_model.paths import parent
-from tesk_runtime.beneath import Beneath
+from tesk_runtime.rooted_files import RootedFiles
 
 _MAX_NAME = 255  # bytes, as file systems have it
 # What it means that there is nothing to find at a path.
@@ -28,7 +28,7 @@ class FolderVolume:
 
     def __init__(self, folder: Path) -> None:
         """Use ``folder``, which exists and mirrors the container's tree."""
-        self._tree = Beneath(folder)
+        self._tree = RootedFiles(folder)
 
     def node(self, path: str) -> Node | None:
         """See ``Tree``."""

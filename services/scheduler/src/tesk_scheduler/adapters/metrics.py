@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from tesk_model.errors import UnavailableError
 from tesk_runtime.http.limits import HttpLimits
-from tesk_runtime.http.process import Site, listen, serve_in_thread
+from tesk_runtime.http.process import Endpoint, listen, serve_in_thread
 from tesk_runtime.http.server import Service
 from tesk_scheduler.domain.dimensions import DIMENSIONS
 from tesk_scheduler.domain.quota import EVERYBODY, Usage
@@ -76,7 +76,7 @@ def serve_metrics(address: str, collector: Collector) -> Callable[[], None]:
     registry.register(collector)
     service = Service(app=make_wsgi_app(registry), threads=_THREADS)
     listener = listen(host, int(port))  # ":9090" means everywhere
-    return serve_in_thread(Site(listener, service, _LIMITS))
+    return serve_in_thread(Endpoint(listener, service, _LIMITS))
 
 
 def _gauge(name: str, help_: str, value: float) -> GaugeMetricFamily:

@@ -58,7 +58,7 @@ def make_server(
         register=servicers.register,
         interceptors=[
             ErrorInterceptor(logging.getLogger("tesk_scheduler.rpc")),
-            InternalTokenInterceptor(token, own_check=(_TRANSFERS,)),
+            InternalTokenInterceptor(token, exempt=(_TRANSFERS,)),
         ],
         threads=threads,
         with_reflection=settings.reflection,

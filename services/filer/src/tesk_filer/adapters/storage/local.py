@@ -3,7 +3,7 @@
 A path is first resolved, links and all; the result must lie within an allowed
 folder. It is then walked without following any link, so that one that is put
 in the way meanwhile makes the walk fail, not escape. Each folder of the walk is
-checked for being one that no task touches (``tesk_runtime.protected``): refused
+checked for being one that no task touches (``tesk_runtime.protected_paths``): refused
 where it is named, left out of the listing of a folder above it, with a note.
 """
 
@@ -33,7 +33,7 @@ from tesk_filer.ports import (
     StorageError,
 )
 from tesk_model.locations import Location, printable
-from tesk_runtime.protected import ProtectedPlaces
+from tesk_runtime.protected_paths import ProtectedPaths
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SEPARATOR = "\0"  # of the parts of a cursor; in no path
@@ -61,7 +61,7 @@ class LocalStorage:
         roots: Sequence[str],
         *,
         read_roots: Sequence[str] = (),
-        protected: ProtectedPlaces | None = None,
+        protected: ProtectedPaths | None = None,
     ) -> None:
         """Allow folders; those that are links are resolved now.
 
@@ -71,7 +71,7 @@ class LocalStorage:
             protected: What may not be touched in spite of that.
         """
         self._access = LocalAccess(
-            roots, read_roots=read_roots, protected=protected or ProtectedPlaces()
+            roots, read_roots=read_roots, protected=protected or ProtectedPaths()
         )
 
     def stat(self, location: Location) -> Stat | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tesk_filer.ports import StorageError
 from tesk_model.paths import is_within
-from tesk_runtime.protected import ProtectedPlaces, refusal
+from tesk_runtime.protected_paths import ProtectedPaths, format_refusal
 
 # Passing through a folder needs no right to read it.
 _PASSAGE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -43,7 +43,7 @@ class LocalAccess:
         roots: Sequence[str],
         *,
         read_roots: Sequence[str],
-        protected: ProtectedPlaces,
+        protected: ProtectedPaths,
     ) -> None:
         """See ``LocalStorage``."""
         self._roots = [os.path.realpath(root) for root in roots if root]
@@ -73,8 +73,8 @@ class LocalAccess:
                 f"lies outside the folders that may be used ({roots}); "
                 "the setting TESK_FILE_ROOTS names them"
             )
-        if what := self._protected.named(real):
-            raise ProtectedError(refusal(what))
+        if what := self._protected.match_name(real):
+            raise ProtectedError(format_refusal(what))
         if write:
             return Target(real)
         own = [root for root in self._read_roots if is_within(real, root)]
@@ -115,14 +115,14 @@ class LocalAccess:
             ProtectedError: No task touches it.
         """
         path = f"{folder.path.rstrip('/')}/{name}"
-        if what := self._protected.named(path):
-            raise ProtectedError(refusal(what))
+        if what := self._protected.match_name(path):
+            raise ProtectedError(format_refusal(what))
         self._check(status, own=path.count("/") <= folder.own_until)
         return Target(path, folder.own_until)
 
     def _check(self, status: os.stat_result, *, own: bool) -> None:
-        if what := self._protected.found(status, may_be_code=own):
-            raise ProtectedError(refusal(what))
+        if what := self._protected.match_identity(status, may_be_code=own):
+            raise ProtectedError(format_refusal(what))
 
 
 _CAUSES = {

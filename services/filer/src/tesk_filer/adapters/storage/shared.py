@@ -22,7 +22,7 @@ from tesk_filer.ports import (
 )
 from tesk_model.locations import Location, parse_location
 from tesk_model.paths import is_within
-from tesk_runtime.protected import ProtectedPlaces
+from tesk_runtime.protected_paths import ProtectedPaths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ def open_shared(
     folder: str,
     *,
     others: Storage | None,
-    protected: ProtectedPlaces | None = None,
+    protected: ProtectedPaths | None = None,
 ) -> SharedStorage:
     """Return the storage of ``file://`` urls where ``folder`` is shared.
 

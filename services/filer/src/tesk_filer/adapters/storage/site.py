@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tesk_filer.adapters.storage.logins import Logins
-from tesk_runtime.protected import ProtectedPlaces
+from tesk_runtime.protected_paths import ProtectedPaths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class FileAccess:
     read_roots: tuple[str, ...]
     shared_prefix: str
     shared_path: str
-    protected: Callable[[], ProtectedPlaces]
+    protected: Callable[[], ProtectedPaths]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

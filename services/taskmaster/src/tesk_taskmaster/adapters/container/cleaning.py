@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tesk_model.names import Attempt
-from tesk_runtime.removal import TreeLeftError, remove_tree
+from tesk_runtime.removal import IncompleteRemovalError, remove_tree
 from tesk_taskmaster.adapters.container.api import ContainerApi, EngineRefusedError
 from tesk_taskmaster.adapters.container.config import (
     HOME_LABEL,
@@ -81,7 +81,7 @@ def clean_folder(folder: Path, *, api: ContainerApi, home: Path) -> None:
     """
     try:
         remove_tree(folder)
-    except TreeLeftError as error:
+    except IncompleteRemovalError as error:
         if not error.is_forbidden:
             raise
         empty_by_container(folder, api=api, home=home)

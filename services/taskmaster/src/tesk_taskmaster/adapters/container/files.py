@@ -9,7 +9,7 @@ import stat
 import time
 from pathlib import Path
 
-from tesk_runtime.beneath import Beneath
+from tesk_runtime.rooted_files import RootedFiles
 from tesk_taskmaster.adapters.launcher_report import (
     REPORT_BYTES,
     parse_report,
@@ -64,7 +64,7 @@ class RunFiles:
         if path is None:
             return b""
         try:
-            file = Beneath(self._run.volume).open(path, os.O_RDONLY | os.O_NONBLOCK)
+            file = RootedFiles(self._run.volume).open(path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError:
             return b""
         try:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
-from tesk_runtime.beneath import Beneath
 from tesk_runtime.file_lock import FileLock
+from tesk_runtime.rooted_files import RootedFiles
 from tesk_taskmaster.adapters.detached import DetachedProcess
 from tesk_taskmaster.adapters.folders import TaskFolders, is_transient
 from tesk_taskmaster.adapters.local.filer_process import (
@@ -78,7 +78,7 @@ class LocalRuntime:
             _write_secret(token_file(self._folders, attempt), transfer_token)
             volume = self._folders.volume(attempt)
             _make_directory(volume)
-            tree = Beneath(volume)
+            tree = RootedFiles(volume)
             for directory in plan.directories:
                 os.close(tree.open_directory(directory, create=True))
         with self._guard:
@@ -109,7 +109,7 @@ class LocalRuntime:
                 self._plans[plan.attempt] = plan  # of this step's image by now
             run = self._run(plan, plan.executors[executor_of(step)])
             run.folder.mkdir(parents=True, exist_ok=True)
-            tree = Beneath(run.volume)
+            tree = RootedFiles(run.volume)
             for mount in run.step.mounts:
                 if not mount.is_file:
                     os.close(tree.open_directory(mount.path, create=True))

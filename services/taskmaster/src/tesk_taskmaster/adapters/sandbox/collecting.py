@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from tesk_model.paths import is_within, parent
 from tesk_model.patterns import crosses_folders, literal_name
-from tesk_runtime.beneath import Beneath, make_directory
-from tesk_runtime.descent import Descent
+from tesk_runtime.rooted_files import RootedFiles, make_directory
+from tesk_runtime.tree_walker import TreeWalker
 from tesk_runtime.wildcards import DeepPattern, compile_name
 
 _EXISTS = frozenset(
@@ -37,8 +37,8 @@ class Collecting:
             this machine and of the volume is shown there.
     """
 
-    source: Beneath
-    target: Beneath
+    source: RootedFiles
+    target: RootedFiles
     spared: Collection[str]
 
     def take(self, pattern: str) -> None:
@@ -150,10 +150,10 @@ class Collecting:
         elsewhere: list[str] = []
         spared = [each for each in self.spared if is_within(each, top)]
         try:
-            source = Descent(self.source.open_directory(top))
+            source = TreeWalker(self.source.open_directory(top))
         except FileNotFoundError:
             return elsewhere  # it was taken along with something before
-        target = Descent(self.target.open_directory(top, create=True))
+        target = TreeWalker(self.target.open_directory(top, create=True))
         try:
             levels = [list(reversed(names))]
             while levels:
@@ -181,17 +181,17 @@ class Collecting:
         return elsewhere
 
 
-def _path(top: str, source: Descent, name: str) -> str:
+def _path(top: str, source: TreeWalker, name: str) -> str:
     return "/".join([top.rstrip("/"), *source.names, name])
 
 
-def _leave(source: Descent, target: Descent) -> None:
+def _leave(source: TreeWalker, target: TreeWalker) -> None:
     if source.depth:
         source.leave()
         target.leave()
 
 
-def _enter(name: str, source: Descent, target: Descent) -> bool:
+def _enter(name: str, source: TreeWalker, target: TreeWalker) -> bool:
     """Go into a directory of both trees; False: it is a link in the target."""
     make_directory(name, target.descriptor)
     try:
@@ -204,7 +204,9 @@ def _enter(name: str, source: Descent, target: Descent) -> bool:
     return True
 
 
-def _is_moved(name: str, source: Descent, target: Descent, *, is_opened: bool) -> bool:
+def _is_moved(
+    name: str, source: TreeWalker, target: TreeWalker, *, is_opened: bool
+) -> bool:
     """Move ``name`` if that is how it goes; False: its entries, one by one."""
     try:
         kind = os.stat(name, dir_fd=source.descriptor, follow_symlinks=False).st_mode

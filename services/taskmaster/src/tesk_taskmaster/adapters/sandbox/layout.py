@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tesk_model.paths import normalize, parent
-from tesk_runtime.beneath import Beneath
 from tesk_runtime.removal import remove_tree
+from tesk_runtime.rooted_files import RootedFiles
 from tesk_taskmaster.adapters.sandbox.collecting import Collecting
 from tesk_taskmaster.adapters.sandbox.streams import (
     StreamError,
@@ -67,7 +67,9 @@ def collect(run: ExecutorRun) -> None:
     if not run.step.collect:
         return
     shown = frozenset(json.loads((run.folder / "shown").read_text("utf-8")))
-    collecting = Collecting(Beneath(root_folder(run)), Beneath(run.volume), shown)
+    collecting = Collecting(
+        RootedFiles(root_folder(run)), RootedFiles(run.volume), shown
+    )
     for pattern in run.step.collect:
         collecting.take(pattern)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tesk_model.paths import is_within, normalize
-from tesk_runtime.beneath import Beneath
+from tesk_runtime.rooted_files import RootedFiles
 from tesk_taskmaster.domain.tails import TAIL_BYTES
 from tesk_taskmaster.ports import ExecutorRun
 
@@ -53,9 +53,9 @@ def is_mounted(run: ExecutorRun, path: str) -> bool:
     return any(is_within(path, mount.target) for mount in run.mounts)
 
 
-def tree_of(run: ExecutorRun, path: str) -> Beneath:
+def tree_of(run: ExecutorRun, path: str) -> RootedFiles:
     """Return the tree that holds a path of the executor."""
-    return Beneath(run.volume if is_mounted(run, path) else root_folder(run))
+    return RootedFiles(run.volume if is_mounted(run, path) else root_folder(run))
 
 
 @contextlib.contextmanager
@@ -97,7 +97,7 @@ def _open(
     try:
         tree = tree_of(run, normalize(path))
         if name == "stdin" and run.step.stdin_in_volume:
-            tree = _holder(path, Beneath(run.volume), tree)
+            tree = _holder(path, RootedFiles(run.volume), tree)
         descriptor = tree.open(normalize(path), flags)
     except OSError as error:
         raise StreamError(f"{name}: {path}: {error.strerror}") from error
@@ -108,7 +108,7 @@ def _open(
     return descriptor
 
 
-def _holder(path: str, first: Beneath, otherwise: Beneath) -> Beneath:
+def _holder(path: str, first: RootedFiles, otherwise: RootedFiles) -> RootedFiles:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         first.stat(normalize(path))
         return first

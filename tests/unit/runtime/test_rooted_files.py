@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from programs.descriptors import few_descriptors
-from tesk_runtime.beneath import Beneath
 from tesk_runtime.removal import remove_tree
+from tesk_runtime.rooted_files import RootedFiles
 
 WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
@@ -25,12 +25,12 @@ def tree(tmp_path: Path) -> Path:
 
 
 def read(root: Path, path: str) -> str:
-    with os.fdopen(Beneath(root).open(path, os.O_RDONLY)) as file:
+    with os.fdopen(RootedFiles(root).open(path, os.O_RDONLY)) as file:
         return file.read()
 
 
 def write(root: Path, path: str, text: str) -> None:
-    with os.fdopen(Beneath(root).open(path, WRITE), "w") as file:
+    with os.fdopen(RootedFiles(root).open(path, WRITE), "w") as file:
         file.write(text)
 
 
@@ -124,14 +124,14 @@ def test_directories_hand_on_the_group_of_the_volume(tree: Path) -> None:
 def test_renaming_does_not_follow_the_last_segment(tree: Path) -> None:
     (tree / "work" / "part").symlink_to("/etc/passwd")
 
-    Beneath(tree).rename("/work/part", "/work/done")
+    RootedFiles(tree).rename("/work/part", "/work/done")
 
     assert (tree / "work" / "done").is_symlink()
 
 
 def test_removing_what_is_not_there_is_no_error(tree: Path) -> None:
-    Beneath(tree).remove("/work/none/at/all")
-    Beneath(tree).remove("/work/a.txt")
+    RootedFiles(tree).remove("/work/none/at/all")
+    RootedFiles(tree).remove("/work/a.txt")
 
     assert not (tree / "work" / "a.txt").exists()
 
@@ -139,7 +139,7 @@ def test_removing_what_is_not_there_is_no_error(tree: Path) -> None:
 def test_names_are_sorted(tree: Path) -> None:
     (tree / "work" / "Z").touch()
 
-    assert Beneath(tree).names("/work") == ["Z", "a.txt"]
+    assert RootedFiles(tree).names("/work") == ["Z", "a.txt"]
 
 
 def test_no_descriptor_is_left_open(tree: Path) -> None:
@@ -147,7 +147,7 @@ def test_no_descriptor_is_left_open(tree: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a count of names
 
     for _ in range(20):
-        Beneath(tree).stat("/alias/../alias/a.txt")
+        RootedFiles(tree).stat("/alias/../alias/a.txt")
 
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 

@@ -15,13 +15,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tesk_runtime.descent import DIRECTORY, PASSAGE, Descent
+from tesk_runtime.tree_walker import DIRECTORY_FLAGS, PATH_FLAGS, TreeWalker
 
 _MAX_LINKS = 40  # as the kernel
 _NOWHERE_NEW = (".", "..")
 
 
-class Beneath:
+class RootedFiles:
     """The tree below one directory, addressed by absolute in-tree paths."""
 
     def __init__(self, root: Path) -> None:
@@ -47,7 +47,7 @@ class Beneath:
         with self._parent(path, create=create, follow_last=True) as (directory, name):
             if create:
                 make_directory(name, directory)
-            return os.open(name, DIRECTORY, dir_fd=directory)
+            return os.open(name, DIRECTORY_FLAGS, dir_fd=directory)
 
     def stat(self, path: str) -> os.stat_result:
         """Return what ``path`` is once its links are resolved inside the root."""
@@ -57,7 +57,7 @@ class Beneath:
     def resolve(self, path: str) -> tuple[str, Sequence[str]]:
         """Return ``path`` without links, and the links that lead there, as paths."""
         links: list[str] = []
-        way = Descent(os.open(self._root, DIRECTORY), flags=PASSAGE)
+        way = TreeWalker(os.open(self._root, DIRECTORY_FLAGS), flags=PATH_FLAGS)
         try:
             name = self._walk(path, way, create=False, follow_last=True, links=links)
             names = [*way.names, *(() if name in _NOWHERE_NEW else (name,))]
@@ -113,7 +113,7 @@ class Beneath:
         self, path: str, *, create: bool, follow_last: bool
     ) -> Iterator[tuple[int, str]]:
         """Give the open directory that holds ``path``, and the last name in it."""
-        way = Descent(os.open(self._root, DIRECTORY), flags=PASSAGE)
+        way = TreeWalker(os.open(self._root, DIRECTORY_FLAGS), flags=PATH_FLAGS)
         try:
             name = self._walk(
                 path, way, create=create, follow_last=follow_last, links=[]
@@ -125,7 +125,7 @@ class Beneath:
     @staticmethod
     def _walk(
         path: str,
-        way: Descent,
+        way: TreeWalker,
         *,
         create: bool,
         follow_last: bool,
@@ -177,7 +177,7 @@ def make_directory(name: str, directory: int) -> None:
         return
     # Every directory of a task is writable by any uid its images use; one
     # that got its group from the volume (setgid) hands it on.
-    made = os.open(name, DIRECTORY, dir_fd=directory)
+    made = os.open(name, DIRECTORY_FLAGS, dir_fd=directory)
     try:
         os.fchmod(made, stat.S_IMODE(os.fstat(made).st_mode) | 0o777)
     finally:

@@ -47,9 +47,9 @@ _RUN_LATER = (
     *(".tmux.conf", ".forward", ".procmailrc", ".rhosts", ".shosts", ".crontab"),
     *("LaunchAgents", "LaunchDaemons"),
 )
-NAMES = frozenset(name.casefold() for name in (*_KEYS, *_RUN_LATER))
+PROTECTED_NAMES = frozenset(name.casefold() for name in (*_KEYS, *_RUN_LATER))
 # What lies below these; a file of such a name is nothing special.
-FOLDERS = frozenset({".config", ".local"})
+PROTECTED_FOLDERS = frozenset({".config", ".local"})
 
 # Unicode's Default_Ignorable_Code_Point: no difference between names on file
 # systems that fold them (ext4, F2FS).
@@ -59,30 +59,30 @@ _UNSEEN = re.compile(
     r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 
-SYSTEM = ("/boot", "/etc", "/proc", "/sys", "/var/spool/cron", "/var/spool/at")
+SYSTEM_FOLDERS = ("/boot", "/etc", "/proc", "/sys", "/var/spool/cron", "/var/spool/at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ProtectedPath:
     """A folder or file that is kept out by identity.
 
     Attributes:
-        what: Names it in messages.
+        description: Names it in messages.
         is_code: Part of this program: harmless to read where somebody says so.
     """
 
     path: Path
-    what: str
+    description: str
     is_code: bool = False
 
 
-class ProtectedPlaces:
+class ProtectedPaths:
     """Finds out whether something lies in a protected place."""
 
-    def __init__(self, places: Iterable[Place] = ()) -> None:
+    def __init__(self, places: Iterable[ProtectedPath] = ()) -> None:
         """Protect what exists of ``places`` now by identity, the others by path."""
-        self._known: dict[tuple[int, int], Place] = {}
-        self._missing: dict[str, Place] = {}
+        self._known: dict[tuple[int, int], ProtectedPath] = {}
+        self._missing: dict[str, ProtectedPath] = {}
         for place in places:
             try:
                 found = place.path.stat()
@@ -91,7 +91,7 @@ class ProtectedPlaces:
                 continue
             self._known.setdefault((found.st_dev, found.st_ino), place)
 
-    def named(self, path: str) -> str:
+    def match_name(self, path: str) -> str:
         """Return what ``path`` is called or lies in; empty if neither is protected.
 
         Args:
@@ -99,18 +99,22 @@ class ProtectedPlaces:
         """
         *above, last = path.split("/")
         for name in above:
-            if (folded := _folded(name)) in NAMES or folded in FOLDERS:
+            if (
+                folded := _folded(name)
+            ) in PROTECTED_NAMES or folded in PROTECTED_FOLDERS:
                 return f'"{name}"'
-        if _folded(last) in NAMES:
+        if _folded(last) in PROTECTED_NAMES:
             return f'"{last}"'
         found = (
-            place.what
+            place.description
             for missing, place in self._missing.items()
             if is_within(path, missing)
         )
         return next(found, "")
 
-    def found(self, status: os.stat_result, *, may_be_code: bool = False) -> str:
+    def match_identity(
+        self, status: os.stat_result, *, may_be_code: bool = False
+    ) -> str:
         """Return what the folder or file of ``status`` is; empty if not protected.
 
         Args:
@@ -120,16 +124,16 @@ class ProtectedPlaces:
         place = self._known.get((status.st_dev, status.st_ino))
         if place is None or (may_be_code and place.is_code):
             return ""
-        return place.what
+        return place.description
 
-    def holds(self, path: Path) -> str:
+    def match_path(self, path: Path) -> str:
         """Return in what ``path`` lies, links followed; empty if nowhere protected."""
         real = Path(os.path.realpath(path))
-        if named := self.named(str(real)):
+        if named := self.match_name(str(real)):
             return named
         for above in (*reversed(real.parents), real):
             try:
-                what = self.found(above.stat())
+                what = self.match_identity(above.stat())
             except OSError:
                 continue
             if what:
@@ -148,32 +152,34 @@ def _folded(name: str) -> str:
     return name.rstrip(" .").casefold()
 
 
-def refusal(what: str) -> str:
+def format_refusal(what: str) -> str:
     """Return the sentence for what lies in the protected place ``what``."""
     return f"lies in {what}, where no task reads or writes"
 
 
-def state_places(home: Path) -> Iterator[Place]:
+def state_paths(home: Path) -> Iterator[ProtectedPath]:
     """Yield ``TESK_HOME`` and what lies in it, each by its own identity."""
     what = "TESK's own state (TESK_HOME)"
-    yield Place(path=home, what=what)
+    yield ProtectedPath(path=home, description=what)
     try:
         children = list(home.iterdir())
     except OSError:
         return
     for child in children:
         if not stat.S_ISLNK(child.lstat().st_mode):
-            yield Place(path=child, what=what)
+            yield ProtectedPath(path=child, description=what)
 
 
-def system_places() -> Iterator[Place]:
+def system_paths() -> Iterator[ProtectedPath]:
     """Yield the folders from which this machine itself is run."""
-    for path in SYSTEM:
-        yield Place(path=Path(path), what=f"{path} of this machine")
+    for path in SYSTEM_FOLDERS:
+        yield ProtectedPath(path=Path(path), description=f"{path} of this machine")
 
 
-def settings_places(files: Iterable[str]) -> Iterator[Place]:
+def settings_paths(files: Iterable[str]) -> Iterator[ProtectedPath]:
     """Yield the files that settings name: who writes them decides what TESK runs."""
     for file in files:
         if file:
-            yield Place(path=Path(file), what=f"TESK's own settings ({file})")
+            yield ProtectedPath(
+                path=Path(file), description=f"TESK's own settings ({file})"
+            )

@@ -12,9 +12,9 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # On the way to something, where the right to search is enough.
-PASSAGE = DIRECTORY | getattr(os, "O_PATH", 0)  # which only Linux has
+PATH_FLAGS = DIRECTORY_FLAGS | getattr(os, "O_PATH", 0)  # which only Linux has
 
 
 class Identity(NamedTuple):
@@ -24,19 +24,19 @@ class Identity(NamedTuple):
     inode: int
 
 
-class Descent:
+class TreeWalker:
     """One open directory below a root, and the way back to the root.
 
     Attributes:
         descriptor: Of the directory where the walk is; closed by any step.
     """
 
-    def __init__(self, root: int, *, flags: int = DIRECTORY) -> None:
+    def __init__(self, root: int, *, flags: int = DIRECTORY_FLAGS) -> None:
         """Begin at an open directory, which is closed by ``close``.
 
         Args:
             root: Its descriptor; from now on ours.
-            flags: How directories are opened: ``DIRECTORY`` or ``PASSAGE``.
+            flags: How directories are opened: ``DIRECTORY_FLAGS`` or ``PATH_FLAGS``.
         """
         self.descriptor = root
         self._flags = flags
