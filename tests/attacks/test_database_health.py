@@ -14,7 +14,7 @@ from testcontainers.community.postgres import PostgresContainer
 
 from builders.scheduler_tasks import make_new_task
 from schedulers.running import running_scheduler
-from schedulers.served import Rig
+from schedulers.served import RunningScheduler
 from tesk_api.adapters.scheduler_client import CallTimes, SchedulerClient
 from tesk_model.errors import UnavailableError
 from tesk_scheduler.adapters.store.engines import sqlite_url
@@ -60,7 +60,7 @@ print("well again")
 """
 
 
-def is_serving(rig: Rig, service: str = SERVICE) -> bool:
+def is_serving(rig: RunningScheduler, service: str = SERVICE) -> bool:
     """Ask as the api's readiness does."""
     check = rig.channel.unary_unary(
         "/grpc.health.v1.Health/Check",
@@ -72,7 +72,7 @@ def is_serving(rig: Rig, service: str = SERVICE) -> bool:
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
+def rig(tmp_path: Path) -> Iterator[RunningScheduler]:
     """Run a scheduler on a file."""
     settings = SchedulerSettings(tasks_per_taskmaster=2, max_taskmasters=1)
     with running_scheduler(tmp_path, settings) as rig:
@@ -103,7 +103,7 @@ LOSSES = {"removed": remove, "replaced": replace, "without its log": remove_log}
 
 @pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
 def test_nothing_is_acknowledged_into_a_database_that_is_gone(
-    rig: Rig, tmp_path: Path, lose: Callable[[Path], None]
+    rig: RunningScheduler, tmp_path: Path, lose: Callable[[Path], None]
 ) -> None:
     (before,) = rig.create()
 
@@ -120,7 +120,9 @@ def test_nothing_is_acknowledged_into_a_database_that_is_gone(
         api.check()  # what /readyz answers by
 
 
-def test_a_database_that_comes_back_is_used_again(rig: Rig, tmp_path: Path) -> None:
+def test_a_database_that_comes_back_is_used_again(
+    rig: RunningScheduler, tmp_path: Path
+) -> None:
     (before,) = rig.create()
     remove(tmp_path / "tesk.db")
     rig.eventually(lambda: not is_serving(rig))

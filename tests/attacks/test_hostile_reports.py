@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from schedulers.running import running_scheduler
-from schedulers.served import ALICE, SECONDS, Rig
+from schedulers.served import ALICE, SECONDS, RunningScheduler
 from schedulers.transfers import Transfer, begun_transfer
 from tesk.v1 import assignment_service_pb2 as pb
 from tesk.v1 import assignment_service_pb2_grpc as pb_grpc
@@ -22,7 +22,7 @@ NEVER = Timestamp(seconds=2**62)
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
+def rig(tmp_path: Path) -> Iterator[RunningScheduler]:
     """Run a scheduler with one taskmaster."""
     settings = SchedulerSettings(tasks_per_taskmaster=2, max_taskmasters=1)
     with running_scheduler(tmp_path, settings) as rig:
@@ -30,7 +30,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 
 @pytest.fixture
-def begun(rig: Rig) -> Iterator[Transfer]:
+def begun(rig: RunningScheduler) -> Iterator[Transfer]:
     """Begin a task."""
     with begun_transfer(rig) as transfer:
         yield transfer
@@ -98,7 +98,7 @@ SYNCS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("fields", "named"), SYNCS.values(), ids=SYNCS)
 def test_a_call_for_orders_that_cannot_be_is_refused_by_name(
-    rig: Rig, fields: dict[str, Any], named: str
+    rig: RunningScheduler, fields: dict[str, Any], named: str
 ) -> None:
     request = pb.SyncRequest(**{"taskmaster_id": "tm-x", "slots": 1, **fields})
     stub = pb_grpc.AssignmentServiceStub(rig.channel)
@@ -118,13 +118,13 @@ AMOUNTS = {
 
 @pytest.mark.parametrize("resources", AMOUNTS.values(), ids=AMOUNTS)
 def test_amounts_that_cannot_be_are_refused(
-    rig: Rig, resources: task_pb2.Resources
+    rig: RunningScheduler, resources: task_pb2.Resources
 ) -> None:
     with pytest.raises(InvalidRequestError):
         rig.create(resources=resources)
 
 
-def test_a_list_with_very_many_conditions_is_refused(rig: Rig) -> None:
+def test_a_list_with_very_many_conditions_is_refused(rig: RunningScheduler) -> None:
     tags = [task_service_pb2.TagFilter(key=str(number)) for number in range(101)]
     request = task_service_pb2.ListTasksRequest(caller=ALICE, tags=tags)
 

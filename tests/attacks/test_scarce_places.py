@@ -323,12 +323,12 @@ def test_readers_that_take_nothing_are_left(api: ApiProcess) -> None:
     with raw_peers(api.port, 20, ask, receive_buffer=4096) as peers:
         serves(api)
 
-        eventually(lambda: all(is_cut(peer) for peer in peers), within=20)
+        eventually(lambda: all(is_truncated(peer) for peer in peers), within=20)
 
     serves(api)
 
 
-def is_cut(peer: RawPeer) -> bool:
+def is_truncated(peer: RawPeer) -> bool:
     """Tell whether the other end is gone, without reading on."""
     state = peer.line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
     established = 1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schedulers.running import running_scheduler
-from schedulers.served import ALICE, SECONDS, Rig
+from schedulers.served import ALICE, SECONDS, RunningScheduler
 from schedulers.transfers import Transfer, begun_transfer
 from tesk.v1 import assignment_service_pb2, task_pb2, task_service_pb2
 from tesk.v1 import transfer_service_pb2 as pb
@@ -23,7 +23,7 @@ OUTPUT = task_pb2.Output(path="/o", url="s3://b/o", type=task_pb2.FILE_TYPE_DIRE
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
+def rig(tmp_path: Path) -> Iterator[RunningScheduler]:
     """Run a scheduler with one taskmaster."""
     settings = SchedulerSettings(tasks_per_taskmaster=2, max_taskmasters=1)
     with running_scheduler(tmp_path, settings) as rig:
@@ -31,7 +31,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 
 @pytest.fixture
-def transfer(rig: Rig) -> Iterator[Transfer]:
+def transfer(rig: RunningScheduler) -> Iterator[Transfer]:
     """Begin a task with one DIRECTORY output, whose command has run."""
     with begun_transfer(rig, outputs=[OUTPUT]) as transfer:
         transfer.run_executors()
@@ -55,7 +55,11 @@ def upload(transfer: Transfer, count: int) -> None:
 
 
 def read(
-    rig: Rig, task_id: str, view: "task_pb2.TaskView.ValueType", *, times: int = 1
+    rig: RunningScheduler,
+    task_id: str,
+    view: "task_pb2.TaskView.ValueType",
+    *,
+    times: int = 1,
 ) -> task_pb2.Task:
     """Read a task, ``times`` in one batch."""
     request = task_service_pb2.GetTaskRequest(caller=ALICE, task_id=task_id, view=view)
@@ -114,7 +118,7 @@ def test_many_large_tasks_in_one_batch_are_refused_before_they_are_read(
 
 
 def test_a_command_with_thousands_of_executors_that_print_a_lot_is_shown(
-    rig: Rig,
+    rig: RunningScheduler,
 ) -> None:
     executor = task_pb2.Executor(image="busybox", command=["true"])
     with begun_transfer(rig, executors=[executor] * 2_000) as transfer:
@@ -186,7 +190,7 @@ TOO_LARGE = {
 
 @pytest.mark.parametrize(("fields", "named"), TOO_LARGE.values(), ids=TOO_LARGE)
 def test_a_task_that_could_not_be_shown_is_not_taken(
-    rig: Rig, fields: dict[str, Any], named: str
+    rig: RunningScheduler, fields: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(InvalidRequestError, match=named):
         rig.create(**fields)

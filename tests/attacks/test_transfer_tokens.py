@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schedulers.running import running_scheduler
-from schedulers.served import SECONDS, Rig
+from schedulers.served import SECONDS, RunningScheduler
 from schedulers.transfers import IN, OUT, Transfer, begun_transfer
 from tesk.v1 import assignment_service_pb2, task_pb2
 from tesk.v1 import transfer_service_pb2 as pb
@@ -20,7 +20,7 @@ HUGE = 2**63 - 1
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
+def rig(tmp_path: Path) -> Iterator[RunningScheduler]:
     """Run a scheduler with one taskmaster."""
     settings = SchedulerSettings(
         tasks_per_taskmaster=2, max_taskmasters=1, lease=timedelta(seconds=30)
@@ -30,7 +30,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 
 @pytest.fixture
-def transfer(rig: Rig) -> Iterator[Transfer]:
+def transfer(rig: RunningScheduler) -> Iterator[Transfer]:
     """Begin a task with one output, /out to s3://b/out."""
     with begun_transfer(rig) as transfer:
         yield transfer

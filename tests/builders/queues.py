@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from tesk_model.quantities import GIB, ByteCount
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.admission import (
+    AdmissionMemory,
     AdmissionPlan,
     QueuedTask,
-    Turn,
     plan_admissions,
 )
 from tesk_scheduler.domain.quota import (
@@ -22,7 +22,7 @@ from tesk_scheduler.domain.quota import (
 )
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-PATIENCE = timedelta(minutes=10)
+RESERVE_AFTER = timedelta(minutes=10)
 LONG_AGO = NOW - timedelta(hours=1)
 ALICE = Subject(SubjectKind.USER, "alice")
 LAB = Subject(SubjectKind.GROUP, "lab")
@@ -60,15 +60,15 @@ def plan(
     *queues: Sequence[QueuedTask],
     quota: Quota,
     usage: dict[Subject, Usage] | None = None,
-    turn: Turn | None = None,
+    memory: AdmissionMemory | None = None,
 ) -> AdmissionPlan:
     return plan_admissions(
         queues=queues,
         usage=usage or {},
         quota=quota,
-        patience=PATIENCE,
+        reserve_after=RESERVE_AFTER,
         now=NOW,
-        turn=turn or Turn(),
+        memory=memory or AdmissionMemory(),
     )
 
 

@@ -83,7 +83,7 @@ SETS: dict[str, dict[str, Any]] = {
             "users": {"*": {"running": 50, "cpu": 100}, "alice": {}},
             "perTask": {"ramGb": 512.5},
             "capacity": {"cpu": 2000},
-            "patience": 300,
+            "reserveAfter": 300,
         },
         "test": {"existingSecret": "test-user"},
     },

@@ -24,7 +24,7 @@ class FrozenClock:
         self._seconds += by.total_seconds()
 
 
-class CountingNames:
+class CountingIds:
     """Gives t-1, t-2, … and tm-1, tm-2, …"""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ class FakeLauncher:
         self.refused = 0
         self.present_revision = ""
         self._alive: set[str] = set()
-        self._ends: dict[str, str] = {}
+        self._terminations: dict[str, str] = {}
         self._remains: set[str] = set()
         self._uncertain: set[str] = set()
         self._lock = threading.Condition()
@@ -57,23 +57,23 @@ class FakeLauncher:
             if taskmaster_id in self._alive:
                 self._alive.discard(taskmaster_id)
                 self.killed.append(taskmaster_id)
-                self._ends[taskmaster_id] = "it was killed by signal 9"
+                self._terminations[taskmaster_id] = "it was killed by signal 9"
 
     def status_message(self, taskmaster_id: str) -> str:
         with self._lock:
-            return self._ends.get(taskmaster_id, "")
+            return self._terminations.get(taskmaster_id, "")
 
     def complain(self, taskmaster_id: str, words: str) -> None:
         """Let one that starts say why it does not come up; "": it does."""
         with self._lock:
-            self._ends[taskmaster_id] = words
+            self._terminations[taskmaster_id] = words
 
     def vanish(self, taskmaster_id: str) -> None:
         """Let one not be seen any more; nobody knows whether it has ended."""
         with self._lock:
             self._alive.discard(taskmaster_id)
             self._uncertain.add(taskmaster_id)
-            self._ends[taskmaster_id] = "its machine does not answer"
+            self._terminations[taskmaster_id] = "its machine does not answer"
 
     def appear(self, taskmaster_id: str) -> None:
         """Let one live that nobody here has launched."""
@@ -86,7 +86,7 @@ class FakeLauncher:
             if remains:
                 self._remains.add(taskmaster_id)
             self._alive.discard(taskmaster_id)
-            self._ends[taskmaster_id] = f"it ended with exit code {code}"
+            self._terminations[taskmaster_id] = f"it ended with exit code {code}"
 
     def end_all(self) -> None:
         """Let all go, and no more be started."""

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from schedulers.served import TOKEN, Rig
+from schedulers.served import TOKEN, RunningScheduler
 from tesk_model.errors import NotFoundError, UnavailableError
 
 # Stands in for the real one, so that these tests are about the scheduler alone.
@@ -79,7 +79,7 @@ class Process:
         return self._process is not None
 
 
-def answers(client: Rig) -> bool:
+def answers(client: RunningScheduler) -> bool:
     """Tell whether the scheduler can be asked."""
     try:
         client.get("nothing")

@@ -8,34 +8,36 @@ from pathlib import Path
 import grpc
 
 from fakes.scheduler_launcher import FakeLauncher
-from schedulers.served import QUOTA, SECONDS, TOKEN, Rig
+from schedulers.served import QUOTA, SECONDS, TOKEN, RunningScheduler
 from tesk.v1 import task_service_pb2_grpc
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.rpc.channel import open_channel
-from tesk_scheduler.adapters.ids import UlidNames
+from tesk_scheduler.adapters.ids import UlidGenerator
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.config import SchedulerSettings, Settings
-from tesk_scheduler.main import Surroundings, build_scheduler
+from tesk_scheduler.main import Dependencies, build_scheduler
 from tesk_scheduler.usecases.notifier import Notifier
 
 
 @contextmanager
-def running_scheduler(folder: Path, own: SchedulerSettings) -> Iterator[Rig]:
+def running_scheduler(
+    folder: Path, own: SchedulerSettings
+) -> Iterator[RunningScheduler]:
     """Run a scheduler whose database and socket are in ``folder``."""
     store = SqlTaskStore.open(sqlite_url(folder / "tesk.db"))
     launcher, notifier = FakeLauncher(), Notifier()
-    around = Surroundings(
+    dependencies = Dependencies(
         store=store,
         exclusive=True,
         launcher=launcher,
         clock=SystemClock(),
-        names=UlidNames(),
+        ids=UlidGenerator(),
         token=TOKEN,
         notifier=notifier,
     )
     settings = Settings(scheduler=own)
-    scheduler = build_scheduler(settings, QUOTA, around)
+    scheduler = build_scheduler(settings, QUOTA, dependencies)
     address = f"unix:{folder}/s"
     stop = threading.Event()
     thread = threading.Thread(
@@ -44,7 +46,7 @@ def running_scheduler(folder: Path, own: SchedulerSettings) -> Iterator[Rig]:
     thread.start()
     with open_channel(address, token=TOKEN) as channel:
         grpc.channel_ready_future(channel).result(10)
-        yield Rig(
+        yield RunningScheduler(
             address=address,
             store=store,
             launcher=launcher,

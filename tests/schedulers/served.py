@@ -33,7 +33,7 @@ QUOTA = Quota(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rig:
+class RunningScheduler:
     """A scheduler and those who call it."""
 
     address: str
@@ -83,7 +83,7 @@ class Rig:
             assignment_service_pb2_grpc.AssignmentServiceStub(self.channel), name
         )
 
-    def with_channel(self, channel: grpc.Channel) -> "Rig":
+    def with_channel(self, channel: grpc.Channel) -> "RunningScheduler":
         """Return the same scheduler as seen through another channel."""
         return replace(
             self,

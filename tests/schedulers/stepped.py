@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import count
 
 from builders.scheduler_tasks import make_demand, make_new_task
-from fakes.scheduler_environment import CountingNames, FrozenClock
+from fakes.scheduler_environment import CountingIds, FrozenClock
 from fakes.scheduler_launcher import FakeLauncher
 from schedulers.served import QUOTA, TOKEN
 from tesk_model.names import Attempt
@@ -14,12 +14,12 @@ from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.config import SchedulerSettings, Settings
 from tesk_scheduler.domain.records import TaskRecord
-from tesk_scheduler.main import Surroundings, build_scheduler
+from tesk_scheduler.main import Dependencies, build_scheduler
 from tesk_scheduler.ports.cluster import Cluster
 from tesk_scheduler.ports.launcher import TaskmasterLauncher
-from tesk_scheduler.usecases.leader_loop import Leading
+from tesk_scheduler.usecases.leader_loop import LeaderLoop
 from tesk_scheduler.usecases.notifier import Notifier
-from tesk_scheduler.usecases.syncing import Call, Syncing, Terms
+from tesk_scheduler.usecases.syncing import LeaseTerms, SyncCall, Syncing
 
 LEASE = timedelta(seconds=30)
 SETTINGS = SchedulerSettings(
@@ -27,10 +27,10 @@ SETTINGS = SchedulerSettings(
 )
 
 
-class Names(CountingNames):
+class IdGenerator(CountingIds):
     """Gives taskmasters tm-1, tm-2, … of all schedulers; these are named first."""
 
-    def __init__(self, scheduler: str, others: CountingNames) -> None:
+    def __init__(self, scheduler: str, others: CountingIds) -> None:
         super().__init__()
         self._given = [scheduler]
         self._others = others
@@ -40,31 +40,33 @@ class Names(CountingNames):
 
 
 @dataclass(kw_only=True)
-class Site:
+class SteppedSchedulers:
     """A store, a launcher, and schedulers that move by rounds."""
 
     store: SqlTaskStore
     launcher: FakeLauncher
     clock: FrozenClock
     cluster: Cluster | None = None
-    names: CountingNames = field(default_factory=CountingNames)
+    ids: CountingIds = field(default_factory=CountingIds)
     schedulers: Iterator[int] = field(default_factory=count)
 
     def scheduler(
         self, launcher: TaskmasterLauncher | None = None, *, exclusive: bool = True
-    ) -> Leading:
+    ) -> LeaderLoop:
         """Start one."""
-        around = Surroundings(
+        dependencies = Dependencies(
             store=self.store,
             exclusive=exclusive,
             launcher=launcher or self.launcher,
             clock=self.clock,
-            names=Names(f"scheduler-{next(self.schedulers)}", self.names),
+            ids=IdGenerator(f"scheduler-{next(self.schedulers)}", self.ids),
             token=TOKEN,
             notifier=Notifier(),
             cluster=self.cluster,
         )
-        return build_scheduler(Settings(scheduler=SETTINGS), QUOTA, around).leading
+        return build_scheduler(
+            Settings(scheduler=SETTINGS), QUOTA, dependencies
+        ).leader_loop
 
     def add(self, *ids: str) -> None:
         """Submit tasks of a tenth of a core."""
@@ -80,7 +82,7 @@ class Site:
 
     def call(self, name: str, *held: str, slots: int = 1) -> None:
         """Let a taskmaster call."""
-        terms = Terms(
+        terms = LeaseTerms(
             secret=TOKEN,
             lease=LEASE,
             idle=timedelta(hours=1),
@@ -91,7 +93,7 @@ class Site:
             store=self.store, clock=self.clock, notifier=Notifier(), terms=terms
         )
         syncing.sync(
-            Call(
+            SyncCall(
                 taskmaster=name,
                 held=frozenset(Attempt(TaskId(each), 1) for each in held),
                 slots=slots,

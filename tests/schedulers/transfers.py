@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fakes.scheduler_taskmaster import FakeTaskmaster
-from schedulers.served import SECONDS, Rig
+from schedulers.served import SECONDS, RunningScheduler
 from tesk.v1 import assignment_service_pb2, task_pb2
 from tesk.v1 import transfer_service_pb2 as pb
 from tesk.v1 import transfer_service_pb2_grpc as pb_grpc
@@ -22,7 +22,7 @@ IN, OUT = pb.DIRECTION_INPUTS, pb.DIRECTION_OUTPUTS
 class Transfer:
     """A task whose attempt is taken, and its filer's stub."""
 
-    rig: Rig
+    rig: RunningScheduler
     taskmaster: FakeTaskmaster
     assignment: assignment_service_pb2.Assignment
     stub: pb_grpc.TransferServiceStub
@@ -61,7 +61,7 @@ class Transfer:
 
 
 @contextmanager
-def begun_transfer(rig: Rig, **fields: Any) -> Iterator[Transfer]:
+def begun_transfer(rig: RunningScheduler, **fields: Any) -> Iterator[Transfer]:
     """Begin a task with an input and an output."""
     rig.create(**{"inputs": [INPUT], "outputs": [OUTPUT], **fields})
     with taken_attempt(rig) as transfer:
@@ -69,7 +69,7 @@ def begun_transfer(rig: Rig, **fields: Any) -> Iterator[Transfer]:
 
 
 @contextmanager
-def taken_attempt(rig: Rig) -> Iterator[Transfer]:
+def taken_attempt(rig: RunningScheduler) -> Iterator[Transfer]:
     """Take the attempt of the task that was created."""
     taskmaster = rig.launched()
     answer = taskmaster.sync()

@@ -18,10 +18,15 @@ from tesk_scheduler.domain.admission import QueuedTask, plan_admissions
 from tesk_scheduler.domain.capacity import (
     Capacity,
     OwnPods,
-    Staff,
+    TaskmasterCounts,
     cluster_capacity,
 )
-from tesk_scheduler.domain.fleet import FleetLimits, Taskmaster, plan_places, startable
+from tesk_scheduler.domain.fleet import (
+    FleetLimits,
+    Taskmaster,
+    plan_placements,
+    startable,
+)
 from tesk_scheduler.domain.quota import Amounts, Demand, Limit, Quota, Usage
 
 _NO_DEMAND = Demand(cpu_millis=0, ram=ByteCount(0), disk=ByteCount(0))
@@ -53,7 +58,9 @@ class Cluster:
     slots: int
     seed: int
     machine: Machine = field(
-        default_factory=lambda: Machine(quota=Quota(), patience=timedelta(minutes=10))
+        default_factory=lambda: Machine(
+            quota=Quota(), reserve_after=timedelta(minutes=10)
+        )
     )
     revision: str = "r0"
     members: list[Member] = field(default_factory=list)
@@ -84,7 +91,7 @@ class Cluster:
             given=Limit(),
             bound=Limit(),
             own=self.own,
-            staff=Staff(
+            staff=TaskmasterCounts(
                 count=len(self.members),
                 free=sum(each.free for each in self._fleet()),
                 slots=self.slots,
@@ -98,12 +105,12 @@ class Cluster:
             queues=[queue for queue in self.machine.queues.values() if queue],
             usage={},
             quota=self.machine.quota,
-            patience=self.machine.patience,
+            reserve_after=self.machine.reserve_after,
             now=self.machine.now,
-            turn=self.machine.turn,
+            memory=self.machine.memory,
             cluster=self.capacity(),
         )
-        self.machine.turn = plan.turn
+        self.machine.memory = plan.memory
         self.misfits = {
             task_id: reason.text
             for task_id, reason in plan.reasons.items()
@@ -112,7 +119,7 @@ class Cluster:
         limits = FleetLimits(
             taskmasters=50,
             tasks_per_taskmaster=self.slots,
-            start_within=timedelta(1),
+            start_timeout=timedelta(1),
             takeovers=5,
             attempts=3,
         )
@@ -120,7 +127,7 @@ class Cluster:
         more = startable(fleet, limits, self.revision)
         limits = replace(limits, taskmasters=len(fleet) + more)
         new: dict[int, Member] = {}
-        places = plan_places(len(plan.admitted), fleet, limits)
+        places = plan_placements(len(plan.admitted), fleet, limits)
         for task, place in zip(plan.admitted, places, strict=False):
             if isinstance(place, str):
                 member = self.members[int(place)]

@@ -10,9 +10,9 @@ from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.accounting import charge
 from tesk_scheduler.domain.admission import (
+    AdmissionMemory,
     AdmissionPlan,
     QueuedTask,
-    Turn,
     plan_admissions,
 )
 from tesk_scheduler.domain.quota import (
@@ -32,9 +32,9 @@ class Machine:
     """Queues, running tasks and counters, as the scheduler keeps them."""
 
     quota: Quota
-    patience: timedelta
+    reserve_after: timedelta
     now: datetime = datetime(2030, 1, 1, tzinfo=UTC)
-    turn: Turn = field(default_factory=Turn)
+    memory: AdmissionMemory = field(default_factory=AdmissionMemory)
     queues: dict[str, list[QueuedTask]] = field(default_factory=dict)
     running: list[QueuedTask] = field(default_factory=list)
     started: list[QueuedTask] = field(default_factory=list)
@@ -64,9 +64,9 @@ class Machine:
                 subject: Usage.of(count) for subject, count in self.counters.items()
             },
             quota=self.quota,
-            patience=self.patience,
+            reserve_after=self.reserve_after,
             now=self.now,
-            turn=self.turn,
+            memory=self.memory,
         )
 
     def admit(self) -> AdmissionPlan:
@@ -80,7 +80,7 @@ class Machine:
             )
             self._count(task, taken.plus(queued, times=-1))
         self.started.extend(decision.admitted)
-        self.turn = decision.turn
+        self.memory = decision.memory
         return decision
 
     def finish(self, index: int) -> None:

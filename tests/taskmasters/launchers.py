@@ -20,7 +20,7 @@ from tesk_kubernetes.api import CONFIG_MAPS, PODS, JsonObject
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_scheduler.adapters.kubernetes.cluster import open_pod_launcher
 from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
-from tesk_scheduler.adapters.kubernetes.pod_parts import Footing
+from tesk_scheduler.adapters.kubernetes.pod_parts import TaskmasterPodParts
 
 LAUNCHER = b"\x7fELF launcher"
 OWNER = "tesk-tasks"
@@ -69,14 +69,14 @@ class PodRig:
         self, changed: Callable[[], None] | None = None
     ) -> Iterator[PodLauncher]:
         """Start one, as a scheduler does at its start."""
-        footing = Footing(
+        parts = TaskmasterPodParts(
             settings=KubernetesSettings(owner=OWNER, templates=str(self.folder)),
             namespaces=self.namespaces,
             launcher=LAUNCHER,
         )
         launcher = PodLauncher(
             self.api,
-            footing,
+            parts,
             clock=self.clock,
             changed=changed or (lambda: self.rings.append(None)),
         )

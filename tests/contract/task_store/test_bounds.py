@@ -126,7 +126,7 @@ def test_the_number_of_unlisted_outputs_is_corrected_at_the_end(
 
 def test_a_new_attempt_has_room_again(store: TaskStore, seq: int) -> None:
     store.write(lambda tx: tx.put_output_files(seq, files(3000, size=3800)))
-    store.write(lambda tx: tx.forget_attempt(seq))
+    store.write(lambda tx: tx.clear_attempt(seq))
     store.write(lambda tx: tx.put_output_files(seq, files(2, size=10)))
 
     task = read(store)
@@ -146,12 +146,12 @@ def test_a_page_is_cut_also_by_outputs_and_metadata(store: TaskStore, seq: int) 
 
     store.write(fill)
     ids = [TaskId(name) for name in names]
-    found, is_cut = store.tasks(ids, owner=None, full=False, most=8000)
+    found, is_truncated = store.tasks(ids, owner=None, full=False, most=8000)
     less = store.tasks(ids, owner=None, full=False, most=6000)
 
     assert all(3000 < task.size < 4000 for task in found)
-    assert ([task.id for task in found], is_cut) == (["t-3", "t-2"], False)
-    assert ([task.id for task in less.tasks], less.is_cut) == (["t-3"], True)
+    assert ([task.id for task in found], is_truncated) == (["t-3", "t-2"], False)
+    assert ([task.id for task in less.tasks], less.is_truncated) == (["t-3"], True)
 
 
 def test_what_an_older_release_wrote_without_bounds_is_cut(

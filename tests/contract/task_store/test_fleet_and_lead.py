@@ -18,9 +18,9 @@ from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.engines import open_engines
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.fleet import Taskmaster
-from tesk_scheduler.domain.initializing import BegunTask, Commitments
+from tesk_scheduler.domain.initializing import Commitments, InitializingTask
 from tesk_scheduler.domain.quota import Usage
-from tesk_scheduler.domain.transitions import admitted, moved, requeued
+from tesk_scheduler.domain.transitions import admitted, requeued, with_state
 from tesk_scheduler.ports.store import TaskStore, Transaction
 
 DAY = timedelta(days=1)
@@ -261,7 +261,7 @@ def test_what_is_in_progress_is_added_up_each_with_the_least_that_it_takes(
     least = make_demand(cpu_millis=250, ram=ByteCount(2**31), disk=ByteCount(3))
 
     counted = Usage(running=2, cpu_millis=2000, ram=ByteCount(2**32), disk=ByteCount(6))
-    assert busy.committed(least, begun_before=NOON) == Commitments(
+    assert busy.committed(least, admitted_before=NOON) == Commitments(
         counted=counted, begun=()
     )
 
@@ -271,12 +271,12 @@ def test_what_did_not_start_for_long_is_listed(busy: TaskStore) -> None:
 
     def start(tx: Transaction) -> None:
         (record,) = tx.records([TaskId("t-1")]).values()
-        tx.save(record, moved(record, TaskState.RUNNING, NOON))
+        tx.save(record, with_state(record, TaskState.RUNNING, NOON))
 
     busy.write(start)
-    waits = BegunTask(demand=make_demand(), ready_at=NOON, moves_inputs=False)
+    waits = InitializingTask(demand=make_demand(), ready_at=NOON, moves_inputs=False)
 
-    assert busy.committed(least, begun_before=LATER) == Commitments(
+    assert busy.committed(least, admitted_before=LATER) == Commitments(
         counted=Usage(running=1, cpu_millis=1000, ram=ByteCount(2**30)),
         begun=(waits,),
     )
@@ -291,7 +291,7 @@ def test_whose_inputs_move_is_known_and_when_they_arrived(busy: TaskStore) -> No
         tx.save(arrived, replace(arrived, inputs_finished=True, inputs_ended_at=SOON))
 
     busy.write(tell)
-    found = busy.committed(make_demand(), begun_before=LATER)
+    found = busy.committed(make_demand(), admitted_before=LATER)
 
     assert sorted((task.moves_inputs, task.ready_at) for task in found.begun) == [
         (False, SOON),
@@ -303,4 +303,4 @@ def test_what_waits_or_has_ended_takes_nothing(store: TaskStore) -> None:
     store.write(lambda tx: tx.add_tasks([make_new_task("t-1")]))
 
     nothing = Commitments(counted=Usage(), begun=())
-    assert store.committed(make_demand(), begun_before=LATER) == nothing
+    assert store.committed(make_demand(), admitted_before=LATER) == nothing

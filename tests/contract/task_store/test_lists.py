@@ -130,8 +130,8 @@ def test_a_walk_through_all_pages_finds_what_matches(
     before: int | None = None
     while True:
         query = TaskQuery(**filters, limit=17, before=before)
-        page = filled.list_glimpses(query)
-        found += [glimpse.id for glimpse in page]
+        page = filled.list_summaries(query)
+        found += [summary.id for summary in page]
         if len(page) < 17:
             break
         before = page[-1].seq
@@ -175,14 +175,14 @@ def test_filters_that_match_a_lot_give_the_newest(
     ]
     store.write(lambda tx: tx.add_tasks(batch))
 
-    page = store.list_glimpses(TaskQuery(owner="alice", limit=3, **filters))
-    following = store.list_glimpses(
+    page = store.list_summaries(TaskQuery(owner="alice", limit=3, **filters))
+    following = store.list_summaries(
         TaskQuery(owner=None, limit=2, before=page[-1].seq, **filters)
     )
 
-    found = [glimpse.id for glimpse in page + following]
+    found = [summary.id for summary in page + following]
     assert found == many_ids[::-1][:5]
-    assert store.list_glimpses(TaskQuery(owner="bob", limit=3, **filters)) == []
+    assert store.list_summaries(TaskQuery(owner="bob", limit=3, **filters)) == []
 
 
 FITS = {
@@ -218,4 +218,4 @@ def test_as_many_as_fit(
     listing = store.list_tasks(query, full=full, most=most)
 
     assert [task.id for task in listing.tasks] == [f"t-{number}" for number in want]
-    assert listing.is_cut == (len(want) < 3)
+    assert listing.is_truncated == (len(want) < 3)

@@ -16,11 +16,11 @@ from tesk_scheduler.domain.dimensions import QUEUED, RAM
 from tesk_scheduler.domain.quota import EVERYBODY, Subject, SubjectKind, Usage
 from tesk_scheduler.domain.records import (
     ExecutorLogChange,
-    Glimpse,
     NewTask,
     StoredTask,
+    TaskSummary,
 )
-from tesk_scheduler.domain.transitions import admitted, canceled, moved
+from tesk_scheduler.domain.transitions import admitted, canceled, with_state
 from tesk_scheduler.ports.store import TaskStore, Transaction
 
 ALICE = Subject(SubjectKind.USER, "alice")
@@ -56,21 +56,21 @@ def full(store: TaskStore, task_id: str) -> StoredTask:
     return task
 
 
-def glimpses(
+def summaries(
     store: TaskStore, *ids: TaskId, owner: str | None = None
-) -> dict[TaskId, Glimpse]:
+) -> dict[TaskId, TaskSummary]:
     """Read what MINIMAL shows."""
-    return store.glimpses(ids, owner=owner)
+    return store.summaries(ids, owner=owner)
 
 
 def test_a_glimpse_is_for_the_owner(store: TaskStore) -> None:
     add(store, make_new_task("t-1"), make_new_task("t-2", owner="bob"))
     t2 = TaskId("t-2")
 
-    assert glimpses(store, T1, t2, owner="alice").keys() == {T1}
-    assert glimpses(store, T1, t2, owner="").keys() == set()
-    assert glimpses(store, T1, t2).keys() == {T1, t2}
-    assert glimpses(store) == {}
+    assert summaries(store, T1, t2, owner="alice").keys() == {T1}
+    assert summaries(store, T1, t2, owner="").keys() == set()
+    assert summaries(store, T1, t2).keys() == {T1, t2}
+    assert summaries(store) == {}
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_a_task_is_read_for_its_owner(
     add(store, make_new_task("t-1"), make_new_task("t-2", owner="bob"))
     ids = [T1, TaskId("t-2"), TaskId("t-3")]
 
-    found, is_cut = store.tasks(ids, owner=owner, full=True, most=2**20)
+    found, is_truncated = store.tasks(ids, owner=owner, full=True, most=2**20)
 
-    assert ([task.id for task in found], is_cut) == (seen, False)
+    assert ([task.id for task in found], is_truncated) == (seen, False)
 
 
 def test_a_new_task_is_there(store: TaskStore) -> None:
@@ -95,12 +95,12 @@ def test_a_new_task_is_there(store: TaskStore) -> None:
     assert (task.owner, task.state, task.attempt) == ("alice", TaskState.QUEUED, 0)
     assert task.document == make_new_task("t-1").document
     assert task.lines == ["dropped: cpuCores"]
-    assert glimpses(store, T1)[T1].state is TaskState.QUEUED
+    assert summaries(store, T1)[T1].state is TaskState.QUEUED
     assert store.document(T1) == task.document
 
 
 def test_what_is_not_there_is_left_out(store: TaskStore) -> None:
-    assert glimpses(store, T1) == {}
+    assert summaries(store, T1) == {}
     assert store.tasks([T1], owner=None, full=True, most=9) == ([], False)
     assert store.record(T1) is None
     assert store.document(T1) is None
@@ -139,7 +139,7 @@ def test_a_record_comes_back_as_it_was_saved(store: TaskStore) -> None:
     before = store.record(T1)
     assert before is not None
     want = replace(
-        moved(before, TaskState.RUNNING, NOON),
+        with_state(before, TaskState.RUNNING, NOON),
         last_sequence=7,
         reason=Reason(ReasonCode.IMAGE_PULLING, "pulling"),
         inputs_finished=True,
@@ -186,7 +186,7 @@ def test_a_unit_that_fails_leaves_nothing(store: TaskStore) -> None:
     with pytest.raises(ConflictError, match="no"):
         store.write(fail)
 
-    assert glimpses(store, T1) == {}
+    assert summaries(store, T1) == {}
     assert store.usage_of_all() == {}
 
 
@@ -199,7 +199,7 @@ def test_a_bug_in_a_unit_is_raised_and_harms_nobody_else(store: TaskStore) -> No
         store.write(fail)
 
     add(store, make_new_task("t-2"))
-    assert glimpses(store, T1, TaskId("t-2")).keys() == {"t-2"}
+    assert summaries(store, T1, TaskId("t-2")).keys() == {"t-2"}
 
 
 def test_many_writers_share_transactions_and_each_gets_its_answer(
@@ -231,7 +231,7 @@ def test_many_writers_share_transactions_and_each_gets_its_answer(
         for number in range(50)
     }
     ids = [TaskId(f"t-{number}") for number in range(50)]
-    assert len(glimpses(store, *ids)) == 40
+    assert len(summaries(store, *ids)) == 40
     assert store.usage_of_all()[EVERYBODY][QUEUED] == 40
 
 
@@ -331,7 +331,7 @@ def test_a_forgotten_attempt_leaves_lines_alone(store: TaskStore) -> None:
         tx.change_executor_log(seq, ExecutorLogChange(index=0))
         tx.merge_metadata(seq, {"a": "1"})
         tx.put_output_files(seq, [OutputFileLog(url="u", path="p", size_bytes=1)])
-        tx.forget_attempt(seq)
+        tx.clear_attempt(seq)
 
     change(store, "t-1", forget)
 
@@ -359,7 +359,7 @@ def test_only_old_finished_tasks_are_deleted(store: TaskStore) -> None:
 
     ids = [TaskId(f"t-{number}") for number in range(5)]
     assert counts == [1, 1, 0]
-    assert glimpses(store, *ids).keys() == {"t-2", "t-3", "t-4"}
+    assert summaries(store, *ids).keys() == {"t-2", "t-3", "t-4"}
 
 
 def test_of_tasks_with_many_outputs_few_are_deleted_at_once(store: TaskStore) -> None:

@@ -14,7 +14,7 @@ from clients.rest_answers import document
 from fakes.api_scheduler import MemoryScheduler
 from fakes.api_server import INFO, counted, make_client
 from schedulers.running import running_scheduler
-from schedulers.served import Rig
+from schedulers.served import RunningScheduler
 from schedulers.transfers import OUT, Transfer, taken_attempt
 from tesk.v1 import assignment_service_pb2, task_pb2
 from tesk_api.adapters.scheduler_client import CallTimes, SchedulerClient
@@ -35,13 +35,13 @@ VALUES: Json = {
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
+def rig(tmp_path: Path) -> Iterator[RunningScheduler]:
     with running_scheduler(tmp_path, SchedulerSettings()) as rig:
         yield rig
 
 
 @pytest.fixture
-def client(rig: Rig) -> Client:
+def client(rig: RunningScheduler) -> Client:
     scheduler = SchedulerClient(rig.channel, times=CallTimes(), new_key=counted("key"))
     info = replace(INFO, backend_parameters={"key": ()})
     return make_client(MemoryScheduler(), tasks=scheduler, info=info)
@@ -83,7 +83,7 @@ def missing(message: Descriptor, found: Json, path: str = "") -> Iterator[str]:
             yield from missing(inner, entry, f"{name}.")
 
 
-def run_to_its_end(rig: Rig) -> None:
+def run_to_its_end(rig: RunningScheduler) -> None:
     """Let something be logged in each field of a task's log."""
     now = Timestamp()
     now.GetCurrentTime()
@@ -128,7 +128,7 @@ def test_every_field_comes_back_as_it_was_sent(client: Client) -> None:
 
 
 def test_every_field_of_a_task_that_has_ended_is_shown(
-    rig: Rig, client: Client
+    rig: RunningScheduler, client: Client
 ) -> None:
     body = example(task_pb2.Task.DESCRIPTOR, without=SERVER | EXTENSIONS)
     task_id = document(client.post("/v1/tasks", json=body))["id"]

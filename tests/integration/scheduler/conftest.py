@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from schedulers.running import running_scheduler
-from schedulers.served import Rig
+from schedulers.served import RunningScheduler
 from tesk_scheduler.config import SchedulerSettings
 
 
@@ -17,7 +17,9 @@ def scheduler_settings() -> SchedulerSettings:
 
 
 @pytest.fixture
-def rig(tmp_path: Path, scheduler_settings: SchedulerSettings) -> Iterator[Rig]:
+def rig(
+    tmp_path: Path, scheduler_settings: SchedulerSettings
+) -> Iterator[RunningScheduler]:
     """Run a scheduler."""
     with running_scheduler(tmp_path, scheduler_settings) as rig:
         yield rig

@@ -10,7 +10,7 @@ import pytest
 from builders.scheduler_tasks import make_demand, make_new_task
 from fakes.scheduler_environment import FrozenClock
 from fakes.scheduler_launcher import FakeLauncher
-from schedulers.stepped import Site
+from schedulers.stepped import SteppedSchedulers
 from tesk_model.quantities import GIB, ByteCount
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
@@ -18,7 +18,7 @@ from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.capacity import OwnPods
 from tesk_scheduler.domain.quota import Limit
-from tesk_scheduler.domain.transitions import moved
+from tesk_scheduler.domain.transitions import with_state
 from tesk_scheduler.ports.store import Transaction
 
 
@@ -51,33 +51,35 @@ def cluster() -> SmallCluster:
 
 
 @pytest.fixture
-def site(tmp_path: Path, cluster: SmallCluster) -> Iterator[Site]:
+def site(tmp_path: Path, cluster: SmallCluster) -> Iterator[SteppedSchedulers]:
     """Prepare; nothing runs by itself. A taskmaster takes one task."""
     store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
     clock = FrozenClock()
-    yield Site(store=store, launcher=FakeLauncher(), clock=clock, cluster=cluster)
+    yield SteppedSchedulers(
+        store=store, launcher=FakeLauncher(), clock=clock, cluster=cluster
+    )
     store.close()
 
 
-def in_progress(site: Site, count: int) -> list[str]:
+def in_progress(site: SteppedSchedulers, count: int) -> list[str]:
     """List the tasks that have a taskmaster."""
     names = [f"t-{number}" for number in range(1, count + 1)]
     return [name for name in names if site.record(name).state is TaskState.INITIALIZING]
 
 
-def end(site: Site, name: str) -> None:
+def end(site: SteppedSchedulers, name: str) -> None:
     """Let a task end, and its taskmaster go."""
 
     def write(tx: Transaction) -> None:
         (record,) = tx.records([TaskId(name)]).values()
-        ended = moved(record, TaskState.SYSTEM_ERROR, site.clock.now())
+        ended = with_state(record, TaskState.SYSTEM_ERROR, site.clock.now())
         tx.save(record, replace(ended, released=True))
         tx.remove_taskmaster(record.taskmaster or "", only_idle=False)
 
     site.store.write(write)
 
 
-def test_taskmasters_are_started_for_what_can_run(site: Site) -> None:
+def test_taskmasters_are_started_for_what_can_run(site: SteppedSchedulers) -> None:
     leader = site.scheduler()
     site.add(*(f"t-{number}" for number in range(1, 31)))
 
@@ -91,7 +93,7 @@ def test_taskmasters_are_started_for_what_can_run(site: Site) -> None:
     assert len(site.launcher.launched) == 30
 
 
-def test_the_reason_names_the_cluster(site: Site) -> None:
+def test_the_reason_names_the_cluster(site: SteppedSchedulers) -> None:
     leader = site.scheduler()
     site.add("t-1", "t-2", "t-3")
 
@@ -102,7 +104,9 @@ def test_the_reason_names_the_cluster(site: Site) -> None:
     )
 
 
-def test_a_node_that_comes_is_used_at_once(site: Site, cluster: SmallCluster) -> None:
+def test_a_node_that_comes_is_used_at_once(
+    site: SteppedSchedulers, cluster: SmallCluster
+) -> None:
     leader = site.scheduler()
     site.add("t-1", "t-2", "t-3")
     leader.round()
@@ -114,7 +118,7 @@ def test_a_node_that_comes_is_used_at_once(site: Site, cluster: SmallCluster) ->
 
 
 def test_what_finds_no_node_holds_up_the_others_for_a_while_only(
-    site: Site,
+    site: SteppedSchedulers,
 ) -> None:
     leader = site.scheduler()
     site.add("t-1", "t-2", "t-3")
@@ -129,7 +133,7 @@ def test_what_finds_no_node_holds_up_the_others_for_a_while_only(
 
 
 def test_a_cluster_that_says_nothing_gets_the_tasks_of_one_taskmaster(
-    site: Site, cluster: SmallCluster, caplog: pytest.LogCaptureFixture
+    site: SteppedSchedulers, cluster: SmallCluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     cluster.rooms = None
     leader = site.scheduler()
@@ -145,7 +149,7 @@ def test_a_cluster_that_says_nothing_gets_the_tasks_of_one_taskmaster(
 
 
 def test_many_that_no_node_could_hold_do_not_hide_what_comes_after_them(
-    site: Site,
+    site: SteppedSchedulers,
 ) -> None:
     leader = site.scheduler()
     large = make_demand(cpu_millis=500)

@@ -9,14 +9,14 @@ from sqlalchemy import text
 
 from fakes.scheduler_environment import FrozenClock
 from fakes.scheduler_launcher import FakeLauncher
-from schedulers.stepped import LEASE, Site
+from schedulers.stepped import LEASE, SteppedSchedulers
 from tesk_model.errors import ConflictError
 from tesk_model.states import TaskState
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.transitions import canceled
 from tesk_scheduler.ports.launcher import LaunchError
-from tesk_scheduler.usecases.leader_loop import Leading
+from tesk_scheduler.usecases.leader_loop import LeaderLoop
 
 QUOTA_FULL = 'pods "x" is forbidden: exceeded quota: few'
 NODES = "0/3 nodes are available: 3 Insufficient memory."
@@ -27,15 +27,15 @@ CREATE TRIGGER never BEFORE DELETE ON task BEGIN SELECT RAISE(ABORT, 'never'); E
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path) -> Iterator[SteppedSchedulers]:
     """Prepare; nothing runs by itself."""
     store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
-    yield Site(store=store, launcher=FakeLauncher(), clock=FrozenClock())
+    yield SteppedSchedulers(store=store, launcher=FakeLauncher(), clock=FrozenClock())
     store.close()
 
 
 @pytest.fixture
-def leader(site: Site) -> Leading:
+def leader(site: SteppedSchedulers) -> LeaderLoop:
     """Start a scheduler whose only task has a taskmaster that calls."""
     leader = site.scheduler()
     site.add("t-1")
@@ -47,7 +47,7 @@ def leader(site: Site) -> Leading:
 
 
 def test_a_taskmaster_that_may_still_act_keeps_its_tasks_until_its_lease_ends(
-    site: Site, leader: Leading
+    site: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
     first = site.record().taskmaster
     assert first is not None
@@ -64,7 +64,9 @@ def test_a_taskmaster_that_may_still_act_keeps_its_tasks_until_its_lease_ends(
     assert site.record().attempt == 1
 
 
-def test_the_round_comes_when_the_lease_ends(site: Site, leader: Leading) -> None:
+def test_the_round_comes_when_the_lease_ends(
+    site: SteppedSchedulers, leader: LeaderLoop
+) -> None:
     first = site.record().taskmaster
     assert first is not None
     site.launcher.vanish(first)
@@ -73,7 +75,7 @@ def test_the_round_comes_when_the_lease_ends(site: Site, leader: Leading) -> Non
 
 
 def test_tasks_of_a_taskmaster_that_cannot_be_ended_are_not_reassigned(
-    site: Site, leader: Leading
+    site: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
     first = site.record().taskmaster
     site.launcher.outage = "the API server does not answer"
@@ -95,7 +97,7 @@ def test_tasks_of_a_taskmaster_that_cannot_be_ended_are_not_reassigned(
 
 
 def test_a_taskmaster_that_calls_again_before_it_could_be_ended_goes_on(
-    site: Site, leader: Leading
+    site: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
     first = site.record().taskmaster
     assert first is not None
@@ -120,7 +122,7 @@ class Silent(FakeLauncher):
 
 
 def test_no_taskmaster_is_lost_before_it_is_known_which_are_alive(
-    site: Site, leader: Leading
+    site: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
     del leader
     site.wait(31)
@@ -133,7 +135,7 @@ def test_no_taskmaster_is_lost_before_it_is_known_which_are_alive(
 
 
 def test_a_scheduler_that_died_before_it_started_one_starts_it_then(
-    site: Site,
+    site: SteppedSchedulers,
 ) -> None:
     site.add("t-1")
     site.launcher.refusal = "the scheduler is dead"
@@ -147,7 +149,7 @@ def test_a_scheduler_that_died_before_it_started_one_starts_it_then(
     assert site.record().taskmaster == "tm-1"
 
 
-def test_a_scheduler_that_died_just_after_adopts_it(site: Site) -> None:
+def test_a_scheduler_that_died_just_after_adopts_it(site: SteppedSchedulers) -> None:
     site.add("t-1")
     site.scheduler().round()
 
@@ -158,7 +160,7 @@ def test_a_scheduler_that_died_just_after_adopts_it(site: Site) -> None:
 
 
 def test_why_a_taskmaster_does_not_come_up_is_the_reason_of_its_tasks(
-    site: Site,
+    site: SteppedSchedulers,
 ) -> None:
     leader = site.scheduler()
     site.add("t-1")
@@ -178,7 +180,7 @@ def test_why_a_taskmaster_does_not_come_up_is_the_reason_of_its_tasks(
     assert site.record().reason.text == ""
 
 
-def test_the_reason_goes_when_the_taskmaster_calls(site: Site) -> None:
+def test_the_reason_goes_when_the_taskmaster_calls(site: SteppedSchedulers) -> None:
     leader = site.scheduler()
     site.add("t-1")
     leader.round()
@@ -190,7 +192,7 @@ def test_the_reason_goes_when_the_taskmaster_calls(site: Site) -> None:
     assert site.record().reason.text == ""
 
 
-def test_a_reason_that_stays_is_written_once(site: Site) -> None:
+def test_a_reason_that_stays_is_written_once(site: SteppedSchedulers) -> None:
     leader = site.scheduler()
     site.add("t-1")
     leader.round()
@@ -205,7 +207,7 @@ def test_a_reason_that_stays_is_written_once(site: Site) -> None:
     assert site.record() == before
 
 
-def test_a_taskmaster_that_never_calls_is_removed(site: Site) -> None:
+def test_a_taskmaster_that_never_calls_is_removed(site: SteppedSchedulers) -> None:
     leader = site.scheduler()
     site.add("t-1")
     leader.round()
@@ -222,7 +224,7 @@ def test_a_taskmaster_that_never_calls_is_removed(site: Site) -> None:
 
 
 def test_a_full_quota_is_the_reason_of_those_who_wait_beside_those_who_run(
-    site: Site, leader: Leading
+    site: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
     site.launcher.refusal = QUOTA_FULL
     site.add("t-2")
@@ -251,7 +253,7 @@ def test_a_full_quota_is_the_reason_of_those_who_wait_beside_those_who_run(
 class LateAnswers(FakeLauncher):
     """Starts taskmasters, which call before it is known that they started."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: SteppedSchedulers) -> None:
         super().__init__()
         self._site = site
 
@@ -262,7 +264,7 @@ class LateAnswers(FakeLauncher):
 
 
 def test_a_taskmaster_that_called_keeps_what_it_has_though_its_start_seemed_to_fail(
-    site: Site,
+    site: SteppedSchedulers,
 ) -> None:
     leader = site.scheduler(LateAnswers(site))
     site.add("t-1")
@@ -273,7 +275,7 @@ def test_a_taskmaster_that_called_keeps_what_it_has_though_its_start_seemed_to_f
     assert [member.id for member in site.store.fleet()] == ["tm-1"]
 
 
-def test_one_refusal_is_enough_for_a_round(site: Site) -> None:
+def test_one_refusal_is_enough_for_a_round(site: SteppedSchedulers) -> None:
     leader = site.scheduler()
     site.add("t-1", "t-2", "t-3")
     site.launcher.refusal = "exceeded quota"
@@ -288,7 +290,7 @@ def test_one_refusal_is_enough_for_a_round(site: Site) -> None:
 
 
 def test_a_taskmaster_that_the_store_does_not_know_is_removed_after_a_while(
-    site: Site, leader: Leading
+    site: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
     site.launcher.appear("tm-stray")
 
@@ -305,7 +307,7 @@ def test_a_taskmaster_that_the_store_does_not_know_is_removed_after_a_while(
 
 
 def test_what_is_left_of_a_taskmaster_that_was_told_to_exit_is_removed_at_once(
-    site: Site, leader: Leading
+    site: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
     site.launcher.appear("tm-old")
     leader.round()
@@ -317,7 +319,7 @@ def test_what_is_left_of_a_taskmaster_that_was_told_to_exit_is_removed_at_once(
 
 
 def test_an_outage_makes_no_round_follow_the_other_at_once(
-    site: Site, leader: Leading
+    site: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
     site.launcher.die("tm-old", 0, remains=True)
     site.launcher.outage = "the API server does not answer"
@@ -325,7 +327,7 @@ def test_an_outage_makes_no_round_follow_the_other_at_once(
     assert 0 < leader.round() <= 5
 
 
-def test_a_follower_neither_starts_nor_ends_anything(site: Site) -> None:
+def test_a_follower_neither_starts_nor_ends_anything(site: SteppedSchedulers) -> None:
     leader = site.scheduler(exclusive=False)
     leader.round()
     other = FakeLauncher()
@@ -343,7 +345,7 @@ def test_a_follower_neither_starts_nor_ends_anything(site: Site) -> None:
     assert site.launcher.launched == ["tm-1"]
 
 
-def test_a_former_leader_ends_no_taskmaster(site: Site) -> None:
+def test_a_former_leader_ends_no_taskmaster(site: SteppedSchedulers) -> None:
     late = site.scheduler(exclusive=False)
     late.round()
     site.launcher.die("tm-old", 0, remains=True)
@@ -363,7 +365,9 @@ def test_a_former_leader_ends_no_taskmaster(site: Site) -> None:
     assert site.launcher.killed == []
 
 
-def test_old_tasks_that_cannot_be_deleted_do_not_stop_the_rounds(site: Site) -> None:
+def test_old_tasks_that_cannot_be_deleted_do_not_stop_the_rounds(
+    site: SteppedSchedulers,
+) -> None:
     leader = site.scheduler()
     site.add("t-1")
     old = site.record()

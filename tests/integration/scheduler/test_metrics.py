@@ -4,12 +4,12 @@ from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry
 
-from schedulers.served import Rig
+from schedulers.served import RunningScheduler
 from tesk_scheduler.adapters.metrics import StoreCollector
 from tesk_scheduler.usecases.status import Status
 
 
-def test_tasks_and_taskmasters_are_counted(rig: Rig) -> None:
+def test_tasks_and_taskmasters_are_counted(rig: RunningScheduler) -> None:
     registry = CollectorRegistry()
     registry.register(StoreCollector(rig.store, rig.launcher.revision, Status()))
     rig.create(5)
@@ -26,7 +26,7 @@ def test_tasks_and_taskmasters_are_counted(rig: Rig) -> None:
     assert value("store_up") == 1
 
 
-def test_the_build_and_what_is_outdated_are_told(rig: Rig) -> None:
+def test_the_build_and_what_is_outdated_are_told(rig: RunningScheduler) -> None:
     registry = CollectorRegistry()
     registry.register(StoreCollector(rig.store, rig.launcher.revision, Status()))
     rig.create(3)

@@ -7,13 +7,13 @@ import pytest
 
 from fakes.scheduler_launcher import FakeLauncher
 from programs.waiting import eventually
-from schedulers.stepped import Site
+from schedulers.stepped import SteppedSchedulers
 from taskmasters.launchers import PodRig
 from tesk_kubernetes.api import PODS
 from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
-from tesk_scheduler.usecases.leader_loop import Leading
+from tesk_scheduler.usecases.leader_loop import LeaderLoop
 
 
 class Killed(BaseException):
@@ -41,16 +41,16 @@ def cluster(tmp_path: Path) -> PodRig:
 
 
 @pytest.fixture
-def site(tmp_path: Path, cluster: PodRig) -> Iterator[Site]:
+def site(tmp_path: Path, cluster: PodRig) -> Iterator[SteppedSchedulers]:
     """Prepare; nothing runs by itself."""
     store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
-    yield Site(store=store, launcher=FakeLauncher(), clock=cluster.clock)
+    yield SteppedSchedulers(store=store, launcher=FakeLauncher(), clock=cluster.clock)
     store.close()
 
 
 def leader_of_a_busy_taskmaster(
-    site: Site, cluster: PodRig, pods: PodLauncher
-) -> Leading:
+    site: SteppedSchedulers, cluster: PodRig, pods: PodLauncher
+) -> LeaderLoop:
     """Return a leader whose taskmaster tm-1 has called and has the task t-1."""
     leader = site.scheduler(pods)
     site.add("t-1")
@@ -62,7 +62,7 @@ def leader_of_a_busy_taskmaster(
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_scheduler_killed_at_a_launch_leaves_one_pod_for_the_task(
-    site: Site, cluster: PodRig, *, after: bool
+    site: SteppedSchedulers, cluster: PodRig, *, after: bool
 ) -> None:
     site.add("t-1")
     with cluster.synced() as pods, pytest.raises(Killed):
@@ -79,7 +79,7 @@ def test_a_scheduler_killed_at_a_launch_leaves_one_pod_for_the_task(
 
 
 def test_a_minute_without_the_api_server_loses_nothing(
-    site: Site, cluster: PodRig
+    site: SteppedSchedulers, cluster: PodRig
 ) -> None:
     with cluster.synced() as pods:
         leader = leader_of_a_busy_taskmaster(site, cluster, pods)
@@ -107,7 +107,7 @@ def test_a_minute_without_the_api_server_loses_nothing(
 
 
 def test_a_taskmaster_lost_during_an_outage_is_replaced_after_it(
-    site: Site, cluster: PodRig
+    site: SteppedSchedulers, cluster: PodRig
 ) -> None:
     with cluster.synced() as pods:
         leader = leader_of_a_busy_taskmaster(site, cluster, pods)
@@ -130,7 +130,7 @@ def test_a_taskmaster_lost_during_an_outage_is_replaced_after_it(
 
 
 def test_a_pod_deleted_by_hand_is_replaced_when_it_is_gone(
-    site: Site, cluster: PodRig
+    site: SteppedSchedulers, cluster: PodRig
 ) -> None:
     with cluster.synced() as pods:
         leader = leader_of_a_busy_taskmaster(site, cluster, pods)
@@ -145,7 +145,7 @@ def test_a_pod_deleted_by_hand_is_replaced_when_it_is_gone(
 
 
 def test_a_taskmaster_that_was_told_to_exit_is_removed(
-    site: Site, cluster: PodRig
+    site: SteppedSchedulers, cluster: PodRig
 ) -> None:
     with cluster.synced() as pods:
         leader = site.scheduler(pods)
@@ -160,7 +160,9 @@ def test_a_taskmaster_that_was_told_to_exit_is_removed(
         assert "tesk-tm-1" not in names(cluster)
 
 
-def test_why_the_pod_does_not_start_is_the_reason(site: Site, cluster: PodRig) -> None:
+def test_why_the_pod_does_not_start_is_the_reason(
+    site: SteppedSchedulers, cluster: PodRig
+) -> None:
     with cluster.synced() as pods:
         leader = site.scheduler(pods)
         site.add("t-1")
@@ -174,7 +176,9 @@ def test_why_the_pod_does_not_start_is_the_reason(site: Site, cluster: PodRig) -
         assert site.record().reason.text == f"waiting for a taskmaster: {message}"
 
 
-def test_a_full_quota_is_the_reason_and_passes(site: Site, cluster: PodRig) -> None:
+def test_a_full_quota_is_the_reason_and_passes(
+    site: SteppedSchedulers, cluster: PodRig
+) -> None:
     cluster.api.quotas[PODS, "tasks"] = 0
     with cluster.synced() as pods:
         leader = site.scheduler(pods)

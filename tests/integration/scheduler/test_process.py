@@ -13,7 +13,7 @@ import pytest
 
 from fakes.scheduler_launcher import FakeLauncher
 from programs.scheduler import Process, answers
-from schedulers.served import ALICE, SECONDS, TOKEN, Rig
+from schedulers.served import ALICE, SECONDS, TOKEN, RunningScheduler
 from tesk.v1 import task_pb2, task_service_pb2, task_service_pb2_grpc
 from tesk_model.errors import UnavailableError
 from tesk_runtime.rpc.channel import open_channel
@@ -48,14 +48,14 @@ def process(tmp_path: Path, idle: str) -> Iterator[Process]:
 
 
 @pytest.fixture
-def client(process: Process, tmp_path: Path) -> Iterator[Rig]:
+def client(process: Process, tmp_path: Path) -> Iterator[RunningScheduler]:
     """Return a client; it has no part in the process but the address."""
     store = SqlTaskStore.open(sqlite_url(tmp_path / "unused.db"))
     with open_channel(
         process.address, token=TOKEN, retried=["tesk.v1.TaskService"]
     ) as channel:
         grpc.channel_ready_future(channel).result(20)
-        yield Rig(
+        yield RunningScheduler(
             address=process.address,
             store=store,
             launcher=FakeLauncher(),
@@ -66,14 +66,16 @@ def client(process: Process, tmp_path: Path) -> Iterator[Rig]:
     store.close()
 
 
-def restart(process: Process, client: Rig) -> None:
+def restart(process: Process, client: RunningScheduler) -> None:
     """Kill the scheduler, start it again and wait until it answers."""
     process.end(signal.SIGKILL)
     process.start()
     client.eventually(lambda: answers(client))
 
 
-def test_what_was_acknowledged_survives_a_kill(process: Process, client: Rig) -> None:
+def test_what_was_acknowledged_survives_a_kill(
+    process: Process, client: RunningScheduler
+) -> None:
     ids: list[str] = []
     with ThreadPoolExecutor(8) as pool:
         for batch in pool.map(lambda count: client.create(count, name="hang"), SIZES):
@@ -85,7 +87,9 @@ def test_what_was_acknowledged_survives_a_kill(process: Process, client: Rig) ->
     assert sorted(client.get(task_id).id for task_id in ids) == sorted(ids)
 
 
-def test_creating_goes_on_while_it_is_killed(process: Process, client: Rig) -> None:
+def test_creating_goes_on_while_it_is_killed(
+    process: Process, client: RunningScheduler
+) -> None:
     acknowledged: list[str] = []
 
     def create(number: int) -> None:
@@ -101,7 +105,9 @@ def test_creating_goes_on_while_it_is_killed(process: Process, client: Rig) -> N
     assert all(client.get(task_id).id == task_id for task_id in acknowledged)
 
 
-def test_taskmasters_outlive_their_scheduler(process: Process, client: Rig) -> None:
+def test_taskmasters_outlive_their_scheduler(
+    process: Process, client: RunningScheduler
+) -> None:
     (task_id,) = client.create(name="hang")
     client.eventually(lambda: client.get(task_id).state == INITIALIZING)
     client.eventually(lambda: process.taskmasters() != [])
@@ -116,7 +122,7 @@ def test_taskmasters_outlive_their_scheduler(process: Process, client: Rig) -> N
     client.eventually(lambda: process.taskmasters() == [])
 
 
-def test_a_stop_is_clean(process: Process, client: Rig) -> None:
+def test_a_stop_is_clean(process: Process, client: RunningScheduler) -> None:
     (task_id,) = client.create(name="hang")
 
     assert process.end(signal.SIGTERM) == 0
@@ -127,7 +133,9 @@ def test_a_stop_is_clean(process: Process, client: Rig) -> None:
 
 
 @pytest.mark.parametrize("idle", ["600"])
-def test_a_stop_leaves_no_idle_taskmaster(process: Process, client: Rig) -> None:
+def test_a_stop_leaves_no_idle_taskmaster(
+    process: Process, client: RunningScheduler
+) -> None:
     (task_id,) = client.create()
     client.eventually(lambda: client.get(task_id).state == COMPLETE)
 
@@ -137,7 +145,9 @@ def test_a_stop_leaves_no_idle_taskmaster(process: Process, client: Rig) -> None
 
 
 @pytest.mark.parametrize("idle", ["600"])
-def test_a_stop_leaves_who_runs_something(process: Process, client: Rig) -> None:
+def test_a_stop_leaves_who_runs_something(
+    process: Process, client: RunningScheduler
+) -> None:
     (task_id,) = client.create(name="hang")
     client.eventually(lambda: process.taskmasters() != [])
     (before,) = process.taskmasters()
@@ -152,7 +162,9 @@ def test_a_stop_leaves_who_runs_something(process: Process, client: Rig) -> None
     assert left == [before] == process.taskmasters()
 
 
-def test_a_second_one_does_not_start(process: Process, client: Rig) -> None:
+def test_a_second_one_does_not_start(
+    process: Process, client: RunningScheduler
+) -> None:
     client.create(name="hang")
     first = process.pid
 
@@ -163,7 +175,9 @@ def test_a_second_one_does_not_start(process: Process, client: Rig) -> None:
     assert client.create(name="hang")
 
 
-def test_a_full_disk_creates_nothing_and_passes(process: Process, client: Rig) -> None:
+def test_a_full_disk_creates_nothing_and_passes(
+    process: Process, client: RunningScheduler
+) -> None:
     (kept,) = client.create(name="hang")
     unlimited = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
 
@@ -180,7 +194,7 @@ def test_a_full_disk_creates_nothing_and_passes(process: Process, client: Rig) -
     assert list(listed.tasks) == []
 
 
-def creates(client: Rig) -> bool:
+def creates(client: RunningScheduler) -> bool:
     """Tell whether a task can be created."""
     try:
         return bool(client.create(name="hang"))

@@ -62,7 +62,7 @@ def test_what_there_is_can_be_read_and_nothing_is_created(tmp_path: Path) -> Non
     store = SqlTaskStore(engines)
     with pytest.raises(UnavailableError, match="readonly"):
         store.write(lambda tx: tx.add_tasks([make_new_task("t-2")]))
-    readable = store.glimpses([TASK, TaskId("t-2")], owner=None)
+    readable = store.summaries([TASK, TaskId("t-2")], owner=None)
     store.close()
 
     assert set(readable) == {TASK}

@@ -14,7 +14,7 @@ from testcontainers.community.postgres import PostgresContainer
 from fakes.scheduler_launcher import FakeLauncher
 from programs.scheduler import Process
 from programs.waiting import eventually
-from schedulers.served import TOKEN, Rig
+from schedulers.served import TOKEN, RunningScheduler
 from tesk.v1 import task_pb2, task_service_pb2_grpc
 from tesk_model.task import TaskId
 from tesk_runtime.rpc.channel import open_channel
@@ -35,7 +35,7 @@ class Replica:
     """A scheduler and a client of it."""
 
     process: Process
-    client: Rig
+    client: RunningScheduler
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def replica(
             process.address, token=TOKEN, retried=["tesk.v1.TaskService"]
         ) as channel:
             grpc.channel_ready_future(channel).result(30)
-            client = Rig(
+            client = RunningScheduler(
                 address=process.address,
                 store=store,
                 launcher=FakeLauncher(),
@@ -125,7 +125,7 @@ def next_leader(store: SqlTaskStore, epoch: int) -> Leadership | None:
     return known if known is not None and known.epoch > epoch else None
 
 
-def all_are_complete(client: Rig, ids: list[str]) -> bool:
+def all_are_complete(client: RunningScheduler, ids: list[str]) -> bool:
     """Tell whether tasks have ended well."""
     return all(client.get(task_id).state == COMPLETE for task_id in ids)
 

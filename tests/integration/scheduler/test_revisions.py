@@ -10,7 +10,7 @@ import pytest
 from fakes.scheduler_environment import FrozenClock
 from fakes.scheduler_launcher import FakeLauncher
 from schedulers.served import TOKEN
-from schedulers.stepped import LEASE, Site
+from schedulers.stepped import LEASE, SteppedSchedulers
 from taskmasters.launchers import PodRig, make_template
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
@@ -19,20 +19,20 @@ from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.orders import Orders
 from tesk_scheduler.ports.store import Transaction
-from tesk_scheduler.usecases.leader_loop import Leading
+from tesk_scheduler.usecases.leader_loop import LeaderLoop
 from tesk_scheduler.usecases.notifier import Notifier
-from tesk_scheduler.usecases.syncing import Call, Syncing, Terms
+from tesk_scheduler.usecases.syncing import LeaseTerms, SyncCall, Syncing
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path) -> Iterator[SteppedSchedulers]:
     """Prepare; nothing runs by itself."""
     store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
-    yield Site(store=store, launcher=FakeLauncher(), clock=FrozenClock())
+    yield SteppedSchedulers(store=store, launcher=FakeLauncher(), clock=FrozenClock())
     store.close()
 
 
-def busy_old_one(site: Site) -> Leading:
+def busy_old_one(site: SteppedSchedulers) -> LeaderLoop:
     """Return the leader after an upgrade: tm-1 is of the revision before."""
     site.launcher.present_revision = "old"
     site.add("t-1")
@@ -42,13 +42,13 @@ def busy_old_one(site: Site) -> Leading:
     return site.scheduler()
 
 
-def sync(site: Site, name: str, *held: str) -> Orders:
+def sync(site: SteppedSchedulers, name: str, *held: str) -> Orders:
     """Let a taskmaster call the scheduler after the upgrade."""
     syncing = Syncing(
         store=site.store,
         clock=site.clock,
         notifier=Notifier(),
-        terms=Terms(
+        terms=LeaseTerms(
             secret=TOKEN,
             lease=LEASE,
             idle=timedelta(hours=1),
@@ -57,7 +57,7 @@ def sync(site: Site, name: str, *held: str) -> Orders:
         ),
     )
     return syncing.sync(
-        Call(
+        SyncCall(
             taskmaster=name,
             held=frozenset(Attempt(TaskId(each), 1) for each in held),
             slots=5,
@@ -73,7 +73,7 @@ def release(tx: Transaction) -> None:
 
 
 def test_new_work_goes_to_the_new_revision_though_the_old_one_has_room(
-    site: Site,
+    site: SteppedSchedulers,
 ) -> None:
     leader = busy_old_one(site)
     site.add("t-2")
@@ -88,7 +88,9 @@ def test_new_work_goes_to_the_new_revision_though_the_old_one_has_room(
     }
 
 
-def test_an_old_one_finishes_what_it_has_and_then_goes_at_once(site: Site) -> None:
+def test_an_old_one_finishes_what_it_has_and_then_goes_at_once(
+    site: SteppedSchedulers,
+) -> None:
     busy_old_one(site)
 
     busy = sync(site, "tm-1", "t-1")
@@ -101,7 +103,7 @@ def test_an_old_one_finishes_what_it_has_and_then_goes_at_once(site: Site) -> No
     assert site.store.fleet() == []
 
 
-def test_one_of_the_present_revision_stays_warm(site: Site) -> None:
+def test_one_of_the_present_revision_stays_warm(site: SteppedSchedulers) -> None:
     busy_old_one(site)
     site.launcher.present_revision = "old"
     site.store.write(release)
@@ -109,7 +111,7 @@ def test_one_of_the_present_revision_stays_warm(site: Site) -> None:
     assert not sync(site, "tm-1").exit
 
 
-def test_what_a_lost_old_one_had_goes_to_a_new_one(site: Site) -> None:
+def test_what_a_lost_old_one_had_goes_to_a_new_one(site: SteppedSchedulers) -> None:
     leader = busy_old_one(site)
     site.launcher.die("tm-1", 1)
 
@@ -121,7 +123,7 @@ def test_what_a_lost_old_one_had_goes_to_a_new_one(site: Site) -> None:
 
 
 def test_old_ones_that_run_for_days_leave_room_for_as_many_new_ones(
-    site: Site,
+    site: SteppedSchedulers,
 ) -> None:
     site.launcher.present_revision = "old"
     site.add("t-1", "t-2", "t-3")

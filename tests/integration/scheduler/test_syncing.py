@@ -9,30 +9,30 @@ import pytest
 from fakes.scheduler_environment import FrozenClock
 from fakes.scheduler_launcher import FakeLauncher
 from schedulers.served import TOKEN
-from schedulers.stepped import LEASE, Site
+from schedulers.stepped import LEASE, SteppedSchedulers
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.orders import Orders
 from tesk_scheduler.usecases.notifier import Notifier
-from tesk_scheduler.usecases.syncing import Call, Syncing, Terms
+from tesk_scheduler.usecases.syncing import LeaseTerms, SyncCall, Syncing
 
 IDLE = timedelta(seconds=60)
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path) -> Iterator[SteppedSchedulers]:
     """Prepare; nothing runs by itself."""
     store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
-    yield Site(store=store, launcher=FakeLauncher(), clock=FrozenClock())
+    yield SteppedSchedulers(store=store, launcher=FakeLauncher(), clock=FrozenClock())
     store.close()
 
 
 @pytest.fixture
-def syncing(site: Site) -> Syncing:
+def syncing(site: SteppedSchedulers) -> Syncing:
     """Return what answers."""
-    terms = Terms(
+    terms = LeaseTerms(
         secret=TOKEN, lease=LEASE, idle=IDLE, recheck=None, revision=lambda: ""
     )
     return Syncing(store=site.store, clock=site.clock, notifier=Notifier(), terms=terms)
@@ -41,12 +41,12 @@ def syncing(site: Site) -> Syncing:
 def sync(syncing: Syncing, *held: str) -> Orders:
     """Call as tm-1, without waiting."""
     attempts = frozenset(Attempt(TaskId(each), 1) for each in held)
-    call = Call(taskmaster="tm-1", held=attempts, slots=1, wait=timedelta(0))
+    call = SyncCall(taskmaster="tm-1", held=attempts, slots=1, wait=timedelta(0))
     return syncing.sync(call)
 
 
 def test_one_is_told_to_exit_when_it_has_had_nothing_for_long_enough(
-    site: Site, syncing: Syncing
+    site: SteppedSchedulers, syncing: Syncing
 ) -> None:
     exits = []
     for _ in range(7):
@@ -58,7 +58,7 @@ def test_one_is_told_to_exit_when_it_has_had_nothing_for_long_enough(
 
 
 def test_what_it_had_meanwhile_begins_the_count_anew(
-    site: Site, syncing: Syncing
+    site: SteppedSchedulers, syncing: Syncing
 ) -> None:
     sync(syncing)
     site.wait(25)
@@ -71,7 +71,7 @@ def test_what_it_had_meanwhile_begins_the_count_anew(
 
 
 def test_what_is_not_held_is_ordered_again_when_a_wait_is_over(
-    site: Site, syncing: Syncing
+    site: SteppedSchedulers, syncing: Syncing
 ) -> None:
     site.add("t-1")
     site.scheduler().round()
@@ -84,7 +84,7 @@ def test_what_is_not_held_is_ordered_again_when_a_wait_is_over(
 
 
 def test_a_lease_is_renewed_when_a_third_of_it_is_over(
-    site: Site, syncing: Syncing
+    site: SteppedSchedulers, syncing: Syncing
 ) -> None:
     leases = []
     for _ in range(5):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from schedulers.served import ALICE, SECONDS, Rig, create_request
+from schedulers.served import ALICE, SECONDS, RunningScheduler, create_request
 from tesk.v1 import task_pb2, task_service_pb2
 from tesk_model.errors import (
     InvalidRequestError,
@@ -19,7 +19,7 @@ ADMIN = task_service_pb2.Caller(user="root", admin=True)
 BIG = task_pb2.Resources(cpu_cores=5)
 
 
-def test_a_task_is_shown_as_it_was_sent(rig: Rig) -> None:
+def test_a_task_is_shown_as_it_was_sent(rig: RunningScheduler) -> None:
     (task_id,) = rig.create(
         name="md5",
         tags={"a": "", "b": "ä"},
@@ -41,7 +41,7 @@ def test_a_task_is_shown_as_it_was_sent(rig: Rig) -> None:
     assert not task.HasField("description")
 
 
-def test_each_of_a_batch_is_judged_for_itself(rig: Rig) -> None:
+def test_each_of_a_batch_is_judged_for_itself(rig: RunningScheduler) -> None:
     batch = task_service_pb2.BatchCreateTasksRequest(
         requests=[create_request(), create_request(resources=BIG), create_request()]
     )
@@ -55,14 +55,14 @@ def test_each_of_a_batch_is_judged_for_itself(rig: Rig) -> None:
     assert rig.get(also.task_id).id == also.task_id
 
 
-def test_too_many_in_a_batch_create_nothing(rig: Rig) -> None:
+def test_too_many_in_a_batch_create_nothing(rig: RunningScheduler) -> None:
     with pytest.raises(InvalidRequestError, match="256"):
         rig.create_all([create_request()] * 257)
 
     assert rig.store.usage_of_all() == {}
 
 
-def test_the_same_key_creates_one_task(rig: Rig) -> None:
+def test_the_same_key_creates_one_task(rig: RunningScheduler) -> None:
     first = rig.create(key="k")
     again = rig.create_all([create_request(key="k"), create_request(key="k")])
     other = rig.create(key="k", caller=BOB)
@@ -71,13 +71,13 @@ def test_the_same_key_creates_one_task(rig: Rig) -> None:
     assert other != first
 
 
-def test_a_key_has_a_longest_length(rig: Rig) -> None:
+def test_a_key_has_a_longest_length(rig: RunningScheduler) -> None:
     assert rig.create(key="k" * 128)
     with pytest.raises(InvalidRequestError, match="idempotency_key"):
         rig.create(key="k" * 129)
 
 
-def test_too_many_queued_are_refused_for_now(rig: Rig) -> None:
+def test_too_many_queued_are_refused_for_now(rig: RunningScheduler) -> None:
     with pytest.raises(ResourceExhaustedError, match="alice") as caught:
         rig.create(30)
 
@@ -85,7 +85,7 @@ def test_too_many_queued_are_refused_for_now(rig: Rig) -> None:
     assert rig.create(caller=BOB)
 
 
-def test_nobody_sees_what_is_not_theirs(rig: Rig) -> None:
+def test_nobody_sees_what_is_not_theirs(rig: RunningScheduler) -> None:
     (task_id,) = rig.create()
 
     with pytest.raises(NotFoundError):
@@ -97,14 +97,14 @@ def test_nobody_sees_what_is_not_theirs(rig: Rig) -> None:
     assert rig.get(task_id, ADMIN).id == task_id
 
 
-def listed(rig: Rig, **fields: Any) -> task_service_pb2.ListTasksResponse:
+def listed(rig: RunningScheduler, **fields: Any) -> task_service_pb2.ListTasksResponse:
     """List tasks of alice."""
     values: dict[str, Any] = {"caller": ALICE} | fields
     request = task_service_pb2.ListTasksRequest(**values)
     return invoke(rig.tasks.ListTasks, request, timeout=SECONDS)
 
 
-def test_pages_are_newest_first_and_complete(rig: Rig) -> None:
+def test_pages_are_newest_first_and_complete(rig: RunningScheduler) -> None:
     ids = rig.create(5)
     rig.create(caller=BOB)
 
@@ -115,7 +115,9 @@ def test_pages_are_newest_first_and_complete(rig: Rig) -> None:
     assert second.next_page_token == ""
 
 
-def test_large_tasks_make_short_pages_and_none_is_left_out(rig: Rig) -> None:
+def test_large_tasks_make_short_pages_and_none_is_left_out(
+    rig: RunningScheduler,
+) -> None:
     content = "x" * 3_000_000
     inputs = [
         task_pb2.Input(path="/a", content=content, type=task_pb2.FILE_TYPE_FILE),
@@ -133,13 +135,13 @@ def test_large_tasks_make_short_pages_and_none_is_left_out(rig: Rig) -> None:
     assert [task_id for page in pages for task_id in page] == ids[::-1]
 
 
-def test_a_full_last_page_is_the_last(rig: Rig) -> None:
+def test_a_full_last_page_is_the_last(rig: RunningScheduler) -> None:
     rig.create(2)
 
     assert listed(rig, page_size=2).next_page_token == ""
 
 
-def test_admins_list_everybodys(rig: Rig) -> None:
+def test_admins_list_everybodys(rig: RunningScheduler) -> None:
     rig.create()
     rig.create(caller=BOB)
 
@@ -155,12 +157,12 @@ REFUSED_LISTS = {
 
 
 @pytest.mark.parametrize("fields", REFUSED_LISTS.values(), ids=REFUSED_LISTS)
-def test_a_list_is_refused(rig: Rig, fields: dict[str, object]) -> None:
+def test_a_list_is_refused(rig: RunningScheduler, fields: dict[str, object]) -> None:
     with pytest.raises(InvalidRequestError):
         listed(rig, **fields)
 
 
-def test_a_token_is_good_for_its_filters_alone(rig: Rig) -> None:
+def test_a_token_is_good_for_its_filters_alone(rig: RunningScheduler) -> None:
     rig.create(2, name="a")
     token = listed(rig, page_size=1).next_page_token
 
@@ -170,7 +172,7 @@ def test_a_token_is_good_for_its_filters_alone(rig: Rig) -> None:
         listed(rig, page_size=1, page_token=token, caller=ADMIN)
 
 
-def test_views_show_what_they_may(rig: Rig) -> None:
+def test_views_show_what_they_may(rig: RunningScheduler) -> None:
     inputs = [task_pb2.Input(path="/a", content="secret", type=task_pb2.FILE_TYPE_FILE)]
     rig.create(inputs=inputs, name="n")
 
@@ -189,7 +191,7 @@ def test_views_show_what_they_may(rig: Rig) -> None:
     assert full.inputs[0].content == "secret"
 
 
-def test_a_waiting_task_says_why(rig: Rig) -> None:
+def test_a_waiting_task_says_why(rig: RunningScheduler) -> None:
     wide = {"resources": task_pb2.Resources(cpu_cores=4)}
     ids = rig.create(3, **wide)
 
@@ -199,7 +201,7 @@ def test_a_waiting_task_says_why(rig: Rig) -> None:
     assert rig.get(ids[2]).reason == "waiting behind 1 task of alice"
 
 
-def test_a_queued_task_is_canceled_at_once(rig: Rig) -> None:
+def test_a_queued_task_is_canceled_at_once(rig: RunningScheduler) -> None:
     wide = {"resources": task_pb2.Resources(cpu_cores=4)}
     ids = rig.create(2, **wide, warnings=("dropped: x",))
     rig.launched()

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from builders.scheduler_tasks import make_new_task
-from fakes.scheduler_environment import CountingNames, FrozenClock
+from fakes.scheduler_environment import CountingIds, FrozenClock
 from fakes.scheduler_launcher import FakeLauncher
 from schedulers.served import QUOTA, TOKEN
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.config import Settings
-from tesk_scheduler.main import Surroundings, build_scheduler
-from tesk_scheduler.usecases.leader_loop import Leading
+from tesk_scheduler.main import Dependencies, build_scheduler
+from tesk_scheduler.usecases.leader_loop import LeaderLoop
 from tesk_scheduler.usecases.notifier import Notifier
 
 TASK = TaskId("t-1")
@@ -29,7 +29,7 @@ class Round:
     store: SqlTaskStore
     launcher: FakeLauncher
     clock: FrozenClock
-    leading: Leading
+    leader_loop: LeaderLoop
 
     @property
     def reason(self) -> str:
@@ -39,7 +39,7 @@ class Round:
 
     def run_until_due(self) -> None:
         """Run a round, and let the time pass until the next is due."""
-        self.clock.advance(timedelta(seconds=self.leading.round()))
+        self.clock.advance(timedelta(seconds=self.leader_loop.round()))
 
 
 @pytest.fixture
@@ -47,18 +47,18 @@ def rounds(tmp_path: Path) -> Iterator[Round]:
     """Prepare a scheduler; nothing runs by itself."""
     store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
     launcher, clock = FakeLauncher(), FrozenClock()
-    around = Surroundings(
+    dependencies = Dependencies(
         store=store,
         exclusive=True,
         launcher=launcher,
         clock=clock,
-        names=CountingNames(),
+        ids=CountingIds(),
         token=TOKEN,
         notifier=Notifier(),
     )
     store.write(lambda tx: tx.add_tasks([make_new_task(TASK)]))
-    leading = build_scheduler(Settings(), QUOTA, around).leading
-    yield Round(store=store, launcher=launcher, clock=clock, leading=leading)
+    leader_loop = build_scheduler(Settings(), QUOTA, dependencies).leader_loop
+    yield Round(store=store, launcher=launcher, clock=clock, leader_loop=leader_loop)
     store.close()
 
 
@@ -71,7 +71,7 @@ def test_a_taskmaster_that_cannot_start_is_the_reason_at_once(rounds: Round) -> 
 
 
 def test_a_taskmaster_that_dies_at_its_start_is_the_reason(rounds: Round) -> None:
-    rounds.leading.round()
+    rounds.leader_loop.round()
     rounds.launcher.die(rounds.launcher.launched[0], 3)
 
     rounds.run_until_due()

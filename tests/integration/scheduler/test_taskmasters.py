@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from fakes.scheduler_taskmaster import FakeTaskmaster
-from schedulers.served import Rig
+from schedulers.served import RunningScheduler
 from tesk.v1 import assignment_service_pb2 as pb
 from tesk.v1 import task_pb2
 from tesk_model.errors import InvalidRequestError
@@ -43,7 +43,7 @@ def take(taskmaster: FakeTaskmaster) -> pb.Assignment:
             return answer.run[0]
 
 
-def test_a_task_runs_to_its_end(rig: Rig) -> None:
+def test_a_task_runs_to_its_end(rig: RunningScheduler) -> None:
     (task_id,) = rig.create(
         inputs=[task_pb2.Input(path="/a", content="x", type=task_pb2.FILE_TYPE_FILE)]
     )
@@ -64,7 +64,7 @@ def test_a_task_runs_to_its_end(rig: Rig) -> None:
     assert rig.store.usage_of_all()[EVERYBODY] == Usage()
 
 
-def test_a_taskmaster_gets_the_amounts_that_were_charged(rig: Rig) -> None:
+def test_a_taskmaster_gets_the_amounts_that_were_charged(rig: RunningScheduler) -> None:
     sent = task_pb2.Resources(
         ram_gb=0.1,
         disk_gb=0,
@@ -86,7 +86,7 @@ def test_a_taskmaster_gets_the_amounts_that_were_charged(rig: Rig) -> None:
     assert rig.get(task_id).resources == sent
 
 
-def test_reporting_again_changes_nothing(rig: Rig) -> None:
+def test_reporting_again_changes_nothing(rig: RunningScheduler) -> None:
     rig.create()
     taskmaster = rig.launched()
     events = taskmaster.ended(take(taskmaster), pb.OUTCOME_COMPLETE)
@@ -96,7 +96,7 @@ def test_reporting_again_changes_nothing(rig: Rig) -> None:
     assert taskmaster.report(events) == [pb.EVENT_VERDICT_DUPLICATE] * 3
 
 
-def test_a_stranger_is_refused_and_told_to_let_go(rig: Rig) -> None:
+def test_a_stranger_is_refused_and_told_to_let_go(rig: RunningScheduler) -> None:
     (task_id,) = rig.create()
     assignment = take(rig.launched())
     stranger = rig.taskmaster("stranger")
@@ -111,7 +111,7 @@ def test_a_stranger_is_refused_and_told_to_let_go(rig: Rig) -> None:
     assert rig.get(task_id).state == task_pb2.TASK_STATE_INITIALIZING
 
 
-def test_an_unheld_assignment_is_sent_again(rig: Rig) -> None:
+def test_an_unheld_assignment_is_sent_again(rig: RunningScheduler) -> None:
     rig.create()
     taskmaster = rig.launched()
     first = take(taskmaster)
@@ -120,7 +120,7 @@ def test_an_unheld_assignment_is_sent_again(rig: Rig) -> None:
     assert take(taskmaster).attempt == first.attempt
 
 
-def test_a_running_task_is_canceled(rig: Rig) -> None:
+def test_a_running_task_is_canceled(rig: RunningScheduler) -> None:
     (task_id,) = rig.create()
     taskmaster = rig.launched()
     take(taskmaster)
@@ -138,7 +138,7 @@ def test_a_running_task_is_canceled(rig: Rig) -> None:
 
 
 def test_an_attempt_that_is_canceled_before_it_was_taken_is_only_released(
-    rig: Rig,
+    rig: RunningScheduler,
 ) -> None:
     (task_id,) = rig.create()
     taskmaster = rig.launched()
@@ -152,7 +152,9 @@ def test_an_attempt_that_is_canceled_before_it_was_taken_is_only_released(
     assert rig.get(task_id).state == CANCELED
 
 
-def test_dead_taskmasters_are_replaced_and_their_attempts_go_on(rig: Rig) -> None:
+def test_dead_taskmasters_are_replaced_and_their_attempts_go_on(
+    rig: RunningScheduler,
+) -> None:
     (task_id,) = rig.create()
     first = rig.launched()
     assignment = take(first)
@@ -173,7 +175,9 @@ def test_dead_taskmasters_are_replaced_and_their_attempts_go_on(rig: Rig) -> Non
     assert rig.get(task_id).state == COMPLETE
 
 
-def test_a_successor_learns_what_has_started_in_this_attempt(rig: Rig) -> None:
+def test_a_successor_learns_what_has_started_in_this_attempt(
+    rig: RunningScheduler,
+) -> None:
     rig.create()
     first = rig.launched()
     assignment = take(first)
@@ -193,7 +197,7 @@ def test_a_successor_learns_what_has_started_in_this_attempt(rig: Rig) -> None:
     assert list(anew.started_executors) == []
 
 
-def test_a_successor_learns_since_when_outputs_are_tried(rig: Rig) -> None:
+def test_a_successor_learns_since_when_outputs_are_tried(rig: RunningScheduler) -> None:
     rig.create()
     first = rig.launched()
     assignment = take(first)
@@ -212,7 +216,7 @@ def test_a_successor_learns_since_when_outputs_are_tried(rig: Rig) -> None:
 
 
 def test_a_silent_taskmaster_is_killed_before_its_attempts_are_reassigned(
-    rig: Rig,
+    rig: RunningScheduler,
 ) -> None:
     rig.create()
     silent = rig.launched()
@@ -225,7 +229,7 @@ def test_a_silent_taskmaster_is_killed_before_its_attempts_are_reassigned(
 
 
 def test_a_task_that_kills_its_taskmasters_is_tried_again_and_then_given_up(
-    rig: Rig,
+    rig: RunningScheduler,
 ) -> None:
     (task_id,) = rig.create()
 
@@ -253,13 +257,15 @@ def test_a_task_that_kills_its_taskmasters_is_tried_again_and_then_given_up(
     ]
 
 
-def ended_or_launched(rig: Rig, task_id: str, number: int) -> bool:
+def ended_or_launched(rig: RunningScheduler, task_id: str, number: int) -> bool:
     """Tell whether the task has ended or another taskmaster was started."""
     ended = rig.get(task_id).state == task_pb2.TASK_STATE_SYSTEM_ERROR
     return ended or len(rig.launcher.launched) >= number
 
 
-def test_an_attempt_that_was_over_is_only_cleaned_up_by_the_successor(rig: Rig) -> None:
+def test_an_attempt_that_was_over_is_only_cleaned_up_by_the_successor(
+    rig: RunningScheduler,
+) -> None:
     (task_id,) = rig.create()
     first = rig.launched()
     first.report(first.ended(take(first), pb.OUTCOME_COMPLETE)[:2])
@@ -273,7 +279,9 @@ def test_an_attempt_that_was_over_is_only_cleaned_up_by_the_successor(rig: Rig) 
     assert rig.store.assigned(rig.launcher.launched[1]) == []
 
 
-def test_a_lost_attempt_is_followed_by_another_until_the_last(rig: Rig) -> None:
+def test_a_lost_attempt_is_followed_by_another_until_the_last(
+    rig: RunningScheduler,
+) -> None:
     (task_id,) = rig.create()
     taskmaster = rig.launched()
     for number in (1, 2):
@@ -291,7 +299,7 @@ def test_a_lost_attempt_is_followed_by_another_until_the_last(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("scheduler_settings", [IMPATIENT], ids=["at once"])
-def test_an_idle_taskmaster_is_told_to_exit(rig: Rig) -> None:
+def test_an_idle_taskmaster_is_told_to_exit(rig: RunningScheduler) -> None:
     rig.create()
     taskmaster = rig.launched()
     taskmaster.report(taskmaster.ended(take(taskmaster), pb.OUTCOME_COMPLETE))
@@ -300,7 +308,7 @@ def test_an_idle_taskmaster_is_told_to_exit(rig: Rig) -> None:
     assert rig.store.fleet() == []
 
 
-def test_no_more_than_there_is_room_for(rig: Rig) -> None:
+def test_no_more_than_there_is_room_for(rig: RunningScheduler) -> None:
     small = {"resources": task_pb2.Resources(cpu_cores=0.1)}
     ids = rig.create(5, **small)
 
@@ -320,12 +328,14 @@ BAD_CALLS = {
 
 
 @pytest.mark.parametrize("request_", BAD_CALLS.values(), ids=BAD_CALLS)
-def test_a_malformed_call_is_refused(rig: Rig, request_: pb.SyncRequest) -> None:
+def test_a_malformed_call_is_refused(
+    rig: RunningScheduler, request_: pb.SyncRequest
+) -> None:
     with pytest.raises(InvalidRequestError):
         rig.taskmaster("a").call(request_)
 
 
-def test_an_event_without_a_kind_is_refused(rig: Rig) -> None:
+def test_an_event_without_a_kind_is_refused(rig: RunningScheduler) -> None:
     event = pb.TaskEvent(attempt=pb.Attempt(task_id="t", number=1), sequence=1)
 
     with pytest.raises(InvalidRequestError, match="event"):

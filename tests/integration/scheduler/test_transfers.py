@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from schedulers.served import SECONDS, TOKEN, Rig
+from schedulers.served import SECONDS, TOKEN, RunningScheduler
 from schedulers.transfers import IN, INPUT, OUT, OUTPUT, Transfer, begun_transfer
 from tesk.v1 import assignment_service_pb2, task_pb2
 from tesk.v1 import transfer_service_pb2 as pb
@@ -21,7 +21,7 @@ from tesk_runtime.rpc.status import invoke
 from tesk_scheduler.config import SchedulerSettings
 
 
-def stub(rig: Rig, token: str) -> pb_grpc.TransferServiceStub:
+def stub(rig: RunningScheduler, token: str) -> pb_grpc.TransferServiceStub:
     """Return a stub that shows ``token``."""
     return pb_grpc.TransferServiceStub(open_channel(rig.address, token=token))
 
@@ -35,7 +35,7 @@ def scheduler_settings() -> SchedulerSettings:
 
 
 @pytest.fixture
-def transfer(rig: Rig) -> Iterator[Transfer]:
+def transfer(rig: RunningScheduler) -> Iterator[Transfer]:
     """Begin a task with an input and an output."""
     with begun_transfer(rig) as transfer:
         yield transfer

@@ -5,7 +5,7 @@ from builders.queues import (
     LAB,
     LONG_AGO,
     NOW,
-    PATIENCE,
+    RESERVE_AFTER,
     admitted,
     cores,
     plan,
@@ -15,14 +15,16 @@ from builders.queues import (
 from tesk_model.quantities import GIB, ByteCount
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import TaskId
-from tesk_scheduler.domain.admission import AdmissionPlan, Turn
+from tesk_scheduler.domain.admission import AdmissionMemory, AdmissionPlan
 from tesk_scheduler.domain.quota import EVERYBODY, Limit, Quota
 
 
 def test_nothing_waits() -> None:
-    decision = plan([], quota=Quota(), turn=Turn(owner="bob"))
+    decision = plan([], quota=Quota(), memory=AdmissionMemory(next_owner="bob"))
 
-    assert decision == AdmissionPlan(admitted=[], reasons={}, turn=Turn(owner="bob"))
+    assert decision == AdmissionPlan(
+        admitted=[], reasons={}, memory=AdmissionMemory(next_owner="bob")
+    )
 
 
 def test_owners_take_turns_each_in_order_of_arrival() -> None:
@@ -45,7 +47,7 @@ def test_the_next_plan_goes_on_after_the_last_turn() -> None:
         queues[1][1:],
         queues[2],
         quota=Quota(capacity=cores(2)),
-        turn=first.turn,
+        memory=first.memory,
     )
 
     assert admitted(first) == ["a-1", "b-1"]
@@ -57,7 +59,7 @@ def test_a_turn_of_somebody_who_left_passes_to_the_next_name() -> None:
         [queued("alice-1")],
         [queued("carol-2")],
         quota=Quota(capacity=cores(1)),
-        turn=Turn(owner="bob"),
+        memory=AdmissionMemory(next_owner="bob"),
     )
 
     assert admitted(decision) == ["carol-2"]
@@ -85,7 +87,7 @@ def test_what_can_never_run_holds_up_nobody() -> None:
 
     assert admitted(decision) == ["alice-3"]
     assert sorted(decision.reasons) == ["alice-1", "alice-2"]
-    assert decision.turn.blocked == {}
+    assert decision.memory.blocked == {}
 
 
 def test_what_a_task_does_not_ask_for_cannot_keep_it_waiting() -> None:
@@ -106,7 +108,7 @@ def test_a_patient_head_is_passed_and_its_time_counts_from_now() -> None:
     )
 
     assert admitted(decision) == ["bob-2"]
-    assert decision.turn.blocked == {"alice-1": NOW}
+    assert decision.memory.blocked == {"alice-1": NOW}
 
 
 def test_an_overdue_head_keeps_what_it_needs_from_all_others() -> None:
@@ -117,7 +119,7 @@ def test_an_overdue_head_keeps_what_it_needs_from_all_others() -> None:
         [small],
         quota=Quota(capacity=cores(4)),
         usage={EVERYBODY: using(1)},
-        turn=Turn(blocked={big.id: NOW - PATIENCE}),
+        memory=AdmissionMemory(blocked={big.id: NOW - RESERVE_AFTER}),
     )
 
     assert admitted(decision) == []
@@ -128,7 +130,7 @@ def test_an_overdue_head_keeps_what_it_needs_from_all_others() -> None:
         "alice-1": Reason(ReasonCode.CAPACITY_FULL, "waiting for 4 cpu: 3 free"),
         "bob-2": Reason(ReasonCode.CAPACITY_RESERVED, text),
     }
-    assert decision.turn.blocked[big.id] == NOW - PATIENCE
+    assert decision.memory.blocked[big.id] == NOW - RESERVE_AFTER
 
 
 def test_what_an_overdue_head_does_not_need_is_given_away() -> None:
@@ -139,7 +141,7 @@ def test_what_an_overdue_head_does_not_need_is_given_away() -> None:
         [queued("bob-2"), queued("bob-3"), queued("bob-4")],
         quota=Quota(capacity=Limit(cpu_millis=4000, ram=ByteCount(8 * GIB))),
         usage={EVERYBODY: using(0, ram=1)},
-        turn=Turn(blocked={big.id: LONG_AGO}),
+        memory=AdmissionMemory(blocked={big.id: LONG_AGO}),
     )
 
     assert admitted(decision) == ["bob-2", "bob-3"]
@@ -152,11 +154,11 @@ def test_an_overdue_head_that_fits_comes_before_whose_turn_it_is() -> None:
         [queued("alice-2")],
         [big],
         quota=Quota(capacity=cores(4)),
-        turn=Turn(owner="alice", blocked={big.id: LONG_AGO}),
+        memory=AdmissionMemory(next_owner="alice", blocked={big.id: LONG_AGO}),
     )
 
     assert admitted(decision) == ["zoe-1"]
-    assert decision.turn.owner == "alice"
+    assert decision.memory.next_owner == "alice"
 
 
 def test_who_came_first_out_of_turn_has_had_its_turn() -> None:
@@ -166,7 +168,7 @@ def test_who_came_first_out_of_turn_has_had_its_turn() -> None:
         [head, queued("alice-2")],
         [queued("bob-3")],
         quota=Quota(capacity=cores(2)),
-        turn=Turn(owner="alice", blocked={head.id: LONG_AGO}),
+        memory=AdmissionMemory(next_owner="alice", blocked={head.id: LONG_AGO}),
     )
 
     assert admitted(decision) == ["alice-1", "bob-3"]
@@ -179,7 +181,7 @@ def test_of_two_overdue_heads_the_longer_wait_comes_first() -> None:
         [first],
         [second],
         quota=Quota(capacity=cores(4)),
-        turn=Turn(
+        memory=AdmissionMemory(
             blocked={first.id: LONG_AGO, second.id: LONG_AGO + timedelta(seconds=1)}
         ),
     )
@@ -195,11 +197,11 @@ def test_a_head_that_waits_for_its_own_user_keeps_nothing() -> None:
         [queued("bob-2")],
         quota=Quota(users={"alice": cores(2)}, capacity=cores(2)),
         usage={ALICE: using(1), EVERYBODY: using(1)},
-        turn=Turn(blocked={head.id: LONG_AGO}),
+        memory=AdmissionMemory(blocked={head.id: LONG_AGO}),
     )
 
     assert admitted(decision) == ["bob-2"]
-    assert decision.turn.blocked == {}
+    assert decision.memory.blocked == {}
 
 
 def test_a_head_that_waits_for_its_group_keeps_from_its_group_only() -> None:
@@ -211,7 +213,7 @@ def test_a_head_that_waits_for_its_group_keeps_from_its_group_only() -> None:
         [queued("carol-3")],
         quota=Quota(groups={"lab": cores(2)}, capacity=cores(2)),
         usage={LAB: using(1), EVERYBODY: using(1)},
-        turn=Turn(blocked={head.id: LONG_AGO}),
+        memory=AdmissionMemory(blocked={head.id: LONG_AGO}),
     )
 
     assert admitted(decision) == ["carol-3"]
@@ -228,7 +230,7 @@ def test_a_clock_that_was_set_back_breaks_nothing() -> None:
         [head],
         quota=Quota(capacity=cores(4)),
         usage={EVERYBODY: using(1)},
-        turn=Turn(blocked={head.id: NOW + timedelta(days=1)}),
+        memory=AdmissionMemory(blocked={head.id: NOW + timedelta(days=1)}),
     )
 
-    assert decision.turn.blocked == {"alice-1": NOW}
+    assert decision.memory.blocked == {"alice-1": NOW}

@@ -53,7 +53,7 @@ FINISH = st.integers(min_value=0, max_value=20)
 WAIT = st.timedeltas(min_value=timedelta(), max_value=3 * MINUTE)
 HISTORIES = st.lists(SUBMIT | FINISH | WAIT, max_size=60)
 MACHINES = st.builds(
-    Machine, quota=QUOTAS, patience=st.sampled_from([0 * MINUTE, 2 * MINUTE])
+    Machine, quota=QUOTAS, reserve_after=st.sampled_from([0 * MINUTE, 2 * MINUTE])
 )
 
 
@@ -92,7 +92,7 @@ def test_each_owners_tasks_start_in_order_of_arrival(
 
         if decision is None:
             continue
-        stepped_over = {
+        skipped = {
             task_id
             for task_id, reason in decision.reasons.items()
             if reason.code is ReasonCode.LIMIT_EXCEEDED
@@ -101,7 +101,7 @@ def test_each_owners_tasks_start_in_order_of_arrival(
             assert not [
                 earlier.id
                 for earlier in machine.queues[task.owner]
-                if earlier.sequence < task.sequence and earlier.id not in stepped_over
+                if earlier.sequence < task.sequence and earlier.id not in skipped
             ]
     by_owner: dict[str, list[int]] = {}
     for task in machine.started:
@@ -120,8 +120,8 @@ def test_no_head_that_fits_waits_but_for_a_reservation(
             continue
         overdue = [
             task_id
-            for task_id, since in decision.turn.blocked.items()
-            if machine.now - since >= machine.patience
+            for task_id, since in decision.memory.blocked.items()
+            if machine.now - since >= machine.reserve_after
         ]
         for queue in machine.queues.values():
             for task in queue:
@@ -149,14 +149,15 @@ def test_planning_again_or_from_shuffled_queues_gives_the_same(
 @given(
     owners=st.integers(min_value=1, max_value=5),
     places=st.integers(min_value=1, max_value=7),
-    patience=st.integers(min_value=0, max_value=5),
+    reserve_after=st.integers(min_value=0, max_value=5),
     finishes=st.lists(st.lists(FINISH, max_size=4), max_size=40),
 )
 def test_equal_tasks_share_the_machine_to_within_one(
-    owners: int, places: int, patience: int, finishes: list[list[int]]
+    owners: int, places: int, reserve_after: int, finishes: list[list[int]]
 ) -> None:
     machine = Machine(
-        quota=Quota(capacity=Limit(cpu_millis=places)), patience=patience * MINUTE
+        quota=Quota(capacity=Limit(cpu_millis=places)),
+        reserve_after=reserve_after * MINUTE,
     )
     names = [f"owner{number}" for number in range(owners)]
     for name in names:
@@ -185,14 +186,14 @@ def test_equal_tasks_share_the_machine_to_within_one(
 def test_big_tasks_start_under_a_stream_of_small_ones(
     streams: int, bigs: list[int], shared: str, finishes: list[int]
 ) -> None:
-    most, patience = 8, 5
+    most, reserve_after = 8, 5
     whole = Limit(cpu_millis=most)
     quota = {
         "capacity": Quota(capacity=whole),
         "everybody": Quota(everybody=whole),
         "group": Quota(groups={"g": whole}),
     }[shared]
-    machine = Machine(quota=quota, patience=patience * MINUTE)
+    machine = Machine(quota=quota, reserve_after=reserve_after * MINUTE)
     flood(machine, streams)
     machine.admit()
     waiting = [
@@ -200,7 +201,7 @@ def test_big_tasks_start_under_a_stream_of_small_ones(
         for number, size in enumerate(bigs)
     ]
 
-    for index in finishes[: patience + most + len(bigs)]:
+    for index in finishes[: reserve_after + most + len(bigs)]:
         flood(machine, streams)
         machine.admit()
         machine.finish(index)
@@ -220,14 +221,14 @@ def flood(machine: Machine, streams: int) -> None:
 @given(
     hogs=st.integers(min_value=1, max_value=5),
     name=st.sampled_from(["a", "h2x", "z"]),
-    patience=st.integers(min_value=0, max_value=12),
+    reserve_after=st.integers(min_value=0, max_value=12),
     before=st.integers(min_value=0, max_value=12),
 )
 def test_a_newcomer_is_not_starved_by_long_queues_of_big_tasks(
-    hogs: int, name: str, patience: int, before: int
+    hogs: int, name: str, reserve_after: int, before: int
 ) -> None:
     machine = Machine(
-        quota=Quota(capacity=Limit(cpu_millis=8)), patience=patience * MINUTE
+        quota=Quota(capacity=Limit(cpu_millis=8)), reserve_after=reserve_after * MINUTE
     )
     for owner in (f"h{number}" for number in range(hogs)):
         for _ in range(30):

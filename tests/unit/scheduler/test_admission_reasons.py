@@ -11,7 +11,7 @@ from builders.queues import (
 )
 from tesk_model.quantities import GIB, ByteCount
 from tesk_model.reasons import ReasonCode
-from tesk_scheduler.domain.admission import QueuedTask, Turn
+from tesk_scheduler.domain.admission import AdmissionMemory, QueuedTask
 from tesk_scheduler.domain.quota import (
     EVERYBODY,
     Limit,
@@ -135,7 +135,7 @@ def test_what_is_in_use_is_told_before_what_is_reserved() -> None:
         [other],
         quota=Quota(capacity=Limit(cpu_millis=4000, ram=ByteCount(4 * GIB))),
         usage={EVERYBODY: using(1, ram=2)},
-        turn=Turn(blocked={big.id: LONG_AGO}),
+        memory=AdmissionMemory(blocked={big.id: LONG_AGO}),
     )
 
     assert decision.reasons[other.id].text == "waiting for 4 GiB memory: 2 GiB free"

@@ -7,14 +7,14 @@ from tesk.v1 import task_pb2 as pb
 from tesk_runtime.rpc.channel import MESSAGE_LIMIT
 from tesk_scheduler.domain import bounds
 from tesk_scheduler.domain.bounds import (
-    Kept,
+    Retained,
     fitting_entries,
     fitting_lines,
     fitting_outputs,
-    shortened,
     size_of,
     stream_bytes,
     stream_tail,
+    truncated,
 )
 
 TEXTS = st.text(max_size=40)
@@ -54,7 +54,7 @@ def test_all_that_may_be_kept_of_a_task_fits_a_message() -> None:
 
 @given(TEXTS, st.integers(30, 100))
 def test_a_text_is_whole_or_its_beginning_with_a_note(text: str, most: int) -> None:
-    short = shortened(text * 9, most)
+    short = truncated(text * 9, most)
 
     assert size_of(short) <= most
     if short != text * 9:
@@ -66,7 +66,7 @@ def test_a_text_is_whole_or_its_beginning_with_a_note(text: str, most: int) -> N
 def test_lines_stay_within_their_bounds(
     lines: list[str], count: int, size: int
 ) -> None:
-    kept = fitting_lines(lines, Kept(count, size))
+    kept = fitting_lines(lines, Retained(count, size))
 
     assert list(kept) == lines[: len(kept)]
     if kept:
@@ -94,14 +94,14 @@ def test_metadata_stays_within_its_bounds(
 def test_a_hundred_thousand_files_with_usual_names_are_all_listed() -> None:
     sizes = [180] * 100_000
 
-    assert fitting_outputs(sizes, Kept(0, 0)) == len(sizes)
+    assert fitting_outputs(sizes, Retained(0, 0)) == len(sizes)
 
 
 @given(st.lists(st.integers(0, 9000), max_size=50), st.integers(0, 300_000))
 def test_outputs_stay_within_their_bounds(sizes: list[int], there: int) -> None:
     used = bounds.OUTPUTS_BYTES - 40_000
 
-    room = fitting_outputs(sizes, Kept(there, used))
+    room = fitting_outputs(sizes, Retained(there, used))
 
     if room:
         assert there + room <= bounds.OUTPUT_FILES

@@ -2,21 +2,25 @@
 
 import pytest
 
-from builders.queues import NOW, PATIENCE, queued
+from builders.queues import NOW, RESERVE_AFTER, queued
 from builders.scheduler_tasks import make_demand
 from tesk_model.quantities import GIB, ByteCount
 from tesk_model.reasons import Reason, ReasonCode
-from tesk_scheduler.domain.admission import AdmissionPlan, Turn, plan_admissions
+from tesk_scheduler.domain.admission import (
+    AdmissionMemory,
+    AdmissionPlan,
+    plan_admissions,
+)
 from tesk_scheduler.domain.capacity import (
     Capacity,
     OwnPods,
-    Staff,
+    TaskmasterCounts,
     cluster_capacity,
 )
 from tesk_scheduler.domain.quota import Amounts, Limit, Quota, Usage
 
 NODE = Limit(cpu_millis=2000, ram=8 * GIB, running=100)
-NOBODY = Staff(count=0, free=0, slots=2)
+NOBODY = TaskmasterCounts(count=0, free=0, slots=2)
 OWN = OwnPods(
     taskmaster=make_demand(cpu_millis=100, ram=ByteCount(GIB)),
     filer=make_demand(cpu_millis=250, ram=ByteCount(0)),
@@ -28,7 +32,7 @@ def capacity(
     known: bool = True,
     given: Limit | None = None,
     bound: Limit | None = None,
-    staff: Staff = NOBODY,
+    staff: TaskmasterCounts = NOBODY,
     committed: Usage | None = None,
 ) -> Capacity:
     """Return the room of a cluster of these nodes."""
@@ -48,9 +52,9 @@ def plan(cluster: Capacity, *names: str, cpu: float = 0.5) -> AdmissionPlan:
         queues=[[queued(name, cpu=cpu) for name in names]],
         usage={},
         quota=Quota(),
-        patience=PATIENCE,
+        reserve_after=RESERVE_AFTER,
         now=NOW,
-        turn=Turn(),
+        memory=AdmissionMemory(),
         cluster=cluster,
     )
 
@@ -62,7 +66,7 @@ def admitted(cluster: Capacity, count: int, *, cpu: float = 0.5) -> int:
 
 
 def test_nodes_add_up_and_the_pods_of_taskmasters_count() -> None:
-    staff = Staff(count=2, free=1, slots=2)
+    staff = TaskmasterCounts(count=2, free=1, slots=2)
     committed = Usage(running=3, cpu_millis=1500, ram=ByteCount(GIB))
 
     found = capacity(NODE, NODE, staff=staff, committed=committed)
@@ -74,11 +78,11 @@ def test_nodes_add_up_and_the_pods_of_taskmasters_count() -> None:
 def test_as_many_start_as_fit_beside_the_taskmasters_that_they_need() -> None:
     # Three tasks need two taskmasters: 1500 + 200; a fourth would make 2200.
     assert admitted(capacity(NODE), 9) == 3
-    two = Staff(count=1, free=2, slots=2)
+    two = TaskmasterCounts(count=1, free=2, slots=2)
     assert admitted(capacity(NODE, staff=two), 9) == 3
-    full = Staff(count=3, free=0, slots=2)
+    full = TaskmasterCounts(count=3, free=0, slots=2)
     assert admitted(capacity(NODE, staff=full), 9) == 3
-    many = Staff(count=6, free=0, slots=2)
+    many = TaskmasterCounts(count=6, free=0, slots=2)
     assert admitted(capacity(NODE, staff=many), 9) == 2
 
 
@@ -146,9 +150,9 @@ def test_a_task_that_no_node_could_hold_waits_and_holds_up_nobody(
         queues=[[big, small]],
         usage={},
         quota=Quota(),
-        patience=PATIENCE,
+        reserve_after=RESERVE_AFTER,
         now=NOW,
-        turn=Turn(),
+        memory=AdmissionMemory(),
         cluster=cluster,
     )
 
@@ -162,13 +166,13 @@ def test_while_there_is_no_node_all_wait_in_their_order() -> None:
     # Nobody is stepped over: that would be to read all queues, every second.
     text = "waiting for a node: none is ready for tasks"
     assert decision.reasons == {"alice-0": Reason(ReasonCode.NODES_NOT_READY, text)}
-    assert not decision.stepped_over
-    assert "alice-0" in decision.turn.blocked
+    assert not decision.skipped
+    assert "alice-0" in decision.memory.blocked
 
 
 def test_nodes_that_are_not_known_hold_the_tasks_of_one_taskmaster() -> None:
     assert admitted(capacity(known=False), 40, cpu=64) == 2
-    one = Staff(count=1, free=1, slots=2)
+    one = TaskmasterCounts(count=1, free=1, slots=2)
     busy = Usage(running=1, cpu_millis=64_000)
     assert admitted(capacity(known=False, staff=one, committed=busy), 40) == 1
 

@@ -27,7 +27,7 @@ from tesk_model.names import Attempt
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_model.states import TRANSITIONS, TaskState
 from tesk_scheduler.domain import bounds
-from tesk_scheduler.domain.accounting import Ledger, charge
+from tesk_scheduler.domain.accounting import UsageLedger, charge
 from tesk_scheduler.domain.events import Effect, Reporter, apply_event
 from tesk_scheduler.domain.quota import Amounts
 from tesk_scheduler.domain.records import ExecutorLogChange, TaskRecord
@@ -72,7 +72,7 @@ def test_nothing_takes_the_place_of_what_was_printed() -> None:
 
 
 def test_of_what_is_printed_no_more_is_kept_than_of_what_was() -> None:
-    for index in (0, bounds.WHOLE_STREAMS, bounds.CUT_STREAMS):
+    for index in (0, bounds.WHOLE_STREAMS, bounds.TRUNCATED_STREAMS):
         most = bounds.stream_bytes(index)
         long = "x" * (bounds.STREAM_BYTES + 1)
 
@@ -367,7 +367,7 @@ def test_no_history_breaks_the_table(steps: list[object]) -> None:
 @given(STEPS)
 def test_counters_agree_with_a_recount(steps: list[object]) -> None:
     record = make_record(group="genomics")
-    ledger = Ledger()
+    ledger = UsageLedger()
     ledger.created(record.owner, record.group)
     for step in steps:
         after = stepped(record, step)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from builders.scheduler_tasks import NOON
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.fleet_plan import (
+    ORPHAN_GRACE,
     RETRY,
-    STRAY_GRACE,
     Disposition,
     FleetMemory,
     FleetPlan,
@@ -86,7 +86,7 @@ def test_disposition(taskmaster: Taskmaster, said: Instance, want: Disposition) 
 
 def observed(
     *pairs: tuple[Taskmaster, Instance],
-    strays: tuple[str, ...] = (),
+    orphans: tuple[str, ...] = (),
     ended: tuple[str, ...] = (),
     failure: str = "",
     memory: FleetMemory | None = None,
@@ -95,7 +95,7 @@ def observed(
     return ObservedFleet(
         members=[each for each, _ in pairs],
         instances={each.id: said for each, said in pairs},
-        alive={each.id for each, said in pairs if said.is_alive} | set(strays),
+        alive={each.id for each, said in pairs if said.is_alive} | set(orphans),
         ended=ended,
         failure=failure,
         memory=memory or FleetMemory(),
@@ -150,7 +150,7 @@ PLANS: dict[str, tuple[ObservedFleet, FleetPlan]] = {
         FleetPlan(cordon=frozenset({"tm-1"}), wait_until=1009.0),
     ),
     "what ended unknown to the store goes at once, what is alive later": (
-        observed((member(), ALIVE), strays=("tm-8",), ended=("tm-9",)),
+        observed((member(), ALIVE), orphans=("tm-8",), ended=("tm-9",)),
         FleetPlan(adopt=("tm-1",), remove=("tm-9",), wait_until=1009.0),
     ),
     "what is left of a known one stays": (
@@ -172,26 +172,26 @@ def test_plan(seen: ObservedFleet, want: FleetPlan) -> None:
 
 
 def test_a_living_stray_is_removed_after_a_grace() -> None:
-    first = plan_fleet(observed(strays=("tm-8",)), NOW)
+    first = plan_fleet(observed(orphans=("tm-8",)), NOW)
     early = plan_fleet(
-        observed(strays=("tm-8",), memory=first.memory), after(STRAY_GRACE - 1)
+        observed(orphans=("tm-8",), memory=first.memory), after(ORPHAN_GRACE - 1)
     )
     late = plan_fleet(
-        observed(strays=("tm-8",), memory=early.memory), after(STRAY_GRACE)
+        observed(orphans=("tm-8",), memory=early.memory), after(ORPHAN_GRACE)
     )
 
     assert first.remove == early.remove == ()
-    assert first.wait_until == early.wait_until == NOW.monotonic + STRAY_GRACE
+    assert first.wait_until == early.wait_until == NOW.monotonic + ORPHAN_GRACE
     assert late.remove == ("tm-8",)
 
 
 def test_a_stray_that_was_gone_or_known_meanwhile_has_its_grace_again() -> None:
-    first = plan_fleet(observed(strays=("tm-8",)), NOW)
+    first = plan_fleet(observed(orphans=("tm-8",)), NOW)
     known = plan_fleet(
-        observed((member("tm-8"), ALIVE), memory=first.memory), after(STRAY_GRACE / 2)
+        observed((member("tm-8"), ALIVE), memory=first.memory), after(ORPHAN_GRACE / 2)
     )
     again = plan_fleet(
-        observed(strays=("tm-8",), memory=known.memory), after(STRAY_GRACE)
+        observed(orphans=("tm-8",), memory=known.memory), after(ORPHAN_GRACE)
     )
 
     assert again.remove == ()
@@ -236,14 +236,14 @@ NAMES = st.sampled_from(["tm-0", "tm-1", "tm-2", "tm-8", "tm-9"])
 MEMORIES = st.builds(
     FleetMemory,
     cordon=st.frozensets(NAMES),
-    strays=st.dictionaries(NAMES, st.floats(900, 1000)),
+    orphans=st.dictionaries(NAMES, st.floats(900, 1000)),
     messages=st.dictionaries(NAMES, st.sampled_from(["", "x"])),
-    told_at=st.floats(990, 1000),
+    reported_at=st.floats(990, 1000),
 )
 OBSERVED = st.builds(
-    lambda pairs, strays, ended, failure, memory: observed(
+    lambda pairs, orphans, ended, failure, memory: observed(
         *((replace(each, id=f"tm-{n}"), said) for n, (each, said) in enumerate(pairs)),
-        strays=tuple(strays),
+        orphans=tuple(orphans),
         ended=tuple(ended),
         failure=failure,
         memory=memory,

@@ -10,9 +10,13 @@ from hypothesis import strategies as st
 
 from builders.scheduler_tasks import NOON, make_demand
 from tesk_model.quantities import ByteCount
-from tesk_scheduler.domain.capacity import Capacity, Staff
+from tesk_scheduler.domain.capacity import Capacity, TaskmasterCounts
 from tesk_scheduler.domain.dimensions import CPU, RUNNING
-from tesk_scheduler.domain.initializing import BegunTask, Commitments, with_begun
+from tesk_scheduler.domain.initializing import (
+    Commitments,
+    InitializingTask,
+    with_initializing,
+)
 from tesk_scheduler.domain.quota import Amounts, Demand, Limit, Usage
 
 LONG = timedelta(minutes=10)
@@ -32,17 +36,17 @@ def cluster(most: int, *, used: int = 0, tasks: int = 0) -> Capacity:
         used=Amounts(running=tasks, cpu_millis=used),
         least=Demand(cpu_millis=FILER),
         taskmaster=Demand(),
-        staff=Staff(count=0, free=10**6, slots=10**6),
+        staff=TaskmasterCounts(count=0, free=10**6, slots=10**6),
         nodes=(Limit(cpu_millis=most),),
     )
 
 
-def begun(cpu: int, ready_at: datetime, *, moves: bool = False) -> BegunTask:
+def begun(cpu: int, ready_at: datetime, *, moves: bool = False) -> InitializingTask:
     """Return a task that has begun."""
-    return BegunTask(demand=demand(cpu), ready_at=ready_at, moves_inputs=moves)
+    return InitializingTask(demand=demand(cpu), ready_at=ready_at, moves_inputs=moves)
 
 
-CASES: dict[str, tuple[int, list[BegunTask], int]] = {
+CASES: dict[str, tuple[int, list[InitializingTask], int]] = {
     "who moves inputs for long takes a filer alone": (
         4,
         [begun(6, STUCK, moves=True)],
@@ -78,13 +82,15 @@ CASES: dict[str, tuple[int, list[BegunTask], int]] = {
 
 
 @pytest.mark.parametrize(("running", "tasks", "want"), CASES.values(), ids=CASES)
-def test_what_begun_tasks_take(running: int, tasks: list[BegunTask], want: int) -> None:
+def test_what_begun_tasks_take(
+    running: int, tasks: list[InitializingTask], want: int
+) -> None:
     count = 1 if running else 0
     commitments = Commitments(
         counted=Usage(running=count, cpu_millis=running), begun=tasks
     )
 
-    found = with_begun(
+    found = with_initializing(
         cluster(10, used=running, tasks=count), commitments, stuck_since=NOON - LONG
     )
 
@@ -129,7 +135,7 @@ class World:
             ],
         )
         room = cluster(self.most, used=sum(counted), tasks=len(counted))
-        return with_begun(room, commitments, stuck_since=old).used[CPU]
+        return with_initializing(room, commitments, stuck_since=old).used[CPU]
 
     def admit(self, cpu: int) -> None:
         """Admit one more task if admission has room for it."""

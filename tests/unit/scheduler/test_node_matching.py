@@ -8,8 +8,8 @@ from fakes.kubernetes_nodes import make_node
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.settings import Gpu, KubernetesSettings, Pool
 from tesk_scheduler.adapters.kubernetes.node_matching import (
+    executor_pod_classes,
     is_usable,
-    sorts_of_executors,
 )
 
 TAINT = {"key": "team", "value": "b", "effect": "NoSchedule"}
@@ -94,7 +94,7 @@ CASES: dict[str, tuple[dict[str, Any], JsonObject, bool]] = {
 def test_where_ordinary_executors_may_run(
     spec: dict[str, Any], node: JsonObject, want: bool
 ) -> None:
-    sorts = sorts_of_executors({"spec": spec}, KubernetesSettings())
+    sorts = executor_pod_classes({"spec": spec}, KubernetesSettings())
 
     assert any(sort.may_run_on(node) for sort in sorts) is want
 
@@ -105,7 +105,7 @@ def test_a_node_by_name() -> None:
     node_affinity = spec["affinity"]["nodeAffinity"]
     required = node_affinity["requiredDuringSchedulingIgnoredDuringExecution"]
     required["nodeSelectorTerms"] = [{"matchFields": fields}]
-    (sort, *_) = sorts_of_executors({"spec": spec}, KubernetesSettings())
+    (sort, *_) = executor_pod_classes({"spec": spec}, KubernetesSettings())
 
     assert [sort.may_run_on(make_node(f"node-{n}")) for n in (1, 2)] == [False, True]
 
@@ -119,7 +119,7 @@ def test_nodes_of_pools_and_of_gpus_count_too() -> None:
         gpu=Gpu(tolerations=(gpu,)),
     )
     template = {"spec": {"nodeSelector": {"role": "tasks"}}}
-    sorts = sorts_of_executors(template, settings)
+    sorts = executor_pod_classes(template, settings)
 
     def counts(*taints: str, **labels: str) -> bool:
         node = make_node(

@@ -17,7 +17,7 @@ from programs.waiting import eventually
 from tesk_kubernetes.api import NODES, PODS, RESOURCE_QUOTAS, JsonObject
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.quantities import GIB, ByteCount
-from tesk_scheduler.adapters.kubernetes.nodes import Nodes
+from tesk_scheduler.adapters.kubernetes.nodes import ClusterNodes
 from tesk_scheduler.domain.capacity import OwnPods
 from tesk_scheduler.domain.dimensions import DIMENSIONS
 from tesk_scheduler.domain.quota import Amounts, Limit
@@ -68,10 +68,10 @@ def api() -> FakeKubernetesApi:
 @contextlib.contextmanager
 def watched(
     api: FakeKubernetesApi, folder: Path, notified: list[None] | None = None
-) -> Iterator[Nodes]:
+) -> Iterator[ClusterNodes]:
     """Watch the nodes, and two task namespaces."""
     heard = [] if notified is None else notified
-    nodes = Nodes(
+    nodes = ClusterNodes(
         api,
         KubernetesSettings(templates=str(folder)),
         ("a", "b"),

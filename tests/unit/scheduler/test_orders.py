@@ -14,10 +14,10 @@ from tesk_scheduler.domain.orders import (
     REPEAT_AFTER,
     Order,
     StopReason,
-    are_news,
-    given_now,
-    never_began,
+    has_new_order,
+    never_started,
     plan_orders,
+    record_given,
 )
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.domain.transitions import admitted, canceled
@@ -65,29 +65,29 @@ def test_orders(
 
 
 def test_an_attempt_never_began_if_nothing_was_reported_before_its_cancel() -> None:
-    assert never_began(CANCELING)
-    assert not never_began(replace(CANCELING, last_sequence=1))
-    assert not never_began(RUNS)
+    assert never_started(CANCELING)
+    assert not never_started(replace(CANCELING, last_sequence=1))
+    assert not never_started(RUNS)
 
 
 def test_an_order_is_news_until_it_was_given_and_again_later() -> None:
     orders = [Order(FIRST)]
-    given_at_once = given_now(orders, {}, 0)
+    given_at_once = record_given(orders, {}, 0)
 
-    assert are_news(orders, {}, 0)
-    assert not are_news(orders, given_at_once, REPEAT_AFTER - 0.1)
-    assert are_news(orders, given_at_once, REPEAT_AFTER)
-    assert are_news([*orders, Order(OTHER)], given_at_once, 0)
+    assert has_new_order(orders, {}, 0)
+    assert not has_new_order(orders, given_at_once, REPEAT_AFTER - 0.1)
+    assert has_new_order(orders, given_at_once, REPEAT_AFTER)
+    assert has_new_order([*orders, Order(OTHER)], given_at_once, 0)
 
 
 def test_a_repeated_response_does_not_put_the_next_repetition_off() -> None:
     orders = [Order(FIRST), Order(OTHER)]
-    first = given_now(orders[:1], {}, 0)
+    first = record_given(orders[:1], {}, 0)
 
-    both = given_now(orders, first, 1)
+    both = record_given(orders, first, 1)
 
     assert both == {orders[0]: 0, orders[1]: 1}
-    assert given_now([], both, 1) == {}
+    assert record_given([], both, 1) == {}
 
 
 ATTEMPTS = st.sampled_from([FIRST, SECOND, OTHER])

@@ -12,7 +12,7 @@ from tesk_scheduler.domain.fleet import (
     FleetLimits,
     Taskmaster,
     free_slots,
-    plan_places,
+    plan_placements,
     startable,
 )
 
@@ -22,7 +22,7 @@ def limits(taskmasters: int) -> FleetLimits:
     return FleetLimits(
         taskmasters=taskmasters,
         tasks_per_taskmaster=2,
-        start_within=timedelta(1),
+        start_timeout=timedelta(1),
         takeovers=5,
         attempts=3,
     )
@@ -61,7 +61,7 @@ CASES: dict[str, tuple[int, list[Taskmaster], int, list[str | int]]] = {
 def test_places(
     count: int, fleet: list[Taskmaster], most: int, want: list[str | int]
 ) -> None:
-    assert plan_places(count, fleet, limits(most)) == want
+    assert plan_placements(count, fleet, limits(most)) == want
 
 
 FLEETS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=5).map(
@@ -76,7 +76,7 @@ FLEETS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=5).m
 def test_all_room_is_used_and_no_more(
     count: int, fleet: list[Taskmaster], most: int
 ) -> None:
-    places = plan_places(count, fleet, limits(most))
+    places = plan_placements(count, fleet, limits(most))
 
     assert len(places) == min(count, free_slots(fleet, limits(most)))
     assert all(places.count(each.id) <= each.free for each in fleet)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tesk_scheduler.domain.progress import Progress, progress_words, result_words
+from tesk_scheduler.domain.progress import Progress, format_progress, format_result
 
 CASES = {
     "all known": ((3, 10, 12 * 2**20, 1288490189), "3 of 10 files, 12 MiB of 1.2 GiB"),
@@ -20,9 +20,9 @@ def test_progress(numbers: tuple[int, int, int, int], want: str) -> None:
         bytes_total=bytes_total,
     )
 
-    assert progress_words(progress) == want
+    assert format_progress(progress) == want
 
 
 def test_results() -> None:
-    assert result_words(1, 0) == "1 file, 0 B"
-    assert result_words(2, 2**20) == "2 files, 1 MiB"
+    assert format_result(1, 0) == "1 file, 0 B"
+    assert format_result(2, 2**20) == "2 files, 1 MiB"

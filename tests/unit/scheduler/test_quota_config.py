@@ -65,12 +65,12 @@ def test_every_limit_can_be_set(tmp_path: Path) -> None:
             genomics: {running: 50}
           per_task: {cpu: 8, ram_gb: 0.5}
           capacity: {cpu: 4, running: 3}
-          patience: 30
+          reserve_after: 30
         """,
         tmp_path,
     )
 
-    assert settings.patience == timedelta(seconds=30)
+    assert settings.reserve_after == timedelta(seconds=30)
     assert quota_from_settings(settings, MACHINE) == Quota(
         everybody=Limit(running=100, queued=5000),
         users={
@@ -107,6 +107,12 @@ ENVIRONMENT: dict[str, tuple[str, str, Quota]] = {
 @pytest.mark.parametrize(
     ("variable", "text", "want"), ENVIRONMENT.values(), ids=ENVIRONMENT
 )
+def test_reserve_after_is_read_under_its_old_name(tmp_path: Path) -> None:
+    settings = read("quota: {patience: 30}", tmp_path)
+
+    assert settings.reserve_after == timedelta(seconds=30)
+
+
 def test_the_environment_takes_yaml(variable: str, text: str, want: Quota) -> None:
     settings = load(Settings, {variable: text}).quota
 
@@ -136,7 +142,10 @@ REFUSED: dict[str, tuple[str, str]] = {
     "no cpu for a task": ("{per_task: {cpu: 0}}", "per_task.cpu: 0 would"),
     "no memory at all": ("{capacity: {ram_gb: 0}}", "capacity.ram_gb: 0 would"),
     "tasks that count for nothing": ("{defaults: {cpu: 0}}", "quota.defaults.cpu: "),
-    "negative patience": ("{patience: -1}", "patience: must not be negative"),
+    "negative reserve_after": (
+        "{reserve_after: -1}",
+        "reserve_after: must not be negative",
+    ),
 }
 
 

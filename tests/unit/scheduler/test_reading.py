@@ -15,7 +15,7 @@ from tesk_scheduler.adapters.store.migrate import migrate
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.callers import Caller
 from tesk_scheduler.domain.records import Document
-from tesk_scheduler.usecases.reading import MAX_BATCH_BYTES, Reading, Wanted
+from tesk_scheduler.usecases.reading import MAX_BATCH_BYTES, Reading, ReadRequest
 
 ALICE, BOB, ROOT = Caller("alice"), Caller("bob"), Caller("root", admin=True)
 THERE, LARGE, ABSENT = TaskId("t-1"), TaskId("t-2"), TaskId("t-3")
@@ -38,12 +38,12 @@ class Bench:
         self._steps += 1
         return 0
 
-    def read(self, *wanted: Wanted) -> list[str]:
+    def read(self, *wanted: ReadRequest) -> list[str]:
         """Return the ids of what is found, or what is said instead."""
         found = Reading(store=self.store, secret="s").read(wanted)
         return [str(x) if isinstance(x, NotFoundError) else x.id for x in found]
 
-    def steps_of(self, *wanted: Wanted) -> int:
+    def steps_of(self, *wanted: ReadRequest) -> int:
         """Return how many steps reading takes."""
         self.read(*wanted)  # what is done once
         self._steps = 0
@@ -79,7 +79,9 @@ def test_anothers_task_costs_what_none_costs(
     bench: Bench, view: TaskView, among: Callable[[TaskId], list[TaskId]]
 ) -> None:
     def steps(caller: Caller, task_id: TaskId) -> int:
-        return bench.steps_of(*(Wanted(caller, each, view) for each in among(task_id)))
+        return bench.steps_of(
+            *(ReadRequest(caller, each, view) for each in among(task_id))
+        )
 
     none = steps(BOB, ABSENT)
 
@@ -93,7 +95,7 @@ def test_a_batch_of_several_callers_shows_each_his_own(
     bench: Bench, view: TaskView
 ) -> None:
     callers = (ALICE, BOB, ROOT)
-    wanted = [Wanted(caller, THERE, view) for caller in callers]
+    wanted = [ReadRequest(caller, THERE, view) for caller in callers]
 
     assert bench.read(*wanted) == ["t-1", "no task t-1", "t-1"]
 
@@ -109,9 +111,9 @@ BATCHES = {
 def test_what_is_too_large_together_can_be_had_alone(
     bench: Bench, batch: list[tuple[Caller, TaskView]]
 ) -> None:
-    wanted = [Wanted(caller, LARGE, view) for caller, view in batch]
+    wanted = [ReadRequest(caller, LARGE, view) for caller, view in batch]
 
     with pytest.raises(ResourceExhaustedError):
         bench.read(*wanted)
-    small = Wanted(ALICE, THERE, TaskView.MINIMAL)
+    small = ReadRequest(ALICE, THERE, TaskView.MINIMAL)
     assert [bench.read(each, small) for each in wanted] == [["t-2", "t-1"]] * 2

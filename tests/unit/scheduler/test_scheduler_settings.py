@@ -23,7 +23,7 @@ STARTS: dict[str, tuple[dict[str, Any], int]] = {
 
 @pytest.mark.parametrize(("given", "want"), STARTS.values(), ids=STARTS)
 def test_how_long_a_start_may_take(given: dict[str, Any], want: int) -> None:
-    assert SchedulerSettings(**given).start_within == timedelta(seconds=want)
+    assert SchedulerSettings(**given).effective_start_timeout == timedelta(seconds=want)
 
 
 def test_it_is_not_negative() -> None:

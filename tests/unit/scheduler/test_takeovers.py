@@ -22,9 +22,9 @@ from tesk_model.states import TaskState
 from tesk_scheduler.domain.events import Reporter, apply_event
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.domain.takeovers import (
-    A_GOOD_WHILE,
-    lose_if_deadly,
-    taken_away,
+    STABLE_AFTER,
+    lose_after_takeovers,
+    without_taskmaster,
 )
 from tesk_scheduler.domain.transitions import admitted, canceled
 
@@ -43,7 +43,7 @@ REPETITIONS: list[EventPayload] = [
 
 def died(record: TaskRecord, *, after: timedelta = timedelta()) -> TaskRecord:
     """Let its taskmaster die with it, and another one have it."""
-    left = taken_away(record, now=NOON + after)
+    left = without_taskmaster(record, now=NOON + after)
     return replace(left, taskmaster="tm-1", assigned_at=NOON)
 
 
@@ -58,7 +58,7 @@ def reported(record: TaskRecord, happening: EventPayload) -> TaskRecord:
 
 def is_given_up(record: TaskRecord) -> bool:
     """Tell whether it is handed on no more."""
-    return lose_if_deadly(record, most=MOST, cause="", by=BY) is not None
+    return lose_after_takeovers(record, most=MOST, cause="", by=BY) is not None
 
 
 @pytest.mark.parametrize("deaths", range(6))
@@ -73,7 +73,7 @@ def test_so_many_may_die_and_no_more(deaths: int) -> None:
 def test_another_attempt_follows_and_the_reason_is_kept() -> None:
     record = replace(RUNS, takeovers=MOST + 1)
 
-    effect = lose_if_deadly(record, most=MOST, cause="killed by signal 9", by=BY)
+    effect = lose_after_takeovers(record, most=MOST, cause="killed by signal 9", by=BY)
 
     assert effect is not None
     assert effect.record.state is TaskState.QUEUED
@@ -84,7 +84,7 @@ def test_another_attempt_follows_and_the_reason_is_kept() -> None:
 def test_the_last_attempt_ends_the_task() -> None:
     record = replace(RUNS, takeovers=MOST + 1, attempt=BY.max_attempts)
 
-    effect = lose_if_deadly(record, most=MOST, cause="", by=BY)
+    effect = lose_after_takeovers(record, most=MOST, cause="", by=BY)
 
     assert effect is not None
     assert effect.record.state is TaskState.SYSTEM_ERROR
@@ -94,7 +94,7 @@ def test_the_last_attempt_ends_the_task() -> None:
 def test_what_is_canceled_is_then_canceled() -> None:
     record = replace(canceled(RUNS, NOON), takeovers=MOST + 1)
 
-    effect = lose_if_deadly(record, most=MOST, cause="", by=BY)
+    effect = lose_after_takeovers(record, most=MOST, cause="", by=BY)
 
     assert effect is not None
     assert effect.record.state is TaskState.CANCELED
@@ -131,7 +131,7 @@ def test_exactly_too_many_quick_deaths_in_a_row_are_too_many(
         if step == "dies":
             record, in_a_row = died(record), in_a_row + 1
         elif step == "dies late":
-            record, in_a_row = died(record, after=A_GOOD_WHILE), 1
+            record, in_a_row = died(record, after=STABLE_AFTER), 1
         elif not isinstance(step, str):
             record = reported(record, step)
 

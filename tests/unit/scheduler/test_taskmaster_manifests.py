@@ -8,8 +8,8 @@ import pytest
 from charts.kubernetes_schema import VERSIONS, problems
 from tesk_kubernetes.api import JsonObject
 from tesk_scheduler.adapters.kubernetes.manifests import (
-    Berth,
     Owner,
+    TaskmasterPodParameters,
     launcher_name,
     render_launcher,
     render_taskmaster,
@@ -47,7 +47,7 @@ TEMPLATE: JsonObject = {
 }
 
 
-def make_berth(**overrides: Any) -> Berth:
+def make_berth(**overrides: Any) -> TaskmasterPodParameters:
     """Return a place in namespace b of two."""
     fields: dict[str, Any] = {
         "instance": "mine",
@@ -56,7 +56,7 @@ def make_berth(**overrides: Any) -> Berth:
         "launcher": "tesk-launcher-0123456789",
         "revision": "r1",
     }
-    return Berth(**(fields | overrides))
+    return TaskmasterPodParameters(**(fields | overrides))
 
 
 def test_the_pod_of_a_taskmaster() -> None:

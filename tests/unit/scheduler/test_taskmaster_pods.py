@@ -6,9 +6,9 @@ import pytest
 
 from tesk_kubernetes.api import JsonObject
 from tesk_scheduler.adapters.kubernetes.pods import (
-    Life,
-    glimpse_of,
-    life_of,
+    Liveness,
+    liveness_of,
+    pod_status,
     status_message,
 )
 
@@ -67,35 +67,38 @@ CRASHING = with_past(
     past=ended(1, "Error", f"line\n{COMPLAINT}\n"),
 )
 
-LIVES: dict[str, tuple[JsonObject, Life]] = {
+ALIVE: dict[str, tuple[JsonObject, Liveness]] = {
     "just made, without any status": (
         {"metadata": {}, "spec": {}},
-        Life.LIVES,
+        Liveness.ALIVE,
     ),
-    "waiting for a node": (make_pod(spec={}), Life.LIVES),
-    "pulling its image": (make_pod("Pending", waits("ErrImagePull")), Life.LIVES),
-    "running": (make_pod("Running", RUNNING), Life.LIVES),
-    "crashing, to be started again": (CRASHING, Life.LIVES),
-    "of a node that says nothing": (make_pod("Unknown", RUNNING), Life.LIVES),
-    "gone by itself": (make_pod("Succeeded", ended(0, "Completed")), Life.ENDED),
-    "evicted": (make_pod("Failed", ended(137), reason="Evicted"), Life.ENDED),
-    "refused by its node": (make_pod("Failed", reason="OutOfcpu"), Life.ENDED),
+    "waiting for a node": (make_pod(spec={}), Liveness.ALIVE),
+    "pulling its image": (make_pod("Pending", waits("ErrImagePull")), Liveness.ALIVE),
+    "running": (make_pod("Running", RUNNING), Liveness.ALIVE),
+    "crashing, to be started again": (CRASHING, Liveness.ALIVE),
+    "of a node that says nothing": (make_pod("Unknown", RUNNING), Liveness.ALIVE),
+    "gone by itself": (make_pod("Succeeded", ended(0, "Completed")), Liveness.ENDED),
+    "evicted": (make_pod("Failed", ended(137), reason="Evicted"), Liveness.ENDED),
+    "refused by its node": (make_pod("Failed", reason="OutOfcpu"), Liveness.ENDED),
     "declared failed by others, its container still running": (
         make_pod("Failed", RUNNING),
-        Life.LEAVES,
+        Liveness.TERMINATING,
     ),
-    "being deleted": (make_pod("Running", RUNNING, deleted=True), Life.LEAVES),
+    "being deleted": (make_pod("Running", RUNNING, deleted=True), Liveness.TERMINATING),
     "being deleted, its container ended": (
         make_pod("Failed", ended(143), deleted=True),
-        Life.ENDED,
+        Liveness.ENDED,
     ),
-    "being deleted before it had a node": (make_pod(spec={}, deleted=True), Life.ENDED),
+    "being deleted before it had a node": (
+        make_pod(spec={}, deleted=True),
+        Liveness.ENDED,
+    ),
 }
 
 
-@pytest.mark.parametrize(("pod", "want"), LIVES.values(), ids=LIVES)
-def test_whether_it_lives(pod: JsonObject, want: Life) -> None:
-    assert life_of(pod) is want
+@pytest.mark.parametrize(("pod", "want"), ALIVE.values(), ids=ALIVE)
+def test_whether_it_lives(pod: JsonObject, want: Liveness) -> None:
+    assert liveness_of(pod) is want
 
 
 UNSCHEDULED = {
@@ -173,10 +176,10 @@ def test_status_message(pod: JsonObject, want: str) -> None:
 
 
 def test_long_messages_are_cut() -> None:
-    words = status_message(make_pod("Failed", ended(1, "Error", "x" * 5000)))
+    message = status_message(make_pod("Failed", ended(1, "Error", "x" * 5000)))
 
-    assert len(words) < 400
-    assert words.endswith("…")
+    assert len(message) < 400
+    assert message.endswith("…")
 
 
 QUIET: dict[str, tuple[JsonObject, bool]] = {
@@ -192,11 +195,11 @@ QUIET: dict[str, tuple[JsonObject, bool]] = {
 
 @pytest.mark.parametrize(("pod", "want"), QUIET.values(), ids=QUIET)
 def test_whether_its_events_must_be_asked_for(pod: JsonObject, want: bool) -> None:
-    assert glimpse_of(pod).is_quiet is want
+    assert pod_status(pod).is_silent is want
 
 
 def test_a_pod_without_the_label_is_nobodys() -> None:
     pod = make_pod()
     pod["metadata"].pop("labels")
 
-    assert glimpse_of(pod).taskmaster == ""
+    assert pod_status(pod).taskmaster == ""

@@ -16,12 +16,12 @@ from tesk_model.patterns import expand_braces
 from tesk_model.task import Output, OutputFileLog
 from tesk_scheduler.domain.transfers import (
     FILES_AT_ONCE,
-    Declared,
+    DeclaredOutput,
     Destinations,
-    Target,
+    TaskDeclaration,
     check_counts,
     check_files,
-    have_ended,
+    executors_have_ended,
 )
 
 URLS = st.sampled_from(
@@ -57,7 +57,10 @@ def test_what_a_filer_uploads_is_declared(
             url=printable(location.url), path=printable(match), size_bytes=0
         )
 
-        targets = [Target("/elsewhere", "s3://x/y"), Target(declared, url)]
+        targets = [
+            DeclaredOutput("/elsewhere", "s3://x/y"),
+            DeclaredOutput(declared, url),
+        ]
         assert Destinations(targets).have(file)
 
 
@@ -92,14 +95,14 @@ def test_what_the_alternatives_of_a_path_become_is_declared(
         if isinstance(each, Upload)
     ]
     assert files
-    assert all(map(Destinations([Target(path, url)]).have, files))
-    assert not any(map(Destinations([Target("/o", "s3://else")]).have, files))
+    assert all(map(Destinations([DeclaredOutput(path, url)]).have, files))
+    assert not any(map(Destinations([DeclaredOutput("/o", "s3://else")]).have, files))
 
 
 def test_many_files_are_looked_up_among_many_outputs() -> None:
     places = [(f"/out/{n}", f"s3://b/o/{n}") for n in range(20_000)]
 
-    destinations = Destinations(Target(*place) for place in places)
+    destinations = Destinations(DeclaredOutput(*place) for place in places)
 
     # Each file with each output: that would take minutes.
     assert all(
@@ -122,7 +125,7 @@ FOREIGN = {
 def test_what_no_output_declares_is_not(path: str, url: str) -> None:
     file = OutputFileLog(url=url, path=path, size_bytes=0)
 
-    assert not Destinations([Target("/out", "s3://b/o")]).have(file)
+    assert not Destinations([DeclaredOutput("/out", "s3://b/o")]).have(file)
 
 
 ENDS = {
@@ -140,9 +143,9 @@ ENDS = {
 def test_executors_have_ended_when_no_more_will_run(
     known: list[tuple[int, int | None]], want: bool
 ) -> None:
-    declared = Declared(ignores_error=[True, False, False], targets=())
+    declared = TaskDeclaration(ignores_error=[True, False, False], targets=())
 
-    assert have_ended(declared, known) is want
+    assert executors_have_ended(declared, known) is want
 
 
 def test_less_than_nothing_is_refused_by_name() -> None:

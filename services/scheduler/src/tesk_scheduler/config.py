@@ -110,7 +110,7 @@ class SchedulerSettings(
                 raise ValueError(f"{name}: must not be negative")
 
     @property
-    def start_within(self) -> timedelta:
+    def effective_start_timeout(self) -> timedelta:
         """How long a new taskmaster may take to call."""
         default = _POD_START if self.launcher == "kubernetes" else _PROCESS_START
         return max(self.lease, self.start_timeout or default)

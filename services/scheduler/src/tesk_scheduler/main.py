@@ -18,7 +18,7 @@ from tesk_runtime.clock import SystemClock
 from tesk_runtime.sections import read_token, state_home
 from tesk_runtime.settings import SettingsError, load
 from tesk_runtime.shutdown import stop_on_signals
-from tesk_scheduler.adapters.ids import UlidNames
+from tesk_scheduler.adapters.ids import UlidGenerator
 from tesk_scheduler.adapters.local_launcher import LocalLauncher
 from tesk_scheduler.adapters.machine import machine_capacity
 from tesk_scheduler.adapters.metrics import StoreCollector, serve_metrics
@@ -30,7 +30,7 @@ from tesk_scheduler.domain.capacity import Capacity
 from tesk_scheduler.domain.fleet import FleetLimits
 from tesk_scheduler.domain.quota import Limit, Quota
 from tesk_scheduler.ports.cluster import Cluster
-from tesk_scheduler.ports.environment import Clock, Names
+from tesk_scheduler.ports.environment import Clock, IdGenerator
 from tesk_scheduler.ports.launcher import TaskmasterLauncher
 from tesk_scheduler.ports.store import TaskStore
 from tesk_scheduler.quota_config import (
@@ -44,21 +44,21 @@ from tesk_scheduler.servicer.scheduler import Scheduler
 from tesk_scheduler.servicer.server import Servicers, make_server
 from tesk_scheduler.servicer.tasks import TaskServicer
 from tesk_scheduler.servicer.transfers import TransferServicer
-from tesk_scheduler.servicer.wire import declared_of
+from tesk_scheduler.servicer.wire import declaration_of
 from tesk_scheduler.usecases.admission import Admission
 from tesk_scheduler.usecases.cancellation import Cancellation
 from tesk_scheduler.usecases.capacity import ClusterCapacity
 from tesk_scheduler.usecases.fleet import Fleet
 from tesk_scheduler.usecases.health import Health
 from tesk_scheduler.usecases.idle_drain import IdleDrain
-from tesk_scheduler.usecases.leader_loop import Lead, Leading
+from tesk_scheduler.usecases.leader_loop import Candidate, LeaderLoop
 from tesk_scheduler.usecases.notifier import Notifier
 from tesk_scheduler.usecases.reading import Reading
 from tesk_scheduler.usecases.reporting import Reporting
 from tesk_scheduler.usecases.retention import Retention
 from tesk_scheduler.usecases.status import Status
 from tesk_scheduler.usecases.submission import Submission
-from tesk_scheduler.usecases.syncing import Syncing, Terms
+from tesk_scheduler.usecases.syncing import LeaseTerms, Syncing
 from tesk_scheduler.usecases.transfers import Transfers
 
 _LOG = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ _RECHECK = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Dependencies:
     """What a scheduler needs of its process.
 
     Attributes:
@@ -80,7 +80,7 @@ class Surroundings:
     exclusive: bool
     launcher: TaskmasterLauncher
     clock: Clock
-    names: Names
+    ids: IdGenerator
     token: str
     notifier: Notifier
     status: Status = field(default_factory=Status)
@@ -119,12 +119,12 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
         if own.metrics_listen:
             collector = StoreCollector(store, launcher.revision, status)
             stack.callback(serve_metrics(own.metrics_listen, collector))
-        around = Surroundings(
+        dependencies = Dependencies(
             store=store,
             exclusive=store.exclusive,
             launcher=launcher,
             clock=StoreClock(store, SystemClock()),
-            names=UlidNames(),
+            ids=UlidGenerator(),
             token=token,
             notifier=notifier,
             status=status,
@@ -132,7 +132,7 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
         )
         capacity = Limit() if in_cluster else machine_capacity(home)
         quota = quota_from_settings(settings.quota, capacity)
-        scheduler = build_scheduler(settings, quota, around)
+        scheduler = build_scheduler(settings, quota, dependencies)
         process_memory.tune_collector()
         _LOG.info("serving", extra={"address": own.listen})
         scheduler.run(own.listen, stop=stop, drain=own.drain)
@@ -167,50 +167,56 @@ def _cluster(
 
 
 def build_scheduler(
-    settings: Settings, quota: Quota, around: Surroundings
+    settings: Settings, quota: Quota, dependencies: Dependencies
 ) -> Scheduler:
     """Wire a scheduler; tests do so with fakes around it."""
     own = settings.scheduler
     server = make_server(
-        _servicers(settings, quota, around),
+        _servicers(settings, quota, dependencies),
         settings.grpc,
-        token=around.token,
+        token=dependencies.token,
         # Those of earlier revisions call, too.
         threads=_CALLS_AT_ONCE + 2 * own.max_taskmasters,
     )
-    fleet = _fleet(own, around)
+    fleet = _fleet(own, dependencies)
     return Scheduler(
         server=server,
-        leading=_leading(settings, quota, around, fleet),
+        leader_loop=_leading(settings, quota, dependencies, fleet),
         health=Health(
-            store=around.store,
-            status=around.status,
+            store=dependencies.store,
+            status=dependencies.status,
             tell=lambda ready: server.set_serving(serving=ready),
         ),
         idle_drain=IdleDrain(
             fleet=fleet,
-            wakeups=around.notifier.taskmasters,
-            clock=around.clock,
+            wakeups=dependencies.notifier.taskmasters,
+            clock=dependencies.clock,
             # Pods stay for the next scheduler, and go when TESK is uninstalled.
-            alone=around.exclusive and own.launcher == "local",
+            alone=dependencies.exclusive and own.launcher == "local",
         ),
-        notifier=around.notifier,
+        notifier=dependencies.notifier,
     )
 
 
-def _servicers(settings: Settings, quota: Quota, around: Surroundings) -> Servicers:
+def _servicers(
+    settings: Settings, quota: Quota, dependencies: Dependencies
+) -> Servicers:
     own = settings.scheduler
-    store, clock, notifier = around.store, around.clock, around.notifier
+    store, clock, notifier = (
+        dependencies.store,
+        dependencies.clock,
+        dependencies.notifier,
+    )
     tasks = TaskServicer(
         submission=Submission(
             store=store,
             clock=clock,
-            names=around.names,
+            ids=dependencies.ids,
             quota=quota,
             defaults=default_demand(settings.quota, quota),
             leader=notifier.leader,
         ),
-        reading=Reading(store=store, secret=around.token),
+        reading=Reading(store=store, secret=dependencies.token),
         cancellation=Cancellation(store=store, clock=clock, notifier=notifier),
     )
     assignments = AssignmentServicer(
@@ -218,40 +224,40 @@ def _servicers(settings: Settings, quota: Quota, around: Surroundings) -> Servic
             store=store,
             clock=clock,
             notifier=notifier,
-            terms=Terms(
-                secret=around.token,
+            terms=LeaseTerms(
+                secret=dependencies.token,
                 lease=own.lease,
                 idle=own.idle,
-                recheck=None if around.exclusive else _RECHECK,
-                revision=around.launcher.revision,
+                recheck=None if dependencies.exclusive else _RECHECK,
+                revision=dependencies.launcher.revision,
             ),
         ),
         reporting=Reporting(
             store=store,
             clock=clock,
             leader=notifier.leader,
-            status=around.status,
+            status=dependencies.status,
             max_attempts=own.max_attempts,
         ),
     )
     transfers = TransferServicer(
-        transfers=Transfers(store=store, clock=clock, declared=declared_of),
-        secret=around.token,
+        transfers=Transfers(store=store, clock=clock, declared=declaration_of),
+        secret=dependencies.token,
     )
     return Servicers(tasks=tasks, assignments=assignments, transfers=transfers)
 
 
-def _fleet(own: SchedulerSettings, around: Surroundings) -> Fleet:
+def _fleet(own: SchedulerSettings, dependencies: Dependencies) -> Fleet:
     return Fleet(
-        store=around.store,
-        launcher=around.launcher,
-        clock=around.clock,
-        names=around.names,
-        wakeups=around.notifier.taskmasters,
+        store=dependencies.store,
+        launcher=dependencies.launcher,
+        clock=dependencies.clock,
+        ids=dependencies.ids,
+        wakeups=dependencies.notifier.taskmasters,
         limits=FleetLimits(
             taskmasters=own.max_taskmasters,
             tasks_per_taskmaster=own.tasks_per_taskmaster,
-            start_within=own.start_within,
+            start_timeout=own.effective_start_timeout,
             takeovers=own.max_takeovers,
             attempts=own.max_attempts,
         ),
@@ -259,42 +265,42 @@ def _fleet(own: SchedulerSettings, around: Surroundings) -> Fleet:
 
 
 def _leading(
-    settings: Settings, quota: Quota, around: Surroundings, fleet: Fleet
-) -> Leading:
-    own, store, clock = settings.scheduler, around.store, around.clock
-    return Leading(
+    settings: Settings, quota: Quota, dependencies: Dependencies, fleet: Fleet
+) -> LeaderLoop:
+    own, store, clock = settings.scheduler, dependencies.store, dependencies.clock
+    return LeaderLoop(
         store=store,
         clock=clock,
-        wakeup=around.notifier.leader,
-        lead=Lead(
-            holder=f"{platform.node()}/{around.names.taskmaster_id()}",
+        wakeup=dependencies.notifier.leader,
+        lead=Candidate(
+            holder=f"{platform.node()}/{dependencies.ids.taskmaster_id()}",
             term=_TERM,
-            alone=around.exclusive,
+            alone=dependencies.exclusive,
         ),
-        status=around.status,
+        status=dependencies.status,
         fleet=fleet,
         admission=Admission(
             store=store,
             clock=clock,
             fleet=fleet,
             quota=quota,
-            patience=settings.quota.patience,
-            cluster=_room(settings, around, fleet),
+            reserve_after=settings.quota.reserve_after,
+            cluster=_room(settings, dependencies, fleet),
         ),
         retention=Retention(store=store, clock=clock, keep=own.retention),
     )
 
 
 def _room(
-    settings: Settings, around: Surroundings, fleet: Fleet
+    settings: Settings, dependencies: Dependencies, fleet: Fleet
 ) -> Callable[[], Capacity] | None:
-    if around.cluster is None:
+    if dependencies.cluster is None:
         return None
     return ClusterCapacity(
-        store=around.store,
-        clock=around.clock,
-        cluster=around.cluster,
+        store=dependencies.store,
+        clock=dependencies.clock,
+        cluster=dependencies.cluster,
         given=given_capacity(settings.quota),
-        stuck_after=settings.quota.patience,
+        stuck_after=settings.quota.reserve_after,
         staff=fleet.staff,
     ).now

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from tesk_runtime.setting_names import OLD_NAME
 from tesk_scheduler.domain.dimensions import (
     ASKED,
     CPU,
@@ -185,13 +186,14 @@ class QuotaSettings(
             f" {_listed(ASKED)}; never more than one task may have."
         ),
     ] = DefaultSettings()
-    patience: Annotated[
+    reserve_after: Annotated[
         timedelta,
         Meta(
-            description="How long smaller tasks may pass one that waits for"
-            " capacity, in seconds. After that, what it needs is kept free for it."
-            " In a cluster, one that has begun and has not started for as long,"
-            " though all in progress would fit, lets others pass."
+            description="Seconds for which smaller tasks may pass one that waits for"
+            " capacity. After that, what it needs is reserved for it. In a cluster,"
+            " an admitted task that has not started for as long, though all admitted"
+            " tasks would fit, lets others pass.",
+            extra={OLD_NAME: "patience"},
         ),
     ] = timedelta(minutes=10)
 
@@ -201,8 +203,8 @@ class QuotaSettings(
         Raises:
             ValueError: The message names the setting below ``quota``.
         """
-        if self.patience < timedelta():
-            raise ValueError("patience: must not be negative")
+        if self.reserve_after < timedelta():
+            raise ValueError("reserve_after: must not be negative")
         for setting, names in (("users", self.users), ("groups", self.groups)):
             if "" in names:
                 raise ValueError(f'{setting}: a name is empty; "*" stands for all')

@@ -5,7 +5,7 @@ from ulid import ULID
 from tesk_model.task import TaskId
 
 
-class UlidNames:
+class UlidGenerator:
     """Gives ULIDs in lower case, which sort by time."""
 
     def task_id(self) -> TaskId:

@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tesk_runtime.file_lock import is_locked, wait_unlocked
-from tesk_scheduler.adapters.terminations import EndMessages
+from tesk_scheduler.adapters.terminations import Terminations
 from tesk_scheduler.ports.launcher import LaunchError
 
 # -P: the current folder, where tasks may write, is no place to import from.
@@ -53,7 +53,7 @@ class LocalLauncher:
         self._command = list(command)
         self._lock = threading.Lock()
         self._alive: dict[str, subprocess.Popen[bytes] | None] = {}
-        self._ends = EndMessages()
+        self._terminations = Terminations()
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.glob(f"*{_SUFFIX}")):
             if not self._adopt(path):
@@ -105,7 +105,7 @@ class LocalLauncher:
             process = self._alive.get(taskmaster_id)
         if process is not None:
             process.kill()
-            self._ends.keep(taskmaster_id, _how_it_ended(process.wait()))
+            self._terminations.keep(taskmaster_id, _format_exit_code(process.wait()))
         path = self._path(taskmaster_id)
         if not path.exists():
             return
@@ -120,7 +120,7 @@ class LocalLauncher:
 
     def status_message(self, taskmaster_id: str) -> str:
         """Say how a child ended; of adopted ones nothing is known."""
-        return self._ends.of(taskmaster_id)
+        return self._terminations.of(taskmaster_id)
 
     def _path(self, taskmaster_id: str) -> Path:
         return self._folder / f"{taskmaster_id}{_SUFFIX}"
@@ -158,7 +158,7 @@ class LocalLauncher:
         threading.Thread(target=watch, name=name, daemon=True).start()
 
     def _reap(self, taskmaster_id: str, process: "subprocess.Popen[bytes]") -> None:
-        self._ends.keep(taskmaster_id, _how_it_ended(process.wait()))
+        self._terminations.keep(taskmaster_id, _format_exit_code(process.wait()))
         self._forget(taskmaster_id)
 
     def _forget(self, taskmaster_id: str) -> None:
@@ -175,7 +175,7 @@ def _revision_of(environment: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]
 
 
-def _how_it_ended(code: int) -> str:
+def _format_exit_code(code: int) -> str:
     if code < 0:
         return f"it was killed by signal {-code}"
     return f"it ended with exit code {code}"

@@ -44,7 +44,7 @@ class StoreCollector(Collector):
         yield CounterMetricFamily(
             "tesk_scheduler_removals_failed_total",
             "Attempts that left something that could not be removed.",
-            value=self._status.remains,
+            value=self._status.leftovers,
         )
         try:
             usage = self._store.usage_of_all().get(EVERYBODY, Usage())

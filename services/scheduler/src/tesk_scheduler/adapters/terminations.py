@@ -6,7 +6,7 @@ from collections import OrderedDict
 _MOST = 1000
 
 
-class EndMessages:
+class Terminations:
     """Keeps one message for each; forgets the oldest. Thread-safe."""
 
     def __init__(self) -> None:

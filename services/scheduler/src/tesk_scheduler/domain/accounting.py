@@ -21,7 +21,7 @@ def charge(state: TaskState, demand: Demand) -> Amounts:
     return demand if state in ACTIVE_STATES else _NOTHING
 
 
-class Ledger:
+class UsageLedger:
     """Adds up the changes of one unit of work, by subject."""
 
     def __init__(self) -> None:

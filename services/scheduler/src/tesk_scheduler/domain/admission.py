@@ -7,7 +7,7 @@ First in, first out for each owner, and round-robin between owners:
    run (limits were lowered since it came) is stepped over.
 2. Owners take turns, one task each, until no head fits any more.
 3. A head that waits for what others use (capacity, the limit of a group or of
-   everybody) may be passed over for as long as ``patience``. From then on it
+   everybody) may be passed over for as long as ``reserve_after``. From then on it
    comes first, and what it needs is reserved until it fits; the head that has
    waited longest goes first. The time counts from when the task became a
    head and did not fit: were it the age of the task, the owner of a long
@@ -52,17 +52,17 @@ class QueuedTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """What one plan hands to the next; ``Turn()`` to begin with.
+class AdmissionMemory:
+    """What one plan hands to the next; ``AdmissionMemory()`` to begin with.
 
     Losing it, as at a restart, costs fairness for one round and nothing else.
 
     Attributes:
-        owner: Whose turn it is: the first owner from this name on, by name.
+        next_owner: Whose turn it is: the first owner from this name on, by name.
         blocked: Heads that wait for what others use, and since when.
     """
 
-    owner: str = ""
+    next_owner: str = ""
     blocked: Mapping[TaskId, datetime] = field(default_factory=dict)
 
 
@@ -74,14 +74,14 @@ class AdmissionPlan:
         admitted: Tasks to start, in order.
         reasons: For tasks that were looked at and must wait: why. The later
             tasks of an owner wait behind the first.
-        turn: For the next plan.
+        memory: For the next plan.
         stepped_over: Tasks that cannot run, or not on any node that there is.
     """
 
     admitted: Sequence[QueuedTask]
     reasons: Mapping[TaskId, Reason]
-    turn: Turn
-    stepped_over: frozenset[TaskId] = frozenset()
+    memory: AdmissionMemory
+    skipped: frozenset[TaskId] = frozenset()
 
 
 def plan_admissions(  # noqa: PLR0913 - all that it is decided on
@@ -89,9 +89,9 @@ def plan_admissions(  # noqa: PLR0913 - all that it is decided on
     queues: Iterable[Sequence[QueuedTask]],
     usage: Mapping[Subject, Usage],
     quota: Quota,
-    patience: timedelta,
+    reserve_after: timedelta,
     now: datetime,
-    turn: Turn,
+    memory: AdmissionMemory,
     cluster: Capacity | None = None,
 ) -> AdmissionPlan:
     """Decide which tasks start now.
@@ -101,20 +101,22 @@ def plan_admissions(  # noqa: PLR0913 - all that it is decided on
             be cut off anywhere; what is cut off is not admitted.
         usage: What runs; a subject that is absent uses nothing.
         quota: The limits.
-        patience: How long a head may be passed over before what it needs is
+        reserve_after: How long a head may be passed over before what it needs is
             reserved.
         now: The time; aware.
-        turn: From the plan before.
+        memory: From the plan before.
         cluster: What it can hold, where tasks run on one.
     """
-    lines = _rotated([_Line(tasks) for tasks in queues if tasks], turn.owner)
-    counter = _Counter(
+    lines = _rotated(
+        [_OwnerQueue(tasks) for tasks in queues if tasks], memory.next_owner
+    )
+    counter = _Round(
         room=Room(usage, quota, cluster),
         quota=quota,
         cluster=cluster,
-        patience=patience,
+        reserve_after=reserve_after,
         now=now,
-        turn=turn,
+        memory=memory,
     )
     overdue = counter.overdue(lines)
     served = [line for line in overdue if counter.serve(line)]
@@ -122,7 +124,7 @@ def plan_admissions(  # noqa: PLR0913 - all that it is decided on
     fresh = [line for line in lines if line not in early]
     # Who came first out of turn has had its turn of this round.
     waiting = deque(fresh + served)
-    last: _Line | None = None
+    last: _OwnerQueue | None = None
     while waiting:
         line = waiting.popleft()
         if counter.serve(line):
@@ -131,15 +133,16 @@ def plan_admissions(  # noqa: PLR0913 - all that it is decided on
     return AdmissionPlan(
         admitted=counter.admitted,
         reasons=counter.reasons,
-        stepped_over=frozenset(counter.stepped_over),
-        turn=Turn(
-            owner=_next_owner(lines, last=last, served=served) or turn.owner,
+        skipped=frozenset(counter.skipped),
+        memory=AdmissionMemory(
+            next_owner=_next_owner(lines, last=last, served=served)
+            or memory.next_owner,
             blocked=counter.blocked,
         ),
     )
 
 
-class _Line:
+class _OwnerQueue:
     """One owner's queue and how far it has moved."""
 
     def __init__(self, tasks: Sequence[QueuedTask]) -> None:
@@ -160,38 +163,38 @@ class _Line:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Counter:
+class _Round:
     """Serves lines one task at a time and remembers what it decided."""
 
     room: Room
     quota: Quota
     cluster: Capacity | None
-    patience: timedelta
+    reserve_after: timedelta
     now: datetime
-    turn: Turn
+    memory: AdmissionMemory
     admitted: list[QueuedTask] = field(default_factory=list)
     reasons: dict[TaskId, Reason] = field(default_factory=dict)
     blocked: dict[TaskId, datetime] = field(default_factory=dict)
-    stepped_over: set[TaskId] = field(default_factory=set)
-    _hopeless: dict[tuple[tuple[Subject, ...], Demand], Reason | None] = field(
+    skipped: set[TaskId] = field(default_factory=set)
+    _unschedulable: dict[tuple[tuple[Subject, ...], Demand], Reason | None] = field(
         default_factory=dict
     )
 
-    def overdue(self, lines: Sequence[_Line]) -> list[_Line]:
+    def overdue(self, lines: Sequence[_OwnerQueue]) -> list[_OwnerQueue]:
         """Return the lines whose head lost its patience, longest wait first."""
         heads = [(line, line.head) for line in lines]
-        impatient = [
+        overdue = [
             (self._blocked_since(head), line)
             for line, head in heads
             if head is not None
-            and head.id in self.turn.blocked
+            and head.id in self.memory.blocked
             and self._is_overdue(head)
         ]
-        return [line for _, line in sorted(impatient, key=lambda pair: pair[0])]
+        return [line for _, line in sorted(overdue, key=lambda pair: pair[0])]
 
-    def serve(self, line: _Line) -> bool:
+    def serve(self, line: _OwnerQueue) -> bool:
         """Admit the head of ``line`` if it fits; say why if not."""
-        self._step_over_hopeless(line)
+        self._skip_unschedulable(line)
         head = line.head
         if head is None:
             return False
@@ -208,19 +211,19 @@ class _Counter:
                 self.room.keep(head.subjects, head.demand)
         return False
 
-    def _step_over_hopeless(self, line: _Line) -> None:
+    def _skip_unschedulable(self, line: _OwnerQueue) -> None:
         while (head := line.head) is not None:
             shape = (head.subjects, head.demand)
-            if shape not in self._hopeless:
-                self._hopeless[shape] = self._why_hopeless(head)
-            reason = self._hopeless[shape]
+            if shape not in self._unschedulable:
+                self._unschedulable[shape] = self._why_unschedulable(head)
+            reason = self._unschedulable[shape]
             if reason is None:
                 return
             self.reasons[head.id] = reason
-            self.stepped_over.add(head.id)
+            self.skipped.add(head.id)
             line.advance()
 
-    def _why_hopeless(self, head: QueuedTask) -> Reason | None:
+    def _why_unschedulable(self, head: QueuedTask) -> Reason | None:
         problems = fit_problems(head.demand, head.subjects, self.quota)
         if problems:
             text = f"can never run: {'; '.join(map(str, problems))}"
@@ -229,13 +232,13 @@ class _Counter:
 
     def _blocked_since(self, head: QueuedTask) -> datetime:
         # The clock may have been set back.
-        return min(self.turn.blocked.get(head.id, self.now), self.now)
+        return min(self.memory.blocked.get(head.id, self.now), self.now)
 
     def _is_overdue(self, head: QueuedTask) -> bool:
-        return self.now - self._blocked_since(head) >= self.patience
+        return self.now - self._blocked_since(head) >= self.reserve_after
 
 
-def _rotated(lines: list[_Line], first: str) -> list[_Line]:
+def _rotated(lines: list[_OwnerQueue], first: str) -> list[_OwnerQueue]:
     ordered = sorted(lines, key=lambda line: line.owner)
     start = next(
         (index for index, line in enumerate(ordered) if line.owner >= first), 0
@@ -244,7 +247,10 @@ def _rotated(lines: list[_Line], first: str) -> list[_Line]:
 
 
 def _next_owner(
-    lines: Sequence[_Line], *, last: _Line | None, served: Sequence[_Line]
+    lines: Sequence[_OwnerQueue],
+    *,
+    last: _OwnerQueue | None,
+    served: Sequence[_OwnerQueue],
 ) -> str | None:
     """Return whose turn is next; None if it stays as it was."""
     if last is not None:

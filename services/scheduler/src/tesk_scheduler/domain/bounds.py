@@ -28,9 +28,10 @@ OUTPUT_OVERHEAD = 16  # of one entry, beside its names
 STREAM_BYTES = 192 * KIB
 LATER_STREAM_BYTES = 2 * KIB
 WHOLE_STREAMS = 32  # executors whose streams are kept whole
-CUT_STREAMS = 1024  # of those after these nothing is kept
+TRUNCATED_STREAMS = 1024  # of those after these nothing is kept
 STREAMS_BYTES = 2 * (
-    WHOLE_STREAMS * STREAM_BYTES + (CUT_STREAMS - WHOLE_STREAMS) * LATER_STREAM_BYTES
+    WHOLE_STREAMS * STREAM_BYTES
+    + (TRUNCATED_STREAMS - WHOLE_STREAMS) * LATER_STREAM_BYTES
 )
 EXECUTOR_OVERHEAD = 48  # of one log, beside its streams
 
@@ -40,7 +41,7 @@ LINES_LEFT_OUT = (
 )
 
 
-class Kept(NamedTuple):
+class Retained(NamedTuple):
     """How many things of a kind there are, and their bytes."""
 
     number: int
@@ -52,7 +53,7 @@ def size_of(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
-def shortened(text: str, most: int) -> str:
+def truncated(text: str, most: int) -> str:
     """Return ``text``, or its beginning if it is larger than ``most`` bytes."""
     size = size_of(text)
     if size <= most:
@@ -62,13 +63,13 @@ def shortened(text: str, most: int) -> str:
     return head.decode(errors="ignore") + note
 
 
-def fitting_lines(lines: Sequence[str], there: Kept) -> Sequence[str]:
+def fitting_lines(lines: Sequence[str], there: Retained) -> Sequence[str]:
     """Return the first of ``lines`` that still find room, each shortened."""
-    room = Kept(LINES - there.number, LINES_BYTES - there.size)
+    room = Retained(LINES - there.number, LINES_BYTES - there.size)
     fitting = []
     used = 0
     for line in lines[: max(0, room.number)]:
-        short = shortened(line, LINE_BYTES)
+        short = truncated(line, LINE_BYTES)
         used += size_of(short)
         if used > room.size:
             break
@@ -88,7 +89,7 @@ def fitting_entries(
     sizes = dict(there)
     fitting = {}
     for key, value in entries.items():
-        short = shortened(value, ENTRY_BYTES)
+        short = truncated(value, ENTRY_BYTES)
         size = size_of(key) + size_of(short)
         total = sum(sizes.values()) - sizes.get(key, 0) + size
         is_new = key not in sizes
@@ -103,7 +104,7 @@ def fitting_entries(
     return fitting, len(entries) - len(fitting)
 
 
-def fitting_outputs(sizes: Sequence[int], there: Kept) -> int:
+def fitting_outputs(sizes: Sequence[int], there: Retained) -> int:
     """Tell how many of some output files still find room, the first of them."""
     used = there.size
     for number, size in enumerate(sizes):
@@ -117,7 +118,7 @@ def stream_bytes(index: int) -> int:
     """Return how much is kept of each stream of an executor."""
     if index < WHOLE_STREAMS:
         return STREAM_BYTES
-    return LATER_STREAM_BYTES if index < CUT_STREAMS else 0
+    return LATER_STREAM_BYTES if index < TRUNCATED_STREAMS else 0
 
 
 def stream_tail(text: str, index: int) -> str:

@@ -27,7 +27,7 @@ class OwnPods:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Staff:
+class TaskmasterCounts:
     """The taskmasters there are.
 
     Attributes:
@@ -58,7 +58,7 @@ class Capacity:
     used: Amounts
     least: Demand
     taskmaster: Demand
-    staff: Staff
+    staff: TaskmasterCounts
     nodes: tuple[Limit, ...] | None
 
     def misfit(self, demand: Demand) -> Reason | None:
@@ -91,7 +91,7 @@ def cluster_capacity(
     given: Limit,
     bound: Limit,
     own: OwnPods,
-    staff: Staff,
+    staff: TaskmasterCounts,
     committed: Usage,
 ) -> Capacity:
     """Return the room of a cluster.
@@ -126,7 +126,9 @@ def is_known(given: Limit) -> bool:
     )
 
 
-def _found(nodes: Sequence[Limit] | None, given: Limit, staff: Staff) -> Limit:
+def _found(
+    nodes: Sequence[Limit] | None, given: Limit, staff: TaskmasterCounts
+) -> Limit:
     if nodes is not None:
         none = Limit(**{each.column: 0 for each in (RUNNING, *_ON_NODES)})
         # What is missing on a node that is too full is not taken from others.

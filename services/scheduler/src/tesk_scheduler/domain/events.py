@@ -33,7 +33,7 @@ from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_model.states import TaskState
 from tesk_scheduler.domain.bounds import KIB, size_of, stream_bytes, stream_tail
 from tesk_scheduler.domain.records import ExecutorLogChange, TaskRecord
-from tesk_scheduler.domain.transitions import moved, requeued
+from tesk_scheduler.domain.transitions import requeued, with_state
 
 _ON_REQUEST = Reason(ReasonCode.CANCELED)
 
@@ -81,13 +81,13 @@ def apply_event(record: TaskRecord, event: TaskEvent, by: Reporter) -> Effect:
     seen = replace(record, last_sequence=event.sequence)
     if isinstance(event.payload, Released):
         effect = _release(seen, by)
-        return replace(effect, lines=effect.lines + _left_note(event.payload.left))
+        return replace(effect, lines=effect.lines + _leftover_note(event.payload.left))
     if not record.attempt_runs:
         return Effect(verdict=EventVerdict.REFUSED, record=record)
-    return _happen(seen, event, by)
+    return _apply_current(seen, event, by)
 
 
-def _happen(  # noqa: PLR0911 - one for each kind of event
+def _apply_current(  # noqa: PLR0911 - one for each kind of event
     record: TaskRecord, event: TaskEvent, by: Reporter
 ) -> Effect:
     match event.payload:
@@ -109,8 +109,10 @@ def _happen(  # noqa: PLR0911 - one for each kind of event
             return _applied(_started(record, by.now), executor=change)
         case ExecutorEnded():
             went_on = replace(_started(record, by.now), takeovers=0)
-            last = _last_word(event.payload)
-            return _applied(went_on, executor=last, lines=_cut_note(event.payload))
+            last = _executor_end(event.payload)
+            return _applied(
+                went_on, executor=last, lines=_truncation_note(event.payload)
+            )
         case Finished(outcome, reason):
             return _finish(record, outcome, reason, by)
         case _:  # Released, handled by the caller
@@ -135,7 +137,7 @@ def _applied(
     )
 
 
-def _last_word(ended: ExecutorEnded) -> ExecutorLogChange:
+def _executor_end(ended: ExecutorEnded) -> ExecutorLogChange:
     return ExecutorLogChange(
         index=ended.index,
         started_at=ended.start_time,
@@ -147,7 +149,7 @@ def _last_word(ended: ExecutorEnded) -> ExecutorLogChange:
     )
 
 
-def _cut_note(ended: ExecutorEnded) -> tuple[str, ...]:
+def _truncation_note(ended: ExecutorEnded) -> tuple[str, ...]:
     """Say that less is kept of the streams than was reported."""
     name, most = f"executors[{ended.index}]", stream_bytes(ended.index)
     if max(size_of(ended.stdout), size_of(ended.stderr)) <= most:
@@ -160,7 +162,7 @@ def _cut_note(ended: ExecutorEnded) -> tuple[str, ...]:
 def _started(record: TaskRecord, now: datetime) -> TaskRecord:
     record = replace(record, held_up_since=None)
     if record.state is TaskState.INITIALIZING:
-        return replace(moved(record, TaskState.RUNNING, now), reason=NO_REASON)
+        return replace(with_state(record, TaskState.RUNNING, now), reason=NO_REASON)
     return record
 
 
@@ -209,11 +211,11 @@ def _ended(
     by: Reporter,
     lines: tuple[str, ...],
 ) -> Effect:
-    after = moved(record, state, by.now, cause=end.code)
+    after = with_state(record, state, by.now, cause=end.code)
     return _applied(after, lines=lines, end=end)
 
 
-def _left_note(left: str) -> tuple[str, ...]:
+def _leftover_note(left: str) -> tuple[str, ...]:
     return (f"not all of its files could be removed: {left}",) if left else ()
 
 

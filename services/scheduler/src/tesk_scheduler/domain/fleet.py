@@ -47,7 +47,7 @@ class FleetLimits:
 
     taskmasters: int
     tasks_per_taskmaster: int
-    start_within: timedelta
+    start_timeout: timedelta
     takeovers: int
     attempts: int
 
@@ -81,7 +81,7 @@ def free_slots(fleet: Sequence[Taskmaster], limits: FleetLimits) -> int:
     return sum(member.free for member in fleet) + new * limits.tasks_per_taskmaster
 
 
-def plan_places(
+def plan_placements(
     count: int, fleet: Sequence[Taskmaster], limits: FleetLimits
 ) -> list[str | int]:
     """Choose a taskmaster for each of ``count`` attempts.

@@ -13,7 +13,7 @@ from tesk_scheduler.domain.fleet import Taskmaster
 
 # A taskmaster that nobody expects may have been told to exit just now, or be
 # about to call.
-STRAY_GRACE = 60.0
+ORPHAN_GRACE = 60.0
 # After the launcher could not do or tell what it was asked.
 RETRY = 5.0
 # People do not read faster, and rounds are many.
@@ -63,9 +63,9 @@ class FleetMemory:
     """
 
     cordon: frozenset[str] = frozenset()
-    strays: Mapping[str, float] = field(default_factory=dict)
+    orphans: Mapping[str, float] = field(default_factory=dict)
     messages: Mapping[str, str] = field(default_factory=dict)
-    told_at: float = 0.0
+    reported_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +164,7 @@ def plan_fleet(observed: ObservedFleet, now: Moment) -> FleetPlan:
         instance = observed.instances[member.id]
         by_disposition[disposition_of(member, instance, now.time)].append(member)
     lost = by_disposition[Disposition.REASSIGN]
-    strays, remove = _plan_strays(observed, observed.alive, now)
+    orphans, remove = _plan_orphans(observed, observed.alive, now)
     stuck = _ids(lost) if observed.failure else ()
     cordon = frozenset((*_ids(by_disposition[Disposition.CORDON]), *stuck))
     plan = FleetPlan(
@@ -173,8 +173,8 @@ def plan_fleet(observed: ObservedFleet, now: Moment) -> FleetPlan:
         cordon=cordon,
         reassign=() if stuck else tuple(lost),
         remove=() if observed.failure else remove,
-        wait_until=_next_check(observed, strays, now),
-        memory=replace(memory, cordon=cordon, strays=strays),
+        wait_until=_next_check(observed, orphans, now),
+        memory=replace(memory, cordon=cordon, orphans=orphans),
     )
     return _with_reasons(plan, _messages(observed, stuck, now), now)
 
@@ -183,7 +183,7 @@ def _ids(members: Iterable[Taskmaster]) -> tuple[str, ...]:
     return tuple(member.id for member in members)
 
 
-def _plan_strays(
+def _plan_orphans(
     observed: ObservedFleet, alive: Collection[str], now: Moment
 ) -> tuple[Mapping[str, float], tuple[str, ...]]:
     """Find those that the store does not know, and which of them to remove.
@@ -191,17 +191,17 @@ def _plan_strays(
     What has ended goes at once, what is alive after a grace.
     """
     known = {member.id for member in observed.members}
-    before = observed.memory.strays
+    before = observed.memory.orphans
     since = {name: before.get(name, now.monotonic) for name in set(alive) - known}
     overdue = {
-        name for name, first in since.items() if now.monotonic - first >= STRAY_GRACE
+        name for name, first in since.items() if now.monotonic - first >= ORPHAN_GRACE
     }
     ended = set(observed.ended) - known - set(alive)
     return since, tuple(sorted(overdue | ended))
 
 
 def _next_check(
-    observed: ObservedFleet, strays: Mapping[str, float], now: Moment
+    observed: ObservedFleet, orphans: Mapping[str, float], now: Moment
 ) -> float | None:
     if observed.failure:
         return now.monotonic + RETRY
@@ -209,7 +209,7 @@ def _next_check(
         (member.lease_until - now.time).total_seconds() for member in observed.members
     ]
     times = [now.monotonic + max(0.0, seconds) for seconds in left]
-    times += [since + STRAY_GRACE for since in strays.values()]
+    times += [since + ORPHAN_GRACE for since in orphans.values()]
     return min(times, default=None)
 
 
@@ -231,14 +231,14 @@ def _with_reasons(
 ) -> FleetPlan:
     """Add what to tell the tasks of absent taskmasters, debounced."""
     told = plan.memory
-    if messages == told.messages and now.monotonic - told.told_at < _REASONS_EVERY:
+    if messages == told.messages and now.monotonic - told.reported_at < _REASONS_EVERY:
         return _checked_within(plan, _REASONS_EVERY, now) if messages else plan
     reasons = {
         name: message
         for name, message in messages.items()
         if message or told.messages.get(name)
     }
-    memory = replace(told, messages=messages, told_at=now.monotonic)
+    memory = replace(told, messages=messages, reported_at=now.monotonic)
     plan = replace(plan, reasons=reasons, memory=memory)
     return _checked_within(plan, _REASONS_RECHECK, now) if messages else plan
 

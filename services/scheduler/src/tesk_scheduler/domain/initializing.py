@@ -27,7 +27,7 @@ from tesk_scheduler.domain.quota import Amounts, Demand, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BegunTask:
+class InitializingTask:
     """A task in progress whose first executor has not started.
 
     Attributes:
@@ -51,10 +51,10 @@ class Commitments:
     """
 
     counted: Usage
-    begun: Sequence[BegunTask]
+    begun: Sequence[InitializingTask]
 
 
-def with_begun(
+def with_initializing(
     capacity: Capacity, commitments: Commitments, *, stuck_since: datetime
 ) -> Capacity:
     """Return ``capacity``, in which ``counted`` is in use, with those begun as well.
@@ -82,6 +82,8 @@ def with_begun(
     return replace(capacity, used=all_in_full)
 
 
-def _with(used: Amounts, tasks: Iterable[BegunTask], capacity: Capacity) -> Amounts:
+def _with(
+    used: Amounts, tasks: Iterable[InitializingTask], capacity: Capacity
+) -> Amounts:
     largest = (task.demand.at_least(capacity.least) for task in tasks)
     return reduce(Amounts.plus, largest, used)

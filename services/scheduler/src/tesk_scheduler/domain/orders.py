@@ -69,7 +69,7 @@ class Order(NamedTuple):
     stop: StopReason | None = None
 
 
-Given = Mapping[Order, float]
+GivenOrders = Mapping[Order, float]
 """Orders that were given, and when, in monotonic seconds."""
 
 
@@ -95,12 +95,14 @@ def plan_orders(
     return orders + [Order(attempt, StopReason.REASSIGNED) for attempt in gone]
 
 
-def are_news(orders: Iterable[Order], given: Given, now: float) -> bool:
+def has_new_order(orders: Iterable[Order], given: GivenOrders, now: float) -> bool:
     """Tell whether one of ``orders`` was not given a moment ago."""
     return any(not _is_recent(order, given, now) for order in orders)
 
 
-def given_now(orders: Iterable[Order], given: Given, now: float) -> Given:
+def record_given(
+    orders: Iterable[Order], given: GivenOrders, now: float
+) -> GivenOrders:
     """Return what has been given once ``orders`` are given, too."""
     return {
         order: given[order] if _is_recent(order, given, now) else now
@@ -108,10 +110,10 @@ def given_now(orders: Iterable[Order], given: Given, now: float) -> Given:
     }
 
 
-def never_began(record: TaskRecord) -> bool:
+def never_started(record: TaskRecord) -> bool:
     """Tell whether a canceled attempt was never worked on."""
     return record.state is TaskState.CANCELING and record.last_sequence == 0
 
 
-def _is_recent(order: Order, given: Given, now: float) -> bool:
+def _is_recent(order: Order, given: GivenOrders, now: float) -> bool:
     return order in given and now - given[order] < REPEAT_AFTER

@@ -23,14 +23,14 @@ class Progress:
     bytes_total: int
 
 
-def progress_words(progress: Progress) -> str:
+def format_progress(progress: Progress) -> str:
     """Write progress for people: ``3 of 10 files, 12 MiB of 1.2 GiB``."""
     files = _of(str(progress.files_done), str(progress.files_total or ""))
     total = format_bytes(progress.bytes_total) if progress.bytes_total else ""
     return f"{files} files, {_of(format_bytes(progress.bytes_done), total)}"
 
 
-def result_words(files: int, count: int) -> str:
+def format_result(files: int, count: int) -> str:
     """Write what was moved: ``1 file, 12 MiB``."""
     return f"{files} file{'' if files == 1 else 's'}, {format_bytes(count)}"
 

@@ -10,7 +10,7 @@ from tesk_scheduler.domain.dimensions import DIMENSIONS
 
 ANY_NAME = "*"
 
-_PLACES = {each.column: each.place for each in DIMENSIONS}
+_INDEXES = {each.column: each.place for each in DIMENSIONS}
 
 
 class SubjectKind(StrEnum):
@@ -48,7 +48,7 @@ class Amounts(tuple[float, ...]):
         values = [cls._unnamed()] * len(DIMENSIONS)
         for name, value in named.items():
             if value is not None:
-                values[_PLACES[name]] = value
+                values[_INDEXES[name]] = value
         return tuple.__new__(cls, values)
 
     @classmethod

@@ -113,7 +113,7 @@ def subjects_of(owner: str, group: str | None) -> tuple[Subject, ...]:
     return (user, Subject(SubjectKind.GROUP, group), EVERYBODY)
 
 
-class Glimpse(NamedTuple):
+class TaskSummary(NamedTuple):
     """All that a MINIMAL view shows, and whose it is."""
 
     seq: int
@@ -182,10 +182,10 @@ class TaskQuery:
 
 
 class TaskListing(NamedTuple):
-    """Some tasks, newest first; ``is_cut``: there were more, but too large."""
+    """Some tasks, newest first; ``is_truncated``: there were more, but too large."""
 
     tasks: Sequence[StoredTask]
-    is_cut: bool
+    is_truncated: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

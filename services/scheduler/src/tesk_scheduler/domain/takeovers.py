@@ -21,13 +21,13 @@ from tesk_scheduler.domain.taskmaster_reasons import (
     starting_reason,
 )
 
-A_GOOD_WHILE = timedelta(minutes=10)
+STABLE_AFTER = timedelta(minutes=10)
 
 
-def taken_away(record: TaskRecord, *, now: datetime) -> TaskRecord:
+def without_taskmaster(record: TaskRecord, *, now: datetime) -> TaskRecord:
     """Take an attempt away from a taskmaster that died with it."""
     since = record.assigned_at
-    is_first = since is not None and now - since >= A_GOOD_WHILE
+    is_first = since is not None and now - since >= STABLE_AFTER
     return replace(
         record,
         taskmaster=None,
@@ -36,14 +36,14 @@ def taken_away(record: TaskRecord, *, now: datetime) -> TaskRecord:
     )
 
 
-def handed_over(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
+def reassigned(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
     """Give an attempt that nobody has to ``taskmaster``."""
     is_over = is_about_taskmasters(record.reason)
     reason = NO_REASON if is_over else record.reason
     return replace(record, taskmaster=taskmaster, assigned_at=now, reason=reason)
 
 
-def explained(record: TaskRecord, message: str) -> TaskRecord:
+def with_absence_reason(record: TaskRecord, message: str) -> TaskRecord:
     """Say why the taskmaster of an attempt does not come up; "" if it does.
 
     Returns:
@@ -57,13 +57,13 @@ def explained(record: TaskRecord, message: str) -> TaskRecord:
     return replace(record, reason=reason)
 
 
-def lose_if_deadly(
+def lose_after_takeovers(
     record: TaskRecord, *, most: int, cause: str, by: Reporter
 ) -> Effect | None:
     """Give up an attempt that was taken away, if too many died with it in a row.
 
     Args:
-        record: As ``taken_away`` returns it.
+        record: As ``without_taskmaster`` returns it.
         most: So many takeovers there may be.
         cause: How the last taskmaster ended, or "".
         by: When, and how often an attempt may be lost.

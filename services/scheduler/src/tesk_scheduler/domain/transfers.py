@@ -24,7 +24,7 @@ UNDECLARED = "undeclared"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class DeclaredOutput:
     """One output that a task declares."""
 
     path: str
@@ -32,7 +32,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class TaskDeclaration:
     """What of a task concerns its transfers.
 
     Attributes:
@@ -41,10 +41,12 @@ class Declared:
     """
 
     ignores_error: Sequence[bool]
-    targets: Sequence[Target]
+    targets: Sequence[DeclaredOutput]
 
 
-def have_ended(declared: Declared, known: Sequence[tuple[int, int | None]]) -> bool:
+def executors_have_ended(
+    declared: TaskDeclaration, known: Sequence[tuple[int, int | None]]
+) -> bool:
     """Tell whether no executor of the task runs or will run any more.
 
     Args:
@@ -61,7 +63,7 @@ def have_ended(declared: Declared, known: Sequence[tuple[int, int | None]]) -> b
     return True
 
 
-def have_begun(known: Sequence[tuple[int, int | None]]) -> bool:
+def executors_have_started(known: Sequence[tuple[int, int | None]]) -> bool:
     """Tell whether an executor has started: inputs cannot arrive any more."""
     return bool(known)
 
@@ -101,7 +103,7 @@ def check_files(files: Sequence[OutputFileLog]) -> None:
 class Destinations:
     """Where the files of a task may go, looked up at a cost that does not grow."""
 
-    def __init__(self, targets: Iterable[Target]) -> None:
+    def __init__(self, targets: Iterable[DeclaredOutput]) -> None:
         """Note what each of ``targets`` allows."""
         self._places: dict[str, set[str]] = {}
         for target in targets:
@@ -124,7 +126,7 @@ class Destinations:
         )
 
 
-def undeclared(count: int) -> str:
+def format_undeclared(count: int) -> str:
     """Say that files were not taken down."""
     return f"{count:,} uploaded files that no output declares are not listed"
 
@@ -137,7 +139,7 @@ def _directory(path: str) -> str:
     return literal_directory(plain)
 
 
-def _declared_place(target: Target) -> str | None:
+def _declared_place(target: DeclaredOutput) -> str | None:
     """Return the place that a target's files have, or are below; None if none is."""
     path, declared = normalize(target.path), target.url
     if has_alternatives(path) and (braced := braced_url(path, declared)):

@@ -9,7 +9,7 @@ from tesk_model.states import TaskState, can_follow
 from tesk_scheduler.domain.records import TaskRecord
 
 
-def moved(
+def with_state(
     record: TaskRecord,
     state: TaskState,
     now: datetime,
@@ -46,7 +46,7 @@ def admitted(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
         msg = f"task {record.id}: attempt {record.attempt} is not released"
         raise ConflictError(msg)
     return replace(
-        moved(record, TaskState.INITIALIZING, now),
+        with_state(record, TaskState.INITIALIZING, now),
         attempt=record.attempt + 1,
         taskmaster=taskmaster,
         released=False,
@@ -65,7 +65,7 @@ def admitted(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
 def requeued(record: TaskRecord, now: datetime) -> TaskRecord:
     """Let the task wait for another attempt; the lost one is still assigned."""
     return replace(
-        moved(record, TaskState.QUEUED, now), queued_at=now, reason=NO_REASON
+        with_state(record, TaskState.QUEUED, now), queued_at=now, reason=NO_REASON
     )
 
 
@@ -74,6 +74,6 @@ def canceled(record: TaskRecord, now: datetime) -> TaskRecord:
     if record.state is TaskState.CANCELING or record.state.is_final:
         return record
     if record.state is TaskState.QUEUED:
-        return moved(record, TaskState.CANCELED, now, cause=ReasonCode.CANCELED)
+        return with_state(record, TaskState.CANCELED, now, cause=ReasonCode.CANCELED)
     reason = Reason(ReasonCode.CANCELING, "canceling")
-    return replace(moved(record, TaskState.CANCELING, now), reason=reason)
+    return replace(with_state(record, TaskState.CANCELING, now), reason=reason)

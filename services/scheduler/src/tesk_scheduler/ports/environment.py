@@ -16,7 +16,7 @@ class Clock(Protocol):
         """Return seconds that never go back."""
 
 
-class Names(Protocol):
+class IdGenerator(Protocol):
     """Gives names that nobody else gives."""
 
     def task_id(self) -> TaskId:

@@ -14,11 +14,11 @@ from tesk_scheduler.domain.quota import Demand, Subject, Usage
 from tesk_scheduler.domain.records import (
     Document,
     ExecutorLogChange,
-    Glimpse,
     NewTask,
     TaskListing,
     TaskQuery,
     TaskRecord,
+    TaskSummary,
 )
 
 ResultT = TypeVar("ResultT")
@@ -75,7 +75,7 @@ class TaskChanges(Protocol):
     def count_outputs(self, seq: int, uploaded: int) -> None:
         """Correct how many are unlisted, if any are: ``uploaded`` in all."""
 
-    def forget_attempt(self, seq: int) -> None:
+    def clear_attempt(self, seq: int) -> None:
         """Drop executor logs, outputs and metadata."""
 
     def delete_tasks(self, *, ended_before: datetime, limit: int) -> int:
@@ -144,9 +144,9 @@ class TaskStore(Protocol):
         nothing but its transaction. What it raises undoes it and is raised here.
         """
 
-    def glimpses(
+    def summaries(
         self, ids: Collection[TaskId], *, owner: str | None
-    ) -> dict[TaskId, Glimpse]:
+    ) -> dict[TaskId, TaskSummary]:
         """Read what MINIMAL shows of those tasks that are ``owner``'s; None: of all.
 
         Those of others cost what those cost that are not there.
@@ -161,12 +161,12 @@ class TaskStore(Protocol):
 
         Args:
             ids: Which.
-            owner: Whose, as in ``glimpses``.
+            owner: Whose, as in ``summaries``.
             full: With streams and ``lines``.
             most: Bytes of all that is read of them, roughly.
         """
 
-    def list_glimpses(self, query: TaskQuery) -> list[Glimpse]:
+    def list_summaries(self, query: TaskQuery) -> list[TaskSummary]:
         """List what MINIMAL shows, newest first."""
 
     def list_tasks(self, query: TaskQuery, *, full: bool, most: int) -> TaskListing:
@@ -178,10 +178,10 @@ class TaskStore(Protocol):
     def usage_of_all(self) -> dict[Subject, Usage]:
         """Read every counter."""
 
-    def committed(self, least: Demand, *, begun_before: datetime) -> Commitments:
+    def committed(self, least: Demand, *, admitted_before: datetime) -> Commitments:
         """Add up what the tasks in progress take, each ``least`` or more.
 
-        Those are listed instead that were admitted before ``begun_before`` and
+        Those are listed instead that were admitted before ``admitted_before`` and
         whose first executor has not started.
         """
 

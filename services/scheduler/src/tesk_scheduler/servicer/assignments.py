@@ -23,7 +23,7 @@ from tesk_scheduler.servicer.wire import (
     without_contents,
 )
 from tesk_scheduler.usecases.reporting import Reporting
-from tesk_scheduler.usecases.syncing import Call, Syncing
+from tesk_scheduler.usecases.syncing import SyncCall, Syncing
 
 _ID = re.compile(r"[a-z0-9-]{1,63}")
 _MOST_HELD = 10_000
@@ -49,7 +49,7 @@ class AssignmentServicer(pb_grpc.AssignmentServiceServicer):
             raise _refuse("slots", f"must be from 0 to {_MOST_HELD}")
         if len(request.held) > _MOST_HELD:
             raise _refuse("held", f"must be at most {_MOST_HELD}")
-        call = Call(
+        call = SyncCall(
             taskmaster=_checked(request.taskmaster_id),
             held=frozenset(attempt_from_wire(each) for each in request.held),
             slots=request.slots,

@@ -7,7 +7,7 @@ from datetime import timedelta
 from tesk_runtime.rpc.server import RpcServer
 from tesk_scheduler.usecases.health import Health
 from tesk_scheduler.usecases.idle_drain import IdleDrain
-from tesk_scheduler.usecases.leader_loop import Leading
+from tesk_scheduler.usecases.leader_loop import LeaderLoop
 from tesk_scheduler.usecases.notifier import Notifier
 
 _IDLE_DRAIN = timedelta(seconds=5)
@@ -18,14 +18,16 @@ class Scheduler:
     """A scheduler, wired."""
 
     server: RpcServer
-    leading: Leading
+    leader_loop: LeaderLoop
     health: Health
     idle_drain: IdleDrain
     notifier: Notifier
 
     def run(self, address: str, *, stop: threading.Event, drain: timedelta) -> None:
         """Serve at ``address`` until ``stop`` is set, then drain."""
-        loop = threading.Thread(target=self.leading.run, args=(stop,), name="leading")
+        loop = threading.Thread(
+            target=self.leader_loop.run, args=(stop,), name="leading"
+        )
         watch = threading.Thread(target=self.health.run, args=(stop,), name="health")
         self.server.start(address)
         for thread in (loop, watch):

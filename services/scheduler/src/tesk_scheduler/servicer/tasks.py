@@ -12,10 +12,10 @@ from tesk_scheduler.servicer.wire import (
     amounts_of,
     caller_from_wire,
     document_of,
-    shown_task,
+    task_to_wire,
 )
 from tesk_scheduler.usecases.cancellation import Cancellation
-from tesk_scheduler.usecases.reading import Filters, Reading, Wanted
+from tesk_scheduler.usecases.reading import Filters, Reading, ReadRequest
 from tesk_scheduler.usecases.submission import Draft, Submission
 
 
@@ -48,7 +48,7 @@ class TaskServicer(pb_grpc.TaskServiceServicer):
     ) -> pb.BatchGetTasksResponse:
         """Read tasks."""
         wanted = [
-            Wanted(
+            ReadRequest(
                 caller_from_wire(each.caller),
                 TaskId(each.task_id),
                 view_from_wire(each.view),
@@ -60,7 +60,7 @@ class TaskServicer(pb_grpc.TaskServiceServicer):
             results=[
                 pb.GetTaskResult(error=status_from_error(task))
                 if isinstance(task, TeskError)
-                else pb.GetTaskResult(task=shown_task(task, each.view))
+                else pb.GetTaskResult(task=task_to_wire(task, each.view))
                 for each, task in zip(wanted, found, strict=True)
             ]
         )
@@ -82,7 +82,7 @@ class TaskServicer(pb_grpc.TaskServiceServicer):
             view=view,
         )
         return pb.ListTasksResponse(
-            tasks=[shown_task(task, view) for task in page.tasks],
+            tasks=[task_to_wire(task, view) for task in page.tasks],
             next_page_token=page.next_token,
         )
 

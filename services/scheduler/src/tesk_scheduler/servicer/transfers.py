@@ -17,7 +17,7 @@ from tesk_runtime.rpc.event_wire import attempt_from_wire
 from tesk_runtime.rpc.interceptors import bearer_token
 from tesk_scheduler.domain.progress import Direction, Progress
 from tesk_scheduler.domain.tokens import is_transfer_token
-from tesk_scheduler.usecases.transfers import Transfers, TransferVerdict
+from tesk_scheduler.usecases.transfers import TransferResult, Transfers
 
 
 class TransferServicer(pb_grpc.TransferServiceServicer):
@@ -68,7 +68,7 @@ class TransferServicer(pb_grpc.TransferServiceServicer):
         self, request: pb.FinishTransferRequest, context: grpc.ServicerContext
     ) -> pb.FinishTransferResponse:
         """Record the verdict."""
-        verdict = TransferVerdict(
+        verdict = TransferResult(
             error=request.error,
             warnings=tuple(request.warnings),
             files=request.files,

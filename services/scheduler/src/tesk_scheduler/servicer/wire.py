@@ -20,12 +20,12 @@ from tesk_scheduler.domain.dimensions import ASKED
 from tesk_scheduler.domain.quota import Demand
 from tesk_scheduler.domain.records import (
     Document,
-    Glimpse,
     Micros,
     StoredExecutorLog,
     StoredTask,
+    TaskSummary,
 )
-from tesk_scheduler.domain.transfers import Declared, Target
+from tesk_scheduler.domain.transfers import DeclaredOutput, TaskDeclaration
 
 _STATES = {state: state_to_wire(state) for state in TaskState}
 _READ_ONLY: list[Any] = [
@@ -53,12 +53,12 @@ def document_of(task: pb.Task) -> Document:
     return Document(task.SerializeToString())
 
 
-def declared_of(document: Document) -> Declared:
+def declaration_of(document: Document) -> TaskDeclaration:
     """Read what of a task concerns its transfers."""
     task = pb.Task.FromString(document)
-    return Declared(
+    return TaskDeclaration(
         ignores_error=[each.ignore_error for each in task.executors],
-        targets=[Target(each.path, each.url) for each in task.outputs],
+        targets=[DeclaredOutput(each.path, each.url) for each in task.outputs],
     )
 
 
@@ -85,9 +85,9 @@ def fill_in_resources(task: pb.Task, demand: Demand) -> None:
             setattr(task.resources, each.field.name, each.unit.number(demand[each]))
 
 
-def shown_task(task: Glimpse | StoredTask, view: TaskView) -> pb.Task:
+def task_to_wire(task: TaskSummary | StoredTask, view: TaskView) -> pb.Task:
     """Build the message of ``view``."""
-    if isinstance(task, Glimpse):
+    if isinstance(task, TaskSummary):
         return pb.Task(id=task.id, state=_STATES[task.state])
     message = pb.Task.FromString(task.document)
     message.id = task.id

@@ -14,9 +14,9 @@ from tesk_model.reasons import Reason
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.admission import (
+    AdmissionMemory,
     AdmissionPlan,
     QueuedTask,
-    Turn,
     plan_admissions,
 )
 from tesk_scheduler.domain.capacity import Capacity
@@ -33,9 +33,9 @@ from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.usecases.fleet import Fleet
 
-_LEAST_WINDOW = 4
-_LARGEST_WINDOW = 100
-_FARTHEST = 64
+_MIN_WINDOW = 4
+_MAX_WINDOW = 100
+_MAX_WINDOW_FACTOR = 64
 # Reasons change with every task that ends; people do not read that fast.
 _REASONS_EVERY = 1.0
 
@@ -65,7 +65,7 @@ def _window(usage: Mapping[Subject, Usage], room: int) -> int:
         if subject.kind is SubjectKind.USER and used[QUEUED]
     )
     share = 2 * room // max(1, owners)
-    return max(_LEAST_WINDOW, min(share, _LARGEST_WINDOW))
+    return max(_MIN_WINDOW, min(share, _MAX_WINDOW))
 
 
 class Admission:
@@ -78,17 +78,17 @@ class Admission:
         clock: Clock,
         fleet: Fleet,
         quota: Quota,
-        patience: timedelta,
+        reserve_after: timedelta,
         cluster: Callable[[], Capacity] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._fleet = fleet
         self._quota = quota
-        self._patience = patience
+        self._reserve_after = reserve_after
         self._cluster = cluster
-        self._turn = Turn()
-        self._look_further = 1
+        self._memory = AdmissionMemory()
+        self._window_factor = 1
         self._reasons: Mapping[TaskId, Reason] = {}
         self._reasons_at = 0.0
 
@@ -104,37 +104,36 @@ class Admission:
         if not waiting:
             return AdmissionResult(0, 0)
         room = self._fleet.room()
-        window = _window(usage, room) * self._look_further
+        window = _window(usage, room) * self._window_factor
         queues = self._store.queues(window)
         plan = plan_admissions(
             queues=queues,
             usage=usage,
             quota=self._quota,
-            patience=self._patience,
+            reserve_after=self._reserve_after,
             now=self._clock.now(),
-            turn=self._turn,
+            memory=self._memory,
             cluster=None if self._cluster is None else self._cluster(),
         )
-        self._look_beyond(queues, window, plan)
+        self._adapt_window(queues, window, plan)
         chosen, left = plan.admitted[:room], plan.admitted[room:]
-        self._turn = plan.turn
+        self._memory = plan.memory
         if left:
-            self._turn = replace(plan.turn, owner=left[0].owner)
+            self._memory = replace(plan.memory, next_owner=left[0].owner)
         count = self._begin(chosen, epoch) if chosen else 0
         self._explain(plan, left)
         return AdmissionResult(count, waiting - count)
 
-    def _look_beyond(
+    def _adapt_window(
         self, queues: Sequence[Sequence[QueuedTask]], window: int, plan: AdmissionPlan
     ) -> None:
         """Look at more tasks next time if one owner's cannot run at all."""
         if any(
-            len(tasks) >= window and tasks[-1].id in plan.stepped_over
-            for tasks in queues
+            len(tasks) >= window and tasks[-1].id in plan.skipped for tasks in queues
         ):
-            self._look_further = min(2 * self._look_further, _FARTHEST)
-        elif not plan.stepped_over:
-            self._look_further = 1
+            self._window_factor = min(2 * self._window_factor, _MAX_WINDOW_FACTOR)
+        elif not plan.skipped:
+            self._window_factor = 1
 
     def _begin(self, chosen: Sequence[QueuedTask], epoch: int) -> int:
         def begin(tx: Transaction) -> list[str]:
@@ -163,8 +162,8 @@ class Admission:
             return
         reasons = dict(plan.reasons)
         if left:
-            fullness = self._fleet.fullness()
-            reasons |= {task.id: fullness for task in left}
+            wait_reason = self._fleet.wait_reason()
+            reasons |= {task.id: wait_reason for task in left}
         if reasons and reasons != self._reasons:
             self._store.write(lambda tx: tx.set_reasons(reasons))
             self._reasons_at = now

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tesk_model.names import Attempt
-from tesk_scheduler.domain.orders import Assignment, never_began
+from tesk_scheduler.domain.orders import Assignment, never_started
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.domain.tokens import transfer_token
 from tesk_scheduler.ports.store import TaskStore
@@ -34,7 +34,7 @@ class Assignments:
             demand=record.demand,
             transfer_token=transfer_token(self.secret, attempt),
             last_sequence=record.last_sequence,
-            release_only=not record.attempt_runs or never_began(record),
+            release_only=not record.attempt_runs or never_started(record),
             finished_executors=tuple(
                 (index, code) for index, code in executors if code is not None
             ),

@@ -27,10 +27,10 @@ class Cancellation:
         Raises:
             NotFoundError: There is none that ``caller`` may see.
         """
-        glimpse = self.store.glimpses([task_id], owner=caller.whose).get(task_id)
-        if glimpse is None:
+        summary = self.store.summaries([task_id], owner=caller.whose).get(task_id)
+        if summary is None:
             raise not_found(task_id)
-        if glimpse.state.is_final or glimpse.state is TaskState.CANCELING:
+        if summary.state.is_final or summary.state is TaskState.CANCELING:
             return
         now = self.clock.now()
 

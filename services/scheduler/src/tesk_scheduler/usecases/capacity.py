@@ -5,8 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from tesk_scheduler.domain.capacity import Capacity, Staff, cluster_capacity, is_known
-from tesk_scheduler.domain.initializing import with_begun
+from tesk_scheduler.domain.capacity import (
+    Capacity,
+    TaskmasterCounts,
+    cluster_capacity,
+    is_known,
+)
+from tesk_scheduler.domain.initializing import with_initializing
 from tesk_scheduler.domain.quota import Limit
 from tesk_scheduler.ports.cluster import Cluster
 from tesk_scheduler.ports.environment import Clock
@@ -31,7 +36,7 @@ class ClusterCapacity:
     cluster: Cluster
     given: Limit
     stuck_after: timedelta
-    staff: Callable[[], Staff]
+    staff: Callable[[], TaskmasterCounts]
     _told: str = field(default="", init=False)
 
     def now(self) -> Capacity:
@@ -41,7 +46,7 @@ class ClusterCapacity:
         staff = self.staff()
         self._tell("" if nodes is not None else self.cluster.problem(), staff.slots)
         stuck_since = self.clock.now() - self.stuck_after
-        commitments = self.store.committed(own.filer, begun_before=stuck_since)
+        commitments = self.store.committed(own.filer, admitted_before=stuck_since)
         capacity = cluster_capacity(
             nodes,
             given=self.given,
@@ -50,7 +55,7 @@ class ClusterCapacity:
             staff=staff,
             committed=commitments.counted,
         )
-        return with_begun(capacity, commitments, stuck_since=stuck_since)
+        return with_initializing(capacity, commitments, stuck_since=stuck_since)
 
     def _tell(self, problem: str, slots: int) -> None:
         if problem and problem != self._told and not is_known(self.given):

@@ -8,7 +8,7 @@ taskmaster calls.
 from collections.abc import Mapping
 
 from tesk_model.task import TaskId
-from tesk_scheduler.domain.takeovers import explained
+from tesk_scheduler.domain.takeovers import with_absence_reason
 from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.store import TaskStore, Transaction
 
@@ -31,7 +31,7 @@ def explain_absence(
         record.id: message
         for name, message in messages.items()
         for record in store.assigned(name)
-        if explained(record, message) is not record
+        if with_absence_reason(record, message) is not record
     }
 
     def write(tx: Transaction) -> None:
@@ -39,7 +39,7 @@ def explain_absence(
         now = clock.now()
         absent = {each.id for each in tx.taskmasters() if each.is_absent(now)}
         for record in tx.records(set(by_task)).values():
-            after = explained(record, by_task[record.id])
+            after = with_absence_reason(record, by_task[record.id])
             if record.taskmaster in absent and after is not record:
                 tx.save(record, after)
 

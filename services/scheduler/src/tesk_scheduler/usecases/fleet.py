@@ -10,21 +10,21 @@ from dataclasses import replace
 from datetime import timedelta
 
 from tesk_model.reasons import Reason
-from tesk_scheduler.domain.capacity import Staff
+from tesk_scheduler.domain.capacity import TaskmasterCounts
 from tesk_scheduler.domain.fleet import (
     FleetLimits,
     Taskmaster,
     eligible,
     free_slots,
-    plan_places,
+    plan_placements,
     startable,
 )
 from tesk_scheduler.domain.fleet_plan import FleetPlan, Moment, plan_fleet
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.domain.start_backoff import StartBackoff
-from tesk_scheduler.domain.takeovers import handed_over
+from tesk_scheduler.domain.takeovers import reassigned
 from tesk_scheduler.domain.taskmaster_reasons import full_reason, refusal_reason
-from tesk_scheduler.ports.environment import Clock, Names
+from tesk_scheduler.ports.environment import Clock, IdGenerator
 from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.usecases.explanation import explain_absence
@@ -45,7 +45,7 @@ class Fleet:
         store: TaskStore,
         launcher: TaskmasterLauncher,
         clock: Clock,
-        names: Names,
+        ids: IdGenerator,
         wakeups: TaskmasterWakeups,
         limits: FleetLimits,
     ) -> None:
@@ -55,14 +55,14 @@ class Fleet:
             store: Which should be there.
             launcher: Which are.
             clock: For leases and pauses.
-            names: For new taskmasters.
+            ids: For new taskmasters.
             wakeups: Notified of new assignments.
             limits: How many there may be.
         """
         self._store = store
         self._launcher = launcher
         self._clock = clock
-        self._names = names
+        self._ids = ids
         self._wakeups = wakeups
         self._limits = limits
         self._reaper = TaskmasterReaper(
@@ -107,7 +107,7 @@ class Fleet:
             return None
         return timedelta(seconds=max(0.0, latest - self._clock.monotonic()))
 
-    def only_busy_left(self) -> bool:
+    def are_all_busy(self) -> bool:
         """Tell whether every living taskmaster has an attempt that runs."""
         return all(
             any(record.attempt_runs for record in self._store.assigned(name))
@@ -119,16 +119,16 @@ class Fleet:
         members = self._store.fleet()
         return free_slots(self._eligible(members), self._limits_now(members))
 
-    def staff(self) -> Staff:
+    def staff(self) -> TaskmasterCounts:
         """Say which taskmasters there are."""
         members = self._store.fleet()
-        return Staff(
+        return TaskmasterCounts(
             count=len(members),
             free=sum(member.free for member in self._eligible(members)),
             slots=self._limits.tasks_per_taskmaster,
         )
 
-    def fullness(self) -> Reason:
+    def wait_reason(self) -> Reason:
         """Return why there is no room."""
         if self._backoff.problem:
             return refusal_reason(self._backoff.problem)
@@ -147,20 +147,20 @@ class Fleet:
         revision = self._launcher.revision()
         new: dict[int, str] = {}
         chosen = []
-        for place in plan_places(
+        for place in plan_placements(
             count, self._eligible(members), self._limits_now(members)
         ):
             if isinstance(place, str):
                 chosen.append(place)
                 continue
             if place not in new:
-                new[place] = self._names.taskmaster_id()
+                new[place] = self._ids.taskmaster_id()
                 tx.put_taskmaster(
                     Taskmaster(
                         id=new[place],
                         slots=self._limits.tasks_per_taskmaster,
                         assigned=0,
-                        lease_until=now + self._limits.start_within,
+                        lease_until=now + self._limits.start_timeout,
                         seen=False,
                         started_at=now,
                         revision=revision,
@@ -178,7 +178,7 @@ class Fleet:
         members = self._store.fleet()
         new = [each.id for each in members if each.id in chosen and not each.seen]
         if new and self._new_lease is None:
-            within = self._limits.start_within.total_seconds()
+            within = self._limits.start_timeout.total_seconds()
             self._new_lease = self._clock.monotonic() + within
         for number, taskmaster_id in enumerate(new):
             if not self._launch(taskmaster_id):
@@ -251,7 +251,7 @@ class Fleet:
             tx.check_epoch(epoch)
             places = self.places(tx, len(records))
             for record, taskmaster in zip(records, places, strict=False):
-                tx.save(record, handed_over(record, taskmaster, self._clock.now()))
+                tx.save(record, reassigned(record, taskmaster, self._clock.now()))
             for record in records[len(places) :]:
                 self._explain(tx, record)
             return places
@@ -260,6 +260,6 @@ class Fleet:
             self.start(self._store.write(place))
 
     def _explain(self, tx: Transaction, record: TaskRecord) -> None:
-        reason = self.fullness()
+        reason = self.wait_reason()
         if record.attempt_runs and record.reason != reason:
             tx.save(record, replace(record, reason=reason))

@@ -39,5 +39,5 @@ class IdleDrain:
         self.wakeups.drain()
         deadline = self.clock.monotonic() + timeout.total_seconds()
         pause = threading.Event()
-        while not self.fleet.only_busy_left() and self.clock.monotonic() < deadline:
+        while not self.fleet.are_all_busy() and self.clock.monotonic() < deadline:
             pause.wait(_PAUSE)

@@ -22,10 +22,10 @@ _LOG = logging.getLogger(__name__)
 
 _WHILE_WAITING = 1.0
 _WHILE_IDLE = 60.0
-_AFTER_TROUBLE = 1.0
+_RETRY_AFTER = 1.0
 _SWEEP_EVERY = 600.0
 # How often one that does not lead looks whether it may; costs one small read.
-_LOOK_EVERY = 0.25
+_FOLLOWER_RECHECK = 0.25
 # A round that admitted nothing is not repeated at once for every new task:
 # the loop waits for some times as long as the round took.
 _DEBOUNCE_FACTOR = 20
@@ -33,7 +33,7 @@ _LONGEST_DEBOUNCE = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lead:
+class Candidate:
     """Who leads.
 
     Attributes:
@@ -47,7 +47,7 @@ class Lead:
     alone: bool
 
 
-class Leading:
+class LeaderLoop:
     """Runs the loop."""
 
     def __init__(  # noqa: PLR0913 - the parts of its round
@@ -56,7 +56,7 @@ class Leading:
         store: TaskStore,
         clock: Clock,
         wakeup: LeaderWakeup,
-        lead: Lead,
+        lead: Candidate,
         fleet: Fleet,
         admission: Admission,
         retention: Retention,
@@ -83,10 +83,10 @@ class Leading:
             except (RetryableError, ConflictError) as error:
                 _LOG.warning("round failed", extra={"cause": error.message})
                 self._lead_by(None)
-                timeout = _AFTER_TROUBLE
+                timeout = _RETRY_AFTER
             except Exception:  # noqa: BLE001 - a bug must not end all scheduling; it is logged
                 _LOG.exception("round failed")
-                timeout = _AFTER_TROUBLE
+                timeout = _RETRY_AFTER
             self._wakeup.wait(timeout, debounce=self._debounce)
         self._resign()
 
@@ -94,7 +94,7 @@ class Leading:
         """Do what is to be done now; return seconds until the next round."""
         epoch = self._hold_lead()
         if epoch is None:
-            return _LOOK_EVERY
+            return _FOLLOWER_RECHECK
         self._fleet.reconcile(epoch)
         began = self._clock.monotonic()
         result = self._admission.admit(epoch)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.fleet import Taskmaster
-from tesk_scheduler.domain.takeovers import explained
+from tesk_scheduler.domain.takeovers import with_absence_reason
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.usecases.notifier import LeaderWakeup
 
@@ -57,7 +57,7 @@ class Leases:
             )
             tx.put_taskmaster(renewed)
             for record in tx.records(waited).values():
-                after = explained(record, "")
+                after = with_absence_reason(record, "")
                 if record.taskmaster == taskmaster_id and after is not record:
                     tx.save(record, after)
             return renewed

@@ -13,7 +13,7 @@ from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId, TaskView
 from tesk_scheduler.domain.callers import Caller
-from tesk_scheduler.domain.records import Glimpse, StoredTask, TaskQuery
+from tesk_scheduler.domain.records import StoredTask, TaskQuery, TaskSummary
 from tesk_scheduler.domain.tokens import page_token, parse_page_token
 from tesk_scheduler.ports.store import TaskStore
 
@@ -34,7 +34,7 @@ _Group = tuple[str | None, TaskView]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ReadRequest:
     """One task that somebody wants to see."""
 
     caller: Caller
@@ -55,7 +55,7 @@ class Filters:
 class Page:
     """Part of a list; ``next_token`` is "" on the last one."""
 
-    tasks: Sequence[Glimpse | StoredTask]
+    tasks: Sequence[TaskSummary | StoredTask]
     next_token: str
 
 
@@ -71,8 +71,8 @@ class Reading:
     secret: str
 
     def read(
-        self, wanted: Sequence[Wanted]
-    ) -> list[Glimpse | StoredTask | NotFoundError]:
+        self, wanted: Sequence[ReadRequest]
+    ) -> list[TaskSummary | StoredTask | NotFoundError]:
         """Read tasks, each in its view, with one query for each caller and view.
 
         What a caller may not see costs what a task costs that is not there.
@@ -88,7 +88,7 @@ class Reading:
         asked: dict[_Group, set[TaskId]] = {}
         for each in wanted:
             asked.setdefault(_group_of(each), set()).add(each.task_id)
-        found: dict[_Group, Mapping[TaskId, Glimpse | StoredTask]] = {}
+        found: dict[_Group, Mapping[TaskId, TaskSummary | StoredTask]] = {}
         room = MAX_BATCH_BYTES
         for group, ids in asked.items():
             found[group] = self._read(group, ids, most=room)
@@ -104,13 +104,13 @@ class Reading:
 
     def _read(
         self, group: _Group, ids: set[TaskId], *, most: int
-    ) -> Mapping[TaskId, Glimpse | StoredTask]:
+    ) -> Mapping[TaskId, TaskSummary | StoredTask]:
         owner, view = group
         if view is TaskView.MINIMAL:
-            return self.store.glimpses(ids, owner=owner)
+            return self.store.summaries(ids, owner=owner)
         full = view is TaskView.FULL
-        tasks, is_cut = self.store.tasks(ids, owner=owner, full=full, most=most)
-        if is_cut:
+        tasks, is_truncated = self.store.tasks(ids, owner=owner, full=full, most=most)
+        if is_truncated:
             raise _too_large()
         if full:
             tasks = [self._explained(task) for task in tasks]
@@ -159,26 +159,26 @@ class Reading:
         if token:
             before = parse_page_token(self.secret, query, token)
             query = replace(query, before=before)
-        tasks, is_cut = self._list(query, view)
-        if len(tasks) <= size and not is_cut:
+        tasks, is_truncated = self._list(query, view)
+        if len(tasks) <= size and not is_truncated:
             return Page(tasks, "")
         page = tasks[:size]
         return Page(page, page_token(self.secret, query, page[-1].seq))
 
     def _list(
         self, query: TaskQuery, view: TaskView
-    ) -> tuple[Sequence[Glimpse | StoredTask], bool]:
+    ) -> tuple[Sequence[TaskSummary | StoredTask], bool]:
         if view is TaskView.MINIMAL:
-            return self.store.list_glimpses(query), False
+            return self.store.list_summaries(query), False
         full = view is TaskView.FULL
         return self.store.list_tasks(query, full=full, most=MAX_PAGE_BYTES)
 
 
-def _group_of(wanted: Wanted) -> _Group:
+def _group_of(wanted: ReadRequest) -> _Group:
     return wanted.caller.whose, wanted.view
 
 
-def _size_of(tasks: Iterable[Glimpse | StoredTask]) -> int:
+def _size_of(tasks: Iterable[TaskSummary | StoredTask]) -> int:
     return sum(task.size for task in tasks if isinstance(task, StoredTask))
 
 

@@ -8,7 +8,7 @@ from tesk_scheduler.domain.events import Reporter
 from tesk_scheduler.domain.fleet import FleetLimits, Taskmaster
 from tesk_scheduler.domain.fleet_plan import FleetPlan
 from tesk_scheduler.domain.records import TaskRecord
-from tesk_scheduler.domain.takeovers import lose_if_deadly, taken_away
+from tesk_scheduler.domain.takeovers import lose_after_takeovers, without_taskmaster
 from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
 from tesk_scheduler.ports.store import TaskStore, Transaction
@@ -87,9 +87,9 @@ class TaskmasterReaper:
 
     def _take_away(self, tx: Transaction, record: TaskRecord, cause: str) -> None:
         now, limits = self.clock.now(), self.limits
-        after = taken_away(record, now=now)
+        after = without_taskmaster(record, now=now)
         by = Reporter(taskmaster="", now=now, max_attempts=limits.attempts)
-        lost = lose_if_deadly(after, most=limits.takeovers, cause=cause, by=by)
+        lost = lose_after_takeovers(after, most=limits.takeovers, cause=cause, by=by)
         if lost is not None:
             write_effect(tx, lost)
             after = lost.record

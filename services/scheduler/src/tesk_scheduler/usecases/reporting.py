@@ -50,10 +50,10 @@ class Reporting:
         verdicts, room = self.store.write(lambda tx: _apply_all(tx, events, by))
         if room:
             self.leader.notify(urgent=True)
-        self._note_remains(events, verdicts)
+        self._count_leftovers(events, verdicts)
         return verdicts
 
-    def _note_remains(
+    def _count_leftovers(
         self, events: Sequence[TaskEvent], verdicts: Sequence[EventVerdict]
     ) -> None:
         for event, verdict in zip(events, verdicts, strict=True):
@@ -63,7 +63,7 @@ class Reporting:
                 and isinstance(what, Released)
                 and what.left
             ):
-                self.status.add_remains(1)
+                self.status.add_leftovers(1)
                 _LOG.warning(
                     "attempt left files",
                     extra={
@@ -105,7 +105,7 @@ def write_effect(tx: Transaction, effect: Effect) -> None:
     """Write the logs of an effect; its record is saved by the caller."""
     seq = effect.record.seq
     if effect.forget:
-        tx.forget_attempt(seq)
+        tx.clear_attempt(seq)
     tx.add_lines(seq, effect.lines, last=effect.end is not None)
     if effect.executor is not None:
         tx.change_executor_log(seq, effect.executor)

@@ -31,11 +31,11 @@ class Status:
         self._is_ready = is_ready
 
     @property
-    def remains(self) -> int:
+    def leftovers(self) -> int:
         """How many attempts left something that could not be removed."""
         return self._remains
 
-    def add_remains(self, count: int) -> None:
+    def add_leftovers(self, count: int) -> None:
         """Count attempts that left something."""
         with self._lock:
             self._remains += count

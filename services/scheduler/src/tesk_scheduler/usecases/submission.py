@@ -24,14 +24,14 @@ from tesk_scheduler.domain.quota import (
     demand_of,
 )
 from tesk_scheduler.domain.records import Document, NewTask, subjects_of
-from tesk_scheduler.ports.environment import Clock, Names
+from tesk_scheduler.ports.environment import Clock, IdGenerator
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.usecases.notifier import LeaderWakeup
 
 MAX_BATCH = 256
 MAX_KEY_LENGTH = 128
 
-_COME_BACK = timedelta(seconds=30)
+_RETRY_AFTER = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +62,14 @@ class Submission:
         *,
         store: TaskStore,
         clock: Clock,
-        names: Names,
+        ids: IdGenerator,
         quota: Quota,
         defaults: Demand,
         leader: LeaderWakeup,
     ) -> None:
         self._store = store
         self._clock = clock
-        self._names = names
+        self._ids = ids
         self._quota = quota
         self._defaults = defaults
         self._leader = leader
@@ -115,7 +115,7 @@ class Submission:
             return InvalidRequestError(problems)
         groups = (each.name for each in subjects if each.kind is SubjectKind.GROUP)
         return NewTask(
-            id=self._names.task_id(),
+            id=self._ids.task_id(),
             owner=owner,
             group=next(groups, None),
             demand=demand,
@@ -167,7 +167,7 @@ class Submission:
         usage = tx.usage({subject for subjects in batch for subject in subjects})
         problems = queue_problems(batch, usage, self._quota)
         return {
-            task.id: ResourceExhaustedError(problem, _COME_BACK)
+            task.id: ResourceExhaustedError(problem, _RETRY_AFTER)
             for task, problem in zip(tasks, problems, strict=True)
             if problem
         }

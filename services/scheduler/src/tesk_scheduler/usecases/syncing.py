@@ -10,9 +10,9 @@ from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.orders import (
     Order,
     Orders,
-    are_news,
-    given_now,
+    has_new_order,
     plan_orders,
+    record_given,
 )
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.ports.environment import Clock
@@ -30,7 +30,7 @@ _RECHECK_WHILE_OUTDATED = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class SyncCall:
     """What a taskmaster says of itself."""
 
     taskmaster: str
@@ -40,7 +40,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class LeaseTerms:
     """On which terms taskmasters work.
 
     Attributes:
@@ -64,7 +64,7 @@ class Syncing:
     """Answers taskmasters."""
 
     def __init__(
-        self, *, store: TaskStore, clock: Clock, notifier: Notifier, terms: Terms
+        self, *, store: TaskStore, clock: Clock, notifier: Notifier, terms: LeaseTerms
     ) -> None:
         self._store = store
         self._clock = clock
@@ -79,7 +79,7 @@ class Syncing:
         # One that does not call for so long is lost, here or elsewhere.
         self._memory = CallMemory(terms.lease.total_seconds())
 
-    def sync(self, call: Call) -> Orders:
+    def sync(self, call: SyncCall) -> Orders:
         """Renew the lease, and respond when there is something to do."""
         arrived = self._clock.now()
         member = self._leases.renew(call.taskmaster, call.slots, arrived)
@@ -98,7 +98,7 @@ class Syncing:
                 self._wait(woken, member, deadline)
 
     def _is_over(
-        self, call: Call, member: Taskmaster, records: Sequence[TaskRecord]
+        self, call: SyncCall, member: Taskmaster, records: Sequence[TaskRecord]
     ) -> bool:
         """Tell whether a taskmaster may exit if nothing is assigned to it."""
         now = self._clock.monotonic()
@@ -112,7 +112,7 @@ class Syncing:
         longest = 0.0 if self._is_outdated(member) else self._idle
         return since is not None and now - since >= longest
 
-    def _remove(self, call: Call) -> bool:
+    def _remove(self, call: SyncCall) -> bool:
         """Forget a taskmaster, unless something was just assigned to it."""
         removed = self._store.write(
             lambda tx: tx.remove_taskmaster(call.taskmaster, only_idle=True)
@@ -122,21 +122,23 @@ class Syncing:
             self._leader.notify(urgent=True)
         return removed
 
-    def _is_due(self, call: Call, orders: Sequence[Order], deadline: float) -> bool:
+    def _is_due(self, call: SyncCall, orders: Sequence[Order], deadline: float) -> bool:
         now = self._clock.monotonic()
         given = self._memory.get(call.taskmaster).given
-        return self._wakeups.closed or now >= deadline or are_news(orders, given, now)
+        return (
+            self._wakeups.closed or now >= deadline or has_new_order(orders, given, now)
+        )
 
     def _respond(
         self,
-        call: Call,
+        call: SyncCall,
         orders: Sequence[Order],
         records: Sequence[TaskRecord],
         lease: timedelta,
     ) -> Orders:
         now = self._clock.monotonic()
         state = self._memory.get(call.taskmaster)
-        given = given_now(orders, state.given, now)
+        given = record_given(orders, state.given, now)
         self._memory.put(call.taskmaster, replace(state, given=given), now)
         by_attempt = {Attempt(each.id, each.attempt): each for each in records}
         assignments = (

@@ -10,28 +10,28 @@ from tesk_model.task import OutputFileLog
 from tesk_scheduler.domain.progress import (
     Direction,
     Progress,
-    progress_words,
-    result_words,
+    format_progress,
+    format_result,
 )
 from tesk_scheduler.domain.records import Document, TaskRecord
 from tesk_scheduler.domain.transfers import (
     UNDECLARED,
-    Declared,
     Destinations,
+    TaskDeclaration,
     check_counts,
     check_files,
-    have_begun,
-    have_ended,
-    undeclared,
+    executors_have_ended,
+    executors_have_started,
+    format_undeclared,
 )
 from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.store import TaskStore, Transaction
 
-_SOON = timedelta(seconds=1)
+_RETRY_AFTER = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TransferVerdict:
+class TransferResult:
     """How a transfer ended.
 
     Attributes:
@@ -59,7 +59,7 @@ class Transfers:
 
     store: TaskStore
     clock: Clock
-    declared: Callable[[Document], Declared]
+    declared: Callable[[Document], TaskDeclaration]
 
     def document(self, attempt: Attempt) -> Document:
         """Read the task; the caller shows only the part that concerns it."""
@@ -87,7 +87,7 @@ class Transfers:
         def note(tx: Transaction) -> None:
             record = _current(tx, attempt)
             if not _is_finished(record, direction):
-                words = progress_words(progress)
+                words = format_progress(progress)
                 tx.merge_metadata(record.seq, {direction.value: words})
 
         self.store.write(note)
@@ -110,13 +110,13 @@ class Transfers:
             seq = _current(tx, attempt).seq
             tx.put_output_files(seq, known)
             if len(known) < len(files):
-                line = undeclared(len(files) - len(known))
+                line = format_undeclared(len(files) - len(known))
                 tx.add_lines(seq, [line], source=UNDECLARED)
 
         self.store.write(add)
 
     def finish(
-        self, attempt: Attempt, direction: Direction, verdict: TransferVerdict
+        self, attempt: Attempt, direction: Direction, verdict: TransferResult
     ) -> None:
         """Record the end of a transfer; success is final.
 
@@ -141,7 +141,7 @@ class Transfers:
                 return
             if direction is Direction.OUTPUTS:
                 tx.count_outputs(record.seq, verdict.files)
-            words = result_words(verdict.files, verdict.size)
+            words = format_result(verdict.files, verdict.size)
             tx.merge_metadata(record.seq, {direction.value: words})
             tx.save(record, _finished(record, direction, self.clock.now()))
 
@@ -160,11 +160,11 @@ class Transfers:
             return
         known = self.store.executors(record.seq)
         if direction is Direction.INPUTS:
-            if have_begun(known):
+            if executors_have_started(known):
                 raise ConflictError("inputs arrive before the first executor starts")
             return
-        if not have_ended(self.declared(self.document(attempt)), known):
-            raise UnavailableError("the executors have not ended yet", _SOON)
+        if not executors_have_ended(self.declared(self.document(attempt)), known):
+            raise UnavailableError("the executors have not ended yet", _RETRY_AFTER)
 
 
 def _current(tx: Transaction, attempt: Attempt) -> TaskRecord:

@@ -9,16 +9,16 @@ from pathlib import Path
 from tesk_kubernetes.client import NoClusterError, open_api, task_namespaces
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import TemplateError
-from tesk_scheduler.adapters.kubernetes.nodes import Nodes
+from tesk_scheduler.adapters.kubernetes.nodes import ClusterNodes
 from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
-from tesk_scheduler.adapters.kubernetes.pod_parts import Footing
+from tesk_scheduler.adapters.kubernetes.pod_parts import TaskmasterPodParts
 from tesk_scheduler.domain.quota import Amounts
 from tesk_scheduler.ports.environment import Clock
 
 _LOG = logging.getLogger(__name__)
 # The leader waits for each call, and must not lose its lead meanwhile.
 _RETRY_FOR = timedelta(seconds=2)
-_FIRST_LOOK = timedelta(seconds=5)
+_FIRST_SYNC = timedelta(seconds=5)
 
 
 def open_pod_launcher(
@@ -47,17 +47,17 @@ def open_pod_launcher(
         api = open_api(environ, retry_for=_RETRY_FOR)
     except NoClusterError as error:
         raise ValueError(f"scheduler.launcher: kubernetes: {error}") from error
-    footing = Footing(
+    parts = TaskmasterPodParts(
         settings=settings,
         namespaces=task_namespaces(settings, environ),
         launcher=Path(settings.launcher_file).read_bytes(),
     )
     try:
-        footing.template()
+        parts.template()
     except TemplateError as error:
         raise ValueError(f"kubernetes.templates: {error}") from error
-    launcher = PodLauncher(api, footing, clock=clock, changed=changed)
-    if not launcher.wait_known(_FIRST_LOOK):
+    launcher = PodLauncher(api, parts, clock=clock, changed=changed)
+    if not launcher.wait_known(_FIRST_SYNC):
         _LOG.warning("the API server does not answer yet")
     return launcher
 
@@ -70,7 +70,7 @@ def open_cluster(
     changed: Callable[[], None],
     reserve: Amounts | None,
     closing: ExitStack,
-) -> tuple[PodLauncher, Nodes | None]:
+) -> tuple[PodLauncher, ClusterNodes | None]:
     """Begin to watch the taskmasters of a cluster, and what it has room for.
 
     Args:
@@ -78,7 +78,7 @@ def open_cluster(
         environ: Says where the cluster is.
         clock: See ``PodLauncher``.
         changed: Likewise, and when there is more or less room.
-        reserve: See ``Nodes``; None: its room does not matter.
+        reserve: See ``ClusterNodes``; None: its room does not matter.
         closing: Ends both.
 
     Raises:
@@ -90,8 +90,8 @@ def open_cluster(
         return launcher, None
     api = open_api(environ, retry_for=_RETRY_FOR)
     namespaces = task_namespaces(settings, environ)
-    nodes = Nodes(api, settings, namespaces, reserve=reserve, changed=changed)
+    nodes = ClusterNodes(api, settings, namespaces, reserve=reserve, changed=changed)
     closing.callback(nodes.close)
-    if not nodes.wait_known(_FIRST_LOOK):
+    if not nodes.wait_known(_FIRST_SYNC):
         _LOG.warning("nodes are not known yet", extra={"cause": nodes.problem()})
     return launcher, nodes

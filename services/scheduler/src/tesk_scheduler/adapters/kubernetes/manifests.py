@@ -76,7 +76,7 @@ def render_launcher(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Berth:
+class TaskmasterPodParameters:
     """Where a taskmaster's pod is made, and what it is told.
 
     Attributes:
@@ -93,20 +93,20 @@ class Berth:
 
 
 def render_taskmaster(
-    template: JsonObject, taskmaster_id: str, berth: Berth
+    template: JsonObject, taskmaster_id: str, parameters: TaskmasterPodParameters
 ) -> JsonObject:
     """Render the pod of a taskmaster.
 
     Raises:
         TemplateError: The template has no container ``main``.
     """
-    own = {TASKMASTER: taskmaster_id, REVISION: berth.revision}
-    labels = common_labels(berth.instance, "taskmaster") | own
-    uids = {name: owner.uid for name, owner in berth.owners.items() if owner.uid}
+    own = {TASKMASTER: taskmaster_id, REVISION: parameters.revision}
+    labels = common_labels(parameters.instance, "taskmaster") | own
+    uids = {name: owner.uid for name, owner in parameters.owners.items() if owner.uid}
     variables = {
         "TESK_TASKMASTER_ID": taskmaster_id,
         "TESK_KUBERNETES_OWNER_UIDS": json.dumps(uids, sort_keys=True),
-        "TESK_KUBERNETES_LAUNCHER": berth.launcher,
+        "TESK_KUBERNETES_LAUNCHER": parameters.launcher,
     }
     env = [{"name": name, "value": literal(value)} for name, value in variables.items()]
     pod = with_environment(with_labels(template, labels), env)
@@ -116,8 +116,8 @@ def render_taskmaster(
         "metadata": {
             **pod["metadata"],
             "name": pod_name(taskmaster_id),
-            "namespace": berth.namespace,
-            **_owned(berth.owners[berth.namespace], is_controller=True),
+            "namespace": parameters.namespace,
+            **_owned(parameters.owners[parameters.namespace], is_controller=True),
         },
         # A crash is cured by the kubelet in a second, without the API server.
         "spec": pod["spec"] | {"restartPolicy": "OnFailure"},

@@ -15,11 +15,11 @@ from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.pods import is_true
 from tesk_kubernetes.settings import KubernetesSettings, Pool
 
-_KEEPS_OUT = ("NoSchedule", "NoExecute")
+_REPELLING_EFFECTS = ("NoSchedule", "NoExecute")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sort:
+class PodClass:
     """Pods of one sort.
 
     Attributes:
@@ -39,19 +39,19 @@ class Sort:
         if any(labels.get(key) != value for key, value in self.selector.items()):
             return False
         if self.terms and not any(
-            _term_holds(term, labels, metadata["name"]) for term in self.terms
+            _matches_term(term, labels, metadata["name"]) for term in self.terms
         ):
             return False
         return all(
             any(_tolerates(toleration, taint) for toleration in self.tolerations)
             for taint in spec.get("taints") or ()
-            if taint["effect"] in _KEEPS_OUT
+            if taint["effect"] in _REPELLING_EFFECTS
         )
 
 
-def sorts_of_executors(
+def executor_pod_classes(
     template: JsonObject, settings: KubernetesSettings
-) -> tuple[Sort, ...]:
+) -> tuple[PodClass, ...]:
     """Return the sorts that there are: ordinary executors, and those of each pool."""
     pools = (
         Pool(),
@@ -59,7 +59,7 @@ def sorts_of_executors(
         *settings.pools.values(),
         Pool(tolerations=settings.gpu.tolerations),
     )
-    return tuple(_sort(template, pool) for pool in pools)
+    return tuple(_pod_class(template, pool) for pool in pools)
 
 
 def is_usable(node: JsonObject) -> bool:
@@ -69,26 +69,26 @@ def is_usable(node: JsonObject) -> bool:
     return is_true(node, "Ready")
 
 
-def _sort(template: JsonObject, pool: Pool) -> Sort:
+def _pod_class(template: JsonObject, pool: Pool) -> PodClass:
     spec = template["spec"]
     affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
-    return Sort(
+    return PodClass(
         selector={**(spec.get("nodeSelector") or {}), **pool.node_selector},
         terms=required.get("nodeSelectorTerms") or (),
         tolerations=(*(spec.get("tolerations") or ()), *pool.tolerations),
     )
 
 
-def _term_holds(term: JsonObject, labels: Mapping[str, str], name: str) -> bool:
+def _matches_term(term: JsonObject, labels: Mapping[str, str], name: str) -> bool:
     expressions = term.get("matchExpressions") or ()
     fields = term.get("matchFields") or ()  # there is metadata.name alone
-    return all(_holds(each, labels.get(each["key"])) for each in expressions) and all(
-        _holds(each, name) for each in fields
+    return all(_matches(each, labels.get(each["key"])) for each in expressions) and all(
+        _matches(each, name) for each in fields
     )
 
 
-def _holds(expression: Mapping[str, Any], value: str | None) -> bool:
+def _matches(expression: Mapping[str, Any], value: str | None) -> bool:
     operator: str = expression["operator"]
     values: Sequence[str] = expression.get("values") or ()
     if operator in ("Exists", "DoesNotExist"):

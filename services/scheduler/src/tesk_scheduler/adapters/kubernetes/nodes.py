@@ -33,8 +33,8 @@ from tesk_kubernetes.requests import (
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import TemplateError, load_pod_template
 from tesk_scheduler.adapters.kubernetes.node_matching import (
+    executor_pod_classes,
     is_usable,
-    sorts_of_executors,
 )
 from tesk_scheduler.domain.capacity import OwnPods
 from tesk_scheduler.domain.dimensions import DIMENSIONS, RUNNING
@@ -48,14 +48,14 @@ _NOTHING: dict[str, float] = {each.column: 0 for each in DIMENSIONS if each.reso
 _EMPTY: JsonObject = {"spec": {}}
 
 
-class Load(NamedTuple):
+class PodLoad(NamedTuple):
     """What a pod of somebody else takes, and of which node; nothing if it has ended."""
 
     node: str
     amounts: Amounts
 
 
-class Nodes:
+class ClusterNodes:
     """See ``Cluster``."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Nodes:
         """
         self._folder = Path(settings.templates)
         self._reserve = reserve
-        self._sorts = sorts_of_executors(self._template("executor"), settings)
+        self._classes = executor_pod_classes(self._template("executor"), settings)
         self._own = OwnPods(
             taskmaster=_demand(pod_requests(self._template("taskmaster"))),
             filer=_demand(pod_requests(self._template("filer"))),
@@ -90,12 +90,12 @@ class Nodes:
             keep: Callable[[JsonObject], T],
             labels: str = "",
         ) -> Informer[T]:
-            notify = _told(changed)
+            notify = _without_arguments(changed)
             return Informer(api, resource, namespace, labels, keep=keep, changed=notify)
 
         self._nodes = watch(NODES, "", self._room_of)
         self._loads = [
-            watch(PODS, namespace, load_of, f"!{TASKMASTER}")
+            watch(PODS, namespace, load_of_pod, f"!{TASKMASTER}")
             for namespace in namespaces
         ]
         self._quotas = [
@@ -139,7 +139,7 @@ class Nodes:
         return reduce(
             Limit.plus,
             (
-                left_of(quotas.snapshot().values(), loads.snapshot().values())
+                remaining_quota(quotas.snapshot().values(), loads.snapshot().values())
                 for quotas, loads in pairs
             ),
         )
@@ -147,7 +147,9 @@ class Nodes:
     def problem(self) -> str:
         """Return what the API server says."""
         found = (each.problem() for each in self._all)
-        return next((words for words in found if words), "nodes are not listed yet")
+        return next(
+            (message for message in found if message), "nodes are not listed yet"
+        )
 
     def own_pods(self) -> OwnPods:
         """Return what the templates of pods said at the start.
@@ -159,7 +161,7 @@ class Nodes:
     def _room_of(self, node: JsonObject) -> Limit:
         """Return what a node has; nothing if no task may run there."""
         if not is_usable(node) or not any(
-            sort.may_run_on(node) for sort in self._sorts
+            sort.may_run_on(node) for sort in self._classes
         ):
             return Limit(**_NOTHING)
         has = _NOTHING | _amounts(node_resources(node), ROUND_FLOOR)
@@ -172,19 +174,19 @@ class Nodes:
         return template
 
 
-def _told(changed: Callable[[], None]) -> Callable[[str, object], None]:
+def _without_arguments(changed: Callable[[], None]) -> Callable[[str, object], None]:
     """Return what an informer calls, who says more than is asked for."""
     return lambda _name, _kept: changed()
 
 
-def load_of(pod: JsonObject) -> Load:
+def load_of_pod(pod: JsonObject) -> PodLoad:
     """Return what a pod takes, and of which node."""
     if is_finished(pod):
-        return Load(node="", amounts=Amounts())
-    return Load(node_of(pod), _demand(pod_requests(pod)))
+        return PodLoad(node="", amounts=Amounts())
+    return PodLoad(node_of(pod), _demand(pod_requests(pod)))
 
 
-def left_of(bounds: Collection[Resources], loads: Collection[Load]) -> Limit:
+def remaining_quota(bounds: Collection[Resources], loads: Collection[PodLoad]) -> Limit:
     """Return what the tightest quotas of a namespace leave beside others' pods."""
     tightest = reduce(Limit.at_most, (_bound(each) for each in bounds), Limit())
     taken = reduce(Amounts.plus, (each.amounts for each in loads), Amounts())

@@ -26,16 +26,16 @@ from tesk_scheduler.adapters.kubernetes.manifests import (
     pod_name,
     render_taskmaster,
 )
-from tesk_scheduler.adapters.kubernetes.pod_cache import Roll
-from tesk_scheduler.adapters.kubernetes.pod_parts import Footing
-from tesk_scheduler.adapters.kubernetes.pod_warnings import Complaints
-from tesk_scheduler.adapters.kubernetes.pods import Glimpse, Life, glimpse_of
+from tesk_scheduler.adapters.kubernetes.pod_cache import TaskmasterPodCache
+from tesk_scheduler.adapters.kubernetes.pod_parts import TaskmasterPodParts
+from tesk_scheduler.adapters.kubernetes.pod_warnings import PodWarnings
+from tesk_scheduler.adapters.kubernetes.pods import Liveness, PodStatus, pod_status
 from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.launcher import LaunchError
 
 _NO_GRACE = timedelta(0)
 # Seconds: many are started at once, and the leader waits for each call.
-_PREPARED_FOR = 5.0
+_OWNERS_VALID_FOR = 5.0
 
 
 class PodLauncher:
@@ -44,7 +44,7 @@ class PodLauncher:
     def __init__(
         self,
         api: KubernetesApi,
-        footing: Footing,
+        parts: TaskmasterPodParts,
         *,
         clock: Clock,
         changed: Callable[[], None],
@@ -53,20 +53,20 @@ class PodLauncher:
 
         Args:
             api: Of the cluster.
-            footing: What taskmasters stand on.
+            parts: What pods of taskmasters need.
             clock: So that it does not ask for the same too often.
             changed: Called, on another thread, when something is new.
         """
         self._api = api
-        self._footing = footing
+        self._parts = parts
         self._clock = clock
-        self._roll = Roll()
-        self._prepared: Mapping[str, Owner] = {}
-        self._prepare_at = 0.0
-        self._complaints = Complaints(api, clock)
+        self._pods = TaskmasterPodCache()
+        self._known_owners: Mapping[str, Owner] = {}
+        self._refresh_owners_at = 0.0
+        self._warnings = PodWarnings(api, clock)
         self._notify = changed
         self._revision = ""
-        settings = footing.settings
+        settings = parts.settings
         labels = {COMPONENT: "taskmaster", INSTANCE: settings.instance}
         self._informers = [
             Informer(
@@ -74,10 +74,10 @@ class PodLauncher:
                 PODS,
                 namespace,
                 selector(labels),
-                keep=glimpse_of,
+                keep=pod_status,
                 changed=self._changed,
             )
-            for namespace in footing.namespaces
+            for namespace in parts.namespaces
         ]
         for informer in self._informers:
             informer.start()
@@ -94,21 +94,23 @@ class PodLauncher:
     def revision(self) -> str:
         """Read the template, which an upgrade changes; keep what it was last."""
         with suppress(OSError):
-            self._revision = self._footing.revision()
+            self._revision = self._parts.revision()
         return self._revision
 
     def launch(self, taskmaster_id: str) -> None:
         """Make a pod, or find that it is there."""
         name = pod_name(taskmaster_id)
-        known = self._roll.get(name)
-        if known is not None and known.life is Life.LIVES:
+        known = self._pods.get(name)
+        if known is not None and known.liveness is Liveness.ALIVE:
             return
-        namespace = namespace_of(taskmaster_id, self._footing.namespaces)
+        namespace = namespace_of(taskmaster_id, self._parts.namespaces)
         try:
-            berth = self._footing.berth(namespace, self._owners())
-            manifest = render_taskmaster(self._footing.template(), taskmaster_id, berth)
-            with self._roll.expecting(name, taskmaster_id, namespace) as made:
-                made(glimpse_of(self._create(manifest)))
+            parameters = self._parts.parameters(namespace, self._owners())
+            manifest = render_taskmaster(
+                self._parts.template(), taskmaster_id, parameters
+            )
+            with self._pods.expecting(name, taskmaster_id, namespace) as made:
+                made(pod_status(self._create(manifest)))
         except (KubernetesError, TemplateError, OSError) as error:
             raise LaunchError(str(error)) from error
 
@@ -116,46 +118,46 @@ class PodLauncher:
         """List those whose pods are there and are not to go."""
         if not self.wait_known(_NO_GRACE):
             raise LaunchError("the cluster has not yet said which taskmasters live")
-        return self._roll.with_life(Life.LIVES)
+        return self._pods.with_liveness(Liveness.ALIVE)
 
     def ended(self) -> Collection[str]:
         """List those whose pods are over but still there."""
-        return self._roll.with_life(Life.ENDED)
+        return self._pods.with_liveness(Liveness.ENDED)
 
     def may_act(self, taskmaster_id: str) -> bool:
         """Say no only if the kubelet has said that the pod ended."""
-        glimpse = self._roll.last(pod_name(taskmaster_id))
-        return glimpse is None or glimpse.life is not Life.ENDED
+        status = self._pods.last(pod_name(taskmaster_id))
+        return status is None or status.liveness is not Liveness.ENDED
 
     def kill(self, taskmaster_id: str) -> None:
         """Delete the pod's object without waiting for its node."""
         name = pod_name(taskmaster_id)
-        glimpse = self._roll.get(name)
-        if glimpse is None:
-            glimpse = self._look(taskmaster_id)
-        if glimpse is None:
+        status = self._pods.get(name)
+        if status is None:
+            status = self._read_pod(taskmaster_id)
+        if status is None:
             return
         try:
             self._api.delete(
-                PODS, glimpse.namespace, name, uid=glimpse.uid, grace=_NO_GRACE
+                PODS, status.namespace, name, uid=status.uid, grace=_NO_GRACE
             )
         except KubernetesError as error:
             raise LaunchError(str(error)) from error
-        self._roll.remove(name, glimpse)
+        self._pods.remove(name, status)
 
     def status_message(self, taskmaster_id: str) -> str:
         """Say what the pod said, or says; of a silent one, what its events say."""
-        glimpse = self._roll.last(pod_name(taskmaster_id))
-        if glimpse is None:
+        status = self._pods.last(pod_name(taskmaster_id))
+        if status is None:
             return ""
-        return glimpse.words or self._complaints.about(glimpse)
+        return status.message or self._warnings.about(status)
 
     def _owners(self) -> Mapping[str, Owner]:
         now = self._clock.monotonic()
-        if now >= self._prepare_at:
-            self._prepared = self._footing.prepare(self._api)
-            self._prepare_at = now + _PREPARED_FOR
-        return self._prepared
+        if now >= self._refresh_owners_at:
+            self._known_owners = self._parts.prepare(self._api)
+            self._refresh_owners_at = now + _OWNERS_VALID_FOR
+        return self._known_owners
 
     def _create(self, manifest: JsonObject) -> JsonObject:
         metadata = manifest["metadata"]
@@ -163,29 +165,29 @@ class PodLauncher:
             return self._api.create(PODS, metadata["namespace"], manifest)
         except AlreadyExistsError as error:
             found = self._api.get(PODS, metadata["namespace"], metadata["name"])
-            problem = _why_not_ours(found, manifest)
+            problem = _conflict_with(found, manifest)
             if problem or found is None:
                 message = f"pod {metadata['name']} is there already and {problem}"
                 raise LaunchError(message) from error
             return found
 
-    def _look(self, taskmaster_id: str) -> Glimpse | None:
+    def _read_pod(self, taskmaster_id: str) -> PodStatus | None:
         """Ask for a pod that the watch does not know; it may be late."""
-        namespace = namespace_of(taskmaster_id, self._footing.namespaces)
+        namespace = namespace_of(taskmaster_id, self._parts.namespaces)
         try:
             found = self._api.get(PODS, namespace, pod_name(taskmaster_id))
         except KubernetesError as error:
             raise LaunchError(str(error)) from error
-        if found is None or glimpse_of(found).taskmaster != taskmaster_id:
+        if found is None or pod_status(found).taskmaster != taskmaster_id:
             return None
-        return glimpse_of(found)
+        return pod_status(found)
 
-    def _changed(self, name: str, glimpse: Glimpse | None) -> None:
-        if self._roll.note(name, glimpse):
+    def _changed(self, name: str, status: PodStatus | None) -> None:
+        if self._pods.note(name, status):
             self._notify()
 
 
-def _why_not_ours(found: JsonObject | None, manifest: JsonObject) -> str:
+def _conflict_with(found: JsonObject | None, manifest: JsonObject) -> str:
     """Say why a pod cannot stand for the one of ``manifest``; "" if it can."""
     if found is None:
         return "goes"
@@ -193,6 +195,6 @@ def _why_not_ours(found: JsonObject | None, manifest: JsonObject) -> str:
     wanted = manifest["metadata"]["labels"]
     if any(labels.get(key) != wanted[key] for key in (TASKMASTER, INSTANCE, COMPONENT)):
         return "belongs to somebody else"
-    if glimpse_of(found).life is not Life.LIVES:
+    if pod_status(found).liveness is not Liveness.ALIVE:
         return "has ended"
     return ""

@@ -21,8 +21,8 @@ from tesk_kubernetes.pods import is_terminating
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import load_pod_template
 from tesk_scheduler.adapters.kubernetes.manifests import (
-    Berth,
     Owner,
+    TaskmasterPodParameters,
     launcher_name,
     render_launcher,
     revision_of,
@@ -32,7 +32,7 @@ _TEMPLATE = "taskmaster-pod.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Footing:
+class TaskmasterPodParts:
     """Finds it, and makes what is missing.
 
     Attributes:
@@ -75,12 +75,14 @@ class Footing:
         """
         owners = {each: self._owner(api, each) for each in self.namespaces}
         for each in owners:
-            self._supply_launcher(api, each, owners)
+            self._ensure_launcher(api, each, owners)
         return owners
 
-    def berth(self, namespace: str, owners: Mapping[str, Owner]) -> Berth:
+    def parameters(
+        self, namespace: str, owners: Mapping[str, Owner]
+    ) -> TaskmasterPodParameters:
         """Return what a taskmaster in ``namespace`` is told."""
-        return Berth(
+        return TaskmasterPodParameters(
             instance=self.settings.instance,
             namespace=namespace,
             owners=owners,
@@ -100,7 +102,7 @@ class Footing:
             raise RefusedError(message)
         return Owner(name=name, uid=found["metadata"]["uid"])
 
-    def _supply_launcher(
+    def _ensure_launcher(
         self, api: KubernetesApi, namespace: str, owners: Mapping[str, Owner]
     ) -> None:
         body = render_launcher(

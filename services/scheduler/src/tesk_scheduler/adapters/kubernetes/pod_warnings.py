@@ -7,7 +7,7 @@ would cost more than all else.
 
 from tesk_kubernetes.api import EVENTS, KubernetesApi, KubernetesError
 from tesk_kubernetes.pods import event_time
-from tesk_scheduler.adapters.kubernetes.pods import Glimpse, one_line
+from tesk_scheduler.adapters.kubernetes.pods import PodStatus, one_line
 from tesk_scheduler.ports.environment import Clock
 
 # A start takes some seconds when all is well.
@@ -18,7 +18,7 @@ _AGAIN = 12.0
 _MOST = 1000
 
 
-class Complaints:
+class PodWarnings:
     """Asks for them; used by one thread."""
 
     def __init__(self, api: KubernetesApi, clock: Clock) -> None:
@@ -27,27 +27,27 @@ class Complaints:
         self._heard: dict[str, tuple[float, str]] = {}
         self._not_before = 0.0
 
-    def about(self, glimpse: Glimpse) -> str:
+    def about(self, status: PodStatus) -> str:
         """Return the latest complaint about a pod, or ""."""
-        if not glimpse.is_quiet:
-            self._heard.pop(glimpse.uid, None)
+        if not status.is_silent:
+            self._heard.pop(status.uid, None)
             return ""
         if len(self._heard) >= _MOST:
             self._heard.clear()  # of pods that went as they were
         now = self._clock.monotonic()
-        due, words = self._heard.setdefault(glimpse.uid, (now + _PATIENCE, ""))
+        due, message = self._heard.setdefault(status.uid, (now + _PATIENCE, ""))
         if now < max(due, self._not_before):
-            return words
+            return message
         self._not_before = now + _EVERY
-        words = self._ask(glimpse, words)
-        self._heard[glimpse.uid] = (now + _AGAIN, words)
-        return words
+        message = self._ask(status, message)
+        self._heard[status.uid] = (now + _AGAIN, message)
+        return message
 
-    def _ask(self, glimpse: Glimpse, words: str) -> str:
-        fields = f"involvedObject.uid={glimpse.uid},type=Warning"
+    def _ask(self, status: PodStatus, message: str) -> str:
+        fields = f"involvedObject.uid={status.uid},type=Warning"
         try:
-            found = self._api.list(EVENTS, glimpse.namespace, fields=fields)
+            found = self._api.list(EVENTS, status.namespace, fields=fields)
         except KubernetesError:
-            return words  # that is told elsewhere
+            return message  # that is told elsewhere
         latest = max(found.items, key=event_time, default=None)
         return one_line(latest.get("message")) if latest else ""

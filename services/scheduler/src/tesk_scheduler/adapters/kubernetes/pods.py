@@ -27,63 +27,65 @@ from tesk_kubernetes.pods import (
 )
 
 # What every container waits for on its way; nobody needs to be told.
-_USUAL = frozenset({"", "ContainerCreating", "PodInitializing", "CrashLoopBackOff"})
+_EXPECTED_REASONS = frozenset(
+    {"", "ContainerCreating", "PodInitializing", "CrashLoopBackOff"}
+)
 _LONGEST = 300
 
 
-class Life(StrEnum):
+class Liveness(StrEnum):
     """Whether a pod's taskmaster is there."""
 
-    LIVES = "LIVES"
-    LEAVES = "LEAVES"
+    ALIVE = "ALIVE"
+    TERMINATING = "TERMINATING"
     """It is to go, or said to be gone, but may still act."""
     ENDED = "ENDED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Glimpse:
+class PodStatus:
     """What is kept of a pod.
 
     Attributes:
         taskmaster: Its id; "" if it is none of ours.
         uid: "" as long as the API server has not answered.
-        words: How it ended or why it does not come up, for people, or "".
-        is_quiet: It is on a node, nothing has started, and it does not say why.
+        message: How it ended or why it does not come up, for people, or "".
+        is_silent: It is on a node, nothing has started, and it does not say why.
     """
 
     taskmaster: str
     namespace: str
     uid: str
-    life: Life
-    words: str = ""
-    is_quiet: bool = False
+    liveness: Liveness
+    message: str = ""
+    is_silent: bool = False
 
 
-def glimpse_of(pod: JsonObject) -> Glimpse:
+def pod_status(pod: JsonObject) -> PodStatus:
     """Return what is to be kept of a pod."""
     metadata = pod["metadata"]
-    words = status_message(pod)
+    message = status_message(pod)
     bound = bool(node_of(pod))
-    started = any(_past(status) for status in containers(pod))
-    return Glimpse(
+    started = any(_has_started(status) for status in containers(pod))
+    return PodStatus(
         taskmaster=(metadata.get("labels") or {}).get(TASKMASTER, ""),
         namespace=metadata["namespace"],
         uid=metadata["uid"],
-        life=life_of(pod),
-        words=words,
-        is_quiet=bound and not started and not words,
+        liveness=liveness_of(pod),
+        message=message,
+        is_silent=bound and not started and not message,
     )
 
 
-def life_of(pod: JsonObject) -> Life:
+def liveness_of(pod: JsonObject) -> Liveness:
     """Tell whether a pod's taskmaster lives."""
     runs = any("running" in state_of(status) for status in containers(pod))
     if is_finished(pod):
-        return Life.LEAVES if runs else Life.ENDED
+        return Liveness.TERMINATING if runs else Liveness.ENDED
     if is_terminating(pod):
         # Without a node there is nothing that could act.
-        return Life.LEAVES if node_of(pod) else Life.ENDED
-    return Life.LIVES
+        return Liveness.TERMINATING if node_of(pod) else Liveness.ENDED
+    return Liveness.ALIVE
 
 
 def status_message(pod: JsonObject) -> str:
@@ -94,18 +96,18 @@ def status_message(pod: JsonObject) -> str:
     """
     status = pod.get("status", {})
     told = [
-        _said(status.get("reason"), status.get("message")),
+        _format_reason(status.get("reason"), status.get("message")),
         _disruption(pod),
-        *(_container_words(each) for each in containers(pod)),
+        *(_container_message(each) for each in containers(pod)),
         _unscheduled(pod),
     ]
-    return next((words for words in told if words), "") or _deletion(pod)
+    return next((message for message in told if message), "") or _deletion(pod)
 
 
-def _container_words(status: Mapping[str, Any]) -> str:
+def _container_message(status: Mapping[str, Any]) -> str:
     waiting = state_of(status).get("waiting") or {}
-    if waiting.get("reason", "") not in _USUAL:
-        return _said(waiting.get("reason"), waiting.get("message"))
+    if waiting.get("reason", "") not in _EXPECTED_REASONS:
+        return _format_reason(waiting.get("reason"), waiting.get("message"))
     end = state_of(status).get("terminated")
     if end is None:  # it may run again
         end = (status.get("lastState") or {}).get("terminated")
@@ -114,20 +116,20 @@ def _container_words(status: Mapping[str, Any]) -> str:
     code, reason = end.get("exitCode"), end.get("reason", "")
     if code == 0 and reason in ("", "Completed"):
         return ""
-    words = f"it ended with exit code {code}"
+    message = f"it ended with exit code {code}"
     if reason not in ("", "Error", "Completed"):
-        words += f" ({reason})"
+        message += f" ({reason})"
     restarts = status.get("restartCount", 0)
     if restarts:
-        words += f" and was started {restarts} more times"
-    return _with_message(words, end.get("message"))
+        message += f" and was started {restarts} more times"
+    return _with_message(message, end.get("message"))
 
 
 def _disruption(pod: JsonObject) -> str:
     if not is_true(pod, "DisruptionTarget"):
         return ""
     found = condition(pod, "DisruptionTarget")
-    return _said(found.get("reason"), found.get("message"))
+    return _format_reason(found.get("reason"), found.get("message"))
 
 
 def _unscheduled(pod: JsonObject) -> str:
@@ -141,20 +143,20 @@ def _deletion(pod: JsonObject) -> str:
     return "its pod was deleted" if is_terminating(pod) else ""
 
 
-def _past(status: Mapping[str, Any]) -> bool:
+def _has_started(status: Mapping[str, Any]) -> bool:
     """Tell whether a container has started at least once."""
     return bool(
         {"running", "terminated"} & state_of(status).keys() or status.get("lastState")
     )
 
 
-def _said(reason: str | None, message: str | None) -> str:
+def _format_reason(reason: str | None, message: str | None) -> str:
     return _with_message(reason, message) if reason else one_line(message)
 
 
-def _with_message(words: str, message: str | None) -> str:
+def _with_message(text: str, message: str | None) -> str:
     line = one_line(message)
-    return f"{words}: {line}" if line else words
+    return f"{text}: {line}" if line else text
 
 
 def one_line(message: str | None) -> str:

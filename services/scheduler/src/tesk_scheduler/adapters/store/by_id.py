@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, select
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store import reading
 from tesk_scheduler.adapters.store.schema import TASK
-from tesk_scheduler.domain.records import Glimpse, TaskListing
+from tesk_scheduler.domain.records import TaskListing, TaskSummary
 
 _C = TASK.c
 _ALONE, _OWNED = True, True
@@ -29,28 +29,28 @@ _CONDITIONS: Mapping[tuple[bool, bool], ColumnElement[bool]] = {
 }
 
 # Built once: building costs more than running.
-_GLIMPSES = {
-    key: select(*reading.GLIMPSE_COLUMNS).where(condition)
+_SUMMARIES = {
+    key: select(*reading.SUMMARY_COLUMNS).where(condition)
     for key, condition in _CONDITIONS.items()
 }
 _TASKS = {
     (full, alone, owned): (
-        reading.shown_alone(condition, full=full)
+        reading.select_task(condition, full=full)
         if alone
-        else reading.shown(select(_C.seq).where(condition), full=full)
+        else reading.select_tasks(select(_C.seq).where(condition), full=full)
     )
     for full in (True, False)
     for (alone, owned), condition in _CONDITIONS.items()
 }
 
 
-def read_glimpses(
+def read_summaries(
     connection: Connection, ids: Collection[TaskId], owner: str | None
-) -> dict[TaskId, Glimpse]:
+) -> dict[TaskId, TaskSummary]:
     """Read what MINIMAL shows of those of ``ids`` that are ``owner``'s."""
-    statement = _GLIMPSES[len(ids) == 1, owner is not None]
+    statement = _SUMMARIES[len(ids) == 1, owner is not None]
     rows = connection.execute(statement, _values(ids, owner))
-    return {glimpse.id: glimpse for glimpse in map(reading.glimpse_of, rows)}
+    return {summary.id: summary for summary in map(reading.summary_of, rows)}
 
 
 def read_tasks(

@@ -14,7 +14,7 @@ _ASK_EVERY = 10.0
 _MUCH = timedelta(seconds=5)
 
 
-class Timed(Protocol):
+class StoreTime(Protocol):
     """A store, as far as it tells the time."""
 
     def time(self) -> datetime | None:
@@ -29,7 +29,7 @@ class StoreClock:
     so that no write or read costs a question of its own. Thread-safe.
     """
 
-    def __init__(self, store: Timed, clock: Clock) -> None:
+    def __init__(self, store: StoreTime, clock: Clock) -> None:
         """Ask when the time is first wanted."""
         self._store = store
         self._clock = clock

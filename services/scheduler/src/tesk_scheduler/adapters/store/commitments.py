@@ -14,7 +14,7 @@ from tesk_scheduler.adapters.store.schema import (
 )
 from tesk_scheduler.adapters.store.times import from_micros, micros
 from tesk_scheduler.domain.dimensions import ASKED, RUNNING
-from tesk_scheduler.domain.initializing import BegunTask, Commitments
+from tesk_scheduler.domain.initializing import Commitments, InitializingTask
 from tesk_scheduler.domain.progress import Direction
 from tesk_scheduler.domain.quota import Demand, Usage
 from tesk_scheduler.domain.records import ACTIVE_STATES
@@ -51,10 +51,10 @@ _LISTED = select(
 
 
 def read_committed(
-    connection: Connection, least: Demand, *, begun_before: datetime
+    connection: Connection, least: Demand, *, admitted_before: datetime
 ) -> Commitments:
     """Add up what is in progress; list what has begun and not started."""
-    since = {"begun_before": micros(begun_before)}
+    since = {"begun_before": micros(admitted_before)}
     values = {_LEAST + each.column: least[each] for each in ASKED}
     row = connection.execute(_COUNTED, values | since).one()
     # PostgreSQL adds up to decimals.
@@ -63,8 +63,8 @@ def read_committed(
     return Commitments(counted=counted, begun=tuple(begun))
 
 
-def _begun_task(row: Row[*tuple[Any, ...]]) -> BegunTask:
-    return BegunTask(
+def _begun_task(row: Row[*tuple[Any, ...]]) -> InitializingTask:
+    return InitializingTask(
         demand=demand_of(row),
         ready_at=from_micros(row.ready),
         moves_inputs=bool(row.moves_inputs),

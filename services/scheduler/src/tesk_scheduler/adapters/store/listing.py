@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, exists, func, select
 
 from tesk_model.states import TaskState
-from tesk_scheduler.adapters.store.reading import GLIMPSE_COLUMNS
+from tesk_scheduler.adapters.store.reading import SUMMARY_COLUMNS
 from tesk_scheduler.adapters.store.schema import (
     INDEXED_LENGTH,
     STATE_NUMBERS,
@@ -52,11 +52,11 @@ class _Condition:
 
 
 def page_statement(connection: Connection, query: TaskQuery) -> Select[Any]:
-    """Build the statement that reads one page of ``GLIMPSE_COLUMNS``."""
+    """Build the statement that reads one page of ``SUMMARY_COLUMNS``."""
     conditions = _conditions(query)
     driver, few = _choose(connection, conditions)
     tests = [other.test for other in conditions if other is not driver]
-    statement = select(*GLIMPSE_COLUMNS).limit(query.limit)
+    statement = select(*SUMMARY_COLUMNS).limit(query.limit)
     if driver is not None and few:
         return _newest_first(
             statement.where(_C.seq.in_(driver.seqs()), *tests), _C.seq, query

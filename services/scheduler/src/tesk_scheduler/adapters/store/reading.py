@@ -11,20 +11,25 @@ from tesk_model.task import OutputFileLog, TaskId
 from tesk_scheduler.adapters.store import schema, truncation
 from tesk_scheduler.adapters.store.rows import reason_of
 from tesk_scheduler.adapters.store.schema import DOCUMENT, STATES, TASK
-from tesk_scheduler.adapters.store.sizes import LARGEST, Sizes, fitting, sizes_of
+from tesk_scheduler.adapters.store.sizes import (
+    LARGEST,
+    TaskSizes,
+    select_fitting,
+    sizes_of,
+)
 from tesk_scheduler.domain.records import (
     Document,
-    Glimpse,
     StoredExecutorLog,
     StoredTask,
     TaskListing,
+    TaskSummary,
 )
 
 _C = TASK.c
 
-GLIMPSE_COLUMNS = (_C.seq, _C.id, _C.owner, _C.state)
-_SHOWN_COLUMNS = (
-    *GLIMPSE_COLUMNS,
+SUMMARY_COLUMNS = (_C.seq, _C.id, _C.owner, _C.state)
+_TASK_COLUMNS = (
+    *SUMMARY_COLUMNS,
     _C.attempt,
     _C.created,
     _C.started,
@@ -40,21 +45,21 @@ _ENTRY = schema.TASK_METADATA.c
 _LINE = schema.SYSTEM_LOG.c
 
 
-def glimpse_of(row: Row[*tuple[Any, ...]]) -> Glimpse:
-    """Build a glimpse from ``GLIMPSE_COLUMNS``."""
+def summary_of(row: Row[*tuple[Any, ...]]) -> TaskSummary:
+    """Build a glimpse from ``SUMMARY_COLUMNS``."""
     seq, task_id, owner, state = row
-    return Glimpse(seq, task_id, owner, STATES[state])
+    return TaskSummary(seq, task_id, owner, STATES[state])
 
 
-def shown(chosen: Select[Any], *, full: bool) -> Select[Any]:
+def select_tasks(chosen: Select[Any], *, full: bool) -> Select[Any]:
     """Select the tasks among ``chosen`` that fit, for ``listing_of``."""
-    return fitting(chosen, _SHOWN_COLUMNS, full=full)
+    return select_fitting(chosen, _TASK_COLUMNS, full=full)
 
 
-def shown_alone(condition: ColumnElement[bool], *, full: bool) -> Select[Any]:
-    """Select the one task of ``condition`` as ``shown`` does; it always fits."""
+def select_task(condition: ColumnElement[bool], *, full: bool) -> Select[Any]:
+    """Select the one task of ``condition`` as ``select_tasks`` does; it always fits."""
     return (
-        select(*_SHOWN_COLUMNS, *sizes_of(full=full), literal(1).label("chosen"))
+        select(*_TASK_COLUMNS, *sizes_of(full=full), literal(1).label("chosen"))
         .join(DOCUMENT, DOCUMENT.c.task_seq == _C.seq)
         .where(condition)
     )
@@ -63,23 +68,23 @@ def shown_alone(condition: ColumnElement[bool], *, full: bool) -> Select[Any]:
 def listing_of(
     connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]], *, full: bool
 ) -> TaskListing:
-    """Build tasks from rows of ``shown``, and fetch what belongs to them.
+    """Build tasks from rows of ``select_tasks``, and fetch what belongs to them.
 
     What was written before there were bounds, and is too much, is cut.
     """
-    width = len(_SHOWN_COLUMNS)
-    sizes = [Sizes(*row[width:-1]) for row in rows]
+    width = len(_TASK_COLUMNS)
+    sizes = [TaskSizes(*row[width:-1]) for row in rows]
     tasks = [_task_of(row[:width], size) for row, size in zip(rows, sizes, strict=True)]
     found = list(zip(tasks, sizes, strict=True))
     _add(connection, found, "executors", partial(_add_executors, full=full))
     _add(connection, found, "outputs", _add_outputs)
     _add(connection, found, "metadata", _add_metadata)
     _add(connection, found, "lines", _add_lines)
-    is_cut = bool(rows) and len(rows) < rows[0].chosen
-    return TaskListing(tasks, is_cut)
+    is_truncated = bool(rows) and len(rows) < rows[0].chosen
+    return TaskListing(tasks, is_truncated)
 
 
-_CUTS: Mapping[str, Callable[[Connection, StoredTask], None]] = {
+_TRUNCATED: Mapping[str, Callable[[Connection, StoredTask], None]] = {
     "executors": truncation.add_executors,
     "outputs": truncation.add_outputs,
     "lines": truncation.add_lines,
@@ -88,7 +93,7 @@ _CUTS: Mapping[str, Callable[[Connection, StoredTask], None]] = {
 
 def _add(
     connection: Connection,
-    found: Sequence[tuple[StoredTask, Sizes]],
+    found: Sequence[tuple[StoredTask, TaskSizes]],
     part: str,
     add: Callable[[Connection, Mapping[int, StoredTask]], None],
 ) -> None:
@@ -98,14 +103,14 @@ def _add(
     for task, sizes in found:
         size = getattr(sizes, part)
         if size > most:
-            _CUTS[part](connection, task)
+            _TRUNCATED[part](connection, task)
         elif size:
             some[task.seq] = task
     if some:
         add(connection, some)
 
 
-def _task_of(row: Sequence[Any], sizes: Sizes) -> StoredTask:
+def _task_of(row: Sequence[Any], sizes: TaskSizes) -> StoredTask:
     (
         seq,
         task_id,

@@ -135,7 +135,7 @@ def changing_values(record: TaskRecord) -> dict[str, Any]:
 
 def reason_values(reason: Reason) -> dict[str, str]:
     """Return the columns of a reason, under the names of ``SAVE``."""
-    text = bounds.shortened(clean(reason.text), bounds.REASON_BYTES)
+    text = bounds.truncated(clean(reason.text), bounds.REASON_BYTES)
     return {"new_reason": text, "new_reason_code": reason.code.value}
 
 

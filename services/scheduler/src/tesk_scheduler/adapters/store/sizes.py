@@ -20,7 +20,7 @@ _ENTRY = schema.TASK_METADATA.c
 _LINE = schema.SYSTEM_LOG.c
 
 
-class Sizes(NamedTuple):
+class TaskSizes(NamedTuple):
     """Bytes of the parts of a task that are shown, roughly; 0: there is none."""
 
     document: int
@@ -43,14 +43,14 @@ LARGEST: Mapping[str, int] = {
 """More than is written of some parts; an older release may have written more."""
 
 
-def fitting(
+def select_fitting(
     chosen: Select[Any], columns: tuple[ColumnElement[Any], ...], *, full: bool
 ) -> Select[Any]:
     """Select the newest of some tasks, and those that follow while they fit.
 
     Args:
         chosen: Selects the ``seq`` of tasks.
-        columns: What to select of ``TASK`` and ``DOCUMENT``; the ``Sizes`` follow,
+        columns: What to select of ``TASK`` and ``DOCUMENT``; the ``TaskSizes`` follow,
             and how many were chosen.
         full: Count what FULL shows, else what BASIC shows.
 
@@ -64,7 +64,7 @@ def fitting(
         .join(DOCUMENT, DOCUMENT.c.task_seq == _C.seq)
         .subquery()
     )
-    parts = [sizes.c[name] for name in Sizes._fields]
+    parts = [sizes.c[name] for name in TaskSizes._fields]
     total = sum(parts[1:], start=parts[0])
     newest_first = sizes.c.seq.desc()
     counted = select(
@@ -74,7 +74,9 @@ def fitting(
         func.count().over().label("chosen"),
     ).subquery()
     return (
-        select(*columns, *(counted.c[name] for name in Sizes._fields), counted.c.chosen)
+        select(
+            *columns, *(counted.c[name] for name in TaskSizes._fields), counted.c.chosen
+        )
         .join(counted, counted.c.seq == _C.seq)
         .join(DOCUMENT, DOCUMENT.c.task_seq == _C.seq)
         .where((counted.c.place == 1) | (counted.c.so_far <= bindparam("most")))
@@ -83,7 +85,7 @@ def fitting(
 
 
 def sizes_of(*, full: bool) -> list[ColumnElement[int]]:
-    """Return the columns of ``Sizes`` for a query of ``TASK`` and ``DOCUMENT``."""
+    """Return the columns of ``TaskSizes`` for a query of ``TASK`` and ``DOCUMENT``."""
     executor: ColumnElement[int] = literal(bounds.EXECUTOR_OVERHEAD)
     if full:
         executor += func.length(_EXECUTOR.stdout) + func.length(_EXECUTOR.stderr)
@@ -99,7 +101,7 @@ def sizes_of(*, full: bool) -> list[ColumnElement[int]]:
         if full
         else literal(0),
     }
-    return [parts[name].label(name) for name in Sizes._fields]
+    return [parts[name].label(name) for name in TaskSizes._fields]
 
 
 def _sum_of(amount: ColumnElement[int], belongs_to: ColumnElement[int]) -> Any:

@@ -32,10 +32,10 @@ from tesk_scheduler.domain.leadership import Leadership
 from tesk_scheduler.domain.quota import Demand, Subject, Usage
 from tesk_scheduler.domain.records import (
     Document,
-    Glimpse,
     TaskListing,
     TaskQuery,
     TaskRecord,
+    TaskSummary,
 )
 from tesk_scheduler.ports.store import Transaction
 
@@ -117,12 +117,12 @@ class SqlTaskStore:
 
         return self._writer.run(unit)
 
-    def glimpses(
+    def summaries(
         self, ids: Collection[TaskId], *, owner: str | None
-    ) -> dict[TaskId, Glimpse]:
+    ) -> dict[TaskId, TaskSummary]:
         """Read from the narrow table alone, which has the owner."""
         return self._read(
-            lambda connection: by_id.read_glimpses(connection, ids, owner)
+            lambda connection: by_id.read_summaries(connection, ids, owner)
         )
 
     def tasks(
@@ -135,7 +135,7 @@ class SqlTaskStore:
             )
         )
 
-    def list_glimpses(self, query: TaskQuery) -> list[Glimpse]:
+    def list_summaries(self, query: TaskQuery) -> list[TaskSummary]:
         """List from the narrow table alone."""
         return self._read(lambda connection: _page(connection, query))
 
@@ -143,7 +143,9 @@ class SqlTaskStore:
         """Read whole what fits of a page."""
 
         def read(connection: Connection) -> TaskListing:
-            statement = reading.shown(page_statement(connection, query), full=full)
+            statement = reading.select_tasks(
+                page_statement(connection, query), full=full
+            )
             rows = connection.execute(statement, {"most": most}).all()
             return reading.listing_of(connection, rows, full=full)
 
@@ -161,11 +163,11 @@ class SqlTaskStore:
         """Read every counter."""
         return self._read(queries.read_usage)
 
-    def committed(self, least: Demand, *, begun_before: datetime) -> Commitments:
+    def committed(self, least: Demand, *, admitted_before: datetime) -> Commitments:
         """Add up by the index of states."""
         return self._read(
             lambda connection: read_committed(
-                connection, least, begun_before=begun_before
+                connection, least, admitted_before=admitted_before
             )
         )
 
@@ -241,9 +243,9 @@ class SqlTaskStore:
             raise as_tesk_error(error) from error
 
 
-def _page(connection: Connection, query: TaskQuery) -> list[Glimpse]:
+def _page(connection: Connection, query: TaskQuery) -> list[TaskSummary]:
     rows: Any = connection.execute(page_statement(connection, query))
-    return [reading.glimpse_of(row) for row in rows]
+    return [reading.summary_of(row) for row in rows]
 
 
 def _probe(connection: Connection) -> None:

@@ -20,7 +20,7 @@ from tesk_scheduler.adapters.store.rows import (
 from tesk_scheduler.adapters.store.schema import TASK, clean, index_form
 from tesk_scheduler.adapters.store.times import micros, micros_or_none
 from tesk_scheduler.domain import bounds
-from tesk_scheduler.domain.accounting import Ledger
+from tesk_scheduler.domain.accounting import UsageLedger
 from tesk_scheduler.domain.records import ExecutorLogChange, NewTask, TaskRecord
 
 _C = TASK.c
@@ -42,7 +42,7 @@ class SqlTaskChanges:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._dialect = connection.dialect.name
-        self._ledger = Ledger()
+        self._ledger = UsageLedger()
         self._logs: dict[tuple[int, int], dict[str, Any]] = {}
 
     def task_ids_by_key(
@@ -129,10 +129,10 @@ class SqlTaskChanges:
         cleaned = [clean(line) for line in lines]
         if last:
             kept: Sequence[str] = [
-                bounds.shortened(line, bounds.LINE_BYTES) for line in cleaned
+                bounds.truncated(line, bounds.LINE_BYTES) for line in cleaned
             ]
         else:
-            kept = bounds.fitting_lines(cleaned, bounds.Kept(count, size))
+            kept = bounds.fitting_lines(cleaned, bounds.Retained(count, size))
         self._insert_lines(seq, kept, first, source)
         if len(kept) < len(lines):
             self._remove_lines(seq, _LEFT_OUT)
@@ -218,12 +218,12 @@ class SqlTaskChanges:
         known = set(self._connection.scalars(statements.OUTPUTS_KNOWN, values))
         fresh = [each for each in by_print if each not in known]
         sizes = [_names_size(by_print[each]) for each in fresh]
-        there = bounds.Kept(
+        there = bounds.Retained(
             *self._connection.execute(statements.OUTPUTS_KEPT, {"row": seq}).one()
         )
         # As many as there are, each has its overhead as well.
         used = there.size + there.number * bounds.OUTPUT_OVERHEAD
-        room = bounds.fitting_outputs(sizes, bounds.Kept(there.number, used))
+        room = bounds.fitting_outputs(sizes, bounds.Retained(there.number, used))
         listed = [*fresh[:room], *known]
         if listed:
             self._connection.execute(
@@ -250,7 +250,7 @@ class SqlTaskChanges:
         values = {"row": seq, "uploaded": uploaded}
         self._connection.execute(statements.SET_UNLISTED, values)
 
-    def forget_attempt(self, seq: int) -> None:
+    def clear_attempt(self, seq: int) -> None:
         """Delete what belongs to the attempt alone."""
         for key in [key for key in self._logs if key[0] == seq]:
             del self._logs[key]

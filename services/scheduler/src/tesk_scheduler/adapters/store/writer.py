@@ -100,7 +100,7 @@ class Writer:
                 group.append(self._units.get())
             self._commit([unit for unit in group if unit is not None])
             if None in group:
-                self._let_go()
+                self._release_connection()
                 return
 
     def _commit(self, units: list[_Unit]) -> None:
@@ -117,16 +117,16 @@ class Writer:
             self._succeeded_at = None
             failure = as_tesk_error(error)
             results = [(future, failure, None) for _, future in units]
-            self._let_go()
+            self._release_connection()
         if not self._keep:
-            self._let_go()
+            self._release_connection()
         for future, failed, value in results:
             if failed is None:
                 future.set_result(value)
             else:
                 future.set_exception(failed)
 
-    def _let_go(self) -> None:
+    def _release_connection(self) -> None:
         connection, self._kept = self._kept, None
         if connection is not None:
             connection.close()
