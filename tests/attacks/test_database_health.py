@@ -15,7 +15,7 @@ from testcontainers.community.postgres import PostgresContainer
 from builders.scheduler_tasks import make_new_task
 from schedulers.running import running_scheduler
 from schedulers.served import RunningScheduler
-from tesk_api.adapters.scheduler_client import CallTimes, SchedulerClient
+from tesk_api.adapters.scheduler_client import CallTimeouts, SchedulerClient
 from tesk_model.errors import UnavailableError
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
@@ -115,7 +115,7 @@ def test_nothing_is_acknowledged_into_a_database_that_is_gone(
         rig.get(before)
     rig.eventually(lambda: not is_serving(rig))
     assert is_serving(rig, "")  # to be looked after, not to be restarted
-    api = SchedulerClient(rig.channel, times=CallTimes(), new_key=lambda: "key")
+    api = SchedulerClient(rig.channel, times=CallTimeouts(), new_key=lambda: "key")
     with pytest.raises(UnavailableError, match="does not take calls now"):
         api.check()  # what /readyz answers by
 

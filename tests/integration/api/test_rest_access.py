@@ -8,8 +8,8 @@ from builders.tasks import make_task_json
 from clients.rest_answers import check_problem, document
 from fakes.api_scheduler import MemoryScheduler
 from fakes.api_server import make_client
+from tesk_api.domain.allowed_origins import AllowedOrigins
 from tesk_api.domain.requests import Caller
-from tesk_api.domain.sites import Sites
 from tesk_api.http.app import AppOptions
 from tesk_api.ports import Authenticator
 from tesk_model.errors import UnauthenticatedError
@@ -70,7 +70,7 @@ def test_other_origins_only_by_setting(scheduler: MemoryScheduler) -> None:
     page = {"Origin": "https://page.example"}
     closed = make_client(scheduler)
     opened = make_client(
-        scheduler, AppOptions(sites=Sites(origins=("https://page.example",)))
+        scheduler, AppOptions(sites=AllowedOrigins(origins=("https://page.example",)))
     )
 
     assert (

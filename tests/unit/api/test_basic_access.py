@@ -8,7 +8,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from tesk_api.adapters.basic_access import BasicAccess, Checks
+from tesk_api.adapters.basic_access import BasicAccess, PasswordChecks
 from tesk_api.adapters.fair_semaphore import FairSemaphore
 from tesk_api.adapters.open_access import OpenAccess
 from tesk_api.adapters.user_files import AccessFiles, UserFiles
@@ -69,12 +69,14 @@ def access(
     clock: StillClock | None = None,
     semaphore: FairSemaphore | None = None,
 ) -> Login:
-    strangers = semaphore or make_semaphore()
+    unknown_clients = semaphore or make_semaphore()
     basic = BasicAccess(
         files,
         clock=clock or StillClock(),
         memory=timedelta(seconds=60),
-        checks=Checks(strangers=strangers, familiar=make_semaphore(capacity=1)),
+        checks=PasswordChecks(
+            unknown_clients=unknown_clients, familiar=make_semaphore(capacity=1)
+        ),
     )
     return Login(basic)
 

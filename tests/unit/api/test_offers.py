@@ -2,32 +2,32 @@
 
 import pytest
 
-from tesk_api.domain.offers import Storages, make_offer
+from tesk_api.domain.offers import StorageSettings, make_offer
 from tesk_model.schemes import SCHEMES, Use
 
 REMOTE = ("s3://", "http://", "https://", "ftp://")
 NAMES = {"s3", "http", "https", "ftp"}
 
 OFFERED = {
-    "what is named": (Storages(written=REMOTE), NAMES, NAMES),
-    "nothing is named": (Storages(), {*SCHEMES}, {*SCHEMES}),
+    "what is named": (StorageSettings(written=REMOTE), NAMES, NAMES),
+    "nothing is named": (StorageSettings(), {*SCHEMES}, {*SCHEMES}),
     "a beginning in capitals, and one of paths": (
-        Storages(written=("S3://bucket/", "/data/")),
+        StorageSettings(written=("S3://bucket/", "/data/")),
         {"s3", "file"},
         {"s3", "file"},
     ),
     "folders of this machine, whatever is named": (
-        Storages(written=REMOTE, has_file_roots=True),
+        StorageSettings(written=REMOTE, has_file_roots=True),
         {*SCHEMES},
         {*SCHEMES},
     ),
     "folders that are read": (
-        Storages(written=REMOTE, has_read_roots=True),
+        StorageSettings(written=REMOTE, has_read_roots=True),
         {*SCHEMES},
         NAMES,
     ),
     "what is only read": (
-        Storages(written=("s3://",), read=("file:///data",)),
+        StorageSettings(written=("s3://",), read=("file:///data",)),
         {"s3", "file"},
         {"s3"},
     ),
@@ -38,7 +38,7 @@ OFFERED = {
     ("storages", "inputs", "outputs"), OFFERED.values(), ids=OFFERED
 )
 def test_an_offer_follows_from_settings(
-    storages: Storages, inputs: set[str], outputs: set[str]
+    storages: StorageSettings, inputs: set[str], outputs: set[str]
 ) -> None:
     offer = make_offer(storages)
 
@@ -48,13 +48,13 @@ def test_an_offer_follows_from_settings(
 @pytest.mark.parametrize("beginning", ["gs://bucket", "data"])
 def test_a_setting_with_an_unknown_scheme_is_named(beginning: str) -> None:
     with pytest.raises(ValueError, match="TESK_API_STORAGE"):
-        make_offer(Storages(written=("s3://", beginning)))
+        make_offer(StorageSettings(written=("s3://", beginning)))
     with pytest.raises(ValueError, match="TESK_API_READ_STORAGE"):
-        make_offer(Storages(written=("s3://",), read=(beginning,)))
+        make_offer(StorageSettings(written=("s3://",), read=(beginning,)))
 
 
 def test_what_is_not_offered_is_refused_with_what_is() -> None:
-    offer = make_offer(Storages(written=("s3://", "https://"), read=("/data",)))
+    offer = make_offer(StorageSettings(written=("s3://", "https://"), read=("/data",)))
 
     assert offer.problem("s3", Use.OUTPUT) is None
     assert offer.problem("file", Use.INPUT) is None

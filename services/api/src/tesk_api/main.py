@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tesk_api.config import ApiSettings, Settings
-from tesk_api.domain.offers import Storages, make_offer
+from tesk_api.domain.offers import StorageSettings, make_offer
 from tesk_model.hosts import is_loopback
 from tesk_model.schemes import OfferedSchemes
 from tesk_runtime import logs, process_memory
@@ -43,12 +43,12 @@ if TYPE_CHECKING:
 
 _EX_CONFIG = 78
 _EX_UNAVAILABLE = 69
-_PASSWORDS_AT_ONCE = 2
+_CONCURRENT_PASSWORD_CHECKS = 2
 _PASSWORD_TIMEOUT = timedelta(seconds=2)
 # Within what clients wait for a create, whatever the scheduler takes.
 _BODY_TIMEOUT = timedelta(seconds=0.5)
 # A scheduler that has started again is found while requests still wait for it.
-_LONGEST_PAUSE = timedelta(seconds=0.3)
+_MAX_RECONNECT_PAUSE = timedelta(seconds=0.3)
 _URGENT = frozenset({b"/healthz", b"/metrics"})
 # Descriptors beside those of clients' connections; those of the readers of metrics,
 # a handful of programs, are among them.
@@ -119,10 +119,10 @@ def _sites(
     """Build what is served, in the process that serves it."""
     # Imported here: a parent needs none of it, and prometheus_client decides
     # at import how it counts.
-    from tesk_api.domain.sites import Sites  # noqa: PLC0415
+    from tesk_api.domain.allowed_origins import AllowedOrigins  # noqa: PLC0415
     from tesk_api.http.app import AppOptions, create_app  # noqa: PLC0415
     from tesk_api.http.metrics import metrics_app  # noqa: PLC0415
-    from tesk_api.http.refusals import Refusals  # noqa: PLC0415
+    from tesk_api.http.refusals import RefusalResponses  # noqa: PLC0415
 
     process_memory.return_large_blocks()
     api = settings.api
@@ -132,7 +132,7 @@ def _sites(
         parts,
         AppOptions(
             body_limit=api.body_limit,
-            sites=Sites(
+            sites=AllowedOrigins(
                 loopback=loopback,
                 allowed_hosts=api.allowed_hosts,
                 origins=api.cors_origins,
@@ -149,7 +149,7 @@ def _sites(
             app=app,
             threads=api.threads,
             urgent=_URGENT,
-            refuse=Refusals(metrics=parts.metrics, new_id=parts.new_id),
+            refuse=RefusalResponses(metrics=parts.metrics, new_id=parts.new_id),
         ),
         Service(app=metrics_app(parts.metrics), threads=1),
     ]
@@ -182,12 +182,12 @@ def _limits(settings: ApiSettings) -> HttpLimits:
 
 
 def _parts(settings: Settings, token: str, metrics_folder: str) -> "Parts":
-    from tesk_api.adapters.names import unique_names  # noqa: PLC0415 - as above
     from tesk_api.adapters.scheduler_client import (  # noqa: PLC0415 - as above
         SERVICE,
-        CallTimes,
+        CallTimeouts,
         SchedulerClient,
     )
+    from tesk_api.adapters.unique_ids import id_generator  # noqa: PLC0415 - as above
     from tesk_api.http.app import Parts  # noqa: PLC0415 - as above
     from tesk_api.http.metrics import RequestMetrics  # noqa: PLC0415 - as above
     from tesk_runtime.rpc.channel import open_channel  # noqa: PLC0415 - as above
@@ -198,11 +198,11 @@ def _parts(settings: Settings, token: str, metrics_folder: str) -> "Parts":
         token=token,
         retried=(SERVICE,),
         credentials=channel_credentials(settings.grpc),
-        max_reconnect_backoff=_LONGEST_PAUSE,
+        max_reconnect_backoff=_MAX_RECONNECT_PAUSE,
     )
     # Keys have a source of their own: in open mode, who guesses another's key
     # gets another's task. The names of requests are shown to everybody.
-    client = SchedulerClient(channel, times=CallTimes(), new_key=unique_names())
+    client = SchedulerClient(channel, times=CallTimeouts(), new_key=id_generator())
     return Parts(
         tasks=client,
         authenticator=_authenticator(settings.api),
@@ -210,13 +210,13 @@ def _parts(settings: Settings, token: str, metrics_folder: str) -> "Parts":
         info=_service_info(settings.api),
         metrics=RequestMetrics(shared_folder=metrics_folder),
         clock=SystemClock(),
-        new_id=unique_names(),
+        new_id=id_generator(),
     )
 
 
 def _offer(settings: Settings) -> OfferedSchemes:
     return make_offer(
-        Storages(
+        StorageSettings(
             written=settings.api.storage,
             read=settings.api.read_storage,
             has_file_roots=bool(settings.local.file_roots),
@@ -236,9 +236,9 @@ def _authenticator(settings: ApiSettings) -> "Authenticator":
 
         return OpenAccess()
     from tesk_api.adapters.basic_access import (  # noqa: PLC0415 - as above
-        MEMORY,
+        CACHE_TTL,
         BasicAccess,
-        Checks,
+        PasswordChecks,
     )
     from tesk_api.adapters.user_files import AccessFiles  # noqa: PLC0415 - as above
 
@@ -250,11 +250,11 @@ def _authenticator(settings: ApiSettings) -> "Authenticator":
         admin_group=settings.admin_group,
     )
     # Threads stay free for those who are known already.
-    checks = Checks(
-        strangers=_password_checks(settings, at_once=_PASSWORDS_AT_ONCE),
+    checks = PasswordChecks(
+        unknown_clients=_password_checks(settings, at_once=_CONCURRENT_PASSWORD_CHECKS),
         familiar=_password_checks(settings, at_once=1),
     )
-    return BasicAccess(files, clock=SystemClock(), memory=MEMORY, checks=checks)
+    return BasicAccess(files, clock=SystemClock(), memory=CACHE_TTL, checks=checks)
 
 
 def _password_checks(settings: ApiSettings, *, at_once: int) -> "FairSemaphore":
@@ -271,10 +271,10 @@ def _password_checks(settings: ApiSettings, *, at_once: int) -> "FairSemaphore":
 def _body_memory(settings: ApiSettings) -> "FairSemaphore":
     """Return what bounds the memory of bodies: that of the largest one."""
     from tesk_api.adapters.fair_semaphore import FairSemaphore  # noqa: PLC0415 - as above
-    from tesk_api.http.json_bodies import most_memory  # noqa: PLC0415 - as above
+    from tesk_api.http.json_bodies import max_memory  # noqa: PLC0415 - as above
 
     return FairSemaphore(
-        capacity=most_memory(settings.body_limit),
+        capacity=max_memory(settings.body_limit),
         max_waiting=settings.threads // 4,
         timeout=_BODY_TIMEOUT,
         message="too many large bodies are being read; try again later",

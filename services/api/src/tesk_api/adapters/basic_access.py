@@ -18,29 +18,29 @@ from datetime import timedelta
 import bcrypt
 
 from tesk_api.adapters.fair_semaphore import FairSemaphore
-from tesk_api.adapters.user_files import AccessFiles, Register, UserFiles
+from tesk_api.adapters.user_files import AccessFiles, UserDirectory, UserFiles
 from tesk_api.domain.login_limits import LoginLimits
 from tesk_api.domain.requests import Caller
 from tesk_api.ports import Clock
 from tesk_model.errors import ResourceExhaustedError, UnauthenticatedError
 
 _SCHEME = "basic "
-_MAX_REMEMBERED = 4096
+_MAX_CACHED = 4096
 # A user at work stays known through any flood of wrong passwords.
-MEMORY = timedelta(hours=1)
+CACHE_TTL = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checks:
+class PasswordChecks:
     """Who waits where to have a password checked.
 
     Attributes:
-        strangers: All others.
+        unknown_clients: All others.
         familiar: Who has logged in from the same address before: a flood from
             many addresses does not keep these out.
     """
 
-    strangers: FairSemaphore
+    unknown_clients: FairSemaphore
     familiar: FairSemaphore
 
 
@@ -62,7 +62,7 @@ class BasicAccess:
         *,
         clock: Clock,
         memory: timedelta,
-        checks: Checks,
+        checks: PasswordChecks,
     ) -> None:
         """Read the files.
 
@@ -90,7 +90,7 @@ class BasicAccess:
         name, password = _credentials(authorization)
         register = self._files.current()
         attempt = _Attempt(address, name, password)
-        if not self._is_right(attempt, register):
+        if not self._is_valid(attempt, register):
             raise UnauthenticatedError("user name or password is wrong")
         groups = register.groups.get(name, ())
         return Caller(
@@ -99,28 +99,28 @@ class BasicAccess:
             admin=bool(self._admin_group) and self._admin_group in groups,
         )
 
-    def _is_right(self, attempt: _Attempt, register: Register) -> bool:
+    def _is_valid(self, attempt: _Attempt, register: UserDirectory) -> bool:
         stored = register.hash_for(attempt.name)
         # The stored hash is part of the name: a new password forgets the old.
         text = stored.encode() + b"\0" + attempt.password
         proof = hmac.digest(self._key, text, hashlib.sha256)
-        if self._is_known(proof):
+        if self._is_cached(proof):
             return True
-        checks = self._let_try(attempt)
+        checks = self._require_attempt_allowed(attempt)
         with checks.acquire():
             # Others of the same client may have been before us.
-            if self._is_known(proof):
+            if self._is_cached(proof):
                 return True
-            self._let_try(attempt)
+            self._require_attempt_allowed(attempt)
             # The work first: also for names that do not exist.
             right = _matches(attempt.password, stored)
             right = right and attempt.name in register.hashes
             self._count(attempt, right=right)
             if right:
-                self._remember(proof)
+                self._cache_success(proof)
             return right
 
-    def _let_try(self, attempt: _Attempt) -> FairSemaphore:
+    def _require_attempt_allowed(self, attempt: _Attempt) -> FairSemaphore:
         """Return where to wait for a check.
 
         Raises:
@@ -129,12 +129,12 @@ class BasicAccess:
         now = self._clock.monotonic()
         with self._lock:
             pause = self._limits.pause(attempt.address, attempt.name, now)
-            familiar = self._limits.is_familiar(attempt.address, attempt.name, now)
+            familiar = self._limits.is_known(attempt.address, attempt.name, now)
         if pause:
             raise ResourceExhaustedError(
                 "too many wrong passwords; try again later", timedelta(seconds=pause)
             )
-        return self._checks.familiar if familiar else self._checks.strangers
+        return self._checks.familiar if familiar else self._checks.unknown_clients
 
     def _count(self, attempt: _Attempt, *, right: bool) -> None:
         now = self._clock.monotonic()
@@ -142,18 +142,18 @@ class BasicAccess:
             count = self._limits.succeeded if right else self._limits.failed
             count(attempt.address, attempt.name, now)
 
-    def _is_known(self, proof: bytes) -> bool:
+    def _is_cached(self, proof: bytes) -> bool:
         now = self._clock.monotonic()
         if self._known.get(proof, now) <= now:
             return False
         # Each use counts: else all connections of a busy client would have to
         # be checked at the same moment.
-        self._remember(proof)
+        self._cache_success(proof)
         return True
 
-    def _remember(self, proof: bytes) -> None:
+    def _cache_success(self, proof: bytes) -> None:
         with self._lock:
-            if proof not in self._known and len(self._known) >= _MAX_REMEMBERED:
+            if proof not in self._known and len(self._known) >= _MAX_CACHED:
                 self._known.clear()
             self._known[proof] = self._clock.monotonic() + self._memory
 

@@ -19,8 +19,8 @@ from grpc_health.v1 import health_pb2
 from tesk.v1 import task_pb2 as pb
 from tesk.v1 import task_service_pb2 as rpc
 from tesk.v1 import task_service_pb2_grpc as rpc_grpc
-from tesk_api.adapters.batches import Batches, BatchLimits
-from tesk_api.adapters.repetition import repeated
+from tesk_api.adapters.batching import Batcher, BatchLimits
+from tesk_api.adapters.retries import call_with_retries
 from tesk_api.domain.requests import Caller, NewTask, Page, TaskQuery
 from tesk_model.errors import (
     InternalError,
@@ -38,24 +38,24 @@ SERVICE = "tesk.v1.TaskService"
 # BatchCreateTasks and BatchGetTasks take no more.
 _MAX_ITEMS = 256
 # Bytes in one call; far below the message limit, which one task may come near.
-_MAX_WEIGHT = 16 * 1024 * 1024
+_MAX_BATCH_BYTES = 16 * 1024 * 1024
 # A full task may hold megabytes of content; most hold a few kilobytes.
-_FULL_TASK_WEIGHT = 256 * 1024
-_CALLS = 2
+_FULL_TASK_BYTES = 256 * 1024
+_MAX_CALLS = 2
 # For reads: longer than one takes, unless it is large or the scheduler is busy.
 # The scheduler gathers creates by itself, while those before are written.
-_BESIDE = timedelta(seconds=0.05)
-_CHECK_TIME = timedelta(seconds=1)
+_EXTRA_READ_DELAY = timedelta(seconds=0.05)
+_CHECK_TIMEOUT = timedelta(seconds=1)
 # Of the time that is left, what one try of a create takes at most: a scheduler
 # that has fallen silent may be gone.
-_TRY = 0.6
+_CREATE_ATTEMPT_SHARE = 0.6
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallTimes:
+class CallTimeouts:
     """How long callers wait at most.
 
     Clients repeat a create after 5 s, so that it must have failed by then.
@@ -73,7 +73,7 @@ class SchedulerClient:
     """Implements ``TaskGateway[tesk.v1.Task]``."""
 
     def __init__(
-        self, channel: grpc.Channel, *, times: CallTimes, new_key: Callable[[], str]
+        self, channel: grpc.Channel, *, times: CallTimeouts, new_key: Callable[[], str]
     ) -> None:
         """Use an open channel; it must belong to this very process.
 
@@ -92,17 +92,17 @@ class SchedulerClient:
         self._new_key = new_key
         limits = BatchLimits(
             items=_MAX_ITEMS,
-            weight=_MAX_WEIGHT,
-            calls=_CALLS,
+            weight=_MAX_BATCH_BYTES,
+            calls=_MAX_CALLS,
             beside=timedelta(),
             time=times.total,
             least=times.least,
         )
-        self._creates: Batches[rpc.CreateTaskRequest, str] = Batches(
+        self._creates: Batcher[rpc.CreateTaskRequest, str] = Batcher(
             self._send_creates, limits
         )
-        self._gets: Batches[rpc.GetTaskRequest, pb.Task] = Batches(
-            self._send_gets, replace(limits, beside=_BESIDE)
+        self._gets: Batcher[rpc.GetTaskRequest, pb.Task] = Batcher(
+            self._send_gets, replace(limits, beside=_EXTRA_READ_DELAY)
         )
 
     def create(self, caller: Caller, new: NewTask) -> TaskId:
@@ -120,7 +120,7 @@ class SchedulerClient:
         request = rpc.GetTaskRequest(
             caller=_caller(caller), task_id=task_id, view=view_to_wire(view)
         )
-        weight = _FULL_TASK_WEIGHT if view is TaskView.FULL else 0
+        weight = _FULL_TASK_BYTES if view is TaskView.FULL else 0
         return self._gets.call(request, weight=weight)
 
     def list_page(self, caller: Caller, query: TaskQuery) -> Page[pb.Task]:
@@ -136,18 +136,18 @@ class SchedulerClient:
             page_size=query.page_size,
             page_token=query.page_token,
         )
-        answer = _persist(self._stub.ListTasks, request, self._times.total)
+        answer = _call_with_retries(self._stub.ListTasks, request, self._times.total)
         return Page(answer.tasks, answer.next_page_token)
 
     def cancel(self, caller: Caller, task_id: TaskId) -> None:
         """Ask for a task to be canceled; see the port."""
         request = rpc.CancelTaskRequest(caller=_caller(caller), task_id=task_id)
-        _persist(self._stub.CancelTask, request, self._times.total)
+        _call_with_retries(self._stub.CancelTask, request, self._times.total)
 
     def check(self) -> None:
         """Return if the scheduler serves; see the port."""
         request = health_pb2.HealthCheckRequest(service=SERVICE)
-        answer = _call(self._check, request, timeout=_CHECK_TIME)
+        answer = _call(self._check, request, timeout=_CHECK_TIMEOUT)
         if answer.status != health_pb2.HealthCheckResponse.SERVING:
             raise UnavailableError("the scheduler does not take calls now")
 
@@ -157,13 +157,15 @@ class SchedulerClient:
         batch = rpc.BatchCreateTasksRequest(requests=requests)
         try:
             # Same keys: what one try created is found, not made again.
-            answer = _persist(self._stub.BatchCreateTasks, batch, within, share=_TRY)
+            answer = _call_with_retries(
+                self._stub.BatchCreateTasks, batch, within, share=_CREATE_ATTEMPT_SHARE
+            )
         except UnavailableError as error:
             raise UnavailableError(
                 f"{error.message}; unless it answers later, no task was created",
                 error.retry_after,
             ) from error
-        return [_created(result) for result in answer.results]
+        return [_id_or_error(result) for result in answer.results]
 
     def _send_gets(
         self, requests: Sequence[rpc.GetTaskRequest], within: timedelta
@@ -180,8 +182,8 @@ class SchedulerClient:
         self, requests: Sequence[rpc.GetTaskRequest], within: timedelta
     ) -> Sequence[pb.Task | TeskError]:
         batch = rpc.BatchGetTasksRequest(requests=requests)
-        answer = _persist(self._stub.BatchGetTasks, batch, within)
-        return [_got(result) for result in answer.results]
+        answer = _call_with_retries(self._stub.BatchGetTasks, batch, within)
+        return [_task_or_error(result) for result in answer.results]
 
     def _get_alone(
         self, request: rpc.GetTaskRequest, within: timedelta
@@ -192,7 +194,7 @@ class SchedulerClient:
             return error
 
 
-def _persist(
+def _call_with_retries(
     method: UnaryMethod[RequestT, ResponseT],
     request: RequestT,
     within: timedelta,
@@ -207,7 +209,7 @@ def _persist(
         within: Time for all of it.
         share: Of the time that is left, what one try may take.
     """
-    return repeated(
+    return call_with_retries(
         lambda left: _call(method, request, timeout=left), within, share=share
     )
 
@@ -231,13 +233,13 @@ def _caller(caller: Caller) -> rpc.Caller:
     )
 
 
-def _created(result: rpc.CreateTaskResult) -> str | TeskError:
+def _id_or_error(result: rpc.CreateTaskResult) -> str | TeskError:
     if result.HasField("error"):
         return _error(result.error)
     return result.task_id or InternalError("the scheduler answered no id")
 
 
-def _got(result: rpc.GetTaskResult) -> pb.Task | TeskError:
+def _task_or_error(result: rpc.GetTaskResult) -> pb.Task | TeskError:
     return _error(result.error) if result.HasField("error") else result.task
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 _HASH = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
-_NOBODYS_SALT_AND_HASH = "C6UzMDM.H6dfI/f/IKcEeO5vSX2m6VqYw1K0zO1JmZ7vYl9c3r8xK"
-_USUAL_COST = "10"
+_UNKNOWN_USER_SALT_AND_HASH = "C6UzMDM.H6dfI/f/IKcEeO5vSX2m6VqYw1K0zO1JmZ7vYl9c3r8xK"
+_DEFAULT_COST = "10"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class AccessFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class Register:
+class UserDirectory:
     """What the files say.
 
     Attributes:
@@ -50,10 +50,10 @@ class Register:
         hashes: Mapping[str, str],
         groups: Mapping[str, tuple[str, ...]],
         stamp: tuple[object, ...],
-    ) -> "Register":
+    ) -> "UserDirectory":
         """Return a register; its key is the same wherever the file is."""
         stored = list(hashes.values())
-        costs = tuple(each[4:6] for each in stored) or (_USUAL_COST,)
+        costs = tuple(each[4:6] for each in stored) or (_DEFAULT_COST,)
         key = hashlib.sha256("\n".join(stored).encode()).digest()
         return cls(hashes, groups, stamp, costs, key)
 
@@ -68,7 +68,7 @@ class Register:
             return known
         digest = hmac.digest(self.key, name.encode(), hashlib.sha256)
         cost = self.costs[int.from_bytes(digest) % len(self.costs)]
-        return f"$2b${cost}${_NOBODYS_SALT_AND_HASH}"
+        return f"$2b${cost}${_UNKNOWN_USER_SALT_AND_HASH}"
 
 
 class UserFiles:
@@ -83,7 +83,7 @@ class UserFiles:
         self._files = files
         self._register = _read(files)
 
-    def current(self) -> Register:
+    def current(self) -> UserDirectory:
         """Return what holds now."""
         old = self._register
         if _stamp(self._files) == old.stamp:
@@ -100,9 +100,9 @@ class UserFiles:
         return self._register
 
 
-def _read(files: AccessFiles) -> Register:
+def _read(files: AccessFiles) -> UserDirectory:
     stamp = _stamp(files)
-    return Register.of(_read_users(files.users), _read_groups(files.groups), stamp)
+    return UserDirectory.of(_read_users(files.users), _read_groups(files.groups), stamp)
 
 
 def _stamp(files: AccessFiles) -> tuple[object, ...]:

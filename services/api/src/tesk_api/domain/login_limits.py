@@ -23,9 +23,9 @@ KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
 
 _MAX_KEYS = 10_000
-_FORGET_FAILURES = 900.0
-_FORGET_SUCCESS = 86_400.0
-_NETWORK_OF_ONE = 64  # what one customer gets of IPv6, in bits
+_FAILURE_LIFETIME = 900.0
+_SUCCESS_LIFETIME = 86_400.0
+_CLIENT_PREFIX_LENGTH = 64  # what one customer gets of IPv6, in bits
 _FIRST_PAUSE = timedelta(seconds=1)
 
 
@@ -52,7 +52,7 @@ NAMES_AT_ADDRESS = FailureLimit(free=10, longest=timedelta(seconds=10))
 SAME_NAME = FailureLimit(free=20, longest=timedelta(seconds=10))
 
 
-class _Recent(Generic[KeyT, ValueT]):
+class _ExpiringMap(Generic[KeyT, ValueT]):
     """A mapping that keeps the latest of a bounded number of keys, for a while."""
 
     def __init__(self, lifetime: float) -> None:
@@ -82,7 +82,7 @@ class _Failures:
 class _Counter(Generic[KeyT]):
     def __init__(self, limit: FailureLimit) -> None:
         self._limit = limit
-        self._failures: _Recent[KeyT, _Failures] = _Recent(_FORGET_FAILURES)
+        self._failures: _ExpiringMap[KeyT, _Failures] = _ExpiringMap(_FAILURE_LIFETIME)
 
     def has(self, key: KeyT, now: float) -> bool:
         return self._failures.get(key, now) is not None
@@ -109,7 +109,9 @@ class LoginLimits:
         self._pairs: _Counter[tuple[str, bytes]] = _Counter(SAME_NAME_AND_ADDRESS)
         self._addresses: _Counter[str] = _Counter(NAMES_AT_ADDRESS)
         self._names: _Counter[bytes] = _Counter(SAME_NAME)
-        self._familiar: _Recent[tuple[str, bytes], bool] = _Recent(_FORGET_SUCCESS)
+        self._familiar: _ExpiringMap[tuple[str, bytes], bool] = _ExpiringMap(
+            _SUCCESS_LIFETIME
+        )
 
     def pause(self, address: str, name: str, now: float) -> float:
         """Return the seconds until a password may be tried; 0 for now."""
@@ -122,7 +124,7 @@ class LoginLimits:
             pause = max(pause, self._addresses.pause(pair[0], now))
         return pause
 
-    def is_familiar(self, address: str, name: str, now: float) -> bool:
+    def is_known(self, address: str, name: str, now: float) -> bool:
         """Tell whether ``name`` has logged in from ``address`` not long ago."""
         return bool(self._familiar.get(_pair(address, name), now))
 
@@ -157,4 +159,4 @@ def _network(address: str) -> str:
         return str(parsed)
     if parsed.ipv4_mapped:
         return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, _NETWORK_OF_ONE), strict=False))
+    return str(ipaddress.ip_network((parsed, _CLIENT_PREFIX_LENGTH), strict=False))

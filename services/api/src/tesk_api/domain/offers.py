@@ -8,7 +8,7 @@ from tesk_model.schemes import OfferedSchemes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Storages:
+class StorageSettings:
     """What the settings say of storages.
 
     Attributes:
@@ -24,7 +24,7 @@ class Storages:
     has_read_roots: bool = False
 
 
-def make_offer(storages: Storages) -> OfferedSchemes:
+def make_offer(storages: StorageSettings) -> OfferedSchemes:
     """Return what is offered; everything if no beginning of urls is named.
 
     Raises:

@@ -10,13 +10,13 @@ from flask_cors import CORS
 from werkzeug.routing import BaseConverter
 
 from tesk.v1 import task_pb2 as pb
+from tesk_api.domain.allowed_origins import AllowedOrigins
 from tesk_api.domain.service_info import ServiceInfo
-from tesk_api.domain.sites import Sites
-from tesk_api.http.front import ROUTE, UNMATCHED, Front
-from tesk_api.http.guards import guard
-from tesk_api.http.identity import identifier
+from tesk_api.http.browser_checks import register_browser_checks
+from tesk_api.http.identity import caller_identifier
 from tesk_api.http.live import live_blueprint
 from tesk_api.http.metrics import RequestMetrics
+from tesk_api.http.middleware import ROUTE, UNMATCHED, Middleware
 from tesk_api.http.openapi import openapi_document
 from tesk_api.http.operations import operations_blueprint, ui_blueprint
 from tesk_api.http.problems import register_problems
@@ -50,7 +50,7 @@ class AppOptions:
     """
 
     body_limit: int = 16 * 1024 * 1024
-    sites: Sites = field(default_factory=Sites)
+    sites: AllowedOrigins = field(default_factory=AllowedOrigins)
     show_metrics: bool = True
     refuse_unknown_fields: bool = False
     queued_as_initializing: bool = False
@@ -88,7 +88,7 @@ class _Threaded(Flask):
 
 def create_app(parts: Parts, options: AppOptions) -> "WSGIApplication":
     """Return the whole service as a WSGI application."""
-    return Front(
+    return Middleware(
         app=create_flask(parts, options),
         metrics=parts.metrics,
         clock=parts.clock,
@@ -104,7 +104,9 @@ def create_flask(parts: Parts, options: AppOptions) -> Flask:
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
     app.url_map.converters["task_id"] = _TaskIdConverter
-    identify = identifier(parts.authenticator, trusted_proxies=options.trusted_proxies)
+    identify = caller_identifier(
+        parts.authenticator, trusted_proxies=options.trusted_proxies
+    )
     parser = TaskParser(
         backend_parameters=parts.info.backend_parameters,
         refuse_unknown_fields=options.refuse_unknown_fields,
@@ -134,8 +136,8 @@ def create_flask(parts: Parts, options: AppOptions) -> Flask:
     )
     app.register_blueprint(ui_blueprint())
     register_problems(app, challenge=parts.authenticator.challenge)
-    _note_routes(app)
-    guard(app, options.sites)
+    _record_routes(app)
+    register_browser_checks(app, options.sites)
     if options.sites.origins:
         CORS(
             app,
@@ -145,9 +147,9 @@ def create_flask(parts: Parts, options: AppOptions) -> Flask:
     return app
 
 
-def _note_routes(app: Flask) -> None:
+def _record_routes(app: Flask) -> None:
     @app.after_request
-    def note_route(response: Response) -> Response:
+    def record_route(response: Response) -> Response:
         rule = request.url_rule
         request.environ[ROUTE] = rule.rule if rule else UNMATCHED
         return response

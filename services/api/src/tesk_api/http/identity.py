@@ -7,14 +7,16 @@ from flask import request
 
 from tesk_api.domain.requests import Caller
 from tesk_api.http.client_address import client_address
-from tesk_api.http.front import USER
+from tesk_api.http.middleware import USER
 from tesk_api.http.request_ids import request_id
 from tesk_api.ports import Authenticator
 
 Identify = Callable[[], Caller]
 
 
-def identifier(authenticator: Authenticator, *, trusted_proxies: int) -> Identify:
+def caller_identifier(
+    authenticator: Authenticator, *, trusted_proxies: int
+) -> Identify:
     """Return the function that tells who makes the current request.
 
     It raises UnauthenticatedError if credentials are needed.

@@ -31,7 +31,7 @@ def parse_json(body: bytes) -> Any:
     try:
         return jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
-        message = f"the body is not valid JSON: {name_free(str(error))}"
+        message = f"the body is not valid JSON: {printable(str(error))}"
         raise InvalidRequestError([Violation("", message)]) from error
 
 
@@ -40,18 +40,18 @@ def may_have_values(body: bytes, count: int) -> bool:
     return len(body) > count and _count_values(body) > count
 
 
-def memory_of(body: bytes) -> int:
+def estimate_memory(body: bytes) -> int:
     """Estimate the bytes of memory that the task of ``body`` takes on its way."""
     values = min(_count_values(body), MAX_VALUES)
     return _COPIES * len(body) + _VALUE_BYTES * values
 
 
-def most_memory(body_limit: int) -> int:
-    """Return the most that ``memory_of`` a body of that length can be."""
+def max_memory(body_limit: int) -> int:
+    """Return the most that ``estimate_memory`` a body of that length can be."""
     return _COPIES * body_limit + _VALUE_BYTES * MAX_VALUES
 
 
-def name_free(message: str) -> str:
+def printable(message: str) -> str:
     """Return a parser's message with hostile characters made visible."""
     return message[:200] if message.isprintable() else ascii(message[:200])
 

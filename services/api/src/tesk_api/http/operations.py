@@ -9,7 +9,7 @@ from flask_swagger_ui import (  # type: ignore[import-untyped]  # it ships no ty
 )
 
 from tesk.v1 import task_pb2 as pb
-from tesk_api.http.guards import protect_page
+from tesk_api.http.browser_checks import set_page_policy
 from tesk_api.http.metrics import MEDIA_TYPE, RequestMetrics
 from tesk_api.http.responses import Health, json_response
 from tesk_api.ports import TaskGateway
@@ -75,7 +75,7 @@ def ui_blueprint() -> Blueprint:
     page: Blueprint = get_swaggerui_blueprint(
         "/ui", "/openapi.json", config={"app_name": "TESK", "validatorUrl": None}
     )
-    protect_page(page)
+    set_page_policy(page)
     return page
 
 

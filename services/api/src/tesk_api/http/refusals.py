@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from tesk_api.http.guards import safe_headers
+from tesk_api.http.browser_checks import security_headers
 from tesk_api.http.metrics import RequestMetrics
 from tesk_api.http.problems import MEDIA_TYPE, problem_document
 from tesk_api.http.request_ids import HEADER
@@ -19,7 +19,7 @@ _COME_BACK = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQU
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusals:
+class RefusalResponses:
     """Makes them like all other problems; they are counted, and not logged.
 
     Attributes:
@@ -38,6 +38,6 @@ class Refusals:
             headers.append(("Retry-After", "1"))
         return Response(
             f"{status.value} {status.phrase}",
-            headers + safe_headers(headers),
+            headers + security_headers(headers),
             problem_document(status, message, name),
         )

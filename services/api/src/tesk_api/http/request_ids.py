@@ -12,7 +12,7 @@ _KEY = "tesk.request_id"
 _GOOD = re.compile(r"[A-Za-z0-9._:/+=-]{1,64}")
 
 
-def name_request(environ: "WSGIEnvironment", new_id: Callable[[], str]) -> str:
+def assign_request_id(environ: "WSGIEnvironment", new_id: Callable[[], str]) -> str:
     """Give the request its id: the client's if it is harmless, else a new one."""
     sent = environ.get("HTTP_X_REQUEST_ID", "")
     name = sent if _GOOD.fullmatch(sent) else new_id()

@@ -13,14 +13,14 @@ from tesk_api.domain.backend_parameters import (
     classify_parameters,
     parameter_problems,
 )
-from tesk_api.domain.layout import Parts, file_conflicts, input_conflicts
+from tesk_api.domain.path_conflicts import Parts, file_conflicts, input_conflicts
 from tesk_api.domain.requests import NewTask
 from tesk_api.domain.rules import (
     input_problems,
     output_problems,
     without_final_slashes,
 )
-from tesk_api.domain.targets import target_conflicts
+from tesk_api.domain.target_conflicts import target_conflicts
 from tesk_api.http.bodies import (
     Body,
     ExecutorBody,
@@ -37,7 +37,7 @@ from tesk_api.http.body_documents import (
     to_task,
 )
 from tesk_api.http.json_bodies import may_have_values, parse_json
-from tesk_api.http.shapes import MAX_FIELDS, shape_problems
+from tesk_api.http.size_limits import MAX_FIELDS, size_problems
 from tesk_api.http.violations import (
     body_problems,
     format_name,
@@ -83,7 +83,7 @@ class TaskParser:
         """
         document = parse_json(body)
         if may_have_values(body, MAX_FIELDS):
-            raise_if_any(shape_problems(document))
+            raise_if_any(size_problems(document))
         extra = self._extra
         try:
             model = TaskBody.model_validate(document, extra=extra)

@@ -9,7 +9,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from tesk.v1 import task_pb2 as pb
 from tesk_api.http.identity import Identify
-from tesk_api.http.json_bodies import memory_of
+from tesk_api.http.json_bodies import estimate_memory
 from tesk_api.http.queries import (
     parse_idempotency_key,
     parse_query,
@@ -26,7 +26,7 @@ from tesk_runtime.http.wsgi import QUEUE_SECONDS
 
 _SMALL = 1024 * 1024
 # Seconds; together with what the scheduler may take, less than 5.
-_LONGEST_WAIT = 0.75
+_MAX_CREATE_WAIT = 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Bodies:
 
         Small ones are not counted: the number of threads bounds these.
         """
-        size = memory_of(body)
+        size = estimate_memory(body)
         return nullcontext() if size < _SMALL else self.memory.acquire(size)
 
 
@@ -68,7 +68,7 @@ def tasks_blueprint(
 
     @blueprint.post("/tasks")
     def create_task() -> Response:
-        _check_in_time()
+        _require_timely_create()
         caller = identify()
         key = parse_idempotency_key(request.headers)
         body = bodies.read()
@@ -117,9 +117,9 @@ def parse_task_id(text: str) -> TaskId:
     return TaskId(text)
 
 
-def _check_in_time() -> None:
+def _require_timely_create() -> None:
     """Refuse to create a task so late that its client may have asked again."""
-    if request.environ.get(QUEUE_SECONDS, 0.0) > _LONGEST_WAIT:
+    if request.environ.get(QUEUE_SECONDS, 0.0) > _MAX_CREATE_WAIT:
         raise UnavailableError("too many requests wait here; no task was created")
 
 

@@ -71,7 +71,7 @@ class _Entry(Generic[RequestT, ResultT]):
         self.mail: SimpleQueue[_Lead | ResultT | TeskError] = SimpleQueue()
 
 
-class Batches(Generic[RequestT, ResultT]):
+class Batcher(Generic[RequestT, ResultT]):
     """Gathers single requests into calls of many."""
 
     def __init__(

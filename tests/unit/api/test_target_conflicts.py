@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tesk_api.domain.targets import target_conflicts
+from tesk_api.domain.target_conflicts import target_conflicts
 from tesk_model.task import FileType, Output
 
 FILE, DIRECTORY = FileType.FILE, FileType.DIRECTORY

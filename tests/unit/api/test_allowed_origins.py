@@ -2,13 +2,13 @@
 
 import pytest
 
-from tesk_api.domain.sites import Sites
+from tesk_api.domain.allowed_origins import AllowedOrigins
 from tesk_model.errors import PermissionDeniedError
 
-OWN = Sites(loopback=True)
-NAMED = Sites(loopback=False, allowed_hosts=("tes.example.org", "*.svc"))
-OPEN = Sites()
-PAGES = Sites(origins=("https://portal.example", "http://other.example:81"))
+OWN = AllowedOrigins(loopback=True)
+NAMED = AllowedOrigins(loopback=False, allowed_hosts=("tes.example.org", "*.svc"))
+OPEN = AllowedOrigins()
+PAGES = AllowedOrigins(origins=("https://portal.example", "http://other.example:81"))
 
 HOSTS = {
     "own name": (OWN, "localhost:8080", True),
@@ -21,7 +21,7 @@ HOSTS = {
     "begins like ours": (OWN, "localhost@evil.example", False),
     "another machine's address": (OWN, "192.168.0.7:8080", False),
     "added to loopback": (
-        Sites(loopback=True, allowed_hosts=("tes.example.org",)),
+        AllowedOrigins(loopback=True, allowed_hosts=("tes.example.org",)),
         "TES.example.org",
         True,
     ),
@@ -37,7 +37,7 @@ HOSTS = {
 
 
 @pytest.mark.parametrize(("sites", "authority", "want"), HOSTS.values(), ids=HOSTS)
-def test_names(sites: Sites, authority: str, want: bool) -> None:
+def test_names(sites: AllowedOrigins, authority: str, want: bool) -> None:
     if want:
         sites.check_host(authority)
         return
@@ -77,7 +77,13 @@ SENDERS = {
         False,
     ),
     "allowed name, longer": (PAGES, "", "https://portal.example.evil", "h", False),
-    "all allowed": (Sites(origins=("*",)), "cross-site", "https://evil", "h", True),
+    "all allowed": (
+        AllowedOrigins(origins=("*",)),
+        "cross-site",
+        "https://evil",
+        "h",
+        True,
+    ),
 }
 
 
@@ -87,14 +93,14 @@ SENDERS = {
     ids=SENDERS,
 )
 def test_pages(
-    sites: Sites,
+    sites: AllowedOrigins,
     fetch_site: str,
     origin: str,
     authority: str,
     want: bool,
 ) -> None:
     def check() -> None:
-        sites.check_page(fetch_site=fetch_site, origin=origin, authority=authority)
+        sites.check_origin(fetch_site=fetch_site, origin=origin, authority=authority)
 
     if want:
         check()

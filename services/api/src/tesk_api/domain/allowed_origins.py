@@ -19,7 +19,7 @@ _SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sites:
+class AllowedOrigins:
     """The rules of one server.
 
     Attributes:
@@ -47,14 +47,16 @@ class Sites:
         host = host_of(authority)
         # No page can make an address lead elsewhere; probes and pods use them.
         known = is_loopback(host) or (is_address(host) and not self.loopback)
-        if known or any(_covers(name.lower(), host) for name in self.allowed_hosts):
+        if known or any(
+            _matches_host(name.lower(), host) for name in self.allowed_hosts
+        ):
             return
         raise PermissionDeniedError(
             f'this server does not go by the name "{host[:_SHOWN]}"; if it should, add '
             "the name to api.allowed_hosts (TESK_API_ALLOWED_HOSTS)"
         )
 
-    def check_page(self, *, fetch_site: str, origin: str, authority: str) -> None:
+    def check_origin(self, *, fetch_site: str, origin: str, authority: str) -> None:
         """Refuse what a web page of somebody else makes a browser send.
 
         Args:
@@ -82,7 +84,7 @@ class Sites:
         return frozenset(origin.lower() for origin in self.origins)
 
 
-def _covers(name: str, host: str) -> bool:
+def _matches_host(name: str, host: str) -> bool:
     return host == name or (name.startswith("*.") and host.endswith(name[1:]))
 
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tesk_api.http.guards import PAGE_POLICY, safe_headers
+from tesk_api.http.browser_checks import PAGE_POLICY, security_headers
 from tesk_api.http.metrics import RequestMetrics
-from tesk_api.http.request_ids import HEADER, name_request
+from tesk_api.http.request_ids import HEADER, assign_request_id
 from tesk_api.ports import Clock
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Front:
+class Middleware:
     """Wraps the application; itself a WSGI application.
 
     Attributes:
@@ -47,14 +47,14 @@ class Front:
     ) -> Iterable[bytes]:
         """Serve one request; the answer is complete when this returns."""
         started = self.clock.monotonic()
-        request_id = name_request(environ, self.new_id)
+        request_id = assign_request_id(environ, self.new_id)
         status = 500
 
         def start(code: str, headers: list[tuple[str, str]], exc_info: object = None):  # type: ignore[no-untyped-def]  # noqa: ANN202 - WSGI's own callable
             nonlocal status
             status = int(code[:3])
             headers.append((HEADER, request_id))
-            headers.extend(safe_headers(headers, environ.get(PAGE_POLICY, "")))
+            headers.extend(security_headers(headers, environ.get(PAGE_POLICY, "")))
             return start_response(code, headers, exc_info)  # type: ignore[arg-type]  # passed on as it came
 
         environ["PATH_INFO"] = _plain(environ["PATH_INFO"])

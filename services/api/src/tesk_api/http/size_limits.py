@@ -23,7 +23,7 @@ class _Limits:
     objects: dict[str, "_Limits"]
 
 
-def shape_problems(document: Any) -> Iterator[Violation]:
+def size_problems(document: Any) -> Iterator[Violation]:
     """Yield what of a parsed body has too many parts."""
     yield from _problems("", document, _TASK)
 

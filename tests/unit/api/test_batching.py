@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tesk_api.adapters.batches import Batches, BatchLimits
+from tesk_api.adapters.batching import Batcher, BatchLimits
 from tesk_model.errors import InternalError, NotFoundError, TeskError, UnavailableError
 
 LONG = timedelta(seconds=20)
@@ -53,7 +53,7 @@ class Line:
 
 def start(
     pool: ThreadPoolExecutor,
-    batches: Batches[int, int],
+    batches: Batcher[int, int],
     numbers: Sequence[int],
     weight: int = 1,
 ) -> list["Future[int]"]:
@@ -74,7 +74,7 @@ def pool() -> Any:
 
 
 def occupied(
-    pool: ThreadPoolExecutor, line: Line, batches: Batches[int, int]
+    pool: ThreadPoolExecutor, line: Line, batches: Batcher[int, int]
 ) -> "Future[int]":
     """Start call 1, and return when it is in flight."""
     first = pool.submit(batches.call, 1, weight=1)
@@ -84,7 +84,7 @@ def occupied(
 
 def test_a_single_request_goes_at_once(pool: ThreadPoolExecutor) -> None:
     line = Line()
-    first = occupied(pool, line, Batches(line.send, limits()))
+    first = occupied(pool, line, Batcher(line.send, limits()))
 
     line.let_pass()
 
@@ -93,7 +93,7 @@ def test_a_single_request_goes_at_once(pool: ThreadPoolExecutor) -> None:
 
 def test_what_comes_meanwhile_travels_together(pool: ThreadPoolExecutor) -> None:
     line = Line()
-    batches = Batches(line.send, limits())
+    batches = Batcher(line.send, limits())
     occupied(pool, line, batches)
     calls = start(pool, batches, [2, -3, 4])
 
@@ -108,7 +108,7 @@ def test_what_comes_meanwhile_travels_together(pool: ThreadPoolExecutor) -> None
 
 def test_a_leader_is_done_when_its_own_call_is(pool: ThreadPoolExecutor) -> None:
     line = Line()
-    batches = Batches(line.send, limits())
+    batches = Batcher(line.send, limits())
     first = occupied(pool, line, batches)
     start(pool, batches, [2])
 
@@ -120,7 +120,7 @@ def test_a_leader_is_done_when_its_own_call_is(pool: ThreadPoolExecutor) -> None
 
 def test_no_more_calls_are_in_flight_than_allowed(pool: ThreadPoolExecutor) -> None:
     line = Line()
-    batches = Batches(line.send, limits(calls=2))
+    batches = Batcher(line.send, limits(calls=2))
     occupied(pool, line, batches)
     pool.submit(batches.call, 2, weight=1)
     assert line.arrived.get(timeout=20) == [2]
@@ -137,7 +137,7 @@ def test_a_call_begins_beside_another_only_after_a_while(
     pool: ThreadPoolExecutor,
 ) -> None:
     line = Line()
-    batches = Batches(line.send, limits(calls=2, beside=LONG))
+    batches = Batcher(line.send, limits(calls=2, beside=LONG))
     occupied(pool, line, batches)
     start(pool, batches, [2, 3])
     batches._limits = limits(calls=2, beside=timedelta(seconds=0.05))
@@ -153,7 +153,7 @@ def test_a_slot_is_kept_for_those_who_wait_behind_a_slow_call(
     pool: ThreadPoolExecutor,
 ) -> None:
     line = Line()
-    batches = Batches(line.send, limits(calls=2, beside=timedelta(seconds=0.05)))
+    batches = Batcher(line.send, limits(calls=2, beside=timedelta(seconds=0.05)))
     occupied(pool, line, batches)
     second = pool.submit(batches.call, 2, weight=1)
     assert line.arrived.get(timeout=20) == [2]
@@ -169,7 +169,7 @@ def test_a_slot_is_kept_for_those_who_wait_behind_a_slow_call(
 
 def test_a_batch_holds_no_more_than_fits(pool: ThreadPoolExecutor) -> None:
     line = Line()
-    batches = Batches(line.send, limits(items=2, weight=100))
+    batches = Batcher(line.send, limits(items=2, weight=100))
     occupied(pool, line, batches)
     heavy = start(pool, batches, [2, 3], weight=101)
     light = start(pool, batches, [4, 5, 6])
@@ -184,7 +184,7 @@ def test_a_batch_holds_no_more_than_fits(pool: ThreadPoolExecutor) -> None:
 
 def test_an_error_of_the_call_is_each_ones_error(pool: ThreadPoolExecutor) -> None:
     line = Line()
-    batches = Batches(line.send, limits())
+    batches = Batcher(line.send, limits())
     occupied(pool, line, batches)
     calls = start(pool, batches, [2, 3])
 
@@ -200,7 +200,7 @@ def test_after_a_bug_the_next_ones_go_on(pool: ThreadPoolExecutor) -> None:
             raise ZeroDivisionError
         return numbers
 
-    batches: Batches[int, int] = Batches(send, limits())
+    batches: Batcher[int, int] = Batcher(send, limits())
 
     assert isinstance(
         pool.submit(batches.call, 0, weight=1).exception(20), ZeroDivisionError
@@ -209,7 +209,7 @@ def test_after_a_bug_the_next_ones_go_on(pool: ThreadPoolExecutor) -> None:
 
 
 def test_answers_that_do_not_fit_are_nobodys(pool: ThreadPoolExecutor) -> None:
-    batches: Batches[int, int] = Batches(lambda _, __: [1, 2], limits())
+    batches: Batcher[int, int] = Batcher(lambda _, __: [1, 2], limits())
 
     assert isinstance(
         pool.submit(batches.call, 1, weight=1).exception(20), InternalError
@@ -218,7 +218,7 @@ def test_answers_that_do_not_fit_are_nobodys(pool: ThreadPoolExecutor) -> None:
 
 def test_who_waits_too_long_is_never_sent(pool: ThreadPoolExecutor) -> None:
     line = Line()
-    batches = Batches(line.send, limits())
+    batches = Batcher(line.send, limits())
     first = occupied(pool, line, batches)
     batches._limits = limits(time=timedelta(seconds=0.5), least=timedelta(seconds=0.4))
     (second,) = start(pool, batches, [2])
@@ -232,7 +232,7 @@ def test_who_waits_too_long_is_never_sent(pool: ThreadPoolExecutor) -> None:
 
 def test_who_was_sent_and_gets_no_answer_is_told_so(pool: ThreadPoolExecutor) -> None:
     line = Line()
-    batches = Batches(line.send, limits())
+    batches = Batcher(line.send, limits())
     occupied(pool, line, batches)
     batches._limits = limits(time=timedelta(seconds=0.5))
     calls = start(pool, batches, [2, 3])
@@ -259,7 +259,7 @@ def test_every_request_gets_its_own_answer(
         return [number * 10 for number in numbers]
 
     bounds = limits(items=items, calls=calls, beside=beside)
-    batches: Batches[int, int] = Batches(send, bounds)
+    batches: Batcher[int, int] = Batcher(send, bounds)
     with ThreadPoolExecutor(32) as pool:
         answers = list(
             pool.map(lambda number: batches.call(number, weight=1), range(count))

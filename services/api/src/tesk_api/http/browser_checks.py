@@ -1,7 +1,7 @@
 """What browsers are told, and what they may not be used for.
 
 Every request passes here before it is looked at any further; the rules
-themselves are in ``domain.sites``.
+themselves are in ``domain.allowed_origins``.
 """
 
 import base64
@@ -11,7 +11,7 @@ import re
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
-from tesk_api.domain.sites import Sites
+from tesk_api.domain.allowed_origins import AllowedOrigins
 
 # What a response of this environment may load, if it is a page.
 PAGE_POLICY = "tesk.page_policy"
@@ -29,7 +29,7 @@ _ALWAYS = (
 _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
-def guard(app: Flask, sites: Sites) -> None:
+def register_browser_checks(app: Flask, sites: AllowedOrigins) -> None:
     """Refuse what pages of others make a browser send."""
 
     @app.before_request
@@ -41,7 +41,7 @@ def guard(app: Flask, sites: Sites) -> None:
             sites.check_host(authority)
         if environ["REQUEST_METHOD"] in _SAFE_METHODS:
             return
-        sites.check_page(
+        sites.check_origin(
             fetch_site=environ.get("HTTP_SEC_FETCH_SITE", ""),
             origin=environ.get("HTTP_ORIGIN", ""),
             authority=authority,
@@ -54,7 +54,7 @@ def guard(app: Flask, sites: Sites) -> None:
             )
 
 
-def protect_page(blueprint: Blueprint) -> None:
+def set_page_policy(blueprint: Blueprint) -> None:
     """Let the pages of ``blueprint`` load what this server has, and no more."""
 
     @blueprint.after_request
@@ -75,7 +75,7 @@ def protect_page(blueprint: Blueprint) -> None:
         return response
 
 
-def safe_headers(
+def security_headers(
     present: list[tuple[str, str]], policy: str = ""
 ) -> list[tuple[str, str]]:
     """Return what is to be added to the headers of any answer."""

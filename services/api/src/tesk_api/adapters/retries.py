@@ -1,7 +1,7 @@
 """Repeats a call while the scheduler is away, until time is up.
 
 Every request goes through here, so that the first try must cost nothing; a retry
-library costs each call some ten microseconds of CPU, repeated or not.
+library costs each call some ten microseconds of CPU, retried or not.
 """
 
 import itertools
@@ -22,7 +22,7 @@ _LEAST = 0.1
 _UNDIVIDED = 1.0
 
 
-def repeated(
+def call_with_retries(
     attempt: Callable[[timedelta], T], within: timedelta, *, share: float
 ) -> T:
     """Return the first result of ``attempt``.

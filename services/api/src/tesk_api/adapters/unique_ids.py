@@ -11,7 +11,7 @@ from collections.abc import Callable
 _RANDOM_BYTES = 12
 
 
-def unique_names() -> Callable[[], str]:
+def id_generator() -> Callable[[], str]:
     """Return a source of names; call it in the process that uses them.
 
     Whoever knows one name can guess the next of its source, so that what must
