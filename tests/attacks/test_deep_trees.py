@@ -36,7 +36,7 @@ MIB = 1024 * 1024
 BEHIND_A_MOUNT = """
 import subprocess, sys
 from pathlib import Path
-from tesk_runtime.removal import TreeLeftError, remove_tree
+from tesk_runtime.removal import IncompleteRemovalError, remove_tree
 
 tree, outside = Path(sys.argv[1]), Path(sys.argv[2])
 (tree / "mounted").mkdir()
@@ -44,7 +44,7 @@ tree, outside = Path(sys.argv[1]), Path(sys.argv[2])
 subprocess.run(["mount", "--bind", outside, tree / "mounted"], check=True)
 try:
     remove_tree(tree)
-except TreeLeftError as error:
+except IncompleteRemovalError as error:
     print(error)
 assert (outside / "precious").exists()
 assert not (tree / "gone").exists()
