@@ -26,7 +26,7 @@ from tesk_taskmaster.adapters.local.filer_process import FilerProcesses, FilerSe
 from tesk_taskmaster.adapters.local.runtime import LocalRuntime
 from tesk_taskmaster.adapters.sandbox.collecting import Collecting
 from tesk_taskmaster.domain.planning import plan_task
-from tesk_taskmaster.ports import RemainsError, StepFailedError
+from tesk_taskmaster.ports import LeftoversError, StepFailedError
 
 DEPTH = 3_000
 DAY = timedelta(days=1).total_seconds()
@@ -131,7 +131,7 @@ def test_what_may_not_be_removed_is_named_and_the_rest_is_gone(
     assert not other.exists()
 
 
-def test_what_remains_is_set_aside_and_tried_again_later(
+def test_files_that_cannot_be_removed_are_kept_apart_and_tried_again_later(
     left: Path, tmp_path: Path
 ) -> None:
     folders = TaskFolders(tmp_path.resolve())
@@ -139,9 +139,9 @@ def test_what_remains_is_set_aside_and_tried_again_later(
     runtime = LocalRuntime(folders, RecordingEngine(), filers)
     kept = folders.leftovers / ATTEMPT.name
 
-    with pytest.raises(RemainsError) as caught:
+    with pytest.raises(LeftoversError) as caught:
         runtime.release(ATTEMPT)
-    runtime.set_aside(ATTEMPT)
+    runtime.defer_removal(ATTEMPT)
     runtime.leftovers.sweep()  # too soon
     subprocess.run(["chattr", "-i", next(kept.rglob("stays"))], check=True)
     runtime.leftovers.sweep()
@@ -207,21 +207,21 @@ def crew() -> Iterator[Crew]:
 
 
 def test_a_removal_that_fails_for_good_gives_its_slot_back(crew: Crew) -> None:
-    crew.world.release_failures += [RemainsError("w/f: not permitted")] * 99
+    crew.world.release_failures += [LeftoversError("w/f: not permitted")] * 99
 
     told = crew.finish(assignment(commands("true")))
 
     assert told[-1] == Released("w/f: not permitted")
-    assert crew.runtime.set_aside_of == [ATTEMPT]
+    assert crew.runtime.deferred == [ATTEMPT]
 
 
 def test_a_removal_that_fails_a_while_is_tried_again(crew: Crew) -> None:
-    crew.world.release_failures += [RemainsError("w/f: busy")] * 2
+    crew.world.release_failures += [LeftoversError("w/f: busy")] * 2
 
     told = crew.finish(assignment(commands("true")))
 
     assert told[-1] == Released()
-    assert crew.runtime.set_aside_of == []
+    assert crew.runtime.deferred == []
 
 
 def test_what_may_still_run_is_never_given_up(crew: Crew) -> None:

@@ -224,7 +224,7 @@ class FakeKubernetesApi:
                 last(self._objects[resource, namespace, name])
             self._remove((resource, namespace, name), Propagation.BACKGROUND)
 
-    def say(
+    def add_log(
         self, namespace: str, pod: str, data: bytes, *, container: str = "main"
     ) -> None:
         """Add to the log of a container."""

@@ -138,7 +138,7 @@ class FakeCluster:
         """Let the image fail to be pulled, with the event that tells why."""
         held = self.hold(pod, reason=reason, message=message)
         said = f'Failed to pull image "x": {message}'
-        self.tell(held, PODS, reason="Failed", message=said)
+        self.add_event(held, PODS, reason="Failed", message=said)
         return held
 
     def unschedulable(
@@ -164,7 +164,7 @@ class FakeCluster:
         metadata = pod["metadata"]
         self._api.vanish(PODS, metadata["namespace"], metadata["name"])
 
-    def tell(
+    def add_event(
         self, about: JsonObject, resource: Resource, *, reason: str, message: str
     ) -> None:
         """Make an event."""
@@ -218,7 +218,7 @@ class FakeCluster:
         try:
             pod = self._api.plant(PODS, metadata["namespace"], body)
         except KubernetesError as error:
-            self.tell(job, JOBS, reason="FailedCreate", message=str(error))
+            self.add_event(job, JOBS, reason="FailedCreate", message=str(error))
             return
         self._api.change(JOBS, metadata["namespace"], metadata["name"], _set_active)
         code = self.program(pod)

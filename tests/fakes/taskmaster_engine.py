@@ -7,7 +7,7 @@ from pathlib import Path
 from tesk_model.names import Attempt
 from tesk_runtime.removal import remove_tree
 from tesk_taskmaster.domain.termination import StepResult
-from tesk_taskmaster.ports import ExecutorRun, Say, Tails
+from tesk_taskmaster.ports import ExecutorRun, ReportReason, Tails
 
 
 class RecordingEngine:
@@ -19,18 +19,28 @@ class RecordingEngine:
     def notes(self) -> Sequence[str]:
         return ()
 
-    def start(self, run: ExecutorRun, say: Say, *, has_started: bool = False) -> None:
-        del say, has_started
+    def start(
+        self,
+        run: ExecutorRun,
+        report_reason: ReportReason,
+        *,
+        has_started: bool = False,
+    ) -> None:
+        del report_reason, has_started
         self.runs.append(run)
 
     def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
         del run, timeout
         return StepResult(exit_code=0)
 
-    def occupied(
-        self, attempt: Attempt, image: str, directories: Sequence[str], say: Say
+    def occupied_directories(
+        self,
+        attempt: Attempt,
+        image: str,
+        directories: Sequence[str],
+        report_reason: ReportReason,
     ) -> Collection[str]:
-        del attempt, image, directories, say
+        del attempt, image, directories, report_reason
         return ()
 
     def tails(self, run: ExecutorRun) -> Tails:
@@ -46,5 +56,5 @@ class RecordingEngine:
     def attempts(self) -> Sequence[Attempt]:
         return ()
 
-    def clean(self, folder: Path) -> None:
+    def delete_folder(self, folder: Path) -> None:
         remove_tree(folder)

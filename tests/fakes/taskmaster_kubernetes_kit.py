@@ -131,7 +131,7 @@ class Programs:
         )
         metadata = pod["metadata"]
         text = f"occupied:{numbers}\n".encode()
-        self._api.say(metadata["namespace"], metadata["name"], text)
+        self._api.add_log(metadata["namespace"], metadata["name"], text)
         self._cluster.finish(pod, report=make_report(0))
 
     def run(self, pod: JsonObject) -> None:
@@ -151,6 +151,6 @@ class Programs:
         if command[0] == "echo":
             metadata = pod["metadata"]
             text = f"{command[1]}\n".encode()
-            self._api.say(metadata["namespace"], metadata["name"], text)
+            self._api.add_log(metadata["namespace"], metadata["name"], text)
         code = {"false": 1}.get(command[0], 0)
         self._cluster.finish(started, code, report=make_report(code))

@@ -10,8 +10,8 @@ from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import direction_of
 from tesk_taskmaster.domain.termination import StepResult
-from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
-from tesk_taskmaster.ports import Say, StepFailedError, Tails
+from tesk_taskmaster.domain.transfer_result import TransferResult, transfer_result
+from tesk_taskmaster.ports import ReportReason, StepFailedError, Tails
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -78,33 +78,42 @@ class FakeRuntime:
     def __init__(self, world: World) -> None:
         self.world = world
         self.released: list[Attempt] = []
-        self.let_go_of: list[Attempt] = []
-        self.set_aside_of: list[Attempt] = []
+        self.detached: list[Attempt] = []
+        self.deferred: list[Attempt] = []
 
     def notes(self) -> Sequence[str]:
         return self.world.note_lines
 
-    def prepare(self, plan: Plan, transfer_token: str, say: Say) -> None:
+    def prepare(
+        self, plan: Plan, transfer_token: str, report_reason: ReportReason
+    ) -> None:
         assert transfer_token
         for reason in self.world.says.get("prepare", ()):
-            say(Reason(ReasonCode.STEP_STARTING, reason))
+            report_reason(Reason(ReasonCode.STEP_STARTING, reason))
         if "prepare" in self.world.failures:
             raise self.world.failures["prepare"]
         with self.world.changed:
             self.world.steps.setdefault(plan.attempt, {})
 
-    def look_ahead(
-        self, plan: Plan, questions: Mapping[int, Sequence[str]], say: Say
+    def begin_inspection(
+        self,
+        plan: Plan,
+        directories: Mapping[int, Sequence[str]],
+        report_reason: ReportReason,
     ) -> None:
-        say(NO_REASON)
+        report_reason(NO_REASON)
         assert plan.attempt in self.world.steps, "it was not prepared"
-        self.world.looked_ahead.append({**questions})
+        self.world.looked_ahead.append({**directories})
 
-    def look_into(
-        self, plan: Plan, index: int, directories: Sequence[str], say: Say
+    def inspect_image(
+        self,
+        plan: Plan,
+        index: int,
+        directories: Sequence[str],
+        report_reason: ReportReason,
     ) -> Collection[str]:
         for reason in self.world.says.get("look", ()):
-            say(Reason(ReasonCode.STEP_STARTING, reason))
+            report_reason(Reason(ReasonCode.STEP_STARTING, reason))
         if "look" in self.world.failures:
             raise self.world.failures["look"]
         image = plan.executors[index].executor.image
@@ -112,10 +121,15 @@ class FakeRuntime:
         return [path for path in directories if path in self.world.occupied]
 
     def start(
-        self, plan: Plan, step: str, say: Say, *, has_started: bool = False
+        self,
+        plan: Plan,
+        step: str,
+        report_reason: ReportReason,
+        *,
+        has_started: bool = False,
     ) -> None:
         for reason in self.world.says.get(step, ()):
-            say(Reason(ReasonCode.STEP_STARTING, reason))
+            report_reason(Reason(ReasonCode.STEP_STARTING, reason))
         if step in self.world.failures:
             raise self.world.failures[step]
         with self.world.changed:
@@ -146,7 +160,7 @@ class FakeRuntime:
     def _crashed(step: str, known: Step) -> bool:
         if direction_of(step) is None or known.result is None:
             return False
-        return transfer_verdict(known.result.exit_code) is TransferVerdict.CRASHED
+        return transfer_result(known.result.exit_code) is TransferResult.CRASHED
 
     def wait(
         self, attempt: Attempt, step: str, timeout: timedelta
@@ -174,13 +188,13 @@ class FakeRuntime:
                 known.result = ended(143)
                 self.world.changed.notify_all()
 
-    def let_go(self, attempt: Attempt) -> None:
-        self.let_go_of.append(attempt)
+    def detach(self, attempt: Attempt) -> None:
+        self.detached.append(attempt)
 
-    def set_aside(self, attempt: Attempt) -> None:
+    def defer_removal(self, attempt: Attempt) -> None:
         with self.world.changed:
             self.world.steps.pop(attempt, None)
-            self.set_aside_of.append(attempt)
+            self.deferred.append(attempt)
             self.world.changed.notify_all()
 
     def release(self, attempt: Attempt) -> None:
@@ -191,7 +205,7 @@ class FakeRuntime:
             self.released.append(attempt)
             self.world.changed.notify_all()
 
-    def begun(self, attempt: Attempt) -> Sequence[str]:
+    def existing_steps(self, attempt: Attempt) -> Sequence[str]:
         with self.world.changed:
             return sorted(self.world.steps.get(attempt, {}))
 

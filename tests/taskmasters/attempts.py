@@ -27,7 +27,7 @@ NOTHING = timedelta(0)
 
 
 class CanceledError(Exception):
-    """What ``say`` raises when the user cancels."""
+    """What ``report_reason`` raises when the user cancels."""
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class Rig:
             ),
             ATTEMPT,
         )
-        self.say = Sayings()
+        self.report_reason = Sayings()
         self.runtime = self.kit.open_runtime()
 
     def let_pods(self, happen: Callable[[JsonObject], object]) -> None:
@@ -72,10 +72,10 @@ class Rig:
         self.cluster.program = program
 
     def prepare(self) -> None:
-        self.runtime.prepare(self.plan, "token", self.say)
+        self.runtime.prepare(self.plan, "token", self.report_reason)
 
     def start(self, step: str = "x0") -> None:
-        self.runtime.start(self.plan, step, self.say)
+        self.runtime.start(self.plan, step, self.report_reason)
 
     @contextmanager
     def starting(self, step: str = "x0") -> Iterator[JsonObject]:

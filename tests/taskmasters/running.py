@@ -15,7 +15,7 @@ from tesk_model.names import Attempt
 from tesk_model.task import Input, Output, Task, TaskId
 from tesk_runtime.clock import SystemClock
 from tesk_taskmaster.domain.assignment import Assignment
-from tesk_taskmaster.domain.transfers import UploadRetries
+from tesk_taskmaster.domain.upload_retries import UploadRetries
 from tesk_taskmaster.usecases.attempt import AttemptSettings
 from tesk_taskmaster.usecases.reporter import Reporter
 from tesk_taskmaster.usecases.taskmaster import Taskmaster, TaskmasterSettings
@@ -23,19 +23,19 @@ from tesk_taskmaster.usecases.taskmaster import Taskmaster, TaskmasterSettings
 ATTEMPT = Attempt(TaskId("t1"), 1)
 SETTINGS = TaskmasterSettings(
     slots=3,
-    wait=timedelta(seconds=30),
-    pause=timedelta(milliseconds=1),
-    patience=timedelta(milliseconds=50),
-    farewell=timedelta(seconds=5),
+    sync_wait=timedelta(seconds=30),
+    retry_interval=timedelta(milliseconds=1),
+    start_timeout=timedelta(milliseconds=50),
+    flush_timeout=timedelta(seconds=5),
     attempts=AttemptSettings(
         grace=timedelta(seconds=1),
         live_interval=timedelta(seconds=10),
-        retry_pause=timedelta(milliseconds=1),
+        release_backoff=timedelta(milliseconds=1),
         uploads=UploadRetries(
             tries=3,
             timeout=timedelta(minutes=1),
             backoff=timedelta(milliseconds=1),
-            longest=timedelta(milliseconds=2),
+            max_backoff=timedelta(milliseconds=2),
         ),
     ),
 )

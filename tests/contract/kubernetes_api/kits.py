@@ -123,10 +123,10 @@ class FakeApiKit:
 
     def talk(self, name: str) -> None:
         self._cluster.start(self.api.create(PODS, self.namespace, pod(name)))
-        self.api.say(self.namespace, name, b"one\ntwo\n")
+        self.api.add_log(self.namespace, name, b"one\ntwo\n")
 
     def resume(self, name: str) -> None:
-        self.api.say(self.namespace, name, b"three\n")
+        self.api.add_log(self.namespace, name, b"three\n")
         found = self.api.peek(PODS, self.namespace, name)
         assert found is not None
         self._cluster.finish(found)

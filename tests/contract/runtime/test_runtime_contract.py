@@ -142,13 +142,13 @@ def make_plan(*commands: str) -> Plan:
     return plan_task(task, ATTEMPT)
 
 
-def say(_reason: Reason) -> None:
+def report_reason(_reason: Reason) -> None:
     """Nobody listens."""
 
 
 def prepared(runtime: Runtime, *commands: str) -> Plan:
     plan = make_plan(*commands)
-    runtime.prepare(plan, "token", say)
+    runtime.prepare(plan, "token", report_reason)
     return plan
 
 
@@ -161,14 +161,14 @@ def finish(runtime: Runtime, step: str) -> StepResult:
 def test_a_step_runs_and_tells_its_exit_code(runtime: Runtime) -> None:
     plan = prepared(runtime, "true", "false")
     for step in ("x0", "x1"):
-        runtime.start(plan, step, say)
+        runtime.start(plan, step, report_reason)
 
     assert [finish(runtime, step).exit_code for step in ("x0", "x1")] == [0, 1]
 
 
 def test_what_an_executor_printed_can_be_read_after_its_end(runtime: Runtime) -> None:
     plan = prepared(runtime, "echo hello")
-    runtime.start(plan, "x0", say)
+    runtime.start(plan, "x0", report_reason)
     finish(runtime, "x0")
 
     assert runtime.tails(ATTEMPT, "x0").stdout == b"hello\n"
@@ -176,14 +176,14 @@ def test_what_an_executor_printed_can_be_read_after_its_end(runtime: Runtime) ->
 
 def test_a_wait_is_bounded(runtime: Runtime) -> None:
     plan = prepared(runtime, "sleep 600")
-    runtime.start(plan, "x0", say)
+    runtime.start(plan, "x0", report_reason)
 
     assert runtime.wait(ATTEMPT, "x0", timedelta(milliseconds=10)) is None
 
 
 def test_a_stopped_step_has_a_result(runtime: Runtime) -> None:
     plan = prepared(runtime, "sleep 600")
-    runtime.start(plan, "x0", say)
+    runtime.start(plan, "x0", report_reason)
     runtime.stop(ATTEMPT, "x0", GRACE)
 
     assert finish(runtime, "x0").exit_code in (137, 143)
@@ -200,7 +200,7 @@ def test_a_filers_verdict_is_kept(runtime: Runtime, kit: RuntimeKit, code: int) 
     kit.set_filers([code, 99])
     plan = prepared(runtime, "true")
     for _ in range(2):
-        runtime.start(plan, "in", say)
+        runtime.start(plan, "in", report_reason)
         assert finish(runtime, "in").exit_code == code
 
 
@@ -211,7 +211,7 @@ def test_a_filer_without_verdict_is_started_again(
     plan = prepared(runtime, "true")
     codes = []
     for _ in range(2):
-        runtime.start(plan, "out", say)
+        runtime.start(plan, "out", report_reason)
         codes.append(finish(runtime, "out").exit_code)
 
     assert codes == [1, 0]
@@ -223,16 +223,16 @@ def test_a_later_try_of_outputs_is_a_step_of_its_own(kit: RuntimeKit) -> None:
     plan = prepared(first, "true")
     codes = []
     for step in ("out", "out-1"):
-        first.start(plan, step, say)
+        first.start(plan, step, report_reason)
         codes.append(finish(first, step).exit_code)
-    first.let_go(ATTEMPT)
+    first.detach(ATTEMPT)
 
     successor = kit.open_runtime()
-    successor.prepare(plan, "token", say)
+    successor.prepare(plan, "token", report_reason)
 
     assert codes == [75, 0]
-    assert list(successor.begun(ATTEMPT)) == ["out", "out-1"]
-    successor.start(plan, "out-1", say)
+    assert list(successor.existing_steps(ATTEMPT)) == ["out", "out-1"]
+    successor.start(plan, "out-1", report_reason)
     assert finish(successor, "out-1").exit_code == 0
     successor.release(ATTEMPT)
 
@@ -240,7 +240,7 @@ def test_a_later_try_of_outputs_is_a_step_of_its_own(kit: RuntimeKit) -> None:
 def test_a_filer_can_be_stopped(runtime: Runtime, kit: RuntimeKit) -> None:
     kit.set_filers([None])
     plan = prepared(runtime, "true")
-    runtime.start(plan, "in", say)
+    runtime.start(plan, "in", report_reason)
     runtime.stop(ATTEMPT, "in", GRACE)
 
     assert finish(runtime, "in").exit_code in (137, 143)
@@ -249,13 +249,13 @@ def test_a_filer_can_be_stopped(runtime: Runtime, kit: RuntimeKit) -> None:
 def test_a_successor_adopts_what_runs(kit: RuntimeKit) -> None:
     first = kit.open_runtime()
     plan = prepared(first, "sleep 600")
-    first.start(plan, "x0", say)
-    first.let_go(ATTEMPT)
+    first.start(plan, "x0", report_reason)
+    first.detach(ATTEMPT)
 
     successor = kit.open_runtime()
     assert list(successor.attempts()) == [ATTEMPT]
-    successor.prepare(plan, "token", say)
-    successor.start(plan, "x0", say, has_started=True)
+    successor.prepare(plan, "token", report_reason)
+    successor.start(plan, "x0", report_reason, has_started=True)
     assert successor.wait(ATTEMPT, "x0", timedelta(milliseconds=10)) is None
     successor.stop(ATTEMPT, "x0", GRACE)
     assert finish(successor, "x0").exit_code in (137, 143)
@@ -266,7 +266,7 @@ def test_what_had_started_and_left_nothing_is_lost(runtime: Runtime) -> None:
     plan = prepared(runtime, "true")
 
     with pytest.raises(StepFailedError, match="lost: ") as failure:
-        runtime.start(plan, "x0", say, has_started=True)
+        runtime.start(plan, "x0", report_reason, has_started=True)
 
     assert failure.value.lost
 
@@ -275,13 +275,13 @@ def test_a_successor_learns_how_a_filer_ended(kit: RuntimeKit) -> None:
     kit.set_filers([65])
     first = kit.open_runtime()
     plan = prepared(first, "true")
-    first.start(plan, "in", say)
+    first.start(plan, "in", report_reason)
     finish(first, "in")
-    first.let_go(ATTEMPT)
+    first.detach(ATTEMPT)
 
     successor = kit.open_runtime()
-    successor.prepare(plan, "token", say)
-    successor.start(plan, "in", say)
+    successor.prepare(plan, "token", report_reason)
+    successor.start(plan, "in", report_reason)
     assert finish(successor, "in").exit_code == 65
     successor.release(ATTEMPT)
 
@@ -291,8 +291,8 @@ def test_release_leaves_nothing_of_what_runs(kit: RuntimeKit) -> None:
     first = kit.open_runtime()
     plan = prepared(first, "sleep 600")
     for step in ("in", "x0"):
-        first.start(plan, step, say)
-    first.let_go(ATTEMPT)
+        first.start(plan, step, report_reason)
+    first.detach(ATTEMPT)
 
     successor = kit.open_runtime()  # knows the attempt by its name alone
     successor.release(ATTEMPT)

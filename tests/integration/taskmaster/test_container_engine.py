@@ -435,8 +435,8 @@ def test_a_container_deletes_what_this_process_may_not(
 
     empty_by_container(place.volume, api=api, home=place.home)
     left = list(place.volume.iterdir())
-    place.engine.clean(place.volume)
-    place.engine.clean(place.volume)
+    place.engine.delete_folder(place.volume)
+    place.engine.delete_folder(place.volume)
 
     assert left == []
     assert not place.volume.exists()

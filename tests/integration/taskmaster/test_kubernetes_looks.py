@@ -11,7 +11,7 @@ from fakes.taskmaster_kubernetes_kit import IMAGE, ClusterKit
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason
 from tesk_model.task import Input, Output, Resources, Task, TaskId
-from tesk_taskmaster.domain.planning import image_questions, plan_task
+from tesk_taskmaster.domain.planning import directories_to_inspect, plan_task
 from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import Tails
 
@@ -37,15 +37,15 @@ def run(
     runtime, heard = kit.open_runtime(), list[Reason]()
     plan = plan_task(task, ATTEMPT)
     runtime.prepare(plan, "token", heard.append)
-    asked = image_questions(task)
+    asked = directories_to_inspect(task)
     by_index = {
         index: asked[executor.image]
         for index, executor in enumerate(task.executors)
         if executor.image in asked
     }
-    runtime.look_ahead(plan, dict(list(by_index.items())[:1]), heard.append)
+    runtime.begin_inspection(plan, dict(list(by_index.items())[:1]), heard.append)
     occupied = {
-        task.executors[index].image: runtime.look_into(
+        task.executors[index].image: runtime.inspect_image(
             plan, index, directories, heard.append
         )
         for index, directories in by_index.items()

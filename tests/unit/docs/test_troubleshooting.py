@@ -79,7 +79,7 @@ UNTOLD = {
         "must not be negative",
         "task …: … cannot follow …",
         "task …: attempt … is not released",
-        "… is not this taskmaster's any more",
+        "… belongs to another taskmaster",
         "reporting has ended",
         "the executors have not ended yet",
         "the scheduler answered another batch",
@@ -87,7 +87,7 @@ UNTOLD = {
         "was not issued for a list with these filters",
     ),
     "a bug that nobody can cause from outside": (
-        "step … is of no executor",
+        "step … does not belong to an executor",
         "a section of settings must be a struct, not …",
         "the lock is not held",
     ),

@@ -333,7 +333,7 @@ def test_what_only_events_tell_is_asked_for_after_a_while(
     launcher.launch("tm-1")
     rig.cluster.bind(rig.pod("tm-1"))
     mount = 'MountVolume.SetUp failed: secret "tesk-internal" not found'
-    rig.cluster.tell(rig.pod("tm-1"), PODS, reason="FailedMount", message=mount)
+    rig.cluster.add_event(rig.pod("tm-1"), PODS, reason="FailedMount", message=mount)
 
     at_once = launcher.status_message("tm-1")
     eventually(lambda: words_later(rig, launcher) == mount)

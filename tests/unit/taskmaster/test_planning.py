@@ -27,10 +27,10 @@ from tesk_model.paths import (
 from tesk_model.task import FileType, Input, Output, Resources, Task, TaskId
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.planning import (
-    NOTHING,
-    Occupied,
+    NONE_OCCUPIED,
+    OccupiedDirectories,
     PlanError,
-    image_questions,
+    directories_to_inspect,
     plan_task,
 )
 
@@ -212,7 +212,7 @@ SHAPES: dict[str, Task] = {
 
 
 # Where an image has something; what else is asked about, it has not.
-IMAGES: dict[str, tuple[Task, Occupied]] = {
+IMAGES: dict[str, tuple[Task, OccupiedDirectories]] = {
     "an input in the image's directory is a single file": (
         make_assigned_task(inputs=(file_in("/app/in.txt"), file_in("/data/a"))),
         {"busybox": ["/app"]},
@@ -263,7 +263,7 @@ IMAGES: dict[str, tuple[Task, Occupied]] = {
 }
 
 
-def plan(task: Task, occupied: Occupied = NOTHING) -> Plan:
+def plan(task: Task, occupied: OccupiedDirectories = NONE_OCCUPIED) -> Plan:
     return plan_task(task, ATTEMPT, occupied)
 
 
@@ -275,7 +275,7 @@ def readable(plan: Plan) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-ALL = {name: (task, NOTHING) for name, task in SHAPES.items()} | IMAGES
+ALL = {name: (task, NONE_OCCUPIED) for name, task in SHAPES.items()} | IMAGES
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -340,7 +340,9 @@ def test_a_volume_is_needed_if_anything_is_shared(task: Task, *, want: bool) -> 
     assert plan(task).has_volume is want
 
 
-def planned_or_none(task: Task, occupied: Occupied = NOTHING) -> Plan | None:
+def planned_or_none(
+    task: Task, occupied: OccupiedDirectories = NONE_OCCUPIED
+) -> Plan | None:
     try:
         return plan(task, occupied)
     except PlanError:
@@ -355,7 +357,7 @@ def test_planning_twice_gives_the_same(task: Task) -> None:
 @given(tasks)
 def test_images_are_asked_only_about_directories_that_nobody_names(task: Task) -> None:
     try:
-        questions = image_questions(task)
+        questions = directories_to_inspect(task)
     except PlanError:
         return
     for directories in questions.values():
@@ -390,13 +392,13 @@ def test_only_what_the_user_names_is_mounted_where_images_own(task: Task) -> Non
 
 
 @st.composite
-def answered(draw: st.DrawFn) -> tuple[Task, Occupied]:
+def answered(draw: st.DrawFn) -> tuple[Task, OccupiedDirectories]:
     """Return a task, and what its images answer."""
     task = draw(tasks)
     try:
-        questions = image_questions(task)
+        questions = directories_to_inspect(task)
     except PlanError:
-        return task, NOTHING
+        return task, NONE_OCCUPIED
     return task, {
         image: draw(st.sets(st.sampled_from(asked)))
         for image, asked in questions.items()
@@ -405,7 +407,7 @@ def answered(draw: st.DrawFn) -> tuple[Task, Occupied]:
 
 @given(answered())
 def test_what_an_image_has_is_hidden_by_nothing_but_the_tasks_word(
-    drawn: tuple[Task, Occupied],
+    drawn: tuple[Task, OccupiedDirectories],
 ) -> None:
     task, occupied = drawn
     planned = planned_or_none(task, occupied)
@@ -419,7 +421,9 @@ def test_what_an_image_has_is_hidden_by_nothing_but_the_tasks_word(
 
 
 @given(answered())
-def test_only_mounts_depend_on_what_images_have(drawn: tuple[Task, Occupied]) -> None:
+def test_only_mounts_depend_on_what_images_have(
+    drawn: tuple[Task, OccupiedDirectories],
+) -> None:
     planned, other = planned_or_none(*drawn), planned_or_none(drawn[0])
 
     if planned is not None and other is not None:
@@ -428,7 +432,9 @@ def test_only_mounts_depend_on_what_images_have(drawn: tuple[Task, Occupied]) ->
 
 
 @given(answered())
-def test_every_path_is_mounted_or_collected(drawn: tuple[Task, Occupied]) -> None:
+def test_every_path_is_mounted_or_collected(
+    drawn: tuple[Task, OccupiedDirectories],
+) -> None:
     task, occupied = drawn
     planned = planned_or_none(task, occupied)
     for step in planned.executors if planned else ():

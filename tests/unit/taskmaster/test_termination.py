@@ -216,7 +216,7 @@ def test_a_result(end_in: Runtime, end: End, code: int, note: str) -> None:
     assert (result.code is ReasonCode.OUT_OF_MEMORY) == ("out of memory" in note)
 
 
-UNSEEN = "nobody saw its end"
+UNSEEN = "its end was not observed"
 LOSSES: dict[str, tuple[dict[str, Runtime], End, str]] = {
     "a SIGKILL that nobody reported": (
         EVERYWHERE,

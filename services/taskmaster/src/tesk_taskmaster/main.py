@@ -1,4 +1,4 @@
-"""The taskmaster process: reads its settings, wires, runs until it is told to go."""
+"""The taskmaster process: reads its settings, wires, runs until it is told to exit."""
 
 import os
 import sys
@@ -13,28 +13,28 @@ from tesk_runtime.sections import read_token, state_home
 from tesk_runtime.shutdown import stop_on_signals
 from tesk_taskmaster.adapters.scheduler_client import GrpcScheduler
 from tesk_taskmaster.config import Settings
-from tesk_taskmaster.domain.transfers import UploadRetries
+from tesk_taskmaster.domain.upload_retries import UploadRetries
 from tesk_taskmaster.ports import Clock, Runtime
 from tesk_taskmaster.usecases.attempt import AttemptSettings
 from tesk_taskmaster.usecases.reporter import Reporter
 from tesk_taskmaster.usecases.taskmaster import Taskmaster, TaskmasterSettings
 
-_PAUSE = timedelta(seconds=0.2)
-_FAREWELL = timedelta(seconds=2)
-_RETRY_PAUSE = timedelta(seconds=1)
-_LONGEST_BACKOFF = timedelta(minutes=5)
+_RETRY_INTERVAL = timedelta(seconds=0.2)
+_FLUSH_TIMEOUT = timedelta(seconds=2)
+_RELEASE_BACKOFF = timedelta(seconds=1)
+_MAX_UPLOAD_BACKOFF = timedelta(minutes=5)
 _USAGE_ERROR = 2
 
 
 def main() -> None:
-    """Run a taskmaster; exit 0 when it was told to go, 1 if cut off, 2 if misset."""
+    """Run a taskmaster; exit 0 when told to exit, 1 if cut off, 2 if misconfigured."""
     try:
         done = _run(os.environ)
     except (settings.SettingsError, ValueError) as error:
         sys.stderr.write(f"tesk-taskmaster: {error}\n")
         sys.exit(_USAGE_ERROR)
     sys.stderr.flush()
-    # Threads of attempts may be waiting for steps; those go on without us.
+    # Threads of attempts may be waiting for steps, which continue.
     os._exit(0 if done else 1)
 
 
@@ -64,7 +64,7 @@ def _local_runtime(configured: Settings, environ: Mapping[str, str]) -> Runtime:
     home = state_home(configured.local, environ)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     home = home.resolve()
-    # Before anything slow: whoever sees the lock knows that we live.
+    # Before anything slow: the lock shows that this process is alive.
     take_identity(home, section.id)
     choices = LocalChoices(
         local=configured.local,
@@ -107,19 +107,19 @@ def _build(configured: Settings, runtime: Runtime, clock: Clock) -> Taskmaster:
         clock=clock,
         settings=TaskmasterSettings(
             slots=section.slots,
-            wait=section.sync_wait,
-            pause=_PAUSE,
-            patience=section.patience,
-            farewell=_FAREWELL,
+            sync_wait=section.sync_wait,
+            retry_interval=_RETRY_INTERVAL,
+            start_timeout=section.patience,
+            flush_timeout=_FLUSH_TIMEOUT,
             attempts=AttemptSettings(
                 grace=section.grace,
                 live_interval=section.live_interval,
-                retry_pause=_RETRY_PAUSE,
+                release_backoff=_RELEASE_BACKOFF,
                 uploads=UploadRetries(
                     tries=section.upload_tries,
                     timeout=section.upload_timeout,
                     backoff=section.upload_backoff,
-                    longest=_LONGEST_BACKOFF,
+                    max_backoff=_MAX_UPLOAD_BACKOFF,
                 ),
             ),
         ),

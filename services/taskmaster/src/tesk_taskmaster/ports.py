@@ -1,4 +1,4 @@
-"""What a taskmaster needs of the outside world."""
+"""The ports of a taskmaster: clock, scheduler, runtime, engine."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from tesk_taskmaster.domain.assignment import Orders
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 from tesk_taskmaster.domain.termination import StepResult
 
-Say = Callable[[Reason], None]
-"""Tells the user what an attempt waits for; the last word stands.
+ReportReason = Callable[[Reason], None]
+"""Reports to the user what an attempt waits for; the last reason stays.
 
-It may raise (the attempt is to stop while an image is pulled): let that pass.
-Who has nothing to tell yet says NO_REASON, to learn just that.
+It may raise, when the attempt is to stop: let that pass. NO_REASON reports
+nothing and only finds out whether to stop.
 """
 
 
@@ -26,8 +26,7 @@ class Tails:
     """The last 64 KiB of each stream of an executor, so far.
 
     Attributes:
-        unread: Why not all of it could be read; "" if nothing is missing. Nothing
-            printed and nothing readable are not the same.
+        unread: Why not all of it could be read; "" if nothing is missing.
     """
 
     stdout: bytes
@@ -36,7 +35,7 @@ class Tails:
 
 
 class Clock(Protocol):
-    """The time."""
+    """Tells the time."""
 
     def now(self) -> datetime:
         """Return the wall-clock time, aware, in UTC."""
@@ -46,96 +45,109 @@ class Clock(Protocol):
 
 
 class Scheduler(Protocol):
-    """The scheduler, as one taskmaster sees it."""
+    """The scheduler, for one taskmaster."""
 
     def sync(
         self, held: Sequence[Attempt], *, slots: int, wait: timedelta, within: timedelta
     ) -> Orders:
-        """Say what is held and ask for orders.
+        """Report which attempts are held, and get orders.
 
         Args:
             held: Attempts worked on or still to be cleaned up after.
             slots: How many can be held at once; 0 while draining.
-            wait: How long the scheduler may wait for something to say.
+            wait: How long the scheduler may wait for an order.
             within: Give up after this long.
 
         Raises:
-            UnavailableError: No answer; ask again.
+            UnavailableError: No answer; try again.
         """
 
     def report(self, events: Sequence[TaskEvent]) -> Sequence[EventVerdict]:
-        """Tell events, in order within each attempt; durable on return.
+        """Report events, in order within each attempt; durable on return.
 
         Returns:
             A verdict for each event, in order.
 
         Raises:
-            UnavailableError: Perhaps not recorded; tell again.
+            UnavailableError: Perhaps not recorded; report again.
             InvalidRequestError: An event is malformed; none is recorded.
         """
 
 
 class Runtime(Protocol):
-    """Where steps run. All calls are idempotent: what exists is adopted.
+    """Runs steps. All calls are idempotent: what exists is adopted.
 
     Steps are named ``in``, ``x0``, ``x1``, …, ``out``, and ``out-1``, ``out-2``, …
-    if outputs are tried again (``domain.transfers``). A runtime keeps no
-    state of its own that it could not find again after a crash. One attempt is
-    worked on by one thread; ``stop`` alone may be called from another.
+    if the upload is tried again (``domain.upload_retries``). A runtime keeps no
+    state that it could not find again after a crash. One attempt is used by one
+    thread; only ``stop`` may be called from another.
     """
 
     def notes(self) -> Sequence[str]:
         """Return lines for the ``system_logs`` of every attempt it runs."""
 
-    def prepare(self, plan: Plan, transfer_token: str, say: Say) -> None:
-        """Make or adopt the volume and what else the steps share.
+    def prepare(
+        self, plan: Plan, transfer_token: str, report_reason: ReportReason
+    ) -> None:
+        """Make or adopt the volume and all else that the steps share.
 
         Raises:
             StepFailedError: It cannot be made.
         """
 
     def start(
-        self, plan: Plan, step: str, say: Say, *, has_started: bool = False
+        self,
+        plan: Plan,
+        step: str,
+        report_reason: ReportReason,
+        *,
+        has_started: bool = False,
     ) -> None:
         """Start a step; adopt it if it runs or has ended already.
 
-        A filer that died without a verdict (``domain.verdicts``) is not
-        adopted but started again. Returns as soon as the step is under way or
-        can be waited for.
+        A filer that died without a result (``domain.transfer_result``) is started
+        again. Returns as soon as the step can be waited for.
 
         Args:
             plan: Of its attempt.
             step: Its name.
-            say: Hears what it waits for.
-            has_started: The scheduler was told that this executor started. If
-                nothing is left of it, it is lost, and never started again: its
-                command would run twice on the same volume.
+            report_reason: Called with what it waits for.
+            has_started: The scheduler knows that this executor started. If nothing
+                is left of it, it is lost and not started again: its command
+                would run twice on the same volume.
 
         Raises:
             StepFailedError: It cannot be started.
         """
 
-    def look_ahead(
-        self, plan: Plan, questions: Mapping[int, Sequence[str]], say: Say
+    def begin_inspection(
+        self,
+        plan: Plan,
+        directories: Mapping[int, Sequence[str]],
+        report_reason: ReportReason,
     ) -> None:
-        """Begin to find out what ``look_into`` will be asked, if that takes long.
+        """Begin the work of ``inspect_image``, if that takes long.
 
-        ``questions`` has directories by the index of an executor. Raises as that.
+        ``directories`` are by the index of an executor. Raises as that.
         """
 
-    def look_into(
-        self, plan: Plan, index: int, directories: Sequence[str], say: Say
+    def inspect_image(
+        self,
+        plan: Plan,
+        index: int,
+        directories: Sequence[str],
+        report_reason: ReportReason,
     ) -> Collection[str]:
-        """Return in which of ``directories`` the image of an executor has anything.
+        """Return in which of ``directories`` the image of an executor has files.
 
         Args:
-            plan: It was prepared.
+            plan: A prepared one.
             index: Of the executor.
             directories: Absolute and normalized.
-            say: Hears what it waits for.
+            report_reason: Called with what it waits for.
 
         Raises:
-            StepFailedError: The image cannot be had, or not be looked into.
+            StepFailedError: The image cannot be pulled or inspected.
         """
 
     def wait(
@@ -147,31 +159,30 @@ class Runtime(Protocol):
         """Return what an executor has printed last, also after its end."""
 
     def stop(self, attempt: Attempt, step: str, grace: timedelta) -> None:
-        """End a step: SIGTERM, after ``grace`` SIGKILL; return when it is gone.
+        """Stop a step: SIGTERM, after ``grace`` SIGKILL; return when it has ended.
 
-        Its result can be read by ``wait`` afterwards. A step that was never
-        started, or has ended, is left alone.
+        ``wait`` returns its result afterwards. A step that was never started, or
+        has ended, is left alone.
         """
 
-    def let_go(self, attempt: Attempt) -> None:
-        """Forget the attempt and touch nothing of it: another may adopt it."""
+    def detach(self, attempt: Attempt) -> None:
+        """Forget the attempt and touch nothing of it: a successor may adopt it."""
 
     def release(self, attempt: Attempt) -> None:
         """Remove everything of the attempt, running or not; return when gone.
 
         Raises:
-            RemainsError: Nothing of it runs, but not all can be removed.
-            StepFailedError: Perhaps something of it runs still.
+            LeftoversError: Nothing of it runs, but not all can be removed.
+            StepFailedError: Something of it may still run.
         """
 
-    def set_aside(self, attempt: Attempt) -> None:
-        """Forget an attempt of which something remains that cannot be removed.
+    def defer_removal(self, attempt: Attempt) -> None:
+        """Forget an attempt whose files cannot all be removed.
 
-        It is of no attempt any more; the runtime tries to remove it later, and
-        rarely.
+        The runtime keeps them apart and tries to remove them later.
         """
 
-    def begun(self, attempt: Attempt) -> Sequence[str]:
+    def existing_steps(self, attempt: Attempt) -> Sequence[str]:
         """List the steps of a prepared attempt of which something is left.
 
         Raises:
@@ -188,8 +199,8 @@ class StepFailedError(Exception):
     Attributes:
         code: Of the cause.
         lost: Another try may succeed.
-        gone: With ``lost``: what earlier steps made is lost, so that only a new
-            attempt may succeed.
+        volume_lost: With ``lost``: the results of earlier steps are lost, so
+            that only a new attempt may succeed.
     """
 
     def __init__(
@@ -198,12 +209,12 @@ class StepFailedError(Exception):
         *,
         code: ReasonCode = ReasonCode.NONE,
         lost: bool = False,
-        gone: bool = False,
+        volume_lost: bool = False,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.lost = lost
-        self.gone = gone
+        self.volume_lost = volume_lost
 
     @property
     def reason(self) -> Reason:
@@ -216,13 +227,13 @@ def failure_of(result: StepResult) -> StepFailedError:
     return StepFailedError(result.error, code=result.code, lost=result.lost)
 
 
-class RemainsError(StepFailedError):
-    """All of an attempt has ended, but not all that it left can be removed."""
+class LeftoversError(StepFailedError):
+    """All of an attempt has ended, but not all its files can be removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostMount:
-    """A path of this machine that an executor sees."""
+    """A path of this machine that is mounted into an executor."""
 
     source: Path
     target: str
@@ -239,7 +250,7 @@ class ExecutorRun:
             visible to the executor.
         volume: Folder of the task volume, the target of ``step.collect``.
         ram: Bytes.
-        outputs: See ``Plan.outputs``; for an engine whose executors may run by
+        outputs: See ``Plan.outputs``; for an engine whose executors may have
             another uid than the filer.
     """
 
@@ -257,23 +268,33 @@ class ExecutorRun:
 class Engine(Protocol):
     """Runs executors on this machine: containers, or a sandbox.
 
-    All calls are idempotent and find their run again by name and folder after
+    All calls are idempotent and find a run again by name and folder, also after
     the process that started it was killed.
     """
 
     def notes(self) -> Sequence[str]:
         """Return lines for the ``system_logs`` of what runs here."""
 
-    def start(self, run: ExecutorRun, say: Say, *, has_started: bool = False) -> None:
+    def start(
+        self,
+        run: ExecutorRun,
+        report_reason: ReportReason,
+        *,
+        has_started: bool = False,
+    ) -> None:
         """Start, or adopt; see ``Runtime.start``."""
 
     def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
         """See ``Runtime.wait``; collects ``run.step.collect`` before it returns."""
 
-    def occupied(
-        self, attempt: Attempt, image: str, directories: Sequence[str], say: Say
+    def occupied_directories(
+        self,
+        attempt: Attempt,
+        image: str,
+        directories: Sequence[str],
+        report_reason: ReportReason,
     ) -> Collection[str]:
-        """Return in which directories an image has anything; ``Runtime.look_into``."""
+        """Return in which directories an image has files; ``Runtime.inspect_image``."""
 
     def tails(self, run: ExecutorRun) -> Tails:
         """See ``Runtime.tails``."""
@@ -285,13 +306,12 @@ class Engine(Protocol):
         """Kill and remove every run of the attempt, also ones not known here."""
 
     def attempts(self) -> Sequence[Attempt]:
-        """List the attempts of which the engine itself holds something."""
+        """List the attempts of which the engine itself has something."""
 
-    def clean(self, folder: Path) -> None:
+    def delete_folder(self, folder: Path) -> None:
         """Delete a folder in which executors wrote, whoever owns what is in it.
 
         Raises:
             OSError: It cannot be deleted.
-            StepFailedError: Likewise, or the engine's help is needed and it is
-                down.
+            StepFailedError: Likewise, or the engine is needed for it and is down.
         """

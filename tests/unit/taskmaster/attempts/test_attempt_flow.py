@@ -200,7 +200,7 @@ def test_a_step_that_cannot_start_is_tried_again_for_outputs(crew: Crew) -> None
 
 
 def test_only_a_lost_volume_makes_the_command_run_again(crew: Crew) -> None:
-    crew.world.failures["out"] = StepFailedError("deleted", lost=True, gone=True)
+    crew.world.failures["out"] = StepFailedError("deleted", lost=True, volume_lost=True)
 
     told = crew.finish(assignment(commands("true", outputs=OUTPUTS)))
 

@@ -35,7 +35,7 @@ from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import TaskId
 from tesk_taskmaster.domain.assignment import Stop, StopReason
-from tesk_taskmaster.domain.transfers import UploadRetries
+from tesk_taskmaster.domain.upload_retries import UploadRetries
 
 
 def test_a_cancel_stops_and_deletes_before_it_is_told(crew: Crew) -> None:
@@ -188,7 +188,7 @@ def test_a_cancel_ends_the_wait_for_another_try(crew: Crew) -> None:
                 tries=2,
                 timeout=timedelta(hours=1),
                 backoff=timedelta(minutes=10),
-                longest=timedelta(minutes=10),
+                max_backoff=timedelta(minutes=10),
             ),
         ),
     )

@@ -80,7 +80,7 @@ def test_a_scheduler_that_is_away_is_logged_once(
     with running(crew):
         crew.join()
 
-    assert logged(caplog, "no orders") == ["no orders"]
+    assert logged(caplog, "sync failed") == ["sync failed"]
 
 
 def test_a_malformed_event_harms_its_attempt_alone(crew: Crew) -> None:
@@ -110,7 +110,7 @@ def test_reports_that_print_a_lot_travel_in_small_batches(crew: Crew) -> None:
     reporter = Reporter(crew.scheduler, SystemClock())
     reporter.open(ATTEMPT, 0)
     for index in range(100):
-        reporter.tell(ATTEMPT, replace(ENDED, index=index, stdout=tail, stderr=tail))
+        reporter.report(ATTEMPT, replace(ENDED, index=index, stdout=tail, stderr=tail))
     thread = threading.Thread(target=reporter.run)
     thread.start()
     reporter.wait_durable(ATTEMPT)

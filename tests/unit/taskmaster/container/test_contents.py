@@ -42,7 +42,7 @@ def test_an_image_is_looked_into_once() -> None:
     contents = looked(engine)
 
     for _ in range(2):
-        found = contents.occupied(ATTEMPT, "a", ["/app", "/none/x"])
+        found = contents.occupied_directories(ATTEMPT, "a", ["/app", "/none/x"])
         assert found == ["/app"]
 
     assert engine.asked == ["/app", "/none"]
@@ -52,4 +52,4 @@ def test_an_image_is_looked_into_once() -> None:
 def test_no_directory_is_forgotten_before_it_is_told() -> None:
     many = [f"/d{number}" for number in range(10_500)]
 
-    assert looked(FullImages()).occupied(ATTEMPT, "a", many) == many
+    assert looked(FullImages()).occupied_directories(ATTEMPT, "a", many) == many

@@ -49,7 +49,7 @@ def test_what_a_stopped_executor_printed_is_kept(rig: Rig) -> None:
     rig.prepare()
     pod = rig.run()
     text = f"out\n{STDERR_MARK}err\n".encode()
-    rig.api.say("tasks", pod["metadata"]["name"], text)
+    rig.api.add_log("tasks", pod["metadata"]["name"], text)
     rig.runtime.stop(ATTEMPT, "x0", SECOND)
 
     assert rig.result().error == ""
@@ -71,7 +71,7 @@ def test_what_runs_is_shown(rig: Rig) -> None:
     rig.prepare()
     pod = rig.run()
     rig.runtime.tails(ATTEMPT, "x0")
-    rig.api.say("tasks", pod["metadata"]["name"], b"so far\n")
+    rig.api.add_log("tasks", pod["metadata"]["name"], b"so far\n")
 
     eventually(
         lambda: rig.runtime.tails(ATTEMPT, "x0").stdout == b"so far\n",
@@ -82,7 +82,7 @@ def test_what_runs_is_shown(rig: Rig) -> None:
 def test_who_lets_go_touches_nothing(rig: Rig) -> None:
     rig.prepare()
     rig.run()
-    rig.runtime.let_go(ATTEMPT)
+    rig.runtime.detach(ATTEMPT)
 
     assert sorted(rig.left()) == ["Job", "Pod", "Secret"]
     rig.runtime.stop(ATTEMPT, "x0", SECOND)  # too late: it is another's
@@ -94,8 +94,8 @@ def test_a_predecessor_is_watched_for_as_long_as_needed(rig: Rig) -> None:
     pod = rig.run()
     rig.runtime.close()
     successor = rig.kit.open_runtime()
-    successor.prepare(rig.plan, "token", rig.say)
-    successor.start(rig.plan, "x0", rig.say)
+    successor.prepare(rig.plan, "token", rig.report_reason)
+    successor.start(rig.plan, "x0", rig.report_reason)
     rig.cluster.finish(pod, report=make_report(5))
     result = successor.wait(ATTEMPT, "x0", SOON)
 

@@ -120,11 +120,11 @@ class Stage:
         runtime.release(ATTEMPT)
 
     def _run(self, runtime: KubernetesRuntime) -> None:
-        runtime.prepare(self.plan, "token", say)
+        runtime.prepare(self.plan, "token", report_reason)
         for step in STEPS if self.plan.has_volume else STEPS[1:3]:
             if step in self.codes:
                 continue
-            runtime.start(self.plan, step, say)
+            runtime.start(self.plan, step, report_reason)
             result = runtime.wait(ATTEMPT, step, GENEROUS)
             assert result is not None
             assert not result.error, result
@@ -147,7 +147,7 @@ class Stage:
         return [body["kind"] for kind in KINDS for body in self.api.all(kind)]
 
 
-def say(_reason: Reason) -> None:
+def report_reason(_reason: Reason) -> None:
     """Nobody listens."""
 
 
@@ -205,10 +205,10 @@ def test_an_attempt_in_hand_is_not_prepared_twice(
 ) -> None:
     stage = make_stage()
     first, second = stage.kit.open_runtime(), stage.kit.open_runtime()
-    first.prepare(stage.plan, "token", say)
-    first.start(stage.plan, "in", say)
-    second.prepare(stage.plan, "token", say)
-    second.start(stage.plan, "in", say)
+    first.prepare(stage.plan, "token", report_reason)
+    first.start(stage.plan, "in", report_reason)
+    second.prepare(stage.plan, "token", report_reason)
+    second.start(stage.plan, "in", report_reason)
 
     assert stage.made == {"in": 1}
     assert len(stage.api.all(SECRETS)) == len(stage.api.all(VOLUME_CLAIMS)) == 1

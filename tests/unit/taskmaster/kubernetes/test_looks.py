@@ -15,7 +15,7 @@ ASKED = ["/app", "/data"]
 
 
 def look(rig: Rig, index: int = 0) -> Collection[str]:
-    return rig.runtime.look_into(rig.plan, index, ASKED, rig.say)
+    return rig.runtime.inspect_image(rig.plan, index, ASKED, rig.report_reason)
 
 
 def test_an_image_is_looked_into_by_its_launcher_alone(rig: Rig) -> None:
@@ -36,15 +36,17 @@ def test_one_answer_is_enough_for_all_who_ask_the_same(rig: Rig) -> None:
     before = rig.api.faults.calls.copy()
 
     assert list(look(rig, 1)) == ["/data"]
-    assert list(rig.runtime.look_into(rig.plan, 0, ["/app"], rig.say)) == []
+    assert (
+        list(rig.runtime.inspect_image(rig.plan, 0, ["/app"], rig.report_reason)) == []
+    )
     assert rig.api.faults.calls == before
 
 
 def test_it_begins_before_the_answer_is_needed(rig: Rig) -> None:
     rig.prepare()
 
-    rig.runtime.look_ahead(rig.plan, {0: ASKED}, rig.say)
-    rig.runtime.look_ahead(rig.plan, {0: ASKED}, rig.say)
+    rig.runtime.begin_inspection(rig.plan, {0: ASKED}, rig.report_reason)
+    rig.runtime.begin_inspection(rig.plan, {0: ASKED}, rig.report_reason)
 
     jobs = [job["metadata"]["name"] for job in rig.api.all(JOBS)]
     assert jobs == [f"{NAME}-p0"]
@@ -52,9 +54,9 @@ def test_it_begins_before_the_answer_is_needed(rig: Rig) -> None:
 
 def test_a_successor_reads_the_answer_of_the_same_job(rig: Rig) -> None:
     rig.prepare()
-    rig.runtime.look_ahead(rig.plan, {0: ASKED}, rig.say)
+    rig.runtime.begin_inspection(rig.plan, {0: ASKED}, rig.report_reason)
     pod = rig.cluster.start(rig.pod("p0"))
-    rig.api.say("tasks", pod["metadata"]["name"], b"occupied: 1\n")
+    rig.api.add_log("tasks", pod["metadata"]["name"], b"occupied: 1\n")
     rig.cluster.finish(pod, report=make_report(0))
     rig.runtime.close()
     rig.runtime = rig.kit.open_runtime()
@@ -98,7 +100,7 @@ def test_an_image_that_cannot_be_had_ends_the_wait_for_the_inputs(
     rig = make_rig(shares=True)
     rig.let_pods(rig.cluster.fail_pull)
     rig.prepare()
-    rig.runtime.look_ahead(rig.plan, {0: ASKED}, rig.say)
+    rig.runtime.begin_inspection(rig.plan, {0: ASKED}, rig.report_reason)
     rig.pod("p0")
     rig.api.quotas[PODS, "tasks"] = 1  # which the pod of the look has
 

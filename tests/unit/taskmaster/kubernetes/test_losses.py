@@ -107,7 +107,7 @@ def test_a_successor_does_not_make_a_volume_under_steps_that_ran(
     rig.api.vanish(VOLUME_CLAIMS, "tasks", NAME)
 
     with pytest.raises(StepFailedError, match="the task volume was deleted"):
-        rig.kit.open_runtime().prepare(rig.plan, "token", rig.say)
+        rig.kit.open_runtime().prepare(rig.plan, "token", rig.report_reason)
     assert rig.api.all(VOLUME_CLAIMS) == []
 
 

@@ -107,8 +107,8 @@ class Pod:
         self.name = self.object["metadata"]["name"]
         self.log = PodLog(self.api, namespace="tasks", pod=self.name, mark=MARK)
 
-    def say(self, text: bytes) -> None:
-        self.api.say("tasks", self.name, text)
+    def add_log(self, text: bytes) -> None:
+        self.api.add_log("tasks", self.name, text)
 
     def wait_for(self, stdout: bytes) -> None:
         eventually(lambda: self.log.so_far().stdout == stdout, what="the follower")
@@ -119,7 +119,7 @@ class Pod:
 
 def test_a_short_one_is_read_when_it_has_ended() -> None:
     pod = Pod()
-    pod.say(b"one\n" + MARK + b"two\n")
+    pod.add_log(b"one\n" + MARK + b"two\n")
     pod.end()
 
     assert pod.log.final(SOON) == Tails(b"one\n", b"two\n")
@@ -128,12 +128,12 @@ def test_a_short_one_is_read_when_it_has_ended() -> None:
 
 def test_a_long_one_is_followed_and_not_read_again() -> None:
     pod = Pod()
-    pod.say(b"one\n")
+    pod.add_log(b"one\n")
     pod.log.follow(SOON)
     pod.wait_for(b"one\n")
-    pod.say(b"two\n")
+    pod.add_log(b"two\n")
     pod.wait_for(b"one\ntwo\n")
-    pod.say(b"three\n")
+    pod.add_log(b"three\n")
     pod.end()
 
     assert pod.log.final(SOON).stdout == b"one\ntwo\nthree\n"
@@ -143,7 +143,7 @@ def test_a_long_one_is_followed_and_not_read_again() -> None:
 def test_what_was_followed_outlives_its_pod() -> None:
     pod = Pod()
     pod.log.follow(SOON)
-    pod.say(b"one\n")
+    pod.add_log(b"one\n")
     pod.wait_for(b"one\n")
     pod.api.vanish(PODS, "tasks", pod.name)
 
@@ -152,7 +152,7 @@ def test_what_was_followed_outlives_its_pod() -> None:
 
 def test_a_log_that_is_gone_is_not_an_empty_one() -> None:
     pod = Pod()
-    pod.say(b"one\n")
+    pod.add_log(b"one\n")
     pod.api.vanish(PODS, "tasks", pod.name)
 
     assert pod.log.final(SOON) == Tails(b"", b"", f'pods "{pod.name}" not found')
@@ -170,7 +170,7 @@ COMPLAINTS = (
 @pytest.mark.parametrize("complaint", COMPLAINTS)
 def test_what_a_kubelet_says_of_a_lost_log_is_not_printed(complaint: bytes) -> None:
     pod = Pod()
-    pod.say(complaint)
+    pod.add_log(complaint)
     pod.end()
 
     assert pod.log.final(SOON) == Tails(b"", b"", complaint.decode().strip())
@@ -179,11 +179,11 @@ def test_what_a_kubelet_says_of_a_lost_log_is_not_printed(complaint: bytes) -> N
 def test_a_cut_stream_is_followed_anew() -> None:
     pod = Pod()
     pod.log.follow(SOON)
-    pod.say(b"one\n")
+    pod.add_log(b"one\n")
     pod.wait_for(b"one\n")
     pod.api.down()
     pod.api.up()
-    pod.say(b"two\n")
+    pod.add_log(b"two\n")
 
     pod.wait_for(b"one\ntwo\n")
     pod.log.close()
@@ -191,7 +191,7 @@ def test_a_cut_stream_is_followed_anew() -> None:
 
 def test_more_lines_than_are_read_at_first_are_read_where_they_count() -> None:
     pod = Pod()
-    pod.say(MARK + b"first\n" + b"x\n" * 5000)
+    pod.add_log(MARK + b"first\n" + b"x\n" * 5000)
     pod.end()
 
     assert pod.log.final(SOON) == Tails(b"x\n" * 5000, b"first\n")
@@ -199,7 +199,7 @@ def test_more_lines_than_are_read_at_first_are_read_where_they_count() -> None:
 
 def test_a_log_that_cannot_be_read_now_is_left_to_be_read_later() -> None:
     pod = Pod()
-    pod.say(b"one\n")
+    pod.add_log(b"one\n")
     pod.end()
     pod.api.fail_next("logs", PODS, ApiUnavailableError("away"))
 

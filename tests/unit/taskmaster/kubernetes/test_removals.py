@@ -4,7 +4,7 @@ import pytest
 
 from tesk_kubernetes.api import JOBS, PODS, VOLUME_CLAIMS, JsonObject, Resource
 from tesk_taskmaster.adapters.kubernetes.control.removal import stuck
-from tesk_taskmaster.ports import RemainsError
+from tesk_taskmaster.ports import LeftoversError
 
 LONG_AGO = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
 
@@ -41,5 +41,5 @@ def test_only_what_was_deleted_and_does_not_run_is_left_to_the_cluster(
 ) -> None:
     error = stuck(objects)
 
-    assert isinstance(error, RemainsError) is is_over
+    assert isinstance(error, LeftoversError) is is_over
     assert words in str(error)

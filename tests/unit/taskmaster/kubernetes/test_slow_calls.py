@@ -27,18 +27,18 @@ class SlowEvents:
 
 def test_a_step_is_stopped_while_its_events_are_asked_for(rig: Rig) -> None:
     rig.let_pods(rig.cluster.unschedulable)
-    rig.say.until = "no node can take it"
+    rig.report_reason.until = "no node can take it"
     rig.prepare()
     try:
         rig.start()
     except CanceledError:
-        rig.say.until = ""
+        rig.report_reason.until = ""
     slow = SlowEvents(rig.api)
     rig.kit.api = cast("KubernetesApi", slow)
     successor = rig.kit.open_runtime()
-    successor.prepare(rig.plan, "token", rig.say)
+    successor.prepare(rig.plan, "token", rig.report_reason)
     start = threading.Thread(
-        target=successor.start, args=(rig.plan, "x0", rig.say), daemon=True
+        target=successor.start, args=(rig.plan, "x0", rig.report_reason), daemon=True
     )
     start.start()
     assert slow.asked.wait(30)

@@ -48,15 +48,15 @@ class Scene:
             ATTEMPT,
         )
         first = self.kit.open_runtime()
-        first.prepare(self.plan, "token", say)
+        first.prepare(self.plan, "token", report_reason)
         for step in ("in", "x0") if shares else ("x0",):
-            first.start(self.plan, step, say)
+            first.start(self.plan, step, report_reason)
         first.close()
 
     def succeed(self) -> KubernetesRuntime:
         """Let the next taskmaster take the attempt up."""
         runtime = self.kit.open_runtime()
-        runtime.prepare(self.plan, "token", say)
+        runtime.prepare(self.plan, "token", report_reason)
         return runtime
 
     def left(self) -> list[str]:
@@ -64,7 +64,7 @@ class Scene:
         return [body["metadata"]["name"] for k in kinds for body in self.api.all(k)]
 
 
-def say(_reason: Reason) -> None:
+def report_reason(_reason: Reason) -> None:
     """Nobody listens."""
 
 
@@ -109,7 +109,7 @@ def test_an_executor_of_which_nothing_is_found_is_lost(
     runtime = scene.succeed()
 
     with pytest.raises(StepFailedError) as failure:
-        runtime.start(scene.plan, "x0", say, has_started=True)
+        runtime.start(scene.plan, "x0", report_reason, has_started=True)
 
     assert str(failure.value) == "executors[0] lost: its Job was deleted"
     assert failure.value.lost
@@ -124,7 +124,7 @@ def test_so_is_one_whose_volume_and_filer_are_still_there(
     runtime = scene.succeed()
 
     with pytest.raises(StepFailedError, match="lost: its Job was deleted"):
-        runtime.start(scene.plan, "x0", say, has_started=True)
+        runtime.start(scene.plan, "x0", report_reason, has_started=True)
 
     assert [job["metadata"]["name"] for job in scene.api.all(JOBS)] == [f"{NAME}-in"]
 
@@ -138,7 +138,7 @@ def test_nothing_of_a_lost_one_runs_when_its_attempt_is_released(
     delete(scene)
     runtime = scene.succeed()
     with pytest.raises(StepFailedError):
-        runtime.start(scene.plan, "x0", say, has_started=True)
+        runtime.start(scene.plan, "x0", report_reason, has_started=True)
 
     runtime.release(ATTEMPT)
 
@@ -149,7 +149,7 @@ def test_one_that_is_there_is_adopted(make_scene: Callable[..., Scene]) -> None:
     scene = make_scene()
     before = scene.api.all(PODS)
 
-    scene.succeed().start(scene.plan, "x0", say, has_started=True)
+    scene.succeed().start(scene.plan, "x0", report_reason, has_started=True)
 
     assert scene.api.all(PODS) == before
 
@@ -177,6 +177,6 @@ def test_one_that_nobody_reported_as_started_is_made_again(
     scene = make_scene()
     delete_job(scene)
 
-    scene.succeed().start(scene.plan, "x0", say)
+    scene.succeed().start(scene.plan, "x0", report_reason)
 
     assert [job["metadata"]["name"] for job in scene.api.all(JOBS)] == [JOB]

@@ -247,13 +247,13 @@ FAILED: dict[str, tuple[Snapshot, float, bool, str]] = {
         seen("runs", ends(reason="ContainerStatusUnknown")),
         0,
         True,
-        "executors[1] lost: nobody saw its end, as when its machine or node fails",
+        "executors[1] lost: its end was not observed, as when its machine or node fails",
     ),
     "a container that ended with its node": (
         seen("runs", ends(exitCode=255, reason="Unknown")),
         0,
         True,
-        "executors[1] lost: nobody saw its end, as when its machine or node fails",
+        "executors[1] lost: its end was not observed, as when its machine or node fails",
     ),
     "a container that somebody on the node stopped": (
         seen("runs", ends(exitCode=143), says(make_report(143, terminated=True))),

@@ -32,12 +32,12 @@ class LaterClock(SystemClock):
 def refuse_config(rig: Rig, pod: JsonObject) -> None:
     message = 'configmap "c" not found'
     held = rig.cluster.hold(pod, reason="CreateContainerConfigError", message=message)
-    rig.cluster.tell(held, PODS, reason="Failed", message=f"Error: {message}")
+    rig.cluster.add_event(held, PODS, reason="Failed", message=f"Error: {message}")
 
 
 def fail_mount(rig: Rig, pod: JsonObject) -> None:
     held = rig.cluster.hold(pod, reason="ContainerCreating")
-    rig.cluster.tell(held, PODS, reason="FailedMount", message="no such claim")
+    rig.cluster.add_event(held, PODS, reason="FailedMount", message="no such claim")
 
 
 def stall(rig: Rig, pod: JsonObject) -> None:
@@ -91,17 +91,17 @@ def test_a_successor_does_not_wait_anew(
 ) -> None:
     rig = make_rig(schedule_timeout=timedelta(minutes=10))
     rig.let_pods(lambda pod: what(rig, pod))
-    rig.say.until = words
+    rig.report_reason.until = words
     rig.prepare()
     with pytest.raises(CanceledError):
         rig.start()
 
     rig.kit.clock = LaterClock()
     successor = rig.kit.open_runtime()
-    rig.say.until = "never"
-    successor.prepare(rig.plan, "token", rig.say)
+    rig.report_reason.until = "never"
+    successor.prepare(rig.plan, "token", rig.report_reason)
     with pytest.raises(StepFailedError, match=end):
-        successor.start(rig.plan, "x0", rig.say)
+        successor.start(rig.plan, "x0", rig.report_reason)
 
 
 def succeed(rig: Rig) -> None:
@@ -109,7 +109,7 @@ def succeed(rig: Rig) -> None:
     rig.plan = replace(rig.plan, waiting_since=datetime.now(UTC))
     rig.kit.clock = LaterClock()
     rig.runtime = rig.kit.open_runtime()
-    rig.say.until = ""
+    rig.report_reason.until = ""
 
 
 def test_a_quota_that_is_full_is_not_waited_for_anew(
@@ -117,7 +117,7 @@ def test_a_quota_that_is_full_is_not_waited_for_anew(
 ) -> None:
     rig = make_rig(quota_timeout=timedelta(minutes=10), shares=True)
     rig.api.quotas[VOLUME_CLAIMS, "tasks"] = 0
-    rig.say.until = "the task volume: a quota of the cluster has no room"
+    rig.report_reason.until = "the task volume: a quota of the cluster has no room"
     with pytest.raises(CanceledError):
         rig.prepare()
 

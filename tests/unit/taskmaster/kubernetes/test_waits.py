@@ -34,7 +34,7 @@ def test_an_image_that_is_missing_fails_and_cannot_start_later(
 
 def test_a_pull_is_waited_for_in_words(rig: Rig) -> None:
     rig.let_pods(partial(rig.cluster.fail_pull, message="401 Unauthorized"))
-    rig.say.until = "image ubuntu:1 cannot be pulled (given up after 90 s)"
+    rig.report_reason.until = "image ubuntu:1 cannot be pulled (given up after 90 s)"
     rig.prepare()
 
     with pytest.raises(CanceledError):
@@ -43,7 +43,9 @@ def test_a_pull_is_waited_for_in_words(rig: Rig) -> None:
 
 def test_a_node_that_is_waited_for_is_told_with_the_reason(rig: Rig) -> None:
     rig.let_pods(rig.cluster.unschedulable)
-    rig.say.until = "executors[0]: no node can take it: 0/1 nodes are available"
+    rig.report_reason.until = (
+        "executors[0]: no node can take it: 0/1 nodes are available"
+    )
     rig.prepare()
 
     with pytest.raises(CanceledError):
@@ -55,7 +57,7 @@ def test_a_refusal_to_make_pods_is_found_in_the_events(
 ) -> None:
     rig = make_rig(refusal_timeout=NOTHING)
     rig.api.quotas[PODS, "tasks"] = 0  # told like any refusal of the Job controller
-    rig.say.until = "a quota of the cluster has no room"
+    rig.report_reason.until = "a quota of the cluster has no room"
     rig.prepare()
 
     with pytest.raises(CanceledError):
@@ -71,7 +73,7 @@ def test_a_quota_is_waited_for(rig: Rig) -> None:
     rig.start()
 
     assert rig.result().exit_code == 0
-    assert rig.say.heard == [
+    assert rig.report_reason.heard == [
         (
             "executors[0]: a quota of the cluster has no room (given up after 60 min): "
             "exceeded quota: q, used: jobs=1"
@@ -98,8 +100,8 @@ def test_at_a_full_quota_what_is_there_is_adopted(make_rig: Callable[..., Rig]) 
         rig.api.quotas[kind, "tasks"] = 1
 
     successor = rig.kit.open_runtime()
-    successor.prepare(rig.plan, "token", rig.say)
-    successor.start(rig.plan, "in", rig.say)
+    successor.prepare(rig.plan, "token", rig.report_reason)
+    successor.start(rig.plan, "in", rig.report_reason)
 
     assert successor.wait(ATTEMPT, "in", SOON) is not None
     assert len(rig.api.all(PODS)) == 1
@@ -127,17 +129,17 @@ def test_an_answer_that_is_lost_makes_nothing_twice(
 
     assert rig.result("in").exit_code == 0
     assert sorted(rig.left()) == ["Job", "PersistentVolumeClaim", "Pod", "Secret"]
-    assert "waiting for the Kubernetes API: cut" in rig.say.heard
+    assert "waiting for the Kubernetes API: cut" in rig.report_reason.heard
 
 
 def test_an_api_server_that_is_away_is_waited_for(rig: Rig) -> None:
     rig.api.down()
-    rig.say.until = "waiting for the Kubernetes API"
+    rig.report_reason.until = "waiting for the Kubernetes API"
     with pytest.raises(CanceledError):
         rig.prepare()
 
     rig.api.up()
-    rig.say.until = ""
+    rig.report_reason.until = ""
     rig.prepare()
     running = rig.run()
     rig.api.down()

@@ -140,7 +140,7 @@ def test_a_volume_from_before_a_restart_of_the_machine_is_lost(
 ) -> None:
     runtime_before = runtime_of(TaskFolders(folders.home, boot="first"))
     prepare(runtime_before)
-    runtime_before.let_go(ATTEMPT)
+    runtime_before.detach(ATTEMPT)
 
     runtime_after = runtime_of(TaskFolders(folders.home, boot="second"))
     with pytest.raises(StepFailedError, match="restarted") as caught:
@@ -162,7 +162,7 @@ def test_two_taskmasters_never_work_on_one_attempt(folders: TaskFolders) -> None
         second.prepare(plan, "token", refuse)
 
 
-def test_a_successor_waits_until_the_attempt_is_let_go(folders: TaskFolders) -> None:
+def test_a_successor_waits_until_the_attempt_is_released(folders: TaskFolders) -> None:
     first = runtime_of(folders)
     prepare(first)
     waiting = threading.Event()
@@ -173,7 +173,7 @@ def test_a_successor_waits_until_the_attempt_is_let_go(folders: TaskFolders) -> 
     )
     thread.start()
     assert waiting.wait(30)
-    first.let_go(ATTEMPT)
+    first.detach(ATTEMPT)
     thread.join(30)
 
     assert not thread.is_alive()

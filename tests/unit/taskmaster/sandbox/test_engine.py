@@ -110,7 +110,7 @@ def test_a_vanished_sandbox_is_lost_and_nothing_of_it_is_left(kit: EngineKit) ->
 
         assert pipe.read() == b""
     assert result.lost
-    assert "nobody saw its end" in result.error
+    assert "its end was not observed" in result.error
 
 
 def test_a_sandbox_ends_with_its_leader_though_nobody_looks(kit: EngineKit) -> None:

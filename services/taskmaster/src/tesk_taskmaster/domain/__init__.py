@@ -1,1 +1,1 @@
-"""What a task needs and what came of it; no clock, network or disk."""
+"""Plans and results of steps: pure, without clock, network or disk."""

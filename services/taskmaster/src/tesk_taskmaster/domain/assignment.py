@@ -1,4 +1,4 @@
-"""What the scheduler tells a taskmaster."""
+"""What the scheduler orders a taskmaster to do."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ from tesk_model.task import Task
 class StopReason(StrEnum):
     """Why an attempt is to be stopped.
 
-    CANCELED: delete what runs, then say so. REASSIGNED: another taskmaster has
-    it, or it is over: touch nothing, forget it.
+    CANCELED: delete what runs, then report it. REASSIGNED: another taskmaster
+    has it, or it is over: touch nothing, forget it.
     """
 
     CANCELED = "CANCELED"
@@ -22,7 +22,7 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """One attempt to take up.
+    """One attempt to run.
 
     Attributes:
         transfer_token: For the attempt's filers; a secret.
@@ -32,10 +32,10 @@ class Assignment:
         inputs_finished: The filer has reported that all inputs arrived.
         outputs_finished: Likewise for outputs.
         started_executors: Indexes of executors that started in this attempt,
-            ended or not, as far as the scheduler was told.
+            ended or not, as far as the scheduler knows.
         began: When the attempt began; None if the scheduler does not tell.
-        held_up_since: Since when what was tried last has been tried in vain, as
-            its taskmasters told; None if they did not.
+        held_up_since: Since when the last step has failed, as its taskmasters
+            reported; None if they did not.
     """
 
     attempt: Attempt
@@ -66,7 +66,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
-    """The response to "I hold these attempts".
+    """The answer of the scheduler to a Sync.
 
     Attributes:
         lease: How long, from the moment of asking, the taskmaster may act on

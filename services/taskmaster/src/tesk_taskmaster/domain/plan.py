@@ -1,11 +1,11 @@
 """The plan of one attempt: what is mounted where, and which steps run in order.
 
-Nothing here knows how steps are laid out (processes, containers, Jobs, one
-pod): each runtime renders the plan its own way.
+A plan does not depend on how steps run (processes, containers, Jobs): each
+runtime renders it in its own way.
 
 The task volume mirrors the container's tree: what executors see at ``/work/a``
 lies at ``work/a`` in the volume, so that filers and executors need no table of
-who finds what where.
+paths.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class Mount:
 
     Attributes:
         path: Absolute container path, normalized.
-        is_file: A single file (an input in a directory that is the image's);
+        is_file: A single file (an input in a directory of the image);
             otherwise a directory.
     """
 
@@ -41,9 +41,9 @@ class ExecutorStep:
         mounts: What this executor sees of the volume; no mount lies inside
             another.
         collect: Patterns (``tesk_model.patterns``; literal names are escaped) outside every
-            mount: an output or redirect in a directory that is the image's.
-            What matches when the executor has ended is taken into the volume at
-            the same path; what is mounted from the volume is there already.
+            mount: an output or redirect in a directory of the image.
+            What matches when the executor has ended is moved into the volume at
+            the same path.
         stdin_in_volume: Its stdin is in no mount: it is in the volume, if an
             earlier executor wrote it, else in the image.
     """
@@ -61,15 +61,15 @@ class ExecutorStep:
 
     @property
     def reaches_volume(self) -> bool:
-        """Tell whether the whole volume must be at hand, beside its mounts."""
+        """Tell whether it needs the whole volume, beside its mounts."""
         return bool(self.collect) or self.stdin_in_volume
 
     @property
     def unmounted_workdir(self) -> str | None:
         """The working directory if it lies in no mount, else None.
 
-        Making it takes the rights of the container's runtime: the image's user
-        may not write to the image.
+        Only the container runtime can make it: the image's user may not write to
+        the image.
         """
         workdir = self.executor.workdir
         if not workdir:
@@ -85,7 +85,7 @@ class Placement:
 
     Attributes:
         zones: Any of these; empty: anywhere.
-        preemptible: Machines that may be taken away will do.
+        preemptible: Preemptible machines are allowed.
         backend_parameters: Keys in lower case, as the api lets them through.
     """
 
@@ -96,20 +96,20 @@ class Placement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All steps of one attempt, in order: inputs, executors, outputs, release.
+    """All steps of one attempt, in order: inputs, executors, outputs.
 
     Attributes:
-        has_inputs: A filer brings inputs first.
-        has_outputs: A filer takes outputs last, also if an executor failed.
+        has_inputs: A filer downloads inputs first.
+        has_outputs: A filer uploads outputs last, also if an executor failed.
         directories: Made in the volume before the first step, each writable by
             any uid; normalized paths, parents first. Empty if the task shares
-            nothing between steps. The same whatever images hold.
+            nothing between steps. Independent of the images.
         outputs: Patterns (``tesk_model.patterns``; literal names are escaped) of what the filer
-            takes last, for the executors to make readable: it has another uid.
+            uploads; the launcher makes it readable, since the filer has another uid.
         cpu_cores: For each executor; also the limit where one is enforced.
         ram: Bytes, likewise.
         disk: Bytes of the volume.
-        placement: Of every step, so that they can share a volume.
+        placement: The same for every step, so that they can share a volume.
         waiting_since: Since when an earlier taskmaster may have waited for what
             the first step needs; None: there was none.
     """

@@ -1,4 +1,4 @@
-"""From a task to its plan: what is mounted where, which phases there are.
+"""Plans a task: what is mounted where, which steps there are.
 
 The rule of mounts. The task volume appears in executors at
 
@@ -11,16 +11,16 @@ The rule of mounts. The task volume appears in executors at
 So image content is never hidden by a mount that the user did not ask for. In a
 directory where the image has something, an input is mounted as a single file,
 and an output, pattern or redirect is collected when the executor has ended.
-That goes without asking for directories that images own (``/``, ``/usr/local``,
-``/etc``, …: ``tesk_model.paths.is_system_directory``); of others, what images
-have is a fact that the caller finds out (``image_questions``).
+That holds without an inspection for directories that images own (``/``, ``/usr/local``,
+``/etc``, …: ``tesk_model.paths.is_system_directory``); of others, the
+caller inspects the image (``directories_to_inspect``).
 
 A directory that the user names is mounted there even below ``/opt`` or
-``/usr`` (``/opt/reference``): it is the user's word that this place is the
-task's. The exception are directories that hold the programs of nearly every
+``/usr`` (``/opt/reference``): the user says that this
+directory is the task's. The exception are directories that hold the programs of nearly every
 image (``/usr/bin``, ``/etc``, ``/opt`` itself, …): an output there is
-collected, and an input or volume there is refused with a sentence, because a
-container whose ``/usr/bin`` is hidden fails in ways nobody understands.
+collected, and an input or volume there is refused with a message, because the
+failures of a container whose ``/usr/bin`` is hidden are hard to explain.
 
 Mounts within mounts collapse: the volume mirrors the container's tree, so the
 outer one shows what the inner one would.
@@ -37,30 +37,38 @@ from tesk_model.paths import normalize, parent
 from tesk_model.quantities import ByteCount, bytes_from_gib
 from tesk_model.task import Executor, Resources, Task
 from tesk_taskmaster.domain.plan import ExecutorStep, Mount, Placement, Plan
-from tesk_taskmaster.domain.wanted import (
+from tesk_taskmaster.domain.required_paths import (
     PlanError,
-    Wanted,
-    nearest,
+    RequiredPaths,
+    nearest_ancestor,
     output_patterns,
-    wanted_paths,
+    required_paths,
 )
 
-Occupied = Mapping[str, Collection[str]]
-"""By image, the directories in which it has something; what is not there, not."""
+OccupiedDirectories = Mapping[str, Collection[str]]
+"""By image, the directories in which it has files."""
 
-NOTHING: Final[Occupied] = MappingProxyType({})
-"""No image has anything."""
+NONE_OCCUPIED: Final[OccupiedDirectories] = MappingProxyType({})
+"""No image has files in any directory."""
 
-__all__ = ["NOTHING", "Occupied", "PlanError", "image_questions", "plan_task"]
+__all__ = [
+    "NONE_OCCUPIED",
+    "OccupiedDirectories",
+    "PlanError",
+    "directories_to_inspect",
+    "plan_task",
+]
 
 
-def plan_task(task: Task, attempt: Attempt, occupied: Occupied = NOTHING) -> Plan:
-    """Lay out one attempt of ``task``; the same arguments give the same plan.
+def plan_task(
+    task: Task, attempt: Attempt, occupied: OccupiedDirectories = NONE_OCCUPIED
+) -> Plan:
+    """Plan one attempt of ``task``; the same arguments give the same plan.
 
     Args:
         task: As assigned: the scheduler has filled in its resources.
         attempt: Names what is made.
-        occupied: What images answered to ``image_questions``. Only the mounts
+        occupied: The result of inspecting ``directories_to_inspect``. Only the mounts
             of the executors of an image depend on it, nothing else of the plan.
 
     Raises:
@@ -69,16 +77,16 @@ def plan_task(task: Task, attempt: Attempt, occupied: Occupied = NOTHING) -> Pla
     """
     resources = task.resources or Resources()
     cpu_cores, ram, disk = _amounts(resources)
-    wanted = wanted_paths(task)
+    required = required_paths(task)
     steps = tuple(
-        _plan_executor(index, executor, wanted, occupied.get(executor.image, ()))
+        _plan_executor(index, executor, required, occupied.get(executor.image, ()))
         for index, executor in enumerate(task.executors)
     )
     return Plan(
         attempt=attempt,
         has_inputs=bool(task.inputs),
         has_outputs=bool(task.outputs),
-        directories=_volume_directories(wanted),
+        directories=_volume_directories(required),
         executors=steps,
         outputs=tuple(dict.fromkeys(chain(*map(output_patterns, task.outputs)))),
         cpu_cores=cpu_cores,
@@ -92,34 +100,38 @@ def plan_task(task: Task, attempt: Attempt, occupied: Occupied = NOTHING) -> Pla
     )
 
 
-def image_questions(task: Task) -> Mapping[str, Sequence[str]]:
-    """Return for each image in which directories it may have something.
+def directories_to_inspect(task: Task) -> Mapping[str, Sequence[str]]:
+    """Return for each image the directories to inspect.
 
-    Only what decides about mounts is asked; sorted, so that a directory comes
+    Only those that decide about mounts; sorted, so that a directory comes
     before those in it.
 
     Raises:
         PlanError: See ``plan_task``.
     """
-    wanted = wanted_paths(task)
-    named = _outermost(wanted.named)
-    asked = sorted(path for path in wanted.shared if nearest(path, named) is None)
+    required = required_paths(task)
+    named = _outermost(required.named)
+    asked = sorted(
+        path for path in required.shared if nearest_ancestor(path, named) is None
+    )
     return {executor.image: asked for executor in task.executors} if asked else {}
 
 
 def _amounts(resources: Resources) -> tuple[float, ByteCount, ByteCount]:
     cpu, ram, disk = resources.cpu_cores, resources.ram_gb, resources.disk_gb
     if cpu is None or ram is None or disk is None:
-        # Not guessed: what is used would not be what the quota counts.
+        # Not guessed: the quota would count other amounts.
         raise PlanError("resources: the scheduler has not filled in every amount")
     return cpu, bytes_from_gib(ram), bytes_from_gib(disk)
 
 
 def _plan_executor(
-    index: int, executor: Executor, wanted: Wanted, occupied: Collection[str]
+    index: int, executor: Executor, required: RequiredPaths, occupied: Collection[str]
 ) -> ExecutorStep:
-    mounted = _outermost(wanted.named | wanted.shared.difference(occupied))
-    single = {path for path in wanted.files if nearest(path, mounted) is None}
+    mounted = _outermost(required.named | required.shared.difference(occupied))
+    single = {
+        path for path in required.files if nearest_ancestor(path, mounted) is None
+    }
     _refuse_paths_in_files(sorted(mounted | single), single)
     return ExecutorStep(
         index=index,
@@ -133,41 +145,43 @@ def _plan_executor(
         ),
         collect=tuple(
             pattern
-            for path, patterns in wanted.written.items()
-            if nearest(path, mounted | single) is None
+            for path, patterns in required.written.items()
+            if nearest_ancestor(path, mounted | single) is None
             for pattern in patterns
         ),
-        stdin_in_volume=_is_elsewhere(executor.stdin, mounted | single, wanted),
+        stdin_in_volume=_is_elsewhere(executor.stdin, mounted | single, required),
     )
 
 
-def _is_elsewhere(stdin: str | None, seen: AbstractSet[str], wanted: Wanted) -> bool:
+def _is_elsewhere(
+    stdin: str | None, seen: AbstractSet[str], required: RequiredPaths
+) -> bool:
     """Tell whether stdin may be in the volume where no mount shows it."""
-    if not stdin or not (wanted.files or wanted.written or wanted.named):
+    if not stdin or not (required.files or required.written or required.named):
         return False
-    return nearest(normalize(stdin), seen) is None
+    return nearest_ancestor(normalize(stdin), seen) is None
 
 
 def _refuse_paths_in_files(paths: Iterable[str], files: AbstractSet[str]) -> None:
     for path in paths:
-        file = nearest(parent(path), files)
+        file = nearest_ancestor(parent(path), files)
         if file is not None:
             msg = f"{path} cannot be there: {file} is a file"
             raise PlanError(msg)
 
 
-def _volume_directories(wanted: Wanted) -> tuple[str, ...]:
-    """List what executors must find, with what lies between it and its mount."""
-    mounted = _outermost(wanted.named | wanted.shared)
+def _volume_directories(required: RequiredPaths) -> tuple[str, ...]:
+    """List the directories that executors need, with those up to their mount."""
+    mounted = _outermost(required.named | required.shared)
     found: set[str] = set()
-    for path in wanted.made:
+    for path in required.made:
         current = path
-        while nearest(current, mounted) is not None:
+        while nearest_ancestor(current, mounted) is not None:
             found.add(current)
             current = parent(current)
     return tuple(sorted(found))
 
 
 def _outermost(paths: AbstractSet[str]) -> AbstractSet[str]:
-    """Drop what lies within another."""
-    return {path for path in paths if nearest(parent(path), paths) is None}
+    """Drop the paths that lie within another."""
+    return {path for path in paths if nearest_ancestor(parent(path), paths) is None}

@@ -1,11 +1,11 @@
-"""Names of the steps of an attempt, and what they say.
+"""Names the steps of an attempt, and reads these names.
 
 | name | step |
 |---|---|
-| ``in`` | a filer brings the inputs |
-| ``p0``, ``p1``, … | looks into the image of ``x0``, ``x1``, … |
+| ``in`` | a filer downloads the inputs |
+| ``p0``, ``p1``, … | inspects the image of ``x0``, ``x1``, … |
 | ``x0``, ``x1``, … | an executor |
-| ``out``, ``out-1``, … | a filer takes the outputs; later tries have a number |
+| ``out``, ``out-1``, … | a filer uploads the outputs; later tries have a number |
 """
 
 import re
@@ -25,50 +25,50 @@ def executor_step(index: int) -> str:
 
 
 def executor_of(step: str) -> int:
-    """Return which executor a step runs, or into whose image it looks.
+    """Return which executor a step runs, or whose image it inspects.
 
     Raises:
-        ValueError: It is a filer's.
+        ValueError: It is a step of a filer.
     """
     match = _EXECUTOR.fullmatch(step)
     if match is None:
-        raise ValueError(f"step {step} is of no executor")
+        raise ValueError(f"step {step} does not belong to an executor")
     return int(match[1])
 
 
-def image_step(index: int) -> str:
-    """Return the name of the step that looks into the image of an executor."""
+def inspection_step(index: int) -> str:
+    """Return the name of the step that inspects the image of an executor."""
     return f"p{index}"
 
 
-def is_image_step(step: str) -> bool:
-    """Tell whether a step looks into an image."""
+def is_inspection_step(step: str) -> bool:
+    """Tell whether a step inspects an image."""
     return step.startswith("p")
 
 
 def is_repeatable(step: str) -> bool:
     """Tell whether a step may run twice in one attempt: any but an executor."""
-    return bool(direction_of(step)) or is_image_step(step)
+    return bool(direction_of(step)) or is_inspection_step(step)
 
 
 def outputs_step(tried: int) -> str:
-    """Return the name of the step that takes outputs, after so many tries."""
+    """Return the name of the step that uploads outputs, after so many tries."""
     return f"{OUTPUTS}-{tried}" if tried else OUTPUTS
 
 
 def outputs_tried(steps: Iterable[str]) -> int:
-    """Return how many tries went before the last that ``steps`` name."""
+    """Return the number of tries before the last one in ``steps``."""
     found = (_RETRY.fullmatch(step) for step in steps)
     return max((int(match[1]) for match in found if match), default=0)
 
 
 def direction_of(step: str) -> str | None:
-    """Return what the filer of a step moves; None if the step is no filer's."""
+    """Return what the filer of a step transfers; None for any other step."""
     return _DIRECTIONS.get(OUTPUTS if _RETRY.fullmatch(step) else step)
 
 
 def title_of(step: str) -> str:
-    """Return how messages for people name a step."""
+    """Return the name of a step in messages for people."""
     if direction := direction_of(step):
         return f"the transfer of {direction}"
     return f"executors[{executor_of(step)}]"

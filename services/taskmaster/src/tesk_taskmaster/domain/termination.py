@@ -1,13 +1,13 @@
-"""How a step ended: one rule, whatever runs it.
+"""Judges how a step ended, by the same rules for every runtime.
 
-A runtime only observes. What it saw of a step that no longer runs is a
-``Termination``; ``judge`` decides what that means for the step (ADR 11, ADR 42):
+A runtime only observes. What it observed of a step that no longer runs is a
+``Termination``; ``judge`` makes its result of it (ADR 11, ADR 42):
 
-- The launcher's report is the result, unless it says that somebody outside
-  asked for the end and that was not TESK.
-- Without a report, an exit code is believed only as far as a launcher can leave
-  one: 0, 255 and SIGKILL are what engines and outsiders make up.
-- A lack of memory is the user's result, never a reason to run again.
+- The launcher's report is the result, unless it says that the step was
+  stopped from outside and that was not TESK.
+- Without a report, the exit codes 0, 255 and that of SIGKILL are not believed: a
+  launcher leaves a report with them, while engines and operators cause them too.
+- Running out of memory is the user's failure, never a reason to run again.
 """
 
 from collections.abc import Mapping
@@ -17,14 +17,14 @@ from typing import Final
 
 from tesk_model.quantities import format_bytes
 from tesk_model.reasons import Reason, ReasonCode
-from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
+from tesk_taskmaster.domain.transfer_result import TransferResult, transfer_result
 
 INVALID_REPORT: Final = (
     "the launcher's report was overwritten, so that its exit code alone is known"
 )
 
 _UNSEEN = Reason(
-    ReasonCode.NODE_LOST, "nobody saw its end, as when its machine or node fails"
+    ReasonCode.NODE_LOST, "its end was not observed, as when its machine or node fails"
 )
 _KILLED_OUTSIDE = Reason(
     ReasonCode.STEP_VANISHED,
@@ -52,8 +52,8 @@ class StepResult:
             (image not found, mount failed): what happened.
         lost: With ``error``: a new attempt may succeed.
         code: Of the error; or of a command's failure, where more is known than
-            its exit code tells.
-        metadata: What a user may want to know of where it ran (``node``, …).
+            its exit code.
+        metadata: Where it ran (``node``, …), for the user.
     """
 
     exit_code: int
@@ -72,7 +72,7 @@ class Report:
 
     Attributes:
         max_rss: Bytes of the largest process.
-        terminated: Somebody outside the container asked for its end.
+        terminated: A SIGTERM came from outside the container.
     """
 
     exit_code: int
@@ -84,7 +84,7 @@ class Report:
 
 
 class InvalidReport:
-    """Something is there, and it is not what the launcher writes."""
+    """A report that the launcher did not write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,14 +95,14 @@ class Termination:
         name: Of the step, for messages: ``executors[1]``.
         ram: The memory limit in bytes; None for a filer, which has no launcher.
         report: The launcher's; None if there is none.
-        exit_code: As the runtime tells it; None if it knows none.
+        exit_code: As the runtime reports it; None if unknown.
         started_at: Likewise.
         ended_at: Likewise.
         has_run: It was started.
-        was_stopped: TESK itself asked for the end.
-        is_out_of_memory: The runtime says that the kernel killed for want of
-            memory. It may say so too late, or never.
-        interruption: Who or what ended it from outside, if the runtime knows.
+        was_stopped: TESK itself stopped it.
+        is_out_of_memory: The runtime reports that the kernel killed it for lack
+            of memory. It may report that too late, or never.
+        interruption: What ended it from outside, if the runtime knows.
         metadata: See ``StepResult``.
     """
 
@@ -119,96 +119,96 @@ class Termination:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-def judge(seen: Termination) -> StepResult:
+def judge(observed: Termination) -> StepResult:
     """Decide how a step ended."""
-    if seen.ram is None:
-        return _judge_filer(seen)
-    if isinstance(seen.report, Report):
-        return _judge_report(seen, seen.report, seen.ram)
-    if seen.was_stopped:
-        return _ended(seen)
-    if seen.is_out_of_memory:
-        note = format_memory_limit(seen.ram)
-        return _ended(seen, note, code=ReasonCode.OUT_OF_MEMORY)
-    if cause := seen.interruption or _doubt(seen):
-        return _lost(seen, cause)
-    return _ended(seen, "" if seen.report is None else INVALID_REPORT)
+    if observed.ram is None:
+        return _judge_filer(observed)
+    if isinstance(observed.report, Report):
+        return _judge_report(observed, observed.report, observed.ram)
+    if observed.was_stopped:
+        return _ended(observed)
+    if observed.is_out_of_memory:
+        note = format_memory_limit(observed.ram)
+        return _ended(observed, note, code=ReasonCode.OUT_OF_MEMORY)
+    if cause := observed.interruption or _find_doubt(observed):
+        return _lost(observed, cause)
+    return _ended(observed, "" if observed.report is None else INVALID_REPORT)
 
 
 def format_memory_limit(ram: int) -> str:
-    """Say that memory ran out."""
+    """Return the message of a step that ran out of memory."""
     return f"ran out of memory: limit {format_bytes(ram)}"
 
 
 def format_loss(name: str, cause: str) -> str:
-    """Say that a step is lost, and why."""
+    """Return the message of a lost step."""
     return f"{name} lost: {cause}"
 
 
-def _doubt(seen: Termination) -> Reason | None:
-    """Return why an exit code without a report is not believed, if it is not."""
-    if seen.exit_code is None:
+def _find_doubt(observed: Termination) -> Reason | None:
+    """Return why an exit code without a report is not believed; None if it is."""
+    if observed.exit_code is None:
         return _UNSEEN
-    if seen.report is not None:
-        return None  # whoever overwrote it was there at the end
-    if not 0 < seen.exit_code < _UNKNOWN:
+    if observed.report is not None:
+        return None  # a program that overwrote it ran to the end
+    if not 0 < observed.exit_code < _UNKNOWN:
         return _UNSEEN
-    # Nobody inside can kill the first process of a container.
-    return _KILLED_OUTSIDE if seen.exit_code == _SIGKILL else None
+    # No process inside can kill the first process of a container.
+    return _KILLED_OUTSIDE if observed.exit_code == _SIGKILL else None
 
 
-def _judge_report(seen: Termination, report: Report, ram: int) -> StepResult:
-    if report.terminated and not seen.was_stopped:
-        # A machine that shuts down asks like this: no program of the user's.
-        return _lost(seen, seen.interruption or _STOPPED_OUTSIDE)
+def _judge_report(observed: Termination, report: Report, ram: int) -> StepResult:
+    if report.terminated and not observed.was_stopped:
+        # As a machine does that shuts down; a program of the user cannot.
+        return _lost(observed, observed.interruption or _STOPPED_OUTSIDE)
     near_limit = report.exit_code == _SIGKILL and report.max_rss >= ram * _NEAR_LIMIT
-    was_short = near_limit or bool(seen.is_out_of_memory and report.exit_code)
+    was_short = near_limit or bool(observed.is_out_of_memory and report.exit_code)
     return StepResult(
         exit_code=report.exit_code,
         started_at=report.started_at,
         ended_at=report.ended_at,
-        note=_note(seen, format_memory_limit(ram) if was_short else report.error),
+        note=_note(observed, format_memory_limit(ram) if was_short else report.error),
         code=ReasonCode.OUT_OF_MEMORY if was_short else ReasonCode.NONE,
-        metadata=seen.metadata,
+        metadata=observed.metadata,
     )
 
 
-def _judge_filer(seen: Termination) -> StepResult:
-    """Judge a filer: its exit code is its verdict, whatever came after it."""
-    code = _UNKNOWN if seen.exit_code is None else seen.exit_code
-    has_verdict = transfer_verdict(code) is not TransferVerdict.CRASHED
-    if seen.interruption and not (has_verdict or seen.was_stopped):
-        return _lost(seen, seen.interruption)
-    return _ended(seen)
+def _judge_filer(observed: Termination) -> StepResult:
+    """Judge a filer by its exit code, whatever came after it."""
+    code = _UNKNOWN if observed.exit_code is None else observed.exit_code
+    has_crashed = transfer_result(code) is TransferResult.CRASHED
+    if observed.interruption and has_crashed and not observed.was_stopped:
+        return _lost(observed, observed.interruption)
+    return _ended(observed)
 
 
 def _ended(
-    seen: Termination, note: str = "", *, code: ReasonCode = ReasonCode.NONE
+    observed: Termination, note: str = "", *, code: ReasonCode = ReasonCode.NONE
 ) -> StepResult:
-    """Return an end of which the runtime alone tells."""
-    exit_code = seen.exit_code
+    """Return the result of an end that only the runtime reports."""
+    exit_code = observed.exit_code
     if exit_code is None:
-        killed = _SIGKILL if seen.has_run else _SIGTERM
-        exit_code = killed if seen.was_stopped else _UNKNOWN
+        killed = _SIGKILL if observed.has_run else _SIGTERM
+        exit_code = killed if observed.was_stopped else _UNKNOWN
     return StepResult(
         exit_code=exit_code & 0xFF,
         code=code,
-        started_at=seen.started_at,
-        ended_at=seen.ended_at,
-        note=_note(seen, note),
-        metadata=seen.metadata,
+        started_at=observed.started_at,
+        ended_at=observed.ended_at,
+        note=_note(observed, note),
+        metadata=observed.metadata,
     )
 
 
-def _note(seen: Termination, text: str) -> str:
-    return f"{seen.name}: {text}" if text else ""
+def _note(observed: Termination, text: str) -> str:
+    return f"{observed.name}: {text}" if text else ""
 
 
-def _lost(seen: Termination, cause: Reason) -> StepResult:
+def _lost(observed: Termination, cause: Reason) -> StepResult:
     return StepResult(
         exit_code=_UNKNOWN,
-        error=format_loss(seen.name, cause.text),
+        error=format_loss(observed.name, cause.text),
         code=cause.code,
         lost=True,
-        metadata=seen.metadata,
+        metadata=observed.metadata,
     )

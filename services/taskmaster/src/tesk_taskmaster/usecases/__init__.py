@@ -1,1 +1,1 @@
-"""What a taskmaster does, through its ports."""
+"""The work of a taskmaster, through its ports."""

@@ -1,8 +1,7 @@
-"""One attempt of a task, from its assignment to its release.
+"""Runs one attempt of a task, from its assignment to its release.
 
-After its steps the outcome is made durable, and only then is anything deleted.
-A cancel is the exception: the user wants it gone, so everything is stopped and
-deleted before CANCELED is said.
+The outcome is durable before anything is deleted. A cancel is the exception:
+everything is stopped and deleted before CANCELED is reported.
 """
 
 import logging
@@ -16,20 +15,20 @@ from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.planning import PlanError
-from tesk_taskmaster.domain.transfers import UploadRetries
-from tesk_taskmaster.ports import Clock, RemainsError, Runtime, StepFailedError
-from tesk_taskmaster.usecases.account import Account
-from tesk_taskmaster.usecases.control import (
+from tesk_taskmaster.domain.upload_retries import UploadRetries
+from tesk_taskmaster.ports import Clock, LeftoversError, Runtime, StepFailedError
+from tesk_taskmaster.usecases.attempt_control import (
     AbandonedError,
     AttemptControl,
     CanceledError,
 )
+from tesk_taskmaster.usecases.attempt_reporter import AttemptReporter
 from tesk_taskmaster.usecases.reporter import RefusedError, Reporter
 from tesk_taskmaster.usecases.steps import AttemptSteps
-from tesk_taskmaster.usecases.transfers import EndedError
+from tesk_taskmaster.usecases.transfers import AttemptEndedError
 
 _RELEASE_TRIES = 3
-_LONGEST_PAUSE = timedelta(seconds=10)
+_MAX_BACKOFF = timedelta(seconds=10)
 
 _logger = logging.getLogger(__name__)
 
@@ -40,15 +39,15 @@ class AttemptSettings:
 
     Attributes:
         grace: Between SIGTERM and SIGKILL.
-        live_interval: Between two looks at the output of a running executor.
-        retry_pause: Before the second try to delete what could not be deleted;
-            twice as long before each further one.
-        uploads: When outputs are tried again.
+        live_interval: Between two reads of the output of a running executor.
+        release_backoff: Before the second try to delete what could not be
+            deleted; doubles with each further one.
+        uploads: When the upload of outputs is tried again.
     """
 
     grace: timedelta
     live_interval: timedelta
-    retry_pause: timedelta
+    release_backoff: timedelta
     uploads: UploadRetries
 
 
@@ -62,12 +61,12 @@ class RunAttempt:
     control: AttemptControl
     settings: AttemptSettings
     clock: Clock
-    ended: Callable[[Attempt], None]
-    _account: Account = field(init=False)
+    on_end: Callable[[Attempt], None]
+    _attempt_reporter: AttemptReporter = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin with nothing said."""
-        self._account = Account(
+        """Begin with nothing reported."""
+        self._attempt_reporter = AttemptReporter(
             attempt=self.attempt,
             reporter=self.reporter,
             control=self.control,
@@ -80,49 +79,53 @@ class RunAttempt:
         return self.assignment.attempt
 
     def run(self) -> None:
-        """Work until the attempt is released, or is not ours any more."""
+        """Work until the attempt is released, or belongs to another taskmaster."""
         try:
-            self._live()
+            self._run_to_release()
         except (AbandonedError, RefusedError):
-            _logger.info("attempt let go", extra=self._log_fields())
-            self.runtime.let_go(self.attempt)
+            _logger.info("attempt detached", extra=self._log_fields())
+            self.runtime.detach(self.attempt)
         except Exception:
-            # Left in place: the scheduler assigns it again, which may pass.
-            _logger.exception("attempt broke", extra=self._log_fields())
-            self.runtime.let_go(self.attempt)
+            # Left in place: the scheduler assigns it again, which may succeed.
+            _logger.exception(
+                "attempt abandoned after an error", extra=self._log_fields()
+            )
+            self.runtime.detach(self.attempt)
         finally:
             self.reporter.close_attempt(self.attempt)
-            self.ended(self.attempt)
+            self.on_end(self.attempt)
 
-    def _live(self) -> None:
-        self.control.check_held()
+    def _run_to_release(self) -> None:
+        self.control.check_ownership()
         if not self.assignment.release_only:
             try:
                 finished = self._work()
             except CanceledError:
                 left = self._release()
-                self._account.tell(Finished(Outcome.CANCELED), Released(left))
-                self._account.wait_durable()
+                self._attempt_reporter.report(
+                    Finished(Outcome.CANCELED), Released(left)
+                )
+                self._attempt_reporter.wait_durable()
                 return
-            self._account.tell(finished)
+            self._attempt_reporter.report(finished)
             # The outcome is durable before anything is deleted.
-            self._account.wait_durable()
+            self._attempt_reporter.wait_durable()
         left = self._release()
-        self._account.tell(Released(left))
-        self._account.wait_durable()
+        self._attempt_reporter.report(Released(left))
+        self._attempt_reporter.wait_durable()
 
     def _work(self) -> Finished:
         try:
             return AttemptSteps(
                 assignment=self.assignment,
                 runtime=self.runtime,
-                account=self._account,
+                attempt_reporter=self._attempt_reporter,
                 control=self.control,
                 live_interval=self.settings.live_interval,
                 clock=self.clock,
                 retries=self.settings.uploads,
             ).run()
-        except EndedError as error:
+        except AttemptEndedError as error:
             return error.finished
         except PlanError as error:
             reason = Reason(ReasonCode.TASK_INVALID, str(error))
@@ -139,28 +142,28 @@ class RunAttempt:
             return Finished(Outcome.LOST, reason)
 
     def _release(self) -> str:
-        """Remove all of the attempt; return what remains for good, or "".
+        """Remove all of the attempt; return why files are left for good, or "".
 
-        What runs is never given up. Files that cannot be removed are, so that
-        the attempt does not hold its slot for ever.
+        Processes are stopped, however long that takes. Files that cannot be removed
+        are left behind, so that the attempt does not hold its slot for ever.
         """
-        pause = threading.Event()
-        wait = self.settings.retry_pause
+        never = threading.Event()
+        backoff = self.settings.release_backoff
         tries = 0
         while True:
-            self.control.check_held()
+            self.control.check_ownership()
             try:
                 self.runtime.release(self.attempt)
             except StepFailedError as error:
                 _logger.warning(
                     "release failed", extra={**self._log_fields(), "error": str(error)}
                 )
-                tries += isinstance(error, RemainsError)
+                tries += isinstance(error, LeftoversError)
                 if tries >= _RELEASE_TRIES:
-                    self.runtime.set_aside(self.attempt)
+                    self.runtime.defer_removal(self.attempt)
                     return str(error)
-                pause.wait(wait.total_seconds())
-                wait = min(wait * 2, _LONGEST_PAUSE)
+                never.wait(backoff.total_seconds())
+                backoff = min(backoff * 2, _MAX_BACKOFF)
             else:
                 return ""
 

@@ -1,8 +1,8 @@
-"""How long a taskmaster may act on what it holds.
+"""The lease of a taskmaster: until when it may act on its attempts.
 
-The scheduler gives attempts away when their taskmaster has been silent for the
-lease. So a taskmaster that cannot renew it must stop acting before that, by
-its own clock: counted from the moment it asked, not from the answer.
+The scheduler reassigns attempts when their taskmaster has not renewed its lease.
+So a taskmaster that cannot renew it stops acting before that by its own clock,
+counted from the moment of the request, not of the answer.
 """
 
 import threading
@@ -15,18 +15,18 @@ class Lease:
     """Valid until a moment of the monotonic clock; thread-safe."""
 
     def __init__(self, clock: Clock) -> None:
-        """Start without a lease: nothing is held yet."""
+        """Begin without a lease."""
         self._clock = clock
         self._lock = threading.Lock()
         self._ends: float | None = None
 
     def renew(self, asked_at: float, length: timedelta) -> None:
-        """Hold for ``length`` from the monotonic moment ``asked_at``."""
+        """Extend the lease to ``length`` after the monotonic moment ``asked_at``."""
         with self._lock:
             self._ends = asked_at + length.total_seconds()
 
     def remaining(self) -> timedelta | None:
-        """Return how long it still holds (zero if lost); None before the first."""
+        """Return the time that is left (zero if lost); None before the first lease."""
         with self._lock:
             ends = self._ends
         if ends is None:

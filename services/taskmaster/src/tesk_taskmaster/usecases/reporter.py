@@ -1,7 +1,7 @@
-"""One queue of events from all attempts to the scheduler.
+"""Reports the events of all attempts to the scheduler, from one queue.
 
-An event leaves at once when no call is in flight; what arrives meanwhile goes
-in the next call. So a quiet taskmaster is fast and a busy one makes few calls.
+An event is sent at once when no call is in flight; those that arrive meanwhile
+go with the next call. So an idle taskmaster is fast and a busy one makes few calls.
 """
 
 import logging
@@ -25,20 +25,20 @@ from tesk_model.events import (
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.ports import Clock, Scheduler
-from tesk_taskmaster.usecases.outage import Outage
+from tesk_taskmaster.usecases.failure_log import FailureLog
 
 _MAX_EVENTS = 200
-# Far below what a message may hold; a single event is always sent.
+# Far below the limit of a message; a single event is always sent.
 _MAX_BYTES = 8 * 1024 * 1024
-_WIDEST = 3  # bytes of what stands for a byte that is no text
-_FIRST_PAUSE = 0.05
-_MAX_PAUSE = 2.0
+_MAX_ENCODED_BYTES = 3  # of the replacement character for an invalid byte
+_FIRST_BACKOFF = 0.05
+_MAX_BACKOFF = 2.0
 
 _logger = logging.getLogger(__name__)
 
 
 class RefusedError(Exception):
-    """The scheduler refused an event: the attempt is not ours any more."""
+    """The scheduler refused an event: another taskmaster has the attempt."""
 
 
 class Reporter:
@@ -51,9 +51,9 @@ class Reporter:
         """Report to ``scheduler``."""
         self._scheduler = scheduler
         self._clock = clock
-        self._outage = Outage()
-        # One lock, but each waits for what concerns it: an event that woke every
-        # attempt would cost more than all the rest of reporting it.
+        self._failure_log = FailureLog()
+        # One lock, but a condition for each attempt: waking all of them for each
+        # event would cost more than the rest of reporting it.
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
         self._idle = threading.Condition(self._lock)
@@ -72,7 +72,7 @@ class Reporter:
             self._last[attempt] = self._durable[attempt] = last_sequence
             self._refused.discard(attempt)
 
-    def tell(self, attempt: Attempt, *whats: EventPayload) -> None:
+    def report(self, attempt: Attempt, *payloads: EventPayload) -> None:
         """Report what happened, in this order; returns at once.
 
         Raises:
@@ -80,14 +80,14 @@ class Reporter:
         """
         with self._lock:
             self._check(attempt)
-            for what in whats:
-                if not self._replace_output(attempt, what):
-                    self._pending.append(self._number(attempt, what))
+            for payload in payloads:
+                if not self._replace_output(attempt, payload):
+                    self._pending.append(self._make_event(attempt, payload))
             if not self._sending:
                 self._arrived.notify()
 
     def wait_durable(self, attempt: Attempt) -> None:
-        """Wait until all that was told of ``attempt`` is durable.
+        """Wait until all that was reported of ``attempt`` is durable.
 
         Raises:
             RefusedError: It was refused, or reporting has ended for good.
@@ -146,33 +146,33 @@ class Reporter:
             return batch
 
     def _send(self, batch: Sequence[TaskEvent]) -> None:
-        for pause in _pauses():
+        for delay in _backoff():
             if self._closed.is_set():
                 return
             try:
                 verdicts = self._scheduler.report(batch)
             except InvalidRequestError as error:
-                self._note_answer()
+                self._record_success()
                 self._isolate(batch, error)
                 return
             except TeskError as error:
-                if self._outage.fail(self._clock.monotonic()):
+                if self._failure_log.record_failure(self._clock.monotonic()):
                     _logger.warning("report not delivered", extra={"error": str(error)})
-                self._closed.wait(pause)
+                self._closed.wait(delay)
             else:
-                self._note_answer()
+                self._record_success()
                 self._settle(batch, verdicts)
                 return
 
-    def _note_answer(self) -> None:
-        away = self._outage.end(self._clock.monotonic())
+    def _record_success(self) -> None:
+        away = self._failure_log.record_success(self._clock.monotonic())
         if away is not None:
             _logger.info(
                 "reports delivered again", extra={"seconds": away.total_seconds()}
             )
 
     def _isolate(self, batch: Sequence[TaskEvent], error: InvalidRequestError) -> None:
-        """Find the malformed event; only its attempt suffers."""
+        """Send events one by one, so that only the attempt of the malformed one fails."""
         if len(batch) > 1:
             for event in batch:
                 if not self._is_refused(event.attempt):
@@ -182,16 +182,16 @@ class Reporter:
             "event refused as malformed",
             extra={"task_id": batch[0].attempt.task_id, "error": str(error)},
         )
-        self._end(batch[0], error)
+        self._fail_attempt(batch[0], error)
         self._settle(batch, [EventVerdict.REFUSED])
 
-    def _end(self, event: TaskEvent, error: InvalidRequestError) -> None:
-        """End an attempt of which we said what cannot be; we would say it again."""
-        text = f"its taskmaster reported what cannot be: {error}"
+    def _fail_attempt(self, event: TaskEvent, error: InvalidRequestError) -> None:
+        """End an attempt with an invalid event; another try would report it again."""
+        text = f"its taskmaster sent an invalid report: {error}"
         reason = Reason(ReasonCode.TASKMASTER_FAILED, text)
-        ending = replace(event, payload=Finished(Outcome.SYSTEM_ERROR, reason))
+        final = replace(event, payload=Finished(Outcome.SYSTEM_ERROR, reason))
         try:
-            self._scheduler.report([ending])
+            self._scheduler.report([final])
         except TeskError as failure:
             _logger.warning("report not delivered", extra={"error": str(failure)})
 
@@ -210,18 +210,18 @@ class Reporter:
                     self._durable[attempt] = event.sequence
                 self._settled[attempt].notify()
 
-    def _number(self, attempt: Attempt, what: EventPayload) -> TaskEvent:
+    def _make_event(self, attempt: Attempt, payload: EventPayload) -> TaskEvent:
         self._last[attempt] += 1
         return TaskEvent(
             attempt=attempt,
             sequence=self._last[attempt],
             time=self._clock.now(),
-            payload=what,
+            payload=payload,
         )
 
-    def _replace_output(self, attempt: Attempt, what: EventPayload) -> bool:
-        """Let newer live output take the place of older that is not sent yet."""
-        if not isinstance(what, ExecutorOutput):
+    def _replace_output(self, attempt: Attempt, payload: EventPayload) -> bool:
+        """Replace older live output that is not sent yet."""
+        if not isinstance(payload, ExecutorOutput):
             return False
         for place in range(len(self._pending) - 1, -1, -1):
             event = self._pending[place]
@@ -230,7 +230,10 @@ class Reporter:
             if not isinstance(event.payload, ExecutorOutput):
                 return False
             self._pending[place] = TaskEvent(
-                attempt=attempt, sequence=event.sequence, time=event.time, payload=what
+                attempt=attempt,
+                sequence=event.sequence,
+                time=event.time,
+                payload=payload,
             )
             return True
         return False
@@ -246,25 +249,27 @@ class Reporter:
 
     def _check(self, attempt: Attempt) -> None:
         if attempt in self._refused or attempt not in self._last:
-            msg = f"{attempt.name} is not this taskmaster's any more"
+            msg = f"{attempt.name} belongs to another taskmaster"
             raise RefusedError(msg)
         if self._closed.is_set():
             msg = "reporting has ended"
             raise RefusedError(msg)
 
 
-def _pauses() -> Iterator[float]:
-    """Give growing pauses in seconds, each with jitter, without end."""
-    pause = _FIRST_PAUSE
+def _backoff() -> Iterator[float]:
+    """Yield growing delays in seconds, each with jitter, without end."""
+    delay = _FIRST_BACKOFF
     while True:
-        yield pause * random.uniform(0.5, 1)  # noqa: S311 - jitter
-        pause = min(_MAX_PAUSE, pause * 2)
+        yield delay * random.uniform(0.5, 1)  # noqa: S311 - jitter
+        delay = min(_MAX_BACKOFF, delay * 2)
 
 
 def _size(event: TaskEvent) -> int:
-    """Return about how many bytes an event takes, rather too many."""
+    """Return an upper estimate of the bytes that an event takes."""
     match event.payload:
         case ExecutorOutput() | ExecutorEnded():
-            return _WIDEST * (len(event.payload.stdout) + len(event.payload.stderr))
+            return _MAX_ENCODED_BYTES * (
+                len(event.payload.stdout) + len(event.payload.stderr)
+            )
         case _:
             return 0

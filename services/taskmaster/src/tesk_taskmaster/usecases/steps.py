@@ -1,7 +1,7 @@
-"""The steps of one attempt: inputs, executors in order, outputs.
+"""Runs the steps of one attempt: inputs, executors in order, outputs.
 
-Each can be done again by a successor: a step that runs or has ended is adopted,
-and the assignment tells what the scheduler already knows.
+A successor can repeat each: a step that runs or has ended is adopted, and the
+assignment says what the scheduler already knows.
 """
 
 from collections.abc import Callable
@@ -25,12 +25,12 @@ from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.domain.step_names import direction_of
 from tesk_taskmaster.domain.tails import tail_text
 from tesk_taskmaster.domain.termination import StepResult
-from tesk_taskmaster.domain.transfers import UploadRetries
+from tesk_taskmaster.domain.upload_retries import UploadRetries
 from tesk_taskmaster.ports import Clock, Runtime, Tails
-from tesk_taskmaster.usecases.account import Account
-from tesk_taskmaster.usecases.control import AttemptControl
-from tesk_taskmaster.usecases.looks import ImageLooks
-from tesk_taskmaster.usecases.transfers import EndedError, TransferSteps
+from tesk_taskmaster.usecases.attempt_control import AttemptControl
+from tesk_taskmaster.usecases.attempt_reporter import AttemptReporter
+from tesk_taskmaster.usecases.image_inspection import ImageInspector
+from tesk_taskmaster.usecases.transfers import AttemptEndedError, TransferSteps
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,13 +38,13 @@ class AttemptSteps:
     """The steps of an attempt, run one after another in its thread.
 
     Attributes:
-        live_interval: Between two looks at the output of a running executor.
-        retries: Of outputs.
+        live_interval: Between two reads of the output of a running executor.
+        retries: Of uploads.
     """
 
     assignment: Assignment
     runtime: Runtime
-    account: Account
+    attempt_reporter: AttemptReporter
     control: AttemptControl
     live_interval: timedelta
     clock: Clock
@@ -59,71 +59,81 @@ class AttemptSteps:
         """Run what has not run yet, and return how the attempt ends.
 
         Raises:
-            EndedError, PlanError, StepFailedError: It ends otherwise.
-            CanceledError, AbandonedError, RefusedError: It is to be left.
+            AttemptEndedError, PlanError, StepFailedError: It ends otherwise.
+            CanceledError, AbandonedError, RefusedError: The work must stop.
         """
         plan = replace(
             plan_task(self.assignment.task, self.attempt),
             waiting_since=self.assignment.waiting_since,
         )
-        self._check_remains()
+        self._check_earlier_steps()
         self.control.checkpoint()
-        self.runtime.prepare(plan, self.assignment.transfer_token, self.account.say)
-        if not self.assignment.last_sequence:
-            self.account.keep([Notice(line) for line in self.runtime.notes()])
-        looks = ImageLooks(
-            assignment=self.assignment, runtime=self.runtime, account=self.account
+        self.runtime.prepare(
+            plan, self.assignment.transfer_token, self.attempt_reporter.report_reason
         )
-        looks.begin(plan)
+        if not self.assignment.last_sequence:
+            self.attempt_reporter.buffer(
+                [Notice(line) for line in self.runtime.notes()]
+            )
+        images = ImageInspector(
+            assignment=self.assignment,
+            runtime=self.runtime,
+            attempt_reporter=self.attempt_reporter,
+        )
+        images.begin(plan)
         if plan.has_inputs and not self.assignment.inputs_finished:
-            self._transfers().bring(plan)
-        failed = self._run_executors(plan, looks)
+            self._transfers().download(plan)
+        failed = self._run_executors(plan, images)
         if plan.has_outputs and not self.assignment.outputs_finished:
-            self._store_outputs(plan, failed)
+            self._upload_outputs(plan, failed)
         self.control.checkpoint()
         return failed or Finished(Outcome.COMPLETE)
 
-    def _check_remains(self) -> None:
-        """Make sure that what earlier steps left is where it was."""
+    def _check_earlier_steps(self) -> None:
+        """Check that the results of earlier steps are still there."""
         known = self.assignment.inputs_finished or self.assignment.finished_executors
         if known and self.attempt not in self.runtime.attempts():
-            text = "what its earlier steps left is gone"
-            raise EndedError(Outcome.LOST, Reason(ReasonCode.STEP_VANISHED, text))
+            text = "the results of its earlier steps are gone"
+            raise AttemptEndedError(
+                Outcome.LOST, Reason(ReasonCode.STEP_VANISHED, text)
+            )
 
-    def _store_outputs(self, plan: Plan, failed: Finished | None) -> None:
+    def _upload_outputs(self, plan: Plan, failed: Finished | None) -> None:
         if failed is None:
-            self._transfers().take(plan)
+            self._transfers().upload(plan)
             return
-        # The command failed first, and that is what the user must see.
-        failure = self._transfers().take_once(plan)
+        # The user must see the failure of the command, which came first.
+        failure = self._transfers().upload_once(plan)
         if failure:
-            self.account.tell(Notice(failure))
+            self.attempt_reporter.report(Notice(failure))
 
     def _transfers(self) -> TransferSteps:
         return TransferSteps(
             assignment=self.assignment,
             runtime=self.runtime,
-            account=self.account,
+            attempt_reporter=self.attempt_reporter,
             control=self.control,
             clock=self.clock,
             retries=self.retries,
             run_step=self._run_filer,
         )
 
-    def _run_filer(self, plan: Plan, step: str, doing: Reason) -> StepResult:
+    def _run_filer(self, plan: Plan, step: str, reason: Reason) -> StepResult:
         def wait(name: str) -> StepResult:
-            self.account.say(doing)  # again: the start may have waited and said so
+            self.attempt_reporter.report_reason(
+                reason
+            )  # again: the start may have waited
             return self._wait(name)
 
         return self._run_step(plan, step, wait)[0]
 
-    def _run_executors(self, plan: Plan, looks: ImageLooks) -> Finished | None:
-        """Run what has not run; return how the task fails, if it does."""
+    def _run_executors(self, plan: Plan, images: ImageInspector) -> Finished | None:
+        """Run the executors that have not run; return how the task fails, if it does."""
         for step in plan.executors:
             code = self.assignment.finished_executors.get(step.index)
             cause = ReasonCode.NONE
             if code is None:
-                result = self._run_executor(looks.fit(plan, step.index), step)
+                result = self._run_executor(images.fit_mounts(plan, step.index), step)
                 code, cause = result.exit_code, result.code
             if code and not step.executor.ignore_error:
                 text = f"executors[{step.index}] ended with exit code {code}"
@@ -133,30 +143,30 @@ class AttemptSteps:
 
     def _run_executor(self, plan: Plan, step: ExecutorStep) -> StepResult:
         def started_and_waited(name: str) -> StepResult:
-            self.account.tell(ExecutorStarted(step.index))
-            return self._watch(step.index, name)
+            self.attempt_reporter.report(ExecutorStarted(step.index))
+            return self._wait_reporting_output(step.index, name)
 
-        # What started a moment before both taskmaster and step vanished was told
-        # to nobody and runs again: the report can only follow the start.
+        # An executor that started a moment before both taskmaster and step vanished
+        # was not reported and runs again: the report can only follow the start.
         has_started = step.index in self.assignment.started_executors
         result, tails = self._run_step(
             plan, step.name, started_and_waited, has_started=has_started
         )
         if tails.unread:
-            self.account.keep([_unread(step.index, tails)])
+            self.attempt_reporter.buffer([_unread(step.index, tails)])
         if result.error:
             if tails.stdout or tails.stderr:
-                self.account.keep([_output(step.index, tails)])
+                self.attempt_reporter.buffer([_output(step.index, tails)])
             self.control.checkpoint()
             outcome = Outcome.LOST if result.lost else Outcome.SYSTEM_ERROR
-            raise EndedError(outcome, Reason(result.code, result.error))
+            raise AttemptEndedError(outcome, Reason(result.code, result.error))
         if result.note:
-            self.account.keep([Notice(result.note)])
+            self.attempt_reporter.buffer([Notice(result.note)])
         if result.metadata:
-            self.account.keep([_where(step.index, result)])
-        self.account.keep([_executor_ended(step.index, result, tails)])
+            self.attempt_reporter.buffer([_location(step.index, result)])
+        self.attempt_reporter.buffer([_executor_ended(step.index, result, tails)])
         if step.index < len(plan.executors) - 1:
-            self.account.tell()  # and else along with what comes next, at once
+            self.attempt_reporter.report()  # else with the next event, which follows at once
         self.control.checkpoint()
         return result
 
@@ -168,38 +178,38 @@ class AttemptSteps:
         *,
         has_started: bool = False,
     ) -> tuple[StepResult, Tails]:
-        self.control.enter(step)
+        self.control.enter_step(step)
         try:
-            say = self.account.say
-            self.runtime.start(plan, step, say, has_started=has_started)
+            report_reason = self.attempt_reporter.report_reason
+            self.runtime.start(plan, step, report_reason, has_started=has_started)
             self.control.stop_if_canceled(step)
             result = wait(step)
-            self.control.check_held()
+            self.control.check_ownership()
             if direction_of(step):
                 return result, Tails(b"", b"")
             return result, self.runtime.tails(self.attempt, step)
         finally:
-            self.control.leave()
+            self.control.leave_step()
 
     def _wait(self, step: str) -> StepResult:
         while True:
             result = self.runtime.wait(self.attempt, step, self.live_interval)
-            self.control.check_held()
+            self.control.check_ownership()
             if result is not None:
                 return result
 
-    def _watch(self, index: int, step: str) -> StepResult:
-        """Wait for an executor and tell what it prints meanwhile."""
-        shown = Tails(b"", b"")
+    def _wait_reporting_output(self, index: int, step: str) -> StepResult:
+        """Wait for an executor and report what it prints meanwhile."""
+        reported = Tails(b"", b"")
         while True:
             result = self.runtime.wait(self.attempt, step, self.live_interval)
-            self.control.check_held()
+            self.control.check_ownership()
             if result is not None:
                 return result
             tails = self.runtime.tails(self.attempt, step)
-            if tails != shown and not tails.unread:
-                shown = tails
-                self.account.tell(_output(index, tails))
+            if tails != reported and not tails.unread:
+                reported = tails
+                self.attempt_reporter.report(_output(index, tails))
 
 
 def _output(index: int, tails: Tails) -> ExecutorOutput:
@@ -212,7 +222,7 @@ def _unread(index: int, tails: Tails) -> Notice:
     )
 
 
-def _where(index: int, result: StepResult) -> Metadata:
+def _location(index: int, result: StepResult) -> Metadata:
     return Metadata(
         {f"executors[{index}].{key}": text for key, text in result.metadata.items()}
     )

@@ -1,7 +1,7 @@
-"""The loop of a taskmaster: renew the lease, take up and stop attempts.
+"""The main loop of a taskmaster: renew the lease, start and stop attempts.
 
-It never stops a step on its own account. When it ends, for whatever reason,
-steps go on, and the taskmaster that gets the attempts next adopts them.
+It never stops a step without an order. When it exits, for whatever reason, steps
+continue, and the taskmaster that gets the attempts next adopts them.
 """
 
 import logging
@@ -15,9 +15,9 @@ from tesk_model.names import Attempt
 from tesk_taskmaster.domain.assignment import Assignment, Stop, StopReason
 from tesk_taskmaster.ports import Clock, Runtime, Scheduler
 from tesk_taskmaster.usecases.attempt import AttemptSettings, RunAttempt
-from tesk_taskmaster.usecases.control import AttemptControl
+from tesk_taskmaster.usecases.attempt_control import AttemptControl
+from tesk_taskmaster.usecases.failure_log import FailureLog
 from tesk_taskmaster.usecases.lease import Lease
-from tesk_taskmaster.usecases.outage import Outage
 from tesk_taskmaster.usecases.reporter import Reporter
 
 _ANSWER_MARGIN = timedelta(seconds=5)
@@ -25,8 +25,8 @@ _ANSWER_MARGIN = timedelta(seconds=5)
 _logger = logging.getLogger(__name__)
 
 
-class _DismissedError(Exception):
-    """The scheduler has nothing more for this taskmaster."""
+class _ExitOrderedError(Exception):
+    """The scheduler told this taskmaster to exit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,17 +35,17 @@ class TaskmasterSettings:
 
     Attributes:
         slots: Attempts held at once.
-        wait: Longest wait of one Sync; shorter than the lease.
-        pause: Between tries while the scheduler does not answer.
-        patience: How long a first answer is waited for.
-        farewell: How long unsent events may take when it ends.
+        sync_wait: Longest wait of one Sync; shorter than the lease.
+        retry_interval: Between tries while the scheduler does not answer.
+        start_timeout: For the first answer of the scheduler.
+        flush_timeout: For sending the last events at exit.
     """
 
     slots: int
-    wait: timedelta
-    pause: timedelta
-    patience: timedelta
-    farewell: timedelta
+    sync_wait: timedelta
+    retry_interval: timedelta
+    start_timeout: timedelta
+    flush_timeout: timedelta
     attempts: AttemptSettings
 
 
@@ -59,7 +59,7 @@ class Taskmaster:
     clock: Clock
     settings: TaskmasterSettings
     lease: Lease = field(init=False)
-    _outage: Outage = field(default_factory=Outage, init=False)
+    _failure_log: FailureLog = field(default_factory=FailureLog, init=False)
     _unreachable: bool = field(default=False, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _held: dict[Attempt, AttemptControl] = field(default_factory=dict, init=False)
@@ -69,80 +69,84 @@ class Taskmaster:
         self.lease = Lease(self.clock)
 
     def run(self, stop: threading.Event) -> bool:
-        """Work until ``stop`` is set, the scheduler says so, or the lease is lost.
+        """Work until ``stop`` is set, the scheduler orders an exit, or the lease is lost.
 
         Returns:
             False if it ended because the scheduler could not be reached.
         """
         loops = [
             threading.Thread(target=self.reporter.run, name="reporter", daemon=True),
-            threading.Thread(target=self._sync, args=(stop,), name="sync", daemon=True),
+            threading.Thread(
+                target=self._sync_until_stopped, args=(stop,), name="sync", daemon=True
+            ),
         ]
         for loop in loops:
             loop.start()
         stop.wait()
         if not self._unreachable:
-            self.reporter.flush(self.settings.farewell)
-        _logger.info("leaving", extra={"attempts": len(self.held())})
+            self.reporter.flush(self.settings.flush_timeout)
+        _logger.info("exiting", extra={"attempts": len(self.held())})
         self._abandon(self.held())
         self.reporter.close()
         return not self._unreachable
 
     def held(self) -> list[Attempt]:
-        """List the attempts in hand, sorted."""
+        """List the attempts that it works on, sorted."""
         with self._lock:
             return sorted(self._held)
 
-    def _sync(self, stop: threading.Event) -> None:
-        """Ask and obey until it is over; sets ``stop`` at the end."""
+    def _sync_until_stopped(self, stop: threading.Event) -> None:
+        """Sync and carry out orders until told to exit; sets ``stop`` at the end."""
         try:
             started = self.clock.monotonic()
             while not stop.is_set():
-                if self._ask():
+                if self._sync_once():
                     continue
-                if self._is_hopeless(self.clock.monotonic() - started):
-                    _logger.error("scheduler not reached; letting go of all attempts")
+                if self._has_timed_out(self.clock.monotonic() - started):
+                    _logger.error("scheduler not reached; all attempts detached")
                     self._unreachable = True
                     return
-                stop.wait(self.settings.pause.total_seconds())
-        except _DismissedError:
-            _logger.info("dismissed")
+                stop.wait(self.settings.retry_interval.total_seconds())
+        except _ExitOrderedError:
+            _logger.info("told to exit")
         finally:
             stop.set()
 
-    def _ask(self) -> bool:
+    def _sync_once(self) -> bool:
         """Sync once; tell whether there was an answer."""
         asked_at = self.clock.monotonic()
         remaining = self.lease.remaining()
-        within = self.settings.wait + _ANSWER_MARGIN
+        within = self.settings.sync_wait + _ANSWER_MARGIN
         try:
             orders = self.scheduler.sync(
                 self.held(),
                 slots=self.settings.slots,
-                wait=self.settings.wait,
+                wait=self.settings.sync_wait,
                 within=within if remaining is None else min(within, remaining),
             )
         except TeskError as error:
-            if self._outage.fail(self.clock.monotonic()):
-                _logger.warning("no orders", extra={"error": str(error)})
+            if self._failure_log.record_failure(self.clock.monotonic()):
+                _logger.warning("sync failed", extra={"error": str(error)})
             return False
-        away = self._outage.end(self.clock.monotonic())
+        away = self._failure_log.record_success(self.clock.monotonic())
         if away is not None:
-            _logger.info("orders again", extra={"seconds": away.total_seconds()})
+            _logger.info(
+                "sync succeeded again", extra={"seconds": away.total_seconds()}
+            )
         if self.lease.is_lost():
-            return False  # too late: the attempts may be another's already
+            return False  # too late: the attempts may be reassigned
         self.lease.renew(asked_at, orders.lease)
         if orders.exit:
-            raise _DismissedError
+            raise _ExitOrderedError
         for order in orders.stop:
             self._stop(order)
         for assignment in orders.run:
-            self._take_up(assignment)
+            self._start_attempt(assignment)
         return True
 
-    def _is_hopeless(self, waited: float) -> bool:
+    def _has_timed_out(self, waited: float) -> bool:
         if self.lease.remaining() is None:
-            return waited > self.settings.patience.total_seconds()
+            return waited > self.settings.start_timeout.total_seconds()
         return self.lease.is_lost()
 
     def _stop(self, order: Stop) -> None:
@@ -155,7 +159,7 @@ class Taskmaster:
         else:
             control.abandon()
 
-    def _take_up(self, assignment: Assignment) -> None:
+    def _start_attempt(self, assignment: Assignment) -> None:
         attempt = assignment.attempt
         control = AttemptControl(
             attempt, self.runtime, self.lease, self.settings.attempts.grace
@@ -172,7 +176,7 @@ class Taskmaster:
             control=control,
             settings=self.settings.attempts,
             clock=self.clock,
-            ended=self._forget,
+            on_end=self._forget,
         )
         threading.Thread(target=work.run, name=attempt.name, daemon=True).start()
 

@@ -1,7 +1,7 @@
-"""The steps in which a filer brings inputs or takes outputs.
+"""Runs the steps in which a filer downloads inputs or uploads outputs.
 
-A filer that dies is started again. Inputs that do not arrive lose the attempt;
-outputs are tried again as outputs, for what they are made of has been computed.
+A filer that dies is started again. If inputs fail to arrive, the attempt is lost;
+a failed upload is tried again in the same attempt, since the results exist.
 """
 
 import logging
@@ -21,19 +21,19 @@ from tesk_taskmaster.domain.step_names import (
     outputs_tried,
 )
 from tesk_taskmaster.domain.termination import StepResult
-from tesk_taskmaster.domain.transfers import UploadRetries
-from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
+from tesk_taskmaster.domain.transfer_result import TransferResult, transfer_result
+from tesk_taskmaster.domain.upload_retries import UploadRetries
 from tesk_taskmaster.ports import Clock, Runtime, StepFailedError
-from tesk_taskmaster.usecases.account import Account
-from tesk_taskmaster.usecases.control import AttemptControl
+from tesk_taskmaster.usecases.attempt_control import AttemptControl
+from tesk_taskmaster.usecases.attempt_reporter import AttemptReporter
 
-_FILER_STARTS = 4  # one, and three more after crashes
+_MAX_FILER_STARTS = 4
 
 _logger = logging.getLogger(__name__)
 
 
-class EndedError(Exception):
-    """The attempt is over, other than by success."""
+class AttemptEndedError(Exception):
+    """The attempt ended without success."""
 
     def __init__(self, outcome: Outcome, reason: Reason) -> None:
         super().__init__(reason.text)
@@ -45,120 +45,122 @@ class TransferSteps:
     """Runs the filers of one attempt, in its thread.
 
     Attributes:
-        run_step: Runs one step to its end; told what to say meanwhile.
-        retries: Of outputs.
+        run_step: Runs one step to its end; reports the reason meanwhile.
+        retries: Of uploads.
     """
 
     assignment: Assignment
     runtime: Runtime
-    account: Account
+    attempt_reporter: AttemptReporter
     control: AttemptControl
     clock: Clock
     retries: UploadRetries
     run_step: Callable[[Plan, str, Reason], StepResult]
 
-    def bring(self, plan: Plan) -> None:
-        """Bring the inputs.
+    def download(self, plan: Plan) -> None:
+        """Download the inputs.
 
         Raises:
-            EndedError, StepFailedError: They did not arrive.
+            AttemptEndedError, StepFailedError: They did not arrive.
         """
         failure = self._transfer(plan, INPUTS)
         if failure:
-            raise EndedError(Outcome.LOST, failure)
+            raise AttemptEndedError(Outcome.LOST, failure)
 
-    def take(self, plan: Plan) -> None:
-        """Take the outputs; try again while that may help.
+    def upload(self, plan: Plan) -> None:
+        """Upload the outputs; try again while that may help.
 
         Raises:
-            EndedError, StepFailedError: They did not arrive. The attempt is lost
-                only if what earlier steps made is.
+            AttemptEndedError, StepFailedError: They did not arrive. The attempt is lost
+                only if the results of earlier steps are.
         """
         tried = self._tried(plan)
-        first = self.account.held_up_since
-        while failure := self._try_to_take(plan, tried):
+        failing_since = self.attempt_reporter.held_up_since
+        while failure := self._try_upload(plan, tried):
             tried += 1
             now = self.clock.now()
-            first = self.account.held_up_since = first or now
-            pause = self.retries.pause(tried, max(now - first, timedelta(0)))
-            if pause is None:
+            failing_since = self.attempt_reporter.held_up_since = failing_since or now
+            delay = self.retries.delay(tried, max(now - failing_since, timedelta(0)))
+            if delay is None:
                 text = f"the outputs could not be uploaded, tried {tried} times"
-                raise EndedError(
+                raise AttemptEndedError(
                     Outcome.SYSTEM_ERROR,
                     replace(failure, text=f"{text}: {failure.text}"),
                 )
-            # Many tasks fail together when a storage does; they should not return so.
-            pause *= random.uniform(0.75, 1)  # noqa: S311 - jitter
+            # Many tasks fail together when a storage does; jitter spreads their retries.
+            delay *= random.uniform(0.75, 1)  # noqa: S311 - jitter
             _logger.warning(
                 "outputs not uploaded yet",
-                extra={**self._about(), "tried": tried, "cause": failure.text},
+                extra={**self._log_fields(), "tried": tried, "cause": failure.text},
             )
             text = (
                 f"the outputs could not be uploaded yet ({failure.text}); "
                 f"try {tried + 1} of "
-                f"{self.retries.tries} in {pause.total_seconds():.0f} s"
+                f"{self.retries.tries} in {delay.total_seconds():.0f} s"
             )
-            self.account.say(replace(failure, text=text))
-            self.control.pause(pause)
+            self.attempt_reporter.report_reason(replace(failure, text=text))
+            self.control.pause(delay)
         if tried:
-            self.account.keep([Notice(f"the outputs were uploaded at try {tried + 1}")])
+            self.attempt_reporter.buffer(
+                [Notice(f"the outputs were uploaded at try {tried + 1}")]
+            )
 
-    def take_once(self, plan: Plan) -> str:
-        """Take the outputs of a command that failed; return why it did not work.
+    def upload_once(self, plan: Plan) -> str:
+        """Upload the outputs of a command that failed; return why that failed, or "".
 
-        Nobody waits long for these: what the user must see is the failure.
+        Not tried again: the user must see the failure of the command.
         """
         try:
             failure = self._transfer(plan, outputs_step(self._tried(plan)))
-        except (EndedError, StepFailedError) as error:
+        except (AttemptEndedError, StepFailedError) as error:
             return str(error)
         return "" if failure is None else failure.text
 
     def _tried(self, plan: Plan) -> int:
-        """Return how many tries a predecessor made before its last one."""
+        """Return the number of tries of a predecessor before its last one."""
         if not self.assignment.last_sequence:
             return 0
-        return outputs_tried(self.runtime.begun(plan.attempt))
+        return outputs_tried(self.runtime.existing_steps(plan.attempt))
 
-    def _try_to_take(self, plan: Plan, tried: int) -> Reason | None:
+    def _try_upload(self, plan: Plan, tried: int) -> Reason | None:
         try:
             return self._transfer(plan, outputs_step(tried))
         except StepFailedError as error:
-            if error.gone or not error.lost:
+            if error.volume_lost or not error.lost:
                 raise
             return error.reason
 
     def _transfer(self, plan: Plan, step: str) -> Reason | None:
-        """Run a filer to its verdict; return what may pass, None for success."""
+        """Run a filer to its result; return a failure that may pass, None for success."""
         what = direction_of(step)
-        doing = Reason(ReasonCode.TRANSFERRING, f"transferring {what}")
-        for _ in range(_FILER_STARTS):
-            self.account.say(doing)
-            result = self.run_step(plan, step, doing)
+        reason = Reason(ReasonCode.TRANSFERRING, f"transferring {what}")
+        for _ in range(_MAX_FILER_STARTS):
+            self.attempt_reporter.report_reason(reason)
+            result = self.run_step(plan, step, reason)
             self.control.checkpoint()
             if result.error and not result.lost:
-                reason = Reason(result.code, result.error)
-                raise EndedError(Outcome.SYSTEM_ERROR, reason)
-            verdict = (
-                TransferVerdict.CRASHED
+                cause = Reason(result.code, result.error)
+                raise AttemptEndedError(Outcome.SYSTEM_ERROR, cause)
+            outcome = (
+                TransferResult.CRASHED
                 if result.error
-                else transfer_verdict(result.exit_code)
+                else transfer_result(result.exit_code)
             )
-            if verdict is TransferVerdict.ARRIVED:
+            if outcome is TransferResult.SUCCEEDED:
                 return None
-            if verdict is TransferVerdict.FAILED:
-                raise EndedError(
+            if outcome is TransferResult.FAILED:
+                raise AttemptEndedError(
                     Outcome.SYSTEM_ERROR, _failure(f"the {what} failed to arrive")
                 )
-            if verdict is TransferVerdict.LOST:
+            if outcome is TransferResult.RETRYABLE:
                 return _failure(f"the {what} did not arrive this time")
             _logger.warning(
                 "filer crashed",
-                extra={**self._about(), "exit_code": result.exit_code},
+                extra={**self._log_fields(), "exit_code": result.exit_code},
             )
-        return _failure(f"the transfer of {what} crashed {_FILER_STARTS} times")
+        return _failure(f"the transfer of {what} crashed {_MAX_FILER_STARTS} times")
 
-    def _about(self) -> dict[str, object]:
+    def _log_fields(self) -> dict[str, object]:
         attempt = self.assignment.attempt
         return {"task_id": attempt.task_id, "attempt": attempt.number}
 

@@ -32,7 +32,7 @@ class ImageContents:
         self._lock = threading.Lock()
         self._known: dict[str, _Contents] = {}  # by image id
 
-    def occupied(
+    def occupied_directories(
         self, attempt: Attempt, image: str, directories: Sequence[str]
     ) -> Collection[str]:
         """Return in which directories an image has something.

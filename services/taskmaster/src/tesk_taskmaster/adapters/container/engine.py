@@ -60,7 +60,7 @@ from tesk_taskmaster.adapters.container.waiting import await_end
 from tesk_taskmaster.adapters.mount_sources import refuse_links
 from tesk_taskmaster.domain.step_names import title_of
 from tesk_taskmaster.domain.termination import StepResult, format_loss, judge
-from tesk_taskmaster.ports import ExecutorRun, Say, StepFailedError, Tails
+from tesk_taskmaster.ports import ExecutorRun, ReportReason, StepFailedError, Tails
 
 # Stands for a container that this process has made and nobody has started.
 _CREATED: Mapping[str, Any] = {
@@ -105,10 +105,21 @@ class ContainerEngine:
         """Return which limits this engine does not enforce."""
         return self._traits.notes()
 
-    def start(self, run: ExecutorRun, say: Say, *, has_started: bool = False) -> None:
+    def start(
+        self,
+        run: ExecutorRun,
+        report_reason: ReportReason,
+        *,
+        has_started: bool = False,
+    ) -> None:
         """Start, or adopt; pulls the image and says how far that is."""
-        with self._starts.begun(run) as begun:
-            retried(lambda: self._start(run, say, begun, has_started=has_started), say)
+        with self._starts.register(run) as pending:
+            retried(
+                lambda: self._start(
+                    run, report_reason, pending, has_started=has_started
+                ),
+                report_reason,
+            )
 
     def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
         """Wait for the end; an engine that is down meanwhile is waited for."""
@@ -149,20 +160,24 @@ class ContainerEngine:
             files.tail(executor.stderr) or logged.stderr,
         )
 
-    def occupied(
-        self, attempt: Attempt, image: str, directories: Sequence[str], say: Say
+    def occupied_directories(
+        self,
+        attempt: Attempt,
+        image: str,
+        directories: Sequence[str],
+        report_reason: ReportReason,
     ) -> Collection[str]:
         """Look into an image; pulls it and says how far that is."""
 
         def look() -> Collection[str]:
-            self._images.ensure(image, say, threading.Event())
-            return self._contents.occupied(attempt, image, directories)
+            self._images.ensure(image, report_reason, threading.Event())
+            return self._contents.occupied_directories(attempt, image, directories)
 
-        return retried(look, say)
+        return retried(look, report_reason)
 
     def stop(self, run: ExecutorRun, grace: timedelta) -> None:
         """Stop the container; a start that is under way is given up."""
-        self._starts.halt(lambda other: other.name == run.name)
+        self._starts.cancel(lambda other: other.name == run.name)
         RunFiles(run).mark_stopped()
         seconds = max(0, math.ceil(grace.total_seconds()))
         retried(lambda: self._stop(run.name, seconds))
@@ -173,7 +188,7 @@ class ContainerEngine:
         Raises:
             StepFailedError: The engine does not do it.
         """
-        self._starts.halt(lambda other: other.attempt == attempt)
+        self._starts.cancel(lambda other: other.attempt == attempt)
         remove_containers(self._api, attempt, self._home)
         retried(lambda: self._networks.remove(attempt))
 
@@ -186,7 +201,7 @@ class ContainerEngine:
         attempts = {labelled_attempt(labels) for labels in carried}
         return sorted(attempt for attempt in attempts if attempt is not None)
 
-    def clean(self, folder: Path) -> None:
+    def delete_folder(self, folder: Path) -> None:
         """Delete a folder in which executors wrote, whoever owns what is in it.
 
         Programs in containers often run as root. Where this process does not,
@@ -199,7 +214,12 @@ class ContainerEngine:
         retried(lambda: clean_folder(folder, api=self._api, home=self._home))
 
     def _start(
-        self, run: ExecutorRun, say: Say, begun: PendingStart, *, has_started: bool
+        self,
+        run: ExecutorRun,
+        report_reason: ReportReason,
+        pending: PendingStart,
+        *,
+        has_started: bool,
     ) -> None:
         container = self._api.inspect(run.name)
         if container is None and has_started:
@@ -209,8 +229,10 @@ class ContainerEngine:
                 lost=True,
             )
         if container is None:
-            self._images.ensure(run.step.executor.image, say, begun.halted)
-        with begun.unless_halted():
+            self._images.ensure(
+                run.step.executor.image, report_reason, pending.cancelled
+            )
+        with pending.unless_cancelled():
             if container is None:
                 container = self._create(run)
             labels = run_labels(run, self._home)

@@ -17,7 +17,7 @@ from tesk_taskmaster.adapters.container.api import (
     EngineRefusedError,
     EngineSilentError,
 )
-from tesk_taskmaster.ports import Say, StepFailedError
+from tesk_taskmaster.ports import ReportReason, StepFailedError
 
 _PAUSES = (1.0, 4.0)  # seconds before the second and the third try
 _LISTEN = 0.2  # seconds between two looks at a pull's progress
@@ -112,8 +112,10 @@ class ImageStore:
         self._lock = threading.Lock()
         self._pulls: dict[str, _Pull] = {}
 
-    def ensure(self, image: str, say: Say, halted: threading.Event) -> None:
-        """Return when ``image`` is there, or when ``halted`` is set.
+    def ensure(
+        self, image: str, report_reason: ReportReason, cancelled: threading.Event
+    ) -> None:
+        """Return when ``image`` is there, or when ``cancelled`` is set.
 
         Raises:
             StepFailedError: It cannot be had; the message names it.
@@ -122,7 +124,7 @@ class ImageStore:
         try:
             if self._api.inspect_image(image) is not None:
                 return
-            self._await(self._pull_of(image), say, halted)
+            self._await(self._pull_of(image), report_reason, cancelled)
         except EngineRefusedError as error:
             raise StepFailedError(
                 f"image {image}: {error}", code=ReasonCode.IMAGE_PULL_FAILED
@@ -134,12 +136,14 @@ class ImageStore:
                 lost=not error.is_lasting,
             ) from error
 
-    def _await(self, pull: _Pull, say: Say, halted: threading.Event) -> None:
+    def _await(
+        self, pull: _Pull, report_reason: ReportReason, cancelled: threading.Event
+    ) -> None:
         while True:
-            say(
+            report_reason(
                 Reason(ReasonCode.IMAGE_PULLING, pull.words)
             )  # Often, because it may raise to end the wait.
-            if halted.is_set():
+            if cancelled.is_set():
                 return
             try:
                 pull.end.result(timeout=_LISTEN)

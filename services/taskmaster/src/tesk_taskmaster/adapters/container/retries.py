@@ -14,7 +14,7 @@ from tesk_taskmaster.adapters.container.api import (
     EngineRefusedError,
     EngineSilentError,
 )
-from tesk_taskmaster.ports import Say, StepFailedError
+from tesk_taskmaster.ports import ReportReason, StepFailedError
 
 _T = TypeVar("_T")
 _SILENT = Reason(
@@ -25,7 +25,7 @@ SILENCE_TIMEOUT = 60.0  # seconds of silence until a call gives up
 RETRY_INTERVAL = 0.5  # seconds between two tries
 
 
-def retried(call: Callable[[], _T], say: Say | None = None) -> _T:
+def retried(call: Callable[[], _T], report_reason: ReportReason | None = None) -> _T:
     """Repeat an idempotent call while the engine is silent.
 
     Raises:
@@ -48,8 +48,8 @@ def retried(call: Callable[[], _T], say: Say | None = None) -> _T:
                     code=_SILENT.code,
                     lost=True,
                 ) from error
-            if say is not None:
-                say(_SILENT)
+            if report_reason is not None:
+                report_reason(_SILENT)
             pause(RETRY_INTERVAL)
 
 

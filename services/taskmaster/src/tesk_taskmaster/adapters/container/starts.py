@@ -12,28 +12,28 @@ from tesk_taskmaster.ports import ExecutorRun, StepFailedError
 
 
 class PendingStart:
-    """One start; given up once ``halted`` is set."""
+    """One start; given up once ``cancelled`` is set."""
 
     def __init__(self, run: ExecutorRun) -> None:
         self.run = run
-        self.halted = threading.Event()
+        self.cancelled = threading.Event()
         self._lock = threading.Lock()
 
     @contextmanager
-    def unless_halted(self) -> Iterator[None]:
-        """Hold off a halt while the container is created and started.
+    def unless_cancelled(self) -> Iterator[None]:
+        """Hold off a cancel while the container is created and started.
 
         Raises:
-            StepFailedError: The start was halted before.
+            StepFailedError: The start was cancelled before.
         """
         with self._lock:
-            if self.halted.is_set():
+            if self.cancelled.is_set():
                 raise StepFailedError(f"{self.run.name} was stopped before it started")
             yield
 
-    def halt(self) -> None:
+    def cancel(self) -> None:
         """Give up; returns when the start is over or will not happen."""
-        self.halted.set()
+        self.cancelled.set()
         with self._lock:
             pass
 
@@ -46,8 +46,8 @@ class PendingStarts:
         self._starts: set[PendingStart] = set()
 
     @contextmanager
-    def begun(self, run: ExecutorRun) -> Iterator[PendingStart]:
-        """Count a start in for as long as it takes."""
+    def register(self, run: ExecutorRun) -> Iterator[PendingStart]:
+        """Register a start for as long as it takes."""
         start = PendingStart(run)
         with self._lock:
             self._starts.add(start)
@@ -57,9 +57,9 @@ class PendingStarts:
             with self._lock:
                 self._starts.discard(start)
 
-    def halt(self, wanted: Callable[[ExecutorRun], bool]) -> None:
+    def cancel(self, wanted: Callable[[ExecutorRun], bool]) -> None:
         """Give up the starts of the runs that ``wanted`` picks."""
         with self._lock:
             starts = [start for start in self._starts if wanted(start.run)]
         for start in starts:
-            start.halt()
+            start.cancel()

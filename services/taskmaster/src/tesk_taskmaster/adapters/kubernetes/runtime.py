@@ -37,7 +37,7 @@ from tesk_taskmaster.adapters.kubernetes.control.cache import ObjectCache
 from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
 from tesk_taskmaster.adapters.kubernetes.control.informers import Informers
 from tesk_taskmaster.adapters.kubernetes.control.limit_ranges import LimitRanges
-from tesk_taskmaster.adapters.kubernetes.control.looks import ImageLooks
+from tesk_taskmaster.adapters.kubernetes.control.looks import ImageInspector
 from tesk_taskmaster.adapters.kubernetes.control.removal import Removal
 from tesk_taskmaster.adapters.kubernetes.control.retries import RetriedCalls
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import check_executors
@@ -46,7 +46,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.rendering import PodTemplates
 from tesk_taskmaster.adapters.kubernetes.status.failure_table import shorten
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.termination import StepResult
-from tesk_taskmaster.ports import Clock, Say, StepFailedError, Tails
+from tesk_taskmaster.ports import Clock, ReportReason, StepFailedError, Tails
 
 
 class KubernetesRuntime:
@@ -87,7 +87,7 @@ class KubernetesRuntime:
         )
         self._anchors = Anchors(api, self._cluster.calls)
         self._limit_ranges = LimitRanges(api, clock)
-        self._looks = ImageLooks(clock=clock)
+        self._looks = ImageInspector(clock=clock)
         self._removal = Removal(self._cluster)
         self._lock = threading.Lock()
         self._attempts: dict[Attempt, AttemptSteps] = {}
@@ -99,49 +99,65 @@ class KubernetesRuntime:
     def close(self) -> None:
         """Stop watching; steps go on."""
         for attempt in list(self._attempts):
-            self.let_go(attempt)
+            self.detach(attempt)
         self._cluster.informers.close()
 
     def notes(self) -> Sequence[str]:
         """See ``Runtime.notes``."""
         return ()
 
-    def prepare(self, plan: Plan, transfer_token: str, say: Say) -> None:
+    def prepare(
+        self, plan: Plan, transfer_token: str, report_reason: ReportReason
+    ) -> None:
         """See ``Runtime.prepare``."""
         attempt, informers = plan.attempt, self._cluster.informers
         site = self._site(attempt)
         site = replace(site, limits=self._limit_ranges.of(site.namespace))
         check_executors(plan, self._cluster.templates.executor, site=site)
         cached = self._cache.hold(attempt)
-        informers.watch(attempt, site.namespace, self._taskmaster, say)
-        anchor = self._anchors.ensure(plan, transfer_token, site, say)
+        informers.watch(attempt, site.namespace, self._taskmaster, report_reason)
+        anchor = self._anchors.ensure(plan, transfer_token, site, report_reason)
         for maker in sorted(anchor.makers):
-            informers.watch(attempt, site.namespace, maker, say)
+            informers.watch(attempt, site.namespace, maker, report_reason)
         with self._lock:
             self._attempts[attempt] = AttemptSteps(
                 self._cluster, plan, site, anchor, cached
             )
 
-    def look_ahead(
-        self, plan: Plan, questions: Mapping[int, Sequence[str]], say: Say
+    def begin_inspection(
+        self,
+        plan: Plan,
+        directories: Mapping[int, Sequence[str]],
+        report_reason: ReportReason,
     ) -> None:
-        """See ``Runtime.look_ahead``."""
-        for index, directories in questions.items():
-            self._looks.begin(self._attempts[plan.attempt], index, directories, say)
+        """See ``Runtime.begin_inspection``."""
+        for index, paths in directories.items():
+            self._looks.begin(self._attempts[plan.attempt], index, paths, report_reason)
 
-    def look_into(
-        self, plan: Plan, index: int, directories: Sequence[str], say: Say
+    def inspect_image(
+        self,
+        plan: Plan,
+        index: int,
+        directories: Sequence[str],
+        report_reason: ReportReason,
     ) -> Collection[str]:
-        """See ``Runtime.look_into``."""
-        return self._looks.look(self._attempts[plan.attempt], index, directories, say)
+        """See ``Runtime.inspect_image``."""
+        return self._looks.look(
+            self._attempts[plan.attempt], index, directories, report_reason
+        )
 
     def start(
-        self, plan: Plan, step: str, say: Say, *, has_started: bool = False
+        self,
+        plan: Plan,
+        step: str,
+        report_reason: ReportReason,
+        *,
+        has_started: bool = False,
     ) -> None:
         """See ``Runtime.start``; returns when its container runs or has ended."""
         attempt = self._attempts[plan.attempt]
         attempt.plan = plan  # of this step's image by now
-        attempt.start(step, say, has_started=has_started)
+        attempt.start(step, report_reason, has_started=has_started)
 
     def wait(
         self, attempt: Attempt, step: str, timeout: timedelta
@@ -160,8 +176,8 @@ class KubernetesRuntime:
         if begun is not None:
             begun.stop(grace)
 
-    def let_go(self, attempt: Attempt) -> None:
-        """See ``Runtime.let_go``."""
+    def detach(self, attempt: Attempt) -> None:
+        """See ``Runtime.detach``."""
         with self._lock:
             held = self._attempts.pop(attempt, None)
         self._cluster.informers.unwatch(attempt)
@@ -173,18 +189,18 @@ class KubernetesRuntime:
         """See ``Runtime.release``."""
         namespace = self._site(attempt).namespace
         self._removal.remove(attempt, namespace, self._attempts.get(attempt))
-        self.let_go(attempt)
+        self.detach(attempt)
 
-    def begun(self, attempt: Attempt) -> Sequence[str]:
-        """See ``Runtime.begun``; asked of the cluster, whoever made them."""
+    def existing_steps(self, attempt: Attempt) -> Sequence[str]:
+        """See ``Runtime.existing_steps``; asked of the cluster, whoever made them."""
         namespace = self._site(attempt).namespace
         labels = selector(attempt_labels(attempt))
         listed = self._list(JOBS, namespace, labels)
         return sorted(job["metadata"]["labels"].get(STEP, "") for job in listed)
 
-    def set_aside(self, attempt: Attempt) -> None:
-        """See ``Runtime.set_aside``; the cluster removes what it was told to."""
-        self.let_go(attempt)
+    def defer_removal(self, attempt: Attempt) -> None:
+        """See ``Runtime.defer_removal``; the cluster removes what it was told to."""
+        self.detach(attempt)
 
     def attempts(self) -> Sequence[Attempt]:
         """See ``Runtime.attempts``; an anchor alone cannot be seen."""

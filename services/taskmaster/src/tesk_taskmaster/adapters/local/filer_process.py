@@ -19,7 +19,7 @@ from tesk_taskmaster.adapters.detached import DetachedProcess, Launch
 from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.domain.step_names import direction_of, title_of
 from tesk_taskmaster.domain.termination import StepResult, Termination, judge
-from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
+from tesk_taskmaster.domain.transfer_result import TransferResult, transfer_result
 
 # -P: the current folder, where tasks may write, is no place to import from.
 FILER_COMMAND = (sys.executable, "-P", "-m", "tesk_filer")
@@ -95,8 +95,8 @@ class FilerProcesses:
             end = process.wait(_NOW)
             if end is None:
                 return
-            verdict = transfer_verdict(-1 if end.code is None else end.code)
-            if verdict is not TransferVerdict.CRASHED:
+            verdict = transfer_result(-1 if end.code is None else end.code)
+            if verdict is not TransferResult.CRASHED:
                 return
             process.kill()
             remove_tree(folder)

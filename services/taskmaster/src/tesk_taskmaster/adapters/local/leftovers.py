@@ -27,7 +27,7 @@ class Leftovers:
     """The folders that could not be removed."""
 
     def __init__(self, folder: Path, clean: Callable[[Path], None]) -> None:
-        """Keep them in ``folder``, and let ``clean`` try; see ``Engine.clean``."""
+        """Keep them in ``folder``, and let ``clean`` try; see ``Engine.delete_folder``."""
         self._folder = folder
         self._clean = clean
         self._clock = SystemClock()

@@ -30,8 +30,8 @@ from tesk_taskmaster.ports import (
     Engine,
     ExecutorRun,
     HostMount,
-    RemainsError,
-    Say,
+    LeftoversError,
+    ReportReason,
     StepFailedError,
     Tails,
 )
@@ -40,7 +40,7 @@ _DIRECTORY_MODE = 0o777  # any uid that an image uses may write
 
 
 _STILL_OWNED = Reason(
-    ReasonCode.TASKMASTER_STARTING, "waiting for its former taskmaster to let go"
+    ReasonCode.TASKMASTER_STARTING, "waiting for its former taskmaster to release it"
 )
 
 
@@ -51,7 +51,7 @@ class LocalRuntime:
         self, folders: TaskFolders, engine: Engine, filers: FilerProcesses
     ) -> None:
         """Keep attempts in ``folders`` and run executors in ``engine``."""
-        self._leftovers = Leftovers(folders.leftovers, engine.clean)
+        self._leftovers = Leftovers(folders.leftovers, engine.delete_folder)
         self._folders = folders
         self._engine = engine
         self._filers = filers
@@ -69,11 +69,13 @@ class LocalRuntime:
         """See ``Runtime.notes``."""
         return self._engine.notes()
 
-    def prepare(self, plan: Plan, transfer_token: str, say: Say) -> None:
+    def prepare(
+        self, plan: Plan, transfer_token: str, report_reason: ReportReason
+    ) -> None:
         """See ``Runtime.prepare``."""
         attempt = plan.attempt
         with _failures("the task volume cannot be made"):
-            self._own(attempt, say)
+            self._own(attempt, report_reason)
             self._check_boot(attempt)
             _write_secret(token_file(self._folders, attempt), transfer_token)
             volume = self._folders.volume(attempt)
@@ -84,20 +86,34 @@ class LocalRuntime:
         with self._guard:
             self._plans[attempt] = plan
 
-    def look_ahead(
-        self, plan: Plan, questions: Mapping[int, Sequence[str]], say: Say
+    def begin_inspection(
+        self,
+        plan: Plan,
+        directories: Mapping[int, Sequence[str]],
+        report_reason: ReportReason,
     ) -> None:
-        """See ``Runtime.look_ahead``; a look takes no time worth it."""
+        """See ``Runtime.begin_inspection``; a look takes no time worth it."""
 
-    def look_into(
-        self, plan: Plan, index: int, directories: Sequence[str], say: Say
+    def inspect_image(
+        self,
+        plan: Plan,
+        index: int,
+        directories: Sequence[str],
+        report_reason: ReportReason,
     ) -> Collection[str]:
-        """See ``Runtime.look_into``."""
+        """See ``Runtime.inspect_image``."""
         image = plan.executors[index].executor.image
-        return self._engine.occupied(plan.attempt, image, directories, say)
+        return self._engine.occupied_directories(
+            plan.attempt, image, directories, report_reason
+        )
 
     def start(
-        self, plan: Plan, step: str, say: Say, *, has_started: bool = False
+        self,
+        plan: Plan,
+        step: str,
+        report_reason: ReportReason,
+        *,
+        has_started: bool = False,
     ) -> None:
         """See ``Runtime.start``."""
         with _failures(f"step {step} cannot be started"):
@@ -113,7 +129,7 @@ class LocalRuntime:
             for mount in run.step.mounts:
                 if not mount.is_file:
                     os.close(tree.open_directory(mount.path, create=True))
-            self._engine.start(run, say, has_started=has_started)
+            self._engine.start(run, report_reason, has_started=has_started)
 
     def wait(
         self, attempt: Attempt, step: str, timeout: timedelta
@@ -134,8 +150,8 @@ class LocalRuntime:
         elif attempt in self._plans:
             self._engine.stop(self._known_run(attempt, step), grace)
 
-    def let_go(self, attempt: Attempt) -> None:
-        """See ``Runtime.let_go``."""
+    def detach(self, attempt: Attempt) -> None:
+        """See ``Runtime.detach``."""
         with self._guard:
             self._plans.pop(attempt, None)
             lock = self._locks.pop(attempt, None)
@@ -150,43 +166,43 @@ class LocalRuntime:
         with _failures("the task's files cannot be removed"):
             if folder.exists():
                 self._own(attempt, lambda _reason: None)
-                for step in filter(direction_of, self.begun(attempt)):
+                for step in filter(direction_of, self.existing_steps(attempt)):
                     self._filer(attempt, step).kill()
             self._engine.remove(attempt)
         self._clean(folder)
-        self.let_go(attempt)
+        self.detach(attempt)
 
-    def set_aside(self, attempt: Attempt) -> None:
-        """See ``Runtime.set_aside``."""
+    def defer_removal(self, attempt: Attempt) -> None:
+        """See ``Runtime.defer_removal``."""
         self._leftovers.take(self._folders.attempt(attempt))
-        self.let_go(attempt)
+        self.detach(attempt)
 
-    def begun(self, attempt: Attempt) -> Sequence[str]:
-        """See ``Runtime.begun``."""
+    def existing_steps(self, attempt: Attempt) -> Sequence[str]:
+        """See ``Runtime.existing_steps``."""
         return [folder.name for folder in self._folders.steps(attempt)]
 
     def _clean(self, folder: Path) -> None:
         if not folder.exists():
             return
         try:
-            self._engine.clean(folder)
+            self._engine.delete_folder(folder)
         except (OSError, StepFailedError) as error:
             # Of this machine's paths only what is the task's own is shown.
             reason = str(error).replace(f"{folder}/", "")
-            raise RemainsError(reason) from error
+            raise LeftoversError(reason) from error
 
     def attempts(self) -> Sequence[Attempt]:
         """See ``Runtime.attempts``."""
         return sorted({*self._folders.attempts(), *self._engine.attempts()})
 
-    def _own(self, attempt: Attempt, say: Say) -> None:
+    def _own(self, attempt: Attempt, report_reason: ReportReason) -> None:
         with self._guard:
             lock = self._locks.get(attempt)
             if lock is None:
                 lock = FileLock(self._folders.attempt(attempt) / "lock")
                 self._locks[attempt] = lock
         self._folders.attempt(attempt).mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock.acquire(lambda: say(_STILL_OWNED))
+        lock.acquire(lambda: report_reason(_STILL_OWNED))
 
     def _check_boot(self, attempt: Attempt) -> None:
         """Refuse a volume from before a restart of the machine.

@@ -58,7 +58,7 @@ from tesk_taskmaster.adapters.sandbox.verdict import (
 )
 from tesk_taskmaster.domain.step_names import title_of
 from tesk_taskmaster.domain.termination import StepResult, format_loss
-from tesk_taskmaster.ports import ExecutorRun, Say, StepFailedError, Tails
+from tesk_taskmaster.ports import ExecutorRun, ReportReason, StepFailedError, Tails
 
 _NOTE = (
     "the sandbox engine ran this with the programs of this machine: images were "
@@ -94,7 +94,7 @@ class SandboxEngine:
     def start(
         self,
         run: ExecutorRun,
-        say: Say,  # noqa: ARG002 - of the port; nothing here takes long
+        report_reason: ReportReason,  # noqa: ARG002 - of the port; nothing here takes long
         *,
         has_started: bool = False,
     ) -> None:
@@ -128,14 +128,14 @@ class SandboxEngine:
         except ValueError as error:
             raise StepFailedError(f"{run.name}: {error}") from error
 
-    def occupied(
+    def occupied_directories(
         self,
         attempt: Attempt,  # noqa: ARG002 - of the port; there are no images here
         image: str,  # noqa: ARG002 - likewise
         directories: Sequence[str],  # noqa: ARG002 - likewise
-        say: Say,  # noqa: ARG002 - likewise
+        report_reason: ReportReason,  # noqa: ARG002 - likewise
     ) -> Collection[str]:
-        """See ``Engine.occupied``; what of this machine is shown is not hidden."""
+        """See ``Engine.occupied_directories``; what of this machine is shown is not hidden."""
         return ()
 
     def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
@@ -182,8 +182,8 @@ class SandboxEngine:
         """Nothing is held that does not lie in the folders of attempts."""
         return ()
 
-    def clean(self, folder: Path) -> None:
-        """See ``Engine.clean``: all that executors make here is ours."""
+    def delete_folder(self, folder: Path) -> None:
+        """See ``Engine.delete_folder``: all that executors make here is ours."""
         remove_tree(folder)
 
     def _process(self, folder: Path) -> DetachedProcess:

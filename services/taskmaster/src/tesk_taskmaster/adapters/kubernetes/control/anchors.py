@@ -25,7 +25,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.objects import Site
 from tesk_taskmaster.adapters.kubernetes.manifests.volume import volume_claim
 from tesk_taskmaster.adapters.kubernetes.status.observations import Subject
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.ports import Say, StepFailedError
+from tesk_taskmaster.ports import ReportReason, StepFailedError
 
 _VOLUME = Subject(name="the task volume", image="")
 _GONE = "the task volume was deleted"
@@ -52,25 +52,25 @@ class Anchors:
     calls: RetriedCalls
 
     def ensure(
-        self, plan: Plan, transfer_token: str, site: Site, say: Say
+        self, plan: Plan, transfer_token: str, site: Site, report_reason: ReportReason
     ) -> AttemptAnchor:
         """Make or find the anchor and, if the plan has one, the volume.
 
         Raises:
             StepFailedError: It cannot be made, or what was there is damaged.
         """
-        uid, children = self._anchor(plan, transfer_token, site, say)
+        uid, children = self._anchor(plan, transfer_token, site, report_reason)
         makers = {maker_of(child) for child in children}
         if plan.has_volume:
             has_claim = any(child["kind"] == VOLUME_CLAIMS.kind for child in children)
             if children and not has_claim:
                 # Steps began on a volume that is not there any more.
                 raise StepFailedError(_GONE, code=ReasonCode.STEP_VANISHED, lost=True)
-            makers.add(maker_of(self._claim(plan, uid, site, say)))
+            makers.add(maker_of(self._claim(plan, uid, site, report_reason)))
         return AttemptAnchor(uid, frozenset(makers - {"", site.taskmaster}))
 
     def _anchor(
-        self, plan: Plan, transfer_token: str, site: Site, say: Say
+        self, plan: Plan, transfer_token: str, site: Site, report_reason: ReportReason
     ) -> tuple[str, Sequence[JsonObject]]:
         attempt, namespace = plan.attempt, site.namespace
         children: list[JsonObject] = []
@@ -88,13 +88,15 @@ class Anchors:
             anchor_secret(attempt, transfer_token, site),
             found=found,
             subject=Subject(name="the task", image=""),
-            say=say,
+            report_reason=report_reason,
             since=plan.waiting_since,
         )
         uid = str(made["metadata"]["uid"])
         return uid, [child for child in children if uid in _owner_uids(child)]
 
-    def _claim(self, plan: Plan, uid: str, site: Site, say: Say) -> JsonObject:
+    def _claim(
+        self, plan: Plan, uid: str, site: Site, report_reason: ReportReason
+    ) -> JsonObject:
         attempt, namespace = plan.attempt, site.namespace
 
         def found() -> JsonObject | None:
@@ -110,7 +112,7 @@ class Anchors:
             volume_claim(plan, site, anchor_uid=uid),
             found=found,
             subject=_VOLUME,
-            say=say,
+            report_reason=report_reason,
             since=plan.waiting_since,
         )
 

@@ -36,12 +36,12 @@ from tesk_taskmaster.adapters.kubernetes.status.pods import ended_at, leaving_si
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import (
     direction_of,
-    is_image_step,
+    is_inspection_step,
     is_repeatable,
     title_of,
 )
 from tesk_taskmaster.domain.termination import format_loss
-from tesk_taskmaster.ports import Say, StepFailedError
+from tesk_taskmaster.ports import ReportReason, StepFailedError
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -76,7 +76,7 @@ class AttemptSteps:
     def start(
         self,
         name: str,
-        say: Say,
+        report_reason: ReportReason,
         *,
         has_started: bool = False,
         directories: Sequence[str] = (),
@@ -85,7 +85,7 @@ class AttemptSteps:
 
         Args:
             name: Of the step.
-            say: See ``Runtime``.
+            report_reason: See ``Runtime``.
             has_started: The scheduler was told that it started.
             directories: Where to look, if it looks into an image.
 
@@ -94,17 +94,19 @@ class AttemptSteps:
         """
         step, is_old = self.steps.get(name), True
         if step is None and has_started:
-            step = self._recover(name, say)
+            step = self._recover(name, report_reason)
         if step is None:
-            step, is_old = self._create(name, say, directories)
+            step, is_old = self._create(name, report_reason, directories)
         # What was created just now may have crashed, too: that is for ``wait``.
         if is_old and is_repeatable(name) and step.has_crashed():
-            self._remove(step, say)
-            step, _ = self._create(name, say, directories)
-        step.wait_running(self._minding_looks(say) if direction_of(name) else say)
+            self._remove(step, report_reason)
+            step, _ = self._create(name, report_reason, directories)
+        step.wait_running(
+            self._minding_looks(report_reason) if direction_of(name) else report_reason
+        )
         return step
 
-    def _minding_looks(self, say: Say) -> Say:
+    def _minding_looks(self, report_reason: ReportReason) -> ReportReason:
         """Return what ends a filer's wait that is in vain.
 
         The pod of a look may have the room that a quota leaves for the filer's.
@@ -112,20 +114,22 @@ class AttemptSteps:
 
         def mind(reason: Reason) -> None:
             for step in list(self.steps.values()):
-                if is_image_step(step.name):
+                if is_inspection_step(step.name):
                     step.check_possible()
-            say(reason)
+            report_reason(reason)
 
         return mind
 
-    def begin(self, name: str, say: Say, directories: Sequence[str]) -> None:
+    def begin(
+        self, name: str, report_reason: ReportReason, directories: Sequence[str]
+    ) -> None:
         """Create or adopt the Job of a look, and do not wait until it runs.
 
         Raises:
             StepFailedError: It will not run.
         """
         if name not in self.steps:
-            self._create(name, say, directories)
+            self._create(name, report_reason, directories)
 
     def is_cached(self) -> bool:
         """Tell whether the cache has seen all that was made, with its pods."""
@@ -148,7 +152,7 @@ class AttemptSteps:
             step.close()
 
     def _create(
-        self, name: str, say: Say, directories: Sequence[str]
+        self, name: str, report_reason: ReportReason, directories: Sequence[str]
     ) -> tuple[Step, bool]:
         """Create or adopt the Job of a step; tell whether it was there already."""
         self._check_volume()
@@ -172,16 +176,16 @@ class AttemptSteps:
             body,
             found=found,
             subject=self._subject(name),
-            say=say,
+            report_reason=report_reason,
             since=self._waiting_since(),
         )
         is_adopted = bool(adopted)
-        return self._add(name, job, say, is_adopted=is_adopted), is_adopted
+        return self._add(name, job, report_reason, is_adopted=is_adopted), is_adopted
 
-    def _recover(self, name: str, say: Say) -> Step:
+    def _recover(self, name: str, report_reason: ReportReason) -> Step:
         """Adopt the Job of an executor that had started; never make it again."""
         self._check_volume()
-        job = self._cluster.calls.call(lambda: self._found_job(name), say)
+        job = self._cluster.calls.call(lambda: self._found_job(name), report_reason)
         if job is None:
             # Pods may be left of a Job that was deleted while nobody watched.
             self._has_strays = True
@@ -190,12 +194,21 @@ class AttemptSteps:
                 code=JOB_DELETED.code,
                 lost=True,
             )
-        return self._add(name, job, say, is_adopted=True)
+        return self._add(name, job, report_reason, is_adopted=True)
 
-    def _add(self, name: str, job: JsonObject, say: Say, *, is_adopted: bool) -> Step:
+    def _add(
+        self,
+        name: str,
+        job: JsonObject,
+        report_reason: ReportReason,
+        *,
+        is_adopted: bool,
+    ) -> Step:
         maker = maker_of(job) or self._site.taskmaster
         namespace = self._site.namespace
-        self._cluster.informers.watch(self.plan.attempt, namespace, maker, say)
+        self._cluster.informers.watch(
+            self.plan.attempt, namespace, maker, report_reason
+        )
         objects = StepObjects(
             self._cluster,
             self.cached,
@@ -249,10 +262,10 @@ class AttemptSteps:
                 "the task volume was deleted",
                 code=ReasonCode.VOLUME_UNAVAILABLE,
                 lost=True,
-                gone=True,
+                volume_lost=True,
             )
 
-    def _remove(self, step: Step, say: Say) -> None:
+    def _remove(self, step: Step, report_reason: ReportReason) -> None:
         """Remove the Job of a step that is to run again, with its pod.
 
         Raises:
@@ -261,7 +274,7 @@ class AttemptSteps:
         cluster, objects = self._cluster, step.objects
         name, uid, namespace = objects.job_name, objects.job_uid, objects.namespace
         cluster.calls.call(
-            lambda: cluster.api.delete(JOBS, namespace, name, uid=uid), say
+            lambda: cluster.api.delete(JOBS, namespace, name, uid=uid), report_reason
         )
         asked = cluster.clock.now()
         while True:
@@ -279,5 +292,5 @@ class AttemptSteps:
                     lost=True,
                 )
             text = f"{title_of(step.name)}: starting again"
-            say(Reason(ReasonCode.STEP_STARTING, text))
+            report_reason(Reason(ReasonCode.STEP_STARTING, text))
             self.cached.wait(version, RETRY_INTERVAL)

@@ -21,7 +21,7 @@ from tesk_kubernetes.labels import INSTANCE, TASKMASTER, selector
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.cache import ObjectCache, pruned
-from tesk_taskmaster.ports import Say
+from tesk_taskmaster.ports import ReportReason
 
 _KINDS = (PODS, JOBS, VOLUME_CLAIMS)
 _SYNC_TIMEOUT = timedelta(seconds=1)  # until the user hears what is waited for
@@ -49,7 +49,9 @@ class Informers:
             for namespace in namespaces:
                 self._begin((namespace, self._taskmaster))
 
-    def watch(self, attempt: Attempt, namespace: str, maker: str, say: Say) -> None:
+    def watch(
+        self, attempt: Attempt, namespace: str, maker: str, report_reason: ReportReason
+    ) -> None:
         """Return when everything that a taskmaster made there is in the cache.
 
         It is watched until ``unwatch``.
@@ -60,7 +62,7 @@ class Informers:
         for informer in informers:
             while not informer.wait_synced(_SYNC_TIMEOUT):
                 text = f"waiting for the Kubernetes API: {informer.problem()}"
-                say(Reason(ReasonCode.API_SERVER_UNREACHABLE, text))
+                report_reason(Reason(ReasonCode.API_SERVER_UNREACHABLE, text))
 
     def unwatch(self, attempt: Attempt) -> None:
         """Watch no more what only this attempt needs."""

@@ -14,9 +14,9 @@ from tesk_taskmaster.adapters.kubernetes.control.attempt import AttemptSteps
 from tesk_taskmaster.adapters.kubernetes.control.retries import RETRY_INTERVAL
 from tesk_taskmaster.adapters.kubernetes.control.step import Step
 from tesk_taskmaster.adapters.kubernetes.manifests.look_job import parse_answer
-from tesk_taskmaster.domain.step_names import image_step
+from tesk_taskmaster.domain.step_names import inspection_step
 from tesk_taskmaster.domain.termination import StepResult
-from tesk_taskmaster.ports import Clock, Say, StepFailedError, failure_of
+from tesk_taskmaster.ports import Clock, ReportReason, StepFailedError, failure_of
 
 _MOST_KEPT = 10_000  # directories, of all images together
 _TRIES = 4
@@ -24,7 +24,7 @@ _FRESH = timedelta(hours=1)  # a tag may move; then its image is looked into aga
 
 
 @dataclass(slots=True, kw_only=True)
-class ImageLooks:
+class ImageInspector:
     """What is known of images, and how to know more; thread-safe."""
 
     clock: Clock
@@ -32,14 +32,22 @@ class ImageLooks:
     _known: dict[tuple[str, str], tuple[bool, float]] = field(default_factory=dict)
 
     def begin(
-        self, attempt: AttemptSteps, index: int, directories: Sequence[str], say: Say
+        self,
+        attempt: AttemptSteps,
+        index: int,
+        directories: Sequence[str],
+        report_reason: ReportReason,
     ) -> None:
         """Begin to look into the image of an executor, unless it is known."""
         if self._recall(attempt, index, directories) is None:
-            attempt.begin(image_step(index), say, directories)
+            attempt.begin(inspection_step(index), report_reason, directories)
 
     def look(
-        self, attempt: AttemptSteps, index: int, directories: Sequence[str], say: Say
+        self,
+        attempt: AttemptSteps,
+        index: int,
+        directories: Sequence[str],
+        report_reason: ReportReason,
     ) -> Collection[str]:
         """Return in which directories the image of an executor has anything.
 
@@ -48,17 +56,21 @@ class ImageLooks:
         """
         known = self._recall(attempt, index, directories)
         if known is None:
-            known = self._ask(attempt, index, directories, say)
+            known = self._ask(attempt, index, directories, report_reason)
             self._learn(attempt, index, directories, known)
         return known
 
     def _ask(
-        self, attempt: AttemptSteps, index: int, directories: Sequence[str], say: Say
+        self,
+        attempt: AttemptSteps,
+        index: int,
+        directories: Sequence[str],
+        report_reason: ReportReason,
     ) -> Collection[str]:
-        step, result = self._run(attempt, index, directories, say)
+        step, result = self._run(attempt, index, directories, report_reason)
         tries = 1
         while result.lost and tries < _TRIES:  # nothing else is lost with its pod
-            step, result = self._run(attempt, index, directories, say)
+            step, result = self._run(attempt, index, directories, report_reason)
             tries += 1
         if result.error:
             raise failure_of(result)
@@ -78,11 +90,16 @@ class ImageLooks:
 
     @staticmethod
     def _run(
-        attempt: AttemptSteps, index: int, directories: Sequence[str], say: Say
+        attempt: AttemptSteps,
+        index: int,
+        directories: Sequence[str],
+        report_reason: ReportReason,
     ) -> tuple[Step, StepResult]:
-        step = attempt.start(image_step(index), say, directories=directories)
+        step = attempt.start(
+            inspection_step(index), report_reason, directories=directories
+        )
         while (result := step.wait(RETRY_INTERVAL)) is None:
-            say(NO_REASON)
+            report_reason(NO_REASON)
         return step, result
 
     def _recall(

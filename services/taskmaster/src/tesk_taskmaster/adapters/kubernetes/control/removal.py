@@ -24,7 +24,7 @@ from tesk_taskmaster.adapters.kubernetes.control.attempt import AttemptSteps
 from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
 from tesk_taskmaster.adapters.kubernetes.control.retries import RETRY_INTERVAL
 from tesk_taskmaster.adapters.kubernetes.status.failure_table import shorten
-from tesk_taskmaster.ports import RemainsError, StepFailedError
+from tesk_taskmaster.ports import LeftoversError, StepFailedError
 
 _KINDS = (JOBS, PODS, VOLUME_CLAIMS)
 _GRACE = timedelta(seconds=1)
@@ -44,7 +44,7 @@ class Removal:
         """Delete all of an attempt and return when it is gone.
 
         Raises:
-            RemainsError: Nothing runs, and all that is left was deleted.
+            LeftoversError: Nothing runs, and all that is left was deleted.
             StepFailedError: It is not gone yet; try again.
         """
         try:
@@ -152,5 +152,5 @@ def stuck(left: Sequence[tuple[Resource, JsonObject]]) -> StepFailedError:
         what = f"{what}: it was deleted at {metadata['deletionTimestamp']}"
     if all(resource != PODS and is_terminating(body) for resource, body in left):
         # Nothing runs, and the cluster removes the rest when it can.
-        return RemainsError(what)
+        return LeftoversError(what)
     return StepFailedError(what)

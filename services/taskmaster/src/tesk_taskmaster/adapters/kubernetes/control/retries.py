@@ -1,7 +1,7 @@
 """Calls that wait for the cluster rather than fail.
 
 An API server that is away is waited for as long as the attempt is ours; a quota
-without room as long as the settings say. ``say`` ends the waiting: it raises
+without room as long as the settings say. ``report_reason`` ends the waiting: it raises
 when the attempt is canceled or taken away.
 """
 
@@ -31,7 +31,7 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Trouble,
     Troubled,
 )
-from tesk_taskmaster.ports import Clock, Say, StepFailedError, failure_of
+from tesk_taskmaster.ports import Clock, ReportReason, StepFailedError, failure_of
 
 T = TypeVar("T")
 
@@ -50,14 +50,14 @@ class RetriedCalls:
         self._settings = settings
         self._never = threading.Event()
 
-    def call(self, call: Callable[[], T], say: Say) -> T:
+    def call(self, call: Callable[[], T], report_reason: ReportReason) -> T:
         """Repeat an idempotent call while the API server does not answer."""
         while True:
             try:
                 return call()
             except ApiUnavailableError as error:
                 text = f"waiting for the Kubernetes API: {shorten(str(error))}"
-                say(Reason(ReasonCode.API_SERVER_UNREACHABLE, text))
+                report_reason(Reason(ReasonCode.API_SERVER_UNREACHABLE, text))
                 self.pause()
 
     def create(
@@ -67,7 +67,7 @@ class RetriedCalls:
         *,
         found: Callable[[], JsonObject | None],
         subject: Subject,
-        say: Say,
+        report_reason: ReportReason,
         since: datetime | None = None,
     ) -> JsonObject:
         """Create an object, or return what ``found`` says is ours already.
@@ -79,7 +79,7 @@ class RetriedCalls:
                 (which the API server finds out first): our object, or None to
                 try again in a moment. It may raise.
             subject: For messages.
-            say: See ``Runtime``.
+            report_reason: See ``Runtime``.
             since: Since when it may have been tried; None: from now on.
 
         Raises:
@@ -91,7 +91,7 @@ class RetriedCalls:
         while True:
             try:
                 return self.call(
-                    lambda: self._api.create(resource, namespace, body), say
+                    lambda: self._api.create(resource, namespace, body), report_reason
                 )
             except AlreadyExistsError:
                 reason = NO_REASON
@@ -104,13 +104,13 @@ class RetriedCalls:
                     f"its {resource.kind}: {shorten(str(error))}",
                     code=ReasonCode.POD_REFUSED,
                 ) from error
-            known = self.call(found, say)
+            known = self.call(found, report_reason)
             if known is not None:
                 return known
             if was_repeated or reason.text:
                 text = f"{subject.name}: waiting for an older {resource.kind} to go"
                 older = Reason(ReasonCode.STEP_STARTING, text)
-                say(reason if reason.text else older)
+                report_reason(reason if reason.text else older)
                 self.pause()
             was_repeated = True
 

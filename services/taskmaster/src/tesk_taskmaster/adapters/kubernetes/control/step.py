@@ -35,8 +35,8 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
 from tesk_taskmaster.adapters.kubernetes.status.pods import observe
 from tesk_taskmaster.domain.step_names import direction_of, is_repeatable
 from tesk_taskmaster.domain.termination import StepResult
-from tesk_taskmaster.domain.verdicts import TransferVerdict, transfer_verdict
-from tesk_taskmaster.ports import Say, StepFailedError, Tails, failure_of
+from tesk_taskmaster.domain.transfer_result import TransferResult, transfer_result
+from tesk_taskmaster.ports import ReportReason, StepFailedError, Tails, failure_of
 
 _USUAL_SECONDS = 3.0  # in which most steps come to run; nothing is said before
 _LEAST_GRACE = 1  # second; none at all would take the object from its node
@@ -103,7 +103,7 @@ class Step:
         result = judged.result
         if result.error or not direction_of(self.name):
             return result.lost
-        return transfer_verdict(result.exit_code) is TransferVerdict.CRASHED
+        return transfer_result(result.exit_code) is TransferResult.CRASHED
 
     def check_possible(self) -> None:
         """Raise StepFailedError if it has failed for good."""
@@ -124,7 +124,7 @@ class Step:
                 return None
             self._cached.wait(version, min(left, RETRY_INTERVAL))
 
-    def wait_running(self, say: Say) -> None:
+    def wait_running(self, report_reason: ReportReason) -> None:
         """Return when its container runs or has ended.
 
         Raises:
@@ -144,7 +144,7 @@ class Step:
                 raise failure_of(result)
             is_usual = self.objects.age < _USUAL_SECONDS
             is_usual = is_usual and not self._informer_problem()
-            say(NO_REASON if is_usual else judged.reason)
+            report_reason(NO_REASON if is_usual else judged.reason)
             self._cached.wait(version, RETRY_INTERVAL)
 
     def stop(self, grace: timedelta) -> None:

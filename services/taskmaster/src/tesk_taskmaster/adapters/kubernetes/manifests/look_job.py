@@ -26,7 +26,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.placement import choose_nodes
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import PodParts, complete_pod
 from tesk_taskmaster.adapters.launcher_options import LAUNCHER_TARGET
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.step_names import image_step
+from tesk_taskmaster.domain.step_names import inspection_step
 
 _ANSWER = re.compile(rb"^occupied:((?: [0-9]+)*)$", re.MULTILINE)
 
@@ -62,7 +62,7 @@ def look_job(
     pod = complete_pod(
         executor,
         PodParts(
-            labels={**labels, STEP: image_step(index)},
+            labels={**labels, STEP: inspection_step(index)},
             main={
                 "image": plan.executors[index].executor.image,
                 "command": [LAUNCHER_TARGET],
@@ -77,7 +77,7 @@ def look_job(
     )
     if nodes.runtime_class:
         pod["spec"]["runtimeClassName"] = nodes.runtime_class
-    name = image_step(index)
+    name = inspection_step(index)
     return job(plan.attempt, name, labels=labels, pod=pod, site=site, owner=anchor_uid)
 
 

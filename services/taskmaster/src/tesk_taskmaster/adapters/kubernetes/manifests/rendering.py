@@ -14,7 +14,7 @@ from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import (
     direction_of,
     executor_of,
-    is_image_step,
+    is_inspection_step,
 )
 
 
@@ -63,7 +63,7 @@ def step_job(
     if direction_of(step):
         return filer_job(plan, step, templates.filer, site=site, anchor_uid=anchor_uid)
     index = executor_of(step)
-    if is_image_step(step):
+    if is_inspection_step(step):
         both = (templates.executor, templates.filer)
         return look_job(
             plan, index, directories, both, site=site, anchor_uid=anchor_uid

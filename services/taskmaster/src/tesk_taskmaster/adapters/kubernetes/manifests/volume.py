@@ -16,7 +16,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
 )
 from tesk_taskmaster.adapters.launcher_options import OWN_FOLDER, VOLUME_TARGET
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
-from tesk_taskmaster.domain.wanted import nearest
+from tesk_taskmaster.domain.required_paths import nearest_ancestor
 from tesk_taskmaster.ports import StepFailedError
 
 
@@ -76,7 +76,9 @@ def directories_to_make(plan: Plan, step: ExecutorStep) -> Sequence[str]:
     The kubelet makes those that are mounted, and only them.
     """
     mounted = {mount.path for mount in step.mounts if not mount.is_file}
-    wanted = [path for path in plan.directories if nearest(parent(path), mounted)]
+    wanted = [
+        path for path in plan.directories if nearest_ancestor(parent(path), mounted)
+    ]
     above = {parent(path) for path in wanted}
     return [path for path in wanted if path not in above]
 

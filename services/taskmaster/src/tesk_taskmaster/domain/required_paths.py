@@ -1,4 +1,4 @@
-"""The paths of a task, sorted by how executors must see them."""
+"""Finds the paths that a task needs, by how executors must see them."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -24,22 +24,21 @@ _PROGRAM_DIRECTORY = re.compile(
 
 
 class PlanError(Exception):
-    """The task cannot be laid out; the message names the field and says why."""
+    """The task cannot be planned; the message names the field and says why."""
 
 
 @dataclass(slots=True)
-class Wanted:
-    """The paths of a task.
+class RequiredPaths:
+    """The paths that a task needs.
 
     Attributes:
-        named: Directories that the task names: mounted whatever is there.
-        shared: Directories that hold what the task names: mounted where the
-            image has nothing. Not those that images own anyway.
-        made: Directories that commands find.
+        named: Directories that the task names: always mounted.
+        shared: Directories that hold paths which the task names: mounted where
+            the image has nothing; without system directories.
+        made: Directories that exist when a command starts.
         files: FILE inputs.
         written: What a command leaves for later, as patterns, in order of first
-            use: FILE outputs, patterns, redirects, directories that no
-            mount is for.
+            use: FILE outputs, patterns, redirects, directories without a mount.
     """
 
     named: set[str] = field(default_factory=set)
@@ -49,33 +48,35 @@ class Wanted:
     written: dict[str, Sequence[str]] = field(default_factory=dict)
 
 
-def wanted_paths(task: Task) -> Wanted:
-    """Sort the paths of ``task``.
+def required_paths(task: Task) -> RequiredPaths:
+    """Return the paths that ``task`` needs.
 
     Raises:
         PlanError: An input or a volume would hide the programs of the image.
     """
-    wanted = Wanted()
+    required = RequiredPaths()
     for index, volume in enumerate(task.volumes):
         path = normalize(volume)
         _refuse_program_directory(f"volumes[{index}]", path)
-        wanted.named.add(path)
+        required.named.add(path)
     for index, entry in enumerate(task.inputs):
-        _want_input(wanted, entry, f"inputs[{index}].path")
+        _add_input(required, entry, f"inputs[{index}].path")
     for path in _redirects(task):
-        wanted.written.setdefault(path, [escape_pattern(path)])
-        wanted.shared.add(parent(path))
-    wanted.made |= wanted.named | wanted.shared
-    _want_outputs(wanted, task)
-    if wanted.named or wanted.shared or wanted.files or wanted.written:
-        wanted.shared |= {parent(path) for path in _stdins(task)}
-        _want_workdirs(wanted, task)
-    wanted.shared = {path for path in wanted.shared if not is_system_directory(path)}
-    return wanted
+        required.written.setdefault(path, [escape_pattern(path)])
+        required.shared.add(parent(path))
+    required.made |= required.named | required.shared
+    _add_outputs(required, task)
+    if required.named or required.shared or required.files or required.written:
+        required.shared |= {parent(path) for path in _stdins(task)}
+        _add_workdirs(required, task)
+    required.shared = {
+        path for path in required.shared if not is_system_directory(path)
+    }
+    return required
 
 
 def output_patterns(output: Output) -> Sequence[str]:
-    """Return what an output means: its path, and that with its braces expanded."""
+    """Return the patterns of an output: its path, also with its braces expanded."""
     path = output_path(output.path, output.path_prefix)
     paths = (path, *expand_braces(path))
     if is_pattern(output.path, output.path_prefix):
@@ -83,16 +84,16 @@ def output_patterns(output: Output) -> Sequence[str]:
     return [escape_pattern(path) for path in paths]
 
 
-def _want_input(wanted: Wanted, entry: Input, field: str) -> None:
+def _add_input(required: RequiredPaths, entry: Input, field: str) -> None:
     path = normalize(entry.path)
     if entry.type is FileType.DIRECTORY:
         _refuse_program_directory(field, path)
-        wanted.named.add(path)
+        required.named.add(path)
         return
     if is_system_directory(parent(path)):
         _refuse_program_directory(field, path)
-    wanted.files.add(path)
-    wanted.shared.add(parent(path))
+    required.files.add(path)
+    required.shared.add(parent(path))
 
 
 def _redirects(task: Task) -> Iterator[str]:
@@ -110,38 +111,42 @@ def _workdirs(task: Task) -> set[str]:
     return {normalize(each.workdir) for each in task.executors if each.workdir}
 
 
-def _want_workdirs(wanted: Wanted, task: Task) -> None:
+def _add_workdirs(required: RequiredPaths, task: Task) -> None:
     workdirs = _workdirs(task)
-    wanted.shared |= workdirs
+    required.shared |= workdirs
     # Another executor may make it, and each makes its own in any case.
-    wanted.made |= {path for path in workdirs if not _is_below(path, workdirs)}
+    required.made |= {path for path in workdirs if not _is_below(path, workdirs)}
 
 
-def _want_outputs(wanted: Wanted, task: Task) -> None:
-    """Add outputs and what holds them, unless something else gives that.
+def _add_outputs(required: RequiredPaths, task: Task) -> None:
+    """Add outputs and their directories, unless something else provides these.
 
-    What lies below a working directory, or below a folder that a shallower
-    input, output or volume gives, is the command's to make: it says `mkdir`.
+    A directory below a working directory, or below the directory of another
+    input, output or volume, is made by the command itself.
     """
-    places = {output.path: _place(output) for output in task.outputs}
-    given = {parent(path) for path in wanted.files} | wanted.named | {*places.values()}
-    givers = {path for path in given if not is_system_directory(path)}
-    givers |= _workdirs(task) - {"/"}
+    directories = {output.path: _directory_of(output) for output in task.outputs}
+    provided = (
+        {parent(path) for path in required.files}
+        | required.named
+        | {*directories.values()}
+    )
+    providers = {path for path in provided if not is_system_directory(path)}
+    providers |= _workdirs(task) - {"/"}
     for output in task.outputs:
         path = output_path(output.path, output.path_prefix)
-        place = places[output.path]
-        is_named = place == path and not _is_program_directory(path)
-        is_given = _is_below(place, givers)
-        if is_given or not is_named:
-            wanted.written.setdefault(path, output_patterns(output))
-        if is_given:
+        directory = directories[output.path]
+        is_named = directory == path and not _is_program_directory(path)
+        is_provided = _is_below(directory, providers)
+        if is_provided or not is_named:
+            required.written.setdefault(path, output_patterns(output))
+        if is_provided:
             continue
-        (wanted.named if is_named else wanted.shared).add(place)
-        wanted.made.add(place)
+        (required.named if is_named else required.shared).add(directory)
+        required.made.add(directory)
 
 
-def _place(output: Output) -> str:
-    """Return the directory that an output is, or is looked for in."""
+def _directory_of(output: Output) -> str:
+    """Return the directory that an output is, or that holds it."""
     path = output_path(output.path, output.path_prefix)
     is_plain = not is_pattern(output.path, output.path_prefix)
     if output.type is FileType.DIRECTORY and is_plain and not expand_braces(path):
@@ -150,10 +155,10 @@ def _place(output: Output) -> str:
 
 
 def _is_below(path: str, directories: AbstractSet[str]) -> bool:
-    return path != "/" and nearest(parent(path), directories) is not None
+    return path != "/" and nearest_ancestor(parent(path), directories) is not None
 
 
-def nearest(path: str, paths: AbstractSet[str]) -> str | None:
+def nearest_ancestor(path: str, paths: AbstractSet[str]) -> str | None:
     """Return which of ``paths`` is ``path`` or the closest above it."""
     while path not in paths:
         if path == "/":

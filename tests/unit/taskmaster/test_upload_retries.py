@@ -1,4 +1,4 @@
-"""When outputs are tried again, and what the steps of filers are called."""
+"""When the upload of outputs is tried again, and the names of its steps."""
 
 from datetime import timedelta
 
@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tesk_taskmaster.domain.step_names import direction_of, outputs_step, outputs_tried
-from tesk_taskmaster.domain.transfers import UploadRetries
+from tesk_taskmaster.domain.upload_retries import UploadRetries
 
 RETRIES = UploadRetries(
     tries=6,
     timeout=timedelta(minutes=30),
     backoff=timedelta(seconds=10),
-    longest=timedelta(seconds=60),
+    max_backoff=timedelta(seconds=60),
 )
 STEPS = {
     "in": "inputs",
@@ -29,7 +29,7 @@ STEPS = {
 
 
 @pytest.mark.parametrize(("step", "want"), STEPS.items(), ids=STEPS)
-def test_the_name_of_a_step_tells_what_its_filer_moves(
+def test_the_name_of_a_step_says_what_its_filer_transfers(
     step: str, want: str | None
 ) -> None:
     assert direction_of(step) == want
@@ -43,17 +43,17 @@ def test_tries_are_counted_by_their_names(tried: int) -> None:
     assert direction_of(names[-1]) == "outputs"
 
 
-def test_pauses_double_up_to_the_longest() -> None:
-    pauses = [RETRIES.pause(tried, timedelta()) for tried in range(1, 7)]
+def test_delays_double_up_to_the_longest() -> None:
+    delays = [RETRIES.delay(tried, timedelta()) for tried in range(1, 7)]
 
-    seconds = [pause and pause.total_seconds() for pause in pauses]
+    seconds = [delay and delay.total_seconds() for delay in delays]
     assert seconds == [10, 20, 40, 60, 60, None]
 
 
 @given(st.integers(1, 10**9), st.integers(0, 10**9))
-def test_no_try_begins_after_the_time(tried: int, spent: int) -> None:
-    pause = RETRIES.pause(tried, timedelta(seconds=spent))
+def test_no_try_begins_after_the_timeout(tried: int, spent: int) -> None:
+    delay = RETRIES.delay(tried, timedelta(seconds=spent))
 
-    assert pause is None or (
-        timedelta(seconds=spent) + pause <= RETRIES.timeout and tried < RETRIES.tries
+    assert delay is None or (
+        timedelta(seconds=spent) + delay <= RETRIES.timeout and tried < RETRIES.tries
     )

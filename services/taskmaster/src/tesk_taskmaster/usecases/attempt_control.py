@@ -1,7 +1,7 @@
-"""How the thread of an attempt learns that it has to stop.
+"""Stops the thread of an attempt.
 
-The attempt's own thread asks at each step (``checkpoint``); while it waits for
-a step, a cancel ends that step, so that the wait returns.
+The thread checks before each step (``checkpoint``); while it waits for a step, a
+cancel stops that step, so that the wait returns.
 """
 
 import logging
@@ -12,17 +12,17 @@ from tesk_model.names import Attempt
 from tesk_taskmaster.ports import Runtime
 from tesk_taskmaster.usecases.lease import Lease
 
-_LOOK = timedelta(seconds=1)  # how soon the end of the lease is noticed
+_LEASE_CHECK_INTERVAL = timedelta(seconds=1)
 
 _logger = logging.getLogger(__name__)
 
 
 class CanceledError(Exception):
-    """The user canceled the task; stop and delete."""
+    """The user canceled the task: stop and delete what runs."""
 
 
 class AbandonedError(Exception):
-    """The attempt is not ours any more; touch nothing."""
+    """The attempt belongs to another taskmaster: touch nothing."""
 
 
 class AttemptControl:
@@ -43,7 +43,7 @@ class AttemptControl:
         self._ordered = threading.Event()
 
     def cancel(self) -> None:
-        """Ask for an end; the step that runs is stopped. Returns at once."""
+        """Cancel the attempt and stop the step that runs. Returns at once."""
         with self._lock:
             if self._canceled:
                 return
@@ -59,44 +59,44 @@ class AttemptControl:
             ).start()
 
     def abandon(self) -> None:
-        """Ask the thread to leave everything as it is."""
+        """Tell the thread to leave everything as it is."""
         with self._lock:
             self._abandoned = True
         self._ordered.set()
 
-    def check_held(self) -> None:
-        """Raise AbandonedError unless we may act on the attempt."""
+    def check_ownership(self) -> None:
+        """Raise AbandonedError unless this taskmaster may act on the attempt."""
         with self._lock:
             abandoned = self._abandoned
         if abandoned or self._lease.is_lost():
             raise AbandonedError
 
     def checkpoint(self) -> None:
-        """Raise what ends the thread's work, if anything does."""
-        self.check_held()
+        """Raise what ends the thread's work, if it was canceled or abandoned."""
+        self.check_ownership()
         with self._lock:
             if self._canceled:
                 raise CanceledError
 
     def pause(self, duration: timedelta) -> None:
-        """Wait; an order, or the end of the lease, ends it early.
+        """Wait; an order, or the end of the lease, ends the wait early.
 
         Raises:
             CanceledError, AbandonedError: As ``checkpoint``.
         """
         left = duration
         while left > timedelta(0):
-            self._ordered.wait(min(left, _LOOK).total_seconds())
+            self._ordered.wait(min(left, _LEASE_CHECK_INTERVAL).total_seconds())
             self.checkpoint()
-            left -= _LOOK
+            left -= _LEASE_CHECK_INTERVAL
 
-    def enter(self, step: str) -> None:
-        """Name the step that is about to start.
+    def enter_step(self, step: str) -> None:
+        """Record the step that is about to start.
 
         Raises:
             CanceledError, AbandonedError: As ``checkpoint``.
         """
-        self.check_held()
+        self.check_ownership()
         with self._lock:
             if self._canceled:
                 raise CanceledError
@@ -109,14 +109,14 @@ class AttemptControl:
         if canceled:
             self._stop(step)
 
-    def leave(self) -> None:
-        """No step runs now."""
+    def leave_step(self) -> None:
+        """Record that no step runs now."""
         with self._lock:
             self._step = None
 
     def _stop(self, step: str) -> None:
         try:
-            self.check_held()
+            self.check_ownership()
             self._runtime.stop(self._attempt, step, self._grace)
         except AbandonedError:
             return
