@@ -1,17 +1,17 @@
-"""The one tree of errors, so that blame and cause survive every hop.
+"""Errors that services raise and pass on to each other, by kind.
 
 ::
 
     TeskError
     ├── InvalidRequestError      the request is wrong; names every field
-    ├── UnauthenticatedError     who asks is unknown
+    ├── UnauthenticatedError     the caller is unknown
     ├── PermissionDeniedError    known, but not allowed
     ├── NotFoundError            no such thing, or not visible to the caller
     ├── ConflictError            the thing exists or has moved on
     ├── ResourceExhaustedError   too much at once; come back later
     ├── UnavailableError         a part is down or slow; come back later
     │   └── UnreachableError     there is no connection to it
-    └── InternalError            a bug of ours; details stay in the log
+    └── InternalError            a bug of TESK; details stay in the log
 
 ``kind`` decides the status (two tables translate it: ``tesk_runtime.rpc.status``
 to gRPC, ``tesk_api.http.problems`` to HTTP). The message is for people and
@@ -25,7 +25,7 @@ from enum import StrEnum
 
 
 class ErrorKind(StrEnum):
-    """What sort of thing went wrong; the wire carries this word."""
+    """The kind of an error, as spelled on the wire."""
 
     INVALID_REQUEST = "INVALID_REQUEST"
     UNAUTHENTICATED = "UNAUTHENTICATED"
@@ -93,16 +93,16 @@ class NotFoundError(TeskError):
 
 
 class ConflictError(TeskError):
-    """What the request builds on is not so (any more)."""
+    """The state that the request assumes does not hold (any more)."""
 
     kind = ErrorKind.CONFLICT
 
 
 class RetryableError(TeskError):
-    """Nothing is wrong with the request; later it may succeed.
+    """The request is valid and may succeed later.
 
     Attributes:
-        retry_after: When to come back, if that is known.
+        retry_after: Time to wait before another try, if known.
     """
 
     def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
@@ -111,22 +111,22 @@ class RetryableError(TeskError):
 
 
 class ResourceExhaustedError(RetryableError):
-    """A limit on how much at once is reached."""
+    """A limit of concurrency or size is reached."""
 
     kind = ErrorKind.RESOURCE_EXHAUSTED
 
 
 class UnavailableError(RetryableError):
-    """A part that is needed is down, slow, or not writable."""
+    """A required part is down, slow, or not writable."""
 
     kind = ErrorKind.UNAVAILABLE
 
 
 class UnreachableError(UnavailableError):
-    """There is no connection; the message is for operators: it tells addresses."""
+    """There is no connection; the message holds addresses, for operators."""
 
 
 class InternalError(TeskError):
-    """A bug of ours; the message holds no details."""
+    """A bug of TESK; the message holds no details."""
 
     kind = ErrorKind.INTERNAL

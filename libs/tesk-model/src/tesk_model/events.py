@@ -1,4 +1,4 @@
-"""What a taskmaster tells the scheduler about an attempt: the words of both.
+"""Events that a taskmaster reports to the scheduler about an attempt.
 
 Events of an attempt are numbered 1, 2, 3, … over all its taskmasters, so that
 one that is sent twice is applied once.
@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 
 
 class EventVerdict(StrEnum):
-    """What the scheduler made of an event.
+    """How the scheduler handled an event.
 
     DUPLICATE: known already. REFUSED: the attempt is over, or another
     taskmaster has it.
@@ -40,10 +40,10 @@ class EventVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReasonChanged:
-    """What the attempt waits for or does now.
+    """The reason of the attempt: what it waits for or does now.
 
     Attributes:
-        held_up_since: Since when it has been tried in vain; None: it is not.
+        held_up_since: When the step began to fail to proceed; None if it proceeds.
     """
 
     reason: Reason
@@ -73,7 +73,7 @@ class ExecutorStarted:
 
 @dataclass(frozen=True, slots=True)
 class ExecutorOutput:
-    """What a running executor has printed last; replaces what was there.
+    """The last output of a running executor; replaces the output before.
 
     An empty stream replaces nothing.
     """
@@ -105,10 +105,10 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """Nothing of the attempt runs or is worked on any more. The last event.
+    """No part of the attempt runs any more. The last event.
 
     Attributes:
-        left: What could not be removed, and why; "" if nothing is left.
+        left: Leftovers that could not be removed, and why; "" if there are none.
     """
 
     left: str = ""

@@ -1,7 +1,7 @@
 """The fields of the TES document, as the classes of ``tesk_model.task`` declare them.
 
-What reads or writes a task field by field (the wire, request bodies, views, JSON
-Schemas) is compiled from this, once, so that a field is declared in one place.
+Converters of whole tasks (the wire, request bodies, views, JSON Schemas) are compiled
+from them, so that a field is declared in one place.
 """
 
 import types

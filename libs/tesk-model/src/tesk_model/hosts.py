@@ -1,4 +1,4 @@
-"""Names of machines: which are this one, and what an authority names."""
+"""Parses host names of urls and recognizes this machine."""
 
 import ipaddress
 from functools import lru_cache

@@ -1,10 +1,10 @@
-"""Where files are: storage urls and paths, read in one way by every service.
+"""Parses storage urls and paths, in one way for every service.
 
 What a character of a url means differs by scheme (``tesk_model.schemes``).
 ``file://``, ``ftp://`` and ``http(s)://`` are percent-encoded; the keys of ``s3://``
 and plain absolute paths are literal, so that ``%``, ``?``, ``#`` and ``+`` in them are
 ordinary. A url is parsed once, where it comes in, and passed on as a ``Location``.
-What is shown to people is ``str(location)``, which holds no secret.
+People are shown ``str(location)``, which holds no secret.
 """
 
 import os
@@ -24,7 +24,7 @@ _HOST = re.compile(
 )
 _MAX_PORT = 65535
 _MAX_PARENTS = 2048  # as deep as a path can be
-_LONGEST_KEPT = 1024
+_MAX_CACHED_LENGTH = 1024
 # "Transfer as text, as bytes, list": files are always moved byte by byte.
 _FTP_TYPE = re.compile(r";type=[aid]$", re.IGNORECASE)
 # Readable in a path and without meaning for any of the schemes.
@@ -82,20 +82,20 @@ class Location:
 
     @property
     def target(self) -> str:
-        """What urls of the same file have in common, as far as they tell.
+        """The canonical url of the file: equal for urls that surely name the same one.
 
         ``scheme://user@host:port/path`` and the query, without a slash at its end.
         """
-        who = f"{quote(self.user, safe='')}@" if self.user else ""
+        user = f"{quote(self.user, safe='')}@" if self.user else ""
         query = self.query.partition("#")[0]
-        return self._place(who) + (f"\0{query}" if query else "")
+        return self._canonical(user) + (f"\0{query}" if query else "")
 
     @property
-    def place(self) -> str:
+    def canonical(self) -> str:
         """``target`` without user and query."""
-        return self._place("")
+        return self._canonical("")
 
-    def _place(self, who: str) -> str:
+    def _canonical(self, user: str) -> str:
         scheme = SCHEMES[self.scheme]
         path = self.path if self.path.startswith("/") else f"/{self.path}"
         if self.scheme == "s3":
@@ -105,7 +105,7 @@ class Location:
             path = posixpath.normpath(re.sub("/+", "/", path))
         port = self.port or scheme.port
         at = f":{port}" if port else ""
-        return f"{self.scheme}://{who}{self.host.lower()}{at}{path.rstrip('/')}"
+        return f"{self.scheme}://{user}{self.host.lower()}{at}{path.rstrip('/')}"
 
     def below(self, name: str) -> "Location":
         """Return the location of ``name`` (literal, ``/`` between names) below this."""
@@ -144,10 +144,10 @@ def parse_location(text: str) -> Location:
     Raises:
         InvalidLocationError: It is malformed, or its scheme is not known.
     """
-    # An output is looked at three times, and many tasks have the same inputs. What may
-    # hold a secret is not kept.
-    if len(text) <= _LONGEST_KEPT and "@" not in text and "?" not in text:
-        return _kept_location(text)
+    # Each output is parsed three times, and tasks share inputs. Urls that may hold a
+    # secret are not cached.
+    if len(text) <= _MAX_CACHED_LENGTH and "@" not in text and "?" not in text:
+        return _cached_location(text)
     return _read_location(text)
 
 
@@ -165,7 +165,7 @@ def _read_location(text: str) -> Location:
     return _parse_remote(scheme, rest.removeprefix("//"))
 
 
-_kept_location = lru_cache(maxsize=512)(_read_location)
+_cached_location = lru_cache(maxsize=512)(_read_location)
 
 
 def scheme_of(text: str) -> str:
@@ -189,18 +189,18 @@ def scheme_of(text: str) -> str:
 
 
 def describe_url(text: str) -> str:
-    """Render for people what is perhaps a url, without what may be a secret in it."""
+    """Render a possibly invalid url for people, without possible secrets."""
     try:
         return str(parse_location(text))
     except InvalidLocationError:
-        # Of what cannot be read nobody knows which part of it is a password.
+        # In a url that cannot be parsed any part may be a password.
         if "@" in text or "?" in text:
             text = f"{text.partition(':')[0].partition('@')[0].partition('?')[0]}:…"
         return printable(text)
 
 
 def with_parents(place: str) -> Iterator[str]:
-    """Yield a ``place`` or ``target`` and the directories above it, nearest first."""
+    """Yield a ``canonical`` or ``target`` url and its parents, nearest first."""
     yield place
     start = place.index("://") + 3
     for _ in range(_MAX_PARENTS):
@@ -212,7 +212,7 @@ def with_parents(place: str) -> Iterator[str]:
 
 
 def printable(text: str) -> str:
-    """Return ``text`` as valid Unicode; bytes that are no UTF-8 become ``?``."""
+    """Return ``text`` as valid Unicode; bytes that are not UTF-8 become ``?``."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -239,8 +239,8 @@ def _parse_file(rest: str) -> Location:
 
 
 def _parse_remote(scheme: Scheme, rest: str) -> Location:
-    # Where the authority ends is decided once: of two ways to find it one would
-    # send a login to a host that the other did not mean.
+    # The end of the authority is found once: two rules could disagree, and send
+    # credentials to another host.
     end = re.search("[/?#]" if scheme.has_query else "/", rest)
     authority, tail = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
     userinfo, at, place = authority.rpartition("@")
@@ -277,7 +277,7 @@ def _parse_remote(scheme: Scheme, rest: str) -> Location:
 
 
 def _decode(root: str, scheme: str, written: str) -> str:
-    """Return the path that is written so."""
+    """Return the decoded path of a url whose path is ``written``."""
     if not root:
         return written
     if scheme in ("s3", "ftp"):

@@ -1,4 +1,4 @@
-"""Names that TESK gives: task ids and what is derived from them.
+"""Defines task ids and the names that are derived from them.
 
 Guarantee: an object name is a DNS label (RFC 1123) of at most 57 characters,
 so that Kubernetes can append its own suffix to a Job's pods.
@@ -29,5 +29,5 @@ class Attempt:
 
     @property
     def name(self) -> str:
-        """Name of what anchors the attempt: ``tesk-<task id>-a<number>``."""
+        """Name of the anchor of the attempt: ``tesk-<task id>-a<number>``."""
         return f"tesk-{self.task_id}-a{self.number}"

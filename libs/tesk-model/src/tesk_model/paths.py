@@ -1,4 +1,4 @@
-"""Rules for the container paths that a task names.
+"""Validates and normalizes the container paths of a task.
 
 One tree of paths is shared by all steps of a task: a file at container path
 ``/work/a`` lies at ``work/a`` in the task volume, for executors and filers
@@ -21,7 +21,7 @@ _FORBIDDEN_TREE = re.compile(
 )
 _MAX_PATH_BYTES = 4095
 _MAX_SEGMENT_BYTES = 255
-# Deeper than any real tree; what walks or removes one costs time by its depth.
+# Deeper than any real tree; walking or removing a tree takes time by its depth.
 _MAX_SEGMENTS = 100
 
 # These themselves, and whole trees of them. A home directory is where images
@@ -53,7 +53,7 @@ def is_within(path: str, directory: str) -> bool:
 
 
 def path_problem(path: str) -> str | None:
-    """Say what is wrong with a container path that a client sent, if anything.
+    """Return what is wrong with a container path that a client sent, if anything.
 
     Returns:
         A phrase that follows the field name, or None for a good path.

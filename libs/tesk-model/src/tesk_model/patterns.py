@@ -1,10 +1,10 @@
-"""Which characters of output paths are patterns, and what braces stand for.
+"""Finds wildcards and expands braces in output paths.
 
 A pattern has ``*``, ``?`` or ``[`` without a backslash in front; in one, a backslash
 makes the next character stand for itself. Beyond POSIX TESK understands ``**``, any
 characters, ``/`` among them, so that ``r/**/*.txt`` finds files at least one folder
-below ``r``, and ``{a,b}``. What a pattern matches says ``tesk_runtime.wildcards``, and
-for the launcher ``match.c``; one table of cases holds both.
+below ``r``, and ``{a,b}``. Matching is in ``tesk_runtime.wildcards`` and, for the
+launcher, in ``match.c``; both are tested with one table of cases.
 
 Source:
     POSIX.1-2017 XCU 2.13 "Pattern Matching Notation", which TES 1.1 names.
@@ -18,13 +18,13 @@ from functools import partial
 from urllib.parse import quote
 
 WILDCARDS = "*?["
-_MOST_ALTERNATIVES = 64
-_MOST_CHARACTERS = 65_536  # of all alternatives together
+_MAX_ALTERNATIVES = 64
+_MAX_CHARACTERS = 65_536  # of all alternatives together
 _STARS = re.compile(r"\\.|\*\*", re.DOTALL)
 _MARK = re.compile(r"\\.|[*?[]", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED_WILDCARD = re.compile(r"\\([*?[])")
-# A name that is none but itself: "a[*]" is "a*", and so is "a\\*".
+# A segment that matches one name only: "a[*]" and "a\\*" match "a*".
 _LITERAL = re.compile(r"\[([*?[])\]|\\(.)|([^*?[\\])", re.DOTALL)
 
 
@@ -45,7 +45,7 @@ def unescape(pattern: str) -> str:
 
 
 def unescape_wildcards(path: str) -> str:
-    """Return the name that a path means which is no pattern; it may escape some."""
+    """Return the name that a path without wildcards means; it may escape some."""
     return _ESCAPED_WILDCARD.sub(r"\1", path)
 
 
@@ -55,7 +55,7 @@ def escape_pattern(path: str) -> str:
 
 
 def literal_name(segment: str) -> str | None:
-    """Return the one name for which a segment of a pattern stands, if it is one."""
+    """Return the only name that a segment of a pattern matches, if there is one."""
     found, end = [], 0
     for match in _LITERAL.finditer(segment):
         if match.start() != end:
@@ -97,7 +97,7 @@ def expand_braces(path: str) -> tuple[str, ...]:
         else:
             pending += reversed(list(_alternatives(current, commas)))
         count = len(done) + len(pending)
-        if count > _MOST_ALTERNATIVES or count * len(current) > _MOST_CHARACTERS:
+        if count > _MAX_ALTERNATIVES or count * len(current) > _MAX_CHARACTERS:
             return ()
     return tuple(done)
 

@@ -1,4 +1,4 @@
-"""Amounts: TES numbers to bytes and back to words."""
+"""Converts amounts between TES numbers, bytes and text."""
 
 import math
 from typing import NewType
@@ -30,12 +30,12 @@ def gib_from_bytes(count: int) -> float:
 
 
 def format_number(value: float) -> str:
-    """Write a number for people: ``4``, ``0.5``, ``1.25``; at most 3 decimals."""
+    """Format a number for people: ``4``, ``0.5``, ``1.25``; at most 3 decimals."""
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def format_bytes(count: int) -> str:
-    """Write a byte count for people: ``512 B``, ``1.5 KiB``, ``2 GiB``."""
+    """Format a byte count for people: ``512 B``, ``1.5 KiB``, ``2 GiB``."""
     value = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if value < _STEP:

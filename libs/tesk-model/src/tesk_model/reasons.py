@@ -11,10 +11,10 @@ from enum import StrEnum
 
 
 class ReasonCode(StrEnum):
-    """All causes there are; docs/troubleshooting.md has what each means."""
+    """All causes; docs/troubleshooting.md explains each."""
 
     NONE = ""
-    """Nothing is to be said, or an earlier release said it."""
+    """No reason, or one that an earlier release stored without a code."""
 
     # What a task waits for before it is admitted.
     ADMISSION_PENDING = "ADMISSION_PENDING"
@@ -61,7 +61,7 @@ class ReasonCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A cause: its code, and a sentence that says it to people."""
+    """A cause: its code, and a sentence for people."""
 
     code: ReasonCode
     text: str = ""

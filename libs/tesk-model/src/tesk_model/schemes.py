@@ -1,4 +1,4 @@
-"""The schemes of storage urls: one table for whoever asks which of them work.
+"""Lists the schemes of storage urls and what each supports.
 
 The api refuses what an installation does not offer, service-info and the documents
 list it, and the filer opens the storage that a row names. A new scheme is a row
@@ -36,7 +36,7 @@ class Scheme:
             itself.
         has_query: ``?`` and ``#`` end a path.
         port: The usual one; None if a host has no ports.
-        login: How it is told who asks, if not by user and password in the url.
+        login: How credentials are given, if not by user and password in the url.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Scheme:
     login: str = ""
 
     def allows(self, use: Use) -> bool:
-        """Tell whether the scheme has what ``use`` takes."""
+        """Tell whether the scheme supports ``use``."""
         if use is Use.OUTPUT:
             return self.writes
         return self.reads and (self.lists or use is Use.INPUT)
@@ -106,7 +106,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
 
 
 REMOTE_URLS = tuple(f"{name}://" for name in SCHEMES if name != "file")
-"""How urls begin that lead to other machines."""
+"""Prefixes of urls that lead to other machines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ class OfferedSchemes:
     outputs: AbstractSet[str] = frozenset(SCHEMES)
 
     def problem(self, name: str, use: Use) -> str | None:
-        """Say why a url of the scheme ``name`` cannot be used so, if it cannot."""
+        """Return why urls of the scheme ``name`` cannot be used so; None if they can."""
         names = self.outputs if use is Use.OUTPUT else self.inputs
         scheme = SCHEMES.get(name)
         if scheme is not None and name in names and scheme.allows(use):

@@ -1,7 +1,7 @@
-"""The states of a task and the one table of what may follow what.
+"""Defines the states of a task and the transitions between them.
 
-Source: GA4GH TES 1.1 ``tesState``. Everything that affects which state may
-follow which must live here.
+Source: GA4GH TES 1.1 ``tesState``. Every rule about
+transitions is in this module.
 """
 
 from enum import StrEnum
@@ -42,7 +42,7 @@ FINAL_STATES = frozenset(
     }
 )
 
-_NOWHERE: frozenset[TaskState] = frozenset()
+_NONE: frozenset[TaskState] = frozenset()
 
 TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
     TaskState.QUEUED: frozenset(
@@ -66,15 +66,15 @@ TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
             TaskState.CANCELING,
         }
     ),
-    # Whatever the attempt comes to, the user has asked for its end.
+    # However the attempt ends, the user has canceled the task.
     TaskState.CANCELING: frozenset({TaskState.CANCELED}),
-    TaskState.UNKNOWN: _NOWHERE,
-    TaskState.PAUSED: _NOWHERE,
-    TaskState.COMPLETE: _NOWHERE,
-    TaskState.EXECUTOR_ERROR: _NOWHERE,
-    TaskState.SYSTEM_ERROR: _NOWHERE,
-    TaskState.CANCELED: _NOWHERE,
-    TaskState.PREEMPTED: _NOWHERE,
+    TaskState.UNKNOWN: _NONE,
+    TaskState.PAUSED: _NONE,
+    TaskState.COMPLETE: _NONE,
+    TaskState.EXECUTOR_ERROR: _NONE,
+    TaskState.SYSTEM_ERROR: _NONE,
+    TaskState.CANCELED: _NONE,
+    TaskState.PREEMPTED: _NONE,
 }
 
 

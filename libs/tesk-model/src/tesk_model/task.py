@@ -3,9 +3,8 @@
 ``None`` means that the client did not send the field, so that a task can be
 echoed as it was sent. Sequences are tuples; values are never changed in place.
 
-Each field says what holds of it: an ``Annotated`` type names the smallest view
-that shows it, unless that is BASIC, and its ``FieldRule``. ``tesk_model.fields``
-reads that, for all that converts tasks.
+The ``Annotated`` type of a field names the smallest view that shows it, unless that is
+BASIC, and its ``FieldRule``. ``tesk_model.fields`` reads these for all converters.
 """
 
 from collections.abc import Mapping
@@ -35,7 +34,7 @@ class TaskView(StrEnum):
 
 
 class FieldRule(Enum):
-    """What holds of a field, beside its type."""
+    """Properties of a field, beside its type."""
 
     REQUIRED = auto()
     """TES requires it of what is returned: shown also when empty."""

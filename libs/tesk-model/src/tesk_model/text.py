@@ -1,13 +1,13 @@
-r"""Text of strangers, made fit for a terminal and for a line of a log.
+r"""Escapes untrusted text for terminals and log lines.
 
-Names, notes and outputs may hold what a terminal obeys: escape sequences,
-also those of one character from U+0080 on, and marks that turn the order of letters
-round. Shown, each is ``\x1b`` or ``\u202e``; what is only unusual stays.
+Names, messages and outputs may hold escape sequences, also those of one character
+from U+0080 on, and marks that reverse the direction of writing. Each is replaced by
+its escape, such as ``\x1b`` or ``\u202e``; all other characters stay.
 """
 
 import re
 
-_LAST_OF_ONE_BYTE = 0xFF
+_MAX_BYTE = 0xFF
 _HIDDEN = (
     # Control characters of ASCII but for tab and line feed, DEL, those from U+0080 on.
     r"\x00-\x08\x0b-\x1f\x7f-\x9f"
@@ -21,17 +21,17 @@ _IN_LINE = re.compile(f"[{_HIDDEN}\t\n]")
 
 
 def escape_line(text: str) -> str:
-    """Return ``text`` as one line that a terminal only shows."""
+    """Return ``text`` as one line without control characters."""
     return _IN_LINE.sub(_escaped, text)
 
 
 def escape_lines(text: str) -> str:
-    """Return ``text`` as lines that a terminal only shows; tabs stay."""
+    """Return ``text`` without control characters but tabs and line ends."""
     return _IN_LINES.sub(_escaped, text)
 
 
 def escape_json(text: str) -> str:
-    """Return JSON that means the same and that a terminal only shows."""
+    """Return equivalent JSON without control characters but tabs and line ends."""
     return _IN_LINES.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
@@ -40,4 +40,4 @@ def _escaped(match: re.Match[str]) -> str:
     short = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}.get(match[0])
     if short:
         return short
-    return f"\\x{code:02x}" if code <= _LAST_OF_ONE_BYTE else f"\\u{code:04x}"
+    return f"\\x{code:02x}" if code <= _MAX_BYTE else f"\\u{code:04x}"

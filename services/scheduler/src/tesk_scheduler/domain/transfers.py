@@ -117,7 +117,7 @@ class Destinations:
         if ".." in path.split("/"):
             return False
         try:
-            places = set(with_parents(parse_location(file.url).place))
+            places = set(with_parents(parse_location(file.url).canonical))
         except InvalidLocationError:
             return False
         return any(
@@ -145,7 +145,7 @@ def _declared_place(target: DeclaredOutput) -> str | None:
     if has_alternatives(path) and (braced := braced_url(path, declared)):
         declared = braced.above
     try:
-        return parse_location(declared).place
+        return parse_location(declared).canonical
     except InvalidLocationError:
         return None
 
