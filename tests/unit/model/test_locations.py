@@ -385,7 +385,9 @@ def test_what_lies_below_is_read_again(base: str, names: list[str]) -> None:
     assert below.path.endswith(name)
     assert (below.user, below.password) == (top.user, top.password)
     assert parse_location(below.url) == replace(below, user=None, password=None)
-    assert top.canonical in with_parents(below.canonical) or ".." in names or "." in names
+    assert (
+        top.canonical in with_parents(below.canonical) or ".." in names or "." in names
+    )
 
 
 @given(user=NAMES, password=st.text(st.characters(categories=["L", "N"]), min_size=8))

@@ -87,7 +87,7 @@ class PermissionDeniedError(TeskError):
 
 
 class NotFoundError(TeskError):
-    """There is no such thing, or the caller may not know of it."""
+    """The object does not exist, or is not visible to the caller."""
 
     kind = ErrorKind.NOT_FOUND
 

@@ -281,7 +281,7 @@ def _decode(root: str, scheme: str, written: str) -> str:
     if not root:
         return written
     if scheme in ("s3", "ftp"):
-        # RFC 1738, 3.2.2: the slash after the host is no part of the path.
+        # RFC 1738, 3.2.2: the slash after the host is not part of the path.
         written = written[1:]
     if not SCHEMES[scheme].is_encoded:
         return written

@@ -29,7 +29,7 @@ _LITERAL = re.compile(r"\[([*?[])\]|\\(.)|([^*?[\\])", re.DOTALL)
 
 
 def first_wildcard(text: str, wildcards: str = WILDCARDS) -> int | None:
-    """Return where the first wildcard is; None if ``text`` is no pattern."""
+    """Return where the first wildcard is; None if ``text`` is not a pattern."""
     # Most paths are plain, and each request asks for many.
     if not any(map(text.__contains__, wildcards)):
         return None

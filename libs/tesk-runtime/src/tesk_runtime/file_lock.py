@@ -1,8 +1,7 @@
-"""A lock that the kernel drops when its holder dies (flock).
+"""File locks that the kernel releases when their holder dies (flock).
 
-It makes sure that one process has a name, a folder or an attempt, whatever else
-is said; a successor never waits for the dead. Only who is given the descriptor
-inherits it.
+They make sure that one process has a name, a folder or an attempt; a successor never
+waits for a dead process. Child processes inherit a lock with its descriptor only.
 """
 
 import fcntl
@@ -18,26 +17,25 @@ class FileLock:
     """A lock on one file, which others may delete."""
 
     def __init__(self, path: Path) -> None:
-        """Address the lock at ``path``, whose folder exists when it is taken."""
+        """Use the file at ``path``, whose folder exists when the lock is taken."""
         self._path = path
         self._descriptor: int | None = None
 
-    def acquire(self, waiting: Callable[[], None]) -> None:
+    def acquire(self, on_wait: Callable[[], None]) -> None:
         """Take the lock; wait while another living process has it.
 
-        ``waiting`` is called again and again while that is so; what it raises
-        ends the waiting.
+        ``on_wait`` is called repeatedly meanwhile; what it raises ends the wait.
 
         Raises:
             OSError: The folder is gone.
         """
         pause = threading.Event()
         while not self.try_acquire():
-            waiting()
+            on_wait()
             pause.wait(_RETRY_SECONDS)
 
     def try_acquire(self) -> bool:
-        """Take the lock if it is free; tell whether we have it."""
+        """Take the lock if it is free; tell whether it is held."""
         if self._descriptor is not None:
             return True
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -46,7 +44,7 @@ class FileLock:
         except BlockingIOError:
             os.close(descriptor)
             return False
-        if not self._is_current(descriptor):  # deleted before we had it
+        if not self._is_current(descriptor):  # deleted before it was locked
             os.close(descriptor)
             return False
         self._descriptor = descriptor
@@ -54,19 +52,19 @@ class FileLock:
 
     @property
     def descriptor(self) -> int:
-        """Of the file of the lock that we have; whoever inherits it has it, too."""
+        """Descriptor of the held lock; a process that inherits it holds the lock, too."""
         if self._descriptor is None:
             msg = "the lock is not held"
             raise RuntimeError(msg)
         return self._descriptor
 
     def write(self, text: str) -> None:
-        """Put ``text`` into the file of the lock that we have."""
+        """Replace the content of the file of the held lock."""
         os.ftruncate(self.descriptor, 0)
         os.pwrite(self.descriptor, text.encode(), 0)
 
     def release(self) -> None:
-        """Give the lock up; nothing happens if it is not held."""
+        """Release the lock if it is held."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -79,7 +77,7 @@ class FileLock:
 
 
 def is_locked(descriptor: int) -> bool:
-    """Tell whether another process has the lock of an open file."""
+    """Tell whether another process holds the lock of an open file."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -89,6 +87,6 @@ def is_locked(descriptor: int) -> bool:
 
 
 def wait_unlocked(descriptor: int) -> None:
-    """Wait until no process has the lock of an open file."""
+    """Wait until no process holds the lock of an open file."""
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -1,4 +1,4 @@
-"""Structured logs: a constant event name plus fields, one line each.
+"""Configures structured logs: a constant event name plus fields, one line each.
 
 Use ``logger.info("task admitted", extra={"task_id": …})``; never format values
 into the message, and never log a request body, a token or a url with userinfo.
@@ -19,7 +19,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 class LogSettings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
-    """What is logged, and in which form."""
+    """Level and format of logs."""
 
     level: Annotated[
         Literal["debug", "info", "warning", "error"],

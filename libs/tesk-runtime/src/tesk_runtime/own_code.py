@@ -1,7 +1,7 @@
-"""Where this program lies on its machine: what is written there runs later.
+"""Finds the paths of this program's code, which tasks must not write.
 
-Its packages and command, the checkout that they may come from, the interpreter
-with all that it imports from; and, with its state and settings, all that no task may touch.
+These are its packages and command, the checkout that they may come from, and the
+interpreter with all folders that it imports from.
 """
 
 import sys
@@ -17,17 +17,17 @@ from tesk_runtime.protected_paths import (
     system_paths,
 )
 
-# Shared with the whole machine: there only Python's own folders are ours.
+# Shared with the whole machine: only Python's own folders in them belong to TESK.
 _SYSTEM_PREFIXES = frozenset(map(Path, ("/", "/usr", "/usr/local")))
 _CHECKOUT_MARKS = (".git", "uv.lock")
 
 
 def find_protected_paths(home: Path, files: Iterable[str] = ()) -> ProtectedPaths:
-    """Return all places of this machine that no task reads or writes.
+    """Return all paths of this machine that no task reads or writes.
 
     Args:
         home: ``TESK_HOME``.
-        files: That the settings name; empty names are passed over.
+        files: Files that the settings name; empty names are ignored.
     """
     return ProtectedPaths(
         [

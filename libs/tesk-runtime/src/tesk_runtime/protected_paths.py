@@ -1,14 +1,13 @@
-"""Places of this machine that no task reads or writes, whatever is allowed.
+"""Protects paths of this machine that no task may read or write.
 
-People name the folders that tasks may use, and name too much: a home, a
-checkout, ``/``. Whoever writes a shell's start-up file or a git hook there runs
-code later, outside of any sandbox; whoever reads keys needs no code. Two rules
-keep such places out:
+Operators may allow too much: a home, a checkout, ``/``. A task that writes a shell's
+start-up file or a git hook there runs code later, outside of any sandbox; and one that
+reads keys needs no code. Two rules protect such paths even in allowed folders:
 
 - by name: one table of names that mean the same in every folder;
-- by identity: device and inode of folders and files, so that no second name
-  (a link, a bind mount, another case) leads around it. What does not exist has
-  none: it is known by its path.
+- by identity: device and inode of folders and files, so that no second name (a link,
+  a bind mount, another case) bypasses it. A path that does not exist is protected as
+  it is written.
 """
 
 import os
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from tesk_model.paths import is_within
 
-# Folders and files by what they are to their owner.
+# Folders and files that hold credentials or private data.
 _KEYS = (
     *(".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".oci", ".terraform.d"),
     *(
@@ -48,12 +47,12 @@ _RUN_LATER = (
     *("LaunchAgents", "LaunchDaemons"),
 )
 PROTECTED_NAMES = frozenset(name.casefold() for name in (*_KEYS, *_RUN_LATER))
-# What lies below these; a file of such a name is nothing special.
+# All below these folders; a file of such a name is not protected.
 PROTECTED_FOLDERS = frozenset({".config", ".local"})
 
-# Unicode's Default_Ignorable_Code_Point: no difference between names on file
-# systems that fold them (ext4, F2FS).
-_UNSEEN = re.compile(
+# Unicode's Default_Ignorable_Code_Point: file systems that fold names (ext4, F2FS)
+# ignore them.
+_IGNORABLE = re.compile(
     r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     r"\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
     r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
@@ -64,11 +63,11 @@ SYSTEM_FOLDERS = ("/boot", "/etc", "/proc", "/sys", "/var/spool/cron", "/var/spo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectedPath:
-    """A folder or file that is kept out by identity.
+    """A folder or file that is protected by identity.
 
     Attributes:
         description: Names it in messages.
-        is_code: Part of this program: harmless to read where somebody says so.
+        is_code: Part of this program: may be read where the operator allows it.
     """
 
     path: Path
@@ -77,22 +76,22 @@ class ProtectedPath:
 
 
 class ProtectedPaths:
-    """Finds out whether something lies in a protected place."""
+    """Tells whether files are protected."""
 
-    def __init__(self, places: Iterable[ProtectedPath] = ()) -> None:
-        """Protect what exists of ``places`` now by identity, the others by path."""
+    def __init__(self, paths: Iterable[ProtectedPath] = ()) -> None:
+        """Protect those of ``paths`` that exist by identity, the others by path."""
         self._known: dict[tuple[int, int], ProtectedPath] = {}
         self._missing: dict[str, ProtectedPath] = {}
-        for place in places:
+        for entry in paths:
             try:
-                found = place.path.stat()
+                found = entry.path.stat()
             except OSError:
-                self._missing.setdefault(os.path.realpath(place.path), place)
+                self._missing.setdefault(os.path.realpath(entry.path), entry)
                 continue
-            self._known.setdefault((found.st_dev, found.st_ino), place)
+            self._known.setdefault((found.st_dev, found.st_ino), entry)
 
     def match_name(self, path: str) -> str:
-        """Return what ``path`` is called or lies in; empty if neither is protected.
+        """Return the protected name or missing path that ``path`` is in; else "".
 
         Args:
             path: Absolute, links resolved.
@@ -106,8 +105,8 @@ class ProtectedPaths:
         if _folded(last) in PROTECTED_NAMES:
             return f'"{last}"'
         found = (
-            place.description
-            for missing, place in self._missing.items()
+            entry.description
+            for missing, entry in self._missing.items()
             if is_within(path, missing)
         )
         return next(found, "")
@@ -115,19 +114,19 @@ class ProtectedPaths:
     def match_identity(
         self, status: os.stat_result, *, may_be_code: bool = False
     ) -> str:
-        """Return what the folder or file of ``status`` is; empty if not protected.
+        """Return the description of a protected folder or file; else "".
 
         Args:
-            status: Of the thing itself, not of what lies in it.
-            may_be_code: Let this program's own files pass.
+            status: Of the path itself; those above it are not known.
+            may_be_code: Whether this program's own files are allowed.
         """
-        place = self._known.get((status.st_dev, status.st_ino))
-        if place is None or (may_be_code and place.is_code):
+        entry = self._known.get((status.st_dev, status.st_ino))
+        if entry is None or (may_be_code and entry.is_code):
             return ""
-        return place.description
+        return entry.description
 
     def match_path(self, path: Path) -> str:
-        """Return in what ``path`` lies, links followed; empty if nowhere protected."""
+        """Return what protects ``path`` or a folder above it, links followed; else ""."""
         real = Path(os.path.realpath(path))
         if named := self.match_name(str(real)):
             return named
@@ -142,23 +141,23 @@ class ProtectedPaths:
 
 
 def _folded(name: str) -> str:
-    """Return one form of the names that some file system takes for one.
+    """Return one form for all names that some file system takes for the same.
 
-    Some know no case, no characters that are not seen, or no dots and spaces at
-    the end (those of Windows).
+    File systems may ignore case, invisible characters, or (those of Windows) dots and
+    spaces at the end.
     """
     if not name.isascii():
-        name = unicodedata.normalize("NFC", _UNSEEN.sub("", name))
+        name = unicodedata.normalize("NFC", _IGNORABLE.sub("", name))
     return name.rstrip(" .").casefold()
 
 
 def format_refusal(what: str) -> str:
-    """Return the sentence for what lies in the protected place ``what``."""
+    """Return the message for a path that is protected by ``what``."""
     return f"lies in {what}, where no task reads or writes"
 
 
 def state_paths(home: Path) -> Iterator[ProtectedPath]:
-    """Yield ``TESK_HOME`` and what lies in it, each by its own identity."""
+    """Yield ``TESK_HOME`` and its entries, each by its own identity."""
     what = "TESK's own state (TESK_HOME)"
     yield ProtectedPath(path=home, description=what)
     try:
@@ -177,7 +176,7 @@ def system_paths() -> Iterator[ProtectedPath]:
 
 
 def settings_paths(files: Iterable[str]) -> Iterator[ProtectedPath]:
-    """Yield the files that settings name: who writes them decides what TESK runs."""
+    """Yield the files that settings name: they decide what TESK runs."""
     for file in files:
         if file:
             yield ProtectedPath(

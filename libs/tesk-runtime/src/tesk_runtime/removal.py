@@ -1,9 +1,9 @@
-"""Removing a tree that a stranger made, whatever is in it.
+"""Removes a tree that an executor made.
 
-Directories may be nested by the thousand, shut (mode 0), or mount points;
-files may be immutable. What can be removed is removed, in time that grows with
-the number of files alone; what cannot is counted and named. Nothing is removed
-through a link, nor from another file system that is mounted in the tree.
+Directories may be nested thousands deep, unreadable (mode 0), or mount points; files
+may be immutable. All that can be removed is removed, in time that grows with the
+number of files only; the rest is counted, and the first leftover is named. Nothing is
+removed through a link, nor from another file system that is mounted in the tree.
 """
 
 import errno
@@ -19,20 +19,20 @@ from tesk_runtime.tree_walker import DIRECTORY_FLAGS, PATH_FLAGS, TreeWalker
 
 _BLOCK = 512  # of st_blocks, on every file system
 _MAX_SCANS = 3  # at a directory that fills while it is emptied
-_SHOWN_PATH = 200
+_MAX_PATH_LENGTH = 200
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 _MOUNTS = Path("/proc/self/mountinfo")
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
 class IncompleteRemovalError(OSError):
-    """Something in a tree cannot be removed; everything else is.
+    """Something in a tree cannot be removed; everything else has been.
 
-    ``errno``, ``strerror`` and ``filename`` tell of the first such thing.
+    ``errno``, ``strerror`` and ``filename`` describe the first leftover.
 
     Attributes:
-        count: How many things cannot be removed, those above them left out.
-        bytes_held: Bytes of disk that they hold.
+        count: Number of leftovers, without the directories above them.
+        bytes_held: Disk space that they use.
         is_forbidden: Another user might be allowed to remove some of them.
     """
 
@@ -45,18 +45,18 @@ class IncompleteRemovalError(OSError):
         self.is_forbidden = is_forbidden
 
     def __str__(self) -> str:
-        """Say, for people, what is left."""
+        """Describe the leftovers for people."""
         more = f" and {self.count - 1} more" if self.count > 1 else ""
         path = _shortened(str(self.filename))
         return f"{path}: {self.strerror}{more} ({format_bytes(self.bytes_held)} stay)"
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a directory and all in it; one that is not there is no error.
+    """Remove a directory, if it exists, and all in it.
 
     Raises:
-        TreeLeftError: Something in it cannot be removed.
-        OSError: It is no directory, or its own place cannot be read.
+        IncompleteRemovalError: Something in it cannot be removed.
+        OSError: It is not a directory, or its parent cannot be read.
     """
     try:
         parent = os.open(folder.parent, DIRECTORY_FLAGS & ~os.O_NOFOLLOW)
@@ -76,7 +76,7 @@ class _Level:
     Attributes:
         pending: Directories in it that are still to be removed.
         scans: How often it was read.
-        is_kept: Something in it cannot be removed, so that it stays.
+        is_kept: Something in it cannot be removed.
     """
 
     name: str
@@ -126,7 +126,7 @@ class _Removal:
             return
         level = _Level(name, [])
         self.levels.append(level)
-        level.pending = self._sweep()
+        level.pending = self._remove_files()
 
     def _enter(self, name: str) -> None:
         if self.mounts and self._path(name) in self.mounts:
@@ -134,7 +134,7 @@ class _Removal:
         try:
             self.walker.enter(name)
         except PermissionError:
-            self._open_up(name)
+            self._make_accessible(name)
             self.walker.enter(name)
         status = os.fstat(self.walker.descriptor)
         if self.walker.depth == 1:
@@ -143,19 +143,19 @@ class _Removal:
             self.walker.leave()
             raise OSError(errno.EBUSY, "is another file system", name)
         if status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
-            with suppress(PermissionError):  # found out by what is in it
+            with suppress(PermissionError):  # its entries will tell
                 os.fchmod(self.walker.descriptor, stat.S_IRWXU)
 
-    def _open_up(self, name: str) -> None:
-        """Let us into a directory of ours that is shut, never into a link's."""
-        shut = os.open(name, PATH_FLAGS, dir_fd=self.walker.descriptor)
+    def _make_accessible(self, name: str) -> None:
+        """Make an unreadable directory of this user accessible, never through a link."""
+        closed = os.open(name, PATH_FLAGS, dir_fd=self.walker.descriptor)
         try:
-            Path(f"/proc/self/fd/{shut}").chmod(stat.S_IRWXU)
+            Path(f"/proc/self/fd/{closed}").chmod(stat.S_IRWXU)
         finally:
-            os.close(shut)
+            os.close(closed)
 
-    def _sweep(self) -> list[str]:
-        """Remove what is no directory; return the directories."""
+    def _remove_files(self) -> list[str]:
+        """Remove all but directories; return the names of these."""
         directories = []
         try:
             with os.scandir(self.walker.descriptor) as entries:
@@ -200,7 +200,7 @@ class _Removal:
             self.levels[-1].scans = left.scans + 1
 
     def _keep(self, error: OSError, name: str) -> None:
-        """Note that ``name``, in the directory where we are, stays."""
+        """Record that ``name``, in the present directory, stays."""
         self.count += 1
         self.is_forbidden = self.is_forbidden or error.errno in _FORBIDDEN
         if self.first is None:
@@ -212,10 +212,10 @@ class _Removal:
 
 
 def _mount_points(folder: Path) -> frozenset[str]:
-    """Return what is mounted at or below ``folder``, as this process sees it."""
+    """Return the mount points at or below ``folder``, as this process sees them."""
     try:
         lines = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
-    except OSError:  # no Linux: the number of the file system must do
+    except OSError:  # not Linux: the device number must do
         return frozenset()
     top = str(folder.parent.resolve() / folder.name)
     points = (_ESCAPE.sub(_unescaped, line.split(" ")[4]) for line in lines)
@@ -231,6 +231,6 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def _shortened(path: str) -> str:
-    if len(path) <= _SHOWN_PATH:
+    if len(path) <= _MAX_PATH_LENGTH:
         return path
-    return f"{path[: _SHOWN_PATH // 2]}…{path[-_SHOWN_PATH // 2 :]}"
+    return f"{path[: _MAX_PATH_LENGTH // 2]}…{path[-_MAX_PATH_LENGTH // 2 :]}"

@@ -1,10 +1,9 @@
-"""Files below a root, whatever links and names a stranger left there.
+"""Opens files below a root without leaving it, whatever links an executor made.
 
-An executor may leave any symbolic link in its task's tree. Followed by the
-kernel, `/out/x -> /etc/shadow` would lead to the machine's file. Here every
-path is walked segment by segment with ``O_NOFOLLOW``, and links are resolved
-by us, as the executor saw them: inside the root. A link that is exchanged
-while we walk makes the walk fail, never escape.
+Followed by the kernel, a link `/out/x -> /etc/shadow` would lead to the machine's
+file. So every path is walked segment by segment with ``O_NOFOLLOW``, and links are
+resolved here, as the executor saw them: inside the root (as ``RESOLVE_IN_ROOT`` of
+``openat2`` does). A link that is exchanged meanwhile makes the walk fail, never escape.
 """
 
 import errno
@@ -18,14 +17,14 @@ from pathlib import Path
 from tesk_runtime.tree_walker import DIRECTORY_FLAGS, PATH_FLAGS, TreeWalker
 
 _MAX_LINKS = 40  # as the kernel
-_NOWHERE_NEW = (".", "..")
+_DOT_SEGMENTS = (".", "..")
 
 
 class RootedFiles:
-    """The tree below one directory, addressed by absolute in-tree paths."""
+    """The tree below one directory; paths are absolute within it."""
 
     def __init__(self, root: Path) -> None:
-        """Address ``root``, which exists and is trusted."""
+        """Use ``root``, which exists and is trusted."""
         self._root = root
 
     def open(self, path: str, flags: int, mode: int = 0o666) -> int:
@@ -50,20 +49,20 @@ class RootedFiles:
             return os.open(name, DIRECTORY_FLAGS, dir_fd=directory)
 
     def stat(self, path: str) -> os.stat_result:
-        """Return what ``path`` is once its links are resolved inside the root."""
+        """Return the status of ``path``; links are resolved inside the root."""
         with self._parent(path, create=False, follow_last=True) as (directory, name):
             return os.stat(name, dir_fd=directory, follow_symlinks=False)
 
     def resolve(self, path: str) -> tuple[str, Sequence[str]]:
         """Return ``path`` without links, and the links that lead there, as paths."""
         links: list[str] = []
-        way = TreeWalker(os.open(self._root, DIRECTORY_FLAGS), flags=PATH_FLAGS)
+        walker = TreeWalker(os.open(self._root, DIRECTORY_FLAGS), flags=PATH_FLAGS)
         try:
-            name = self._walk(path, way, create=False, follow_last=True, links=links)
-            names = [*way.names, *(() if name in _NOWHERE_NEW else (name,))]
+            name = self._walk(path, walker, create=False, follow_last=True, links=links)
+            names = [*walker.names, *(() if name in _DOT_SEGMENTS else (name,))]
             return "/" + "/".join(names), links
         finally:
-            way.close()
+            walker.close()
 
     def read_link(self, path: str) -> str:
         """Return where the link ``path`` leads, as it says."""
@@ -71,7 +70,7 @@ class RootedFiles:
             return os.readlink(name, dir_fd=directory)
 
     def make_link(self, path: str, target: str) -> None:
-        """Make a link, and missing directories above, unless there is something."""
+        """Make a link and its missing parents, unless the path exists."""
         with (
             self._parent(path, create=True, follow_last=False) as (directory, name),
             suppress(FileExistsError),
@@ -93,7 +92,7 @@ class RootedFiles:
             os.replace(old, new, src_dir_fd=from_fd, dst_dir_fd=to_fd)
 
     def remove(self, path: str) -> None:
-        """Remove a file or link; one that is not there is no error."""
+        """Remove a file or link if it exists."""
         try:
             with self._parent(path, create=False, follow_last=False) as (parent, name):
                 os.unlink(name, dir_fd=parent)
@@ -112,51 +111,51 @@ class RootedFiles:
     def _parent(
         self, path: str, *, create: bool, follow_last: bool
     ) -> Iterator[tuple[int, str]]:
-        """Give the open directory that holds ``path``, and the last name in it."""
-        way = TreeWalker(os.open(self._root, DIRECTORY_FLAGS), flags=PATH_FLAGS)
+        """Yield the open directory that holds ``path``, and the last name in it."""
+        walker = TreeWalker(os.open(self._root, DIRECTORY_FLAGS), flags=PATH_FLAGS)
         try:
             name = self._walk(
-                path, way, create=create, follow_last=follow_last, links=[]
+                path, walker, create=create, follow_last=follow_last, links=[]
             )
-            yield way.descriptor, name
+            yield walker.descriptor, name
         finally:
-            way.close()
+            walker.close()
 
     @staticmethod
     def _walk(
         path: str,
-        way: TreeWalker,
+        walker: TreeWalker,
         *,
         create: bool,
         follow_last: bool,
         links: list[str],
     ) -> str:
-        """Go to the directory that holds ``path``, and note the ``links`` passed."""
+        """Go to the directory that holds ``path``; append the ``links`` on the walker."""
         pending = deque(segment for segment in path.split("/") if segment)
         while pending:
             segment = pending.popleft()
-            if segment in _NOWHERE_NEW:
-                if segment == ".." and way.depth:
-                    way.leave()
+            if segment in _DOT_SEGMENTS:
+                if segment == ".." and walker.depth:
+                    walker.leave()
                 continue
             target = (
-                _link_target(segment, way.descriptor)
+                _link_target(segment, walker.descriptor)
                 if pending or follow_last
                 else None
             )
             if target is not None:
-                links.append("/" + "/".join([*way.names, segment]))
+                links.append("/" + "/".join([*walker.names, segment]))
                 if len(links) > _MAX_LINKS:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
                 if target.startswith("/"):
-                    way.leave_all()
+                    walker.leave_all()
                 pending.extendleft(reversed([s for s in target.split("/") if s]))
                 continue
             if not pending:
                 return segment
             if create:
-                make_directory(segment, way.descriptor)
-            way.enter(segment)
+                make_directory(segment, walker.descriptor)
+            walker.enter(segment)
         return "."
 
 

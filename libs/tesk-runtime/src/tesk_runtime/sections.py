@@ -1,4 +1,4 @@
-"""Sections of the settings that more than one service reads."""
+"""Sections of settings that several services read."""
 
 import ssl
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from msgspec import Meta
 class GrpcSettings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
-    """How the services reach and trust each other."""
+    """Addresses, tokens and certificates of internal calls."""
 
     scheduler: Annotated[
         str,
@@ -126,7 +126,7 @@ class StorageLogins(
 ):
     """Settings of the filer whose variables bear names that other tools use.
 
-    They stand here because whoever starts a filer passes them on.
+    They are here because the taskmaster passes them on to the filers that it starts.
     """
 
     netrc: Annotated[
@@ -182,7 +182,7 @@ def read_tls_ca(settings: GrpcSettings) -> bytes:
         ssl.create_default_context(cafile=settings.tls_ca)
         return Path(settings.tls_ca).read_bytes()
     except ssl.SSLError as error:
-        msg = f"{setting} holds no certificate in PEM form"
+        msg = f"{setting} does not hold a certificate in PEM form"
         raise ValueError(msg) from error
     except OSError as error:
         msg = f"{setting} cannot be read: {error.strerror}"

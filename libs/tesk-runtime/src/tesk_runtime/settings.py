@@ -1,4 +1,4 @@
-"""Settings from one file and the environment, as frozen typed values.
+"""Loads settings from one file and the environment, as frozen typed values.
 
 A service declares a ``Settings`` struct whose fields are sections, each a
 struct of its own. The value of ``scheduler.lease`` comes, in this order, from
@@ -45,7 +45,7 @@ class Field:
     Attributes:
         variable: Its environment variable.
         separator: What separates the items in the variable of a list; empty
-            if the setting is no list.
+            if the setting is not a list.
         structured: True if the variable holds YAML.
         old_name: Name in the release before, still read; "" if it was not renamed.
     """

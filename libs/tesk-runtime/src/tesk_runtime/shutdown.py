@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as an event that loops can wait on.
+"""Turns SIGTERM and SIGINT into an event that loops can wait on.
 
 Python runs its handlers on the main thread, between two of its steps. A signal
 that comes just before that thread begins to wait for something would be seen

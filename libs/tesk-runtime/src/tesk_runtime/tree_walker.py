@@ -1,10 +1,9 @@
-"""Going down and up a stranger's tree, however deep, with one open directory.
+"""Walks untrusted trees of any depth with one open directory.
 
-A program may nest directories by the thousand, deeper than a path may be long,
-than a function may call itself, and than a process may have files open. So a
-walk keeps one directory open and goes back up by ``..``, which must lead to the
-directory it came from: a tree that is moved meanwhile makes the walk fail,
-never escape. Each step costs the same at any depth.
+A program may nest thousands of directories: more than a path, the stack or the open
+files of a process allow. So a walk keeps one directory open and goes back up by
+``..``, which must lead to the directory it came from: a tree that is moved meanwhile
+makes the walk fail, never escape. Each step costs the same at any depth.
 """
 
 import errno
@@ -13,29 +12,29 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# On the way to something, where the right to search is enough.
+# For directories on the way to a path: needs the right to search only.
 PATH_FLAGS = DIRECTORY_FLAGS | getattr(os, "O_PATH", 0)  # which only Linux has
 
 
 class Identity(NamedTuple):
-    """What a directory is, whatever it is called."""
+    """Identity of a directory, whatever its path."""
 
     device: int
     inode: int
 
 
 class TreeWalker:
-    """One open directory below a root, and the way back to the root.
+    """Holds one open directory below a root, and the way back to the root.
 
     Attributes:
-        descriptor: Of the directory where the walk is; closed by any step.
+        descriptor: Of the present directory; closed by any step.
     """
 
     def __init__(self, root: int, *, flags: int = DIRECTORY_FLAGS) -> None:
         """Begin at an open directory, which is closed by ``close``.
 
         Args:
-            root: Its descriptor; from now on ours.
+            root: Its descriptor; owned by the walker from now on.
             flags: How directories are opened: ``DIRECTORY_FLAGS`` or ``PATH_FLAGS``.
         """
         self.descriptor = root
@@ -54,15 +53,15 @@ class TreeWalker:
         return len(self._names)
 
     def identity(self) -> Identity:
-        """Tell which directory this is."""
+        """Return the identity of the present directory."""
         status = os.fstat(self.descriptor)
         return Identity(status.st_dev, status.st_ino)
 
     def enter(self, name: str, *, flags: int | None = None) -> None:
-        """Go into the directory ``name``, which is no link.
+        """Go into the directory ``name``, which is not a link.
 
         Raises:
-            OSError: As ``os.open``; the walk is where it was.
+            OSError: As ``os.open``; the walk stays where it was.
         """
         above = self.identity()
         below = os.open(
@@ -77,7 +76,7 @@ class TreeWalker:
 
         Raises:
             OSError: As ``os.open``; ESTALE if the directory was moved
-                meanwhile. The walk is where it was.
+                meanwhile. The walk stays where it was.
         """
         above = os.open("..", self._flags, dir_fd=self.descriptor)
         status = os.fstat(above)
@@ -94,7 +93,7 @@ class TreeWalker:
             self.leave()
 
     def close(self) -> None:
-        """Close the directory; no more steps after this."""
+        """Close the directory; the walk is over."""
         os.close(self.descriptor)
 
     def _move_to(self, descriptor: int) -> None:

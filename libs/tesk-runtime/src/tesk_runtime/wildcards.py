@@ -1,10 +1,10 @@
-"""What the wildcards of output paths match.
+"""Matches the wildcards of output paths.
 
 One name is matched by wcmatch, which agrees with sh and bash about classes, ranges,
 negation, escapes, unclosed brackets and leading dots; the standard library's fnmatch
 does not. ``**`` is an extension: any characters, ``/`` among them. As with every other
 wildcard, a dot at the start of a name is matched by a dot alone. The launcher has the
-same rules in C (``match.c``); one table of cases holds both.
+same rules in C (``match.c``); both are tested with one table of cases.
 """
 
 import re
@@ -50,8 +50,8 @@ class DeepPattern:
     def matches(self, path: str) -> bool:
         """Tell whether all of ``path`` is matched.
 
-        Of several wildcards only the last of each kind is ever tried again: what
-        an earlier one could still take, the later one can take as well.
+        Of several wildcards only the last of each kind is ever tried again: a later one
+        can match all that an earlier one could.
         """
         tokens, at, here = self._tokens, 0, 0
         star: tuple[int, int] | None = None
@@ -68,9 +68,9 @@ class DeepPattern:
                 return token is None
             elif token is not None and self._fits(at, path, here):
                 at, here = at + 1, here + 1
-            elif star and _may_take(path, star[1]) and path[star[1]] != "/":
+            elif star and _wildcard_matches(path, star[1]) and path[star[1]] != "/":
                 at, here = star = (star[0], star[1] + 1)
-            elif deep and _may_take(path, deep[1]):
+            elif deep and _wildcard_matches(path, deep[1]):
                 at, here = deep = (deep[0], deep[1] + 1)
                 star = None
             else:
@@ -81,12 +81,16 @@ class DeepPattern:
         if isinstance(token, _Stars):
             return False
         if not isinstance(token, str):
-            return path[here] != "/" and _may_take(path, here) and token(path[here])
+            return (
+                path[here] != "/"
+                and _wildcard_matches(path, here)
+                and token(path[here])
+            )
         is_first = at == 0 or self._tokens[at - 1] == "/"
-        return token == path[here] and (_may_take(path, here) or is_first)
+        return token == path[here] and (_wildcard_matches(path, here) or is_first)
 
 
-def _may_take(path: str, here: int) -> bool:
+def _wildcard_matches(path: str, here: int) -> bool:
     """Tell whether a wildcard may stand for the character at ``here``."""
     return path[here] != "." or (here > 0 and path[here - 1] != "/")
 
@@ -96,7 +100,7 @@ def _tokens(pattern: str) -> Iterator[_Token]:
         if stars:
             yield _DEEP if len(stars) > 1 else _STAR
         elif bracket:
-            # The character is part of a name, where a dot hides nothing.
+            # One character within a name, where a dot hides nothing.
             yield _compile(bracket, hides_dots=False)
         elif escaped:
             yield escaped

@@ -1,4 +1,4 @@
-"""Channels to a TESK server: limits, keepalive, retries, the token."""
+"""Opens channels to a TESK server: limits, keepalive, retries, the token."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -59,8 +59,8 @@ def open_channel(
         retried: Full names of services whose every method is idempotent; their
             calls are repeated, with jitter, while the server is UNAVAILABLE
             and the deadline allows.
-        credentials: What the server is checked by; None: without TLS.
-        max_reconnect_backoff: Between two tries to connect to a server that is away.
+        credentials: Verify the server's certificate; None: without TLS.
+        max_reconnect_backoff: Longest pause between two tries to connect.
     """
     policy = {
         "loadBalancingConfig": [{"round_robin": {}}],

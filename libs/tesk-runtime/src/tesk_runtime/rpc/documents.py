@@ -1,6 +1,6 @@
-"""Converters between the classes of ``tesk_model.task`` and the messages of ``tesk.v1``.
+"""Compiles converters between ``tesk_model.task`` and the messages of ``tesk.v1``.
 
-Compiled once for each class from its fields, which are named alike on both sides.
+Once for each class, from its fields, which have the same names on both sides.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -37,7 +37,7 @@ def timestamp_from_wire(stamp: Timestamp) -> datetime:
     """Convert to an aware time in UTC.
 
     Raises:
-        InvalidRequestError: It is beyond what a calendar has.
+        InvalidRequestError: It is out of range.
     """
     try:
         return stamp.ToDatetime(tzinfo=UTC)
@@ -185,8 +185,8 @@ def _compile(
 ) -> Callable[[Any], ResultT]:
     """Return a function of ``source`` that calls ``make``.
 
-    It is written out, as a person would do it, because each request needs it: a
-    loop over names and values takes up to twice as long.
+    The call is written out because each request needs it: a loop over names and values
+    takes up to twice as long.
     """
     call = ", ".join(f"{name}={value}" for name, value in arguments.items())
     function: Callable[[Any], ResultT] = eval(  # noqa: S307 - names of our own fields

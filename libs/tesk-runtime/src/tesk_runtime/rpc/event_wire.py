@@ -1,4 +1,4 @@
-"""Events of an attempt on the wire (``tesk.v1``) and in the domain.
+"""Converts events of an attempt between the wire (``tesk.v1``) and the domain.
 
 ``event_from_wire(event_to_wire(event)) == event``.
 """
@@ -35,8 +35,8 @@ from tesk_runtime.rpc.documents import (
 
 EventT = TypeVar("EventT", ExecutorStarted, ExecutorOutput, ExecutorEnded)
 
-_MOST_EXECUTORS = 100_000
-_HIGHEST_CODE = 255
+_MAX_EXECUTORS = 100_000
+_MAX_EXIT_CODE = 255
 
 _OUTCOMES = enum_to_wire(Outcome, pb.Outcome.DESCRIPTOR)
 _OUTCOME_OF = EnumMembers("events.finished.outcome", Outcome, pb.Outcome.DESCRIPTOR)
@@ -58,7 +58,7 @@ def attempt_from_wire(message: pb.Attempt) -> Attempt:
     """Convert the name of an attempt.
 
     Raises:
-        InvalidRequestError: It cannot be the name of one.
+        InvalidRequestError: It is not a valid name.
     """
     if not is_task_id(message.task_id):
         raise _refuse("attempt.task_id", "is not the id of a task")
@@ -124,11 +124,11 @@ def event_from_wire(message: pb.TaskEvent) -> TaskEvent:
         attempt=attempt_from_wire(message.attempt),
         sequence=message.sequence,
         time=timestamp_from_wire(message.time),
-        payload=_happening(message),
+        payload=_payload(message),
     )
 
 
-def _happening(  # noqa: PLR0911 - one for each kind of event
+def _payload(  # noqa: PLR0911 - one for each kind of event
     message: pb.TaskEvent,
 ) -> EventPayload:
     match message.WhichOneof("event"):
@@ -158,14 +158,14 @@ def _happening(  # noqa: PLR0911 - one for each kind of event
         case "metadata":
             return Metadata(dict(message.metadata.entries))
         case _:
-            raise _refuse("event", "is missing or not known here")
+            raise _refuse("event", "is missing or unknown")
 
 
 def _checked(event: EventT) -> EventT:
-    if not 0 <= event.index < _MOST_EXECUTORS:
-        raise _refuse("index", f"must be from 0 to {_MOST_EXECUTORS - 1}")
-    if isinstance(event, ExecutorEnded) and not 0 <= event.exit_code <= _HIGHEST_CODE:
-        raise _refuse("exit_code", f"must be from 0 to {_HIGHEST_CODE}")
+    if not 0 <= event.index < _MAX_EXECUTORS:
+        raise _refuse("index", f"must be from 0 to {_MAX_EXECUTORS - 1}")
+    if isinstance(event, ExecutorEnded) and not 0 <= event.exit_code <= _MAX_EXIT_CODE:
+        raise _refuse("exit_code", f"must be from 0 to {_MAX_EXIT_CODE}")
     return event
 
 

@@ -1,4 +1,4 @@
-"""Asking a server of ours whether it lives."""
+"""Checks whether a TESK server is alive."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ _NO_ANSWER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 def answers(address: str, timeout: timedelta) -> bool:
     """Tell whether the server at ``address`` answers at all within ``timeout``.
 
-    A refusal is an answer: whoever is busy, or wants a token, is alive.
+    An error is an answer too: a server that is busy, or wants a token, is alive.
     """
     with grpc.insecure_channel(address, options=[NO_PROXY]) as channel:
         # The empty request asks for the server as a whole.

@@ -1,4 +1,4 @@
-"""What every call goes through on the server: who calls, and errors."""
+"""Server interceptors: authentication and errors."""
 
 import hmac
 import logging
@@ -27,7 +27,7 @@ def bearer_token(metadata: Mapping[str, str | bytes]) -> str:
 class ErrorInterceptor(grpc.ServerInterceptor):
     """Sends a ``TeskError`` as its status; logs any other exception once.
 
-    A caller learns nothing of an unexpected exception but that there was one.
+    Of an unexpected exception the caller learns only that there was one.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -64,8 +64,8 @@ class InternalTokenInterceptor(grpc.ServerInterceptor):
 
     Goes inside an ``ErrorInterceptor``, which sends the refusal.
 
-    Services named in ``exempt`` are let through: their servicers check a
-    token of their own.
+    Services named in ``exempt`` are not checked: their servicers check a token of
+    their own.
     """
 
     def __init__(self, token: str, *, exempt: tuple[str, ...] = ()) -> None:
@@ -79,7 +79,7 @@ class InternalTokenInterceptor(grpc.ServerInterceptor):
         continuation: "Continuation",
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "Handler | None":
-        """Refuse the call with UNAUTHENTICATED unless its token is right."""
+        """Refuse the call with UNAUTHENTICATED unless its token is valid."""
         if handler_call_details.method.startswith(self._open):
             return continuation(handler_call_details)
         token = bearer_token(dict(handler_call_details.invocation_metadata))

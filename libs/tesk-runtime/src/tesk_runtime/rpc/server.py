@@ -1,4 +1,4 @@
-"""A gRPC server with health service, limits and a graceful end."""
+"""A gRPC server with health service, limits and graceful shutdown."""
 
 from collections.abc import Callable, Sequence
 from concurrent import futures
@@ -10,8 +10,8 @@ from grpc_reflection.v1alpha import reflection
 
 from tesk_runtime.rpc.channel import MESSAGE_LIMIT
 
-# Idle clients are pinged, dead ones noticed; connections end after a while so
-# that clients look up the address again and find new replicas.
+# Idle clients are pinged and dead ones detected; connections have a maximum age, so
+# that clients resolve the address again and find new replicas.
 _OPTIONS = (
     ("grpc.max_receive_message_length", MESSAGE_LIMIT),
     ("grpc.max_send_message_length", MESSAGE_LIMIT),
@@ -26,7 +26,7 @@ _OPTIONS = (
 
 
 class RpcServer:
-    """A server that tells its health and drains before it stops."""
+    """A server that reports its health and drains before it stops."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class RpcServer:
             threads: Calls that run at once; as many again may wait, more are
                 refused with RESOURCE_EXHAUSTED. A long-poll holds a thread.
             with_reflection: Offer the reflection service.
-            credentials: Speak TLS, and nothing else; None: without.
+            credentials: Serve TLS only; None: without TLS.
         """
         self._server = grpc.server(
             futures.ThreadPoolExecutor(threads, thread_name_prefix="rpc"),
@@ -68,7 +68,7 @@ class RpcServer:
         """Listen on ``host:port`` (port 0: any) and serve; return the port.
 
         Raises:
-            RuntimeError: The address is taken or not to be had.
+            RuntimeError: The address is in use or not available.
         """
         port = (
             self._server.add_secure_port(address, self._credentials)
@@ -81,10 +81,10 @@ class RpcServer:
         return port
 
     def set_serving(self, *, serving: bool) -> None:
-        """Tell health checks whether this server's own services take calls.
+        """Report to health checks whether this server's own services take calls.
 
-        The server as a whole (the service "") is alive either way: nobody is
-        to restart it because something that it needs is away.
+        The server as a whole (the service "") is alive either way: it must not be
+        restarted because a dependency is unavailable.
         """
         status = (
             health_pb2.HealthCheckResponse.SERVING

@@ -1,4 +1,4 @@
-"""Errors across gRPC, both ways, without loss.
+"""Converts errors to and from gRPC statuses, without loss.
 
 ``abort`` puts a ``TeskError`` into google.rpc details; ``error_from_rpc`` and
 ``error_from_status`` rebuild the same error on the other side. ErrorInfo
@@ -75,7 +75,7 @@ class UnaryMethod(Protocol[RequestT_contra, ResponseT_co]):
 def invoke(
     method: UnaryMethod[RequestT, ResponseT], request: RequestT, *, timeout: timedelta
 ) -> ResponseT:
-    """Call ``method`` with a deadline; raise what the server raised.
+    """Call ``method`` with a deadline; raise the error that the server raised.
 
     Raises:
         TeskError: The server's own error; UnavailableError if it was not
@@ -88,7 +88,7 @@ def invoke(
 
 
 def status_from_error(error: TeskError) -> status_pb2.Status:
-    """Put ``error`` into its wire form."""
+    """Return ``error`` in its wire form."""
     status = status_pb2.Status(code=CODES[error.kind].value[0], message=error.message)
     _pack(status, error_details_pb2.ErrorInfo(reason=error.kind.value, domain=DOMAIN))
     if isinstance(error, InvalidRequestError):
@@ -109,7 +109,7 @@ def error_from_status(status: status_pb2.Status) -> TeskError:
     """Rebuild the error that ``status_from_error`` put on the wire.
 
     A status without our details (a proxy's, or gRPC's own) becomes the error
-    of its code; what has no kind of its own becomes an InternalError.
+    of its code; an unknown code becomes an InternalError.
     """
     info = error_details_pb2.ErrorInfo()
     request = error_details_pb2.BadRequest()

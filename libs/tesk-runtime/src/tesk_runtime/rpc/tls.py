@@ -1,7 +1,7 @@
-"""Encryption between the services: who shows a certificate, who checks it.
+"""TLS between the services.
 
-The scheduler shows one, the others check it; who calls is told by the token
-that every call carries, with TLS or without.
+The scheduler has a certificate, which its clients verify; clients are authenticated by
+the token that every call carries, with TLS or without.
 """
 
 import re
@@ -17,7 +17,7 @@ _CERTIFICATE = "grpc.tls_certificate (TESK_GRPC_TLS_CERTIFICATE)"
 _KEY = "grpc.tls_key (TESK_GRPC_TLS_KEY)"
 _CA = "grpc.tls_ca (TESK_GRPC_TLS_CA)"
 
-# What gRPC and OpenSSL say of a failed handshake, and what it means here.
+# Messages of gRPC and OpenSSL about a failed handshake, and their meaning here.
 _MEANINGS = (
     (
         re.compile("CERTIFICATE_VERIFY_FAILED|certificate signature failure"),
@@ -33,19 +33,19 @@ _MEANINGS = (
     ),
     (
         re.compile("(failed to connect|all backends failing).*Socket closed"),
-        f"it hung up at once; if it speaks TLS, set {_CA} here",
+        f"it closed the connection; if it speaks TLS, set {_CA} here",
     ),
 )
 
 
 def server_credentials(settings: GrpcSettings) -> grpc.ServerCredentials | None:
-    """Return what a server shows to its callers; None: it speaks without TLS.
+    """Return the certificate of a server; None: it serves without TLS.
 
-    New files are noticed at the next connection, so that a certificate that is
-    renewed needs no restart.
+    The files are checked for changes at each connection, so that a certificate that
+    is renewed needs no restart.
 
     Raises:
-        ValueError: The files are not usable together; names the setting.
+        ValueError: The files do not form a pair; names the setting.
     """
     if not settings.tls_certificate and not settings.tls_key:
         return None
@@ -64,7 +64,7 @@ def server_credentials(settings: GrpcSettings) -> grpc.ServerCredentials | None:
 
 
 def channel_credentials(settings: GrpcSettings) -> grpc.ChannelCredentials | None:
-    """Return what a caller checks a server by; None: it speaks without TLS.
+    """Return how a client verifies a server; None: it connects without TLS.
 
     The file is read once: a new authority needs a restart.
 
@@ -78,7 +78,7 @@ def channel_credentials(settings: GrpcSettings) -> grpc.ChannelCredentials | Non
 
 
 def explain_handshake(details: str) -> str:
-    """Return why no connection came about, if TLS is the cause; else ``details``."""
+    """Return why a connection failed, if TLS is the cause; else ``details``."""
     for pattern, meaning in _MEANINGS:
         if pattern.search(details):
             return f"the scheduler cannot be reached: {meaning} ({details})"
@@ -92,7 +92,7 @@ class _Pair:
         """Read both.
 
         Raises:
-            ValueError: They are not usable together; names the settings.
+            ValueError: They do not form a pair; names the settings.
         """
         self._certificate = certificate
         self._key = key
@@ -104,20 +104,20 @@ class _Pair:
             raise ValueError(msg) from error
 
     def configuration(self) -> grpc.ServerCertificateConfiguration:
-        """Return what was read last."""
+        """Return the certificate that was read last."""
         return grpc.ssl_server_certificate_configuration([self._content])
 
     def renewal(self) -> grpc.ServerCertificateConfiguration | None:
-        """Return what is new since; gRPC asks at each connection."""
+        """Return the certificate if it has changed; called at each connection."""
         try:
             stamp = self._read_stamp()
             if stamp == self._stamp:
                 return None
             content = self._read()
             if self._read_stamp() != stamp:
-                return None  # replaced while we read: the next connection sees it
+                return None  # replaced meanwhile: the next connection reads it
         except (OSError, ValueError):
-            return None  # in the midst of a change: the old pair still serves
+            return None  # being replaced: the old pair still serves
         self._stamp, self._content = stamp, content
         return self.configuration()
 

@@ -1,4 +1,4 @@
-"""A task on the wire (``tesk.v1``) and in the domain (``tesk_model``).
+"""Converts tasks between the wire (``tesk.v1``) and the domain (``tesk_model``).
 
 ``task_from_wire(task_to_wire(task)) == task``.
 """
@@ -24,7 +24,7 @@ _VIEWS = enum_to_wire(TaskView, pb.TaskView.DESCRIPTOR)
 view_to_wire = _VIEWS.__getitem__
 _VIEW_OF = {number: view for view, number in _VIEWS.items()}
 
-# A whole task, and what of it travels alone.
+# A whole task, and its parts that are sent alone.
 task_to_wire = writer(Task, pb.Task)
 task_from_wire = reader(Task, pb.Task)
 input_from_wire = reader(Input, pb.Input)
@@ -37,12 +37,12 @@ def view_from_wire(view: "pb.TaskView.ValueType") -> TaskView:
 
 
 def duration_from_wire(duration: Duration) -> timedelta:
-    """Convert a span of time.
+    """Convert a duration.
 
     Raises:
-        InvalidRequestError: It is longer than can be counted.
+        InvalidRequestError: It is out of range.
     """
     try:
         return duration.ToTimedelta()
     except (ValueError, OverflowError) as error:
-        raise field_error("duration", "is longer than can be counted") from error
+        raise field_error("duration", "is out of range") from error
