@@ -53,6 +53,12 @@ def test_the_reserve_on_each_node_can_be_set(tmp_path: Path) -> None:
     assert given_capacity(settings) == Limit(cpu_millis=8000)
 
 
+def test_reserve_after_is_read_under_its_old_name(tmp_path: Path) -> None:
+    settings = read("quota: {patience: 30}", tmp_path)
+
+    assert settings.reserve_after == timedelta(seconds=30)
+
+
 def test_every_limit_can_be_set(tmp_path: Path) -> None:
     settings = read(
         """
@@ -107,12 +113,6 @@ ENVIRONMENT: dict[str, tuple[str, str, Quota]] = {
 @pytest.mark.parametrize(
     ("variable", "text", "want"), ENVIRONMENT.values(), ids=ENVIRONMENT
 )
-def test_reserve_after_is_read_under_its_old_name(tmp_path: Path) -> None:
-    settings = read("quota: {patience: 30}", tmp_path)
-
-    assert settings.reserve_after == timedelta(seconds=30)
-
-
 def test_the_environment_takes_yaml(variable: str, text: str, want: Quota) -> None:
     settings = load(Settings, {variable: text}).quota
 
