@@ -91,7 +91,7 @@ class Cluster:
             given=Limit(),
             bound=Limit(),
             own=self.own,
-            staff=TaskmasterCounts(
+            taskmasters=TaskmasterCounts(
                 count=len(self.members),
                 free=sum(each.free for each in self._fleet()),
                 slots=self.slots,

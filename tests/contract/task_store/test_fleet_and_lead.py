@@ -262,7 +262,7 @@ def test_what_is_in_progress_is_added_up_each_with_the_least_that_it_takes(
 
     counted = Usage(running=2, cpu_millis=2000, ram=ByteCount(2**32), disk=ByteCount(6))
     assert busy.committed(least, admitted_before=NOON) == Commitments(
-        counted=counted, begun=()
+        counted=counted, initializing=()
     )
 
 
@@ -278,7 +278,7 @@ def test_what_did_not_start_for_long_is_listed(busy: TaskStore) -> None:
 
     assert busy.committed(least, admitted_before=LATER) == Commitments(
         counted=Usage(running=1, cpu_millis=1000, ram=ByteCount(2**30)),
-        begun=(waits,),
+        initializing=(waits,),
     )
 
 
@@ -293,7 +293,9 @@ def test_whose_inputs_move_is_known_and_when_they_arrived(busy: TaskStore) -> No
     busy.write(tell)
     found = busy.committed(make_demand(), admitted_before=LATER)
 
-    assert sorted((task.moves_inputs, task.ready_at) for task in found.begun) == [
+    assert sorted(
+        (task.moves_inputs, task.ready_at) for task in found.initializing
+    ) == [
         (False, SOON),
         (True, NOON),
     ]
@@ -302,5 +304,5 @@ def test_whose_inputs_move_is_known_and_when_they_arrived(busy: TaskStore) -> No
 def test_what_waits_or_has_ended_takes_nothing(store: TaskStore) -> None:
     store.write(lambda tx: tx.add_tasks([make_new_task("t-1")]))
 
-    nothing = Commitments(counted=Usage(), begun=())
+    nothing = Commitments(counted=Usage(), initializing=())
     assert store.committed(make_demand(), admitted_before=LATER) == nothing

@@ -32,7 +32,7 @@ def capacity(
     known: bool = True,
     given: Limit | None = None,
     bound: Limit | None = None,
-    staff: TaskmasterCounts = NOBODY,
+    taskmasters: TaskmasterCounts = NOBODY,
     committed: Usage | None = None,
 ) -> Capacity:
     """Return the room of a cluster of these nodes."""
@@ -41,7 +41,7 @@ def capacity(
         given=given or Limit(),
         bound=bound or Limit(),
         own=OWN,
-        staff=staff,
+        taskmasters=taskmasters,
         committed=committed or Usage(),
     )
 
@@ -66,12 +66,12 @@ def admitted(cluster: Capacity, count: int, *, cpu: float = 0.5) -> int:
 
 
 def test_nodes_add_up_and_the_pods_of_taskmasters_count() -> None:
-    staff = TaskmasterCounts(count=2, free=1, slots=2)
+    taskmasters = TaskmasterCounts(count=2, free=1, slots=2)
     committed = Usage(running=3, cpu_millis=1500, ram=ByteCount(GIB))
 
-    found = capacity(NODE, NODE, staff=staff, committed=committed)
+    found = capacity(NODE, NODE, taskmasters=taskmasters, committed=committed)
 
-    assert found.most == Limit(running=200, cpu_millis=4000, ram=16 * GIB)
+    assert found.total == Limit(running=200, cpu_millis=4000, ram=16 * GIB)
     assert found.used == Amounts(running=5, cpu_millis=1700, ram=3 * GIB)
 
 
@@ -79,11 +79,11 @@ def test_as_many_start_as_fit_beside_the_taskmasters_that_they_need() -> None:
     # Three tasks need two taskmasters: 1500 + 200; a fourth would make 2200.
     assert admitted(capacity(NODE), 9) == 3
     two = TaskmasterCounts(count=1, free=2, slots=2)
-    assert admitted(capacity(NODE, staff=two), 9) == 3
+    assert admitted(capacity(NODE, taskmasters=two), 9) == 3
     full = TaskmasterCounts(count=3, free=0, slots=2)
-    assert admitted(capacity(NODE, staff=full), 9) == 3
+    assert admitted(capacity(NODE, taskmasters=full), 9) == 3
     many = TaskmasterCounts(count=6, free=0, slots=2)
-    assert admitted(capacity(NODE, staff=many), 9) == 2
+    assert admitted(capacity(NODE, taskmasters=many), 9) == 2
 
 
 def test_a_small_task_counts_for_its_filer() -> None:
@@ -174,7 +174,7 @@ def test_nodes_that_are_not_known_hold_the_tasks_of_one_taskmaster() -> None:
     assert admitted(capacity(known=False), 40, cpu=64) == 2
     one = TaskmasterCounts(count=1, free=1, slots=2)
     busy = Usage(running=1, cpu_millis=64_000)
-    assert admitted(capacity(known=False, staff=one, committed=busy), 40) == 1
+    assert admitted(capacity(known=False, taskmasters=one, committed=busy), 40) == 1
 
 
 def test_what_the_settings_say_takes_the_place_of_what_is_not_known() -> None:
@@ -205,4 +205,4 @@ def test_what_quotas_leave_bounds_the_whole_cluster() -> None:
 def test_a_node_that_is_too_full_takes_nothing_from_the_others() -> None:
     full = Limit(cpu_millis=-1500, ram=-1, running=-3)
 
-    assert capacity(NODE, full).most == capacity(NODE).most
+    assert capacity(NODE, full).total == capacity(NODE).total

@@ -32,11 +32,11 @@ def demand(cpu: int) -> Demand:
 def cluster(most: int, *, used: int = 0, tasks: int = 0) -> Capacity:
     """Return one node, on which tasks take ``used``."""
     return Capacity(
-        most=Limit(cpu_millis=most),
+        total=Limit(cpu_millis=most),
         used=Amounts(running=tasks, cpu_millis=used),
-        least=Demand(cpu_millis=FILER),
+        minimum=Demand(cpu_millis=FILER),
         taskmaster=Demand(),
-        staff=TaskmasterCounts(count=0, free=10**6, slots=10**6),
+        taskmasters=TaskmasterCounts(count=0, free=10**6, slots=10**6),
         nodes=(Limit(cpu_millis=most),),
     )
 
@@ -87,7 +87,7 @@ def test_what_begun_tasks_take(
 ) -> None:
     count = 1 if running else 0
     commitments = Commitments(
-        counted=Usage(running=count, cpu_millis=running), begun=tasks
+        counted=Usage(running=count, cpu_millis=running), initializing=tasks
     )
 
     found = with_initializing(
@@ -129,7 +129,7 @@ class World:
         counted = [max(t.cpu, FILER) for t in self.tasks if t not in listed]
         commitments = Commitments(
             counted=Usage(running=len(counted), cpu_millis=sum(counted)),
-            begun=[
+            initializing=[
                 begun(t.cpu, t.arrived_at or t.admitted_at, moves=not t.arrived_at)
                 for t in listed
             ],

@@ -58,7 +58,7 @@ def reported(record: TaskRecord, happening: EventPayload) -> TaskRecord:
 
 def is_given_up(record: TaskRecord) -> bool:
     """Tell whether it is handed on no more."""
-    return lose_after_takeovers(record, most=MOST, cause="", by=BY) is not None
+    return lose_after_takeovers(record, max_takeovers=MOST, cause="", by=BY) is not None
 
 
 @pytest.mark.parametrize("deaths", range(6))
@@ -73,7 +73,9 @@ def test_so_many_may_die_and_no_more(deaths: int) -> None:
 def test_another_attempt_follows_and_the_reason_is_kept() -> None:
     record = replace(RUNS, takeovers=MOST + 1)
 
-    effect = lose_after_takeovers(record, most=MOST, cause="killed by signal 9", by=BY)
+    effect = lose_after_takeovers(
+        record, max_takeovers=MOST, cause="killed by signal 9", by=BY
+    )
 
     assert effect is not None
     assert effect.record.state is TaskState.QUEUED
@@ -84,7 +86,7 @@ def test_another_attempt_follows_and_the_reason_is_kept() -> None:
 def test_the_last_attempt_ends_the_task() -> None:
     record = replace(RUNS, takeovers=MOST + 1, attempt=BY.max_attempts)
 
-    effect = lose_after_takeovers(record, most=MOST, cause="", by=BY)
+    effect = lose_after_takeovers(record, max_takeovers=MOST, cause="", by=BY)
 
     assert effect is not None
     assert effect.record.state is TaskState.SYSTEM_ERROR
@@ -94,7 +96,7 @@ def test_the_last_attempt_ends_the_task() -> None:
 def test_what_is_canceled_is_then_canceled() -> None:
     record = replace(canceled(RUNS, NOON), takeovers=MOST + 1)
 
-    effect = lose_after_takeovers(record, most=MOST, cause="", by=BY)
+    effect = lose_after_takeovers(record, max_takeovers=MOST, cause="", by=BY)
 
     assert effect is not None
     assert effect.record.state is TaskState.CANCELED

@@ -302,5 +302,5 @@ def _room(
         cluster=dependencies.cluster,
         given=given_capacity(settings.quota),
         stuck_after=settings.quota.reserve_after,
-        staff=fleet.staff,
+        taskmasters=fleet.taskmaster_counts,
     ).now

@@ -1,10 +1,10 @@
-"""Which queued tasks may start now: a pure decision on plain data.
+"""Decides which queued tasks start now; pure.
 
 First in, first out for each owner, and round-robin between owners:
 
 1. An owner's tasks start strictly in order. A head that must wait holds up
    its own owner's tasks, never those of others. Only a task that can never
-   run (limits were lowered since it came) is stepped over.
+   run (limits were lowered since it came) is skipped.
 2. Owners take turns, one task each, until no head fits any more.
 3. A head that waits for what others use (capacity, the limit of a group or of
    everybody) may be passed over for as long as ``reserve_after``. From then on it
@@ -16,8 +16,8 @@ First in, first out for each owner, and round-robin between owners:
 
 Hence the machine is never idle beside a head that fits, but for reservations.
 
-In a cluster, a task that not even the empty cluster could run is stepped over
-as well: a larger node may come.
+In a cluster, a task that not even the empty cluster could run is skipped as
+well: a larger node may come.
 """
 
 from collections import deque
@@ -53,7 +53,7 @@ class QueuedTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionMemory:
-    """What one plan hands to the next; ``AdmissionMemory()`` to begin with.
+    """What one plan passes on to the next.
 
     Losing it, as at a restart, costs fairness for one round and nothing else.
 
@@ -107,7 +107,7 @@ def plan_admissions(  # noqa: PLR0913 - all that it is decided on
         memory: From the plan before.
         cluster: What it can hold, where tasks run on one.
     """
-    lines = _rotated(
+    owner_queues = _rotated(
         [_OwnerQueue(tasks) for tasks in queues if tasks], memory.next_owner
     )
     counter = _Round(
@@ -118,24 +118,24 @@ def plan_admissions(  # noqa: PLR0913 - all that it is decided on
         now=now,
         memory=memory,
     )
-    overdue = counter.overdue(lines)
-    served = [line for line in overdue if counter.serve(line)]
+    overdue = counter.overdue(owner_queues)
+    served = [queue for queue in overdue if counter.serve(queue)]
     early = set(overdue)
-    fresh = [line for line in lines if line not in early]
-    # Who came first out of turn has had its turn of this round.
+    fresh = [queue for queue in owner_queues if queue not in early]
+    # An owner who was served out of turn has had its turn of this round.
     waiting = deque(fresh + served)
     last: _OwnerQueue | None = None
     while waiting:
-        line = waiting.popleft()
-        if counter.serve(line):
-            waiting.append(line)
-            last = line
+        queue = waiting.popleft()
+        if counter.serve(queue):
+            waiting.append(queue)
+            last = queue
     return AdmissionPlan(
         admitted=counter.admitted,
         reasons=counter.reasons,
         skipped=frozenset(counter.skipped),
         memory=AdmissionMemory(
-            next_owner=_next_owner(lines, last=last, served=served)
+            next_owner=_next_owner(owner_queues, last=last, served=served)
             or memory.next_owner,
             blocked=counter.blocked,
         ),
@@ -143,7 +143,7 @@ def plan_admissions(  # noqa: PLR0913 - all that it is decided on
 
 
 class _OwnerQueue:
-    """One owner's queue and how far it has moved."""
+    """One owner's queue and the position of its head."""
 
     def __init__(self, tasks: Sequence[QueuedTask]) -> None:
         self.owner = tasks[0].owner
@@ -158,13 +158,13 @@ class _OwnerQueue:
         return self._tasks[self._position]
 
     def advance(self) -> None:
-        """Let go of the head."""
+        """Remove the head."""
         self._position += 1
 
 
 @dataclass(slots=True, kw_only=True)
 class _Round:
-    """Serves lines one task at a time and remembers what it decided."""
+    """Serves queues one task at a time and collects what it decided."""
 
     room: Room
     quota: Quota
@@ -180,39 +180,39 @@ class _Round:
         default_factory=dict
     )
 
-    def overdue(self, lines: Sequence[_OwnerQueue]) -> list[_OwnerQueue]:
-        """Return the lines whose head lost its patience, longest wait first."""
-        heads = [(line, line.head) for line in lines]
+    def overdue(self, owner_queues: Sequence[_OwnerQueue]) -> list[_OwnerQueue]:
+        """Return the queues whose head is overdue, longest wait first."""
+        heads = [(queue, queue.head) for queue in owner_queues]
         overdue = [
-            (self._blocked_since(head), line)
-            for line, head in heads
+            (self._blocked_since(head), queue)
+            for queue, head in heads
             if head is not None
             and head.id in self.memory.blocked
             and self._is_overdue(head)
         ]
-        return [line for _, line in sorted(overdue, key=lambda pair: pair[0])]
+        return [queue for _, queue in sorted(overdue, key=lambda pair: pair[0])]
 
-    def serve(self, line: _OwnerQueue) -> bool:
-        """Admit the head of ``line`` if it fits; say why if not."""
-        self._skip_unschedulable(line)
-        head = line.head
+    def serve(self, queue: _OwnerQueue) -> bool:
+        """Admit the head of ``queue`` if it fits; note the reason if not."""
+        self._skip_unschedulable(queue)
+        head = queue.head
         if head is None:
             return False
         blocker = self.room.blocker(head.subjects, head.demand)
         if blocker is None:
             self.room.take(head.subjects, head.demand)
             self.admitted.append(head)
-            line.advance()
+            queue.advance()
             return True
         self.reasons[head.id] = blocker.reason
         if blocker.shared:
             self.blocked[head.id] = self._blocked_since(head)
             if self._is_overdue(head):
-                self.room.keep(head.subjects, head.demand)
+                self.room.reserve(head.subjects, head.demand)
         return False
 
-    def _skip_unschedulable(self, line: _OwnerQueue) -> None:
-        while (head := line.head) is not None:
+    def _skip_unschedulable(self, queue: _OwnerQueue) -> None:
+        while (head := queue.head) is not None:
             shape = (head.subjects, head.demand)
             if shape not in self._unschedulable:
                 self._unschedulable[shape] = self._why_unschedulable(head)
@@ -221,7 +221,7 @@ class _Round:
                 return
             self.reasons[head.id] = reason
             self.skipped.add(head.id)
-            line.advance()
+            queue.advance()
 
     def _why_unschedulable(self, head: QueuedTask) -> Reason | None:
         problems = fit_problems(head.demand, head.subjects, self.quota)
@@ -238,24 +238,24 @@ class _Round:
         return self.now - self._blocked_since(head) >= self.reserve_after
 
 
-def _rotated(lines: list[_OwnerQueue], first: str) -> list[_OwnerQueue]:
-    ordered = sorted(lines, key=lambda line: line.owner)
+def _rotated(owner_queues: list[_OwnerQueue], first: str) -> list[_OwnerQueue]:
+    ordered = sorted(owner_queues, key=lambda queue: queue.owner)
     start = next(
-        (index for index, line in enumerate(ordered) if line.owner >= first), 0
+        (index for index, queue in enumerate(ordered) if queue.owner >= first), 0
     )
     return ordered[start:] + ordered[:start]
 
 
 def _next_owner(
-    lines: Sequence[_OwnerQueue],
+    owner_queues: Sequence[_OwnerQueue],
     *,
     last: _OwnerQueue | None,
     served: Sequence[_OwnerQueue],
 ) -> str | None:
     """Return whose turn is next; None if it stays as it was."""
     if last is not None:
-        return lines[(lines.index(last) + 1) % len(lines)].owner
+        return owner_queues[(owner_queues.index(last) + 1) % len(owner_queues)].owner
     if not served:
         return None
     early = set(served)
-    return next((line.owner for line in lines if line not in early), None)
+    return next((queue.owner for queue in owner_queues if queue not in early), None)

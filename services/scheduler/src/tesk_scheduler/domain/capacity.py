@@ -1,9 +1,9 @@
-"""What a cluster can hold, and what the pods take that run a task.
+"""Computes the capacity of a cluster for the pods of tasks and taskmasters.
 
 A task in progress needs one pod at a time, a filer's or an executor's, so it
 counts for the larger of the two. Taskmasters count as they are, and the next
-one with the task that needs it. So TESK's own pods never take the room of the
-tasks that they are there for: with any burst tasks go on ending.
+one with the task that needs it. So TESK's own pods never take the capacity of
+the tasks that they serve: tasks go on ending under any burst.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _ON_NODES = tuple(each for each in DIMENSIONS if each.resource and each is not R
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnPods:
-    """What TESK's own pods ask for."""
+    """The resource requests of TESK's own pods."""
 
     taskmaster: Demand
     filer: Demand
@@ -28,12 +28,12 @@ class OwnPods:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskmasterCounts:
-    """The taskmasters there are.
+    """The number of taskmasters and of their slots.
 
     Attributes:
         count: All of them.
-        free: Tasks that they can still be given.
-        slots: Tasks that a new one takes.
+        free: Slots of theirs without a task.
+        slots: Slots of a new one.
     """
 
     count: int
@@ -43,32 +43,32 @@ class TaskmasterCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """The room of a cluster, as one plan of admissions counts it.
+    """The capacity of a cluster, as one plan of admissions counts it.
 
     Attributes:
-        most: What all pods of TESK may take.
-        used: What those of tasks in progress and of taskmasters take.
-        least: A task counts for no less than this.
+        total: What all pods of TESK may take.
+        used: What the pods of tasks in progress and of taskmasters take.
+        minimum: A task counts for no less than this.
         taskmaster: What another taskmaster takes.
-        staff: Those there are.
+        taskmasters: Those there are.
         nodes: What each node has for one task; None if that is not known.
     """
 
-    most: Limit
+    total: Limit
     used: Amounts
-    least: Demand
+    minimum: Demand
     taskmaster: Demand
-    staff: TaskmasterCounts
+    taskmasters: TaskmasterCounts
     nodes: tuple[Limit, ...] | None
 
     def misfit(self, demand: Demand) -> Reason | None:
-        """Say why not even an empty cluster could run a task; None if one could.
+        """Return why not even an empty cluster could run a task; None if it could.
 
-        While there is no node at all nobody knows: all wait, and in their order.
+        While there is no node at all this is not known: all wait, in their order.
         """
         if not self.nodes:
             return None
-        asked = demand.at_least(self.least)
+        asked = demand.at_least(self.minimum)
         if any(asked.fits(node) for node in self.nodes):
             return None
         return Reason(ReasonCode.NODES_TOO_SMALL, self._misfit_text(asked))
@@ -91,34 +91,34 @@ def cluster_capacity(
     given: Limit,
     bound: Limit,
     own: OwnPods,
-    staff: TaskmasterCounts,
+    taskmasters: TaskmasterCounts,
     committed: Usage,
 ) -> Capacity:
-    """Return the room of a cluster.
+    """Return the capacity of a cluster.
 
     Args:
-        nodes: Those on which tasks may run; None if that is not known: then no
+        nodes: Those on which tasks may run; None if they are not known: then no
             more is admitted than one taskmaster can have, unless ``given``
-            says what there is.
-        given: What the settings say that there is, in place of what was found.
-        bound: What all pods may take whatever there is; ``running`` counts pods.
-        own: What TESK's own pods ask for.
-        staff: The taskmasters.
+            sets the capacity.
+        given: The capacity by the settings, which replaces what was found.
+        bound: The most that all pods may take in any case; ``running`` counts pods.
+        own: What TESK's own pods request.
+        taskmasters: Those there are.
         committed: What the largest pods of the tasks in progress take.
     """
-    most = _overlaid(_found(nodes, given, staff), given).at_most(bound)
+    total = _with_settings(_found(nodes, given, taskmasters), given).at_most(bound)
     return Capacity(
-        most=most,
-        used=committed.plus(own.taskmaster, times=staff.count),
-        least=own.filer,
+        total=total,
+        used=committed.plus(own.taskmaster, times=taskmasters.count),
+        minimum=own.filer,
         taskmaster=own.taskmaster,
-        staff=staff,
-        nodes=None if nodes is None else _for_one(nodes, most, own.taskmaster),
+        taskmasters=taskmasters,
+        nodes=None if nodes is None else _for_one(nodes, total, own.taskmaster),
     )
 
 
 def is_known(given: Limit) -> bool:
-    """Tell whether the settings say all that every task needs of nodes."""
+    """Tell whether the settings give every amount that each task needs of nodes."""
     return all(
         given[each] < inf
         for each in _ON_NODES
@@ -127,28 +127,28 @@ def is_known(given: Limit) -> bool:
 
 
 def _found(
-    nodes: Sequence[Limit] | None, given: Limit, staff: TaskmasterCounts
+    nodes: Sequence[Limit] | None, given: Limit, taskmasters: TaskmasterCounts
 ) -> Limit:
     if nodes is not None:
         none = Limit(**{each.column: 0 for each in (RUNNING, *_ON_NODES)})
-        # What is missing on a node that is too full is not taken from others.
+        # The deficit of an overcommitted node is not taken from the others.
         return reduce(lambda room, each: room.plus(each.at_least(none)), nodes, none)
     if is_known(given):
         return NO_LIMIT
-    return Limit(running=staff.slots + 1)  # the pod of the one taskmaster
+    return Limit(running=taskmasters.slots + 1)  # the pod of the one taskmaster
 
 
 def _for_one(
-    nodes: Sequence[Limit], most: Limit, taskmaster: Demand
+    nodes: Sequence[Limit], total: Limit, taskmaster: Demand
 ) -> tuple[Limit, ...]:
     """Return what each node would have for one task, if nothing else ran.
 
-    Its taskmaster may be on the same one: that is for Kubernetes to choose.
+    Its taskmaster may be on the same node: Kubernetes chooses.
     """
-    rooms = (each.at_least(Amounts()).at_most(most) for each in nodes)
+    rooms = (each.at_least(Amounts()).at_most(total) for each in nodes)
     return tuple(dict.fromkeys(room.plus(taskmaster, times=-1) for room in rooms))
 
 
-def _overlaid(found: Limit, given: Limit) -> Limit:
-    """Put what the settings give in place; ``running`` there counts tasks, not pods."""
+def _with_settings(found: Limit, given: Limit) -> Limit:
+    """Replace what the settings give; their ``running`` counts tasks, not pods."""
     return found.replaced_by(Limit(**{**given.named(), "running": None}))

@@ -1,19 +1,19 @@
-"""What tasks count for that have begun, and whose first executor has not started.
+"""Computes what initializing tasks count for: admitted, no executor started yet.
 
-Begun tasks come first: while one waits for a node that could have had one but
-for tasks that were admitted after it, nothing more is admitted, so that
-what becomes free is its. Two kinds count for less than they ask for:
+An initializing task comes before queued ones: while it waits for a node that it
+would have, were it not for tasks admitted after it, nothing more is admitted, so
+that it gets what becomes free. Two kinds count for less than they ask for:
 
-1. One whose inputs still move, and have for long, needs no more than its filer.
-   When they have arrived it counts in full again.
-2. One that has waited for long although all that is in progress would fit: what
-   it waits for is not there, since others' pods have it. It lets others
-   pass, and counts in full again as soon as all does not fit any more: then
-   it is our own tasks that it waits for. If nothing else of ours is in
-   progress, nobody could end before it, and it lets others pass, too.
+1. One whose inputs have been moving for long needs no more than its filer. When
+   they have arrived it counts in full again.
+2. One that is stuck: it has waited for long although everything in progress
+   would fit, so pods of others have what it needs. It lets others pass, and
+   counts in full again as soon as not everything fits any more: then it waits
+   for TESK's own tasks. If no other task is in progress, none could end before
+   it, and it lets others pass, too.
 
-So tasks go on ending on nodes that are full of others' pods, and none of ours
-is passed for ever.
+So tasks go on ending on nodes that are full of others' pods, and no task is
+passed for ever.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,9 +31,9 @@ class InitializingTask:
     """A task in progress whose first executor has not started.
 
     Attributes:
-        ready_at: Since when it wants its executor's pod: since it was admitted,
-            or since its inputs arrived.
-        moves_inputs: They have not arrived, and its filer has said how far it is.
+        ready_at: When it was admitted or, if later, its inputs arrived: since
+            then it waits for its executor's pod.
+        moves_inputs: They have not arrived, and its filer has reported progress.
     """
 
     demand: Demand
@@ -46,44 +46,44 @@ class Commitments:
     """What the tasks in progress take.
 
     Attributes:
-        counted: Of all but ``begun``: each what it asks for, or a filer's pod.
-        begun: Those that were admitted long ago and have not started.
+        counted: By all but ``initializing``: each what it asks for, or a filer's pod.
+        initializing: Those that were admitted long ago and have not started.
     """
 
     counted: Usage
-    begun: Sequence[InitializingTask]
+    initializing: Sequence[InitializingTask]
 
 
 def with_initializing(
     capacity: Capacity, commitments: Commitments, *, stuck_since: datetime
 ) -> Capacity:
-    """Return ``capacity``, in which ``counted`` is in use, with those begun as well.
+    """Return ``capacity``, which holds ``counted``, with the initializing tasks as well.
 
     Args:
         capacity: Of the cluster.
         commitments: What is in progress.
-        stuck_since: Who is ready since before waits for long.
+        stuck_since: A task that was ready before this has waited for long.
     """
-    begun = commitments.begun
-    waiting = [task for task in begun if not task.moves_inputs]
+    initializing = commitments.initializing
+    waiting = [task for task in initializing if not task.moves_inputs]
     fresh = [task for task in waiting if task.ready_at >= stuck_since]
     stuck = [
         task
         for task in waiting
         if task.ready_at < stuck_since and not capacity.misfit(task.demand)
     ]
-    lends = len(begun) - len(fresh) - len(stuck)
-    used = capacity.used.plus(capacity.least, times=lends)
-    used = _with(used, fresh, capacity)
-    all_in_full = _with(used, stuck, capacity)
+    reduced = len(initializing) - len(fresh) - len(stuck)
+    used = capacity.used.plus(capacity.minimum, times=reduced)
+    used = _plus_each(used, fresh, capacity)
+    in_full = _plus_each(used, stuck, capacity)
     is_alone = not fresh and not commitments.counted[RUNNING]
-    if is_alone or all_in_full.fits(capacity.most):
-        return replace(capacity, used=used.plus(capacity.least, times=len(stuck)))
-    return replace(capacity, used=all_in_full)
+    if is_alone or in_full.fits(capacity.total):
+        return replace(capacity, used=used.plus(capacity.minimum, times=len(stuck)))
+    return replace(capacity, used=in_full)
 
 
-def _with(
+def _plus_each(
     used: Amounts, tasks: Iterable[InitializingTask], capacity: Capacity
 ) -> Amounts:
-    largest = (task.demand.at_least(capacity.least) for task in tasks)
+    largest = (task.demand.at_least(capacity.minimum) for task in tasks)
     return reduce(Amounts.plus, largest, used)

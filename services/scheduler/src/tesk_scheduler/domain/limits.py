@@ -1,7 +1,7 @@
-"""What a submission may ask for, and the words in which limits are told.
+"""Checks submissions against the limits.
 
-A task that alone exceeds a limit could never run, so that it is refused at
-once; too many queued tasks pass, so that the client may come back later.
+A task that alone exceeds a limit could never run and is refused for good; too many
+queued tasks are a temporary refusal, after which the client may retry.
 """
 
 from collections import Counter
@@ -29,10 +29,10 @@ _THERE_IS = "that there is"
 
 
 def format_subject(subject: Subject) -> str:
-    """Name a subject for people: ``alice``, ``group genomics``, ``all tasks``.
+    """Format a subject for people: ``alice``, ``group genomics``, ``all tasks``.
 
-    Where the service does not ask who calls, there is one user without a
-    name, who has all tasks.
+    A service without authentication has one user without a name, who owns all
+    tasks.
     """
     if subject.kind is SubjectKind.GROUP:
         return f"group {subject.name}"
@@ -42,7 +42,7 @@ def format_subject(subject: Subject) -> str:
 def submission_problems(
     demand: Demand, subjects: Sequence[Subject], quota: Quota
 ) -> list[Violation]:
-    """Say why a task could never be queued or never run.
+    """List why a task could never be queued or never run.
 
     Returns:
         One violation for each field of the task that asks for too much, which
@@ -60,7 +60,7 @@ def submission_problems(
 def fit_problems(
     demand: Demand, subjects: Sequence[Subject], quota: Quota
 ) -> list[Violation]:
-    """Say why a task could not run even if nothing else did."""
+    """List why a task could not run even if no other task did."""
     holders = [(_may_use(subject), limit_of(subject, quota)) for subject in subjects]
     problems = [
         Violation("", _not_allowed(subject, "run", "run"))
@@ -73,12 +73,12 @@ def fit_problems(
         (_THERE_IS, quota.capacity),
     ]
     for dimension in ASKED:
-        words, tightest = min(bounds, key=lambda bound: bound[1][dimension])
+        whose, tightest = min(bounds, key=lambda bound: bound[1][dimension])
         value, most = demand[dimension], tightest[dimension]
         if dimension.field and value > most:
             problems.append(
                 _too_large(
-                    dimension, dimension.field, value=value, most=most, whose=words
+                    dimension, dimension.field, value=value, most=most, whose=whose
                 )
             )
     return problems
@@ -112,7 +112,7 @@ def _too_large(
 def queue_problems(
     batch: Sequence[Sequence[Subject]], usage: Mapping[Subject, Usage], quota: Quota
 ) -> list[str | None]:
-    """Judge tasks that arrive together; each that may be queued counts for the next.
+    """Check tasks that arrive together; each accepted one counts for the next.
 
     Args:
         batch: For each task, who is charged for it.
@@ -130,9 +130,9 @@ def queue_problems(
     queued = Counter(
         {subject: usage[subject][QUEUED] for subject in most if subject in usage}
     )
-    verdicts: list[str | None] = []
+    problems: list[str | None] = []
     for subjects in batch:
-        verdict = next(
+        problem = next(
             (
                 _too_many(subject, queued=queued[subject], most=most[subject])
                 for subject in subjects
@@ -140,10 +140,10 @@ def queue_problems(
             ),
             None,
         )
-        if verdict is None:
+        if problem is None:
             queued.update(subjects)
-        verdicts.append(verdict)
-    return verdicts
+        problems.append(problem)
+    return problems
 
 
 def _too_many(subject: Subject, *, queued: float, most: float) -> str:

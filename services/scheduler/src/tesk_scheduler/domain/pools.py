@@ -1,7 +1,7 @@
-"""What one limit still leaves free while admissions are planned.
+"""Counts what one limit still leaves free while admissions are planned.
 
-Room only ever shrinks: what did not fit once is not looked at again in the
-same plan.
+A pool only ever shrinks: what did not fit once is not tried again in the same
+plan.
 """
 
 from collections.abc import Sequence
@@ -20,44 +20,45 @@ class Pool:
     """What one limit leaves free.
 
     Attributes:
-        whose: Words for the subject; empty for the capacity.
-        owners: Words for whom a reservation here may serve.
+        subject: Name of the subject, for people; empty for the capacity.
+        owners: Phrase that names whose tasks a reservation may serve.
+        total: The limit.
         used: In use, by dimension.
-        kept: Reserved, by dimension.
-        holder: What the first task needs for which something is reserved.
+        reserved: Reserved, by dimension.
+        reserved_for: What the first task needs for which something is reserved.
     """
 
-    whose: str
+    subject: str
     owners: str
-    most: Amounts
+    total: Amounts
     used: list[float]
-    kept: list[float] = field(default_factory=lambda: list(_NOTHING))
-    holder: Amounts | None = None
+    reserved: list[float] = field(default_factory=lambda: list(_NOTHING))
+    reserved_for: Amounts | None = None
 
     def cost(self, asked: Amounts) -> Amounts:
-        """Return what a task takes here that asks for so much."""
+        """Return what a task that asks for so much takes of this pool."""
         return asked
 
     def fits(self, asked: Amounts) -> bool:
         """Tell whether all of ``asked`` is free and not reserved."""
-        return self._lacking(self.cost(asked), self.kept) is None
+        return self._lacking_dimension(self.cost(asked), self.reserved) is None
 
     def shortage(self, asked: Amounts) -> Reason | None:
-        """Say of what too little is free, reserved or not; None if enough is."""
+        """Return what is short, reservations aside; None if enough is free."""
         cost = self.cost(asked)
-        dimension = self._lacking(cost, _NOTHING)
+        dimension = self._lacking_dimension(cost, _NOTHING)
         return None if dimension is None else self.shortage_of(cost, dimension)
 
     def reservation(self, asked: Amounts) -> Reason | None:
-        """Say for what the rest is reserved; None if enough is left."""
-        dimension = self._lacking(self.cost(asked), self.kept)
-        if dimension is None or self.holder is None:
+        """Return for what the rest is reserved; None if enough is left."""
+        dimension = self._lacking_dimension(self.cost(asked), self.reserved)
+        if dimension is None or self.reserved_for is None:
             return None
         text = (
             f"kept waiting so that a task{self.owners} that has waited longer can start"
         )
         if dimension is not RUNNING:
-            needs = dimension.unit.text(self.holder[dimension])
+            needs = dimension.unit.text(self.reserved_for[dimension])
             text += f": it needs {needs} {dimension.noun}"
         return Reason(ReasonCode.CAPACITY_RESERVED, text)
 
@@ -66,48 +67,50 @@ class Pool:
         for index, value in enumerate(self.cost(asked)):
             self.used[index] += value
 
-    def keep(self, asked: Amounts) -> None:
-        """Reserve what a task needs against all that come later."""
+    def reserve(self, asked: Amounts) -> None:
+        """Reserve what a task needs; later tasks of the plan do not get it."""
         cost = self.cost(asked)
         for index, value in enumerate(cost):
-            self.kept[index] += value
-        self.holder = self.holder or cost
+            self.reserved[index] += value
+        self.reserved_for = self.reserved_for or cost
 
-    def _lacking(self, cost: Amounts, kept: Sequence[float]) -> Dimension | None:
-        # An amount that is not asked for is never lacking, even if a limit was
+    def _lacking_dimension(
+        self, cost: Amounts, reserved: Sequence[float]
+    ) -> Dimension | None:
+        # An amount that is not asked for never lacks, even if its limit was
         # lowered below what is in use.
-        used, most = self.used, self.most
+        used, total = self.used, self.total
         for index, value in enumerate(cost):
-            if value and used[index] + kept[index] + value > most[index]:
+            if value and used[index] + reserved[index] + value > total[index]:
                 return DIMENSIONS[index]
         return None
 
     def shortage_of(self, cost: Amounts, dimension: Dimension) -> Reason:
-        """Say how much of ``dimension`` there is, and that it is too little."""
-        code = ReasonCode.QUOTA_FULL if self.whose else ReasonCode.CAPACITY_FULL
+        """Return the reason that too little of ``dimension`` is free."""
+        code = ReasonCode.QUOTA_FULL if self.subject else ReasonCode.CAPACITY_FULL
         return Reason(code, self._shortage_text(cost, dimension))
 
     def _shortage_text(self, cost: Amounts, dimension: Dimension) -> str:
-        need, used, most = (each[dimension] for each in (cost, self.used, self.most))
+        need, used, total = (each[dimension] for each in (cost, self.used, self.total))
         text = dimension.unit.text
-        needs, uses, allows = text(need), text(used), text(most)
+        needs, uses, allows = text(need), text(used), text(total)
         if dimension is RUNNING:
             running = f"{uses} of {allows} {dimension.noun}"
-            return f"{self.whose or 'waiting for a free place'}: {running}"
+            return f"{self.subject or 'waiting for a free place'}: {running}"
         noun = dimension.noun
-        if not self.whose:
-            return f"waiting for {needs} {noun}: {text(max(most - used, 0))} free"
-        needed = f", {needs} needed" if used < most else ""
-        return f"{self.whose}: {uses} of {allows} {noun} in use{needed}"
+        if not self.subject:
+            return f"waiting for {needs} {noun}: {text(max(total - used, 0))} free"
+        needed = f", {needs} needed" if used < total else ""
+        return f"{self.subject}: {uses} of {allows} {noun} in use{needed}"
 
 
 @dataclass(slots=True, kw_only=True)
 class ClusterPool(Pool):
-    """What a cluster leaves free: a task may need another taskmaster.
+    """What a cluster leaves free; a task may need another taskmaster.
 
     Attributes:
-        capacity: Where it began.
-        free: Tasks that the taskmasters counted so far can still be given.
+        capacity: At the start of the plan.
+        free: Slots of the taskmasters counted so far that are still free.
     """
 
     capacity: Capacity
@@ -115,28 +118,28 @@ class ClusterPool(Pool):
 
     @classmethod
     def of(cls, capacity: Capacity) -> "ClusterPool":
-        """Begin with what is in use."""
+        """Return the pool of a cluster at the start of a plan."""
         return cls(
-            whose="",
+            subject="",
             owners="",
-            most=capacity.most,
+            total=capacity.total,
             used=list(capacity.used),
             capacity=capacity,
-            free=capacity.staff.free,
+            free=capacity.taskmasters.free,
         )
 
     def take(self, asked: Amounts) -> None:
-        """Count one more task, and its taskmaster if it is the first of it."""
+        """Count one more task, and a new taskmaster if no slot is free."""
         Pool.take(self, asked)
-        self.free = (self.free or self.capacity.staff.slots) - 1
+        self.free = (self.free or self.capacity.taskmasters.slots) - 1
 
     def cost(self, asked: Amounts) -> Amounts:
         """Return what the pods of a task take."""
-        largest = asked.at_least(self.capacity.least)
+        largest = asked.at_least(self.capacity.minimum)
         return largest if self.free else largest.plus(self.capacity.taskmaster)
 
     def shortage_of(self, cost: Amounts, dimension: Dimension) -> Reason:
-        """Say of what the cluster has too little."""
+        """Return the reason that the cluster has too little of ``dimension``."""
         if self.capacity.nodes == ():
             text = "waiting for a node: none is ready for tasks"
             return Reason(ReasonCode.NODES_NOT_READY, text)
@@ -145,7 +148,7 @@ class ClusterPool(Pool):
     def _shortage_text(self, cost: Amounts, dimension: Dimension) -> str:
         if dimension is RUNNING:
             return "waiting for room in the cluster: its nodes take no more pods"
-        free = max(self.most[dimension] - self.used[dimension], 0)
+        free = max(self.total[dimension] - self.used[dimension], 0)
         needs, left = map(dimension.unit.text, (cost[dimension], free))
         return (
             f"waiting for room in the cluster: {needs} {dimension.noun} needed,"

@@ -1,4 +1,4 @@
-"""Who is charged for a task, and what each may take at once."""
+"""Defines who is charged for a task, and how much each may use at once."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ _INDEXES = {each.column: each.place for each in DIMENSIONS}
 
 
 class SubjectKind(StrEnum):
-    """Whose usage a counter counts."""
+    """The kinds of subjects."""
 
     USER = "user"
     GROUP = "group"
@@ -22,7 +22,7 @@ class SubjectKind(StrEnum):
 
 
 class Subject(NamedTuple):
-    """One bearer of usage and limits; ``name`` is "" for ALL."""
+    """A user, a group or all users, with usage and limits; ``name`` is "" for ALL."""
 
     kind: SubjectKind
     name: str
@@ -85,7 +85,7 @@ class Amounts(tuple[float, ...]):
 
 
 class Usage(Amounts):
-    """What a subject has in use; ``queued`` counts tasks that wait."""
+    """What a subject uses; ``queued`` counts tasks that wait."""
 
     __slots__ = ()
 
@@ -128,7 +128,7 @@ class Quota:
         groups: Likewise. A task is charged to the first of its owner's groups
             that is named here, else to the first one at all under ``"*"``.
         per_task: The most one task may ask for.
-        capacity: What there is to run on; the same for all.
+        capacity: What the machine or the cluster has; the same for all.
     """
 
     everybody: Limit = NO_LIMIT
@@ -144,7 +144,7 @@ def charged_subjects(
     """Return who is charged for a task: its user, at most one group, EVERYBODY.
 
     Args:
-        owner: Name of the user; "" if the service does not ask who calls.
+        owner: Name of the user; "" without authentication.
         groups: The owner's groups, in the order that the identity gives them.
         quota: Its ``groups`` decide which group counts.
     """
@@ -174,7 +174,7 @@ def demand_of(asked: Mapping[str, float], defaults: Demand) -> Demand:
     """Return what a task is charged.
 
     Args:
-        asked: What the client said, by the names of the fields.
+        asked: What the client gave, by the names of the fields.
         defaults: For what is unset.
 
     Raises:

@@ -1,6 +1,6 @@
-"""How much each limit still leaves free while admissions are planned.
+"""Tracks what all limits together leave free while admissions are planned.
 
-The one mutable thing of a plan.
+The only mutable state of a plan.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,12 +26,12 @@ _NOTHING = Usage()
 
 
 class Blocker(NamedTuple):
-    """What keeps a task from starting.
+    """Why a task cannot start.
 
     Attributes:
         reason: What it waits for.
-        shared: True if others can free what it waits for; False if it waits
-            for its own user only.
+        shared: True if other users can free what it waits for; False if only
+            its own user can.
     """
 
     reason: Reason
@@ -47,7 +47,7 @@ class _Levels(NamedTuple):
 
 
 class Room:
-    """All pools."""
+    """The pools of all subjects and of the capacity."""
 
     def __init__(
         self,
@@ -60,11 +60,11 @@ class Room:
         self._cluster = cluster
         self._pools: dict[Subject, tuple[Pool, ...]] = {}
         self._levels: dict[tuple[Subject, ...], _Levels] = {}
-        # Equal shapes are judged once: (who shares, demand) that did not fit.
+        # Cached by (shared subjects, demand), of those that did not fit.
         self._refused: dict[tuple[tuple[Subject, ...], Demand], Blocker] = {}
 
     def blocker(self, subjects: tuple[Subject, ...], demand: Demand) -> Blocker | None:
-        """Say what keeps a task from starting now; None if it may start."""
+        """Return why a task cannot start now; None if it may."""
         levels = self._levels_of(subjects)
         if not _fit(levels.user, demand):
             return Blocker(_reason(levels.user, demand), shared=False)
@@ -82,17 +82,17 @@ class Room:
             for pool in pools:
                 pool.take(demand)
 
-    def keep(self, subjects: tuple[Subject, ...], demand: Demand) -> None:
+    def reserve(self, subjects: tuple[Subject, ...], demand: Demand) -> None:
         """Reserve what a blocked task needs.
 
-        While its group has no room, nothing is reserved of what all share:
-        that would idle while only other tasks of the group can help.
+        While its group is full, nothing is reserved of what all share: it would
+        idle, since only other tasks of the group can free what is needed.
         """
         levels = self._levels_of(subjects)
         for pools in (levels.group, levels.common):
             enough = _fit(pools, demand)
             for pool in pools:
-                pool.keep(demand)
+                pool.reserve(demand)
             if not enough:
                 return
 
@@ -114,23 +114,23 @@ class Room:
         if subject not in self._pools:
             limit = limit_of(subject, self._quota)
             pools: list[Pool] = [
-                self._pool(subject, limit, whose=format_subject(subject))
+                self._pool(subject, limit, subject_name=format_subject(subject))
             ]
             if subject.kind is SubjectKind.ALL:
-                pools.append(self._pool(subject, self._quota.capacity, whose=""))
+                pools.append(self._pool(subject, self._quota.capacity, subject_name=""))
                 if self._cluster is not None:
                     pools.append(ClusterPool.of(self._cluster))
             self._pools[subject] = tuple(
-                pool for pool in pools if pool.most != NO_LIMIT
+                pool for pool in pools if pool.total != NO_LIMIT
             )
         return self._pools[subject]
 
-    def _pool(self, subject: Subject, limit: Limit, *, whose: str) -> Pool:
+    def _pool(self, subject: Subject, limit: Limit, *, subject_name: str) -> Pool:
         is_group = subject.kind is SubjectKind.GROUP
         return Pool(
-            whose=whose,
-            owners=f" of {whose}" if is_group else "",
-            most=limit,
+            subject=subject_name,
+            owners=f" of {subject_name}" if is_group else "",
+            total=limit,
             used=list(self._usage.get(subject, _NOTHING)),
         )
 
@@ -140,7 +140,7 @@ def _fit(pools: Sequence[Pool], demand: Demand) -> bool:
 
 
 def _reason(pools: Sequence[Pool], demand: Demand) -> Reason:
-    """Say why ``demand`` does not fit; what is in use counts before reservations."""
+    """Return why ``demand`` does not fit; what is in use counts before reservations."""
     reasons = [
         *(pool.shortage(demand) for pool in pools),
         *(pool.reservation(demand) for pool in pools),

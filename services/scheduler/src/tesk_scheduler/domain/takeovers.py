@@ -1,13 +1,13 @@
-"""Attempts whose taskmasters die: how often another one takes them over.
+"""Counts how often an attempt is reassigned because its taskmasters die.
 
 An attempt may itself be what kills its taskmasters (it fills their memory, it
-hits a bug). Handed on without an end it would take all taskmasters along, and
-with them the attempts that they have. So takeovers are counted, those in a
-row: a step that came to its end starts the count anew, and so does a
-taskmaster that had the attempt for a good while, since it was hardly the
-attempt that killed it. A computation of weeks survives any number of updates
-and restarts. What a successor says first (reasons, a start, output so far)
-only repeats what is known, and counts for nothing.
+hits a bug). Reassigned without a limit it would kill all taskmasters in turn,
+each with the other attempts it has. So consecutive takeovers are counted: a
+step that ends resets the count, and so does a taskmaster that had the attempt
+for ``STABLE_AFTER``, since the attempt has hardly killed it. A computation of
+weeks survives any number of updates and restarts. What a successor reports
+first (reasons, a start, output so far) only repeats what is known, and does not
+reset the count.
 """
 
 from dataclasses import replace
@@ -25,7 +25,7 @@ STABLE_AFTER = timedelta(minutes=10)
 
 
 def without_taskmaster(record: TaskRecord, *, now: datetime) -> TaskRecord:
-    """Take an attempt away from a taskmaster that died with it."""
+    """Return an attempt as unassigned because its taskmaster died; counts a takeover."""
     since = record.assigned_at
     is_first = since is not None and now - since >= STABLE_AFTER
     return replace(
@@ -37,14 +37,14 @@ def without_taskmaster(record: TaskRecord, *, now: datetime) -> TaskRecord:
 
 
 def reassigned(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
-    """Give an attempt that nobody has to ``taskmaster``."""
+    """Return an unassigned attempt as assigned to ``taskmaster``."""
     is_over = is_about_taskmasters(record.reason)
     reason = NO_REASON if is_over else record.reason
     return replace(record, taskmaster=taskmaster, assigned_at=now, reason=reason)
 
 
 def with_absence_reason(record: TaskRecord, message: str) -> TaskRecord:
-    """Say why the taskmaster of an attempt does not come up; "" if it does.
+    """Set the reason that the taskmaster of an attempt does not come up; "" clears it.
 
     Returns:
         ``record`` itself if that is its reason already.
@@ -58,17 +58,17 @@ def with_absence_reason(record: TaskRecord, message: str) -> TaskRecord:
 
 
 def lose_after_takeovers(
-    record: TaskRecord, *, most: int, cause: str, by: Reporter
+    record: TaskRecord, *, max_takeovers: int, cause: str, by: Reporter
 ) -> Effect | None:
-    """Give up an attempt that was taken away, if too many died with it in a row.
+    """Lose an unassigned attempt if too many taskmasters in a row died with it.
 
     Args:
         record: As ``without_taskmaster`` returns it.
-        most: So many takeovers there may be.
+        max_takeovers: How many takeovers there may be.
         cause: How the last taskmaster ended, or "".
         by: When, and how often an attempt may be lost.
     """
-    if not record.attempt_runs or record.takeovers <= most:
+    if not record.attempt_runs or record.takeovers <= max_takeovers:
         return None
     text = f"{record.takeovers} taskmasters in a row ended while they had it"
     if cause:

@@ -1,4 +1,4 @@
-"""Moves of a task from state to state, each checked against the one table."""
+"""Changes the state of a task, checked against the table of ``tesk_model.states``."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -20,12 +20,12 @@ def with_state(
 
     Args:
         record: As it was.
-        state: That follows.
+        state: The next one.
         now: The time.
-        cause: Of a final state. Its sentence goes to ``system_logs``.
+        cause: Of a final state; the text about it goes to ``system_logs``.
 
     Raises:
-        ConflictError: The table does not let ``state`` follow.
+        ConflictError: The table does not allow this change.
     """
     if not can_follow(record.state, state):
         msg = f"task {record.id}: {state} cannot follow {record.state}"
@@ -39,8 +39,7 @@ def admitted(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
     """Begin the next attempt, assigned to ``taskmaster``.
 
     Raises:
-        ConflictError: The task does not wait, or something is left of its last
-            attempt.
+        ConflictError: The task is not queued, or its last attempt is not released.
     """
     if not record.released:
         msg = f"task {record.id}: attempt {record.attempt} is not released"
@@ -63,14 +62,14 @@ def admitted(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
 
 
 def requeued(record: TaskRecord, now: datetime) -> TaskRecord:
-    """Let the task wait for another attempt; the lost one is still assigned."""
+    """Queue the task for another attempt; the lost one stays assigned."""
     return replace(
         with_state(record, TaskState.QUEUED, now), queued_at=now, reason=NO_REASON
     )
 
 
 def canceled(record: TaskRecord, now: datetime) -> TaskRecord:
-    """Ask for the end of a task; what is final or being canceled stays."""
+    """Cancel a task; one that is final or being canceled stays as it is."""
     if record.state is TaskState.CANCELING or record.state.is_final:
         return record
     if record.state is TaskState.QUEUED:

@@ -36,15 +36,17 @@ class ClusterCapacity:
     cluster: Cluster
     given: Limit
     stuck_after: timedelta
-    staff: Callable[[], TaskmasterCounts]
+    taskmasters: Callable[[], TaskmasterCounts]
     _told: str = field(default="", init=False)
 
     def now(self) -> Capacity:
         """Return the room that there is now, and what is in use of it."""
         nodes = self.cluster.nodes()
         own = self.cluster.own_pods()
-        staff = self.staff()
-        self._tell("" if nodes is not None else self.cluster.problem(), staff.slots)
+        taskmasters = self.taskmasters()
+        self._tell(
+            "" if nodes is not None else self.cluster.problem(), taskmasters.slots
+        )
         stuck_since = self.clock.now() - self.stuck_after
         commitments = self.store.committed(own.filer, admitted_before=stuck_since)
         capacity = cluster_capacity(
@@ -52,7 +54,7 @@ class ClusterCapacity:
             given=self.given,
             bound=self.cluster.bound(),
             own=own,
-            staff=staff,
+            taskmasters=taskmasters,
             committed=commitments.counted,
         )
         return with_initializing(capacity, commitments, stuck_since=stuck_since)

@@ -119,8 +119,8 @@ class Fleet:
         members = self._store.fleet()
         return free_slots(self._eligible(members), self._limits_now(members))
 
-    def staff(self) -> TaskmasterCounts:
-        """Say which taskmasters there are."""
+    def taskmaster_counts(self) -> TaskmasterCounts:
+        """Count the taskmasters there are."""
         members = self._store.fleet()
         return TaskmasterCounts(
             count=len(members),

@@ -89,7 +89,9 @@ class TaskmasterReaper:
         now, limits = self.clock.now(), self.limits
         after = without_taskmaster(record, now=now)
         by = Reporter(taskmaster="", now=now, max_attempts=limits.attempts)
-        lost = lose_after_takeovers(after, most=limits.takeovers, cause=cause, by=by)
+        lost = lose_after_takeovers(
+            after, max_takeovers=limits.takeovers, cause=cause, by=by
+        )
         if lost is not None:
             write_effect(tx, lost)
             after = lost.record

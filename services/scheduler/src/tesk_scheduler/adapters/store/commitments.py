@@ -1,4 +1,4 @@
-"""Reading what the tasks in progress take."""
+"""Reads what the tasks in progress take."""
 
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ from tesk_scheduler.domain.records import ACTIVE_STATES
 _C = TASK.c
 _ENTRY = TASK_METADATA.c
 _ACTIVE = sorted(STATE_NUMBERS[state] for state in ACTIVE_STATES)
-_BEGUN = (_C.state == STATE_NUMBERS[TaskState.INITIALIZING]) & (
+_INITIALIZING = (_C.state == STATE_NUMBERS[TaskState.INITIALIZING]) & (
     _C.started < bindparam("begun_before")
 )
 
@@ -39,7 +39,7 @@ def _at_least(amount: Any) -> Any:
 # Built once: building costs more than running.
 _COUNTED = select(
     func.count().label(RUNNING.column), *map(_at_least, DEMAND_COLUMNS)
-).where(_C.state.in_(_ACTIVE), ~_BEGUN)
+).where(_C.state.in_(_ACTIVE), ~_INITIALIZING)
 _HAS_PROGRESS = exists().where(
     _ENTRY.task_seq == _C.seq, _ENTRY.key == Direction.INPUTS.value
 )
@@ -47,23 +47,23 @@ _LISTED = select(
     *DEMAND_COLUMNS,
     func.coalesce(_C.inputs_ended, _C.started).label("ready"),
     (~_C.inputs_finished & _HAS_PROGRESS).label("moves_inputs"),
-).where(_BEGUN)
+).where(_INITIALIZING)
 
 
 def read_committed(
     connection: Connection, least: Demand, *, admitted_before: datetime
 ) -> Commitments:
-    """Add up what is in progress; list what has begun and not started."""
+    """Add up what is in progress; list what was admitted and has not started."""
     since = {"begun_before": micros(admitted_before)}
     values = {_LEAST + each.column: least[each] for each in ASKED}
     row = connection.execute(_COUNTED, values | since).one()
     # PostgreSQL adds up to decimals.
     counted = Usage(**{name: int(value) for name, value in row._asdict().items()})
-    begun = map(_begun_task, connection.execute(_LISTED, since))
-    return Commitments(counted=counted, begun=tuple(begun))
+    initializing = map(_initializing_task, connection.execute(_LISTED, since))
+    return Commitments(counted=counted, initializing=tuple(initializing))
 
 
-def _begun_task(row: Row[*tuple[Any, ...]]) -> InitializingTask:
+def _initializing_task(row: Row[*tuple[Any, ...]]) -> InitializingTask:
     return InitializingTask(
         demand=demand_of(row),
         ready_at=from_micros(row.ready),
