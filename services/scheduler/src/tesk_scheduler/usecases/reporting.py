@@ -104,7 +104,7 @@ def _apply_all(
 def write_effect(tx: Transaction, effect: Effect) -> None:
     """Write the logs of an effect; its record is saved by the caller."""
     seq = effect.record.seq
-    if effect.forget:
+    if effect.clears_attempt:
         tx.clear_attempt(seq)
     tx.add_lines(seq, effect.lines, last=effect.end is not None)
     if effect.executor is not None:

@@ -103,8 +103,8 @@ class Transfers:
         """
         check_files(files)
         self._check_executors(attempt, Direction.OUTPUTS)
-        destinations = Destinations(self.declared(self.document(attempt)).targets)
-        known = [file for file in files if destinations.have(file)]
+        destinations = Destinations(self.declared(self.document(attempt)).outputs)
+        known = [file for file in files if destinations.allow(file)]
 
         def add(tx: Transaction) -> None:
             seq = _current(tx, attempt).seq
