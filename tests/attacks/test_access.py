@@ -1,4 +1,4 @@
-"""Who guesses passwords keeps nobody out, and soon guesses no more."""
+"""Guesses of passwords are limited and do not keep other users out."""
 
 import base64
 import http.client
@@ -86,7 +86,7 @@ class Flood:
             thread.join(30)
 
 
-def test_a_flood_for_one_name_keeps_no_other_out(api: ApiProcess) -> None:
+def test_a_flood_for_one_name_does_not_keep_others_out(api: ApiProcess) -> None:
     # All from one address: as behind a proxy that is not trusted.
     with Flood(api, ["alice"], "127.0.0.1") as flood:
         assert log_in(api, "bob", "bob") == (200, None)
@@ -95,7 +95,7 @@ def test_a_flood_for_one_name_keeps_no_other_out(api: ApiProcess) -> None:
     assert flood.answers[401] <= 10
 
 
-def test_a_flood_of_names_keeps_nobody_elsewhere_out(api: ApiProcess) -> None:
+def test_a_flood_of_names_does_not_keep_other_addresses_out(api: ApiProcess) -> None:
     assert log_in(api, "alice", "alice", ATTACKER) == (200, None)
     names = [f"name-{number}" for number in range(2000)]
     with Flood(api, names, ATTACKER) as flood:
@@ -107,7 +107,7 @@ def test_a_flood_of_names_keeps_nobody_elsewhere_out(api: ApiProcess) -> None:
     assert flood.answers[401] <= 80
 
 
-def test_guesses_come_to_an_end_and_are_told_when_to_come_back(
+def test_guesses_are_refused_with_a_time_to_retry(
     api: ApiProcess,
 ) -> None:
     answers = [log_in(api, "alice", f"guess-{number}") for number in range(20)]
@@ -118,7 +118,9 @@ def test_guesses_come_to_an_end_and_are_told_when_to_come_back(
     assert log_in(api, "alice", "alice")[0] == 429
 
 
-def test_an_unknown_name_gets_the_answers_of_a_known_one(api: ApiProcess) -> None:
+def test_an_unknown_name_gets_the_same_responses_as_a_known_one(
+    api: ApiProcess,
+) -> None:
     answers = [
         [log_in(api, name, "x", source)[0] for _ in range(8)]
         for name, source in (("bob", "127.0.0.3"), ("nobody", "127.0.0.4"))

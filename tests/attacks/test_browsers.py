@@ -27,14 +27,14 @@ def scheduler() -> MemoryScheduler:
 def own_api(
     scheduler: MemoryScheduler, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ApiProcess]:
-    """One on loopback, as ``tesk serve`` runs it, that has one task."""
+    """An api on loopback, as ``tesk serve`` runs it, with one task."""
     folder = tmp_path_factory.mktemp("api")
     with run_with(scheduler, folder, TESK_API_CORS_ORIGINS=PORTAL) as process:
         assert process.request("POST", CREATE, BODY)[0] == 200
         yield process
 
 
-def ask(
+def send(
     api: ApiProcess, method: str, target: str, body: bytes, **headers: str
 ) -> Answer:
     """Send a request with just these headers."""
@@ -75,7 +75,7 @@ def test_a_foreign_page_can_neither_create_nor_cancel(
     before = len(scheduler.tasks)
     body = b"" if "cancel" in target else BODY
 
-    answer = ask(
+    answer = send(
         own_api, "POST", target, body, Content_Type="application/json", **headers
     )
 
@@ -96,31 +96,33 @@ OWN = {
 
 
 @pytest.mark.parametrize("headers", OWN.values(), ids=OWN)
-def test_own_pages_allowed_pages_and_programs_act(
+def test_own_pages_allowed_pages_and_programs_may_act(
     own_api: ApiProcess, headers: dict[str, str]
 ) -> None:
     kind = {"Content_Type": "application/json"}
 
-    assert ask(own_api, "POST", CREATE, BODY, **kind, **headers).status == 200
-    assert ask(own_api, "POST", CANCEL, b"", **headers).status == 200
-    assert ask(own_api, "POST", CANCEL, b"", **kind, **headers).status == 200
+    assert send(own_api, "POST", CREATE, BODY, **kind, **headers).status == 200
+    assert send(own_api, "POST", CANCEL, b"", **headers).status == 200
+    assert send(own_api, "POST", CANCEL, b"", **kind, **headers).status == 200
 
 
 def test_the_servers_own_page_is_known_by_its_origin(own_api: ApiProcess) -> None:
     origin = f"http://127.0.0.1:{own_api.port}"
 
-    answer = ask(
+    answer = send(
         own_api, "POST", CREATE, BODY, Content_Type="application/json", Origin=origin
     )
 
     assert answer.status == 200
 
 
-def test_a_browser_is_told_beforehand_which_pages_may(own_api: ApiProcess) -> None:
+def test_a_preflight_tells_which_pages_may_act(own_api: ApiProcess) -> None:
     asked = {"Access_Control_Request_Method": "POST", "Sec_Fetch_Site": "cross-site"}
 
-    allowed = ask(own_api, "OPTIONS", CREATE, b"", Origin=PORTAL, **asked)
-    other = ask(own_api, "OPTIONS", CREATE, b"", Origin="https://evil.example", **asked)
+    allowed = send(own_api, "OPTIONS", CREATE, b"", Origin=PORTAL, **asked)
+    other = send(
+        own_api, "OPTIONS", CREATE, b"", Origin="https://evil.example", **asked
+    )
 
     assert allowed.headers["Access-Control-Allow-Origin"] == PORTAL
     assert other.headers["Access-Control-Allow-Origin"] is None
@@ -131,12 +133,12 @@ KINDS = ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("target", [CREATE, CANCEL])
-def test_a_body_that_pages_may_send_unasked_is_no_task(
+def test_a_body_that_needs_no_preflight_is_refused(
     own_api: ApiProcess, kind: str, target: str
 ) -> None:
     headers = {"Content_Type": kind} if kind else {}
 
-    answer = ask(own_api, "POST", target, BODY, **headers)
+    answer = send(own_api, "POST", target, BODY, **headers)
 
     assert answer.status == 415
     assert "application/json" in json.loads(answer.body)["message"]
@@ -151,42 +153,40 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_a_name_that_was_made_to_lead_here_is_refused(
-    own_api: ApiProcess, name: str
-) -> None:
+def test_a_rebound_host_name_is_refused(own_api: ApiProcess, name: str) -> None:
     authority = f"{name}:{own_api.port}"
     rebound = {"Host": authority, "Origin": f"http://{authority}"}
     rebound |= {"Sec_Fetch_Site": "same-origin"}
 
     for method, target in (("GET", CREATE), ("POST", CANCEL), ("GET", "/metrics")):
-        answer = ask(own_api, method, target, b"", **rebound)
+        answer = send(own_api, method, target, b"", **rebound)
         assert answer.status == 403
         assert "TESK_API_ALLOWED_HOSTS" in json.loads(answer.body)["message"]
 
 
 @pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "127.0.0.1", "[::1]"])
-def test_this_machine_is_known_by_its_own_names(own_api: ApiProcess, name: str) -> None:
-    assert ask(own_api, "GET", CREATE, b"", Host=f"{name}:9").status == 200
+def test_loopback_names_are_accepted(own_api: ApiProcess, name: str) -> None:
+    assert send(own_api, "GET", CREATE, b"", Host=f"{name}:9").status == 200
 
 
-def test_other_names_by_setting_and_probes_by_any(
+def test_other_names_need_a_setting_and_probes_do_not(
     scheduler: MemoryScheduler, tmp_path: Path
 ) -> None:
     own = {"HOST": "0.0.0.0", "TESK_API_ALLOWED_HOSTS": "tes.example.org,*.svc"}
     with run_with(scheduler, tmp_path, **own) as api:
         for name in ("TES.example.org", "tesk.ns.svc:8080", "10.1.2.3:8080"):
-            assert ask(api, "GET", CREATE, b"", Host=name).status == 200
-        assert ask(api, "GET", CREATE, b"", Host="evil.example").status == 403
-        assert ask(api, "GET", "/readyz", b"", Host="evil.example").status == 200
+            assert send(api, "GET", CREATE, b"", Host=name).status == 200
+        assert send(api, "GET", CREATE, b"", Host="evil.example").status == 403
+        assert send(api, "GET", "/readyz", b"", Host="evil.example").status == 200
 
 
-def test_an_open_server_takes_any_name(
+def test_an_open_server_accepts_any_host_name(
     scheduler: MemoryScheduler, tmp_path: Path
 ) -> None:
     with run_with(scheduler, tmp_path, HOST="0.0.0.0") as api:
-        assert ask(api, "GET", CREATE, b"", Host="tesk-api.ns.svc").status == 200
+        assert send(api, "GET", CREATE, b"", Host="tesk-api.ns.svc").status == 200
         # Who can reach this one is not for metrics to be shown to.
-        assert ask(api, "GET", "/metrics", b"").status == 404
+        assert send(api, "GET", "/metrics", b"").status == 404
 
 
 ANYWHERE = ["/", CREATE, "/ga4gh/tes/v1/tasks/none", "/ga4gh/tes/v1/service-info"]
@@ -194,10 +194,8 @@ ANYWHERE += ["/nowhere", "/healthz", "/openapi.json", "/metrics", "/ui/"]
 
 
 @pytest.mark.parametrize("target", ANYWHERE)
-def test_every_answer_tells_browsers_what_not_to_do(
-    own_api: ApiProcess, target: str
-) -> None:
-    headers = ask(own_api, "GET", target, b"").headers
+def test_every_response_has_security_headers(own_api: ApiProcess, target: str) -> None:
+    headers = send(own_api, "GET", target, b"").headers
 
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
@@ -208,7 +206,7 @@ def test_every_answer_tells_browsers_what_not_to_do(
         assert headers["Cache-Control"] == "no-store"
 
 
-def test_what_the_server_itself_refuses_tells_them_too(own_api: ApiProcess) -> None:
+def test_early_refusals_have_security_headers(own_api: ApiProcess) -> None:
     with raw_peers(own_api.port, 1, b"nonsense\r\n\r\n") as (peer,):
         (answer,) = parse_answers(peer.read_answers())
 
@@ -217,8 +215,8 @@ def test_what_the_server_itself_refuses_tells_them_too(own_api: ApiProcess) -> N
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_the_page_runs_its_own_scripts_alone(own_api: ApiProcess) -> None:
-    page = ask(own_api, "GET", "/ui/", b"")
+def test_the_interactive_page_runs_its_own_scripts_alone(own_api: ApiProcess) -> None:
+    page = send(own_api, "GET", "/ui/", b"")
     policy = page.headers["Content-Security-Policy"]
     scripts = policy.partition("script-src")[2].partition(";")[0].split()
 

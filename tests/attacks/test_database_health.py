@@ -115,7 +115,7 @@ def test_nothing_is_acknowledged_into_a_database_that_is_gone(
         rig.get(before)
     rig.eventually(lambda: not is_serving(rig))
     assert is_serving(rig, "")  # to be looked after, not to be restarted
-    api = SchedulerClient(rig.channel, times=CallTimeouts(), new_key=lambda: "key")
+    api = SchedulerClient(rig.channel, timeouts=CallTimeouts(), new_key=lambda: "key")
     with pytest.raises(UnavailableError, match="does not take calls now"):
         api.check()  # what /readyz answers by
 

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is no 5xx and one that the OpenAPI document knows.
+"""No request causes a 5xx, or a response that the OpenAPI document does not have.
 
 Requests are made from the document by schemathesis, and byte by byte from broken
 pieces of HTTP. The seed is fixed. ``TESK_FUZZ_SECONDS`` is the budget of each part;
@@ -53,14 +53,16 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
 
 
 def assert_nothing_broke(api: ApiProcess) -> None:
-    """Read in the log that nothing was a bug, and that no thread has ended."""
+    """Check that the log has no bug and that no thread has ended."""
     said = api.log.read_text()
     for words in ("internal error", "request failed", "Exception in"):
         assert words not in said, said[-4000:]
 
 
 @pytest.mark.timeout(SECONDS * 2 + 240)
-def test_requests_made_from_the_document(api: ApiProcess, tmp_path: Path) -> None:
+def test_generated_requests_cause_no_server_error(
+    api: ApiProcess, tmp_path: Path
+) -> None:
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run"),
         f"http://127.0.0.1:{api.port}/openapi.json",
@@ -132,7 +134,7 @@ STATUS = re.compile(rb"^HTTP/1\.[01] ([0-9]{3})", re.MULTILINE)
 
 
 def broken(chance: random.Random) -> bytes:
-    """Return something that is nearly a request."""
+    """Return a malformed request."""
     if chance.random() < 0.3:
         return b"".join(chance.choices(PIECES, k=chance.randint(1, 12)))
     text = bytearray(chance.choice(WELL_FORMED))
@@ -163,7 +165,7 @@ def statuses(api: ApiProcess, sent: bytes) -> list[int]:
 
 
 @pytest.mark.timeout(SECONDS * 2 + 240)
-def test_broken_pieces_of_http(api: ApiProcess) -> None:
+def test_malformed_http_causes_no_server_error(api: ApiProcess) -> None:
     chance = random.Random(SEED)  # noqa: S311 - the same each time
     before = forget_peak(api)
     seen: Counter[int] = Counter()

@@ -1,4 +1,4 @@
-"""Bodies that are made to be dear are answered at once, and take little memory."""
+"""Bodies made to be expensive are answered at once and take little memory."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -57,7 +57,7 @@ DEAR: dict[str, Callable[[int], bytes]] = {
 
 @pytest.mark.parametrize("make", DEAR.values(), ids=DEAR)
 @pytest.mark.parametrize("size", [MIB, 16 * MIB])
-def test_a_dear_body_takes_little_more_memory_than_its_length(
+def test_an_expensive_body_takes_little_more_memory_than_its_length(
     api: ApiProcess, make: Callable[[int], bytes], size: int
 ) -> None:
     assert api.request("POST", "/v1/tasks", b"{}")[0] == 400
@@ -84,7 +84,7 @@ def post_large_bodies_at_once(api: ApiProcess) -> None:
     assert 200 in answers
 
 
-def test_many_large_bodies_at_once_share_what_there_is(api: ApiProcess) -> None:
+def test_large_bodies_at_once_share_bounded_memory(api: ApiProcess) -> None:
     before = forget_peak(api)
 
     post_large_bodies_at_once(api)
@@ -96,7 +96,7 @@ def test_many_large_bodies_at_once_share_what_there_is(api: ApiProcess) -> None:
     assert api.request("GET", "/healthz")[0] == 200
 
 
-def test_nothing_is_left_of_large_bodies(api: ApiProcess) -> None:
+def test_large_bodies_are_released(api: ApiProcess) -> None:
     post_large_bodies_at_once(api)  # what is made once, and kept
     before = forget_peak(api)
 

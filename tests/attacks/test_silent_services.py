@@ -1,4 +1,4 @@
-"""Services of one machine that run, but answer nobody."""
+"""Services of one machine that run, but do not answer."""
 
 import os
 import signal

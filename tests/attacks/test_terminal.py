@@ -1,4 +1,4 @@
-"""A server's words reach a person's terminal as text, whoever wrote them."""
+"""Untrusted text of a server reaches the terminal with control characters escaped."""
 
 import json
 import os
@@ -34,7 +34,7 @@ REFUSAL = {"status": 400, "errors": [{"path": EVIL, "message": EVIL}]}
 
 
 class Hostile(BaseHTTPRequestHandler):
-    """Answers what an attacker would like a terminal to see."""
+    """Answers with escape sequences, as an attacker would."""
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
@@ -58,7 +58,7 @@ class Hostile(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def server() -> Iterator[str]:
 
 
 def on_terminal(*arguments: str) -> str:
-    """Run the command on a terminal of its own; return what that got."""
+    """Run the command on a terminal of its own; return its output there."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "tesk_cli", *arguments],
@@ -104,7 +104,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_no_command_gives_strangers_the_terminal(
+def test_untrusted_text_does_not_control_the_terminal(
     server: str, command: tuple[str, ...]
 ) -> None:
     seen = on_terminal(*command, "--server", server)
@@ -114,7 +114,7 @@ def test_no_command_gives_strangers_the_terminal(
     assert "owned" in seen or "t-1" in seen
 
 
-def test_a_line_cannot_be_made_up(server: str) -> None:
+def test_untrusted_text_cannot_forge_a_line(server: str) -> None:
     lines = on_terminal("task", "list", "--server", server).splitlines()
 
     assert not any(line.startswith("COMPLETE") for line in lines)
@@ -123,7 +123,7 @@ def test_a_line_cannot_be_made_up(server: str) -> None:
     )
 
 
-def test_a_program_gets_what_was_printed(server: str) -> None:
+def test_a_pipe_gets_output_unchanged(server: str) -> None:
     command = [sys.executable, "-m", "tesk_cli", "task", "logs", "t-1", "-s", server]
     done = subprocess.run(command, capture_output=True, check=True)
 

@@ -1,4 +1,4 @@
-"""A scheduler that keeps tasks in memory and never runs them.
+"""A fake scheduler that keeps tasks in memory and never runs them.
 
 ``MemoryScheduler`` is the servicer; it is served over gRPC, or reached without
 a socket through ``InProcessChannel``. Tests move tasks along by editing the
@@ -38,12 +38,12 @@ class MemoryScheduler(rpc_grpc.TaskServiceServicer):
     """Keeps tasks, newest last, with their owner.
 
     Attributes:
-        error: Raised by each call while it is set.
-        refusal: Answered for each created task while it is set.
-        gate: Calls wait until it is set; it is, unless a test clears it.
-        lost: So many further creates are done, and their answers lost.
+        error: Each call raises it while it is set.
+        refusal: The result of each create while it is set.
+        gate: Calls wait while it is clear.
+        lost: Number of further creates whose responses are lost.
         batches: Number of items of each batch call, in order.
-        created: Every create request, in order.
+        created: All create requests, in order.
     """
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class MemoryScheduler(rpc_grpc.TaskServiceServicer):
         page = found[start : start + size]
         more = start + size < len(found)
         return rpc.ListTasksResponse(
-            tasks=[_shown(task, request.view) for task in page],
+            tasks=[_in_view(task, request.view) for task in page],
             next_page_token=f"{start + size}/{_filters(request)}" if more else "",
         )
 
@@ -140,7 +140,7 @@ class MemoryScheduler(rpc_grpc.TaskServiceServicer):
             task = self._find(request.task_id, request.caller)
         except NotFoundError as error:
             return rpc.GetTaskResult(error=status_from_error(error))
-        return rpc.GetTaskResult(task=_shown(task, request.view))
+        return rpc.GetTaskResult(task=_in_view(task, request.view))
 
     def _find(self, task_id: str, caller: rpc.Caller) -> pb.Task:
         if task_id not in self.tasks or not self._visible(task_id, caller):
@@ -234,8 +234,8 @@ def _filters(request: rpc.ListTasksRequest) -> str:
     return repr((request.name_prefix, request.state, tags))
 
 
-def _shown(task: pb.Task, view: "pb.TaskView.ValueType") -> pb.Task:
-    """Return what the view shows; the api trusts the scheduler to leave out."""
+def _in_view(task: pb.Task, view: "pb.TaskView.ValueType") -> pb.Task:
+    """Return the task with the fields of a view."""
     if view in (pb.TASK_VIEW_UNSPECIFIED, pb.TASK_VIEW_MINIMAL):
         return pb.Task(id=task.id, state=task.state)
     shown = pb.Task()

@@ -13,7 +13,7 @@ from tesk_api.adapters.fair_semaphore import FairSemaphore
 from tesk_api.adapters.open_access import OpenAccess
 from tesk_api.adapters.scheduler_client import CallTimeouts, SchedulerClient
 from tesk_api.domain.service_info import ServiceInfo
-from tesk_api.http.app import AppOptions, Parts, create_app
+from tesk_api.http.app import AppOptions, Dependencies, create_app
 from tesk_api.http.metrics import RequestMetrics
 from tesk_api.ports import Authenticator
 from tesk_runtime.clock import SystemClock
@@ -33,15 +33,15 @@ INFO = ServiceInfo(
 
 
 def counted(prefix: str) -> Callable[[], str]:
-    """Return a source of distinct names."""
+    """Return a generator of distinct ids."""
     numbers = itertools.count(1)
     return lambda: f"{prefix}-{next(numbers)}"
 
 
-def make_parts(scheduler: MemoryScheduler, **overrides: Any) -> Parts:
-    """Return the parts of an api on ``scheduler``."""
+def make_dependencies(scheduler: MemoryScheduler, **overrides: Any) -> Dependencies:
+    """Return the dependencies of an api on ``scheduler``."""
     channel = cast("grpc.Channel", InProcessChannel(scheduler))
-    client = SchedulerClient(channel, times=CallTimeouts(), new_key=counted("key"))
+    client = SchedulerClient(channel, timeouts=CallTimeouts(), new_key=counted("key"))
     fields: dict[str, Any] = {
         "tasks": client,
         "authenticator": cast("Authenticator", OpenAccess()),
@@ -53,12 +53,12 @@ def make_parts(scheduler: MemoryScheduler, **overrides: Any) -> Parts:
         "clock": SystemClock(),
         "new_id": counted("request"),
     }
-    return Parts(**(fields | overrides))
+    return Dependencies(**(fields | overrides))
 
 
 def make_client(
     scheduler: MemoryScheduler, options: AppOptions | None = None, **overrides: Any
 ) -> Client:
     """Return an HTTP client of an api on ``scheduler``."""
-    parts = make_parts(scheduler, **overrides)
-    return Client(create_app(parts, options or AppOptions()))
+    dependencies = make_dependencies(scheduler, **overrides)
+    return Client(create_app(dependencies, options or AppOptions()))

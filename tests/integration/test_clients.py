@@ -68,7 +68,7 @@ def test_py_tes_runs_a_task(base: str, stack: Stack) -> None:
     assert (stack.files / "sum").read_text().startswith("b1946ac92492d234")
 
 
-def test_py_tes_lists_cancels_and_asks_who_we_are(stack: Stack) -> None:
+def test_py_tes_lists_cancels_and_reads_service_info(stack: Stack) -> None:
     client = tes.HTTPClient(stack.url, timeout=5)
     executor = tes.Executor(image="busybox", command=["sleep", "100"])
     ids = {client.create_task(tes.Task(executors=[executor])) for _ in range(3)}

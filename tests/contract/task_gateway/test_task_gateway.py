@@ -39,7 +39,7 @@ NAMES = counted("user")
 @contextmanager
 def in_process(_folder: Path) -> Iterator[Gateway]:
     channel = cast("grpc.Channel", InProcessChannel(MemoryScheduler()))
-    yield SchedulerClient(channel, times=CallTimeouts(), new_key=counted("key"))
+    yield SchedulerClient(channel, timeouts=CallTimeouts(), new_key=counted("key"))
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def over_grpc(folder: Path) -> Iterator[Gateway]:
         serve_scheduler(MemoryScheduler(), address),
         open_channel(address, token=TOKEN) as channel,
     ):
-        yield SchedulerClient(channel, times=CallTimeouts(), new_key=counted("key"))
+        yield SchedulerClient(channel, timeouts=CallTimeouts(), new_key=counted("key"))
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def the_scheduler(folder: Path) -> Iterator[Gateway]:
         with open_channel(address, token=TOKEN) as channel:
             grpc.channel_ready_future(channel).result(timeout=30)
             gateway = SchedulerClient(
-                channel, times=CallTimeouts(), new_key=lambda: uuid.uuid4().hex
+                channel, timeouts=CallTimeouts(), new_key=lambda: uuid.uuid4().hex
             )
             _occupy(gateway)
             yield gateway

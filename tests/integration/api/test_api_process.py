@@ -1,4 +1,4 @@
-"""The api as it is run: a real process, real sockets, real signals."""
+"""The api as a process: real sockets, real signals."""
 
 import base64
 import json
@@ -58,7 +58,7 @@ CHUNKED = (
 )
 
 
-def test_it_serves_and_says_what(api: ApiProcess) -> None:
+def test_the_api_serves_and_logs_its_url(api: ApiProcess) -> None:
     status, body = api.request("POST", "/v1/tasks", BODY)
 
     assert (status, body) == (200, b'{"id":"t-1"}')
@@ -79,7 +79,7 @@ def test_a_chunked_body_is_read_to_its_end(api: ApiProcess) -> None:
     assert b" 200 " in raw(api, CHUNKED, [*chunks, b"0\r\n\r\n"])
 
 
-def test_a_chunked_body_has_a_limit_too(
+def test_a_chunked_body_is_limited(
     scheduler: MemoryScheduler, address: str, tmp_path: Path
 ) -> None:
     block = b"%x\r\n%s\r\n" % (65536, b" " * 65536)
@@ -112,7 +112,7 @@ def test_head_has_no_body(api: ApiProcess) -> None:
     connection.close()
 
 
-def test_concurrent_creates_travel_together(
+def test_concurrent_creates_are_sent_in_batches(
     api: ApiProcess, scheduler: MemoryScheduler
 ) -> None:
     with ThreadPoolExecutor(24) as pool:
@@ -226,13 +226,15 @@ def answers(api: ApiProcess) -> bool:
 
 
 def refused_start(folder: Path, port: int, **env: str) -> tuple[int, str]:
-    """Start the api where it cannot; return its status and last words."""
+    """Start the api where it must fail; return its exit code and stderr."""
     process = start_api(folder, "unix:/nowhere", port, stderr=subprocess.PIPE, **env)
     _, words = process.communicate(timeout=20)
     return process.returncode, words.decode()
 
 
-def test_a_taken_port_is_an_error_that_says_so(api: ApiProcess, tmp_path: Path) -> None:
+def test_a_taken_port_is_an_error_that_names_it(
+    api: ApiProcess, tmp_path: Path
+) -> None:
     status, words = refused_start(tmp_path, api.port)
 
     assert status == 69

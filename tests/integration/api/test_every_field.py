@@ -43,7 +43,7 @@ def rig(tmp_path: Path) -> Iterator[RunningScheduler]:
 @pytest.fixture
 def client(rig: RunningScheduler) -> Client:
     scheduler = SchedulerClient(
-        rig.channel, times=CallTimeouts(), new_key=counted("key")
+        rig.channel, timeouts=CallTimeouts(), new_key=counted("key")
     )
     info = replace(INFO, backend_parameters={"key": ()})
     return make_client(MemoryScheduler(), tasks=scheduler, info=info)

@@ -1,4 +1,4 @@
-"""What clients see of a scheduler that is away for a moment: nothing."""
+"""Clients do not notice a scheduler that is unavailable for a moment."""
 
 import json
 import threading
@@ -43,7 +43,7 @@ def test_requests_wait_for_a_scheduler_that_restarts(
     assert len(scheduler.tasks) == 21
 
 
-def test_an_answer_that_is_lost_makes_no_second_task(
+def test_a_lost_answer_does_not_create_a_second_task(
     scheduler: MemoryScheduler, tmp_path: Path
 ) -> None:
     with run_with(scheduler, tmp_path) as api:
@@ -56,7 +56,7 @@ def test_an_answer_that_is_lost_makes_no_second_task(
     assert len(scheduler.tasks) == 1
 
 
-def test_a_scheduler_that_asks_for_a_long_pause_is_not_asked_again(
+def test_a_long_retry_after_of_the_scheduler_ends_the_retries(
     scheduler: MemoryScheduler, tmp_path: Path
 ) -> None:
     with run_with(scheduler, tmp_path) as api:
@@ -71,7 +71,7 @@ def test_a_scheduler_that_asks_for_a_long_pause_is_not_asked_again(
     assert not scheduler.tasks
 
 
-def test_a_scheduler_that_stays_away_is_told_of_before_clients_ask_again(
+def test_an_unavailable_scheduler_is_reported_before_clients_retry(
     tmp_path: Path,
 ) -> None:
     address = f"unix:{tmp_path}/scheduler.sock"

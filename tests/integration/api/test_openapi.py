@@ -1,4 +1,4 @@
-"""The OpenAPI document tells the truth: schemathesis asks all that it allows."""
+"""The OpenAPI document is correct: schemathesis sends the requests that it allows."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from schemathesis.checks import CHECKS
 
 from builders.tasks import make_task_json
 from fakes.api_scheduler import MemoryScheduler
-from fakes.api_server import make_client, make_parts
+from fakes.api_server import make_client, make_dependencies
 from tesk_api.http.app import AppOptions, create_app
 
 SCHEDULER = MemoryScheduler()
-APP = create_app(make_parts(SCHEDULER), AppOptions())
+APP = create_app(make_dependencies(SCHEDULER), AppOptions())
 schema = schemathesis.openapi.from_wsgi("/openapi.json", APP)
 
 # A valid body may still break a rule that JSON Schema cannot say (two inputs
@@ -31,7 +31,7 @@ EXCLUDED = ["positive_data_acceptance"]
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_the_service_keeps_to_its_document(case: "schemathesis.Case[Any]") -> None:
+def test_responses_match_the_openapi_document(case: "schemathesis.Case[Any]") -> None:
     case.call_and_validate(excluded_checks=list(CHECKS.get_by_names(EXCLUDED)))  # type: ignore[arg-type]  # what it hands out, it takes
 
 
@@ -41,7 +41,7 @@ def resolve(document: dict[str, Any]) -> set[str]:
     return {part.partition('"')[0] for part in text.split('"$ref":"')[1:]}
 
 
-def test_every_reference_leads_somewhere() -> None:
+def test_every_reference_is_resolved() -> None:
     document: Any = make_client(SCHEDULER).get("/openapi.json").json
     names = {
         f"#/components/schemas/{name}" for name in document["components"]["schemas"]
@@ -51,7 +51,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 @pytest.mark.parametrize("base", ["/v1", "/ga4gh/tes/v1"])
-def test_a_full_answer_keeps_to_its_schema(base: str) -> None:
+def test_a_full_view_matches_its_schema(base: str) -> None:
     body = make_task_json(
         name="n",
         inputs=[{"path": "/a", "content": "x"}],

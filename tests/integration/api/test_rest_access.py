@@ -1,4 +1,4 @@
-"""Who may use the REST API: users, credentials, pages of other origins."""
+"""Access to the REST API: users, credentials, pages of other origins."""
 
 from typing import cast
 
@@ -15,8 +15,8 @@ from tesk_api.ports import Authenticator
 from tesk_model.errors import UnauthenticatedError
 
 
-class Names:
-    """Takes the Authorization header for the name of the user."""
+class NameAuthenticator:
+    """Reads the name of the user from the Authorization header."""
 
     challenge = 'Basic realm="x"'
 
@@ -27,7 +27,9 @@ class Names:
 
 
 def test_users_see_their_own_tasks_only(scheduler: MemoryScheduler) -> None:
-    client = make_client(scheduler, authenticator=cast("Authenticator", Names()))
+    client = make_client(
+        scheduler, authenticator=cast("Authenticator", NameAuthenticator())
+    )
     alice, bob = {"Authorization": "alice"}, {"Authorization": "bob"}
     client.post("/v1/tasks", json=make_task_json(), headers=alice)
 
@@ -50,7 +52,9 @@ def test_users_see_their_own_tasks_only(scheduler: MemoryScheduler) -> None:
 def test_tasks_need_credentials(
     scheduler: MemoryScheduler, method: str, path: str
 ) -> None:
-    client = make_client(scheduler, authenticator=cast("Authenticator", Names()))
+    client = make_client(
+        scheduler, authenticator=cast("Authenticator", NameAuthenticator())
+    )
 
     answer = client.open(path, method=method)
 
@@ -60,17 +64,20 @@ def test_tasks_need_credentials(
 
 
 def test_options_need_no_credentials(scheduler: MemoryScheduler) -> None:
-    client = make_client(scheduler, authenticator=cast("Authenticator", Names()))
+    client = make_client(
+        scheduler, authenticator=cast("Authenticator", NameAuthenticator())
+    )
 
     for path in ("/v1/tasks", "/v1/tasks/t-1", "/v1/tasks/t-1:cancel"):
         assert client.options(path).status_code == 200
 
 
-def test_other_origins_only_by_setting(scheduler: MemoryScheduler) -> None:
+def test_other_origins_need_a_setting(scheduler: MemoryScheduler) -> None:
     page = {"Origin": "https://page.example"}
     closed = make_client(scheduler)
     opened = make_client(
-        scheduler, AppOptions(sites=AllowedOrigins(origins=("https://page.example",)))
+        scheduler,
+        AppOptions(allowed_origins=AllowedOrigins(origins=("https://page.example",))),
     )
 
     assert (

@@ -1,4 +1,4 @@
-"""The REST API as clients meet it: routes, headers, bodies."""
+"""The REST API: routes, headers, bodies."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ from tesk_api.http.app import BASES
 
 
 def raw_get(client: Client, path: str) -> TestResponse:
-    """Ask for a path as it is; a url would lose doubled slashes."""
+    """Request a path unchanged; a url would lose doubled slashes."""
     return client.get("/", environ_overrides={"PATH_INFO": path})
 
 
 @pytest.mark.parametrize("base", BASES.values())
-def test_every_operation_at_every_base(client: Client, base: str) -> None:
+def test_every_operation_is_served_at_every_base(client: Client, base: str) -> None:
     created = client.post(f"{base}/tasks", json=make_task_json(tags={"a": "b"}))
     task_id = document(created)["id"]
 
@@ -66,7 +66,7 @@ SAME_PATH = {
 
 
 @pytest.mark.parametrize("path", SAME_PATH.values(), ids=SAME_PATH)
-def test_slashes_too_many_are_no_redirect(client: Client, path: str) -> None:
+def test_doubled_slashes_are_not_redirected(client: Client, path: str) -> None:
     create(client)
 
     answer = raw_get(client, path)
@@ -83,7 +83,7 @@ def test_the_list_of_tasks_may_end_in_a_slash(client: Client, base: str) -> None
     assert client.get(f"{base}/service-info/").status_code == 200
 
 
-def test_the_first_of_a_parameter_given_twice_counts(client: Client) -> None:
+def test_the_first_value_of_a_repeated_parameter_counts(client: Client) -> None:
     create(client, name="n")
 
     answer = client.get("/v1/tasks/t-1?view=BASIC&view=MINIMAL")
@@ -151,7 +151,7 @@ def test_the_live_view_is_an_extension(
     assert document(answer)["executors"] == []
 
 
-def test_what_was_dropped_becomes_a_warning(
+def test_a_dropped_field_becomes_a_warning(
     client: Client, scheduler: MemoryScheduler
 ) -> None:
     create(client, cpuCores=2)
@@ -182,7 +182,7 @@ def test_every_create_has_a_key(client: Client, scheduler: MemoryScheduler) -> N
     assert all(keys)
 
 
-def test_128_kib_of_content_pass(client: Client) -> None:
+def test_content_may_have_128_kib(client: Client) -> None:
     content = "ä\0\n" * 43691
 
     task_id = create(client, inputs=[{"path": "/a", "content": content}])
@@ -203,7 +203,7 @@ def test_head_is_get_without_the_body(client: Client, path: str) -> None:
     assert head.headers["Content-Length"] == get.headers["Content-Length"]
 
 
-def test_head_and_options_are_sane(client: Client) -> None:
+def test_head_and_options_have_no_body(client: Client) -> None:
     head = client.head("/v1/tasks")
     options = client.options("/v1/tasks")
 
@@ -221,7 +221,7 @@ IDS = {
 
 
 @pytest.mark.parametrize(("sent", "want"), IDS.values(), ids=IDS)
-def test_request_ids(
+def test_a_request_id_is_returned_or_made(
     client: Client, scheduler: MemoryScheduler, sent: str | None, want: str
 ) -> None:
     headers = {"X-Request-Id": sent} if sent else {}
@@ -248,7 +248,7 @@ def test_metrics_count_by_route_and_status(client: Client) -> None:
     assert "nobody" not in text
 
 
-def test_the_interactive_page_needs_nothing_from_elsewhere(client: Client) -> None:
+def test_the_interactive_page_loads_from_this_server_alone(client: Client) -> None:
     page = client.get("/ui").text
 
     assert "http://" not in page.replace("http://localhost", "")
@@ -257,7 +257,7 @@ def test_the_interactive_page_needs_nothing_from_elsewhere(client: Client) -> No
     assert client.get("/ui/..%2f__init__.py").status_code == 404
 
 
-def test_the_index_leads_to_what_there_is(client: Client) -> None:
+def test_the_index_links_to_served_paths(client: Client) -> None:
     links = document(client.get("/"))
     del links["name"]
 

@@ -1,4 +1,4 @@
-"""What the REST API answers when it does not do what is asked."""
+"""Errors of the REST API."""
 
 import json
 from datetime import timedelta
@@ -39,7 +39,9 @@ UNANSWERED: dict[str, tuple[str, str, int]] = {
 @pytest.mark.parametrize(
     ("method", "path", "status"), UNANSWERED.values(), ids=UNANSWERED
 )
-def test_problems(client: Client, method: str, path: str, status: int) -> None:
+def test_errors_are_problem_documents(
+    client: Client, method: str, path: str, status: int
+) -> None:
     check_problem(client.open(path, method=method), status)
 
 
@@ -52,7 +54,7 @@ METHODS = {
 
 
 @pytest.mark.parametrize(("path", "case"), METHODS.items(), ids=METHODS)
-def test_wrong_methods_are_told_the_right_ones(
+def test_a_wrong_method_is_refused_with_those_allowed(
     client: Client, path: str, case: tuple[str, str]
 ) -> None:
     method, allowed = case
@@ -93,7 +95,9 @@ MEDIA: dict[str, tuple[dict[str, str], int]] = {
 
 
 @pytest.mark.parametrize(("headers", "status"), MEDIA.values(), ids=MEDIA)
-def test_media_types(client: Client, headers: dict[str, str], status: int) -> None:
+def test_media_types_are_checked(
+    client: Client, headers: dict[str, str], status: int
+) -> None:
     answer = client.post("/v1/tasks", data=ONE_TASK, headers=headers)
 
     assert answer.status_code == status
@@ -124,7 +128,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize(("error", "status", "delay"), REFUSALS.values(), ids=REFUSALS)
-def test_refusals_of_the_scheduler(
+def test_errors_of_the_scheduler_have_their_status(
     client: Client,
     scheduler: MemoryScheduler,
     error: Any,
@@ -140,7 +144,7 @@ def test_refusals_of_the_scheduler(
     assert answer.headers.get("Retry-After") == delay
 
 
-def test_a_scheduler_that_is_down_created_nothing(
+def test_an_unavailable_scheduler_has_created_nothing(
     client: Client, scheduler: MemoryScheduler
 ) -> None:
     scheduler.error = UnavailableError("down")
@@ -155,7 +159,7 @@ def test_a_scheduler_that_is_down_created_nothing(
     assert client.get("/healthz").status_code == 200
 
 
-def test_bugs_of_the_scheduler_tell_nothing(
+def test_bugs_of_the_scheduler_are_not_disclosed(
     client: Client, scheduler: MemoryScheduler
 ) -> None:
     scheduler.error = InternalError("secret details")

@@ -1,5 +1,3 @@
-"""Which pages may act, and under which names."""
-
 import pytest
 
 from tesk_api.domain.allowed_origins import AllowedOrigins
@@ -36,13 +34,15 @@ HOSTS = {
 }
 
 
-@pytest.mark.parametrize(("sites", "authority", "want"), HOSTS.values(), ids=HOSTS)
-def test_names(sites: AllowedOrigins, authority: str, want: bool) -> None:
+@pytest.mark.parametrize(("allowed", "authority", "want"), HOSTS.values(), ids=HOSTS)
+def test_host_names_are_accepted_or_refused(
+    allowed: AllowedOrigins, authority: str, want: bool
+) -> None:
     if want:
-        sites.check_host(authority)
+        allowed.check_host(authority)
         return
     with pytest.raises(PermissionDeniedError, match="TESK_API_ALLOWED_HOSTS"):
-        sites.check_host(authority)
+        allowed.check_host(authority)
 
 
 # Sec-Fetch-Site, Origin, Host
@@ -88,19 +88,19 @@ SENDERS = {
 
 
 @pytest.mark.parametrize(
-    ("sites", "fetch_site", "origin", "authority", "want"),
+    ("allowed", "fetch_site", "origin", "authority", "want"),
     SENDERS.values(),
     ids=SENDERS,
 )
-def test_pages(
-    sites: AllowedOrigins,
+def test_pages_are_accepted_or_refused(
+    allowed: AllowedOrigins,
     fetch_site: str,
     origin: str,
     authority: str,
     want: bool,
 ) -> None:
     def check() -> None:
-        sites.check_origin(fetch_site=fetch_site, origin=origin, authority=authority)
+        allowed.check_origin(fetch_site=fetch_site, origin=origin, authority=authority)
 
     if want:
         check()

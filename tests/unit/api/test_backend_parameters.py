@@ -1,4 +1,4 @@
-"""Backend parameters: which keys and values a server takes, strictly or not."""
+"""Backend parameters are accepted or refused, strictly or not."""
 
 import json
 
@@ -43,7 +43,7 @@ TAKEN = {
 
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize(("key", "value"), TAKEN.values(), ids=TAKEN)
-def test_what_is_offered_is_kept(key: str, value: str, *, strict: bool) -> None:
+def test_an_offered_value_is_kept(key: str, value: str, *, strict: bool) -> None:
     new = parsed({key: value}, strict=strict)
 
     assert new.task.resources is not None
@@ -67,7 +67,7 @@ NOT_TAKEN = {
 
 
 @pytest.mark.parametrize(("key", "value", "words"), NOT_TAKEN.values(), ids=NOT_TAKEN)
-def test_another_value_is_refused_if_the_client_is_strict(
+def test_an_invalid_value_is_refused_if_the_client_is_strict(
     key: str, value: str, words: str
 ) -> None:
     with pytest.raises(InvalidRequestError) as refusal:
@@ -79,7 +79,7 @@ def test_another_value_is_refused_if_the_client_is_strict(
 
 
 @pytest.mark.parametrize(("key", "value", "words"), NOT_TAKEN.values(), ids=NOT_TAKEN)
-def test_another_value_is_dropped_with_a_warning_otherwise(
+def test_an_invalid_value_is_dropped_with_a_warning_otherwise(
     key: str, value: str, words: str
 ) -> None:
     new = parsed({key: value, "anything": "kept"}, strict=False)
@@ -91,7 +91,7 @@ def test_another_value_is_dropped_with_a_warning_otherwise(
     )
 
 
-def test_every_problem_is_named_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(InvalidRequestError) as refusal:
         parsed({"vmsize": "a", "pool": "b", "GPU": "1", "gpu": "c"}, strict=True)
 
@@ -103,7 +103,7 @@ def test_every_problem_is_named_at_once() -> None:
     ]
 
 
-def test_nothing_is_offered_by_default() -> None:
+def test_the_default_offers_no_backend_parameters() -> None:
     found = classify_parameters({"pool": "fast"}, Settings().api.backend_parameters)
 
     assert (found.supported, found.unsupported) == ({}, ("pool",))

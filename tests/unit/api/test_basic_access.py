@@ -1,4 +1,4 @@
-"""Users from htpasswd files: who gets in, as whom, and until when."""
+"""HTTP Basic authentication with htpasswd files."""
 
 import base64
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from tesk_model.errors import ResourceExhaustedError, UnauthenticatedError
 
 
 class StillClock:
-    """Time that moves only when a test says so."""
+    """A clock that tests advance."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -73,9 +73,9 @@ def access(
     basic = BasicAccess(
         files,
         clock=clock or StillClock(),
-        memory=timedelta(seconds=60),
+        cache_ttl=timedelta(seconds=60),
         checks=PasswordChecks(
-            unknown_clients=unknown_clients, familiar=make_semaphore(capacity=1)
+            unknown_clients=unknown_clients, known_clients=make_semaphore(capacity=1)
         ),
     )
     return Login(basic)
@@ -106,18 +106,20 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("authorization", REFUSED.values(), ids=REFUSED)
-def test_others_are_refused(files: AccessFiles, authorization: str | None) -> None:
+def test_wrong_credentials_are_refused(
+    files: AccessFiles, authorization: str | None
+) -> None:
     with pytest.raises(UnauthenticatedError):
         access(files).authenticate(authorization)
 
 
-def test_the_scheme_is_known_in_any_case(files: AccessFiles) -> None:
+def test_the_authentication_scheme_is_case_insensitive(files: AccessFiles) -> None:
     authorization = header("bob", "b").replace("Basic", "bASIC")
 
     assert access(files).authenticate(authorization).user == "bob"
 
 
-def test_a_new_password_holds_at_once(files: AccessFiles) -> None:
+def test_a_new_password_applies_at_once(files: AccessFiles) -> None:
     basic = access(files)
     basic.authenticate(header("bob", "b"))
 
@@ -128,7 +130,7 @@ def test_a_new_password_holds_at_once(files: AccessFiles) -> None:
         basic.authenticate(header("bob", "b"))
 
 
-def test_a_broken_file_leaves_the_former_users(files: AccessFiles) -> None:
+def test_a_broken_file_leaves_the_last_valid_users(files: AccessFiles) -> None:
     basic = access(files)
 
     files.users.write_text("bob:plain text\n")
@@ -136,19 +138,19 @@ def test_a_broken_file_leaves_the_former_users(files: AccessFiles) -> None:
     assert basic.authenticate(header("bob", "b")).user == "bob"
 
 
-def test_a_success_is_remembered_for_its_time(files: AccessFiles) -> None:
+def test_a_success_is_cached_for_its_lifetime(files: AccessFiles) -> None:
     clock = StillClock()
     basic = access(files, clock)
     basic.authenticate(header("bob", "b"))
-    (until,) = basic.basic._known.values()
+    (until,) = basic.basic._cache.values()
 
     assert until == 60
     clock.seconds = 61
     assert basic.authenticate(header("bob", "b")).user == "bob"
-    assert list(basic.basic._known.values()) == [121]
+    assert list(basic.basic._cache.values()) == [121]
 
 
-def test_each_use_of_a_success_renews_it(files: AccessFiles) -> None:
+def test_each_use_of_a_cached_success_renews_it(files: AccessFiles) -> None:
     clock = StillClock()
     semaphore = make_semaphore(capacity=1)
     basic = access(files, clock, semaphore)
@@ -159,7 +161,7 @@ def test_each_use_of_a_success_renews_it(files: AccessFiles) -> None:
             assert basic.authenticate(header("bob", "b")).user == "bob"
 
 
-def test_while_many_passwords_are_checked_only_the_known_get_in(
+def test_cached_users_get_in_while_many_passwords_are_checked(
     files: AccessFiles,
 ) -> None:
     semaphore = make_semaphore()
@@ -188,7 +190,7 @@ def pause(login: Login, name: str = "bob", password: str = "b") -> timedelta | N
 
 
 @pytest.mark.parametrize("name", ["bob", "nobody"])
-def test_guesses_get_rare_whether_the_name_exists_or_not(
+def test_guesses_are_limited_whether_the_name_exists_or_not(
     files: AccessFiles, name: str
 ) -> None:
     clock = StillClock()
@@ -206,7 +208,9 @@ def test_guesses_get_rare_whether_the_name_exists_or_not(
     ]
 
 
-def test_a_flood_of_wrong_passwords_keeps_nobody_else_out(files: AccessFiles) -> None:
+def test_a_flood_of_wrong_passwords_does_not_keep_other_users_out(
+    files: AccessFiles,
+) -> None:
     flood = access(files)
     for _ in range(5):
         wrong(flood)
@@ -226,7 +230,7 @@ def test_many_names_from_one_address_make_it_wait(files: AccessFiles) -> None:
     assert Login(flood.basic, "192.0.2.2").authenticate(header("bob", "b"))
 
 
-def test_guesses_from_many_addresses_do_not_keep_out_who_is_known_there(
+def test_guesses_from_many_addresses_do_not_keep_a_known_client_out(
     files: AccessFiles,
 ) -> None:
     clock = StillClock()
@@ -242,7 +246,9 @@ def test_guesses_from_many_addresses_do_not_keep_out_who_is_known_there(
     assert home.authenticate(header("bob", "b")).user == "bob"
 
 
-def test_the_known_get_in_while_all_checks_are_taken(files: AccessFiles) -> None:
+def test_known_clients_get_in_while_all_other_checks_are_taken(
+    files: AccessFiles,
+) -> None:
     clock = StillClock()
     semaphore = make_semaphore(capacity=1)
     basic = access(files, clock, semaphore)
@@ -253,7 +259,7 @@ def test_the_known_get_in_while_all_checks_are_taken(files: AccessFiles) -> None
         assert basic.authenticate(header("bob", "b")).user == "bob"
 
 
-def test_a_right_password_that_is_remembered_needs_no_check(files: AccessFiles) -> None:
+def test_a_cached_password_needs_no_check(files: AccessFiles) -> None:
     basic = access(files)
     basic.authenticate(header("bob", "b"))
     for _ in range(5):
@@ -263,7 +269,7 @@ def test_a_right_password_that_is_remembered_needs_no_check(files: AccessFiles) 
     pause(basic, password="y")
 
 
-def test_a_name_that_does_not_exist_costs_what_a_user_costs(
+def test_a_name_that_does_not_exist_takes_as_long_as_one_that_does(
     files: AccessFiles,
 ) -> None:
     users = [

@@ -1,4 +1,4 @@
-"""Requests travel together, each gets its own answer, and none waits for ever."""
+"""Requests are sent together, each gets its own result, and none waits for ever."""
 
 import threading
 from collections.abc import Sequence
@@ -20,18 +20,18 @@ Answers = Sequence[int | TeskError]
 
 def limits(**overrides: Any) -> BatchLimits:
     fields: dict[str, Any] = {
-        "items": 256,
-        "weight": 1000,
-        "calls": 1,
-        "beside": timedelta(),
-        "time": LONG,
-        "least": timedelta(seconds=0),
+        "max_items": 256,
+        "max_bytes": 1000,
+        "max_calls": 1,
+        "extra_call_delay": timedelta(),
+        "timeout": LONG,
+        "min_call_time": timedelta(seconds=0),
     }
     return BatchLimits(**(fields | overrides))
 
 
-class Line:
-    """A far end that answers ten times the number, when the test lets it."""
+class FakeService:
+    """A service that answers ten times the number, when the test lets it."""
 
     def __init__(self) -> None:
         self.arrived: Queue[list[int]] = Queue()
@@ -47,22 +47,22 @@ class Line:
             NotFoundError("odd") if number < 0 else number * 10 for number in numbers
         ]
 
-    def let_pass(self, error: TeskError | None = None) -> None:
+    def answer(self, error: TeskError | None = None) -> None:
         self.answers.put(error)
 
 
 def start(
     pool: ThreadPoolExecutor,
-    batches: Batcher[int, int],
+    batcher: Batcher[int, int],
     numbers: Sequence[int],
-    weight: int = 1,
+    size: int = 1,
 ) -> list["Future[int]"]:
     """Start calls one after the other, so that they queue in this order."""
     calls = []
     for number in numbers:
-        known = len(batches._waiting)
-        calls.append(pool.submit(batches.call, number, weight=weight))
-        while len(batches._waiting) == known:
+        known = len(batcher._waiting)
+        calls.append(pool.submit(batcher.call, number, size=size))
+        while len(batcher._waiting) == known:
             threading.Event().wait(0.001)
     return calls
 
@@ -73,197 +73,203 @@ def pool() -> Any:
         yield pool
 
 
-def occupied(
-    pool: ThreadPoolExecutor, line: Line, batches: Batcher[int, int]
+def start_first_call(
+    pool: ThreadPoolExecutor, service: FakeService, batcher: Batcher[int, int]
 ) -> "Future[int]":
     """Start call 1, and return when it is in flight."""
-    first = pool.submit(batches.call, 1, weight=1)
-    assert line.arrived.get(timeout=20) == [1]
+    first = pool.submit(batcher.call, 1, size=1)
+    assert service.arrived.get(timeout=20) == [1]
     return first
 
 
 def test_a_single_request_goes_at_once(pool: ThreadPoolExecutor) -> None:
-    line = Line()
-    first = occupied(pool, line, Batcher(line.send, limits()))
+    service = FakeService()
+    first = start_first_call(pool, service, Batcher(service.send, limits()))
 
-    line.let_pass()
+    service.answer()
 
     assert first.result(20) == 10
 
 
-def test_what_comes_meanwhile_travels_together(pool: ThreadPoolExecutor) -> None:
-    line = Line()
-    batches = Batcher(line.send, limits())
-    occupied(pool, line, batches)
-    calls = start(pool, batches, [2, -3, 4])
+def test_requests_during_a_call_share_the_next_one(pool: ThreadPoolExecutor) -> None:
+    service = FakeService()
+    batcher = Batcher(service.send, limits())
+    start_first_call(pool, service, batcher)
+    calls = start(pool, batcher, [2, -3, 4])
 
-    line.let_pass()
-    assert line.arrived.get(timeout=20) == [2, -3, 4]
-    line.let_pass()
+    service.answer()
+    assert service.arrived.get(timeout=20) == [2, -3, 4]
+    service.answer()
 
     assert calls[0].result(20) == 20
     assert isinstance(calls[1].exception(20), NotFoundError)
     assert calls[2].result(20) == 40
 
 
-def test_a_leader_is_done_when_its_own_call_is(pool: ThreadPoolExecutor) -> None:
-    line = Line()
-    batches = Batcher(line.send, limits())
-    first = occupied(pool, line, batches)
-    start(pool, batches, [2])
+def test_a_request_returns_when_its_own_call_does(pool: ThreadPoolExecutor) -> None:
+    service = FakeService()
+    batcher = Batcher(service.send, limits())
+    first = start_first_call(pool, service, batcher)
+    start(pool, batcher, [2])
 
-    line.let_pass()
+    service.answer()
 
     assert first.result(20) == 10
-    line.let_pass()
+    service.answer()
 
 
-def test_no_more_calls_are_in_flight_than_allowed(pool: ThreadPoolExecutor) -> None:
-    line = Line()
-    batches = Batcher(line.send, limits(calls=2))
-    occupied(pool, line, batches)
-    pool.submit(batches.call, 2, weight=1)
-    assert line.arrived.get(timeout=20) == [2]
-    start(pool, batches, [3, 4])
+def test_calls_in_flight_are_limited(pool: ThreadPoolExecutor) -> None:
+    service = FakeService()
+    batcher = Batcher(service.send, limits(max_calls=2))
+    start_first_call(pool, service, batcher)
+    pool.submit(batcher.call, 2, size=1)
+    assert service.arrived.get(timeout=20) == [2]
+    start(pool, batcher, [3, 4])
 
-    assert line.arrived.empty()
+    assert service.arrived.empty()
 
     for _ in range(3):
-        line.let_pass()
-    assert line.arrived.get(timeout=20) == [3, 4]
+        service.answer()
+    assert service.arrived.get(timeout=20) == [3, 4]
 
 
-def test_a_call_begins_beside_another_only_after_a_while(
+def test_an_extra_call_starts_only_after_its_delay(
     pool: ThreadPoolExecutor,
 ) -> None:
-    line = Line()
-    batches = Batcher(line.send, limits(calls=2, beside=LONG))
-    occupied(pool, line, batches)
-    start(pool, batches, [2, 3])
-    batches._limits = limits(calls=2, beside=timedelta(seconds=0.05))
-    start(pool, batches, [4])
+    service = FakeService()
+    batcher = Batcher(service.send, limits(max_calls=2, extra_call_delay=LONG))
+    start_first_call(pool, service, batcher)
+    start(pool, batcher, [2, 3])
+    batcher._limits = limits(max_calls=2, extra_call_delay=timedelta(seconds=0.05))
+    start(pool, batcher, [4])
 
-    assert line.arrived.get(timeout=20) == [2, 3, 4]
+    assert service.arrived.get(timeout=20) == [2, 3, 4]
 
     for _ in range(2):
-        line.let_pass()
+        service.answer()
 
 
-def test_a_slot_is_kept_for_those_who_wait_behind_a_slow_call(
+def test_a_request_behind_a_slow_call_takes_another_slot(
     pool: ThreadPoolExecutor,
 ) -> None:
-    line = Line()
-    batches = Batcher(line.send, limits(calls=2, beside=timedelta(seconds=0.05)))
-    occupied(pool, line, batches)
-    second = pool.submit(batches.call, 2, weight=1)
-    assert line.arrived.get(timeout=20) == [2]
-    start(pool, batches, [3])
+    service = FakeService()
+    batcher = Batcher(
+        service.send, limits(max_calls=2, extra_call_delay=timedelta(seconds=0.05))
+    )
+    start_first_call(pool, service, batcher)
+    second = pool.submit(batcher.call, 2, size=1)
+    assert service.arrived.get(timeout=20) == [2]
+    start(pool, batcher, [3])
 
-    line.let_pass()
+    service.answer()
 
-    assert line.arrived.get(timeout=20) == [3]
-    line.let_pass()
-    line.let_pass()
+    assert service.arrived.get(timeout=20) == [3]
+    service.answer()
+    service.answer()
     assert second.result(20) == 20
 
 
-def test_a_batch_holds_no_more_than_fits(pool: ThreadPoolExecutor) -> None:
-    line = Line()
-    batches = Batcher(line.send, limits(items=2, weight=100))
-    occupied(pool, line, batches)
-    heavy = start(pool, batches, [2, 3], weight=101)
-    light = start(pool, batches, [4, 5, 6])
+def test_a_batch_keeps_to_its_limits(pool: ThreadPoolExecutor) -> None:
+    service = FakeService()
+    batcher = Batcher(service.send, limits(max_items=2, max_bytes=100))
+    start_first_call(pool, service, batcher)
+    large = start(pool, batcher, [2, 3], size=101)
+    small = start(pool, batcher, [4, 5, 6])
 
     for _ in range(5):
-        line.let_pass()
+        service.answer()
 
-    assert [call.result(20) for call in (*heavy, *light)] == [20, 30, 40, 50, 60]
-    sent = [line.arrived.get(timeout=20) for _ in range(4)]
+    assert [call.result(20) for call in (*large, *small)] == [20, 30, 40, 50, 60]
+    sent = [service.arrived.get(timeout=20) for _ in range(4)]
     assert sent == [[2], [3], [4, 5], [6]]
 
 
-def test_an_error_of_the_call_is_each_ones_error(pool: ThreadPoolExecutor) -> None:
-    line = Line()
-    batches = Batcher(line.send, limits())
-    occupied(pool, line, batches)
-    calls = start(pool, batches, [2, 3])
+def test_an_error_of_a_call_reaches_each_request(pool: ThreadPoolExecutor) -> None:
+    service = FakeService()
+    batcher = Batcher(service.send, limits())
+    start_first_call(pool, service, batcher)
+    calls = start(pool, batcher, [2, 3])
 
-    line.let_pass()
-    line.let_pass(UnavailableError("down"))
+    service.answer()
+    service.answer(UnavailableError("down"))
 
     assert [str(call.exception(20)) for call in calls] == ["down", "down"]
 
 
-def test_after_a_bug_the_next_ones_go_on(pool: ThreadPoolExecutor) -> None:
+def test_later_requests_are_sent_after_a_bug(pool: ThreadPoolExecutor) -> None:
     def send(numbers: Sequence[int], _left: timedelta) -> Answers:
         if 0 in numbers:
             raise ZeroDivisionError
         return numbers
 
-    batches: Batcher[int, int] = Batcher(send, limits())
+    batcher: Batcher[int, int] = Batcher(send, limits())
 
     assert isinstance(
-        pool.submit(batches.call, 0, weight=1).exception(20), ZeroDivisionError
+        pool.submit(batcher.call, 0, size=1).exception(20), ZeroDivisionError
     )
-    assert pool.submit(batches.call, 7, weight=1).result(20) == 7
+    assert pool.submit(batcher.call, 7, size=1).result(20) == 7
 
 
-def test_answers_that_do_not_fit_are_nobodys(pool: ThreadPoolExecutor) -> None:
-    batches: Batcher[int, int] = Batcher(lambda _, __: [1, 2], limits())
+def test_results_that_do_not_match_the_batch_are_an_error(
+    pool: ThreadPoolExecutor,
+) -> None:
+    batcher: Batcher[int, int] = Batcher(lambda _, __: [1, 2], limits())
 
-    assert isinstance(
-        pool.submit(batches.call, 1, weight=1).exception(20), InternalError
+    assert isinstance(pool.submit(batcher.call, 1, size=1).exception(20), InternalError)
+
+
+def test_a_request_that_waits_too_long_is_not_sent(pool: ThreadPoolExecutor) -> None:
+    service = FakeService()
+    batcher = Batcher(service.send, limits())
+    first = start_first_call(pool, service, batcher)
+    batcher._limits = limits(
+        timeout=timedelta(seconds=0.5), min_call_time=timedelta(seconds=0.4)
     )
-
-
-def test_who_waits_too_long_is_never_sent(pool: ThreadPoolExecutor) -> None:
-    line = Line()
-    batches = Batcher(line.send, limits())
-    first = occupied(pool, line, batches)
-    batches._limits = limits(time=timedelta(seconds=0.5), least=timedelta(seconds=0.4))
-    (second,) = start(pool, batches, [2])
+    (second,) = start(pool, batcher, [2])
 
     assert str(second.exception(20)) == "the scheduler is busy; nothing was done"
 
-    line.let_pass()
+    service.answer()
     assert first.result(20) == 10
-    assert line.arrived.empty()
+    assert service.arrived.empty()
 
 
-def test_who_was_sent_and_gets_no_answer_is_told_so(pool: ThreadPoolExecutor) -> None:
-    line = Line()
-    batches = Batcher(line.send, limits())
-    occupied(pool, line, batches)
-    batches._limits = limits(time=timedelta(seconds=0.5))
-    calls = start(pool, batches, [2, 3])
-    line.let_pass()
+def test_a_request_without_an_answer_is_an_error_that_says_so(
+    pool: ThreadPoolExecutor,
+) -> None:
+    service = FakeService()
+    batcher = Batcher(service.send, limits())
+    start_first_call(pool, service, batcher)
+    batcher._limits = limits(timeout=timedelta(seconds=0.5))
+    calls = start(pool, batcher, [2, 3])
+    service.answer()
 
     assert str(calls[1].exception(20)) == (
         "the scheduler did not answer in time; whether it acted is not known"
     )
-    line.let_pass()
+    service.answer()
 
 
 @settings(max_examples=15, derandomize=True, deadline=None)
 @given(
     items=st.integers(1, 7),
     calls=st.integers(1, 3),
-    beside=st.sampled_from([timedelta(), timedelta(seconds=0.002), LONG]),
+    delay=st.sampled_from([timedelta(), timedelta(seconds=0.002), LONG]),
     count=st.integers(1, 150),
 )
-def test_every_request_gets_its_own_answer(
-    items: int, calls: int, beside: timedelta, count: int
+def test_each_request_gets_its_own_result(
+    items: int, calls: int, delay: timedelta, count: int
 ) -> None:
     def send(numbers: Sequence[int], _left: timedelta) -> Answers:
         assert 0 < len(numbers) <= items
         return [number * 10 for number in numbers]
 
-    bounds = limits(items=items, calls=calls, beside=beside)
-    batches: Batcher[int, int] = Batcher(send, bounds)
+    bounds = limits(max_items=items, max_calls=calls, extra_call_delay=delay)
+    batcher: Batcher[int, int] = Batcher(send, bounds)
     with ThreadPoolExecutor(32) as pool:
         answers = list(
-            pool.map(lambda number: batches.call(number, weight=1), range(count))
+            pool.map(lambda number: batcher.call(number, size=1), range(count))
         )
 
     assert answers == [number * 10 for number in range(count)]
-    assert batches._free_slots == calls
+    assert batcher._free_slots == calls

@@ -1,4 +1,4 @@
-"""A body is refused for its size before the work that its size would cause."""
+"""A body that is too large is refused before its values are checked."""
 
 import json
 import tracemalloc
@@ -30,11 +30,11 @@ MANY_VALUES = {
 
 
 @pytest.mark.parametrize("body", MANY_VALUES.values(), ids=MANY_VALUES)
-def test_more_values_than_a_task_can_have_are_not_parsed(body: bytes) -> None:
+def test_a_body_with_too_many_values_is_not_parsed(body: bytes) -> None:
     assert problems(TaskParser(), body) == TOO_MANY
 
 
-def test_what_looks_like_values_within_a_text_does_not_count() -> None:
+def test_separators_within_a_string_are_not_counted_as_values() -> None:
     text = '[{,"\\,]}' * MAX_VALUES
 
     assert parse_json(json.dumps({"content": text}).encode()) == {"content": text}
@@ -89,11 +89,11 @@ TOO_LONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("body", "want"), TOO_LONG.values(), ids=TOO_LONG)
-def test_what_has_too_many_parts_is_refused(body: dict[str, Any], want: str) -> None:
+def test_a_body_with_too_many_items_is_refused(body: dict[str, Any], want: str) -> None:
     assert problems(TaskParser(), body) == [want]
 
 
-def test_only_the_first_wrong_text_of_a_list_is_told() -> None:
+def test_a_list_reports_its_first_wrong_item_alone() -> None:
     assert problems(TaskParser(), executor(command=["a", None, 1])) == [
         "executors[0].command[1]: is required"
     ]
@@ -114,14 +114,14 @@ WORST: dict[str, Callable[[], bytes]] = {
     "inputs of which each field is wrong": lambda: repeated(
         b"inputs", b'{"path":1,"url":1,"type":1,"name":1,"streamable":1}', 10_000
     ),
-    "names of variables that are none": lambda: json.dumps(
+    "invalid names of variables": lambda: json.dumps(
         executor(env={f"={n}": "" for n in range(1000)})
     ).encode(),
 }
 
 
 @pytest.mark.parametrize("make", WORST.values(), ids=WORST)
-def test_a_wrong_body_takes_little_beside_what_it_parses_to(
+def test_a_wrong_body_takes_little_memory_beside_its_parsed_form(
     make: Callable[[], bytes],
 ) -> None:
     body = make()

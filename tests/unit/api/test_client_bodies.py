@@ -1,4 +1,4 @@
-"""Bodies in the form in which each workflow engine sends them: all are taken."""
+"""Bodies as workflow engines send them are accepted."""
 
 import json
 from typing import Any
@@ -174,14 +174,14 @@ def without_nulls(document: Any) -> Any:
 
 
 @pytest.mark.parametrize(("body", "want"), CLIENTS.values(), ids=CLIENTS)
-def test_what_an_engine_sends_is_taken(
+def test_the_body_of_an_engine_is_accepted(
     body: dict[str, Any], want: tuple[str, ...]
 ) -> None:
     assert parsed(body).warnings == want
 
 
 @pytest.mark.parametrize(("body", "_"), CLIENTS.values(), ids=CLIENTS)
-def test_an_engine_sees_what_it_sent_with_types_and_without_nulls(
+def test_an_engine_gets_its_body_back_with_types_and_without_nulls(
     body: dict[str, Any], _: object
 ) -> None:
     want = without_nulls(body)
@@ -196,7 +196,7 @@ def test_an_engine_sees_what_it_sent_with_types_and_without_nulls(
     assert set(document) == set(want)
 
 
-def test_a_parameter_that_is_null_is_not_asked_for() -> None:
+def test_a_backend_parameter_that_is_null_is_absent() -> None:
     resources = {"backend_parameters": {"x": None}, "backend_parameters_strict": True}
 
     new = parsed(make_task_json(resources=resources))

@@ -1,4 +1,4 @@
-"""The semaphore bounds work by its weight, and how many wait."""
+"""The semaphore bounds work by weight, and its queue."""
 
 import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -20,7 +20,7 @@ def make_semaphore(capacity: int = 1, max_waiting: int = 0) -> FairSemaphore:
     )
 
 
-def test_a_waiting_thread_is_served_and_no_more_wait_than_may() -> None:
+def test_a_waiting_thread_is_served_and_the_queue_is_bounded() -> None:
     semaphore = make_semaphore(max_waiting=1)
     inside = threading.Event()
     leave = threading.Event()
@@ -73,7 +73,7 @@ def test_a_weight_above_the_capacity_is_served_alone() -> None:
         pass
 
 
-def test_light_work_does_not_overtake_heavy_work_that_waits() -> None:
+def test_light_work_does_not_overtake_waiting_heavy_work() -> None:
     semaphore = make_semaphore(capacity=2, max_waiting=2)
     order: list[int] = []
 

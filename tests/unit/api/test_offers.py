@@ -1,4 +1,4 @@
-"""What an installation offers follows from its settings."""
+"""The offered schemes follow from settings."""
 
 import pytest
 
@@ -46,14 +46,14 @@ def test_an_offer_follows_from_settings(
 
 
 @pytest.mark.parametrize("beginning", ["gs://bucket", "data"])
-def test_a_setting_with_an_unknown_scheme_is_named(beginning: str) -> None:
+def test_a_setting_with_an_unknown_scheme_is_an_error(beginning: str) -> None:
     with pytest.raises(ValueError, match="TESK_API_STORAGE"):
         make_offer(StorageSettings(written=("s3://", beginning)))
     with pytest.raises(ValueError, match="TESK_API_READ_STORAGE"):
         make_offer(StorageSettings(written=("s3://",), read=(beginning,)))
 
 
-def test_what_is_not_offered_is_refused_with_what_is() -> None:
+def test_a_scheme_that_is_not_offered_is_refused_with_those_that_are() -> None:
     offer = make_offer(StorageSettings(written=("s3://", "https://"), read=("/data",)))
 
     assert offer.problem("s3", Use.OUTPUT) is None

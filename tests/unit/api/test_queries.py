@@ -1,4 +1,4 @@
-"""Query parameters: what they mean, and every way to get them wrong."""
+"""Query parameters are parsed or refused."""
 
 from urllib.parse import parse_qsl
 
@@ -51,7 +51,7 @@ UNDERSTOOD = {
 
 
 @pytest.mark.parametrize(("query", "want"), UNDERSTOOD.values(), ids=UNDERSTOOD)
-def test_parse_query_understands(query: str, want: TaskQuery) -> None:
+def test_parse_query_accepts(query: str, want: TaskQuery) -> None:
     assert parse_query(arguments(query)) == want
 
 
@@ -112,5 +112,5 @@ def test_idempotency_keys_are_short_and_printable(key: str) -> None:
 
 
 @pytest.mark.parametrize(("sent", "want"), [("", ""), (" \t", ""), (" k-1 ", "k-1")])
-def test_blanks_around_an_idempotency_key_are_none_of_it(sent: str, want: str) -> None:
+def test_blanks_around_an_idempotency_key_are_removed(sent: str, want: str) -> None:
     assert parse_idempotency_key(Headers({"Idempotency-Key": sent})) == want

@@ -1,4 +1,4 @@
-"""Outputs that would be written over each other are refused; those that agree are not."""
+"""Outputs that would overwrite each other are refused; those that agree are not."""
 
 import pytest
 from hypothesis import given
@@ -56,7 +56,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("entries", "want"), REFUSED.values(), ids=REFUSED)
-def test_what_surely_collides_is_refused(
+def test_outputs_that_conflict_are_refused(
     entries: list[tuple[str, str, FileType]], want: str
 ) -> None:
     assert conflicts(*entries) == [want]
@@ -95,13 +95,13 @@ LEGAL = {
 
 
 @pytest.mark.parametrize("entries", LEGAL.values(), ids=LEGAL)
-def test_what_agrees_or_may_not_collide_is_taken(
+def test_outputs_that_agree_are_accepted(
     entries: list[tuple[str, str, FileType]],
 ) -> None:
     assert conflicts(*entries) == []
 
 
-def test_patterns_are_left_to_the_upload() -> None:
+def test_patterns_are_checked_at_the_upload() -> None:
     outputs = [
         Output(path="/o/*", url="/r", path_prefix="/o"),
         Output(path="/p/*", url="/r", path_prefix="/p"),
@@ -117,7 +117,7 @@ SEGMENTS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3)
     st.lists(st.tuples(SEGMENTS.map("/".join), st.sampled_from(FileType)), max_size=6),
     st.sampled_from(["s3://b/", "/r/", "ftp://h/"]),
 )
-def test_outputs_of_one_tree_never_collide(
+def test_outputs_of_one_tree_never_conflict(
     entries: list[tuple[str, FileType]], root: str
 ) -> None:
     mapped = [(f"/work/{path}", root + path, kind) for path, kind in entries]
@@ -129,7 +129,7 @@ def test_outputs_of_one_tree_never_collide(
     st.lists(st.tuples(SEGMENTS.map("/".join), SEGMENTS.map("/".join)), max_size=6),
     st.sampled_from(["s3://b/", "/r/", "ftp://h/"]),
 )
-def test_two_paths_to_one_url_are_never_taken(
+def test_two_paths_with_one_url_are_refused(
     entries: list[tuple[str, str]], root: str
 ) -> None:
     mapped = [(f"/work/{path}", root + url, FILE) for path, url in entries]

@@ -1,4 +1,4 @@
-"""Whatever is sent, a task comes out or an error that names what is wrong."""
+"""Parsing returns a task or an error that names the problem, whatever is sent."""
 
 import json
 from typing import Any
@@ -48,25 +48,25 @@ def parse(body: bytes) -> None:
 
 @settings(max_examples=300, derandomize=True, deadline=None)
 @given(body=st.binary())
-def test_any_bytes(body: bytes) -> None:
+def test_parse_survives_any_bytes(body: bytes) -> None:
     parse(body)
 
 
 @settings(max_examples=600, derandomize=True, deadline=None)
 @given(document=JSON)
-def test_any_json(document: Any) -> None:
+def test_parse_survives_any_json(document: Any) -> None:
     parse(json.dumps(document).encode("utf-8", "surrogatepass"))
 
 
 @settings(max_examples=600, derandomize=True, deadline=None)
 @given(field=st.sampled_from(FIELDS[:7]), value=JSON)
-def test_a_good_task_with_one_odd_field(field: str, value: Any) -> None:
+def test_parse_survives_any_value_of_a_field(field: str, value: Any) -> None:
     parse(json.dumps(make_task_json(**{field: value})).encode())
 
 
 @settings(max_examples=300, derandomize=True, deadline=None)
 @given(place=st.integers(0, 400), byte=st.integers(0, 255))
-def test_a_good_task_with_one_odd_byte(place: int, byte: int) -> None:
+def test_parse_survives_any_byte_in_a_valid_task(place: int, byte: int) -> None:
     body = bytearray(
         json.dumps(
             make_task_json(

@@ -1,4 +1,4 @@
-"""What the api takes from the body of a task, and what it warns of."""
+"""Valid bodies of tasks, and their warnings."""
 
 import json
 from typing import Any
@@ -89,7 +89,7 @@ def test_parse_accepts_what_clients_send(body: dict[str, Any]) -> None:
     assert problems(parser, body) == []
 
 
-def test_parse_keeps_what_was_sent_and_no_more() -> None:
+def test_parse_keeps_all_fields_as_sent() -> None:
     body = make_task_json(
         name="a",
         inputs=[{"path": "/i", "url": "/x"}],
@@ -121,7 +121,7 @@ def test_parse_warns_of_unknown_fields_and_unsupported_parameters() -> None:
     assert new.task.resources == Resources(backend_parameters={"vmsize": "a"})
 
 
-def test_a_slash_after_a_file_is_ignored_and_said() -> None:
+def test_a_slash_after_a_file_is_ignored_with_a_warning() -> None:
     body = make_task_json(
         inputs=[
             {"path": "/i//", "url": "/x"},
@@ -155,7 +155,7 @@ def test_a_slash_after_a_file_is_ignored_and_said() -> None:
     )
 
 
-def test_a_final_slash_does_not_make_two_files_of_one() -> None:
+def test_a_final_slash_does_not_hide_a_conflict() -> None:
     body = inputs({"path": "/a", "url": "/x"}, {"path": "/a/", "url": "/y"})
 
     assert problems(TaskParser(), body) == [

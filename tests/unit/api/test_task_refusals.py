@@ -1,4 +1,4 @@
-"""Every rule of a TES body, as the path and words that a client reads."""
+"""Each rule of a TES body is reported with its path and message."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
         {"executors": []},
         ["executors: must have at least one item"],
     ),
-    "executors that are no array": (
+    "executors that are not an array": (
         {"executors": {"image": "a"}},
         ["executors: must be an array"],
     ),
@@ -162,7 +162,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
         inputs({"path": "/a", "url": "s3:bucket"}),
         ['inputs[0].url: must start with "s3://"'],
     ),
-    "a scheme that nobody has": (
+    "an unknown scheme": (
         inputs({"path": "/a", "url": "gopher://h/x"}),
         [
             (
@@ -171,7 +171,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
             )
         ],
     ),
-    "an output to what no filer serves": (
+    "an output to a scheme that no filer writes": (
         outputs(url="gs://bucket/key"),
         [
             (
@@ -180,7 +180,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
             )
         ],
     ),
-    "a directory of what has no listing": (
+    "a directory of a scheme without listings": (
         inputs({"path": "/a", "url": "http://h/a", "type": "DIRECTORY"}),
         [
             (
@@ -357,7 +357,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
         resources(backend_parameters={"foo": "a"}, backend_parameters_strict=True),
         ["resources.backend_parameters.foo: is not supported here (supported: VmSize)"],
     ),
-    "what is wrong beside a wrong path": (
+    "further problems beside a wrong path": (
         make_task_json(
             inputs=[{"path": "a"}, {"path": "b", "url": "s3://k/x"}],
             outputs=[{"path": "c", "url": "nowhere"}],
@@ -417,7 +417,7 @@ def test_parse_refuses_what_is_not_strict_json(body: bytes) -> None:
     assert problem.startswith("the body is not valid JSON: ")
 
 
-def test_parse_refuses_unknown_fields_if_told_so() -> None:
+def test_parse_refuses_unknown_fields_if_set_so() -> None:
     body = executor(foo=1) | {"cpuCores": 2}
 
     assert problems(TaskParser(refuse_unknown_fields=True), body) == [
@@ -426,7 +426,7 @@ def test_parse_refuses_unknown_fields_if_told_so() -> None:
     ]
 
 
-def test_parse_names_a_hundred_problems_and_looks_no_further() -> None:
+def test_parse_reports_at_most_a_hundred_problems() -> None:
     found = problems(TaskParser(), make_task_json(volumes=["a"] * 1000))
 
     assert len(found) == 101

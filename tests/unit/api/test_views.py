@@ -1,4 +1,4 @@
-"""What each view shows, and what no view ever shows."""
+"""Each view shows its fields and no others."""
 
 import json
 from typing import Any
@@ -95,7 +95,7 @@ def test_minimal_shows_id_and_state_only() -> None:
     assert rendered(running(), TaskView.MINIMAL) == {"id": "t-1", "state": "RUNNING"}
 
 
-def test_full_shows_the_task_as_it_was_sent_and_what_came_of_it() -> None:
+def test_full_shows_the_task_as_sent_and_its_logs() -> None:
     want = BODY | {
         "id": "t-1",
         "state": "RUNNING",
@@ -124,7 +124,7 @@ def test_basic_is_full_without_contents_streams_and_system_logs() -> None:
     assert rendered(running(), TaskView.BASIC) == want
 
 
-def test_a_task_that_waits_has_no_logs_and_nothing_it_was_not_sent() -> None:
+def test_a_queued_task_has_no_logs_and_no_fields_that_were_not_sent() -> None:
     body = make_task_json(inputs=[{"path": "/a", "url": "/x"}])
 
     assert rendered(stored(body), TaskView.FULL) == body | {
@@ -211,7 +211,7 @@ def test_after_a_lost_attempt_one_log_without_executors_is_shown() -> None:
     assert basic["logs"] == [log]
 
 
-def test_live_view_says_why_a_task_waits_before_and_between_attempts() -> None:
+def test_live_view_shows_why_a_task_waits_before_and_between_attempts() -> None:
     waiting = stored(make_task_json())
     waiting.state = pb.TASK_STATE_QUEUED
     nothing: dict[str, Any] = {

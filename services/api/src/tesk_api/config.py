@@ -1,4 +1,4 @@
-"""Settings of the api."""
+"""Declares the settings of the api."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -224,7 +224,7 @@ class ApiSettings(
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the api reads."""
+    """The settings that the api reads."""
 
     log: LogSettings = msgspec.field(default_factory=LogSettings)
     grpc: GrpcSettings = msgspec.field(default_factory=GrpcSettings)

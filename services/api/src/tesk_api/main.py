@@ -1,7 +1,7 @@
-"""Start the api: settings, wiring, server.
+"""Starts the api: settings, wiring, server.
 
-All that talks (channel, threads) is made in the process that serves: with
-several workers that is a child, and the parent only watches.
+Channel and threads are made in the process that serves: with several workers that is a
+child, and the parent only supervises.
 """
 
 import functools
@@ -38,16 +38,16 @@ from tesk_runtime.settings import SettingsError, load
 if TYPE_CHECKING:
     from tesk_api.adapters.fair_semaphore import FairSemaphore
     from tesk_api.domain.service_info import ServiceInfo
-    from tesk_api.http.app import Parts
+    from tesk_api.http.app import Dependencies
     from tesk_api.ports import Authenticator
 
 _EX_CONFIG = 78
 _EX_UNAVAILABLE = 69
 _CONCURRENT_PASSWORD_CHECKS = 2
 _PASSWORD_TIMEOUT = timedelta(seconds=2)
-# Within what clients wait for a create, whatever the scheduler takes.
+# Short: a create must be answered before its client repeats it.
 _BODY_TIMEOUT = timedelta(seconds=0.5)
-# A scheduler that has started again is found while requests still wait for it.
+# Short: requests wait for a scheduler that restarts.
 _MAX_RECONNECT_PAUSE = timedelta(seconds=0.3)
 _URGENT = frozenset({b"/healthz", b"/metrics"})
 # Descriptors beside those of clients' connections; those of the readers of metrics,
@@ -116,7 +116,7 @@ def _sites(
     listeners: Sequence[socket.socket],
     metrics_folder: str,
 ) -> list[Endpoint]:
-    """Build what is served, in the process that serves it."""
+    """Build the services, in the process that serves them."""
     # Imported here: a parent needs none of it, and prometheus_client decides
     # at import how it counts.
     from tesk_api.domain.allowed_origins import AllowedOrigins  # noqa: PLC0415
@@ -126,13 +126,13 @@ def _sites(
 
     process_memory.return_large_blocks()
     api = settings.api
-    parts = _parts(settings, token, metrics_folder)
+    dependencies = _dependencies(settings, token, metrics_folder)
     loopback = is_loopback(api.host)
     app = create_app(
-        parts,
+        dependencies,
         AppOptions(
             body_limit=api.body_limit,
-            sites=AllowedOrigins(
+            allowed_origins=AllowedOrigins(
                 loopback=loopback,
                 allowed_hosts=api.allowed_hosts,
                 origins=api.cors_origins,
@@ -149,9 +149,11 @@ def _sites(
             app=app,
             threads=api.threads,
             urgent=_URGENT,
-            refuse=RefusalResponses(metrics=parts.metrics, new_id=parts.new_id),
+            refuse=RefusalResponses(
+                metrics=dependencies.metrics, new_id=dependencies.new_id
+            ),
         ),
-        Service(app=metrics_app(parts.metrics), threads=1),
+        Service(app=metrics_app(dependencies.metrics), threads=1),
     ]
     process_memory.tune_collector()
     limits = _limits(api)
@@ -163,7 +165,7 @@ def _sites(
 
 
 def _limits(settings: ApiSettings) -> HttpLimits:
-    """Return the bounds; this process may open more files than by default."""
+    """Return the limits; raises the number of files that this process may open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = settings.connections + _SPARE_DESCRIPTORS
     if soft < wanted:
@@ -181,14 +183,16 @@ def _limits(settings: ApiSettings) -> HttpLimits:
     )
 
 
-def _parts(settings: Settings, token: str, metrics_folder: str) -> "Parts":
+def _dependencies(
+    settings: Settings, token: str, metrics_folder: str
+) -> "Dependencies":
     from tesk_api.adapters.scheduler_client import (  # noqa: PLC0415 - as above
         SERVICE,
         CallTimeouts,
         SchedulerClient,
     )
     from tesk_api.adapters.unique_ids import id_generator  # noqa: PLC0415 - as above
-    from tesk_api.http.app import Parts  # noqa: PLC0415 - as above
+    from tesk_api.http.app import Dependencies  # noqa: PLC0415 - as above
     from tesk_api.http.metrics import RequestMetrics  # noqa: PLC0415 - as above
     from tesk_runtime.rpc.channel import open_channel  # noqa: PLC0415 - as above
     from tesk_runtime.rpc.tls import channel_credentials  # noqa: PLC0415 - as above
@@ -200,10 +204,10 @@ def _parts(settings: Settings, token: str, metrics_folder: str) -> "Parts":
         credentials=channel_credentials(settings.grpc),
         max_reconnect_backoff=_MAX_RECONNECT_PAUSE,
     )
-    # Keys have a source of their own: in open mode, who guesses another's key
-    # gets another's task. The names of requests are shown to everybody.
-    client = SchedulerClient(channel, times=CallTimeouts(), new_key=id_generator())
-    return Parts(
+    # Keys have a generator of their own: in open mode a guessed key gives access to the
+    # task of another client, and ids of requests are shown to every client.
+    client = SchedulerClient(channel, timeouts=CallTimeouts(), new_key=id_generator())
+    return Dependencies(
         tasks=client,
         authenticator=_authenticator(settings.api),
         body_memory=_body_memory(settings.api),
@@ -226,7 +230,7 @@ def _offer(settings: Settings) -> OfferedSchemes:
 
 
 def _authenticator(settings: ApiSettings) -> "Authenticator":
-    """Return who tells callers apart; OpenID Connect will be a third way.
+    """Return the authenticator of ``api.auth``.
 
     Raises:
         ValueError: The files of users are not usable.
@@ -249,12 +253,12 @@ def _authenticator(settings: ApiSettings) -> "Authenticator":
         groups=Path(settings.groups_file) if settings.groups_file else None,
         admin_group=settings.admin_group,
     )
-    # Threads stay free for those who are known already.
+    # Threads stay free for users whose success is cached.
     checks = PasswordChecks(
         unknown_clients=_password_checks(settings, at_once=_CONCURRENT_PASSWORD_CHECKS),
-        familiar=_password_checks(settings, at_once=1),
+        known_clients=_password_checks(settings, at_once=1),
     )
-    return BasicAccess(files, clock=SystemClock(), memory=CACHE_TTL, checks=checks)
+    return BasicAccess(files, clock=SystemClock(), cache_ttl=CACHE_TTL, checks=checks)
 
 
 def _password_checks(settings: ApiSettings, *, at_once: int) -> "FairSemaphore":
@@ -269,7 +273,7 @@ def _password_checks(settings: ApiSettings, *, at_once: int) -> "FairSemaphore":
 
 
 def _body_memory(settings: ApiSettings) -> "FairSemaphore":
-    """Return what bounds the memory of bodies: that of the largest one."""
+    """Return the limit of the memory of bodies: that of the largest one."""
     from tesk_api.adapters.fair_semaphore import FairSemaphore  # noqa: PLC0415 - as above
     from tesk_api.http.json_bodies import max_memory  # noqa: PLC0415 - as above
 

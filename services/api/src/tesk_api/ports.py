@@ -1,9 +1,8 @@
-"""What the api needs from outside.
+"""Declares what the api needs from outside.
 
-A task that is read passes through untouched, so the ports leave its form open:
-converting each task of a page twice would cost more than all else. The edge that
-renders it (``http``) and the adapter that fetches it agree on the form; ``main``
-joins them.
+The ports leave the type of a task that is read open: converting each task of a page
+twice would cost more than all else. ``http``, which renders tasks, and the adapter that
+fetches them agree on the type; ``main`` joins them.
 """
 
 from contextlib import AbstractContextManager
@@ -16,41 +15,41 @@ TaskT_co = TypeVar("TaskT_co", covariant=True)
 
 
 class TaskGateway(Protocol[TaskT_co]):
-    """The scheduler, as the api sees it.
+    """Calls the scheduler.
 
-    Every method may raise any ``TeskError`` that the scheduler answers, and
-    UnavailableError when it does not answer in time.
+    Every method may raise any ``TeskError`` of the scheduler, and UnavailableError if
+    it does not answer in time.
     """
 
     def create(self, caller: Caller, new: NewTask) -> TaskId:
-        """Keep a task durably and return its id.
+        """Create a task durably and return its id.
 
         Raises:
-            InvalidRequestError: It is larger than a limit allows.
+            InvalidRequestError: It exceeds a limit.
             ResourceExhaustedError: Too many tasks are queued.
-            UnavailableError: Not created, or not known to be; the message
-                says which.
+            UnavailableError: It is not created, or that is not known; the message
+                tells which.
         """
 
     def get(self, caller: Caller, task_id: TaskId, view: TaskView) -> TaskT_co:
         """Return a task.
 
         Raises:
-            NotFoundError: There is none of that id that the caller may see.
+            NotFoundError: There is no such task that the caller may see.
         """
 
     def list_page(self, caller: Caller, query: TaskQuery) -> Page[TaskT_co]:
         """Return one page of the caller's tasks, newest first.
 
         Raises:
-            InvalidRequestError: The page token is not of this query.
+            InvalidRequestError: The page token is that of another query.
         """
 
     def cancel(self, caller: Caller, task_id: TaskId) -> None:
-        """Ask for a task to be canceled; a final one stays as it is.
+        """Cancel a task; a final one stays as it is.
 
         Raises:
-            NotFoundError: There is none of that id that the caller may see.
+            NotFoundError: There is no such task that the caller may see.
         """
 
     def check(self) -> None:
@@ -62,38 +61,38 @@ class TaskGateway(Protocol[TaskT_co]):
 
 
 class Authenticator(Protocol):
-    """Finds out who asks."""
+    """Identifies the caller of a request."""
 
     @property
     def challenge(self) -> str:
-        """Value of ``WWW-Authenticate`` for those who are refused."""
+        """Value of ``WWW-Authenticate`` of a refusal."""
 
     def authenticate(self, authorization: str | None, address: str) -> Caller:
         """Return the caller, without ``request_id``.
 
         Args:
-            authorization: Value of the header of that name, if there was one.
-            address: Where the request comes from; "" if that is not known.
+            authorization: Value of the header, if it was sent.
+            address: Address of the client; "" if unknown.
 
         Raises:
             UnauthenticatedError: Credentials are needed and missing or wrong.
-            ResourceExhaustedError: Too many were wrong, or are being checked.
+            ResourceExhaustedError: Too many were wrong, or are checked now.
         """
 
 
 class Semaphore(Protocol):
-    """Bounds how much is worked on at once."""
+    """Bounds concurrent work, by weight."""
 
     def acquire(self, weight: int) -> AbstractContextManager[None]:
-        """Return a block that holds so much of what there is.
+        """Return a context that holds ``weight``.
 
         Raises:
-            ResourceExhaustedError: It was not free for too long.
+            ResourceExhaustedError: The queue is full, or the wait took too long.
         """
 
 
 class Clock(Protocol):
-    """Time that tests can move."""
+    """Reads the time."""
 
     def monotonic(self) -> float:
-        """Return seconds that never go back; only differences mean anything."""
+        """Return seconds that never decrease; only differences have a meaning."""

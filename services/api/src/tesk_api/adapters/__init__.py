@@ -1,1 +1,1 @@
-"""The api's ways out: to the scheduler, and to the files that name its users."""
+"""Implements the ports: calls to the scheduler, access rules, user files."""

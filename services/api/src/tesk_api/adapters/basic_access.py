@@ -1,9 +1,9 @@
-"""Users by name and password, from files that operators keep.
+"""Authenticates users by name and password, from files that operators keep.
 
-``htpasswd`` files with bcrypt (``htpasswd -B``), and a file of groups. bcrypt
-costs 5 to 300 ms by design, so a success is remembered while it is used, as a
-keyed hash, and only a few passwords are checked at once; wrong ones make who
-sends them wait (``domain.login_limits``).
+The files are an ``htpasswd`` file with bcrypt (``htpasswd -B``) and a file of groups.
+bcrypt costs 5 to 300 ms by design, so a success is cached while it is used, as a keyed
+hash, and only a few passwords are checked at once. Wrong passwords delay the client
+that sends them (``domain.login_limits``).
 """
 
 import base64
@@ -26,22 +26,22 @@ from tesk_model.errors import ResourceExhaustedError, UnauthenticatedError
 
 _SCHEME = "basic "
 _MAX_CACHED = 4096
-# A user at work stays known through any flood of wrong passwords.
+# Users at work stay cached through any flood of wrong passwords.
 CACHE_TTL = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordChecks:
-    """Who waits where to have a password checked.
+    """Limits of concurrent password checks.
 
     Attributes:
-        unknown_clients: All others.
-        familiar: Who has logged in from the same address before: a flood from
-            many addresses does not keep these out.
+        unknown_clients: For all other clients.
+        known_clients: For users that have logged in from the same address before,
+            so that a flood from many addresses does not keep them out.
     """
 
     unknown_clients: FairSemaphore
-    familiar: FairSemaphore
+    known_clients: FairSemaphore
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,67 +61,67 @@ class BasicAccess:
         files: AccessFiles,
         *,
         clock: Clock,
-        memory: timedelta,
+        cache_ttl: timedelta,
         checks: PasswordChecks,
     ) -> None:
         """Read the files.
 
         Args:
-            files: Where users and groups are written.
-            clock: Tells when a remembered success is too old.
-            memory: How long a success is remembered after its last use.
-            checks: Let in who must have a password checked.
+            files: Files of users and groups.
+            clock: Time, for the cache.
+            cache_ttl: How long a success is cached after its last use.
+            checks: Limits of concurrent password checks.
 
         Raises:
             ValueError: A file cannot be read or has a wrong line.
         """
         self._admin_group = files.admin_group
         self._clock = clock
-        self._memory = memory.total_seconds()
+        self._cache_ttl = cache_ttl.total_seconds()
         self._checks = checks
         self._key = secrets.token_bytes(32)
         self._lock = threading.Lock()
-        self._known: dict[bytes, float] = {}
+        self._cache: dict[bytes, float] = {}
         self._limits = LoginLimits()
         self._files = UserFiles(files)
 
     def authenticate(self, authorization: str | None, address: str) -> Caller:
-        """Return the caller; see the port."""
+        """See ``Authenticator``."""
         name, password = _credentials(authorization)
-        register = self._files.current()
+        directory = self._files.current()
         attempt = _Attempt(address, name, password)
-        if not self._is_valid(attempt, register):
+        if not self._is_valid(attempt, directory):
             raise UnauthenticatedError("user name or password is wrong")
-        groups = register.groups.get(name, ())
+        groups = directory.groups.get(name, ())
         return Caller(
             user=name,
             groups=groups,
             admin=bool(self._admin_group) and self._admin_group in groups,
         )
 
-    def _is_valid(self, attempt: _Attempt, register: UserDirectory) -> bool:
-        stored = register.hash_for(attempt.name)
-        # The stored hash is part of the name: a new password forgets the old.
+    def _is_valid(self, attempt: _Attempt, directory: UserDirectory) -> bool:
+        stored = directory.hash_for(attempt.name)
+        # The stored hash is part of the key: a new password makes the old one invalid.
         text = stored.encode() + b"\0" + attempt.password
-        proof = hmac.digest(self._key, text, hashlib.sha256)
-        if self._is_cached(proof):
+        key = hmac.digest(self._key, text, hashlib.sha256)
+        if self._is_cached(key):
             return True
-        checks = self._require_attempt_allowed(attempt)
+        checks = self._check_limit(attempt)
         with checks.acquire():
-            # Others of the same client may have been before us.
-            if self._is_cached(proof):
+            # Another request of the client may have been checked meanwhile.
+            if self._is_cached(key):
                 return True
-            self._require_attempt_allowed(attempt)
-            # The work first: also for names that do not exist.
+            self._check_limit(attempt)
+            # The hash first, also for names that do not exist: both take the same time.
             right = _matches(attempt.password, stored)
-            right = right and attempt.name in register.hashes
+            right = right and attempt.name in directory.hashes
             self._count(attempt, right=right)
             if right:
-                self._cache_success(proof)
+                self._cache_success(key)
             return right
 
-    def _require_attempt_allowed(self, attempt: _Attempt) -> FairSemaphore:
-        """Return where to wait for a check.
+    def _check_limit(self, attempt: _Attempt) -> FairSemaphore:
+        """Return the limit that applies to the check of ``attempt``.
 
         Raises:
             ResourceExhaustedError: After too many wrong passwords.
@@ -129,33 +129,35 @@ class BasicAccess:
         now = self._clock.monotonic()
         with self._lock:
             pause = self._limits.pause(attempt.address, attempt.name, now)
-            familiar = self._limits.is_known(attempt.address, attempt.name, now)
+            is_known = self._limits.is_known(attempt.address, attempt.name, now)
         if pause:
             raise ResourceExhaustedError(
                 "too many wrong passwords; try again later", timedelta(seconds=pause)
             )
-        return self._checks.familiar if familiar else self._checks.unknown_clients
+        return self._checks.known_clients if is_known else self._checks.unknown_clients
 
     def _count(self, attempt: _Attempt, *, right: bool) -> None:
         now = self._clock.monotonic()
         with self._lock:
-            count = self._limits.succeeded if right else self._limits.failed
+            count = (
+                self._limits.record_success if right else self._limits.record_failure
+            )
             count(attempt.address, attempt.name, now)
 
-    def _is_cached(self, proof: bytes) -> bool:
+    def _is_cached(self, key: bytes) -> bool:
         now = self._clock.monotonic()
-        if self._known.get(proof, now) <= now:
+        if self._cache.get(key, now) <= now:
             return False
-        # Each use counts: else all connections of a busy client would have to
+        # Each use extends it: else all connections of a busy client would have to
         # be checked at the same moment.
-        self._cache_success(proof)
+        self._cache_success(key)
         return True
 
-    def _cache_success(self, proof: bytes) -> None:
+    def _cache_success(self, key: bytes) -> None:
         with self._lock:
-            if proof not in self._known and len(self._known) >= _MAX_CACHED:
-                self._known.clear()
-            self._known[proof] = self._clock.monotonic() + self._memory
+            if key not in self._cache and len(self._cache) >= _MAX_CACHED:
+                self._cache.clear()
+            self._cache[key] = self._clock.monotonic() + self._cache_ttl
 
 
 def _matches(password: bytes, stored: str) -> bool:

@@ -1,8 +1,8 @@
-"""Bounds expensive work, and how many wait for it.
+"""Bounds expensive work, and the number of threads that wait for it.
 
 Checking a password costs 50 ms and more by design, and a large body takes many
-times its size of memory. Who sends them without end would otherwise have all
-threads, or all memory, and nobody else be served.
+times its size of memory. Without a bound, one client could occupy all threads or
+all memory.
 """
 
 import threading
@@ -17,18 +17,18 @@ _RETRY_AFTER = timedelta(seconds=1)
 
 
 class FairSemaphore:
-    """A semaphore with weights, that serves in order and lets few wait."""
+    """A weighted semaphore that is first in, first out, and has a bounded queue."""
 
     def __init__(
         self, *, capacity: int, max_waiting: int, timeout: timedelta, message: str
     ) -> None:
-        """Begin with nothing acquired.
+        """Start with nothing acquired.
 
         Args:
-            capacity: Most weight at once; what alone is heavier is let in alone.
-            max_waiting: Most that wait; each holds a thread.
+            capacity: Weight that may be held at once; a larger weight is let in alone.
+            max_waiting: Length of the queue; each entry holds a thread.
             timeout: Longest wait.
-            message: Of the error for those that are refused.
+            message: Message of the error of a refused caller.
         """
         self._capacity = capacity
         self._free = capacity
@@ -43,7 +43,7 @@ class FairSemaphore:
         """Hold ``weight`` for the duration of the block.
 
         Raises:
-            ResourceExhaustedError: Too many wait already, or it took too long.
+            ResourceExhaustedError: The queue is full, or the wait took too long.
         """
         weight = min(weight, self._capacity)
         self._take(weight)

@@ -1,4 +1,4 @@
-"""Everybody may do everything: one machine, or a gateway in front."""
+"""Lets every request in: for one machine, or behind a gateway."""
 
 from tesk_api.domain.requests import Caller
 
@@ -12,5 +12,5 @@ class OpenAccess:
     challenge = "Basic"
 
     def authenticate(self, authorization: str | None, address: str) -> Caller:  # noqa: ARG002 - ignored on purpose
-        """Return the caller without a name."""
+        """Return an anonymous caller."""
         return Caller()

@@ -1,7 +1,7 @@
-"""Repeats a call while the scheduler is away, until time is up.
+"""Retries a call while the scheduler is unavailable, until a timeout.
 
-Every request goes through here, so that the first try must cost nothing; a retry
-library costs each call some ten microseconds of CPU, retried or not.
+Every request uses this, so that the first attempt must cost nothing; a retry library
+costs each call some ten microseconds of CPU, retried or not.
 """
 
 import itertools
@@ -17,35 +17,35 @@ from tesk_model.errors import UnavailableError
 T = TypeVar("T")
 
 _BACKOFF = Backoff(first=timedelta(seconds=0.05), longest=timedelta(seconds=0.4))
-# Less time than this is not worth a try; a share of it is not divided further.
-_LEAST = 0.1
-_UNDIVIDED = 1.0
+# Seconds. An attempt has at least the first; less than the second is not divided.
+_MIN_ATTEMPT_TIME = 0.1
+_MIN_DIVIDED_TIME = 1.0
 
 
 def call_with_retries(
-    attempt: Callable[[timedelta], T], within: timedelta, *, share: float
+    attempt: Callable[[timedelta], T], timeout: timedelta, *, attempt_share: float
 ) -> T:
     """Return the first result of ``attempt``.
 
     Args:
-        attempt: Takes the time that it may need; raises UnavailableError if
-            another try may have more luck.
-        within: Time for all tries and the pauses between them.
-        share: Of the time that is left, what one try may take.
+        attempt: Takes the timeout of one attempt; raises UnavailableError to be
+            retried.
+        timeout: Time for all attempts and the pauses between them.
+        attempt_share: Share of the remaining time that one attempt may take.
 
     Raises:
-        UnavailableError: That of the last try.
+        UnavailableError: The error of the last attempt.
     """
-    until = time.monotonic() + within.total_seconds()
+    deadline = time.monotonic() + timeout.total_seconds()
     for failures in itertools.count(1):
-        left = max(_LEAST, until - time.monotonic())
-        one = left if left <= _UNDIVIDED else left * share
+        left = max(_MIN_ATTEMPT_TIME, deadline - time.monotonic())
+        seconds = left if left <= _MIN_DIVIDED_TIME else left * attempt_share
         try:
-            return attempt(timedelta(seconds=one))
+            return attempt(timedelta(seconds=seconds))
         except UnavailableError as error:
             pause = max(_BACKOFF.pause(failures), error.retry_after or timedelta())
             wait = pause.total_seconds()
-            if time.monotonic() + wait + _LEAST > until:
+            if time.monotonic() + wait + _MIN_ATTEMPT_TIME > deadline:
                 raise
         threading.Event().wait(wait)
     raise AssertionError

@@ -1,10 +1,10 @@
-"""The scheduler over gRPC: the api's ``TaskGateway``.
+"""Calls the scheduler over gRPC: the api's ``TaskGateway``.
 
-Creates and reads go in batches. While the scheduler is away (a restart, a
-failover) calls are repeated within their deadline, so that clients need not
-know of it. Every create carries an idempotency key, the client's or one of
-ours, so that a call whose fate is unknown can be repeated without creating a
-task twice: an error must mean "not created".
+Creates and reads are sent in batches. While the scheduler is unavailable (a restart, a
+failover) calls are retried within their deadline, so that clients do not notice. Every
+create carries an idempotency key, of the client or of this process, so that a call
+whose outcome is unknown can be retried without creating a task twice: an error must
+mean "not created".
 """
 
 from collections.abc import Callable, Sequence
@@ -35,19 +35,19 @@ from tesk_runtime.rpc.wire import state_to_wire, task_to_wire, view_to_wire
 
 SERVICE = "tesk.v1.TaskService"
 
-# BatchCreateTasks and BatchGetTasks take no more.
+# The limit of BatchCreateTasks and BatchGetTasks.
 _MAX_ITEMS = 256
-# Bytes in one call; far below the message limit, which one task may come near.
+# Far below the message limit, which one task alone may come near.
 _MAX_BATCH_BYTES = 16 * 1024 * 1024
 # A full task may hold megabytes of content; most hold a few kilobytes.
 _FULL_TASK_BYTES = 256 * 1024
 _MAX_CALLS = 2
-# For reads: longer than one takes, unless it is large or the scheduler is busy.
-# The scheduler gathers creates by itself, while those before are written.
+# Longer than a read takes, unless it is large or the scheduler is busy. Creates have
+# none: the scheduler gathers them itself, while those before are written.
 _EXTRA_READ_DELAY = timedelta(seconds=0.05)
 _CHECK_TIMEOUT = timedelta(seconds=1)
-# Of the time that is left, what one try of a create takes at most: a scheduler
-# that has fallen silent may be gone.
+# Share of the remaining time that one attempt of a create takes at most: a scheduler
+# that does not answer may be gone.
 _CREATE_ATTEMPT_SHARE = 0.6
 
 RequestT = TypeVar("RequestT")
@@ -56,31 +56,35 @@ ResponseT = TypeVar("ResponseT")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallTimeouts:
-    """How long callers wait at most.
+    """Timeouts of calls.
 
     Clients repeat a create after 5 s, so that it must have failed by then.
 
     Attributes:
-        total: For the result of anything.
-        least: What has to be left of it for a call.
+        total: For the result of a request.
+        min_call_time: A call is sent only if this much of it is left.
     """
 
     total: timedelta = timedelta(seconds=3.75)
-    least: timedelta = timedelta(seconds=0.75)
+    min_call_time: timedelta = timedelta(seconds=0.75)
 
 
 class SchedulerClient:
     """Implements ``TaskGateway[tesk.v1.Task]``."""
 
     def __init__(
-        self, channel: grpc.Channel, *, times: CallTimeouts, new_key: Callable[[], str]
+        self,
+        channel: grpc.Channel,
+        *,
+        timeouts: CallTimeouts,
+        new_key: Callable[[], str],
     ) -> None:
-        """Use an open channel; it must belong to this very process.
+        """Use an open channel, which must belong to this process.
 
         Args:
             channel: To the scheduler, with the internal token.
-            times: Deadlines.
-            new_key: Makes idempotency keys that are never made again.
+            timeouts: Timeouts of calls.
+            new_key: Returns a unique idempotency key.
         """
         self._stub = rpc_grpc.TaskServiceStub(channel)
         self._check = channel.unary_unary(
@@ -88,43 +92,43 @@ class SchedulerClient:
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
             response_deserializer=health_pb2.HealthCheckResponse.FromString,
         )
-        self._times = times
+        self._timeouts = timeouts
         self._new_key = new_key
         limits = BatchLimits(
-            items=_MAX_ITEMS,
-            weight=_MAX_BATCH_BYTES,
-            calls=_MAX_CALLS,
-            beside=timedelta(),
-            time=times.total,
-            least=times.least,
+            max_items=_MAX_ITEMS,
+            max_bytes=_MAX_BATCH_BYTES,
+            max_calls=_MAX_CALLS,
+            extra_call_delay=timedelta(),
+            timeout=timeouts.total,
+            min_call_time=timeouts.min_call_time,
         )
         self._creates: Batcher[rpc.CreateTaskRequest, str] = Batcher(
             self._send_creates, limits
         )
         self._gets: Batcher[rpc.GetTaskRequest, pb.Task] = Batcher(
-            self._send_gets, replace(limits, beside=_EXTRA_READ_DELAY)
+            self._send_gets, replace(limits, extra_call_delay=_EXTRA_READ_DELAY)
         )
 
     def create(self, caller: Caller, new: NewTask) -> TaskId:
-        """Keep a task durably; see the port."""
+        """See ``TaskGateway``."""
         request = rpc.CreateTaskRequest(
             caller=_caller(caller),
             task=task_to_wire(new.task),
             idempotency_key=new.idempotency_key or self._new_key(),
             warnings=new.warnings,
         )
-        return TaskId(self._creates.call(request, weight=request.ByteSize()))
+        return TaskId(self._creates.call(request, size=request.ByteSize()))
 
     def get(self, caller: Caller, task_id: TaskId, view: TaskView) -> pb.Task:
-        """Return a task; see the port."""
+        """See ``TaskGateway``."""
         request = rpc.GetTaskRequest(
             caller=_caller(caller), task_id=task_id, view=view_to_wire(view)
         )
-        weight = _FULL_TASK_BYTES if view is TaskView.FULL else 0
-        return self._gets.call(request, weight=weight)
+        size = _FULL_TASK_BYTES if view is TaskView.FULL else 0
+        return self._gets.call(request, size=size)
 
     def list_page(self, caller: Caller, query: TaskQuery) -> Page[pb.Task]:
-        """Return one page; see the port."""
+        """See ``TaskGateway``."""
         request = rpc.ListTasksRequest(
             caller=_caller(caller),
             view=view_to_wire(query.view),
@@ -136,29 +140,32 @@ class SchedulerClient:
             page_size=query.page_size,
             page_token=query.page_token,
         )
-        answer = _call_with_retries(self._stub.ListTasks, request, self._times.total)
+        answer = _call_with_retries(self._stub.ListTasks, request, self._timeouts.total)
         return Page(answer.tasks, answer.next_page_token)
 
     def cancel(self, caller: Caller, task_id: TaskId) -> None:
-        """Ask for a task to be canceled; see the port."""
+        """See ``TaskGateway``."""
         request = rpc.CancelTaskRequest(caller=_caller(caller), task_id=task_id)
-        _call_with_retries(self._stub.CancelTask, request, self._times.total)
+        _call_with_retries(self._stub.CancelTask, request, self._timeouts.total)
 
     def check(self) -> None:
-        """Return if the scheduler serves; see the port."""
+        """See ``TaskGateway``."""
         request = health_pb2.HealthCheckRequest(service=SERVICE)
         answer = _call(self._check, request, timeout=_CHECK_TIMEOUT)
         if answer.status != health_pb2.HealthCheckResponse.SERVING:
             raise UnavailableError("the scheduler does not take calls now")
 
     def _send_creates(
-        self, requests: Sequence[rpc.CreateTaskRequest], within: timedelta
+        self, requests: Sequence[rpc.CreateTaskRequest], timeout: timedelta
     ) -> Sequence[str | TeskError]:
         batch = rpc.BatchCreateTasksRequest(requests=requests)
         try:
-            # Same keys: what one try created is found, not made again.
+            # Same keys: what an earlier attempt created is found, not created again.
             answer = _call_with_retries(
-                self._stub.BatchCreateTasks, batch, within, share=_CREATE_ATTEMPT_SHARE
+                self._stub.BatchCreateTasks,
+                batch,
+                timeout,
+                attempt_share=_CREATE_ATTEMPT_SHARE,
             )
         except UnavailableError as error:
             raise UnavailableError(
@@ -168,28 +175,28 @@ class SchedulerClient:
         return [_id_or_error(result) for result in answer.results]
 
     def _send_gets(
-        self, requests: Sequence[rpc.GetTaskRequest], within: timedelta
+        self, requests: Sequence[rpc.GetTaskRequest], timeout: timedelta
     ) -> Sequence[pb.Task | TeskError]:
         try:
-            return self._get_together(requests, within)
+            return self._get_batch(requests, timeout)
         except ResourceExhaustedError:
-            # Together larger than a message may be: one by one.
+            # The tasks together are larger than a message may be: one by one.
             if len(requests) == 1:
                 raise
-        return [self._get_alone(request, within) for request in requests]
+        return [self._get_one(request, timeout) for request in requests]
 
-    def _get_together(
-        self, requests: Sequence[rpc.GetTaskRequest], within: timedelta
+    def _get_batch(
+        self, requests: Sequence[rpc.GetTaskRequest], timeout: timedelta
     ) -> Sequence[pb.Task | TeskError]:
         batch = rpc.BatchGetTasksRequest(requests=requests)
-        answer = _call_with_retries(self._stub.BatchGetTasks, batch, within)
+        answer = _call_with_retries(self._stub.BatchGetTasks, batch, timeout)
         return [_task_or_error(result) for result in answer.results]
 
-    def _get_alone(
-        self, request: rpc.GetTaskRequest, within: timedelta
+    def _get_one(
+        self, request: rpc.GetTaskRequest, timeout: timedelta
     ) -> pb.Task | TeskError:
         try:
-            return self._get_together([request], within)[0]
+            return self._get_batch([request], timeout)[0]
         except TeskError as error:
             return error
 
@@ -197,27 +204,29 @@ class SchedulerClient:
 def _call_with_retries(
     method: UnaryMethod[RequestT, ResponseT],
     request: RequestT,
-    within: timedelta,
+    timeout: timedelta,
     *,
-    share: float = 1.0,
+    attempt_share: float = 1.0,
 ) -> ResponseT:
-    """Call the scheduler, again and again while it is away and time is left.
+    """Call the scheduler, with retries while it is unavailable.
 
     Args:
-        method: Idempotent.
-        request: The same each time.
-        within: Time for all of it.
-        share: Of the time that is left, what one try may take.
+        method: An idempotent method.
+        request: Sent with each attempt.
+        timeout: Time for all attempts.
+        attempt_share: Share of the remaining time that one attempt may take.
     """
     return call_with_retries(
-        lambda left: _call(method, request, timeout=left), within, share=share
+        lambda left: _call(method, request, timeout=left),
+        timeout,
+        attempt_share=attempt_share,
     )
 
 
 def _call(
     method: UnaryMethod[RequestT, ResponseT], request: RequestT, *, timeout: timedelta
 ) -> ResponseT:
-    """Call the scheduler; where it was looked for is not for clients to know."""
+    """Call the scheduler; clients are not told its address."""
     try:
         return invoke(method, request, timeout=timeout)
     except UnreachableError as error:

@@ -1,7 +1,7 @@
-"""Names that are made once: of requests, and of creates that must not repeat.
+"""Generates unique ids: of requests, and idempotency keys of creations.
 
-A random part of this process and a number. A uuid for each would ask the
-kernel each time, and lose Python's lock to the other threads while it asks.
+An id is a random part of this process and a number. A uuid for each would call the
+kernel each time, and lose Python's lock to the other threads meanwhile.
 """
 
 import itertools
@@ -12,10 +12,10 @@ _RANDOM_BYTES = 12
 
 
 def id_generator() -> Callable[[], str]:
-    """Return a source of names; call it in the process that uses them.
+    """Return a generator of ids; call this in the process that uses it.
 
-    Whoever knows one name can guess the next of its source, so that what must
-    stay unknown needs a source of its own.
+    An id tells the next ones of its generator, so that secret ids need a generator
+    of their own.
     """
     prefix = secrets.token_hex(_RANDOM_BYTES)
     numbers = itertools.count(1)

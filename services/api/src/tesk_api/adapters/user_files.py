@@ -1,4 +1,4 @@
-"""The files of users and groups, as operators keep them; read again when they change."""
+"""Reads the files of users and groups, and reads them again when they change."""
 
 import hashlib
 import hmac
@@ -15,10 +15,10 @@ _DEFAULT_COST = "10"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessFiles:
-    """Where users and groups are written, and which group may see all tasks.
+    """Paths of the files of users and groups, and the group that may see all tasks.
 
     Attributes:
-        groups: May be None: nobody is in a group.
+        groups: None if there are no groups.
     """
 
     users: Path
@@ -28,14 +28,14 @@ class AccessFiles:
 
 @dataclass(frozen=True, slots=True)
 class UserDirectory:
-    """What the files say.
+    """The contents of the files.
 
     Attributes:
-        hashes: Of passwords, by user.
-        groups: By user.
-        stamp: Of the files when they were read.
-        costs: Of the hashes, in the order of the file.
-        key: Chooses among them for names that do not exist.
+        hashes: Password hashes by user.
+        groups: Groups by user.
+        stamp: State of the files when they were read.
+        costs: Costs of the hashes, in the order of the file.
+        key: Selects a cost for names that do not exist.
     """
 
     hashes: Mapping[str, str]
@@ -51,7 +51,7 @@ class UserDirectory:
         groups: Mapping[str, tuple[str, ...]],
         stamp: tuple[object, ...],
     ) -> "UserDirectory":
-        """Return a register; its key is the same wherever the file is."""
+        """Return a directory; its key depends on the hashes alone."""
         stored = list(hashes.values())
         costs = tuple(each[4:6] for each in stored) or (_DEFAULT_COST,)
         key = hashlib.sha256("\n".join(stored).encode()).digest()
@@ -60,8 +60,8 @@ class UserDirectory:
     def hash_for(self, name: str) -> str:
         """Return the hash to check a password of ``name`` against.
 
-        Of nobody's password for a name that does not exist, but as dear as
-        that of some user, always the same: time does not tell who exists.
+        For a name that does not exist it matches no password, but costs as much as the
+        hash of some user: the time of a check does not tell which names exist.
         """
         known = self.hashes.get(name)
         if known is not None:
@@ -72,7 +72,7 @@ class UserDirectory:
 
 
 class UserFiles:
-    """Gives what the files say now; while one is broken, what they said."""
+    """Returns the present contents of the files, or the last valid ones."""
 
     def __init__(self, files: AccessFiles) -> None:
         """Read the files.
@@ -81,23 +81,23 @@ class UserFiles:
             ValueError: A file cannot be read or has a wrong line.
         """
         self._files = files
-        self._register = _read(files)
+        self._directory = _read(files)
 
     def current(self) -> UserDirectory:
-        """Return what holds now."""
-        old = self._register
+        """Return the users and groups that apply now."""
+        old = self._directory
         if _stamp(self._files) == old.stamp:
             return old
         try:
-            self._register = _read(self._files)
+            self._directory = _read(self._files)
         except ValueError as error:
             stamp = _stamp(self._files)
-            self._register = replace(old, stamp=stamp)
+            self._directory = replace(old, stamp=stamp)
             logging.getLogger(__name__).error(  # noqa: TRY400 - the message says it all
-                "user files are not usable, the former ones still hold",
+                "user files are not usable, the last valid ones still apply",
                 extra={"error": str(error)},
             )
-        return self._register
+        return self._directory
 
 
 def _read(files: AccessFiles) -> UserDirectory:
@@ -142,7 +142,7 @@ def _read_groups(path: Path | None) -> dict[str, tuple[str, ...]]:
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
-    """Return the lines that say something, with their numbers."""
+    """Return the lines that are neither empty nor comments, with their numbers."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

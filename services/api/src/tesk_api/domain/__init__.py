@@ -1,1 +1,1 @@
-"""What the api decides by itself: rules of TES requests, and who asks."""
+"""Rules of TES requests and of access; pure."""

@@ -1,9 +1,9 @@
-"""Which backend parameters a task may give, and with which values.
+"""Checks the backend parameters of a task.
 
-What is offered is a mapping from keys, in any case, to allowed values: a value
-as it is, or ``1..8`` for the whole numbers from 1 to 8; none at all for any
+An installation offers a mapping from keys, in any case, to allowed values: a value
+as it is, or ``1..8`` for the whole numbers from 1 to 8; an empty list allows any
 value. Source: GA4GH TES 1.1 ``tesResources.backend_parameters``: keys are
-case-insensitive; what is not supported is an error only if the client asked for
+case-insensitive; an unsupported one is an error only if the client asked for
 strictness, and is otherwise dropped with a warning.
 """
 
@@ -22,7 +22,7 @@ _WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassifiedParameters:
-    """The backend parameters of a task, by what becomes of them.
+    """The backend parameters of a task, by whether they are supported.
 
     Attributes:
         supported: Keys in lower case.
@@ -39,7 +39,7 @@ class ClassifiedParameters:
 def classify_parameters(
     parameters: Mapping[str, str], offered: Offered
 ) -> ClassifiedParameters:
-    """Tell what of ``parameters`` is supported here."""
+    """Sort ``parameters`` by whether this installation supports them."""
     allowed = {key.lower(): values for key, values in offered.items()}
     supported: dict[str, str] = {}
     unsupported: list[str] = []
@@ -58,7 +58,7 @@ def classify_parameters(
 
 
 def parameter_problems(resources: Resources, offered: Offered) -> Iterator[Violation]:
-    """Yield what is wrong with the backend parameters of a task."""
+    """Yield the problems of the backend parameters of a task."""
     parameters = resources.backend_parameters
     seen: set[str] = set()
     for key in parameters:

@@ -1,13 +1,13 @@
-"""How many passwords may be tried, by whom and for whom.
+"""Limits how often passwords may be tried.
 
 Wrong passwords are counted for each name at one address, for each name at all
-addresses, and at each address for the names that were tried there. A few are
-free; then each one more doubles the pause, up to a bound, in which nothing is
-checked. So guesses get rare, and a flood of them costs next to nothing. Nothing
-depends on whether the name exists.
+addresses, and for each address the names that were tried there. After a few of them,
+each further one doubles a pause, up to a bound, in which nothing is checked. So
+guesses become rare, and a flood of them costs little. Nothing depends on whether the
+name exists.
 
-A name that has logged in from an address before is bound there by its own
-mistakes alone: nobody else's guesses keep it out.
+A name that has logged in from an address before is limited there by its own failures
+alone: other clients' guesses do not keep it out.
 """
 
 import hashlib
@@ -25,35 +25,35 @@ ValueT = TypeVar("ValueT")
 _MAX_KEYS = 10_000
 _FAILURE_LIFETIME = 900.0
 _SUCCESS_LIFETIME = 86_400.0
-_CLIENT_PREFIX_LENGTH = 64  # what one customer gets of IPv6, in bits
+_CLIENT_PREFIX_LENGTH = 64  # IPv6 prefix of one customer, in bits
 _FIRST_PAUSE = timedelta(seconds=1)
 
 
 class FailureLimit:
-    """How many failures are free, and how long to wait after more."""
+    """Maps a number of failures to a pause."""
 
-    def __init__(self, *, free: int, longest: timedelta) -> None:
+    def __init__(self, *, free: int, max_pause: timedelta) -> None:
         """Limit failures.
 
         Args:
-            free: Failures that cost no pause.
-            longest: Of all pauses.
+            free: Failures without a pause.
+            max_pause: Upper bound of the pause.
         """
         self._free = free
-        self._backoff = Backoff(first=_FIRST_PAUSE, longest=longest)
+        self._backoff = Backoff(first=_FIRST_PAUSE, longest=max_pause)
 
     def pause(self, failures: int) -> float:
         """Return the seconds to wait after that many failures."""
         return self._backoff.pause(failures - self._free + 1).total_seconds()
 
 
-SAME_NAME_AND_ADDRESS = FailureLimit(free=5, longest=timedelta(seconds=60))
-NAMES_AT_ADDRESS = FailureLimit(free=10, longest=timedelta(seconds=10))
-SAME_NAME = FailureLimit(free=20, longest=timedelta(seconds=10))
+SAME_NAME_AND_ADDRESS = FailureLimit(free=5, max_pause=timedelta(seconds=60))
+NAMES_AT_ADDRESS = FailureLimit(free=10, max_pause=timedelta(seconds=10))
+SAME_NAME = FailureLimit(free=20, max_pause=timedelta(seconds=10))
 
 
 class _ExpiringMap(Generic[KeyT, ValueT]):
-    """A mapping that keeps the latest of a bounded number of keys, for a while."""
+    """A mapping of a bounded number of keys that expire; drops the oldest."""
 
     def __init__(self, lifetime: float) -> None:
         self._lifetime = lifetime
@@ -76,7 +76,7 @@ class _ExpiringMap(Generic[KeyT, ValueT]):
 @dataclass(frozen=True, slots=True)
 class _Failures:
     count: int
-    again: float
+    retry_at: float
 
 
 class _Counter(Generic[KeyT]):
@@ -89,7 +89,7 @@ class _Counter(Generic[KeyT]):
 
     def pause(self, key: KeyT, now: float) -> float:
         known = self._failures.get(key, now)
-        return 0.0 if known is None else max(0.0, known.again - now)
+        return 0.0 if known is None else max(0.0, known.retry_at - now)
 
     def add(self, key: KeyT, now: float) -> None:
         known = self._failures.get(key, now)
@@ -102,14 +102,14 @@ class _Counter(Generic[KeyT]):
 
 
 class LoginLimits:
-    """Remembers failures and successes; not safe for threads."""
+    """Records failed and successful logins; not thread-safe."""
 
     def __init__(self) -> None:
-        """Begin with nobody known."""
+        """Start without any logins."""
         self._pairs: _Counter[tuple[str, bytes]] = _Counter(SAME_NAME_AND_ADDRESS)
         self._addresses: _Counter[str] = _Counter(NAMES_AT_ADDRESS)
         self._names: _Counter[bytes] = _Counter(SAME_NAME)
-        self._familiar: _ExpiringMap[tuple[str, bytes], bool] = _ExpiringMap(
+        self._known_clients: _ExpiringMap[tuple[str, bytes], bool] = _ExpiringMap(
             _SUCCESS_LIFETIME
         )
 
@@ -117,7 +117,7 @@ class LoginLimits:
         """Return the seconds until a password may be tried; 0 for now."""
         pair = _pair(address, name)
         pause = self._pairs.pause(pair, now)
-        if self._familiar.get(pair, now):
+        if self._known_clients.get(pair, now):
             return pause
         pause = max(pause, self._names.pause(pair[1], now))
         if not self._pairs.has(pair, now):
@@ -125,22 +125,22 @@ class LoginLimits:
         return pause
 
     def is_known(self, address: str, name: str, now: float) -> bool:
-        """Tell whether ``name`` has logged in from ``address`` not long ago."""
-        return bool(self._familiar.get(_pair(address, name), now))
+        """Tell whether ``name`` has logged in from ``address`` lately."""
+        return bool(self._known_clients.get(_pair(address, name), now))
 
-    def failed(self, address: str, name: str, now: float) -> None:
-        """Count a wrong password."""
+    def record_failure(self, address: str, name: str, now: float) -> None:
+        """Record a wrong password."""
         pair = _pair(address, name)
         if not self._pairs.has(pair, now):
             self._addresses.add(pair[0], now)
         self._pairs.add(pair, now)
         self._names.add(pair[1], now)
 
-    def succeeded(self, address: str, name: str, now: float) -> None:
-        """Remember who belongs where."""
+    def record_success(self, address: str, name: str, now: float) -> None:
+        """Record a successful login."""
         pair = _pair(address, name)
         self._pairs.clear(pair)
-        self._familiar.put(pair, True, now)  # noqa: FBT003 - a set with times
+        self._known_clients.put(pair, True, now)  # noqa: FBT003 - a set with expiry
 
 
 def _pair(address: str, name: str) -> tuple[str, bytes]:
@@ -150,7 +150,7 @@ def _pair(address: str, name: str) -> tuple[str, bytes]:
 
 
 def _network(address: str) -> str:
-    """Return what one client has of addresses."""
+    """Return the addresses that one client can use."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Which urls this installation lets tasks name."""
+"""Decides which url schemes tasks of this installation may use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from tesk_model.schemes import OfferedSchemes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageSettings:
-    """What the settings say of storages.
+    """The settings of storages.
 
     Attributes:
-        written: Beginnings of urls that tasks can use.
-        read: Beginnings of urls that they can only read.
-        has_file_roots: Whether folders of this machine may be written.
-        has_read_roots: Whether some may be read.
+        written: Url prefixes that tasks can read and write.
+        read: Url prefixes that they can only read.
+        has_file_roots: Whether tasks may write folders of this machine.
+        has_read_roots: Whether they may read some.
     """
 
     written: Sequence[str] = ()
@@ -25,7 +25,7 @@ class StorageSettings:
 
 
 def make_offer(storages: StorageSettings) -> OfferedSchemes:
-    """Return what is offered; everything if no beginning of urls is named.
+    """Return the offered schemes; all if no url prefix is set.
 
     Raises:
         ValueError: A setting names a scheme that TESK does not know.
@@ -41,8 +41,8 @@ def make_offer(storages: StorageSettings) -> OfferedSchemes:
     return OfferedSchemes(inputs=inputs | outputs, outputs=outputs)
 
 
-def _schemes(setting: str, beginnings: Sequence[str]) -> set[str]:
+def _schemes(setting: str, prefixes: Sequence[str]) -> set[str]:
     try:
-        return set(map(scheme_of, beginnings))
+        return set(map(scheme_of, prefixes))
     except InvalidLocationError as error:
         raise ValueError(f"{setting}: {error}") from error

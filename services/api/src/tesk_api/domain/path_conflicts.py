@@ -1,8 +1,7 @@
-"""Whether the files and directories of a task can lie beside each other.
+"""Finds paths of a task that exclude each other.
 
-Legal are inputs below volumes and directories, outputs below directories, and
-one path for an input and an output. What can never be is a file that has
-something below it.
+Inputs may be below volumes and directories, outputs below directories, and an input
+and an output may have the same path. Nothing can be below a file.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,8 +14,8 @@ from tesk_model.task import Executor, FileType, Input, Output
 _MAX_SHOWN = 100
 
 
-class Parts(NamedTuple):
-    """The parts of a task that name paths, each with its index in the task."""
+class TaskPaths(NamedTuple):
+    """The fields of a task that name paths, each with its index in the task."""
 
     inputs: Sequence[tuple[int, Input]]
     outputs: Sequence[tuple[int, Output]]
@@ -24,8 +23,8 @@ class Parts(NamedTuple):
     volumes: Sequence[tuple[int, str]]
 
 
-class _Need(NamedTuple):
-    """A field whose ``path`` can be used only if ``directory`` is one."""
+class _RequiredDirectory(NamedTuple):
+    """A field whose ``path`` can be used only if ``directory`` is a directory."""
 
     field: str
     path: str
@@ -47,52 +46,52 @@ def input_conflicts(inputs: Iterable[tuple[int, Input]]) -> Iterator[Violation]:
             )
 
 
-def file_conflicts(parts: Parts) -> Iterator[Violation]:
+def file_conflicts(paths: TaskPaths) -> Iterator[Violation]:
     """Yield the fields that need a directory where an input is a file."""
     files: dict[str, int] = {}
-    for index, entry in parts.inputs:
+    for index, entry in paths.inputs:
         if entry.type is FileType.FILE:
             files.setdefault(normalize(entry.path), index)
     if not files:
         return
-    for need in _needs(parts):
-        for directory in _with_parents(need.directory):
+    for required in _required_directories(paths):
+        for directory in _with_parents(required.directory):
             if directory in files:
                 yield Violation(
-                    need.field,
-                    f"{_shown(need.path)} needs a directory where "
-                    f"inputs[{files[directory]}].path {_shown(directory)} is a file",
+                    required.field,
+                    f"{_quoted(required.path)} needs a directory where "
+                    f"inputs[{files[directory]}].path {_quoted(directory)} is a file",
                 )
                 break
 
 
-def _needs(parts: Parts) -> Iterator[_Need]:
-    for index, entry in parts.inputs:
-        yield _in_parent(f"inputs[{index}].path", entry.path)
-    for index, output in parts.outputs:
-        yield _of_output(f"outputs[{index}].path", output)
-    for index, executor in parts.executors:
+def _required_directories(paths: TaskPaths) -> Iterator[_RequiredDirectory]:
+    for index, entry in paths.inputs:
+        yield _parent_directory(f"inputs[{index}].path", entry.path)
+    for index, output in paths.outputs:
+        yield _output_directory(f"outputs[{index}].path", output)
+    for index, executor in paths.executors:
         field = f"executors[{index}]"
         if executor.workdir:
-            yield _itself(f"{field}.workdir", executor.workdir)
+            yield _directory_itself(f"{field}.workdir", executor.workdir)
         for name in ("stdin", "stdout", "stderr"):
             if path := getattr(executor, name):
-                yield _in_parent(f"{field}.{name}", path)
-    for index, volume in parts.volumes:
-        yield _itself(f"volumes[{index}]", volume)
+                yield _parent_directory(f"{field}.{name}", path)
+    for index, volume in paths.volumes:
+        yield _directory_itself(f"volumes[{index}]", volume)
 
 
-def _itself(field: str, path: str) -> _Need:
-    return _Need(field, path, normalize(path))
+def _directory_itself(field: str, path: str) -> _RequiredDirectory:
+    return _RequiredDirectory(field, path, normalize(path))
 
 
-def _in_parent(field: str, path: str) -> _Need:
-    return _Need(field, path, parent(normalize(path)))
+def _parent_directory(field: str, path: str) -> _RequiredDirectory:
+    return _RequiredDirectory(field, path, parent(normalize(path)))
 
 
-def _of_output(field: str, output: Output) -> _Need:
+def _output_directory(field: str, output: Output) -> _RequiredDirectory:
     directory = output_directory(output.path, output.path_prefix)
-    return _Need(field, output.path, directory)
+    return _RequiredDirectory(field, output.path, directory)
 
 
 def _with_parents(directory: str) -> Iterator[str]:
@@ -101,6 +100,6 @@ def _with_parents(directory: str) -> Iterator[str]:
         directory = parent(directory)
 
 
-def _shown(path: str) -> str:
-    """Return a client's path so that it cannot disturb a screen."""
+def _quoted(path: str) -> str:
+    """Return a client's path, shortened and with control characters escaped."""
     return repr(path if len(path) <= _MAX_SHOWN else path[:_MAX_SHOWN] + "…")

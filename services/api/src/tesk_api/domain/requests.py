@@ -1,4 +1,4 @@
-"""What clients ask for, freed from how they wrote it."""
+"""Requests of clients, parsed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ MAX_PAGE_SIZE = 2047
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks.
+    """The user, or the administrator, who makes a request.
 
     Attributes:
-        user: Owner of what the caller creates; empty in open mode.
+        user: Owner of the tasks that the caller creates; empty in open mode.
         admin: Sees and cancels every task.
-        request_id: Names this request in the logs of every service.
+        request_id: Id of this request in the logs of every service.
     """
 
     user: str = ""

@@ -1,7 +1,7 @@
-"""Rules of single values and of their neighbours in a TES task.
+"""Validates single fields of a TES task, and fields of one input or output.
 
 Each ``*_problem`` returns a phrase that follows the name of the field, or None
-if all is well. Source: GA4GH TES 1.1, and the decisions documented with it.
+if it is valid. Source: GA4GH TES 1.1, and the decisions documented with it.
 """
 
 import re
@@ -19,14 +19,14 @@ from tesk_model.patterns import first_wildcard
 from tesk_model.schemes import OfferedSchemes, Use
 from tesk_model.task import FileType, Input, Output, Task
 
-_NO_FILE = 'must not end in "/": it names a file'
+_NOT_A_FILE = 'must not end in "/": it names a file'
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def url_problem(
     url: str, use: Use, offer: OfferedSchemes, *, names_file: bool = False
 ) -> str | None:
-    """Say what is wrong with a storage url or plain path."""
+    """Return the problem of a storage url or plain path."""
     if _CONTROL.search(url):
         return "must not contain control characters"
     try:
@@ -37,32 +37,32 @@ def url_problem(
         return str(error)
     problem = offer.problem(location.scheme, use)
     if problem is None and names_file and not location.names_a_file:
-        return _NO_FILE
+        return _NOT_A_FILE
     return problem
 
 
 def workdir_problem(path: str) -> str | None:
-    """Say what is wrong with a working directory; ``/`` itself is fine here."""
+    """Return the problem of a working directory; ``/`` itself is allowed here."""
     return None if path and not path.strip("/") else path_problem(path)
 
 
 def stream_problem(path: str) -> str | None:
-    """Say what is wrong with the file a stream is read from or written to."""
+    """Return the problem of the file of stdin, stdout or stderr."""
     return path_problem(path) or _file_name_problem(path)
 
 
 def variable_name_problem(name: str) -> str | None:
-    """Say what is wrong with the name of an environment variable."""
+    """Return the problem of the name of an environment variable."""
     if not name or "=" in name:
         return 'is not the name of a variable: it must not be empty or contain "="'
     return None
 
 
 def input_problems(entry: Input, offer: OfferedSchemes) -> Iterator[Violation]:
-    """Yield what is wrong between the fields of one input.
+    """Yield the problems of one input.
 
-    ``content`` that is not empty wins over ``url``, which is then not looked
-    at; ``content=""`` without url is an empty file.
+    ``content`` that is not empty has precedence over ``url``, which is then
+    ignored; ``content=""`` without url is an empty file.
     """
     from_content = bool(entry.content) or (entry.content is not None and not entry.url)
     if from_content:
@@ -77,9 +77,9 @@ def input_problems(entry: Input, offer: OfferedSchemes) -> Iterator[Violation]:
 
 
 def output_problems(entry: Output, offer: OfferedSchemes) -> Iterator[Violation]:
-    """Yield what is wrong between the fields of one output.
+    """Yield the problems of one output.
 
-    ``path_prefix`` is looked at only if ``path`` has wildcards.
+    ``path_prefix`` is ignored if ``path`` has no wildcards.
     """
     has_pattern = is_pattern(entry.path, entry.path_prefix)
     # Both ends of ``results/`` to ``…/results/`` lose their slash.
@@ -99,16 +99,15 @@ def output_problems(entry: Output, offer: OfferedSchemes) -> Iterator[Violation]
 
 
 def without_final_slashes(task: Task) -> tuple[Task, list[str]]:
-    """Take the slash from the end of paths that name files, and of patterns.
+    """Remove the final slash of paths that name files, and of patterns.
 
-    Engines write ``results/`` for what may be a file or a directory; what is
-    there is then taken. They make the url of the same words, so that it loses
-    its slash as well.
+    Engines write ``results/`` for what may be a file or a directory; whichever exists
+    is then uploaded. Their url ends in the same way, so that its slash is removed too.
 
     Returns:
-        The task, and the fields of which the path was changed.
+        The task, and the fields whose path was changed.
     """
-    # Most tasks have none, and each request asks.
+    # Most tasks have none, and each request runs this.
     paths = [entry.path for entry in task.inputs]
     paths += [entry.path for entry in task.outputs]
     if not any(path[-1:] == "/" for path in paths):
@@ -146,4 +145,4 @@ def _plain_output(entry: Output) -> Output:
 
 
 def _file_name_problem(path: str) -> str | None:
-    return _NO_FILE if path.endswith("/") else None
+    return _NOT_A_FILE if path.endswith("/") else None

@@ -1,4 +1,4 @@
-"""What the service says of itself (GA4GH service-info 1.0.0 with TES fields)."""
+"""Defines service-info (GA4GH service-info 1.0.0 with TES fields)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

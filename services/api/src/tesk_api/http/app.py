@@ -1,4 +1,4 @@
-"""The Flask application: routes joined to the scheduler."""
+"""Builds the Flask application."""
 
 import logging
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from tesk_api.http.operations import operations_blueprint, ui_blueprint
 from tesk_api.http.problems import register_problems
 from tesk_api.http.service_info import service_info_blueprint
 from tesk_api.http.task_parsing import TaskParser
-from tesk_api.http.tasks import Bodies, tasks_blueprint
+from tesk_api.http.tasks import BodyReader, tasks_blueprint
 from tesk_api.http.views import TaskViews
 from tesk_api.ports import Authenticator, Clock, Semaphore, TaskGateway
 from tesk_model.schemes import OfferedSchemes
@@ -30,27 +30,27 @@ from tesk_model.schemes import OfferedSchemes
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-# Both are in use: the first is the specification's, the second what
-# Nextflow, Snakemake, Toil and Galaxy append to the server's address.
+# The first is the specification's; Nextflow, Snakemake, Toil and Galaxy append the
+# second to the server's address.
 BASES = {"tes": "/ga4gh/tes/v1", "tes_short": "/v1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppOptions:
-    """What of the REST API can be chosen.
+    """Options of the REST API.
 
     Attributes:
         body_limit: Bytes of the largest request body.
-        sites: Which pages may act here, and the names of this server.
+        allowed_origins: Which web pages may call the server, by which host names.
         show_metrics: Serve ``/metrics`` beside the API.
         refuse_unknown_fields: 400 for fields that TES does not know.
         queued_as_initializing: Show QUEUED as INITIALIZING.
-        trusted_proxies: How many proxies in front say who called them.
-        offer: Which urls tasks may name.
+        trusted_proxies: How many proxies in front add the address of their client.
+        offer: Which url schemes tasks may use.
     """
 
     body_limit: int = 16 * 1024 * 1024
-    sites: AllowedOrigins = field(default_factory=AllowedOrigins)
+    allowed_origins: AllowedOrigins = field(default_factory=AllowedOrigins)
     show_metrics: bool = True
     refuse_unknown_fields: bool = False
     queued_as_initializing: bool = False
@@ -59,11 +59,11 @@ class AppOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What the application is made of.
+class Dependencies:
+    """The objects that the application uses.
 
     Attributes:
-        body_memory: Bounds the memory that bodies take together.
+        body_memory: Bounds the memory of all bodies together.
     """
 
     tasks: TaskGateway[pb.Task]
@@ -76,72 +76,74 @@ class Parts:
 
 
 class _TaskIdConverter(BaseConverter):
-    # Leaves the colon of ":cancel" alone; what is an id, ``parse_task_id`` decides.
+    # Excludes the colon of ":cancel"; ``parse_task_id`` validates the id.
     regex = "[^/:]+"
 
 
-class _Threaded(Flask):
+class _SynchronousFlask(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        # Nothing here is a coroutine, and asking costs more than the calls.
+        # No view is a coroutine, and the check costs more than the calls.
         return func
 
 
-def create_app(parts: Parts, options: AppOptions) -> "WSGIApplication":
+def create_app(dependencies: Dependencies, options: AppOptions) -> "WSGIApplication":
     """Return the whole service as a WSGI application."""
     return Middleware(
-        app=create_flask(parts, options),
-        metrics=parts.metrics,
-        clock=parts.clock,
-        new_id=parts.new_id,
+        app=create_flask(dependencies, options),
+        metrics=dependencies.metrics,
+        clock=dependencies.clock,
+        new_id=dependencies.new_id,
         logger=logging.getLogger("tesk_api.request"),
     )
 
 
-def create_flask(parts: Parts, options: AppOptions) -> Flask:
-    """Return the application without its outermost layer."""
-    app = _Threaded(__name__, static_folder=None)
+def create_flask(dependencies: Dependencies, options: AppOptions) -> Flask:
+    """Return the application without its middleware."""
+    app = _SynchronousFlask(__name__, static_folder=None)
     app.url_map.strict_slashes = False  # no redirects: some clients follow none
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
     app.url_map.converters["task_id"] = _TaskIdConverter
     identify = caller_identifier(
-        parts.authenticator, trusted_proxies=options.trusted_proxies
+        dependencies.authenticator, trusted_proxies=options.trusted_proxies
     )
     parser = TaskParser(
-        backend_parameters=parts.info.backend_parameters,
+        backend_parameters=dependencies.info.backend_parameters,
         refuse_unknown_fields=options.refuse_unknown_fields,
         offer=options.offer,
     )
     views = TaskViews(queued_as_initializing=options.queued_as_initializing)
     for name, base in BASES.items():
-        info = service_info_blueprint(f"{name}_info", parts.info)
+        info = service_info_blueprint(f"{name}_info", dependencies.info)
         tasks = tasks_blueprint(
             f"{name}_tasks",
-            tasks=parts.tasks,
+            tasks=dependencies.tasks,
             identify=identify,
             parser=parser,
             views=views,
-            bodies=Bodies(limit=options.body_limit, memory=parts.body_memory),
+            bodies=BodyReader(
+                limit=options.body_limit, memory=dependencies.body_memory
+            ),
         )
         app.register_blueprint(info, url_prefix=base)
         app.register_blueprint(tasks, url_prefix=base)
-    app.register_blueprint(live_blueprint(parts.tasks, identify))
-    document = openapi_document(parts.info, bases=tuple(BASES.values()))
+    app.register_blueprint(live_blueprint(dependencies.tasks, identify))
+    document = openapi_document(dependencies.info, bases=tuple(BASES.values()))
     app.register_blueprint(
         operations_blueprint(
-            tasks=parts.tasks,
-            metrics=parts.metrics if options.show_metrics else None,
+            tasks=dependencies.tasks,
+            metrics=dependencies.metrics if options.show_metrics else None,
             document=document,
         )
     )
     app.register_blueprint(ui_blueprint())
-    register_problems(app, challenge=parts.authenticator.challenge)
+    register_problems(app, challenge=dependencies.authenticator.challenge)
     _record_routes(app)
-    register_browser_checks(app, options.sites)
-    if options.sites.origins:
+    register_browser_checks(app, options.allowed_origins)
+    if options.allowed_origins.origins:
         CORS(
             app,
-            origins=list(options.sites.origins),
+            origins=list(options.allowed_origins.origins),
             expose_headers=["X-Request-Id", "Retry-After"],
         )
     return app

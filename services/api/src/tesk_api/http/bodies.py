@@ -1,10 +1,10 @@
-"""The JSON body of a task, as pydantic checks it.
+"""Declares the JSON body of a task as pydantic models.
 
-The models check what one value can tell; what values mean beside each other,
-``task_parsing`` asks of ``domain.rules``. Strict: a number in quotes is no
-number. ``null`` is the same as absent, also in maps, because clients send each
-unset field so. A list ends at its first wrong item (``violations`` asks for each
-item of those that matter): what pydantic finds takes more room than what it looks at.
+The models check single values; ``task_parsing`` checks values against each other with
+``domain.rules``. Strict: a number in quotes is not a number. ``null`` is the same as
+absent, also in maps, because clients send unset fields so. The check of a list ends at
+its first wrong item (``violations`` checks the items of some one by one), because
+errors of pydantic take more memory than the values.
 """
 
 from collections.abc import Callable
@@ -28,8 +28,8 @@ from tesk_api.domain.rules import (
 from tesk_model.errors import Violation
 from tesk_model.paths import path_problem
 
-# Type of our errors; their ``ctx`` holds the problems, each with the path
-# below the place where pydantic saw them.
+# Type of errors from ``domain.rules``; their ``ctx`` holds the problems, each with the
+# path below that of the error.
 RULE = "tesk_rule"
 _INT32_MAX = 2**31 - 1
 
@@ -42,7 +42,7 @@ MAX_ZONES = 1000
 
 
 def _rule(problems: list[Violation]) -> PydanticCustomError:
-    return PydanticCustomError(RULE, "breaks a rule", {"problems": problems})
+    return PydanticCustomError(RULE, "violates a rule", {"problems": problems})
 
 
 def _checked(rule: Callable[[str], str | None]) -> AfterValidator:
@@ -71,20 +71,20 @@ def _check_names(env: dict[str, str | None]) -> dict[str, str | None]:
     return env
 
 
-def _text(most: int) -> Any:
-    # No program, file name or database column can hold NUL; contents of files can.
+def _text(max_length: int) -> Any:
+    # Programs, file names and database columns cannot hold NUL; contents of files can.
     return Field(
-        pattern=r"^[^\x00]*$", max_length=most, json_schema_extra=_without_length
+        pattern=r"^[^\x00]*$", max_length=max_length, json_schema_extra=_without_length
     )
 
 
 def _without_length(schema: JsonDict) -> None:
-    # What makes texts from a pattern and such a length takes minutes for it.
+    # Generators of test data need minutes for a pattern with such a length.
     schema.pop("maxLength", None)
 
 
-def _most(count: int) -> Any:
-    # Declared here; ``shapes`` checks it before the models look.
+def _max_items(count: int) -> Any:
+    # Declared here; ``size_limits`` checks it before the models do.
     return Field(json_schema_extra={"maxItems": count}, fail_fast=True)
 
 
@@ -103,7 +103,7 @@ ReadOnly = Annotated[Any, WithJsonSchema({"readOnly": True})]
 
 
 class Body(BaseModel):
-    """Keeps unknown fields aside, so that they can be named in a warning."""
+    """Keeps unknown fields, so that a warning can name them."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
@@ -145,7 +145,7 @@ class ExecutorBody(Body):
     command: Annotated[
         list[Text],
         Field(min_length=1),
-        _most(MAX_ARGUMENTS),
+        _max_items(MAX_ARGUMENTS),
         AfterValidator(_check_program),
     ]
     workdir: WorkingDirectory | None = None
@@ -163,7 +163,7 @@ class ResourcesBody(Body):
     ram_gb: Annotated[float, Field(gt=0, le=_INT32_MAX)] | None = None
     disk_gb: Annotated[float, Field(ge=0, le=_INT32_MAX)] | None = None
     preemptible: bool | None = None
-    zones: Annotated[list[Name], _most(MAX_ZONES)] | None = None
+    zones: Annotated[list[Name], _max_items(MAX_ZONES)] | None = None
     backend_parameters: TextMap | None = None
     backend_parameters_strict: bool | None = None
 
@@ -173,11 +173,13 @@ class TaskBody(Body):
 
     name: Name | None = None
     description: Text | None = None
-    inputs: Annotated[list[InputBody], _most(MAX_FILES)] | None = None
-    outputs: Annotated[list[OutputBody], _most(MAX_FILES)] | None = None
+    inputs: Annotated[list[InputBody], _max_items(MAX_FILES)] | None = None
+    outputs: Annotated[list[OutputBody], _max_items(MAX_FILES)] | None = None
     resources: ResourcesBody | None = None
-    executors: Annotated[list[ExecutorBody], Field(min_length=1), _most(MAX_EXECUTORS)]
-    volumes: Annotated[list[ContainerPath], _most(MAX_VOLUMES)] | None = None
+    executors: Annotated[
+        list[ExecutorBody], Field(min_length=1), _max_items(MAX_EXECUTORS)
+    ]
+    volumes: Annotated[list[ContainerPath], _max_items(MAX_VOLUMES)] | None = None
     tags: TextMap | None = None
     id: ReadOnly = None
     state: ReadOnly = None

@@ -1,4 +1,4 @@
-"""Checked bodies as the classes of ``tesk_model.task``, compiled from their fields."""
+"""Converts valid bodies to the classes of ``tesk_model.task``, by their fields."""
 
 from collections.abc import Callable
 from dataclasses import is_dataclass
@@ -13,9 +13,9 @@ DocumentT = TypeVar("DocumentT")
 
 
 def _converter(document: type[DocumentT]) -> Callable[[Body], DocumentT]:
-    """Return the function that makes a document of its checked body.
+    """Return the function that converts a valid body to a document.
 
-    A field that is ``null`` gets the default of the document, as one that is absent.
+    A field that is ``null`` gets the default of the document, like an absent one.
     """
     fields = document_fields(document)
     read_only = [field.name for field in fields if field.read_only and field.view]

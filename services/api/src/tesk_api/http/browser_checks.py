@@ -1,7 +1,6 @@
-"""What browsers are told, and what they may not be used for.
+"""Refuses requests of foreign web pages, and sets security headers for browsers.
 
-Every request passes here before it is looked at any further; the rules
-themselves are in ``domain.allowed_origins``.
+Every request is checked here first; the rules are in ``domain.allowed_origins``.
 """
 
 import base64
@@ -13,11 +12,11 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from tesk_api.domain.allowed_origins import AllowedOrigins
 
-# What a response of this environment may load, if it is a page.
+# Key of the WSGI environment: Content-Security-Policy of a response that is a page.
 PAGE_POLICY = "tesk.page_policy"
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# Asked by whoever runs the server, under any name; they tell nothing.
+# Probes use any host name; the responses hold no secrets.
 _PROBES = frozenset({"/healthz", "/readyz"})
 _NO_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _ALWAYS = (
@@ -29,25 +28,25 @@ _ALWAYS = (
 _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
-def register_browser_checks(app: Flask, sites: AllowedOrigins) -> None:
-    """Refuse what pages of others make a browser send."""
+def register_browser_checks(app: Flask, allowed: AllowedOrigins) -> None:
+    """Refuse requests that pages of other origins make a browser send."""
 
     @app.before_request
-    def check_sender() -> None:
-        # Not by Flask's own views of it, which cost more than the checks.
+    def check_request() -> None:
+        # Not by Flask's wrappers, which cost more than the checks.
         environ = request.environ
         authority = environ.get("HTTP_HOST", "")
         if environ["PATH_INFO"] not in _PROBES:
-            sites.check_host(authority)
+            allowed.check_host(authority)
         if environ["REQUEST_METHOD"] in _SAFE_METHODS:
             return
-        sites.check_origin(
+        allowed.check_origin(
             fetch_site=environ.get("HTTP_SEC_FETCH_SITE", ""),
             origin=environ.get("HTTP_ORIGIN", ""),
             authority=authority,
         )
         if request.mimetype != "application/json" and request.content_length:
-            # Without this type, a page may send it without asking first.
+            # With another type, a page may send it without a preflight request.
             raise UnsupportedMediaType(
                 f"{request.mimetype or 'a body without a type'} is not understood; "
                 'send JSON with "Content-Type: application/json"'
@@ -55,7 +54,7 @@ def register_browser_checks(app: Flask, sites: AllowedOrigins) -> None:
 
 
 def set_page_policy(blueprint: Blueprint) -> None:
-    """Let the pages of ``blueprint`` load what this server has, and no more."""
+    """Let the pages of ``blueprint`` load resources of this server alone."""
 
     @blueprint.after_request
     def set_policy(response: Response) -> Response:
@@ -78,7 +77,7 @@ def set_page_policy(blueprint: Blueprint) -> None:
 def security_headers(
     present: list[tuple[str, str]], policy: str = ""
 ) -> list[tuple[str, str]]:
-    """Return what is to be added to the headers of any answer."""
+    """Return the headers to add to any response."""
     added = [*_ALWAYS, ("Content-Security-Policy", policy or _NO_POLICY)]
     if not any(name.lower() == "cache-control" for name, _ in present):
         added.append(("Cache-Control", "no-store"))

@@ -1,4 +1,4 @@
-"""Where a request comes from, also behind proxies that are trusted to say so."""
+"""Finds the address of a client, also behind trusted proxies."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -9,10 +9,9 @@ def client_address(environ: Mapping[str, object], trusted_proxies: int) -> str:
     """Return the address of the client; "" if the server does not know it.
 
     Args:
-        environ: Of the request (WSGI).
-        trusted_proxies: How many proxies in front add the address of who
-            called them to ``X-Forwarded-For``. What is further left in the
-            header the client may have made up.
+        environ: WSGI environment of the request.
+        trusted_proxies: How many proxies in front add the address of their client
+            to ``X-Forwarded-For``. Addresses further left may be forged.
     """
     peer = str(environ.get("REMOTE_ADDR") or "")
     if trusted_proxies:

@@ -1,4 +1,4 @@
-"""Who makes a request."""
+"""Identifies the caller of a request."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +17,7 @@ Identify = Callable[[], Caller]
 def caller_identifier(
     authenticator: Authenticator, *, trusted_proxies: int
 ) -> Identify:
-    """Return the function that tells who makes the current request.
+    """Return the function that identifies the caller of the current request.
 
     It raises UnauthenticatedError if credentials are needed.
     """

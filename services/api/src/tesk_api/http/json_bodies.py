@@ -1,6 +1,6 @@
-"""Strict JSON, of which the number of values is known to be bounded before it is parsed.
+"""Parses strict JSON after a check of the number of its values.
 
-Parsed, ``{}`` takes thirty times the room that it takes in the body.
+A parsed ``{}`` takes thirty times the memory that it takes in the body.
 """
 
 from typing import Any
@@ -11,17 +11,17 @@ from tesk_model.errors import InvalidRequestError, Violation
 
 # Ten thousand inputs and as many outputs, with all their fields, are fewer.
 MAX_VALUES = 200_000
-# What one value may take beside its text, roughly: an object with one entry.
+# Memory of one value beside its text, roughly: an object with one entry.
 _VALUE_BYTES = 200
-# The body, its texts, and what is made of them until the scheduler has them all.
+# The body, its strings, and their copies until the scheduler has them.
 _COPIES = 7
 
 
 def parse_json(body: bytes) -> Any:
-    """Parse strict JSON: UTF-8, no NaN, no key twice, no endless nesting.
+    """Parse strict JSON: UTF-8, no NaN, no duplicate keys, limited nesting.
 
     Raises:
-        InvalidRequestError: It is not, or has too many values; says where.
+        InvalidRequestError: It is not valid, or has too many values.
     """
     if not body:
         raise InvalidRequestError([Violation("", "the body is empty; send a task")])
@@ -41,30 +41,30 @@ def may_have_values(body: bytes, count: int) -> bool:
 
 
 def estimate_memory(body: bytes) -> int:
-    """Estimate the bytes of memory that the task of ``body`` takes on its way."""
+    """Estimate the bytes of memory that the request of ``body`` takes."""
     values = min(_count_values(body), MAX_VALUES)
     return _COPIES * len(body) + _VALUE_BYTES * values
 
 
 def max_memory(body_limit: int) -> int:
-    """Return the most that ``estimate_memory`` a body of that length can be."""
+    """Return the largest estimate for a body of that length."""
     return _COPIES * body_limit + _VALUE_BYTES * MAX_VALUES
 
 
 def printable(message: str) -> str:
-    """Return a parser's message with hostile characters made visible."""
+    """Return a parser's message, shortened and with control characters escaped."""
     return message[:200] if message.isprintable() else ascii(message[:200])
 
 
 def _count_values(body: bytes) -> int:
-    """Count what begins or separates values, also within strings."""
+    """Count characters that start or separate values, also within strings."""
     return body.count(b",") + body.count(b"[") + body.count(b"{")
 
 
 def _has_too_many_values(body: bytes) -> bool:
     """Tell whether there are more than ``MAX_VALUES``, pairs of objects as one.
 
-    The quick answers first; most bodies are too short.
+    Cheap checks first; most bodies are too short.
     """
     if len(body) <= MAX_VALUES or _count_values(body) <= MAX_VALUES:
         return False

@@ -1,6 +1,6 @@
-"""Extension of TESK: watch a task while it runs.
+"""Serves the live view, an extension of TESK: a task while it runs.
 
-TES shows an executor only when it has ended; here its output can be followed.
+TES shows an executor only when it has ended; the live view has its output before.
 """
 
 from flask import Blueprint, Response

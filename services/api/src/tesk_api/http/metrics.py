@@ -1,4 +1,4 @@
-"""Numbers about requests, for Prometheus; no label that a client can grow."""
+"""Counts requests for Prometheus; clients cannot add label values."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -22,8 +22,8 @@ class RequestMetrics:
         """Start from zero.
 
         Args:
-            shared_folder: Where several worker processes keep their numbers,
-                so that each can tell the sum; empty for one process.
+            shared_folder: Folder in which several worker processes keep their
+                values, so that each can render the sum; empty for one process.
         """
         self._registry = CollectorRegistry()
         self._shared_folder = shared_folder
@@ -46,7 +46,7 @@ class RequestMetrics:
         series.observe(seconds)
 
     def render(self) -> bytes:
-        """Return all numbers in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         if not self._shared_folder:
             return generate_latest(self._registry)
         registry = CollectorRegistry()
@@ -55,7 +55,7 @@ class RequestMetrics:
 
 
 def metrics_app(metrics: RequestMetrics) -> "WSGIApplication":
-    """Return what is served at an address that is for metrics alone."""
+    """Return the application of an address that serves metrics alone."""
 
     def serve(
         environ: "WSGIEnvironment", start_response: "StartResponse"

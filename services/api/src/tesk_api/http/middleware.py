@@ -1,9 +1,8 @@
-"""The outermost layer: what every request gets, whatever becomes of it.
+"""Wraps the application: gives each request an id, a log line and metrics.
 
-A name, one log line, a number, and a path without needless slashes: Nextflow
-with a trailing slash in its endpoint asks for ``//v1/tasks``, and no client
-may be redirected. Bodies and query strings are never logged: both may hold
-secrets.
+It also removes doubled slashes from paths: Nextflow with a trailing slash in its
+endpoint requests ``//v1/tasks``, and clients do not follow redirects. Bodies and query
+strings are never logged: both may hold secrets.
 """
 
 import logging
@@ -30,10 +29,10 @@ _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Middleware:
-    """Wraps the application; itself a WSGI application.
+    """The outermost WSGI middleware.
 
     Attributes:
-        new_id: Gives a name to a request whose client gave none.
+        new_id: Returns the id of a request whose client sent none.
     """
 
     app: "WSGIApplication"
@@ -55,7 +54,7 @@ class Middleware:
             status = int(code[:3])
             headers.append((HEADER, request_id))
             headers.extend(security_headers(headers, environ.get(PAGE_POLICY, "")))
-            return start_response(code, headers, exc_info)  # type: ignore[arg-type]  # passed on as it came
+            return start_response(code, headers, exc_info)  # type: ignore[arg-type]  # passed on unchanged
 
         environ["PATH_INFO"] = _plain(environ["PATH_INFO"])
         answer = self.app(environ, start)

@@ -1,7 +1,7 @@
-"""The OpenAPI document of what is really served.
+"""Builds the OpenAPI document.
 
-Request bodies come from the models that check them, responses from the types that
-are answered.
+Schemas of request bodies come from the models that validate them, those of responses
+from the types that are sent.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What operators and newcomers ask for: health, metrics, documents."""
+"""Serves the index, health, metrics and the OpenAPI document."""
 
 import logging
 from typing import Any
@@ -27,7 +27,7 @@ def operations_blueprint(
     """Return the index, health, readiness, metrics and the OpenAPI document.
 
     Args:
-        tasks: Whose readiness counts.
+        tasks: The gateway whose readiness is reported.
         metrics: None if they are served elsewhere.
         document: OpenAPI.
     """
@@ -71,7 +71,7 @@ def operations_blueprint(
 
 
 def ui_blueprint() -> Blueprint:
-    """Return the interactive page; all it needs is served from here."""
+    """Return the interactive page, with all its resources."""
     page: Blueprint = get_swaggerui_blueprint(
         "/ui", "/openapi.json", config={"app_name": "TESK", "validatorUrl": None}
     )
@@ -80,7 +80,7 @@ def ui_blueprint() -> Blueprint:
 
 
 class _Readiness:
-    """Asks for the scheduler; a line in the log when the answer changes."""
+    """Checks the scheduler; logs when its readiness changes."""
 
     def __init__(self, tasks: TaskGateway[pb.Task]) -> None:
         self._tasks = tasks
@@ -92,10 +92,10 @@ class _Readiness:
             self._tasks.check()
         except TeskError as error:
             if not self._failing:
-                # What clients are not told: where the scheduler was looked for.
-                told = error.__cause__
-                cause = told if isinstance(told, TeskError) else error
-                _LOGGER.warning("not ready", extra={"because": cause.message})
+                # The cause names the scheduler's address, which clients are not told.
+                inner = error.__cause__
+                cause = inner if isinstance(inner, TeskError) else error
+                _LOGGER.warning("not ready", extra={"cause": cause.message})
             self._failing = True
             raise
         if self._failing:

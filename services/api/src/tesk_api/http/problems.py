@@ -1,8 +1,8 @@
-"""Errors as ``application/problem+json`` (RFC 9457).
+"""Renders errors as ``application/problem+json`` (RFC 9457).
 
-TES specifies no error body. Clients look for ``status`` and ``message``;
-``errors`` lists every problem of a request by its path. This table is the one
-that turns the kind of an error into an HTTP status.
+TES specifies no error body. Clients read ``status`` and ``message``;
+``errors`` lists every problem of a request by its path. ``STATUSES`` maps the kind of
+an error to its HTTP status.
 """
 
 import logging
@@ -48,7 +48,7 @@ _MESSAGES = {
 def problem_response(
     status: HTTPStatus, message: str, violations: tuple[Violation, ...] = ()
 ) -> Response:
-    """Return the answer for one problem of the current request."""
+    """Return the response for an error of the current request."""
     body = problem_document(status, message, request_id(request.environ), violations)
     return Response(body, status.value, mimetype=MEDIA_TYPE)
 
@@ -56,10 +56,10 @@ def problem_response(
 def problem_document(
     status: HTTPStatus,
     message: str,
-    name: str,
+    request_id: str,
     violations: tuple[Violation, ...] = (),
 ) -> bytes:
-    """Return the JSON for one problem of the request of that name."""
+    """Return the JSON for an error of a request."""
     errors = tuple(
         FieldProblem(path=violation.path, message=violation.message)
         for violation in violations
@@ -71,14 +71,14 @@ def problem_document(
             status=status.value,
             detail=message,
             message=message,
-            request_id=name,
+            request_id=request_id,
             errors=errors or UNSET,
         )
     )
 
 
 def register_problems(app: Flask, *, challenge: str) -> None:
-    """Make every error of ``app`` a problem document.
+    """Render every error of ``app`` as a problem document.
 
     Args:
         app: The application.

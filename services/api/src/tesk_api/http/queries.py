@@ -1,6 +1,6 @@
-"""Query parameters and headers, checked; all problems at once.
+"""Parses query parameters and headers; reports all problems at once.
 
-Unknown parameters are ignored; an empty one counts as not given.
+Unknown parameters are ignored; an empty one counts as absent.
 """
 
 import re
@@ -29,19 +29,19 @@ Arguments = MultiDict[str, str]
 
 
 def parse_view(arguments: Arguments) -> TaskView:
-    """Return ``view``; MINIMAL unless given.
+    """Return ``view``, by default MINIMAL.
 
     Raises:
         InvalidRequestError: There is no such view.
     """
     problems: list[Violation] = []
     view = _view(arguments, problems)
-    _refuse(problems)
+    _raise_if_any(problems)
     return view
 
 
 def parse_query(arguments: Arguments) -> TaskQuery:
-    """Return what ListTasks shall list.
+    """Return the query of ListTasks.
 
     Raises:
         InvalidRequestError: Lists every wrong parameter.
@@ -55,7 +55,7 @@ def parse_query(arguments: Arguments) -> TaskQuery:
         page_size=_page_size(arguments, problems),
         page_token=_token(arguments, problems),
     )
-    _refuse(problems)
+    _raise_if_any(problems)
     return query
 
 
@@ -63,7 +63,7 @@ def parse_idempotency_key(headers: Headers) -> str:
     """Return the header ``Idempotency-Key``, or "".
 
     Raises:
-        InvalidRequestError: It is no key.
+        InvalidRequestError: It is not a valid key.
     """
     key = headers.get("Idempotency-Key", "").strip(" \t")
     if key and _KEY.fullmatch(key) is None:
@@ -72,7 +72,7 @@ def parse_idempotency_key(headers: Headers) -> str:
     return key
 
 
-def _refuse(problems: list[Violation]) -> None:
+def _raise_if_any(problems: list[Violation]) -> None:
     if problems:
         raise InvalidRequestError(problems)
 
@@ -115,7 +115,7 @@ def _page_size(arguments: Arguments, problems: list[Violation]) -> int:
 def _token(arguments: Arguments, problems: list[Violation]) -> str:
     token = _text(arguments, "page_token", problems)
     if len(token) > _MAX_TOKEN:
-        problems.append(Violation("page_token", "is not one of our tokens"))
+        problems.append(Violation("page_token", "is not a token of this server"))
     return token
 
 

@@ -1,7 +1,7 @@
-"""Answers to what never becomes a request of the application.
+"""Builds responses to requests that the server refuses before the application.
 
-The server has them made: a head that is too large, a body that does not come,
-too many requests at once.
+For example: headers that are too large, a body that does not arrive, too many requests
+at once.
 """
 
 from collections.abc import Callable
@@ -15,29 +15,29 @@ from tesk_api.http.request_ids import HEADER
 from tesk_runtime.http.wsgi import Response
 
 ROUTE = "refused"
-_COME_BACK = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS})
+_RETRYABLE = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusalResponses:
-    """Makes them like all other problems; they are counted, and not logged.
+    """Builds problem documents; counts refusals, but does not log them.
 
     Attributes:
-        new_id: Gives each a name.
+        new_id: Returns the id of a request.
     """
 
     metrics: RequestMetrics
     new_id: Callable[[], str]
 
     def __call__(self, status: HTTPStatus, message: str) -> Response:
-        """Return the answer."""
+        """Return the response."""
         self.metrics.observe(method="none", route=ROUTE, status=status, seconds=0.0)
-        name = self.new_id()
-        headers = [("Content-Type", MEDIA_TYPE), (HEADER, name)]
-        if status in _COME_BACK:
+        request_id = self.new_id()
+        headers = [("Content-Type", MEDIA_TYPE), (HEADER, request_id)]
+        if status in _RETRYABLE:
             headers.append(("Retry-After", "1"))
         return Response(
             f"{status.value} {status.phrase}",
             headers + security_headers(headers),
-            problem_document(status, message, name),
+            problem_document(status, message, request_id),
         )

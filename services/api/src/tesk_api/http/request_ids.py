@@ -1,4 +1,4 @@
-"""The name of a request: given by the client or by us, in every log and answer."""
+"""Assigns ids to requests; an id is in every log line and response."""
 
 import re
 from collections.abc import Callable
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
 
 HEADER = "X-Request-Id"
 _KEY = "tesk.request_id"
-_GOOD = re.compile(r"[A-Za-z0-9._:/+=-]{1,64}")
+_VALID = re.compile(r"[A-Za-z0-9._:/+=-]{1,64}")
 
 
 def assign_request_id(environ: "WSGIEnvironment", new_id: Callable[[], str]) -> str:
-    """Give the request its id: the client's if it is harmless, else a new one."""
+    """Assign the id that the client sent, if it is valid, else a new one."""
     sent = environ.get("HTTP_X_REQUEST_ID", "")
-    name = sent if _GOOD.fullmatch(sent) else new_id()
-    environ[_KEY] = name
-    return name
+    request_id = sent if _VALID.fullmatch(sent) else new_id()
+    environ[_KEY] = request_id
+    return request_id
 
 
 def request_id(environ: "WSGIEnvironment") -> str:

@@ -1,7 +1,7 @@
-"""The JSON of responses, as types: msgspec writes them, and makes their schemas.
+"""Declares the JSON of responses as types; msgspec encodes them and their schemas.
 
-They are closed, and what is absent is left out: typed clients fail on a key that
-they do not know, and on null. The types of a task follow from ``tesk_model.task``.
+They have no additional fields, and absent values are left out: typed clients fail on
+unknown keys and on null. The types of a task follow from ``tesk_model.task``.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +22,7 @@ from tesk_model.states import TaskState
 from tesk_model.task import ExecutorLog, OutputFileLog, Task, TaskView
 from tesk_runtime.rpc.documents import Wire
 
-# JSON numbers lose digits; the specification makes large ones strings.
+# JSON numbers lose digits; large ones are strings in the specification.
 _Digits = Annotated[str, Meta(pattern="^[0-9]+$")]
 _Time = Annotated[datetime, Meta(tz=True)]
 
@@ -91,7 +91,7 @@ class ServiceInfo(ResponseBody, frozen=True, kw_only=True, rename="camel"):
 
 
 class FieldProblem(ResponseBody, frozen=True, kw_only=True):
-    """What is wrong with one field, named by its path."""
+    """A problem of one field, with its path."""
 
     path: str
     message: str
@@ -170,7 +170,7 @@ TaskList = _define(
     [("tasks", _list_of(TaskResponse)), ("next_page_token", str | UnsetType, UNSET)],
     summary="tesListTasksResponse.",
 )
-# What TESK says of a task beyond TES.
+# Fields of a task that TES does not have.
 TASK_EXTENSIONS = [field for field in document_fields(Task) if field.view is None]
 LiveExecutor = _define(
     "LiveExecutor",
@@ -198,7 +198,7 @@ LiveTask = _define(
         ),
         ("system_logs", list[str]),
     ],
-    summary="What a task does now.",
+    summary="The present state of a task.",
 )
 
 DOCUMENTED = (

@@ -1,4 +1,4 @@
-"""What the service says of itself; open to everybody, as clients expect."""
+"""Serves service-info, without authentication, as clients expect."""
 
 from flask import Blueprint, Response
 from msgspec import UNSET
@@ -7,12 +7,12 @@ from tesk_api.domain.service_info import ServiceInfo
 from tesk_api.http import responses
 from tesk_api.http.responses import json_response
 
-# Of the specification that is implemented.
+# The implemented specification.
 _TYPE = responses.ServiceType(group="org.ga4gh", artifact="tes", version="1.1.0")
 
 
 def service_info_blueprint(name: str, info: ServiceInfo) -> Blueprint:
-    """Return ``/service-info`` and its form of TES 1.0."""
+    """Return ``/service-info`` in the forms of TES 1.1 and 1.0."""
     blueprint = Blueprint(name, __name__)
     document = service_info_response(info)
     # py-tes 0.4 (Toil, older proTES) fails on any other key.
@@ -34,7 +34,7 @@ def service_info_blueprint(name: str, info: ServiceInfo) -> Blueprint:
 
 
 def service_info_response(info: ServiceInfo) -> responses.ServiceInfo:
-    """Render tesServiceInfo; what is not set is left out."""
+    """Render tesServiceInfo; unset fields are left out."""
     return responses.ServiceInfo(
         id=info.id,
         name=info.name,

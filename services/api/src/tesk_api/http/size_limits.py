@@ -1,7 +1,7 @@
-"""Whether a body is small enough to be checked: lengths alone, before anything else.
+"""Checks the lengths of the lists and maps of a body, before their values.
 
-A check of each value costs a hundred times as much, and what it finds takes
-more room than the body.
+A check of each value costs a hundred times as much, and its errors take more memory
+than the body.
 """
 
 from collections.abc import Iterator
@@ -11,20 +11,20 @@ from typing import Any
 from tesk_api.http.bodies import TaskBody
 from tesk_model.errors import Violation
 
-# TES knows a dozen at most in each object. The least of all limits.
+# Objects of TES have at most a dozen. The smallest of all limits.
 MAX_FIELDS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
-    """The most items of the fields of an object, and the objects in its fields."""
+    """The largest numbers of items of an object's fields, and the limits of objects in it."""
 
     items: dict[str, int]
     objects: dict[str, "_Limits"]
 
 
 def size_problems(document: Any) -> Iterator[Violation]:
-    """Yield what of a parsed body has too many parts."""
+    """Yield the lists, maps and objects of a parsed body that are too large."""
     yield from _problems("", document, _TASK)
 
 
@@ -33,19 +33,19 @@ def _problems(path: str, entry: Any, limits: _Limits) -> Iterator[Violation]:
         return
     if len(entry) > MAX_FIELDS:
         yield Violation(path, f"must have at most {MAX_FIELDS} fields")
-    place = f"{path}." if path else ""
-    for field, most in limits.items.items():
+    prefix = f"{path}." if path else ""
+    for field, limit in limits.items.items():
         value = entry.get(field)
-        if isinstance(value, list | dict) and len(value) > most:
-            problem = f"must have at most {most} items, not {len(value)}"
-            yield Violation(place + field, problem)
+        if isinstance(value, list | dict) and len(value) > limit:
+            problem = f"must have at most {limit} items, not {len(value)}"
+            yield Violation(prefix + field, problem)
     for field, inner in limits.objects.items():
         value = entry.get(field)
         if not isinstance(value, list):
-            yield from _problems(place + field, value, inner)
+            yield from _problems(prefix + field, value, inner)
             continue
         for index, each in enumerate(value[: limits.items.get(field)]):
-            yield from _problems(f"{place}{field}[{index}]", each, inner)
+            yield from _problems(f"{prefix}{field}[{index}]", each, inner)
 
 
 def _limits(schema: dict[str, Any], schemas: dict[str, Any]) -> _Limits:
@@ -53,8 +53,8 @@ def _limits(schema: dict[str, Any], schemas: dict[str, Any]) -> _Limits:
     found = _Limits({}, {})
     for name, stated in schema["properties"].items():
         for part in stated.get("anyOf", [stated]):
-            if most := part.get("maxItems") or part.get("maxProperties"):
-                found.items[name] = most
+            if limit := part.get("maxItems") or part.get("maxProperties"):
+                found.items[name] = limit
             reference = part.get("$ref") or part.get("items", {}).get("$ref")
             if reference:
                 inner = schemas[reference.rpartition("/")[2]]

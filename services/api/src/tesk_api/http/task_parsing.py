@@ -1,4 +1,4 @@
-"""From the bytes of a request to a valid task, or to all that is wrong with it."""
+"""Parses and validates the body of CreateTask."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, is_dataclass, replace
@@ -13,7 +13,7 @@ from tesk_api.domain.backend_parameters import (
     classify_parameters,
     parameter_problems,
 )
-from tesk_api.domain.path_conflicts import Parts, file_conflicts, input_conflicts
+from tesk_api.domain.path_conflicts import TaskPaths, file_conflicts, input_conflicts
 from tesk_api.domain.requests import NewTask
 from tesk_api.domain.rules import (
     input_problems,
@@ -62,13 +62,13 @@ BodyT = TypeVar("BodyT", bound=Body)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskParser:
-    """Reads the body of CreateTask.
+    """Parses the body of CreateTask.
 
     Attributes:
         backend_parameters: Supported keys, in any case, with allowed values.
         refuse_unknown_fields: Whether a field that TES does not know is an
             error; otherwise it is dropped, with a warning.
-        offer: Which urls tasks may name.
+        offer: Which url schemes tasks may use.
     """
 
     backend_parameters: Offered = field(default_factory=dict)
@@ -88,17 +88,17 @@ class TaskParser:
         try:
             model = TaskBody.model_validate(document, extra=extra)
         except ValidationError:
-            # All that it found may be a lot: it is found again, bit by bit.
-            raise_if_any(self._wrong(document))
-            raise  # never: what pydantic refuses has a problem
+            # Its errors may take much memory: they are found again one by one.
+            raise_if_any(self._body_problems(document))
+            raise  # unreachable: pydantic refuses only bodies with a problem
         task, shortened = without_final_slashes(to_task(model))
         raise_if_any(self._problems(_parts(task), task.resources))
-        kept, warnings = self._supported(task)
+        supported, warnings = self._without_unsupported(task)
         return NewTask(
-            task=kept,
+            task=supported,
             warnings=(
                 *_unknown_fields(model),
-                *_line("ignored the slash at the end of", shortened),
+                *_warning("ignored the slash at the end of", shortened),
                 *warnings,
             ),
         )
@@ -107,17 +107,17 @@ class TaskParser:
     def _extra(self) -> ExtraValues:
         return "forbid" if self.refuse_unknown_fields else "allow"
 
-    def _wrong(self, document: Any) -> Iterator[Violation]:
-        """Yield what is wrong with a body that is no task.
+    def _body_problems(self, document: Any) -> Iterator[Violation]:
+        """Yield the problems of a body that is not a valid task.
 
-        Rules between the parts that are valid by themselves still speak.
+        Rules between its valid parts are checked as well.
         """
         yield from body_problems(document, extra=self._extra)
-        yield from _beside_wrong_paths(document, self.offer)
+        yield from _problems_beside_paths(document, self.offer)
         yield from self._problems(*_valid_parts(document))
 
     def _problems(
-        self, parts: Parts, resources: Resources | None
+        self, parts: TaskPaths, resources: Resources | None
     ) -> Iterator[Violation]:
         for index, entry in parts.inputs:
             yield from _below(f"inputs[{index}]", input_problems(entry, self.offer))
@@ -129,14 +129,14 @@ class TaskParser:
         if resources is not None:
             yield from parameter_problems(resources, self.backend_parameters)
 
-    def _supported(self, task: Task) -> tuple[Task, tuple[str, ...]]:
+    def _without_unsupported(self, task: Task) -> tuple[Task, tuple[str, ...]]:
         if task.resources is None or not task.resources.backend_parameters:
             return task, ()
         found = classify_parameters(
             task.resources.backend_parameters, self.backend_parameters
         )
         resources = replace(task.resources, backend_parameters=found.supported)
-        return replace(task, resources=resources), _dropped(found)
+        return replace(task, resources=resources), _dropped_parameters(found)
 
 
 def _below(path: str, problems: Iterator[Violation]) -> Iterator[Violation]:
@@ -144,8 +144,8 @@ def _below(path: str, problems: Iterator[Violation]) -> Iterator[Violation]:
         yield Violation(f"{path}.{problem.path}", problem.message)
 
 
-def _parts(task: Task) -> Parts:
-    return Parts(
+def _parts(task: Task) -> TaskPaths:
+    return TaskPaths(
         inputs=tuple(enumerate(task.inputs)),
         outputs=tuple(enumerate(task.outputs)),
         executors=tuple(enumerate(task.executors)),
@@ -153,15 +153,15 @@ def _parts(task: Task) -> Parts:
     )
 
 
-def _valid_parts(document: Any) -> tuple[Parts, Resources | None]:
-    """Return what of a wrong body is right by itself."""
+def _valid_parts(document: Any) -> tuple[TaskPaths, Resources | None]:
+    """Return the valid parts of a body that is not valid."""
     if not isinstance(document, dict):
-        return Parts((), (), (), ()), None
+        return TaskPaths((), (), (), ()), None
     inputs = _valid_items(InputBody, document.get("inputs"))
     outputs = _valid_items(OutputBody, document.get("outputs"))
     executors = _valid_items(ExecutorBody, document.get("executors"))
     resources = _valid(ResourcesBody, document.get("resources"))
-    parts = Parts(
+    parts = TaskPaths(
         inputs=[(index, to_input(entry)) for index, entry in inputs],
         outputs=[(index, to_output(entry)) for index, entry in outputs],
         executors=[(index, to_executor(entry)) for index, entry in executors],
@@ -174,20 +174,22 @@ def _valid_parts(document: Any) -> tuple[Parts, Resources | None]:
     return parts, to_resources(resources) if resources else None
 
 
-def _beside_wrong_paths(document: Any, offer: OfferedSchemes) -> Iterator[Violation]:
-    """Yield what else is wrong with inputs and outputs whose path is wrong."""
+def _problems_beside_paths(document: Any, offer: OfferedSchemes) -> Iterator[Violation]:
+    """Yield further problems of inputs and outputs whose path is not valid."""
     if not isinstance(document, dict):
         return
-    for index, entry in _with_a_path(InputBody, document.get("inputs")):
+    for index, entry in _with_a_valid_path(InputBody, document.get("inputs")):
         yield from _below(f"inputs[{index}]", input_problems(to_input(entry), offer))
-    for index, output in _with_a_path(OutputBody, document.get("outputs")):
+    for index, output in _with_a_valid_path(OutputBody, document.get("outputs")):
         yield from _below(
             f"outputs[{index}]", output_problems(to_output(output), offer)
         )
 
 
-def _with_a_path(model: type[BodyT], documents: Any) -> Iterator[tuple[int, BodyT]]:
-    """Yield the items of which the path alone is wrong, with one that is right."""
+def _with_a_valid_path(
+    model: type[BodyT], documents: Any
+) -> Iterator[tuple[int, BodyT]]:
+    """Yield the items whose path alone is not valid, with a valid one instead."""
     for index, document in enumerate(_listed(documents)):
         if isinstance(document, dict) and _valid(model, document) is None:
             repaired = _valid(model, {**document, "path": "/path"})
@@ -213,13 +215,13 @@ def _valid(model: type[BodyT], document: Any) -> BodyT | None:
 
 
 def _unknown_fields(model: TaskBody) -> tuple[str, ...]:
-    """Return the one warning line that names fields which TES does not know."""
+    """Return the warning that names unknown fields."""
     names = [
         format_path((*place, name))
         for place, part in _bodies(model)
         for name in part.model_extra or ()
     ]
-    return _line("unknown fields ignored", names)
+    return _warning("unknown fields ignored", names)
 
 
 def _bodies(model: TaskBody) -> Iterator[tuple[tuple[str | int, ...], Body]]:
@@ -232,19 +234,19 @@ def _bodies(model: TaskBody) -> Iterator[tuple[tuple[str | int, ...], Body]]:
     yield (), model
 
 
-def _dropped(found: ClassifiedParameters) -> tuple[str, ...]:
+def _dropped_parameters(found: ClassifiedParameters) -> tuple[str, ...]:
     unsupported = [format_name(key) for key in found.unsupported]
     invalid = [
         f"{format_name(key)} (allowed: {values})"
         for key, values in found.invalid.items()
     ]
     return (
-        *_line("unsupported backend_parameters ignored", unsupported),
-        *_line("backend_parameters with unsupported values ignored", invalid),
+        *_warning("unsupported backend_parameters ignored", unsupported),
+        *_warning("backend_parameters with unsupported values ignored", invalid),
     )
 
 
-def _line(event: str, names: Sequence[str]) -> tuple[str, ...]:
+def _warning(event: str, names: Sequence[str]) -> tuple[str, ...]:
     if not names:
         return ()
     more = len(names) - _MAX_NAMED

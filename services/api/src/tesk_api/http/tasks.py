@@ -1,4 +1,4 @@
-"""The TES operations on tasks."""
+"""Serves the TES operations on tasks."""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -30,12 +30,12 @@ _MAX_CREATE_WAIT = 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bodies:
-    """The bodies of requests.
+class BodyReader:
+    """Reads bodies of requests within limits.
 
     Attributes:
-        limit: Bytes of the largest.
-        memory: Bounds the memory of all that are in work.
+        limit: Bytes of the largest body.
+        memory: Bounds the memory of all bodies together.
     """
 
     limit: int
@@ -46,9 +46,9 @@ class Bodies:
         return _json_body(self.limit)
 
     def memory_for(self, body: bytes) -> AbstractContextManager[object]:
-        """Return the block in which ``body`` is worked on.
+        """Return a context that holds the memory for ``body``.
 
-        Small ones are not counted: the number of threads bounds these.
+        Small bodies are not counted: the number of threads bounds these.
         """
         size = estimate_memory(body)
         return nullcontext() if size < _SMALL else self.memory.acquire(size)
@@ -61,9 +61,9 @@ def tasks_blueprint(
     identify: Identify,
     parser: TaskParser,
     views: TaskViews,
-    bodies: Bodies,
+    bodies: BodyReader,
 ) -> Blueprint:
-    """Return ``/tasks`` and what is below it."""
+    """Return ``/tasks`` and the paths below it."""
     blueprint = Blueprint(name, __name__)
 
     @blueprint.post("/tasks")
@@ -99,7 +99,7 @@ def tasks_blueprint(
 
     @blueprint.post("/tasks/<task_id:task_id>:cancel")
     def cancel_task(task_id: str) -> Response:
-        # Clients send no body, or an empty one of any type: it is not read.
+        # Clients send no body, or an empty one of any type: do not read it.
         tasks.cancel(identify(), parse_task_id(task_id))
         return json_response(Nothing())
 
@@ -107,7 +107,7 @@ def tasks_blueprint(
 
 
 def parse_task_id(text: str) -> TaskId:
-    """Return the id; spare the scheduler what cannot be one.
+    """Return the id; do not ask the scheduler for one that cannot exist.
 
     Raises:
         NotFoundError: No task has such an id.
@@ -118,7 +118,7 @@ def parse_task_id(text: str) -> TaskId:
 
 
 def _require_timely_create() -> None:
-    """Refuse to create a task so late that its client may have asked again."""
+    """Refuse to create a task so late that its client may have sent it again."""
     if request.environ.get(QUEUE_SECONDS, 0.0) > _MAX_CREATE_WAIT:
         raise UnavailableError("too many requests wait here; no task was created")
 
@@ -126,8 +126,8 @@ def _require_timely_create() -> None:
 def _json_body(limit: int) -> bytes:
     """Return the body of the request, of at most ``limit`` bytes.
 
-    Read from the server itself: it ends the body where the request ends, and
-    each read that Flask would add lets all other threads go first.
+    It is read from the server's stream, which ends with the request: each read that
+    Flask would add lets all other threads run first.
     """
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMediaType("send the body without Content-Encoding")

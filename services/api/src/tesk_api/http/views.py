@@ -1,11 +1,11 @@
-"""Tasks as TES shows them: ``tesk.v1`` messages as responses.
+"""Renders tasks in TES views: converts ``tesk.v1`` messages to responses.
 
-The one converter in this direction, compiled from the fields of ``tesk_model.task``.
-It reads straight from the message: a page of 256 full tasks is read often, and
-each object in between costs.
+The converter is compiled from the fields of ``tesk_model.task``. It reads directly
+from the message: a page of 256 full tasks is read often, and intermediate objects
+would cost.
 
-No field that the client did not send, except ``type``: typed clients refuse it.
-An executor that still runs is shown by no TES view.
+Fields that the client did not send are left out, except ``type``: typed clients refuse
+them. TES views do not show executors that still run.
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def _names(kind: type[Enum], wire: Wire) -> dict[int, str]:
     numbers = enum_to_wire(kind, wire)
-    # The first member stands for what is not specified.
+    # The first member stands for an unspecified value.
     return {0: next(iter(kind)).value} | {
         number: member.value for member, number in numbers.items()
     }
@@ -56,7 +56,7 @@ class TaskViews:
 
         Args:
             queued_as_initializing: Show QUEUED as INITIALIZING, for clients that
-                take QUEUED for an end (Galaxy's).
+                treat QUEUED as final (Galaxy's).
         """
         states = dict(_STATES)
         if queued_as_initializing:
@@ -77,7 +77,7 @@ class TaskViews:
 
 
 def live_view(task: pb.Task) -> Struct:
-    """Render what happens now: also executors that run, and the reason."""
+    """Render the present state: with running executors and the reason."""
     log = task.logs[0] if task.logs else pb.TaskLog()
     return LiveTask(
         id=task.id,
@@ -141,7 +141,7 @@ def _within(
     render = _renderer(field.type, wire, view, states)
     if field.shape is Shape.SINGLE:
         return render
-    # TES requires them, so that an entry without is not shown yet.
+    # TES requires these fields: an entry without them is not shown yet.
     needed = [
         each.name
         for each in document_fields(field.type)

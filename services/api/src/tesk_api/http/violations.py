@@ -1,7 +1,7 @@
-"""pydantic's findings as problems of TES paths, for people.
+"""Converts errors of pydantic to violations with TES paths.
 
-Paths read ``executors[0].command``; problems are told at once, up to a hundred:
-a body of many thousand wrong items is not worth the work of finding them all.
+Paths read ``executors[0].command``. At most a hundred problems are reported: finding
+those of thousands of wrong items would cost too much.
 """
 
 import itertools
@@ -23,8 +23,8 @@ _LISTS = [
     for field in document_fields(Task)
     if field.shape is Shape.REPEATED and not field.read_only
 ]
-# A task that has nothing wrong.
-_RIGHT = {"executors": [{"image": "a", "command": ["a"]}]}
+# A valid task.
+_VALID = {"executors": [{"image": "a", "command": ["a"]}]}
 _MAX_NAME = 64
 _PLAIN_NAME = re.compile(r"[^\x00-\x20\x7f-\x9f\u2028\u2029]+")
 
@@ -52,10 +52,10 @@ _PATTERNS = {
 
 
 def raise_if_any(found: Iterable[Violation]) -> None:
-    """Return if there are no problems; look no further than ``MAX_VIOLATIONS``.
+    """Return if there are no problems; check no more than ``MAX_VIOLATIONS``.
 
     Raises:
-        InvalidRequestError: Lists the first problems, and says if there are more.
+        InvalidRequestError: Lists the first problems, and tells if there are more.
     """
     problems = list(itertools.islice(found, MAX_VIOLATIONS + 1))
     if len(problems) > MAX_VIOLATIONS:
@@ -65,10 +65,10 @@ def raise_if_any(found: Iterable[Violation]) -> None:
 
 
 def body_problems(document: Any, *, extra: ExtraValues) -> Iterator[Violation]:
-    """Yield what pydantic finds in the body of a task, bit by bit.
+    """Yield the errors of pydantic for the body of a task, a part at a time.
 
-    First what is outside of lists, then these item by item: what pydantic finds
-    takes far more room than the item that is wrong.
+    First the fields that are not lists, then lists item by item: errors of pydantic take
+    far more memory than the values.
     """
     if not isinstance(document, dict):
         yield from _violations(document, extra=extra)
@@ -78,18 +78,18 @@ def body_problems(document: Any, *, extra: ExtraValues) -> Iterator[Violation]:
         for field in _LISTS
         if isinstance(document.get(field), list) and document[field]
     }
-    rest = document | dict.fromkeys(lists) | (_RIGHT if "executors" in lists else {})
+    rest = document | dict.fromkeys(lists) | (_VALID if "executors" in lists else {})
     yield from _violations(rest, extra=extra)
     for field, items in lists.items():
         for index, item in enumerate(items):
-            body = _RIGHT | {field: [item]}
+            body = _VALID | {field: [item]}
             yield from _violations(body, extra=extra, field=field, index=index)
 
 
 def _violations(
     body: Any, *, extra: ExtraValues, field: str = "", index: int = 0
 ) -> Iterator[Violation]:
-    """Yield what pydantic finds; the only item of ``field`` is the one at ``index``."""
+    """Yield errors; the only item of ``field`` is the one at ``index``."""
     try:
         TaskBody.model_validate(body, extra=extra)
     except ValidationError as error:
@@ -98,18 +98,18 @@ def _violations(
         return
     for entry in found:
         loc = entry["loc"]
-        place = format_path((field, index, *loc[2:]) if loc[0:1] == (field,) else loc)
+        path = format_path((field, index, *loc[2:]) if loc[0:1] == (field,) else loc)
         if entry["type"] == RULE:
             for problem in entry["ctx"]["problems"]:
-                yield Violation(_join(place, problem.path), problem.message)
+                yield Violation(_join(path, problem.path), problem.message)
         else:
-            yield Violation(place, _message(entry))
+            yield Violation(path, _message(entry))
 
 
-def format_path(place: Sequence[int | str]) -> str:
-    """Write a place in a body as TES users read it."""
+def format_path(path: Sequence[int | str]) -> str:
+    """Format the path of a value in a body."""
     text = ""
-    for part in place:
+    for part in path:
         if isinstance(part, int):
             text += f"[{part}]"
         elif part != "[key]":
@@ -118,15 +118,15 @@ def format_path(place: Sequence[int | str]) -> str:
 
 
 def format_name(name: str) -> str:
-    """Write a client's own name so that it cannot disturb a log or a screen."""
+    """Format a client's own name, shortened and with control characters escaped."""
     short = name if len(name) <= _MAX_NAME else name[:_MAX_NAME] + "…"
     return short if _PLAIN_NAME.fullmatch(short) else ascii(short)
 
 
-def _join(place: str, rest: str) -> str:
-    if not place or not rest or rest.startswith("["):
-        return place + rest
-    return f"{place}.{rest}"
+def _join(path: str, rest: str) -> str:
+    if not path or not rest or rest.startswith("["):
+        return path + rest
+    return f"{path}.{rest}"
 
 
 def _message(entry: Any) -> str:
