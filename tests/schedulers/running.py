@@ -6,17 +6,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
+from prometheus_client import CollectorRegistry
 
 from fakes.scheduler_launcher import FakeLauncher
+from fakes.scheduler_observer import ListObserver
 from schedulers.served import QUOTA, SECONDS, TOKEN, RunningScheduler
 from tesk.v1 import task_service_pb2_grpc
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.rpc.channel import open_channel
+from tesk_scheduler.adapters.event_metrics import EventMetrics
 from tesk_scheduler.adapters.ids import UlidGenerator
+from tesk_scheduler.adapters.observers import Observers
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.config import SchedulerSettings, Settings
-from tesk_scheduler.main import Dependencies, build_scheduler
+from tesk_scheduler.main import build_scheduler
+from tesk_scheduler.servicer.scheduler import Dependencies
 from tesk_scheduler.usecases.notifier import Notifier
 
 
@@ -25,7 +30,9 @@ def running_scheduler(
     folder: Path, own: SchedulerSettings
 ) -> Iterator[RunningScheduler]:
     """Run a scheduler whose database and socket are in ``folder``."""
-    store = SqlTaskStore.open(sqlite_url(folder / "tesk.db"))
+    heard, registry = ListObserver(), CollectorRegistry()
+    observer = Observers([heard, EventMetrics(registry)])
+    store = SqlTaskStore.open(sqlite_url(folder / "tesk.db"), observer=observer)
     launcher, notifier = FakeLauncher(), Notifier()
     dependencies = Dependencies(
         store=store,
@@ -35,6 +42,7 @@ def running_scheduler(
         ids=UlidGenerator(),
         token=TOKEN,
         notifier=notifier,
+        observer=observer,
     )
     settings = Settings(scheduler=own)
     scheduler = build_scheduler(settings, QUOTA, dependencies)
@@ -51,6 +59,8 @@ def running_scheduler(
             store=store,
             launcher=launcher,
             notifier=notifier,
+            observer=heard,
+            registry=registry,
             channel=channel,
             tasks=task_service_pb2_grpc.TaskServiceStub(channel),
         )

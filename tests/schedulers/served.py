@@ -1,13 +1,15 @@
 """A whole scheduler in this process, and those who call it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import grpc
+from prometheus_client import CollectorRegistry
 
 from fakes.scheduler_launcher import FakeLauncher
+from fakes.scheduler_observer import ListObserver
 from fakes.scheduler_taskmaster import FakeTaskmaster
 from programs.waiting import eventually
 from tesk.v1 import (
@@ -42,6 +44,8 @@ class RunningScheduler:
     notifier: Notifier
     channel: grpc.Channel
     tasks: task_service_pb2_grpc.TaskServiceStub
+    observer: ListObserver = field(default_factory=ListObserver)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def create(self, count: int = 1, **fields: Any) -> list[str]:
         """Create tasks of alice; raise what is refused."""

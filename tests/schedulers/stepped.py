@@ -14,9 +14,10 @@ from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.config import SchedulerSettings, Settings
 from tesk_scheduler.domain.records import TaskRecord
-from tesk_scheduler.main import Dependencies, build_scheduler
+from tesk_scheduler.main import build_scheduler
 from tesk_scheduler.ports.cluster import Cluster
 from tesk_scheduler.ports.launcher import TaskmasterLauncher
+from tesk_scheduler.servicer.scheduler import Dependencies
 from tesk_scheduler.usecases.leader_loop import LeaderLoop
 from tesk_scheduler.usecases.notifier import Notifier
 from tesk_scheduler.usecases.syncing import LeaseTerms, SyncCall, Syncing

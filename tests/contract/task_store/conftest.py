@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from testcontainers.community.postgres import PostgresContainer
 
+from fakes.scheduler_observer import ListObserver
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 
@@ -34,8 +35,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[SqlTaskStore]:
+def observer() -> ListObserver:
+    """Hear of what the store does."""
+    return ListObserver()
+
+
+@pytest.fixture
+def store(url: str, observer: ListObserver) -> Iterator[SqlTaskStore]:
     """Open an empty store."""
-    store = SqlTaskStore.open(url)
+    store = SqlTaskStore.open(url, observer=observer)
     yield store
     store.close()

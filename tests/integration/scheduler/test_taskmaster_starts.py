@@ -15,7 +15,8 @@ from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.config import Settings
-from tesk_scheduler.main import Dependencies, build_scheduler
+from tesk_scheduler.main import build_scheduler
+from tesk_scheduler.servicer.scheduler import Dependencies
 from tesk_scheduler.usecases.leader_loop import LeaderLoop
 from tesk_scheduler.usecases.notifier import Notifier
 

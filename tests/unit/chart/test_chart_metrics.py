@@ -1,13 +1,10 @@
 """Metrics are read inside the cluster alone, and shown as they are called."""
 
-import json
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from charts.rendering import CHART, find, kinds, needs_helm, pod_templates, render
+from charts.rendering import find, kinds, needs_helm, pod_templates, render
 from charts.values import SETS
 
 pytestmark = needs_helm
@@ -70,17 +67,3 @@ def test_who_may_read_metrics_is_not_who_may_call_the_api() -> None:
         for rule in rules
     }
     assert found == {8080: {"a": "b"}, 9090: {"c": "d"}}
-
-
-def test_what_is_shown_and_watched_are_metrics_that_exist() -> None:
-    guide = (Path(__file__).parents[3] / "docs/operating.md").read_text()
-    table = guide.partition("| metric | says |")[2].partition("\n\n")[0]
-    known = set(re.findall(r"`(tesk_[a-z_]+)`", table))
-    shown = (CHART / "files/dashboard.json").read_text()
-    watched = json.dumps(kinds(render(SETS["monitoring"]), "PrometheusRule"))
-
-    named = set(re.findall(r"\btesk_[a-z_]+", shown + watched))
-
-    assert {re.sub("_(count|bucket)$", "", name) for name in named} <= known
-    assert "tesk_scheduler_store_writable" in named
-    assert "store_up" not in shown

@@ -86,24 +86,6 @@ def _slug(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-def test_metrics_of_the_guide_are_measured() -> None:
-    sources = [
-        ROOT / "services/scheduler/src/tesk_scheduler/adapters/metrics.py",
-        ROOT / "services/scheduler/src/tesk_scheduler/domain/dimensions.py",
-        ROOT / "services/api/src/tesk_api/http/metrics.py",
-    ]
-    code = "".join(source.read_text("utf-8") for source in sources)
-    named = set(re.findall(r"`(tesk_[a-z_]+)`", PAGES["operating"]))
-
-    assert named
-    assert [
-        each
-        for each in named
-        if f'"{each}"' not in code
-        and f'"{each.removeprefix("tesk_scheduler_")}"' not in code
-    ] == []
-
-
 def test_alerts_of_the_guide_are_those_of_the_chart() -> None:
     rules = (CHART / "templates/monitoring/alerts.yaml").read_text("utf-8")
 

@@ -15,6 +15,7 @@ from tesk_scheduler.adapters.store.migrate import migrate
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.callers import Caller
 from tesk_scheduler.domain.records import Document
+from tesk_scheduler.ports.observer import NoObserver
 from tesk_scheduler.usecases.reading import MAX_BATCH_BYTES, Reading, ReadRequest
 
 ALICE, BOB, ROOT = Caller("alice"), Caller("bob"), Caller("root", admin=True)
@@ -40,7 +41,9 @@ class Bench:
 
     def read(self, *wanted: ReadRequest) -> list[str]:
         """Return the ids of what is found, or what is said instead."""
-        found = Reading(store=self.store, secret="s").read(wanted)
+        found = Reading(store=self.store, secret="s", observer=NoObserver()).read(
+            wanted
+        )
         return [str(x) if isinstance(x, NotFoundError) else x.id for x in found]
 
     def steps_of(self, *wanted: ReadRequest) -> int:

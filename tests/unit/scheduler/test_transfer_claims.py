@@ -61,7 +61,7 @@ def test_what_a_filer_uploads_is_declared(
             DeclaredOutput("/elsewhere", "s3://x/y"),
             DeclaredOutput(declared, url),
         ]
-        assert Destinations(targets).allow(file)
+        assert Destinations(targets).have(file)
 
 
 BRACED = {
@@ -95,8 +95,8 @@ def test_what_the_alternatives_of_a_path_become_is_declared(
         if isinstance(each, Upload)
     ]
     assert files
-    assert all(map(Destinations([DeclaredOutput(path, url)]).allow, files))
-    assert not any(map(Destinations([DeclaredOutput("/o", "s3://else")]).allow, files))
+    assert all(map(Destinations([DeclaredOutput(path, url)]).have, files))
+    assert not any(map(Destinations([DeclaredOutput("/o", "s3://else")]).have, files))
 
 
 def test_many_files_are_looked_up_among_many_outputs() -> None:
@@ -106,7 +106,7 @@ def test_many_files_are_looked_up_among_many_outputs() -> None:
 
     # Each file with each output: that would take minutes.
     assert all(
-        destinations.allow(OutputFileLog(url=url, path=path, size_bytes=0))
+        destinations.have(OutputFileLog(url=url, path=path, size_bytes=0))
         for path, url in places
     )
 
@@ -125,7 +125,7 @@ FOREIGN = {
 def test_what_no_output_declares_is_not(path: str, url: str) -> None:
     file = OutputFileLog(url=url, path=path, size_bytes=0)
 
-    assert not Destinations([DeclaredOutput("/out", "s3://b/o")]).allow(file)
+    assert not Destinations([DeclaredOutput("/out", "s3://b/o")]).have(file)
 
 
 ENDS = {
@@ -143,7 +143,7 @@ ENDS = {
 def test_executors_have_ended_when_no_more_will_run(
     known: list[tuple[int, int | None]], want: bool
 ) -> None:
-    declared = TaskDeclaration(ignores_error=[True, False, False], outputs=())
+    declared = TaskDeclaration(ignores_error=[True, False, False], targets=())
 
     assert executors_have_ended(declared, known) is want
 

@@ -7,10 +7,11 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+
+from prometheus_client import CollectorRegistry
 
 from tesk_model.errors import TeskError
 from tesk_runtime import logs, process_memory
@@ -22,6 +23,7 @@ from tesk_scheduler.adapters.ids import UlidGenerator
 from tesk_scheduler.adapters.local_launcher import LocalLauncher
 from tesk_scheduler.adapters.machine import machine_capacity
 from tesk_scheduler.adapters.metrics import StoreCollector, serve_metrics
+from tesk_scheduler.adapters.observers import make_observer
 from tesk_scheduler.adapters.store.clock import StoreClock
 from tesk_scheduler.adapters.store.engines import DatabaseInUseError, sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
@@ -30,9 +32,7 @@ from tesk_scheduler.domain.capacity import Capacity
 from tesk_scheduler.domain.fleet import FleetLimits
 from tesk_scheduler.domain.quota import Limit, Quota
 from tesk_scheduler.ports.cluster import Cluster
-from tesk_scheduler.ports.environment import Clock, IdGenerator
 from tesk_scheduler.ports.launcher import TaskmasterLauncher
-from tesk_scheduler.ports.store import TaskStore
 from tesk_scheduler.quota_config import (
     default_demand,
     given_capacity,
@@ -40,7 +40,7 @@ from tesk_scheduler.quota_config import (
     quota_from_settings,
 )
 from tesk_scheduler.servicer.assignments import AssignmentServicer
-from tesk_scheduler.servicer.scheduler import Scheduler
+from tesk_scheduler.servicer.scheduler import Dependencies, Scheduler
 from tesk_scheduler.servicer.server import Servicers, make_server
 from tesk_scheduler.servicer.tasks import TaskServicer
 from tesk_scheduler.servicer.transfers import TransferServicer
@@ -67,26 +67,6 @@ _TERM = timedelta(seconds=6)
 _RECHECK = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dependencies:
-    """What a scheduler needs of its process.
-
-    Attributes:
-        exclusive: No other process can use the store.
-        cluster: That the tasks run on, if its room is to be found out.
-    """
-
-    store: TaskStore
-    exclusive: bool
-    launcher: TaskmasterLauncher
-    clock: Clock
-    ids: IdGenerator
-    token: str
-    notifier: Notifier
-    status: Status = field(default_factory=Status)
-    cluster: Cluster | None = None
-
-
 def main() -> None:
     """Run until SIGTERM."""
     try:
@@ -109,7 +89,10 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
     notifier, status = Notifier(), Status()
     changed = partial(notifier.leader.notify, urgent=True)
     with ExitStack() as stack:
-        store = SqlTaskStore.open(own.database or sqlite_url(home / "tesk.db"))
+        registry = CollectorRegistry()
+        observer = make_observer(registry)
+        url = own.database or sqlite_url(home / "tesk.db")
+        store = SqlTaskStore.open(url, observer=observer)
         stack.callback(store.close)
         launcher, cluster = (
             _cluster(settings, changed, stack)
@@ -117,8 +100,8 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
             else (_local_launcher(settings, changed, home), None)
         )
         if own.metrics_listen:
-            collector = StoreCollector(store, launcher.revision, status)
-            stack.callback(serve_metrics(own.metrics_listen, collector))
+            registry.register(StoreCollector(store, launcher.revision, status))
+            stack.callback(serve_metrics(own.metrics_listen, registry))
         dependencies = Dependencies(
             store=store,
             exclusive=store.exclusive,
@@ -129,6 +112,7 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
             notifier=notifier,
             status=status,
             cluster=cluster,
+            observer=observer,
         )
         capacity = Limit() if in_cluster else machine_capacity(home)
         quota = quota_from_settings(settings.quota, capacity)
@@ -175,6 +159,7 @@ def build_scheduler(
         _servicers(settings, quota, dependencies),
         settings.grpc,
         token=dependencies.token,
+        observer=dependencies.observer,
         # Those of earlier revisions call, too.
         threads=_CALLS_AT_ONCE + 2 * own.max_taskmasters,
     )
@@ -216,7 +201,9 @@ def _servicers(
             defaults=default_demand(settings.quota, quota),
             leader=notifier.leader,
         ),
-        reading=Reading(store=store, secret=dependencies.token),
+        reading=Reading(
+            store=store, secret=dependencies.token, observer=dependencies.observer
+        ),
         cancellation=Cancellation(store=store, clock=clock, notifier=notifier),
     )
     assignments = AssignmentServicer(
@@ -236,12 +223,16 @@ def _servicers(
             store=store,
             clock=clock,
             leader=notifier.leader,
-            status=dependencies.status,
             max_attempts=own.max_attempts,
         ),
     )
     transfers = TransferServicer(
-        transfers=Transfers(store=store, clock=clock, declared=declaration_of),
+        transfers=Transfers(
+            store=store,
+            clock=clock,
+            declared=declaration_of,
+            observer=dependencies.observer,
+        ),
         secret=dependencies.token,
     )
     return Servicers(tasks=tasks, assignments=assignments, transfers=transfers)

@@ -195,6 +195,7 @@ class FinishTransferRequest(_message.Message):
     WARNINGS_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
     BYTES_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
     direction: Global___Direction.ValueType
     error: _builtins.str
     """Empty = everything arrived, verified. Otherwise what went wrong, naming
@@ -209,6 +210,10 @@ class FinishTransferRequest(_message.Message):
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Lines for `system_logs`, e.g. an output that does not exist."""
 
+    @_builtins.property
+    def moved(self) -> _containers.RepeatedCompositeFieldContainer[Global___MovedByScheme]:
+        """The same by scheme of url; `content` for what was in the task itself."""
+
     def __init__(
         self,
         *,
@@ -218,14 +223,40 @@ class FinishTransferRequest(_message.Message):
         warnings: _abc.Iterable[_builtins.str] | None = ...,
         files: _builtins.int = ...,
         bytes: _builtins.int = ...,
+        moved: _abc.Iterable[Global___MovedByScheme] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "bytes", b"bytes", "direction", b"direction", "error", b"error", "files", b"files", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "bytes", b"bytes", "direction", b"direction", "error", b"error", "files", b"files", "moved", b"moved", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FinishTransferRequest: _TypeAlias = FinishTransferRequest  # noqa: Y015
+
+@_typing.final
+class MovedByScheme(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEME_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    scheme: _builtins.str
+    files: _builtins.int
+    bytes: _builtins.int
+    def __init__(
+        self,
+        *,
+        scheme: _builtins.str = ...,
+        files: _builtins.int = ...,
+        bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "files", b"files", "scheme", b"scheme"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MovedByScheme: _TypeAlias = MovedByScheme  # noqa: Y015
 
 @_typing.final
 class FinishTransferResponse(_message.Message):

@@ -2,6 +2,7 @@
 
 import hmac
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,41 @@ class ErrorInterceptor(grpc.ServerInterceptor):
             except Exception:
                 self._logger.exception("call failed", extra={"method": method})
                 abort(context, InternalError("internal error"))
+
+        return grpc.unary_unary_rpc_method_handler(
+            call, handler.request_deserializer, handler.response_serializer
+        )
+
+
+class CallInterceptor(grpc.ServerInterceptor):
+    """Reports each call that was answered; goes outside of all others."""
+
+    def __init__(self, answered: Callable[[str, str, float], None]) -> None:
+        """Report to ``answered``: the method, ``Service/Method``, status, seconds."""
+        self._answered = answered
+
+    def intercept_service(
+        self,
+        continuation: "Continuation",
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "Handler | None":
+        """Wrap a unary-unary handler; methods that are not served are not reported."""
+        handler = continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+        inner = handler.unary_unary
+        method = handler_call_details.method.rpartition(".")[2]
+
+        def call(request: Any, context: Any) -> Any:
+            began = time.monotonic()
+            otherwise = grpc.StatusCode.UNKNOWN
+            try:
+                response = inner(request, context)
+                otherwise = grpc.StatusCode.OK
+            finally:
+                code = context.code() or otherwise
+                self._answered(method, code.name, time.monotonic() - began)
+            return response
 
         return grpc.unary_unary_rpc_method_handler(
             call, handler.request_deserializer, handler.response_serializer

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from tesk_model.errors import UnavailableError
@@ -41,11 +41,6 @@ class StoreCollector(Collector):
         yield _gauge("leader", "Whether this scheduler leads.", self._status.leads)
         words = "Whether the task store could be written when last checked."
         yield _gauge("store_writable", words, self._status.is_ready)
-        yield CounterMetricFamily(
-            "tesk_scheduler_removals_failed_total",
-            "Attempts that left something that could not be removed.",
-            value=self._status.leftovers,
-        )
         try:
             usage = self._store.usage_of_all().get(EVERYBODY, Usage())
             fleet = self._store.fleet()
@@ -64,7 +59,7 @@ class StoreCollector(Collector):
         yield _gauge("taskmaster_slots_free", "Tasks they could still take.", slots)
 
 
-def serve_metrics(address: str, collector: Collector) -> Callable[[], None]:
+def serve_metrics(address: str, registry: CollectorRegistry) -> Callable[[], None]:
     """Serve metrics at ``host:port``; return what ends it.
 
     Raises:
@@ -72,8 +67,6 @@ def serve_metrics(address: str, collector: Collector) -> Callable[[], None]:
         OSError: It cannot be listened at.
     """
     host, _, port = address.rpartition(":")
-    registry = CollectorRegistry()
-    registry.register(collector)
     service = Service(app=make_wsgi_app(registry), threads=_THREADS)
     listener = listen(host, int(port))  # ":9090" means everywhere
     return serve_in_thread(Endpoint(listener, service, _LIMITS))

@@ -1,26 +1,28 @@
-"""Defines the caller of a request and which tasks it may see."""
+"""Who asks, and what they may see."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The user on whose behalf the api calls.
+    """A user as the api knows it.
 
     Attributes:
         user: Owner of what the caller creates; "" in open mode.
         admin: Sees and cancels every task.
+        request_id: Names the client's request in the logs of every service.
     """
 
     user: str
     groups: tuple[str, ...] = ()
     admin: bool = False
+    request_id: str = ""
 
     @property
-    def visible_owner(self) -> str | None:
-        """Owner of the tasks that the caller may see; None for all owners."""
+    def whose(self) -> str | None:
+        """Whose tasks the caller may see; None for everybody's."""
         return None if self.admin else self.user
 
     def may_see(self, owner: str) -> bool:
-        """Tell whether the caller may see the tasks of ``owner``."""
-        return self.visible_owner in {None, owner}
+        """Tell whether the caller may know of a task of ``owner``."""
+        return self.whose in {None, owner}

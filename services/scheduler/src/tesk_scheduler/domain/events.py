@@ -1,4 +1,4 @@
-"""Turns the events of taskmasters into states and logs.
+"""The one place where what taskmasters report becomes states and logs.
 
 A pure function from (record, event) to an ``Effect``. Rules:
 
@@ -8,11 +8,11 @@ A pure function from (record, event) to an ``Effect``. Rules:
 - A final state stays. The end of a task that is being canceled is CANCELED,
   however the attempt ended.
 - An executor that ended has started.
-- A lost attempt is followed by another, up to a limit; its logs are deleted and
-  one line stays.
+- A lost attempt is followed by another, up to a limit; its logs go and one
+  line stays.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -32,6 +32,13 @@ from tesk_model.events import (
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_model.states import TaskState
 from tesk_scheduler.domain.bounds import KIB, size_of, stream_bytes, stream_tail
+from tesk_scheduler.domain.occurrences import (
+    AttemptLost,
+    ExecutorExited,
+    Occurrence,
+    StepStarted,
+    step_of_executor,
+)
 from tesk_scheduler.domain.records import ExecutorLogChange, TaskRecord
 from tesk_scheduler.domain.transitions import requeued, with_state
 
@@ -40,15 +47,16 @@ _ON_REQUEST = Reason(ReasonCode.CANCELED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What an event changes in the store.
+    """What an event changes.
 
     Attributes:
         record: The task afterwards.
         lines: To append to ``system_logs``.
-        end: How the attempt ended; ``lines`` say so to people.
+        end: How the attempt ended, which ``lines`` tell people.
         executor: Of one executor's log.
         metadata: To merge.
-        clears_attempt: First delete the logs, outputs and metadata of the attempt.
+        forget: True: drop the logs, outputs and metadata of the attempt,
+            before anything else.
     """
 
     verdict: EventVerdict
@@ -57,12 +65,12 @@ class Effect:
     end: Reason | None = None
     executor: ExecutorLogChange | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
-    clears_attempt: bool = False
+    forget: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reporter:
-    """Which taskmaster reports, when, and how often an attempt may be lost."""
+    """Who reports, when, and how often an attempt may be lost."""
 
     taskmaster: str
     now: datetime
@@ -84,6 +92,24 @@ def apply_event(record: TaskRecord, event: TaskEvent, by: Reporter) -> Effect:
     if not record.attempt_runs:
         return Effect(verdict=EventVerdict.REFUSED, record=record)
     return _apply_current(seen, event, by)
+
+
+def occurrences_of_effect(effect: Effect) -> Iterator[Occurrence]:
+    """Tell what an event means beyond the change of its record."""
+    task_id, attempt = effect.record.id, effect.record.attempt
+    if effect.forget:
+        reason = effect.end.code if effect.end else ReasonCode.NONE
+        yield AttemptLost(task_id=task_id, attempt=attempt, reason=reason)
+    change = effect.executor
+    if change is None:
+        return
+    step = step_of_executor(change.index)
+    if change.exit_code is not None:
+        yield ExecutorExited(
+            task_id=task_id, attempt=attempt, step=step, exit_code=change.exit_code
+        )
+    elif change.started_at is not None:
+        yield StepStarted(task_id=task_id, attempt=attempt, step=step)
 
 
 def _apply_current(  # noqa: PLR0911 - one for each kind of event
@@ -142,14 +168,14 @@ def _executor_end(ended: ExecutorEnded) -> ExecutorLogChange:
         started_at=ended.start_time,
         ended_at=ended.end_time,
         exit_code=ended.exit_code,
-        # A successor that cannot read a stream does not erase what was reported.
+        # What was printed once is not taken back by somebody who cannot read it.
         stdout=stream_tail(ended.stdout, ended.index) or None,
         stderr=stream_tail(ended.stderr, ended.index) or None,
     )
 
 
 def _truncation_note(ended: ExecutorEnded) -> tuple[str, ...]:
-    """Return the line that streams were truncated, if they were."""
+    """Say that less is kept of the streams than was reported."""
     name, most = f"executors[{ended.index}]", stream_bytes(ended.index)
     if max(size_of(ended.stdout), size_of(ended.stderr)) <= most:
         return ()
@@ -174,7 +200,7 @@ def _finish(
     if outcome is Outcome.LOST:
         return lose(record, reason, by)
     if outcome is Outcome.CANCELED:
-        # The user did not ask for it, so it is a fault of the system.
+        # Nobody asked for it, so it is the system's doing.
         code = reason.code or ReasonCode.TASKMASTER_FAILED
         why = (reason.text or "the taskmaster canceled the attempt unasked",)
         return _ended(record, TaskState.SYSTEM_ERROR, Reason(code, why[0]), by, why)
@@ -187,7 +213,7 @@ def _finish(
 
 
 def lose(record: TaskRecord, reason: Reason, by: Reporter) -> Effect:
-    """Lose the attempt: queue another, or end the task after the last."""
+    """Give the attempt up: queue another, or end the task after the last."""
     line = f"attempt {record.attempt} was lost: {reason.text or 'unknown reason'}"
     if record.state is TaskState.CANCELING:
         return _ended(record, TaskState.CANCELED, _ON_REQUEST, by, (line,))
@@ -199,7 +225,7 @@ def lose(record: TaskRecord, reason: Reason, by: Reporter) -> Effect:
         record=requeued(record, by.now),
         lines=(line,),
         end=reason,
-        clears_attempt=True,
+        forget=True,
     )
 
 
@@ -224,7 +250,5 @@ def _release(record: TaskRecord, by: Reporter) -> Effect:
         return _applied(released)
     if record.state is TaskState.CANCELING:
         return _ended(released, TaskState.CANCELED, _ON_REQUEST, by, ())
-    reason = Reason(
-        ReasonCode.TASKMASTER_FAILED, "its taskmaster released it without an outcome"
-    )
+    reason = Reason(ReasonCode.TASKMASTER_FAILED, "its taskmaster let go of it")
     return lose(released, reason, by)

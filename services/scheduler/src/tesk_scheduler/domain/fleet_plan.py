@@ -1,7 +1,7 @@
-"""Plans what the leader does about taskmasters, from what it observes.
+"""What the leader does about taskmasters: one plan, from what it observes.
 
-Rule: an attempt is not reassigned while its taskmaster may still act. A
-taskmaster may act until its lease is over, unless it is known to have ended.
+Rule: nobody gets an attempt while the taskmaster that had it may still act. A
+taskmaster acts until its lease is over, unless its end is known for sure.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,13 +11,14 @@ from enum import StrEnum
 
 from tesk_scheduler.domain.fleet import Taskmaster
 
-# An orphan may have been told to exit just now, or be about to call.
+# A taskmaster that nobody expects may have been told to exit just now, or be
+# about to call.
 ORPHAN_GRACE = 60.0
-# After a call of the launcher failed.
-RETRY_AFTER = 5.0
-# Seconds: people do not read faster, and rounds are frequent.
+# After the launcher could not do or tell what it was asked.
+RETRY = 5.0
+# People do not read faster, and rounds are many.
 _REASONS_EVERY = 1.0
-# Seconds: some causes cause no notification and are only found by asking again.
+# Some causes are not told by any change, only found by asking again.
 _REASONS_RECHECK = 15.0
 
 
@@ -36,7 +37,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """What the launcher reports of one taskmaster.
+    """What a launcher says of one taskmaster.
 
     Attributes:
         is_alive: It runs or is starting.
@@ -55,10 +56,10 @@ class FleetMemory:
 
     Attributes:
         cordon: As planned.
-        orphans: When each living taskmaster that the store does not know was
-            first observed, in monotonic seconds.
-        messages: Of the absent taskmasters, as last written to their tasks.
-        reported_at: When that was, in monotonic seconds.
+        strays: When each living taskmaster that the store does not know was
+            first noticed, in monotonic seconds.
+        messages: Of the absent taskmasters, when their tasks were last told.
+        told_at: When that was, in monotonic seconds.
     """
 
     cordon: frozenset[str] = frozenset()
@@ -69,15 +70,15 @@ class FleetMemory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedFleet:
-    """What the store and the launcher report.
+    """What the store and the launcher say.
 
     Attributes:
         members: All taskmasters of the store, read after the launcher was asked.
-        instances: What the launcher reports of each member, by id.
+        instances: What the launcher says of each member, by id.
         alive: Ids that the launcher lists; None if it does not know yet.
-        ended: Ids of ended taskmasters that left something behind.
-        failure: Why a taskmaster could not be ended a moment ago; "" if none
-            failed. What refuses one refuses the next.
+        ended: Ids of which something is left.
+        failure: Why a taskmaster could not be ended a moment ago; "" if all
+            went well. What refuses one refuses the next.
     """
 
     members: Sequence[Taskmaster] = ()
@@ -90,17 +91,18 @@ class ObservedFleet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetPlan:
-    """What to do about taskmasters, and when to plan again.
+    """What to do, and when to look again.
 
     Attributes:
         start: Ids of members that were entered in the store and never started.
-        adopt: Ids of members that continue.
-        cordon: Ids of members that get no more attempts.
-        reassign: Members to end, whose attempts are then reassigned.
-        remove: Ids of orphans to end, in order.
-        reasons: By id of a member, why its attempts wait; "" if they wait no more.
-        wait_until: When to plan again at the latest, in monotonic seconds; None:
-            on the next notification.
+        adopt: Ids of members that go on with what they have.
+        cordon: Ids of members that get nothing more.
+        reassign: Members to end, whose attempts others then get.
+        remove: Ids of taskmasters to end that the store does not know, in order.
+        reasons: By id of a member, why what is assigned to it waits; "" if it
+            waits no more.
+        wait_until: Look again at the latest then, in monotonic seconds; None:
+            when something happens.
         memory: For the next plan.
     """
 
@@ -120,7 +122,7 @@ class FleetPlan:
 
 
 class Disposition(StrEnum):
-    """What to do about a taskmaster of the store."""
+    """What is to become of a taskmaster of the store."""
 
     ADOPT = "ADOPT"
     CORDON = "CORDON"
@@ -140,20 +142,20 @@ def disposition_of(
         return Disposition.ADOPT
     if member.seen:
         return Disposition.CORDON if instance.may_act else Disposition.REASSIGN
-    # One that never called cannot act on its attempts.
+    # One that never called has nothing that another could get too early.
     return Disposition.REASSIGN if instance.message else Disposition.START
 
 
 def plan_fleet(observed: ObservedFleet, now: Moment) -> FleetPlan:
-    """Plan for every taskmaster.
+    """Decide on every taskmaster.
 
-    None is lost before the launcher knows which are alive, and no more are ended
-    after one could not be.
+    Nobody is lost before it is known who is alive, and nothing more is ended
+    when one could not be.
     """
     memory = observed.memory
     if observed.alive is None:
         return FleetPlan(
-            cordon=memory.cordon, wait_until=now.monotonic + RETRY_AFTER, memory=memory
+            cordon=memory.cordon, wait_until=now.monotonic + RETRY, memory=memory
         )
     by_disposition: dict[Disposition, list[Taskmaster]] = {
         each: [] for each in Disposition
@@ -184,9 +186,9 @@ def _ids(members: Iterable[Taskmaster]) -> tuple[str, ...]:
 def _plan_orphans(
     observed: ObservedFleet, alive: Collection[str], now: Moment
 ) -> tuple[Mapping[str, float], tuple[str, ...]]:
-    """Find the taskmasters that the store does not know, and which to remove.
+    """Find those that the store does not know, and which of them to remove.
 
-    Those that ended are removed at once, living ones after a grace period.
+    What has ended goes at once, what is alive after a grace.
     """
     known = {member.id for member in observed.members}
     before = observed.memory.orphans
@@ -202,7 +204,7 @@ def _next_check(
     observed: ObservedFleet, orphans: Mapping[str, float], now: Moment
 ) -> float | None:
     if observed.failure:
-        return now.monotonic + RETRY_AFTER
+        return now.monotonic + RETRY
     left = [
         (member.lease_until - now.time).total_seconds() for member in observed.members
     ]
@@ -227,7 +229,7 @@ def _messages(
 def _with_reasons(
     plan: FleetPlan, messages: Mapping[str, str], now: Moment
 ) -> FleetPlan:
-    """Add the reasons of the attempts of absent taskmasters, debounced."""
+    """Add what to tell the tasks of absent taskmasters, debounced."""
     told = plan.memory
     if messages == told.messages and now.monotonic - told.reported_at < _REASONS_EVERY:
         return _checked_within(plan, _REASONS_EVERY, now) if messages else plan

@@ -1,4 +1,4 @@
-"""Defines a task as the scheduler stores it: fields beside an opaque document.
+"""A task as the scheduler keeps it: narrow fields beside an opaque document.
 
 The document is the task as it was submitted, serialized; rules never open it.
 """
@@ -18,7 +18,7 @@ Document = NewType("Document", bytes)
 """A serialized ``tesk.v1.Task`` without id, state, times and logs."""
 
 Micros = NewType("Micros", int)
-"""Microseconds since 1970 in UTC, as stored; not converted when read, for speed."""
+"""Microseconds since 1970 in UTC, as stored; reads keep them for speed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,7 @@ class NewTask:
     Attributes:
         group: The group that is charged for it, if any.
         idempotency_key: "" for none.
+        request_id: Of the call that creates it; it is not stored.
         lines: First lines of ``system_logs``.
     """
 
@@ -40,28 +41,29 @@ class NewTask:
     document: Document
     created_at: datetime
     idempotency_key: str = ""
+    request_id: str = ""
     lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRecord:
-    """A stored task, as far as decisions about it need it.
+    """What decisions about a stored task are made on.
 
     Attributes:
         seq: Order of arrival, unique.
         attempt: Number of the latest attempt; 0 before the first.
-        taskmaster: That has the attempt; None while it is unassigned.
+        taskmaster: Who has the attempt; None while nobody could be found.
         released: Nothing is left of the attempt, or there was none.
         last_sequence: Of the last event of this attempt; 0 = none.
-        reason: Why it is in its state; only a code when the state is final.
-        queued_at: When it was queued for this attempt.
+        reason: Why it is where it is; only a code when the state is final.
+        queued_at: Since when it waits, or waited, for this attempt.
         started_at: When the latest attempt became INITIALIZING.
         inputs_finished: The filer reported success, for this attempt.
-        takeovers: Number of taskmasters in a row that died with this attempt.
+        takeovers: How many taskmasters in a row died with this attempt.
         assigned_at: When its present taskmaster got it.
         inputs_ended_at: When the filer reported that.
-        held_up_since: Since when its taskmasters have tried in vain what the reason
-            names.
+        held_up_since: Since when what its reason tells has been tried in vain,
+            as its taskmasters say.
     """
 
     seq: int
@@ -106,7 +108,7 @@ ACTIVE_STATES = frozenset(
 
 
 def subjects_of(owner: str, group: str | None) -> tuple[Subject, ...]:
-    """Return everyone charged for a task: its user, its group if any, all."""
+    """Name everyone charged for a task: its user, its group if any, all."""
     user = Subject(SubjectKind.USER, owner)
     if group is None:
         return (user, EVERYBODY)
@@ -114,7 +116,7 @@ def subjects_of(owner: str, group: str | None) -> tuple[Subject, ...]:
 
 
 class TaskSummary(NamedTuple):
-    """What a MINIMAL view shows of a task, and its owner."""
+    """All that a MINIMAL view shows, and whose it is."""
 
     seq: int
     id: TaskId
@@ -123,7 +125,7 @@ class TaskSummary(NamedTuple):
 
 
 class StoredExecutorLog(NamedTuple):
-    """Log of one executor; ``exit_code`` None: it still runs."""
+    """Log of one executor; without ``exit_code`` it still runs."""
 
     position: int
     started: Micros | None
@@ -135,13 +137,13 @@ class StoredExecutorLog(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class StoredTask:
-    """All that a FULL view shows of a task.
+    """Everything there is to show of a task.
 
-    The store builds it row by row; it is not changed afterwards.
+    Built up by the store, row by row; nobody changes it afterwards.
 
     Attributes:
         unlisted: How many uploaded files ``outputs`` leaves out.
-        size: Approximate bytes of all of it.
+        size: Bytes of all of it, roughly.
     """
 
     seq: int
@@ -164,13 +166,13 @@ class StoredTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskQuery:
-    """A query for a list of tasks, newest first.
+    """Which tasks to list, newest first.
 
     Attributes:
-        owner: None for tasks of all owners.
+        owner: None for everybody's.
         tags: Pairs that must all be there; an empty value means any.
         before: Only tasks that arrived before this one.
-        limit: Most tasks to list.
+        limit: How many at most.
     """
 
     owner: str | None
@@ -182,7 +184,7 @@ class TaskQuery:
 
 
 class TaskListing(NamedTuple):
-    """Some tasks, newest first; ``is_truncated``: others did not fit."""
+    """Some tasks, newest first; ``is_truncated``: there were more, but too large."""
 
     tasks: Sequence[StoredTask]
     is_truncated: bool
@@ -190,7 +192,7 @@ class TaskListing(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorLogChange:
-    """A change of an executor's log; None keeps the stored value."""
+    """What an event says of an executor; None leaves what is known."""
 
     index: int
     started_at: datetime | None = None

@@ -1,11 +1,11 @@
-"""Checks what a filer reports of its attempt against what the task declares.
+"""What a filer may say of its attempt, given what the task declares.
 
-A filer has the token of its attempt and no other, so that an attacker who controls
-it may lie about that attempt alone; impossible reports are refused all the same.
+A filer has a token of its attempt and no other, so that whoever takes it over
+may lie about that attempt alone; what cannot be is refused all the same.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tesk_model.errors import InvalidRequestError, Violation
 from tesk_model.locations import InvalidLocationError, parse_location, with_parents
@@ -16,11 +16,19 @@ from tesk_model.patterns import (
     has_alternatives,
     unescape_wildcards,
 )
+from tesk_model.schemes import SCHEMES
 from tesk_model.task import OutputFileLog
+from tesk_scheduler.domain.occurrences import Moved
 
 FILES_AT_ONCE = 10_000
 UNDECLARED = "undeclared"
 """Source of the line of ``system_logs`` about files that no output declares."""
+UNTOLD = "unknown"
+"""Stands for the scheme of what was moved if a filer does not tell one."""
+CONTENT = "content"
+"""Stands for the scheme of inputs whose content is in the task."""
+
+_SCHEMES = frozenset({CONTENT, *SCHEMES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +41,15 @@ class DeclaredOutput:
 
 @dataclass(frozen=True, slots=True)
 class TaskDeclaration:
-    """What a task declares, as far as its transfers need it.
+    """What of a task concerns its transfers.
 
     Attributes:
         ignores_error: Of each executor.
-        outputs: All of them.
+        targets: Its outputs.
     """
 
     ignores_error: Sequence[bool]
-    outputs: Sequence[DeclaredOutput]
+    targets: Sequence[DeclaredOutput]
 
 
 def executors_have_ended(
@@ -69,10 +77,10 @@ def executors_have_started(known: Sequence[tuple[int, int | None]]) -> bool:
 
 
 def check_counts(**counts: int) -> None:
-    """Refuse negative counts.
+    """Refuse what is less than nothing.
 
     Raises:
-        InvalidRequestError: Names each of them.
+        InvalidRequestError: Names every count that is.
     """
     wrong = [name for name, count in counts.items() if count < 0]
     if wrong:
@@ -82,7 +90,7 @@ def check_counts(**counts: int) -> None:
 
 
 def check_files(files: Sequence[OutputFileLog]) -> None:
-    """Refuse files with negative sizes, and too many at once.
+    """Refuse files that cannot be, and too many at once.
 
     Raises:
         InvalidRequestError: Names the first few.
@@ -101,18 +109,18 @@ def check_files(files: Sequence[OutputFileLog]) -> None:
 
 
 class Destinations:
-    """The places that outputs of a task may have; looked up in constant time."""
+    """Where the files of a task may go, looked up at a cost that does not grow."""
 
-    def __init__(self, outputs: Iterable[DeclaredOutput]) -> None:
-        """Index what each of ``outputs`` allows."""
+    def __init__(self, targets: Iterable[DeclaredOutput]) -> None:
+        """Note what each of ``targets`` allows."""
         self._places: dict[str, set[str]] = {}
-        for output in outputs:
-            place = _declared_place(output)
+        for target in targets:
+            place = _declared_place(target)
             if place is not None:
-                self._places.setdefault(_directory(output.path), set()).add(place)
+                self._places.setdefault(_directory(target.path), set()).add(place)
 
-    def allow(self, file: OutputFileLog) -> bool:
-        """Tell whether some output may have uploaded ``file`` to its url."""
+    def have(self, file: OutputFileLog) -> bool:
+        """Tell whether some output can have brought ``file`` where it is said to be."""
         path = normalize(file.path)
         if ".." in path.split("/"):
             return False
@@ -126,22 +134,34 @@ class Destinations:
         )
 
 
+def by_scheme(moved: Iterable[Moved]) -> tuple[Moved, ...]:
+    """Add up by schemes that there are; a filer may say anything."""
+    sums: dict[str, Moved] = {}
+    for each in moved:
+        name = each.scheme if each.scheme in _SCHEMES else UNTOLD
+        before = sums.get(name, Moved(scheme=name, files=0, bytes=0))
+        sums[name] = replace(
+            before, files=before.files + each.files, bytes=before.bytes + each.bytes
+        )
+    return tuple(sums.values())
+
+
 def format_undeclared(count: int) -> str:
-    """Format the line that uploaded files are not listed."""
+    """Say that files were not taken down."""
     return f"{count:,} uploaded files that no output declares are not listed"
 
 
 def _directory(path: str) -> str:
-    """Return the directory that all matches of a path are in; no pattern: the path."""
+    """Return what all matches of a path are in: itself, unless it is a pattern."""
     plain = normalize(path)
     if first_wildcard(plain) is None and not has_alternatives(plain):
         return unescape_wildcards(plain)
     return literal_directory(plain)
 
 
-def _declared_place(output: DeclaredOutput) -> str | None:
-    """Return the place that an output's files have or are below; None if invalid."""
-    path, declared = normalize(output.path), output.url
+def _declared_place(target: DeclaredOutput) -> str | None:
+    """Return the place that a target's files have, or are below; None if none is."""
+    path, declared = normalize(target.path), target.url
     if has_alternatives(path) and (braced := braced_url(path, declared)):
         declared = braced.above
     try:

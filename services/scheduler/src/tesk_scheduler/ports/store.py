@@ -10,6 +10,7 @@ from tesk_scheduler.domain.admission import QueuedTask
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.initializing import Commitments
 from tesk_scheduler.domain.leadership import Leadership
+from tesk_scheduler.domain.occurrences import Occurrence
 from tesk_scheduler.domain.quota import Demand, Subject, Usage
 from tesk_scheduler.domain.records import (
     Document,
@@ -128,7 +129,14 @@ class FleetChanges(Protocol):
 
 
 class Transaction(TaskChanges, FleetChanges, Protocol):
-    """One unit of work: all of it happens or nothing."""
+    """One unit of work: all of it happens or nothing.
+
+    What ``save`` means for a task is told to the store's observer, once the unit
+    is durable.
+    """
+
+    def announce(self, occurrence: Occurrence) -> None:
+        """Tell the observer this, too, then."""
 
 
 class TaskStore(Protocol):

@@ -1,16 +1,44 @@
 """A scheduler from its start to its end: serve, lead, watch the store, drain."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tesk_runtime.rpc.server import RpcServer
+from tesk_scheduler.ports.cluster import Cluster
+from tesk_scheduler.ports.environment import Clock, IdGenerator
+from tesk_scheduler.ports.launcher import TaskmasterLauncher
+from tesk_scheduler.ports.observer import NoObserver, Observer
+from tesk_scheduler.ports.store import TaskStore
 from tesk_scheduler.usecases.health import Health
 from tesk_scheduler.usecases.idle_drain import IdleDrain
 from tesk_scheduler.usecases.leader_loop import LeaderLoop
 from tesk_scheduler.usecases.notifier import Notifier
+from tesk_scheduler.usecases.status import Status
 
 _IDLE_DRAIN = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependencies:
+    """What a scheduler needs of its process.
+
+    Attributes:
+        exclusive: No other process can use the store.
+        cluster: That the tasks run on, if its room is to be found out.
+        observer: Hears of what the store does not tell it.
+    """
+
+    store: TaskStore
+    exclusive: bool
+    launcher: TaskmasterLauncher
+    clock: Clock
+    ids: IdGenerator
+    token: str
+    notifier: Notifier
+    status: Status = field(default_factory=Status)
+    cluster: Cluster | None = None
+    observer: Observer = field(default_factory=NoObserver)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

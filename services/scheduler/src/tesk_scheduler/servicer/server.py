@@ -10,10 +10,15 @@ from tesk.v1 import (
     task_service_pb2_grpc,
     transfer_service_pb2_grpc,
 )
-from tesk_runtime.rpc.interceptors import ErrorInterceptor, InternalTokenInterceptor
+from tesk_runtime.rpc.interceptors import (
+    CallInterceptor,
+    ErrorInterceptor,
+    InternalTokenInterceptor,
+)
 from tesk_runtime.rpc.server import RpcServer
 from tesk_runtime.rpc.tls import server_credentials
 from tesk_runtime.sections import GrpcSettings
+from tesk_scheduler.ports.observer import Observer
 from tesk_scheduler.servicer.assignments import AssignmentServicer
 from tesk_scheduler.servicer.tasks import TaskServicer
 from tesk_scheduler.servicer.transfers import TransferServicer
@@ -42,7 +47,12 @@ class Servicers:
 
 
 def make_server(
-    servicers: Servicers, settings: GrpcSettings, *, token: str, threads: int
+    servicers: Servicers,
+    settings: GrpcSettings,
+    *,
+    token: str,
+    threads: int,
+    observer: Observer,
 ) -> RpcServer:
     """Return a server, not started, of ``servicers``.
 
@@ -52,11 +62,13 @@ def make_server(
         token: What every caller must show, but filers: they have one of their
             task, which the transfer service itself checks.
         threads: Calls that run at once.
+        observer: Hears of each.
     """
     return RpcServer(
         services=_SERVICES,
         register=servicers.register,
         interceptors=[
+            CallInterceptor(observer.answered),
             ErrorInterceptor(logging.getLogger("tesk_scheduler.rpc")),
             InternalTokenInterceptor(token, exempt=(_TRANSFERS,)),
         ],

@@ -15,6 +15,7 @@ from tesk_model.names import Attempt
 from tesk_model.task import OutputFileLog
 from tesk_runtime.rpc.event_wire import attempt_from_wire
 from tesk_runtime.rpc.interceptors import bearer_token
+from tesk_scheduler.domain.occurrences import Moved
 from tesk_scheduler.domain.progress import Direction, Progress
 from tesk_scheduler.domain.tokens import is_transfer_token
 from tesk_scheduler.usecases.transfers import TransferResult, Transfers
@@ -33,7 +34,7 @@ class TransferServicer(pb_grpc.TransferServiceServicer):
         """Show the inputs or the outputs."""
         attempt = self._admitted(request.attempt, context)
         direction = _direction(request.direction)
-        task = task_pb2.Task.FromString(self._transfers.document(attempt))
+        task = task_pb2.Task.FromString(self._transfers.begin(attempt, direction))
         if direction is Direction.INPUTS:
             return pb.GetTransferResponse(inputs=task.inputs)
         return pb.GetTransferResponse(outputs=task.outputs)
@@ -73,6 +74,10 @@ class TransferServicer(pb_grpc.TransferServiceServicer):
             warnings=tuple(request.warnings),
             files=request.files,
             size=request.bytes,
+            moved=tuple(
+                Moved(scheme=each.scheme, files=each.files, bytes=each.bytes)
+                for each in request.moved
+            ),
         )
         attempt = self._admitted(request.attempt, context)
         self._transfers.finish(attempt, _direction(request.direction), verdict)

@@ -43,7 +43,9 @@ _FIELDS = [each.field for each in _ASKED if each.field]
 
 def caller_from_wire(message: service_pb.Caller) -> Caller:
     """Convert who asks."""
-    return Caller(message.user, tuple(message.groups), message.admin)
+    return Caller(
+        message.user, tuple(message.groups), message.admin, message.request_id[:64]
+    )
 
 
 def document_of(task: pb.Task) -> Document:
@@ -58,7 +60,7 @@ def declaration_of(document: Document) -> TaskDeclaration:
     task = pb.Task.FromString(document)
     return TaskDeclaration(
         ignores_error=[each.ignore_error for each in task.executors],
-        outputs=[DeclaredOutput(each.path, each.url) for each in task.outputs],
+        targets=[DeclaredOutput(each.path, each.url) for each in task.outputs],
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.callers import Caller
+from tesk_scheduler.domain.occurrences import CancelRequested
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.domain.transitions import canceled
 from tesk_scheduler.ports.environment import Clock
@@ -27,9 +28,7 @@ class Cancellation:
         Raises:
             NotFoundError: There is none that ``caller`` may see.
         """
-        summary = self.store.summaries([task_id], owner=caller.visible_owner).get(
-            task_id
-        )
+        summary = self.store.summaries([task_id], owner=caller.whose).get(task_id)
         if summary is None:
             raise not_found(task_id)
         if summary.state.is_final or summary.state is TaskState.CANCELING:
@@ -42,6 +41,7 @@ class Cancellation:
                 raise not_found(task_id)
             after = canceled(before, now)
             if after is not before:
+                tx.announce(_requested(before, caller))
                 tx.save(before, after)
             return after
 
@@ -49,3 +49,13 @@ class Cancellation:
         if record.taskmaster is not None:
             self.notifier.taskmasters.notify([record.taskmaster])
         self.notifier.leader.notify(urgent=True)
+
+
+def _requested(record: TaskRecord, caller: Caller) -> CancelRequested:
+    return CancelRequested(
+        task_id=record.id,
+        owner=record.owner,
+        user=caller.user,
+        admin=caller.admin,
+        request_id=caller.request_id,
+    )

@@ -13,8 +13,10 @@ from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId, TaskView
 from tesk_scheduler.domain.callers import Caller
+from tesk_scheduler.domain.occurrences import TaskRead, TasksListed
 from tesk_scheduler.domain.records import StoredTask, TaskQuery, TaskSummary
 from tesk_scheduler.domain.tokens import page_token, parse_page_token
+from tesk_scheduler.ports.observer import Observer
 from tesk_scheduler.ports.store import TaskStore
 
 MAX_BATCH = 256
@@ -65,10 +67,12 @@ class Reading:
 
     Attributes:
         secret: Page tokens are encrypted with a key made of it.
+        observer: Hears which tasks of others admins see.
     """
 
     store: TaskStore
     secret: str
+    observer: Observer
 
     def read(
         self, wanted: Sequence[ReadRequest]
@@ -100,7 +104,21 @@ class Reading:
         whole = [each for each in answers if isinstance(each, StoredTask)]
         if len(whole) > 1 and _size_of(whole) > MAX_BATCH_BYTES:
             raise _too_large()
+        for each, answer in zip(wanted, answers, strict=True):
+            if each.caller.admin and not isinstance(answer, NotFoundError):
+                self._observe(each.caller, answer)
         return answers
+
+    def _observe(self, admin: Caller, task: TaskSummary | StoredTask) -> None:
+        if task.owner != admin.user:
+            self.observer.happened(
+                TaskRead(
+                    task_id=task.id,
+                    owner=task.owner,
+                    user=admin.user,
+                    request_id=admin.request_id,
+                )
+            )
 
     def _read(
         self, group: _Group, ids: set[TaskId], *, most: int
@@ -150,7 +168,7 @@ class Reading:
             problem = f"must be at most {MAX_TAGS}, not {len(filters.tags)}"
             raise InvalidRequestError([Violation("tag_key", problem)])
         query = TaskQuery(
-            owner=caller.visible_owner,
+            owner=caller.whose,
             name_prefix=filters.name_prefix,
             state=filters.state,
             tags=filters.tags,
@@ -160,10 +178,22 @@ class Reading:
             before = parse_page_token(self.secret, query, token)
             query = replace(query, before=before)
         tasks, is_truncated = self._list(query, view)
+        self._observe_list(caller, tasks[:size])
         if len(tasks) <= size and not is_truncated:
             return Page(tasks, "")
         page = tasks[:size]
         return Page(page, page_token(self.secret, query, page[-1].seq))
+
+    def _observe_list(
+        self, caller: Caller, tasks: Sequence[TaskSummary | StoredTask]
+    ) -> None:
+        others = sum(1 for task in tasks if task.owner != caller.user)
+        if others:
+            self.observer.happened(
+                TasksListed(
+                    tasks=others, user=caller.user, request_id=caller.request_id
+                )
+            )
 
     def _list(
         self, query: TaskQuery, view: TaskView
@@ -175,7 +205,7 @@ class Reading:
 
 
 def _group_of(wanted: ReadRequest) -> _Group:
-    return wanted.caller.visible_owner, wanted.view
+    return wanted.caller.whose, wanted.view
 
 
 def _size_of(tasks: Iterable[TaskSummary | StoredTask]) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tesk_scheduler.domain.events import Reporter
 from tesk_scheduler.domain.fleet import FleetLimits, Taskmaster
 from tesk_scheduler.domain.fleet_plan import FleetPlan
+from tesk_scheduler.domain.occurrences import TaskmasterLost
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.domain.takeovers import lose_after_takeovers, without_taskmaster
 from tesk_scheduler.ports.environment import Clock
@@ -70,13 +71,14 @@ class TaskmasterReaper:
     def _take_back(self, member: Taskmaster, epoch: int) -> str:
         """Make the attempts of a taskmaster nobody's; return how it ended."""
         cause = self.launcher.status_message(member.id)
-        _LOG.warning("taskmaster lost", extra={"taskmaster": member.id, "cause": cause})
         # One that never called has not even seen what was assigned to it.
         had = self.store.assigned(member.id) if member.seen else []
         ids = {record.id for record in had}
+        lost = TaskmasterLost(taskmaster=member.id, attempts=len(had), cause=cause)
 
         def take_back(tx: Transaction) -> None:
             tx.check_epoch(epoch)
+            tx.announce(lost)
             for record in tx.records(ids).values():
                 if record.taskmaster == member.id and not record.released:
                     self._take_away(tx, record, cause)

@@ -1,20 +1,22 @@
 """Taking down what taskmasters report."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tesk_model.events import EventVerdict, Released, TaskEvent
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
-from tesk_scheduler.domain.events import Effect, Reporter, apply_event
+from tesk_scheduler.domain.events import (
+    Effect,
+    Reporter,
+    apply_event,
+    occurrences_of_effect,
+)
+from tesk_scheduler.domain.occurrences import AttemptLeftFiles
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.usecases.notifier import LeaderWakeup
-from tesk_scheduler.usecases.status import Status
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,14 +24,12 @@ class Reporting:
     """Applies events.
 
     Attributes:
-        status: Hears what could not be removed.
         max_attempts: How often a task is tried before it is given up.
     """
 
     store: TaskStore
     clock: Clock
     leader: LeaderWakeup
-    status: Status
     max_attempts: int
 
     def report(
@@ -50,28 +50,7 @@ class Reporting:
         verdicts, room = self.store.write(lambda tx: _apply_all(tx, events, by))
         if room:
             self.leader.notify(urgent=True)
-        self._count_leftovers(events, verdicts)
         return verdicts
-
-    def _count_leftovers(
-        self, events: Sequence[TaskEvent], verdicts: Sequence[EventVerdict]
-    ) -> None:
-        for event, verdict in zip(events, verdicts, strict=True):
-            what = event.payload
-            if (
-                verdict is EventVerdict.APPLIED
-                and isinstance(what, Released)
-                and what.left
-            ):
-                self.status.add_leftovers(1)
-                _LOG.warning(
-                    "attempt left files",
-                    extra={
-                        "task_id": event.attempt.task_id,
-                        "attempt": event.attempt.number,
-                        "left": what.left,
-                    },
-                )
 
 
 def _apply_all(
@@ -92,6 +71,7 @@ def _apply_all(
         verdicts[number] = effect.verdict
         if effect.verdict is EventVerdict.APPLIED:
             write_effect(tx, effect)
+            _announce_leftovers(tx, event)
             after[record.id] = effect.record
     room = False
     for task_id, record in after.items():
@@ -104,12 +84,25 @@ def _apply_all(
 def write_effect(tx: Transaction, effect: Effect) -> None:
     """Write the logs of an effect; its record is saved by the caller."""
     seq = effect.record.seq
-    if effect.clears_attempt:
+    for occurrence in occurrences_of_effect(effect):
+        tx.announce(occurrence)
+    if effect.forget:
         tx.clear_attempt(seq)
     tx.add_lines(seq, effect.lines, last=effect.end is not None)
     if effect.executor is not None:
         tx.change_executor_log(seq, effect.executor)
     tx.merge_metadata(seq, effect.metadata)
+
+
+def _announce_leftovers(tx: Transaction, event: TaskEvent) -> None:
+    if isinstance(event.payload, Released) and event.payload.left:
+        tx.announce(
+            AttemptLeftFiles(
+                task_id=event.attempt.task_id,
+                attempt=event.attempt.number,
+                left=event.payload.left,
+            )
+        )
 
 
 def _makes_room(before: TaskRecord, after: TaskRecord) -> bool:

@@ -16,6 +16,7 @@ from tesk_scheduler.domain import bounds
 from tesk_scheduler.domain.callers import Caller
 from tesk_scheduler.domain.dimensions import QUEUED
 from tesk_scheduler.domain.limits import queue_problems, submission_problems
+from tesk_scheduler.domain.occurrences import TaskCreated
 from tesk_scheduler.domain.quota import (
     Demand,
     Quota,
@@ -124,6 +125,7 @@ class Submission:
             document=draft.document,
             created_at=self._clock.now(),
             idempotency_key=draft.idempotency_key,
+            request_id=draft.caller.request_id,
             lines=draft.warnings,
         )
 
@@ -144,7 +146,10 @@ class Submission:
                 if task.idempotency_key:
                     seen.add(key)
         refusals = self._refusals(tx, fresh)
-        tx.add_tasks([task for task in fresh if task.id not in refusals])
+        added = [task for task in fresh if task.id not in refusals]
+        tx.add_tasks(added)
+        for task in added:
+            tx.announce(_created(task))
         for task in fresh:
             if task.idempotency_key:
                 answer = refusals.get(task.id, task.id)
@@ -171,6 +176,15 @@ class Submission:
             for task, problem in zip(tasks, problems, strict=True)
             if problem
         }
+
+
+def _created(task: NewTask) -> TaskCreated:
+    return TaskCreated(
+        task_id=task.id,
+        user=task.owner,
+        group=task.group or "",
+        request_id=task.request_id,
+    )
 
 
 def _size_problems(draft: Draft) -> list[Violation]:

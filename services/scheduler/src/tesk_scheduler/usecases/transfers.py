@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from tesk_model.errors import ConflictError, UnavailableError
 from tesk_model.names import Attempt
 from tesk_model.task import OutputFileLog
+from tesk_scheduler.domain.occurrences import Moved, StepStarted, TransferEnded
 from tesk_scheduler.domain.progress import (
     Direction,
     Progress,
@@ -16,8 +17,10 @@ from tesk_scheduler.domain.progress import (
 from tesk_scheduler.domain.records import Document, TaskRecord
 from tesk_scheduler.domain.transfers import (
     UNDECLARED,
+    UNTOLD,
     Destinations,
     TaskDeclaration,
+    by_scheme,
     check_counts,
     check_files,
     executors_have_ended,
@@ -25,6 +28,7 @@ from tesk_scheduler.domain.transfers import (
     format_undeclared,
 )
 from tesk_scheduler.ports.environment import Clock
+from tesk_scheduler.ports.observer import Observer
 from tesk_scheduler.ports.store import TaskStore, Transaction
 
 _RETRY_AFTER = timedelta(seconds=1)
@@ -39,12 +43,14 @@ class TransferResult:
         warnings: Lines for ``system_logs``.
         files: How many were moved,
         size: and their bytes.
+        moved: The same by scheme; empty if the filer does not say.
     """
 
     error: str
     warnings: tuple[str, ...]
     files: int
     size: int
+    moved: tuple[Moved, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +61,26 @@ class Transfers:
 
     Attributes:
         declared: Reads what of a document concerns its transfers.
+        observer: Hears of filers that begin.
     """
 
     store: TaskStore
     clock: Clock
     declared: Callable[[Document], TaskDeclaration]
+    observer: Observer
+
+    def begin(self, attempt: Attempt, direction: Direction) -> Document:
+        """Read the task; the caller shows only the part that concerns it."""
+        document = self.document(attempt)
+        self.observer.happened(
+            StepStarted(
+                task_id=attempt.task_id, attempt=attempt.number, step=direction.value
+            )
+        )
+        return document
 
     def document(self, attempt: Attempt) -> Document:
-        """Read the task; the caller shows only the part that concerns it."""
+        """Read the task of an attempt."""
         record = self.store.record(attempt.task_id)
         document = self.store.document(attempt.task_id)
         if record is None or document is None or not record.is_current(attempt):
@@ -103,8 +121,8 @@ class Transfers:
         """
         check_files(files)
         self._check_executors(attempt, Direction.OUTPUTS)
-        destinations = Destinations(self.declared(self.document(attempt)).outputs)
-        known = [file for file in files if destinations.allow(file)]
+        destinations = Destinations(self.declared(self.document(attempt)).targets)
+        known = [file for file in files if destinations.have(file)]
 
         def add(tx: Transaction) -> None:
             seq = _current(tx, attempt).seq
@@ -126,6 +144,8 @@ class Transfers:
             ConflictError: Inputs after an executor has started.
         """
         check_counts(files=verdict.files, bytes=verdict.size)
+        for each in verdict.moved:
+            check_counts(files=each.files, bytes=each.bytes)
         if not verdict.error:
             self._check_executors(attempt, direction)
 
@@ -137,6 +157,7 @@ class Transfers:
             source = f"{direction.value}:{attempt.number}"
             tx.add_lines(record.seq, verdict.warnings, source=source)
             tx.add_lines(record.seq, error, source=f"{source}:error", last=True)
+            tx.announce(_ended(attempt, direction, verdict))
             if error:
                 return
             if direction is Direction.OUTPUTS:
@@ -172,6 +193,19 @@ def _current(tx: Transaction, attempt: Attempt) -> TaskRecord:
     if record is None or not record.is_current(attempt):
         raise _over(attempt)
     return record
+
+
+def _ended(
+    attempt: Attempt, direction: Direction, verdict: TransferResult
+) -> TransferEnded:
+    total = Moved(scheme=UNTOLD, files=verdict.files, bytes=verdict.size)
+    return TransferEnded(
+        task_id=attempt.task_id,
+        attempt=attempt.number,
+        step=direction.value,
+        succeeded=not verdict.error,
+        moved=() if verdict.error else by_scheme(verdict.moved or (total,)),
+    )
 
 
 def _is_finished(record: TaskRecord, direction: Direction) -> bool:

@@ -1,7 +1,7 @@
 """The task store: one writer, many readers."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ from tesk_scheduler.domain.admission import QueuedTask
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.initializing import Commitments
 from tesk_scheduler.domain.leadership import Leadership
+from tesk_scheduler.domain.occurrences import Occurrence
 from tesk_scheduler.domain.quota import Demand, Subject, Usage
 from tesk_scheduler.domain.records import (
     Document,
@@ -37,6 +38,7 @@ from tesk_scheduler.domain.records import (
     TaskRecord,
     TaskSummary,
 )
+from tesk_scheduler.ports.observer import NoObserver, Observer
 from tesk_scheduler.ports.store import Transaction
 
 _C = TASK.c
@@ -67,19 +69,25 @@ class SqlTaskStore:
     """See ``TaskStore``."""
 
     def __init__(
-        self, engines: Engines, *, probe_within: float = _PROBE_WITHIN
+        self,
+        engines: Engines,
+        *,
+        observer: Observer | None = None,
+        probe_within: float = _PROBE_WITHIN,
     ) -> None:
         self._engines = engines
+        self._observer = observer or NoObserver()
         self._probe_within = probe_within
         self._file = DatabaseFile(engines.path) if engines.path else None
         self._writer = Writer(
             engines.writer,
             keep_connection=engines.exclusive,
             check=self._file.check if self._file else _nothing,
+            observer=self._observer,
         )
 
     @classmethod
-    def open(cls, url: str) -> "SqlTaskStore":
+    def open(cls, url: str, *, observer: Observer | None = None) -> "SqlTaskStore":
         """Open the database at ``url`` and bring its schema up to date.
 
         Raises:
@@ -92,7 +100,7 @@ class SqlTaskStore:
         except SQLAlchemyError as error:
             engines.close()
             raise as_tesk_error(error) from error
-        return cls(engines)
+        return cls(engines, observer=observer)
 
     @property
     def exclusive(self) -> bool:
@@ -109,13 +117,13 @@ class SqlTaskStore:
     def write(self, work: Callable[[Transaction], ResultT]) -> ResultT:
         """Run ``work`` in the writer's next transaction."""
 
-        def unit(connection: Connection) -> ResultT:
+        def unit(connection: Connection) -> tuple[ResultT, Sequence[Occurrence]]:
             transaction = SqlTransaction(connection)
             result = work(transaction)
             transaction.flush()
-            return result
+            return result, transaction.occurrences
 
-        return self._writer.run(unit)
+        return self._writer.run(unit, then=self._tell)[0]
 
     def summaries(
         self, ids: Collection[TaskId], *, owner: str | None
@@ -232,6 +240,10 @@ class SqlTaskStore:
     def time(self) -> datetime | None:
         """Ask the server, if there is one."""
         return self._read(queries.read_clock)
+
+    def _tell(self, written: tuple[object, Sequence[Occurrence]]) -> None:
+        for occurrence in written[1]:
+            self._observer.happened(occurrence)
 
     def _read(self, read: Callable[[Connection], ResultT]) -> ResultT:
         if self._file:

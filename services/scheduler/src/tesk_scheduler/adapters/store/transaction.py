@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from tesk_model.errors import ConflictError
 from tesk_model.reasons import Reason
@@ -28,6 +28,7 @@ from tesk_scheduler.adapters.store.schema import (
 from tesk_scheduler.adapters.store.task_changes import SqlTaskChanges
 from tesk_scheduler.adapters.store.times import micros
 from tesk_scheduler.domain.fleet import Taskmaster
+from tesk_scheduler.domain.occurrences import Occurrence, occurrences_of
 from tesk_scheduler.domain.quota import Subject, Usage
 from tesk_scheduler.domain.records import TaskRecord
 
@@ -36,7 +37,24 @@ _LEADER_ROW = 1
 
 
 class SqlTransaction(SqlTaskChanges):
-    """See ``Transaction``."""
+    """See ``Transaction``.
+
+    Attributes:
+        occurrences: To tell once this is durable, in their order.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.occurrences: list[Occurrence] = []
+
+    def save(self, before: TaskRecord, after: TaskRecord) -> None:
+        """Update one record, and note what that means."""
+        super().save(before, after)
+        self.occurrences.extend(occurrences_of(before, after))
+
+    def announce(self, occurrence: Occurrence) -> None:
+        """Note it."""
+        self.occurrences.append(occurrence)
 
     def flush(self) -> None:
         """Write what was added up: executor logs and the counters of usage."""

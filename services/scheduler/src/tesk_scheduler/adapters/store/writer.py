@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
@@ -25,20 +25,39 @@ from tesk_model.errors import (
     UnavailableError,
     Violation,
 )
+from tesk_scheduler.ports.observer import Observer
 
 _GROUP = 128
 _LOG = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT")
 Work = Callable[[Connection], Any]
-_Unit = tuple[Work, "Future[Any]"]
+
+
+class _Unit(NamedTuple):
+    """Work, what its caller waits for, and what hears of the result after that."""
+
+    work: Work
+    future: "Future[Any]"
+    then: Callable[[Any], None]
+
+
+class _Result(NamedTuple):
+    unit: _Unit
+    failure: Exception | None
+    value: Any = None
 
 
 class Writer:
     """Runs units of work in groups; see the module."""
 
     def __init__(
-        self, engine: Engine, *, keep_connection: bool, check: Callable[[], None]
+        self,
+        engine: Engine,
+        *,
+        keep_connection: bool,
+        check: Callable[[], None],
+        observer: Observer,
     ) -> None:
         """Start the thread.
 
@@ -48,10 +67,12 @@ class Writer:
                 commit is acknowledged.
             keep_connection: Use one as long as it works, which is cheaper than
                 the pool; for a database that is no other machine.
+            observer: Hears of each transaction.
         """
         self._engine = engine
         self._keep = keep_connection
         self._check = check
+        self._observer = observer
         self._succeeded_at: float | None = None
         self._kept: Connection | None = None
         self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
@@ -60,13 +81,19 @@ class Writer:
         self._thread.start()
 
     def run(
-        self, work: Callable[[Connection], ResultT], *, within: float | None = None
+        self,
+        work: Callable[[Connection], ResultT],
+        *,
+        within: float | None = None,
+        then: Callable[[ResultT], None] = lambda _: None,
     ) -> ResultT:
         """Run ``work`` and return when it is durable.
 
         Args:
             work: What to do.
             within: Seconds to wait; then it may still be done. None: for ever.
+            then: Called with the result, on the writer's thread: in the order of
+                what was written, and after the callers have been answered.
 
         Raises:
             UnavailableError: Nothing was written: the database cannot be now;
@@ -76,7 +103,7 @@ class Writer:
         if self._closed.is_set():
             raise UnavailableError("the scheduler is shutting down")
         future: Future[ResultT] = Future()
-        self._units.put((work, future))
+        self._units.put(_Unit(work, future, then))
         if futures.wait([future], within).not_done:
             raise UnavailableError(f"nothing could be written for {within:g} s")
         return future.result()
@@ -106,6 +133,7 @@ class Writer:
     def _commit(self, units: list[_Unit]) -> None:
         if not units:
             return
+        began = time.monotonic()
         try:
             if self._kept is None:
                 self._kept = self._engine.connect()
@@ -116,35 +144,41 @@ class Writer:
             _LOG.warning("write failed", extra={"error": str(error)})
             self._succeeded_at = None
             failure = as_tesk_error(error)
-            results = [(future, failure, None) for _, future in units]
+            results = [_Result(unit, failure) for unit in units]
             self._release_connection()
         if not self._keep:
             self._release_connection()
-        for future, failed, value in results:
+        for unit, failed, value in results:
             if failed is None:
-                future.set_result(value)
+                unit.future.set_result(value)
             else:
-                future.set_exception(failed)
+                unit.future.set_exception(failed)
+        self._observe(results, time.monotonic() - began)
+
+    def _observe(self, results: list[_Result], seconds: float) -> None:
+        succeeded = self._succeeded_at is not None
+        self._observer.wrote(units=len(results), seconds=seconds, succeeded=succeeded)
+        for unit, failure, value in results:
+            if failure is None:
+                unit.then(value)
 
     def _release_connection(self) -> None:
         connection, self._kept = self._kept, None
         if connection is not None:
             connection.close()
 
-    def _run_group(
-        self, connection: Connection, units: list[_Unit]
-    ) -> list[tuple["Future[Any]", Exception | None, Any]]:
-        results: list[tuple[Future[Any], Exception | None, Any]] = []
+    def _run_group(self, connection: Connection, units: list[_Unit]) -> list[_Result]:
+        results = []
         try:
             if (values := _run_together(connection, units)) is not None:
                 return [
-                    (future, None, value)
-                    for (_, future), value in zip(units, values, strict=True)
+                    _Result(unit, None, value)
+                    for unit, value in zip(units, values, strict=True)
                 ]
             with connection.begin():
-                for work, future in units:
-                    failed, value = _run_one(connection, work)
-                    results.append((future, failed, value))
+                for unit in units:
+                    failed, value = _run_one(connection, unit.work)
+                    results.append(_Result(unit, failed, value))
         except DBAPIError:
             # A full disk may have ended the transaction behind our back; a new
             # connection starts clean.
@@ -161,7 +195,7 @@ def _run_together(connection: Connection, units: list[_Unit]) -> list[Any] | Non
     """
     try:
         with connection.begin():
-            return [work(connection) for work, _ in units]
+            return [unit.work(connection) for unit in units]
     except (IntegrityError, DataError):
         return None
     except DBAPIError:

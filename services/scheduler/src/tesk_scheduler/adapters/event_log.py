@@ -1,0 +1,59 @@
+"""Logs what happened to tasks: one line each, by which a task's life can be read."""
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+from tesk_scheduler.domain.occurrences import (
+    AttemptLeftFiles,
+    AttemptLost,
+    CancelRequested,
+    Occurrence,
+    TaskCreated,
+    TaskmasterLost,
+    TaskRead,
+    TasksListed,
+)
+
+_TASKS = logging.getLogger("tesk.tasks")
+# Who did what with which task; documented, so that it can be kept apart.
+_AUDIT = logging.getLogger("tesk.audit")
+_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
+_AUDITED: tuple[type[Any], ...] = (TaskCreated, CancelRequested, TaskRead, TasksListed)
+_WARNINGS: tuple[type[Any], ...] = (AttemptLeftFiles, AttemptLost, TaskmasterLost)
+
+
+class EventLog:
+    """See ``Observer``; metrics alone count transactions and calls."""
+
+    def happened(self, occurrence: Occurrence) -> None:
+        """Log one line."""
+        kind: Any = type(occurrence)
+        logger = _AUDIT if kind in _AUDITED else _TASKS
+        level = logging.WARNING if kind in _WARNINGS else logging.INFO
+        if logger.isEnabledFor(level):
+            logger.log(level, title_of(kind), extra=_reader(kind)(occurrence))
+
+    def wrote(self, *, units: int, seconds: float, succeeded: bool) -> None:
+        """Say nothing."""
+
+    def answered(self, method: str, code: str, seconds: float) -> None:
+        """Say nothing."""
+
+
+@cache
+def title_of(kind: Any) -> str:
+    """Return what the lines of a kind begin with: ``task created``."""
+    return _CAPITAL.sub(" ", kind.__name__).lower()
+
+
+@cache
+def _reader(kind: Any) -> Callable[[Any], dict[str, Any]]:
+    """Return what makes the fields of a log line of an occurrence."""
+    names = [field.name for field in fields(kind)]
+    values = attrgetter(*names)
+    return lambda occurrence: dict(zip(names, values(occurrence), strict=True))

@@ -1,0 +1,243 @@
+"""What happened to tasks, as it is told once it is committed: domain events.
+
+One small class for each kind; logs call it by the name of its class. Who hears of
+them is behind ``ports.observer``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tesk_model.reasons import ReasonCode
+from tesk_model.states import TaskState
+from tesk_model.task import TaskId
+from tesk_scheduler.domain.records import TaskRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCreated:
+    """Somebody created a task."""
+
+    task_id: TaskId
+    user: str
+    group: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequested:
+    """Somebody canceled a task that had not ended."""
+
+    task_id: TaskId
+    owner: str
+    user: str
+    admin: bool
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRead:
+    """An admin read a task of somebody else."""
+
+    task_id: TaskId
+    owner: str
+    user: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TasksListed:
+    """An admin listed tasks of others; ``tasks`` counts those."""
+
+    tasks: int
+    user: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskAdmitted:
+    """A queued task began an attempt."""
+
+    task_id: TaskId
+    attempt: int
+    taskmaster: str
+    queue_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptAssigned:
+    """A running attempt got another taskmaster.
+
+    Attributes:
+        takeover: The one before was lost while it had the attempt.
+    """
+
+    task_id: TaskId
+    attempt: int
+    taskmaster: str
+    takeover: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChanged:
+    """A task that goes on changed its state."""
+
+    task_id: TaskId
+    attempt: int
+    before: TaskState
+    state: TaskState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted:
+    """A step started: ``inputs``, ``executors[0]``, … or ``outputs``."""
+
+    task_id: TaskId
+    attempt: int
+    step: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorExited:
+    """An executor ended."""
+
+    task_id: TaskId
+    attempt: int
+    step: str
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """Files and bytes that a transfer moved by one scheme of urls."""
+
+    scheme: str
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferEnded:
+    """All inputs or outputs arrived, or one did not."""
+
+    task_id: TaskId
+    attempt: int
+    step: str
+    succeeded: bool
+    moved: tuple[Moved, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptLost:
+    """An attempt ended through no fault of the user; another one follows."""
+
+    task_id: TaskId
+    attempt: int
+    reason: ReasonCode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptLeftFiles:
+    """Something of an attempt could not be removed."""
+
+    task_id: TaskId
+    attempt: int
+    left: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEnded:
+    """A task reached its final state.
+
+    Attributes:
+        attempts: How many were begun.
+        queue_seconds: For how long the task waited for the last of them.
+        run_seconds: For how long that ran; 0 if it never began.
+    """
+
+    task_id: TaskId
+    user: str
+    state: TaskState
+    reason: ReasonCode
+    attempts: int
+    queue_seconds: float
+    run_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskmasterLost:
+    """A taskmaster ended without being told to, and had attempts or might have."""
+
+    taskmaster: str
+    attempts: int
+    cause: str
+
+
+Occurrence = (
+    TaskCreated
+    | CancelRequested
+    | TaskRead
+    | TasksListed
+    | TaskAdmitted
+    | AttemptAssigned
+    | StateChanged
+    | StepStarted
+    | ExecutorExited
+    | TransferEnded
+    | AttemptLost
+    | AttemptLeftFiles
+    | TaskEnded
+    | TaskmasterLost
+)
+
+
+def step_of_executor(index: int) -> str:
+    """Name the step of an executor as the task's document does."""
+    return f"executors[{index}]"
+
+
+def occurrences_of(before: TaskRecord, after: TaskRecord) -> Iterator[Occurrence]:
+    """Tell what the change of a record means."""
+    if after.state is before.state:
+        if after.taskmaster and after.taskmaster != before.taskmaster:
+            yield AttemptAssigned(
+                task_id=after.id,
+                attempt=after.attempt,
+                taskmaster=after.taskmaster,
+                takeover=after.takeovers > 0,
+            )
+    elif after.state.is_final:
+        yield _end_of(before, after)
+    elif after.state is TaskState.INITIALIZING and after.started_at:
+        yield TaskAdmitted(
+            task_id=after.id,
+            attempt=after.attempt,
+            taskmaster=after.taskmaster or "",
+            queue_seconds=_seconds(after.started_at - before.queued_at),
+        )
+    else:
+        yield StateChanged(
+            task_id=after.id,
+            attempt=after.attempt,
+            before=before.state,
+            state=after.state,
+        )
+
+
+def _end_of(before: TaskRecord, after: TaskRecord) -> TaskEnded:
+    ended = after.ended_at or before.queued_at
+    began = before.started_at if before.attempt_runs else None
+    return TaskEnded(
+        task_id=after.id,
+        user=after.owner,
+        state=after.state,
+        reason=after.reason.code,
+        attempts=after.attempt,
+        queue_seconds=_seconds((began or ended) - before.queued_at),
+        run_seconds=_seconds(ended - began) if began else 0.0,
+    )
+
+
+def _seconds(span: timedelta) -> float:
+    """Return seconds; clocks of several schedulers may differ a little."""
+    return max(0.0, round(span.total_seconds(), 3))
