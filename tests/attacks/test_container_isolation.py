@@ -12,7 +12,7 @@ import pytest
 
 from fakes.taskmaster_engine_kit import EngineKit
 from tesk_model.errors import UnavailableError
-from tesk_taskmaster.adapters.container.config import ContainerChoices
+from tesk_taskmaster.adapters.container.config import ContainerOptions
 from tesk_taskmaster.adapters.container.discovery import open_container_engine
 from tesk_taskmaster.ports import Engine
 
@@ -25,13 +25,13 @@ GATEWAY = "$(ip route | sed -n 's/^default via \\([0-9.]*\\).*/\\1/p')"
 MIB = 1024**2
 
 
-def kit_of(home: Path, choices: ContainerChoices | None = None) -> EngineKit:
+def kit_of(home: Path, options: ContainerOptions | None = None) -> EngineKit:
     """Give the engine, as the operator has decided."""
 
     def open_engine() -> Engine:
         try:
             return open_container_engine(
-                os.environ, launcher=LAUNCHER, home=home, choices=choices
+                os.environ, launcher=LAUNCHER, home=home, options=options
             )
         except UnavailableError as error:
             pytest.skip(error.message)
@@ -122,7 +122,7 @@ def test_a_network_that_was_left_is_found_and_removed(tmp_path: Path) -> None:
 
 def test_none_is_no_network(tmp_path: Path, service: int) -> None:
     home = tmp_path.resolve() / "home"
-    with running(kit_of(home, ContainerChoices(network="none"))) as kit:
+    with running(kit_of(home, ContainerOptions(network="none"))) as kit:
         asked = ASK.format(address="127.0.0.1", port=service)
         done = kit.complete("sh", "-c", f"ip route; {asked}")
 
@@ -133,8 +133,8 @@ def test_a_command_that_makes_processes_without_end_reaches_a_limit(
     tmp_path: Path,
 ) -> None:
     home = tmp_path.resolve() / "home"
-    choices = ContainerChoices(network="none", processes=20)
-    with running(kit_of(home, choices)) as kit:
+    options = ContainerOptions(network="none", max_processes=20)
+    with running(kit_of(home, options)) as kit:
         script = "i=0; while [ $i -lt 60 ]; do sleep 60 & i=$((i+1)); done; echo all"
         done = kit.complete("sh", "-c", script)
 
@@ -144,8 +144,10 @@ def test_a_command_that_makes_processes_without_end_reaches_a_limit(
 
 def test_capabilities_that_are_not_needed_are_gone(tmp_path: Path) -> None:
     home = tmp_path.resolve() / "home"
-    choices = ContainerChoices(network="none", dropped=("MKNOD", "NET_RAW"))
-    with running(kit_of(home, choices)) as kit:
+    options = ContainerOptions(
+        network="none", dropped_capabilities=("MKNOD", "NET_RAW")
+    )
+    with running(kit_of(home, options)) as kit:
         status = kit.complete("cat", "/proc/self/status").stdout.decode()
 
     effective = int(status.split("CapEff:")[1].split()[0], 16)
@@ -154,7 +156,7 @@ def test_capabilities_that_are_not_needed_are_gone(tmp_path: Path) -> None:
 
 def test_shared_memory_is_what_the_memory_allows(tmp_path: Path) -> None:
     home = tmp_path.resolve() / "home"
-    with running(kit_of(home, ContainerChoices(network="none"))) as kit:
+    with running(kit_of(home, ContainerOptions(network="none"))) as kit:
         run = kit.make_run("df", "-m", "/dev/shm")
         kit.engine.start(run, lambda _reason: None)
         kit.finish(run)

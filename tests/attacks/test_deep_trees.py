@@ -21,10 +21,10 @@ from taskmasters.running import ATTEMPT, Crew, assignment, commands, running
 from tesk_model.events import Released
 from tesk_runtime.removal import IncompleteRemovalError, remove_tree
 from tesk_runtime.rooted_files import RootedFiles
-from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.local.filer_process import FilerProcesses, FilerSettings
 from tesk_taskmaster.adapters.local.runtime import LocalRuntime
-from tesk_taskmaster.adapters.sandbox.collecting import Collecting
+from tesk_taskmaster.adapters.sandbox.collection import OutputCollector
+from tesk_taskmaster.adapters.task_folders import TaskFolders
 from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.ports import LeftoversError, StepFailedError
 
@@ -260,4 +260,6 @@ def test_collecting_ends_whatever_was_made(
     make(source)
     nested_twice(target)
 
-    Collecting(RootedFiles(source), RootedFiles(target), frozenset()).take(pattern)
+    OutputCollector(RootedFiles(source), RootedFiles(target), frozenset()).collect(
+        pattern
+    )

@@ -19,12 +19,12 @@ from builders.tasks import make_task_json
 from fakes.taskmaster_engine_kit import GRACE, EngineKit
 from programs.stack import Stack, running_stack
 from programs.waiting import eventually
-from tesk_taskmaster.adapters.detached import DetachedProcess
-from tesk_taskmaster.adapters.folders import TaskFolders
+from tesk_taskmaster.adapters.detached_process import DetachedProcess
 from tesk_taskmaster.adapters.sandbox.bubblewrap import SandboxUnavailableError
 from tesk_taskmaster.adapters.sandbox.engine import SandboxEngine
+from tesk_taskmaster.adapters.sandbox.factory import open_sandbox_engine
 from tesk_taskmaster.adapters.sandbox.network import UserNetwork
-from tesk_taskmaster.adapters.sandbox.opening import open_sandbox_engine
+from tesk_taskmaster.adapters.task_folders import TaskFolders
 from tesk_taskmaster.ports import Engine, StepFailedError
 
 # What bash alone can ask: whether somebody takes a connection.
@@ -251,9 +251,9 @@ NEVER = """
 import os, sys
 from pathlib import Path
 from fakes.taskmaster_engine_kit import EngineKit
-from tesk_taskmaster.adapters.folders import TaskFolders
+from tesk_taskmaster.adapters.task_folders import TaskFolders
 from tesk_taskmaster.adapters.sandbox.network import UserNetwork
-from tesk_taskmaster.adapters.sandbox.opening import open_sandbox_engine
+from tesk_taskmaster.adapters.sandbox.factory import open_sandbox_engine
 
 home = Path(sys.argv[1])
 engine = open_sandbox_engine(TaskFolders(home), os.environ)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from fakes.taskmaster_engine_kit import EngineKit
-from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.sandbox.bubblewrap import SandboxUnavailableError
-from tesk_taskmaster.adapters.sandbox.opening import open_sandbox_engine
+from tesk_taskmaster.adapters.sandbox.factory import open_sandbox_engine
+from tesk_taskmaster.adapters.task_folders import TaskFolders
 from tesk_taskmaster.ports import Engine
 
 SECRET = "the-token-of-this-tesk"

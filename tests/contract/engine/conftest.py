@@ -11,9 +11,9 @@ import pytest
 from fakes.taskmaster_engine_kit import EngineKit
 from tesk_model.errors import UnavailableError
 from tesk_taskmaster.adapters.container.discovery import open_container_engine
-from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.sandbox.bubblewrap import SandboxUnavailableError
-from tesk_taskmaster.adapters.sandbox.opening import open_sandbox_engine
+from tesk_taskmaster.adapters.sandbox.factory import open_sandbox_engine
+from tesk_taskmaster.adapters.task_folders import TaskFolders
 from tesk_taskmaster.ports import Engine
 
 REPOSITORY = Path(__file__).parents[3]

@@ -22,11 +22,11 @@ from fakes.taskmaster_runtime import FakeRuntime, World
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason
 from tesk_model.task import Input, Output, TaskId
-from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.local.filer_process import FilerProcesses, FilerSettings
 from tesk_taskmaster.adapters.local.runtime import LocalRuntime
 from tesk_taskmaster.adapters.sandbox.bubblewrap import SandboxUnavailableError
-from tesk_taskmaster.adapters.sandbox.opening import open_sandbox_engine
+from tesk_taskmaster.adapters.sandbox.factory import open_sandbox_engine
+from tesk_taskmaster.adapters.task_folders import TaskFolders
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.domain.termination import StepResult

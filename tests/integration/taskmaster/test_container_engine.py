@@ -19,9 +19,9 @@ from tesk_model.names import Attempt
 from tesk_model.reasons import Reason
 from tesk_model.task import TaskId
 from tesk_taskmaster.adapters.container.api import ContainerApi
-from tesk_taskmaster.adapters.container.cleaning import empty_by_container
 from tesk_taskmaster.adapters.container.discovery import open_container_engine
 from tesk_taskmaster.adapters.container.engine import ContainerEngine
+from tesk_taskmaster.adapters.container.removal import empty_folder_in_container
 from tesk_taskmaster.domain.plan import ExecutorStep, Mount
 from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import ExecutorRun, HostMount, StepFailedError, Tails
@@ -433,7 +433,7 @@ def test_a_container_deletes_what_this_process_may_not(
     (work / "link").symlink_to(outside)
     (work / "dirlink").symlink_to(place.home)
 
-    empty_by_container(place.volume, api=api, home=place.home)
+    empty_folder_in_container(place.volume, api=api, home=place.home)
     left = list(place.volume.iterdir())
     place.engine.delete_folder(place.volume)
     place.engine.delete_folder(place.volume)

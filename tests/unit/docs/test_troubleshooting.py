@@ -252,12 +252,12 @@ def test_what_the_failure_table_says_has_an_entry(trouble: Trouble) -> None:
     troubled = Troubled(trouble=trouble, cause="the cluster's words")
     subject = Subject(name="executors[0]", image="example.org/tool:1", ram=1)
 
-    for passed in (timedelta(0), timedelta(days=9)):
+    for pass_fds in (timedelta(0), timedelta(days=9)):
         judged = judge_trouble(
             troubled,
             subject,
             since=began,
-            now=began + passed,
+            now=began + pass_fds,
             settings=KubernetesSettings(),
         )
         assert isinstance(judged, Waiting | Ended)

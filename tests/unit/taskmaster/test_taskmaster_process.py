@@ -69,7 +69,7 @@ def test_a_name_is_held_by_one_process(tmp_path: Path) -> None:
 
 
 def test_it_gives_up_without_a_scheduler(tmp_path: Path) -> None:
-    done = run(environ(tmp_path, TESK_TASKMASTER_PATIENCE="0"))
+    done = run(environ(tmp_path, TESK_TASKMASTER_START_TIMEOUT="0"))
 
     assert done.returncode in (1, 2)  # 2 where sandboxes are forbidden
     pid = (tmp_path / "taskmasters" / "tm-1.lock").read_text()
@@ -78,7 +78,7 @@ def test_it_gives_up_without_a_scheduler(tmp_path: Path) -> None:
 
 IMPORTS = {
     "the cluster's client is not for one machine": (
-        "tesk_taskmaster.adapters.local.opening",
+        "tesk_taskmaster.adapters.local.factory",
         {"kubernetes"},
     ),
     "engines of one machine are not for a cluster": (

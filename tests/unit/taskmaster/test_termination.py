@@ -16,12 +16,12 @@ from taskmasters.pods import RAM, ends, says, seen
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import TaskId
-from tesk_taskmaster.adapters.container.outcome import observe as observe_container
-from tesk_taskmaster.adapters.detached import Exit
+from tesk_taskmaster.adapters.container.observation import observe as observe_container
+from tesk_taskmaster.adapters.detached_process import ProcessExit
 from tesk_taskmaster.adapters.kubernetes.status.observations import Ended
 from tesk_taskmaster.adapters.kubernetes.status.pods import observe as see_pod
 from tesk_taskmaster.adapters.launcher_report import parse_report
-from tesk_taskmaster.adapters.sandbox.outcome import observe as observe_sandbox
+from tesk_taskmaster.adapters.sandbox.result import observe as observe_sandbox
 from tesk_taskmaster.domain.plan import ExecutorStep
 from tesk_taskmaster.domain.termination import (
     INVALID_REPORT,
@@ -92,7 +92,7 @@ def in_cluster(end: End) -> StepResult:
 def in_sandbox(end: End) -> StepResult:
     report = parse_report(end.report.encode())
     code = report.exit_code if isinstance(report, Report) else None
-    leader = Exit(
+    leader = ProcessExit(
         code=end.code, started_at=None, ended_at=None, stopped=end.was_stopped
     )
     return judge(observe_sandbox(RUN, code, leader))

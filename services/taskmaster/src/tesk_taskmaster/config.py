@@ -14,12 +14,12 @@ from tesk_runtime.sections import GrpcSettings, LocalSettings
 class TaskmasterSection(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
-    """How a taskmaster works. Durations are seconds."""
+    """Settings of one taskmaster. Durations are seconds."""
 
     id: Annotated[
         str,
         Meta(
-            description="Name of this process, unique; given by what launches it.",
+            description="Name of this process, unique; set by its launcher.",
             pattern=r"^([a-z0-9-]{1,63})?$",
         ),
     ] = ""
@@ -39,46 +39,52 @@ class TaskmasterSection(
     ] = timedelta(seconds=1)
     live_interval: Annotated[
         timedelta,
-        Meta(description="Seconds between two looks at what a running command prints."),
+        Meta(
+            description="Seconds between two reads of the output of a running command."
+        ),
     ] = timedelta(seconds=2)
     upload_tries: Annotated[
         int,
         Meta(
-            description="How often the outputs of a finished task are tried while "
-            "their error may pass. Its executors never run again for that.",
+            description="How often the upload of outputs is tried while its error may "
+            "pass. Executors never run again for that.",
             ge=1,
         ),
     ] = 10
     upload_backoff: Annotated[
         timedelta,
         Meta(
-            description="Seconds before outputs are tried a second time; doubles "
+            description="Seconds before the upload of outputs is tried again; doubles "
             "with each try, up to 300 s."
         ),
     ] = timedelta(seconds=10)
     upload_timeout: Annotated[
         timedelta,
         Meta(
-            description="Seconds after which outputs are not tried again, counted "
-            "from the end of the first try."
+            description="Seconds after which the upload of outputs is not tried again, "
+            "counted from the end of the first try."
         ),
     ] = timedelta(hours=1)
     sync_wait: Annotated[
         timedelta,
         Meta(
             description="Longest time, in seconds, that the scheduler may wait for "
-            "something to say; well below its lease."
+            "orders to give; well below its lease."
         ),
     ] = timedelta(seconds=10)
-    patience: Annotated[
+    start_timeout: Annotated[
         timedelta,
-        Meta(description="Seconds to wait for a scheduler before giving up at start."),
+        Meta(
+            description="Seconds to wait for a scheduler at start before giving up.",
+            extra={"old_name": "patience"},
+        ),
     ] = timedelta(seconds=60)
     sandbox_programs: Annotated[
         tuple[str, ...],
         Meta(
             description="More folders of this machine with programs, separated by "
-            "`:`, that the sandbox shows read-only (a conda or virtual environment); "
+            "`:`, that the sandbox shows read-only (a conda or virtual "
+            "environment); "
             "those with a `bin` come first in its PATH.",
             extra={"separator": ":"},
         ),
@@ -94,8 +100,8 @@ class TaskmasterSection(
     container_drop: Annotated[
         tuple[str, ...],
         Meta(
-            description="Capabilities that containers of executors do not get, of "
-            "those that the engine gives; `ALL`: none."
+            description="Capabilities, of the engine's defaults, that containers of "
+            "executors do not get; `ALL`: all of them."
         ),
     ] = ("MKNOD", "NET_RAW")
     launcher: Annotated[

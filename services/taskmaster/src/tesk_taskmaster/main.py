@@ -54,10 +54,10 @@ def _run(environ: Mapping[str, str]) -> bool:
 
 
 def _local_runtime(configured: Settings, environ: Mapping[str, str]) -> Runtime:
-    from tesk_taskmaster.adapters.local.opening import (  # noqa: PLC0415 - see there
-        LocalChoices,
+    from tesk_taskmaster.adapters.local.factory import (  # noqa: PLC0415 - see there
+        LocalOptions,
+        lock_identity,
         open_local_runtime,
-        take_identity,
     )
 
     section = configured.taskmaster
@@ -65,16 +65,16 @@ def _local_runtime(configured: Settings, environ: Mapping[str, str]) -> Runtime:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     home = home.resolve()
     # Before anything slow: the lock shows that this process is alive.
-    take_identity(home, section.id)
-    choices = LocalChoices(
+    lock_identity(home, section.id)
+    options = LocalOptions(
         local=configured.local,
         launcher=section.launcher,
         filer_command=section.filer_command,
         sandbox_programs=section.sandbox_programs,
-        processes=section.container_processes,
-        dropped=section.container_drop,
+        max_processes=section.container_processes,
+        dropped_capabilities=section.container_drop,
     )
-    return open_local_runtime(home, choices, environ)
+    return open_local_runtime(home, options, environ)
 
 
 def _cluster_runtime(
@@ -109,7 +109,7 @@ def _build(configured: Settings, runtime: Runtime, clock: Clock) -> Taskmaster:
             slots=section.slots,
             sync_wait=section.sync_wait,
             retry_interval=_RETRY_INTERVAL,
-            start_timeout=section.patience,
+            start_timeout=section.start_timeout,
             flush_timeout=_FLUSH_TIMEOUT,
             attempts=AttemptSettings(
                 grace=section.grace,

@@ -94,7 +94,7 @@ def test_a_malformed_event_harms_its_attempt_alone(crew: Crew) -> None:
     assert outcome(told).outcome is Outcome.COMPLETE
 
 
-def test_an_attempt_that_reports_what_cannot_be_ends(crew: Crew) -> None:
+def test_an_attempt_with_an_invalid_report_ends(crew: Crew) -> None:
     crew.scheduler.fail_next(InvalidRequestError([Violation("exit_code", "is 300")]))
     crew.scheduler.assign(assignment(commands("sleep")))
 
@@ -102,7 +102,7 @@ def test_an_attempt_that_reports_what_cannot_be_ends(crew: Crew) -> None:
 
     assert isinstance(ended, Finished)
     assert ended.outcome is Outcome.SYSTEM_ERROR
-    assert "reported what cannot be: exit_code" in ended.reason.text
+    assert "sent an invalid report: exit_code" in ended.reason.text
 
 
 def test_reports_that_print_a_lot_travel_in_small_batches(crew: Crew) -> None:

@@ -156,7 +156,9 @@ def test_shared_memory_grows_with_memory(ram: int, size: int) -> None:
 
 
 def test_what_the_operator_decides_is_in_every_container() -> None:
-    rules = ContainerRules(processes=100, dropped=("NET_RAW",), network="tesk-t1-a2")
+    rules = ContainerRules(
+        max_processes=100, dropped_capabilities=("NET_RAW",), network="tesk-t1-a2"
+    )
 
     host = render(make_run(), make_traits(), rules)["HostConfig"]
 
@@ -168,7 +170,7 @@ def test_what_the_operator_decides_is_in_every_container() -> None:
 def test_processes_are_not_limited_where_the_engine_cannot() -> None:
     traits = make_traits(limits_processes=False)
 
-    host = render(make_run(), traits, ContainerRules(processes=100))["HostConfig"]
+    host = render(make_run(), traits, ContainerRules(max_processes=100))["HostConfig"]
 
     assert "PidsLimit" not in host
     assert "processes" in traits.notes()[0]

@@ -7,7 +7,7 @@ import pytest
 from tesk_taskmaster.adapters.container.images import (
     PullFailedError,
     PullProgress,
-    follow_pull,
+    read_pull_progress,
 )
 
 DOWNLOADING = "Downloading"
@@ -19,12 +19,12 @@ def layer(status: str, name: str, current: int = 0, total: int = 0) -> dict[str,
 
 
 def test_progress_is_summed_over_layers() -> None:
-    words: list[str] = []
+    progresses: list[str] = []
 
     def tell(progress: PullProgress) -> None:
-        words.append(progress.words("busybox"))
+        progresses.append(progress.format("busybox"))
 
-    follow_pull(
+    read_pull_progress(
         [
             {"status": "Pulling from library/busybox", "id": "latest"},
             layer(DOWNLOADING, "a", 10, 100),
@@ -36,7 +36,7 @@ def test_progress_is_summed_over_layers() -> None:
         tell,
     )
 
-    assert words == [
+    assert progresses == [
         "pulling image busybox",
         *(f"pulling image busybox: {percent} %" for percent in (10, 35, 80, 80, 80)),
     ]
@@ -44,7 +44,7 @@ def test_progress_is_summed_over_layers() -> None:
 
 def test_an_error_among_the_messages_ends_the_pull() -> None:
     with pytest.raises(PullFailedError, match="manifest unknown"):
-        follow_pull([{"error": "manifest unknown"}], lambda _: None)
+        read_pull_progress([{"error": "manifest unknown"}], lambda _: None)
 
 
 FAILURES = {
@@ -69,8 +69,8 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize(("reason", "is_lasting"), FAILURES.items(), ids=FAILURES)
+@pytest.mark.parametrize(("reason", "is_permanent"), FAILURES.items(), ids=FAILURES)
 def test_only_what_can_pass_is_worth_a_new_attempt(
-    reason: str, *, is_lasting: bool
+    reason: str, *, is_permanent: bool
 ) -> None:
-    assert PullFailedError(reason).is_lasting is is_lasting
+    assert PullFailedError(reason).is_permanent is is_permanent

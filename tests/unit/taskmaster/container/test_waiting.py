@@ -11,7 +11,7 @@ from builders.tasks import make_executor
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
 from tesk_taskmaster.adapters.container.api import ContainerApi
-from tesk_taskmaster.adapters.container.waiting import await_end
+from tesk_taskmaster.adapters.container.waiting import wait_for_end
 from tesk_taskmaster.domain.plan import ExecutorStep
 from tesk_taskmaster.ports import ExecutorRun
 
@@ -52,7 +52,7 @@ def run(tmp_path: Path) -> ExecutorRun:
 
 def seconds_of(client: SlowClient, run: ExecutorRun, seconds: float) -> float:
     began = time.monotonic()
-    await_end(ContainerApi(client), run, seconds)  # type: ignore[arg-type]
+    wait_for_end(ContainerApi(client), run, seconds)  # type: ignore[arg-type]
     return time.monotonic() - began
 
 

@@ -13,14 +13,14 @@ from tesk_model.names import Attempt
 from tesk_model.reasons import Reason
 from tesk_model.task import Input, Task, TaskId
 from tesk_runtime.settings import fields
-from tesk_taskmaster.adapters.folders import TaskFolders
+from tesk_taskmaster.adapters.local.factory import BUILT_LAUNCHER
 from tesk_taskmaster.adapters.local.filer_process import (
     FilerProcesses,
     FilerSettings,
     filer_environ,
 )
-from tesk_taskmaster.adapters.local.opening import BUILT_LAUNCHER
 from tesk_taskmaster.adapters.local.runtime import LocalRuntime
+from tesk_taskmaster.adapters.task_folders import TaskFolders
 from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.ports import StepFailedError
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from fakes.taskmaster_engine_kit import EngineKit
-from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.sandbox.bubblewrap import (
     SandboxUnavailableError,
     check_bubblewrap,
-    exec_failure,
+    parse_start_failure,
     write_arguments,
 )
-from tesk_taskmaster.adapters.sandbox.opening import open_sandbox_engine
+from tesk_taskmaster.adapters.sandbox.factory import open_sandbox_engine
+from tesk_taskmaster.adapters.task_folders import TaskFolders
 from tesk_taskmaster.ports import StepFailedError
 
 # Starts one run as a taskmaster does, says so, and waits to be killed.
@@ -26,8 +26,8 @@ TASKMASTER = """
 import os, sys, threading
 from pathlib import Path
 from fakes.taskmaster_engine_kit import EngineKit
-from tesk_taskmaster.adapters.folders import TaskFolders
-from tesk_taskmaster.adapters.sandbox.opening import open_sandbox_engine
+from tesk_taskmaster.adapters.task_folders import TaskFolders
+from tesk_taskmaster.adapters.sandbox.factory import open_sandbox_engine
 home = Path(sys.argv[1])
 kit = EngineKit(
     open_engine=lambda: open_sandbox_engine(TaskFolders(home), os.environ),
@@ -225,7 +225,7 @@ WORDS = {
 
 @pytest.mark.parametrize(("said", "code"), WORDS.values(), ids=WORDS)
 def test_exec_failures_are_understood(said: bytes, code: int) -> None:
-    failure = exec_failure(said, "x")
+    failure = parse_start_failure(said, "x")
 
     assert failure is not None
     assert failure.exit_code == code
@@ -233,7 +233,8 @@ def test_exec_failures_are_understood(said: bytes, code: int) -> None:
 
 def test_other_failures_are_not_taken_for_the_commands() -> None:
     assert (
-        exec_failure(b"bwrap: Can't mount proc: Operation not permitted\n", "x") is None
+        parse_start_failure(b"bwrap: Can't mount proc: Operation not permitted\n", "x")
+        is None
     )
 
 

@@ -1,1 +1,1 @@
-"""What the taskmaster uses of the outside world, one adapter per port."""
+"""Adapters of the taskmaster's ports."""

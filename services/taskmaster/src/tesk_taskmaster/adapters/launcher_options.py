@@ -1,20 +1,19 @@
-"""The launcher's command line for an executor, whatever container it runs in."""
+"""Builds the launcher's command line for an executor."""
 
 from collections.abc import Sequence
 
 from tesk_model.patterns import escape_pattern
 from tesk_taskmaster.domain.plan import ExecutorStep
 
-# What every container shows of TESK. No image has this folder, so nothing of an
-# image is hidden; no path of a task lies below it.
+# TESK's folder in every container. No image and no path of a task uses it.
 OWN_FOLDER = "/.tesk"
 LAUNCHER_TARGET = f"{OWN_FOLDER}/launcher"
 VOLUME_TARGET = f"{OWN_FOLDER}/volume"
 
-# Bytes. A quarter of what Linux takes for all arguments and variables of a
-# program, with the usual stack; more would keep the launcher from starting.
-_MOST_NAMES = 512 * 1024
-_BESIDE_A_NAME = 48  # the option, two pointers, the path of the volume
+# A quarter of what Linux allows for all arguments and variables of a program with
+# the usual stack; with more the launcher would not start.
+_MAX_PATTERN_BYTES = 512 * 1024
+_OVERHEAD_PER_PATTERN = 48  # the option, two pointers, the path of the volume
 
 
 def launcher_options(
@@ -22,13 +21,12 @@ def launcher_options(
 ) -> Sequence[str]:
     """Return the options for working directory, redirects and outputs.
 
-    A redirect that would be collected is written into the volume at once: an
-    image whose user is not root may not write to ``/``. So stdin is looked for
-    there first, if no mount shows it.
+    A redirect outside every mount is written into the volume at once: a user that
+    is not root may not write to ``/``. So stdin is read from there first.
 
     Args:
         step: The executor.
-        volume: Where the container sees the whole volume, if the step reaches it.
+        volume: Where the whole volume is mounted, if the step needs it.
         outputs: See ``Plan.outputs``.
 
     Source:
@@ -38,30 +36,30 @@ def launcher_options(
     redirects = [path for path in (executor.stdout, executor.stderr) if path]
     direct = {path for path in redirects if escape_pattern(path) in step.collect}
 
-    def place(path: str | None) -> str | None:
+    def redirect_path(path: str | None) -> str | None:
         return f"{volume}{path}" if path in direct else path
 
     options = (
         ("--chdir", executor.workdir),
         ("--stdin", f"{volume}{executor.stdin}" if step.stdin_in_volume else None),
         ("--stdin", executor.stdin),
-        ("--stdout", place(executor.stdout)),
-        ("--stderr", place(executor.stderr)),
+        ("--stdout", redirect_path(executor.stdout)),
+        ("--stderr", redirect_path(executor.stderr)),
     )
-    words = [word for option in options if option[1] for word in option if word]
+    arguments = [part for option in options if option[1] for part in option if part]
     written = {escape_pattern(path) for path in direct}
     for pattern in step.collect:
         if pattern not in written:
-            words += ["--collect", pattern, volume]
+            arguments += ["--collect", pattern, volume]
     for pattern in _readable(step, volume, outputs):
-        words += ["--readable", pattern]
-    return words
+        arguments += ["--readable", pattern]
+    return arguments
 
 
 def _readable(step: ExecutorStep, volume: str, outputs: Sequence[str]) -> list[str]:
-    """Tell where outputs lie; if these are too many to name, all they lie in."""
-    size = sum(len(pattern.encode()) + _BESIDE_A_NAME for pattern in outputs)
-    if size > _MOST_NAMES:
+    """Return the patterns of outputs; if they are too many, all mounts instead."""
+    size = sum(len(pattern.encode()) + _OVERHEAD_PER_PATTERN for pattern in outputs)
+    if size > _MAX_PATTERN_BYTES:
         mounted = [escape_pattern(mount.path) for mount in step.mounts]
         return [*mounted, volume] if step.collect else mounted
     collected = set(step.collect)

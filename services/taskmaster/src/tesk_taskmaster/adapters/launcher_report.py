@@ -1,8 +1,7 @@
-"""Reads what the launcher reports about an executor.
+"""Reads the launcher's report about an executor.
 
-Each runtime finds the report elsewhere (a file, a termination message); what it
-says is the same. The user's program can reach it in both places, so it is read
-strictly: what is no report of the launcher's is an ``InvalidReport``.
+It is in a file or a termination message, depending on the runtime. The user's
+program can overwrite both, so it is parsed strictly.
 """
 
 from datetime import datetime
@@ -16,29 +15,29 @@ from tesk_taskmaster.domain.termination import InvalidReport, Report
 REPORT_BYTES: Final = 4096
 """The longest report; see the launcher's README."""
 
-_MOST_MEMORY = 2**62
+_MAX_MEMORY = 2**62
 _YEARS = range(1970, 2500)
 
 
-class _Written(msgspec.Struct):
+class _ReportDocument(msgspec.Struct):
     """The JSON of a report, with the bounds of each field."""
 
     exit_code: Annotated[int, Meta(ge=0, le=255)]
     started_at: Annotated[datetime, Meta(tz=True)]
     ended_at: Annotated[datetime, Meta(tz=True)]
-    max_rss_bytes: Annotated[int, Meta(ge=0, le=_MOST_MEMORY)]
+    max_rss_bytes: Annotated[int, Meta(ge=0, le=_MAX_MEMORY)]
     terminated: bool = False
     error: str = ""
 
 
-_DECODER = msgspec.json.Decoder(_Written)
+_DECODER = msgspec.json.Decoder(_ReportDocument)
 
 
 def parse_report(text: bytes) -> Report | InvalidReport | None:
     """Read a report; None if there is none.
 
     Args:
-        text: At least the first ``REPORT_BYTES`` + 1 bytes of what is there.
+        text: At least the first ``REPORT_BYTES`` + 1 bytes of it.
     """
     if not text.strip(b"\0"):  # as a crash of the machine leaves a file
         return None
@@ -59,7 +58,7 @@ def parse_report(text: bytes) -> Report | InvalidReport | None:
 
 
 def _plausible(time: datetime) -> datetime | None:
-    """Return None for what other services could not take for a time."""
+    """Return None for a time that other services could not represent."""
     return time if time.year in _YEARS else None
 
 

@@ -1,16 +1,16 @@
-"""What a run mounts is what its plan says, whatever executors did before.
+"""Checks that the mounts of a run are those of its plan.
 
-The volume is a stranger's: an earlier executor may have left any link in it.
+The volume is untrusted: an earlier executor may have made any link in it.
 """
 
 from tesk_taskmaster.ports import ExecutorRun, StepFailedError
 
 
 def refuse_links(run: ExecutorRun) -> None:
-    """See to it that each mount is what the plan says.
+    """Refuse a mount whose source was replaced by a link.
 
-    An earlier executor could have replaced a folder of the volume by a link
-    to any place of this machine, and a mount would follow it.
+    An earlier executor could have replaced a folder of the volume by a link to any
+    path of this machine, and a mount would follow it.
 
     Raises:
         StepFailedError: A mount is missing or leads elsewhere.

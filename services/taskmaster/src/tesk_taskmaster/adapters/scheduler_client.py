@@ -1,4 +1,4 @@
-"""The scheduler over gRPC."""
+"""Calls the scheduler over gRPC."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class GrpcScheduler:
 
     @classmethod
     def over(cls, channel: grpc.Channel, taskmaster_id: str) -> "GrpcScheduler":
-        """Speak over ``channel`` in the name of ``taskmaster_id``."""
+        """Call the scheduler over ``channel`` as ``taskmaster_id``."""
         return cls(pb_grpc.AssignmentServiceStub(channel), taskmaster_id)
 
     def sync(

@@ -1,11 +1,11 @@
-"""The end of both streams of an executor, in bounded memory."""
+"""Keeps the end of both streams of an executor in bounded memory."""
 
 from tesk_taskmaster.domain.tails import TAIL_BYTES
 from tesk_taskmaster.ports import Tails
 
 
 class StreamTails:
-    """Keeps the last 64 KiB of each stream of what passes through."""
+    """Keeps the last 64 KiB of each stream."""
 
     def __init__(self) -> None:
         self._stdout = bytearray()
@@ -13,18 +13,18 @@ class StreamTails:
 
     def add(self, *, is_stderr: bool, data: bytes) -> None:
         """Append to a stream."""
-        kept = self._stderr if is_stderr else self._stdout
-        kept += data
-        if len(kept) > 2 * TAIL_BYTES:
-            del kept[:-TAIL_BYTES]
+        tail = self._stderr if is_stderr else self._stdout
+        tail += data
+        if len(tail) > 2 * TAIL_BYTES:
+            del tail[:-TAIL_BYTES]
 
     @property
     def are_full(self) -> bool:
-        """Tell whether what came before cannot matter."""
+        """Tell whether both tails are complete, so that older data does not matter."""
         return min(len(self._stdout), len(self._stderr)) >= TAIL_BYTES
 
     def tails(self) -> Tails:
-        """Return what is kept."""
+        """Return the tails."""
         return Tails(
             bytes(self._stdout[-TAIL_BYTES:]), bytes(self._stderr[-TAIL_BYTES:])
         )

@@ -1,8 +1,8 @@
-"""The engine's HTTP API as the rest of the adapter sees it; owner of the SDK.
+"""Calls the engine's HTTP API; the only module that uses the SDK.
 
-Two things can go wrong with a call, and callers treat them differently: the
-engine says no (``EngineRefusedError``), or it says nothing because it is down
-or being restarted (``EngineSilentError``), and then the call may have happened.
+Callers tell two failures apart: the engine refuses (``EngineRefusedError``), or it
+does not answer because it is down or being restarted
+(``EngineUnresponsiveError``), and then the call may have taken effect.
 """
 
 import posixpath
@@ -17,37 +17,37 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 _CHUNK = 64 * 1024
-_ENTRIES = 1  # one is enough to know that a directory is not empty
+_MAX_ENTRIES = 1  # enough to know that a directory is not empty
 
 
-class EngineSilentError(Exception):
+class EngineUnresponsiveError(Exception):
     """The engine did not answer; whether the call took effect is unknown."""
 
 
 class EngineRefusedError(Exception):
-    """The engine answered that it cannot do it; the message is its own."""
+    """The engine refused the call; the message is its own."""
 
 
 class ContainerApi:
-    """Docker Engine API calls; a container or image that is absent is None."""
+    """Calls of the Docker Engine API; a missing container or image is None."""
 
     def __init__(self, client: APIClient) -> None:
-        # The SDK's types are incomplete, and narrower than what it takes.
+        # The SDK's types are incomplete, and too narrow.
         self._client: Any = client
 
     def info(self) -> Mapping[str, Any]:
-        """Return what the engine tells of itself."""
+        """Return the engine's description of itself."""
         with _translated():
             info: Mapping[str, Any] = self._client.info()
             return info
 
     def inspect(self, name: str) -> Mapping[str, Any] | None:
         """Return the container, or None."""
-        return self._unless_absent(lambda: self._client.inspect_container(name))
+        return self._or_none(lambda: self._client.inspect_container(name))
 
     def inspect_image(self, image: str) -> Mapping[str, Any] | None:
         """Return the image, or None if it is not on this machine."""
-        return self._unless_absent(lambda: self._client.inspect_image(image))
+        return self._or_none(lambda: self._client.inspect_image(image))
 
     def images(self) -> Sequence[str]:
         """Return the ids of the images on this machine."""
@@ -80,15 +80,15 @@ class ContainerApi:
         """Return when the container is not running, or after ``seconds``.
 
         Raises:
-            EngineSilentError: The engine is down, or the time is over: the SDK
-                reports both in the same ways.
+            EngineUnresponsiveError: The engine is down, or the time is over: the SDK
+                does not tell them apart.
         """
 
         def call() -> Mapping[str, Any]:
-            answer: Mapping[str, Any] = self._client.wait(name, timeout=seconds)
-            return answer
+            response: Mapping[str, Any] = self._client.wait(name, timeout=seconds)
+            return response
 
-        self._unless_absent(call)
+        self._or_none(call)
 
     def stop(self, name: str, grace_seconds: int) -> None:
         """Send SIGTERM and, after the grace, SIGKILL; return when it has ended."""
@@ -97,14 +97,14 @@ class ContainerApi:
             self._client.stop(name, timeout=grace_seconds)
             return {}
 
-        self._unless_absent(call)
+        self._or_none(call)
 
     def remove(self, name: str, *, has_ended: bool = False) -> None:
         """Kill and remove a container and its anonymous volumes.
 
         Args:
             name: Of the container.
-            has_ended: There is nothing in it to kill.
+            has_ended: It need not be killed.
         """
 
         def kill() -> Mapping[str, Any]:
@@ -118,8 +118,8 @@ class ContainerApi:
 
         if not has_ended:
             with suppress(EngineRefusedError):  # It may not run.
-                self._unless_absent(kill)
-        self._unless_absent(remove)
+                self._or_none(kill)
+        self._or_none(remove)
 
     def logs(self, name: str, lines: int | None) -> Iterator[bytes]:
         """Yield the raw, multiplexed log in pieces.
@@ -133,10 +133,10 @@ class ContainerApi:
         params = {"stdout": 1, "stderr": 1, "tail": "all" if lines is None else lines}
         with (
             _translated(),
-            client.get(url, params=params, stream=True, timeout=60) as answer,
+            client.get(url, params=params, stream=True, timeout=60) as response,
         ):
-            if answer.ok:
-                yield from answer.iter_content(_CHUNK)
+            if response.ok:
+                yield from response.iter_content(_CHUNK)
 
     def entries(self, name: str, directory: str) -> Sequence[str] | None:
         """Return an entry of a container's directory, if it has any.
@@ -145,19 +145,19 @@ class ContainerApi:
 
         Source:
             Docker Engine API 1.41, ``ContainerArchive``: a path that ends in
-            ``/.`` means what a directory, or a link to one, holds.
+            ``/.`` means the content of a directory or of a link to one.
         """
         client = self._client
         url = f"{client.base_url}/v{client.api_version}/containers/{name}/archive"
         params = {"path": f"{directory.rstrip('/')}/."}
         with (
             _translated(),
-            client.get(url, params=params, stream=True, timeout=60) as answer,
+            client.get(url, params=params, stream=True, timeout=60) as response,
         ):
-            if answer.status_code == HTTPStatus.NOT_FOUND:
+            if response.status_code == HTTPStatus.NOT_FOUND:
                 return None
-            client._raise_for_status(answer)  # noqa: SLF001 - as the SDK's own calls do
-            return _first_entries(answer.raw)
+            client._raise_for_status(response)  # noqa: SLF001 - as the SDK's own calls do
+            return _first_entries(response.raw)
 
     def pull(self, image: str) -> Iterator[Mapping[str, Any]]:
         """Pull an image and yield the engine's progress messages."""
@@ -188,7 +188,7 @@ class ContainerApi:
             self._client.remove_network(name)
             return {}
 
-        self._unless_absent(call)
+        self._or_none(call)
 
     def networks(self, labels: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
         """Return the labels of all networks that carry all of ``labels``."""
@@ -198,7 +198,7 @@ class ContainerApi:
         carried = [network.get("Labels") or {} for network in found]
         return [one for one in carried if labels.items() <= one.items()]
 
-    def _unless_absent(
+    def _or_none(
         self, call: Callable[[], Mapping[str, Any]]
     ) -> Mapping[str, Any] | None:
         with _translated():
@@ -209,11 +209,11 @@ class ContainerApi:
 
 
 def _first_entries(archive: Any) -> Sequence[str]:
-    """Return the first names in a tar archive, but that of its top."""
+    """Return the first names in a tar archive, without its top directory."""
     found: list[str] = []
     try:
         with tarfile.open(fileobj=archive, mode="r|") as entries:
-            while len(found) < _ENTRIES and (entry := entries.next()) is not None:
+            while len(found) < _MAX_ENTRIES and (entry := entries.next()) is not None:
                 if posixpath.normpath(entry.name) != ".":
                     found.append(entry.name)
     except tarfile.ReadError as error:
@@ -230,4 +230,4 @@ def _translated() -> Iterator[None]:
     except DockerException as error:
         raise EngineRefusedError(str(error)) from error
     except OSError as error:  # What requests raises for connections is one.
-        raise EngineSilentError(str(error)) from error
+        raise EngineUnresponsiveError(str(error)) from error

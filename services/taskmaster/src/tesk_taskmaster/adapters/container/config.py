@@ -1,9 +1,8 @@
-"""The container of one executor, as data: what the engine is asked to create.
+"""Builds the configuration of an executor's container. Pure.
 
-Pure, so that every mount, limit and option can be read and tested in one place.
 The image's ENTRYPOINT and CMD are replaced by the launcher and the user's
-literal command; environment, user and working directory are the image's, plus
-what the executor says.
+literal command; environment, user and working directory are the image's, unless
+the executor sets them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,21 +27,20 @@ TASK_LABEL = "tesk.task"
 ATTEMPT_LABEL = "tesk.attempt"
 STEP_LABEL = "tesk.step"
 
-# No image has this folder, so nothing of an image is hidden.
 REPORT_TARGET = f"{OWN_FOLDER}/report"
 
 SECURITY_OPTIONS = [
     "no-new-privileges",
-    # Bind mounts of a home directory are refused under SELinux otherwise, and
-    # relabelling the user's files is not ours to do.
+    # SELinux refuses bind mounts of a home directory otherwise, and TESK must not
+    # relabel the user's files.
     "label=disable",
 ]
 
 _NANO = 10**9
-_LEAST_CPU = 0.01  # Docker refuses less,
-_LEAST_SHARED = 64 * 1024**2  # bytes of /dev/shm
-_MOST_SHARED = 16 * 1024**3
-_LEAST_MEMORY = 8 * 1024**2  # and less than 6 MiB of memory.
+_MIN_CPU = 0.01  # cores; Docker refuses less
+_MIN_SHARED = 64 * 1024**2  # bytes of /dev/shm
+_MAX_SHARED = 16 * 1024**3
+_MIN_MEMORY = 8 * 1024**2  # Docker refuses less than 6 MiB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,39 +48,39 @@ class ContainerRules:
     """How a container is confined.
 
     Attributes:
-        processes: Processes and threads that there may be in one; 0: any number.
-        dropped: Capabilities of the engine's usual ones that it does not get.
-        network: In which it is: ``none``, ``host`` or a name.
+        max_processes: Processes and threads in one container; 0: any number.
+        dropped_capabilities: Of the engine's defaults.
+        network: ``none``, ``host`` or the name of one.
     """
 
-    processes: int = 0
-    dropped: tuple[str, ...] = ()
+    max_processes: int = 0
+    dropped_capabilities: tuple[str, ...] = ()
     network: str = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerChoices:
-    """What the operator decides about executors, from the settings.
+class ContainerOptions:
+    """The operator's settings for executors.
 
     Attributes:
         network: See ``AttemptNetworks``.
         addresses: Likewise.
-        processes: See ``ContainerRules``.
-        dropped: Likewise.
+        max_processes: See ``ContainerRules``.
+        dropped_capabilities: Likewise.
     """
 
     network: Network = "loopback-free"
     addresses: str = "198.18.0.0/15"
-    processes: int = 0
-    dropped: tuple[str, ...] = ()
+    max_processes: int = 0
+    dropped_capabilities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineTraits:
-    """What the engine is and can do, from its ``/info`` and ``/version``.
+    """Product and features of the engine, from its ``/info`` and ``/version``.
 
     Attributes:
-        cpus: Of the engine's machine; more cannot be asked for.
+        cpus: Of the engine's machine; the maximum for a container.
         limits_cpu: It can enforce a cpu limit (rootless engines often cannot).
         limits_memory: Likewise for memory.
         limits_processes: Likewise for the number of processes.
@@ -101,15 +99,15 @@ class EngineTraits:
         return "podman" in self.product.lower()
 
     def notes(self) -> tuple[str, ...]:
-        """Say which limits are not enforced here, for ``system_logs``."""
+        """Return which limits are not enforced here, for ``system_logs``."""
         missing = [
-            word
-            for word, there in (
+            kind
+            for kind, is_enforced in (
                 ("cpu", self.limits_cpu),
                 ("memory", self.limits_memory),
                 ("processes", self.limits_processes),
             )
-            if not there
+            if not is_enforced
         ]
         if not missing:
             return ()
@@ -119,7 +117,7 @@ class EngineTraits:
 
 
 def run_labels(run: ExecutorRun, home: Path) -> dict[str, str]:
-    """Return the labels by which a run is found again."""
+    """Return the labels of a run's container."""
     return attempt_labels(run.attempt, home) | {STEP_LABEL: run.step.name}
 
 
@@ -133,7 +131,7 @@ def attempt_labels(attempt: Attempt, home: Path) -> dict[str, str]:
 
 
 def labelled_attempt(labels: Mapping[str, str]) -> Attempt | None:
-    """Return the attempt that labels name, or None if they name none."""
+    """Return the attempt in labels; None if there is none."""
     task, number = labels.get(TASK_LABEL), labels.get(ATTEMPT_LABEL, "")
     return Attempt(TaskId(task), int(number)) if task and number.isdigit() else None
 
@@ -165,10 +163,10 @@ def container_config(
         report: The file on this machine that the launcher reports into.
         home: Names the TESK that the container belongs to.
         traits: Of the engine.
-        rules: None: no network, and else as the engine has it.
+        rules: None: no network, and else the engine's defaults.
 
     Raises:
-        StepFailedError: The engine has no way to mount a path of this name.
+        StepFailedError: The engine cannot mount a path of this name.
 
     Source:
         Docker Engine API 1.41, ``ContainerCreate``.
@@ -197,7 +195,7 @@ def container_config(
         # The image's health check would run beside the user's command.
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {
-            **_mounting(mounts, traits),
+            **_mount_config(mounts, traits),
             "SecurityOpt": SECURITY_OPTIONS,
             "RestartPolicy": {"Name": "no"},
             "AutoRemove": False,
@@ -209,23 +207,23 @@ def container_config(
 
 
 def log_config(traits: EngineTraits) -> dict[str, Any]:
-    """Return a log driver whose end can be read back, whatever the default is.
+    """Return a log driver whose end can be read.
 
-    Docker's keeps at most 32 MiB, so that a chatty program cannot fill the
-    disk. Podman's has no rotation that keeps the end.
+    Docker's keeps at most 32 MiB, so that a program cannot fill the disk. Podman's
+    has no rotation that keeps the end.
     """
     if traits.is_podman:
         return {"Type": "k8s-file"}
     return {"Type": "json-file", "Config": {"max-size": "16m", "max-file": "2"}}
 
 
-def _mounting(
+def _mount_config(
     mounts: Sequence[Mapping[str, Any]], traits: EngineTraits
 ) -> dict[str, Any]:
-    """Ask for bind mounts in the form in which the engine takes their names.
+    """Return bind mounts in a form that the engine parses correctly.
 
-    Docker takes any name in ``Mounts``. Podman reads those as a line of CSV, and
-    takes ``Binds`` apart at colons.
+    Docker takes any name in ``Mounts``. Podman parses these as CSV, and splits
+    ``Binds`` at colons.
     """
     special = [mount for mount in mounts if traits.is_podman and _has(mount, ',"\r\n')]
     if not special:
@@ -252,21 +250,21 @@ def _has(mount: Mapping[str, Any], characters: str) -> bool:
 def _limits(run: ExecutorRun, traits: EngineTraits) -> dict[str, int]:
     limits = {}
     if traits.limits_cpu:
-        cores = min(max(run.cpu_cores, _LEAST_CPU), traits.cpus)
+        cores = min(max(run.cpu_cores, _MIN_CPU), traits.cpus)
         limits["NanoCpus"] = round(cores * _NANO)
     if traits.limits_memory:
-        memory = max(run.ram, _LEAST_MEMORY)
-        # The same for memory with swap: no swap, which would only hide the end.
+        memory = max(run.ram, _MIN_MEMORY)
+        # The same with swap: no swap, which would only delay the end.
         limits |= {"Memory": memory, "MemorySwap": memory}
-    # What lies in it counts as memory; the engine's 64 MiB stop many a program.
-    limits["ShmSize"] = min(max(run.ram // 2, _LEAST_SHARED), _MOST_SHARED)
+    # It counts as memory; the engine's default of 64 MiB is too small for many.
+    limits["ShmSize"] = min(max(run.ram // 2, _MIN_SHARED), _MAX_SHARED)
     return limits
 
 
 def _confinement(rules: ContainerRules, traits: EngineTraits) -> dict[str, Any]:
     confinement: dict[str, Any] = {"NetworkMode": rules.network}
-    if rules.dropped:
-        confinement["CapDrop"] = list(rules.dropped)
-    if rules.processes and traits.limits_processes:
-        confinement["PidsLimit"] = rules.processes
+    if rules.dropped_capabilities:
+        confinement["CapDrop"] = list(rules.dropped_capabilities)
+    if rules.max_processes and traits.limits_processes:
+        confinement["PidsLimit"] = rules.max_processes
     return confinement

@@ -1,7 +1,7 @@
-"""Finds a container engine on this machine, or says why there is none.
+"""Finds a container engine on this machine, or reports why there is none.
 
-Executors see files of this machine by bind mounts, so an engine elsewhere is of
-no use: it would mount other files of the same name, or none.
+Files of this machine are bind-mounted into executors, so an engine on another
+machine cannot be used: it would mount its own files, or none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,12 @@ from docker.utils import kwargs_from_env
 
 from tesk_model.errors import UnavailableError
 from tesk_taskmaster.adapters.container.api import ContainerApi
-from tesk_taskmaster.adapters.container.config import ContainerChoices, EngineTraits
+from tesk_taskmaster.adapters.container.config import ContainerOptions, EngineTraits
 from tesk_taskmaster.adapters.container.engine import ContainerEngine
 
-_ANSWER_SECONDS = 10  # a machine that is very busy answers late
-_CALL_SECONDS = 60
-_CONNECTIONS = 64  # one per container that is waited for, and some
+_CONNECT_TIMEOUT = 10  # seconds; a busy machine answers late
+_CALL_TIMEOUT = 60
+_MAX_CONNECTIONS = 64  # one per container that is waited for, and some more
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", ""})
 _LOCAL_SCHEMES = frozenset({"unix", "http+unix"})
 
@@ -29,20 +29,20 @@ def open_container_engine(
     *,
     launcher: Path,
     home: Path,
-    choices: ContainerChoices | None = None,
+    options: ContainerOptions | None = None,
 ) -> ContainerEngine:
-    """Connect to the engine that ``DOCKER_HOST`` names, or to a usual socket.
+    """Connect to the engine that ``DOCKER_HOST`` names, or to a default socket.
 
     Args:
         environ: The process' environment: ``DOCKER_HOST``, ``DOCKER_TLS_VERIFY``,
             ``DOCKER_CERT_PATH``, ``XDG_RUNTIME_DIR``.
         launcher: The launcher's binary; readable and executable by everyone.
         home: Folder of this TESK; only its own containers are touched.
-        choices: What the operator decides; None: the defaults.
+        options: None: the defaults.
 
     Raises:
-        UnavailableError: There is none; the message says what was tried and
-            what each said.
+        UnavailableError: There is none; the message says what was tried and why
+            each failed.
     """
     _check_launcher(launcher)
     client, traits = find_engine(environ)
@@ -51,12 +51,12 @@ def open_container_engine(
         traits=traits,
         launcher=launcher,
         home=home,
-        choices=choices or ContainerChoices(),
+        options=options or ContainerOptions(),
     )
 
 
 def engine_problem(environ: Mapping[str, str], launcher: Path) -> str:
-    """Say why ``open_container_engine`` would find no engine; "" if it finds one."""
+    """Return why ``open_container_engine`` finds no engine; "" if it finds one."""
     try:
         _check_launcher(launcher)
         client, _ = find_engine(environ)
@@ -81,7 +81,7 @@ def find_engine(environ: Mapping[str, str]) -> tuple[APIClient, EngineTraits]:
 
 
 def engine_hosts(environ: Mapping[str, str]) -> Sequence[str]:
-    """Return where an engine may listen; what ``DOCKER_HOST`` says is binding."""
+    """Return where an engine may listen: ``DOCKER_HOST``, or else default sockets."""
     if named := environ.get("DOCKER_HOST"):
         return (named,)
     sockets = ["/var/run/docker.sock"]
@@ -91,7 +91,7 @@ def engine_hosts(environ: Mapping[str, str]) -> Sequence[str]:
 
 
 def host_problem(host: str) -> str | None:
-    """Say why the engine at ``host`` could not be used, if that is so."""
+    """Return why the engine at ``host`` cannot be used; None if it can."""
     parts = urlsplit(host)
     if parts.scheme in _LOCAL_SCHEMES:
         path = parts.path
@@ -118,12 +118,12 @@ def _connect(host: str, environ: Mapping[str, str]) -> tuple[APIClient, EngineTr
     client = APIClient(
         **options,
         version="auto",
-        timeout=_ANSWER_SECONDS,
-        num_pools=_CONNECTIONS,
-        max_pool_size=_CONNECTIONS,
+        timeout=_CONNECT_TIMEOUT,
+        num_pools=_MAX_CONNECTIONS,
+        max_pool_size=_MAX_CONNECTIONS,
     )
     info, version = client.info(), client.version()
-    client.timeout = _CALL_SECONDS
+    client.timeout = _CALL_TIMEOUT
     components = version.get("Components") or [{}]
     traits = EngineTraits(
         product=str(components[0].get("Name", "container engine")),
@@ -137,7 +137,7 @@ def _connect(host: str, environ: Mapping[str, str]) -> tuple[APIClient, EngineTr
 
 
 def _first_cause(error: BaseException) -> str:
-    """Name the first cause: the SDK wraps it several times."""
+    """Return the first cause: the SDK wraps it several times."""
     seen = error
     while (cause := seen.__cause__ or seen.__context__) is not None:
         seen = cause

@@ -1,13 +1,12 @@
 """Runs executors in containers of a Docker-compatible engine (Docker, Podman).
 
-Everything is found again by the container's name and labels and the run's own
-folder, so a process that is killed at any moment leaves a state to go on from:
-no container, one that was never started, one that runs, one that has ended. A
-container is started only while it was never started, and none is made for a run
-that had started (somebody removed its container), so nothing runs twice.
+A container is found again by its name and labels, so a successor can continue
+after a kill at any moment: there is no container, one that was never started, one
+that runs, or one that has ended. Nothing runs twice: a container is started only
+once, and none is created for a run that had started.
 
 The engine may be down for a while (it is updated, the machine is busy): calls
-are repeated, since each is idempotent, and the run goes on when it answers.
+are idempotent and repeated until it answers.
 """
 
 import logging
@@ -25,44 +24,44 @@ from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.container.api import (
     ContainerApi,
     EngineRefusedError,
-    EngineSilentError,
-)
-from tesk_taskmaster.adapters.container.cleaning import (
-    clean_folder,
-    remove_containers,
+    EngineUnresponsiveError,
 )
 from tesk_taskmaster.adapters.container.config import (
     HOME_LABEL,
-    ContainerChoices,
+    ContainerOptions,
     ContainerRules,
     EngineTraits,
     container_config,
     labelled_attempt,
     run_labels,
 )
-from tesk_taskmaster.adapters.container.contents import ImageContents
 from tesk_taskmaster.adapters.container.files import RunFiles
+from tesk_taskmaster.adapters.container.image_contents import ImageContents
 from tesk_taskmaster.adapters.container.images import ImageStore
 from tesk_taskmaster.adapters.container.logs import (
     read_tails,
 )
 from tesk_taskmaster.adapters.container.network import AttemptNetworks
-from tesk_taskmaster.adapters.container.outcome import (
+from tesk_taskmaster.adapters.container.observation import (
     NEVER_STARTED,
     VANISHED,
     observe,
+)
+from tesk_taskmaster.adapters.container.removal import (
+    delete_folder,
+    remove_containers,
 )
 from tesk_taskmaster.adapters.container.retries import (
     retried,
 )
 from tesk_taskmaster.adapters.container.starts import PendingStart, PendingStarts
-from tesk_taskmaster.adapters.container.waiting import await_end
+from tesk_taskmaster.adapters.container.waiting import wait_for_end
 from tesk_taskmaster.adapters.mount_sources import refuse_links
 from tesk_taskmaster.domain.step_names import title_of
 from tesk_taskmaster.domain.termination import StepResult, format_loss, judge
 from tesk_taskmaster.ports import ExecutorRun, ReportReason, StepFailedError, Tails
 
-# Stands for a container that this process has made and nobody has started.
+# A container that this process has just created and not yet started.
 _CREATED: Mapping[str, Any] = {
     "Config": {"Labels": None},
     "State": {"Status": "created"},
@@ -81,21 +80,22 @@ class ContainerEngine:
         traits: EngineTraits,
         launcher: Path,
         home: Path,
-        choices: ContainerChoices,
+        options: ContainerOptions,
     ) -> None:
-        """Use the engine behind ``api``; see ``open_container_engine``."""
+        """Use the engine of ``api``; see ``open_container_engine``."""
         self._api = api
         self._traits = traits
         self._launcher = launcher.resolve()
         self._home = home.resolve()
         self._rules = ContainerRules(
-            processes=choices.processes, dropped=choices.dropped
+            max_processes=options.max_processes,
+            dropped_capabilities=options.dropped_capabilities,
         )
         self._networks = AttemptNetworks(
             api=api,
             home=self._home,
-            network=choices.network,
-            addresses=choices.addresses,
+            network=options.network,
+            addresses=options.addresses,
         )
         self._images = ImageStore(api)
         self._starts = PendingStarts()
@@ -112,7 +112,7 @@ class ContainerEngine:
         *,
         has_started: bool = False,
     ) -> None:
-        """Start, or adopt; pulls the image and says how far that is."""
+        """Start, or adopt; pulls the image and reports the progress."""
         with self._starts.register(run) as pending:
             retried(
                 lambda: self._start(
@@ -127,7 +127,7 @@ class ContainerEngine:
         while (result := self._result(run)) is None:
             if (left := deadline - time.monotonic()) <= 0:
                 return None
-            await_end(self._api, run, left)
+            wait_for_end(self._api, run, left)
         return result
 
     def tails(self, run: ExecutorRun) -> Tails:
@@ -167,16 +167,16 @@ class ContainerEngine:
         directories: Sequence[str],
         report_reason: ReportReason,
     ) -> Collection[str]:
-        """Look into an image; pulls it and says how far that is."""
+        """Inspect an image; pulls it and reports the progress."""
 
-        def look() -> Collection[str]:
+        def inspect() -> Collection[str]:
             self._images.ensure(image, report_reason, threading.Event())
             return self._contents.occupied_directories(attempt, image, directories)
 
-        return retried(look, report_reason)
+        return retried(inspect, report_reason)
 
     def stop(self, run: ExecutorRun, grace: timedelta) -> None:
-        """Stop the container; a start that is under way is given up."""
+        """Stop the container; a pending start is cancelled."""
         self._starts.cancel(lambda other: other.name == run.name)
         RunFiles(run).mark_stopped()
         seconds = max(0, math.ceil(grace.total_seconds()))
@@ -186,7 +186,7 @@ class ContainerEngine:
         """Kill and remove the attempt's containers.
 
         Raises:
-            StepFailedError: The engine does not do it.
+            StepFailedError: The engine does not remove them.
         """
         self._starts.cancel(lambda other: other.attempt == attempt)
         remove_containers(self._api, attempt, self._home)
@@ -202,16 +202,13 @@ class ContainerEngine:
         return sorted(attempt for attempt in attempts if attempt is not None)
 
     def delete_folder(self, folder: Path) -> None:
-        """Delete a folder in which executors wrote, whoever owns what is in it.
-
-        Programs in containers often run as root. Where this process does not,
-        it may not delete what they made; see ``cleaning``.
+        """Delete a folder in which executors wrote, whoever owns the files; see ``removal``.
 
         Raises:
             OSError: It cannot be deleted.
-            StepFailedError: The engine's help is needed and not to be had.
+            StepFailedError: The engine is needed for it and does not do it.
         """
-        retried(lambda: clean_folder(folder, api=self._api, home=self._home))
+        retried(lambda: delete_folder(folder, api=self._api, home=self._home))
 
     def _start(
         self,
@@ -239,7 +236,7 @@ class ContainerEngine:
             carried = container["Config"]["Labels"] or {}
             if container is not _CREATED and not labels.items() <= carried.items():
                 raise StepFailedError(
-                    f"the name {run.name} is taken by a container that is not ours"
+                    f"the name {run.name} is taken by a container of another program"
                 )
             if container["State"]["Status"] in NEVER_STARTED:
                 self._launch(run)
@@ -258,7 +255,7 @@ class ContainerEngine:
         try:
             self._api.create(run.name, config)
         except EngineRefusedError as error:
-            # Perhaps a call that we gave up as unanswered has made it.
+            # Perhaps an earlier call, which was not answered, has created it.
             refusal = str(error)
         else:
             return _CREATED
@@ -291,7 +288,7 @@ class ContainerEngine:
     def _result(self, run: ExecutorRun) -> StepResult | None:
         try:
             container = self._api.inspect(run.name)
-        except (EngineSilentError, EngineRefusedError) as error:
+        except (EngineUnresponsiveError, EngineRefusedError) as error:
             _log.warning(
                 "container not inspected",
                 extra={"container": run.name, "cause": str(error)},

@@ -1,7 +1,7 @@
-"""Files of a run on this machine: report, stop mark, redirected streams.
+"""Reads and writes the files of a run: report, stop mark, redirected streams.
 
-The volume is a stranger's: an executor may have left any link in it, so nothing
-in it is opened through one that leads out.
+The volume is untrusted: an executor may have made any link in it, so no file is
+opened through a link that leads out of it.
 """
 
 import os
@@ -28,13 +28,13 @@ class RunFiles:
         self._stopped = run.folder / "stopped"
 
     def make_report(self) -> Path:
-        """Make the file that the launcher, as any user, reports into."""
+        """Make the report file, writable by the launcher under any uid."""
         self._report.touch()
         self._report.chmod(0o666)
         return self._report.resolve()
 
     def report(self) -> Report | InvalidReport | None:
-        """Return the launcher's report, if it is there."""
+        """Return the launcher's report, if there is one."""
         try:
             with self._report.open("rb") as file:
                 return parse_report(file.read(REPORT_BYTES + 1))
@@ -42,7 +42,7 @@ class RunFiles:
             return None
 
     def report_age(self) -> float | None:
-        """Return for how many seconds the report has been there; None if it is not."""
+        """Return the age of the report in seconds; None if there is none."""
         try:
             status = self._report.stat()
         except OSError:
@@ -50,17 +50,17 @@ class RunFiles:
         return max(0.0, time.time() - status.st_mtime) if status.st_size else None
 
     def mark_stopped(self) -> None:
-        """Remember, also over a crash, that TESK asked for the end."""
+        """Record, durably over a crash, that TESK stopped the run."""
         if self._run.folder.is_dir():
             self._stopped.touch()
 
     @property
     def was_stopped(self) -> bool:
-        """Tell whether TESK asked for the end."""
+        """Tell whether TESK stopped the run."""
         return self._stopped.exists()
 
     def tail(self, path: str | None) -> bytes:
-        """Return the last 64 KiB of a redirected stream; what is not there is empty."""
+        """Return the last 64 KiB of a redirected stream; empty if it is missing."""
         if path is None:
             return b""
         try:

@@ -1,7 +1,7 @@
-"""Images: present, or pulled once for all who wait for the same one.
+"""Pulls images, each once for all tasks that wait for it.
 
-A pull belongs to nobody in particular: twenty tasks with one image wait for one
-pull, and a task that is cancelled meanwhile leaves while the pull goes on.
+Twenty tasks with one image wait for one pull; it continues when one of them is
+canceled.
 """
 
 import threading
@@ -15,15 +15,15 @@ from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.container.api import (
     ContainerApi,
     EngineRefusedError,
-    EngineSilentError,
+    EngineUnresponsiveError,
 )
 from tesk_taskmaster.ports import ReportReason, StepFailedError
 
-_PAUSES = (1.0, 4.0)  # seconds before the second and the third try
-_LISTEN = 0.2  # seconds between two looks at a pull's progress
+_BACKOFF = (1.0, 4.0)  # seconds before the second and the third try
+_PROGRESS_INTERVAL = 0.2  # seconds
 
-# What registries and engines answer if trying again is of no use.
-_LASTING = (
+# Answers of registries and engines after which a retry cannot succeed.
+_PERMANENT = (
     "not found",
     "manifest unknown",
     "name unknown",
@@ -50,7 +50,7 @@ _LASTING = (
     "no basic auth credentials",
     "http response to https client",
     "certificate signed by unknown authority",
-    # Podman calls images of this machine so; there is no such registry to ask.
+    # Podman's name for images of this machine; there is no such registry.
     "pinging container registry localhost: ",
 )
 
@@ -59,22 +59,22 @@ class PullFailedError(Exception):
     """An image cannot be pulled.
 
     Attributes:
-        is_lasting: Trying again is of no use.
+        is_permanent: A retry cannot succeed.
     """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
-        self.is_lasting = any(word in reason.lower() for word in _LASTING)
+        self.is_permanent = any(word in reason.lower() for word in _PERMANENT)
 
 
 @dataclass(slots=True)
 class PullProgress:
-    """How far a pull is, summed over layers, from the engine's messages."""
+    """Progress of a pull, summed over layers, from the engine's messages."""
 
     layers: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def add(self, message: Mapping[str, Any]) -> None:
-        """Take in one progress message.
+        """Add one progress message.
 
         Raises:
             PullFailedError: The message is an error.
@@ -89,8 +89,8 @@ class PullProgress:
             total = self.layers[layer][1]
             self.layers[layer] = (total, total)
 
-    def words(self, image: str) -> str:
-        """Say it, e.g. ``pulling image busybox: 34 %``."""
+    def format(self, image: str) -> str:
+        """Return it as text, e.g. ``pulling image busybox: 34 %``."""
         total = sum(total for _, total in self.layers.values())
         if not total:
             return f"pulling image {image}"
@@ -100,12 +100,12 @@ class PullProgress:
 
 @dataclass(slots=True)
 class _Pull:
-    words: str
+    progress: str
     end: Future[None] = field(default_factory=Future)
 
 
 class ImageStore:
-    """Makes images present on the engine's machine."""
+    """Pulls images to the engine's machine."""
 
     def __init__(self, api: ContainerApi) -> None:
         self._api = api
@@ -115,11 +115,11 @@ class ImageStore:
     def ensure(
         self, image: str, report_reason: ReportReason, cancelled: threading.Event
     ) -> None:
-        """Return when ``image`` is there, or when ``cancelled`` is set.
+        """Return when ``image`` is present, or when ``cancelled`` is set.
 
         Raises:
-            StepFailedError: It cannot be had; the message names it.
-            EngineSilentError: The engine is down.
+            StepFailedError: It cannot be pulled; the message names it.
+            EngineUnresponsiveError: The engine is down.
         """
         try:
             if self._api.inspect_image(image) is not None:
@@ -133,7 +133,7 @@ class ImageStore:
             raise StepFailedError(
                 f"image {image} cannot be pulled: {error}",
                 code=ReasonCode.IMAGE_PULL_FAILED,
-                lost=not error.is_lasting,
+                lost=not error.is_permanent,
             ) from error
 
     def _await(
@@ -141,12 +141,12 @@ class ImageStore:
     ) -> None:
         while True:
             report_reason(
-                Reason(ReasonCode.IMAGE_PULLING, pull.words)
-            )  # Often, because it may raise to end the wait.
+                Reason(ReasonCode.IMAGE_PULLING, pull.progress)
+            )  # It may raise to end the wait.
             if cancelled.is_set():
                 return
             try:
-                pull.end.result(timeout=_LISTEN)
+                pull.end.result(timeout=_PROGRESS_INTERVAL)
             except NotDoneError:
                 continue
             return
@@ -176,24 +176,28 @@ class ImageStore:
             del self._pulls[image]
 
     def _pull(self, image: str, pull: _Pull) -> None:
-        for pause in (*_PAUSES, None):
+        for delay in (*_BACKOFF, None):
             try:
-                follow_pull(
+                read_pull_progress(
                     self._api.pull(image),
-                    lambda progress: setattr(pull, "words", progress.words(image)),
+                    lambda progress: setattr(pull, "progress", progress.format(image)),
                 )
-            except (EngineSilentError, EngineRefusedError, PullFailedError) as error:
+            except (
+                EngineUnresponsiveError,
+                EngineRefusedError,
+                PullFailedError,
+            ) as error:
                 failure = PullFailedError(str(error))
-                if failure.is_lasting or pause is None:
+                if failure.is_permanent or delay is None:
                     raise failure from error
-                pull.words = f"pulling image {image}: trying again after: {error}"
-                threading.Event().wait(pause)
+                pull.progress = f"pulling image {image}: trying again after: {error}"
+                threading.Event().wait(delay)
             else:
                 return
 
 
-def follow_pull(
-    messages: Iterable[Mapping[str, Any]], tell: Callable[[PullProgress], None]
+def read_pull_progress(
+    messages: Iterable[Mapping[str, Any]], on_progress: Callable[[PullProgress], None]
 ) -> None:
     """Read a pull's messages to the end.
 
@@ -203,4 +207,4 @@ def follow_pull(
     progress = PullProgress()
     for message in messages:
         progress.add(message)
-        tell(progress)
+        on_progress(progress)

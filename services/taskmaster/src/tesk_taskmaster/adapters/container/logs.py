@@ -1,9 +1,8 @@
-"""The end of a container's stdout and stderr, without reading all of it.
+"""Reads the end of a container's stdout and stderr, without reading all of it.
 
-Two sources. The engine's API delivers both streams in frames. Podman keeps its
-log in a file whose records tell stream and line end apart, and its API (seen
-with 4.3) mixes the two streams where lines are partial, so the file is read
-wherever we may.
+The engine's API delivers both streams in frames. Podman's API (seen with 4.3)
+mixes the two streams where lines are partial, so its log file is read wherever that
+is permitted: its records tell streams and line ends apart.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +25,7 @@ _LAST_WINDOW = 32 * 1024**2
 def read_tails(
     api: ContainerApi, container: Mapping[str, Any], *, from_file: bool
 ) -> Tails:
-    """Return the end of what a container printed.
+    """Return the end of a container's streams.
 
     Args:
         api: Of its engine.
@@ -34,28 +33,28 @@ def read_tails(
         from_file: The engine is Podman.
 
     Raises:
-        StepFailedError: The engine does not give it.
+        StepFailedError: The engine does not return them.
     """
     if from_file:
         try:
             return read_log_file(Path(container["LogPath"]))
         except OSError:
-            pass  # A rootful engine's log, and we are not root.
+            pass  # the log of a rootful engine, and this process is not root
     name = str(container["Id"])
-    kept = StreamTails()
-    frames = retried(lambda: read_frames(api.logs(name, FIRST_RECORDS), kept))
-    if frames < FIRST_RECORDS or kept.are_full:
-        return kept.tails()
-    kept = StreamTails()
-    retried(lambda: read_frames(api.logs(name, None), kept))
-    return kept.tails()
+    tails = StreamTails()
+    frames = retried(lambda: read_frames(api.logs(name, FIRST_RECORDS), tails))
+    if frames < FIRST_RECORDS or tails.are_full:
+        return tails.tails()
+    tails = StreamTails()
+    retried(lambda: read_frames(api.logs(name, None), tails))
+    return tails.tails()
 
 
 def read_frames(pieces: Iterable[bytes], tails: StreamTails) -> int:
-    """Take a multiplexed log apart; return the number of its frames.
+    """Demultiplex a log; return the number of its frames.
 
-    A frame that is cut at the end, because the engine went away, counts as far
-    as it came.
+    Of a frame that is cut at the end, because the engine stopped, what was received
+    is kept.
 
     Source:
         Docker Engine API 1.41, ``ContainerAttach``, "Stream format".
@@ -80,7 +79,7 @@ def read_log_file(path: Path) -> Tails:
     """Return the tails from a log file in Kubernetes' format.
 
     Reads from the end, more and more until both streams have their 64 KiB, at
-    most 32 MiB: an old stderr under very much stdout is not looked for.
+    most 32 MiB: an old stderr before very much stdout is not found.
 
     Raises:
         OSError: The file cannot be read.
@@ -97,12 +96,12 @@ def read_log_file(path: Path) -> Tails:
             log.seek(start)
             lines = log.read(size - start).split(b"\n")
             if start:
-                del lines[0]  # The first one began before.
-            kept = StreamTails()
+                del lines[0]  # the first is incomplete
+            tails = StreamTails()
             for is_stderr, data in _records(lines):
-                kept.add(is_stderr=is_stderr, data=data)
-            if kept.are_full or start == 0 or window >= _LAST_WINDOW:
-                return kept.tails()
+                tails.add(is_stderr=is_stderr, data=data)
+            if tails.are_full or start == 0 or window >= _LAST_WINDOW:
+                return tails.tails()
             window *= 8
 
 

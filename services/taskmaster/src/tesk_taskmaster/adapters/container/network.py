@@ -1,9 +1,8 @@
-"""The network of an attempt's containers: one of its own, none, or this machine's.
+"""Makes the networks of attempts: a separate one, none, or that of this machine.
 
-On the engine's usual bridge all containers reach each other; those that are made
-by Docker's API are kept apart (Podman does so as well). So an attempt gets its
-own, with the few addresses that it needs: engines have room for some thirty
-networks in the sizes that they choose themselves.
+On the engine's default bridge all containers reach each other; separate networks are
+isolated. An attempt gets a network with the few addresses that it needs: engines
+have room for only some thirty networks of their default size.
 """
 
 import hashlib
@@ -25,8 +24,8 @@ from tesk_taskmaster.ports import StepFailedError
 
 _BITS = 29  # eight addresses: of network, gateway, broadcast, and five for containers
 _TRIES = 64
-# What engines say of a range that is in use.
-_TAKEN = ("already used", "overlap", "conflict", "in use")
+# Answers of engines for a range that is in use.
+_IN_USE = ("already used", "overlap", "conflict", "in use")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +34,8 @@ class AttemptNetworks:
 
     Attributes:
         api: Of the engine.
-        home: Names the TESK that they belong to.
-        network: What executors get.
+        home: ``TESK_HOME``; identifies this TESK.
+        network: Kind of network of executors.
         addresses: Networks are taken from this range.
     """
 
@@ -46,11 +45,11 @@ class AttemptNetworks:
     addresses: str
 
     def mode(self, attempt: Attempt) -> str:
-        """Return what a container's ``NetworkMode`` is; makes the network if needed.
+        """Return a container's ``NetworkMode``; makes the network if needed.
 
         Raises:
             StepFailedError: It cannot be made.
-            EngineSilentError: The engine is down.
+            EngineUnresponsiveError: The engine is down.
         """
         if self.network != "loopback-free":
             return self.network
@@ -60,10 +59,10 @@ class AttemptNetworks:
             try:
                 self.api.create_network(name, self._config(attempt, subnet))
             except EngineRefusedError as error:
-                if self._is_there(attempt):
+                if self._exists(attempt):
                     break
                 refusal = str(error)
-                if not any(word in refusal.lower() for word in _TAKEN):
+                if not any(text in refusal.lower() for text in _IN_USE):
                     raise self._failure(refusal) from error
             else:
                 break
@@ -80,11 +79,11 @@ class AttemptNetworks:
         return self.api.networks({HOME_LABEL: str(self.home)})
 
     def _name(self, attempt: Attempt) -> str:
-        # Two TESKs may share an engine, and one may have a copy of another's tasks.
+        # Two TESKs on one engine may have attempts of the same name.
         home = hashlib.sha256(str(self.home).encode()).hexdigest()
         return f"{attempt.name}-{home[:12]}"
 
-    def _is_there(self, attempt: Attempt) -> bool:
+    def _exists(self, attempt: Attempt) -> bool:
         wanted = attempt_labels(attempt, self.home)
         return any(labels == wanted for labels in self.api.networks(wanted))
 
@@ -104,11 +103,11 @@ class AttemptNetworks:
 
 
 def subnets(addresses: str, name: str) -> Iterator[str]:
-    """Yield networks to try for ``name``, in an order of its own.
+    """Yield networks to try for ``name``, in an order that depends on it.
 
     Args:
         addresses: Range of IPv4 addresses from which they are taken.
-        name: Others of this TESK, and other TESKs, begin elsewhere.
+        name: Of the network.
     """
     whole = ipaddress.IPv4Network(addresses)
     count = 2 ** max(0, _BITS - whole.prefixlen)

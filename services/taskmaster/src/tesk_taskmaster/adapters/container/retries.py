@@ -1,7 +1,7 @@
-"""Calls that are made again while the engine does not answer.
+"""Retries calls while the engine does not answer.
 
 It may be down for a while (it is updated, the machine is busy). Every call is
-idempotent, so it is made again.
+idempotent.
 """
 
 import threading
@@ -12,26 +12,26 @@ from typing import TypeVar
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.container.api import (
     EngineRefusedError,
-    EngineSilentError,
+    EngineUnresponsiveError,
 )
 from tesk_taskmaster.ports import ReportReason, StepFailedError
 
 _T = TypeVar("_T")
-_SILENT = Reason(
+_UNRESPONSIVE = Reason(
     ReasonCode.API_SERVER_UNREACHABLE,
     "waiting for the container engine, which does not answer",
 )
-SILENCE_TIMEOUT = 60.0  # seconds of silence until a call gives up
+UNRESPONSIVE_TIMEOUT = 60.0  # seconds until a call gives up
 RETRY_INTERVAL = 0.5  # seconds between two tries
 
 
 def retried(call: Callable[[], _T], report_reason: ReportReason | None = None) -> _T:
-    """Repeat an idempotent call while the engine is silent.
+    """Repeat an idempotent call while the engine does not answer.
 
     Raises:
-        StepFailedError: It refused, or was silent for too long.
+        StepFailedError: It refused, or did not answer for too long.
     """
-    deadline = time.monotonic() + SILENCE_TIMEOUT
+    deadline = time.monotonic() + UNRESPONSIVE_TIMEOUT
     while True:
         try:
             return call()
@@ -41,19 +41,19 @@ def retried(call: Callable[[], _T], report_reason: ReportReason | None = None) -
                 code=ReasonCode.CONTAINER_START_FAILED,
                 lost=True,
             ) from error
-        except EngineSilentError as error:
+        except EngineUnresponsiveError as error:
             if time.monotonic() > deadline:
                 raise StepFailedError(
                     f"the container engine does not answer: {error}",
-                    code=_SILENT.code,
+                    code=_UNRESPONSIVE.code,
                     lost=True,
                 ) from error
             if report_reason is not None:
-                report_reason(_SILENT)
+                report_reason(_UNRESPONSIVE)
             pause(RETRY_INTERVAL)
 
 
 def pause(seconds: float) -> None:
-    """Wait; not at all for less than nothing."""
+    """Wait; a negative duration counts as zero."""
     if seconds > 0:
         threading.Event().wait(seconds)

@@ -1,7 +1,7 @@
-"""Starts that are under way, so that a cancel can end one that waits.
+"""Tracks pending starts, so that a cancel can end one that waits.
 
-A start may wait for a pull of many gigabytes. Whoever stops or removes the run
-meanwhile must not wait for that, and must be sure that nothing starts later.
+A start may wait for a pull of many gigabytes. Stopping or removing the run must not
+wait for that, and nothing may start afterwards.
 """
 
 import threading
@@ -12,7 +12,7 @@ from tesk_taskmaster.ports import ExecutorRun, StepFailedError
 
 
 class PendingStart:
-    """One start; given up once ``cancelled`` is set."""
+    """One start; cancelled once ``cancelled`` is set."""
 
     def __init__(self, run: ExecutorRun) -> None:
         self.run = run
@@ -21,7 +21,7 @@ class PendingStart:
 
     @contextmanager
     def unless_cancelled(self) -> Iterator[None]:
-        """Hold off a cancel while the container is created and started.
+        """Block a cancel while the container is created and started.
 
         Raises:
             StepFailedError: The start was cancelled before.
@@ -32,7 +32,7 @@ class PendingStart:
             yield
 
     def cancel(self) -> None:
-        """Give up; returns when the start is over or will not happen."""
+        """Cancel; returns when the start is over or will not happen."""
         self.cancelled.set()
         with self._lock:
             pass
@@ -58,7 +58,7 @@ class PendingStarts:
                 self._starts.discard(start)
 
     def cancel(self, wanted: Callable[[ExecutorRun], bool]) -> None:
-        """Give up the starts of the runs that ``wanted`` picks."""
+        """Cancel the starts of the runs that ``wanted`` selects."""
         with self._lock:
             starts = [start for start in self._starts if wanted(start.run)]
         for start in starts:

@@ -1,1 +1,1 @@
-"""Attempts on one machine: what is alike, whichever engine runs executors."""
+"""The runtime of one machine, with either engine."""

@@ -1,4 +1,4 @@
-"""Transfers as processes of their own."""
+"""Runs filers as processes of this machine."""
 
 import os
 import signal
@@ -15,19 +15,19 @@ from tesk_runtime import settings
 from tesk_runtime.logs import LogSettings
 from tesk_runtime.removal import remove_tree
 from tesk_runtime.sections import GrpcSettings, LocalSettings, StorageLogins
-from tesk_taskmaster.adapters.detached import DetachedProcess, Launch
-from tesk_taskmaster.adapters.folders import TaskFolders
+from tesk_taskmaster.adapters.detached_process import DetachedProcess, LaunchSpec
+from tesk_taskmaster.adapters.task_folders import TaskFolders
 from tesk_taskmaster.domain.step_names import direction_of, title_of
 from tesk_taskmaster.domain.termination import StepResult, Termination, judge
 from tesk_taskmaster.domain.transfer_result import TransferResult, transfer_result
 
-# -P: the current folder, where tasks may write, is no place to import from.
+# -P: never import from the current folder, where tasks may write.
 FILER_COMMAND = (sys.executable, "-P", "-m", "tesk_filer")
-_NOW = timedelta(0)
+_NO_WAIT = timedelta(0)
 
 
 class _FilerSections(msgspec.Struct, frozen=True):
-    """The sections that filers read, as far as their variables do not say so."""
+    """The sections of settings that filers read."""
 
     log: LogSettings
     grpc: GrpcSettings
@@ -35,32 +35,36 @@ class _FilerSections(msgspec.Struct, frozen=True):
     filer: StorageLogins
 
 
-# A list of what is given, not of what is kept back: secrets have any name.
-_GIVEN_PREFIXES = ("TESK_FILER_", "AWS_", "SSL_")
-_KEPT_BACK = frozenset({"TESK_GRPC_TOKEN_FILE", "TESK_GRPC_TLS_KEY"})
-_GIVEN = frozenset(
+# A list of what is passed, not of what is withheld: secrets have any name.
+_PASSED_PREFIXES = ("TESK_FILER_", "AWS_", "SSL_")
+_WITHHELD = frozenset({"TESK_GRPC_TOKEN_FILE", "TESK_GRPC_TLS_KEY"})
+_PASSED = frozenset(
     {
         settings.CONFIG_VARIABLE,
-        *(field.variable for field in settings.fields(_FilerSections)),
+        *(
+            variable
+            for field in settings.fields(_FilerSections)
+            for variable in field.variables
+        ),
         *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH"),
         *("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"),
         *("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"),
         *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
     }
-    - _KEPT_BACK
+    - _WITHHELD
 )
 
 
 def filer_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the part of our environment that filers get.
+    """Return the part of the environment that filers get.
 
-    Its own settings, credentials and proxies. Not the token of the internal
-    calls: a filer has that of its attempt.
+    Settings, credentials and proxies. Not the token of the internal calls: a filer
+    uses that of its attempt.
     """
     return {
         name: value
         for name, value in environ.items()
-        if name in _GIVEN or name.startswith(_GIVEN_PREFIXES)
+        if name in _PASSED or name.startswith(_PASSED_PREFIXES)
     }
 
 
@@ -69,7 +73,7 @@ class FilerSettings:
     """How filers are started.
 
     Attributes:
-        environ: What every filer gets, beside what names its transfer.
+        environ: Of every filer, besides the variables of its transfer.
         command: The program and its first arguments.
     """
 
@@ -91,12 +95,12 @@ class FilerProcesses:
             OSError: It cannot be started.
         """
         folder = process.folder
-        if process.is_known():
-            end = process.wait(_NOW)
+        if process.was_started():
+            end = process.wait(_NO_WAIT)
             if end is None:
                 return
-            verdict = transfer_result(-1 if end.code is None else end.code)
-            if verdict is not TransferResult.CRASHED:
+            result = transfer_result(-1 if end.code is None else end.code)
+            if result is not TransferResult.CRASHED:
                 return
             process.kill()
             remove_tree(folder)
@@ -107,10 +111,10 @@ class FilerProcesses:
         nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         try:
             process.start(
-                Launch(
+                LaunchSpec(
                     environ=self._environ(attempt, step),
                     streams=(nothing, log, log),
-                    passed=(),
+                    pass_fds=(),
                     arguments=lambda _lock, _more: self.settings.command,
                 )
             )
@@ -126,7 +130,7 @@ class FilerProcesses:
         end = process.wait(timeout)
         if end is None:
             return None
-        process.kill()  # what it may have left in its group
+        process.kill()  # the rest of its process group
         return judge(
             Termination(
                 name=title_of(step),
@@ -140,7 +144,7 @@ class FilerProcesses:
 
     @staticmethod
     def stop(process: DetachedProcess, grace: timedelta) -> None:
-        """End the filer; it may use ``grace`` to take back half an upload."""
+        """Stop the filer; it may use ``grace`` to undo an incomplete upload."""
         if not process.is_alive():
             return
         process.mark_stopped()
@@ -161,5 +165,5 @@ class FilerProcesses:
 
 
 def token_file(folders: TaskFolders, attempt: Attempt) -> Path:
-    """Return where the transfer token of an attempt lies, readable by us alone."""
+    """Return the file with the transfer token of an attempt."""
     return folders.attempt(attempt) / "token"

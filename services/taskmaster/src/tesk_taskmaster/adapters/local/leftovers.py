@@ -1,9 +1,9 @@
-"""What could not be removed of attempts that are over, kept apart and tried again.
+"""Retries the removal of folders of ended attempts.
 
 A file may be immutable, a mount in the way, or the engine that could remove a
-file of another user down. Such a folder leaves the attempts, so that nobody
-waits for it, and is tried again when a taskmaster starts and every hour, by
-one taskmaster of the machine at a time. How much disk it holds is in the log.
+file of another user down. Such a folder is moved apart, so that no attempt waits
+for it; its removal is tried again when a taskmaster starts and every hour, by one
+taskmaster of the machine at a time.
 """
 
 import logging
@@ -17,7 +17,7 @@ from tesk_runtime.clock import SystemClock
 from tesk_runtime.file_lock import FileLock
 from tesk_taskmaster.ports import StepFailedError
 
-_EVERY = timedelta(hours=1)
+_RETRY_INTERVAL = timedelta(hours=1)
 _LOCK = "lock"
 
 _logger = logging.getLogger(__name__)
@@ -26,19 +26,19 @@ _logger = logging.getLogger(__name__)
 class Leftovers:
     """The folders that could not be removed."""
 
-    def __init__(self, folder: Path, clean: Callable[[Path], None]) -> None:
-        """Keep them in ``folder``, and let ``clean`` try; see ``Engine.delete_folder``."""
+    def __init__(self, folder: Path, delete_folder: Callable[[Path], None]) -> None:
+        """Keep them in ``folder``, deleted by ``delete_folder``; see ``Engine.delete_folder``."""
         self._folder = folder
-        self._clean = clean
+        self._delete_folder = delete_folder
         self._clock = SystemClock()
 
-    def take(self, path: Path) -> None:
-        """Take over the folder of an attempt; one that is gone is no error."""
+    def add(self, path: Path) -> None:
+        """Move the folder of an attempt here; a missing one is no error."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        kept = self._folder / path.name
+        target = self._folder / path.name
         try:
-            path.rename(kept)
-            os.utime(kept)  # it was tried just now
+            path.rename(target)
+            os.utime(target)  # the time of the last try
         except FileNotFoundError:
             return
         except OSError as error:
@@ -47,14 +47,14 @@ class Leftovers:
             )
 
     def run(self, stop: threading.Event) -> None:
-        """Try again what is due, now and then, until ``stop``."""
+        """Sweep every hour until ``stop``."""
         while True:
             self.sweep()
-            if stop.wait(_EVERY.total_seconds()):
+            if stop.wait(_RETRY_INTERVAL.total_seconds()):
                 return
 
     def sweep(self) -> None:
-        """Try again what was not tried for an hour, unless somebody else does."""
+        """Retry the folders that are due, unless another taskmaster does."""
         if not self._folder.is_dir():
             return
         lock = FileLock(self._folder / _LOCK)
@@ -69,11 +69,11 @@ class Leftovers:
 
     def _is_due(self, path: Path) -> bool:
         tried = path.stat().st_mtime
-        return self._clock.now().timestamp() - tried >= _EVERY.total_seconds()
+        return self._clock.now().timestamp() - tried >= _RETRY_INTERVAL.total_seconds()
 
     def _try(self, path: Path) -> None:
         try:
-            self._clean(path)
+            self._delete_folder(path)
         except (OSError, StepFailedError) as error:
             os.utime(path)
             _logger.warning(

@@ -1,8 +1,8 @@
-"""Steps on this machine: filers as processes, executors in an engine.
+"""Runs steps on this machine: filers as processes, executors in an engine.
 
-Attempts that nobody holds are not swept at the start of a taskmaster: another
-one may hold them, or be about to. The scheduler keeps an attempt assigned
-until it hears ``released``, and assigns what a dead taskmaster left.
+Attempts without a holder are not removed at the start of a taskmaster: another one
+may hold them, or be about to. The scheduler keeps an attempt assigned until it is
+reported as released, and reassigns those of a dead taskmaster.
 """
 
 import os
@@ -16,13 +16,13 @@ from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_runtime.file_lock import FileLock
 from tesk_runtime.rooted_files import RootedFiles
-from tesk_taskmaster.adapters.detached import DetachedProcess
-from tesk_taskmaster.adapters.folders import TaskFolders, is_transient
+from tesk_taskmaster.adapters.detached_process import DetachedProcess
 from tesk_taskmaster.adapters.local.filer_process import (
     FilerProcesses,
     token_file,
 )
 from tesk_taskmaster.adapters.local.leftovers import Leftovers
+from tesk_taskmaster.adapters.task_folders import TaskFolders, is_transient
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 from tesk_taskmaster.domain.step_names import direction_of, executor_of
 from tesk_taskmaster.domain.termination import StepResult
@@ -36,7 +36,7 @@ from tesk_taskmaster.ports import (
     Tails,
 )
 
-_DIRECTORY_MODE = 0o777  # any uid that an image uses may write
+_DIRECTORY_MODE = 0o777  # writable by any uid that an image uses
 
 
 _STILL_OWNED = Reason(
@@ -50,7 +50,7 @@ class LocalRuntime:
     def __init__(
         self, folders: TaskFolders, engine: Engine, filers: FilerProcesses
     ) -> None:
-        """Keep attempts in ``folders`` and run executors in ``engine``."""
+        """Keep attempts in ``task_folders`` and run executors in ``engine``."""
         self._leftovers = Leftovers(folders.leftovers, engine.delete_folder)
         self._folders = folders
         self._engine = engine
@@ -58,11 +58,11 @@ class LocalRuntime:
         self._guard = threading.Lock()
         self._plans: dict[Attempt, Plan] = {}
         self._locks: dict[Attempt, FileLock] = {}
-        self._filing: dict[tuple[Attempt, str], DetachedProcess] = {}
+        self._filer_processes: dict[tuple[Attempt, str], DetachedProcess] = {}
 
     @property
     def leftovers(self) -> Leftovers:
-        """What of ended attempts could not be removed."""
+        """Folders of ended attempts that could not be removed."""
         return self._leftovers
 
     def notes(self) -> Sequence[str]:
@@ -75,7 +75,7 @@ class LocalRuntime:
         """See ``Runtime.prepare``."""
         attempt = plan.attempt
         with _failures("the task volume cannot be made"):
-            self._own(attempt, report_reason)
+            self._lock_attempt(attempt, report_reason)
             self._check_boot(attempt)
             _write_secret(token_file(self._folders, attempt), transfer_token)
             volume = self._folders.volume(attempt)
@@ -92,7 +92,7 @@ class LocalRuntime:
         directories: Mapping[int, Sequence[str]],
         report_reason: ReportReason,
     ) -> None:
-        """See ``Runtime.begin_inspection``; a look takes no time worth it."""
+        """See ``Runtime.begin_inspection``; an inspection is fast here."""
 
     def inspect_image(
         self,
@@ -122,7 +122,9 @@ class LocalRuntime:
                 self._filers.start(process, plan.attempt, step)
                 return
             with self._guard:
-                self._plans[plan.attempt] = plan  # of this step's image by now
+                self._plans[plan.attempt] = (
+                    plan  # with the inspected mounts of this step
+                )
             run = self._run(plan, plan.executors[executor_of(step)])
             run.folder.mkdir(parents=True, exist_ok=True)
             tree = RootedFiles(run.volume)
@@ -155,8 +157,8 @@ class LocalRuntime:
         with self._guard:
             self._plans.pop(attempt, None)
             lock = self._locks.pop(attempt, None)
-            for key in [key for key in self._filing if key[0] == attempt]:
-                del self._filing[key]
+            for key in [key for key in self._filer_processes if key[0] == attempt]:
+                del self._filer_processes[key]
         if lock is not None:
             lock.release()
 
@@ -165,29 +167,29 @@ class LocalRuntime:
         folder = self._folders.attempt(attempt)
         with _failures("the task's files cannot be removed"):
             if folder.exists():
-                self._own(attempt, lambda _reason: None)
+                self._lock_attempt(attempt, lambda _reason: None)
                 for step in filter(direction_of, self.existing_steps(attempt)):
                     self._filer(attempt, step).kill()
             self._engine.remove(attempt)
-        self._clean(folder)
+        self._delete_folder(folder)
         self.detach(attempt)
 
     def defer_removal(self, attempt: Attempt) -> None:
         """See ``Runtime.defer_removal``."""
-        self._leftovers.take(self._folders.attempt(attempt))
+        self._leftovers.add(self._folders.attempt(attempt))
         self.detach(attempt)
 
     def existing_steps(self, attempt: Attempt) -> Sequence[str]:
         """See ``Runtime.existing_steps``."""
         return [folder.name for folder in self._folders.steps(attempt)]
 
-    def _clean(self, folder: Path) -> None:
+    def _delete_folder(self, folder: Path) -> None:
         if not folder.exists():
             return
         try:
             self._engine.delete_folder(folder)
         except (OSError, StepFailedError) as error:
-            # Of this machine's paths only what is the task's own is shown.
+            # The message shows only paths of the task itself.
             reason = str(error).replace(f"{folder}/", "")
             raise LeftoversError(reason) from error
 
@@ -195,7 +197,7 @@ class LocalRuntime:
         """See ``Runtime.attempts``."""
         return sorted({*self._folders.attempts(), *self._engine.attempts()})
 
-    def _own(self, attempt: Attempt, report_reason: ReportReason) -> None:
+    def _lock_attempt(self, attempt: Attempt, report_reason: ReportReason) -> None:
         with self._guard:
             lock = self._locks.get(attempt)
             if lock is None:
@@ -207,8 +209,7 @@ class LocalRuntime:
     def _check_boot(self, attempt: Attempt) -> None:
         """Refuse a volume from before a restart of the machine.
 
-        Files in it that were not on the disk yet may be shorter now, and
-        nothing would tell.
+        Files that were not on the disk yet may be truncated now.
         """
         file = self._folders.attempt(attempt) / "boot"
         if not file.exists():
@@ -221,9 +222,11 @@ class LocalRuntime:
     def _filer(self, attempt: Attempt, step: str) -> DetachedProcess:
         with self._guard:
             key = (attempt, step)
-            if key not in self._filing:
-                self._filing[key] = DetachedProcess(self._folders.step(attempt, step))
-            return self._filing[key]
+            if key not in self._filer_processes:
+                self._filer_processes[key] = DetachedProcess(
+                    self._folders.step(attempt, step)
+                )
+            return self._filer_processes[key]
 
     def _known_run(self, attempt: Attempt, step: str) -> ExecutorRun:
         with self._guard:
@@ -248,8 +251,8 @@ class LocalRuntime:
 def _host_mounts(step: ExecutorStep, volume: Path) -> Iterator[HostMount]:
     for mount in step.mounts:
         source = volume / mount.path.lstrip("/")
-        # An executor may have left a link to a file of this machine; an engine
-        # would follow it. A file that is missing is for the command to report.
+        # An executor may have made a link to a file of this machine, which an engine
+        # would follow. The command reports a missing file.
         if mount.is_file and (source.resolve() != source or not source.is_file()):
             continue
         yield HostMount(source=source, target=mount.path, is_file=mount.is_file)

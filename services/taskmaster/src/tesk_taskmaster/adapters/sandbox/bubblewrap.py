@@ -1,4 +1,4 @@
-"""The bubblewrap program: where it is, whether it works here, how it is told."""
+"""Finds bubblewrap, checks that it works here, and passes its arguments."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tesk_taskmaster.adapters.sandbox.view import PATH
 
-_PROBE_SECONDS = 30
+_PROBE_TIMEOUT = 30
 _EXEC_FAILURE = re.compile(
     rb"bwrap: execvp (?P<name>.*): (?P<reason>[^:\n]+)\n?\Z", re.DOTALL
 )
@@ -24,9 +24,9 @@ NAMESPACES = (
 )
 # A loopback of its own and nothing else.
 NO_NETWORK = ("--unshare-net",)
-# Enough to run /bin/true. Not all of this machine: mounts of others that come and
-# go, as those of pods, make bubblewrap fail.
-SMALLEST = (
+# Enough to run /bin/true. Not all of this machine: mounts that come and go, as
+# those of pods, make bubblewrap fail.
+MINIMAL_SANDBOX = (
     *(
         part
         for path in ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/nix", "/gnu")
@@ -36,7 +36,7 @@ SMALLEST = (
 )
 CLEAN_ENVIRON = {"PATH": PATH, "LC_ALL": "C"}
 
-_CURE = (
+_REMEDY = (
     "Let unprivileged processes make user namespaces "
     "(`sysctl -w kernel.unprivileged_userns_clone=1`, "
     "`sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, "
@@ -48,7 +48,7 @@ _CURE = (
 
 
 class SandboxUnavailableError(Exception):
-    """This machine cannot make sandboxes; the message names the cure."""
+    """This machine cannot make sandboxes; the message names the remedy."""
 
 
 def find_bubblewrap(search_path: str) -> Path:
@@ -76,59 +76,59 @@ def find_bubblewrap(search_path: str) -> Path:
 
 
 def check_bubblewrap(program: Path, more: Sequence[str] = ()) -> None:
-    """Run the smallest sandbox, with ``more`` options.
+    """Run a minimal sandbox, with ``more`` options.
 
     Raises:
         SandboxUnavailableError: It does not run.
     """
     try:
         done = subprocess.run(  # noqa: S603 - a constant command
-            [str(program), *NAMESPACES, *more, *SMALLEST],
+            [str(program), *NAMESPACES, *more, *MINIMAL_SANDBOX],
             env=CLEAN_ENVIRON,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=_PROBE_SECONDS,
+            timeout=_PROBE_TIMEOUT,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        msg = f"the sandbox engine does not work here: {error}. {_CURE}"
+        msg = f"the sandbox engine does not work here: {error}. {_REMEDY}"
         raise SandboxUnavailableError(msg) from error
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip()
-        msg = f"the sandbox engine does not work here: {said}. {_CURE}"
+        output = done.stderr.decode(errors="replace").strip()
+        msg = f"the sandbox engine does not work here: {output}. {_REMEDY}"
         raise SandboxUnavailableError(msg)
 
 
 @dataclass(frozen=True, slots=True)
-class ExecFailure:
-    """Why a command could not be started, as a shell's exit code and words."""
+class StartFailure:
+    """Why a command could not be started: a shell's exit code and message."""
 
     exit_code: int
     message: str
 
 
-def exec_failure(stderr: bytes, command: str) -> ExecFailure | None:
-    """Read bubblewrap's last words; None if they are about something else.
+def parse_start_failure(stderr: bytes, command: str) -> StartFailure | None:
+    """Parse bubblewrap's last message; None if it is about something else.
 
-    Only meaningful if no exit code was written: then no process of the user
-    ever wrote to this stderr.
+    Only meaningful if no exit code was written: then no process of the user wrote
+    to this stderr.
     """
     match = _EXEC_FAILURE.search(stderr)
     if match is None:
         return None
     reason = match["reason"].decode(errors="replace")
     if reason not in _NOT_FOUND:
-        return ExecFailure(126, f"{command}: not executable: {reason}")
+        return StartFailure(126, f"{command}: not executable: {reason}")
     if "/" in command:
-        return ExecFailure(127, f"{command}: not found, or its interpreter is not")
-    return ExecFailure(127, f"{command}: not found")
+        return StartFailure(127, f"{command}: not found, or its interpreter is not")
+    return StartFailure(127, f"{command}: not found")
 
 
 def write_arguments(arguments: list[str]) -> int:
-    """Put arguments where only bubblewrap reads them; return the descriptor.
+    """Write arguments to a file in memory for bubblewrap; return the descriptor.
 
-    The environment of a command may hold secrets, which must not show in the
-    list of processes.
+    The environment of a command may hold secrets, which must not appear in the list
+    of processes.
 
     Raises:
         ValueError: An argument holds NUL, which would make it several.

@@ -1,16 +1,16 @@
-"""The engine without containers: bubblewrap and this machine's programs.
+"""Runs executors in bubblewrap with the programs of this machine.
 
 Images are not used. A run is a detached process in the run's folder:
 
 | file | what it is |
 |---|---|
-| ``root/`` | the throw-away root |
+| ``root/`` | the temporary root |
 | ``stdout``, ``stderr`` | streams that are not redirected |
-| ``status`` | what bubblewrap says: first process, exit code |
-| ``shown`` | what of this machine is in the root, and is not collected |
+| ``status`` | written by bubblewrap: first process, exit code |
+| ``shown`` | paths of this machine in the root, which are not collected |
 | ``verdict`` | exit code and message of a command that never started |
 | ``network``, ``connected``, ``resolv.conf`` | see ``network`` |
-| ``lock``, ``pid``, ``exit``, ``stopped`` | see ``detached`` |
+| ``lock``, ``pid``, ``exit``, ``stopped`` | see ``detached_process`` |
 """
 
 import errno
@@ -25,37 +25,41 @@ from pathlib import Path
 from tesk_model.names import Attempt
 from tesk_model.reasons import ReasonCode
 from tesk_runtime.removal import remove_tree
-from tesk_taskmaster.adapters.detached import GATE, DetachedProcess, Launch
-from tesk_taskmaster.adapters.folders import TaskFolders
+from tesk_taskmaster.adapters.detached_process import (
+    GATE_FD,
+    DetachedProcess,
+    LaunchSpec,
+)
 from tesk_taskmaster.adapters.mount_sources import refuse_links
 from tesk_taskmaster.adapters.sandbox.bubblewrap import (
     CLEAN_ENVIRON,
     NAMESPACES,
     NO_NETWORK,
-    ExecFailure,
+    StartFailure,
     write_arguments,
 )
-from tesk_taskmaster.adapters.sandbox.hidden import MOUNTS, hidden_names
 from tesk_taskmaster.adapters.sandbox.init import SandboxInit
-from tesk_taskmaster.adapters.sandbox.layout import lay_out
+from tesk_taskmaster.adapters.sandbox.layout import prepare_root
+from tesk_taskmaster.adapters.sandbox.mount_aliases import MOUNTS, find_aliases
 from tesk_taskmaster.adapters.sandbox.network import (
     NetworkError,
     UserNetwork,
     waits_for_network,
 )
-from tesk_taskmaster.adapters.sandbox.outcome import sandbox_result
-from tesk_taskmaster.adapters.sandbox.private import PrivateFiles
+from tesk_taskmaster.adapters.sandbox.private_files import PrivateFiles
+from tesk_taskmaster.adapters.sandbox.result import sandbox_result
+from tesk_taskmaster.adapters.sandbox.start_failure import (
+    NOT_STARTED,
+    read_start_failure,
+    write_start_failure,
+)
 from tesk_taskmaster.adapters.sandbox.streams import (
     StreamError,
     Streams,
     open_streams,
     tail,
 )
-from tesk_taskmaster.adapters.sandbox.verdict import (
-    NOT_STARTED,
-    read_verdict,
-    write_verdict,
-)
+from tesk_taskmaster.adapters.task_folders import TaskFolders
 from tesk_taskmaster.domain.step_names import title_of
 from tesk_taskmaster.domain.termination import StepResult, format_loss
 from tesk_taskmaster.ports import ExecutorRun, ReportReason, StepFailedError, Tails
@@ -69,7 +73,7 @@ _NO_NETWORK = (
     "this machine's, and TESK_NETWORK=loopback-free one of their own where "
     "slirp4netns or pasta (passt) is installed"
 )
-_RECORDING = timedelta(seconds=1)
+_RECORD_TIMEOUT = timedelta(seconds=1)
 
 
 @dataclass(slots=True)
@@ -94,20 +98,20 @@ class SandboxEngine:
     def start(
         self,
         run: ExecutorRun,
-        report_reason: ReportReason,  # noqa: ARG002 - of the port; nothing here takes long
+        report_reason: ReportReason,  # noqa: ARG002 - of the port; starting is fast
         *,
         has_started: bool = False,
     ) -> None:
         """See ``Engine.start``."""
         process = self._process(run.folder)
-        if read_verdict(run) is not None:
+        if read_start_failure(run) is not None:
             return
-        if process.is_known():
+        if process.was_started():
             if process.is_stopped() or not waits_for_network(run.folder):
-                process.open_gate()  # if it was about to be opened
+                process.open_gate()  # in case a predecessor did not open it
                 return
             _kill(process)  # its command has not begun
-            process.forget()
+            process.reset()
         elif has_started:
             raise StepFailedError(
                 format_loss(title_of(run.step.name), "its files were deleted"),
@@ -118,42 +122,42 @@ class SandboxEngine:
         try:
             self._start(run, process)
         except StreamError as error:
-            write_verdict(run, ExecFailure(NOT_STARTED, str(error)))
+            write_start_failure(run, StartFailure(NOT_STARTED, str(error)))
         except OSError as error:
             if error.errno != errno.E2BIG:
                 raise
             name = run.step.executor.command[0]
             message = f"{name}: not executable: {error.strerror}"
-            write_verdict(run, ExecFailure(126, message))
+            write_start_failure(run, StartFailure(126, message))
         except ValueError as error:
             raise StepFailedError(f"{run.name}: {error}") from error
 
     def occupied_directories(
         self,
-        attempt: Attempt,  # noqa: ARG002 - of the port; there are no images here
+        attempt: Attempt,  # noqa: ARG002 - of the port; images are not used
         image: str,  # noqa: ARG002 - likewise
         directories: Sequence[str],  # noqa: ARG002 - likewise
         report_reason: ReportReason,  # noqa: ARG002 - likewise
     ) -> Collection[str]:
-        """See ``Engine.occupied_directories``; what of this machine is shown is not hidden."""
+        """See ``Engine.occupied_directories``; images are not used."""
         return ()
 
     def wait(self, run: ExecutorRun, timeout: timedelta) -> StepResult | None:
         """See ``Engine.wait``."""
-        verdict = read_verdict(run)
-        if verdict is not None:
-            return StepResult(exit_code=verdict.exit_code)
+        failure = read_start_failure(run)
+        if failure is not None:
+            return StepResult(exit_code=failure.exit_code)
         process = self._process(run.folder)
         end = process.wait(timeout)
         if end is None:
             return None
-        _kill(process)  # what a dead leader may have left
+        _kill(process)  # processes that a dead leader may have left
         return sandbox_result(run, end)
 
     def tails(self, run: ExecutorRun) -> Tails:
         """See ``Engine.tails``."""
         executor = run.step.executor
-        redirect = None if read_verdict(run) is not None else executor.stderr
+        redirect = None if read_start_failure(run) is not None else executor.stderr
         return Tails(
             tail(run, executor.stdout, "stdout"), tail(run, redirect, "stderr")
         )
@@ -167,7 +171,7 @@ class SandboxEngine:
         init = SandboxInit(run.folder)
         if init.signal(signal.SIGTERM) and process.wait(grace) is None:
             init.kill()
-            process.wait(_RECORDING)  # its end is written down before
+            process.wait(_RECORD_TIMEOUT)  # until its end is recorded
         _kill(process)
 
     def remove(self, attempt: Attempt) -> None:
@@ -179,11 +183,11 @@ class SandboxEngine:
                 self._processes.pop(folder, None)
 
     def attempts(self) -> Sequence[Attempt]:
-        """Nothing is held that does not lie in the folders of attempts."""
+        """See ``Engine.attempts``; all state is in the folders of attempts."""
         return ()
 
     def delete_folder(self, folder: Path) -> None:
-        """See ``Engine.delete_folder``: all that executors make here is ours."""
+        """See ``Engine.delete_folder``: executors run under the same uid."""
         remove_tree(folder)
 
     def _process(self, folder: Path) -> DetachedProcess:
@@ -191,13 +195,13 @@ class SandboxEngine:
             return self._processes.setdefault(folder, DetachedProcess(folder))
 
     def _start(self, run: ExecutorRun, process: DetachedProcess) -> None:
-        replaced = {} if self.network is None else self.network.replace(run.folder)
+        replaced = {} if self.network is None else self.network.replacements(run.folder)
         arguments = [
             *NAMESPACES,
             *(() if self.has_network else NO_NETWORK),
-            # The parent is the leader, which outlives us: see ``detached``.
+            # The parent is the leader, which outlives this process.
             "--die-with-parent",
-            *lay_out(run, self._programs, self._concealed(), replaced),
+            *prepare_root(run, self._programs, self._concealed_paths(), replaced),
         ]
         status = os.open(
             run.folder / "status",
@@ -205,12 +209,12 @@ class SandboxEngine:
             0o600,
         )
         try:
-            told = write_arguments(arguments)
+            arguments_fd = write_arguments(arguments)
             try:
                 with open_streams(run) as streams:
-                    process.start(self._launch(run, streams, (status, told)))
+                    process.start(self._launch(run, streams, (status, arguments_fd)))
             finally:
-                os.close(told)
+                os.close(arguments_fd)
         finally:
             os.close(status)
         if self.network is not None:
@@ -223,7 +227,7 @@ class SandboxEngine:
         try:
             network.connect(process)
         except NetworkError as error:
-            if process.wait(_RECORDING) is None:  # else its end tells more
+            if process.wait(_RECORD_TIMEOUT) is None:  # else its result says more
                 _kill(process)
                 cause = f"it got no network: {error}"
                 message = format_loss(title_of(run.step.name), cause)
@@ -231,30 +235,30 @@ class SandboxEngine:
                     message, code=ReasonCode.CONTAINER_START_FAILED, lost=True
                 ) from error
 
-    def _concealed(self) -> frozenset[str]:
-        """Return what no sandbox shows: what is ours, and what only root may read."""
+    def _concealed_paths(self) -> frozenset[str]:
+        """Return the paths to conceal: TESK's own, and those that only root may read."""
         mounts = MOUNTS.read_text("utf-8")
-        ours = (self._folders.home, *map(Path, self.hidden))
-        names = {name for place in ours for name in hidden_names(place, mounts)}
+        own = (self._folders.home, *map(Path, self.hidden))
+        names = {name for path in own for name in find_aliases(path, mounts)}
         private = () if self._private is None else self._private.paths()
         return frozenset((*names, *private))
 
     def _launch(
-        self, run: ExecutorRun, streams: Streams, passed: tuple[int, int]
-    ) -> Launch:
+        self, run: ExecutorRun, streams: Streams, pass_fds: tuple[int, int]
+    ) -> LaunchSpec:
         def arguments(lock: int, more: Sequence[int]) -> Sequence[str]:
-            status, told = more
-            gate = () if self.network is None else ("--block-fd", str(GATE))
+            status, arguments_fd = more
+            gate = () if self.network is None else ("--block-fd", str(GATE_FD))
             return [
                 *(str(self._program), "--sync-fd", str(lock), *gate),
-                *("--json-status-fd", str(status), "--args", str(told), "--"),
+                *("--json-status-fd", str(status), "--args", str(arguments_fd), "--"),
                 *run.step.executor.command,
             ]
 
-        return Launch(
+        return LaunchSpec(
             environ=CLEAN_ENVIRON,
             streams=streams.ends,
-            passed=passed,
+            pass_fds=pass_fds,
             copies=streams.copies,
             arguments=arguments,
             gated=self.network is not None,
@@ -262,7 +266,7 @@ class SandboxEngine:
 
 
 def _kill(process: DetachedProcess) -> None:
-    """Kill what is left of a run and return when nothing is."""
+    """Kill all processes of a run and return when they have ended."""
     init = SandboxInit(process.folder)
     process.kill(init.kill)
-    init.wait_gone()
+    init.wait_ended()

@@ -1,7 +1,7 @@
-"""The first process of a sandbox, by which all of it is reached.
+"""Signals and kills a sandbox through its first process.
 
 Bubblewrap writes its pid into the file ``status`` of the run. When it dies, the
-kernel kills everything else in the sandbox.
+kernel kills all other processes of the sandbox.
 """
 
 import contextlib
@@ -12,12 +12,12 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-_DYING_MILLISECONDS = 1000
+_END_TIMEOUT_MILLISECONDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxStatus:
-    """What bubblewrap wrote about one sandbox.
+    """Status of one sandbox, as written by bubblewrap.
 
     Attributes:
         init: Pid of the sandbox's first process; None before it exists.
@@ -45,11 +45,11 @@ class SandboxInit:
     folder: Path
 
     def status(self) -> SandboxStatus:
-        """Return what is known of the sandbox."""
+        """Return the status of the sandbox."""
         return read_status(self.folder / "status")
 
     def signal(self, number: int) -> bool:
-        """Signal the command and what stayed in its group; False if none runs."""
+        """Signal the process group of the command; False if it does not run."""
         pid = self._pid()
         if pid is None or not has_children(pid):
             return False
@@ -64,11 +64,11 @@ class SandboxInit:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def wait_gone(self) -> None:
-        """Wait until nothing runs in a sandbox that is ending.
+    def wait_ended(self) -> None:
+        """Wait until all processes of a killed sandbox have ended.
 
-        Its first process drops its files, the lock among them, before the
-        kernel kills the others, and is gone only after them.
+        Its first process closes its files, the lock among them, before the kernel
+        kills the others, and ends only after them.
         """
         pid = self._pid()
         if pid is None:
@@ -80,8 +80,8 @@ class SandboxInit:
         try:
             poll = select.poll()
             poll.register(descriptor, select.POLLIN)
-            # Bounded, should the pid be another sandbox's by now.
-            poll.poll(_DYING_MILLISECONDS)
+            # Bounded, in case another sandbox has the pid by now.
+            poll.poll(_END_TIMEOUT_MILLISECONDS)
         finally:
             os.close(descriptor)
 

@@ -1,4 +1,4 @@
-"""One run's sandbox: its root, what is seen in it, and what is taken from it."""
+"""Prepares the root of a run's sandbox, and collects outputs from it."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from tesk_model.paths import normalize, parent
 from tesk_runtime.removal import remove_tree
 from tesk_runtime.rooted_files import RootedFiles
-from tesk_taskmaster.adapters.sandbox.collecting import Collecting
+from tesk_taskmaster.adapters.sandbox.collection import OutputCollector
 from tesk_taskmaster.adapters.sandbox.streams import (
     StreamError,
     is_mounted,
@@ -19,32 +19,32 @@ from tesk_taskmaster.adapters.sandbox.view import (
     HOME,
     SandboxView,
     canonical,
-    opened_directories,
     search_path,
+    writable_directories,
 )
 from tesk_taskmaster.ports import ExecutorRun
 
 
-def lay_out(
+def prepare_root(
     run: ExecutorRun,
     programs: tuple[str, ...],
     concealed: frozenset[str],
     replaced: Mapping[str, Path],
 ) -> list[str]:
-    """Make the root of a run and return what bubblewrap is told of it.
+    """Make the root of a run and return the arguments of bubblewrap for it.
 
     Args:
         run: Its root must not be in use.
-        programs: More folders of this machine that are seen.
-        concealed: Real paths of this machine that must not be.
-        replaced: Files that are shown instead of this machine's, by their names.
+        programs: More folders of this machine that are shown.
+        concealed: Real paths of this machine that must not be visible.
+        replaced: Files that are shown instead of those of this machine, by path.
 
     Raises:
         OSError: The root cannot be made.
         StreamError: The working directory cannot be made.
     """
     root = root_folder(run)
-    remove_tree(root)  # of a start that did not get far
+    remove_tree(root)  # of an earlier start that failed
     root.mkdir(parents=True)
     view = _view(run, programs, concealed, replaced)
     arguments = [
@@ -57,21 +57,21 @@ def lay_out(
 
 
 def collect(run: ExecutorRun) -> None:
-    """Take what the command left outside its mounts into the task volume.
+    """Move outputs of the command outside its mounts into the task volume.
 
-    The root is a stranger's by now; what of it was shown is not looked up anew.
+    The root is untrusted by now, so the list of shown paths was saved before.
 
     Raises:
-        OSError: Something that is there cannot be kept.
+        OSError: An output cannot be moved.
     """
     if not run.step.collect:
         return
     shown = frozenset(json.loads((run.folder / "shown").read_text("utf-8")))
-    collecting = Collecting(
+    collector = OutputCollector(
         RootedFiles(root_folder(run)), RootedFiles(run.volume), shown
     )
     for pattern in run.step.collect:
-        collecting.take(pattern)
+        collector.collect(pattern)
 
 
 def _view(
@@ -82,12 +82,12 @@ def _view(
 ) -> SandboxView:
     executor = run.step.executor
     used = [parent(canonical(mount.target)) for mount in run.mounts]
-    used += [Collecting.directory(pattern) for pattern in run.step.collect]
+    used += [OutputCollector.directory(pattern) for pattern in run.step.collect]
     workdir = normalize(executor.workdir or "/")
     if not Path(workdir).is_dir() and not is_mounted(run, workdir):
         used.append(workdir)
-    opened = opened_directories(used)
-    return SandboxView(root_folder(run), programs, opened, concealed, replaced)
+    writable = writable_directories(used)
+    return SandboxView(root_folder(run), programs, writable, concealed, replaced)
 
 
 def _make_workdir(run: ExecutorRun) -> str:

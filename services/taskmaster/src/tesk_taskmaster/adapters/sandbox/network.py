@@ -1,11 +1,11 @@
-"""A network of its own for a sandbox, and a way out of it.
+"""Connects the network namespace of a sandbox by slirp4netns or pasta.
 
-slirp4netns or pasta, where this machine has one, carries what the sandbox sends
-through sockets of this machine. It joins the user namespace that owns the
-sandbox's network namespace, and so needs no rights. It is bound to the leader of
-the run (see ``detached``): it outlives the taskmaster and ends with the sandbox.
-The command waits for it at the run's gate. The run of a taskmaster that is ended
-meanwhile has no ``connected``: no command has begun, and it is started anew.
+The program forwards traffic of the sandbox through sockets of this machine. It joins
+the user namespace that owns the network namespace, so it needs no privileges. It
+is bound to the leader of the run (see ``detached_process``): it outlives the
+taskmaster and ends with the sandbox. The command waits for it at the run's gate. If
+the taskmaster ends meanwhile, there is no file ``connected``: the command has not
+begun, and the run is started anew.
 """
 
 import contextlib
@@ -21,25 +21,29 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tesk_taskmaster.adapters.detached import GATE, DetachedProcess, Launch
+from tesk_taskmaster.adapters.detached_process import (
+    GATE_FD,
+    DetachedProcess,
+    LaunchSpec,
+)
 from tesk_taskmaster.adapters.sandbox.bubblewrap import (
     CLEAN_ENVIRON,
+    MINIMAL_SANDBOX,
     NAMESPACES,
     NO_NETWORK,
-    SMALLEST,
 )
 from tesk_taskmaster.adapters.sandbox.init import SandboxInit
 
-_LOOK_AGAIN = 0.002
-_READY_SECONDS = 20
+_POLL_SECONDS = 0.002
+_READY_TIMEOUT = 20
 _GET_USER_NAMESPACE = 0xB701  # NS_GET_USERNS of ioctl_ns(2)
-_WORDS = 300  # of a program's complaint
+_MAX_MESSAGE = 300  # characters of a program's output
 
 # Numbers of the descriptors that the program gets.
 _NETWORK, _USERS, _READY, _LIFE, _OWNER = 3, 4, 5, 6, 7
-# The inner shell waits for the end of the leader, reparented and thus nobody's to
-# reap; both are gone with it. It ends a leader ($0) whose taskmaster goes before
-# the command may begin: without a successor it would wait for ever.
+# The inner shell, reparented to process 1, waits for the end of the leader and kills
+# the program. It kills a leader ($0) whose taskmaster ends before the command may
+# begin: without a successor the command would wait for ever.
 _SCRIPT = (
     f'("$@" {_LIFE}<&- {_OWNER}<&- & n=$!; exec {_NETWORK}<&- {_USERS}<&- {_READY}>&-; '
     f'read -r _ <&{_OWNER} || kill -9 -"$0"; read -r _ <&{_LIFE}; kill -9 $n) &'
@@ -51,17 +55,17 @@ class NetworkError(Exception):
 
 
 def waits_for_network(folder: Path) -> bool:
-    """Tell whether the command of a run has not begun for want of its network."""
+    """Tell whether the command of a run still waits for its network."""
     return (folder / "gate").exists() and not (folder / "connected").exists()
 
 
 @dataclass(frozen=True, slots=True)
 class UserNetwork:
-    """One of the programs, and what sandboxes are told of it.
+    """A program that connects sandboxes, and its configuration.
 
     Attributes:
         name: Of the program.
-        nameserver: Address under which sandboxes reach this machine's.
+        nameserver: Address of the name server within sandboxes.
         arguments: The command line.
     """
 
@@ -70,43 +74,43 @@ class UserNetwork:
     arguments: tuple[str, ...]
 
     def connect(self, process: DetachedProcess) -> None:
-        """Give a network to the sandbox of a run, and let its command begin.
+        """Connect the sandbox of a run, and let its command begin.
 
         Raises:
-            NetworkError: The program does not do it.
+            NetworkError: The program failed.
         """
         init = _await_loopback(process)
-        if init is not None:  # else its end tells more
-            self._carry(process.folder, init)
+        if init is not None:  # else its result says more
+            self._run_program(process.folder, init)
             (process.folder / "connected").touch()
             process.open_gate()
 
-    def _carry(self, folder: Path, init: int) -> None:
+    def _run_program(self, folder: Path, init: int) -> None:
         with contextlib.ExitStack() as stack:
             try:
-                given = self._descriptors(folder, init, stack)
-                ready, told = os.pipe2(os.O_CLOEXEC)
+                descriptors = self._descriptors(folder, init, stack)
+                ready, ready_end = os.pipe2(os.O_CLOEXEC)
                 stack.callback(os.close, ready)
-                given[_READY] = told
-                given[_OWNER], tell = os.pipe2(os.O_CLOEXEC)
-                stack.callback(_tell, tell)
-                stack.callback(os.close, given[_OWNER])
-                self._spawn(folder, given, close=lambda: os.close(told))
+                descriptors[_READY] = ready_end
+                descriptors[_OWNER], owner_end = os.pipe2(os.O_CLOEXEC)
+                stack.callback(_confirm_owner, owner_end)
+                stack.callback(os.close, descriptors[_OWNER])
+                self._spawn(folder, descriptors, close=lambda: os.close(ready_end))
             except OSError as error:
                 message = f"{self.name}: {error.strerror}"
                 raise NetworkError(message) from error
             poll = select.poll()
             poll.register(ready, select.POLLIN)
-            if not poll.poll(_READY_SECONDS * 1000) or not os.read(ready, 1):
-                raise NetworkError(f"{self.name}: {_last_words(folder)}")
+            if not poll.poll(_READY_TIMEOUT * 1000) or not os.read(ready, 1):
+                raise NetworkError(f"{self.name}: {_last_output(folder)}")
 
-    def replace(self, folder: Path) -> Mapping[str, Path]:
-        """Write what a run's sandbox shows instead of files of this machine."""
+    def replacements(self, folder: Path) -> Mapping[str, Path]:
+        """Write the files that a sandbox shows instead of those of this machine."""
         lines = [f"nameserver {self.nameserver}"]
         with contextlib.suppress(OSError):
             text = Path("/etc/resolv.conf").read_text("utf-8", "replace")
-            kept = ("search", "domain", "options")
-            lines += [line for line in text.splitlines() if line.startswith(kept)]
+            options = ("search", "domain", "options")
+            lines += [line for line in text.splitlines() if line.startswith(options)]
         resolver = folder / "resolv.conf"
         resolver.write_text("\n".join(lines) + "\n", "utf-8")
         return {"/etc/resolv.conf": resolver}
@@ -115,21 +119,23 @@ class UserNetwork:
     def _descriptors(
         folder: Path, init: int, stack: contextlib.ExitStack
     ) -> dict[int, int]:
-        def kept(descriptor: int) -> int:
+        def closed_later(descriptor: int) -> int:
             stack.callback(os.close, descriptor)
             return descriptor
 
-        network = kept(os.open(f"/proc/{init}/ns/net", os.O_RDONLY | os.O_CLOEXEC))
-        users = kept(fcntl.ioctl(network, _GET_USER_NAMESPACE))
-        # Not to wait for a leader that is gone: then there is nothing to read.
-        life = kept(
+        network = closed_later(
+            os.open(f"/proc/{init}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        )
+        users = closed_later(fcntl.ioctl(network, _GET_USER_NAMESPACE))
+        # Does not block if the leader has ended: then there is nothing to read.
+        life = closed_later(
             os.open(folder / "life", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         )
         os.set_blocking(life, True)
         return {_NETWORK: network, _USERS: users, _LIFE: life}
 
     def _spawn(
-        self, folder: Path, given: dict[int, int], close: Callable[[], None]
+        self, folder: Path, descriptors: dict[int, int], close: Callable[[], None]
     ) -> None:
         with contextlib.ExitStack() as stack:
             stack.callback(close)
@@ -142,11 +148,11 @@ class UserNetwork:
             null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
             stack.callback(os.close, null)
             leader = (folder / "pid").read_text("ascii").strip()
-            wanted = {0: null, 1: log, 2: log, **given}
+            inherited = {0: null, 1: log, 2: log, **descriptors}
             actions: list[tuple[int, int, int]] = []
-            for number, descriptor in wanted.items():
+            for number, descriptor in inherited.items():
                 # Copies above all targets first, so that none overwrites a source.
-                high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, len(wanted))
+                high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, len(inherited))
                 stack.callback(os.close, high)
                 actions.append((os.POSIX_SPAWN_DUP2, high, number))
             pid = os.posix_spawn(
@@ -164,23 +170,23 @@ class UserNetwork:
 def _await_loopback(process: DetachedProcess) -> int | None:
     """Wait for the sandbox's first process, and until it has set up its loopback.
 
-    Earlier, the program would do so as well, and one of both would fail.
+    Before that, the program would set it up as well, and one of both would fail.
 
     Returns:
-        Its pid; None if it ends before.
+        Its pid; None if it has ended.
 
     Raises:
         NetworkError: It takes too long.
     """
     init = SandboxInit(process.folder)
-    ends = time.monotonic() + _READY_SECONDS
+    ends = time.monotonic() + _READY_TIMEOUT
     pause = threading.Event()
     while not _has_loopback(pid := init.status().init):
         if not process.is_alive():
             return None
         if time.monotonic() > ends:
             raise NetworkError("the sandbox has no loopback")
-        pause.wait(_LOOK_AGAIN)  # neither tells anybody
+        pause.wait(_POLL_SECONDS)  # there is no event to wait for
     return pid
 
 
@@ -194,10 +200,10 @@ def _has_loopback(init: int | None) -> bool:
 
 
 def check_network(network: UserNetwork, bubblewrap: Path) -> None:
-    """Run the smallest sandbox with a network.
+    """Run a minimal sandbox with a network.
 
     Raises:
-        NetworkError: It gets none.
+        NetworkError: It cannot be connected.
     """
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         process = DetachedProcess(Path(folder))
@@ -209,15 +215,15 @@ def check_network(network: UserNetwork, bubblewrap: Path) -> None:
         stack.callback(os.close, null)
         stack.callback(process.kill)
         process.start(
-            Launch(
+            LaunchSpec(
                 environ=CLEAN_ENVIRON,
                 streams=(null, null, null),
-                passed=(status,),
+                pass_fds=(status,),
                 gated=True,
                 arguments=lambda lock, more: [
                     *(str(bubblewrap), *NAMESPACES, *NO_NETWORK, "--die-with-parent"),
                     *("--sync-fd", str(lock), "--json-status-fd", str(more[0])),
-                    *("--block-fd", str(GATE), *SMALLEST),
+                    *("--block-fd", str(GATE_FD), *MINIMAL_SANDBOX),
                 ],
             )
         )
@@ -225,7 +231,7 @@ def check_network(network: UserNetwork, bubblewrap: Path) -> None:
 
 
 def user_networks(search_path: str) -> Iterator[UserNetwork]:
-    """Yield what this machine has, the one that keeps more out first."""
+    """Yield the programs of this machine, the more restrictive one first."""
     for make, name in ((_slirp4netns, "slirp4netns"), (_pasta, "pasta")):
         program = shutil.which(name, path=search_path)
         if program is not None:
@@ -233,9 +239,9 @@ def user_networks(search_path: str) -> Iterator[UserNetwork]:
 
 
 def _slirp4netns(program: str) -> UserNetwork:
-    """Give all of 169.254.0.0/16 to the sandbox.
+    """Use 169.254.0.0/16 as the sandbox's network.
 
-    Addresses of a cloud's metadata are then those of neighbours that do not exist.
+    The addresses of a cloud's metadata service are then unreachable.
 
     Source:
         slirp4netns(1).
@@ -246,7 +252,7 @@ def _slirp4netns(program: str) -> UserNetwork:
         (
             *(program, "--configure", "--mtu=65520", "--cidr=169.254.0.0/16"),
             *("--disable-host-loopback", "--enable-seccomp"),
-            # It gives up root's rights, and cannot where nobody is root.
+            # It drops the privileges of root, and fails without them.
             *(("--enable-sandbox",) if os.geteuid() == 0 else ()),
             *(f"--ready-fd={_READY}", f"--userns-path=/proc/self/fd/{_USERS}"),
             *("--netns-type=path", f"/proc/self/fd/{_NETWORK}", "tap0"),
@@ -268,7 +274,7 @@ def _pasta(program: str) -> UserNetwork:
         (
             *(program, "--foreground", "--quiet", "--config-net", "--ipv4-only"),
             *("--no-map-gw", "--dns-forward", nameserver, *closed),
-            # As root it would become somebody who may not join the sandbox.
+            # As root it would switch to a user who may not join the sandbox.
             *(("--runas", "0") if os.geteuid() == 0 else ()),
             *("--pid", f"/proc/self/fd/{_READY}"),
             *("--userns", f"/proc/self/fd/{_USERS}"),
@@ -277,13 +283,13 @@ def _pasta(program: str) -> UserNetwork:
     )
 
 
-def _tell(owner: int) -> None:
-    """Say that this taskmaster looks after the run, whatever comes of it."""
+def _confirm_owner(owner: int) -> None:
+    """Confirm that this taskmaster handles the run, whatever its result."""
     with contextlib.suppress(OSError):  # the run has ended
         os.write(owner, b"\n")
     os.close(owner)
 
 
-def _last_words(folder: Path) -> str:
-    words = (folder / "network").read_text("utf-8", "replace").split()
-    return " ".join(words)[-_WORDS:] or "no answer in time"
+def _last_output(folder: Path) -> str:
+    output = (folder / "network").read_text("utf-8", "replace").split()
+    return " ".join(output)[-_MAX_MESSAGE:] or "no answer in time"

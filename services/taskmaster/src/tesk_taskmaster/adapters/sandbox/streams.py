@@ -1,12 +1,11 @@
-"""The three standard streams of a sandboxed command.
+"""Opens the standard streams of a sandboxed command.
 
-A redirect leads into the task volume or the throw-away root and is opened by
-us, so no link that an earlier executor left leads anywhere else. What is not
-redirected goes to files of the run. Bytes are never touched.
+A redirect is opened within the task volume or the temporary root, so that no link of
+an earlier executor leads out of it. Other streams go to files of the run. Bytes are
+not changed.
 
-The command writes into pipes, which are copied to the ends of these files: a
-file would be truncated, or overwritten in the middle, by whoever opens
-``/dev/stdout`` once more.
+The command writes into pipes, which are copied to the ends of these files: a process
+that opens ``/dev/stdout`` again would truncate or overwrite a file.
 """
 
 import contextlib
@@ -31,8 +30,8 @@ class Streams:
 
     Attributes:
         ends: Its stdin, stdout and stderr.
-        copies: What comes out of the pipes of stdout and stderr, and the files
-            that it is for; one pair if both are one file.
+        copies: The pipes of stdout and stderr with their files; one pair if both
+            are one file.
     """
 
     ends: tuple[int, int, int]
@@ -44,12 +43,12 @@ class StreamError(Exception):
 
 
 def root_folder(run: ExecutorRun) -> Path:
-    """Return the throw-away root of a run."""
+    """Return the temporary root of a run."""
     return run.folder / "root"
 
 
 def is_mounted(run: ExecutorRun, path: str) -> bool:
-    """Tell whether ``path`` is in the task volume for this executor."""
+    """Tell whether ``path`` is in a mount of the task volume."""
     return any(is_within(path, mount.target) for mount in run.mounts)
 
 
@@ -60,16 +59,16 @@ def tree_of(run: ExecutorRun, path: str) -> RootedFiles:
 
 @contextlib.contextmanager
 def open_streams(run: ExecutorRun) -> Iterator[Streams]:
-    """Give the streams of a command; all is closed afterwards.
+    """Open the streams of a command; all are closed afterwards.
 
     Raises:
-        StreamError: A redirect does not lead to a file.
+        StreamError: A redirect is not to a file.
     """
     executor = run.step.executor
     with contextlib.ExitStack() as stack:
 
-        def opened(name: str, path: str | None, flags: int, otherwise: Path) -> int:
-            descriptor = _open(run, name, path, flags, otherwise)
+        def opened(name: str, path: str | None, flags: int, default: Path) -> int:
+            descriptor = _open(run, name, path, flags, default)
             stack.callback(os.close, descriptor)
             return descriptor
 
@@ -90,14 +89,14 @@ def open_streams(run: ExecutorRun) -> Iterator[Streams]:
 
 
 def _open(
-    run: ExecutorRun, name: str, path: str | None, flags: int, otherwise: Path | str
+    run: ExecutorRun, name: str, path: str | None, flags: int, default: Path | str
 ) -> int:
     if path is None:
-        return os.open(otherwise, flags | os.O_CLOEXEC, 0o600)
+        return os.open(default, flags | os.O_CLOEXEC, 0o600)
     try:
         tree = tree_of(run, normalize(path))
         if name == "stdin" and run.step.stdin_in_volume:
-            tree = _holder(path, RootedFiles(run.volume), tree)
+            tree = _tree_with(path, RootedFiles(run.volume), tree)
         descriptor = tree.open(normalize(path), flags)
     except OSError as error:
         raise StreamError(f"{name}: {path}: {error.strerror}") from error
@@ -108,22 +107,22 @@ def _open(
     return descriptor
 
 
-def _holder(path: str, first: RootedFiles, otherwise: RootedFiles) -> RootedFiles:
+def _tree_with(path: str, first: RootedFiles, other: RootedFiles) -> RootedFiles:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         first.stat(normalize(path))
         return first
-    return otherwise
+    return other
 
 
-def tail(run: ExecutorRun, path: str | None, otherwise: str) -> bytes:
+def tail(run: ExecutorRun, path: str | None, name: str) -> bytes:
     """Return the last 64 KiB of a stream so far."""
     try:
         if path is None:
-            descriptor = os.open(run.folder / otherwise, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(run.folder / name, os.O_RDONLY | os.O_CLOEXEC)
         else:
             descriptor = tree_of(run, normalize(path)).open(normalize(path), _READ)
     except OSError:
-        return b""  # not begun, or removed by the command
+        return b""  # not there yet, or removed by the command
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -134,8 +133,8 @@ def tail(run: ExecutorRun, path: str | None, otherwise: str) -> bytes:
         os.close(descriptor)
 
 
-def empty(run: ExecutorRun, path: str | None, otherwise: str) -> None:
+def empty(run: ExecutorRun, path: str | None, name: str) -> None:
     """Empty a stream's file."""
     with contextlib.suppress(OSError, StreamError):
-        target = run.folder / otherwise
-        os.close(_open(run, otherwise, path, _WRITE, target))
+        target = run.folder / name
+        os.close(_open(run, name, path, _WRITE, target))

@@ -1,10 +1,10 @@
-"""What of this machine a sandbox shows, and how bubblewrap is told.
+"""Builds bubblewrap's arguments for the paths of this machine in a sandbox.
 
-The root is a real, throw-away folder, so that what a command leaves in it can
-be collected. Programs come read-only from this machine. A place among them
-that the task uses (``/usr/local/reference``) needs a mount point, which a
-read-only directory cannot get; so the directories above it are opened: made
-anew in the throw-away root, with each of their entries shown on its own.
+The root is a temporary folder, so that outputs in it can be collected. Programs are
+mounted read-only from this machine. A path among them that the task uses
+(``/usr/local/reference``) needs a mount point, which a read-only directory cannot
+get; so the directories above it are made in the temporary root, writable, with each
+of their entries mounted separately.
 """
 
 import os
@@ -40,26 +40,26 @@ _KERNEL = (
 _WRITABLE = ("/etc", "/home", "/root", "/run", "/var/cache", "/var/lib", "/var/log")
 _STICKY = ("/tmp", "/var/tmp")  # noqa: S108 - directories of the sandbox
 _SECOND_VIEW = "/.host"
-_MANY_ENTRIES = 200
+_MAX_MOUNTS = 200
 
 
 @dataclass(slots=True)
 class SandboxView:
-    """The arguments of bubblewrap that lay out one sandbox.
+    """Builds the arguments of bubblewrap for one sandbox.
 
     Attributes:
-        root: The throw-away root.
+        root: The temporary root.
         programs: More folders of this machine that are shown.
-        opened: Canonical directories that must be writable in it.
-        concealed: Real paths of folders and files that are not seen by any name,
-            even if they lie where programs are.
-        replaced: Files that are shown instead of this machine's of a name.
-        shown: Canonical paths that are this machine's own; filled by ``build``.
+        writable: Canonical directories that must be writable in it.
+        concealed: Real paths of folders and files that must not be visible by any
+            path.
+        replaced: Files that are shown instead of those of this machine, by path.
+        shown: Canonical paths of this machine or of mounts; set by ``build``.
     """
 
     root: Path
     programs: tuple[str, ...]
-    opened: frozenset[str]
+    writable: frozenset[str]
     concealed: frozenset[str] = frozenset()
     replaced: Mapping[str, Path] = field(default_factory=dict)
     shown: set[str] = field(default_factory=set)
@@ -70,7 +70,7 @@ class SandboxView:
         """Make the skeleton of the root and return the arguments.
 
         Args:
-            mounts: What of the task volume is seen where.
+            mounts: Of the task volume.
 
         Raises:
             OSError: The skeleton cannot be made.
@@ -98,15 +98,15 @@ class SandboxView:
         return ["--ro-bind", source, target]
 
     def _conceal(self) -> list[str]:
-        """Cover what must not be seen of what was shown since the last call."""
+        """Cover the concealed paths below what was bound since the last call."""
         arguments: list[str] = []
         for source, target in self._binds:
             for path in sorted(self.concealed):
                 if is_within(path, source) and Path(path).exists():
-                    place = target + path[len(source) :]
+                    covered = target + path[len(source) :]
                     is_folder = Path(path).is_dir()
                     cover = ["--tmpfs"] if is_folder else ["--ro-bind", os.devnull]
-                    arguments += [*cover, place]
+                    arguments += [*cover, covered]
         self._binds.clear()
         return arguments
 
@@ -118,26 +118,26 @@ class SandboxView:
         for path in _TOP_LINKS:
             if Path(path).is_symlink():
                 self._link(path, str(Path(path).readlink()))
-        for path in sorted(self.opened):
+        for path in sorted(self.writable):
             self._host_path(path).mkdir(parents=True, exist_ok=True)
 
     def _show(self, path: str) -> list[str]:
-        """Show one path of this machine: whole, or opened entry by entry."""
+        """Show one path of this machine: whole, or entry by entry if it is writable."""
         if path in self._targets or os.path.realpath(path) in self.concealed:
             return []
-        if not self._is_opened(path):
+        if not self._is_writable(path):
             self.shown.add(path)
             return self._bind(str(self.replaced.get(path, path)), path)
         if Path(path).is_symlink() or not Path(path).is_dir():
-            return []  # the task puts a directory of its own there
+            return []  # the task has a directory of its own there
         self._host_path(path).mkdir(parents=True, exist_ok=True)
         with os.scandir(path) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
         arguments: list[str] = []
-        as_links = len(entries) > _MANY_ENTRIES
+        as_links = len(entries) > _MAX_MOUNTS
         if as_links:
-            # A mount for each would take seconds; the links lead to a second
-            # view of the whole tree that was to be shown, and of no more.
+            # A mount for each would take seconds; links lead to a second mount of
+            # the same tree instead.
             shown = shown_paths(self.programs)
             tree = next(tree for tree in shown if is_within(path, tree))
             arguments += self._bind(tree, _SECOND_VIEW + tree)
@@ -146,29 +146,29 @@ class SandboxView:
                 continue
             if entry.is_symlink():
                 self._link(entry.path, str(Path(entry.path).readlink()))
-            elif as_links and not self._is_opened(entry.path):
+            elif as_links and not self._is_writable(entry.path):
                 self._link(entry.path, _SECOND_VIEW + entry.path)
             else:
                 arguments += self._show(entry.path)
         return arguments
 
-    def _is_opened(self, path: str) -> bool:
-        return any(is_within(directory, path) for directory in self.opened)
+    def _is_writable(self, path: str) -> bool:
+        return any(is_within(directory, path) for directory in self.writable)
 
     def _link(self, path: str, target: str) -> None:
-        if path in self.opened:
+        if path in self.writable:
             return
         self.shown.add(path)
-        place = self._host_path(path)
-        if not place.is_symlink():
-            place.symlink_to(target)
+        link = self._host_path(path)
+        if not link.is_symlink():
+            link.symlink_to(target)
 
     def _host_path(self, path: str) -> Path:
         return self.root / path.lstrip("/")
 
 
 def shown_paths(programs: Iterable[str]) -> Iterator[str]:
-    """Yield what of this machine a sandbox shows."""
+    """Yield the paths of this machine that a sandbox shows."""
     for path in (*_TREES, *_TOP_LINKS, *programs):
         if Path(path).is_dir() and not Path(path).is_symlink():
             yield path
@@ -195,8 +195,8 @@ def canonical(path: str) -> str:
     return f"{target}/{rest}" if rest else target
 
 
-def opened_directories(directories: Iterable[str]) -> frozenset[str]:
-    """Return which of these must be made writable among this machine's own."""
+def writable_directories(directories: Iterable[str]) -> frozenset[str]:
+    """Return which of these lie among paths of this machine."""
     trees = (*_TREES, *_TOP_LINKS, "/etc")
     return frozenset(
         directory

@@ -76,7 +76,7 @@ class ImageInspector:
             raise failure_of(result)
         if result.exit_code:
             raise StepFailedError(
-                f"executors[{index}]: its image cannot be looked into: "
+                f"executors[{index}]: its image cannot be inspected: "
                 f"{result.note or result.exit_code}"
             )
         answer = parse_answer(step.tails().stdout, directories)

@@ -1,9 +1,8 @@
-"""What a command left outside every mount, taken into the task volume.
+"""Moves outputs that a command wrote outside every mount into the task volume.
 
-Both trees hold what a stranger made: they are walked by descriptor, links stay
-links, also those that lead to what is taken. Files are moved, not copied, so
-that size costs nothing; what is taken already is not there a second time, so
-that collecting again does no harm.
+Both trees are untrusted: they are walked by descriptor, and links stay links, also
+those that lead to an output. Files are moved, not copied, so that size does not
+matter; collecting again does no harm, since moved files are gone from the source.
 """
 
 import contextlib
@@ -24,36 +23,36 @@ _EXISTS = frozenset(
 )
 _NO_DIRECTORY = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
-_Way = tuple[str, Iterable[str]]
-"""A path without links, and the links by which it is reached."""
+_Match = tuple[str, Iterable[str]]
+"""A path without links, and the links by which it was reached."""
 
 
 @dataclass(frozen=True, slots=True)
-class Collecting:
+class OutputCollector:
     """Moves files between two trees of one file system.
 
     Attributes:
-        spared: Paths in ``source`` that are not the command's work: what of
-            this machine and of the volume is shown there.
+        excluded: Paths in ``source`` that the command did not make: those of this
+            machine and of the volume.
     """
 
     source: RootedFiles
     target: RootedFiles
-    spared: Collection[str]
+    excluded: Collection[str]
 
-    def take(self, pattern: str) -> None:
-        """Move what matches a pattern, which may have ``**``; nothing may.
+    def collect(self, pattern: str) -> None:
+        """Move what matches a pattern, which may contain ``**``.
 
         Raises:
-            OSError: Something that is there cannot be moved.
+            OSError: A match cannot be moved.
         """
         segments = pattern.strip("/").split("/")
-        one = self._deep_ways if crosses_folders(pattern) else self._ways
-        for path, links in one(segments, self.directory(pattern)):
+        find = self._deep_matches if crosses_folders(pattern) else self._matches
+        for path, links in find(segments, self.directory(pattern)):
             for link in links:
-                with contextlib.suppress(FileNotFoundError):  # it was taken along
+                with contextlib.suppress(FileNotFoundError):  # already moved
                     self.target.make_link(link, self.source.read_link(link))
-            self._take(path)
+            self._move(path)
 
     @staticmethod
     def directory(pattern: str) -> str:
@@ -66,11 +65,11 @@ class Collecting:
             path += "/" + name
         return path or "/"
 
-    def _ways(self, segments: Sequence[str], _base: str) -> Iterator[_Way]:
-        """Yield what matches, and the links that lead to each.
+    def _matches(self, segments: Sequence[str], _base: str) -> Iterator[_Match]:
+        """Yield each match once, by its path without links, and the links to it.
 
-        By its path without links, once: links may lead round, and what is moved
-        is not there again. With the links beside it, it is seen by all its names.
+        Links may form cycles. The links are made in the target as well, so that an
+        output is found by all its names.
         """
         found: dict[str, dict[str, None]] = {"/": {}}
         for position, wanted in enumerate(map(compile_name, segments)):
@@ -79,21 +78,23 @@ class Collecting:
             for directory, links in level.items():
                 for name in filter(wanted, self._names(directory)):
                     path = f"{directory.rstrip('/')}/{name}"
-                    place: _Way | None = (path, ()) if is_last else self._resolve(path)
-                    if place is not None:
-                        known = found.setdefault(place[0], {})
+                    match: _Match | None = (
+                        (path, ()) if is_last else self._resolve(path)
+                    )
+                    if match is not None:
+                        known = found.setdefault(match[0], {})
                         known.update(links)
-                        known.update(dict.fromkeys(place[1]))
+                        known.update(dict.fromkeys(match[1]))
         yield from found.items()
 
-    def _deep_ways(self, segments: Sequence[str], base: str) -> Iterator[_Way]:
-        place = self._resolve(base)
-        if place is not None:
+    def _deep_matches(self, segments: Sequence[str], base: str) -> Iterator[_Match]:
+        match = self._resolve(base)
+        if match is not None:
             deep = DeepPattern("/".join(segments[base.rstrip("/").count("/") :]))
-            for path in self._matches_deep(place[0].rstrip("/"), deep):
-                yield path, place[1]
+            for path in self._walk(match[0].rstrip("/"), deep):
+                yield path, match[1]
 
-    def _resolve(self, path: str) -> _Way | None:
+    def _resolve(self, path: str) -> _Match | None:
         try:
             return self.source.resolve(path)
         except OSError as error:
@@ -101,14 +102,14 @@ class Collecting:
                 return None
             raise
 
-    def _matches_deep(self, base: str, pattern: DeepPattern) -> Iterator[str]:
-        """Find what matches below ``base``, but not within a match."""
+    def _walk(self, base: str, pattern: DeepPattern) -> Iterator[str]:
+        """Yield the matches below ``base``, but none within a match."""
         pending = [base]
         while pending:
             directory = pending.pop()
             for name in self._names(directory or "/"):
                 path = f"{directory}/{name}"
-                if path in self.spared:
+                if path in self.excluded:
                     continue
                 if pattern.matches(path[len(base) + 1 :]):
                     yield path
@@ -131,8 +132,8 @@ class Collecting:
         finally:
             os.close(directory)
 
-    def _take(self, path: str) -> None:
-        """Move ``path``, or what is in it where both trees have it."""
+    def _move(self, path: str) -> None:
+        """Move ``path``, or its content if both trees have it."""
         elsewhere = self._merge(parent(path), [path.rpartition("/")[2]])
         while elsewhere:
             path = elsewhere.pop()
@@ -141,18 +142,17 @@ class Collecting:
     def _merge(self, top: str, names: Sequence[str]) -> list[str]:
         """Move entries of a directory of the source to the same of the target.
 
-        Directories that both have are walked at once, a step at a time: a
-        stranger decides how deep they are.
+        Directories of both trees are walked iteratively: they may be very deep.
 
         Returns:
             Directories that lie elsewhere in the target, through a link.
         """
         elsewhere: list[str] = []
-        spared = [each for each in self.spared if is_within(each, top)]
+        excluded = [each for each in self.excluded if is_within(each, top)]
         try:
             source = TreeWalker(self.source.open_directory(top))
         except FileNotFoundError:
-            return elsewhere  # it was taken along with something before
+            return elsewhere  # moved along with a parent
         target = TreeWalker(self.target.open_directory(top, create=True))
         try:
             levels = [list(reversed(names))]
@@ -162,12 +162,12 @@ class Collecting:
                     _leave(source, target)
                     continue
                 name = levels[-1].pop()
-                path = _path(top, source, name) if spared else ""
-                if path in spared or _is_moved(
+                path = _path(top, source, name) if excluded else ""
+                if path in excluded or _is_moved(
                     name,
                     source,
                     target,
-                    is_opened=any(is_within(each, path) for each in spared),
+                    is_opened=any(is_within(each, path) for each in excluded),
                 ):
                     continue
                 if _enter(name, source, target):
@@ -192,7 +192,7 @@ def _leave(source: TreeWalker, target: TreeWalker) -> None:
 
 
 def _enter(name: str, source: TreeWalker, target: TreeWalker) -> bool:
-    """Go into a directory of both trees; False: it is a link in the target."""
+    """Enter a directory of both trees; False if it is a link in the target."""
     make_directory(name, target.descriptor)
     try:
         target.enter(name)
@@ -207,11 +207,11 @@ def _enter(name: str, source: TreeWalker, target: TreeWalker) -> bool:
 def _is_moved(
     name: str, source: TreeWalker, target: TreeWalker, *, is_opened: bool
 ) -> bool:
-    """Move ``name`` if that is how it goes; False: its entries, one by one."""
+    """Move ``name`` as a whole; False if its entries must be moved one by one."""
     try:
         kind = os.stat(name, dir_fd=source.descriptor, follow_symlinks=False).st_mode
     except FileNotFoundError:
-        return True  # along with something before
+        return True  # moved along with a parent
     if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind) or stat.S_ISLNK(kind)):
         return True
     if is_opened:

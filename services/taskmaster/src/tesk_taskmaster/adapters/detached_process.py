@@ -1,19 +1,19 @@
-"""A process that outlives the taskmaster and whose end its successor learns.
+"""Runs a process that outlives the taskmaster, and reads its exit code later.
 
 Each has a folder of its own. Its leader is ``/bin/sh`` with a constant script:
 it writes its pid, runs the command, writes the exit code. Measured, that costs
 1 ms and 0.5 MiB, less than anything that would have to start Python. A lock
 (flock) on the folder is inherited by what belongs to the process, so the kernel
-tells whether anything of it is left, whatever pids have been used again since.
+tells whether anything of it is left, even after pids were reused.
 
-| file | says |
+| file | meaning |
 |---|---|
 | ``lock`` | locked while anything of the process lives |
 | ``pid`` | the leader was started |
 | ``exit`` | how the command ended, and which copies failed; a dot before |
-| ``stopped`` | it was ended by us |
-| ``gate`` | a pipe: the command is to wait for a byte from it; see ``Launch.gated`` |
-| ``life`` | a pipe to which the leader of such a command, and nobody else, could write |
+| ``stopped`` | TESK stopped it |
+| ``gate`` | a pipe: the command waits for a byte from it; see ``LaunchSpec.gated`` |
+| ``life`` | a pipe that only the leader of such a command holds open for writing |
 """
 
 import contextlib
@@ -37,48 +37,50 @@ from tesk_runtime.file_lock import is_locked
 _BEGIN = 'trap : TERM INT HUP; echo $$ >"$0/pid"; printf . >"$0/exit"; '
 _COMMAND = '"$@"; e=$?; '
 _END = 'echo $e 1<>"$0/exit"; exit 0'
-_LOOK_AGAIN = 0.005
-GATE = 8  # a single digit, as all that a shell redirects; its copies are closed by then
-_GATED = f'exec 9<>"$0/life"; "$@" {GATE}<>"$0/gate" 9>&-; e=$?; '
+_POLL_SECONDS = 0.005
+GATE_FD = (
+    8  # a single digit, as all that a shell redirects; its copies are closed by then
+)
+_GATED = f'exec 9<>"$0/life"; "$@" {GATE_FD}<>"$0/gate" 9>&-; e=$?; '
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exit:
+class ProcessExit:
     """The end of a detached process.
 
     Attributes:
-        code: Exit code of the command, 128+n for signal n; None if nobody
-            wrote it down (killed with its leader, machine restarted).
-        uncopied: Which of ``Launch.copies`` failed.
+        code: Exit code of the command, 128+n for signal n; None if it was not
+            recorded (killed with its leader, machine restarted).
+        failed_copies: Which of ``LaunchSpec.copies`` failed.
     """
 
     code: int | None
-    uncopied: tuple[int, ...] = ()
+    failed_copies: tuple[int, ...] = ()
     started_at: datetime | None
     ended_at: datetime | None
     stopped: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
-    """What to run.
+class LaunchSpec:
+    """Specification of a detached process.
 
     Attributes:
         environ: The whole environment.
         streams: Descriptors for stdin, stdout and stderr.
-        passed: More descriptors the process gets, under their own numbers plus
-            none of ours: see ``arguments``.
-        copies: Pairs of descriptors: what comes out of the first is written to
-            the second, until its end, which is waited for. At most two.
+        pass_fds: More descriptors that the process inherits; ``arguments`` gets
+            their numbers.
+        copies: Pairs of descriptors: the first is copied to the second until its
+            end, which is waited for. At most two.
         arguments: Builds the command line from the numbers under which the
-            process has the lock and then each of ``passed``.
-        gated: The command waits for a byte from descriptor ``GATE``, which does
-            not come to its end; ``DetachedProcess.open_gate`` sends it.
+            process has the lock and then each of ``pass_fds``.
+        gated: The command waits for a byte from descriptor ``GATE_FD``, which never
+            reaches its end; ``DetachedProcess.open_gate`` sends the byte.
     """
 
     environ: Mapping[str, str]
     streams: tuple[int, int, int]
-    passed: tuple[int, ...]
+    pass_fds: tuple[int, ...]
     copies: tuple[tuple[int, int], ...] = ()
     arguments: Callable[[int, Sequence[int]], Sequence[str]]
     gated: bool = False
@@ -88,12 +90,12 @@ class DetachedProcess:
     """The process of one folder; found again by that folder alone."""
 
     def __init__(self, folder: Path) -> None:
-        """Address the process of ``folder``, which need not exist yet."""
+        """Refer to the process of ``folder``, which need not exist yet."""
         self.folder = folder
         self._pid: int | None = None  # of a leader that is our own child
 
-    def is_known(self) -> bool:
-        """Tell whether it was started, whatever became of it."""
+    def was_started(self) -> bool:
+        """Tell whether it was ever started."""
         return (self.folder / "pid").exists() or self.is_alive()
 
     def is_alive(self) -> bool:
@@ -107,7 +109,7 @@ class DetachedProcess:
         finally:
             os.close(descriptor)
 
-    def start(self, launch: Launch) -> None:
+    def start(self, launch: LaunchSpec) -> None:
         """Start it in the folder, which exists.
 
         Raises:
@@ -119,14 +121,14 @@ class DetachedProcess:
             )
             stack.callback(os.close, lock)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            given = [*launch.streams, lock, *launch.passed, *chain(*launch.copies)]
+            given = [*launch.streams, lock, *launch.pass_fds, *chain(*launch.copies)]
             actions: list[tuple[int, int, int]] = []
             for number, descriptor in enumerate(given):
                 # Copies above all targets first, so that none overwrites a source.
                 high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, len(given))
                 stack.callback(os.close, high)
                 actions.append((os.POSIX_SPAWN_DUP2, high, number))
-            numbers = range(4, 4 + len(launch.passed))
+            numbers = range(4, 4 + len(launch.pass_fds))
             command = launch.arguments(3, numbers)
             if launch.gated:
                 for name in ("gate", "life"):
@@ -144,21 +146,21 @@ class DetachedProcess:
             )
 
     def open_gate(self) -> None:
-        """Let a gated command begin; one that has begun takes no notice."""
-        with contextlib.suppress(OSError):  # nobody is there any more
+        """Let a gated command begin; no effect if it has begun."""
+        with contextlib.suppress(OSError):  # it has ended
             gate = os.open(self.folder / "gate", os.O_WRONLY | os.O_NONBLOCK)
             try:
                 os.write(gate, b"\n")
             finally:
                 os.close(gate)
 
-    def forget(self) -> None:
-        """Let it not have been started; nothing of it is left."""
+    def reset(self) -> None:
+        """Remove its files, so that it can be started anew; it has ended."""
         for name in ("pid", "exit", "gate", "life"):
             (self.folder / name).unlink(missing_ok=True)
 
-    def wait(self, timeout: timedelta) -> Exit | None:
-        """Wait for the end of the leader; None if it goes on."""
+    def wait(self, timeout: timedelta) -> ProcessExit | None:
+        """Wait for the end of the leader; None if it still runs."""
         pid = self._leader(timeout)
         if pid is None:
             return None if self.is_alive() else self._exit()
@@ -172,7 +174,7 @@ class DetachedProcess:
         return self._exit()
 
     def signal_group(self, number: int) -> None:
-        """Send a signal to the leader and what has stayed in its group."""
+        """Send a signal to the process group of the leader."""
         pid = self._leader(timedelta(0))
         # While the lock is held, no other group can have got this number.
         if pid is not None and self.is_alive():
@@ -180,24 +182,26 @@ class DetachedProcess:
                 os.killpg(pid, number)
 
     def mark_stopped(self) -> None:
-        """Write down that its end is our doing."""
+        """Record that TESK stops it."""
         (self.folder / "stopped").touch()
 
     def is_stopped(self) -> bool:
-        """Tell whether its end is our doing."""
+        """Tell whether TESK stopped it."""
         return (self.folder / "stopped").exists()
 
     def kill(self, more: Callable[[], None] = lambda: None) -> None:
         """Kill all of it and return when nothing is left.
 
         Args:
-            more: Kills what has left the process group.
+            more: Kills the processes that have left the process group.
         """
         pause = threading.Event()
         while self.is_alive():
             self.signal_group(signal.SIGKILL)
             more()
-            pause.wait(_LOOK_AGAIN)  # SIGKILL takes no longer, and tells nobody
+            pause.wait(
+                _POLL_SECONDS
+            )  # SIGKILL takes no longer, and there is no event to wait for
         self._reap()
 
     def _reap(self) -> None:
@@ -219,7 +223,7 @@ class DetachedProcess:
                 return int(text)
             if not self.is_alive() or time.monotonic() >= ends:
                 return None
-            pause.wait(_LOOK_AGAIN)
+            pause.wait(_POLL_SECONDS)
 
     def _is_leader(self, pid: int) -> bool:
         """Tell whether ``pid`` is still the leader and not a later process."""
@@ -229,33 +233,33 @@ class DetachedProcess:
             return False
         return os.fsencode(self.folder) in words
 
-    def _exit(self) -> Exit:
+    def _exit(self) -> ProcessExit:
         text = _read(self.folder / "exit")
-        is_known = text.endswith("\n")
-        numbers = [int(word) for word in text.split()] if is_known else []
-        return Exit(
+        is_written = text.endswith("\n")
+        numbers = [int(word) for word in text.split()] if is_written else []
+        return ProcessExit(
             code=numbers[0] if numbers else None,
-            uncopied=tuple(numbers[1:]),
+            failed_copies=tuple(numbers[1:]),
             started_at=_modified(self.folder / "pid"),
-            ended_at=_modified(self.folder / ("exit" if is_known else "stopped")),
+            ended_at=_modified(self.folder / ("exit" if is_written else "stopped")),
             stopped=self.is_stopped(),
         )
 
 
-def _leader(passed: Sequence[int], copies: Sequence[int], command: str) -> str:
-    """Return the script of the leader.
+def _leader(pass_fds: Sequence[int], copies: Sequence[int], command: str) -> str:
+    """Return the shell script of the leader.
 
-    A copy is a ``cat``, which needs no room and starts in a millisecond; signals
-    to the group do not end it before the command.
+    A copy is a ``cat``, which is small and starts in a millisecond; signals to the
+    group do not end it before the command.
 
     Args:
-        passed: Descriptors for the command alone.
+        pass_fds: Descriptors for the command alone.
         copies: In turn, where a copy reads and where it writes.
         command: The part that runs the command.
     """
     script, ends = _BEGIN, ""
     shut = "".join(f" {number}>&-" for number in copies)
-    private = shut + "".join(f" {number}>&-" for number in passed)
+    private = shut + "".join(f" {number}>&-" for number in pass_fds)
     for index, (source, target) in enumerate(
         zip(copies[::2], copies[1::2], strict=True)
     ):

@@ -1,8 +1,7 @@
-"""What images have in directories that a task would like to share.
+"""Inspects images: which directories have files.
 
-A container that is never started shows its image's files through the engine's
-API; one entry of a listing tells whether a directory is empty. What is found
-is kept by the image's id, so an image is looked into once.
+The files of a container that is never started can be listed by the engine's API;
+one entry shows that a directory is not empty. Results are cached by the image's id.
 """
 
 import threading
@@ -17,34 +16,34 @@ from tesk_taskmaster.adapters.container.api import ContainerApi, EngineRefusedEr
 from tesk_taskmaster.adapters.container.config import STEP_LABEL, attempt_labels
 from tesk_taskmaster.ports import StepFailedError
 
-_MOST_KEPT = 10_000  # directories, of all images together
+_MAX_CACHED = 10_000  # directories, of all images together
 
 _Contents = dict[str, bool | None]
-"""By directory of one image: None if it is not there, else whether it has any."""
+"""By directory of one image: None if it does not exist, else whether it has files."""
 
 
 class ImageContents:
-    """Knows, or finds out, what images have; thread-safe."""
+    """Finds out which directories of images have files; thread-safe."""
 
     def __init__(self, api: ContainerApi, home: Path) -> None:
         self._api = api
         self._home = home
         self._lock = threading.Lock()
-        self._known: dict[str, _Contents] = {}  # by image id
+        self._cached: dict[str, _Contents] = {}  # by image id
 
     def occupied_directories(
         self, attempt: Attempt, image: str, directories: Sequence[str]
     ) -> Collection[str]:
-        """Return in which directories an image has something.
+        """Return in which directories an image has files.
 
         Args:
-            attempt: Who wants to know; what is made for it goes with it.
+            attempt: Whose containers are removed with it.
             image: It is present.
             directories: Absolute and normalized.
 
         Raises:
-            StepFailedError: It cannot be looked into.
-            EngineSilentError: The engine is down.
+            StepFailedError: It cannot be inspected.
+            EngineUnresponsiveError: The engine is down.
         """
         try:
             found = self._api.inspect_image(image)
@@ -57,59 +56,59 @@ class ImageContents:
             contents = self._contents(attempt, found["Id"], directories)
         except EngineRefusedError as error:
             raise StepFailedError(
-                f"image {image} cannot be looked into: {error}"
+                f"image {image} cannot be inspected: {error}"
             ) from error
         return [path for path in directories if contents[path]]
 
     def _contents(
         self, attempt: Attempt, image: str, directories: Sequence[str]
     ) -> _Contents:
-        """Return what is known of an image, all of ``directories`` among it."""
+        """Return the contents of an image, at least of ``directories``."""
         with self._lock:
-            contents = dict(self._known.get(image, {}))
+            contents = dict(self._cached.get(image, {}))
         missing = [path for path in directories if path not in contents]
         if not missing:
             return contents
-        name = f"{attempt.name}-look"
-        self._api.remove(name)  # a predecessor's
-        self._api.create(name, look_config(attempt, image, self._home))
+        name = f"{attempt.name}-inspection"
+        self._api.remove(name)  # left by a predecessor
+        self._api.create(name, inspection_config(attempt, image, self._home))
         try:
             for path in missing:
-                self._look(name, path, contents)
+                self._inspect(name, path, contents)
         finally:
             self._api.remove(name)
-        self._keep(image, contents)
+        self._store(image, contents)
         return contents
 
-    def _look(self, name: str, path: str, contents: _Contents) -> None:
-        """Look from above: below what is not there, there is nothing."""
-        is_there = True
-        for directory in _chain(path):
+    def _inspect(self, name: str, path: str, contents: _Contents) -> None:
+        """List from the top: nothing is below a directory that does not exist."""
+        exists = True
+        for directory in _directories_to_list(path):
             if directory not in contents:
-                entries = self._api.entries(name, directory) if is_there else None
+                entries = self._api.entries(name, directory) if exists else None
                 contents[directory] = None if entries is None else bool(entries)
-            is_there = contents[directory] is not None
+            exists = contents[directory] is not None
 
-    def _keep(self, image: str, contents: _Contents) -> None:
+    def _store(self, image: str, contents: _Contents) -> None:
         with self._lock:
-            self._known[image] = self._known.get(image, {}) | contents
-            if sum(map(len, self._known.values())) > _MOST_KEPT:
-                self._known.clear()
+            self._cached[image] = self._cached.get(image, {}) | contents
+            if sum(map(len, self._cached.values())) > _MAX_CACHED:
+                self._cached.clear()
 
 
-def look_config(attempt: Attempt, image: str, home: Path) -> dict[str, Any]:
-    """Return the body of ``POST /containers/create`` for one to look into."""
+def inspection_config(attempt: Attempt, image: str, home: Path) -> dict[str, Any]:
+    """Return the body of ``POST /containers/create`` for a container to inspect."""
     return {
         "Image": image,
         "Entrypoint": ["/never-started"],
-        "Labels": attempt_labels(attempt, home) | {STEP_LABEL: "look"},
+        "Labels": attempt_labels(attempt, home) | {STEP_LABEL: "inspection"},
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {"NetworkMode": "none"},
     }
 
 
-def _chain(path: str) -> Iterator[str]:
-    """Yield the directories to look at, from the top; every image has some."""
+def _directories_to_list(path: str) -> Iterator[str]:
+    """Yield the directories to list, from the top, without those of every image."""
     if path != "/" and not is_system_directory(parent(path)):
-        yield from _chain(parent(path))
+        yield from _directories_to_list(parent(path))
     yield path

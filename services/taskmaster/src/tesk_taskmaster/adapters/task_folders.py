@@ -1,4 +1,4 @@
-"""Where the local runtime keeps what; see docs/architecture.md."""
+"""Paths of the files of the local runtime; see docs/architecture.md."""
 
 import errno
 import os
@@ -15,11 +15,11 @@ _TRANSIENT = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 @dataclass(frozen=True, slots=True)
 class TaskFolders:
-    """The folders of attempts below ``TESK_HOME``.
+    """Folders of attempts below ``TESK_HOME``.
 
     Attributes:
         home: ``TESK_HOME``, absolute.
-        boot: Names this run of the machine; another after each restart.
+        boot: Boot id of the machine.
     """
 
     home: Path
@@ -31,7 +31,7 @@ class TaskFolders:
 
     @property
     def leftovers(self) -> Path:
-        """Folder of what could not be removed and is of no attempt any more."""
+        """Folder for files that could not be removed."""
         return self.home / "leftovers"
 
     def volume(self, attempt: Attempt) -> Path:
@@ -43,7 +43,7 @@ class TaskFolders:
         return self.attempt(attempt) / "steps" / step
 
     def steps(self, attempt: Attempt) -> list[Path]:
-        """Folders of all steps that were ever begun."""
+        """Folders of all steps that were started."""
         try:
             return sorted((self.attempt(attempt) / "steps").iterdir())
         except FileNotFoundError:
@@ -63,5 +63,5 @@ class TaskFolders:
 
 
 def is_transient(error: OSError) -> bool:
-    """Tell whether the machine may have what it lacked a moment later."""
+    """Tell whether an error for lack of memory or descriptors may pass."""
     return error.errno in _TRANSIENT

@@ -1,8 +1,7 @@
-"""All names under which a folder or file of this machine can be seen.
+"""Finds all paths under which a folder or file of this machine is visible.
 
-A bind mount shows a folder, or a part of it, a second time. The kernel's table of
-mounts tells of each what it shows; so one folder has a name in every mount of its
-file system that reaches it.
+A bind mount shows a folder, or a part of it, a second time. The kernel's mount table
+says what each mount shows.
 """
 
 import os
@@ -24,8 +23,8 @@ class _Mount:
 
     Attributes:
         device: Of the file system.
-        root: What of the file system it shows.
-        point: Where.
+        root: Path within the file system.
+        point: Mount point.
     """
 
     device: str
@@ -33,15 +32,15 @@ class _Mount:
     point: str
 
 
-def hidden_names(folder: Path, mounts: str) -> list[str]:
-    """Return the paths at which ``folder``, or a part of it, is seen.
+def find_aliases(folder: Path, mounts: str) -> list[str]:
+    """Return the paths at which ``folder``, or a part of it, is visible.
 
     Args:
         folder: Absolute; or a file.
-        mounts: As the kernel's ``mountinfo`` has it.
+        mounts: Content of the kernel's ``mountinfo``.
 
     Returns:
-        Real paths of what exists, sorted; the folder's own among them.
+        Real paths that exist, sorted; with that of the folder itself.
 
     Source:
         Linux, ``Documentation/filesystems/proc.rst``, section 3.5.
@@ -51,23 +50,23 @@ def hidden_names(folder: Path, mounts: str) -> list[str]:
     above = [mount for mount in table if is_within(real, mount.point)]
     names = {real}
     if above:
-        # Of several at one point the last hides the others.
+        # Of several at one mount point the last hides the others.
         own = max(reversed(above), key=lambda mount: len(mount.point))
-        place = _join(own.root, real, own.point)
+        path = _join(own.root, real, own.point)
         names |= {
             name
             for mount in table
             if mount.device == own.device
-            for name in _seen(place, mount)
+            for name in _paths_in(path, mount)
         }
     return sorted(name for name in names if Path(name).exists())
 
 
-def _seen(place: str, mount: _Mount) -> Iterator[str]:
-    """Yield where ``mount`` shows ``place`` of its file system, or a part of it."""
-    if is_within(place, mount.root):
-        yield _join(mount.point, place, mount.root)
-    elif is_within(mount.root, place):
+def _paths_in(path: str, mount: _Mount) -> Iterator[str]:
+    """Yield where ``mount`` shows ``path`` of its file system, or a part of it."""
+    if is_within(path, mount.root):
+        yield _join(mount.point, path, mount.root)
+    elif is_within(mount.root, path):
         yield mount.point
 
 
@@ -79,8 +78,8 @@ def _join(base: str, path: str, above: str) -> str:
 def _parse(mounts: str) -> Iterator[_Mount]:
     for line in mounts.splitlines():
         _, _, device, root, point, *_ = line.split(" ")
-        yield _Mount(device, _plain(root), _plain(point))
+        yield _Mount(device, _unescape(root), _unescape(point))
 
 
-def _plain(field: str) -> str:
+def _unescape(field: str) -> str:
     return _ESCAPE.sub(lambda match: chr(int(match[1], 8)), field)

@@ -8,14 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from tesk_taskmaster.adapters.detached import GATE, DetachedProcess, Exit, Launch
+from tesk_taskmaster.adapters.detached_process import (
+    GATE_FD,
+    DetachedProcess,
+    LaunchSpec,
+    ProcessExit,
+)
 
 # In a process of its own, since the limit is that of a whole process.
 _PROGRAM = """
 import os, resource, sys
 from datetime import timedelta
 from pathlib import Path
-from tesk_taskmaster.adapters.detached import DetachedProcess, Launch
+from tesk_taskmaster.adapters.detached_process import DetachedProcess, LaunchSpec
 
 folder = Path(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]), int(sys.argv[2])))
@@ -23,10 +28,10 @@ nothing = os.open(os.devnull, os.O_RDONLY)
 output = os.open(folder / "output", os.O_WRONLY | os.O_CREAT)
 passed = os.open(folder / "passed", os.O_RDONLY | os.O_CREAT)
 process = DetachedProcess(folder)
-process.start(Launch(
+process.start(LaunchSpec(
     environ={"PATH": os.defpath},
     streams=(nothing, output, output),
-    passed=(passed,),
+    pass_fds=(passed,),
     arguments=lambda lock, more: ["sh", "-c", f"echo {lock} {list(more)}; exit 3"],
 ))
 end = process.wait(timedelta(seconds=60))
@@ -53,26 +58,26 @@ def test_a_process_starts_with_few_descriptors(
 def test_copies_are_whole_before_the_end_is_known(tmp_path: Path) -> None:
     end = _copied(tmp_path, tmp_path / "out", "yes | head -n 100000; exit 3")
 
-    assert (end.code, end.uncopied) == (3, ())
+    assert (end.code, end.failed_copies) == (3, ())
     assert (tmp_path / "out").read_bytes() == b"y\n" * 100_000
 
 
 def test_a_copy_that_a_full_disk_ended_is_told(tmp_path: Path) -> None:
     end = _copied(tmp_path, Path("/dev/full"), "echo x")
 
-    assert (end.code, end.uncopied) == (0, (0,))
+    assert (end.code, end.failed_copies) == (0, (0,))
 
 
 def test_a_gated_command_begins_when_it_is_let_and_its_leader_is_watched(
     tmp_path: Path,
 ) -> None:
     process, nothing = DetachedProcess(tmp_path), os.open(os.devnull, os.O_RDWR)
-    script = f"read -r x <&{GATE}; [ ! -e /proc/self/fd/9 ] && exit 4"
+    script = f"read -r x <&{GATE_FD}; [ ! -e /proc/self/fd/9 ] && exit 4"
     process.start(
-        Launch(
+        LaunchSpec(
             environ={"PATH": os.defpath},
             streams=(nothing, nothing, nothing),
-            passed=(),
+            pass_fds=(),
             arguments=lambda _lock, _more: ["sh", "-c", script],
             gated=True,
         )
@@ -91,17 +96,17 @@ def test_a_gated_command_begins_when_it_is_let_and_its_leader_is_watched(
     os.close(life)
 
 
-def _copied(folder: Path, target: Path, script: str) -> Exit:
+def _copied(folder: Path, target: Path, script: str) -> ProcessExit:
     """Run a script with a copy of its stdout."""
     process = DetachedProcess(folder)
     source, end = os.pipe()
     nothing = os.open(os.devnull, os.O_RDWR)
     output = os.open(target, os.O_WRONLY | os.O_CREAT)
     process.start(
-        Launch(
+        LaunchSpec(
             environ={"PATH": os.defpath},
             streams=(nothing, end, nothing),
-            passed=(),
+            pass_fds=(),
             copies=((source, output),),
             arguments=lambda _lock, _more: ["sh", "-c", script],
         )

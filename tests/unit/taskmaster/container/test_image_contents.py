@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
-from tesk_taskmaster.adapters.container.contents import ImageContents
+from tesk_taskmaster.adapters.container.image_contents import ImageContents
 
 ATTEMPT = Attempt(TaskId("t1"), 1)
 

@@ -1,10 +1,10 @@
-"""Removes containers, and what executors made, also where only root may.
+"""Removes containers, and files of executors that only root may delete.
 
-Programs in containers often run as root, and what they make belongs to root (or,
-under a rootless engine, to a user id that only the engine has). A TESK that is
-not root cannot delete from such directories, but a container can. The user's
-image may hold no program that deletes, so the container borrows this machine's
-``find`` with the libraries it needs, read-only, over any image that is there.
+Programs in containers often run as root, and their files belong to root (or, under
+a rootless engine, to a user id that only the engine has). A TESK that is not root
+cannot delete these files, but a container can. The user's image may hold no program
+that deletes, so this machine's ``find`` with its libraries is mounted read-only
+into a container of any image that is present.
 """
 
 import hashlib
@@ -24,10 +24,10 @@ from tesk_taskmaster.adapters.container.config import (
     attempt_labels,
     bind,
 )
-from tesk_taskmaster.adapters.container.outcome import ENDED
+from tesk_taskmaster.adapters.container.observation import ENDED
 from tesk_taskmaster.adapters.container.retries import (
     RETRY_INTERVAL,
-    SILENCE_TIMEOUT,
+    UNRESPONSIVE_TIMEOUT,
     pause,
     retried,
 )
@@ -37,7 +37,7 @@ from tesk_taskmaster.ports import StepFailedError
 _log = logging.getLogger(__name__)
 
 _TARGET = f"{OWN_FOLDER}/clean"
-_SYSTEM = ("/bin", "/lib", "/lib32", "/lib64", "/usr")
+_PROGRAM_DIRECTORIES = ("/bin", "/lib", "/lib32", "/lib64", "/usr")
 _WAIT_SECONDS = 600.0
 
 
@@ -45,10 +45,10 @@ def remove_containers(api: ContainerApi, attempt: Attempt, home: Path) -> None:
     """Kill and remove all containers of an attempt.
 
     Raises:
-        StepFailedError: The engine does not do it.
+        StepFailedError: The engine does not remove them.
     """
     labels = attempt_labels(attempt, home)
-    deadline = time.monotonic() + SILENCE_TIMEOUT
+    deadline = time.monotonic() + UNRESPONSIVE_TIMEOUT
     while found := retried(lambda: api.list(labels)):
         if time.monotonic() > deadline:
             raise StepFailedError(
@@ -62,7 +62,7 @@ def _remove(api: ContainerApi, container: Mapping[str, Any]) -> None:
     try:
         api.remove(container["Id"], has_ended=container.get("State") in ENDED)
     except EngineRefusedError as error:
-        # It may be on its way out already; the caller looks again.
+        # Perhaps it is being removed already; the caller lists them again.
         _log.warning(
             "container not removed",
             extra={"container": container["Id"], "cause": str(error)},
@@ -70,31 +70,31 @@ def _remove(api: ContainerApi, container: Mapping[str, Any]) -> None:
         pause(RETRY_INTERVAL)
 
 
-def clean_folder(folder: Path, *, api: ContainerApi, home: Path) -> None:
-    """Delete ``folder`` and what is in it; nothing there is no error.
+def delete_folder(folder: Path, *, api: ContainerApi, home: Path) -> None:
+    """Delete ``folder`` with its content; a missing one is no error.
 
     Raises:
         OSError: It cannot be deleted.
-        StepFailedError: There is no image to start a container of.
+        StepFailedError: There is no image for a container.
         EngineRefusedError: The container cannot be run.
-        EngineSilentError: The engine's help is needed and it is down.
+        EngineUnresponsiveError: The engine's help is needed and it is down.
     """
     try:
         remove_tree(folder)
     except IncompleteRemovalError as error:
         if not error.is_forbidden:
             raise
-        empty_by_container(folder, api=api, home=home)
+        empty_folder_in_container(folder, api=api, home=home)
         remove_tree(folder)
 
 
-def empty_by_container(folder: Path, *, api: ContainerApi, home: Path) -> None:
-    """Delete what is in ``folder`` as the root of a container.
+def empty_folder_in_container(folder: Path, *, api: ContainerApi, home: Path) -> None:
+    """Delete the content of ``folder`` as root of a container.
 
     Raises:
-        StepFailedError: There is no image to start a container of.
+        StepFailedError: There is no image for a container.
         EngineRefusedError: The container cannot be run.
-        EngineSilentError: The engine is down.
+        EngineUnresponsiveError: The engine is down.
     """
     images = api.images()
     if not images:
@@ -102,22 +102,22 @@ def empty_by_container(folder: Path, *, api: ContainerApi, home: Path) -> None:
             f"{folder} holds files of other users and there is no image whose "
             "container could delete them"
         )
-    # The name keeps two of the same folder apart, and finds one left behind.
+    # The name prevents two at once, and finds one left behind.
     name = f"tesk-clean-{hashlib.sha256(str(folder).encode()).hexdigest()[:32]}"
     api.remove(name)
     try:
-        api.create(name, cleaning_config(folder, image=images[0], home=home))
+        api.create(name, removal_config(folder, image=images[0], home=home))
         api.start(name)
         api.wait(name, _WAIT_SECONDS)
     finally:
         api.remove(name)
 
 
-def cleaning_config(folder: Path, *, image: str, home: Path) -> Mapping[str, Any]:
-    """Return the body of ``POST /containers/create`` for the helper."""
+def removal_config(folder: Path, *, image: str, home: Path) -> Mapping[str, Any]:
+    """Return the body of ``POST /containers/create`` for the container that deletes."""
     programs = [
         bind(Path(path), path, read_only=True)
-        for path in _SYSTEM
+        for path in _PROGRAM_DIRECTORIES
         if Path(path).is_dir()
     ]
     return {
@@ -125,7 +125,7 @@ def cleaning_config(folder: Path, *, image: str, home: Path) -> Mapping[str, Any
         "User": "0:0",
         "WorkingDir": "/",
         "Entrypoint": ["find"],
-        # Neither links are followed nor what is mounted there.
+        # Neither links nor mounts are followed.
         "Cmd": [_TARGET, "-mindepth", "1", "-xdev", "-delete"],
         "Env": ["PATH=/usr/bin:/bin"],
         "Labels": {HOME_LABEL: str(home)},

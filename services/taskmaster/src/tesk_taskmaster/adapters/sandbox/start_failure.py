@@ -1,18 +1,18 @@
-"""Why a command never started, written down once for whoever asks later.
+"""Records why a command did not start.
 
 The file ``verdict`` of a run holds the exit code and the message.
 """
 
 import json
 
-from tesk_taskmaster.adapters.sandbox.bubblewrap import ExecFailure
+from tesk_taskmaster.adapters.sandbox.bubblewrap import StartFailure
 from tesk_taskmaster.ports import ExecutorRun
 
-NOT_STARTED = 125  # what `docker run` ends with for such failures
+NOT_STARTED = 125  # the exit code of `docker run` for such failures
 
 
-def write_verdict(run: ExecutorRun, failure: ExecFailure) -> None:
-    """Keep why the command of ``run`` did not start, also as its stderr."""
+def write_start_failure(run: ExecutorRun, failure: StartFailure) -> None:
+    """Record why the command of ``run`` did not start, also as its stderr."""
     (run.folder / "stderr").write_text(failure.message + "\n", "utf-8")
     part = run.folder / "verdict.part"
     part.write_text(
@@ -22,10 +22,10 @@ def write_verdict(run: ExecutorRun, failure: ExecFailure) -> None:
     part.replace(run.folder / "verdict")
 
 
-def read_verdict(run: ExecutorRun) -> ExecFailure | None:
+def read_start_failure(run: ExecutorRun) -> StartFailure | None:
     """Return why the command of ``run`` did not start; None if that is unknown."""
     try:
-        known = json.loads((run.folder / "verdict").read_text("utf-8"))
+        document = json.loads((run.folder / "verdict").read_text("utf-8"))
     except FileNotFoundError:
         return None
-    return ExecFailure(int(known["exit_code"]), str(known["message"]))
+    return StartFailure(int(document["exit_code"]), str(document["message"]))

@@ -1,4 +1,4 @@
-"""The way to a sandbox engine that works on this machine, or to why none does."""
+"""Opens a sandbox engine that works on this machine."""
 
 import logging
 import os
@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from tesk_taskmaster.adapters.folders import TaskFolders
 from tesk_taskmaster.adapters.sandbox.bubblewrap import (
     NO_NETWORK,
     SandboxUnavailableError,
@@ -20,8 +19,9 @@ from tesk_taskmaster.adapters.sandbox.network import (
     check_network,
     user_networks,
 )
-from tesk_taskmaster.adapters.sandbox.private import PrivateFiles
+from tesk_taskmaster.adapters.sandbox.private_files import PrivateFiles
 from tesk_taskmaster.adapters.sandbox.view import shown_paths
+from tesk_taskmaster.adapters.task_folders import TaskFolders
 
 _logger = logging.getLogger(__name__)
 
@@ -40,9 +40,9 @@ def open_sandbox_engine(
         folders: Where attempts are kept.
         environ: For its PATH, to find bubblewrap.
         programs: More folders of this machine that executors see, read-only.
-        hidden: Folders and files that they do not see, even if they lie in these.
-        network: What executors reach; ``loopback-free`` is ``none`` where no
-            program carries a network.
+        hidden: Folders and files that they do not see, even within these.
+        network: Of executors; ``loopback-free`` is ``none`` where no program
+            connects sandboxes.
 
     Raises:
         SandboxUnavailableError: This machine cannot make sandboxes.
@@ -78,7 +78,7 @@ def open_sandbox_engine(
 
 
 def _find_network(bubblewrap: Path, environ: Mapping[str, str]) -> UserNetwork | None:
-    """Return what gives sandboxes a network here, and say which, or why none does."""
+    """Return the program that connects sandboxes here, and log it, or why none does."""
     causes: list[str] = []
     for network in user_networks(environ.get("PATH", os.defpath)):
         try:

@@ -6,7 +6,7 @@ import pytest
 
 from cases.collecting import LINK_CASES, LinkCase, outputs
 from tesk_runtime.rooted_files import RootedFiles
-from tesk_taskmaster.adapters.sandbox.collecting import Collecting
+from tesk_taskmaster.adapters.sandbox.collection import OutputCollector
 
 
 @pytest.mark.parametrize("case", LINK_CASES.values(), ids=LINK_CASES)
@@ -16,8 +16,8 @@ def test_outputs_through_links(tmp_path: Path, case: LinkCase) -> None:
     volume.mkdir()
     case.make(root)
 
-    collecting = Collecting(RootedFiles(root), RootedFiles(volume), frozenset())
-    collecting.take(f"/{case.pattern}")
-    collecting.take(f"/{case.pattern}")  # as a successor does
+    collecting = OutputCollector(RootedFiles(root), RootedFiles(volume), frozenset())
+    collecting.collect(f"/{case.pattern}")
+    collecting.collect(f"/{case.pattern}")  # as a successor does
 
     assert tuple(outputs(volume, "", case.pattern)) == case.want

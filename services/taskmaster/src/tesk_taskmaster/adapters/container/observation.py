@@ -1,4 +1,4 @@
-"""What the engine and the launcher say of a container that has ended."""
+"""Observes the end of a container, from engine and launcher."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,13 +24,13 @@ def observe(
     *,
     was_stopped: bool,
 ) -> Termination | None:
-    """Return what is known of the end of a started container; None if it runs.
+    """Return what is observed of the end of a started container; None if it runs.
 
     Args:
         run: Whose container it is.
         container: As the engine describes it; None if it is gone.
         report: The launcher's, if there is one.
-        was_stopped: TESK itself asked for the end.
+        was_stopped: TESK itself stopped it.
     """
     if container is None:
         return Termination(

@@ -1,13 +1,19 @@
-"""What the end of a sandbox means for its step."""
+"""Observes the end of a sandbox, and returns the result of its step."""
 
 import signal
 
-from tesk_taskmaster.adapters.detached import Exit
-from tesk_taskmaster.adapters.sandbox.bubblewrap import ExecFailure, exec_failure
+from tesk_taskmaster.adapters.detached_process import ProcessExit
+from tesk_taskmaster.adapters.sandbox.bubblewrap import (
+    StartFailure,
+    parse_start_failure,
+)
 from tesk_taskmaster.adapters.sandbox.init import SandboxInit
 from tesk_taskmaster.adapters.sandbox.layout import collect
+from tesk_taskmaster.adapters.sandbox.start_failure import (
+    NOT_STARTED,
+    write_start_failure,
+)
 from tesk_taskmaster.adapters.sandbox.streams import empty, tail
-from tesk_taskmaster.adapters.sandbox.verdict import NOT_STARTED, write_verdict
 from tesk_taskmaster.domain.step_names import title_of
 from tesk_taskmaster.domain.termination import Report, StepResult, Termination, judge
 from tesk_taskmaster.ports import ExecutorRun
@@ -15,11 +21,11 @@ from tesk_taskmaster.ports import ExecutorRun
 _KILLED = 128 + signal.SIGKILL
 
 
-def sandbox_result(run: ExecutorRun, end: Exit) -> StepResult:
-    """Return how a run ended, and keep what it left if its command has run.
+def sandbox_result(run: ExecutorRun, end: ProcessExit) -> StepResult:
+    """Return how a run ended; collect its outputs if its command has run.
 
     Args:
-        run: Nothing of it runs any more.
+        run: An ended one.
         end: Of its leader.
     """
     code = SandboxInit(run.folder).status().exit_code
@@ -29,33 +35,35 @@ def sandbox_result(run: ExecutorRun, end: Exit) -> StepResult:
         try:
             collect(run)
         except OSError as error:
-            reason = f"what the command wrote cannot be kept: {error.strerror}"
+            reason = f"the outputs of the command cannot be collected: {error.strerror}"
             return StepResult(exit_code=code, error=reason)
     return judge(observe(run, code, end))
 
 
-def observe(run: ExecutorRun, code: int | None, end: Exit) -> Termination:
-    """Return what is known of the end of a sandbox.
+def observe(run: ExecutorRun, code: int | None, end: ProcessExit) -> Termination:
+    """Return what is observed of the end of a sandbox.
 
-    Bubblewrap's status is what a launcher's report is elsewhere.
+    Bubblewrap's status is the equivalent of a launcher's report.
 
     Args:
         run: Of the command.
-        code: Of the command, as bubblewrap wrote it down; None if it did not.
+        code: Of the command, as bubblewrap recorded it; None if it did not.
         end: Of its leader.
     """
     report = None
     if code is not None:
         executor = run.step.executor
-        cut = [(executor.stdout, executor.stderr)[number] for number in end.uncopied]
-        names = " and ".join(path or "what it printed" for path in cut)
+        incomplete = [
+            (executor.stdout, executor.stderr)[number] for number in end.failed_copies
+        ]
+        names = " and ".join(path or "what it printed" for path in incomplete)
         report = Report(
-            # As the launcher does: the user's own failure is the better news.
-            exit_code=code or (NOT_STARTED if cut else 0),
+            # As the launcher does: the failure of the command comes first.
+            exit_code=code or (NOT_STARTED if incomplete else 0),
             started_at=end.started_at,
             ended_at=end.ended_at,
             error=f"{names} could not be written to its end: is the disk full?"
-            if cut
+            if incomplete
             else "",
         )
     return Termination(
@@ -67,23 +75,23 @@ def observe(run: ExecutorRun, code: int | None, end: Exit) -> Termination:
     )
 
 
-def _not_started(run: ExecutorRun, end: Exit) -> StepResult:
+def _not_started(run: ExecutorRun, end: ProcessExit) -> StepResult:
     executor = run.step.executor
-    said = tail(run, executor.stderr, "stderr")
+    stderr = tail(run, executor.stderr, "stderr")
     if end.code == 126:  # noqa: PLR2004 - the shell could not run bubblewrap
         name = executor.command[0]
-        failure: ExecFailure | None = ExecFailure(
+        failure: StartFailure | None = StartFailure(
             126, f"{name}: not executable: Argument list too long"
         )
     else:
-        failure = exec_failure(said, executor.command[0])
+        failure = parse_start_failure(stderr, executor.command[0])
     if failure is None:
-        words = said.decode(errors="replace").strip()
+        message = stderr.decode(errors="replace").strip()
         return StepResult(
-            exit_code=NOT_STARTED, error=f"the sandbox cannot be set up: {words}"
+            exit_code=NOT_STARTED, error=f"the sandbox cannot be set up: {message}"
         )
     empty(run, executor.stderr, "stderr")
-    write_verdict(run, failure)
+    write_start_failure(run, failure)
     return StepResult(
         exit_code=failure.exit_code,
         started_at=end.started_at,

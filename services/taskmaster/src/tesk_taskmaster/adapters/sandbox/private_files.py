@@ -1,9 +1,9 @@
-"""Which files of this machine's programs only root may read.
+"""Finds the files of this machine's programs that only root may read.
 
-A sandbox that root starts runs its command as root, whose files are readable to
-it. So what others may not read is looked up and not shown. That takes a second or
-two for a whole ``/usr``: it is done beside the start of the engine, and kept for
-all of root's servers for a while.
+A sandbox that root starts runs its command as root, which may read all files. So
+files that others may not read are concealed. The search takes a second or two for a
+whole ``/usr``: it runs while the engine starts, and its result is cached for all of
+root's servers.
 """
 
 import json
@@ -19,8 +19,8 @@ from pathlib import Path
 
 CACHE = Path("/run/tesk-private-files.json")
 
-_FRESH = 300.0  # seconds; older ones are looked up anew, meanwhile used,
-_USABLE = 900.0  # and those still older not
+_FRESH = 300.0  # seconds; a search begins after that,
+_USABLE = 900.0  # and the old result is used until then
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class _Found:
 
 @dataclass(slots=True)
 class PrivateFiles:
-    """What below some folders only its owner may read; safe for threads.
+    """Files below some folders that only their owner may read; thread-safe.
 
     Attributes:
-        trees: The folders; what lies in them.
+        trees: The folders.
         cache: Shared with other processes of root.
     """
 
@@ -45,7 +45,7 @@ class PrivateFiles:
     _search: Future[_Found] | None = None
 
     def prefetch(self) -> None:
-        """Begin to look, if nothing usable is known."""
+        """Begin a search, if there is no fresh result."""
         with self._guard:
             self._begin()
 
@@ -59,7 +59,7 @@ class PrivateFiles:
         return search.result().paths if search is not None else ()
 
     def _begin(self) -> Future[_Found] | None:
-        """Start a search unless one runs or what is known is fresh."""
+        """Start a search unless one runs or the result is fresh."""
         if self._search is not None and not self._search.done():
             return self._search
         if self._search is not None and self._search.exception() is None:
@@ -75,7 +75,7 @@ class PrivateFiles:
     def _run(self, search: "Future[_Found]") -> None:
         try:
             found = _Found(time.time(), tuple(private_files(self.trees)))
-            self._keep(found)
+            self._store(found)
         except BaseException as error:  # noqa: BLE001 - raised where it is awaited
             search.set_exception(error)
         else:
@@ -92,10 +92,10 @@ class PrivateFiles:
                 return _Found(float(document["at"]), tuple(document["paths"]))
         return None
 
-    def _keep(self, found: _Found) -> None:
+    def _store(self, found: _Found) -> None:
         document = {"trees": [*self.trees], "at": found.at, "paths": [*found.paths]}
         part = self.cache.with_suffix(f".{os.getpid()}")
-        with suppress(OSError):  # Others then look for themselves.
+        with suppress(OSError):  # other processes then search themselves
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
             with open(os.open(part, flags, 0o600), "w", encoding="ascii") as file:  # noqa: PTH123 - of a descriptor
                 json.dump(document, file)
@@ -103,11 +103,11 @@ class PrivateFiles:
 
 
 def private_files(trees: Iterable[str]) -> list[str]:
-    """Return what others than its owner and group may not read, sorted.
+    """Return the files and folders that are not readable by others, sorted.
 
-    Of a folder that they may not enter nothing else is returned. Links are not
-    followed; what vanishes meanwhile is passed over, what cannot be listed is
-    returned.
+    Nothing below a folder that others may not enter is returned. Links are not
+    followed; files that vanish meanwhile are skipped; folders that cannot be listed
+    are returned.
     """
     found: list[str] = []
     folders = [tree for tree in trees if Path(tree).is_dir()]
@@ -118,7 +118,7 @@ def private_files(trees: Iterable[str]) -> list[str]:
                 entries = list(scan)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        except OSError:  # a network's file system, perhaps; what is in it is unknown
+        except OSError:  # perhaps a network file system
             found.append(folder)
             continue
         for entry in entries:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tesk_taskmaster.adapters.sandbox.hidden import hidden_names
-from tesk_taskmaster.adapters.sandbox.private import PrivateFiles, private_files
+from tesk_taskmaster.adapters.sandbox.mount_aliases import find_aliases
+from tesk_taskmaster.adapters.sandbox.private_files import PrivateFiles, private_files
 
 LINE = "{id} 1 {device} {root} {point} rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
 
@@ -32,28 +32,28 @@ def top(tmp_path: Path) -> Path:
 def test_a_folder_has_its_own_name(top: Path) -> None:
     (home,) = folders(top, "home")
 
-    assert hidden_names(Path(home), table(("8:1", "/", "/"))) == [home]
+    assert find_aliases(Path(home), table(("8:1", "/", "/"))) == [home]
 
 
 def test_a_mount_of_a_folder_above_gives_it_another(top: Path) -> None:
     home, other = folders(top, "home/state", "other/state")
     mounts = table(("8:1", "/", "/"), ("8:1", f"{top}/home", f"{top}/other"))
 
-    assert hidden_names(Path(home), mounts) == [home, other]
+    assert find_aliases(Path(home), mounts) == [home, other]
 
 
 def test_a_mount_of_a_part_is_one_as_well(top: Path) -> None:
     home, part = folders(top, "home", "part")
     mounts = table(("8:1", "/", "/"), ("8:1", f"{home}/tasks", part))
 
-    assert hidden_names(Path(home), mounts) == [home, part]
+    assert find_aliases(Path(home), mounts) == [home, part]
 
 
 def test_another_file_system_has_no_name_of_it(top: Path) -> None:
     home, _ = folders(top, "home", "other")
     mounts = table(("8:1", "/", "/"), ("8:2", home, f"{top}/other"))
 
-    assert hidden_names(Path(home), mounts) == [home]
+    assert find_aliases(Path(home), mounts) == [home]
 
 
 def test_a_home_that_is_a_mount_of_its_own(top: Path) -> None:
@@ -61,20 +61,20 @@ def test_a_home_that_is_a_mount_of_its_own(top: Path) -> None:
     point = f"{top}/a\\040second"
     mounts = table(("8:1", "/", "/"), ("8:3", "/sub", home), ("8:3", "/sub", point))
 
-    assert hidden_names(Path(home), mounts) == [second, home]
+    assert find_aliases(Path(home), mounts) == [second, home]
 
 
 def test_the_table_of_this_machine_is_understood(top: Path) -> None:
     mounts = Path("/proc/self/mountinfo").read_text("utf-8")
 
-    assert str(top) in hidden_names(top, mounts)
+    assert str(top) in find_aliases(top, mounts)
 
 
 def test_a_link_to_the_folder_is_followed(top: Path) -> None:
     (home,) = folders(top, "home")
     (top / "link").symlink_to(home)
 
-    assert hidden_names(top / "link", table(("8:1", "/", "/"))) == [home]
+    assert find_aliases(top / "link", table(("8:1", "/", "/"))) == [home]
 
 
 def test_what_others_may_not_read_is_found(top: Path) -> None:
