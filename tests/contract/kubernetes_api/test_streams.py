@@ -180,8 +180,8 @@ def test_an_informer_keeps_a_true_copy(kit: ApiKit) -> None:
         CONFIG_MAPS,
         kit.namespace,
         "app=x",
-        keep=lambda body: str(body["metadata"]["labels"]["app"]),
-        changed=changed,
+        prune=lambda body: str(body["metadata"]["labels"]["app"]),
+        on_change=changed,
     )
     informer.start()
     assert informer.wait_synced(timedelta(seconds=10))

@@ -46,8 +46,8 @@ class Watched:
             PODS,
             SPACE,
             "app=x",
-            keep=keep,
-            changed=lambda name, kept: self.changes.put((name, kept)),
+            prune=keep,
+            on_change=lambda name, kept: self.changes.put((name, kept)),
             timing=InformerTiming(relist=relist, backoff=AT_ONCE),
         )
 

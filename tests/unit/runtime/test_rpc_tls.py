@@ -159,7 +159,7 @@ def test_an_unusable_pair_is_named(authority: Authority, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("content", "wanted"),
-    [(None, "cannot be read"), (b"no certificate", "holds no certificate")],
+    [(None, "cannot be read"), (b"no certificate", "does not hold a certificate")],
 )
 def test_an_unusable_authority_is_named(
     tmp_path: Path, content: bytes | None, wanted: str

@@ -1,1 +1,1 @@
-"""How TESK talks to Kubernetes."""
+"""Client of the Kubernetes API, pod templates and settings of TESK in a cluster."""

@@ -1,7 +1,7 @@
-"""The Kubernetes API as TESK uses it: raw JSON objects, few verbs, our errors.
+"""The port of the Kubernetes API: raw JSON objects, few verbs, typed errors.
 
-A port: ``tesk_kubernetes.client`` is the real one, and tests have a fake that
-passes the same contract suite. Objects are the dictionaries of the API's JSON,
+A port: ``tesk_kubernetes.client`` is the real adapter; tests have a fake that passes
+the same contract suite. Objects are the dictionaries of the API's JSON,
 not models: decoding a pod into a model costs ten times as much.
 """
 
@@ -36,11 +36,11 @@ JOBS = Resource("batch/v1", "jobs", "Job")
 
 
 class KubernetesError(Exception):
-    """A call was not carried out; the message is the API server's, for people."""
+    """A call failed; the message is the API server's, for people."""
 
 
 class AlreadyExistsError(KubernetesError):
-    """An object of this name is there (409 AlreadyExists)."""
+    """An object of this name exists (409 AlreadyExists)."""
 
 
 class QuotaExceededError(KubernetesError):
@@ -48,7 +48,7 @@ class QuotaExceededError(KubernetesError):
 
 
 class RefusedError(KubernetesError):
-    """The API server refuses, and will again: 400, 401, 403, 422, a webhook's no."""
+    """A permanent refusal: 400, 401, 403, 422, or by an admission webhook."""
 
 
 class ExpiredError(KubernetesError):
@@ -56,13 +56,12 @@ class ExpiredError(KubernetesError):
 
 
 class ApiUnavailableError(KubernetesError):
-    """No answer, or one that may pass (429, 5xx, a cut connection).
+    """A transient failure: no response, 429, 5xx, a broken connection.
 
-    The call may have been carried out: look before repeating it.
+    The call may have been executed: check before repeating it.
 
     Attributes:
-        retry_after: How long the API server wants to be left alone; None: it
-            did not say.
+        retry_after: Time to wait as the API server asks for; None if it does not.
     """
 
     def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
@@ -71,7 +70,7 @@ class ApiUnavailableError(KubernetesError):
 
 
 class EventType(StrEnum):
-    """What a watch tells."""
+    """The type of a watch event."""
 
     ADDED = "ADDED"
     MODIFIED = "MODIFIED"
@@ -89,14 +88,14 @@ class WatchEvent:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Objects, complete over all pages, and the version to watch from."""
+    """All objects of a list, and the version to watch from."""
 
     items: Sequence[JsonObject]
     resource_version: str
 
 
 class Propagation(StrEnum):
-    """What happens to what an object owns when it is deleted."""
+    """What becomes of dependents when their owner is deleted."""
 
     BACKGROUND = "Background"
     FOREGROUND = "Foreground"
@@ -104,7 +103,7 @@ class Propagation(StrEnum):
 
 
 class Stream(Protocol[Item_co]):
-    """What the API server sends, as it comes: an iterator that can be ended.
+    """Items that the API server sends: an iterator that can be closed.
 
     Leaving its ``with`` block closes it.
     """
@@ -117,11 +116,11 @@ class Stream(Protocol[Item_co]):
 
         Raises:
             StopIteration: The server has ended the stream, or it was closed.
-            ApiUnavailableError: It was cut.
+            ApiUnavailableError: The connection broke.
         """
 
     def close(self) -> None:
-        """End it, also from another thread while one waits for an item."""
+        """End it, also while another thread waits for an item."""
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -133,11 +132,11 @@ class Stream(Protocol[Item_co]):
 class KubernetesApi(Protocol):
     """Calls on one cluster. Thread-safe.
 
-    What is in no namespace, such as nodes, is in the namespace "".
+    Cluster-scoped objects, such as nodes, have the namespace "".
 
-    Every call may raise ApiUnavailableError and RefusedError. Short outages
-    (connection refused, 429, 5xx) are tried again inside for some seconds, so
-    a caller that may not wait says how long ``retry_for`` is at construction.
+    Every call may raise ApiUnavailableError and RefusedError. Transient
+    failures (connection refused, 429, 5xx) are retried for ``retry_for``, which is
+    given at construction.
     """
 
     def create(
@@ -146,8 +145,8 @@ class KubernetesApi(Protocol):
         """Create an object and return it as stored.
 
         Raises:
-            AlreadyExistsError, QuotaExceededError: See there. After an answer
-                that got lost the repeated call says AlreadyExistsError.
+            AlreadyExistsError, QuotaExceededError: See there. If the first
+                response was lost, the retry raises AlreadyExistsError.
         """
 
     def get(self, resource: Resource, namespace: str, name: str) -> JsonObject | None:
@@ -165,7 +164,7 @@ class KubernetesApi(Protocol):
 
         Raises, also while iterating:
             ExpiredError: List again.
-            ApiUnavailableError: Cut, or silent for longer than bookmarks take.
+            ApiUnavailableError: Broken, or silent for longer than bookmarks take.
         """
 
     def delete(
@@ -181,13 +180,13 @@ class KubernetesApi(Protocol):
         """Ask for deletion; False if there is none, or one with another uid.
 
         Args:
-            resource: Of what kind.
-            namespace: Where.
-            name: Which.
-            uid: Only if it is this very object; "": whatever has the name.
+            resource: Kind of the object.
+            namespace: Its namespace.
+            name: Its name.
+            uid: Precondition; "": any object of this name.
             grace: For pods: seconds between SIGTERM and SIGKILL; None: as the
                 pod says; 0: remove the object without waiting for its node.
-            propagation: What happens to what it owns.
+            propagation: What becomes of its dependents.
         """
 
     def logs(
@@ -196,11 +195,11 @@ class KubernetesApi(Protocol):
         """Open the log of a container as chunks of bytes.
 
         Args:
-            namespace: Where.
-            pod: Of which pod.
-            container: And which of its containers.
+            namespace: Of the pod.
+            pod: Its name.
+            container: Name of the container.
             follow: Wait for more, until the container has ended.
-            tail_lines: Only so many last lines of what is there; -1: all.
+            tail_lines: Maximum of present lines; -1: all.
 
         Raises:
             ApiUnavailableError: Also while iterating.

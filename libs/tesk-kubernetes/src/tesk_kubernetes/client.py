@@ -26,13 +26,13 @@ from tesk_kubernetes.api import (
 from tesk_kubernetes.refusals import MissingError, OtherObjectError
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.streams import ResponseStream, log_stream, watch_stream
-from tesk_kubernetes.transport import FOR_EVER, Transport
+from tesk_kubernetes.transport import NO_TIMEOUT, Transport
 
 _PAGE = 500
 # A listing expires while it is paged after some minutes: then begin again.
 _LISTINGS = 3
-# The server ends a watch before it becomes stale; bookmarks come each minute, and
-# on a busy machine some ten seconds later.
+# The server ends a watch before it becomes stale; bookmarks come each minute, or
+# some ten seconds later on a busy machine.
 _WATCH_SECONDS = 290
 _SILENCE_SECONDS = 100.0
 _SERVICE_ACCOUNT = Path(incluster_config.SERVICE_TOKEN_FILENAME).parent
@@ -40,7 +40,7 @@ _RETRY_FOR = timedelta(seconds=10)
 
 
 class NoClusterError(KubernetesError):
-    """Nothing tells where the cluster is, or what does is malformed."""
+    """There is no configuration of the cluster, or it is malformed."""
 
 
 class RealKubernetesApi:
@@ -129,7 +129,7 @@ class RealKubernetesApi:
         if tail_lines >= 0:
             query["tailLines"] = str(tail_lines)
         path = f"{_path(PODS, namespace, pod)}/log"
-        return log_stream(self._transport.open(path, query=query, silence=FOR_EVER))
+        return log_stream(self._transport.open(path, query=query, silence=NO_TIMEOUT))
 
     def _pages(self, path: str, query: dict[str, str]) -> Listing:
         items: list[JsonObject] = []
@@ -144,14 +144,13 @@ class RealKubernetesApi:
 def open_api(
     environ: Mapping[str, str], *, retry_for: timedelta = _RETRY_FOR
 ) -> RealKubernetesApi:
-    """Return the API of the cluster that ``KUBECONFIG`` names, else of our own.
+    """Return the API of the cluster in ``KUBECONFIG``, else of the own cluster.
 
     Nothing is sent yet.
 
     Args:
         environ: Of the process.
-        retry_for: How long a call is tried again before it raises
-            ApiUnavailableError.
+        retry_for: How long a call is retried before it raises ApiUnavailableError.
 
     Raises:
         NoClusterError: Neither a kubeconfig nor a service account can be used.
@@ -165,7 +164,7 @@ def open_api(
                 persist_config=False,
             )
         else:
-            # It reads the token again each minute: tokens are replaced.
+            # It reads the token again each minute: tokens are rotated.
             incluster_config.InClusterConfigLoader(
                 token_filename=incluster_config.SERVICE_TOKEN_FILENAME,
                 cert_filename=incluster_config.SERVICE_CERT_FILENAME,
@@ -188,8 +187,7 @@ def task_namespaces(
 ) -> tuple[str, ...]:
     """Return the namespaces in which tasks run; never empty.
 
-    Without a setting it is the one that this process is in, or works in by
-    default: ``POD_NAMESPACE``, else the service account's, else that of the
+    Without a setting it is the present namespace: ``POD_NAMESPACE``, else the service account's, else that of the
     kubeconfig's current context, else ``default``.
     """
     return settings.namespaces or (_own_namespace(environ),)

@@ -1,8 +1,8 @@
-"""A copy of some objects of the cluster, kept true by list and watch.
+"""Caches objects of the cluster by list and watch.
 
-The one watch loop of TESK. It heals: it lists again when the server has
-forgotten where it was (410) and once in a while to be safe, and it watches on
-after any cut. While the API server is away, the copy stays as it was.
+The only watch loop of TESK. It recovers: it lists again when its resource version has
+expired (410) and at intervals, and it resumes the watch after any failure. While the
+API server is unavailable, the cache stays as it is.
 
 Source:
     Kubernetes API concepts, "Efficient detection of changes".
@@ -37,12 +37,11 @@ _BACKOFF = Backoff(first=timedelta(seconds=0.5), longest=timedelta(seconds=20))
 
 @dataclass(frozen=True, slots=True)
 class InformerTiming:
-    """How often an informer does what.
+    """Intervals of an informer.
 
     Attributes:
-        relist: How long a copy is trusted before all is listed again.
-        backoff: Waited after failures in a row. Up to half is added, so that
-            not all come at once.
+        relist: Interval between two lists of all objects.
+        backoff: Pause after failures in a row. Up to half is added as jitter.
     """
 
     relist: timedelta = timedelta(minutes=15)
@@ -50,7 +49,7 @@ class InformerTiming:
 
 
 class Informer(Generic[T]):
-    """Objects of one kind in one namespace that match a selector, by name."""
+    """Caches the objects of one kind in one namespace that match a selector."""
 
     def __init__(  # noqa: PLR0913 - what to watch, and what to do with it
         self,
@@ -59,31 +58,31 @@ class Informer(Generic[T]):
         namespace: str,
         labels: str,
         *,
-        keep: Callable[[JsonObject], T],
-        changed: Callable[[str, T | None], None],
+        prune: Callable[[JsonObject], T],
+        on_change: Callable[[str, T | None], None],
         timing: InformerTiming | None = None,
     ) -> None:
-        """Make it; ``start`` sets it to work.
+        """Make it; ``start`` runs it.
 
         Args:
             api: Of the cluster.
             resource: Kind of the objects.
             namespace: Where they are.
             labels: Selector; "": all.
-            keep: Prunes an object to what is kept of it. Two versions of which
-                the same is kept are no change.
-            changed: Called on the informer's thread with the name and what is
-                kept now (None: deleted), after the copy has changed.
-            timing: How often it does what.
+            prune: Returns what is cached of an object. Two versions with an equal
+                result are not a change.
+            on_change: Called on the informer's thread with the name and the cached
+                value (None: deleted), after the cache has changed.
+            timing: Intervals.
         """
         self._api = api
         self._resource = resource
         self._namespace = namespace
         self._labels = labels
-        self._keep = keep
-        self._changed = changed
+        self._prune = prune
+        self._on_change = on_change
         self._timing = timing or InformerTiming()
-        self._kept: dict[str, T] = {}
+        self._cached: dict[str, T] = {}
         self._lock = threading.Lock()
         self._synced = threading.Event()
         self._stopped = threading.Event()
@@ -95,11 +94,11 @@ class Informer(Generic[T]):
         )
 
     def start(self) -> None:
-        """Begin to list and watch, on a thread of its own."""
+        """Start to list and watch, on a thread of its own."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop; the copy stays readable. May be called twice, or before start."""
+        """Stop; the cache stays readable. May be called twice, or before start."""
         with self._lock:
             self._stopped.set()
             stream = self._stream
@@ -113,49 +112,49 @@ class Informer(Generic[T]):
         return self._synced.wait(timeout.total_seconds())
 
     def problem(self) -> str:
-        """Return why the copy may be old, for people; "" if it is not."""
+        """Return why the cache may be stale, for people; "" if it is not."""
         return self._problem
 
     def snapshot(self) -> dict[str, T]:
-        """Return all that is kept, by name."""
+        """Return all cached values, by name."""
         with self._lock:
-            return dict(self._kept)
+            return dict(self._cached)
 
     def get(self, name: str) -> T | None:
-        """Return what is kept of one object; None if there is none."""
+        """Return the cached value of one object; None if there is none."""
         with self._lock:
-            return self._kept.get(name)
+            return self._cached.get(name)
 
     def _run(self) -> None:
         position = _Position()
         while not self._stopped.is_set():
             try:
-                self._round(position)
+                self._list_and_watch(position)
             except ExpiredError as error:
-                if not position.heard:  # so soon after a list: do not list in haste
+                if not position.heard:  # so soon after a list: pause before another
                     self._pause(str(error))
                 position.version = ""
             except KubernetesError as error:
                 self._pause(str(error))
-            except Exception as error:  # noqa: BLE001 - a bug in keep or changed must not stop it for good
-                _LOG.exception("informer failed", extra=self._names())
+            except Exception as error:  # noqa: BLE001 - a bug in prune or on_change must not end the loop
+                _LOG.exception("informer callback failed", extra=self._names())
                 position.version = ""
                 self._pause(str(error))
 
-    def _round(self, position: "_Position") -> None:
+    def _list_and_watch(self, position: "_Position") -> None:
         """List if that is due, and watch until the stream ends or a list is due."""
         if not position.version or time.monotonic() >= position.list_due:
             position.version = self._list()
             position.list_due = time.monotonic() + self._timing.relist.total_seconds()
             position.heard = False
-            self._well()
+            self._clear_problem()
         heard = False
         with self._open(position.version) as stream:
             for event in stream:
                 heard = position.heard = True
                 self._take(event)
                 position.version = event.object["metadata"]["resourceVersion"]
-                self._well()
+                self._clear_problem()
                 if time.monotonic() >= position.list_due:
                     return
         if not heard:
@@ -176,14 +175,14 @@ class Informer(Generic[T]):
         if event.type is EventType.BOOKMARK:
             return
         name = event.object["metadata"]["name"]
-        # The last version may be the first to tell how an object ended.
-        self._store(name, self._keep(event.object))
+        # The last version may be the first that says how an object ended.
+        self._store(name, self._prune(event.object))
         if event.type is EventType.DELETED:
             self._store(name, None)
 
     def _list(self) -> str:
         listing = self._api.list(self._resource, self._namespace, labels=self._labels)
-        found = {item["metadata"]["name"]: self._keep(item) for item in listing.items}
+        found = {item["metadata"]["name"]: self._prune(item) for item in listing.items}
         for name in self.snapshot().keys() - found.keys():
             self._store(name, None)
         for name, kept in found.items():
@@ -193,24 +192,24 @@ class Informer(Generic[T]):
 
     def _store(self, name: str, kept: T | None) -> None:
         with self._lock:
-            if self._kept.get(name) == kept:
+            if self._cached.get(name) == kept:
                 return
             if kept is None:
-                del self._kept[name]
+                del self._cached[name]
             else:
-                self._kept[name] = kept
-        self._changed(name, kept)
+                self._cached[name] = kept
+        self._on_change(name, kept)
 
-    def _well(self) -> None:
+    def _clear_problem(self) -> None:
         if self._problem:
-            _LOG.info("informer works again", extra=self._names())
+            _LOG.info("informer recovered", extra=self._names())
         self._failures, self._problem = 0, ""
 
     def _pause(self, problem: str) -> None:
         if self._stopped.is_set():
             return
         if problem != self._problem:
-            _LOG.warning("informer waits", extra=self._names() | {"cause": problem})
+            _LOG.warning("informer failed", extra=self._names() | {"cause": problem})
         self._problem = problem
         self._failures += 1
         pause = self._timing.backoff.pause(self._failures).total_seconds()
@@ -222,12 +221,12 @@ class Informer(Generic[T]):
 
 @dataclass(slots=True)
 class _Position:
-    """Where an informer is.
+    """Position of an informer in the history of its objects.
 
     Attributes:
-        version: What it knows; "": nothing it may go on from.
-        list_due: When all is to be listed again.
-        heard: Whether the server has sent anything since the last list.
+        version: Resource version to watch from; "": list first.
+        list_due: When all objects are to be listed again.
+        heard: Whether an event has come since the last list.
     """
 
     version: str = ""

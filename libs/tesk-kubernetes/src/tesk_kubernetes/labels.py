@@ -1,7 +1,7 @@
-"""Labels by which TESK finds what it made.
+"""Labels by which TESK finds its objects.
 
-The prefix ``tesk/`` marks what is TESK's own; ``app.kubernetes.io/…`` are the
-recommended labels that every tool shows.
+The prefix ``tesk/`` is TESK's own; ``app.kubernetes.io/…`` are the recommended labels
+that every tool shows.
 
 Source:
     Kubernetes, "Recommended Labels".
@@ -23,7 +23,7 @@ REVISION = "tesk/revision"
 
 
 def common_labels(instance: str, component: str) -> dict[str, str]:
-    """Return the labels of everything TESK makes at run time."""
+    """Return the labels of all objects that TESK creates at run time."""
     return {
         "app.kubernetes.io/name": "tesk",
         INSTANCE: instance,
@@ -33,7 +33,7 @@ def common_labels(instance: str, component: str) -> dict[str, str]:
 
 
 def attempt_labels(attempt: Attempt) -> dict[str, str]:
-    """Return the labels of what belongs to an attempt."""
+    """Return the labels of objects of an attempt."""
     return {TASK: attempt.task_id, ATTEMPT: str(attempt.number)}
 
 
@@ -45,5 +45,5 @@ def attempt_of(labelled: Mapping[str, Any]) -> Attempt | None:
 
 
 def selector(labels: Mapping[str, str]) -> str:
-    """Return a label selector that wants all of ``labels``."""
+    """Return a label selector that requires all of ``labels``."""
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))

@@ -1,8 +1,8 @@
-"""Reads what a cluster writes into objects: phases, conditions, containers, events.
+"""Reads the status of objects: phases, conditions, containers, events.
 
 Pure. Conditions are found by type and containers by name, never by place: the
-cluster adds conditions, and templates add containers. Whatever a kubelet has not
-written yet is missing, and reads as nothing.
+cluster adds conditions, and templates add containers. What the kubelet has not
+written yet is read as empty.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,16 +12,16 @@ from typing import Any
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.templates import MAIN
 
-_OVER = frozenset({"Succeeded", "Failed"})
+_FINISHED = frozenset({"Succeeded", "Failed"})
 
 
 def is_finished(pod: JsonObject) -> bool:
-    """Tell whether a pod's phase says that it has ended."""
-    return _status(pod).get("phase") in _OVER
+    """Tell whether a pod has succeeded or failed."""
+    return _status(pod).get("phase") in _FINISHED
 
 
 def is_terminating(body: JsonObject) -> bool:
-    """Tell whether an object was asked to go."""
+    """Tell whether the deletion of an object was requested."""
     return "deletionTimestamp" in body["metadata"]
 
 
@@ -42,7 +42,7 @@ def is_true(body: JsonObject | None, kind: str) -> bool:
 
 
 def containers(pod: JsonObject) -> Iterator[JsonObject]:
-    """Yield the statuses of all containers of a pod, those for its start first."""
+    """Yield the statuses of all containers of a pod, init containers first."""
     for key in ("initContainerStatuses", "containerStatuses"):
         yield from _status(pod).get(key) or ()
 
@@ -59,12 +59,12 @@ def main_state(pod: JsonObject) -> Mapping[str, Any]:
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """Read a time of the cluster; None if there is none."""
+    """Parse a time; None if there is none."""
     return datetime.fromisoformat(text) if text else None
 
 
 def event_time(event: JsonObject) -> str:
-    """Return when an event came last; the order of such texts is that of time."""
+    """Return when an event occurred last, as text that sorts by time."""
     return str(
         event.get("lastTimestamp")
         or event.get("eventTime")

@@ -1,7 +1,7 @@
-"""Which error an answer of the API server is.
+"""Converts error responses of the API server to exceptions.
 
-The message is the server's sentence for people; of an answer that is none of
-its (a proxy's page, say) only the status is told.
+The message is the server's; of a response that is not the server's (a page of a proxy)
+only the status is reported.
 
 Source:
     Kubernetes API conventions, "Response Status Kind"; ``k8s.io/apiserver``
@@ -24,7 +24,7 @@ from tesk_kubernetes.api import (
 )
 
 # Longer ones repeat themselves (a validation error for each field).
-_LONGEST_MESSAGE = 2000
+_MAX_MESSAGE = 2000
 
 _PASSING = frozenset(
     {
@@ -36,20 +36,20 @@ _PASSING = frozenset(
 )
 # "status unknown for quota": made a moment ago, not yet counted.
 _PASSING_PHRASE = "status unknown for quota"
-# A webhook may refuse with any code; then it has judged, and is not broken.
+# A webhook may refuse with any code; this phrase tells a refusal from a failure.
 _WEBHOOK_REFUSAL = "denied the request"
 
 
 class MissingError(RefusedError):
-    """There is no such object (404)."""
+    """The object does not exist (404)."""
 
 
 class OtherObjectError(RefusedError):
-    """The object of this name has another uid than the call wants (409)."""
+    """The object of this name has another uid than the precondition (409)."""
 
 
 class Status(msgspec.Struct, frozen=True):
-    """What the API server says of a call that failed."""
+    """The ``Status`` object of a failed call."""
 
     code: int = 0
     reason: str = ""
@@ -59,23 +59,23 @@ class Status(msgspec.Struct, frozen=True):
 def error_of(
     code: int, body: bytes, headers: Mapping[str, str] | None = None
 ) -> KubernetesError:
-    """Return the error that an answer stands for.
+    """Return the exception for an error response.
 
     Args:
         code: HTTP status, not 2xx.
         body: The ``Status`` object, or anything.
-        headers: Of the answer; only Retry-After counts.
+        headers: Of the response; only Retry-After counts.
     """
     status = _status_of(body)
     message = (status.message or f"the API server answers {_phrase(code)}")[
-        :_LONGEST_MESSAGE
+        :_MAX_MESSAGE
     ]
     error = _final_error(code, status.reason, message)
     return error or ApiUnavailableError(message, _retry_after(headers or {}))
 
 
 def _final_error(code: int, reason: str, message: str) -> KubernetesError | None:
-    """Return the error; None if the answer may be another one soon."""
+    """Return a permanent error; None if the failure is transient."""
     conflict = code == HTTPStatus.CONFLICT
     over_quota = code == HTTPStatus.FORBIDDEN and "exceeded quota" in message
     passing = code in _PASSING or code >= HTTPStatus.INTERNAL_SERVER_ERROR

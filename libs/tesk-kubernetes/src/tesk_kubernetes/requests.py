@@ -1,4 +1,4 @@
-"""What pods ask for and nodes have, by the names that Kubernetes gives resources."""
+"""Computes the resource requests of pods and the resources of nodes."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -13,10 +13,10 @@ _REQUESTS = "requests."
 
 
 def pod_requests(pod: Mapping[str, Any]) -> Resources:
-    """Return what the scheduler of Kubernetes keeps free for a pod or a template.
+    """Return the effective requests of a pod or a template.
 
-    Its containers and those that run beside them, or its largest initial
-    container, whichever is more. What only limits name is requested, too.
+    The sum over its containers and sidecars, or its largest init container, whichever
+    is more. A limit without a request is the request, too.
 
     Source:
         Kubernetes, "Resource sharing within containers" (init containers).
@@ -32,16 +32,16 @@ def pod_requests(pod: Mapping[str, Any]) -> Resources:
     main = beside
     for container in spec.get("containers") or ():
         main = _plus(main, _requests(container))
-    return _plus(_larger(main, first), _all_parsed(spec.get("overhead") or {}))
+    return _plus(_larger(main, first), _parse_all(spec.get("overhead") or {}))
 
 
 def node_resources(node: Mapping[str, Any]) -> Resources:
-    """Return what a node has for pods, ``pods`` among it."""
-    return _all_parsed(node.get("status", {}).get("allocatable") or {})
+    """Return the allocatable resources of a node, the number of pods included."""
+    return _parse_all(node.get("status", {}).get("allocatable") or {})
 
 
 def quota_bound(quota: Mapping[str, Any]) -> Resources:
-    """Return what a ResourceQuota says of requests; one with a scope says nothing.
+    """Return the limits of a ResourceQuota on requests; none of one with a scope.
 
     Source:
         Kubernetes, "Resource Quotas".
@@ -50,7 +50,7 @@ def quota_bound(quota: Mapping[str, Any]) -> Resources:
     if spec.get("scopes") or spec.get("scopeSelector"):
         return {}
     bounds: dict[str, Decimal] = {}
-    for name, most in _all_parsed(spec.get("hard") or {}).items():
+    for name, most in _parse_all(spec.get("hard") or {}).items():
         known = "pods" if name == "count/pods" else name.removeprefix(_REQUESTS)
         bounds[known] = min(most, bounds.get(known, most))
     return bounds
@@ -59,7 +59,7 @@ def quota_bound(quota: Mapping[str, Any]) -> Resources:
 def _requests(container: Mapping[str, Any]) -> Resources:
     resources = container.get("resources") or {}
     asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
-    return _all_parsed(asked)
+    return _parse_all(asked)
 
 
 def _plus(one: Resources, other: Resources) -> Resources:
@@ -76,12 +76,12 @@ def _larger(one: Resources, other: Resources) -> Resources:
     }
 
 
-def _all_parsed(quantities: Mapping[str, Any]) -> Resources:
-    return {name: parsed(value) for name, value in quantities.items()}
+def _parse_all(quantities: Mapping[str, Any]) -> Resources:
+    return {name: parse_amount(value) for name, value in quantities.items()}
 
 
-def parsed(quantity: str | float) -> Decimal:
-    """Read a quantity; what Kubernetes would refuse counts as nothing."""
+def parse_amount(quantity: str | float) -> Decimal:
+    """Parse a quantity; zero for one that Kubernetes would refuse."""
     try:
         return Decimal(parse_quantity(quantity))
     except ValueError:

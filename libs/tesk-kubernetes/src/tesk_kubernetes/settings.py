@@ -8,21 +8,21 @@ from msgspec import Meta
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Nodes of one sort: where to look for them, and which taints to tolerate."""
+    """A pool of nodes: its node selector, and the taints to tolerate."""
 
     node_selector: dict[str, str] = {}
     tolerations: tuple[dict[str, Any], ...] = ()
 
 
 class Gpu(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How GPUs are asked for.
+    """How tasks request GPUs.
 
     Attributes:
         resource: Name of the extended resource.
         type_label: Node label with the model of the GPU.
         types: Allowed values of ``gpu_type``, each with its label value.
-        most: Largest number that one executor may ask for; 0: none.
-        tolerations: Of executors that ask for one.
+        most: Maximum for one executor; 0: none.
+        tolerations: Of executors that request one.
     """
 
     resource: str = "nvidia.com/gpu"

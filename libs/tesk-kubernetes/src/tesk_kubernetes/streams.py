@@ -1,8 +1,8 @@
-"""Answers that come bit by bit: watches and logs.
+"""Streams of responses: watches and logs.
 
-Whoever reads one may wait for minutes; ``close`` from another thread wakes it,
-by shutting the socket down for reading. The connection itself is closed by the
-reader: two threads in one buffered socket would block each other.
+A reader may wait for minutes; ``close`` from another thread wakes it by shutting the
+socket down for reading. The reader closes the connection itself: two threads in one
+buffered socket would block each other.
 """
 
 import contextlib
@@ -30,22 +30,22 @@ _CHUNK = 64 * 1024
 
 
 class ResponseStream(Generic[T]):
-    """A response, cut into items as it arrives."""
+    """Splits a response into items as it arrives."""
 
     def __init__(
         self,
         response: urllib3.BaseHTTPResponse,
-        cut: Callable[[bytes], "list[T | KubernetesError]"],
+        split: Callable[[bytes], "list[T | KubernetesError]"],
     ) -> None:
-        """Take a response over.
+        """Take ownership of a response.
 
         Args:
             response: Not read yet.
-            cut: Called with each chunk; returns the items that it completes.
+            split: Called with each chunk; returns the items that it completes.
         """
         self._response = response
         self._chunks = response.stream(_CHUNK, decode_content=False)
-        self._cut = cut
+        self._split = split
         self._items: deque[T | KubernetesError] = deque()
         self._closed = False
         self._reading = threading.Lock()
@@ -57,7 +57,7 @@ class ResponseStream(Generic[T]):
         with self._reading:
             try:
                 while not self._closed and not self._items:
-                    self._items.extend(self._cut(self._next_chunk()))
+                    self._items.extend(self._split(self._next_chunk()))
                 if not self._closed:
                     return _item_of(self._items.popleft())
             except BaseException:
@@ -77,7 +77,7 @@ class ResponseStream(Generic[T]):
     def close(self) -> None:
         """End it; a thread that waits for an item gets StopIteration."""
         self._closed = True
-        # These if it is over already: the connection has gone back to its pool.
+        # If it is over already: the connection was returned to its pool.
         with contextlib.suppress(OSError, RuntimeError, ValueError):
             self._response.shutdown()
         if self._reading.acquire(blocking=False):
@@ -90,11 +90,11 @@ class ResponseStream(Generic[T]):
         try:
             return next(self._chunks)
         except ReadTimeoutError as error:
-            raise ApiUnavailableError("the API server has fallen silent") from error
+            raise ApiUnavailableError("the API server stopped sending") from error
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             if self._closed:
                 raise StopIteration from error
-            message = "the connection to the API server was cut"
+            message = "the connection to the API server broke"
             raise ApiUnavailableError(message) from error
 
 
@@ -111,7 +111,7 @@ def log_stream(response: urllib3.BaseHTTPResponse) -> ResponseStream[bytes]:
 
 def watch_stream(response: urllib3.BaseHTTPResponse) -> ResponseStream[WatchEvent]:
     """Return the events of a watch."""
-    return ResponseStream(response, _EventCutter())
+    return ResponseStream(response, _EventSplitter())
 
 
 class _Event(msgspec.Struct, frozen=True):
@@ -119,20 +119,20 @@ class _Event(msgspec.Struct, frozen=True):
     object: JsonObject
 
 
-class _EventCutter:
-    """Cuts a watch into its lines, each an event."""
+class _EventSplitter:
+    """Splits a watch into its lines, each an event."""
 
     def __init__(self) -> None:
-        self._begun: list[bytes] = []
+        self._partial: list[bytes] = []
         self._decoder = msgspec.json.Decoder(_Event)
 
     def __call__(self, chunk: bytes) -> list[WatchEvent | KubernetesError]:
         first, *others = chunk.split(b"\n")
-        self._begun.append(first)
+        self._partial.append(first)
         lines = []
         for other in others:
-            lines.append(b"".join(self._begun))
-            self._begun = [other]
+            lines.append(b"".join(self._partial))
+            self._partial = [other]
         return [self._event_of(line) for line in lines if line.strip()]
 
     def _event_of(self, line: bytes) -> WatchEvent | KubernetesError:
@@ -143,4 +143,4 @@ class _EventCutter:
                 return error_of(int(event.object.get("code", 0)) or 500, status)
             return WatchEvent(EventType(event.type), event.object)
         except (msgspec.MsgspecError, ValueError):
-            return ApiUnavailableError("the API server sent no event of a watch")
+            return ApiUnavailableError("the API server sent an invalid watch event")

@@ -1,8 +1,8 @@
-"""Pod templates that the deployment gives, and how TESK completes them.
+"""Loads and completes the pod templates of the deployment.
 
 A template is the ``{metadata: {labels, annotations}, spec: {...}}`` of a pod,
-with a container ``main``. Whatever a site wants of its pods (pull secrets,
-security contexts, mounted reference data) is written there and nowhere else.
+with a container ``main``. All that a site requires of its pods (pull
+secrets, security contexts, mounted reference data) is written there only.
 
 All overlays are pure: they return a new template and leave the given one as it
 is, so that one template serves all threads.
@@ -29,8 +29,8 @@ def load_pod_template(path: Path) -> JsonObject:
     """Read a pod template.
 
     Raises:
-        TemplateError: There is no such file, it is no YAML, or a field that
-            TESK completes has another shape than Kubernetes wants.
+        TemplateError: The file does not exist or is not YAML, or a field that TESK
+            completes has the wrong type.
     """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -63,7 +63,7 @@ def owner_reference(owner: Resource, *, name: str, uid: str) -> JsonObject:
 
 
 def main_container(pod: Mapping[str, Any]) -> JsonObject:
-    """Return the container ``main`` of a template or a pod: itself, no copy.
+    """Return the container ``main`` of a template or a pod, not a copy.
 
     Raises:
         TemplateError: It has none.
@@ -76,7 +76,7 @@ def main_container(pod: Mapping[str, Any]) -> JsonObject:
 
 
 def literal(text: str) -> str:
-    """Return ``text`` so that it reaches the process unchanged.
+    """Escape ``text`` so that Kubernetes passes it on unchanged.
 
     Kubernetes expands ``$(NAME)`` in commands, arguments and variables, and
     reads ``$$`` as ``$`` wherever it stands, so each ``$`` must be doubled.
@@ -88,7 +88,7 @@ def literal(text: str) -> str:
 
 
 def with_labels(template: JsonObject, labels: Mapping[str, str]) -> JsonObject:
-    """Add labels; TESK's win, for it finds its pods by them."""
+    """Add labels; they replace those of the template."""
     return _edited(template, lambda new: _labels(new).update(labels))
 
 
@@ -100,10 +100,10 @@ def with_main(template: JsonObject, fields: Mapping[str, Any]) -> JsonObject:
 def with_environment(
     template: JsonObject, variables: Sequence[Mapping[str, Any]]
 ) -> JsonObject:
-    """Append variables to ``main``; the last one of a name counts.
+    """Append variables to ``main``; the last one of a name wins.
 
     Args:
-        template: To be completed.
+        template: Template to complete.
         variables: As Kubernetes has them: ``{name, value}`` or
             ``{name, valueFrom}``.
     """
@@ -134,7 +134,7 @@ def with_volumes(
 def with_tolerations(
     template: JsonObject, tolerations: Sequence[Mapping[str, Any]]
 ) -> JsonObject:
-    """Append tolerations that are not there yet."""
+    """Append tolerations that are missing."""
 
     def edit(new: JsonObject) -> None:
         known = new["spec"].setdefault("tolerations", [])
@@ -144,7 +144,7 @@ def with_tolerations(
 
 
 def with_node_selector(template: JsonObject, labels: Mapping[str, str]) -> JsonObject:
-    """Add labels that the node must have; the given ones win."""
+    """Add labels to the node selector; they replace those of the template."""
 
     def edit(new: JsonObject) -> None:
         _section(new["spec"], "nodeSelector").update(labels)
@@ -155,13 +155,13 @@ def with_node_selector(template: JsonObject, labels: Mapping[str, str]) -> JsonO
 def with_required_nodes(
     template: JsonObject, terms: Sequence[Mapping[str, Any]]
 ) -> JsonObject:
-    """Require nodes that match one of ``terms``, too.
+    """Require in addition that nodes match one of ``terms``.
 
     Kubernetes ORs the terms of a selector and ANDs the expressions of a term;
     so the AND of two selectors is each term of one with each of the other.
 
     Args:
-        template: To be completed.
+        template: Template to complete.
         terms: ``{matchExpressions: […], matchFields: […]}``; none: any node.
     """
     if not terms:
@@ -230,7 +230,7 @@ _SHAPES: tuple[tuple[tuple[str, ...], type], ...] = (
 
 
 def _problem(document: object) -> str:
-    """Return what is wrong with a template, with the field; "" if it will do."""
+    """Return what is wrong with a template, with the field; "" if it is valid."""
     if not isinstance(document, dict) or not isinstance(document.get("spec"), dict):
         return "spec: missing, or not a mapping"
     unknown = set(document) - {"metadata", "spec"}

@@ -1,7 +1,7 @@
 """HTTP calls through the official client: configuration, auth, retries.
 
-The client's own request function is called, below its generated classes: these
-would decode each answer into models.
+It calls the client's request function, below the generated classes: these would decode
+each response into models.
 """
 
 import random
@@ -35,23 +35,23 @@ _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
 _UNAUTHORIZED = 401
 _BACKOFF = Backoff(first=timedelta(seconds=0.2), longest=timedelta(seconds=3.2))
-# A log may be silent for a week; a peer that is gone is noticed in a minute.
+# A log may be silent for a week; a dead connection is detected in a minute.
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
-# What comes up besides the answers that are errors.
-_TROUBLE = (
+# Failures of the connection, as opposed to error responses.
+_CONNECTION_ERRORS = (
     urllib3.exceptions.HTTPError,
     OSError,
     ConfigException,  # the token file is being replaced
-    msgspec.MsgspecError,  # the answer is not the API server's
+    msgspec.MsgspecError,  # the response is not the API server's
 )
 
-FOR_EVER = None
+NO_TIMEOUT = None
 """Read timeout of a stream that may be silent."""
 
 
 def socket_options() -> list[tuple[int, int, int]]:
-    """Return options by which a dead connection is noticed, where they exist."""
+    """Return options that detect dead connections, where they exist."""
     options = [
         (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
         (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -63,7 +63,7 @@ def socket_options() -> list[tuple[int, int, int]]:
 
 
 class Transport:
-    """Sends requests until they are answered, for a limited time."""
+    """Sends requests and retries them for a limited time."""
 
     def __init__(
         self,
@@ -75,13 +75,13 @@ class Transport:
         """Make the pool of connections; nothing is sent.
 
         Args:
-            configuration: Where the API server is and how to be known there.
-            renew: Reads the credentials afresh, after a 401.
-            retry_for: How long a call is tried again.
+            configuration: Address and credentials of the API server.
+            renew: Reads the credentials again, after a 401.
+            retry_for: How long a call is retried.
         """
         configuration.connection_pool_maxsize = _CONNECTIONS
         configuration.socket_options = socket_options()
-        configuration.retries = False  # they are ours
+        configuration.retries = False  # retried here
         self._configuration = configuration
         self._client = ApiClient(configuration)
         self._renew = renew
@@ -95,10 +95,10 @@ class Transport:
         query: Mapping[str, str] | None = None,
         body: JsonObject | None = None,
     ) -> JsonObject:
-        """Return the object that the API server answers with.
+        """Return the object in the response of the API server.
 
         Raises:
-            KubernetesError: As ``refusals`` sorts it.
+            KubernetesError: See ``refusals``.
         """
 
         def once() -> JsonObject:
@@ -110,12 +110,12 @@ class Transport:
     def open(
         self, path: str, *, query: Mapping[str, str], silence: float | None
     ) -> urllib3.BaseHTTPResponse:
-        """Return an answer whose body is still to come.
+        """Return a response whose body is read by the caller.
 
         Args:
             path: Of the resource.
             query: Its parameters.
-            silence: Seconds without a byte after which it counts as cut.
+            silence: Seconds without a byte after which it fails; see ``NO_TIMEOUT``.
         """
         return self._retried(lambda: self._send("GET", path, query, None, silence))
 
@@ -126,14 +126,14 @@ class Transport:
             nonlocal renewed
             try:
                 return act()
-            except _UnknownCallerError as error:
+            except _UnauthorizedError as error:
                 if renewed:
                     raise RefusedError(str(error)) from None
                 renewed = True
                 self._renew_credentials(error)
                 raise
-            except _TROUBLE as error:
-                raise ApiUnavailableError(self._described(error)) from error
+            except _CONNECTION_ERRORS as error:
+                raise ApiUnavailableError(self._describe(error)) from error
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(ApiUnavailableError),
@@ -173,38 +173,38 @@ class Transport:
             raise _error_of(error) from None  # it prints headers and body
         return response
 
-    def _described(self, error: Exception) -> str:
-        what = "cannot be reached"
+    def _describe(self, error: Exception) -> str:
+        failure = "cannot be reached"
         if isinstance(error, urllib3.exceptions.ReadTimeoutError):
-            what = f"did not answer within {_READ_SECONDS:.0f} s"
+            failure = f"did not answer within {_READ_SECONDS:.0f} s"
         elif isinstance(error, urllib3.exceptions.ProtocolError):
-            what = "cut the connection"
-        return f"the API server {self._configuration.host} {what}"
+            failure = "closed the connection"
+        return f"the API server {self._configuration.host} {failure}"
 
 
-class _UnknownCallerError(ApiUnavailableError):
-    """A 401: the token may have been replaced a moment ago."""
+class _UnauthorizedError(ApiUnavailableError):
+    """A 401: the token may have been rotated meanwhile."""
 
 
 def _error_of(error: ApiException) -> KubernetesError:
-    if not error.status:  # the client's word for trouble with TLS
+    if not error.status:  # the client's sign of a TLS failure
         reason = str(error.reason).splitlines()[-1]
         wrong = ssl.SSLCertVerificationError.__name__
         if "CERTIFICATE_VERIFY_FAILED" in reason or wrong in reason:
             return RefusedError(
                 f"the API server's certificate is not trusted: {reason}"
             )
-        return ApiUnavailableError("the API server cut the connection")
+        return ApiUnavailableError("the API server closed the connection")
     found = error_of(error.status, error.body or b"", error.headers)
-    return _UnknownCallerError(str(found)) if error.status == _UNAUTHORIZED else found
+    return _UnauthorizedError(str(found)) if error.status == _UNAUTHORIZED else found
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
-    """Return the seconds before another try: what the server asks for, or few."""
+    """Return the seconds before another try, at least what the server asks for."""
     error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, _UnknownCallerError):
+    if isinstance(error, _UnauthorizedError):
         return 0.0
     asked = getattr(error, "retry_after", None) or timedelta(0)
-    # Many ask again at once; each a little later than it was told to.
+    # Many clients retry at once: each adds jitter.
     own = _BACKOFF.pause(state.attempt_number).total_seconds()
     return asked.total_seconds() + own * random.uniform(1, 2)  # noqa: S311 - jitter

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fakes.taskmaster_kubernetes_kit import Programs
 from taskmasters.attempts import Rig
 from tesk_kubernetes.api import JOBS, LIMIT_RANGES, JsonObject
-from tesk_kubernetes.requests import parsed
+from tesk_kubernetes.requests import parse_amount
 from tesk_kubernetes.templates import main_container
 from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.manifests.limit_ranges import (
@@ -139,27 +139,27 @@ ITEMS = st.fixed_dictionaries(
 def test_what_was_made_to_fit_the_cluster_takes(
     cpu: str, limit: str | None, item: dict[str, str]
 ) -> None:
-    wrong = limit is not None and parsed(limit) < parsed(cpu)
+    wrong = limit is not None and parse_amount(limit) < parse_amount(cpu)
     asked = resources(cpu=cpu, limit="" if wrong else limit or "")
     amounts: dict[str, Any] = {kind: {"cpu": text} for kind, text in item.items()}
     range_ = limit_range(**amounts)
 
     fitted = fitted_resources(asked, container_limits(range_))
 
-    most = parsed(item["max"]) if "max" in item else None
-    least = max(parsed(cpu), parsed(item.get("min", 0)))
+    most = parse_amount(item["max"]) if "max" in item else None
+    least = max(parse_amount(cpu), parse_amount(item.get("min", 0)))
     if isinstance(fitted, str):
         assert most is not None
         assert least > most
         return
-    request = parsed(fitted["requests"]["cpu"])
-    bound = parsed(fitted["limits"].get("cpu", item.get("default", 0)))
+    request = parse_amount(fitted["requests"]["cpu"])
+    bound = parse_amount(fitted["limits"].get("cpu", item.get("default", 0)))
     assert request == least
     assert not bound or bound >= request
     if most is not None:
         assert 0 < bound <= most
     if "maxLimitRequestRatio" in item:
-        assert 0 < bound <= request * parsed(item["maxLimitRequestRatio"])
+        assert 0 < bound <= request * parse_amount(item["maxLimitRequestRatio"])
 
 
 def test_an_executor_is_made_as_its_namespace_wants(rig: Rig) -> None:
@@ -170,7 +170,9 @@ def test_an_executor_is_made_as_its_namespace_wants(rig: Rig) -> None:
 
     (job,) = rig.api.all(JOBS)
     found = main_container(job["spec"]["template"])["resources"]
-    assert parsed(found["limits"]["cpu"]) >= parsed(found["requests"]["cpu"])
+    assert parse_amount(found["limits"]["cpu"]) >= parse_amount(
+        found["requests"]["cpu"]
+    )
 
 
 def test_an_executor_that_asks_for_too_much_fails_before_anything_is_made(

@@ -1,8 +1,7 @@
-"""One connection: what it waits for, until when, and what it holds.
+"""The state machine of one HTTP connection: requests, responses and deadlines.
 
-Everything here runs in the thread of the event loop. A request is given away
-when it is complete, so that no thread is ever held by a peer that sends, or
-takes, slowly.
+Everything here runs in the thread of the event loop. A request is passed on when it is
+complete, so that no thread ever waits for a client that sends or reads slowly.
 """
 
 import asyncio
@@ -37,17 +36,17 @@ class ConnectionOwner(Protocol):
     def now(self) -> float:
         """Return the time of the loop."""
 
-    def opened(self, connection: "Connection") -> None:
-        """Count a connection in."""
+    def add_connection(self, connection: "Connection") -> None:
+        """Register a connection."""
 
-    def closed(self, connection: "Connection") -> None:
-        """Count it out."""
+    def remove_connection(self, connection: "Connection") -> None:
+        """Unregister a connection."""
 
-    def may_hold(self, size: int) -> bool:
-        """Count so many bytes of bodies more, or fewer; False if they are too many."""
+    def reserve_memory(self, size: int) -> bool:
+        """Reserve memory for bodies, or free it if negative; False: none is left."""
 
-    def slowed(self, connection: "Connection") -> None:
-        """Hear that its reader is slower than its answer."""
+    def note_slow_reader(self, connection: "Connection") -> None:
+        """Note that the client does not read its response fast enough."""
 
     def handle(
         self,
@@ -55,20 +54,20 @@ class ConnectionOwner(Protocol):
         addresses: ConnectionAddresses,
         deliver: Callable[[Response], None],
     ) -> None:
-        """Have a request answered, now or later."""
+        """Answer a request, now or later."""
 
     def refuse(self, status: HTTPStatus, message: str) -> Response:
-        """Return the answer to what is not served."""
+        """Return the response to a request that is refused."""
 
 
 class Connection(asyncio.Protocol):
-    """Reads requests, and writes their answers in order.
+    """Reads requests, and writes their responses in order.
 
     Attributes:
-        deadline: When it is closed, if nothing comes of it before; None while
-            a request is being answered.
-        since: When it began to wait for what it waits for.
-        served: How many requests have been answered.
+        deadline: When it is closed unless it proceeds; None while a request is being
+            answered.
+        since: When the present wait began.
+        served: Number of requests that were answered.
     """
 
     def __init__(self, owner: ConnectionOwner) -> None:
@@ -82,38 +81,38 @@ class Connection(asyncio.Protocol):
         self._current: Request | None = None
         self._refusal: RefusedError | None = None
         self._held = 0
-        self._paused = False  # we do not read
-        self._blocked = False  # the peer does not
-        self._ended = False  # the peer sends no more
-        self._lingering = False  # we do not either
+        self._paused = False  # reading is paused
+        self._blocked = False  # the client does not read
+        self._ended = False  # the client sends no more
+        self._lingering = False  # nor does the server
         self.deadline: float | None = None
         self.since = 0.0
         self.served = 0
 
     @property
     def waiting(self) -> bool:
-        """Whether it can be closed without a loss of ours."""
+        """Whether no request is being answered."""
         return self._current is None
 
     @property
     def unsent(self) -> int:
-        """Bytes of answers that wait for the peer."""
+        """Bytes of responses that the client has not read."""
         return self._transport.get_write_buffer_size()
 
-    # What the loop calls.
+    # Called by the loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Start to wait for a request."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=0)
         remote = transport.get_extra_info("peername") or ("", 0)
         local = transport.get_extra_info("sockname") or ("", 0)
         self._addresses = ConnectionAddresses(*map(str, (*remote[:2], *local[:2])))
         self._wait(self._limits.head_time)
-        self._owner.opened(self)
+        self._owner.add_connection(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came."""
+        """Parse received bytes."""
         if self._refusal is not None or self._lingering:
             return
         try:
@@ -124,7 +123,7 @@ class Connection(asyncio.Protocol):
         self._advance()
 
     def eof_received(self) -> bool:
-        """Answer what was asked before; then close."""
+        """Answer the requests received before; then close."""
         self._ended = True
         if self._lingering:
             self._transport.close()
@@ -133,13 +132,13 @@ class Connection(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
-        """Give the peer time to take its answer."""
+        """Give the client time to read its response."""
         self._blocked = True
         self._wait(self._limits.send_time)
-        self._owner.slowed(self)
+        self._owner.note_slow_reader(self)
 
     def resume_writing(self) -> None:
-        """Go on: the answer is with the kernel."""
+        """Continue: the response is in the kernel's buffers."""
         self._blocked = False
         if self._lingering:
             self._wait(self._limits.linger_time)
@@ -147,18 +146,18 @@ class Connection(asyncio.Protocol):
             self._advance()
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's
-        """Let go of everything."""
+        """Free all memory and unregister."""
         self.deadline = None
         self._lingering = True
         self._reader.close()
-        self._owner.may_hold(-self._held)
+        self._owner.reserve_memory(-self._held)
         self._held = 0
-        self._owner.closed(self)
+        self._owner.remove_connection(self)
 
-    # What the server calls.
+    # Called by the server.
 
     def expire(self) -> None:
-        """Close, since the deadline has passed."""
+        """Close after the deadline."""
         if self._lingering or self._blocked:
             self.evict()
         elif self._phase is Phase.NOTHING:
@@ -170,24 +169,24 @@ class Connection(asyncio.Protocol):
             self._advance()
 
     def evict(self) -> None:
-        """Close at once; what is unsent is dropped by the kernel, too."""
+        """Close at once; the kernel drops unsent bytes, too."""
         line = self._transport.get_extra_info("socket")
         if line is not None and self._blocked:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self._transport.abort()
 
     def drain(self) -> None:
-        """Close if nothing is on the way."""
+        """Close if no request is in progress."""
         if self._lingering or (self.waiting and self._phase is Phase.NOTHING):
             self._transport.close()
 
-    # Between the two.
+    # Internals.
 
     def _advance(self) -> None:
-        """Do the next thing that can be done."""
+        """Take the next possible step."""
         ahead = bool(self._reader.ready) or self._reader.phase is not Phase.NOTHING
         if self._current is not None or self._blocked:
-            # What is sent ahead of answers stays with the kernel.
+            # Requests that are sent ahead stay in the kernel's buffers.
             self._read(on=not ahead)
         elif self._reader.ready:
             self._dispatch(self._reader.ready.popleft())
@@ -238,10 +237,10 @@ class Connection(asyncio.Protocol):
             self._advance()
 
     def _linger(self) -> None:
-        """Say no more, and read on for a while.
+        """Shut down for writing, and read on for a while.
 
-        Closed with bytes unread, the kernel would tell the peer of a broken
-        connection, often before it has read the answer.
+        If it is closed with bytes unread, the kernel resets the connection, often
+        before the client has read the response.
         """
         self._lingering = True
         self._refusal = None
@@ -256,7 +255,7 @@ class Connection(asyncio.Protocol):
             self._wait(self._limits.linger_time)
 
     def _count_bodies(self) -> None:
-        """Keep count of what large bodies hold; refuse this one if it is too much."""
+        """Reserve memory for large bodies; refuse the request if there is none."""
         size = self._reader.body_bytes
         for request in self._reader.ready:
             size += len(request.body)
@@ -265,7 +264,7 @@ class Connection(asyncio.Protocol):
         large = max(0, size - _SMALL_BODY)
         if large == self._held:
             return
-        if self._owner.may_hold(large - self._held):
+        if self._owner.reserve_memory(large - self._held):
             self._held = large
             return
         self._renew_reader()

@@ -1,4 +1,4 @@
-"""How much of a server its peers can take, and for how long."""
+"""Bounds on what clients can use of an HTTP server."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,26 +9,26 @@ class HttpLimits:
     """Bounds of one process that serves HTTP.
 
     Attributes:
-        connections: Most open connections; for a newer one, those that have
-            waited longest without a request are closed.
-        requests: Most complete requests that wait for a thread; further ones
-            are 503 at once.
-        pipelined: Most requests that a connection sends ahead.
-        head_bytes: Most bytes of a request line with its headers, and of the
+        connections: Maximum of open connections; for a new one, those that are idle
+            longest are closed.
+        requests: Maximum of complete requests that wait for a thread; others get 503
+            at once.
+        pipelined: Maximum of requests that a connection sends ahead.
+        head_bytes: Maximum of bytes of a request line with its headers, and of the
             trailers of a body.
-        headers: Most headers of one request.
-        body_bytes: Most bytes of a body.
-        memory: Bytes of all large bodies that are held, and, apart from these,
-            of all answers whose readers are slow.
+        headers: Maximum of headers of one request.
+        body_bytes: Maximum of bytes of a body.
+        memory: Maximum of bytes of all large bodies in memory, and, apart from these,
+            of all responses whose clients read slowly.
         head_time: From the first byte of a request, or from the opening of a
             connection, to the end of the headers.
-        body_time: From there to the end of the body, however it drips.
-        queue_time: From the end of the body to a free thread; later it is 503.
-        send_time: To take an answer, from the moment when it does not fit into
-            the kernel's buffers.
-        idle_time: Between an answer and the next request.
-        linger_time: To read an answer before the connection is closed, for
-            one who is still sending.
+        body_time: From there to the end of the body.
+        queue_time: From the end of the body to a free thread; later, 503.
+        send_time: To read a response, from the moment when it does not fit into the
+            kernel's buffers.
+        idle_time: Between a response and the next request.
+        linger_time: To read a response before the connection is closed, for a client
+            that is still sending.
     """
 
     connections: int = 2048

@@ -1,7 +1,6 @@
-"""Bytes into requests: httptools knows the grammar, the bounds are here.
+"""Parses requests: httptools has the grammar, the limits are here.
 
-Pure: no socket and no clock. In whatever pieces the bytes come, the requests
-are the same.
+Pure: no socket and no clock. The requests do not depend on how the bytes are split.
 """
 
 from collections import deque
@@ -17,7 +16,7 @@ _VERSIONS = frozenset({"1.0", "1.1"})
 
 
 class Phase(Enum):
-    """What of the next request has come."""
+    """Which part of the next request is being received."""
 
     NOTHING = auto()
     HEAD = auto()
@@ -25,11 +24,11 @@ class Phase(Enum):
 
 
 class RefusedError(Exception):
-    """These bytes are no request that is served; the last word to this peer.
+    """The request is refused; the connection is closed after the response.
 
     Attributes:
-        status: What it is told.
-        message: Why, and what would do.
+        status: Of the response.
+        message: Why, and what would be accepted.
     """
 
     def __init__(self, status: HTTPStatus, message: str) -> None:
@@ -58,13 +57,13 @@ class Request:
 
 
 class RequestReader:
-    """Takes the bytes of one connection.
+    """Parses the bytes of one connection.
 
     Attributes:
-        ready: Complete requests, oldest first; the owner takes them out.
-        phase: What of the request after these has come.
-        expects: The peer waits for ``100 Continue``; the owner says it, and
-            sets this to False.
+        ready: Complete requests, oldest first; the owner removes them.
+        phase: Which part of the request after these is being received.
+        expects: The client waits for ``100 Continue``; the owner sends it, and sets
+            this to False.
     """
 
     def __init__(self, limits: HttpLimits) -> None:
@@ -88,10 +87,10 @@ class RequestReader:
         return len(self._body)
 
     def close(self) -> None:
-        """Let go of everything that came; nothing is fed any more.
+        """Free all memory; nothing is fed afterwards.
 
-        This and its parser hold each other: the body of a request that is refused
-        would stay in memory until cycles are looked for.
+        This object and its parser reference each other: the body of a refused request
+        would stay in memory until a garbage collection.
         """
         self.ready.clear()
         self._request = None
@@ -99,15 +98,15 @@ class RequestReader:
         del self._parser
 
     def feed(self, data: bytes) -> None:
-        """Take what came.
+        """Parse received bytes.
 
         Raises:
-            RefusedError: This peer is not to be read any further; what was
-                complete before is in ``ready``.
+            RefusedError: Nothing more is read from this client; the requests that
+                were complete before are in ``ready``.
         """
         if self.phase is not Phase.NOTHING:
-            # What the parser keeps of an unfinished header, of trailers and
-            # of the extensions of chunks, before it tells us.
+            # Bytes of an unfinished header, of trailers and of chunk extensions, which
+            # the parser keeps before it reports them.
             self._unseen += len(data)
         while data:
             data = self._parse(data)
@@ -115,27 +114,27 @@ class RequestReader:
             raise _too_large_head()
 
     def _parse(self, data: bytes) -> bytes:
-        """Give ``data`` to the parser; return what is to be given to the next one."""
+        """Feed the parser; return the data for its successor after an upgrade."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as error:
-            # It stops behind the head, for another protocol. We keep to ours, as
-            # servers may; else a body would pass for the next request.
+            # It stops after the head, for another protocol. A server may ignore the
+            # offer; if the body were not parsed, it would be taken for a request.
             self._parser = httptools.HttpRequestParser(self)
             return self._offer + data[error.args[0] :]
         except httptools.HttpParserError as error:
             if isinstance(error.__context__, RefusedError):
                 raise error.__context__ from None
-            message = "this is no request of HTTP/1.1"
+            message = "this is not a valid HTTP/1.1 request"
             raise RefusedError(HTTPStatus.BAD_REQUEST, message) from error
         return b""
 
-    # What the parser calls.
+    # Called by the parser.
 
     def on_message_begin(self) -> None:
-        """Begin a request."""
+        """Start a request."""
         if len(self.ready) >= self._limits.pipelined:
-            message = "wait for answers before asking on"
+            message = "too many pipelined requests; wait for responses"
             raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, message)
         self.phase = Phase.HEAD
         self._target = b""
@@ -143,19 +142,19 @@ class RequestReader:
         self._head_bytes = self._unseen = 0
 
     def on_url(self, part: bytes) -> None:
-        """Take a part of the target."""
+        """Append a part of the target."""
         self._target += part
         self._count(len(part))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; those that follow a body are dropped."""
+        """Add a header; those after a body are dropped."""
         self._count(len(name) + len(value) + 4)
         self._headers.append((name, value))
         if len(self._headers) > self._limits.headers:
             raise _too_large_head()
 
     def on_headers_complete(self) -> None:
-        """Begin the body, or refuse it."""
+        """Start the body, or refuse the request."""
         request = Request(
             method=self._parser.get_method().decode("ascii"),
             target=self._target,
@@ -174,10 +173,10 @@ class RequestReader:
 
     def _check_head(self, request: Request) -> None:
         if request.version not in _VERSIONS:
-            message = "this server speaks HTTP/1.1 alone"
+            message = "this server supports HTTP/1.1 only"
             raise RefusedError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, message)
         if request.method == "CONNECT":
-            message = "this server is no proxy"
+            message = "this server is not a proxy"
             raise RefusedError(HTTPStatus.NOT_IMPLEMENTED, message)
         hosts = 0
         for name, value in request.headers:
@@ -195,7 +194,7 @@ class RequestReader:
             raise RefusedError(HTTPStatus.BAD_REQUEST, message)
 
     def on_body(self, part: bytes) -> None:
-        """Take a part of the body."""
+        """Append a part of the body."""
         if self._request is None:
             return
         self._unseen = 0
@@ -203,7 +202,7 @@ class RequestReader:
         self._body += part
 
     def on_message_complete(self) -> None:
-        """End the request."""
+        """Complete the request."""
         if self._request is not None:
             self._request.body = bytes(self._body)
             self.ready.append(self._request)
@@ -226,18 +225,18 @@ class RequestReader:
 
     def _note_expectation(self, value: bytes) -> None:
         if value.lower() != b"100-continue":
-            message = 'only "Expect: 100-continue" is understood'
+            message = 'only "Expect: 100-continue" is supported'
             raise RefusedError(HTTPStatus.EXPECTATION_FAILED, message)
         self.expects = True
 
 
 def _check_coding(value: bytes, version: str) -> None:
-    """Refuse what proxies and servers may frame, or undo, in different ways."""
+    """Refuse codings that proxies and servers may interpret differently."""
     if version == "1.0":
         message = "HTTP/1.0 has no Transfer-Encoding"
         raise RefusedError(HTTPStatus.BAD_REQUEST, message)
     if value.lower() != b"chunked":
-        message = 'only "Transfer-Encoding: chunked" is understood'
+        message = 'only "Transfer-Encoding: chunked" is supported'
         raise RefusedError(HTTPStatus.NOT_IMPLEMENTED, message)
 
 

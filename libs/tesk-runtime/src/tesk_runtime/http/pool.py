@@ -1,4 +1,4 @@
-"""The threads that answer complete requests, and how many may wait for one."""
+"""Threads that answer complete requests, with a bounded queue."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ T = TypeVar("T")
 class WorkerPool(Generic[T]):
     """A fixed number of threads beside an event loop, and a bounded queue.
 
-    Used from the thread of the loop alone.
+    Used from the thread of the loop only.
     """
 
     def __init__(
@@ -29,13 +29,13 @@ class WorkerPool(Generic[T]):
         """Start the threads.
 
         Args:
-            loop: Where results are delivered.
-            name: Of the threads, for whoever looks at the process.
-            threads: How many work at once.
-            waiting: How many requests wait for one of them at most.
+            loop: Delivers the results.
+            name: Prefix of the names of the threads.
+            threads: Number of requests that are answered at once.
+            waiting: Maximum of requests that wait for a thread.
         """
         self._loop = loop
-        self._places = threads + waiting
+        self._free_slots = threads + waiting
         self._queue: SimpleQueue[
             tuple[Callable[[float], T], Callable[[T], None], float]
         ] = SimpleQueue()
@@ -47,18 +47,18 @@ class WorkerPool(Generic[T]):
             ).start()
 
     def submit(self, work: Callable[[float], T], deliver: Callable[[T], None]) -> bool:
-        """Let a thread do ``work(waited)``, and the loop ``deliver`` its result.
+        """Run ``work(waited)`` in a thread; the loop passes its result to ``deliver``.
 
         Args:
-            work: Never raises; ``waited`` for a thread so many seconds.
+            work: Never raises; ``waited`` is its time in the queue, in seconds.
             deliver: Called in the loop.
 
         Returns:
-            False if too many wait; nothing is done then.
+            False if the queue is full; then nothing is run.
         """
-        if self._places == 0:
+        if self._free_slots == 0:
             return False
-        self._places -= 1
+        self._free_slots -= 1
         self._queue.put((work, deliver, time.monotonic()))
         return True
 
@@ -66,7 +66,7 @@ class WorkerPool(Generic[T]):
         while True:
             work, deliver, since = self._queue.get()
             self._results.append((deliver, work(time.monotonic() - since)))
-            # Until the next one comes, a thread must not keep a request alive.
+            # An idle thread must not keep a request alive.
             del work, deliver
             # Several results need the loop to wake up only once.
             if not self._woken:
@@ -78,5 +78,5 @@ class WorkerPool(Generic[T]):
         self._woken = False
         while self._results:
             deliver, result = self._results.popleft()
-            self._places += 1
+            self._free_slots += 1
             deliver(result)

@@ -1,7 +1,7 @@
-"""Serving as a process does: addresses, signals, several processes.
+"""Runs HTTP servers in processes: sockets, signals, worker processes.
 
-With one worker the process serves by itself. With more, a parent watches them
-and starts again what ends; they share its listening sockets.
+With one worker the process serves by itself. With more, a parent restarts those that
+end; they share its listening sockets.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from tesk_runtime.http.server import HttpServer, Service
 
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 _AFTER_DRAIN = 3.0  # seconds that a worker may take to end after its drain
-_PAUSE = 1.0  # seconds between two starts of the same worker
+_RESTART_SECONDS = 1.0  # between two starts of the same worker
 _LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One address, and what is served there."""
+    """One address, and the service there."""
 
     listener: socket.socket
     service: Service
@@ -38,10 +38,10 @@ class Endpoint:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound, and not open yet.
+    """Return a socket that is bound and does not listen yet.
 
     Raises:
-        OSError: The address cannot be had.
+        OSError: The address is not available.
     """
     family, kind, protocol, _, address = socket.getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -63,8 +63,8 @@ def serve_endpoints(
     """Serve in this process until SIGTERM or SIGINT.
 
     Args:
-        endpoints: Builds what is served.
-        drain: How long running requests may take then.
+        endpoints: Builds the services.
+        drain: Time for open requests to finish then.
     """
 
     async def main() -> None:
@@ -87,16 +87,16 @@ def serve_endpoints(
 def serve_by_workers(
     endpoints: Callable[[], Sequence[Endpoint]], drain: timedelta, *, workers: int
 ) -> None:
-    """Serve in ``workers`` processes of our own until SIGTERM or SIGINT."""
-    heard, told = os.pipe()
-    os.set_blocking(told, False)
-    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    """Serve in ``workers`` child processes until SIGTERM or SIGINT."""
+    signals, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     for number in _ENDING:
         signal.signal(number, lambda _signal, _frame: None)
     processes = [_Worker(endpoints, drain) for _ in range(workers)]
-    while not _wait_for(heard, processes):
+    while not _wait_for(signals, processes):
         for worker in processes:
-            worker.keep()
+            worker.ensure_running()
     for worker in processes:
         worker.terminate()
     deadline = time.monotonic() + drain.total_seconds() + _AFTER_DRAIN
@@ -105,8 +105,8 @@ def serve_by_workers(
 
 
 def serve_in_thread(endpoint: Endpoint) -> Callable[[], None]:
-    """Serve beside the work of this process; return what ends it."""
-    # Who asks before the thread has started waits for it.
+    """Serve in a thread of this process; return the function that stops it."""
+    # Connections that come before the thread has started wait for it.
     endpoint.listener.listen()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
@@ -131,19 +131,19 @@ def serve_in_thread(endpoint: Endpoint) -> Callable[[], None]:
 
 @dataclass(slots=True)
 class _Worker:
-    """One process, started again when it ends."""
+    """One worker process, restarted when it ends."""
 
     endpoints: Callable[[], Sequence[Endpoint]]
     drain: timedelta
     process: BaseProcess | None = None
-    started: float = field(default=-_PAUSE)
+    started: float = field(default=-_RESTART_SECONDS)
 
-    def keep(self) -> None:
+    def ensure_running(self) -> None:
         """Start it unless it runs, or has just been started."""
         if self.process is not None and self.process.is_alive():
             return
         if self.process is not None:
-            if time.monotonic() < self.started + _PAUSE:
+            if time.monotonic() < self.started + _RESTART_SECONDS:
                 return
             code = self.process.exitcode
             _LOGGER.warning("worker ended", extra={"exit_code": code})
@@ -153,12 +153,12 @@ class _Worker:
         self.process.start()
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Send SIGTERM."""
         if self.process is not None and self.process.is_alive():
             self.process.terminate()
 
     def join(self, deadline: float) -> None:
-        """Wait for its end, and make it end at ``deadline``."""
+        """Wait for its end, and kill it at ``deadline``."""
         if self.process is None:
             return
         self.process.join(max(0.0, deadline - time.monotonic()))
@@ -175,7 +175,7 @@ class _Worker:
 
 
 def watch_parent_death() -> None:
-    """Stop this worker when its parent is gone: an orphan would keep the port."""
+    """Stop this worker when its parent dies: an orphan would keep the port."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
@@ -187,7 +187,7 @@ def watch_parent_death() -> None:
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
-def _wait_for(heard: int, processes: Sequence[_Worker]) -> bool:
+def _wait_for(signals: int, processes: Sequence[_Worker]) -> bool:
     """Wait until a worker ends or may be started again; True for a signal."""
     sentinels = [
         worker.process.sentinel
@@ -196,6 +196,6 @@ def _wait_for(heard: int, processes: Sequence[_Worker]) -> bool:
     ]
     missing = len(sentinels) < len(processes)
     ready = multiprocessing.connection.wait(
-        [heard, *sentinels], timeout=_PAUSE / 4 if missing else None
+        [signals, *sentinels], timeout=_RESTART_SECONDS / 4 if missing else None
     )
-    return heard in ready and bool(set(os.read(heard, 64)) & set(_ENDING))
+    return signals in ready and bool(set(os.read(signals, 64)) & set(_ENDING))

@@ -1,4 +1,4 @@
-"""The server: its connections, their bounds, and the threads that answer."""
+"""The HTTP server: its connections, their limits, and its threads."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ from tesk_runtime.http.wsgi import (
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-_DEADLINE_CHECK_SECONDS = 0.25  # seconds between two looks at deadlines
+_DEADLINE_CHECK_SECONDS = 0.25
 _BACKLOG = 1024
 _AT_ONCE = 64
 _URGENT_THREADS = 2
@@ -35,13 +35,13 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """What is served.
+    """What an HTTP server serves.
 
     Attributes:
-        app: Answers complete requests, each in a thread.
-        threads: How many requests are answered at once.
+        app: Called with complete requests, each in a thread.
+        threads: Number of requests that are answered at once.
         urgent: Targets such as ``/healthz`` that have threads of their own.
-        refuse: Makes the answer to what does not reach ``app``.
+        refuse: Makes the response to requests that are not passed to ``app``.
     """
 
     app: "WSGIApplication"
@@ -51,10 +51,10 @@ class Service:
 
 
 class HttpServer:
-    """Serves one application from one event loop; itself the ``Host``.
+    """Serves one application from one event loop; satisfies ``ConnectionOwner``.
 
     Attributes:
-        limits: The bounds.
+        limits: Limits of connections and requests.
         draining: Whether connections end with their present request.
     """
 
@@ -87,7 +87,7 @@ class HttpServer:
     async def serve(
         self, listener: socket.socket, stop: asyncio.Event, drain: timedelta
     ) -> None:
-        """Serve until ``stop``; then end what has begun, within ``drain``."""
+        """Serve until ``stop``; then finish open requests within ``drain``."""
         server = await self._loop.create_server(
             lambda: Connection(self), sock=listener, backlog=_AT_ONCE
         )
@@ -107,7 +107,7 @@ class HttpServer:
             connection.evict()
 
     async def _watch(self) -> None:
-        """Close what is late."""
+        """Close connections after their deadlines."""
         while True:
             await asyncio.sleep(_DEADLINE_CHECK_SECONDS)
             now = self.now()
@@ -117,33 +117,33 @@ class HttpServer:
                 elif self.draining:
                     connection.drain()
 
-    # What connections call.
+    # Called by connections.
 
-    def opened(self, connection: Connection) -> None:
-        """Count in; close those that have waited longest if they are too many."""
+    def add_connection(self, connection: Connection) -> None:
+        """Register a connection; close those idle longest if there are too many."""
         self._connections[connection] = None
         if len(self._connections) > self.limits.connections:
             few = max(1, self.limits.connections // 16)
-            for victim in choose_evictions(self._connections, few):
-                victim.evict()
-                self._connections.pop(victim, None)
+            for evicted in choose_evictions(self._connections, few):
+                evicted.evict()
+                self._connections.pop(evicted, None)
 
-    def closed(self, connection: Connection) -> None:
-        """Count out."""
+    def remove_connection(self, connection: Connection) -> None:
+        """Unregister a connection."""
         self._connections.pop(connection, None)
         self._slow.pop(connection, None)
         if self.draining and not self._connections:
             self._done.set()
 
-    def may_hold(self, size: int) -> bool:
-        """Count bytes of large bodies."""
+    def reserve_memory(self, size: int) -> bool:
+        """Reserve memory for large bodies, or free it."""
         if size > 0 and self._held + size > self.limits.memory:
             return False
         self._held += size
         return True
 
-    def slowed(self, connection: Connection) -> None:
-        """Close the slowest readers if unsent answers hold too much."""
+    def note_slow_reader(self, connection: Connection) -> None:
+        """Close the slowest readers if unsent responses use too much memory."""
         self._slow.pop(connection, None)
         self._slow[connection] = None
         unsent = sum(slow.unsent for slow in self._slow)
@@ -160,7 +160,7 @@ class HttpServer:
         addresses: ConnectionAddresses,
         deliver: Callable[[Response], None],
     ) -> None:
-        """Have a thread answer; 503 at once if too many requests wait."""
+        """Answer in a thread; 503 at once if too many requests wait."""
         urgent = request.target in self._service.urgent
         pool = self._urgent if urgent else self._pool
 
@@ -173,7 +173,7 @@ class HttpServer:
             deliver(self._busy())
 
     def refuse(self, status: HTTPStatus, message: str) -> Response:
-        """Return the answer to what is not served."""
+        """Return the response to a request that is refused."""
         return self._service.refuse(status, message)
 
     def _respond(
@@ -182,7 +182,9 @@ class HttpServer:
         try:
             environ = environ_of(request, addresses)
         except ValueError:
-            return self.refuse(HTTPStatus.BAD_REQUEST, "the target is no URL")
+            return self.refuse(
+                HTTPStatus.BAD_REQUEST, "the request target is not a valid URL"
+            )
         environ[QUEUE_SECONDS] = waited
         try:
             return call(self._service.app, environ)
@@ -200,10 +202,9 @@ class HttpServer:
 def choose_evictions(
     connections: Iterable[Connection], number: int
 ) -> list[Connection]:
-    """Return those that may be closed with the least harm.
+    """Return the connections to close for new ones.
 
-    Strangers go first, who have never brought a request; among equals those
-    that have waited longest.
+    Those without any request come first; among equals those that are idle longest.
     """
     waiting = [connection for connection in connections if connection.waiting]
     waiting.sort(key=lambda connection: (connection.served > 0, connection.since))

@@ -1,4 +1,4 @@
-"""Between requests and a WSGI application (PEP 3333)."""
+"""Calls a WSGI application (PEP 3333) with parsed requests."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ from tesk_runtime.http.parsing import Request
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-# Seconds for which a request has waited for a thread.
+# Key of the seconds for which a request has waited for a thread.
 QUEUE_SECONDS = "tesk.queue_seconds"
 
 _BODYLESS = ("1", "204", "304")
@@ -25,11 +25,11 @@ _LONGEST_CACHED_NAME = 40
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer, complete.
+    """A complete response.
 
     Attributes:
         status: E.g. ``200 OK``.
-        headers: Without those of the connection.
+        headers: Without those about the connection.
     """
 
     status: str
@@ -39,7 +39,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionAddresses:
-    """The two ends of a connection."""
+    """Addresses of the two ends of a connection."""
 
     host: str
     port: str
@@ -51,12 +51,12 @@ def environ_of(request: Request, addresses: ConnectionAddresses) -> dict[str, An
     """Return the WSGI environment of a request.
 
     Raises:
-        ValueError: The target is an URL that cannot be read.
+        ValueError: The target is not a valid URL.
     """
     target = request.target.decode("latin-1")
     authority = ""
     if not target.startswith("/") and "://" in target:
-        # Whoever takes us for a proxy; RFC 9112, 3.2.2.
+        # From clients that expect a proxy; RFC 9112, 3.2.2.
         parts = urlsplit(target)
         authority = parts.netloc
         target = f"{parts.path or '/'}?{parts.query}"
@@ -82,20 +82,20 @@ def environ_of(request: Request, addresses: ConnectionAddresses) -> dict[str, An
     }
     for name, value in request.headers:
         if b"_" in name:
-            continue  # would pass for the one with a dash
+            continue  # would be taken for the one with a dash
         key = _key(name) if len(name) <= _LONGEST_CACHED_NAME else _plain_key(name)
         text = value.decode("latin-1")
         environ[key] = f"{environ[key]},{text}" if key in environ else text
     if authority:
         environ["HTTP_HOST"] = authority
-    # The body is here, in one piece.
+    # The whole body was received.
     if environ.pop("HTTP_TRANSFER_ENCODING", "") or request.body:
         environ["CONTENT_LENGTH"] = str(len(request.body))
     return environ
 
 
 def call(app: "WSGIApplication", environ: dict[str, Any]) -> Response:
-    """Return what the application answers."""
+    """Return the response of the application."""
     status = ""
     headers: list[tuple[str, str]] = []
     parts: list[bytes] = []
@@ -117,11 +117,11 @@ def call(app: "WSGIApplication", environ: dict[str, Any]) -> Response:
 
 
 def encode(response: Response, request: Request | None, *, close: bool) -> bytes:
-    """Return the bytes of an answer.
+    """Return the bytes of a response.
 
     Args:
-        response: What to say.
-        request: What was asked; None if that could not be read.
+        response: The response.
+        request: The request; None if it could not be parsed.
         close: Whether the connection ends with it.
     """
     head = [f"HTTP/1.1 {response.status}"]
@@ -144,7 +144,7 @@ def encode(response: Response, request: Request | None, *, close: bool) -> bytes
 
 
 def plain_response(status: HTTPStatus, message: str) -> Response:
-    """Return an answer in words, for services that have no other form."""
+    """Return a response in plain text."""
     return Response(
         f"{status.value} {status.phrase}",
         [("Content-Type", "text/plain; charset=utf-8")],

@@ -91,7 +91,9 @@ class ClusterNodes:
             labels: str = "",
         ) -> Informer[T]:
             notify = _without_arguments(changed)
-            return Informer(api, resource, namespace, labels, keep=keep, changed=notify)
+            return Informer(
+                api, resource, namespace, labels, prune=keep, on_change=notify
+            )
 
         self._nodes = watch(NODES, "", self._room_of)
         self._loads = [

@@ -74,8 +74,8 @@ class PodLauncher:
                 PODS,
                 namespace,
                 selector(labels),
-                keep=pod_status,
-                changed=self._changed,
+                prune=pod_status,
+                on_change=self._changed,
             )
             for namespace in parts.namespaces
         ]

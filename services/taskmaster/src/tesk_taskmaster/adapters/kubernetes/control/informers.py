@@ -109,6 +109,6 @@ class Informers:
             kind,
             namespace,
             selector({INSTANCE: self._instance, TASKMASTER: taskmaster}),
-            keep=pruned,
-            changed=self._cache.writer(kind, taskmaster),
+            prune=pruned,
+            on_change=self._cache.writer(kind, taskmaster),
         )

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from tesk_kubernetes.api import JsonObject
-from tesk_kubernetes.requests import parsed
+from tesk_kubernetes.requests import parse_amount
 from tesk_model.quantities import format_bytes, format_number
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import cpu_quantity
 
@@ -72,13 +72,13 @@ def fitted_resources(
             asked = requests.get(name, bounds.get(name))
             if asked is None or not _concerns(each, name):
                 continue
-            request = max(parsed(asked), each.least.get(name, Decimal(0)))
+            request = max(parse_amount(asked), each.least.get(name, Decimal(0)))
             most = each.most.get(name)
             if most is not None and request > most:
                 return _too_much(each, name, request, most)
-            given = parsed(bounds[name]) if name in bounds else None
+            given = parse_amount(bounds[name]) if name in bounds else None
             limit = _limit(each, name, request, given)
-            if request != parsed(asked):
+            if request != parse_amount(asked):
                 requests[name] = _quantity(name, request)
             if limit is not None and limit != given:
                 bounds[name] = _quantity(name, limit)
@@ -104,7 +104,7 @@ def _concerns(limits: ContainerLimits, name: str) -> bool:
 
 
 def _amounts(item: Mapping[str, Any], kind: str) -> Amounts:
-    return {name: parsed(text) for name, text in (item.get(kind) or {}).items()}
+    return {name: parse_amount(text) for name, text in (item.get(kind) or {}).items()}
 
 
 def _too_much(
