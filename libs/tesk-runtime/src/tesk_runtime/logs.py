@@ -4,12 +4,14 @@ Use ``logger.info("task admitted", extra={"task_id": …})``; never format value
 into the message, and never log a request body, a token or a url with userinfo.
 """
 
+import json
 import logging
 import sys
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
 import msgspec
-from pythonjsonlogger.json import JsonFormatter
 
 from tesk_model.text import escape_line, escape_lines
 
@@ -34,37 +36,62 @@ class LogSettings(
 class _TextFormatter(logging.Formatter):
     """``12:00:00 INFO scheduler: task admitted task_id=… owner=…``."""
 
+    def __init__(self, service: str, always: Mapping[str, object]) -> None:
+        super().__init__(
+            f"%(asctime)s %(levelname)s {service}: %(message)s", "%H:%M:%S"
+        )
+        self._always = dict(always)
+
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
         fields = " ".join(
             f"{key}={escape_line(str(value))}"
-            for key, value in vars(record).items()
-            if key not in _STANDARD
+            for key, value in (self._always | _fields_of(record)).items()
         )
         first, newline, rest = line.partition("\n")
         return f"{first} {fields}".rstrip() + newline + escape_lines(rest)
 
 
-def configure(service: str, settings: LogSettings) -> None:
-    """Send all logs of this process to stderr; called once, by ``main``."""
+class _JsonFormatter(logging.Formatter):
+    """One object a line; each request and task has some, so that it must be quick."""
+
+    def __init__(self, service: str, always: Mapping[str, object]) -> None:
+        super().__init__()
+        self._always = {"service": service, **always}
+        self._encode = msgspec.json.Encoder(enc_hook=str).encode
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC),
+            "level": record.levelname,
+            "logger": record.name,
+            "event": record.getMessage(),
+            **self._always,
+            **_fields_of(record),
+        }
+        if record.exc_info:
+            line["exc_info"] = self.formatException(record.exc_info)
+        try:
+            return self._encode(line).decode()
+        except (TypeError, ValueError):  # e.g. names of files that are not Unicode
+            return json.dumps(line, default=str, skipkeys=True)
+
+
+def _fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+
+
+def configure(
+    service: str, settings: LogSettings, always: Mapping[str, object] | None = None
+) -> None:
+    """Send all logs of this process to stderr; called once, by ``main``.
+
+    Args:
+        service: Named in each line.
+        settings: Level and format.
+        always: More fields of each line.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    if settings.format == "json":
-        handler.setFormatter(
-            JsonFormatter(
-                ["asctime", "levelname", "name", "message"],
-                rename_fields={
-                    "asctime": "time",
-                    "levelname": "level",
-                    "name": "logger",
-                    "message": "event",
-                },
-                static_fields={"service": service},
-            )
-        )
-    else:
-        handler.setFormatter(
-            _TextFormatter(
-                f"%(asctime)s %(levelname)s {service}: %(message)s", "%H:%M:%S"
-            )
-        )
+    kind = _JsonFormatter if settings.format == "json" else _TextFormatter
+    handler.setFormatter(kind(service, dict(always or {})))
     logging.basicConfig(level=settings.level.upper(), handlers=[handler], force=True)

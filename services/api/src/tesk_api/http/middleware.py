@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ROUTE = "tesk.route"
 USER = "tesk.user"
+TASK_ID = "tesk.task_id"
 UNMATCHED = "unmatched"
 
 _SLASHES = re.compile(r"/{2,}")
@@ -81,6 +82,7 @@ class Middleware:
                 "ms": round(seconds * 1000, 1),
                 "request_id": environ["tesk.request_id"],
                 "user": environ.get(USER, ""),
+                "task_id": environ.get(TASK_ID, ""),
             },
         )
 

@@ -10,6 +10,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 from tesk.v1 import task_pb2 as pb
 from tesk_api.http.identity import Identify
 from tesk_api.http.json_bodies import estimate_memory
+from tesk_api.http.middleware import TASK_ID
 from tesk_api.http.queries import (
     parse_idempotency_key,
     parse_query,
@@ -75,6 +76,7 @@ def tasks_blueprint(
         with bodies.memory_for(body):
             new = parser.parse(body)
             task_id = tasks.create(caller, replace(new, idempotency_key=key))
+        request.environ[TASK_ID] = task_id
         return json_response(CreatedTask(id=task_id))
 
     @blueprint.get("/tasks")
@@ -107,13 +109,14 @@ def tasks_blueprint(
 
 
 def parse_task_id(text: str) -> TaskId:
-    """Return the id; do not ask the scheduler for one that cannot exist.
+    """Return the id, and note it for the log; do not ask the scheduler for one that cannot exist.
 
     Raises:
         NotFoundError: No task has such an id.
     """
     if not is_task_id(text):
         raise NotFoundError("there is no such task")
+    request.environ[TASK_ID] = text
     return TaskId(text)
 
 
