@@ -33,7 +33,7 @@ def seq(store: TaskStore) -> int:
 
 def read(store: TaskStore, *, full: bool = True) -> StoredTask:
     """Read the task."""
-    (task,) = store.tasks([T1], owner=None, full=full, most=0).tasks
+    (task,) = store.tasks([T1], owner=None, full=full, max_bytes=0).tasks
     return task
 
 
@@ -146,8 +146,8 @@ def test_a_page_is_cut_also_by_outputs_and_metadata(store: TaskStore, seq: int) 
 
     store.write(fill)
     ids = [TaskId(name) for name in names]
-    found, is_truncated = store.tasks(ids, owner=None, full=False, most=8000)
-    less = store.tasks(ids, owner=None, full=False, most=6000)
+    found, is_truncated = store.tasks(ids, owner=None, full=False, max_bytes=8000)
+    less = store.tasks(ids, owner=None, full=False, max_bytes=6000)
 
     assert all(3000 < task.size < 4000 for task in found)
     assert ([task.id for task in found], is_truncated) == (["t-3", "t-2"], False)

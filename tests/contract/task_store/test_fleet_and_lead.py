@@ -143,7 +143,7 @@ def test_reasons_are_for_those_who_wait(busy: TaskStore) -> None:
 
     busy.write(lambda tx: tx.set_reasons(reasons))
 
-    tasks = busy.tasks(list(reasons), owner=None, full=True, most=2**20).tasks
+    tasks = busy.tasks(list(reasons), owner=None, full=True, max_bytes=2**20).tasks
     assert {task.id: task.reason for task in tasks} == {
         "t-1": NO_REASON,
         "t-3": full,
@@ -154,7 +154,9 @@ def lead(store: TaskStore, holder: str, *, now: int, force: bool = False) -> int
     """Ask for the lead for 10 seconds."""
     time = NOON + timedelta(seconds=now)
     until = time + timedelta(seconds=10)
-    return store.write(lambda tx: tx.lead(holder, now=time, until=until, force=force))
+    return store.write(
+        lambda tx: tx.acquire_lead(holder, now=time, until=until, force=force)
+    )
 
 
 def test_one_leads_until_its_time_is_over(store: TaskStore) -> None:
@@ -188,8 +190,8 @@ def test_who_leads_and_since_when_can_be_read(store: TaskStore) -> None:
 def test_a_lead_that_is_given_up_is_free_at_once(store: TaskStore) -> None:
     lead(store, "a", now=0)
 
-    stranger = store.write(lambda tx: tx.resign("b"))
-    own = store.write(lambda tx: tx.resign("a"))
+    stranger = store.write(lambda tx: tx.release_lead("b"))
+    own = store.write(lambda tx: tx.release_lead("a"))
 
     assert (stranger, own) == (False, True)
     assert lead(store, "b", now=1) == 2
@@ -210,7 +212,7 @@ def test_a_store_that_works_is_healthy(store: TaskStore) -> None:
 
 def test_a_store_whose_writes_do_not_end_is_not_healthy(url: str) -> None:
     SqlTaskStore.open(url).close()
-    hanging = SqlTaskStore(open_engines(url), probe_within=0.05)
+    hanging = SqlTaskStore(open_engines(url), probe_timeout=0.05)
     begun, end = threading.Event(), threading.Event()
 
     def hang(_tx: Transaction) -> None:

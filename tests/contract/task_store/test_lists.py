@@ -142,7 +142,7 @@ def test_a_walk_through_all_pages_finds_what_matches(
 def test_a_page_can_be_read_whole(filled: TaskStore) -> None:
     query = TaskQuery(owner="alice", limit=5, state=TaskState.QUEUED)
 
-    whole = filled.list_tasks(query, full=True, most=2**20).tasks
+    whole = filled.list_tasks(query, full=True, max_bytes=2**20).tasks
 
     assert [task.id for task in whole] == naive(query)[:5]
     assert all(task.document for task in whole)
@@ -215,7 +215,7 @@ def test_as_many_as_fit(
     store.write(add_logs)
 
     query = TaskQuery(owner="alice", limit=9)
-    listing = store.list_tasks(query, full=full, most=most)
+    listing = store.list_tasks(query, full=full, max_bytes=most)
 
     assert [task.id for task in listing.tasks] == [f"t-{number}" for number in want]
     assert listing.is_truncated == (len(want) < 3)

@@ -124,7 +124,7 @@ def test_reasons_from_before_they_had_codes_are_read(url: str, reason: str) -> N
     store = SqlTaskStore.open(url)
 
     record = store.record(TaskId("t-1"))
-    shown = store.tasks([TaskId("t-1")], owner=None, full=True, most=0).tasks
+    shown = store.tasks([TaskId("t-1")], owner=None, full=True, max_bytes=0).tasks
     store.close()
     assert record is not None
     assert record.reason == Reason(OLD_REASONS[reason], reason)
@@ -142,7 +142,7 @@ def test_a_code_of_a_later_release_is_read_as_none(
         )
     engine.dispose()
 
-    [shown] = store.tasks([TaskId("t-1")], owner=None, full=True, most=0).tasks
+    [shown] = store.tasks([TaskId("t-1")], owner=None, full=True, max_bytes=0).tasks
 
     assert shown.reason == Reason(ReasonCode.NONE, "x")
 

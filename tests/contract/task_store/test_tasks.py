@@ -52,7 +52,7 @@ def begin(store: TaskStore, task_id: str, taskmaster: str = "tm-1") -> None:
 
 def full(store: TaskStore, task_id: str) -> StoredTask:
     """Read everything of a task."""
-    (task,) = store.tasks([TaskId(task_id)], owner=None, full=True, most=0).tasks
+    (task,) = store.tasks([TaskId(task_id)], owner=None, full=True, max_bytes=0).tasks
     return task
 
 
@@ -82,7 +82,7 @@ def test_a_task_is_read_for_its_owner(
     add(store, make_new_task("t-1"), make_new_task("t-2", owner="bob"))
     ids = [T1, TaskId("t-2"), TaskId("t-3")]
 
-    found, is_truncated = store.tasks(ids, owner=owner, full=True, most=2**20)
+    found, is_truncated = store.tasks(ids, owner=owner, full=True, max_bytes=2**20)
 
     assert ([task.id for task in found], is_truncated) == (seen, False)
 
@@ -101,7 +101,7 @@ def test_a_new_task_is_there(store: TaskStore) -> None:
 
 def test_what_is_not_there_is_left_out(store: TaskStore) -> None:
     assert summaries(store, T1) == {}
-    assert store.tasks([T1], owner=None, full=True, most=9) == ([], False)
+    assert store.tasks([T1], owner=None, full=True, max_bytes=9) == ([], False)
     assert store.record(T1) is None
     assert store.document(T1) is None
 
@@ -157,7 +157,7 @@ def test_a_record_that_moved_on_is_not_overwritten(store: TaskStore) -> None:
     assert old is not None
     begin(store, "t-1")
 
-    with pytest.raises(ConflictError, match="moved on"):
+    with pytest.raises(ConflictError, match="was changed meanwhile"):
         store.write(lambda tx: tx.save(old, canceled(old, NOON)))
 
 
@@ -278,7 +278,7 @@ def test_only_full_shows_streams_and_lines(store: TaskStore) -> None:
     output = ExecutorLogChange(index=0, stdout="secret")
     change(store, "t-1", lambda tx, record: tx.change_executor_log(record.seq, output))
 
-    (task,) = store.tasks([T1], owner=None, full=False, most=0).tasks
+    (task,) = store.tasks([T1], owner=None, full=False, max_bytes=0).tasks
 
     assert (task.lines, task.executors[0].stdout) == ([], b"")
 

@@ -351,7 +351,7 @@ def test_a_former_leader_ends_no_taskmaster(site: SteppedSchedulers) -> None:
     site.launcher.die("tm-old", 0, remains=True)
     site.wait(1)  # it still believes that it leads
     site.store.write(
-        lambda tx: tx.lead(
+        lambda tx: tx.acquire_lead(
             "other",
             now=site.clock.now(),
             until=site.clock.now() + timedelta(hours=1),

@@ -1,1 +1,1 @@
-"""The outside world: database, processes, names, metrics."""
+"""Implements the ports: database, processes, pods, ids, metrics."""

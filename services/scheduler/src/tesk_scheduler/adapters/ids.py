@@ -1,4 +1,4 @@
-"""Names from chance and time."""
+"""Makes ids from time and chance."""
 
 from ulid import ULID
 
@@ -6,7 +6,7 @@ from tesk_model.task import TaskId
 
 
 class UlidGenerator:
-    """Gives ULIDs in lower case, which sort by time."""
+    """Makes ULIDs in lower case, which sort by time."""
 
     def task_id(self) -> TaskId:
         """Return a new task id of 26 characters."""

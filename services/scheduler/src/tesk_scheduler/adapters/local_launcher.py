@@ -1,9 +1,9 @@
-"""Taskmasters as processes of this machine.
+"""Runs taskmasters as processes of this machine.
 
 A taskmaster holds a lock (flock) on its file while it lives and has written
 its process id there; so a restarted scheduler finds those of its killed
-predecessor. Death is noticed at once: a thread waits for each process, for an
-adopted one at its lock.
+predecessor. A thread waits for the end of each process, of an adopted one by its
+lock, and notifies at once.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from tesk_runtime.file_lock import is_locked, wait_unlocked
 from tesk_scheduler.adapters.terminations import Terminations
 from tesk_scheduler.ports.launcher import LaunchError
 
-# -P: the current folder, where tasks may write, is no place to import from.
+# -P: do not import from the current folder, where tasks may write.
 _COMMAND = (sys.executable, "-P", "-m", "tesk_taskmaster")
 _SUFFIX = ".lock"
 
@@ -38,12 +38,12 @@ class LocalLauncher:
         changed: Callable[[], None],
         command: Sequence[str] = _COMMAND,
     ) -> None:
-        """Adopt what lives already.
+        """Adopt the taskmasters that live already.
 
         Args:
             folder: Where the lock files are; made if missing.
             environment: For the processes, without TESK_TASKMASTER_ID.
-            changed: Called, on another thread, when one has died.
+            changed: Called, on another thread, when a taskmaster ended.
             command: What to start.
         """
         self._folder = folder
@@ -60,11 +60,11 @@ class LocalLauncher:
                 path.unlink(missing_ok=True)
 
     def revision(self) -> str:
-        """Return what stands for program and settings as this scheduler has them."""
+        """Return a hash of program and settings as this scheduler has them."""
         return self._revision
 
     def launch(self, taskmaster_id: str) -> None:
-        """Start a process in a session of its own."""
+        """Start a process in its own session."""
         with self._lock:
             if taskmaster_id in self._alive:
                 return
@@ -95,7 +95,7 @@ class LocalLauncher:
         return ()
 
     def may_act(self, taskmaster_id: str) -> bool:
-        """Say no: who lives holds its lock."""
+        """Return False: a living taskmaster holds its lock."""
         del taskmaster_id
         return False
 
@@ -105,28 +105,28 @@ class LocalLauncher:
             process = self._alive.get(taskmaster_id)
         if process is not None:
             process.kill()
-            self._terminations.keep(taskmaster_id, _format_exit_code(process.wait()))
+            self._terminations.record(taskmaster_id, _format_exit_code(process.wait()))
         path = self._path(taskmaster_id)
         if not path.exists():
             return
         with path.open("rb") as file:
             if is_locked(file.fileno()):
-                words = file.read().split()
-                if words:  # the holder's own pid, so it is no other process
+                fields = file.read().split()
+                if fields:  # the holder's own pid, so it is no other process
                     with contextlib.suppress(ProcessLookupError):
-                        os.kill(int(words[0]), signal.SIGKILL)
+                        os.kill(int(fields[0]), signal.SIGKILL)
                 wait_unlocked(file.fileno())
         self._forget(taskmaster_id)
 
     def status_message(self, taskmaster_id: str) -> str:
-        """Say how a child ended; of adopted ones nothing is known."""
-        return self._terminations.of(taskmaster_id)
+        """Return how a child ended; of adopted ones nothing is known."""
+        return self._terminations.message(taskmaster_id)
 
     def _path(self, taskmaster_id: str) -> Path:
         return self._folder / f"{taskmaster_id}{_SUFFIX}"
 
     def _adopt(self, path: Path) -> bool:
-        """Watch a taskmaster that holds its lock; return False if nobody does."""
+        """Watch a taskmaster that holds its lock; return False if the lock is free."""
         try:
             file = path.open("rb")
         except FileNotFoundError:  # it has just ended
@@ -158,7 +158,7 @@ class LocalLauncher:
         threading.Thread(target=watch, name=name, daemon=True).start()
 
     def _reap(self, taskmaster_id: str, process: "subprocess.Popen[bytes]") -> None:
-        self._terminations.keep(taskmaster_id, _format_exit_code(process.wait()))
+        self._terminations.record(taskmaster_id, _format_exit_code(process.wait()))
         self._forget(taskmaster_id)
 
     def _forget(self, taskmaster_id: str) -> None:

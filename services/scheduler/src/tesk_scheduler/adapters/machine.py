@@ -1,4 +1,4 @@
-"""What this machine has to run tasks on."""
+"""Detects the resources of this machine."""
 
 import os
 import shutil
@@ -11,12 +11,12 @@ _CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 def machine_capacity(folder: Path) -> Limit:
-    """Return the cores and the memory this process may use, and the disk.
+    """Return the cores and the memory that this process may use, and the free disk.
 
-    A container's limits count, where there are any.
+    The limits of a container count, if there are any.
 
     Args:
-        folder: Tasks lie on its disk; what is free there now is what there is.
+        folder: Files of tasks are on its disk.
     """
     cpus = len(os.sched_getaffinity(0)) * _MILLIS
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,27 +1,27 @@
-"""How the last taskmasters ended: a bounded memory."""
+"""Remembers how the last taskmasters ended."""
 
 import threading
 from collections import OrderedDict
 
-_MOST = 1000
+_CAPACITY = 1000
 
 
 class Terminations:
-    """Keeps one message for each; forgets the oldest. Thread-safe."""
+    """Keeps one message for each taskmaster, up to a limit. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._messages: OrderedDict[str, str] = OrderedDict()
 
-    def keep(self, taskmaster_id: str, message: str) -> None:
-        """Keep one instead of an earlier one."""
+    def record(self, taskmaster_id: str, message: str) -> None:
+        """Record the message of a taskmaster; it replaces an earlier one."""
         with self._lock:
             self._messages[taskmaster_id] = message
             self._messages.move_to_end(taskmaster_id)
-            while len(self._messages) > _MOST:
+            while len(self._messages) > _CAPACITY:
                 self._messages.popitem(last=False)
 
-    def of(self, taskmaster_id: str) -> str:
-        """Return what was kept, or ""."""
+    def message(self, taskmaster_id: str) -> str:
+        """Return the message of a taskmaster, or ""."""
         with self._lock:
             return self._messages.get(taskmaster_id, "")

@@ -1,1 +1,1 @@
-"""What the scheduler needs of the outside world."""
+"""Defines what the scheduler needs of the outside world."""

@@ -1,4 +1,4 @@
-"""The cluster that tasks run on, as far as admission cares."""
+"""Defines what admission reads of the cluster that tasks run on."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,12 +8,12 @@ from tesk_scheduler.domain.quota import Limit
 
 
 class Cluster(Protocol):
-    """Says what there is; never waits for an answer."""
+    """Reports the capacity of a cluster; never blocks."""
 
     def nodes(self) -> Sequence[Limit] | None:
-        """List what nodes have for TESK's pods, those on which tasks may run.
+        """List what each node on which tasks may run has for TESK's pods.
 
-        None if that is not known: not yet, or we may not know.
+        None if that is not known yet, or the scheduler lacks the right to know.
         """
 
     def bound(self) -> Limit:
@@ -23,7 +23,7 @@ class Cluster(Protocol):
         """
 
     def problem(self) -> str:
-        """Say why nodes are not known, for people."""
+        """Return why nodes are not known, for people."""
 
     def own_pods(self) -> OwnPods:
-        """Say what TESK's own pods ask for now."""
+        """Return what TESK's own pods request now."""

@@ -1,4 +1,4 @@
-"""Time and chance."""
+"""Defines the sources of time and of ids."""
 
 from datetime import datetime
 from typing import Protocol
@@ -17,7 +17,7 @@ class Clock(Protocol):
 
 
 class IdGenerator(Protocol):
-    """Gives names that nobody else gives."""
+    """Makes unique ids."""
 
     def task_id(self) -> TaskId:
         """Return a new task id; later ones sort after earlier ones."""

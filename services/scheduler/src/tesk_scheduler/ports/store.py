@@ -1,4 +1,4 @@
-"""The durable record of tasks, usage and taskmasters."""
+"""Defines the durable store of tasks, usage and taskmasters."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -34,75 +34,75 @@ class TaskChanges(Protocol):
         """Return the tasks created with these (owner, idempotency key)."""
 
     def add_tasks(self, tasks: Sequence[NewTask]) -> None:
-        """Keep new tasks, QUEUED, in this order."""
+        """Store new tasks as QUEUED, in this order."""
 
     def records(self, ids: Collection[TaskId]) -> dict[TaskId, TaskRecord]:
-        """Return what there is of ``ids``; nobody else changes them meanwhile."""
+        """Return and lock the records of those of ``ids`` that exist."""
 
     def save(self, before: TaskRecord, after: TaskRecord) -> None:
-        """Replace a record and count what that means for the usage.
+        """Replace a record and update the counters of usage.
 
         Raises:
-            ConflictError: The stored task is not ``before`` any more.
+            ConflictError: The stored task differs from ``before``.
         """
 
     def add_lines(
         self, seq: int, lines: Sequence[str], *, source: str = "", last: bool = False
     ) -> None:
-        """Append to ``system_logs`` what ``domain.bounds`` has room for.
+        """Append to ``system_logs`` what fits the bounds of ``domain.bounds``.
 
         Args:
             seq: Of the task.
             lines: In order.
-            source: Lines of a non-empty one replace its earlier ones.
-            last: They tell how something ended, and are kept in any case.
+            source: Lines with the same non-empty source replace earlier ones.
+            last: They report an end and are kept in any case.
         """
 
     def change_executor_log(self, seq: int, change: ExecutorLogChange) -> None:
         """Begin or change the log of one executor."""
 
     def merge_metadata(self, seq: int, entries: Mapping[str, str]) -> None:
-        """Add or replace entries of ``metadata`` that ``domain.bounds`` has room for.
+        """Add or replace entries of ``metadata`` that fit the bounds.
 
-        How many have none is a line of ``system_logs``.
+        A line of ``system_logs`` counts those that do not.
         """
 
     def put_output_files(self, seq: int, files: Sequence[OutputFileLog]) -> None:
         """Add or replace, by url and path, entries of ``outputs``.
 
-        Those that ``domain.bounds`` has no room for are counted as unlisted.
+        Those that do not fit the bounds are counted as unlisted.
         """
 
     def count_outputs(self, seq: int, uploaded: int) -> None:
-        """Correct how many are unlisted, if any are: ``uploaded`` in all."""
+        """Correct the number of unlisted files, if there are any: ``uploaded`` in all."""
 
     def clear_attempt(self, seq: int) -> None:
-        """Drop executor logs, outputs and metadata."""
+        """Delete executor logs, outputs and metadata."""
 
     def delete_tasks(self, *, ended_before: datetime, limit: int) -> int:
-        """Delete that many finished and released tasks; return how many.
+        """Delete up to ``limit`` finished and released tasks; return how many.
 
-        Fewer if they have many outputs, but one if there is one.
+        Fewer if they have many outputs, but at least one if there is one.
         """
 
 
 class FleetChanges(Protocol):
-    """Changes to taskmasters and their attempts within one unit of work."""
+    """Changes to taskmasters and the lead within one unit of work."""
 
     def usage(self, subjects: Collection[Subject]) -> dict[Subject, Usage]:
-        """Return the usage of ``subjects``; unknown ones use nothing."""
+        """Return and lock the usage of ``subjects``; unknown ones use nothing."""
 
     def taskmasters(self) -> list[Taskmaster]:
-        """List all, with what each has assigned."""
+        """List all taskmasters, with the number of attempts of each."""
 
     def taskmaster(self, taskmaster_id: str) -> Taskmaster | None:
-        """Return one, with what it has assigned."""
+        """Return one taskmaster, with the number of its attempts."""
 
     def put_taskmaster(self, taskmaster: Taskmaster) -> None:
         """Add or replace one; ``assigned`` is not stored but counted."""
 
     def remove_taskmaster(self, taskmaster_id: str, *, only_idle: bool) -> bool:
-        """Forget one; its attempts, if any, are then unassigned.
+        """Delete one; its attempts, if any, are then unassigned.
 
         With ``only_idle``, do nothing and return False while it has attempts.
         """
@@ -110,22 +110,22 @@ class FleetChanges(Protocol):
     def unassigned(self, limit: int) -> list[TaskRecord]:
         """List attempts that are not released and have no taskmaster."""
 
-    def lead(
+    def acquire_lead(
         self, holder: str, *, now: datetime, until: datetime, force: bool
     ) -> int | None:
-        """Take or keep the lead; return its epoch, or None if another has it.
+        """Take or renew the lead; return its epoch, or None if another has it.
 
-        With ``force``, take it in any case: no other process can be there.
+        With ``force``, take it in any case: no other process uses the store.
         """
 
-    def resign(self, holder: str) -> bool:
-        """Give the lead up if ``holder`` has it; tell whether it had."""
+    def release_lead(self, holder: str) -> bool:
+        """Release the lead if ``holder`` has it; return whether it had."""
 
     def check_epoch(self, epoch: int) -> None:
         """Raise ConflictError unless ``epoch`` is that of the present leader."""
 
     def set_reasons(self, reasons: Mapping[TaskId, Reason]) -> None:
-        """Say why queued tasks wait."""
+        """Set the reasons of queued tasks."""
 
 
 class Transaction(TaskChanges, FleetChanges, Protocol):
@@ -140,7 +140,7 @@ class Transaction(TaskChanges, FleetChanges, Protocol):
 
 
 class TaskStore(Protocol):
-    """The durable record. Every method raises UnavailableError if it must.
+    """The durable store. Every method may raise UnavailableError.
 
     Reads see what was written by any unit of work that has returned.
     """
@@ -148,36 +148,38 @@ class TaskStore(Protocol):
     def write(self, work: Callable[[Transaction], ResultT]) -> ResultT:
         """Run ``work`` in a transaction; durable when this returns.
 
-        ``work`` may run more than once and on another thread; it touches
-        nothing but its transaction. What it raises undoes it and is raised here.
+        ``work`` may run more than once and on another thread; it changes nothing
+        but its transaction. What it raises rolls it back and is raised here.
         """
 
     def summaries(
         self, ids: Collection[TaskId], *, owner: str | None
     ) -> dict[TaskId, TaskSummary]:
-        """Read what MINIMAL shows of those tasks that are ``owner``'s; None: of all.
+        """Read summaries of those tasks that are ``owner``'s; None: of all owners.
 
-        Those of others cost what those cost that are not there.
+        A task of another owner takes as long as one that does not exist.
         """
 
     def tasks(
-        self, ids: Collection[TaskId], *, owner: str | None, full: bool, most: int
+        self, ids: Collection[TaskId], *, owner: str | None, full: bool, max_bytes: int
     ) -> TaskListing:
-        """Read tasks whole: one, and then as many as fit in ``most``.
+        """Read whole tasks: one, and then as many as fit in ``max_bytes``.
 
-        One that is larger than ``domain.bounds`` lets it become is cut.
+        One that exceeds the bounds of ``domain.bounds`` is truncated.
 
         Args:
             ids: Which.
-            owner: Whose, as in ``summaries``.
+            owner: As in ``summaries``.
             full: With streams and ``lines``.
-            most: Bytes of all that is read of them, roughly.
+            max_bytes: Approximate bytes of all that is read of them.
         """
 
     def list_summaries(self, query: TaskQuery) -> list[TaskSummary]:
-        """List what MINIMAL shows, newest first."""
+        """List summaries, newest first."""
 
-    def list_tasks(self, query: TaskQuery, *, full: bool, most: int) -> TaskListing:
+    def list_tasks(
+        self, query: TaskQuery, *, full: bool, max_bytes: int
+    ) -> TaskListing:
         """List as ``tasks`` reads."""
 
     def count_queued_before(self, owner: str, seq: int, *, limit: int) -> int:
@@ -186,11 +188,11 @@ class TaskStore(Protocol):
     def usage_of_all(self) -> dict[Subject, Usage]:
         """Read every counter."""
 
-    def committed(self, least: Demand, *, admitted_before: datetime) -> Commitments:
-        """Add up what the tasks in progress take, each ``least`` or more.
+    def committed(self, minimum: Demand, *, admitted_before: datetime) -> Commitments:
+        """Add up what the tasks in progress take, each at least ``minimum``.
 
-        Those are listed instead that were admitted before ``admitted_before`` and
-        whose first executor has not started.
+        Those that were admitted before ``admitted_before`` and whose first executor
+        has not started are listed instead.
         """
 
     def queues(self, window: int) -> list[list[QueuedTask]]:
@@ -211,8 +213,8 @@ class TaskStore(Protocol):
     def executors(self, seq: int) -> list[tuple[int, int | None]]:
         """List (index, exit code) of executors that started, by index.
 
-        Those of the attempt alone that the task is at. The code of one whose
-        end was not reported is None.
+        Only those of the present attempt. The code of one whose end was not
+        reported is None.
         """
 
     def fleet(self) -> list[Taskmaster]:
@@ -225,14 +227,13 @@ class TaskStore(Protocol):
         """Return the store's own time; None if it has no clock of its own."""
 
     def leader(self) -> Leadership | None:
-        """Read who leads; None before the first."""
+        """Read the lead; None before the first leader."""
 
     def check_health(self) -> None:
-        """Return if what is written now would be found by a restart.
+        """Return if the store can be written and a restart would find it.
 
-        Cheap: what was written a moment ago answers for a while. Raises
-        UnavailableError if the store cannot be written, or is not the one that
-        a restart would find.
+        Cheap: a recent write counts for a while. Raises UnavailableError
+        otherwise.
         """
 
     def any_unassigned(self) -> bool:

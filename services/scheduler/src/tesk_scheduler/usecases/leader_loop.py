@@ -134,7 +134,7 @@ class LeaderLoop:
         now = self._clock.now()
 
         def take(tx: Transaction) -> int | None:
-            return tx.lead(
+            return tx.acquire_lead(
                 self._lead.holder,
                 now=now,
                 until=now + self._lead.term,
@@ -158,7 +158,7 @@ class LeaderLoop:
         if self._epoch is None:
             return
         try:
-            self._store.write(lambda tx: tx.resign(self._lead.holder))
+            self._store.write(lambda tx: tx.release_lead(self._lead.holder))
         except (RetryableError, ConflictError) as error:
             _LOG.warning("lead not given up", extra={"cause": error.message})
         self._lead_by(None)

@@ -95,7 +95,7 @@ class Reading:
         found: dict[_Group, Mapping[TaskId, TaskSummary | StoredTask]] = {}
         room = MAX_BATCH_BYTES
         for group, ids in asked.items():
-            found[group] = self._read(group, ids, most=room)
+            found[group] = self._read(group, ids, max_bytes=room)
             room -= _size_of(found[group].values())
         answers = [
             found[_group_of(each)].get(each.task_id) or not_found(each.task_id)
@@ -121,13 +121,15 @@ class Reading:
             )
 
     def _read(
-        self, group: _Group, ids: set[TaskId], *, most: int
+        self, group: _Group, ids: set[TaskId], *, max_bytes: int
     ) -> Mapping[TaskId, TaskSummary | StoredTask]:
         owner, view = group
         if view is TaskView.MINIMAL:
             return self.store.summaries(ids, owner=owner)
         full = view is TaskView.FULL
-        tasks, is_truncated = self.store.tasks(ids, owner=owner, full=full, most=most)
+        tasks, is_truncated = self.store.tasks(
+            ids, owner=owner, full=full, max_bytes=max_bytes
+        )
         if is_truncated:
             raise _too_large()
         if full:
@@ -201,7 +203,7 @@ class Reading:
         if view is TaskView.MINIMAL:
             return self.store.list_summaries(query), False
         full = view is TaskView.FULL
-        return self.store.list_tasks(query, full=full, most=MAX_PAGE_BYTES)
+        return self.store.list_tasks(query, full=full, max_bytes=MAX_PAGE_BYTES)
 
 
 def _group_of(wanted: ReadRequest) -> _Group:

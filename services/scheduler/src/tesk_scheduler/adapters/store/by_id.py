@@ -1,8 +1,8 @@
-"""Tasks that somebody asks for by their ids.
+"""Reads tasks by their ids.
 
-The owner is part of the query, so that what is another's costs as much as what
-is not there. One task alone, which is asked for most often, has statements of
-its own: they cost half, and it need not be found out whether it fits.
+The owner is part of the query, so that a task of another owner takes as long as
+one that does not exist. A single task, which is read most often, has statements of
+its own: they cost half, and need not compute whether it fits.
 """
 
 from collections.abc import Collection, Mapping
@@ -47,7 +47,7 @@ _TASKS = {
 def read_summaries(
     connection: Connection, ids: Collection[TaskId], owner: str | None
 ) -> dict[TaskId, TaskSummary]:
-    """Read what MINIMAL shows of those of ``ids`` that are ``owner``'s."""
+    """Read summaries of those of ``ids`` that are ``owner``'s."""
     statement = _SUMMARIES[len(ids) == 1, owner is not None]
     rows = connection.execute(statement, _values(ids, owner))
     return {summary.id: summary for summary in map(reading.summary_of, rows)}
@@ -59,11 +59,13 @@ def read_tasks(
     owner: str | None,
     *,
     full: bool,
-    most: int,
+    max_bytes: int,
 ) -> TaskListing:
     """Read those of ``ids`` that are ``owner``'s: one, and then what fits."""
     statement = _TASKS[full, len(ids) == 1, owner is not None]
-    rows = connection.execute(statement, _values(ids, owner) | {"most": most}).all()
+    rows = connection.execute(
+        statement, _values(ids, owner) | {"max_bytes": max_bytes}
+    ).all()
     return reading.listing_of(connection, rows, full=full)
 
 

@@ -1,4 +1,4 @@
-"""The time of the store, by which several schedulers agree."""
+"""Tells the time of the store, which several schedulers share."""
 
 import logging
 import threading
@@ -10,12 +10,12 @@ from tesk_scheduler.ports.environment import Clock
 
 _LOG = logging.getLogger(__name__)
 
-_ASK_EVERY = 10.0
-_MUCH = timedelta(seconds=5)
+_QUERY_EVERY = 10.0
+_TOLERANCE = timedelta(seconds=5)
 
 
 class StoreTime(Protocol):
-    """A store, as far as it tells the time."""
+    """The part of a store that tells the time."""
 
     def time(self) -> datetime | None:
         """Return the time by its own clock; None if it has none."""
@@ -24,29 +24,29 @@ class StoreTime(Protocol):
 class StoreClock:
     """Tells the store's time if it has a clock of its own, else this machine's.
 
-    A lease is given by one scheduler and judged by another, and hosts' clocks
-    differ. Between two questions the time goes on by this machine's seconds,
-    so that no write or read costs a question of its own. Thread-safe.
+    One scheduler grants a lease and another judges it, and clocks of hosts
+    differ. Between two queries the time advances by this machine's monotonic
+    clock, so that reads and writes need no query of their own. Thread-safe.
     """
 
     def __init__(self, store: StoreTime, clock: Clock) -> None:
-        """Ask when the time is first wanted."""
+        """Query the time when it is first needed."""
         self._store = store
         self._clock = clock
         self._lock = threading.Lock()
         self._known: tuple[datetime, float] | None = None
-        self._ask_at: float | None = clock.monotonic()
+        self._query_at: float | None = clock.monotonic()
 
     def now(self) -> datetime:
         """Return the time, aware, in UTC.
 
         Raises:
-            UnavailableError: The store has never been asked, and cannot be.
+            UnavailableError: The store could not be queried even once.
         """
         with self._lock:
             here = self._clock.monotonic()
-            if self._ask_at is not None and here >= self._ask_at:
-                self._ask(here)
+            if self._query_at is not None and here >= self._query_at:
+                self._query(here)
             if self._known is None:
                 return self._clock.now()
             told, at = self._known
@@ -56,19 +56,19 @@ class StoreClock:
         """Return this machine's seconds."""
         return self._clock.monotonic()
 
-    def _ask(self, here: float) -> None:
+    def _query(self, here: float) -> None:
         try:
             told = self._store.time()
         except RetryableError:
             if self._known is None:
                 raise
-            self._ask_at = here + _ASK_EVERY
+            self._query_at = here + _QUERY_EVERY
             return
-        self._ask_at = None if told is None else here + _ASK_EVERY
+        self._query_at = None if told is None else here + _QUERY_EVERY
         if told is None:
             return
         ahead = self._clock.now() - told
-        if self._known is None and abs(ahead) > _MUCH:
+        if self._known is None and abs(ahead) > _TOLERANCE:
             _LOG.warning(
                 "this machine's clock is wrong, or the database's",
                 extra={"seconds_ahead": round(ahead.total_seconds())},

@@ -26,13 +26,13 @@ _INITIALIZING = (_C.state == STATE_NUMBERS[TaskState.INITIALIZING]) & (
     _C.started < bindparam("begun_before")
 )
 
-_LEAST = "least_"
+_MINIMUM = "minimum_"
 
 
 def _at_least(amount: Any) -> Any:
-    """Sum up an amount of which each task takes the least or more."""
-    least = bindparam(_LEAST + amount.name, type_=amount.type)
-    total = func.sum(case((amount > least, amount), else_=least))
+    """Sum up an amount of which each task takes the minimum or more."""
+    minimum = bindparam(_MINIMUM + amount.name, type_=amount.type)
+    total = func.sum(case((amount > minimum, amount), else_=minimum))
     return func.coalesce(total, 0).label(amount.name)
 
 
@@ -51,11 +51,11 @@ _LISTED = select(
 
 
 def read_committed(
-    connection: Connection, least: Demand, *, admitted_before: datetime
+    connection: Connection, minimum: Demand, *, admitted_before: datetime
 ) -> Commitments:
     """Add up what is in progress; list what was admitted and has not started."""
     since = {"begun_before": micros(admitted_before)}
-    values = {_LEAST + each.column: least[each] for each in ASKED}
+    values = {_MINIMUM + each.column: minimum[each] for each in ASKED}
     row = connection.execute(_COUNTED, values | since).one()
     # PostgreSQL adds up to decimals.
     counted = Usage(**{name: int(value) for name, value in row._asdict().items()})

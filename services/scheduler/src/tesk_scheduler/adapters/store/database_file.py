@@ -1,9 +1,9 @@
-"""Whether the open SQLite database is the one that a restart would find.
+"""Checks that the open SQLite database is the one that a restart would find.
 
 A file that was removed or replaced stays open: writes succeed, and are lost
-when the process ends. So the files at the paths are compared with those that
-were opened, by what they are and not by name. The write-ahead log counts as
-well: it holds what is not in the database yet.
+when the process ends. So the inodes at the paths are compared with those that
+were opened; of the write-ahead log as well, which holds what is not in the
+database yet.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tesk_model.errors import UnavailableError
 
-# A disk with less than this has no room for the next batch of tasks.
+# Bytes; a disk with less has no space for the next batch of tasks.
 _LEAST_FREE = 16 * 1024 * 1024
 
 
@@ -23,13 +23,13 @@ class _Identity(NamedTuple):
 
 
 class DatabaseFile:
-    """The files of one database; only their metadata is looked at.
+    """Checks the files of one database by their metadata.
 
     Opening and closing them here would drop the locks of SQLite.
     """
 
     def __init__(self, path: Path) -> None:
-        """Take what is at ``path`` now for what is open."""
+        """Remember the inodes at ``path`` as those that are open."""
         self._path = path
         self._log = path.with_name(f"{path.name}-wal")
         # Keeps the log there: the last connection that is closed removes it.
@@ -39,10 +39,10 @@ class DatabaseFile:
         self._opened = {each: _identity(each) for each in (self._path, self._log)}
 
     def check(self) -> None:
-        """Return if what is written now would be found by a restart.
+        """Return if a restart would find what is written now.
 
         Raises:
-            UnavailableError: Somebody removed or replaced a file.
+            UnavailableError: A file was removed or replaced.
         """
         for path, opened in self._opened.items():
             if _identity(path) != opened:
@@ -52,19 +52,19 @@ class DatabaseFile:
                 )
                 raise UnavailableError(msg)
 
-    def check_room(self) -> None:
-        """Return if there is room on the disk.
+    def check_space(self) -> None:
+        """Return if the disk has space.
 
         Raises:
-            UnavailableError: There is none.
+            UnavailableError: It is full.
         """
-        room = os.statvfs(self._path.parent)
-        blocks = room.f_bfree if os.geteuid() == 0 else room.f_bavail
-        if blocks * room.f_frsize < _LEAST_FREE:
+        filesystem = os.statvfs(self._path.parent)
+        blocks = filesystem.f_bfree if os.geteuid() == 0 else filesystem.f_bavail
+        if blocks * filesystem.f_frsize < _LEAST_FREE:
             raise UnavailableError("the disk of the database is full")
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self._connection.close()
 
 

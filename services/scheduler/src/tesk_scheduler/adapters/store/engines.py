@@ -1,9 +1,9 @@
-"""Connections to SQLite or PostgreSQL: the seam between the two.
+"""Opens connections to SQLite or PostgreSQL, with the options of each.
 
 SQLite: write-ahead log, so that readers never wait; every commit is on disk
-when it returns; transactions that write say so at their begin, since one that
-only finds out later fails. PostgreSQL: short time limits, so that a stuck
-query does not take the whole service along.
+when it returns; writing transactions begin as such, since upgrading a reading one
+may fail. PostgreSQL: short timeouts, so that a stuck query does not block the
+whole service.
 """
 
 import sqlite3
@@ -23,12 +23,12 @@ _MIGRATION_LOCK = 0x7E5C
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
-    """Where to write and where to read.
+    """The engines of one database.
 
     Attributes:
         exclusive: No other process can use this database.
         path: Of the database, if it is a file.
-        lock: Keeps others out, if the database is a file.
+        lock: Excludes other processes, if the database is a file.
     """
 
     writer: Engine
@@ -71,7 +71,7 @@ def open_engines(url: str) -> Engines:
                 "connect_timeout": 5,
                 # Of several hosts the one that can write; never a standby.
                 "target_session_attrs": "read-write",
-                # A host that went without a word is missed, and not waited for.
+                # A host that vanished without closing its connection is detected.
                 "keepalives_idle": 10,
                 "keepalives_interval": 5,
                 "keepalives_count": 3,
@@ -95,9 +95,9 @@ def open_engines(url: str) -> Engines:
 def lock_migrations(connection: Connection) -> None:
     """Let one process at a time change the schema, until its transaction ends.
 
-    It may take as long as its tables are large: were it cut off like a query,
-    no scheduler could ever start on them. Only waiting for others' locks is not
-    endless, for whoever comes after waits as well.
+    Migrations of large tables may take long, so that there is no timeout of
+    statements: it would keep schedulers from ever starting. Waiting for locks of
+    others has one, because everything behind it waits as well.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SET LOCAL statement_timeout = 0"))

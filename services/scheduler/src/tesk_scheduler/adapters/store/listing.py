@@ -1,4 +1,4 @@
-"""Filtered lists, newest first, answered by an index at any size.
+"""Builds the statements of filtered lists, newest first, each served by an index.
 
 One condition *drives*: the one with the fewest matches, found by counting each
 up to a bound. A selective driver gives its matches as a set; otherwise its
@@ -35,10 +35,10 @@ class _Condition:
     """One filter.
 
     Attributes:
-        seq: Names the tasks it lets through,
-        where: on its own table, by its index.
+        seq: Column with the numbers of matching tasks.
+        where: The condition on that column's table, by its index.
         test: The same on a row of ``task``, without that index.
-        ordered: Its index gives them by ``seq``.
+        ordered: Its index is ordered by ``seq``.
     """
 
     seq: ColumnElement[int]
@@ -47,7 +47,7 @@ class _Condition:
     ordered: bool
 
     def seqs(self) -> Select[int]:
-        """Select the tasks it lets through."""
+        """Select the matching tasks."""
         return select(self.seq).where(*self.where)
 
 

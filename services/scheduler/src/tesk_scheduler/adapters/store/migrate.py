@@ -1,4 +1,4 @@
-"""Brings the schema up to date, at every start."""
+"""Migrates the schema, at every start."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Bytes of a text, which each database counts in its own way."""
+"""Defines a SQL function that counts the bytes of a text."""
 
 from typing import Any
 

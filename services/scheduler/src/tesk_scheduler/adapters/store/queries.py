@@ -1,4 +1,4 @@
-"""Reads that both readers and transactions use."""
+"""Defines queries that both readers and transactions use."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -41,13 +41,15 @@ UNRELEASED = _C.released.is_(False)
 _QUEUED = STATE_NUMBERS[TaskState.QUEUED]
 
 # Built once: building costs more than running.
-_HAS = select(func.count()).where(_C.taskmaster == TASKMASTER.c.id, UNRELEASED)
-_TASKMASTERS = select(TASKMASTER, _HAS.scalar_subquery().label("assigned"))
+_ASSIGNED_COUNT = select(func.count()).where(
+    _C.taskmaster == TASKMASTER.c.id, UNRELEASED
+)
+_TASKMASTERS = select(TASKMASTER, _ASSIGNED_COUNT.scalar_subquery().label("assigned"))
 _FLEET = _TASKMASTERS.order_by(TASKMASTER.c.started, TASKMASTER.c.id)
-_TASKMASTER = _TASKMASTERS.where(TASKMASTER.c.id == bindparam("who"))
+_TASKMASTER = _TASKMASTERS.where(TASKMASTER.c.id == bindparam("taskmaster"))
 _ASSIGNED = (
     select(*RECORD_COLUMNS)
-    .where(_C.taskmaster == bindparam("who"), UNRELEASED)
+    .where(_C.taskmaster == bindparam("taskmaster"), UNRELEASED)
     .order_by(_C.seq)
 )
 _UNASSIGNED = select(_C.seq).where(_C.taskmaster.is_(None), UNRELEASED).limit(1)
@@ -58,18 +60,18 @@ _OWNERS = (
 )
 _QUEUE = (
     select(*QUEUE_COLUMNS)
-    .where(_C.owner == bindparam("whose"), _C.state == _QUEUED, _C.released.is_(True))
+    .where(_C.owner == bindparam("owner"), _C.state == _QUEUED, _C.released.is_(True))
     .order_by(_C.seq)
     .limit(bindparam("window"))
 )
 _QUEUED_BEFORE = select(func.count()).select_from(
     select(_C.seq)
     .where(
-        _C.owner == bindparam("whose"),
+        _C.owner == bindparam("owner"),
         _C.state == _QUEUED,
         _C.seq < bindparam("before"),
     )
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
     .subquery()
 )
 
@@ -98,13 +100,13 @@ def _usage_of(row: Row[*tuple[Any, ...]]) -> Usage:
 
 
 def read_taskmasters(connection: Connection) -> list[Taskmaster]:
-    """Read all, oldest first, with what each has."""
+    """Read all taskmasters, oldest first, with the number of attempts of each."""
     return [_taskmaster_of(row) for row in connection.execute(_FLEET)]
 
 
 def read_taskmaster(connection: Connection, taskmaster_id: str) -> Taskmaster | None:
-    """Read one, with what it has."""
-    row = connection.execute(_TASKMASTER, {"who": taskmaster_id}).one_or_none()
+    """Read one taskmaster, with the number of its attempts."""
+    row = connection.execute(_TASKMASTER, {"taskmaster": taskmaster_id}).one_or_none()
     return None if row is None else _taskmaster_of(row)
 
 
@@ -124,7 +126,7 @@ def read_queues(connection: Connection, window: int) -> list[list[QueuedTask]]:
     """Read the oldest tasks of each owner, one short index scan for each."""
     queues = []
     for owner in connection.scalars(_OWNERS).all():
-        rows = connection.execute(_QUEUE, {"whose": owner, "window": window})
+        rows = connection.execute(_QUEUE, {"owner": owner, "window": window})
         queue = [queued_task_of(row) for row in rows]
         if queue:
             queues.append(queue)
@@ -132,8 +134,8 @@ def read_queues(connection: Connection, window: int) -> list[list[QueuedTask]]:
 
 
 def read_assigned(connection: Connection, taskmaster_id: str) -> list[TaskRecord]:
-    """Read what a taskmaster has, oldest first."""
-    rows = connection.execute(_ASSIGNED, {"who": taskmaster_id})
+    """Read the attempts of a taskmaster, oldest first."""
+    rows = connection.execute(_ASSIGNED, {"taskmaster": taskmaster_id})
     return [record_of(row) for row in rows]
 
 
@@ -143,7 +145,7 @@ def any_unassigned(connection: Connection) -> bool:
 
 
 def read_leader(connection: Connection) -> Leadership | None:
-    """Read who leads, and the clock by which that ends."""
+    """Read the lead."""
     row = connection.execute(select(LEADER)).one_or_none()
     if row is None:
         return None
@@ -156,7 +158,7 @@ def read_leader(connection: Connection) -> Leadership | None:
 
 
 def read_clock(connection: Connection) -> datetime | None:
-    """Return the time of the database server, if it is one: hosts' clocks differ."""
+    """Return the time of the database server; None for SQLite."""
     if connection.dialect.name != "postgresql":
         return None
     time: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
@@ -167,5 +169,5 @@ def count_queued_before(
     connection: Connection, owner: str, seq: int, *, limit: int
 ) -> int:
     """Count the queued tasks of an owner that are older, up to ``limit``."""
-    values = {"whose": owner, "before": seq, "most": limit}
+    values = {"owner": owner, "before": seq, "limit": limit}
     return int(connection.scalar(_QUEUED_BEFORE, values) or 0)

@@ -1,4 +1,4 @@
-"""Tasks as they are shown: at most one query for each table, whatever the number."""
+"""Reads whole tasks, with at most one query for each table."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -46,7 +46,7 @@ _LINE = schema.SYSTEM_LOG.c
 
 
 def summary_of(row: Row[*tuple[Any, ...]]) -> TaskSummary:
-    """Build a glimpse from ``SUMMARY_COLUMNS``."""
+    """Build a summary from ``SUMMARY_COLUMNS``."""
     seq, task_id, owner, state = row
     return TaskSummary(seq, task_id, owner, STATES[state])
 
@@ -70,7 +70,7 @@ def listing_of(
 ) -> TaskListing:
     """Build tasks from rows of ``select_tasks``, and fetch what belongs to them.
 
-    What was written before there were bounds, and is too much, is cut.
+    What an earlier release wrote without bounds is truncated.
     """
     width = len(_TASK_COLUMNS)
     sizes = [TaskSizes(*row[width:-1]) for row in rows]

@@ -1,4 +1,4 @@
-"""Rows of the task table as records, and back."""
+"""Converts rows of the task table to records, and back."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,7 +29,7 @@ from tesk_scheduler.domain.records import NewTask, TaskRecord, subjects_of
 _C = TASK.c
 DEMAND_COLUMNS = tuple(_C[each.column] for each in ASKED)
 
-# What the release before compared, which may still run beside this one.
+# Texts that the previous release compares; it may still run beside this one.
 _CODES_BEFORE = {
     "waiting for a taskmaster": ReasonCode.TASKMASTER_STARTING,
     "no taskmaster can be started": ReasonCode.TASKMASTER_REFUSED,
@@ -96,7 +96,7 @@ def record_of(row: Row[*tuple[Any, ...]]) -> TaskRecord:
 
 
 def queued_task_of(row: Row[*tuple[Any, ...]]) -> QueuedTask:
-    """Build what admission looks at from ``QUEUE_COLUMNS``."""
+    """Build a queued task from ``QUEUE_COLUMNS``."""
     return QueuedTask(
         id=TaskId(row.id),
         sequence=row.seq,
@@ -140,12 +140,12 @@ def reason_values(reason: Reason) -> dict[str, str]:
 
 
 def reason_of(code: str, text: str) -> Reason:
-    """Build a reason from its columns; an earlier release wrote no code."""
+    """Build a reason from its columns; earlier releases wrote no code."""
     return Reason(reason_code(code or _code_before(text)), text)
 
 
 def _code_before(text: str) -> str:
-    """Return the code of a sentence that was compared by its beginning."""
+    """Return the code of a text that an earlier release wrote without one."""
     begins = (begin for begin in _CODES_BEFORE if text.startswith(begin))
     return _CODES_BEFORE.get(next(begins, ""), "")
 

@@ -1,7 +1,7 @@
-"""Tables of the task store.
+"""Defines the tables of the task store.
 
-Hot columns are narrow and apart from the document, so that filters and
-MINIMAL views never touch it. Times are microseconds since 1970: integers read
+Frequently read columns are apart from the document, so that filters and
+MINIMAL views never read it. Times are microseconds since 1970: integers read
 and compare fastest, on both databases. Texts that a client chose are indexed
 in a bounded form (``index_form``), since PostgreSQL limits an index entry.
 """

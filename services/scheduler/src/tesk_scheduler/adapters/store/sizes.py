@@ -1,6 +1,6 @@
-"""How large tasks are, found out in the statement that reads them.
+"""Computes the sizes of tasks in the statement that reads them.
 
-Both databases tell the length of a value without reading the value, so that a
+Both databases return the length of a value without reading the value, so that a
 document is read only if it fits.
 """
 
@@ -21,7 +21,7 @@ _LINE = schema.SYSTEM_LOG.c
 
 
 class TaskSizes(NamedTuple):
-    """Bytes of the parts of a task that are shown, roughly; 0: there is none."""
+    """Approximate bytes of the parts of a task that are shown; 0: there is none."""
 
     document: int
     outputs: int
@@ -40,7 +40,7 @@ LARGEST: Mapping[str, int] = {
     "executors": bounds.EXECUTORS * bounds.EXECUTOR_OVERHEAD + bounds.STREAMS_BYTES,
     "lines": 2 * bounds.LINES_BYTES,
 }
-"""More than is written of some parts; an older release may have written more."""
+"""The most that is written of some parts; an earlier release may have written more."""
 
 
 def select_fitting(
@@ -55,7 +55,7 @@ def select_fitting(
         full: Count what FULL shows, else what BASIC shows.
 
     Returns:
-        Newest first; its parameter ``most``: how many bytes fit.
+        Newest first; its parameter ``max_bytes``: how many bytes fit.
     """
     among = chosen.subquery()
     sizes = (
@@ -79,7 +79,7 @@ def select_fitting(
         )
         .join(counted, counted.c.seq == _C.seq)
         .join(DOCUMENT, DOCUMENT.c.task_seq == _C.seq)
-        .where((counted.c.place == 1) | (counted.c.so_far <= bindparam("most")))
+        .where((counted.c.place == 1) | (counted.c.so_far <= bindparam("max_bytes")))
         .order_by(counted.c.seq.desc())
     )
 
@@ -89,7 +89,7 @@ def sizes_of(*, full: bool) -> list[ColumnElement[int]]:
     executor: ColumnElement[int] = literal(bounds.EXECUTOR_OVERHEAD)
     if full:
         executor += func.length(_EXECUTOR.stdout) + func.length(_EXECUTOR.stderr)
-    # One byte more of each entry and line, since an empty one is one as well.
+    # One more byte for each entry and line, so that empty ones count.
     parts: dict[str, Any] = {
         "document": func.length(DOCUMENT.c.body),
         "outputs": _C.output_bytes + _C.output_files * literal(bounds.OUTPUT_OVERHEAD),

@@ -1,7 +1,7 @@
-"""Statements of the hot paths, built once: building costs more than running.
+"""Defines the statements of the hot paths, built once: building costs more.
 
-INSERT … ON CONFLICT is spelled by each dialect for itself; everything else is
-the same on both databases.
+INSERT … ON CONFLICT differs by dialect; everything else is the same on both
+databases.
 """
 
 from collections.abc import Callable, Mapping
@@ -141,27 +141,27 @@ IDS_BY_KEY = select(_C.idempotency_key, _C.id).where(
 LOCKED_RECORDS = (
     select(*RECORD_COLUMNS)
     .where(_C.id.in_(bindparam("ids", expanding=True)))
-    .order_by(_C.seq)  # one order for all, so that nobody waits in a circle
+    .order_by(_C.seq)  # the same order everywhere avoids deadlocks
     .with_for_update()
 )
 
 
 _LINE = schema.SYSTEM_LOG.c
 _OF_TASK: Any = bindparam("row")
-LINES_KEPT = select(
+STORED_LINES = select(
     func.count(),
     func.coalesce(func.sum(octets(_LINE.line)), 0),
     func.max(_LINE.position),
 ).where(_LINE.task_seq == _OF_TASK)
 
 _ENTRY = schema.TASK_METADATA.c
-ENTRIES_KEPT = select(_ENTRY.key, octets(_ENTRY.key) + octets(_ENTRY.value)).where(
+STORED_ENTRIES = select(_ENTRY.key, octets(_ENTRY.key) + octets(_ENTRY.value)).where(
     _ENTRY.task_seq == _OF_TASK
 )
 
 _OUTPUT = schema.OUTPUT_FILE.c
-OUTPUTS_KEPT = select(_C.output_files, _C.output_bytes).where(_C.seq == _OF_TASK)
-OUTPUTS_KNOWN = select(_OUTPUT.fingerprint).where(
+STORED_OUTPUTS = select(_C.output_files, _C.output_bytes).where(_C.seq == _OF_TASK)
+KNOWN_OUTPUTS = select(_OUTPUT.fingerprint).where(
     _OUTPUT.task_seq == _OF_TASK,
     _OUTPUT.fingerprint.in_(bindparam("fingerprints", expanding=True)),
 )
@@ -186,7 +186,7 @@ SET_UNLISTED = (
         - _C.output_files
     )
 )
-FORGET_OUTPUTS = (
+CLEAR_OUTPUTS = (
     update(TASK)
     .where(_C.seq == _OF_TASK)
     .values(output_files=0, output_bytes=0, outputs_unlisted=0)

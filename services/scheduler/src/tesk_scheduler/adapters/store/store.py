@@ -1,4 +1,4 @@
-"""The task store: one writer, many readers."""
+"""Implements the task store: one writer, many readers."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -59,10 +59,10 @@ _EXECUTORS = (
 
 ResultT = TypeVar("ResultT")
 
-# An idle store is written so often, to find out whether it can be.
+# Seconds without a write after which a probe is written.
 _PROBE_SECONDS = 10.0
-# Longer than the database itself lets a statement take.
-_PROBE_WITHIN = 15.0
+# Seconds; longer than the statement timeout of the database.
+_PROBE_TIMEOUT = 15.0
 
 
 class SqlTaskStore:
@@ -73,11 +73,11 @@ class SqlTaskStore:
         engines: Engines,
         *,
         observer: Observer | None = None,
-        probe_within: float = _PROBE_WITHIN,
+        probe_timeout: float = _PROBE_TIMEOUT,
     ) -> None:
         self._engines = engines
         self._observer = observer or NoObserver()
-        self._probe_within = probe_within
+        self._probe_timeout = probe_timeout
         self._file = DatabaseFile(engines.path) if engines.path else None
         self._writer = Writer(
             engines.writer,
@@ -134,12 +134,12 @@ class SqlTaskStore:
         )
 
     def tasks(
-        self, ids: Collection[TaskId], *, owner: str | None, full: bool, most: int
+        self, ids: Collection[TaskId], *, owner: str | None, full: bool, max_bytes: int
     ) -> TaskListing:
         """Read whole tasks."""
         return self._read(
             lambda connection: by_id.read_tasks(
-                connection, ids, owner, full=full, most=most
+                connection, ids, owner, full=full, max_bytes=max_bytes
             )
         )
 
@@ -147,14 +147,16 @@ class SqlTaskStore:
         """List from the narrow table alone."""
         return self._read(lambda connection: _page(connection, query))
 
-    def list_tasks(self, query: TaskQuery, *, full: bool, most: int) -> TaskListing:
+    def list_tasks(
+        self, query: TaskQuery, *, full: bool, max_bytes: int
+    ) -> TaskListing:
         """Read whole what fits of a page."""
 
         def read(connection: Connection) -> TaskListing:
             statement = reading.select_tasks(
                 page_statement(connection, query), full=full
             )
-            rows = connection.execute(statement, {"most": most}).all()
+            rows = connection.execute(statement, {"max_bytes": max_bytes}).all()
             return reading.listing_of(connection, rows, full=full)
 
         return self._read(read)
@@ -171,11 +173,11 @@ class SqlTaskStore:
         """Read every counter."""
         return self._read(queries.read_usage)
 
-    def committed(self, least: Demand, *, admitted_before: datetime) -> Commitments:
+    def committed(self, minimum: Demand, *, admitted_before: datetime) -> Commitments:
         """Add up by the index of states."""
         return self._read(
             lambda connection: read_committed(
-                connection, least, admitted_before=admitted_before
+                connection, minimum, admitted_before=admitted_before
             )
         )
 
@@ -222,23 +224,23 @@ class SqlTaskStore:
         )
 
     def any_unassigned(self) -> bool:
-        """Look by the index of what is not released."""
+        """Read by the index of what is not released."""
         return self._read(queries.any_unassigned)
 
     def check_health(self) -> None:
-        """Look at the files and the disk; write, unless somebody just has."""
+        """Check files and disk; write a probe unless there was a write recently."""
         if self._file:
             self._file.check()
-            self._file.check_room()
+            self._file.check_space()
         if not self._writer.has_succeeded_within(_PROBE_SECONDS):
-            self._writer.run(_probe, within=self._probe_within)
+            self._writer.run(_probe, timeout=self._probe_timeout)
 
     def leader(self) -> Leadership | None:
-        """Read who leads."""
+        """Read the lead."""
         return self._read(queries.read_leader)
 
     def time(self) -> datetime | None:
-        """Ask the server, if there is one."""
+        """Read the time of the server, if there is one."""
         return self._read(queries.read_clock)
 
     def _tell(self, written: tuple[object, Sequence[Occurrence]]) -> None:
@@ -266,4 +268,4 @@ def _probe(connection: Connection) -> None:
 
 
 def _nothing() -> None:
-    """Check nothing: a database server tells by itself what it cannot do."""
+    """Check nothing: a database server reports its own failures."""

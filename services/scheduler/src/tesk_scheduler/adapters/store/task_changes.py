@@ -1,4 +1,4 @@
-"""Changes to tasks within a transaction."""
+"""Changes tasks within a transaction."""
 
 import hashlib
 import itertools
@@ -26,12 +26,12 @@ from tesk_scheduler.domain.records import ExecutorLogChange, NewTask, TaskRecord
 _C = TASK.c
 _QUEUED = schema.STATE_NUMBERS[TaskState.QUEUED]
 
-_LEFT_OUT = "left-out"  # the source of the line that says so
+_LEFT_OUT = "left-out"  # source of the line about omitted lines
 _FILES_AT_ONCE = 1000
-# With one statement, which all other writes wait for, and which has a time limit.
+# By one statement: all other writes wait for it, and it has a timeout.
 _FILES_DELETED = 20_000
 
-_NOTHING_KNOWN = dict.fromkeys(
+_UNCHANGED_LOG = dict.fromkeys(
     f"new_{name}" for name in ("started", "ended", "exit_code", "stdout", "stderr")
 )
 
@@ -42,13 +42,13 @@ class SqlTaskChanges:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._dialect = connection.dialect.name
-        self._ledger = UsageLedger()
+        self._usage_changes = UsageLedger()
         self._logs: dict[tuple[int, int], dict[str, Any]] = {}
 
     def task_ids_by_key(
         self, keys: Collection[tuple[str, str]]
     ) -> Mapping[tuple[str, str], TaskId]:
-        """Look keys up."""
+        """Look up keys."""
         by_owner: dict[str, list[str]] = {}
         for owner, key in keys:
             by_owner.setdefault(owner, []).append(key)
@@ -86,7 +86,7 @@ class SqlTaskChanges:
         if tags:
             self._connection.execute(statements.INSERT_TAG, tags)
         for task in tasks:
-            self._ledger.created(task.owner, task.group)
+            self._usage_changes.created(task.owner, task.group)
             if task.lines:
                 self.add_lines(seqs[task.id], task.lines)
 
@@ -110,9 +110,9 @@ class SqlTaskChanges:
             statements.SAVE_TASK, guard | changing_values(after)
         )
         if result.rowcount != 1:
-            msg = f"task {before.id} has moved on"
+            msg = f"task {before.id} was changed meanwhile"
             raise ConflictError(msg)
-        self._ledger.changed(before, after)
+        self._usage_changes.changed(before, after)
 
     def add_lines(
         self, seq: int, lines: Sequence[str], *, source: str = "", last: bool = False
@@ -123,7 +123,7 @@ class SqlTaskChanges:
         if not lines:
             return
         count, size, highest = self._connection.execute(
-            statements.LINES_KEPT, {"row": seq}
+            statements.STORED_LINES, {"row": seq}
         ).one()
         first = 0 if highest is None else highest + 1
         cleaned = [clean(line) for line in lines]
@@ -163,8 +163,8 @@ class SqlTaskChanges:
             )
 
     def change_executor_log(self, seq: int, change: ExecutorLogChange) -> None:
-        """Add to what is known of one log; ``flush`` writes it."""
-        log = self._logs.setdefault((seq, change.index), dict(_NOTHING_KNOWN))
+        """Merge a change of one log; ``flush`` writes it."""
+        log = self._logs.setdefault((seq, change.index), dict(_UNCHANGED_LOG))
         news = {
             "new_started": micros_or_none(change.started_at),
             "new_ended": micros_or_none(change.ended_at),
@@ -175,7 +175,7 @@ class SqlTaskChanges:
         log |= {name: value for name, value in news.items() if value is not None}
 
     def flush(self) -> None:
-        """Write what was added up: executor logs."""
+        """Write the merged changes of executor logs."""
         if self._logs:
             rows = [
                 {"row": seq, "new_position": position, **values}
@@ -189,7 +189,7 @@ class SqlTaskChanges:
         """Insert or update entries."""
         if not entries:
             return
-        there = self._connection.execute(statements.ENTRIES_KEPT, {"row": seq})
+        there = self._connection.execute(statements.STORED_ENTRIES, {"row": seq})
         cleaned = {clean(key): clean(value) for key, value in entries.items()}
         kept, left = bounds.fitting_entries(
             cleaned,
@@ -207,21 +207,20 @@ class SqlTaskChanges:
             self.add_lines(seq, [bounds.entries_left_out(left)], source="metadata")
 
     def put_output_files(self, seq: int, files: Sequence[OutputFileLog]) -> None:
-        """Insert or update files; a known one keeps its place."""
+        """Insert or update files; a known one keeps its position."""
         for first in range(0, len(files), _FILES_AT_ONCE):
             self._put_files(seq, files[first : first + _FILES_AT_ONCE])
 
     def _put_files(self, seq: int, files: Sequence[OutputFileLog]) -> None:
-        # One that is named twice: the last counts, as it would in two calls.
-        by_print = {_fingerprint(file): file for file in files}
-        values = {"row": seq, "fingerprints": list(by_print)}
-        known = set(self._connection.scalars(statements.OUTPUTS_KNOWN, values))
-        fresh = [each for each in by_print if each not in known]
-        sizes = [_names_size(by_print[each]) for each in fresh]
+        # Of duplicates the last counts, as it would in two calls.
+        by_fingerprint = {_fingerprint(file): file for file in files}
+        values = {"row": seq, "fingerprints": list(by_fingerprint)}
+        known = set(self._connection.scalars(statements.KNOWN_OUTPUTS, values))
+        fresh = [each for each in by_fingerprint if each not in known]
+        sizes = [_names_size(by_fingerprint[each]) for each in fresh]
         there = bounds.Retained(
-            *self._connection.execute(statements.OUTPUTS_KEPT, {"row": seq}).one()
+            *self._connection.execute(statements.STORED_OUTPUTS, {"row": seq}).one()
         )
-        # As many as there are, each has its overhead as well.
         used = there.size + there.number * bounds.OUTPUT_OVERHEAD
         room = bounds.fitting_outputs(sizes, bounds.Retained(there.number, used))
         listed = [*fresh[:room], *known]
@@ -229,7 +228,7 @@ class SqlTaskChanges:
             self._connection.execute(
                 statements.PUT_OUTPUT[self._dialect],
                 [
-                    _file_values(by_print[each])
+                    _file_values(by_fingerprint[each])
                     | {"task_seq": seq, "fingerprint": each, "position": position}
                     for position, each in enumerate(listed, there.number)
                 ],
@@ -256,10 +255,10 @@ class SqlTaskChanges:
             del self._logs[key]
         for table in (schema.EXECUTOR_LOG, schema.OUTPUT_FILE, schema.TASK_METADATA):
             self._connection.execute(delete(table).where(table.c.task_seq == seq))
-        self._connection.execute(statements.FORGET_OUTPUTS, {"row": seq})
+        self._connection.execute(statements.CLEAR_OUTPUTS, {"row": seq})
 
     def delete_tasks(self, *, ended_before: datetime, limit: int) -> int:
-        """Delete the tasks that ended first; what belongs to them goes along."""
+        """Delete the tasks that ended first, with all that belongs to them."""
         oldest = (
             select(_C.seq, _C.output_files)
             .where(

@@ -1,4 +1,4 @@
-"""Times as the database holds them."""
+"""Converts times to and from those of the database."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""One unit of work: changes to tasks, usage, taskmasters and the lead."""
+"""Changes tasks, usage, taskmasters and the lead in one unit of work."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -57,11 +57,11 @@ class SqlTransaction(SqlTaskChanges):
         self.occurrences.append(occurrence)
 
     def flush(self) -> None:
-        """Write what was added up: executor logs and the counters of usage."""
+        """Write executor logs and the counters of usage."""
         super().flush()
         rows = [
             {"kind": subject.kind.value, "name": subject.name, **change.named()}
-            for subject, change in self._ledger.changes()
+            for subject, change in self._usage_changes.changes()
         ]
         if rows:
             self._connection.execute(statements.ADD_USAGE[self._dialect], rows)
@@ -92,7 +92,7 @@ class SqlTransaction(SqlTaskChanges):
         self._connection.execute(statements.PUT_TASKMASTER[self._dialect], values)
 
     def remove_taskmaster(self, taskmaster_id: str, *, only_idle: bool) -> bool:
-        """Delete, and take away what it has."""
+        """Delete, and unassign its attempts."""
         mine = (_C.taskmaster == taskmaster_id) & UNRELEASED
         statement = delete(TASKMASTER).where(TASKMASTER.c.id == taskmaster_id)
         if only_idle:
@@ -113,10 +113,10 @@ class SqlTransaction(SqlTaskChanges):
         )
         return [record_of(row) for row in self._connection.execute(query)]
 
-    def lead(
+    def acquire_lead(
         self, holder: str, *, now: datetime, until: datetime, force: bool
     ) -> int | None:
-        """Take, keep or miss the lead."""
+        """Take or renew the lead, unless another has it."""
         row = self._connection.execute(select(LEADER).with_for_update()).one_or_none()
         values = {"holder": holder, "until": micros(until)}
         if row is None:
@@ -134,19 +134,19 @@ class SqlTransaction(SqlTaskChanges):
         self._connection.execute(update(LEADER).values(epoch=epoch, **values))
         return epoch
 
-    def resign(self, holder: str) -> bool:
-        """End the holder's time."""
+    def release_lead(self, holder: str) -> bool:
+        """End the term of the holder."""
         statement = update(LEADER).where(LEADER.c.holder == holder).values(until=0)
         return self._connection.execute(statement).rowcount == 1
 
     def check_epoch(self, epoch: int) -> None:
-        """Compare, and keep others from taking the lead meanwhile."""
+        """Compare, and lock the lead."""
         present = self._connection.scalar(select(LEADER.c.epoch).with_for_update())
         if present != epoch:
             raise ConflictError("another scheduler leads now")
 
     def set_reasons(self, reasons: Mapping[TaskId, Reason]) -> None:
-        """Update what differs."""
+        """Update the reasons that differ."""
         rows = [
             {"task": task_id, **reason_values(reason)}
             for task_id, reason in reasons.items()

@@ -1,7 +1,7 @@
-"""Reading what is too large to be shown whole.
+"""Reads the beginning of what is too large to be shown whole.
 
-Only a release from before there were bounds can have written it. What fits is
-shown, and how much is left out is said.
+Only a release without bounds can have written it. What fits is shown, and a line
+reports how much is omitted.
 """
 
 from typing import Any
@@ -66,7 +66,7 @@ def add_executors(connection: Connection, task: StoredTask) -> None:
 
 
 def add_lines(connection: Connection, task: StoredTask) -> None:
-    """Add the first lines, shortened."""
+    """Add the first lines, truncated."""
     query = (
         select(func.substr(_LINE.line, 1, bounds.LINE_BYTES))
         .where(_LINE.task_seq == task.seq)

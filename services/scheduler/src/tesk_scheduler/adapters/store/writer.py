@@ -1,9 +1,9 @@
-"""One thread that writes: units of work share a transaction and its fsync.
+"""Writes on one thread: units of work share a transaction and its fsync.
 
 While one transaction is being committed the next units gather; they run one
 after the other and are answered together when their commit is on disk. If one
-of them fails, all run again, each in a savepoint of its own. Under load an fsync thus serves many callers; a
-lone caller waits for nobody.
+of them fails, all run again, each in a savepoint of its own. Under load one fsync
+serves many callers; a single caller does not wait.
 """
 
 import logging
@@ -49,7 +49,7 @@ class _Result(NamedTuple):
 
 
 class Writer:
-    """Runs units of work in groups; see the module."""
+    """Runs units of work in groups."""
 
     def __init__(
         self,
@@ -63,10 +63,10 @@ class Writer:
 
         Args:
             engine: Where to write.
-            check: Raises if what is written would be lost; asked before a
+            check: Raises if what is written would be lost; called before a
                 commit is acknowledged.
-            keep_connection: Use one as long as it works, which is cheaper than
-                the pool; for a database that is no other machine.
+            keep_connection: Keep one connection, which is cheaper than the pool;
+                for a database on this machine.
             observer: Hears of each transaction.
         """
         self._engine = engine
@@ -84,28 +84,29 @@ class Writer:
         self,
         work: Callable[[Connection], ResultT],
         *,
-        within: float | None = None,
+        timeout: float | None = None,
         then: Callable[[ResultT], None] = lambda _: None,
     ) -> ResultT:
         """Run ``work`` and return when it is durable.
 
         Args:
             work: What to do.
-            within: Seconds to wait; then it may still be done. None: for ever.
+            timeout: Seconds to wait; the work may still be done afterwards.
+                None: no limit.
             then: Called with the result, on the writer's thread: in the order of
                 what was written, and after the callers have been answered.
 
         Raises:
-            UnavailableError: Nothing was written: the database cannot be now;
-                or it is not known after ``within``.
+            UnavailableError: Nothing was written because the database is not
+                available; or the result is unknown after ``timeout``.
             TeskError: What ``work`` raised; nothing of it was written.
         """
         if self._closed.is_set():
             raise UnavailableError("the scheduler is shutting down")
         future: Future[ResultT] = Future()
         self._units.put(_Unit(work, future, then))
-        if futures.wait([future], within).not_done:
-            raise UnavailableError(f"nothing could be written for {within:g} s")
+        if futures.wait([future], timeout).not_done:
+            raise UnavailableError(f"nothing could be written for {timeout:g} s")
         return future.result()
 
     def has_succeeded_within(self, seconds: float) -> bool:
@@ -114,7 +115,7 @@ class Writer:
         return last is not None and time.monotonic() - last < seconds
 
     def close(self) -> None:
-        """Finish what was handed in, then stop."""
+        """Run the remaining units, then stop."""
         self._closed.set()
         self._units.put(None)
         self._thread.join()
@@ -140,7 +141,7 @@ class Writer:
             results = self._run_group(self._kept, units)
             self._check()
             self._succeeded_at = time.monotonic()
-        except Exception as error:  # noqa: BLE001 - handed to every caller, and the thread must live on
+        except Exception as error:  # noqa: BLE001 - raised at every caller, and the thread must go on
             _LOG.warning("write failed", extra={"error": str(error)})
             self._succeeded_at = None
             failure = as_tesk_error(error)
@@ -180,8 +181,8 @@ class Writer:
                     failed, value = _run_one(connection, unit.work)
                     results.append(_Result(unit, failed, value))
         except DBAPIError:
-            # A full disk may have ended the transaction behind our back; a new
-            # connection starts clean.
+            # A full disk may have ended the transaction; a new connection has a
+            # clean state.
             connection.invalidate()
             raise
         return results
@@ -190,8 +191,8 @@ class Writer:
 def _run_together(connection: Connection, units: list[_Unit]) -> list[Any] | None:
     """Run units without savepoints; undo all and return None if one fails.
 
-    Nearly always none does, and a savepoint costs two statements. A unit may
-    run more than once, so that they are then run again, each on its own.
+    Failures are rare, and a savepoint costs two statements. A unit may run more
+    than once, so that all are then run again, each on its own.
     """
     try:
         with connection.begin():
@@ -200,7 +201,7 @@ def _run_together(connection: Connection, units: list[_Unit]) -> list[Any] | Non
         return None
     except DBAPIError:
         raise
-    except Exception:  # noqa: BLE001 - met again by whoever finds out which unit it was
+    except Exception:  # noqa: BLE001 - raised again when units run one by one
         return None
 
 
@@ -210,7 +211,7 @@ def _run_one(connection: Connection, work: Work) -> tuple[Exception | None, Any]
         try:
             value = work(connection)
         except IntegrityError as error:
-            # Another replica was faster (same idempotency key): look again.
+            # Another replica was faster (same idempotency key): try again.
             connection.exec_driver_sql("ROLLBACK TO SAVEPOINT unit")
             if last:
                 return as_tesk_error(error), None
@@ -219,7 +220,7 @@ def _run_one(connection: Connection, work: Work) -> tuple[Exception | None, Any]
             return as_tesk_error(error), None
         except DBAPIError:
             raise
-        except Exception as error:  # noqa: BLE001 - a bug in one unit is raised at its caller and leaves the others alone
+        except Exception as error:  # noqa: BLE001 - a bug in one unit is raised at its caller alone
             connection.exec_driver_sql("ROLLBACK TO SAVEPOINT unit")
             return error, None
         else:
@@ -229,9 +230,9 @@ def _run_one(connection: Connection, work: Work) -> tuple[Exception | None, Any]
 
 
 def as_tesk_error(error: Exception) -> Exception:
-    """Say in our words what the database said."""
+    """Convert an error of the database."""
     if isinstance(error, IntegrityError):
-        tesk: TeskError = ConflictError("somebody else changed the same thing")
+        tesk: TeskError = ConflictError("was changed by another request meanwhile")
     elif isinstance(error, DataError):
         tesk = InvalidRequestError([Violation("", "cannot be stored")])
     elif isinstance(error, DBAPIError):
