@@ -196,6 +196,32 @@ def test_a_command_does_not_reach_the_metadata_of_a_cloud(carried: EngineKit) ->
     ]
 
 
+@pytest.fixture
+def shared_mount(tmp_path: Path) -> Iterator[Path]:
+    """Give a mount within a mount that this machine shares, as those of pods are."""
+    outer, inner = tmp_path / "outer", tmp_path / "outer" / "inner"
+    inner.mkdir(parents=True)
+    if (
+        os.geteuid() != 0
+        or subprocess.run(
+            ["mount", "--bind", outer, outer], capture_output=True, check=False
+        ).returncode
+    ):
+        pytest.skip("this user may not mount")
+    subprocess.run(["mount", "--make-shared", outer], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "tesk-test", inner], check=True)
+    yield inner
+    subprocess.run(["umount", "--recursive", outer], check=True)
+
+
+def test_mounts_of_this_machine_stay(carried: EngineKit, shared_mount: Path) -> None:
+    run = carried.start("true")
+    carried.finish(run)
+
+    eventually(lambda: not carriers(run.folder))
+    assert shared_mount.is_mount()
+
+
 def test_no_network_program_outlives_its_command(carried: EngineKit) -> None:
     ready = carried.make_fifo("/v/ready")
     carried.volume.joinpath("v").chmod(0o777)

@@ -246,14 +246,18 @@ def _slirp4netns(program: str) -> UserNetwork:
     Source:
         slirp4netns(1).
     """
+    # With its sandbox it drops the privileges of root, and fails without them. It also
+    # unmounts what it does not need, and a shared mount is then gone for everybody:
+    # volumes of pods, networks of containers. So it gets mounts of its own.
+    unshare = shutil.which("unshare", path=os.defpath) if os.geteuid() == 0 else None
     return UserNetwork(
         "slirp4netns",
         "169.254.0.3",
         (
+            *((unshare, "--mount") if unshare else ()),
             *(program, "--configure", "--mtu=65520", "--cidr=169.254.0.0/16"),
             *("--disable-host-loopback", "--enable-seccomp"),
-            # It drops the privileges of root, and fails without them.
-            *(("--enable-sandbox",) if os.geteuid() == 0 else ()),
+            *(("--enable-sandbox",) if unshare else ()),
             *(f"--ready-fd={_READY}", f"--userns-path=/proc/self/fd/{_USERS}"),
             *("--netns-type=path", f"/proc/self/fd/{_NETWORK}", "tap0"),
         ),
