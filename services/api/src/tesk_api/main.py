@@ -38,13 +38,11 @@ from tesk_runtime.settings import SettingsError, load
 if TYPE_CHECKING:
     from tesk_api.adapters.fair_semaphore import FairSemaphore
     from tesk_api.domain.service_info import ServiceInfo
-    from tesk_api.http.app import Dependencies
+    from tesk_api.http.app import AppOptions, Dependencies
     from tesk_api.ports import Authenticator
 
 _EX_CONFIG = 78
 _EX_UNAVAILABLE = 69
-_CONCURRENT_PASSWORD_CHECKS = 2
-_PASSWORD_TIMEOUT = timedelta(seconds=2)
 # Short: a create must be answered before its client repeats it.
 _BODY_TIMEOUT = timedelta(seconds=0.5)
 # Short: requests wait for a scheduler that restarts.
@@ -100,17 +98,19 @@ def _serve(
         # A worker must not fork with gRPC's handlers waiting for threads.
         os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     api = settings.api
-    sites = functools.partial(_sites, settings, token, listeners, metrics_folder)
+    endpoints = functools.partial(
+        _endpoints, settings, token, listeners, metrics_folder
+    )
     logger = logging.getLogger(__name__)
     logger.info("serving", extra={"url": f"http://{api.host}:{api.port}"})
     if api.workers > 1:
-        serve_by_workers(sites, api.drain, workers=api.workers)
+        serve_by_workers(endpoints, api.drain, workers=api.workers)
     else:
-        serve_endpoints(sites, api.drain)
+        serve_endpoints(endpoints, api.drain)
     logger.info("stopped")
 
 
-def _sites(
+def _endpoints(
     settings: Settings,
     token: str,
     listeners: Sequence[socket.socket],
@@ -119,34 +119,16 @@ def _sites(
     """Build the services, in the process that serves them."""
     # Imported here: a parent needs none of it, and prometheus_client decides
     # at import how it counts.
-    from tesk_api.domain.allowed_origins import AllowedOrigins  # noqa: PLC0415
-    from tesk_api.http.app import AppOptions, create_app  # noqa: PLC0415
+    from tesk_api.http.app import create_app  # noqa: PLC0415
     from tesk_api.http.metrics import metrics_app  # noqa: PLC0415
     from tesk_api.http.refusals import RefusalResponses  # noqa: PLC0415
 
     process_memory.return_large_blocks()
     api = settings.api
     dependencies = _dependencies(settings, token, metrics_folder)
-    loopback = is_loopback(api.host)
-    app = create_app(
-        dependencies,
-        AppOptions(
-            body_limit=api.body_limit,
-            allowed_origins=AllowedOrigins(
-                loopback=loopback,
-                allowed_hosts=api.allowed_hosts,
-                origins=api.cors_origins,
-            ),
-            show_metrics=loopback and not api.metrics_listen,
-            refuse_unknown_fields=api.refuse_unknown_fields,
-            queued_as_initializing=api.show_queued_as_initializing,
-            trusted_proxies=api.trusted_proxies,
-            offer=_offer(settings),
-        ),
-    )
     services = [
         Service(
-            app=app,
+            app=create_app(dependencies, _options(settings)),
             threads=api.threads,
             urgent=_URGENT,
             refuse=RefusalResponses(
@@ -159,9 +141,30 @@ def _sites(
     limits = _limits(api)
     few = replace(limits, connections=_METRICS_CONNECTIONS, body_bytes=0)
     return [
-        Endpoint(*site)
-        for site in zip(listeners, services, (limits, few), strict=False)
+        Endpoint(*parts)
+        for parts in zip(listeners, services, (limits, few), strict=False)
     ]
+
+
+def _options(settings: Settings) -> "AppOptions":
+    from tesk_api.domain.allowed_origins import AllowedOrigins  # noqa: PLC0415 - as above
+    from tesk_api.http.app import AppOptions  # noqa: PLC0415 - as above
+
+    api = settings.api
+    loopback = is_loopback(api.host)
+    return AppOptions(
+        body_limit=api.body_limit,
+        allowed_origins=AllowedOrigins(
+            loopback=loopback,
+            allowed_hosts=api.allowed_hosts,
+            origins=api.cors_origins,
+        ),
+        show_metrics=loopback and not api.metrics_listen,
+        refuse_unknown_fields=api.refuse_unknown_fields,
+        queued_as_initializing=api.show_queued_as_initializing,
+        trusted_proxies=api.trusted_proxies,
+        offer=_offer(settings),
+    )
 
 
 def _limits(settings: ApiSettings) -> HttpLimits:
@@ -254,22 +257,8 @@ def _authenticator(settings: ApiSettings) -> "Authenticator":
         admin_group=settings.admin_group,
     )
     # Threads stay free for users whose success is cached.
-    checks = PasswordChecks(
-        unknown_clients=_password_checks(settings, at_once=_CONCURRENT_PASSWORD_CHECKS),
-        known_clients=_password_checks(settings, at_once=1),
-    )
+    checks = PasswordChecks.with_queues_of(settings.threads // 4)
     return BasicAccess(files, clock=SystemClock(), cache_ttl=CACHE_TTL, checks=checks)
-
-
-def _password_checks(settings: ApiSettings, *, at_once: int) -> "FairSemaphore":
-    from tesk_api.adapters.fair_semaphore import FairSemaphore  # noqa: PLC0415 - as above
-
-    return FairSemaphore(
-        capacity=at_once,
-        max_waiting=settings.threads // 4,
-        timeout=_PASSWORD_TIMEOUT,
-        message="too many passwords are being checked; try again later",
-    )
 
 
 def _body_memory(settings: ApiSettings) -> "FairSemaphore":

@@ -26,6 +26,8 @@ from tesk_model.errors import ResourceExhaustedError, UnauthenticatedError
 
 _SCHEME = "basic "
 _MAX_CACHED = 4096
+_CONCURRENT_CHECKS = 2
+_CHECK_TIMEOUT = timedelta(seconds=2)
 # Users at work stay cached through any flood of wrong passwords.
 CACHE_TTL = timedelta(hours=1)
 
@@ -42,6 +44,23 @@ class PasswordChecks:
 
     unknown_clients: FairSemaphore
     known_clients: FairSemaphore
+
+    @classmethod
+    def with_queues_of(cls, max_waiting: int) -> "PasswordChecks":
+        """Return limits of which each lets at most ``max_waiting`` threads wait."""
+        return cls(
+            unknown_clients=_limit(_CONCURRENT_CHECKS, max_waiting),
+            known_clients=_limit(1, max_waiting),
+        )
+
+
+def _limit(capacity: int, max_waiting: int) -> FairSemaphore:
+    return FairSemaphore(
+        capacity=capacity,
+        max_waiting=max_waiting,
+        timeout=_CHECK_TIMEOUT,
+        message="too many passwords are being checked; try again later",
+    )
 
 
 @dataclass(frozen=True, slots=True)

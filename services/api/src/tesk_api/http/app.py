@@ -13,7 +13,7 @@ from tesk.v1 import task_pb2 as pb
 from tesk_api.domain.allowed_origins import AllowedOrigins
 from tesk_api.domain.service_info import ServiceInfo
 from tesk_api.http.browser_checks import register_browser_checks
-from tesk_api.http.identity import caller_identifier
+from tesk_api.http.identity import Identify, caller_identifier
 from tesk_api.http.live import live_blueprint
 from tesk_api.http.metrics import RequestMetrics
 from tesk_api.http.middleware import ROUTE, UNMATCHED, Middleware
@@ -22,7 +22,7 @@ from tesk_api.http.operations import operations_blueprint, ui_blueprint
 from tesk_api.http.problems import register_problems
 from tesk_api.http.service_info import service_info_blueprint
 from tesk_api.http.task_parsing import TaskParser
-from tesk_api.http.tasks import BodyReader, tasks_blueprint
+from tesk_api.http.tasks import BodyReader, TaskOperations, tasks_blueprint
 from tesk_api.http.views import TaskViews
 from tesk_api.ports import Authenticator, Clock, Semaphore, TaskGateway
 from tesk_model.schemes import OfferedSchemes
@@ -107,26 +107,7 @@ def create_flask(dependencies: Dependencies, options: AppOptions) -> Flask:
     identify = caller_identifier(
         dependencies.authenticator, trusted_proxies=options.trusted_proxies
     )
-    parser = TaskParser(
-        backend_parameters=dependencies.info.backend_parameters,
-        refuse_unknown_fields=options.refuse_unknown_fields,
-        offer=options.offer,
-    )
-    views = TaskViews(queued_as_initializing=options.queued_as_initializing)
-    for name, base in BASES.items():
-        info = service_info_blueprint(f"{name}_info", dependencies.info)
-        tasks = tasks_blueprint(
-            f"{name}_tasks",
-            tasks=dependencies.tasks,
-            identify=identify,
-            parser=parser,
-            views=views,
-            bodies=BodyReader(
-                limit=options.body_limit, memory=dependencies.body_memory
-            ),
-        )
-        app.register_blueprint(info, url_prefix=base)
-        app.register_blueprint(tasks, url_prefix=base)
+    _register_tes(app, dependencies, options, identify)
     app.register_blueprint(live_blueprint(dependencies.tasks, identify))
     document = openapi_document(dependencies.info, bases=tuple(BASES.values()))
     app.register_blueprint(
@@ -147,6 +128,28 @@ def create_flask(dependencies: Dependencies, options: AppOptions) -> Flask:
             expose_headers=["X-Request-Id", "Retry-After"],
         )
     return app
+
+
+def _register_tes(
+    app: Flask, dependencies: Dependencies, options: AppOptions, identify: Identify
+) -> None:
+    parser = TaskParser(
+        backend_parameters=dependencies.info.backend_parameters,
+        refuse_unknown_fields=options.refuse_unknown_fields,
+        offer=options.offer,
+    )
+    operations = TaskOperations(
+        tasks=dependencies.tasks,
+        identify=identify,
+        parser=parser,
+        views=TaskViews(queued_as_initializing=options.queued_as_initializing),
+        bodies=BodyReader(limit=options.body_limit, memory=dependencies.body_memory),
+    )
+    for name, base in BASES.items():
+        info = service_info_blueprint(f"{name}_info", dependencies.info)
+        tasks = tasks_blueprint(f"{name}_tasks", operations)
+        app.register_blueprint(info, url_prefix=base)
+        app.register_blueprint(tasks, url_prefix=base)
 
 
 def _record_routes(app: Flask) -> None:

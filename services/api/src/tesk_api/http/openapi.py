@@ -75,24 +75,7 @@ def _tes_paths(base: str) -> Json:
                 f"ListTasks_{suffix}", "List tasks, newest first", "TaskList", errors={}
             )
             | {"parameters": _list_parameters()},
-            "post": _operation(
-                f"CreateTask_{suffix}",
-                "Create a task; 200 means that it is durable",
-                "CreatedTask",
-                errors=_CREATE_ERRORS,
-            )
-            | {
-                "parameters": [_idempotency_key()],
-                "requestBody": {
-                    "required": True,
-                    "content": {
-                        "application/json": {
-                            "schema": _reference("TaskBody"),
-                            "example": _EXAMPLE,
-                        }
-                    },
-                },
-            },
+            "post": _create_operation(suffix),
         },
         f"{base}/tasks/{{id}}": {
             "parameters": [_task_id()],
@@ -110,6 +93,20 @@ def _tes_paths(base: str) -> Json:
                 errors=_NOT_FOUND,
             ),
         },
+    }
+
+
+def _create_operation(suffix: str) -> Json:
+    operation = _operation(
+        f"CreateTask_{suffix}",
+        "Create a task; 200 means that it is durable",
+        "CreatedTask",
+        errors=_CREATE_ERRORS,
+    )
+    media = {"schema": _reference("TaskBody"), "example": _EXAMPLE}
+    return operation | {
+        "parameters": [_idempotency_key()],
+        "requestBody": {"required": True, "content": {"application/json": media}},
     }
 
 

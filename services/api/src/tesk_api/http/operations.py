@@ -16,6 +16,15 @@ from tesk_api.ports import TaskGateway
 from tesk_model.errors import TeskError
 
 _LOGGER = logging.getLogger(__name__)
+_INDEX = {
+    "name": "TESK",
+    "tes": "/ga4gh/tes/v1",
+    "service_info": "/ga4gh/tes/v1/service-info",
+    "openapi": "/openapi.json",
+    "ui": "/ui",
+    "health": "/healthz",
+    "ready": "/readyz",
+}
 
 
 def operations_blueprint(
@@ -36,16 +45,7 @@ def operations_blueprint(
 
     @blueprint.get("/")
     def index() -> Response:
-        paths = {
-            "name": "TESK",
-            "tes": "/ga4gh/tes/v1",
-            "service_info": "/ga4gh/tes/v1/service-info",
-            "openapi": "/openapi.json",
-            "ui": "/ui",
-            "health": "/healthz",
-            "ready": "/readyz",
-        }
-        return json_response(paths | ({"metrics": "/metrics"} if metrics else {}))
+        return json_response(_INDEX | ({"metrics": "/metrics"} if metrics else {}))
 
     @blueprint.get("/healthz")
     def healthz() -> Response:

@@ -77,6 +77,15 @@ def problem_document(
     )
 
 
+def _response_of(error: TeskError) -> Response:
+    violations = error.violations if isinstance(error, InvalidRequestError) else ()
+    response = problem_response(STATUSES[error.kind], error.message, violations)
+    if isinstance(error, RetryableError):
+        delay = error.retry_after.total_seconds() if error.retry_after else 1.0
+        response.headers["Retry-After"] = str(max(1, math.ceil(delay)))
+    return response
+
+
 def register_problems(app: Flask, *, challenge: str) -> None:
     """Render every error of ``app`` as a problem document.
 
@@ -95,13 +104,9 @@ def register_problems(app: Flask, *, challenge: str) -> None:
                 extra={"request_id": request_id(request.environ)},
             )
             error = InternalError("internal error")
-        violations = error.violations if isinstance(error, InvalidRequestError) else ()
-        response = problem_response(STATUSES[error.kind], error.message, violations)
+        response = _response_of(error)
         if error.kind is ErrorKind.UNAUTHENTICATED:
             response.headers["WWW-Authenticate"] = challenge
-        if isinstance(error, RetryableError):
-            delay = error.retry_after.total_seconds() if error.retry_after else 1.0
-            response.headers["Retry-After"] = str(max(1, math.ceil(delay)))
         return response
 
     @app.errorhandler(HTTPException)

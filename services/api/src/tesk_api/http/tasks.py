@@ -55,36 +55,34 @@ class BodyReader:
         return nullcontext() if size < _SMALL else self.memory.acquire(size)
 
 
-def tasks_blueprint(
-    name: str,
-    *,
-    tasks: TaskGateway[pb.Task],
-    identify: Identify,
-    parser: TaskParser,
-    views: TaskViews,
-    bodies: BodyReader,
-) -> Blueprint:
-    """Return ``/tasks`` and the paths below it."""
-    blueprint = Blueprint(name, __name__)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOperations:
+    """The TES operations on tasks, as views of Flask."""
 
-    @blueprint.post("/tasks")
-    def create_task() -> Response:
+    tasks: TaskGateway[pb.Task]
+    identify: Identify
+    parser: TaskParser
+    views: TaskViews
+    bodies: BodyReader
+
+    def create_task(self) -> Response:
+        """CreateTask."""
         _require_timely_create()
-        caller = identify()
+        caller = self.identify()
         key = parse_idempotency_key(request.headers)
-        body = bodies.read()
-        with bodies.memory_for(body):
-            new = parser.parse(body)
-            task_id = tasks.create(caller, replace(new, idempotency_key=key))
+        body = self.bodies.read()
+        with self.bodies.memory_for(body):
+            new = self.parser.parse(body)
+            task_id = self.tasks.create(caller, replace(new, idempotency_key=key))
         request.environ[TASK_ID] = task_id
         return json_response(CreatedTask(id=task_id))
 
-    @blueprint.get("/tasks")
-    def list_tasks() -> Response:
-        caller = identify()
+    def list_tasks(self) -> Response:
+        """ListTasks."""
+        caller = self.identify()
         query = parse_query(request.args)
-        page = tasks.list_page(caller, query)
-        render = views.renderer(query.view)
+        page = self.tasks.list_page(caller, query)
+        render = self.views.renderer(query.view)
         return json_response(
             TaskList(
                 tasks=[render(task) for task in page.tasks],
@@ -92,19 +90,28 @@ def tasks_blueprint(
             )
         )
 
-    @blueprint.get("/tasks/<task_id:task_id>")
-    def get_task(task_id: str) -> Response:
-        caller = identify()
+    def get_task(self, task_id: str) -> Response:
+        """GetTask."""
+        caller = self.identify()
         view: TaskView = parse_view(request.args)
-        task = tasks.get(caller, parse_task_id(task_id), view)
-        return json_response(views.renderer(view)(task))
+        task = self.tasks.get(caller, parse_task_id(task_id), view)
+        return json_response(self.views.renderer(view)(task))
 
-    @blueprint.post("/tasks/<task_id:task_id>:cancel")
-    def cancel_task(task_id: str) -> Response:
+    def cancel_task(self, task_id: str) -> Response:
+        """CancelTask."""
         # Clients send no body, or an empty one of any type: do not read it.
-        tasks.cancel(identify(), parse_task_id(task_id))
+        self.tasks.cancel(self.identify(), parse_task_id(task_id))
         return json_response(Nothing())
 
+
+def tasks_blueprint(name: str, operations: TaskOperations) -> Blueprint:
+    """Return ``/tasks`` and the paths below it."""
+    blueprint = Blueprint(name, __name__)
+    one = "/tasks/<task_id:task_id>"
+    blueprint.post("/tasks")(operations.create_task)
+    blueprint.get("/tasks")(operations.list_tasks)
+    blueprint.get(one)(operations.get_task)
+    blueprint.post(f"{one}:cancel")(operations.cancel_task)
     return blueprint
 
 
