@@ -24,10 +24,10 @@ from tesk_scheduler.domain.occurrences import (
     AttemptLost,
     ExecutorExited,
     Occurrence,
-    StateChanged,
     StepStarted,
     TaskAdmitted,
     TaskEnded,
+    TaskStateChanged,
     occurrences_of,
 )
 from tesk_scheduler.domain.records import TaskRecord
@@ -51,7 +51,7 @@ CASES: dict[str, tuple[TaskRecord, TaskRecord, list[Occurrence]]] = {
         ADMITTED,
         RUNNING,
         [
-            StateChanged(
+            TaskStateChanged(
                 task_id=ID,
                 attempt=1,
                 before=TaskState.INITIALIZING,
@@ -93,7 +93,7 @@ CASES: dict[str, tuple[TaskRecord, TaskRecord, list[Occurrence]]] = {
         RUNNING,
         canceled(RUNNING, NOON),
         [
-            StateChanged(
+            TaskStateChanged(
                 task_id=ID,
                 attempt=1,
                 before=TaskState.RUNNING,

@@ -31,3 +31,8 @@ class Attempt:
     def name(self) -> str:
         """Name of the anchor of the attempt: ``tesk-<task id>-a<number>``."""
         return f"tesk-{self.task_id}-a{self.number}"
+
+    @property
+    def log_fields(self) -> dict[str, object]:
+        """What names the attempt in a line of a log."""
+        return {"task_id": self.task_id, "attempt": self.number}

@@ -54,7 +54,7 @@ def main() -> NoReturn:
     """Run one transfer and end the process."""
     try:
         config = settings.load(Settings, os.environ)
-        logs.configure("filer", config.log)
+        logs.configure("filer", config.log, _log_fields(config.filer))
         _quieten()
         token = read_token(
             config.filer.token_file, "filer.token_file (TESK_FILER_TOKEN_FILE)"
@@ -70,6 +70,11 @@ def main() -> NoReturn:
     logging.shutdown()
     # A thread that is stuck in a dead connection must not keep us.
     os._exit(ending)
+
+
+def _log_fields(filer: FilerSettings) -> dict[str, object]:
+    attempt = Attempt(TaskId(filer.task), filer.attempt)
+    return {**attempt.log_fields, "step": filer.direction}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,10 +123,15 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> Ending:
         interval=_REPORT_INTERVAL,
         warn=_LOGGER.warning,
     )
+    _LOGGER.info("transfer started")
     try:
-        return transfer.run()
+        ending = transfer.run()
     finally:
         crew.close()
+    progress = tally.progress()
+    counts = {"files": progress.files_done, "bytes": progress.bytes_done}
+    _LOGGER.info("transfer ended", extra={"result": ending.name.lower(), **counts})
+    return ending
 
 
 def _move(

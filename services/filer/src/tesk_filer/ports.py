@@ -214,6 +214,15 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MovedByScheme:
+    """Files and bytes that moved by one scheme of urls, or ``content``."""
+
+    scheme: str
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """How a transfer ended; see ``FinishTransferRequest``."""
 
@@ -222,6 +231,7 @@ class Verdict:
     warnings: tuple[str, ...] = ()
     files: int = 0
     bytes: int = 0
+    moved: tuple[MovedByScheme, ...] = ()
 
 
 class Transfers(Protocol):

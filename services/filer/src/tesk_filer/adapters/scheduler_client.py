@@ -106,6 +106,10 @@ class SchedulerTransfers:
             warnings=verdict.warnings,
             files=verdict.files,
             bytes=verdict.bytes,
+            moved=[
+                pb.MovedByScheme(scheme=each.scheme, files=each.files, bytes=each.bytes)
+                for each in verdict.moved
+            ],
         )
         self._call(self._stub.FinishTransfer, request)
 

@@ -31,6 +31,9 @@ from tesk_model.locations import Location, describe_url
 from tesk_model.paths import normalize
 from tesk_model.task import Input
 
+CONTENT = "content"
+"""Stands for the scheme of what is in the task itself."""
+
 
 class _Literal:
     """Inline content, read like a file of a storage."""
@@ -71,7 +74,7 @@ class Downloads:
         except HaltedError:
             if not self.crew.failures:
                 raise
-        return make_verdict(self.crew.failures, self.warnings, self.tally.progress())
+        return make_verdict(self.crew.failures, self.warnings, self.tally)
 
     def _plan(self) -> list[Download]:
         downloads: list[Download] = []
@@ -101,7 +104,7 @@ class Downloads:
         self.crew.submit(name, partial(self._fetch, file))
 
     def _fetch(self, file: Download) -> None:
-        meter = self.tally.meter()
+        meter = self.tally.meter(file.source.scheme if file.source else CONTENT)
 
         def move() -> None:
             meter.start()

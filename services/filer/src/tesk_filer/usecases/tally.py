@@ -3,7 +3,7 @@
 import threading
 
 from tesk_filer.domain.expansion import Limits
-from tesk_filer.ports import HaltedError, Progress, StorageError
+from tesk_filer.ports import HaltedError, MovedByScheme, Progress, StorageError
 
 
 class Tally:
@@ -20,6 +20,7 @@ class Tally:
         self._largest = largest
         self._lock = threading.Lock()
         self._files = self._bytes = self._files_planned = self._bytes_planned = 0
+        self._by_scheme: dict[str, tuple[int, int]] = {}
         self._is_whole = False
         self._has_sizes = True
 
@@ -35,15 +36,29 @@ class Tally:
         with self._lock:
             self._is_whole = True
 
-    def meter(self) -> "Meter":
-        """Return the counter of one file."""
-        return Meter(self, self._halt, self._largest)
+    def meter(self, scheme: str) -> "Meter":
+        """Return the counter of one file that moves by ``scheme``."""
+        return Meter(self, self._halt, self._largest, scheme)
 
-    def add(self, *, size: int = 0, files: int = 0) -> None:
-        """Count bytes and files that have moved; negative to take back."""
+    def add_file(self, scheme: str, size: int) -> None:
+        """Count a file that has moved, whose bytes were added before."""
+        with self._lock:
+            self._files += 1
+            files, total = self._by_scheme.get(scheme, (0, 0))
+            self._by_scheme[scheme] = files + 1, total + size
+
+    def moved(self) -> tuple[MovedByScheme, ...]:
+        """Return the files that have moved, and their bytes, by scheme."""
+        with self._lock:
+            return tuple(
+                MovedByScheme(scheme=scheme, files=files, bytes=size)
+                for scheme, (files, size) in self._by_scheme.items()
+            )
+
+    def add(self, size: int) -> None:
+        """Count bytes that have moved; negative to take back."""
         with self._lock:
             self._bytes += size
-            self._files += files
 
     def progress(self) -> Progress:
         """Return the counts as of now."""
@@ -60,16 +75,19 @@ class Tally:
 class Meter:
     """Counts the bytes of one file; a new try starts at 0 again."""
 
-    def __init__(self, tally: Tally, halt: threading.Event, largest: int) -> None:
+    def __init__(
+        self, tally: Tally, halt: threading.Event, largest: int, scheme: str
+    ) -> None:
         """Count into ``tally``, up to ``largest`` bytes."""
         self._tally = tally
         self._halt = halt
         self._largest = largest
+        self._scheme = scheme
         self._bytes = 0
 
     def start(self) -> None:
         """Take back what an earlier try counted."""
-        self._tally.add(size=-self._bytes)
+        self._tally.add(-self._bytes)
         self._bytes = 0
 
     def advance(self, size: int) -> None:
@@ -83,7 +101,7 @@ class Meter:
             raise HaltedError
         self.check(self._bytes + size)
         self._bytes += size
-        self._tally.add(size=size)
+        self._tally.add(size)
 
     def check(self, size: int | None) -> None:
         """Refuse a file that is too large; None: its size is not known.
@@ -100,4 +118,4 @@ class Meter:
 
     def done(self) -> None:
         """Count the file."""
-        self._tally.add(files=1)
+        self._tally.add_file(self._scheme, self._bytes)

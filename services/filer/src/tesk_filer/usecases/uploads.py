@@ -114,7 +114,7 @@ class Uploads:
         self.tally.plan_is_whole()
         self.crew.drain()
         journal.flush()
-        return make_verdict(self.crew.failures, self.warnings, self.tally.progress())
+        return make_verdict(self.crew.failures, self.warnings, self.tally)
 
     def _submit(self, index: int, output: Output, journal: Journal) -> None:
         # A bad url fails before a file is looked for.
@@ -170,7 +170,7 @@ class Uploads:
         self.warnings.append(f"{label}: {remark.message}")
 
     def _send(self, item: Upload, tag: str, journal: Journal) -> None:
-        meter = self.tally.meter()
+        meter = self.tally.meter(item.target.scheme)
         storage = self.storages.of(item.target)
 
         def move() -> int:

@@ -79,7 +79,7 @@ class AttemptAssigned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateChanged:
+class TaskStateChanged:
     """A task that goes on changed its state."""
 
     task_id: TaskId
@@ -180,7 +180,7 @@ Occurrence = (
     | TasksListed
     | TaskAdmitted
     | AttemptAssigned
-    | StateChanged
+    | TaskStateChanged
     | StepStarted
     | ExecutorExited
     | TransferEnded
@@ -216,7 +216,7 @@ def occurrences_of(before: TaskRecord, after: TaskRecord) -> Iterator[Occurrence
             queue_seconds=_seconds(after.started_at - before.queued_at),
         )
     else:
-        yield StateChanged(
+        yield TaskStateChanged(
             task_id=after.id,
             attempt=after.attempt,
             before=before.state,

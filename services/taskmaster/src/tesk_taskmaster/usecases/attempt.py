@@ -83,12 +83,12 @@ class RunAttempt:
         try:
             self._run_to_release()
         except (AbandonedError, RefusedError):
-            _logger.info("attempt detached", extra=self._log_fields())
+            _logger.info("attempt detached", extra=self.attempt.log_fields)
             self.runtime.detach(self.attempt)
         except Exception:
             # Left in place: the scheduler assigns it again, which may succeed.
             _logger.exception(
-                "attempt abandoned after an error", extra=self._log_fields()
+                "attempt abandoned after an error", extra=self.attempt.log_fields
             )
             self.runtime.detach(self.attempt)
         finally:
@@ -97,22 +97,29 @@ class RunAttempt:
 
     def _run_to_release(self) -> None:
         self.control.check_ownership()
+        _logger.info("attempt taken up", extra=self.attempt.log_fields)
         if not self.assignment.release_only:
             try:
                 finished = self._work()
             except CanceledError:
+                self._log_end(Outcome.CANCELED)
                 left = self._release()
                 self._attempt_reporter.report(
                     Finished(Outcome.CANCELED), Released(left)
                 )
                 self._attempt_reporter.wait_durable()
                 return
+            self._log_end(finished.outcome)
             self._attempt_reporter.report(finished)
             # The outcome is durable before anything is deleted.
             self._attempt_reporter.wait_durable()
         left = self._release()
         self._attempt_reporter.report(Released(left))
         self._attempt_reporter.wait_durable()
+
+    def _log_end(self, outcome: Outcome) -> None:
+        fields = {**self.attempt.log_fields, "outcome": outcome.value}
+        _logger.info("attempt ended", extra=fields)
 
     def _work(self) -> Finished:
         try:
@@ -136,7 +143,7 @@ class RunAttempt:
         except (CanceledError, AbandonedError, RefusedError):
             raise
         except Exception as error:
-            _logger.exception("attempt failed", extra=self._log_fields())
+            _logger.exception("attempt failed", extra=self.attempt.log_fields)
             text = f"the taskmaster failed ({type(error).__name__}); see its log"
             reason = Reason(ReasonCode.TASKMASTER_FAILED, text)
             return Finished(Outcome.LOST, reason)
@@ -156,7 +163,8 @@ class RunAttempt:
                 self.runtime.release(self.attempt)
             except StepFailedError as error:
                 _logger.warning(
-                    "release failed", extra={**self._log_fields(), "error": str(error)}
+                    "release failed",
+                    extra={**self.attempt.log_fields, "error": str(error)},
                 )
                 tries += isinstance(error, LeftoversError)
                 if tries >= _RELEASE_TRIES:
@@ -165,7 +173,5 @@ class RunAttempt:
                 never.wait(backoff.total_seconds())
                 backoff = min(backoff * 2, _MAX_BACKOFF)
             else:
+                _logger.info("attempt released", extra=self.attempt.log_fields)
                 return ""
-
-    def _log_fields(self) -> dict[str, object]:
-        return {"task_id": self.attempt.task_id, "attempt": self.attempt.number}

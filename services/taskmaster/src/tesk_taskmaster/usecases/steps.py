@@ -4,6 +4,7 @@ A successor can repeat each: a step that runs or has ended is adopted, and the
 assignment says what the scheduler already knows.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -31,6 +32,8 @@ from tesk_taskmaster.usecases.attempt_control import AttemptControl
 from tesk_taskmaster.usecases.attempt_reporter import AttemptReporter
 from tesk_taskmaster.usecases.image_inspection import ImageInspector
 from tesk_taskmaster.usecases.transfers import AttemptEndedError, TransferSteps
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -182,14 +185,20 @@ class AttemptSteps:
         try:
             report_reason = self.attempt_reporter.report_reason
             self.runtime.start(plan, step, report_reason, has_started=has_started)
+            self._log("step started", step)
             self.control.stop_if_canceled(step)
             result = wait(step)
+            self._log("step ended", step, exit_code=result.exit_code)
             self.control.check_ownership()
             if direction_of(step):
                 return result, Tails(b"", b"")
             return result, self.runtime.tails(self.attempt, step)
         finally:
             self.control.leave_step()
+
+    def _log(self, event: str, step: str, **fields: object) -> None:
+        extra = {**self.attempt.log_fields, "step": step, **fields}
+        _logger.info(event, extra=extra)
 
     def _wait(self, step: str) -> StepResult:
         while True:

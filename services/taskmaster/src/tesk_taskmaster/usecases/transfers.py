@@ -91,7 +91,11 @@ class TransferSteps:
             delay *= random.uniform(0.75, 1)  # noqa: S311 - jitter
             _logger.warning(
                 "outputs not uploaded yet",
-                extra={**self._log_fields(), "tried": tried, "cause": failure.text},
+                extra={
+                    **self.assignment.attempt.log_fields,
+                    "tried": tried,
+                    "cause": failure.text,
+                },
             )
             text = (
                 f"the outputs could not be uploaded yet ({failure.text}); "
@@ -156,13 +160,12 @@ class TransferSteps:
                 return _failure(f"the {what} did not arrive this time")
             _logger.warning(
                 "filer crashed",
-                extra={**self._log_fields(), "exit_code": result.exit_code},
+                extra={
+                    **self.assignment.attempt.log_fields,
+                    "exit_code": result.exit_code,
+                },
             )
         return _failure(f"the transfer of {what} crashed {_MAX_FILER_STARTS} times")
-
-    def _log_fields(self) -> dict[str, object]:
-        attempt = self.assignment.attempt
-        return {"task_id": attempt.task_id, "attempt": attempt.number}
 
 
 def _failure(text: str) -> Reason:

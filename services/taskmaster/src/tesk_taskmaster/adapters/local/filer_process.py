@@ -24,6 +24,8 @@ from tesk_taskmaster.domain.transfer_result import TransferResult, transfer_resu
 # -P: never import from the current folder, where tasks may write.
 FILER_COMMAND = (sys.executable, "-P", "-m", "tesk_filer")
 _NO_WAIT = timedelta(0)
+# Filers log where this taskmaster does.
+_STDERR = 2
 
 
 class _FilerSections(msgspec.Struct, frozen=True):
@@ -105,21 +107,17 @@ class FilerProcesses:
             process.kill()
             remove_tree(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        log = os.open(
-            folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
-        )
         nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         try:
             process.start(
                 LaunchSpec(
                     environ=self._environ(attempt, step),
-                    streams=(nothing, log, log),
+                    streams=(nothing, _STDERR, _STDERR),
                     pass_fds=(),
                     arguments=lambda _lock, _more: self.settings.command,
                 )
             )
         finally:
-            os.close(log)
             os.close(nothing)
 
     @staticmethod
