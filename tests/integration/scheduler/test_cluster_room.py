@@ -84,7 +84,7 @@ def test_taskmasters_are_started_for_what_can_run(site: SteppedSchedulers) -> No
     site.add(*(f"t-{number}" for number in range(1, 31)))
 
     for ended in range(30):
-        leader.round()
+        leader.reconcile()
         assert in_progress(site, 30) == [f"t-{n + 1}" for n in range(ended, 30)][:2]
         assert len(site.store.fleet()) <= 2
         site.wait(2)
@@ -97,7 +97,7 @@ def test_the_reason_names_the_cluster(site: SteppedSchedulers) -> None:
     leader = site.scheduler()
     site.add("t-1", "t-2", "t-3")
 
-    leader.round()
+    leader.reconcile()
 
     assert site.record("t-3").reason.text == (
         "waiting for room in the cluster: 0.125 cpu needed, 0.05 free"
@@ -109,10 +109,10 @@ def test_a_node_that_comes_is_used_at_once(
 ) -> None:
     leader = site.scheduler()
     site.add("t-1", "t-2", "t-3")
-    leader.round()
+    leader.reconcile()
 
     cluster.rooms = [*(cluster.rooms or ()), *(cluster.rooms or ())]
-    leader.round()
+    leader.reconcile()
 
     assert in_progress(site, 3) == ["t-1", "t-2", "t-3"]
 
@@ -122,12 +122,12 @@ def test_what_finds_no_node_holds_up_the_others_for_a_while_only(
 ) -> None:
     leader = site.scheduler()
     site.add("t-1", "t-2", "t-3")
-    leader.round()
+    leader.reconcile()
 
     site.wait(601)
     for name in ("tm-1", "tm-2"):
         site.call(name, slots=1)
-    leader.round()
+    leader.reconcile()
 
     assert in_progress(site, 3) == ["t-1", "t-2", "t-3"]
 
@@ -140,8 +140,8 @@ def test_a_cluster_that_says_nothing_gets_the_tasks_of_one_taskmaster(
     site.add("t-1", "t-2", "t-3")
 
     with caplog.at_level(logging.WARNING):
-        leader.round()
-        leader.round()
+        leader.reconcile()
+        leader.reconcile()
 
     assert in_progress(site, 3) == ["t-1"]
     (said,) = [each for each in caplog.records if "not known" in each.message]
@@ -158,7 +158,7 @@ def test_many_that_no_node_could_hold_do_not_hide_what_comes_after_them(
     site.add("t-1")
 
     for _ in range(10):
-        leader.round()
+        leader.reconcile()
         site.wait(2)
 
     assert site.record("t-1").state is TaskState.INITIALIZING

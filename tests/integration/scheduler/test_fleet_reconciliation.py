@@ -39,10 +39,10 @@ def leader(site: SteppedSchedulers) -> LeaderLoop:
     """Start a scheduler whose only task has a taskmaster that calls."""
     leader = site.scheduler()
     site.add("t-1")
-    leader.round()
+    leader.reconcile()
     (name,) = site.launcher.launched
     site.call(name)
-    leader.round()
+    leader.reconcile()
     return leader
 
 
@@ -54,10 +54,10 @@ def test_a_taskmaster_that_may_still_act_keeps_its_tasks_until_its_lease_ends(
     site.launcher.vanish(first)
 
     site.add("t-2")
-    leader.round()
+    leader.reconcile()
     kept, elsewhere = site.record().taskmaster, site.record("t-2").taskmaster
     site.wait(31)
-    leader.round()
+    leader.reconcile()
 
     assert (kept, elsewhere) == (first, "tm-2")
     assert site.record().taskmaster not in (None, first)
@@ -71,7 +71,7 @@ def test_the_round_comes_when_the_lease_ends(
     assert first is not None
     site.launcher.vanish(first)
 
-    assert leader.round() <= LEASE.total_seconds()
+    assert leader.reconcile() <= LEASE.total_seconds()
 
 
 def test_tasks_of_a_taskmaster_that_cannot_be_ended_are_not_reassigned(
@@ -81,10 +81,10 @@ def test_tasks_of_a_taskmaster_that_cannot_be_ended_are_not_reassigned(
     site.launcher.outage = "the API server does not answer"
     site.wait(31)
 
-    pauses = [leader.round() for _ in range(3)]
+    pauses = [leader.reconcile() for _ in range(3)]
     kept = site.record()
     site.launcher.outage = ""
-    leader.round()
+    leader.reconcile()
 
     assert kept.taskmaster == first
     assert kept.reason.text == (
@@ -103,11 +103,11 @@ def test_a_taskmaster_that_calls_again_before_it_could_be_ended_goes_on(
     assert first is not None
     site.launcher.outage = "the API server does not answer"
     site.wait(31)
-    leader.round()
+    leader.reconcile()
 
     site.call(first, "t-1")
     site.launcher.outage = ""
-    leader.round()
+    leader.reconcile()
 
     assert site.record().taskmaster == first
     assert site.record().reason.text == ""
@@ -128,7 +128,7 @@ def test_no_taskmaster_is_lost_before_it_is_known_which_are_alive(
     site.wait(31)
 
     successor = site.scheduler(Silent())
-    pause = successor.round()
+    pause = successor.reconcile()
 
     assert site.record().taskmaster == "tm-1"
     assert 0 < pause <= 5
@@ -140,10 +140,10 @@ def test_a_scheduler_that_died_before_it_started_one_starts_it_then(
     site.add("t-1")
     site.launcher.refusal = "the scheduler is dead"
     dead = FakeLauncher()
-    site.scheduler(dead).round()  # the row is there; the taskmaster is elsewhere
+    site.scheduler(dead).reconcile()  # the row is there; the taskmaster is elsewhere
 
     site.launcher.refusal = ""
-    site.scheduler().round()
+    site.scheduler().reconcile()
 
     assert site.launcher.launched == ["tm-1"] == dead.launched
     assert site.record().taskmaster == "tm-1"
@@ -151,9 +151,9 @@ def test_a_scheduler_that_died_before_it_started_one_starts_it_then(
 
 def test_a_scheduler_that_died_just_after_adopts_it(site: SteppedSchedulers) -> None:
     site.add("t-1")
-    site.scheduler().round()
+    site.scheduler().reconcile()
 
-    site.scheduler().round()
+    site.scheduler().reconcile()
 
     assert site.launcher.launched == ["tm-1"]
     assert site.launcher.killed == []
@@ -164,16 +164,16 @@ def test_why_a_taskmaster_does_not_come_up_is_the_reason_of_its_tasks(
 ) -> None:
     leader = site.scheduler()
     site.add("t-1")
-    leader.round()
+    leader.reconcile()
     site.launcher.complain("tm-1", NODES)
 
-    leader.round()
+    leader.reconcile()
     told = site.record().reason.text
     site.launcher.complain("tm-1", "ErrImagePull: not found")
-    leader.round()
+    leader.reconcile()
     changed = site.record().reason.text
     site.launcher.complain("tm-1", "")
-    leader.round()
+    leader.reconcile()
 
     assert told == f"waiting for a taskmaster: {NODES}"
     assert changed == "waiting for a taskmaster: ErrImagePull: not found"
@@ -183,9 +183,9 @@ def test_why_a_taskmaster_does_not_come_up_is_the_reason_of_its_tasks(
 def test_the_reason_goes_when_the_taskmaster_calls(site: SteppedSchedulers) -> None:
     leader = site.scheduler()
     site.add("t-1")
-    leader.round()
+    leader.reconcile()
     site.launcher.complain("tm-1", NODES)
-    leader.round()
+    leader.reconcile()
 
     site.call("tm-1")
 
@@ -195,14 +195,14 @@ def test_the_reason_goes_when_the_taskmaster_calls(site: SteppedSchedulers) -> N
 def test_a_reason_that_stays_is_written_once(site: SteppedSchedulers) -> None:
     leader = site.scheduler()
     site.add("t-1")
-    leader.round()
+    leader.reconcile()
     site.launcher.complain("tm-1", NODES)
-    leader.round()
+    leader.reconcile()
     before = site.record()
 
     for _ in range(3):
         site.wait(2)
-        assert leader.round() <= 15
+        assert leader.reconcile() <= 15
 
     assert site.record() == before
 
@@ -210,14 +210,14 @@ def test_a_reason_that_stays_is_written_once(site: SteppedSchedulers) -> None:
 def test_a_taskmaster_that_never_calls_is_removed(site: SteppedSchedulers) -> None:
     leader = site.scheduler()
     site.add("t-1")
-    leader.round()
+    leader.reconcile()
     site.launcher.complain("tm-1", NODES)
 
     site.wait(599)
-    leader.round()
+    leader.reconcile()
     waiting = site.record().taskmaster
     site.wait(2)
-    leader.round()
+    leader.reconcile()
 
     assert waiting == "tm-1"
     assert site.launcher.killed == ["tm-1"]
@@ -229,20 +229,20 @@ def test_a_full_quota_is_the_reason_of_those_who_wait_beside_those_who_run(
     site.launcher.refusal = QUOTA_FULL
     site.add("t-2")
 
-    leader.round()
-    leader.round()
+    leader.reconcile()
+    leader.reconcile()
     given_back = site.record("t-2").reason.text
     site.add("t-3")
     tries = []
     for _ in range(6):
         site.call("tm-1", "t-1")
-        site.wait(leader.round())
+        site.wait(leader.reconcile())
         tries.append(site.clock.monotonic())
     queued = site.record("t-3").reason.text
     site.launcher.refusal = ""
     for _ in range(40):
         site.call("tm-1", "t-1")
-        site.wait(min(leader.round(), 5))
+        site.wait(min(leader.reconcile(), 5))
 
     assert given_back == queued == f"no taskmaster can be started: {QUOTA_FULL}"
     assert site.record("t-2").taskmaster is not None
@@ -269,7 +269,7 @@ def test_a_taskmaster_that_called_keeps_what_it_has_though_its_start_seemed_to_f
     leader = site.scheduler(LateAnswers(site))
     site.add("t-1")
 
-    leader.round()
+    leader.reconcile()
 
     assert site.record().taskmaster == "tm-1"
     assert [member.id for member in site.store.fleet()] == ["tm-1"]
@@ -280,7 +280,7 @@ def test_one_refusal_is_enough_for_a_round(site: SteppedSchedulers) -> None:
     site.add("t-1", "t-2", "t-3")
     site.launcher.refusal = "exceeded quota"
 
-    leader.round()
+    leader.reconcile()
 
     assert site.launcher.refused == 1
     assert site.store.fleet() == []
@@ -294,12 +294,12 @@ def test_a_taskmaster_that_the_store_does_not_know_is_removed_after_a_while(
 ) -> None:
     site.launcher.appear("tm-stray")
 
-    leader.round()
+    leader.reconcile()
     at_once = list(site.launcher.killed)
     for _ in range(7):
         site.call("tm-1", "t-1")
         site.wait(10)
-        leader.round()
+        leader.reconcile()
 
     assert at_once == []
     assert site.launcher.killed == ["tm-stray"]
@@ -310,10 +310,10 @@ def test_what_is_left_of_a_taskmaster_that_was_told_to_exit_is_removed_at_once(
     site: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
     site.launcher.appear("tm-old")
-    leader.round()
+    leader.reconcile()
     site.launcher.die("tm-old", 0, remains=True)
 
-    leader.round()
+    leader.reconcile()
 
     assert site.launcher.killed == ["tm-old"]
 
@@ -324,12 +324,12 @@ def test_an_outage_makes_no_round_follow_the_other_at_once(
     site.launcher.die("tm-old", 0, remains=True)
     site.launcher.outage = "the API server does not answer"
 
-    assert 0 < leader.round() <= 5
+    assert 0 < leader.reconcile() <= 5
 
 
 def test_a_follower_neither_starts_nor_ends_anything(site: SteppedSchedulers) -> None:
     leader = site.scheduler(exclusive=False)
-    leader.round()
+    leader.reconcile()
     other = FakeLauncher()
     follower = site.scheduler(other, exclusive=False)
     other.appear("tm-stray")
@@ -337,8 +337,8 @@ def test_a_follower_neither_starts_nor_ends_anything(site: SteppedSchedulers) ->
     site.add("t-1")
 
     for _ in range(10):
-        leader.round()
-        follower.round()
+        leader.reconcile()
+        follower.reconcile()
         site.wait(5)
 
     assert (other.launched, other.killed) == ([], [])
@@ -347,7 +347,7 @@ def test_a_follower_neither_starts_nor_ends_anything(site: SteppedSchedulers) ->
 
 def test_a_former_leader_ends_no_taskmaster(site: SteppedSchedulers) -> None:
     late = site.scheduler(exclusive=False)
-    late.round()
+    late.reconcile()
     site.launcher.die("tm-old", 0, remains=True)
     site.wait(1)  # it still believes that it leads
     site.store.write(
@@ -360,7 +360,7 @@ def test_a_former_leader_ends_no_taskmaster(site: SteppedSchedulers) -> None:
     )
 
     with pytest.raises(ConflictError):
-        late.round()
+        late.reconcile()
 
     assert site.launcher.killed == []
 
@@ -377,9 +377,9 @@ def test_old_tasks_that_cannot_be_deleted_do_not_stop_the_rounds(
     site.wait(timedelta(days=365).total_seconds())
 
     with pytest.raises(ConflictError):
-        leader.round()
+        leader.reconcile()
     site.add("t-2")
-    leader.round()
+    leader.reconcile()
 
     assert site.record("t-2").taskmaster == "tm-1"
     assert site.record("t-1").state is TaskState.CANCELED

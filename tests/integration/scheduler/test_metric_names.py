@@ -70,12 +70,12 @@ def lose_a_taskmaster(folder: Path, registry: CollectorRegistry) -> None:
     site = SteppedSchedulers(store=store, launcher=FakeLauncher(), clock=FrozenClock())
     leader = site.scheduler()
     site.add("t-1")
-    leader.round()
+    leader.reconcile()
     site.call("tm-1")
-    leader.round()
+    leader.reconcile()
     site.launcher.vanish("tm-1")
     site.wait(31)
-    leader.round()
+    leader.reconcile()
     store.close()
 
 

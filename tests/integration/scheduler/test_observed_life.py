@@ -189,13 +189,13 @@ def test_a_lost_taskmaster_and_the_takeover_are_told(tmp_path: Path) -> None:
     site = SteppedSchedulers(store=store, launcher=FakeLauncher(), clock=FrozenClock())
     leader = site.scheduler()
     site.add("t-1")
-    leader.round()
+    leader.reconcile()
     site.call("tm-1")
-    leader.round()
+    leader.reconcile()
 
     site.launcher.vanish("tm-1")
     site.wait(31)
-    leader.round()
+    leader.reconcile()
     store.close()
 
     lost = [x for x in observer.occurrences if isinstance(x, TaskmasterLost)]

@@ -54,7 +54,7 @@ def leader_of_a_busy_taskmaster(
     """Return a leader whose taskmaster tm-1 has called and has the task t-1."""
     leader = site.scheduler(pods)
     site.add("t-1")
-    leader.round()
+    leader.reconcile()
     cluster.cluster.start(cluster.pod("tm-1"))
     site.call("tm-1")
     return leader
@@ -66,12 +66,12 @@ def test_a_scheduler_killed_at_a_launch_leaves_one_pod_for_the_task(
 ) -> None:
     site.add("t-1")
     with cluster.synced() as pods, pytest.raises(Killed):
-        site.scheduler(DyingLauncher(pods, after=after)).round()
+        site.scheduler(DyingLauncher(pods, after=after)).reconcile()
 
     with cluster.synced() as pods:
         successor = site.scheduler(pods)
         for _ in range(3):
-            successor.round()
+            successor.reconcile()
 
     assert names(cluster) == ["tesk-tm-1"]
     assert site.record().taskmaster == "tm-1"
@@ -88,13 +88,13 @@ def test_a_minute_without_the_api_server_loses_nothing(
         site.add("t-2")
         for _ in range(12):
             site.call("tm-1", "t-1")
-            leader.round()
+            leader.reconcile()
             site.wait(5)
         during, waiting = site.record(), site.record("t-2")
         cluster.api.up()
         for _ in range(8):
             site.call("tm-1", "t-1")
-            leader.round()
+            leader.reconcile()
             site.wait(5)
 
         assert during.taskmaster == site.record().taskmaster == "tm-1"
@@ -114,12 +114,12 @@ def test_a_taskmaster_lost_during_an_outage_is_replaced_after_it(
 
         cluster.api.down()
         for _ in range(12):
-            leader.round()
+            leader.reconcile()
             site.wait(5)
         during = site.record()
         cluster.api.up()
         for _ in range(3):
-            leader.round()
+            leader.reconcile()
             site.wait(5)
 
         assert during.taskmaster == "tm-1"
@@ -137,7 +137,7 @@ def test_a_pod_deleted_by_hand_is_replaced_when_it_is_gone(
 
         cluster.cluster.finish(cluster.pod("tm-1"), 143)
         eventually(lambda: set(pods.ended()) == {"tm-1"})
-        leader.round()
+        leader.reconcile()
 
         assert site.record().taskmaster == "tm-2"
         assert site.record().attempt == 1
@@ -150,12 +150,12 @@ def test_a_taskmaster_that_was_told_to_exit_is_removed(
     with cluster.synced() as pods:
         leader = site.scheduler(pods)
         site.add("t-1")
-        leader.round()
+        leader.reconcile()
         site.store.write(lambda tx: tx.remove_taskmaster("tm-1", only_idle=False))
         cluster.cluster.finish(cluster.pod("tm-1"), 0)
         eventually(lambda: set(pods.ended()) == {"tm-1"})
 
-        leader.round()
+        leader.reconcile()
 
         assert "tesk-tm-1" not in names(cluster)
 
@@ -166,12 +166,12 @@ def test_why_the_pod_does_not_start_is_the_reason(
     with cluster.synced() as pods:
         leader = site.scheduler(pods)
         site.add("t-1")
-        leader.round()
+        leader.reconcile()
         message = "0/3 nodes are available: 3 Insufficient memory."
         cluster.cluster.unschedulable(cluster.pod("tm-1"), message=message)
         eventually(lambda: pods.status_message("tm-1") == message)
 
-        leader.round()
+        leader.reconcile()
 
         assert site.record().reason.text == f"waiting for a taskmaster: {message}"
 
@@ -183,11 +183,11 @@ def test_a_full_quota_is_the_reason_and_passes(
     with cluster.synced() as pods:
         leader = site.scheduler(pods)
         site.add("t-1")
-        leader.round()
+        leader.reconcile()
         reason = site.record().reason.text
         cluster.api.quotas.clear()
         site.wait(2)
-        leader.round()
+        leader.reconcile()
 
     assert reason.startswith("no taskmaster can be started: ")
     assert "exceeded quota" in reason

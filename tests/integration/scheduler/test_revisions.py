@@ -36,7 +36,7 @@ def busy_old_one(site: SteppedSchedulers) -> LeaderLoop:
     """Return the leader after an upgrade: tm-1 is of the revision before."""
     site.launcher.present_revision = "old"
     site.add("t-1")
-    site.scheduler().round()
+    site.scheduler().reconcile()
     site.call("tm-1", slots=5)
     site.launcher.present_revision = "new"
     return site.scheduler()
@@ -78,7 +78,7 @@ def test_new_work_goes_to_the_new_revision_though_the_old_one_has_room(
     leader = busy_old_one(site)
     site.add("t-2")
 
-    leader.round()
+    leader.reconcile()
 
     assert site.record("t-1").taskmaster == "tm-1"
     assert site.record("t-2").taskmaster == "tm-2"
@@ -115,7 +115,7 @@ def test_what_a_lost_old_one_had_goes_to_a_new_one(site: SteppedSchedulers) -> N
     leader = busy_old_one(site)
     site.launcher.die("tm-1", 1)
 
-    leader.round()
+    leader.reconcile()
 
     assert site.record("t-1").attempt == 1
     assert site.record("t-1").taskmaster == "tm-2"
@@ -127,13 +127,13 @@ def test_old_ones_that_run_for_days_leave_room_for_as_many_new_ones(
 ) -> None:
     site.launcher.present_revision = "old"
     site.add("t-1", "t-2", "t-3")
-    site.scheduler().round()
+    site.scheduler().reconcile()
     site.launcher.present_revision = "new"
     site.add("t-4", "t-5", "t-6", "t-7")
 
-    site.scheduler().round()
+    site.scheduler().reconcile()
     site.launcher.present_revision = "newest"
-    site.scheduler().round()
+    site.scheduler().reconcile()
 
     assert len(site.store.fleet()) == 6
     assert site.record("t-6").taskmaster == "tm-6"

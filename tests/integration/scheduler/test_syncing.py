@@ -74,7 +74,7 @@ def test_what_is_not_held_is_ordered_again_when_a_wait_is_over(
     site: SteppedSchedulers, syncing: Syncing
 ) -> None:
     site.add("t-1")
-    site.scheduler().round()
+    site.scheduler().reconcile()
     first = sync(syncing)
     again = sync(syncing)
 

@@ -40,7 +40,7 @@ class Round:
 
     def run_until_due(self) -> None:
         """Run a round, and let the time pass until the next is due."""
-        self.clock.advance(timedelta(seconds=self.leader_loop.round()))
+        self.clock.advance(timedelta(seconds=self.leader_loop.reconcile()))
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_taskmaster_that_cannot_start_is_the_reason_at_once(rounds: Round) -> 
 
 
 def test_a_taskmaster_that_dies_at_its_start_is_the_reason(rounds: Round) -> None:
-    rounds.leader_loop.round()
+    rounds.leader_loop.reconcile()
     rounds.launcher.die(rounds.launcher.launched[0], 3)
 
     rounds.run_until_due()

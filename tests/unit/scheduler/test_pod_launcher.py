@@ -164,7 +164,7 @@ def test_a_pod_of_somebody_else_is_left_alone(
 ) -> None:
     rig.api.plant(PODS, "tasks", {"metadata": {"name": "tesk-tm-1"}, "spec": {}})
 
-    with pytest.raises(LaunchError, match="belongs to somebody else"):
+    with pytest.raises(LaunchError, match="is not TESK's"):
         launcher.launch("tm-1")
     launcher.kill("tm-1")
 
@@ -201,7 +201,7 @@ def test_no_taskmaster_is_dead_before_the_pods_are_listed(rig: PodRig) -> None:
 
     with (
         rig.launcher() as launcher,
-        pytest.raises(LaunchError, match="not yet said"),
+        pytest.raises(LaunchError, match="not listed yet"),
     ):
         launcher.alive()
 

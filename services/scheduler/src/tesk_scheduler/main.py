@@ -1,4 +1,4 @@
-"""The scheduler as a process: the one place that knows every part."""
+"""Wires and runs the scheduler process."""
 
 import logging
 import os
@@ -135,7 +135,7 @@ def _local_launcher(
 def _cluster(
     settings: Settings, changed: Callable[[], None], stack: ExitStack
 ) -> tuple[TaskmasterLauncher, Cluster | None]:
-    # Its client takes memory and start-up time that one machine need not spend.
+    # The client of Kubernetes takes memory and time that one machine need not spend.
     from tesk_scheduler.adapters.kubernetes.cluster import (  # noqa: PLC0415
         open_cluster,
     )
@@ -160,7 +160,7 @@ def build_scheduler(
         settings.grpc,
         token=dependencies.token,
         observer=dependencies.observer,
-        # Those of earlier revisions call, too.
+        # Taskmasters of earlier revisions call, too.
         threads=_CALLS_AT_ONCE + 2 * own.max_taskmasters,
     )
     fleet = _fleet(own, dependencies)
@@ -170,14 +170,14 @@ def build_scheduler(
         health=Health(
             store=dependencies.store,
             status=dependencies.status,
-            tell=lambda ready: server.set_serving(serving=ready),
+            set_ready=lambda ready: server.set_serving(serving=ready),
         ),
         idle_drain=IdleDrain(
             fleet=fleet,
             wakeups=dependencies.notifier.taskmasters,
             clock=dependencies.clock,
             # Pods stay for the next scheduler, and go when TESK is uninstalled.
-            alone=dependencies.exclusive and own.launcher == "local",
+            exclusive=dependencies.exclusive and own.launcher == "local",
         ),
         notifier=dependencies.notifier,
     )
@@ -230,7 +230,7 @@ def _servicers(
         transfers=Transfers(
             store=store,
             clock=clock,
-            declared=declaration_of,
+            declaration_of=declaration_of,
             observer=dependencies.observer,
         ),
         secret=dependencies.token,
@@ -263,10 +263,10 @@ def _leading(
         store=store,
         clock=clock,
         wakeup=dependencies.notifier.leader,
-        lead=Candidate(
+        candidate=Candidate(
             holder=f"{platform.node()}/{dependencies.ids.taskmaster_id()}",
             term=_TERM,
-            alone=dependencies.exclusive,
+            exclusive=dependencies.exclusive,
         ),
         status=dependencies.status,
         fleet=fleet,

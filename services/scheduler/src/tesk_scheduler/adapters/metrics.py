@@ -1,4 +1,4 @@
-"""Prometheus metrics, read from the store when somebody asks for them.
+"""Serves Prometheus metrics, read from the store on each request.
 
 No label holds a task or an owner, so their number stays bounded.
 """
@@ -19,7 +19,7 @@ from tesk_scheduler.domain.quota import EVERYBODY, Usage
 from tesk_scheduler.ports.store import TaskStore
 from tesk_scheduler.usecases.status import Status
 
-# Whoever reads metrics is a handful of programs.
+# Few programs read metrics.
 _THREADS = 2
 _LIMITS = HttpLimits(connections=64, requests=16, body_bytes=0, memory=2**23)
 
@@ -35,12 +35,12 @@ class StoreCollector(Collector):
         self._status = status
 
     def collect(self) -> Iterator[Metric]:
-        """Read; without the store there is only what this process knows."""
+        """Collect; without the store only what this process knows."""
         revision = self._revision()
         yield _build_info(revision)
-        yield _gauge("leader", "Whether this scheduler leads.", self._status.leads)
-        words = "Whether the task store could be written when last checked."
-        yield _gauge("store_writable", words, self._status.is_ready)
+        yield _gauge("leader", "Whether this scheduler leads.", self._status.is_leader)
+        help_ = "Whether the task store could be written when last checked."
+        yield _gauge("store_writable", help_, self._status.is_ready)
         try:
             usage = self._store.usage_of_all().get(EVERYBODY, Usage())
             fleet = self._store.fleet()
@@ -53,8 +53,8 @@ class StoreCollector(Collector):
             yield _gauge(name, help_, usage[dimension] / scale)
         yield _gauge("taskmasters", "Taskmasters there are.", len(fleet))
         outdated = sum(1 for member in fleet if member.revision != revision)
-        words = "Taskmasters of earlier revisions, which finish what they have."
-        yield _gauge("taskmasters_outdated", words, outdated)
+        help_ = "Taskmasters of earlier revisions, which finish what they have."
+        yield _gauge("taskmasters_outdated", help_, outdated)
         slots = sum(member.free for member in fleet if member.revision == revision)
         yield _gauge("taskmaster_slots_free", "Tasks they could still take.", slots)
 

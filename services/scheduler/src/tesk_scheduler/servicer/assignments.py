@@ -1,4 +1,4 @@
-"""AssignmentService: what taskmasters ask and report."""
+"""Implements AssignmentService, which taskmasters call."""
 
 import re
 
@@ -26,8 +26,8 @@ from tesk_scheduler.usecases.reporting import Reporting
 from tesk_scheduler.usecases.syncing import SyncCall, Syncing
 
 _ID = re.compile(r"[a-z0-9-]{1,63}")
-_MOST_HELD = 10_000
-_MOST_EVENTS = 1_000  # a taskmaster sends 200
+_MAX_HELD = 10_000
+_MAX_EVENTS = 1_000  # a taskmaster sends 200
 _STOP_REASONS = {
     StopReason.CANCELED: pb.STOP_REASON_CANCELED,
     StopReason.REASSIGNED: pb.STOP_REASON_REASSIGNED,
@@ -44,11 +44,11 @@ class AssignmentServicer(pb_grpc.AssignmentServiceServicer):
     def Sync(
         self, request: pb.SyncRequest, context: grpc.ServicerContext
     ) -> pb.SyncResponse:
-        """Tell what to run and what to stop."""
-        if not 0 <= request.slots <= _MOST_HELD:
-            raise _refuse("slots", f"must be from 0 to {_MOST_HELD}")
-        if len(request.held) > _MOST_HELD:
-            raise _refuse("held", f"must be at most {_MOST_HELD}")
+        """Renew the lease and return orders."""
+        if not 0 <= request.slots <= _MAX_HELD:
+            raise _refuse("slots", f"must be from 0 to {_MAX_HELD}")
+        if len(request.held) > _MAX_HELD:
+            raise _refuse("held", f"must be at most {_MAX_HELD}")
         call = SyncCall(
             taskmaster=_checked(request.taskmaster_id),
             held=frozenset(attempt_from_wire(each) for each in request.held),
@@ -60,10 +60,10 @@ class AssignmentServicer(pb_grpc.AssignmentServiceServicer):
     def Report(
         self, request: pb.ReportRequest, context: grpc.ServicerContext
     ) -> pb.ReportResponse:
-        """Take events down."""
+        """Apply events."""
         taskmaster = _checked(request.taskmaster_id)
-        if len(request.events) > _MOST_EVENTS:
-            raise _refuse("events", f"must be at most {_MOST_EVENTS}")
+        if len(request.events) > _MAX_EVENTS:
+            raise _refuse("events", f"must be at most {_MAX_EVENTS}")
         events = [event_from_wire(event) for event in request.events]
         verdicts = self._reporting.report(taskmaster, events)
         return pb.ReportResponse(verdicts=[verdict_to_wire(each) for each in verdicts])

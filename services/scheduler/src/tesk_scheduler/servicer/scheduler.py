@@ -1,4 +1,4 @@
-"""A scheduler from its start to its end: serve, lead, watch the store, drain."""
+"""Runs a scheduler from start to end: serves, leads, checks the store, drains."""
 
 import threading
 from dataclasses import dataclass, field

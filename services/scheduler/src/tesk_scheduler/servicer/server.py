@@ -1,4 +1,4 @@
-"""The services of a scheduler on one gRPC server, behind the same checks."""
+"""Makes the gRPC server of all services of a scheduler."""
 
 import logging
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _SERVICES = ("tesk.v1.TaskService", "tesk.v1.AssignmentService", _TRANSFERS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Servicers:
-    """What a scheduler offers."""
+    """The services of a scheduler."""
 
     tasks: TaskServicer
     assignments: AssignmentServicer

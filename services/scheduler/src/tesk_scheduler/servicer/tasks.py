@@ -1,4 +1,4 @@
-"""TaskService: what the api and internal clients ask."""
+"""Implements TaskService, which the api calls."""
 
 import grpc
 

@@ -1,4 +1,4 @@
-"""TransferService: what filers ask and report, each with its attempt's token."""
+"""Implements TransferService, which filers call with the token of their attempt."""
 
 import grpc
 
@@ -31,8 +31,8 @@ class TransferServicer(pb_grpc.TransferServiceServicer):
     def GetTransfer(
         self, request: pb.GetTransferRequest, context: grpc.ServicerContext
     ) -> pb.GetTransferResponse:
-        """Show the inputs or the outputs."""
-        attempt = self._admitted(request.attempt, context)
+        """Return the inputs or the outputs."""
+        attempt = self._authorized(request.attempt, context)
         direction = _direction(request.direction)
         task = task_pb2.Task.FromString(self._transfers.begin(attempt, direction))
         if direction is Direction.INPUTS:
@@ -42,14 +42,14 @@ class TransferServicer(pb_grpc.TransferServiceServicer):
     def ReportProgress(
         self, request: pb.ReportProgressRequest, context: grpc.ServicerContext
     ) -> pb.ReportProgressResponse:
-        """Note how far it is."""
+        """Store the progress."""
         progress = Progress(
             files_done=request.files_done,
             files_total=request.files_total,
             bytes_done=request.bytes_done,
             bytes_total=request.bytes_total,
         )
-        attempt = self._admitted(request.attempt, context)
+        attempt = self._authorized(request.attempt, context)
         self._transfers.progress(attempt, _direction(request.direction), progress)
         return pb.ReportProgressResponse()
 
@@ -61,15 +61,15 @@ class TransferServicer(pb_grpc.TransferServiceServicer):
             OutputFileLog(url=file.url, path=file.path, size_bytes=file.size_bytes)
             for file in request.files
         ]
-        attempt = self._admitted(request.attempt, context)
+        attempt = self._authorized(request.attempt, context)
         self._transfers.add_output_files(attempt, files)
         return pb.AddOutputFilesResponse()
 
     def FinishTransfer(
         self, request: pb.FinishTransferRequest, context: grpc.ServicerContext
     ) -> pb.FinishTransferResponse:
-        """Record the verdict."""
-        verdict = TransferResult(
+        """Record the result."""
+        result = TransferResult(
             error=request.error,
             warnings=tuple(request.warnings),
             files=request.files,
@@ -79,11 +79,11 @@ class TransferServicer(pb_grpc.TransferServiceServicer):
                 for each in request.moved
             ),
         )
-        attempt = self._admitted(request.attempt, context)
-        self._transfers.finish(attempt, _direction(request.direction), verdict)
+        attempt = self._authorized(request.attempt, context)
+        self._transfers.finish(attempt, _direction(request.direction), result)
         return pb.FinishTransferResponse()
 
-    def _admitted(
+    def _authorized(
         self, message: assignment_service_pb2.Attempt, context: grpc.ServicerContext
     ) -> Attempt:
         attempt = attempt_from_wire(message)

@@ -1,4 +1,4 @@
-"""Stored tasks as messages, without a detour through dataclasses.
+"""Converts stored tasks to messages, without intermediate dataclasses.
 
 Listing 256 tasks must take milliseconds, so columns are merged into the parsed
 document directly.
@@ -32,7 +32,7 @@ _READ_ONLY: list[Any] = [
     field.name for field in document_fields(Task) if field.read_only
 ]
 _MILLION = 1_000_000
-# What the contract has a field for; of the rest each task has the default.
+# Those that the contract has a field for; of the others each task has the default.
 _ASKED = [
     each
     for each in ASKED
@@ -42,21 +42,21 @@ _FIELDS = [each.field for each in _ASKED if each.field]
 
 
 def caller_from_wire(message: service_pb.Caller) -> Caller:
-    """Convert who asks."""
+    """Convert the caller."""
     return Caller(
         message.user, tuple(message.groups), message.admin, message.request_id[:64]
     )
 
 
 def document_of(task: pb.Task) -> Document:
-    """Serialize what a client may say of a task; the rest is dropped."""
+    """Serialize the fields that a client may set; others are cleared."""
     for name in _READ_ONLY:
         task.ClearField(name)
     return Document(task.SerializeToString())
 
 
 def declaration_of(document: Document) -> TaskDeclaration:
-    """Read what of a task concerns its transfers."""
+    """Read from a task what its transfers need."""
     task = pb.Task.FromString(document)
     return TaskDeclaration(
         ignores_error=[each.ignore_error for each in task.executors],
@@ -65,10 +65,10 @@ def declaration_of(document: Document) -> TaskDeclaration:
 
 
 def amounts_of(task: pb.Task) -> dict[str, float]:
-    """Return what a task says that it needs, by field.
+    """Return what a task asks for, by field.
 
-    What it may need none of counts as left open if it is 0, because clients
-    send that for tasks that do not care.
+    A 0 of a field that may be none counts as unset, because clients send it for
+    tasks that leave it open.
     """
     wire: Any = task.resources
     return {
@@ -80,7 +80,7 @@ def amounts_of(task: pb.Task) -> dict[str, float]:
 
 
 def fill_in_resources(task: pb.Task, demand: Demand) -> None:
-    """Say, in place, what was charged where the client left it open."""
+    """Set, in place, what was charged for fields that the client left unset."""
     asked = amounts_of(task)
     for each in _ASKED:
         if each.field and each.field.name not in asked:
@@ -107,7 +107,7 @@ def task_to_wire(task: TaskSummary | StoredTask, view: TaskView) -> pb.Task:
 
 
 def without_contents(message: pb.Task) -> pb.Task:
-    """Drop the contents of inputs, in place; a content stays known as one."""
+    """Clear the contents of inputs, in place; that there is a content stays known."""
     for entry in message.inputs:
         if entry.HasField("content"):
             entry.ClearField("content")

@@ -1,9 +1,9 @@
-"""Letting queued tasks begin, as the policy decides.
+"""Admits queued tasks, as ``domain.admission`` plans.
 
-The policy is read on a snapshot and applied in a transaction of its own. That
-is safe: only the leader admits, so that meanwhile usage can only have fallen,
-and every admission is guarded by the state of its task and fenced by the
-leader's epoch.
+The plan is made on a snapshot and applied in a transaction of its own. That is
+safe: only the leader admits, so that usage can only have fallen in between, and
+every admission is guarded by the state of its task and fenced by the leader's
+epoch.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,40 +36,40 @@ from tesk_scheduler.usecases.fleet import Fleet
 _MIN_WINDOW = 4
 _MAX_WINDOW = 100
 _MAX_WINDOW_FACTOR = 64
-# Reasons change with every task that ends; people do not read that fast.
+# Seconds: reasons change with every task that ends, faster than people read.
 _REASONS_EVERY = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionResult:
-    """What one round did.
+    """The result of one round.
 
     Attributes:
-        admitted: Tasks that began.
-        waiting: Tasks that wait.
+        admitted: Number of admitted tasks.
+        waiting: Number of tasks that are still queued.
     """
 
     admitted: int
     waiting: int
 
 
-def _window(usage: Mapping[Subject, Usage], room: int) -> int:
-    """Return how many tasks of each owner to look at: enough to fill the room.
+def _window(usage: Mapping[Subject, Usage], free_slots: int) -> int:
+    """Return how many tasks of each owner to read: enough to fill the free slots.
 
-    What is cut off is seen in the next round, which follows at once if this
-    one admitted something.
+    Later ones are read in the next round, which follows at once if this one
+    admitted a task.
     """
     owners = sum(
         1
         for subject, used in usage.items()
         if subject.kind is SubjectKind.USER and used[QUEUED]
     )
-    share = 2 * room // max(1, owners)
+    share = 2 * free_slots // max(1, owners)
     return max(_MIN_WINDOW, min(share, _MAX_WINDOW))
 
 
 class Admission:
-    """Admits tasks; used by the leader's one thread."""
+    """Admits tasks; used by the leader's thread."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Admission:
         self._reasons_at = 0.0
 
     def admit(self, epoch: int) -> AdmissionResult:
-        """Admit what fits.
+        """Admit the tasks that fit.
 
         Raises:
             ConflictError: Another scheduler leads.
@@ -103,8 +103,8 @@ class Admission:
         waiting = int(everybody[QUEUED]) if everybody else 0
         if not waiting:
             return AdmissionResult(0, 0)
-        room = self._fleet.room()
-        window = _window(usage, room) * self._window_factor
+        free_slots = self._fleet.free_slots()
+        window = _window(usage, free_slots) * self._window_factor
         queues = self._store.queues(window)
         plan = plan_admissions(
             queues=queues,
@@ -116,7 +116,7 @@ class Admission:
             cluster=None if self._cluster is None else self._cluster(),
         )
         self._adapt_window(queues, window, plan)
-        chosen, left = plan.admitted[:room], plan.admitted[room:]
+        chosen, left = plan.admitted[:free_slots], plan.admitted[free_slots:]
         self._memory = plan.memory
         if left:
             self._memory = replace(plan.memory, next_owner=left[0].owner)
@@ -127,7 +127,7 @@ class Admission:
     def _adapt_window(
         self, queues: Sequence[Sequence[QueuedTask]], window: int, plan: AdmissionPlan
     ) -> None:
-        """Look at more tasks next time if one owner's cannot run at all."""
+        """Read more tasks next time if all that were read of an owner cannot run."""
         if any(
             len(tasks) >= window and tasks[-1].id in plan.skipped for tasks in queues
         ):
@@ -146,7 +146,7 @@ class Admission:
                 and record.state is TaskState.QUEUED
                 and record.released
             ]
-            places = self._fleet.places(tx, len(ready))
+            places = self._fleet.choose_taskmasters(tx, len(ready))
             now = self._clock.now()
             for record, taskmaster in zip(ready, places, strict=False):
                 tx.save(record, admitted(record, taskmaster, now))

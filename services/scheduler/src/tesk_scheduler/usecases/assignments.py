@@ -1,4 +1,4 @@
-"""Assignments of attempts: all that a taskmaster needs to take one up."""
+"""Builds assignments: all that a taskmaster needs to run an attempt."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from tesk_scheduler.ports.store import TaskStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignments:
-    """Makes them.
+    """Builds assignments.
 
     Attributes:
         secret: Transfer tokens are derived from it.
@@ -21,7 +21,7 @@ class Assignments:
     secret: str
 
     def assignment(self, record: TaskRecord) -> Assignment | None:
-        """Return that of a task's attempt; None if the task was deleted."""
+        """Return the assignment of a task's attempt; None if the task was deleted."""
         document = self.store.document(record.id)
         if document is None:
             return None

@@ -1,4 +1,4 @@
-"""What is remembered of taskmasters between their calls, beyond the store."""
+"""Remembers what the store does not about the calls of taskmasters."""
 
 import threading
 from collections import OrderedDict
@@ -10,11 +10,11 @@ from tesk_scheduler.domain.orders import Order
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallState:
-    """Of one taskmaster; may be lost.
+    """What is remembered of one taskmaster; may be lost.
 
     Attributes:
-        given: Orders it was given, and when, in monotonic seconds.
-        idle_since: Since when it has had nothing, likewise.
+        given: Orders that it was given, and when, in monotonic seconds.
+        idle_since: Since when it has had no attempts, likewise.
     """
 
     given: Mapping[Order, float] = field(default_factory=dict)
@@ -22,10 +22,10 @@ class CallState:
 
 
 class CallMemory:
-    """Remembers each for as long as it calls; thread-safe."""
+    """Remembers each taskmaster for as long as it calls; thread-safe."""
 
     def __init__(self, lifetime: float) -> None:
-        """Remember nothing yet.
+        """Start empty.
 
         Args:
             lifetime: Seconds after its last call that one is remembered.
@@ -39,13 +39,13 @@ class CallMemory:
         return len(self._states)
 
     def get(self, taskmaster_id: str) -> CallState:
-        """Return what is remembered of one."""
+        """Return the state of a taskmaster."""
         with self._lock:
             _, state = self._states.get(taskmaster_id, (0.0, CallState()))
             return state
 
     def put(self, taskmaster_id: str, state: CallState, now: float) -> None:
-        """Remember one that calls, and forget those that do not any more."""
+        """Put the state of a calling taskmaster; drop those that stopped calling."""
         with self._lock:
             self._states[taskmaster_id] = (now, state)
             self._states.move_to_end(taskmaster_id)
@@ -53,6 +53,6 @@ class CallMemory:
                 self._states.popitem(last=False)
 
     def forget(self, taskmaster_id: str) -> None:
-        """Forget one that was told to exit."""
+        """Drop a taskmaster that was told to exit."""
         with self._lock:
             self._states.pop(taskmaster_id, None)

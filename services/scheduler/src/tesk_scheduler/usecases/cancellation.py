@@ -1,4 +1,4 @@
-"""Canceling tasks."""
+"""Cancels tasks."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from tesk_scheduler.usecases.reading import not_found
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancellation:
-    """Asks for the end of tasks."""
+    """Cancels tasks of callers who may see them."""
 
     store: TaskStore
     clock: Clock
@@ -26,7 +26,7 @@ class Cancellation:
         """Cancel a task; one that is final or being canceled stays as it is.
 
         Raises:
-            NotFoundError: There is none that ``caller`` may see.
+            NotFoundError: ``caller`` may see no such task.
         """
         summary = self.store.summaries([task_id], owner=caller.whose).get(task_id)
         if summary is None:

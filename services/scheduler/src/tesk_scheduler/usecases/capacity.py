@@ -1,4 +1,4 @@
-"""How much room there is when admission asks for it."""
+"""Computes the capacity of the cluster when admission needs it."""
 
 import logging
 from collections.abc import Callable
@@ -22,13 +22,13 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class ClusterCapacity:
-    """Finds out what a cluster can hold; used by the leader's one thread.
+    """Computes the capacity of a cluster; used by the leader's thread.
 
     Attributes:
-        given: What the settings say that there is.
-        stuck_after: A task that has not started for so long waits for long;
-            see ``domain.initializing``.
-        staff: Says which taskmasters there are.
+        given: The capacity by the settings.
+        stuck_after: An initializing task is stuck after this time; see
+            ``domain.initializing``.
+        taskmasters: Counts the taskmasters.
     """
 
     store: TaskStore
@@ -37,14 +37,14 @@ class ClusterCapacity:
     given: Limit
     stuck_after: timedelta
     taskmasters: Callable[[], TaskmasterCounts]
-    _told: str = field(default="", init=False)
+    _reported: str = field(default="", init=False)
 
     def now(self) -> Capacity:
-        """Return the room that there is now, and what is in use of it."""
+        """Return the present capacity, and what is in use of it."""
         nodes = self.cluster.nodes()
         own = self.cluster.own_pods()
         taskmasters = self.taskmasters()
-        self._tell(
+        self._warn(
             "" if nodes is not None else self.cluster.problem(), taskmasters.slots
         )
         stuck_since = self.clock.now() - self.stuck_after
@@ -59,13 +59,13 @@ class ClusterCapacity:
         )
         return with_initializing(capacity, commitments, stuck_since=stuck_since)
 
-    def _tell(self, problem: str, slots: int) -> None:
-        if problem and problem != self._told and not is_known(self.given):
+    def _warn(self, problem: str, slots: int) -> None:
+        if problem and problem != self._reported and not is_known(self.given):
             _LOG.warning(
-                "what the cluster can hold is not known: no more than %d tasks are"
-                " in progress at once; let the scheduler list nodes, or set"
+                "the capacity of the cluster is unknown: no more than %d tasks are in"
+                " progress at once; let the scheduler list nodes, or set"
                 " quota.capacity",
                 slots,
                 extra={"cause": problem},
             )
-        self._told = problem
+        self._reported = problem

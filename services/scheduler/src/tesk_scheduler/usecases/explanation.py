@@ -1,7 +1,7 @@
-"""Tells the tasks of absent taskmasters what they wait for.
+"""Sets the reasons of tasks whose taskmaster is absent.
 
-Level-triggered: the reason follows from what the launcher says now. It is
-written when it changes, and taken back when it no longer holds or when the
+Level-triggered: the reason follows from what the launcher reports now. It is
+written when it changes, and cleared when it no longer holds or when the
 taskmaster calls.
 """
 

@@ -1,7 +1,7 @@
-"""Keeps taskmasters: carries out fleet plans, and gives attempts to taskmasters.
+"""Carries out fleet plans, and assigns attempts to taskmasters.
 
-Level-triggered: the store says which should be there, the launcher which are.
-What a killed scheduler left half done looks like any other difference.
+Level-triggered: the store has the desired taskmasters, the launcher the actual
+ones. What a killed scheduler left half done is one more difference.
 """
 
 import logging
@@ -37,7 +37,7 @@ _MANY = 1000
 
 
 class Fleet:
-    """The taskmasters; used by the leader's one thread."""
+    """Keeps the taskmasters; used by the leader's thread."""
 
     def __init__(
         self,
@@ -49,11 +49,11 @@ class Fleet:
         wakeups: TaskmasterWakeups,
         limits: FleetLimits,
     ) -> None:
-        """Begin with nothing planned.
+        """Start with an empty plan.
 
         Args:
-            store: Which should be there.
-            launcher: Which are.
+            store: Has the desired taskmasters.
+            launcher: Has the actual ones.
             clock: For leases and pauses.
             ids: For new taskmasters.
             wakeups: Notified of new assignments.
@@ -74,7 +74,7 @@ class Fleet:
         self._new_lease: float | None = None
 
     def reconcile(self, epoch: int) -> None:
-        """Start, end and replace taskmasters as planned; place what none has.
+        """Start, end and replace taskmasters as planned; assign unassigned attempts.
 
         Raises:
             ConflictError: Another scheduler leads.
@@ -85,7 +85,7 @@ class Fleet:
             _LOG.info("taskmasters adopted", extra=fields)
         self._epoch = epoch
         if plan.acts:
-            # A scheduler that does not lead any more ends and starts nothing.
+            # A former leader must not start or end taskmasters.
             self._store.write(lambda tx: tx.check_epoch(epoch))
             reaped = self._reaper.reap(plan, epoch)
             for cause in reaped.never_called:
@@ -94,11 +94,11 @@ class Fleet:
                 self._launch(taskmaster_id)
             plan = self._observe_and_plan(reaped.failure)
         self._plan, self._new_lease = plan, None
-        self._place_unassigned(epoch)
+        self._assign_unassigned(epoch)
         explain_absence(self._store, self._clock, plan.reasons, epoch)
 
     def due(self) -> timedelta | None:
-        """Say when to reconcile again at the latest; None if nothing is due."""
+        """Return when to reconcile again at the latest; None if nothing is due."""
         times = [self._plan.wait_until, self._new_lease]
         if self._backoff.failures and self._store.any_unassigned():
             times.append(self._backoff.not_before)
@@ -114,8 +114,8 @@ class Fleet:
             for name in self._launcher.alive()
         )
 
-    def room(self) -> int:
-        """Count the attempts that could be placed now."""
+    def free_slots(self) -> int:
+        """Count the attempts that could be assigned now."""
         members = self._store.fleet()
         return free_slots(self._eligible(members), self._limits_now(members))
 
@@ -129,18 +129,18 @@ class Fleet:
         )
 
     def wait_reason(self) -> Reason:
-        """Return why there is no room."""
+        """Return the reason of tasks for which there is no taskmaster."""
         if self._backoff.problem:
             return refusal_reason(self._backoff.problem)
         return full_reason(self._limits.taskmasters * self._limits.tasks_per_taskmaster)
 
-    def places(self, tx: Transaction, count: int) -> list[str]:
+    def choose_taskmasters(self, tx: Transaction, count: int) -> list[str]:
         """Choose a taskmaster for each of ``count`` attempts.
 
-        New ones are entered in the store; ``start`` them when that is durable.
+        New ones are added to the store; call ``start`` when that is durable.
 
         Returns:
-            Ids; fewer than ``count`` if there is no room.
+            Ids; fewer than ``count`` if too few slots are free.
         """
         members = tx.taskmasters()
         now = self._clock.now()
@@ -170,7 +170,7 @@ class Fleet:
         return chosen
 
     def start(self, assigned: Collection[str]) -> None:
-        """Notify those who were just assigned something; start the new ones."""
+        """Notify taskmasters of new assignments; start the new ones."""
         chosen = set(assigned)
         self._wakeups.notify(chosen)
         if not chosen:
@@ -182,8 +182,8 @@ class Fleet:
             self._new_lease = self._clock.monotonic() + within
         for number, taskmaster_id in enumerate(new):
             if not self._launch(taskmaster_id):
-                # What refuses one refuses the next, at the price of another wait.
-                self._give_back(new[number + 1 :])
+                # What refuses one refuses the next, after another wait.
+                self._unassign(new[number + 1 :])
                 return
 
     def _observe_and_plan(self, failure: str = "") -> FleetPlan:
@@ -206,7 +206,7 @@ class Fleet:
             self._launcher.launch(taskmaster_id)
         except LaunchError as error:
             self._start_failed(str(error), refused=True)
-            self._give_back([taskmaster_id])
+            self._unassign([taskmaster_id])
             return False
         self._backoff = self._backoff.after_start()
         return True
@@ -218,10 +218,10 @@ class Fleet:
             problem, refused=refused, now=self._moment()
         )
 
-    def _give_back(self, taskmaster_ids: Sequence[str]) -> None:
-        def give_back(tx: Transaction) -> None:
-            # One may have started although its start failed, as far as is known
-            # here: the answer was lost or came late. Who called works already.
+    def _unassign(self, taskmaster_ids: Sequence[str]) -> None:
+        def unassign(tx: Transaction) -> None:
+            # The response of a successful start may have been lost or late: a
+            # taskmaster that called works already.
             called = {member.id for member in tx.taskmasters() if member.seen}
             for taskmaster_id in taskmaster_ids:
                 if taskmaster_id not in called:
@@ -230,7 +230,7 @@ class Fleet:
                 self._explain(tx, record)
 
         if taskmaster_ids:
-            self._store.write(give_back)
+            self._store.write(unassign)
 
     def _eligible(self, members: Sequence[Taskmaster]) -> list[Taskmaster]:
         return eligible(
@@ -243,13 +243,13 @@ class Fleet:
             more = startable(members, self._limits, self._launcher.revision())
         return replace(self._limits, taskmasters=len(members) + more)
 
-    def _place_unassigned(self, epoch: int) -> None:
+    def _assign_unassigned(self, epoch: int) -> None:
         def place(tx: Transaction) -> list[str]:
             records = tx.unassigned(_MANY)
             if not records:
                 return []
             tx.check_epoch(epoch)
-            places = self.places(tx, len(records))
+            places = self.choose_taskmasters(tx, len(records))
             for record, taskmaster in zip(records, places, strict=False):
                 tx.save(record, reassigned(record, taskmaster, self._clock.now()))
             for record in records[len(places) :]:

@@ -1,4 +1,4 @@
-"""Telling the truth about the store: one that cannot be written is not ready."""
+"""Checks the store: a scheduler that cannot write to it is not ready."""
 
 import logging
 import threading
@@ -16,30 +16,30 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class Health:
-    """Watches the store.
+    """Checks the store periodically.
 
     Attributes:
-        tell: Hears whether calls can be served, when that changes.
+        set_ready: Called with whether calls can be served, when that changes.
     """
 
     store: TaskStore
     status: Status
-    tell: Callable[[bool], None]
+    set_ready: Callable[[bool], None]
     _is_ready: bool = field(default=True, init=False)
 
     def run(self, stop: threading.Event) -> None:
-        """Look every second until ``stop`` is set."""
+        """Check every second until ``stop`` is set."""
         while not stop.wait(_EVERY):
-            self.look()
+            self.check()
 
-    def look(self) -> None:
-        """Look once."""
+    def check(self) -> None:
+        """Check once."""
         problem = ""
         try:
             self.store.check_health()
         except TeskError as error:
             problem = error.message
-        except Exception as error:  # noqa: BLE001 - a bug must not make it look healthy for ever
+        except Exception as error:  # noqa: BLE001 - after a bug it must not stay healthy
             _LOG.exception("store not checked")
             problem = type(error).__name__
         self.status.is_ready = not problem
@@ -49,4 +49,4 @@ class Health:
                 _LOG.error("not ready", extra={"cause": problem})
             else:
                 _LOG.info("ready again")
-            self.tell(self._is_ready)
+            self.set_ready(self._is_ready)

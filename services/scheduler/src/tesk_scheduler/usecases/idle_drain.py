@@ -1,8 +1,7 @@
-"""The shutdown of a scheduler: idle taskmasters are told to exit first.
+"""Tells idle taskmasters to exit when a scheduler shuts down.
 
-Otherwise the idle taskmasters of a service that was stopped for good would
-stay until their lease ends, as processes that nobody expects. Busy ones stay:
-what they run goes on, and they wait for the next scheduler.
+Otherwise they would stay until their lease ends after a service was stopped for
+good. Busy ones stay: what they run goes on, and they wait for the next scheduler.
 """
 
 import threading
@@ -21,20 +20,20 @@ class IdleDrain:
     """Tells idle taskmasters to exit.
 
     Attributes:
-        alone: No other scheduler could have work for them.
+        exclusive: No other scheduler could have work for them.
     """
 
     fleet: Fleet
     wakeups: TaskmasterWakeups
     clock: Clock
-    alone: bool
+    exclusive: bool
 
     def run(self, timeout: timedelta) -> None:
         """Return when only busy taskmasters are left, or after ``timeout``.
 
-        Calls must still be served, and nothing be admitted any more.
+        Calls must still be served, and no more tasks admitted.
         """
-        if not self.alone:
+        if not self.exclusive:
             return
         self.wakeups.drain()
         deadline = self.clock.monotonic() + timeout.total_seconds()

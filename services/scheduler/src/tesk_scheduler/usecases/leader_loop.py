@@ -1,7 +1,7 @@
-"""The leader's loop: one thread that keeps the fleet, admits, and tidies up.
+"""Runs the leader's loop: keeps the fleet, admits tasks, deletes old ones.
 
-It sleeps until it is notified or something is due, so that an idle service costs
-nothing.
+One thread. It sleeps until it is notified or something is due, so that an idle
+service uses no CPU.
 """
 
 import logging
@@ -24,39 +24,39 @@ _WHILE_WAITING = 1.0
 _WHILE_IDLE = 60.0
 _RETRY_AFTER = 1.0
 _SWEEP_EVERY = 600.0
-# How often one that does not lead looks whether it may; costs one small read.
+# Seconds after which a follower reads whether the lead is free.
 _FOLLOWER_RECHECK = 0.25
-# A round that admitted nothing is not repeated at once for every new task:
-# the loop waits for some times as long as the round took.
+# A round that admitted nothing is not repeated at once for every new task: the
+# loop waits for a multiple of the duration of the round.
 _DEBOUNCE_FACTOR = 20
 _LONGEST_DEBOUNCE = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """Who leads.
+    """This process as a candidate for the lead.
 
     Attributes:
         holder: Name of this process, unique.
         term: How long the lead lasts unless it is renewed.
-        alone: No other process can be there.
+        exclusive: No other process uses the store.
     """
 
     holder: str
     term: timedelta
-    alone: bool
+    exclusive: bool
 
 
 class LeaderLoop:
-    """Runs the loop."""
+    """Reconciles fleet, queues and retention while this process leads."""
 
-    def __init__(  # noqa: PLR0913 - the parts of its round
+    def __init__(  # noqa: PLR0913 - the parts of a round
         self,
         *,
         store: TaskStore,
         clock: Clock,
         wakeup: LeaderWakeup,
-        lead: Candidate,
+        candidate: Candidate,
         fleet: Fleet,
         admission: Admission,
         retention: Retention,
@@ -65,7 +65,7 @@ class LeaderLoop:
         self._store = store
         self._clock = clock
         self._wakeup = wakeup
-        self._lead = lead
+        self._candidate = candidate
         self._fleet = fleet
         self._admission = admission
         self._retention = retention
@@ -79,19 +79,19 @@ class LeaderLoop:
         """Run until ``stop`` is set and the loop notified."""
         while not stop.is_set():
             try:
-                timeout = self.round()
+                timeout = self.reconcile()
             except (RetryableError, ConflictError) as error:
                 _LOG.warning("round failed", extra={"cause": error.message})
-                self._lead_by(None)
+                self._set_epoch(None)
                 timeout = _RETRY_AFTER
             except Exception:  # noqa: BLE001 - a bug must not end all scheduling; it is logged
                 _LOG.exception("round failed")
                 timeout = _RETRY_AFTER
             self._wakeup.wait(timeout, debounce=self._debounce)
-        self._resign()
+        self._release_lead()
 
-    def round(self) -> float:
-        """Do what is to be done now; return seconds until the next round."""
+    def reconcile(self) -> float:
+        """Run one round; return seconds until the next."""
         epoch = self._hold_lead()
         if epoch is None:
             return _FOLLOWER_RECHECK
@@ -110,7 +110,7 @@ class LeaderLoop:
             self._sweep(),
             self._until_renewal(),
         ]
-        due = self._fleet.due()  # now, for admission may have failed to start one
+        due = self._fleet.due()  # read last: admission may have failed to start one
         if due is not None:
             waits.append(due.total_seconds())
         return max(0.0, min(waits))
@@ -118,15 +118,15 @@ class LeaderLoop:
     def _hold_lead(self) -> int | None:
         if self._epoch is not None and self._until_renewal() > 0:
             return self._epoch
-        self._lead_by(self._take_lead() if self._may_lead() else None)
+        self._set_epoch(self._take_lead() if self._may_lead() else None)
         return self._epoch
 
     def _may_lead(self) -> bool:
-        """Look, without writing, whether the lead can be had."""
-        known = None if self._lead.alone else self._store.leader()
+        """Read whether the lead is free or held by this process."""
+        known = None if self._candidate.exclusive else self._store.leader()
         return (
             known is None
-            or known.holder == self._lead.holder
+            or known.holder == self._candidate.holder
             or known.is_free(self._clock.now())
         )
 
@@ -135,36 +135,38 @@ class LeaderLoop:
 
         def take(tx: Transaction) -> int | None:
             return tx.acquire_lead(
-                self._lead.holder,
+                self._candidate.holder,
                 now=now,
-                until=now + self._lead.term,
-                force=self._lead.alone,
+                until=now + self._candidate.term,
+                force=self._candidate.exclusive,
             )
 
         epoch = self._store.write(take)
-        self._renew_at = self._clock.monotonic() + self._lead.term.total_seconds() / 3
+        self._renew_at = (
+            self._clock.monotonic() + self._candidate.term.total_seconds() / 3
+        )
         return epoch
 
-    def _lead_by(self, epoch: int | None) -> None:
-        """Lead in ``epoch`` from now on, or not at all."""
+    def _set_epoch(self, epoch: int | None) -> None:
+        """Set the epoch in which this process leads; None: it does not lead."""
         if epoch != self._epoch:
-            fields = {"holder": self._lead.holder, "epoch": epoch or self._epoch}
-            _LOG.info("leads" if epoch else "does not lead any more", extra=fields)
+            fields = {"holder": self._candidate.holder, "epoch": epoch or self._epoch}
+            _LOG.info("lead acquired" if epoch else "lead lost", extra=fields)
         self._epoch = epoch
-        self._status.leads = epoch is not None
+        self._status.is_leader = epoch is not None
 
-    def _resign(self) -> None:
-        """Let another lead at once; one that cannot say so is waited for."""
+    def _release_lead(self) -> None:
+        """Release the lead, so that another scheduler need not wait for its end."""
         if self._epoch is None:
             return
         try:
-            self._store.write(lambda tx: tx.release_lead(self._lead.holder))
+            self._store.write(lambda tx: tx.release_lead(self._candidate.holder))
         except (RetryableError, ConflictError) as error:
-            _LOG.warning("lead not given up", extra={"cause": error.message})
-        self._lead_by(None)
+            _LOG.warning("lead not released", extra={"cause": error.message})
+        self._set_epoch(None)
 
     def _until_renewal(self) -> float:
-        if self._lead.alone and self._epoch is not None:
+        if self._candidate.exclusive and self._epoch is not None:
             return _WHILE_IDLE
         return self._renew_at - self._clock.monotonic()
 
@@ -172,7 +174,7 @@ class LeaderLoop:
         left = self._sweep_at - self._clock.monotonic()
         if left > 0:
             return left
-        # Noted first: one that fails must not fail every round.
+        # Set first: a failing sweep must not fail every round.
         self._sweep_at = self._clock.monotonic() + _SWEEP_EVERY
         if self._retention.sweep():
             self._sweep_at = 0.0

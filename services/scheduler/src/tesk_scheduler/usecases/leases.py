@@ -1,4 +1,4 @@
-"""Leases of taskmasters: renewed whenever one calls, before they get short."""
+"""Renews the leases of taskmasters when they call."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,11 +12,11 @@ from tesk_scheduler.usecases.notifier import LeaderWakeup
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leases:
-    """Gives and renews them.
+    """Grants and renews leases.
 
     Attributes:
         leader: Notified of a taskmaster that is new or changed.
-        duration: For how long a taskmaster may act without hearing from us.
+        duration: How long a taskmaster may act without another call.
     """
 
     store: TaskStore
@@ -24,7 +24,7 @@ class Leases:
     duration: timedelta
 
     def renew(self, taskmaster_id: str, slots: int, now: datetime) -> Taskmaster:
-        """Renew the lease of one that calls, unless most of it is left."""
+        """Renew the lease of a calling taskmaster, unless most of it is left."""
         known = self.store.taskmaster(taskmaster_id)
         is_news = known is None or not known.seen or known.slots != slots
         if (
@@ -33,8 +33,8 @@ class Leases:
             and known.lease_until - now > self.duration * 2 / 3
         ):
             return known
-        # What waited for it still says that it waits for a taskmaster.
-        waited = (
+        # Their reason may still be that they wait for this taskmaster.
+        waiting = (
             {record.id for record in self.store.assigned(taskmaster_id)}
             if known is None or known.is_absent(now)
             else set[TaskId]()
@@ -56,7 +56,7 @@ class Leases:
                 lease_until=now + self.duration,
             )
             tx.put_taskmaster(renewed)
-            for record in tx.records(waited).values():
+            for record in tx.records(waiting).values():
                 after = with_absence_reason(record, "")
                 if record.taskmaster == taskmaster_id and after is not record:
                     tx.save(record, after)

@@ -1,4 +1,4 @@
-"""Asks the store and the launcher about taskmasters, for a fleet plan."""
+"""Observes taskmasters by store and launcher, for a fleet plan."""
 
 import logging
 
@@ -46,7 +46,7 @@ def observe_fleet(
 def _instance(
     launcher: TaskmasterLauncher, member: Taskmaster, now: Moment, *, is_alive: bool
 ) -> Instance:
-    """Ask about a taskmaster, unless all is well."""
+    """Ask the launcher about a taskmaster that is absent or not alive."""
     if is_alive and not member.is_absent(now.time):
         return Instance(is_alive=True, may_act=True, message="")
     return Instance(

@@ -1,4 +1,4 @@
-"""Showing tasks to those who may see them."""
+"""Reads tasks for callers who may see them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ MAX_BATCH = 256
 MAX_PAGE = 2047
 MAX_TAGS = 100
 DEFAULT_PAGE = 256
-# Far below what a message may hold, for the JSON of the api grows from it.
+# Far below the limit of a message: the JSON of the api is larger.
 MAX_PAGE_BYTES = 8 * 1024 * 1024
 
 # Of several tasks; one alone always fits, see ``domain.bounds``.
@@ -32,12 +32,12 @@ MAX_BATCH_BYTES = 32 * 1024 * 1024
 _MANY = 1000
 
 _Group = tuple[str | None, TaskView]
-"""What is read with one query: whose tasks, in which view."""
+"""The owner and the view of tasks that one query reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """One task that somebody wants to see."""
+    """The request to read one task."""
 
     caller: Caller
     task_id: TaskId
@@ -79,12 +79,12 @@ class Reading:
     ) -> list[TaskSummary | StoredTask | NotFoundError]:
         """Read tasks, each in its view, with one query for each caller and view.
 
-        What a caller may not see costs what a task costs that is not there.
+        A task that the caller may not see takes as long as one that does not exist.
 
         Raises:
             InvalidRequestError: Too many at once.
-            ResourceExhaustedError: Several that are too large together; each
-                can be had alone.
+            ResourceExhaustedError: They are too large together; each can be read
+                alone.
         """
         if len(wanted) > MAX_BATCH:
             problem = f"must be at most {MAX_BATCH}, not {len(wanted)}"
@@ -137,7 +137,7 @@ class Reading:
         return {task.id: task for task in tasks}
 
     def _explained(self, task: StoredTask) -> StoredTask:
-        """Give a true reason to a queued task that admission has not looked at."""
+        """Set the reason of a queued task that admission has not read yet."""
         if task.state is not TaskState.QUEUED or task.reason.text:
             return task
         before = self.store.count_queued_before(task.owner, task.seq, limit=_MANY)
@@ -153,7 +153,7 @@ class Reading:
         more as fit in ``MAX_PAGE_BYTES``.
 
         Args:
-            caller: Admins see everybody's.
+            caller: Admins see tasks of all owners.
             filters: All must hold.
             size: Tasks in a page; 0 = 256.
             token: Of the page before, or "".
@@ -221,12 +221,12 @@ def _too_large() -> ResourceExhaustedError:
 
 
 def not_found(task_id: TaskId) -> NotFoundError:
-    """Say that there is no such task, or none that the caller may know of."""
+    """Return the error that a task does not exist or may not be seen."""
     return NotFoundError(f"no task {task_id}")
 
 
 def format_queue_position(before: int, owner: str) -> str:
-    """Say how many tasks come first: ``waiting behind 3 tasks of alice``."""
+    """Format how many tasks come first: ``waiting behind 3 tasks of alice``."""
     if not before:
         return "waiting for admission"
     count = f"{before} or more" if before >= _MANY else str(before)

@@ -1,4 +1,4 @@
-"""Ends taskmasters, and takes the attempts of lost ones back."""
+"""Ends taskmasters, and unassigns the attempts of lost ones."""
 
 import logging
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReapResult:
-    """What became of a plan's removals.
+    """The result of the removals of a plan.
 
     Attributes:
-        never_called: Of those that were given up before they called, why.
-        failure: Why one could not be ended; nothing more was then ended.
+        never_called: Causes of those that were given up before they called.
+        failure: Why one could not be ended; no more were ended then.
     """
 
     never_called: Sequence[str]
@@ -33,7 +33,7 @@ class ReapResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskmasterReaper:
-    """Carries out what a plan removes; used by the leader's one thread."""
+    """Carries out the removals of fleet plans; used by the leader's thread."""
 
     store: TaskStore
     launcher: TaskmasterLauncher
@@ -41,7 +41,7 @@ class TaskmasterReaper:
     limits: FleetLimits
 
     def reap(self, plan: FleetPlan, epoch: int) -> ReapResult:
-        """End the lost taskmasters, then those that the store does not know.
+        """End the lost taskmasters, then the orphans.
 
         Raises:
             ConflictError: Another scheduler leads.
@@ -51,9 +51,9 @@ class TaskmasterReaper:
         try:
             for member in plan.reassign:
                 failing = member.id
-                # It must not act any more when another one gets its attempts.
+                # It must not act any more when its attempts are reassigned.
                 self.launcher.kill(member.id)
-                cause = self._take_back(member, epoch)
+                cause = self._unassign_all(member, epoch)
                 if not member.seen:
                     never_called.append(cause or "it did not call")
             for name in plan.remove:
@@ -68,26 +68,26 @@ class TaskmasterReaper:
             )
         return ReapResult(never_called=never_called, failure="")
 
-    def _take_back(self, member: Taskmaster, epoch: int) -> str:
-        """Make the attempts of a taskmaster nobody's; return how it ended."""
+    def _unassign_all(self, member: Taskmaster, epoch: int) -> str:
+        """Unassign the attempts of a taskmaster; return how it ended."""
         cause = self.launcher.status_message(member.id)
-        # One that never called has not even seen what was assigned to it.
+        # One that never called has not received its attempts.
         had = self.store.assigned(member.id) if member.seen else []
         ids = {record.id for record in had}
         lost = TaskmasterLost(taskmaster=member.id, attempts=len(had), cause=cause)
 
-        def take_back(tx: Transaction) -> None:
+        def unassign_all(tx: Transaction) -> None:
             tx.check_epoch(epoch)
             tx.announce(lost)
             for record in tx.records(ids).values():
                 if record.taskmaster == member.id and not record.released:
-                    self._take_away(tx, record, cause)
+                    self._unassign(tx, record, cause)
             tx.remove_taskmaster(member.id, only_idle=False)
 
-        self.store.write(take_back)
+        self.store.write(unassign_all)
         return cause
 
-    def _take_away(self, tx: Transaction, record: TaskRecord, cause: str) -> None:
+    def _unassign(self, tx: Transaction, record: TaskRecord, cause: str) -> None:
         now, limits = self.clock.now(), self.limits
         after = without_taskmaster(record, now=now)
         by = Reporter(taskmaster="", now=now, max_attempts=limits.attempts)

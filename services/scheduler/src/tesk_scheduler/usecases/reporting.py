@@ -1,4 +1,4 @@
-"""Taking down what taskmasters report."""
+"""Applies the events that taskmasters report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from tesk_scheduler.usecases.notifier import LeaderWakeup
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reporting:
-    """Applies events.
+    """Applies events to tasks.
 
     Attributes:
         max_attempts: How often a task is tried before it is given up.
@@ -47,8 +47,10 @@ class Reporting:
             now=self.clock.now(),
             max_attempts=self.max_attempts,
         )
-        verdicts, room = self.store.write(lambda tx: _apply_all(tx, events, by))
-        if room:
+        verdicts, frees_capacity = self.store.write(
+            lambda tx: _apply_all(tx, events, by)
+        )
+        if frees_capacity:
             self.leader.notify(urgent=True)
         return verdicts
 
@@ -73,12 +75,12 @@ def _apply_all(
             write_effect(tx, effect)
             _announce_leftovers(tx, event)
             after[record.id] = effect.record
-    room = False
+    frees_capacity = False
     for task_id, record in after.items():
         if record is not before[task_id]:
             tx.save(before[task_id], record)
-            room = room or _makes_room(before[task_id], record)
-    return verdicts, room
+            frees_capacity = frees_capacity or _frees_capacity(before[task_id], record)
+    return verdicts, frees_capacity
 
 
 def write_effect(tx: Transaction, effect: Effect) -> None:
@@ -105,7 +107,7 @@ def _announce_leftovers(tx: Transaction, event: TaskEvent) -> None:
         )
 
 
-def _makes_room(before: TaskRecord, after: TaskRecord) -> bool:
+def _frees_capacity(before: TaskRecord, after: TaskRecord) -> bool:
     return (
         (after.state.is_final and not before.state.is_final)
         or after.released is not before.released

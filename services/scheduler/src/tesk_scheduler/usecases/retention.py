@@ -1,4 +1,4 @@
-"""Forgetting tasks that ended long ago, with their logs and keys."""
+"""Deletes tasks that ended long ago, with their logs and keys."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,7 +11,7 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """Deletes finished tasks when their time is over."""
+    """Deletes finished tasks when their retention time is over."""
 
     store: TaskStore
     clock: Clock

@@ -1,4 +1,4 @@
-"""What this scheduler knows of itself and its store does not, for metrics."""
+"""Holds the conditions of this process, for metrics."""
 
 
 class Status:
@@ -9,13 +9,13 @@ class Status:
         self._is_ready = True
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """Tell whether this process leads."""
         return self._leads
 
-    @leads.setter
-    def leads(self, leads: bool) -> None:
-        self._leads = leads
+    @is_leader.setter
+    def is_leader(self, is_leader: bool) -> None:
+        self._leads = is_leader
 
     @property
     def is_ready(self) -> bool:

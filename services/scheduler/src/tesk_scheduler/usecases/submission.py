@@ -1,4 +1,4 @@
-"""Creating tasks: a whole batch in one transaction, each judged for itself."""
+"""Creates tasks: a batch in one transaction, each task accepted or refused alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,11 +37,11 @@ _RETRY_AFTER = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A task that a caller wants to be run.
+    """A task that a caller wants to create.
 
     Attributes:
-        executors: How many it has.
-        resources: What it says that it needs, by the names of the fields.
+        executors: Number of them.
+        resources: What it asks for, by the names of the fields.
         warnings: First lines of its ``system_logs``.
     """
 
@@ -78,11 +78,11 @@ class Submission:
         self._queues_are_limited = any(limit[QUEUED] < inf for limit in limits)
 
     def submit(self, drafts: Sequence[Draft]) -> list[TaskId | TeskError]:
-        """Create what may be created; durable when this returns.
+        """Create the accepted tasks; durable when this returns.
 
         Returns:
-            For each draft the id of its task, which may be older if the
-            idempotency key is known, or why there is none.
+            For each draft the id of its task, an earlier one if the idempotency
+            key is known, or the refusal.
 
         Raises:
             UnavailableError: Nothing was created.
@@ -91,14 +91,14 @@ class Submission:
         if len(drafts) > MAX_BATCH:
             problem = f"must be at most {MAX_BATCH}, not {len(drafts)}"
             raise InvalidRequestError([Violation("requests", problem)])
-        judged = [self._judge(draft) for draft in drafts]
-        if not any(isinstance(each, NewTask) for each in judged):
-            return [each for each in judged if isinstance(each, TeskError)]
-        results = self._store.write(lambda tx: self._add(tx, judged))
+        validated = [self._validate(draft) for draft in drafts]
+        if not any(isinstance(each, NewTask) for each in validated):
+            return [each for each in validated if isinstance(each, TeskError)]
+        results = self._store.write(lambda tx: self._add(tx, validated))
         self._leader.notify(urgent=False)
         return results
 
-    def _judge(self, draft: Draft) -> NewTask | TeskError:
+    def _validate(self, draft: Draft) -> NewTask | TeskError:
         owner = draft.caller.user
         if len(draft.idempotency_key) > MAX_KEY_LENGTH:
             return _invalid(
@@ -130,9 +130,9 @@ class Submission:
         )
 
     def _add(
-        self, tx: Transaction, judged: Sequence[NewTask | TeskError]
+        self, tx: Transaction, validated: Sequence[NewTask | TeskError]
     ) -> list[TaskId | TeskError]:
-        tasks = [each for each in judged if isinstance(each, NewTask)]
+        tasks = [each for each in validated if isinstance(each, NewTask)]
         keys = {(task.owner, task.idempotency_key) for task in tasks}
         known: dict[tuple[str, str], TaskId | TeskError] = {
             **tx.task_ids_by_key({key for key in keys if key[1]})
@@ -152,15 +152,15 @@ class Submission:
             tx.announce(_created(task))
         for task in fresh:
             if task.idempotency_key:
-                answer = refusals.get(task.id, task.id)
-                known[task.owner, task.idempotency_key] = answer
+                result = refusals.get(task.id, task.id)
+                known[task.owner, task.idempotency_key] = result
         return [
             each
             if isinstance(each, TeskError)
             else known.get(
                 (each.owner, each.idempotency_key), refusals.get(each.id, each.id)
             )
-            for each in judged
+            for each in validated
         ]
 
     def _refusals(
@@ -188,7 +188,7 @@ def _created(task: NewTask) -> TaskCreated:
 
 
 def _size_problems(draft: Draft) -> list[Violation]:
-    """List what is larger than is kept of a task."""
+    """List what exceeds the bounds of a stored task."""
     amounts = (
         ("", "bytes", len(draft.document), bounds.DOCUMENT_BYTES),
         ("executors", "entries", draft.executors, bounds.EXECUTORS),

@@ -23,15 +23,14 @@ from tesk_scheduler.usecases.leases import Leases
 from tesk_scheduler.usecases.notifier import Notifier
 
 _LONGEST_WAIT = timedelta(seconds=30)
-# No notification comes when an attempt is released; it takes moments, and then
-# all ends.
+# Seconds: the release of an attempt causes no notification.
 _RECHECK_WHILE_DRAINING = 0.05
 _RECHECK_WHILE_OUTDATED = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncCall:
-    """What a taskmaster says of itself."""
+    """The call of a taskmaster."""
 
     taskmaster: str
     held: frozenset[Attempt]
@@ -41,16 +40,16 @@ class SyncCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseTerms:
-    """On which terms taskmasters work.
+    """The terms of the leases of taskmasters.
 
     Attributes:
         secret: Transfer tokens are derived from it.
-        lease: For how long a taskmaster may act without hearing from us.
-        idle: After so long without work it is told to exit.
-        recheck: How often to look again without a notification; None if this
+        lease: How long a taskmaster may act without another call.
+        idle: A taskmaster without attempts is told to exit after this time.
+        recheck: How often to read again without a notification; None if this
             process alone changes the store.
-        revision: Gives the one that new work goes to; a taskmaster of another
-            one is told to exit as soon as it has nothing left.
+        revision: Returns the present revision; a taskmaster of another one is
+            told to exit as soon as it has no attempts.
     """
 
     secret: str
@@ -61,7 +60,7 @@ class LeaseTerms:
 
 
 class Syncing:
-    """Answers taskmasters."""
+    """Answers the calls of taskmasters."""
 
     def __init__(
         self, *, store: TaskStore, clock: Clock, notifier: Notifier, terms: LeaseTerms
@@ -76,7 +75,7 @@ class Syncing:
         self._longest_wait = min(_LONGEST_WAIT, terms.lease / 3)
         self._leases = Leases(store=store, leader=notifier.leader, duration=terms.lease)
         self._assignments = Assignments(store=store, secret=terms.secret)
-        # One that does not call for so long is lost, here or elsewhere.
+        # A taskmaster that does not call for the time of a lease is lost.
         self._memory = CallMemory(terms.lease.total_seconds())
 
     def sync(self, call: SyncCall) -> Orders:
@@ -90,14 +89,14 @@ class Syncing:
             while True:
                 woken.clear()
                 records = self._store.assigned(call.taskmaster)
-                if self._is_over(call, member, records) and self._remove(call):
+                if self._may_exit(call, member, records) and self._remove(call):
                     return Orders(lease=lease, exit=True)
                 orders = plan_orders(records, call.held)
                 if self._is_due(call, orders, deadline):
                     return self._respond(call, orders, records, lease)
                 self._wait(woken, member, deadline)
 
-    def _is_over(
+    def _may_exit(
         self, call: SyncCall, member: Taskmaster, records: Sequence[TaskRecord]
     ) -> bool:
         """Tell whether a taskmaster may exit if nothing is assigned to it."""
@@ -108,12 +107,12 @@ class Syncing:
             since = now if state.idle_since is None else state.idle_since
         self._memory.put(call.taskmaster, replace(state, idle_since=since), now)
         if self._wakeups.draining:
-            return not records  # what it may hold is over, or another's
+            return not records  # what it holds has ended or been reassigned
         longest = 0.0 if self._is_outdated(member) else self._idle
         return since is not None and now - since >= longest
 
     def _remove(self, call: SyncCall) -> bool:
-        """Forget a taskmaster, unless something was just assigned to it."""
+        """Delete a taskmaster, unless an attempt was just assigned to it."""
         removed = self._store.write(
             lambda tx: tx.remove_taskmaster(call.taskmaster, only_idle=True)
         )
@@ -159,7 +158,7 @@ class Syncing:
     def _wait(
         self, woken: threading.Event, member: Taskmaster, deadline: float
     ) -> None:
-        """Wait for a notification; look again soon if all may be over soon."""
+        """Wait for a notification; recheck soon if the taskmaster may soon exit."""
         recheck = self._recheck
         if self._wakeups.draining:
             recheck = _RECHECK_WHILE_DRAINING

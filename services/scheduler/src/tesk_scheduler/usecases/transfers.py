@@ -1,4 +1,4 @@
-"""What filers may know and say of their attempt."""
+"""Serves the filers of an attempt: its document, progress, outputs and results."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -60,13 +60,13 @@ class Transfers:
     Every method raises ConflictError if the attempt is over.
 
     Attributes:
-        declared: Reads what of a document concerns its transfers.
+        declaration_of: Reads from a document what its transfers need.
         observer: Hears of filers that begin.
     """
 
     store: TaskStore
     clock: Clock
-    declared: Callable[[Document], TaskDeclaration]
+    declaration_of: Callable[[Document], TaskDeclaration]
     observer: Observer
 
     def begin(self, attempt: Attempt, direction: Direction) -> Document:
@@ -90,7 +90,7 @@ class Transfers:
     def progress(
         self, attempt: Attempt, direction: Direction, progress: Progress
     ) -> None:
-        """Show how far a transfer is; the last word stands.
+        """Store the progress of a transfer; later reports replace earlier ones.
 
         Raises:
             InvalidRequestError: A count is negative.
@@ -113,7 +113,7 @@ class Transfers:
     def add_output_files(
         self, attempt: Attempt, files: Sequence[OutputFileLog]
     ) -> None:
-        """Record uploaded files, each once; what no output declares is left out.
+        """Record uploaded files, each once; undeclared ones are omitted.
 
         Raises:
             InvalidRequestError: Too many at once, or a size is negative.
@@ -121,7 +121,7 @@ class Transfers:
         """
         check_files(files)
         self._check_executors(attempt, Direction.OUTPUTS)
-        destinations = Destinations(self.declared(self.document(attempt)).targets)
+        destinations = Destinations(self.declaration_of(self.document(attempt)).targets)
         known = [file for file in files if destinations.have(file)]
 
         def add(tx: Transaction) -> None:
@@ -134,7 +134,7 @@ class Transfers:
         self.store.write(add)
 
     def finish(
-        self, attempt: Attempt, direction: Direction, verdict: TransferResult
+        self, attempt: Attempt, direction: Direction, result: TransferResult
     ) -> None:
         """Record the end of a transfer; success is final.
 
@@ -143,36 +143,36 @@ class Transfers:
             UnavailableError: An executor has not ended, as far as is known yet.
             ConflictError: Inputs after an executor has started.
         """
-        check_counts(files=verdict.files, bytes=verdict.size)
-        for each in verdict.moved:
+        check_counts(files=result.files, bytes=result.size)
+        for each in result.moved:
             check_counts(files=each.files, bytes=each.bytes)
-        if not verdict.error:
+        if not result.error:
             self._check_executors(attempt, direction)
 
         def finish(tx: Transaction) -> None:
             record = _current(tx, attempt)
             if _is_finished(record, direction):
                 return
-            error = (verdict.error,) if verdict.error else ()
+            error = (result.error,) if result.error else ()
             source = f"{direction.value}:{attempt.number}"
-            tx.add_lines(record.seq, verdict.warnings, source=source)
+            tx.add_lines(record.seq, result.warnings, source=source)
             tx.add_lines(record.seq, error, source=f"{source}:error", last=True)
-            tx.announce(_ended(attempt, direction, verdict))
+            tx.announce(_ended(attempt, direction, result))
             if error:
                 return
             if direction is Direction.OUTPUTS:
-                tx.count_outputs(record.seq, verdict.files)
-            words = format_result(verdict.files, verdict.size)
+                tx.count_outputs(record.seq, result.files)
+            words = format_result(result.files, result.size)
             tx.merge_metadata(record.seq, {direction.value: words})
             tx.save(record, _finished(record, direction, self.clock.now()))
 
         self.store.write(finish)
 
     def _check_executors(self, attempt: Attempt, direction: Direction) -> None:
-        """Refuse what comes before, or after, its time.
+        """Refuse inputs after, and outputs before, the executors run.
 
         The end of an executor and its outputs come from two processes, so that
-        outputs may be a moment early; they are told again.
+        outputs may be a moment early; the filer reports them again.
         """
         record = self.store.record(attempt.task_id)
         if record is None or not record.is_current(attempt):
@@ -184,7 +184,7 @@ class Transfers:
             if executors_have_started(known):
                 raise ConflictError("inputs arrive before the first executor starts")
             return
-        if not executors_have_ended(self.declared(self.document(attempt)), known):
+        if not executors_have_ended(self.declaration_of(self.document(attempt)), known):
             raise UnavailableError("the executors have not ended yet", _RETRY_AFTER)
 
 
@@ -196,15 +196,15 @@ def _current(tx: Transaction, attempt: Attempt) -> TaskRecord:
 
 
 def _ended(
-    attempt: Attempt, direction: Direction, verdict: TransferResult
+    attempt: Attempt, direction: Direction, result: TransferResult
 ) -> TransferEnded:
-    total = Moved(scheme=UNTOLD, files=verdict.files, bytes=verdict.size)
+    total = Moved(scheme=UNTOLD, files=result.files, bytes=result.size)
     return TransferEnded(
         task_id=attempt.task_id,
         attempt=attempt.number,
         step=direction.value,
-        succeeded=not verdict.error,
-        moved=() if verdict.error else by_scheme(verdict.moved or (total,)),
+        succeeded=not result.error,
+        moved=() if result.error else by_scheme(result.moved or (total,)),
     )
 
 

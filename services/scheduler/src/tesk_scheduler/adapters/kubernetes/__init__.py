@@ -1,1 +1,1 @@
-"""Taskmasters as pods; imported only where they are, for its client takes memory."""
+"""Runs taskmasters as pods; imported only in a cluster, since its client takes memory."""

@@ -1,4 +1,4 @@
-"""The way from settings to a launcher of pods."""
+"""Opens the pod launcher and the watch of nodes, from settings."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from tesk_scheduler.domain.quota import Amounts
 from tesk_scheduler.ports.environment import Clock
 
 _LOG = logging.getLogger(__name__)
-# The leader waits for each call, and must not lose its lead meanwhile.
+# The leader waits for each call, and must keep its lead meanwhile.
 _RETRY_FOR = timedelta(seconds=2)
 _FIRST_SYNC = timedelta(seconds=5)
 
@@ -28,20 +28,20 @@ def open_pod_launcher(
     clock: Clock,
     changed: Callable[[], None],
 ) -> PodLauncher:
-    """Begin to watch the taskmasters of a cluster.
+    """Start to watch the taskmasters of a cluster.
 
-    An API server that does not answer is waited for in the background.
+    An API server that does not answer is retried in the background.
 
     Args:
         settings: The section.
-        environ: Says where the cluster is.
+        environ: Has the address of the cluster.
         clock: See ``PodLauncher``.
         changed: Likewise.
 
     Raises:
-        ValueError: Nothing says where the cluster is, or the template of
-            taskmasters' pods cannot be used.
-        OSError: There is no launcher for the executors.
+        ValueError: The address of the cluster is unknown, or the template of
+            taskmasters' pods is invalid.
+        OSError: The launcher of executors cannot be read.
     """
     try:
         api = open_api(environ, retry_for=_RETRY_FOR)
@@ -71,15 +71,15 @@ def open_cluster(
     reserve: Amounts | None,
     closing: ExitStack,
 ) -> tuple[PodLauncher, ClusterNodes | None]:
-    """Begin to watch the taskmasters of a cluster, and what it has room for.
+    """Start to watch the taskmasters of a cluster, and its capacity.
 
     Args:
         settings: The section.
-        environ: Says where the cluster is.
+        environ: Has the address of the cluster.
         clock: See ``PodLauncher``.
-        changed: Likewise, and when there is more or less room.
-        reserve: See ``ClusterNodes``; None: its room does not matter.
-        closing: Ends both.
+        changed: Likewise, and when the capacity changes.
+        reserve: See ``ClusterNodes``; None: the capacity is not watched.
+        closing: Closes both.
 
     Raises:
         ValueError, OSError: See ``open_pod_launcher``.

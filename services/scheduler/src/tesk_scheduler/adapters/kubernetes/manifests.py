@@ -1,4 +1,4 @@
-"""The objects that the scheduler makes in a cluster; pure."""
+"""Renders the objects that the scheduler creates in a cluster; pure."""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ _LAUNCHER_KEY = "launcher"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Who owns what is made in a namespace; ``uid`` "" means nobody."""
+    """The owner of the objects of a namespace; ``uid`` "": there is none."""
 
     name: str
     uid: str
@@ -35,16 +35,16 @@ def pod_name(taskmaster_id: str) -> str:
 def launcher_name(binary: bytes, owners: Mapping[str, Owner]) -> str:
     """Return the name of the ConfigMaps with this launcher.
 
-    It tells the owners, too: what an uninstallation beside us removes is not ours.
+    It depends on the owners, too, since uninstalling another release deletes theirs.
     """
     uids = sorted((namespace, owner.uid) for namespace, owner in owners.items())
     digest = hashlib.sha256(binary + json.dumps(uids).encode("ascii"))
     return f"tesk-launcher-{digest.hexdigest()[:10]}"
 
 
-@lru_cache(maxsize=1)  # asked by every call of a taskmaster, of a megabyte
+@lru_cache(maxsize=1)  # called for every call of a taskmaster, on a megabyte
 def revision_of(template: bytes, binary: bytes) -> str:
-    """Return what stands for a template of taskmasters' pods and a launcher.
+    """Return the hash of a template of taskmasters' pods and a launcher.
 
     The template holds the image, and a checksum of the settings and of the
     other templates that taskmasters read.
@@ -58,7 +58,7 @@ def render_launcher(
 ) -> JsonObject:
     """Render the ConfigMap that executors mount the launcher from.
 
-    Its name says what is in it, so it never changes, and taskmasters of two
+    Its name is a hash of its content, so it never changes, and taskmasters of two
     versions each find theirs.
     """
     return {
@@ -77,7 +77,7 @@ def render_launcher(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskmasterPodParameters:
-    """Where a taskmaster's pod is made, and what it is told.
+    """Where a taskmaster's pod is created, and its variables.
 
     Attributes:
         owners: Owners by task namespace, this one's among them.
@@ -119,16 +119,16 @@ def render_taskmaster(
             "namespace": parameters.namespace,
             **_owned(parameters.owners[parameters.namespace], is_controller=True),
         },
-        # A crash is cured by the kubelet in a second, without the API server.
+        # The kubelet restarts a crashed container in a second, without the API server.
         "spec": pod["spec"] | {"restartPolicy": "OnFailure"},
     }
 
 
 def _owned(owner: Owner, *, is_controller: bool = False) -> JsonObject:
-    """Return the field by which an object goes with its owner.
+    """Return the ownerReferences by which an object is deleted with its owner.
 
-    ``kubectl drain`` and cluster autoscalers refuse to move a pod of which no
-    controller says that it will be made again; ours are, by the scheduler.
+    ``kubectl drain`` and cluster autoscalers refuse to move a pod without a
+    controller; the scheduler recreates these pods, so the owner counts as one.
     """
     if not owner.uid:
         return {}

@@ -1,7 +1,7 @@
-"""On which nodes tasks may run, as the pod templates and the settings say it.
+"""Matches nodes with the executors that may run on them; pure.
 
-Pure. A node counts if an executor of some sort may run there: an ordinary one,
-or one of a pool. Preferences count for nothing.
+A node counts if an executor of some class may run there: an ordinary one, or one
+of a pool. Preferences are ignored.
 
 Source:
     Kubernetes, "Assigning Pods to Nodes", "Taints and Tolerations".
@@ -20,7 +20,7 @@ _REPELLING_EFFECTS = ("NoSchedule", "NoExecute")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodClass:
-    """Pods of one sort.
+    """The placement constraints of pods of one class.
 
     Attributes:
         selector: Labels that a node must have.
@@ -33,7 +33,7 @@ class PodClass:
     tolerations: Sequence[Mapping[str, Any]]
 
     def may_run_on(self, node: JsonObject) -> bool:
-        """Tell whether such a pod may be put there."""
+        """Tell whether such a pod may be scheduled on a node."""
         metadata, spec = node["metadata"], node.get("spec") or {}
         labels = metadata.get("labels") or {}
         if any(labels.get(key) != value for key, value in self.selector.items()):
@@ -52,7 +52,7 @@ class PodClass:
 def executor_pod_classes(
     template: JsonObject, settings: KubernetesSettings
 ) -> tuple[PodClass, ...]:
-    """Return the sorts that there are: ordinary executors, and those of each pool."""
+    """Return the classes of executors: ordinary ones, and those of each pool."""
     pools = (
         Pool(),
         settings.preemptible,
@@ -63,7 +63,7 @@ def executor_pod_classes(
 
 
 def is_usable(node: JsonObject) -> bool:
-    """Tell whether a node is ready and takes pods at all."""
+    """Tell whether a node is ready and schedulable."""
     if (node.get("spec") or {}).get("unschedulable"):
         return False
     return is_true(node, "Ready")

@@ -1,8 +1,8 @@
-"""What the nodes of a cluster have for TESK's pods, kept by watching.
+"""Watches what the nodes of a cluster have for TESK's pods.
 
-Of each node that tasks may run on: what it offers, less a reserve for pods
-that we may not see, less the pods that are in the task namespaces and not made
-at run time, such as the services themselves.
+Of each node that tasks may run on: its allocatable resources, less a reserve for
+pods that are not visible, less the pods in the task namespaces that TESK did not
+create at run time, such as the services themselves.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -49,7 +49,7 @@ _EMPTY: JsonObject = {"spec": {}}
 
 
 class PodLoad(NamedTuple):
-    """What a pod of somebody else takes, and of which node; nothing if it has ended."""
+    """The node of another's pod and what it takes there; nothing if it has ended."""
 
     node: str
     amounts: Amounts
@@ -67,14 +67,14 @@ class ClusterNodes:
         reserve: Amounts,
         changed: Callable[[], None],
     ) -> None:
-        """Begin to watch.
+        """Start to watch.
 
         Args:
             api: Of the cluster.
-            settings: Say where the pod templates are, and which pools there are.
+            settings: Have the pod templates and the pools.
             namespaces: All task namespaces.
-            reserve: What is left on each node for pods that are not seen.
-            changed: Called, on another thread, when there is more or less room.
+            reserve: What is left on each node for pods that are not visible.
+            changed: Called, on another thread, when the capacity changes.
         """
         self._folder = Path(settings.templates)
         self._reserve = reserve
@@ -95,7 +95,7 @@ class ClusterNodes:
                 api, resource, namespace, labels, prune=keep, on_change=notify
             )
 
-        self._nodes = watch(NODES, "", self._room_of)
+        self._nodes = watch(NODES, "", self._capacity_of)
         self._loads = [
             watch(PODS, namespace, load_of_pod, f"!{TASKMASTER}")
             for namespace in namespaces
@@ -113,11 +113,11 @@ class ClusterNodes:
             informer.close()
 
     def wait_known(self, timeout: timedelta) -> bool:
-        """Wait until it is known what there is; return False if it is not."""
+        """Wait until nodes and pods are listed; return False if they are not."""
         return all(each.wait_synced(timeout) for each in self._all)
 
     def nodes(self) -> Sequence[Limit] | None:
-        """Add up what is known."""
+        """Return what each node has left."""
         if not self.wait_known(_NO_WAIT):
             return None
         rooms = {
@@ -133,9 +133,9 @@ class ClusterNodes:
         return list(rooms.values())
 
     def bound(self) -> Limit:
-        """Add up the ResourceQuotas, less what others take of them.
+        """Add up the ResourceQuotas, less what other pods take of them.
 
-        While they are not known, or may not be, there is no bound.
+        Quotas that are not known, or must not be read, are no bound.
         """
         pairs = zip(self._quotas, self._loads, strict=True)
         return reduce(
@@ -147,21 +147,21 @@ class ClusterNodes:
         )
 
     def problem(self) -> str:
-        """Return what the API server says."""
+        """Return the error of the API server."""
         found = (each.problem() for each in self._all)
         return next(
             (message for message in found if message), "nodes are not listed yet"
         )
 
     def own_pods(self) -> OwnPods:
-        """Return what the templates of pods said at the start.
+        """Return the requests of the pod templates at the start.
 
-        An upgrade that changes them starts the scheduler anew.
+        An upgrade that changes them restarts the scheduler.
         """
         return self._own
 
-    def _room_of(self, node: JsonObject) -> Limit:
-        """Return what a node has; nothing if no task may run there."""
+    def _capacity_of(self, node: JsonObject) -> Limit:
+        """Return the capacity of a node; nothing if no task may run there."""
         if not is_usable(node) or not any(
             sort.may_run_on(node) for sort in self._classes
         ):
@@ -177,19 +177,19 @@ class ClusterNodes:
 
 
 def _without_arguments(changed: Callable[[], None]) -> Callable[[str, object], None]:
-    """Return what an informer calls, who says more than is asked for."""
+    """Return a callback of informers that ignores its arguments."""
     return lambda _name, _kept: changed()
 
 
 def load_of_pod(pod: JsonObject) -> PodLoad:
-    """Return what a pod takes, and of which node."""
+    """Return the node of a pod and what it takes there."""
     if is_finished(pod):
         return PodLoad(node="", amounts=Amounts())
     return PodLoad(node_of(pod), _demand(pod_requests(pod)))
 
 
 def remaining_quota(bounds: Collection[Resources], loads: Collection[PodLoad]) -> Limit:
-    """Return what the tightest quotas of a namespace leave beside others' pods."""
+    """Return what the tightest quotas of a namespace leave beside other pods."""
     tightest = reduce(Limit.at_most, (_bound(each) for each in bounds), Limit())
     taken = reduce(Amounts.plus, (each.amounts for each in loads), Amounts())
     return tightest.plus(taken, times=-1).at_least(Amounts())
@@ -204,7 +204,7 @@ def _demand(resources: Resources) -> Demand:
 
 
 def _amounts(resources: Resources, rounding: str) -> dict[str, float]:
-    """Convert what Kubernetes names to what we count."""
+    """Convert resources of Kubernetes to the dimensions of the quota."""
     return {
         each.column: int(
             (resources[each.resource] * each.per_unit).to_integral_value(rounding)

@@ -1,8 +1,8 @@
-"""The pods of taskmasters as last heard of, by name. Thread-safe.
+"""Caches the pods of taskmasters by name.
 
-Three sources agree here: the watch, which is late; what was made a moment ago,
-which the watch does not know yet; and what was removed a moment ago, which it
-still does.
+It merges three sources: the watch, which is late; pods that were created a moment
+ago, which the watch does not have yet; and pods that were removed a moment ago,
+which it still has.
 """
 
 import threading
@@ -13,11 +13,11 @@ from dataclasses import replace
 
 from tesk_scheduler.adapters.kubernetes.pods import Liveness, PodStatus
 
-_MOST = 1000
+_CAPACITY = 1000
 
 
 class TaskmasterPodCache:
-    """Knows each pod that is there, and how the last ones were that are not."""
+    """Keeps the status of each pod, and the last one of past pods. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -26,17 +26,17 @@ class TaskmasterPodCache:
         self._removed: OrderedDict[str, None] = OrderedDict()
 
     def get(self, name: str) -> PodStatus | None:
-        """Return a pod that is there."""
+        """Return the status of an existing pod."""
         with self._lock:
             return self._present.get(name)
 
     def last(self, name: str) -> PodStatus | None:
-        """Return a pod that is or was there."""
+        """Return the status of an existing or past pod."""
         with self._lock:
             return self._present.get(name) or self._has_started.get(name)
 
     def with_liveness(self, liveness: Liveness) -> set[str]:
-        """Return the ids of taskmasters whose pods are there and in that state."""
+        """Return the ids of taskmasters whose pods exist with that liveness."""
         with self._lock:
             return {
                 status.taskmaster
@@ -44,8 +44,8 @@ class TaskmasterPodCache:
                 if status.liveness is liveness
             }
 
-    def note(self, name: str, status: PodStatus | None) -> bool:
-        """Take down what the watch says; return whether that is news."""
+    def update(self, name: str, status: PodStatus | None) -> bool:
+        """Apply an event of the watch; return whether the status changed."""
         with self._lock:
             before = self._present.get(name)
             if status is None:
@@ -60,11 +60,11 @@ class TaskmasterPodCache:
     def expecting(
         self, name: str, taskmaster_id: str, namespace: str
     ) -> Iterator[Callable[[PodStatus], None]]:
-        """Count a pod as there while it is being made.
+        """Count a pod as existing while it is being created.
 
         Yields:
-            To be called with the pod as made. If that does not happen, it is
-            there only if the watch says so.
+            A function to call with the created pod. If it is not called, the pod
+            exists only if the watch reports it.
         """
         expected = PodStatus(
             taskmaster=taskmaster_id,
@@ -77,7 +77,7 @@ class TaskmasterPodCache:
 
         def settle(status: PodStatus | None) -> None:
             with self._lock:
-                # What the watch said meanwhile is newer, even if it has gone.
+                # An event of the watch in the meantime is newer.
                 if self._present.get(name) is not expected:
                     return
                 if status is None:
@@ -91,10 +91,10 @@ class TaskmasterPodCache:
             settle(None)
 
     def remove(self, name: str, status: PodStatus) -> None:
-        """Count a pod as gone."""
+        """Count a pod as removed."""
         with self._lock:
             self._removed[status.uid] = None
-            while len(self._removed) > _MOST:
+            while len(self._removed) > _CAPACITY:
                 self._removed.popitem(last=False)
             self._present.setdefault(name, status)
             if self._present[name].uid == status.uid:
@@ -107,5 +107,5 @@ class TaskmasterPodCache:
         if status.liveness is not Liveness.ENDED and not status.message:
             status = replace(status, message=otherwise)
         self._has_started[name] = status
-        while len(self._has_started) > _MOST:
+        while len(self._has_started) > _CAPACITY:
             self._has_started.popitem(last=False)

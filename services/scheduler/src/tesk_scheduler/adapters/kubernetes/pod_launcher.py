@@ -1,9 +1,9 @@
-"""Taskmasters as bare pods.
+"""Runs taskmasters as bare pods.
 
-Bare, because the kubelet starts a container that crashed again within a second,
-and because only the scheduler knows whether a lost one is still needed. Who
-lives is known from watching; a pod that was made or removed here counts at
-once, before the watch tells.
+Bare, because the kubelet restarts a crashed container within a second, and because
+only the scheduler knows whether a lost one is still needed. A watch reports which
+are alive; a pod that was created or removed here counts at once, before the watch
+reports it.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -34,7 +34,7 @@ from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.launcher import LaunchError
 
 _NO_GRACE = timedelta(0)
-# Seconds: many are started at once, and the leader waits for each call.
+# Seconds: many start at once, and the leader waits for each call.
 _OWNERS_VALID_FOR = 5.0
 
 
@@ -49,13 +49,13 @@ class PodLauncher:
         clock: Clock,
         changed: Callable[[], None],
     ) -> None:
-        """Begin to watch.
+        """Start to watch.
 
         Args:
             api: Of the cluster.
             parts: What pods of taskmasters need.
-            clock: So that it does not ask for the same too often.
-            changed: Called, on another thread, when something is new.
+            clock: Limits how often owners and events are read.
+            changed: Called, on another thread, when a pod changed.
         """
         self._api = api
         self._parts = parts
@@ -88,17 +88,17 @@ class PodLauncher:
             informer.close()
 
     def wait_known(self, timeout: timedelta) -> bool:
-        """Wait until it is known who lives; return False if it is not."""
+        """Wait until pods are listed; return False if they are not."""
         return all(each.wait_synced(timeout) for each in self._informers)
 
     def revision(self) -> str:
-        """Read the template, which an upgrade changes; keep what it was last."""
+        """Read the template, which an upgrade changes; on failure keep the last."""
         with suppress(OSError):
             self._revision = self._parts.revision()
         return self._revision
 
     def launch(self, taskmaster_id: str) -> None:
-        """Make a pod, or find that it is there."""
+        """Create a pod, unless it exists."""
         name = pod_name(taskmaster_id)
         known = self._pods.get(name)
         if known is not None and known.liveness is Liveness.ALIVE:
@@ -115,17 +115,17 @@ class PodLauncher:
             raise LaunchError(str(error)) from error
 
     def alive(self) -> Collection[str]:
-        """List those whose pods are there and are not to go."""
+        """List those whose pods exist and are not terminating."""
         if not self.wait_known(_NO_GRACE):
-            raise LaunchError("the cluster has not yet said which taskmasters live")
+            raise LaunchError("the pods of taskmasters are not listed yet")
         return self._pods.with_liveness(Liveness.ALIVE)
 
     def ended(self) -> Collection[str]:
-        """List those whose pods are over but still there."""
+        """List those whose pods have ended but still exist."""
         return self._pods.with_liveness(Liveness.ENDED)
 
     def may_act(self, taskmaster_id: str) -> bool:
-        """Say no only if the kubelet has said that the pod ended."""
+        """Return False only if the kubelet reported that the pod ended."""
         status = self._pods.last(pod_name(taskmaster_id))
         return status is None or status.liveness is not Liveness.ENDED
 
@@ -146,16 +146,16 @@ class PodLauncher:
         self._pods.remove(name, status)
 
     def status_message(self, taskmaster_id: str) -> str:
-        """Say what the pod said, or says; of a silent one, what its events say."""
+        """Return the message of the pod; of a silent one, that of its events."""
         status = self._pods.last(pod_name(taskmaster_id))
         if status is None:
             return ""
-        return status.message or self._warnings.about(status)
+        return status.message or self._warnings.latest(status)
 
     def _owners(self) -> Mapping[str, Owner]:
         now = self._clock.monotonic()
         if now >= self._refresh_owners_at:
-            self._known_owners = self._parts.prepare(self._api)
+            self._known_owners = self._parts.ensure(self._api)
             self._refresh_owners_at = now + _OWNERS_VALID_FOR
         return self._known_owners
 
@@ -167,12 +167,12 @@ class PodLauncher:
             found = self._api.get(PODS, metadata["namespace"], metadata["name"])
             problem = _conflict_with(found, manifest)
             if problem or found is None:
-                message = f"pod {metadata['name']} is there already and {problem}"
+                message = f"pod {metadata['name']} already exists and {problem}"
                 raise LaunchError(message) from error
             return found
 
     def _read_pod(self, taskmaster_id: str) -> PodStatus | None:
-        """Ask for a pod that the watch does not know; it may be late."""
+        """Read a pod that the watch does not know; it may be late."""
         namespace = namespace_of(taskmaster_id, self._parts.namespaces)
         try:
             found = self._api.get(PODS, namespace, pod_name(taskmaster_id))
@@ -183,18 +183,18 @@ class PodLauncher:
         return pod_status(found)
 
     def _changed(self, name: str, status: PodStatus | None) -> None:
-        if self._pods.note(name, status):
+        if self._pods.update(name, status):
             self._notify()
 
 
 def _conflict_with(found: JsonObject | None, manifest: JsonObject) -> str:
-    """Say why a pod cannot stand for the one of ``manifest``; "" if it can."""
+    """Return why a pod is not the one of ``manifest``; "" if it is."""
     if found is None:
-        return "goes"
+        return "is being deleted"
     labels = found["metadata"].get("labels") or {}
     wanted = manifest["metadata"]["labels"]
     if any(labels.get(key) != wanted[key] for key in (TASKMASTER, INSTANCE, COMPONENT)):
-        return "belongs to somebody else"
+        return "is not TESK's"
     if pod_status(found).liveness is not Liveness.ALIVE:
         return "has ended"
     return ""

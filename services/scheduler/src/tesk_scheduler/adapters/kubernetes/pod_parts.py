@@ -1,8 +1,8 @@
-"""What taskmasters stand on: owners, the launcher, the pod template.
+"""Provides what pods of taskmasters need: owners, the launcher, the pod template.
 
-Looked at again and again, for all of it may change while the scheduler runs: an
-owner that was made again has another uid, and a pod with the uid of the old one
-is collected as garbage.
+All of it is read again and again, because it may change while the scheduler runs:
+a recreated owner has another uid, and a pod with the uid of the old one is garbage
+collected.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ _TEMPLATE = "taskmaster-pod.yaml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskmasterPodParts:
-    """Finds it, and makes what is missing.
+    """Reads owners and template, and creates the launcher's ConfigMaps.
 
     Attributes:
         namespaces: All task namespaces; at least one.
@@ -53,7 +53,7 @@ class TaskmasterPodParts:
         return load_pod_template(self._template_file)
 
     def revision(self) -> str:
-        """Return what stands for all that a taskmaster would be started from now.
+        """Return the hash of all that a taskmaster would be started from now.
 
         Raises:
             OSError: The template cannot be read.
@@ -64,14 +64,14 @@ class TaskmasterPodParts:
     def _template_file(self) -> Path:
         return Path(self.settings.templates) / _TEMPLATE
 
-    def prepare(self, api: KubernetesApi) -> Mapping[str, Owner]:
-        """Make ready all task namespaces, since each taskmaster works in all.
+    def ensure(self, api: KubernetesApi) -> Mapping[str, Owner]:
+        """Create what is missing in all task namespaces: each taskmaster uses all.
 
         Returns:
-            The owner of what is made in each.
+            The owner of each namespace's objects.
 
         Raises:
-            KubernetesError: That is not possible now.
+            KubernetesError: The API server fails or refuses.
         """
         owners = {each: self._owner(api, each) for each in self.namespaces}
         for each in owners:
@@ -81,7 +81,7 @@ class TaskmasterPodParts:
     def parameters(
         self, namespace: str, owners: Mapping[str, Owner]
     ) -> TaskmasterPodParameters:
-        """Return what a taskmaster in ``namespace`` is told."""
+        """Return the parameters of a taskmaster's pod in ``namespace``."""
         return TaskmasterPodParameters(
             instance=self.settings.instance,
             namespace=namespace,
@@ -111,6 +111,6 @@ class TaskmasterPodParts:
             namespace=namespace,
             owners=owners,
         )
-        # Not asked for first: that would take the right to read all ConfigMaps.
+        # Not read first: that would take the right to read all ConfigMaps.
         with suppress(AlreadyExistsError):
             api.create(CONFIG_MAPS, namespace, body)

@@ -1,10 +1,10 @@
-"""What a taskmaster's pod says: whether it lives, and how it ended or why it waits.
+"""Reads the status of a taskmaster's pod: whether it is alive, and its message.
 
 Pure. Rules:
 
-- A container that crashes is started again by its kubelet, so the pod lives on.
-- A pod has ended for sure when its kubelet said so of every container. That the
-  pod is being deleted, is gone, or was declared failed by somebody else says
+- The kubelet restarts a crashed container, so the pod stays alive.
+- A pod has ended for sure when its kubelet reported so of every container. That it
+  is being deleted, is gone, or was marked as failed by another component says
   nothing about a machine that does not answer.
 - Reasons are read by their type, and of all containers.
 """
@@ -26,31 +26,31 @@ from tesk_kubernetes.pods import (
     state_of,
 )
 
-# What every container waits for on its way; nobody needs to be told.
+# What every container waits for as it starts; not worth a message.
 _EXPECTED_REASONS = frozenset(
     {"", "ContainerCreating", "PodInitializing", "CrashLoopBackOff"}
 )
-_LONGEST = 300
+_MAX_LENGTH = 300
 
 
 class Liveness(StrEnum):
-    """Whether a pod's taskmaster is there."""
+    """Whether the taskmaster of a pod is alive."""
 
     ALIVE = "ALIVE"
     TERMINATING = "TERMINATING"
-    """It is to go, or said to be gone, but may still act."""
+    """It is being deleted, or reported as gone, but may still act."""
     ENDED = "ENDED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodStatus:
-    """What is kept of a pod.
+    """What the launcher remembers of a pod.
 
     Attributes:
-        taskmaster: Its id; "" if it is none of ours.
-        uid: "" as long as the API server has not answered.
+        taskmaster: Its id; "" if the pod is not TESK's.
+        uid: "" until the API server has responded.
         message: How it ended or why it does not come up, for people, or "".
-        is_silent: It is on a node, nothing has started, and it does not say why.
+        is_silent: It is on a node, no container has started, and it has no message.
     """
 
     taskmaster: str
@@ -62,7 +62,7 @@ class PodStatus:
 
 
 def pod_status(pod: JsonObject) -> PodStatus:
-    """Return what is to be kept of a pod."""
+    """Return the status of a pod."""
     metadata = pod["metadata"]
     message = status_message(pod)
     bound = bool(node_of(pod))
@@ -78,7 +78,7 @@ def pod_status(pod: JsonObject) -> PodStatus:
 
 
 def liveness_of(pod: JsonObject) -> Liveness:
-    """Tell whether a pod's taskmaster lives."""
+    """Tell whether the taskmaster of a pod is alive."""
     runs = any("running" in state_of(status) for status in containers(pod))
     if is_finished(pod):
         return Liveness.TERMINATING if runs else Liveness.ENDED
@@ -89,19 +89,19 @@ def liveness_of(pod: JsonObject) -> Liveness:
 
 
 def status_message(pod: JsonObject) -> str:
-    """Say how a pod ended or why it does not come up; "" if all is well.
+    """Return how a pod ended or why it does not come up; "" if neither.
 
     The most telling comes first: what happened to the pod, what happened to a
     container, what a container waits for, why there is no node.
     """
     status = pod.get("status", {})
-    told = [
+    candidates = [
         _format_reason(status.get("reason"), status.get("message")),
         _disruption(pod),
         *(_container_message(each) for each in containers(pod)),
         _unscheduled(pod),
     ]
-    return next((message for message in told if message), "") or _deletion(pod)
+    return next((message for message in candidates if message), "") or _deletion(pod)
 
 
 def _container_message(status: Mapping[str, Any]) -> str:
@@ -160,7 +160,7 @@ def _with_message(text: str, message: str | None) -> str:
 
 
 def one_line(message: str | None) -> str:
-    """Return the last line that says something, not too long."""
+    """Return the last non-empty line, truncated."""
     lines = [line.strip() for line in (message or "").splitlines() if line.strip()]
     line = lines[-1] if lines else ""
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    return line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH - 1]}…"
