@@ -1,6 +1,5 @@
 """The supervisor with small services that a test can make fail."""
 
-import contextlib
 import fcntl
 import json
 import os
@@ -9,126 +8,25 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 
+from programs.small_services import SUPERVISOR_PROGRAM, SmallServer, small_supervisor
 from programs.stack import free_port
 from programs.waiting import eventually
 from tesk_cli.domain.health import HealthPolicy
 from tesk_cli.domain.restarts import RestartPolicy
 from tesk_cli.serve.errors import HomeInUseError, ServeError
 from tesk_cli.serve.home import RunningServer, StateHome
-from tesk_cli.serve.plan import ServerPlan
 from tesk_cli.serve.supervisor import Supervisor
-
-# Both write their pid when they start and their name when they are asked to end.
-SERVICE = """
-import os, pathlib, signal, sys, threading
-home = pathlib.Path(os.environ["TESK_HOME"])
-def begin(name):
-    if (home / (name + ".broken")).exists():
-        sys.exit(name + " is broken: a reason")
-    (home / (name + ".pid")).write_text(str(os.getpid()))
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    return stop
-def end(name):
-    with (home / "ended").open("a") as file:
-        file.write(name + "\\n")
-"""
-SCHEDULER = """
-import small_service
-stop = small_service.begin("scheduler")
-stop.wait()
-small_service.end("scheduler")
-"""
-API = """
-import http.server, os, threading, small_service
-stop = small_service.begin("api")
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        ready = (small_service.home / "scheduler.pid").exists()
-        known = self.path in ("/readyz", "/healthz")
-        self.send_response(200 if ready and known else 503)
-        self.end_headers()
-server = http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
-threading.Thread(target=server.serve_forever, daemon=True).start()
-stop.wait()
-small_service.end("api")
-"""
-# A supervisor in a process of its own, to be killed.
-MAIN = """
-import sys, threading
-from pathlib import Path
-from test_supervisor import small_supervisor
-supervisor = small_supervisor(Path(sys.argv[1]), int(sys.argv[2]))
-supervisor.start(threading.Event())
-print("ready", flush=True)
-supervisor.watch(threading.Event())
-"""
-
-
-def small_supervisor(folder: Path, port: int) -> Supervisor:
-    modules = {"small_service": SERVICE, "small_scheduler": SCHEDULER, "small_api": API}
-    for name, text in modules.items():
-        (folder / f"{name}.py").write_text(text)
-    plan = ServerPlan(
-        host="127.0.0.1",
-        port=port,
-        home=folder / "home",
-        engine="sandbox",
-        file_roots=(folder,),
-        environ=dict(os.environ) | {"PYTHONPATH": str(folder)},
-    )
-    return Supervisor(
-        plan=plan,
-        probe_containers=lambda: "",
-        report=lambda _line: None,
-        modules=("small_scheduler", "small_api"),
-    )
-
-
-@dataclass
-class Server:
-    """A supervisor of small services, and what they leave behind."""
-
-    folder: Path
-    port: int = field(default_factory=free_port)
-
-    @property
-    def home(self) -> Path:
-        return self.folder / "home"
-
-    def supervisor(self) -> Supervisor:
-        return small_supervisor(self.folder, self.port)
-
-    def pid(self, name: str) -> int:
-        return int((self.home / f"{name}.pid").read_text())
-
-    def answers(self) -> bool:
-        with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"http://127.0.0.1:{self.port}/readyz").is_success
-        return False
-
-    @contextlib.contextmanager
-    def running(self, health: HealthPolicy | None = None) -> Iterator[Supervisor]:
-        supervisor = self.supervisor()
-        supervisor.health = health or supervisor.health
-        supervisor.start(threading.Event())
-        try:
-            yield supervisor
-        finally:
-            supervisor.stop()
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Server:
-    return Server(tmp_path)
+def server(tmp_path: Path) -> SmallServer:
+    return SmallServer(tmp_path)
 
 
 def is_gone(pid: int) -> bool:
@@ -149,7 +47,7 @@ def after_checks(
     return check
 
 
-def test_a_server_is_announced_while_it_runs(server: Server) -> None:
+def test_a_server_is_announced_while_it_runs(server: SmallServer) -> None:
     with server.running() as supervisor:
         document = json.loads((server.home / "serve.json").read_text())
         assert document == {"url": supervisor.url, "pid": os.getpid()}
@@ -159,7 +57,7 @@ def test_a_server_is_announced_while_it_runs(server: Server) -> None:
     assert not server.answers()
 
 
-def test_the_api_ends_before_the_scheduler(server: Server) -> None:
+def test_the_api_ends_before_the_scheduler(server: SmallServer) -> None:
     with server.running():
         pids = [server.pid("api"), server.pid("scheduler")]
 
@@ -168,7 +66,9 @@ def test_the_api_ends_before_the_scheduler(server: Server) -> None:
 
 
 @pytest.mark.parametrize("name", ["api", "scheduler"])
-def test_a_service_that_crashed_is_started_again(server: Server, name: str) -> None:
+def test_a_service_that_crashed_is_started_again(
+    server: SmallServer, name: str
+) -> None:
     with server.running() as supervisor:
         first = server.pid(name)
         os.kill(first, signal.SIGKILL)
@@ -186,7 +86,7 @@ QUICK = HealthPolicy(
 )
 
 
-def test_an_unresponsive_service_is_started_again(server: Server) -> None:
+def test_an_unresponsive_service_is_started_again(server: SmallServer) -> None:
     with server.running(QUICK) as supervisor:
         watch = supervisor.health_monitor
         assert watch is not None
@@ -203,7 +103,9 @@ def test_an_unresponsive_service_is_started_again(server: Server) -> None:
         eventually(after_checks(supervisor, server.answers))
 
 
-def test_a_service_that_has_not_answered_yet_is_left_to_start(server: Server) -> None:
+def test_a_service_that_has_not_answered_yet_is_left_to_start(
+    server: SmallServer,
+) -> None:
     """The small scheduler speaks no gRPC: for its checks it is still starting."""
     with server.running(QUICK) as supervisor:
         watch = supervisor.health_monitor
@@ -218,7 +120,7 @@ def test_a_service_that_has_not_answered_yet_is_left_to_start(server: Server) ->
         assert server.pid("scheduler") == first
 
 
-def test_a_crash_loop_ends_with_the_reason(server: Server) -> None:
+def test_a_crash_loop_ends_with_the_reason(server: SmallServer) -> None:
     with server.running() as supervisor:
         supervisor.policy = RestartPolicy(max_crashes=1)
         (server.home / "api.broken").touch()
@@ -230,7 +132,7 @@ def test_a_crash_loop_ends_with_the_reason(server: Server) -> None:
 
 @pytest.mark.parametrize("name", ["api", "scheduler"])
 def test_a_server_that_cannot_start_says_why_and_leaves_nothing(
-    server: Server, name: str
+    server: SmallServer, name: str
 ) -> None:
     server.home.mkdir()
     (server.home / f"{name}.broken").touch()
@@ -244,7 +146,7 @@ def test_a_server_that_cannot_start_says_why_and_leaves_nothing(
         assert server.answers()
 
 
-def test_a_taken_port_is_named(server: Server) -> None:
+def test_a_taken_port_is_named(server: SmallServer) -> None:
     with (
         socket.create_server(("127.0.0.1", server.port)),
         pytest.raises(ServeError, match=f"PORT={server.port}.* is taken"),
@@ -252,7 +154,7 @@ def test_a_taken_port_is_named(server: Server) -> None:
         server.supervisor().start(threading.Event())
 
 
-def test_a_second_server_on_a_folder_is_refused(server: Server) -> None:
+def test_a_second_server_on_a_folder_is_refused(server: SmallServer) -> None:
     with server.running() as supervisor:
         other = small_supervisor(server.folder, free_port())
 
@@ -265,11 +167,17 @@ def test_a_second_server_on_a_folder_is_refused(server: Server) -> None:
         assert running.url == supervisor.url
 
 
-def test_services_end_with_a_supervisor_that_was_killed(server: Server) -> None:
-    tests = Path(__file__).parent
+def test_services_end_with_a_supervisor_that_was_killed(server: SmallServer) -> None:
+    tests = Path(__file__).parents[2]
     process = subprocess.Popen(
-        [sys.executable, "-c", MAIN, str(server.folder), str(server.port)],
-        env=dict(os.environ) | {"PYTHONPATH": f"{tests}:{tests.parents[1]}"},
+        [
+            sys.executable,
+            "-c",
+            SUPERVISOR_PROGRAM,
+            str(server.folder),
+            str(server.port),
+        ],
+        env=dict(os.environ) | {"PYTHONPATH": str(tests)},
         stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
@@ -287,7 +195,7 @@ def test_services_end_with_a_supervisor_that_was_killed(server: Server) -> None:
 
 
 def test_a_server_that_starts_is_not_taken_for_one_that_was_killed(
-    server: Server,
+    server: SmallServer,
 ) -> None:
     home = StateHome(server.home)
     home.prepare()
@@ -300,7 +208,7 @@ def test_a_server_that_starts_is_not_taken_for_one_that_was_killed(
     assert not (server.home / "serve.json").exists()
 
 
-def test_the_next_server_waits_for_services_that_still_end(server: Server) -> None:
+def test_the_next_server_waits_for_services_that_still_end(server: SmallServer) -> None:
     with server.running():
         pass
     lock = (server.home / "services.lock").open("ab")

@@ -11,7 +11,7 @@ import pytest
 from tesk_api.adapters.basic_access import BasicAccess, PasswordChecks
 from tesk_api.adapters.fair_semaphore import FairSemaphore
 from tesk_api.adapters.open_access import OpenAccess
-from tesk_api.adapters.user_files import AccessFiles, UserFiles
+from tesk_api.adapters.user_files import AccessFiles
 from tesk_api.domain.requests import Caller
 from tesk_model.errors import ResourceExhaustedError, UnauthenticatedError
 
@@ -267,49 +267,6 @@ def test_a_cached_password_needs_no_check(files: AccessFiles) -> None:
 
     assert basic.authenticate(header("bob", "b")).user == "bob"
     pause(basic, password="y")
-
-
-def test_a_name_that_does_not_exist_takes_as_long_as_one_that_does(
-    files: AccessFiles,
-) -> None:
-    users = [
-        f"u{cost}-{number}:$2y${cost:02}$" + "a" * 53 + "\n"
-        for cost in (5, 10)
-        for number in range(4)
-    ]
-    files.users.write_text("".join(users))
-    register, other = UserFiles(files).current(), UserFiles(files).current()
-    names = [f"nobody-{number}" for number in range(200)]
-    costs = [register.hash_for(name)[4:6] for name in names]
-
-    assert set(costs) == {"05", "10"}
-    assert costs == [other.hash_for(name)[4:6] for name in names]
-    assert register.hash_for("u5-1") == register.hashes["u5-1"]
-
-
-BROKEN = {
-    "a hash of another kind": ("users", "bob:{SHA}x\n", "line 1: must read name:$2y$"),
-    "half a hash": ("users", "bob:$2y$05$abc\n", "line 1: must read name:$2y$"),
-    "a line without name": ("users", "# a\n:$2y$x\n", "line 2: must read name:$2y$"),
-    "a group without colon": ("groups", "lab alice\n", "line 1: must read group:"),
-}
-
-
-@pytest.mark.parametrize(("name", "text", "want"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_file_stops_the_start(
-    files: AccessFiles, name: str, text: str, want: str
-) -> None:
-    (files.users.parent / name).write_text(text)
-
-    with pytest.raises(ValueError, match=want.replace("$", r"\$")):
-        access(files)
-
-
-def test_a_missing_file_stops_the_start(files: AccessFiles) -> None:
-    files.users.unlink()
-
-    with pytest.raises(ValueError, match="cannot read"):
-        access(files)
 
 
 def test_open_access_ignores_credentials() -> None:
