@@ -129,6 +129,10 @@ def test_inputs_arrive(bench: Bench) -> None:
     }
     [verdict] = bench.transfers.verdicts
     assert (verdict.files, verdict.bytes, verdict.error) == (4, 9, "")
+    assert {(each.scheme, each.files, each.bytes) for each in verdict.moved} == {
+        ("s3", 3, 3),
+        ("content", 1, 6),
+    }
 
 
 def test_the_last_of_overlapping_inputs_wins(bench: Bench) -> None:
@@ -175,7 +179,8 @@ def test_a_truncated_download_is_never_taken_for_the_file(bench: Bench) -> None:
 
     assert bench.bring(Input(path="/a", url="s3://b/a")) is Ending.ARRIVED
     assert bench.texts() == {"a": "0123456789"}
-    assert bench.transfers.verdicts[-1].bytes == 10
+    [verdict] = bench.transfers.verdicts
+    assert verdict.bytes == sum(each.bytes for each in verdict.moved) == 10
 
     bench.storage.cuts = {"s3://b/a": [4, 4, 4]}
 

@@ -185,20 +185,18 @@ class AttemptSteps:
         try:
             report_reason = self.attempt_reporter.report_reason
             self.runtime.start(plan, step, report_reason, has_started=has_started)
-            self._log("step started", step)
+            fields = {**self.attempt.log_fields, "step": step}
+            _logger.info("step started", extra=fields)
             self.control.stop_if_canceled(step)
             result = wait(step)
-            self._log("step ended", step, exit_code=result.exit_code)
+            fields["exit_code"] = result.exit_code
+            _logger.info("step ended", extra=fields)
             self.control.check_ownership()
             if direction_of(step):
                 return result, Tails(b"", b"")
             return result, self.runtime.tails(self.attempt, step)
         finally:
             self.control.leave_step()
-
-    def _log(self, event: str, step: str, **fields: object) -> None:
-        extra = {**self.attempt.log_fields, "step": step, **fields}
-        _logger.info(event, extra=extra)
 
     def _wait(self, step: str) -> StepResult:
         while True:
