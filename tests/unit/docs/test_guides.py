@@ -25,7 +25,6 @@ _OPEN = {"quota"}
 
 _VALUE = re.compile(r"`([a-z][A-Za-z0-9]*(?:\.[A-Za-z0-9]+)+)(?:: [^`…]*)?`")
 _BLOCK = re.compile(r"^( *)```yaml\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
-_LINK = re.compile(r"\]\(((?!http)[^)#]*)(?:#([^)]+))?\)")
 
 
 def _blocks() -> dict[str, str]:
@@ -62,28 +61,6 @@ def _is_wrong(path: str) -> bool:
 @pytest.mark.parametrize("text", _blocks().values(), ids=_blocks())
 def test_examples_of_values_are_valid(text: str) -> None:
     jsonschema.validate(yaml.safe_load(text), SCHEMA)
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_links_lead_somewhere(name: str) -> None:
-    broken = [
-        match[0] for match in _LINK.finditer(PAGES[name]) if not _leads(name, match)
-    ]
-
-    assert broken == []
-
-
-def _leads(name: str, match: re.Match[str]) -> bool:
-    page, anchor = match[1] or f"{name}.md", match[2]
-    path = ROOT / "docs" / page
-    if not anchor:
-        return path.exists()
-    headings = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
-    return anchor in {_slug(heading) for heading in headings}
-
-
-def _slug(heading: str) -> str:
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def test_alerts_of_the_guide_are_those_of_the_chart() -> None:

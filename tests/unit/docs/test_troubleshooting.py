@@ -120,7 +120,7 @@ UNTOLD = {
 
 # Calls whose words go elsewhere: logs, patterns, descriptions of settings.
 _ELSEWHERE = frozenset(
-    {"debug", "info", "warning", "error", "exception"}
+    {"debug", "info", "warning", "error", "exception", "_log"}
     | {"compile", "search", "Meta", "RuntimeError", "Dimension"}
 )
 
