@@ -15,7 +15,10 @@ ROOT = Path(__file__).parents[3]
 CHART = ROOT / "helm" / "tesk"
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
 SCHEMA = json.loads((CHART / "values.schema.json").read_text("utf-8"))
-GUIDES = ("install", "storage", "operating", "security", "troubleshooting")
+GUIDES = (
+    *("install", "storage", "operating", "security", "troubleshooting", "api"),
+    *(f"clients/{path.stem}" for path in (ROOT / "docs/clients").glob("*.md")),
+)
 PAGES = {
     name: (ROOT / "docs" / f"{name}.md").read_text("utf-8")
     for name in (*GUIDES, "architecture")
@@ -32,7 +35,13 @@ def _blocks() -> dict[str, str]:
         f"{name}-{number}": _without_margin(match)
         for name, text in PAGES.items()
         for number, match in enumerate(_BLOCK.finditer(text))
+        if not name.startswith("clients/") or _is_of_the_chart(_without_margin(match))
     }
+
+
+def _is_of_the_chart(text: str) -> bool:
+    """Tell values of the chart from the configuration of an engine."""
+    return yaml.safe_load(text).keys() <= VALUES.keys()
 
 
 def _without_margin(match: re.Match[str]) -> str:
