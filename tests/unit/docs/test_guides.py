@@ -41,7 +41,7 @@ def _blocks() -> dict[str, str]:
 
 def _is_of_the_chart(text: str) -> bool:
     """Tell values of the chart from the configuration of an engine."""
-    return yaml.safe_load(text).keys() <= VALUES.keys()
+    return set(yaml.safe_load(text)) <= set(VALUES)
 
 
 def _without_margin(match: re.Match[str]) -> str:
