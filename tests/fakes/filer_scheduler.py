@@ -10,7 +10,7 @@ from typing import Any
 
 from tesk.v1 import transfer_service_pb2 as pb
 from tesk.v1 import transfer_service_pb2_grpc as pb_grpc
-from tesk_filer.ports import Progress, Verdict
+from tesk_filer.ports import Progress, TransferResult
 from tesk_model.errors import ConflictError, PermissionDeniedError, UnavailableError
 from tesk_model.names import Attempt
 from tesk_model.task import Input, Output, Task, TaskId
@@ -36,14 +36,14 @@ class TransferRecord:
     outputs: tuple[Output, ...] = ()
     address: str = ""
     uploaded: dict[tuple[str, str], int] = field(default_factory=dict)
-    verdicts: list[Verdict] = field(default_factory=list)
+    verdicts: list[TransferResult] = field(default_factory=list)
     reports: list[Progress] = field(default_factory=list)
     outages: int = 0
     is_over: bool = False
     reported: threading.Event = field(default_factory=threading.Event)
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> TransferResult:
         """The one that stands."""
         return self.verdicts[-1]
 
@@ -83,7 +83,7 @@ class _Servicer(pb_grpc.TransferServiceServicer):
     def FinishTransfer(self, request: Any, context: Any) -> pb.FinishTransferResponse:  # noqa: N802
         self._admit(request, context)
         self._record.verdicts.append(
-            Verdict(
+            TransferResult(
                 error=request.error,
                 warnings=tuple(request.warnings),
                 files=request.files,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tesk_filer.ports import Progress, Verdict
+from tesk_filer.ports import Progress, TransferResult
 from tesk_model.errors import TeskError
 from tesk_model.task import Input, Output, OutputFileLog
 
@@ -21,7 +21,7 @@ class MemoryTransfers:
     files: list[OutputFileLog] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     reports: list[Progress] = field(default_factory=list)
-    verdicts: list[Verdict] = field(default_factory=list)
+    results: list[TransferResult] = field(default_factory=list)
     error: TeskError | None = None
 
     def inputs(self) -> Sequence[Input]:
@@ -39,9 +39,9 @@ class MemoryTransfers:
         self.files.extend(files)
         self.batches.append(len(files))
 
-    def finish(self, verdict: Verdict) -> None:
+    def finish(self, result: TransferResult) -> None:
         self._begin()
-        self.verdicts.append(verdict)
+        self.results.append(result)
 
     def _begin(self) -> None:
         if self.error is not None:

@@ -87,7 +87,7 @@ def test_a_filer_does_not_talk_to_a_scheduler_it_does_not_trust(
     stranger = Authority(tmp_path / "stranger")
     environ = {
         "TESK_GRPC_TLS_CA": str(stranger.certificate),
-        "TESK_FILER_SCHEDULER_PATIENCE": "3",
+        "TESK_FILER_SCHEDULER_TIMEOUT": "3",
     }
 
     code, log = FilerRun(tmp_path, environ=environ).run(

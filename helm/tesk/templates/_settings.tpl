@@ -183,7 +183,8 @@ filer:
   backoff: {{ toJson $own.backoffSeconds }}
   connect_timeout: {{ toJson $own.connectTimeoutSeconds }}
   stall_timeout: {{ toJson $own.stallTimeoutSeconds }}
-  scheduler_patience: {{ toJson $own.schedulerPatienceSeconds }}
+  {{- /* Under its old name: filers of the release before read this file, too. */}}
+  scheduler_patience: {{ toJson (hasKey $own "schedulerPatienceSeconds" | ternary $own.schedulerPatienceSeconds $own.schedulerTimeoutSeconds) }}
   s3_endpoint: {{ toJson $s3.endpoint }}
   s3_region: {{ toJson $s3.region }}
   s3_anonymous: {{ $s3.anonymous }}

@@ -16,7 +16,7 @@ from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.adapters.storage.s3 import S3Options, S3Storage
 from tesk_filer.adapters.storage.shared import open_shared
-from tesk_filer.adapters.storage.site import Timeouts
+from tesk_filer.adapters.storage.storage_config import Timeouts
 
 TIMEOUTS = Timeouts(connect=timedelta(seconds=5), stall=timedelta(seconds=5))
 

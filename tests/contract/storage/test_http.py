@@ -11,7 +11,7 @@ from servers.ftp import ftp_server
 from servers.http import Fault, HttpFiles, http_server
 from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.http_redirects import keeps_login
-from tesk_filer.adapters.storage.site import Timeouts
+from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.ports import StorageError
 from tesk_model.locations import parse_location
 

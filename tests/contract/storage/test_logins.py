@@ -12,7 +12,7 @@ from servers.http import Fault, HttpFiles, http_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
 from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.logins import Logins, login_for, read_logins
-from tesk_filer.adapters.storage.site import Timeouts
+from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.ports import StorageError
 
 TIMEOUTS = Timeouts(connect=timedelta(seconds=5), stall=timedelta(seconds=5))

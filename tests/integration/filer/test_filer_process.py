@@ -286,7 +286,7 @@ def test_a_scheduler_that_stays_away_ends_with_75(
     record: TransferRecord, filer: FilerRun
 ) -> None:
     record.address = "127.0.0.1:1"
-    impatient = FilerRun(filer.folder, environ={"TESK_FILER_SCHEDULER_PATIENCE": "0.2"})
+    impatient = FilerRun(filer.folder, environ={"TESK_FILER_SCHEDULER_TIMEOUT": "0.2"})
 
     assert impatient.run(record, "inputs")[0] == 75
 

@@ -12,7 +12,7 @@ from cases.patterns import DEEP_CASES, NAME_CASES, is_reached
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.domain.globs import expand, expand_deep
 from tesk_filer.domain.tree import Kind, Node
-from tesk_filer.domain.uploads import Remark, Upload, plan_uploads
+from tesk_filer.domain.uploads import Notice, Upload, plan_uploads
 from tesk_model.locations import parse_location
 from tesk_model.paths import is_within
 from tesk_model.task import FileType, Output
@@ -20,7 +20,7 @@ from tesk_model.task import FileType, Output
 
 def planned(
     output: Output, volume: FolderVolume, *, extended: bool = True
-) -> list[Remark | Upload]:
+) -> list[Notice | Upload]:
     target = parse_location(output.url)
     return list(plan_uploads(output, target, volume, extended=extended))
 
@@ -77,7 +77,7 @@ def test_what_is_uploaded_where(
     assert [
         (item.path, item.target.url) for item in items if isinstance(item, Upload)
     ] == want
-    assert not [item for item in items if isinstance(item, Remark)]
+    assert not [item for item in items if isinstance(item, Notice)]
 
 
 MISSING = {
@@ -101,15 +101,15 @@ MISSING = {
 def test_what_is_not_there_is_remarked(
     volume: FolderVolume, output: Output, want: str
 ) -> None:
-    assert planned(output, volume) == [Remark(want, missing=True)]
+    assert planned(output, volume) == [Notice(want, missing=True)]
 
 
-def test_a_directory_of_type_file_is_uploaded_with_a_remark(
+def test_a_directory_of_type_file_is_uploaded_with_a_report_notice(
     volume: FolderVolume,
 ) -> None:
     items = planned(Output(path="/w/d", url="/o"), volume)
 
-    assert items[0] == Remark("/w/d is a directory although its type is FILE")
+    assert items[0] == Notice("/w/d is a directory although its type is FILE")
     assert [item.target.url for item in items[1:] if isinstance(item, Upload)] == [
         "/o/e/y",
         "/o/x",
@@ -154,9 +154,9 @@ def test_extensions_say_that_they_matched(
     assert [
         (item.path, item.target.url) for item in items if isinstance(item, Upload)
     ] == want
-    remarks = [item for item in items if isinstance(item, Remark)]
-    assert [words in remark.message for remark in remarks] == [True]
-    assert not remarks[0].missing
+    notices = [item for item in items if isinstance(item, Notice)]
+    assert [words in notice.message for notice in notices] == [True]
+    assert not notices[0].missing
 
 
 @pytest.mark.parametrize(
@@ -182,11 +182,11 @@ def test_braces_that_are_a_name_are_no_alternatives(
 
 
 def test_alternatives_never_share_a_url(volume: FolderVolume) -> None:
-    [remark] = planned(Output(path="/w/{a,b}.txt", url="/o"), volume)
+    [notice] = planned(Output(path="/w/{a,b}.txt", url="/o"), volume)
 
-    assert isinstance(remark, Remark)
-    assert remark.missing
-    assert "the url has no braces" in remark.message
+    assert isinstance(notice, Notice)
+    assert notice.missing
+    assert "the url has no braces" in notice.message
 
 
 @pytest.mark.parametrize(
@@ -228,8 +228,8 @@ def test_links_pipes_and_circles(volume: FolderVolume, tmp_path: Path) -> None:
     assert [item.target.url for item in items if isinstance(item, Upload)] == [
         "/o/absolute"
     ]
-    remarks = [item.message for item in items if isinstance(item, Remark)]
-    assert [remark.partition(" ")[0] for remark in remarks] == [
+    notices = [item.message for item in items if isinstance(item, Notice)]
+    assert [notice.partition(" ")[0] for notice in notices] == [
         "/w/links/nowhere",
         "/w/links/out",
         "/w/links/pipe",

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from tesk_runtime.logs import LogSettings
 from tesk_runtime.sections import GrpcSettings, LocalSettings, StorageLogins
+from tesk_runtime.setting_names import OLD_NAME
 
 
 class FilerSettings(
@@ -93,9 +94,12 @@ class FilerSettings(
             "is given up."
         ),
     ] = timedelta(seconds=60)
-    scheduler_patience: Annotated[
+    scheduler_timeout: Annotated[
         timedelta,
-        Meta(description="Seconds to wait for a scheduler that is away."),
+        Meta(
+            description="Seconds to retry calls to a scheduler that is unavailable.",
+            extra={OLD_NAME: "scheduler_patience"},
+        ),
     ] = timedelta(minutes=10)
     shared_prefix: Annotated[
         str,

@@ -14,25 +14,29 @@ from pathlib import Path
 from typing import NoReturn
 
 from tesk.v1 import transfer_service_pb2 as pb
-from tesk_filer.adapters.scheduler_client import SERVICE, Errand, SchedulerTransfers
-from tesk_filer.adapters.storage.choice import StorageChoice
+from tesk_filer.adapters.scheduler_client import (
+    SERVICE,
+    SchedulerTransfers,
+    TransferKey,
+)
 from tesk_filer.adapters.storage.logins import Logins, read_logins
-from tesk_filer.adapters.storage.site import (
+from tesk_filer.adapters.storage.registry import StorageRegistry
+from tesk_filer.adapters.storage.storage_config import (
     FileAccess,
     S3Service,
-    StorageSite,
+    StorageConfig,
     Timeouts,
 )
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.config import FilerSettings, Settings
 from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.ports import Transfers
-from tesk_filer.usecases.crew import Crew
 from tesk_filer.usecases.downloads import Downloads
-from tesk_filer.usecases.patience import Patience
-from tesk_filer.usecases.tally import Tally
-from tesk_filer.usecases.transfer import Ending, Move, Transfer
+from tesk_filer.usecases.retry import Retry
+from tesk_filer.usecases.transfer import ExitCode, Transfer, TransferRun
+from tesk_filer.usecases.transfer_progress import TransferProgress
 from tesk_filer.usecases.uploads import Uploads
+from tesk_filer.usecases.worker_pool import WorkerPool
 from tesk_model.locations import parse_location
 from tesk_model.names import Attempt, is_task_id
 from tesk_model.task import TaskId
@@ -66,10 +70,10 @@ def main() -> NoReturn:
         sys.stderr.write(f"tesk-filer: {error}\n")
         sys.exit(_EX_CONFIG)
     secrets = Secrets(token=token, logins=logins)
-    ending = run(config, secrets=secrets, stop=stop_on_signals())
+    exit_code = run(config, secrets=secrets, stop=stop_on_signals())
     logging.shutdown()
     # A thread that is stuck in a dead connection must not keep us.
-    os._exit(ending)
+    os._exit(exit_code)
 
 
 def _log_fields(filer: FilerSettings) -> dict[str, object]:
@@ -85,17 +89,17 @@ class Secrets:
     logins: Logins = field(repr=False)
 
 
-def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> Ending:
+def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCode:
     """Run the transfer that ``config`` describes until it ends or ``stop`` is set."""
     filer = config.filer
     incoming = filer.direction == "inputs"
-    errand = Errand(
+    key = TransferKey(
         attempt=Attempt(TaskId(filer.task), filer.attempt),
         direction=pb.DIRECTION_INPUTS if incoming else pb.DIRECTION_OUTPUTS,
     )
     halt = threading.Event()
     _pass_on(stop, halt)
-    tally = Tally(halt, largest=filer.max_file_bytes)
+    progress = TransferProgress(halt, largest=filer.max_file_bytes)
     transfers = SchedulerTransfers(
         open_channel(
             config.grpc.scheduler,
@@ -103,50 +107,50 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> Ending:
             retried=[SERVICE],
             credentials=channel_credentials(config.grpc),
         ),
-        errand,
-        patience=filer.scheduler_patience,
+        key,
+        retry_for=filer.scheduler_timeout,
         stop=stop,
     )
-    crew = Crew(filer.parallel, halt, stops_at_failure=incoming)
+    workers = WorkerPool(filer.parallel, halt, stops_at_failure=incoming)
     transfer = Transfer(
-        move=_move(
+        transfer_run=_make_run(
             config,
-            storages=StorageChoice(_site(config, secrets.logins)),
+            storages=StorageRegistry(_storage_config(config, secrets.logins)),
             transfers=transfers,
-            crew=crew,
-            tally=tally,
+            workers=workers,
+            progress=progress,
             halt=halt,
         ),
         transfers=transfers,
-        tally=tally,
+        progress=progress,
         halt=halt,
         interval=_REPORT_INTERVAL,
         warn=_LOGGER.warning,
     )
     _LOGGER.info("transfer started")
     try:
-        ending = transfer.run()
+        exit_code = transfer.run()
     finally:
-        crew.close()
-    progress = tally.progress()
-    counts = {"files": progress.files_done, "bytes": progress.bytes_done}
-    _LOGGER.info("transfer ended", extra={"result": ending.name.lower(), **counts})
-    return ending
+        workers.close()
+    moved = progress.snapshot()
+    counts = {"files": moved.files_done, "bytes": moved.bytes_done}
+    _LOGGER.info("transfer ended", extra={"result": exit_code.name.lower(), **counts})
+    return exit_code
 
 
-def _move(
+def _make_run(
     config: Settings,
     *,
-    storages: StorageChoice,
+    storages: StorageRegistry,
     transfers: Transfers,
-    crew: Crew,
-    tally: Tally,
+    workers: WorkerPool,
+    progress: TransferProgress,
     halt: threading.Event,
-) -> Move:
+) -> TransferRun:
     filer = config.filer
     volume = FolderVolume(Path(filer.volume))
     expansion = Expansion(Limits(files=filer.max_files, depth=filer.max_depth))
-    patience = Patience(
+    retry = Retry(
         tries=filer.tries, backoff=filer.backoff, longest=_LONGEST_WAIT, halt=halt
     )
     if filer.direction == "inputs":
@@ -154,18 +158,18 @@ def _move(
             transfers=transfers,
             storages=storages,
             volume=volume,
-            crew=crew,
-            patience=patience,
-            tally=tally,
+            workers=workers,
+            retry=retry,
+            progress=progress,
             expansion=expansion,
         )
     return Uploads(
         transfers=transfers,
         storages=storages,
         volume=volume,
-        crew=crew,
-        patience=patience,
-        tally=tally,
+        workers=workers,
+        retry=retry,
+        progress=progress,
         expansion=expansion,
         tag=Attempt(TaskId(filer.task), filer.attempt).name,
         missing_is_error=filer.missing_outputs == "error",
@@ -173,7 +177,7 @@ def _move(
     )
 
 
-def _site(config: Settings, logins: Logins) -> StorageSite:
+def _storage_config(config: Settings, logins: Logins) -> StorageConfig:
     filer = config.filer
 
     def protected() -> ProtectedPaths:
@@ -183,7 +187,7 @@ def _site(config: Settings, logins: Logins) -> StorageSite:
         )
         return find_protected_paths(state_home(config.local, os.environ), own_files)
 
-    return StorageSite(
+    return StorageConfig(
         timeouts=Timeouts(connect=filer.connect_timeout, stall=filer.stall_timeout),
         connections=filer.parallel,
         logins=logins,

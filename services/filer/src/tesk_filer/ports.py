@@ -223,7 +223,7 @@ class MovedByScheme:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class TransferResult:
     """How a transfer ended; see ``FinishTransferRequest``."""
 
     error: str = ""
@@ -257,5 +257,5 @@ class Transfers(Protocol):
     def add_outputs(self, files: Sequence[OutputFileLog]) -> None:
         """Record files that are uploaded."""
 
-    def finish(self, verdict: Verdict) -> None:
+    def finish(self, result: TransferResult) -> None:
         """Record how the transfer ended; durable when it returns."""

@@ -12,7 +12,7 @@ import tenacity
 from tesk.v1 import assignment_service_pb2 as assignment_pb
 from tesk.v1 import task_pb2, transfer_service_pb2_grpc
 from tesk.v1 import transfer_service_pb2 as pb
-from tesk_filer.ports import Progress, Verdict
+from tesk_filer.ports import Progress, TransferResult
 from tesk_model.errors import ResourceExhaustedError, UnavailableError
 from tesk_model.names import Attempt
 from tesk_model.task import Input, Output, OutputFileLog
@@ -30,7 +30,7 @@ _LONGEST_WAIT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
+class TransferKey:
     """What this filer was started for; direction as on the wire."""
 
     attempt: Attempt
@@ -43,25 +43,25 @@ class SchedulerTransfers:
     def __init__(
         self,
         channel: grpc.Channel,
-        errand: Errand,
+        key: TransferKey,
         *,
-        patience: timedelta,
+        retry_for: timedelta,
         stop: threading.Event,
     ) -> None:
         """Ask over ``channel``.
 
         Args:
             channel: Carries the attempt's token.
-            errand: What to ask about.
-            patience: How long a scheduler that is away is waited for.
+            key: What to ask about.
+            retry_for: How long a scheduler that is away is waited for.
             stop: Ends the waiting.
         """
         self._stub = transfer_service_pb2_grpc.TransferServiceStub(channel)
         self._attempt = assignment_pb.Attempt(
-            task_id=errand.attempt.task_id, number=errand.attempt.number
+            task_id=key.attempt.task_id, number=key.attempt.number
         )
-        self._direction = errand.direction
-        self._patience = patience
+        self._direction = key.direction
+        self._retry_for = retry_for
         self._stop = stop
 
     def inputs(self) -> Sequence[Input]:
@@ -97,18 +97,18 @@ class SchedulerTransfers:
         )
         self._call(self._stub.AddOutputFiles, request)
 
-    def finish(self, verdict: Verdict) -> None:
+    def finish(self, result: TransferResult) -> None:
         """See ``Transfers``."""
         request = pb.FinishTransferRequest(
             attempt=self._attempt,
             direction=self._direction,
-            error=verdict.error,
-            warnings=verdict.warnings,
-            files=verdict.files,
-            bytes=verdict.bytes,
+            error=result.error,
+            warnings=result.warnings,
+            files=result.files,
+            bytes=result.bytes,
             moved=[
                 pb.MovedByScheme(scheme=each.scheme, files=each.files, bytes=each.bytes)
-                for each in verdict.moved
+                for each in result.moved
             ],
         )
         self._call(self._stub.FinishTransfer, request)
@@ -127,7 +127,7 @@ class SchedulerTransfers:
                 (UnavailableError, ResourceExhaustedError)
             ),
             stop=tenacity.stop_any(
-                tenacity.stop_after_delay(self._patience.total_seconds()),
+                tenacity.stop_after_delay(self._retry_for.total_seconds()),
                 tenacity.stop_when_event_set(self._stop),
             ),
             wait=tenacity.wait_random_exponential(

@@ -43,7 +43,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class Notice:
     """What people should know of an output.
 
     Attributes:
@@ -75,7 +75,7 @@ def plan_uploads(
     *,
     extended: bool = True,
     expansion: Expansion | None = None,
-) -> Iterator[Upload | Remark]:
+) -> Iterator[Upload | Notice]:
     """Find what to upload, lazily, in order of path.
 
     Args:
@@ -100,18 +100,18 @@ def plan_uploads(
 
 def _one(
     path: str, kind: FileType, target: Location, walks: _Walks
-) -> Iterator[Upload | Remark]:
+) -> Iterator[Upload | Notice]:
     node = walks.tree.node(path)
     if node is None:
-        yield Remark(f"{path} does not exist", missing=True)
+        yield Notice(f"{path} does not exist", missing=True)
     elif node.kind is Kind.SPECIAL:
-        yield Remark(f"{path} is a {node.kind.value}, not uploaded", missing=True)
+        yield Notice(f"{path} is a {node.kind.value}, not uploaded", missing=True)
     elif node.kind is Kind.DIRECTORY:
         if kind is FileType.FILE:
-            yield Remark(f"{path} is a directory although its type is FILE")
+            yield Notice(f"{path} is a directory although its type is FILE")
         yield from _walk(path, target, walks)
     elif kind is FileType.DIRECTORY:
-        yield Remark(f"{path} is a file although its type is DIRECTORY", missing=True)
+        yield Notice(f"{path} is a file although its type is DIRECTORY", missing=True)
     else:
         yield _file(path, target, node, walks)
 
@@ -123,7 +123,7 @@ def _file(path: str, target: Location, node: Node, walks: _Walks) -> Upload:
 
 def _alternatives(
     path: str, names: Sequence[str], output: Output, walks: _Walks
-) -> Iterator[Upload | Remark]:
+) -> Iterator[Upload | Notice]:
     """Take what a path without wildcards means with its braces expanded.
 
     Each goes to the url with the same alternative, if its end has the same braces
@@ -133,15 +133,15 @@ def _alternatives(
     urls = [braced.above + braced.written(name[start:]) for name in names if braced]
     found = [at for at, name in enumerate(names) if walks.tree.node(name)]
     if not found:
-        yield Remark(f"{path} does not exist", missing=True)
+        yield Notice(f"{path} does not exist", missing=True)
     elif len(found) > 1 and not urls:
-        yield Remark(
+        yield Notice(
             f"{path} does not exist, and the url has no braces to tell apart what "
             "its alternatives would be; give path_prefix and a wildcard",
             missing=True,
         )
     else:
-        yield Remark(f"{path} {_BRACES}")
+        yield Notice(f"{path} {_BRACES}")
         for at in found:
             target = parse_location(urls[at] if urls else output.url)
             yield from _one(names[at], output.type, target, walks)
@@ -149,21 +149,21 @@ def _alternatives(
 
 def _matches(
     pattern: str, output: Output, target: Location, walks: _Walks
-) -> Iterator[Upload | Remark]:
+) -> Iterator[Upload | Notice]:
     given = output.path_prefix
     prefix = normalize(unescape(given)) if given else literal_directory(pattern)
     matches, used = _expand(pattern, walks)
     if not matches:
-        yield Remark(f"nothing matches {pattern}", missing=True)
+        yield Notice(f"nothing matches {pattern}", missing=True)
     for extension in used:
-        yield Remark(f"{pattern} {extension}")
+        yield Notice(f"{pattern} {extension}")
     for match in matches:
         node = walks.tree.node(match)
         below = target.of_match(match, prefix)
         if node is None:
-            yield Remark(_leads_nowhere(match))
+            yield Notice(_leads_nowhere(match))
         elif node.kind is Kind.SPECIAL:
-            yield Remark(f"{printable(match)} is a {node.kind.value}, not uploaded")
+            yield Notice(f"{printable(match)} is a {node.kind.value}, not uploaded")
         elif node.kind is Kind.DIRECTORY:
             yield from _walk(match, below, walks, above=_above(match, walks.tree))
         else:
@@ -201,7 +201,7 @@ def _walk(
     walks: _Walks,
     *,
     above: frozenset[tuple[int, int]] = frozenset(),
-) -> Iterator[Upload | Remark]:
+) -> Iterator[Upload | Notice]:
     # Of each path the things it passes through, to notice links that go round.
     pending: list[Iterator[_Way]] = [iter([(top, above)])]
     while pending:
@@ -213,13 +213,13 @@ def _walk(
         node = walks.tree.node(path)
         place = target.below(path[len(top) :].lstrip("/")) if path != top else target
         if node is None:
-            yield Remark(_leads_nowhere(path))
+            yield Notice(_leads_nowhere(path))
         elif node.kind is Kind.SPECIAL:
-            yield Remark(f"{printable(path)} is a {node.kind.value}, not uploaded")
+            yield Notice(f"{printable(path)} is a {node.kind.value}, not uploaded")
         elif node.kind is Kind.FILE:
             yield _file(path, place, node, walks)
         elif node.identity in above:
-            yield Remark(f"{printable(path)} is a link that goes round, not followed")
+            yield Notice(f"{printable(path)} is a link that goes round, not followed")
         else:
             walks.expansion.enter(node.identity, path.count("/"))
             names = walks.tree.names(path)

@@ -19,14 +19,14 @@ from tesk_filer.ports import (
     Storage,
     StorageError,
     Storages,
+    TransferResult,
     Transfers,
-    Verdict,
     Volume,
 )
-from tesk_filer.usecases.crew import Crew
-from tesk_filer.usecases.patience import Patience
-from tesk_filer.usecases.tally import Tally
-from tesk_filer.usecases.verdict import make_verdict
+from tesk_filer.usecases.result import summarize
+from tesk_filer.usecases.retry import Retry
+from tesk_filer.usecases.transfer_progress import TransferProgress
+from tesk_filer.usecases.worker_pool import WorkerPool
 from tesk_model.locations import Location, describe_url
 from tesk_model.paths import normalize
 from tesk_model.task import Input
@@ -57,13 +57,13 @@ class Downloads:
     transfers: Transfers
     storages: Storages
     volume: Volume
-    crew: Crew
-    patience: Patience
-    tally: Tally
+    workers: WorkerPool
+    retry: Retry
+    progress: TransferProgress
     expansion: Expansion = field(default_factory=lambda: Expansion(Limits()))
     warnings: list[str] = field(default_factory=list)
 
-    def run(self) -> Verdict:
+    def run(self) -> TransferResult:
         """Bring the inputs.
 
         Raises:
@@ -72,15 +72,15 @@ class Downloads:
         try:
             self._bring(order_downloads(self._plan()))
         except HaltedError:
-            if not self.crew.failures:
+            if not self.workers.failures:
                 raise
-        return make_verdict(self.crew.failures, self.warnings, self.tally)
+        return summarize(self.workers.failures, self.warnings, self.progress)
 
     def _plan(self) -> list[Download]:
         downloads: list[Download] = []
         for index, entry in enumerate(self.transfers.inputs()):
             shown = describe_url(entry.url or "")
-            self.crew.call(
+            self.workers.call(
                 title(f"inputs[{index}]", normalize(entry.path), shown),
                 partial(_plan_one, index, entry, downloads),
             )
@@ -91,32 +91,36 @@ class Downloads:
             for download in wave:
                 if download.source and download.is_directory:
                     work = partial(self._submit_directory, download, download.source)
-                    self.crew.call(download.title, work)
+                    self.workers.call(download.title, work)
                 else:
                     size = None if download.source else len(download.content)
                     self._submit(download.title, download, size)
             if wave is waves[-1]:
-                self.tally.plan_is_whole()
-            self.crew.drain()
+                self.progress.plan_is_whole()
+            self.workers.drain()
 
     def _submit(self, name: str, file: Download, size: int | None) -> None:
-        self.tally.plan(size)
-        self.crew.submit(name, partial(self._fetch, file))
+        self.progress.plan(size)
+        self.workers.submit(name, partial(self._fetch, file))
 
     def _fetch(self, file: Download) -> None:
-        meter = self.tally.meter(file.source.scheme if file.source else CONTENT)
+        file_progress = self.progress.of_file(
+            file.source.scheme if file.source else CONTENT
+        )
 
         def move() -> None:
-            meter.start()
+            file_progress.start()
             if file.source is None:
-                self.volume.save(file.path, _Literal(file.content), meter.advance)
+                self.volume.save(
+                    file.path, _Literal(file.content), file_progress.advance
+                )
                 return
             with self.storages.of(file.source).open(file.source) as reader:
-                meter.check(reader.size)
-                self.volume.save(file.path, reader, meter.advance)
+                file_progress.check(reader.size)
+                self.volume.save(file.path, reader, file_progress.advance)
 
-        self.patience(move)
-        meter.done()
+        self.retry(move)
+        file_progress.done()
 
     def _submit_directory(self, directory: Download, source: Location) -> None:
         storage = self.storages.of(source)
@@ -146,7 +150,7 @@ class Downloads:
     def _pages(self, storage: Storage, source: Location) -> Iterator[Page]:
         cursor: Cursor = ()
         while True:
-            page = self.patience(partial(storage.list, source, cursor))
+            page = self.retry(partial(storage.list, source, cursor))
             yield page
             cursor = page.cursor
             if not cursor:

@@ -1,4 +1,4 @@
-"""One transfer from first to last: move, watch, record the verdict."""
+"""One transfer from first to last: move, watch, record the result."""
 
 import threading
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Protocol
 
-from tesk_filer.ports import HaltedError, Transfers, Verdict
-from tesk_filer.usecases.tally import Tally
+from tesk_filer.ports import HaltedError, TransferResult, Transfers
+from tesk_filer.usecases.transfer_progress import TransferProgress
 from tesk_model.errors import (
     PermissionDeniedError,
     ResourceExhaustedError,
@@ -17,19 +17,19 @@ from tesk_model.errors import (
 )
 
 
-class Ending(IntEnum):
+class ExitCode(IntEnum):
     """Exit codes of the filer; see docs/architecture.md."""
 
-    ARRIVED = 0
+    OK = 0
     FAILED = 65  # sysexits.h EX_DATAERR: for good
-    PASSING = 75  # sysexits.h EX_TEMPFAIL: a new attempt may succeed
-    STOPPED = 143  # 128 + SIGTERM: no verdict
+    TEMPORARY_FAILURE = 75  # sysexits.h EX_TEMPFAIL: a new attempt may succeed
+    STOPPED = 143  # 128 + SIGTERM: no result
 
 
-class Move(Protocol):
+class TransferRun(Protocol):
     """Moves all files of one direction."""
 
-    def run(self) -> Verdict:
+    def run(self) -> TransferResult:
         """Move them; raise HaltedError if stopped from outside."""
 
 
@@ -43,14 +43,14 @@ class Transfer:
         interval: Between two reports of progress.
     """
 
-    move: Move
+    transfer_run: TransferRun
     transfers: Transfers
-    tally: Tally
+    progress: TransferProgress
     halt: threading.Event
     interval: timedelta
     warn: Callable[[str], None]
 
-    def run(self) -> Ending:
+    def run(self) -> ExitCode:
         """Move, and return how the process is to end; all errors are in that."""
         ended = threading.Event()
         over: list[TeskError] = []
@@ -59,29 +59,29 @@ class Transfer:
         )
         reporter.start()
         try:
-            verdict = self.move.run()
+            result = self.transfer_run.run()
             ended.set()
-            self.transfers.finish(verdict)
+            self.transfers.finish(result)
         except HaltedError:
-            return Ending.FAILED if over else Ending.STOPPED
+            return ExitCode.FAILED if over else ExitCode.STOPPED
         except (UnavailableError, ResourceExhaustedError) as error:
             self.warn(f"the scheduler is not reached: {error.message}")
-            return Ending.PASSING
+            return ExitCode.TEMPORARY_FAILURE
         except PermissionDeniedError as error:
             # The key that tokens are made with was changed: a new attempt has a new one.
             self.warn(f"the scheduler refuses this transfer: {error.message}")
-            return Ending.PASSING
+            return ExitCode.TEMPORARY_FAILURE
         except TeskError as error:
             self.warn(f"the scheduler refuses this transfer: {error.message}")
-            return Ending.FAILED
+            return ExitCode.FAILED
         finally:
             ended.set()
-        return _ending(verdict)
+        return _exit_code(result)
 
     def _report(self, ended: threading.Event, over: list[TeskError]) -> None:
         while not ended.wait(self.interval.total_seconds()):
             try:
-                self.transfers.report(self.tally.progress())
+                self.transfers.report(self.progress.snapshot())
             except (UnavailableError, ResourceExhaustedError):
                 continue  # best effort; the next one says more
             except TeskError as error:
@@ -91,7 +91,7 @@ class Transfer:
                 return
 
 
-def _ending(verdict: Verdict) -> Ending:
-    if not verdict.error:
-        return Ending.ARRIVED
-    return Ending.PASSING if verdict.transient else Ending.FAILED
+def _exit_code(result: TransferResult) -> ExitCode:
+    if not result.error:
+        return ExitCode.OK
+    return ExitCode.TEMPORARY_FAILURE if result.transient else ExitCode.FAILED

@@ -10,25 +10,25 @@ from typing import NamedTuple
 
 from tesk_filer.domain.downloads import title
 from tesk_filer.domain.expansion import Expansion, Limits
-from tesk_filer.domain.uploads import Remark, Upload, plan_uploads
+from tesk_filer.domain.uploads import Notice, Upload, plan_uploads
 from tesk_filer.ports import (
     StorageError,
     Storages,
+    TransferResult,
     Transfers,
-    Verdict,
     Volume,
 )
-from tesk_filer.usecases.crew import Crew
-from tesk_filer.usecases.patience import Patience
-from tesk_filer.usecases.tally import Tally
-from tesk_filer.usecases.verdict import make_verdict
+from tesk_filer.usecases.result import summarize
+from tesk_filer.usecases.retry import Retry
+from tesk_filer.usecases.transfer_progress import TransferProgress
+from tesk_filer.usecases.worker_pool import WorkerPool
 from tesk_model.locations import describe_url, parse_location, printable
 from tesk_model.task import Output, OutputFileLog
 
 _BATCH = 1000  # files recorded with one call; far below the limit of a message
 
 
-class Journal:
+class OutputLog:
     """Records what is uploaded, many files with one call."""
 
     def __init__(self, transfers: Transfers) -> None:
@@ -91,9 +91,9 @@ class Uploads:
     transfers: Transfers
     storages: Storages
     volume: Volume
-    crew: Crew
-    patience: Patience
-    tally: Tally
+    workers: WorkerPool
+    retry: Retry
+    progress: TransferProgress
     tag: str
     missing_is_error: bool
     extended_patterns: bool = True
@@ -101,22 +101,22 @@ class Uploads:
     targets: dict[bytes, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
-    def run(self) -> Verdict:
+    def run(self) -> TransferResult:
         """Take the outputs.
 
         Raises:
             HaltedError: The transfer was stopped from outside.
         """
-        journal = Journal(self.transfers)
+        output_log = OutputLog(self.transfers)
         for index, output in enumerate(self.transfers.outputs()):
             name = title(f"outputs[{index}]", output.path, describe_url(output.url))
-            self.crew.call(name, partial(self._submit, index, output, journal))
-        self.tally.plan_is_whole()
-        self.crew.drain()
-        journal.flush()
-        return make_verdict(self.crew.failures, self.warnings, self.tally)
+            self.workers.call(name, partial(self._submit, index, output, output_log))
+        self.progress.plan_is_whole()
+        self.workers.drain()
+        output_log.flush()
+        return summarize(self.workers.failures, self.warnings, self.progress)
 
-    def _submit(self, index: int, output: Output, journal: Journal) -> None:
+    def _submit(self, index: int, output: Output, output_log: OutputLog) -> None:
         # A bad url fails before a file is looked for.
         target = parse_location(output.url)
         self.storages.of(target)
@@ -128,15 +128,15 @@ class Uploads:
             extended=self.extended_patterns,
             expansion=self.expansion.part(),
         ):
-            if isinstance(item, Remark):
-                self._remark(label, item)
+            if isinstance(item, Notice):
+                self._report_notice(label, item)
             elif item.is_directory:
                 storage = self.storages.of(item.target)
-                self.patience(partial(storage.make_directory, item.target))
+                self.retry(partial(storage.make_directory, item.target))
             else:
-                self._submit_file(index, item, journal)
+                self._submit_file(index, item, output_log)
 
-    def _submit_file(self, index: int, item: Upload, journal: Journal) -> None:
+    def _submit_file(self, index: int, item: Upload, output_log: OutputLog) -> None:
         name = title(f"outputs[{index}]", item.path, str(item.target))
         is_file = item.target.names_a_file
         refusal = "" if is_file else "ends in a slash; a file needs a name"
@@ -148,11 +148,11 @@ class Uploads:
                 # Of the two one would be lost; this one did not come first.
                 refusal = f"outputs[{before.output}] brings another file to that url"
         if refusal:
-            self.crew.call(name, partial(_refuse, refusal))
+            self.workers.call(name, partial(_refuse, refusal))
             return
-        self.tally.plan(item.size)
-        self.crew.submit(
-            name, partial(self._send, item, f"{self.tag}-{index}", journal)
+        self.progress.plan(item.size)
+        self.workers.submit(
+            name, partial(self._send, item, f"{self.tag}-{index}", output_log)
         )
 
     def _take_target(self, index: int, item: Upload) -> _Taken | None:
@@ -164,25 +164,25 @@ class Uploads:
             return None
         return _Taken.unpacked(before)
 
-    def _remark(self, label: str, remark: Remark) -> None:
-        if remark.missing and self.missing_is_error:
-            raise StorageError(remark.message)
-        self.warnings.append(f"{label}: {remark.message}")
+    def _report_notice(self, label: str, notice: Notice) -> None:
+        if notice.missing and self.missing_is_error:
+            raise StorageError(notice.message)
+        self.warnings.append(f"{label}: {notice.message}")
 
-    def _send(self, item: Upload, tag: str, journal: Journal) -> None:
-        meter = self.tally.meter(item.target.scheme)
+    def _send(self, item: Upload, tag: str, output_log: OutputLog) -> None:
+        file_progress = self.progress.of_file(item.target.scheme)
         storage = self.storages.of(item.target)
 
         def move() -> int:
-            meter.start()
+            file_progress.start()
             with self.volume.open(item.path, tag) as source:
-                meter.check(source.size)
-                storage.write(item.target, source, meter.advance)
+                file_progress.check(source.size)
+                storage.write(item.target, source, file_progress.advance)
                 return source.size
 
-        size = self.patience(move)
-        meter.done()
-        journal.add(
+        size = self.retry(move)
+        file_progress.done()
+        output_log.add(
             OutputFileLog(
                 url=printable(item.target.url),
                 path=printable(item.path),

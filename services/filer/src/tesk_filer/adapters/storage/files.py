@@ -2,13 +2,13 @@
 
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.adapters.storage.shared import open_shared
-from tesk_filer.adapters.storage.site import StorageSite
+from tesk_filer.adapters.storage.storage_config import StorageConfig
 from tesk_filer.ports import Storage
 
 
-def open_storage(site: StorageSite) -> Storage:
+def open_storage(config: StorageConfig) -> Storage:
     """Return the storage: shared storage, the folders that are allowed, or both."""
-    files = site.files
+    files = config.files
     protected = files.protected()
     allowed = LocalStorage(
         files.roots, read_roots=files.read_roots, protected=protected

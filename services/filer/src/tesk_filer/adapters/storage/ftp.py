@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
 
+from tesk_filer.adapters.storage.cursors import prepend
 from tesk_filer.adapters.storage.ftp_connections import (
     FtpConnection,
     FtpConnections,
@@ -30,8 +31,7 @@ from tesk_filer.adapters.storage.ftp_writing import (
     store,
 )
 from tesk_filer.adapters.storage.logins import Logins
-from tesk_filer.adapters.storage.pending import put_first
-from tesk_filer.adapters.storage.site import StorageSite, Timeouts
+from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
 from tesk_filer.adapters.volume import temporary_name
 from tesk_filer.ports import (
     Advance,
@@ -94,7 +94,7 @@ class FtpStorage:
             entries.append(Entry(name=relative, is_directory=True))
         return Page(
             entries,
-            put_first(folders, pending),
+            prepend(folders, pending),
             listed.notes,
             directory=own or folder,
             depth=len(above),
@@ -188,9 +188,9 @@ class FtpStorage:
         return discard
 
 
-def open_storage(site: StorageSite) -> FtpStorage:
+def open_storage(config: StorageConfig) -> FtpStorage:
     """Return the storage of ftp."""
-    return FtpStorage(site.timeouts, site.logins)
+    return FtpStorage(config.timeouts, config.logins)
 
 
 def _key(location: Location, folder: str) -> tuple[str, int | None, str | None, str]:

@@ -15,7 +15,7 @@ from itertools import chain
 
 from tesk_filer.adapters.storage.logins import Logins, login_for
 from tesk_filer.adapters.storage.network import explain_connection
-from tesk_filer.adapters.storage.site import Timeouts
+from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.ports import StorageError
 from tesk_model.locations import Location
 

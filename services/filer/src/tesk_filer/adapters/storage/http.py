@@ -28,7 +28,7 @@ from tesk_filer.adapters.storage.http_errors import (
 )
 from tesk_filer.adapters.storage.http_redirects import keeps_login, redirect_of
 from tesk_filer.adapters.storage.logins import Logins, login_for
-from tesk_filer.adapters.storage.site import StorageSite, Timeouts
+from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
 from tesk_filer.ports import (
     Advance,
     Cursor,
@@ -204,10 +204,10 @@ class HttpStorage:
         return login_for(self._logins, location.host, location.user, location.password)
 
 
-def open_storage(site: StorageSite) -> HttpStorage:
+def open_storage(config: StorageConfig) -> HttpStorage:
     """Return the storage of http and https."""
     return HttpStorage(
-        timeouts=site.timeouts, connections=site.connections, logins=site.logins
+        timeouts=config.timeouts, connections=config.connections, logins=config.logins
     )
 
 

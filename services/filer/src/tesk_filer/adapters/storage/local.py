@@ -15,13 +15,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from tesk_filer.adapters.copying import copy_descriptor
+from tesk_filer.adapters.storage.cursors import prepend
 from tesk_filer.adapters.storage.local_access import (
     LocalAccess,
     ProtectedError,
     Target,
     explain,
 )
-from tesk_filer.adapters.storage.pending import put_first
 from tesk_filer.adapters.volume import temporary_name
 from tesk_filer.ports import (
     Advance,
@@ -115,7 +115,7 @@ class LocalStorage:
             listing.entries.append(Entry(name=relative, is_directory=True))
         return Page(
             listing.entries,
-            put_first(listing.folders, pending),
+            prepend(listing.folders, pending),
             listing.notes,
             directory=identity,
             depth=len(above),

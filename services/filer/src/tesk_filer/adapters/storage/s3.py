@@ -19,7 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from tesk_filer.adapters.storage.s3_errors import error_code, explained
-from tesk_filer.adapters.storage.site import StorageSite, Timeouts
+from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
 from tesk_filer.ports import (
     Advance,
     Cursor,
@@ -234,15 +234,15 @@ class _Download:
             return self._stream.read(size)
 
 
-def open_storage(site: StorageSite) -> S3Storage:
+def open_storage(config: StorageConfig) -> S3Storage:
     """Return the storage of s3."""
     return S3Storage(
         S3Options(
-            endpoint=site.s3.endpoint,
-            region=site.s3.region,
-            anonymous=site.s3.anonymous,
-            timeouts=site.timeouts,
-            connections=site.connections * 2,
+            endpoint=config.s3.endpoint,
+            region=config.s3.region,
+            anonymous=config.s3.anonymous,
+            timeouts=config.timeouts,
+            connections=config.connections * 2,
         )
     )
 

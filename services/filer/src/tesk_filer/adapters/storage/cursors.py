@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tesk_filer.ports import Cursor
 
 
-def put_first(folders: Sequence[str], cursor: Cursor) -> Cursor:
+def prepend(folders: Sequence[str], cursor: Cursor) -> Cursor:
     """Return the cursor in which ``folders`` come before what ``cursor`` has.
 
     The old cursor is shared and not copied: a folder may hold many thousands of

@@ -4,18 +4,18 @@ from datetime import timedelta
 
 import pytest
 
-from tesk_filer.adapters.storage.choice import StorageChoice
-from tesk_filer.adapters.storage.site import (
+from tesk_filer.adapters.storage.registry import StorageRegistry
+from tesk_filer.adapters.storage.storage_config import (
     FileAccess,
     S3Service,
-    StorageSite,
+    StorageConfig,
     Timeouts,
 )
 from tesk_model.locations import parse_location
 from tesk_model.schemes import SCHEMES
 from tesk_runtime.protected_paths import ProtectedPaths
 
-SITE = StorageSite(
+SITE = StorageConfig(
     timeouts=Timeouts(connect=timedelta(seconds=1), stall=timedelta(seconds=1)),
     connections=1,
     logins={},
@@ -32,7 +32,7 @@ SITE = StorageSite(
 
 @pytest.mark.parametrize("name", SCHEMES)
 def test_every_scheme_has_a_storage_that_is_opened_once(name: str) -> None:
-    choice = StorageChoice(SITE)
+    choice = StorageRegistry(SITE)
     location = parse_location(f"{name}:///a" if name == "file" else f"{name}://h/a")
 
     storage = choice.of(location)

@@ -24,7 +24,7 @@ class Failure:
     transient: bool
 
 
-class Crew:
+class WorkerPool:
     """Runs pieces of work; failures are collected, in order of their time."""
 
     def __init__(

@@ -4,8 +4,8 @@ from datetime import timedelta
 import pytest
 
 from tesk_filer.ports import HaltedError, StorageError
-from tesk_filer.usecases.crew import Crew, Failure
-from tesk_filer.usecases.patience import Patience
+from tesk_filer.usecases.retry import Retry
+from tesk_filer.usecases.worker_pool import Failure, WorkerPool
 
 
 class Flaky:
@@ -22,8 +22,8 @@ class Flaky:
         return "done"
 
 
-def patience(halt: threading.Event | None = None, **overrides: int) -> Patience:
-    return Patience(
+def patience(halt: threading.Event | None = None, **overrides: int) -> Retry:
+    return Retry(
         tries=overrides.get("tries", 3),
         backoff=timedelta(),
         longest=timedelta(),
@@ -69,19 +69,19 @@ def test_a_halt_ends_the_longest_wait() -> None:
 
 
 def test_a_bug_in_one_file_is_a_failure_that_may_pass() -> None:
-    crew = Crew(2, threading.Event(), stops_at_failure=False)
+    workers = WorkerPool(2, threading.Event(), stops_at_failure=False)
 
-    crew.submit("inputs[0] (/a)", lambda: 1 / 0)  # type: ignore[arg-type]  # the bug
-    crew.drain()
-    crew.close()
+    workers.submit("inputs[0] (/a)", lambda: 1 / 0)  # type: ignore[arg-type]  # the bug
+    workers.drain()
+    workers.close()
 
-    assert crew.failures == (
+    assert workers.failures == (
         Failure("inputs[0] (/a): internal error of the filer", transient=True),
     )
 
 
 def test_no_more_work_runs_at_once_than_there_are_threads() -> None:
-    crew = Crew(2, threading.Event(), stops_at_failure=False)
+    workers = WorkerPool(2, threading.Event(), stops_at_failure=False)
     running: list[int] = []
     most: list[int] = []
     lock = threading.Lock()
@@ -94,9 +94,9 @@ def test_no_more_work_runs_at_once_than_there_are_threads() -> None:
             running.pop()
 
     for number in range(50):
-        crew.submit(str(number), work)
-    crew.drain()
-    crew.close()
+        workers.submit(str(number), work)
+    workers.drain()
+    workers.close()
 
     assert len(most) == 50
     assert max(most) <= 2
@@ -104,14 +104,14 @@ def test_no_more_work_runs_at_once_than_there_are_threads() -> None:
 
 def test_after_a_failure_nothing_new_begins() -> None:
     halt = threading.Event()
-    crew = Crew(1, halt, stops_at_failure=True)
+    workers = WorkerPool(1, halt, stops_at_failure=True)
 
     def fail() -> None:
         raise StorageError("gone")
 
-    crew.call("inputs[0]", fail)
+    workers.call("inputs[0]", fail)
 
     with pytest.raises(HaltedError):
-        crew.submit("inputs[1]", fail)
-    crew.close()
-    assert crew.failures == (Failure("inputs[0]: gone", transient=False),)
+        workers.submit("inputs[1]", fail)
+    workers.close()
+    assert workers.failures == (Failure("inputs[0]: gone", transient=False),)

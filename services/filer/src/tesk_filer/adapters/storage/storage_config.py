@@ -50,7 +50,7 @@ class S3Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StorageSite:
+class StorageConfig:
     """All of it.
 
     Attributes:

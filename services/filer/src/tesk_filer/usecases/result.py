@@ -1,32 +1,32 @@
-"""From what happened to the files to the verdict on the transfer."""
+"""From what happened to the files to the result on the transfer."""
 
 from collections.abc import Sequence
 
-from tesk_filer.ports import Verdict
-from tesk_filer.usecases.crew import Failure
-from tesk_filer.usecases.tally import Tally
+from tesk_filer.ports import TransferResult
+from tesk_filer.usecases.transfer_progress import TransferProgress
+from tesk_filer.usecases.worker_pool import Failure
 
 _MAX_FAILURES = 5
 _MAX_WARNINGS = 100
 
 
-def make_verdict(
-    failures: Sequence[Failure], warnings: Sequence[str], tally: Tally
-) -> Verdict:
+def summarize(
+    failures: Sequence[Failure], warnings: Sequence[str], progress: TransferProgress
+) -> TransferResult:
     """Sum up a transfer; only some of many failures and warnings are named.
 
     It may succeed later only if no failure is there to stay.
     """
-    progress = tally.progress()
-    return Verdict(
+    counts = progress.snapshot()
+    return TransferResult(
         error="; ".join(
             _some([failure.message for failure in failures], _MAX_FAILURES)
         ),
         transient=bool(failures) and all(failure.transient for failure in failures),
         warnings=tuple(_some(warnings, _MAX_WARNINGS)),
-        files=progress.files_done,
-        bytes=progress.bytes_done,
-        moved=tally.moved(),
+        files=counts.files_done,
+        bytes=counts.bytes_done,
+        moved=progress.moved(),
     )
 
 

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Retry:
     """Repeats a call on a storage while its error is transient.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Whole transfers between memory and a folder: order, retries, verdicts."""
+"""Whole transfers between memory and a folder: order, retries, results."""
 
 import threading
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ from files.deep_trees import make_deep
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.ports import StorageError
-from tesk_filer.usecases.crew import Crew
 from tesk_filer.usecases.downloads import Downloads
-from tesk_filer.usecases.patience import Patience
-from tesk_filer.usecases.tally import Tally
-from tesk_filer.usecases.transfer import Ending, Transfer
+from tesk_filer.usecases.retry import Retry
+from tesk_filer.usecases.transfer import ExitCode, Transfer
+from tesk_filer.usecases.transfer_progress import TransferProgress
 from tesk_filer.usecases.uploads import Uploads
+from tesk_filer.usecases.worker_pool import WorkerPool
 from tesk_model.errors import (
     ConflictError,
     PermissionDeniedError,
@@ -40,17 +40,17 @@ class Bench:
     missing_is_error: bool = False
     limits: Limits = field(default_factory=Limits)
 
-    def bring(self, *inputs: Input) -> Ending:
+    def bring(self, *inputs: Input) -> ExitCode:
         self.transfers.to_bring = inputs
         return self._run(incoming=True)
 
-    def take(self, *outputs: Output) -> Ending:
+    def take(self, *outputs: Output) -> ExitCode:
         self.transfers.to_take = outputs
         return self._run(incoming=False)
 
     @property
     def error(self) -> str:
-        return self.transfers.verdicts[-1].error
+        return self.transfers.results[-1].error
 
     def texts(self) -> dict[str, str]:
         return {
@@ -59,38 +59,36 @@ class Bench:
             if path.is_file()
         }
 
-    def _run(self, *, incoming: bool) -> Ending:
+    def _run(self, *, incoming: bool) -> ExitCode:
         halt = threading.Event()
-        tally = Tally(halt, largest=self.limits.size)
-        crew = Crew(3, halt, stops_at_failure=incoming)
+        progress = TransferProgress(halt, largest=self.limits.size)
+        workers = WorkerPool(3, halt, stops_at_failure=incoming)
         volume = FolderVolume(self.folder)
-        patience = Patience(
-            tries=3, backoff=timedelta(), longest=timedelta(), halt=halt
-        )
+        retry = Retry(tries=3, backoff=timedelta(), longest=timedelta(), halt=halt)
         bring = Downloads(
             transfers=self.transfers,
             storages=self.storage,
             volume=volume,
-            crew=crew,
-            patience=patience,
-            tally=tally,
+            workers=workers,
+            retry=retry,
+            progress=progress,
             expansion=Expansion(self.limits),
         )
         take = Uploads(
             transfers=self.transfers,
             storages=self.storage,
             volume=volume,
-            crew=crew,
-            patience=patience,
-            tally=tally,
+            workers=workers,
+            retry=retry,
+            progress=progress,
             expansion=Expansion(self.limits),
             tag="tesk-t1-a1",
             missing_is_error=self.missing_is_error,
         )
         transfer = Transfer(
-            move=bring if incoming else take,
+            transfer_run=bring if incoming else take,
             transfers=self.transfers,
-            tally=tally,
+            progress=progress,
             halt=halt,
             interval=timedelta(hours=1),
             warn=self.log.append,
@@ -98,7 +96,7 @@ class Bench:
         try:
             return transfer.run()
         finally:
-            crew.close()
+            workers.close()
 
 
 @pytest.fixture
@@ -114,22 +112,22 @@ def passing() -> StorageError:
 def test_inputs_arrive(bench: Bench) -> None:
     bench.storage.files = {"s3://b/a": b"A", "s3://b/d/x/y": b"Y", "s3://b/d/z": b"Z"}
 
-    ending = bench.bring(
+    exit_code = bench.bring(
         Input(path="/in/a", url="s3://b/a"),
         Input(path="/in/d", url="s3://b/d", type=FileType.DIRECTORY),
         Input(path="/in/c", content="héllo"),
     )
 
-    assert ending is Ending.ARRIVED
+    assert exit_code is ExitCode.OK
     assert bench.texts() == {
         "in/a": "A",
         "in/c": "héllo",
         "in/d/x/y": "Y",
         "in/d/z": "Z",
     }
-    [verdict] = bench.transfers.verdicts
-    assert (verdict.files, verdict.bytes, verdict.error) == (4, 9, "")
-    assert {(each.scheme, each.files, each.bytes) for each in verdict.moved} == {
+    [result] = bench.transfers.results
+    assert (result.files, result.bytes, result.error) == (4, 9, "")
+    assert {(each.scheme, each.files, each.bytes) for each in result.moved} == {
         ("s3", 3, 3),
         ("content", 1, 6),
     }
@@ -164,12 +162,12 @@ def test_what_can_pass_is_tried_again(bench: Bench) -> None:
     bench.storage.files = {"s3://b/a": b"A", "s3://b/d/x": b"X"}
     bench.storage.faults = {"s3://b/a": [passing()], "s3://b/d": [passing()]}
 
-    ending = bench.bring(
+    exit_code = bench.bring(
         Input(path="/a", url="s3://b/a"),
         Input(path="/d", url="s3://b/d", type=FileType.DIRECTORY),
     )
 
-    assert ending is Ending.ARRIVED
+    assert exit_code is ExitCode.OK
     assert bench.texts() == {"a": "A", "d/x": "X"}
 
 
@@ -177,33 +175,33 @@ def test_a_truncated_download_is_never_taken_for_the_file(bench: Bench) -> None:
     bench.storage.files = {"s3://b/a": b"0123456789"}
     bench.storage.cuts = {"s3://b/a": [4, 0]}
 
-    assert bench.bring(Input(path="/a", url="s3://b/a")) is Ending.ARRIVED
+    assert bench.bring(Input(path="/a", url="s3://b/a")) is ExitCode.OK
     assert bench.texts() == {"a": "0123456789"}
-    [verdict] = bench.transfers.verdicts
-    assert verdict.bytes == sum(each.bytes for each in verdict.moved) == 10
+    [result] = bench.transfers.results
+    assert result.bytes == sum(each.bytes for each in result.moved) == 10
 
     bench.storage.cuts = {"s3://b/a": [4, 4, 4]}
 
-    assert bench.bring(Input(path="/b", url="s3://b/a")) is Ending.PASSING
+    assert bench.bring(Input(path="/b", url="s3://b/a")) is ExitCode.TEMPORARY_FAILURE
     assert bench.error == "inputs[0] (/b): s3://b/a: 4 of 10 bytes arrived"
     assert bench.texts() == {"a": "0123456789"}
 
 
 def test_what_stays_fails_at_once(bench: Bench) -> None:
-    ending = bench.bring(Input(path="/data/a", url="ftp://u:pw@h/key"))
+    exit_code = bench.bring(Input(path="/data/a", url="ftp://u:pw@h/key"))
 
-    assert ending is Ending.FAILED
+    assert exit_code is ExitCode.FAILED
     assert bench.error == "inputs[0] (/data/a): ftp://h/key: does not exist"
-    assert not bench.transfers.verdicts[-1].transient
+    assert not bench.transfers.results[-1].transient
     assert bench.storage.calls == [("open", "ftp://h/key")]
 
 
 def test_a_listing_cannot_name_files_elsewhere(bench: Bench) -> None:
     bench.storage.files = {"s3://b/d/../../etc/cron": b"evil"}
 
-    ending = bench.bring(Input(path="/d", url="s3://b/d", type=FileType.DIRECTORY))
+    exit_code = bench.bring(Input(path="/d", url="s3://b/d", type=FileType.DIRECTORY))
 
-    assert ending is Ending.FAILED
+    assert exit_code is ExitCode.FAILED
     assert "cannot be the name of a file" in bench.error
     assert bench.texts() == {}
 
@@ -224,12 +222,12 @@ def test_outputs_are_taken_and_recorded(bench: Bench) -> None:
     (bench.folder / "o/a.txt").write_text("A")
     (bench.folder / "o/d/b.txt").write_text("BB")
 
-    ending = bench.take(
+    exit_code = bench.take(
         Output(path="/o/*.txt", url="ftp://u:pw@h/x", path_prefix="/o"),
         Output(path="/o/d", url="s3://b/d", type=FileType.DIRECTORY),
     )
 
-    assert ending is Ending.ARRIVED
+    assert exit_code is ExitCode.OK
     assert bench.storage.files == {
         "ftp://h/x/a.txt": b"A",
         "s3://b/d/b.txt": b"BB",
@@ -250,14 +248,14 @@ def test_many_outputs_are_recorded_with_few_calls(bench: Bench) -> None:
 
 
 def test_a_missing_output_warns(bench: Bench) -> None:
-    assert bench.take(Output(path="/no", url="s3://b/no")) is Ending.ARRIVED
-    assert bench.transfers.verdicts[-1].warnings == ("outputs[0]: /no does not exist",)
+    assert bench.take(Output(path="/no", url="s3://b/no")) is ExitCode.OK
+    assert bench.transfers.results[-1].warnings == ("outputs[0]: /no does not exist",)
 
 
 def test_a_missing_output_fails_where_that_is_set(bench: Bench) -> None:
     bench.missing_is_error = True
 
-    assert bench.take(Output(path="/no", url="s3://b/no")) is Ending.FAILED
+    assert bench.take(Output(path="/no", url="s3://b/no")) is ExitCode.FAILED
     assert bench.error == "outputs[0] (/no): s3://b/no: /no does not exist"
 
 
@@ -293,7 +291,7 @@ def test_of_two_files_for_one_url_the_second_is_refused(
 ) -> None:
     two_files(bench)
 
-    assert bench.take(*outputs) is Ending.FAILED
+    assert bench.take(*outputs) is ExitCode.FAILED
     assert "outputs[0] brings another file to that url" in bench.error
     urls = [file.url for file in bench.transfers.files]
     assert len(urls) == len(set(urls)) == len(bench.storage.files)
@@ -304,14 +302,14 @@ def test_a_file_that_two_outputs_name_is_taken_once(bench: Bench) -> None:
     two_files(bench)
     (bench.folder / "o/link").symlink_to("a")
 
-    ending = bench.take(
+    exit_code = bench.take(
         Output(path="/o/a", url="s3://b/x/a"),
         Output(path="/o/a", url="s3://b/x/a"),
         Output(path="/o/link", url="s3://b/x/a"),
         Output(path="/o/[a]", url="s3://b/x", path_prefix="/o"),
     )
 
-    assert ending is Ending.ARRIVED
+    assert exit_code is ExitCode.OK
     assert len(bench.transfers.files) == 1
 
 
@@ -326,9 +324,11 @@ def test_links_that_multiply_are_told_before_there_are_many_copies(
     (bench.folder / "o/d28").mkdir()
     (bench.folder / "o/d28/file").write_text("x")
 
-    ending = bench.take(Output(path="/o/d0", url="s3://b/x", type=FileType.DIRECTORY))
+    exit_code = bench.take(
+        Output(path="/o/d0", url="s3://b/x", type=FileType.DIRECTORY)
+    )
 
-    assert ending is Ending.FAILED
+    assert exit_code is ExitCode.FAILED
     assert "lead to one directory in more than 1000 ways" in bench.error
     assert len(bench.storage.files) <= 1000
 
@@ -339,14 +339,14 @@ def test_a_pattern_over_links_to_itself_ends(bench: Bench) -> None:
     for name in ("a", "b"):
         (bench.folder / "o" / name).symlink_to(".")
 
-    ending = bench.take(
+    exit_code = bench.take(
         Output(path="/o" + "/*" * 90, url="s3://b/deep", path_prefix="/o"),
         Output(path="/o/*", url="s3://b/x", path_prefix="/o"),
     )
 
-    assert ending is Ending.ARRIVED
+    assert exit_code is ExitCode.OK
     assert list(bench.storage.files) == ["s3://b/x/file"]
-    assert bench.transfers.verdicts[-1].warnings == (
+    assert bench.transfers.results[-1].warnings == (
         f"outputs[0]: nothing matches /o{'/*' * 90}",
         "outputs[1]: /o/a is a link that goes round, not followed",
         "outputs[1]: /o/b is a link that goes round, not followed",
@@ -360,12 +360,12 @@ def test_a_tree_that_is_too_deep_is_refused_and_the_rest_is_taken(
     make_deep(bench.folder / "o", 3000)
     (bench.folder / "a").write_text("a")
 
-    ending = bench.take(
+    exit_code = bench.take(
         Output(path="/o", url="s3://b/o", type=FileType.DIRECTORY),
         Output(path="/a", url="s3://b/a"),
     )
 
-    assert ending is Ending.FAILED
+    assert exit_code is ExitCode.FAILED
     assert "is nested deeper than 256 directories" in bench.error
     assert list(bench.storage.files) == ["s3://b/a"]
     remove_tree(bench.folder / "o")
@@ -378,11 +378,11 @@ def test_more_files_than_may_be_taken_are_told(bench: Bench) -> None:
         bench.storage.files[f"s3://b/in/{number}"] = b""
 
     assert bench.take(Output(path="/*.txt", url="s3://b", path_prefix="/")) is (
-        Ending.FAILED
+        ExitCode.FAILED
     )
     assert "is more than 10 files and directories" in bench.error
     assert bench.bring(Input(path="/in", url="s3://b/in", type=FileType.DIRECTORY)) is (
-        Ending.FAILED
+        ExitCode.FAILED
     )
     assert "is more than 10 files and directories" in bench.error
 
@@ -401,9 +401,9 @@ def test_a_file_that_is_too_large_is_told(bench: Bench) -> None:
         file.truncate(6)
     bench.storage.files["s3://b/in"] = b"123456"
 
-    assert bench.take(Output(path="/a", url="s3://b/a")) is Ending.FAILED
+    assert bench.take(Output(path="/a", url="s3://b/a")) is ExitCode.FAILED
     assert "has 6 bytes or more; one file may have 5" in bench.error
-    assert bench.bring(Input(path="/b", url="s3://b/in")) is Ending.FAILED
+    assert bench.bring(Input(path="/b", url="s3://b/in")) is ExitCode.FAILED
     assert "has 6 bytes or more; one file may have 5" in bench.error
     assert bench.texts() == {"a": "\0" * 6}
 
@@ -417,7 +417,7 @@ def test_a_file_does_not_go_to_a_url_that_ends_in_a_slash(
 ) -> None:
     (bench.folder / "a").write_text("a")
 
-    assert bench.take(Output(path="/a", url=url)) is Ending.FAILED
+    assert bench.take(Output(path="/a", url=url)) is ExitCode.FAILED
     assert "ends in a slash; a file needs a name" in bench.error
     assert bench.storage.files == {}
 
@@ -427,11 +427,11 @@ def test_one_failed_output_does_not_keep_the_others_back(bench: Bench) -> None:
         (bench.folder / name).write_text(name)
     bench.storage.faults = {"s3://b/a": [StorageError("access denied (403)")]}
 
-    ending = bench.take(
+    exit_code = bench.take(
         *(Output(path=f"/{name}", url=f"s3://b/{name}") for name in ("a", "b", "c"))
     )
 
-    assert ending is Ending.FAILED
+    assert exit_code is ExitCode.FAILED
     assert bench.error == "outputs[0] (/a): s3://b/a: access denied (403)"
     assert sorted(bench.storage.files) == ["s3://b/b", "s3://b/c"]
     assert len(bench.transfers.files) == 2
@@ -443,7 +443,7 @@ def test_links_to_the_machine_are_not_followed(bench: Bench) -> None:
     (bench.folder / "up").symlink_to("../" * 30 + "etc/passwd")
     (bench.folder / "folder").symlink_to("/etc")
 
-    ending = bench.take(
+    exit_code = bench.take(
         Output(path="/passwd", url="s3://b/1"),
         Output(path="/environ", url="s3://b/2"),
         Output(path="/up", url="s3://b/3"),
@@ -451,25 +451,28 @@ def test_links_to_the_machine_are_not_followed(bench: Bench) -> None:
         Output(path="/*", url="s3://b/5", path_prefix="/"),
     )
 
-    assert ending is Ending.ARRIVED
+    assert exit_code is ExitCode.OK
     assert bench.storage.files == {}
-    assert len(bench.transfers.verdicts[-1].warnings) == 8
+    assert len(bench.transfers.results[-1].warnings) == 8
 
 
 REFUSALS = {
-    "its token is of another key": (PermissionDeniedError("no"), Ending.PASSING),
-    "the attempt is over": (ConflictError("over"), Ending.FAILED),
-    "the scheduler stays away": (UnavailableError("away"), Ending.PASSING),
+    "its token is of another key": (
+        PermissionDeniedError("no"),
+        ExitCode.TEMPORARY_FAILURE,
+    ),
+    "the attempt is over": (ConflictError("over"), ExitCode.FAILED),
+    "the scheduler stays away": (UnavailableError("away"), ExitCode.TEMPORARY_FAILURE),
 }
 
 
 @pytest.mark.parametrize(("error", "want"), REFUSALS.values(), ids=REFUSALS)
 def test_without_a_scheduler_there_is_no_verdict(
-    bench: Bench, error: TeskError, want: Ending
+    bench: Bench, error: TeskError, want: ExitCode
 ) -> None:
     (bench.folder / "a").write_text("a")
     bench.transfers.error = error
 
     assert bench.take(Output(path="/a", url="s3://b/a")) is want
-    assert bench.transfers.verdicts == []
+    assert bench.transfers.results == []
     assert bench.log

@@ -6,11 +6,11 @@ from tesk_filer.domain.expansion import Limits
 from tesk_filer.ports import HaltedError, MovedByScheme, Progress, StorageError
 
 
-class Tally:
+class TransferProgress:
     """Counts what has moved, and what is to move once that is known."""
 
     def __init__(self, halt: threading.Event, *, largest: int = Limits().size) -> None:
-        """Count until ``halt`` is set; then every meter stops its file.
+        """Count until ``halt`` is set; then every ``FileProgress`` stops its file.
 
         Args:
             halt: Ends all.
@@ -36,9 +36,9 @@ class Tally:
         with self._lock:
             self._is_whole = True
 
-    def meter(self, scheme: str) -> "Meter":
+    def of_file(self, scheme: str) -> "FileProgress":
         """Return the counter of one file that moves by ``scheme``."""
-        return Meter(self, self._halt, self._largest, scheme)
+        return FileProgress(self, self._halt, self._largest, scheme)
 
     def add_file(self, scheme: str, size: int) -> None:
         """Count a file that has moved, whose bytes were added before."""
@@ -60,7 +60,7 @@ class Tally:
         with self._lock:
             self._bytes += size
 
-    def progress(self) -> Progress:
+    def snapshot(self) -> Progress:
         """Return the counts as of now."""
         with self._lock:
             has_bytes = self._is_whole and self._has_sizes
@@ -72,14 +72,18 @@ class Tally:
             )
 
 
-class Meter:
+class FileProgress:
     """Counts the bytes of one file; a new try starts at 0 again."""
 
     def __init__(
-        self, tally: Tally, halt: threading.Event, largest: int, scheme: str
+        self,
+        transfer: TransferProgress,
+        halt: threading.Event,
+        largest: int,
+        scheme: str,
     ) -> None:
-        """Count into ``tally``, up to ``largest`` bytes."""
-        self._tally = tally
+        """Count into ``transfer``, up to ``largest`` bytes."""
+        self._transfer = transfer
         self._halt = halt
         self._largest = largest
         self._scheme = scheme
@@ -87,7 +91,7 @@ class Meter:
 
     def start(self) -> None:
         """Take back what an earlier try counted."""
-        self._tally.add(-self._bytes)
+        self._transfer.add(-self._bytes)
         self._bytes = 0
 
     def advance(self, size: int) -> None:
@@ -101,7 +105,7 @@ class Meter:
             raise HaltedError
         self.check(self._bytes + size)
         self._bytes += size
-        self._tally.add(size)
+        self._transfer.add(size)
 
     def check(self, size: int | None) -> None:
         """Refuse a file that is too large; None: its size is not known.
@@ -118,4 +122,4 @@ class Meter:
 
     def done(self) -> None:
         """Count the file."""
-        self._tally.add_file(self._scheme, self._bytes)
+        self._transfer.add_file(self._scheme, self._bytes)

@@ -9,7 +9,7 @@ import threading
 from importlib import import_module
 from typing import Protocol, cast
 
-from tesk_filer.adapters.storage.site import StorageSite
+from tesk_filer.adapters.storage.storage_config import StorageConfig
 from tesk_filer.ports import Storage
 from tesk_model.locations import Location
 from tesk_model.schemes import SCHEMES
@@ -18,8 +18,8 @@ from tesk_model.schemes import SCHEMES
 class StorageModule(Protocol):
     """What a module of this package has that serves a scheme."""
 
-    def open_storage(self, site: StorageSite) -> Storage:
-        """Return the storage as ``site`` has it."""
+    def open_storage(self, config: StorageConfig) -> Storage:
+        """Return the storage as ``config`` has it."""
 
 
 def load_module(name: str) -> StorageModule:
@@ -27,12 +27,12 @@ def load_module(name: str) -> StorageModule:
     return cast("StorageModule", import_module(f"{__package__}.{name}"))
 
 
-class StorageChoice:
+class StorageRegistry:
     """Satisfies ``ports.Storages``."""
 
-    def __init__(self, site: StorageSite) -> None:
-        """Open each storage as ``site`` has it, once at most."""
-        self._site = site
+    def __init__(self, config: StorageConfig) -> None:
+        """Open each storage as ``config`` has it, once at most."""
+        self._config = config
         self._opened: dict[str, Storage] = {}
         self._lock = threading.Lock()
 
@@ -41,5 +41,5 @@ class StorageChoice:
         name = SCHEMES[location.scheme].storage
         with self._lock:
             if name not in self._opened:
-                self._opened[name] = load_module(name).open_storage(self._site)
+                self._opened[name] = load_module(name).open_storage(self._config)
             return self._opened[name]
