@@ -144,7 +144,7 @@ def test_a_cluster_that_says_nothing_gets_the_tasks_of_one_taskmaster(
         leader.reconcile()
 
     assert in_progress(site, 3) == ["t-1"]
-    (said,) = [each for each in caplog.records if "not known" in each.message]
+    (said,) = [each for each in caplog.records if "unknown" in each.message]
     assert "no more than 1 tasks" in said.message
 
 
