@@ -124,7 +124,7 @@ def test_a_death_is_noticed_at_once(tmp_path: Path) -> None:
     assert launcher.status_message("tm-1") == "it ended with exit code 3"
 
 
-def test_what_cannot_be_started_is_an_error(tmp_path: Path) -> None:
+def test_a_taskmaster_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
     launcher = LocalLauncher(
         tmp_path,
         environment={},
@@ -172,7 +172,7 @@ def early(tmp_path: Path) -> LocalLauncher:
     return local(tmp_path, threading.Event())
 
 
-def test_what_another_scheduler_starts_later_is_seen(
+def test_a_taskmaster_that_another_scheduler_starts_later_is_seen(
     early: LocalLauncher, orphan: "subprocess.Popen[bytes]"
 ) -> None:
     assert set(early.alive()) == {"tm-1"}
@@ -191,7 +191,7 @@ def test_the_death_of_an_adopted_one_is_noticed(
     assert set(successor.alive()) == set()
 
 
-def test_a_lock_that_nobody_holds_is_no_taskmaster(tmp_path: Path) -> None:
+def test_a_free_lock_is_not_a_taskmaster(tmp_path: Path) -> None:
     (tmp_path / "tm-1.lock").write_text("1", encoding="ascii")
 
     assert set(local(tmp_path, threading.Event()).alive()) == set()

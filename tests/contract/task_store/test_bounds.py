@@ -154,7 +154,7 @@ def test_a_page_is_cut_also_by_outputs_and_metadata(store: TaskStore, seq: int) 
     assert ([task.id for task in less.tasks], less.is_truncated) == (["t-3"], True)
 
 
-def test_what_an_older_release_wrote_without_bounds_is_cut(
+def test_a_task_of_an_older_release_without_bounds_is_truncated(
     url: str, store: SqlTaskStore, seq: int
 ) -> None:
     # As its rows look after the migration, which counts the outputs.

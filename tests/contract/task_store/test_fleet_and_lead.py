@@ -63,7 +63,7 @@ def test_assigned_attempts_are_counted(busy: TaskStore) -> None:
     assert busy.assigned("tm-2") == []
 
 
-def test_one_taskmaster_is_read_alone(busy: TaskStore) -> None:
+def test_a_taskmaster_is_read_alone(busy: TaskStore) -> None:
     other = replace(TM, id="tm-2")
     busy.write(lambda tx: tx.put_taskmaster(other))
 
@@ -116,7 +116,7 @@ def test_queues_are_cut_by_owner_in_order(store: TaskStore) -> None:
     assert queues[0][0].demand == tasks[2].demand
 
 
-def test_what_is_not_released_does_not_queue(busy: TaskStore) -> None:
+def test_an_unreleased_task_does_not_queue(busy: TaskStore) -> None:
     def lose(tx: Transaction) -> None:
         record = tx.records([TaskId("t-1")])[TaskId("t-1")]
         tx.save(record, requeued(record, LATER))
@@ -137,7 +137,7 @@ def test_older_tasks_are_counted_up_to_a_limit(store: TaskStore) -> None:
     assert store.count_queued_before("bob", last.seq, limit=100) == 0
 
 
-def test_reasons_are_for_those_who_wait(busy: TaskStore) -> None:
+def test_reasons_are_set_for_queued_tasks_only(busy: TaskStore) -> None:
     full = Reason(ReasonCode.CAPACITY_FULL, "waiting for 4 cpu: 2 free")
     reasons = {TaskId("t-1"): full, TaskId("t-3"): full}
 
@@ -159,7 +159,7 @@ def lead(store: TaskStore, holder: str, *, now: int, force: bool = False) -> int
     )
 
 
-def test_one_leads_until_its_time_is_over(store: TaskStore) -> None:
+def test_a_leader_leads_until_its_term_is_over(store: TaskStore) -> None:
     assert lead(store, "a", now=0) == 1
     assert lead(store, "b", now=9) is None
     assert lead(store, "a", now=9) == 1
@@ -168,13 +168,13 @@ def test_one_leads_until_its_time_is_over(store: TaskStore) -> None:
     assert lead(store, "a", now=20) is None
 
 
-def test_who_is_alone_takes_the_lead(store: TaskStore) -> None:
+def test_an_exclusive_scheduler_takes_the_lead_by_force(store: TaskStore) -> None:
     lead(store, "a", now=0)
 
     assert lead(store, "b", now=0, force=True) == 2
 
 
-def test_who_leads_and_since_when_can_be_read(store: TaskStore) -> None:
+def test_the_leader_and_its_start_can_be_read(store: TaskStore) -> None:
     before = store.leader()
     lead(store, "host/a", now=0)
     lead(store, "host/a", now=5)
@@ -233,7 +233,7 @@ def test_a_store_whose_writes_do_not_end_is_not_healthy(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 @pytest.mark.engine
-def test_a_database_that_went_without_a_word_is_missed(url: str) -> None:
+def test_a_database_that_vanished_is_detected(url: str) -> None:
     engines = open_engines(url)
 
     with engines.writer.connect() as connection:
@@ -257,7 +257,7 @@ def test_an_old_leader_is_stopped(store: TaskStore) -> None:
         store.write(lambda tx: tx.check_epoch(1))
 
 
-def test_what_is_in_progress_is_added_up_each_with_the_least_that_it_takes(
+def test_tasks_in_progress_are_added_up_each_with_the_minimum(
     busy: TaskStore,
 ) -> None:
     least = make_demand(cpu_millis=250, ram=ByteCount(2**31), disk=ByteCount(3))
@@ -268,7 +268,7 @@ def test_what_is_in_progress_is_added_up_each_with_the_least_that_it_takes(
     )
 
 
-def test_what_did_not_start_for_long_is_listed(busy: TaskStore) -> None:
+def test_tasks_that_did_not_start_for_long_are_listed(busy: TaskStore) -> None:
     least = make_demand(cpu_millis=250, ram=ByteCount(1))
 
     def start(tx: Transaction) -> None:
@@ -284,7 +284,7 @@ def test_what_did_not_start_for_long_is_listed(busy: TaskStore) -> None:
     )
 
 
-def test_whose_inputs_move_is_known_and_when_they_arrived(busy: TaskStore) -> None:
+def test_tasks_with_moving_inputs_and_arrivals_are_known(busy: TaskStore) -> None:
     def tell(tx: Transaction) -> None:
         records = tx.records([TaskId("t-1"), TaskId("t-2")])
         for record in records.values():
@@ -303,7 +303,7 @@ def test_whose_inputs_move_is_known_and_when_they_arrived(busy: TaskStore) -> No
     ]
 
 
-def test_what_waits_or_has_ended_takes_nothing(store: TaskStore) -> None:
+def test_tasks_that_wait_or_ended_take_nothing(store: TaskStore) -> None:
     store.write(lambda tx: tx.add_tasks([make_new_task("t-1")]))
 
     nothing = Commitments(counted=Usage(), initializing=())

@@ -199,7 +199,7 @@ FITS = {
 
 
 @pytest.mark.parametrize(("full", "most", "want"), FITS.values(), ids=FITS)
-def test_as_many_as_fit(
+def test_a_listing_holds_as_many_as_fit(
     store: TaskStore, full: bool, most: int, want: list[int]
 ) -> None:
     bodies = Document(b"x" * 100)

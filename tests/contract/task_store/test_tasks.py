@@ -63,7 +63,7 @@ def summaries(
     return store.summaries(ids, owner=owner)
 
 
-def test_a_glimpse_is_for_the_owner(store: TaskStore) -> None:
+def test_a_summary_is_for_the_owner(store: TaskStore) -> None:
     add(store, make_new_task("t-1"), make_new_task("t-2", owner="bob"))
     t2 = TaskId("t-2")
 
@@ -99,7 +99,7 @@ def test_a_new_task_is_there(store: TaskStore) -> None:
     assert store.document(T1) == task.document
 
 
-def test_what_is_not_there_is_left_out(store: TaskStore) -> None:
+def test_a_missing_task_is_left_out(store: TaskStore) -> None:
     assert summaries(store, T1) == {}
     assert store.tasks([T1], owner=None, full=True, max_bytes=9) == ([], False)
     assert store.record(T1) is None
@@ -190,7 +190,7 @@ def test_a_unit_that_fails_leaves_nothing(store: TaskStore) -> None:
     assert store.usage_of_all() == {}
 
 
-def test_a_bug_in_a_unit_is_raised_and_harms_nobody_else(store: TaskStore) -> None:
+def test_a_bug_in_a_unit_is_raised_at_its_caller_alone(store: TaskStore) -> None:
     def fail(tx: Transaction) -> None:
         tx.add_tasks([make_new_task("t-1")])
         raise KeyError("bug")
@@ -202,7 +202,7 @@ def test_a_bug_in_a_unit_is_raised_and_harms_nobody_else(store: TaskStore) -> No
     assert summaries(store, T1, TaskId("t-2")).keys() == {"t-2"}
 
 
-def test_many_writers_share_transactions_and_each_gets_its_answer(
+def test_writers_share_transactions_and_each_gets_its_result(
     store: TaskStore,
 ) -> None:
     answers: dict[int, str] = {}
@@ -322,7 +322,7 @@ def test_metadata_is_merged_and_outputs_are_kept_once(store: TaskStore) -> None:
     assert task.outputs == [replace(one, size_bytes=7), two]
 
 
-def test_a_forgotten_attempt_leaves_lines_alone(store: TaskStore) -> None:
+def test_a_cleared_attempt_keeps_its_lines(store: TaskStore) -> None:
     add(store, make_new_task("t-1", lines=("stays",)))
     begin(store, "t-1")
 
@@ -362,7 +362,7 @@ def test_only_old_finished_tasks_are_deleted(store: TaskStore) -> None:
     assert summaries(store, *ids).keys() == {"t-2", "t-3", "t-4"}
 
 
-def test_of_tasks_with_many_outputs_few_are_deleted_at_once(store: TaskStore) -> None:
+def test_tasks_with_many_outputs_are_deleted_a_few_at_once(store: TaskStore) -> None:
     names = [f"t-{number}" for number in range(3)]
     add(store, *map(make_new_task, names))
     files = [

@@ -117,7 +117,7 @@ def test_a_node_that_comes_is_used_at_once(
     assert in_progress(site, 3) == ["t-1", "t-2", "t-3"]
 
 
-def test_what_finds_no_node_holds_up_the_others_for_a_while_only(
+def test_a_task_without_a_node_holds_up_others_for_a_while_only(
     site: SteppedSchedulers,
 ) -> None:
     leader = site.scheduler()
@@ -148,7 +148,7 @@ def test_a_cluster_that_says_nothing_gets_the_tasks_of_one_taskmaster(
     assert "no more than 1 tasks" in said.message
 
 
-def test_many_that_no_node_could_hold_do_not_hide_what_comes_after_them(
+def test_tasks_too_large_for_any_node_do_not_hide_later_ones(
     site: SteppedSchedulers,
 ) -> None:
     leader = site.scheduler()

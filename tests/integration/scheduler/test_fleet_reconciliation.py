@@ -159,7 +159,7 @@ def test_a_scheduler_that_died_just_after_adopts_it(site: SteppedSchedulers) -> 
     assert site.launcher.killed == []
 
 
-def test_why_a_taskmaster_does_not_come_up_is_the_reason_of_its_tasks(
+def test_the_message_of_a_taskmaster_that_does_not_come_up_is_the_reason(
     site: SteppedSchedulers,
 ) -> None:
     leader = site.scheduler()
@@ -275,7 +275,7 @@ def test_a_taskmaster_that_called_keeps_what_it_has_though_its_start_seemed_to_f
     assert [member.id for member in site.store.fleet()] == ["tm-1"]
 
 
-def test_one_refusal_is_enough_for_a_round(site: SteppedSchedulers) -> None:
+def test_a_round_ends_its_starts_after_one_refusal(site: SteppedSchedulers) -> None:
     leader = site.scheduler()
     site.add("t-1", "t-2", "t-3")
     site.launcher.refusal = "exceeded quota"
@@ -306,7 +306,7 @@ def test_a_taskmaster_that_the_store_does_not_know_is_removed_after_a_while(
     assert site.record().taskmaster == "tm-1"
 
 
-def test_what_is_left_of_a_taskmaster_that_was_told_to_exit_is_removed_at_once(
+def test_leftovers_of_a_taskmaster_that_was_told_to_exit_are_removed_at_once(
     site: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
     site.launcher.appear("tm-old")

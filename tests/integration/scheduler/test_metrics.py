@@ -26,7 +26,7 @@ def test_tasks_and_taskmasters_are_counted(rig: RunningScheduler) -> None:
     assert value("store_up") == 1
 
 
-def test_the_build_and_what_is_outdated_are_told(rig: RunningScheduler) -> None:
+def test_the_build_and_outdated_taskmasters_are_exposed(rig: RunningScheduler) -> None:
     registry = CollectorRegistry()
     registry.register(StoreCollector(rig.store, rig.launcher.revision, Status()))
     rig.create(3)

@@ -160,7 +160,7 @@ def test_a_taskmaster_that_was_told_to_exit_is_removed(
         assert "tesk-tm-1" not in names(cluster)
 
 
-def test_why_the_pod_does_not_start_is_the_reason(
+def test_the_message_of_a_pod_that_does_not_start_is_the_reason(
     site: SteppedSchedulers, cluster: PodRig
 ) -> None:
     with cluster.synced() as pods:

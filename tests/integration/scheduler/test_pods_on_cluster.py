@@ -132,7 +132,7 @@ def test_a_pod_runs_is_adopted_crashes_and_is_removed(ground: Ground) -> None:
     assert any(name.startswith("tesk-launcher-") for name in supplied)
 
 
-def test_one_that_ends_by_itself_is_over(ground: Ground) -> None:
+def test_a_taskmaster_that_ends_by_itself_has_ended(ground: Ground) -> None:
     with ground.launcher(containers=[MAIN | {"command": ["true"]}]) as launcher:
         launcher.launch("tm-1")
         eventually(lambda: set(launcher.ended()) == {"tm-1"}, within=60)
@@ -175,7 +175,7 @@ CAUSES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("template", "want"), CAUSES.values(), ids=CAUSES)
-def test_why_one_does_not_come_up(
+def test_the_status_message_says_why_a_taskmaster_does_not_come_up(
     ground: Ground, template: dict[str, Any], want: str
 ) -> None:
     with ground.launcher(**template) as launcher:

@@ -73,7 +73,7 @@ def restart(process: Process, client: RunningScheduler) -> None:
     client.eventually(lambda: answers(client))
 
 
-def test_what_was_acknowledged_survives_a_kill(
+def test_acknowledged_tasks_survive_a_kill(
     process: Process, client: RunningScheduler
 ) -> None:
     ids: list[str] = []
@@ -145,7 +145,7 @@ def test_a_stop_leaves_no_idle_taskmaster(
 
 
 @pytest.mark.parametrize("idle", ["600"])
-def test_a_stop_leaves_who_runs_something(
+def test_a_stop_leaves_busy_taskmasters(
     process: Process, client: RunningScheduler
 ) -> None:
     (task_id,) = client.create(name="hang")
@@ -162,7 +162,7 @@ def test_a_stop_leaves_who_runs_something(
     assert left == [before] == process.taskmasters()
 
 
-def test_a_second_one_does_not_start(
+def test_a_second_scheduler_does_not_start(
     process: Process, client: RunningScheduler
 ) -> None:
     client.create(name="hang")

@@ -20,7 +20,7 @@ from tesk_taskmaster.adapters.sandbox.bubblewrap import find_bubblewrap
 TASK = TaskId("t-1")
 
 
-def test_a_start_says_what_is_wrong(tmp_path: Path) -> None:
+def test_a_failed_start_names_its_cause(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     token = tmp_path / "token"
@@ -48,7 +48,7 @@ def test_a_start_says_what_is_wrong(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_what_there_is_can_be_read_and_nothing_is_created(tmp_path: Path) -> None:
+def test_a_read_only_store_can_be_read_and_creates_nothing(tmp_path: Path) -> None:
     url = sqlite_url(tmp_path / "tesk.db")
     before = SqlTaskStore.open(url)
     before.write(lambda tx: tx.add_tasks([make_new_task(TASK)]))

@@ -88,7 +88,7 @@ def test_new_work_goes_to_the_new_revision_though_the_old_one_has_room(
     }
 
 
-def test_an_old_one_finishes_what_it_has_and_then_goes_at_once(
+def test_an_old_taskmaster_finishes_its_attempts_and_exits_at_once(
     site: SteppedSchedulers,
 ) -> None:
     busy_old_one(site)
@@ -103,7 +103,9 @@ def test_an_old_one_finishes_what_it_has_and_then_goes_at_once(
     assert site.store.fleet() == []
 
 
-def test_one_of_the_present_revision_stays_warm(site: SteppedSchedulers) -> None:
+def test_an_idle_taskmaster_of_the_present_revision_stays(
+    site: SteppedSchedulers,
+) -> None:
     busy_old_one(site)
     site.launcher.present_revision = "old"
     site.store.write(release)
@@ -111,7 +113,9 @@ def test_one_of_the_present_revision_stays_warm(site: SteppedSchedulers) -> None
     assert not sync(site, "tm-1").exit
 
 
-def test_what_a_lost_old_one_had_goes_to_a_new_one(site: SteppedSchedulers) -> None:
+def test_attempts_of_a_lost_old_taskmaster_go_to_a_new_one(
+    site: SteppedSchedulers,
+) -> None:
     leader = busy_old_one(site)
     site.launcher.die("tm-1", 1)
 
@@ -122,7 +126,7 @@ def test_what_a_lost_old_one_had_goes_to_a_new_one(site: SteppedSchedulers) -> N
     assert [each.revision for each in site.store.fleet()] == ["new"]
 
 
-def test_old_ones_that_run_for_days_leave_room_for_as_many_new_ones(
+def test_old_taskmasters_that_run_for_days_leave_room_for_as_many_new_ones(
     site: SteppedSchedulers,
 ) -> None:
     site.launcher.present_revision = "old"

@@ -45,7 +45,7 @@ def sync(syncing: Syncing, *held: str) -> Orders:
     return syncing.sync(call)
 
 
-def test_one_is_told_to_exit_when_it_has_had_nothing_for_long_enough(
+def test_an_idle_taskmaster_is_told_to_exit_after_the_idle_time(
     site: SteppedSchedulers, syncing: Syncing
 ) -> None:
     exits = []
@@ -57,7 +57,7 @@ def test_one_is_told_to_exit_when_it_has_had_nothing_for_long_enough(
     assert site.store.fleet() == []
 
 
-def test_what_it_had_meanwhile_begins_the_count_anew(
+def test_an_attempt_in_between_restarts_the_idle_time(
     site: SteppedSchedulers, syncing: Syncing
 ) -> None:
     sync(syncing)
@@ -70,7 +70,7 @@ def test_what_it_had_meanwhile_begins_the_count_anew(
     assert not sync(syncing).exit
 
 
-def test_what_is_not_held_is_ordered_again_when_a_wait_is_over(
+def test_an_unheld_attempt_is_ordered_again_when_a_wait_is_over(
     site: SteppedSchedulers, syncing: Syncing
 ) -> None:
     site.add("t-1")

@@ -85,7 +85,7 @@ def test_too_many_queued_are_refused_for_now(rig: RunningScheduler) -> None:
     assert rig.create(caller=BOB)
 
 
-def test_nobody_sees_what_is_not_theirs(rig: RunningScheduler) -> None:
+def test_a_caller_sees_only_own_tasks(rig: RunningScheduler) -> None:
     (task_id,) = rig.create()
 
     with pytest.raises(NotFoundError):
@@ -141,7 +141,7 @@ def test_a_full_last_page_is_the_last(rig: RunningScheduler) -> None:
     assert listed(rig, page_size=2).next_page_token == ""
 
 
-def test_admins_list_everybodys(rig: RunningScheduler) -> None:
+def test_admins_list_tasks_of_all_owners(rig: RunningScheduler) -> None:
     rig.create()
     rig.create(caller=BOB)
 

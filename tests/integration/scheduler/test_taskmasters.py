@@ -96,7 +96,9 @@ def test_reporting_again_changes_nothing(rig: RunningScheduler) -> None:
     assert taskmaster.report(events) == [pb.EVENT_VERDICT_DUPLICATE] * 3
 
 
-def test_a_stranger_is_refused_and_told_to_let_go(rig: RunningScheduler) -> None:
+def test_an_unassigned_taskmaster_is_refused_and_told_to_stop(
+    rig: RunningScheduler,
+) -> None:
     (task_id,) = rig.create()
     assignment = take(rig.launched())
     stranger = rig.taskmaster("stranger")
@@ -308,7 +310,7 @@ def test_an_idle_taskmaster_is_told_to_exit(rig: RunningScheduler) -> None:
     assert rig.store.fleet() == []
 
 
-def test_no_more_than_there_is_room_for(rig: RunningScheduler) -> None:
+def test_a_full_fleet_gets_no_more_tasks(rig: RunningScheduler) -> None:
     small = {"resources": task_pb2.Resources(cpu_cores=0.1)}
     ids = rig.create(5, **small)
 

@@ -19,7 +19,7 @@ from tesk_scheduler.domain.admission import AdmissionMemory, AdmissionPlan
 from tesk_scheduler.domain.quota import EVERYBODY, Limit, Quota
 
 
-def test_nothing_waits() -> None:
+def test_an_empty_queue_admits_nothing() -> None:
     decision = plan([], quota=Quota(), memory=AdmissionMemory(next_owner="bob"))
 
     assert decision == AdmissionPlan(
@@ -54,7 +54,7 @@ def test_the_next_plan_goes_on_after_the_last_turn() -> None:
     assert admitted(second) == ["c-1", "a-2"]
 
 
-def test_a_turn_of_somebody_who_left_passes_to_the_next_name() -> None:
+def test_a_turn_of_an_owner_without_tasks_passes_to_the_next_name() -> None:
     decision = plan(
         [queued("alice-1")],
         [queued("carol-2")],
@@ -79,7 +79,7 @@ def test_a_head_that_does_not_fit_holds_up_its_owner_only() -> None:
     }
 
 
-def test_what_can_never_run_holds_up_nobody() -> None:
+def test_a_task_that_can_never_run_holds_up_no_other() -> None:
     decision = plan(
         [queued("alice-1", cpu=9), queued("alice-2", cpu=9), queued("alice-3")],
         quota=Quota(capacity=cores(8)),
@@ -90,7 +90,7 @@ def test_what_can_never_run_holds_up_nobody() -> None:
     assert decision.memory.blocked == {}
 
 
-def test_what_a_task_does_not_ask_for_cannot_keep_it_waiting() -> None:
+def test_a_task_does_not_wait_for_an_amount_it_does_not_ask_for() -> None:
     decision = plan(
         [queued("alice-1", ram=0)],
         quota=Quota(capacity=Limit(ram=ByteCount(GIB))),
@@ -100,7 +100,7 @@ def test_what_a_task_does_not_ask_for_cannot_keep_it_waiting() -> None:
     assert admitted(decision) == ["alice-1"]
 
 
-def test_a_patient_head_is_passed_and_its_time_counts_from_now() -> None:
+def test_a_head_that_is_not_overdue_is_passed_and_its_time_counts_from_now() -> None:
     big, small = queued("alice-1", cpu=4), queued("bob-2")
 
     decision = plan(
@@ -111,7 +111,7 @@ def test_a_patient_head_is_passed_and_its_time_counts_from_now() -> None:
     assert decision.memory.blocked == {"alice-1": NOW}
 
 
-def test_an_overdue_head_keeps_what_it_needs_from_all_others() -> None:
+def test_an_overdue_head_reserves_what_it_needs() -> None:
     big, small = queued("alice-1", cpu=4), queued("bob-2")
 
     decision = plan(
@@ -133,7 +133,7 @@ def test_an_overdue_head_keeps_what_it_needs_from_all_others() -> None:
     assert decision.memory.blocked[big.id] == NOW - RESERVE_AFTER
 
 
-def test_what_an_overdue_head_does_not_need_is_given_away() -> None:
+def test_capacity_that_an_overdue_head_does_not_need_is_used() -> None:
     big = queued("alice-1", cpu=2, ram=8)
 
     decision = plan(
@@ -161,7 +161,7 @@ def test_an_overdue_head_that_fits_comes_before_whose_turn_it_is() -> None:
     assert decision.memory.next_owner == "alice"
 
 
-def test_who_came_first_out_of_turn_has_had_its_turn() -> None:
+def test_an_owner_served_out_of_turn_has_had_its_turn() -> None:
     head = queued("alice-1")
 
     decision = plan(
@@ -174,7 +174,7 @@ def test_who_came_first_out_of_turn_has_had_its_turn() -> None:
     assert admitted(decision) == ["alice-1", "bob-3"]
 
 
-def test_of_two_overdue_heads_the_longer_wait_comes_first() -> None:
+def test_the_longer_waiting_of_two_overdue_heads_comes_first() -> None:
     first, second = queued("zoe-1", cpu=4), queued("alice-2", cpu=3)
 
     decision = plan(
@@ -189,7 +189,7 @@ def test_of_two_overdue_heads_the_longer_wait_comes_first() -> None:
     assert admitted(decision) == ["zoe-1"]
 
 
-def test_a_head_that_waits_for_its_own_user_keeps_nothing() -> None:
+def test_a_head_that_waits_for_its_own_user_reserves_nothing() -> None:
     head = queued("alice-1", cpu=2)
 
     decision = plan(
@@ -204,7 +204,7 @@ def test_a_head_that_waits_for_its_own_user_keeps_nothing() -> None:
     assert decision.memory.blocked == {}
 
 
-def test_a_head_that_waits_for_its_group_keeps_from_its_group_only() -> None:
+def test_a_head_that_waits_for_its_group_reserves_in_its_group_only() -> None:
     head = queued("alice-1", cpu=2, group="lab")
 
     decision = plan(

@@ -126,7 +126,7 @@ def test_the_code_tells_a_limit_from_what_there_is() -> None:
     ]
 
 
-def test_what_is_in_use_is_told_before_what_is_reserved() -> None:
+def test_usage_is_reported_before_reservations() -> None:
     big = queued("alice-1", cpu=4)
     other = queued("bob-2", ram=4)
 

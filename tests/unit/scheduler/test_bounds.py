@@ -109,7 +109,7 @@ def test_outputs_stay_within_their_bounds(sizes: list[int], there: int) -> None:
 
 
 @given(st.text(max_size=3000), st.integers(0, 2000))
-def test_of_a_stream_the_end_is_kept(text: str, index: int) -> None:
+def test_a_stream_keeps_its_end(text: str, index: int) -> None:
     tail = stream_tail(text, index)
 
     assert text.endswith(tail)

@@ -8,7 +8,7 @@ from tesk_scheduler.usecases.call_memory import CallMemory, CallState
 IDLE = CallState(idle_since=3)
 
 
-def test_what_was_put_last_is_remembered() -> None:
+def test_the_last_state_is_remembered() -> None:
     memory = CallMemory(30)
     memory.put("tm-1", CallState(), 1)
     memory.put("tm-1", IDLE, 2)
@@ -17,7 +17,7 @@ def test_what_was_put_last_is_remembered() -> None:
     assert memory.get("tm-2") == CallState()
 
 
-def test_one_that_was_told_to_exit_is_forgotten() -> None:
+def test_a_taskmaster_that_was_told_to_exit_is_forgotten() -> None:
     memory = CallMemory(30)
     memory.put("tm-1", IDLE, 1)
 
@@ -27,7 +27,7 @@ def test_one_that_was_told_to_exit_is_forgotten() -> None:
     assert len(memory) == 0
 
 
-def test_one_that_does_not_call_for_a_lifetime_is_forgotten() -> None:
+def test_a_taskmaster_that_does_not_call_for_a_lifetime_is_forgotten() -> None:
     memory = CallMemory(30)
     memory.put("lost", IDLE, 0)
     memory.put("alive", IDLE, 0)
@@ -40,7 +40,7 @@ def test_one_that_does_not_call_for_a_lifetime_is_forgotten() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 20)), max_size=60))
-def test_it_holds_those_alone_that_called_within_a_lifetime(
+def test_the_memory_holds_only_taskmasters_that_called_within_a_lifetime(
     calls: list[tuple[int, int]],
 ) -> None:
     memory, now, last = CallMemory(30), 0, dict[int, int]()

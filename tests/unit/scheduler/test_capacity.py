@@ -75,7 +75,7 @@ def test_nodes_add_up_and_the_pods_of_taskmasters_count() -> None:
     assert found.used == Amounts(running=5, cpu_millis=1700, ram=3 * GIB)
 
 
-def test_as_many_start_as_fit_beside_the_taskmasters_that_they_need() -> None:
+def test_tasks_start_as_they_fit_beside_the_taskmasters_that_they_need() -> None:
     # Three tasks need two taskmasters: 1500 + 200; a fourth would make 2200.
     assert admitted(capacity(NODE), 9) == 3
     two = TaskmasterCounts(count=1, free=2, slots=2)
@@ -100,7 +100,7 @@ def test_the_number_of_pods_counts() -> None:
     assert decision.reasons == {"alice-4": Reason(ReasonCode.CAPACITY_FULL, text)}
 
 
-def test_who_waits_is_told_that_the_cluster_is_full() -> None:
+def test_waiting_tasks_report_that_the_cluster_is_full() -> None:
     decision = plan(capacity(NODE), *(f"alice-{number}" for number in range(5)))
 
     text = "waiting for room in the cluster: 0.5 cpu needed, 0.3 free"
@@ -140,7 +140,7 @@ MISFITS: dict[str, tuple[Capacity, float, str]] = {
 
 
 @pytest.mark.parametrize(("cluster", "cpu", "want"), MISFITS.values(), ids=MISFITS)
-def test_a_task_that_no_node_could_hold_waits_and_holds_up_nobody(
+def test_a_task_that_no_node_could_hold_waits_and_holds_up_no_other(
     cluster: Capacity, cpu: float, want: str
 ) -> None:
     big = queued("alice-0", cpu=cpu, ram=1 if "everything" in want else 0)
@@ -177,7 +177,7 @@ def test_nodes_that_are_not_known_hold_the_tasks_of_one_taskmaster() -> None:
     assert admitted(capacity(known=False, taskmasters=one, committed=busy), 40) == 1
 
 
-def test_what_the_settings_say_takes_the_place_of_what_is_not_known() -> None:
+def test_settings_replace_an_unknown_capacity() -> None:
     given = Limit(cpu_millis=1800, ram=ByteCount(64 * GIB))
 
     assert admitted(capacity(known=False, given=given), 40) == 3
@@ -194,7 +194,7 @@ def test_disk_counts_only_if_the_settings_say_how_much_there_is() -> None:
     assert misfit == Reason(ReasonCode.NODES_TOO_SMALL, text)
 
 
-def test_what_quotas_leave_bounds_the_whole_cluster() -> None:
+def test_quotas_bound_the_whole_cluster() -> None:
     few = capacity(NODE, bound=Limit(running=5))
     little = capacity(known=False, bound=Limit(cpu_millis=1300, ram=ByteCount(0)))
 
@@ -202,7 +202,7 @@ def test_what_quotas_leave_bounds_the_whole_cluster() -> None:
     assert admitted(little, 40) == 0
 
 
-def test_a_node_that_is_too_full_takes_nothing_from_the_others() -> None:
+def test_an_overcommitted_node_takes_nothing_from_the_others() -> None:
     full = Limit(cpu_millis=-1500, ram=-1, running=-3)
 
     assert capacity(NODE, full).total == capacity(NODE).total

@@ -37,7 +37,7 @@ BURSTS = st.lists(st.tuples(OWNERS, demands(30, 30)), max_size=40)
 
 @settings(deadline=None)
 @given(ROOMS, OWN, SLOTS, BURSTS, SEEDS)
-def test_what_is_admitted_to_a_node_runs_and_all_that_could_run_ends(
+def test_admitted_tasks_of_a_node_run_and_all_that_fit_end(
     node: Limit,
     own: OwnPods,
     slots: int,
@@ -75,7 +75,7 @@ def could_run(demand: Demand, node: Limit, own: OwnPods) -> bool:
     st.lists(st.tuples(OWNERS, demands(20, 0)), max_size=60),
     SEEDS,
 )
-def test_on_many_nodes_all_ends_however_pods_are_put(
+def test_all_tasks_end_on_several_nodes_however_pods_are_placed(
     rooms: list[int], burst: list[tuple[str, Demand]], seed: int
 ) -> None:
     nodes = [Limit(cpu_millis=cpu, ram=0, running=30) for cpu in rooms]

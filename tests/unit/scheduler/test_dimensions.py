@@ -24,7 +24,7 @@ def test_each_dimension_has_a_column_and_a_setting(dimension: Dimension) -> None
 
 
 @pytest.mark.parametrize("dimension", ASKED, ids=lambda each: each.column)
-def test_what_a_task_asks_for_has_a_field_and_a_default(dimension: Dimension) -> None:
+def test_an_asked_dimension_has_a_field_and_a_default(dimension: Dimension) -> None:
     assert dimension.column in TASK.c
     assert dimension.setting in DefaultSettings.__struct_fields__
 
@@ -62,6 +62,6 @@ def test_a_limit_bounds_what_it_names() -> None:
     assert limit.replaced_by(Limit(ram=7)) == Limit(cpu_millis=500, ram=7)
 
 
-def test_a_dimension_that_there_is_not_is_an_error() -> None:
+def test_an_unknown_dimension_is_an_error() -> None:
     with pytest.raises(KeyError):
         Amounts(unicorns=1)

@@ -62,7 +62,7 @@ def applied(record: TaskRecord, happening: EventPayload) -> Effect:
     return apply_event(record, event, BY)
 
 
-def test_nothing_takes_the_place_of_what_was_printed() -> None:
+def test_an_empty_stream_does_not_replace_output() -> None:
     unread = replace(ENDED, stdout="", stderr="")
     for happening in (unread, ExecutorOutput(0, "", "")):
         change = applied(RUNS, happening).executor
@@ -71,7 +71,7 @@ def test_nothing_takes_the_place_of_what_was_printed() -> None:
         assert (change.stdout, change.stderr) == (None, None)
 
 
-def test_of_what_is_printed_no_more_is_kept_than_of_what_was() -> None:
+def test_live_output_is_kept_up_to_the_bound_of_the_final_one() -> None:
     for index in (0, bounds.WHOLE_STREAMS, bounds.TRUNCATED_STREAMS):
         most = bounds.stream_bytes(index)
         long = "x" * (bounds.STREAM_BYTES + 1)
@@ -82,7 +82,7 @@ def test_of_what_is_printed_no_more_is_kept_than_of_what_was() -> None:
         assert change.stdout == change.stderr == ("x" * most or None)
 
 
-def test_what_could_not_be_removed_is_a_line_of_the_ended_task() -> None:
+def test_leftovers_are_a_line_of_the_ended_task() -> None:
     effect = applied(OVER, Released("w/f: not permitted (1 MiB stay)"))
 
     assert effect.record.released

@@ -171,7 +171,7 @@ def test_plan(seen: ObservedFleet, want: FleetPlan) -> None:
     assert replace(plan, memory=FleetMemory()) == want
 
 
-def test_a_living_stray_is_removed_after_a_grace() -> None:
+def test_a_living_orphan_is_removed_after_a_grace() -> None:
     first = plan_fleet(observed(orphans=("tm-8",)), NOW)
     early = plan_fleet(
         observed(orphans=("tm-8",), memory=first.memory), after(ORPHAN_GRACE - 1)
@@ -185,7 +185,7 @@ def test_a_living_stray_is_removed_after_a_grace() -> None:
     assert late.remove == ("tm-8",)
 
 
-def test_a_stray_that_was_gone_or_known_meanwhile_has_its_grace_again() -> None:
+def test_an_orphan_that_was_gone_or_known_meanwhile_has_its_grace_again() -> None:
     first = plan_fleet(observed(orphans=("tm-8",)), NOW)
     known = plan_fleet(
         observed((member("tm-8"), ALIVE), memory=first.memory), after(ORPHAN_GRACE / 2)
@@ -278,7 +278,7 @@ def test_attempts_are_reassigned_only_from_those_that_cannot_act(
 
 
 @given(OBSERVED)
-def test_only_what_is_needed_and_not_there_is_started(seen: ObservedFleet) -> None:
+def test_only_missing_members_are_started(seen: ObservedFleet) -> None:
     plan = plan_fleet(seen, NOW)
 
     by_id = {each.id: each for each in seen.members}
@@ -289,7 +289,7 @@ def test_only_what_is_needed_and_not_there_is_started(seen: ObservedFleet) -> No
 
 
 @given(OBSERVED)
-def test_only_what_the_store_does_not_know_is_removed_and_nothing_after_a_failure(
+def test_only_orphans_are_removed_and_none_after_a_failure(
     seen: ObservedFleet,
 ) -> None:
     plan = plan_fleet(seen, NOW)
@@ -301,7 +301,7 @@ def test_only_what_the_store_does_not_know_is_removed_and_nothing_after_a_failur
 
 
 @given(OBSERVED)
-def test_the_next_look_comes_before_anything_can_end_by_time(
+def test_the_next_plan_comes_before_any_lease_or_grace_ends(
     seen: ObservedFleet,
 ) -> None:
     plan = plan_fleet(seen, NOW)

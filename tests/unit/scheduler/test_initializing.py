@@ -82,7 +82,7 @@ CASES: dict[str, tuple[int, list[InitializingTask], int]] = {
 
 
 @pytest.mark.parametrize(("running", "tasks", "want"), CASES.values(), ids=CASES)
-def test_what_begun_tasks_take(
+def test_initializing_tasks_take(
     running: int, tasks: list[InitializingTask], want: int
 ) -> None:
     count = 1 if running else 0
@@ -176,7 +176,7 @@ SEEDS = st.integers(0, 2**32)
 
 @settings(deadline=None)
 @given(STEPS, SEEDS)
-def test_nobody_is_passed_by_what_came_after_its_inputs(
+def test_a_task_is_not_passed_by_later_ones_after_its_inputs_arrived(
     steps: list[list[int]], seed: int
 ) -> None:
     world = World(most=10, seed=seed)

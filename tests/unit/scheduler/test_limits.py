@@ -113,7 +113,7 @@ PROBLEMS: dict[str, tuple[Demand, Quota, list[str]]] = {
 
 
 @pytest.mark.parametrize(("demand", "quota", "want"), PROBLEMS.values(), ids=PROBLEMS)
-def test_what_can_never_run_is_refused_with_the_limit(
+def test_a_task_that_can_never_run_is_refused_with_the_limit(
     demand: Demand, quota: Quota, want: list[str]
 ) -> None:
     subjects = charged_subjects("alice", ("lab",), quota)
@@ -121,7 +121,7 @@ def test_what_can_never_run_is_refused_with_the_limit(
     assert [str(each) for each in submission_problems(demand, subjects, quota)] == want
 
 
-def test_a_service_that_does_not_ask_who_calls_names_nobody() -> None:
+def test_a_service_without_authentication_names_no_user() -> None:
     quota = Quota(users={"*": Limit(cpu_millis=1000)})
 
     problems = submission_problems(

@@ -91,7 +91,7 @@ CASES: dict[str, tuple[dict[str, Any], JsonObject, bool]] = {
 
 
 @pytest.mark.parametrize(("spec", "node", "want"), CASES.values(), ids=CASES)
-def test_where_ordinary_executors_may_run(
+def test_nodes_of_ordinary_executors(
     spec: dict[str, Any], node: JsonObject, want: bool
 ) -> None:
     sorts = executor_pod_classes({"spec": spec}, KubernetesSettings())
@@ -145,5 +145,5 @@ def test_nodes_of_pools_and_of_gpus_count_too() -> None:
         ({"metadata": {"name": "new"}, "status": {}}, False),
     ],
 )
-def test_which_nodes_take_pods_at_all(node: JsonObject, want: bool) -> None:
+def test_usable_nodes(node: JsonObject, want: bool) -> None:
     assert is_usable(node) is want

@@ -82,7 +82,7 @@ def watched(
         yield nodes
 
 
-def test_what_is_left_of_the_nodes_for_tasks(
+def test_capacity_that_nodes_leave_for_tasks(
     api: FakeKubernetesApi, folder: Path
 ) -> None:
     with watched(api, folder) as nodes:
@@ -136,7 +136,7 @@ def cordon(node: JsonObject) -> None:
     node["spec"]["unschedulable"] = True
 
 
-def test_without_the_right_nothing_is_known_and_it_is_said_why(
+def test_nodes_are_unknown_without_the_right_and_the_cause_is_reported(
     api: FakeKubernetesApi, folder: Path
 ) -> None:
     api.faults.forbid("list", NODES)

@@ -64,13 +64,13 @@ def test_orders(
     assert plan_orders(records, frozenset(held)) == want
 
 
-def test_an_attempt_never_began_if_nothing_was_reported_before_its_cancel() -> None:
+def test_an_attempt_never_started_if_nothing_was_reported_before_its_cancel() -> None:
     assert never_started(CANCELING)
     assert not never_started(replace(CANCELING, last_sequence=1))
     assert not never_started(RUNS)
 
 
-def test_an_order_is_news_until_it_was_given_and_again_later() -> None:
+def test_an_order_is_new_until_it_was_given_and_again_later() -> None:
     orders = [Order(FIRST)]
     given_at_once = record_given(orders, {}, 0)
 
@@ -97,7 +97,7 @@ ATTEMPTS = st.sampled_from([FIRST, SECOND, OTHER])
     st.lists(st.sampled_from([RUNS, CANCELING, OVER]), max_size=1),
     st.frozensets(ATTEMPTS),
 )
-def test_whoever_obeys_has_what_is_assigned_and_gets_no_more_orders(
+def test_an_obedient_taskmaster_has_its_assignments_and_gets_no_more_orders(
     records: list[TaskRecord], held: frozenset[Attempt]
 ) -> None:
     orders = plan_orders(records, held)

@@ -96,7 +96,7 @@ STARTABLE: dict[str, tuple[list[str], int]] = {
 
 
 @pytest.mark.parametrize(("fleet", "want"), STARTABLE.values(), ids=STARTABLE)
-def test_how_many_may_be_started(fleet: list[str], want: int) -> None:
+def test_startable_taskmasters(fleet: list[str], want: int) -> None:
     members = [
         replace(member(f"tm-{number}"), revision=revision)
         for number, revision in enumerate(fleet)

@@ -34,9 +34,7 @@ def launcher(rig: PodRig) -> Iterator[PodLauncher]:
         yield launcher
 
 
-def test_a_pod_is_made_with_what_it_stands_on(
-    rig: PodRig, launcher: PodLauncher
-) -> None:
+def test_a_pod_is_created_with_its_parts(rig: PodRig, launcher: PodLauncher) -> None:
     launcher.launch("tm-1")
 
     owner = rig.api.peek(CONFIG_MAPS, "tasks", OWNER)
@@ -95,7 +93,9 @@ def test_every_task_namespace_is_made_ready(tmp_path: Path) -> None:
     assert living == {f"tm-{number}" for number in range(12)}
 
 
-def test_many_at_once_cost_one_call_each(rig: PodRig, launcher: PodLauncher) -> None:
+def test_launches_at_once_cost_one_call_each(
+    rig: PodRig, launcher: PodLauncher
+) -> None:
     for number in range(10):
         launcher.launch(f"tm-{number}")
 
@@ -159,7 +159,7 @@ def test_an_answer_that_got_lost_is_no_second_pod(
     assert len(rig.api.all(PODS)) == 1
 
 
-def test_a_pod_of_somebody_else_is_left_alone(
+def test_a_pod_of_another_program_is_left_alone(
     rig: PodRig, launcher: PodLauncher
 ) -> None:
     rig.api.plant(PODS, "tasks", {"metadata": {"name": "tesk-tm-1"}, "spec": {}})
@@ -206,7 +206,7 @@ def test_no_taskmaster_is_dead_before_the_pods_are_listed(rig: PodRig) -> None:
         launcher.alive()
 
 
-def test_an_outage_kills_nobody(rig: PodRig, launcher: PodLauncher) -> None:
+def test_an_outage_kills_no_taskmaster(rig: PodRig, launcher: PodLauncher) -> None:
     launcher.launch("tm-1")
 
     rig.api.down()
@@ -224,7 +224,7 @@ def test_an_outage_kills_nobody(rig: PodRig, launcher: PodLauncher) -> None:
     assert set(launcher.alive()) == set()
 
 
-def test_one_that_ends_is_noticed_and_stays_until_it_is_removed(
+def test_an_ended_taskmaster_is_listed_until_it_is_removed(
     rig: PodRig, launcher: PodLauncher
 ) -> None:
     launcher.launch("tm-1")
@@ -244,7 +244,7 @@ def test_one_that_ends_is_noticed_and_stays_until_it_is_removed(
     assert not launcher.may_act("tm-1")
 
 
-def test_an_ended_one_is_not_started_again_under_its_name(
+def test_an_ended_taskmaster_is_not_started_again_under_its_name(
     rig: PodRig, launcher: PodLauncher
 ) -> None:
     launcher.launch("tm-1")
@@ -255,7 +255,7 @@ def test_an_ended_one_is_not_started_again_under_its_name(
         launcher.launch("tm-1")
 
 
-def test_one_on_a_lost_node_may_act_but_does_not_stand_in_the_way(
+def test_a_taskmaster_on_a_lost_node_may_act_and_can_be_given_up(
     rig: PodRig, launcher: PodLauncher
 ) -> None:
     launcher.launch("tm-1")
@@ -271,7 +271,7 @@ def test_one_on_a_lost_node_may_act_but_does_not_stand_in_the_way(
     assert rig.api.all(PODS) == []
 
 
-def test_one_that_is_gone_may_act_unless_its_node_said_that_it_ended(
+def test_a_gone_taskmaster_may_act_unless_its_node_reported_its_end(
     rig: PodRig, launcher: PodLauncher
 ) -> None:
     for name in ("tm-1", "tm-2"):
@@ -289,7 +289,7 @@ def test_one_that_is_gone_may_act_unless_its_node_said_that_it_ended(
     assert launcher.status_message("tm-1") == "its pod was deleted"
 
 
-def test_what_the_watch_has_not_told_yet_is_removed_all_the_same(
+def test_a_pod_that_the_watch_does_not_know_yet_is_removed(
     rig: PodRig, launcher: PodLauncher
 ) -> None:
     rig.api.watches().cut()
@@ -312,7 +312,7 @@ def test_a_pod_that_was_made_again_is_another(
     assert rig.pod("tm-1")["metadata"]["uid"] != first
 
 
-def test_why_one_does_not_come_up_changes_with_what_the_cluster_says(
+def test_the_status_message_follows_the_cluster(
     rig: PodRig, launcher: PodLauncher
 ) -> None:
     launcher.launch("tm-1")
@@ -327,7 +327,7 @@ def test_why_one_does_not_come_up_changes_with_what_the_cluster_says(
     assert set(launcher.alive()) == {"tm-1"}
 
 
-def test_what_only_events_tell_is_asked_for_after_a_while(
+def test_warning_events_are_listed_after_a_while(
     rig: PodRig, launcher: PodLauncher
 ) -> None:
     launcher.launch("tm-1")

@@ -150,7 +150,7 @@ REFUSED: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize(("text", "want"), REFUSED.values(), ids=REFUSED)
-def test_what_makes_no_sense_is_refused_by_name(
+def test_an_invalid_quota_is_refused_by_name(
     text: str, want: str, tmp_path: Path
 ) -> None:
     with pytest.raises(SettingsError, match=want):

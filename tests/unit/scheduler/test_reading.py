@@ -78,7 +78,7 @@ def two(task_id: TaskId) -> list[TaskId]:
 
 @pytest.mark.parametrize("among", [one, two])
 @pytest.mark.parametrize("view", TaskView)
-def test_anothers_task_costs_what_none_costs(
+def test_a_task_of_another_owner_takes_as_long_as_none(
     bench: Bench, view: TaskView, among: Callable[[TaskId], list[TaskId]]
 ) -> None:
     def steps(caller: Caller, task_id: TaskId) -> int:
@@ -111,7 +111,7 @@ BATCHES = {
 
 
 @pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
-def test_what_is_too_large_together_can_be_had_alone(
+def test_tasks_too_large_together_can_be_read_alone(
     bench: Bench, batch: list[tuple[Caller, TaskView]]
 ) -> None:
     wanted = [ReadRequest(caller, LARGE, view) for caller, view in batch]

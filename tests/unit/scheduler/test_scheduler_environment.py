@@ -26,7 +26,7 @@ def test_the_address(listen: str, setting: str, want: str) -> None:
     assert environment == {"TESK_GRPC_SCHEDULER": want, "TESK_HOME": "/home"}
 
 
-def test_the_database_is_nobodys_business() -> None:
+def test_the_database_is_hidden_from_taskmasters() -> None:
     environ = {"PATH": "/bin", "TESK_SCHEDULER_DATABASE": "postgresql://u:p@h/d"}
 
     environment = taskmaster_environment(Settings(), environ, Path("/home"))

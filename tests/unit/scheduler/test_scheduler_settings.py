@@ -22,16 +22,16 @@ STARTS: dict[str, tuple[dict[str, Any], int]] = {
 
 
 @pytest.mark.parametrize(("given", "want"), STARTS.values(), ids=STARTS)
-def test_how_long_a_start_may_take(given: dict[str, Any], want: int) -> None:
+def test_effective_start_timeout(given: dict[str, Any], want: int) -> None:
     assert SchedulerSettings(**given).effective_start_timeout == timedelta(seconds=want)
 
 
-def test_it_is_not_negative() -> None:
+def test_start_timeout_is_not_negative() -> None:
     with pytest.raises(ValueError, match="start_timeout: must not be negative"):
         SchedulerSettings(start_timeout=timedelta(seconds=-1))
 
 
-def test_one_machine_does_not_pay_for_the_client_of_clusters() -> None:
+def test_the_client_of_clusters_is_not_loaded_on_one_machine() -> None:
     program = "import sys, tesk_scheduler.main; sys.exit('kubernetes' in sys.modules)"
 
     done = subprocess.run([sys.executable, "-c", program], check=False)

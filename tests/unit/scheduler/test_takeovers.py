@@ -62,7 +62,7 @@ def is_given_up(record: TaskRecord) -> bool:
 
 
 @pytest.mark.parametrize("deaths", range(6))
-def test_so_many_may_die_and_no_more(deaths: int) -> None:
+def test_an_attempt_survives_a_limited_number_of_deaths(deaths: int) -> None:
     record = RUNS
     for _ in range(deaths):
         record = died(record)
@@ -93,7 +93,7 @@ def test_the_last_attempt_ends_the_task() -> None:
     assert effect.lines[-1] == "gave up after 3 attempts"
 
 
-def test_what_is_canceled_is_then_canceled() -> None:
+def test_a_canceled_attempt_ends_canceled() -> None:
     record = replace(canceled(RUNS, NOON), takeovers=MOST + 1)
 
     effect = lose_after_takeovers(record, max_takeovers=MOST, cause="", by=BY)
@@ -102,7 +102,7 @@ def test_what_is_canceled_is_then_canceled() -> None:
     assert effect.record.state is TaskState.CANCELED
 
 
-def test_what_only_has_to_be_cleaned_up_is_handed_on() -> None:
+def test_an_ended_attempt_is_reassigned_for_its_release() -> None:
     over = replace(RUNS, state=TaskState.COMPLETE, takeovers=MOST + 1)
 
     assert not is_given_up(over)
@@ -125,7 +125,7 @@ DEATHS = st.lists(
 
 
 @given(DEATHS)
-def test_exactly_too_many_quick_deaths_in_a_row_are_too_many(
+def test_an_attempt_is_lost_at_exactly_too_many_quick_deaths_in_a_row(
     steps: list[str | EventPayload],
 ) -> None:
     record, in_a_row = RUNS, 0

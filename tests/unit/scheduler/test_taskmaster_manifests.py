@@ -133,7 +133,7 @@ def test_the_name_of_a_launcher_follows_from_what_it_is() -> None:
     assert launcher_name(b"a", dict(reversed(OWNERS.items()))) in names
 
 
-def test_without_an_owner_nobody_owns_it() -> None:
+def test_objects_without_an_owner_have_no_owner_references() -> None:
     nobody = {"b": Owner(name="", uid="")}
 
     pod = render_taskmaster(TEMPLATE, "tm-1", make_berth(owners=nobody))
@@ -144,7 +144,7 @@ def test_without_an_owner_nobody_owns_it() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_clusters_take_them(version: str) -> None:
+def test_clusters_accept_the_objects(version: str) -> None:
     launcher = render_launcher(b"x", instance="i", namespace="b", owners=OWNERS)
 
     assert problems(render_taskmaster(TEMPLATE, "tm-1", make_berth()), version) == []

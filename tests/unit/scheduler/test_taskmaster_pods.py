@@ -97,7 +97,7 @@ ALIVE: dict[str, tuple[JsonObject, Liveness]] = {
 
 
 @pytest.mark.parametrize(("pod", "want"), ALIVE.values(), ids=ALIVE)
-def test_whether_it_lives(pod: JsonObject, want: Liveness) -> None:
+def test_liveness(pod: JsonObject, want: Liveness) -> None:
     assert liveness_of(pod) is want
 
 
@@ -194,11 +194,11 @@ QUIET: dict[str, tuple[JsonObject, bool]] = {
 
 
 @pytest.mark.parametrize(("pod", "want"), QUIET.values(), ids=QUIET)
-def test_whether_its_events_must_be_asked_for(pod: JsonObject, want: bool) -> None:
+def test_silent_pods(pod: JsonObject, want: bool) -> None:
     assert pod_status(pod).is_silent is want
 
 
-def test_a_pod_without_the_label_is_nobodys() -> None:
+def test_a_pod_without_the_label_has_no_taskmaster() -> None:
     pod = make_pod()
     pod["metadata"].pop("labels")
 

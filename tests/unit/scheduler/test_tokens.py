@@ -66,7 +66,7 @@ def test_a_page_token_is_good_for_its_list_alone(secret: str, query: TaskQuery) 
 
 
 @given(st.text())
-def test_what_was_never_issued_is_refused(token: str) -> None:
+def test_a_token_that_was_never_issued_is_refused(token: str) -> None:
     with pytest.raises(InvalidRequestError, match="page_token"):
         parse_page_token("secret", QUERY, token)
 

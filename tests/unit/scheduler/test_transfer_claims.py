@@ -43,9 +43,7 @@ PATHS = st.lists(NAMES, min_size=1, max_size=4).map(lambda names: "/" + "/".join
 
 
 @given(URLS, PATHS, st.lists(NAMES, max_size=3))
-def test_what_a_filer_uploads_is_declared(
-    url: str, path: str, below: list[str]
-) -> None:
+def test_uploaded_files_are_declared(url: str, path: str, below: list[str]) -> None:
     assume(not url.startswith("ftp") or not re.search("[\r\n]", path + "".join(below)))
     top = normalize(path)
     match = "/".join([top, *below])
@@ -74,7 +72,7 @@ BRACED = {
 
 
 @pytest.mark.parametrize(("path", "url"), BRACED.values(), ids=BRACED)
-def test_what_the_alternatives_of_a_path_become_is_declared(
+def test_files_of_alternatives_of_a_path_are_declared(
     tmp_path: Path, path: str, url: str
 ) -> None:
     there = tmp_path / expand_braces(path)[-1][1:]
@@ -99,7 +97,7 @@ def test_what_the_alternatives_of_a_path_become_is_declared(
     assert not any(map(Destinations([DeclaredOutput("/o", "s3://else")]).have, files))
 
 
-def test_many_files_are_looked_up_among_many_outputs() -> None:
+def test_files_are_looked_up_fast_among_many_outputs() -> None:
     places = [(f"/out/{n}", f"s3://b/o/{n}") for n in range(20_000)]
 
     destinations = Destinations(DeclaredOutput(*place) for place in places)
@@ -122,7 +120,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize(("path", "url"), FOREIGN.values(), ids=FOREIGN)
-def test_what_no_output_declares_is_not(path: str, url: str) -> None:
+def test_undeclared_files_are_not_allowed(path: str, url: str) -> None:
     file = OutputFileLog(url=url, path=path, size_bytes=0)
 
     assert not Destinations([DeclaredOutput("/out", "s3://b/o")]).have(file)
@@ -148,7 +146,7 @@ def test_executors_have_ended_when_no_more_will_run(
     assert executors_have_ended(declared, known) is want
 
 
-def test_less_than_nothing_is_refused_by_name() -> None:
+def test_negative_counts_are_refused_by_name() -> None:
     with pytest.raises(InvalidRequestError, match="bytes_done"):
         check_counts(files_done=1, bytes_done=-1)
     bad = OutputFileLog(url="u", path="p", size_bytes=-1)
