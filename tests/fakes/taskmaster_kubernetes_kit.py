@@ -125,9 +125,11 @@ class Programs:
         cluster.program = self.run
 
     def _look(self, pod: JsonObject, args: Sequence[str]) -> None:
-        looked = [word for at, word in enumerate(args) if args[at - 1] == "--look"]
+        inspected = [
+            word for at, word in enumerate(args) if args[at - 1] == "--inspect"
+        ]
         numbers = "".join(
-            f" {at}" for at, path in enumerate(looked) if path in self.occupied
+            f" {at}" for at, path in enumerate(inspected) if path in self.occupied
         )
         metadata = pod["metadata"]
         text = f"occupied:{numbers}\n".encode()
@@ -143,7 +145,7 @@ class Programs:
                 self._cluster.finish(started, code)
             return
         command = args[args.index("--") + 1 :]
-        if "--look" in args:
+        if "--inspect" in args:
             self._look(started, args)
             return
         if command[0] == "sleep":

@@ -9,7 +9,7 @@ from tesk_model.task import Input, Output, Resources, Task, TaskId
 from tesk_taskmaster.adapters.kubernetes.manifests.anchor import anchor_secret
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import executor_job
 from tesk_taskmaster.adapters.kubernetes.manifests.filer_job import filer_job
-from tesk_taskmaster.adapters.kubernetes.manifests.objects import Site
+from tesk_taskmaster.adapters.kubernetes.manifests.objects import RenderContext
 from tesk_taskmaster.adapters.kubernetes.manifests.volume import volume_claim
 from tesk_taskmaster.domain.planning import plan_task
 
@@ -146,8 +146,8 @@ def wishing(**parameters: str) -> Task:
     return asking(backend_parameters=parameters)
 
 
-def site(settings: KubernetesSettings = SETTINGS) -> Site:
-    return Site(namespace="tasks", taskmaster="tm-1", settings=settings)
+def context(settings: KubernetesSettings = SETTINGS) -> RenderContext:
+    return RenderContext(namespace="tasks", taskmaster="tm-1", settings=settings)
 
 
 def manifests(
@@ -156,18 +156,18 @@ def manifests(
     template: Manifest = EXECUTOR_POD,
 ) -> list[Manifest]:
     """Return all objects of the attempt, in the order in which they are made."""
-    plan, where = plan_task(task, ATTEMPT), site(settings)
+    plan, where = plan_task(task, ATTEMPT), context(settings)
     made = [anchor_secret(ATTEMPT, "secret-token", where)]
     if plan.has_volume:
         made.append(volume_claim(plan, where, anchor_uid=ANCHOR_UID))
 
     def filer(step: str) -> Manifest:
-        return filer_job(plan, step, FILER_POD, site=where, anchor_uid=ANCHOR_UID)
+        return filer_job(plan, step, FILER_POD, context=where, anchor_uid=ANCHOR_UID)
 
     if plan.has_inputs:
         made.append(filer("in"))
     made += [
-        executor_job(plan, step, template, site=where, anchor_uid=ANCHOR_UID)
+        executor_job(plan, step, template, context=where, anchor_uid=ANCHOR_UID)
         for step in plan.executors
     ]
     if plan.has_outputs:

@@ -11,12 +11,12 @@ from typing import Any
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.settings import KubernetesSettings
-from tesk_taskmaster.adapters.kubernetes.status.failure_table import judge_trouble
+from tesk_taskmaster.adapters.kubernetes.status.failure_table import judge_problem
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Judgement,
+    Problem,
     Snapshot,
     Subject,
-    Troubled,
 )
 from tesk_taskmaster.adapters.kubernetes.status.pods import observe
 
@@ -42,10 +42,10 @@ def seen(record: str, *edits: Edit, **overrides: Any) -> Snapshot:
 def judge(what: Snapshot, after: float, settings: KubernetesSettings) -> Judgement:
     """Judge what has been so for ``after`` seconds."""
     observed = observe(what)
-    if not isinstance(observed, Troubled):
+    if not isinstance(observed, Problem):
         return observed
     since = observed.since or BEGUN
-    return judge_trouble(
+    return judge_problem(
         observed,
         what.subject,
         since=since,

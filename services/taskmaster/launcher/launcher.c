@@ -43,9 +43,9 @@ static void run(const struct options *options, struct outcome *outcome)
     finish(options, &streams, outcome);
 }
 
-static void tell(const struct options *options, struct outcome *outcome)
+static void inspect(const struct options *options, struct outcome *outcome)
 {
-    tell_occupied(options);
+    print_occupied(options);
     outcome->exit_code = 0;
     clock_gettime(CLOCK_REALTIME, &outcome->ended_at);
 }
@@ -61,8 +61,8 @@ int main(int argc, char **argv)
     outcome.ended_at = outcome.started_at;
     if (!parse_options(&options, argc, argv))
         outcome.exit_code = EXIT_LAUNCHER;
-    else if (options.looked_count > 0)
-        tell(&options, &outcome);
+    else if (options.inspected_count > 0)
+        inspect(&options, &outcome);
     else
         run(&options, &outcome);
     if (options.report != NULL && !write_report(options.report, &outcome))

@@ -45,8 +45,8 @@ struct options {
     size_t made_count;
     const char **readable; /* patterns of what everybody shall read afterwards */
     size_t readable_count;
-    const char **looked; /* directories to look into, instead of running argv */
-    size_t looked_count;
+    const char **inspected; /* directories to inspect, instead of running argv */
+    size_t inspected_count;
     struct collection *collections;
     size_t collection_count;
     char **argv; /* NULL-terminated, at least one */
@@ -125,8 +125,8 @@ bool open_pumps(struct child *child, struct streams *ends, const struct options 
 void pump(struct pump *pump);
 void drain(struct pump *pump);
 
-/* look.c */
-void tell_occupied(const struct options *options);
+/* inspect.c */
+void print_occupied(const struct options *options);
 
 /* marks.c */
 void marker_write(struct marker *marker, const char *data, size_t size);

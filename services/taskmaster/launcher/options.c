@@ -84,8 +84,8 @@ static bool take_value(struct options *options, const char *name, char **values)
         return append(&options->made, &options->made_count, name, values[0]);
     if (strcmp(name, "--stdin") == 0)
         return append(&options->inputs, &options->input_count, name, values[0]);
-    if (strcmp(name, "--look") == 0)
-        return append(&options->looked, &options->looked_count, name, values[0]);
+    if (strcmp(name, "--inspect") == 0)
+        return append(&options->inspected, &options->inspected_count, name, values[0]);
     if (strcmp(name, "--readable") == 0)
         return is_plain(name, values[0]) &&
                append(&options->readable, &options->readable_count, name, values[0]);

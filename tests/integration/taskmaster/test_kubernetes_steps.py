@@ -49,7 +49,7 @@ SHORT = {
 }
 
 
-class Site:
+class StepRunner:
     """A namespace of the cluster with one attempt."""
 
     def __init__(self, kit: ClusterKit, kube: Kube) -> None:
@@ -100,13 +100,13 @@ class Site:
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
+def runner() -> Iterator[StepRunner]:
     with real_cluster() as kit, closing(Kube()) as kube:
-        yield Site(kit, kube)
+        yield StepRunner(kit, kube)
 
 
-def test_streams_and_code_come_apart_and_times_are_told(site: Site) -> None:
-    result, tails = site.run("sh", "-c", "echo out; echo err >&2; exit 7")
+def test_streams_and_code_come_apart_and_times_are_told(runner: StepRunner) -> None:
+    result, tails = runner.run("sh", "-c", "echo out; echo err >&2; exit 7")
 
     assert (result.exit_code, result.error, result.note) == (7, "", "")
     assert tails == Tails(b"out\n", b"err\n")
@@ -114,50 +114,50 @@ def test_streams_and_code_come_apart_and_times_are_told(site: Site) -> None:
     assert result.ended_at is not None
     assert result.metadata["pod"].startswith(f"{ATTEMPT.name}-x0-")
     assert result.metadata["node"]
-    site.runtime.release(ATTEMPT)
-    assert site.left() == []
+    runner.runtime.release(ATTEMPT)
+    assert runner.left() == []
 
 
-def test_files_pass_from_step_to_step(site: Site) -> None:
-    site.prepare(
+def test_files_pass_from_step_to_step(runner: StepRunner) -> None:
+    runner.prepare(
         ("sh", "-c", "echo hi > /w/a"),
         ("cat", "/w/a"),
         inputs=(Input(path="/w/in", url="s3://b/a"),),
         outputs=(Output(path="/w/b", url="s3://b/b"),),
     )
     for step in ("in", "x0", "x1", "out"):
-        site.start(step)
-        assert site.result(step).exit_code == 0
+        runner.start(step)
+        assert runner.result(step).exit_code == 0
 
-    assert site.runtime.tails(ATTEMPT, "x1").stdout == b"hi\n"
-    site.runtime.release(ATTEMPT)
-    assert site.left() == []
+    assert runner.runtime.tails(ATTEMPT, "x1").stdout == b"hi\n"
+    runner.runtime.release(ATTEMPT)
+    assert runner.left() == []
 
 
 WATCHED = ("pods", "jobs", "persistentvolumeclaims")
 
 
-def spent_on(site: Site, *steps: str) -> Counter[str]:
+def spent_on(runner: StepRunner, *steps: str) -> Counter[str]:
     """Run these steps to their end and return the calls that it took."""
-    counted = CountedApi(site.kit.api)
-    site.kit.api = cast("KubernetesApi", counted)
+    counted = CountedApi(runner.kit.api)
+    runner.kit.api = cast("KubernetesApi", counted)
     shares = "in" in steps
-    runtime = site.kit.open_runtime()
+    runtime = runner.kit.open_runtime()
     runtime.release(Attempt(TaskId("none"), 1))  # the watches are open now
     eventually(
         lambda: all(counted.calls[f"watch {kind}"] for kind in WATCHED),
         what="the watches",
     )
     before = counted.calls.copy()
-    site.prepare(
+    runner.prepare(
         ("true",),
         inputs=(Input(path="/w/in", url="s3://b/a"),) if shares else (),
         outputs=(Output(path="/w/b", url="s3://b/b"),) if shares else (),
         runtime=runtime,
     )
     for step in steps:
-        site.start(step)
-        site.result(step)
+        runner.start(step)
+        runner.result(step)
         if step.startswith("x"):
             runtime.tails(ATTEMPT, step)
     runtime.release(ATTEMPT)
@@ -168,8 +168,8 @@ def spent_on(site: Site, *steps: str) -> Counter[str]:
     return spent
 
 
-def test_a_trivial_task_costs_four_calls(site: Site) -> None:
-    spent = spent_on(site, "x0")
+def test_a_trivial_task_costs_four_calls(runner: StepRunner) -> None:
+    spent = spent_on(runner, "x0")
 
     assert spent == {
         "create secrets": 1,
@@ -179,8 +179,8 @@ def test_a_trivial_task_costs_four_calls(site: Site) -> None:
     }
 
 
-def test_a_task_with_files_costs_seven(site: Site) -> None:
-    spent = spent_on(site, "in", "x0", "out")
+def test_a_task_with_files_costs_seven(runner: StepRunner) -> None:
+    spent = spent_on(runner, "in", "x0", "out")
 
     assert spent == {
         "create secrets": 1,
@@ -191,9 +191,9 @@ def test_a_task_with_files_costs_seven(site: Site) -> None:
     }
 
 
-def test_memory_that_runs_out_is_said(site: Site) -> None:
+def test_memory_that_runs_out_is_said(runner: StepRunner) -> None:
     little = Resources(cpu_cores=0.1, ram_gb=0.03125, disk_gb=1)
-    result, _ = site.run("sh", "-c", "tail /dev/zero", resources=little)
+    result, _ = runner.run("sh", "-c", "tail /dev/zero", resources=little)
 
     assert result.exit_code in (1, 137)  # the shell may survive its child
     assert "ran out of memory: limit 32 MiB" in result.note
@@ -216,110 +216,110 @@ HOPELESS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("task", "words"), HOPELESS.values(), ids=HOPELESS)
 def test_what_cannot_start_fails_with_the_clusters_words(
-    site: Site, task: dict[str, Any], words: str
+    runner: StepRunner, task: dict[str, Any], words: str
 ) -> None:
-    site.kit.settings = make_settings(**SHORT)
-    site.prepare(("true",), **task)
+    runner.kit.settings = make_settings(**SHORT)
+    runner.prepare(("true",), **task)
 
     with pytest.raises(StepFailedError) as failure:
-        site.start()
+        runner.start()
     assert words in str(failure.value)
     assert not failure.value.lost
-    site.runtime.release(ATTEMPT)
-    assert site.left() == []
+    runner.runtime.release(ATTEMPT)
+    assert runner.left() == []
 
 
-def test_a_volume_that_nobody_provides_is_said(site: Site) -> None:
-    site.kit.settings = make_settings(**SHORT, storage_class="nosuch")
-    site.prepare(("true",), volumes=("/v",))
+def test_a_volume_that_nobody_provides_is_said(runner: StepRunner) -> None:
+    runner.kit.settings = make_settings(**SHORT, storage_class="nosuch")
+    runner.prepare(("true",), volumes=("/v",))
 
     with pytest.raises(StepFailedError, match=r"cannot be provided, for 3 s: .*nosuch"):
-        site.start()
-    site.runtime.release(ATTEMPT)
-    assert site.left() == []
+        runner.start()
+    runner.runtime.release(ATTEMPT)
+    assert runner.left() == []
 
 
-def test_a_policy_that_refuses_pods_is_said(site: Site) -> None:
-    site.kube.patch(
+def test_a_policy_that_refuses_pods_is_said(runner: StepRunner) -> None:
+    runner.kube.patch(
         "namespaces",
         "",
-        site.namespace,
+        runner.namespace,
         {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}},
     )
-    site.kit.settings = make_settings(**SHORT)
-    site.prepare(("true",))
+    runner.kit.settings = make_settings(**SHORT)
+    runner.prepare(("true",))
 
     with pytest.raises(StepFailedError, match="refuses to run it, for 3 s: violates"):
-        site.start()
+        runner.start()
 
 
-def test_a_quota_is_said_and_waited_for(site: Site) -> None:
+def test_a_quota_is_said_and_waited_for(runner: StepRunner) -> None:
     quota = {
         "metadata": {"name": "q"},
         "spec": {"hard": {"count/jobs.batch": "0"}},
     }
-    path = f"/api/v1/namespaces/{site.namespace}/resourcequotas"
-    site.kube.call("POST", path, body=quota)
+    path = f"/api/v1/namespaces/{runner.namespace}/resourcequotas"
+    runner.kube.call("POST", path, body=quota)
     eventually(
-        lambda: site.kube.call("GET", f"{path}/q")["status"].get("used"),
+        lambda: runner.kube.call("GET", f"{path}/q")["status"].get("used"),
         what="the quota",
     )
-    site.prepare(("true",))
+    runner.prepare(("true",))
 
     def free() -> None:
-        site.kube.call("DELETE", f"{path}/q")
+        runner.kube.call("DELETE", f"{path}/q")
 
     threading.Timer(2, free).start()
-    site.start()
+    runner.start()
 
-    assert site.result().exit_code == 0
-    assert any("exceeded quota: q" in reason.text for reason in site.heard)
+    assert runner.result().exit_code == 0
+    assert any("exceeded quota: q" in reason.text for reason in runner.heard)
 
 
-def limit_range(site: Site, **item: Any) -> None:
+def limit_range(runner: StepRunner, **item: Any) -> None:
     """Let the namespace have a LimitRange."""
     body = {
         "metadata": {"name": "tight"},
         "spec": {"limits": [{"type": "Container", **item}]},
     }
-    path = f"/api/v1/namespaces/{site.namespace}/limitranges"
-    site.kube.call("POST", path, body=body)
+    path = f"/api/v1/namespaces/{runner.namespace}/limitranges"
+    runner.kube.call("POST", path, body=body)
 
 
-def test_what_a_limit_range_would_refuse_is_made_to_fit(site: Site) -> None:
+def test_what_a_limit_range_would_refuse_is_made_to_fit(runner: StepRunner) -> None:
     limit_range(
-        site,
+        runner,
         default={"cpu": "5m"},  # less than is asked for
         max={"cpu": "15m"},
         maxLimitRequestRatio={"cpu": "2"},
     )
-    site.prepare(("true",))
+    runner.prepare(("true",))
 
-    site.start()
+    runner.start()
 
-    assert site.result().exit_code == 0
+    assert runner.result().exit_code == 0
 
 
-def test_what_a_limit_range_will_never_let_be_fails_at_once(site: Site) -> None:
-    limit_range(site, max={"memory": "32Mi"})
+def test_what_a_limit_range_will_never_let_be_fails_at_once(runner: StepRunner) -> None:
+    limit_range(runner, max={"memory": "32Mi"})
 
     with pytest.raises(StepFailedError, match="the LimitRange tight of the cluster"):
-        site.prepare(("true",))
+        runner.prepare(("true",))
 
 
-def _delete_pod(site: Site) -> None:
-    site.kube.delete("pods", site.namespace, site.pod()["metadata"]["name"])
+def _delete_pod(runner: StepRunner) -> None:
+    runner.kube.delete("pods", runner.namespace, runner.pod()["metadata"]["name"])
 
 
-def _delete_job(site: Site) -> None:
-    site.kube.delete("jobs", site.namespace, f"{ATTEMPT.name}-x0")
+def _delete_job(runner: StepRunner) -> None:
+    runner.kube.delete("jobs", runner.namespace, f"{ATTEMPT.name}-x0")
 
 
-def _evict(site: Site) -> None:
-    site.kube.evict(site.namespace, site.pod()["metadata"]["name"])
+def _evict(runner: StepRunner) -> None:
+    runner.kube.evict(runner.namespace, runner.pod()["metadata"]["name"])
 
 
-STRIKES: dict[str, tuple[Callable[[Site], None], str]] = {
+STRIKES: dict[str, tuple[Callable[[StepRunner], None], str]] = {
     "its pod is deleted": (_delete_pod, "its pod was deleted"),
     "its Job is deleted": (_delete_job, "its Job was deleted"),
     "its pod is evicted": (_evict, "its pod was evicted"),
@@ -329,55 +329,57 @@ OBEYS = "trap 'exit 0' TERM; echo here; while :; do sleep 0.1; done"
 
 @pytest.mark.parametrize(("strike", "words"), STRIKES.values(), ids=STRIKES)
 def test_what_is_ended_from_outside_is_lost_but_not_what_it_printed(
-    site: Site, strike: Callable[[Site], None], words: str
+    runner: StepRunner, strike: Callable[[StepRunner], None], words: str
 ) -> None:
-    site.prepare(("sh", "-c", OBEYS))
-    site.start()
+    runner.prepare(("sh", "-c", OBEYS))
+    runner.start()
     eventually(
-        lambda: site.runtime.tails(ATTEMPT, "x0").stdout == b"here\n",
+        lambda: runner.runtime.tails(ATTEMPT, "x0").stdout == b"here\n",
         what="the live output",
     )
-    strike(site)
+    strike(runner)
 
-    result = site.result()
+    result = runner.result()
     assert result.lost
     assert f"executors[0] lost: {words}" in result.error
-    assert site.runtime.tails(ATTEMPT, "x0").stdout == b"here\n"
-    site.runtime.release(ATTEMPT)
-    assert site.left() == []
+    assert runner.runtime.tails(ATTEMPT, "x0").stdout == b"here\n"
+    runner.runtime.release(ATTEMPT)
+    assert runner.left() == []
 
 
-def test_what_is_stopped_by_us_has_a_result_and_its_last_words(site: Site) -> None:
+def test_what_is_stopped_by_us_has_a_result_and_its_last_words(
+    runner: StepRunner,
+) -> None:
     last_words = "trap 'echo bye; exit 3' TERM; echo here; while :; do sleep 0.1; done"
-    site.prepare(("sh", "-c", last_words))
-    site.start()
-    site.runtime.stop(ATTEMPT, "x0", SECOND)
+    runner.prepare(("sh", "-c", last_words))
+    runner.start()
+    runner.runtime.stop(ATTEMPT, "x0", SECOND)
 
-    result = site.result()
+    result = runner.result()
     assert (result.exit_code, result.error) == (3, "")
-    assert site.runtime.tails(ATTEMPT, "x0").stdout == b"here\nbye\n"
+    assert runner.runtime.tails(ATTEMPT, "x0").stdout == b"here\nbye\n"
 
 
-def test_the_release_of_what_runs_takes_seconds(site: Site) -> None:
-    site.prepare(
+def test_the_release_of_what_runs_takes_seconds(runner: StepRunner) -> None:
+    runner.prepare(
         ("sh", "-c", "trap '' TERM; while :; do sleep 1; done"), volumes=("/v",)
     )
-    site.start()
-    successor = site.kit.open_runtime()
+    runner.start()
+    successor = runner.kit.open_runtime()
     started = time.monotonic()
     successor.release(ATTEMPT)
 
-    assert site.left() == []
+    assert runner.left() == []
     assert time.monotonic() - started < 20  # a pod's own grace is 30
 
 
-def test_a_filer_is_started_again_after_its_eviction(site: Site) -> None:
-    site.kit.set_filers([None, 0])
-    site.prepare(("true",), inputs=(Input(path="/w/in", url="s3://b/a"),))
-    site.start("in")
-    site.kube.evict(site.namespace, site.pod("in")["metadata"]["name"])
-    first = site.result("in")
-    site.start("in")
+def test_a_filer_is_started_again_after_its_eviction(runner: StepRunner) -> None:
+    runner.kit.set_filers([None, 0])
+    runner.prepare(("true",), inputs=(Input(path="/w/in", url="s3://b/a"),))
+    runner.start("in")
+    runner.kube.evict(runner.namespace, runner.pod("in")["metadata"]["name"])
+    first = runner.result("in")
+    runner.start("in")
 
     assert first.lost
-    assert site.result("in").exit_code == 0
+    assert runner.result("in").exit_code == 0

@@ -15,12 +15,12 @@ import pytest
 
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.reasons import ReasonCode
-from tesk_taskmaster.adapters.kubernetes.status.failure_table import judge_trouble
+from tesk_taskmaster.adapters.kubernetes.status.failure_table import judge_problem
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
+    Problem,
+    ProblemKind,
     Subject,
-    Trouble,
-    Troubled,
     Waiting,
 )
 
@@ -246,15 +246,15 @@ def test_every_entry_is_still_said() -> None:
     assert stale == []
 
 
-@pytest.mark.parametrize("trouble", Trouble)
-def test_what_the_failure_table_says_has_an_entry(trouble: Trouble) -> None:
+@pytest.mark.parametrize("kind", ProblemKind)
+def test_what_the_failure_table_says_has_an_entry(kind: ProblemKind) -> None:
     began = datetime(2026, 1, 1, tzinfo=UTC)
-    troubled = Troubled(trouble=trouble, cause="the cluster's words")
+    problem = Problem(kind=kind, cause="the cluster's words")
     subject = Subject(name="executors[0]", image="example.org/tool:1", ram=1)
 
     for pass_fds in (timedelta(0), timedelta(days=9)):
-        judged = judge_trouble(
-            troubled,
+        judged = judge_problem(
+            problem,
             subject,
             since=began,
             now=began + pass_fds,

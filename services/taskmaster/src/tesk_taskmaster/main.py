@@ -80,7 +80,7 @@ def _local_runtime(configured: Settings, environ: Mapping[str, str]) -> Runtime:
 def _cluster_runtime(
     configured: Settings, environ: Mapping[str, str], clock: Clock
 ) -> Runtime:
-    from tesk_taskmaster.adapters.kubernetes.opening import (  # noqa: PLC0415 - see there
+    from tesk_taskmaster.adapters.kubernetes.factory import (  # noqa: PLC0415 - see there
         open_kubernetes_runtime,
     )
 

@@ -15,7 +15,7 @@ from tesk_kubernetes.templates import main_container
 from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.manifests.limit_ranges import (
     container_limits,
-    fitted_resources,
+    fit_resources,
 )
 from tesk_taskmaster.ports import StepFailedError
 
@@ -96,7 +96,7 @@ FITTED: dict[str, tuple[JsonObject, dict[str, Any], JsonObject]] = {
 def test_resources_are_made_to_fit(
     given_: JsonObject, item: dict[str, Any], want: JsonObject
 ) -> None:
-    assert fitted_resources(given_, container_limits(limit_range(**item))) == want
+    assert fit_resources(given_, container_limits(limit_range(**item))) == want
 
 
 REFUSED: dict[str, tuple[JsonObject, dict[str, Any], str]] = {
@@ -120,7 +120,7 @@ REFUSED: dict[str, tuple[JsonObject, dict[str, Any], str]] = {
 def test_what_cannot_be_had_is_told_with_the_name(
     given_: JsonObject, item: dict[str, Any], want: str
 ) -> None:
-    assert fitted_resources(given_, container_limits(limit_range(**item))) == want
+    assert fit_resources(given_, container_limits(limit_range(**item))) == want
 
 
 MILLIS = st.integers(1, 5000).map(lambda millis: f"{millis}m")
@@ -144,7 +144,7 @@ def test_what_was_made_to_fit_the_cluster_takes(
     amounts: dict[str, Any] = {kind: {"cpu": text} for kind, text in item.items()}
     range_ = limit_range(**amounts)
 
-    fitted = fitted_resources(asked, container_limits(range_))
+    fitted = fit_resources(asked, container_limits(range_))
 
     most = parse_amount(item["max"]) if "max" in item else None
     least = max(parse_amount(cpu), parse_amount(item.get("min", 0)))

@@ -87,7 +87,7 @@ def test_no_step_starts_on_a_volume_that_was_deleted(
 ) -> None:
     rig = make_rig(shares=True)
     rig.prepare()
-    cached = rig.runtime._cache.hold(ATTEMPT)
+    cached = rig.runtime._cache.retain(ATTEMPT)
     eventually(lambda: cached.all(VOLUME_CLAIMS), what="the claim")
     rig.api.vanish(VOLUME_CLAIMS, "tasks", NAME)
     eventually(lambda: cached.all(VOLUME_CLAIMS)[0].is_gone, what="its end")
@@ -122,7 +122,8 @@ def test_a_silent_node_is_lost_and_its_pod_is_taken_away(
     result = rig.result()
     assert result.lost
     assert (
-        "executors[0]: its pod is to end and its node does not answer" in result.error
+        "executors[0]: its pod was told to end and its node does not answer"
+        in result.error
     )
     rig.runtime.release(ATTEMPT)
     assert rig.left() == []
@@ -134,7 +135,7 @@ def test_a_name_that_is_not_ours_is_not_touched(rig: Rig) -> None:
     rig.api.plant(JOBS, "tasks", foreign)
     rig.prepare()
 
-    with pytest.raises(StepFailedError, match="taken by a Job that is not ours"):
+    with pytest.raises(StepFailedError, match="taken by a Job of another program"):
         rig.start()
     assert len(rig.api.all(JOBS)) == 1
 

@@ -30,11 +30,11 @@ from taskmasters.manifests import (
     Manifest,
     asking,
     by_step,
+    context,
     executor_pod,
     file_in,
     file_out,
     manifests,
-    site,
     step_of,
     wishing,
 )
@@ -142,7 +142,7 @@ def test_all_but_the_anchor_is_owned_by_the_anchor() -> None:
 
 
 def test_nothing_owns_the_anchor_where_no_owner_is_known() -> None:
-    elsewhere = replace(site(), namespace="other")
+    elsewhere = replace(context(), namespace="other")
 
     anchor = anchor_secret(ATTEMPT, "secret-token", elsewhere)
 

@@ -111,7 +111,7 @@ class Pod:
         self.api.add_log("tasks", self.name, text)
 
     def wait_for(self, stdout: bytes) -> None:
-        eventually(lambda: self.log.so_far().stdout == stdout, what="the follower")
+        eventually(lambda: self.log.current().stdout == stdout, what="the follower")
 
     def end(self) -> None:
         self.cluster.finish(self.object)

@@ -10,10 +10,10 @@ from taskmasters.manifests import (
     CUSTOM_POD,
     OFFERS,
     asking,
+    context,
     file_in,
     file_out,
     manifests,
-    site,
     wishing,
 )
 from tesk_model.task import Task
@@ -63,7 +63,7 @@ REFUSED: dict[str, tuple[Task, str]] = {
     ),
     "a zone that no label can name": (
         asking(zones=("a", "b c")),
-        'resources.zones: no zone is called "b c"',
+        'resources.zones: "b c" is not a valid zone name',
     ),
     "wishes that exclude each other": (
         asking(preemptible=True, backend_parameters={"pool": "steady"}),
@@ -85,7 +85,7 @@ def test_it_is_said_before_anything_is_made(task: Task, words: str) -> None:
     plan = plan_task(task, ATTEMPT)
 
     with pytest.raises(StepFailedError, match=re.escape(words)):
-        check_executors(plan, CUSTOM_POD, site=site(OFFERS))
+        check_executors(plan, CUSTOM_POD, context=context(OFFERS))
 
 
 def test_no_gpu_is_offered_by_default() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from tesk_kubernetes.api import JOBS, PODS, VOLUME_CLAIMS, JsonObject, Resource
-from tesk_taskmaster.adapters.kubernetes.control.removal import stuck
+from tesk_taskmaster.adapters.kubernetes.control.removal import incomplete_removal
 from tesk_taskmaster.ports import LeftoversError
 
 LONG_AGO = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
@@ -39,7 +39,7 @@ LEFT = {
 def test_only_what_was_deleted_and_does_not_run_is_left_to_the_cluster(
     objects: list[tuple[Resource, JsonObject]], is_over: bool, words: str
 ) -> None:
-    error = stuck(objects)
+    error = incomplete_removal(objects)
 
     assert isinstance(error, LeftoversError) is is_over
     assert words in str(error)

@@ -150,7 +150,7 @@ FAILED: dict[str, tuple[Snapshot, float, bool, str]] = {
         seen("runs", leaving, status(reason="NodeLost")),
         120,
         True,
-        "its pod is to end and its node does not answer, for 2 min: node node-1",
+        "its pod was told to end and its node does not answer, for 2 min: node node-1",
     ),
     "a node that refuses it": (
         seen("refused-by-node"),

@@ -19,8 +19,8 @@ from taskmasters.pods import (
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
+    Problem,
     Snapshot,
-    Troubled,
     Waiting,
 )
 from tesk_taskmaster.adapters.kubernetes.status.pods import observe
@@ -188,5 +188,5 @@ def test_another_container_neither_ends_nor_starts_a_step() -> None:
 def test_the_objects_tell_since_when(name: str) -> None:
     what = WAITING[name][0]
     observed = observe(what)
-    if isinstance(observed, Troubled) and what.events:
+    if isinstance(observed, Problem) and what.events:
         assert observed.since is not None

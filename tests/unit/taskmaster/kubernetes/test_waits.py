@@ -112,7 +112,9 @@ def test_what_the_cluster_refuses_fails_with_its_words(rig: Rig) -> None:
     error = RefusedError('admission webhook "w" denied the request: no')
     rig.api.fail_next("create", JOBS, error)
 
-    with pytest.raises(StepFailedError, match="refuses to make its Job: admission web"):
+    with pytest.raises(
+        StepFailedError, match="refuses to create its Job: admission web"
+    ):
         rig.start()
 
 

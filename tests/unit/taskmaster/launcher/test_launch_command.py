@@ -14,7 +14,7 @@ ARGUMENTS = {
     "quotes and shell characters": ["'", '"', "\\", "$HOME", "`id`", "*", ";", "|"],
     "Kubernetes variable syntax": ["$(HOME)", "$$(HOME)", "$$"],
     "unicode": ["żółw", "日本語", "🐢"],
-    "what looks like options of ours": ["--", "--stdout", "/tmp/x", "--nope"],
+    "what options like options of ours": ["--", "--stdout", "/tmp/x", "--nope"],
     "one long argument": ["x" * 100_000],
 }
 
@@ -211,9 +211,9 @@ def test_a_look_runs_nothing_and_tells_what_holds_anything(
     (tmp_path / "link").symlink_to("full")
     (tmp_path / "file").touch()
     names = ("empty", "full", "none", "link", "file", "none/below")
-    looks = [word for name in names for word in ("--look", tmp_path / name)]
+    options = [word for name in names for word in ("--inspect", tmp_path / name)]
 
-    done = launch(*looks, "--", "sh", "-c", "echo it ran")
+    done = launch(*options, "--", "sh", "-c", "echo it ran")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"occupied: 1 3\n", b"")
 

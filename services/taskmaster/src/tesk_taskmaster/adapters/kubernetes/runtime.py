@@ -1,7 +1,7 @@
-"""Steps as Jobs of a Kubernetes cluster; see the ``Runtime`` port.
+"""Runs steps as Jobs of a Kubernetes cluster; see the ``Runtime`` port.
 
-Nothing is polled: informers tell what changes. Nothing is kept that could not
-be found again: names, labels and owners say whose everything is.
+Nothing is polled: informers report changes. All state can be found again by names,
+labels and owners.
 """
 
 import threading
@@ -35,13 +35,13 @@ from tesk_taskmaster.adapters.kubernetes.control.anchors import Anchors
 from tesk_taskmaster.adapters.kubernetes.control.attempt import AttemptSteps
 from tesk_taskmaster.adapters.kubernetes.control.cache import ObjectCache
 from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
+from tesk_taskmaster.adapters.kubernetes.control.image_inspection import ImageInspector
 from tesk_taskmaster.adapters.kubernetes.control.informers import Informers
-from tesk_taskmaster.adapters.kubernetes.control.limit_ranges import LimitRanges
-from tesk_taskmaster.adapters.kubernetes.control.looks import ImageInspector
-from tesk_taskmaster.adapters.kubernetes.control.removal import Removal
+from tesk_taskmaster.adapters.kubernetes.control.limit_ranges import LimitRangeCache
+from tesk_taskmaster.adapters.kubernetes.control.removal import AttemptRemover
 from tesk_taskmaster.adapters.kubernetes.control.retries import RetriedCalls
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import check_executors
-from tesk_taskmaster.adapters.kubernetes.manifests.objects import Site
+from tesk_taskmaster.adapters.kubernetes.manifests.objects import RenderContext
 from tesk_taskmaster.adapters.kubernetes.manifests.rendering import PodTemplates
 from tesk_taskmaster.adapters.kubernetes.status.failure_table import shorten
 from tesk_taskmaster.domain.plan import Plan
@@ -66,7 +66,7 @@ class KubernetesRuntime:
 
         Args:
             api: Of the cluster.
-            taskmaster: Id of this process; marks what it makes.
+            taskmaster: Id of this process; a label of all its objects.
             namespaces: Of all attempts; not empty.
             settings: Of TESK in a cluster.
             templates: Of pods.
@@ -86,18 +86,18 @@ class KubernetesRuntime:
             settings=settings,
         )
         self._anchors = Anchors(api, self._cluster.calls)
-        self._limit_ranges = LimitRanges(api, clock)
-        self._looks = ImageInspector(clock=clock)
-        self._removal = Removal(self._cluster)
+        self._limit_ranges = LimitRangeCache(api, clock)
+        self._inspector = ImageInspector(clock=clock)
+        self._remover = AttemptRemover(self._cluster)
         self._lock = threading.Lock()
         self._attempts: dict[Attempt, AttemptSteps] = {}
 
     def open(self) -> None:
-        """Begin to watch, so that the first task need not wait for it."""
+        """Begin to watch, so that the first task does not wait for it."""
         self._cluster.informers.open(self._namespaces)
 
     def close(self) -> None:
-        """Stop watching; steps go on."""
+        """Stop watching; steps continue."""
         for attempt in list(self._attempts):
             self.detach(attempt)
         self._cluster.informers.close()
@@ -111,17 +111,19 @@ class KubernetesRuntime:
     ) -> None:
         """See ``Runtime.prepare``."""
         attempt, informers = plan.attempt, self._cluster.informers
-        site = self._site(attempt)
-        site = replace(site, limits=self._limit_ranges.of(site.namespace))
-        check_executors(plan, self._cluster.templates.executor, site=site)
-        cached = self._cache.hold(attempt)
-        informers.watch(attempt, site.namespace, self._taskmaster, report_reason)
-        anchor = self._anchors.ensure(plan, transfer_token, site, report_reason)
-        for maker in sorted(anchor.makers):
-            informers.watch(attempt, site.namespace, maker, report_reason)
+        context = self._site(attempt)
+        context = replace(
+            context, limits=self._limit_ranges.limits_of(context.namespace)
+        )
+        check_executors(plan, self._cluster.templates.executor, context=context)
+        cached = self._cache.retain(attempt)
+        informers.watch(attempt, context.namespace, self._taskmaster, report_reason)
+        anchor = self._anchors.ensure(plan, transfer_token, context, report_reason)
+        for creator in sorted(anchor.creators):
+            informers.watch(attempt, context.namespace, creator, report_reason)
         with self._lock:
             self._attempts[attempt] = AttemptSteps(
-                self._cluster, plan, site, anchor, cached
+                self._cluster, plan, context, anchor, cached
             )
 
     def begin_inspection(
@@ -132,7 +134,9 @@ class KubernetesRuntime:
     ) -> None:
         """See ``Runtime.begin_inspection``."""
         for index, paths in directories.items():
-            self._looks.begin(self._attempts[plan.attempt], index, paths, report_reason)
+            self._inspector.begin(
+                self._attempts[plan.attempt], index, paths, report_reason
+            )
 
     def inspect_image(
         self,
@@ -142,7 +146,7 @@ class KubernetesRuntime:
         report_reason: ReportReason,
     ) -> Collection[str]:
         """See ``Runtime.inspect_image``."""
-        return self._looks.look(
+        return self._inspector.inspect(
             self._attempts[plan.attempt], index, directories, report_reason
         )
 
@@ -156,7 +160,7 @@ class KubernetesRuntime:
     ) -> None:
         """See ``Runtime.start``; returns when its container runs or has ended."""
         attempt = self._attempts[plan.attempt]
-        attempt.plan = plan  # of this step's image by now
+        attempt.plan = plan  # with the inspected mounts of this step
         attempt.start(step, report_reason, has_started=has_started)
 
     def wait(
@@ -166,15 +170,15 @@ class KubernetesRuntime:
         return self._attempts[attempt].steps[step].wait(timeout)
 
     def tails(self, attempt: Attempt, step: str) -> Tails:
-        """See ``Runtime.tails``; first asked of a running one, it begins to follow."""
+        """See ``Runtime.tails``; the first call for a running step follows its log."""
         return self._attempts[attempt].steps[step].tails()
 
     def stop(self, attempt: Attempt, step: str, grace: timedelta) -> None:
         """See ``Runtime.stop``."""
         held = self._attempts.get(attempt)
-        begun = None if held is None else held.steps.get(step)
-        if begun is not None:
-            begun.stop(grace)
+        running = None if held is None else held.steps.get(step)
+        if running is not None:
+            running.stop(grace)
 
     def detach(self, attempt: Attempt) -> None:
         """See ``Runtime.detach``."""
@@ -188,18 +192,18 @@ class KubernetesRuntime:
     def release(self, attempt: Attempt) -> None:
         """See ``Runtime.release``."""
         namespace = self._site(attempt).namespace
-        self._removal.remove(attempt, namespace, self._attempts.get(attempt))
+        self._remover.remove(attempt, namespace, self._attempts.get(attempt))
         self.detach(attempt)
 
     def existing_steps(self, attempt: Attempt) -> Sequence[str]:
-        """See ``Runtime.existing_steps``; asked of the cluster, whoever made them."""
+        """See ``Runtime.existing_steps``; listed in the cluster, whoever created them."""
         namespace = self._site(attempt).namespace
         labels = selector(attempt_labels(attempt))
         listed = self._list(JOBS, namespace, labels)
         return sorted(job["metadata"]["labels"].get(STEP, "") for job in listed)
 
     def defer_removal(self, attempt: Attempt) -> None:
-        """See ``Runtime.defer_removal``; the cluster removes what it was told to."""
+        """See ``Runtime.defer_removal``; the cluster removes the deleted objects."""
         self.detach(attempt)
 
     def attempts(self) -> Sequence[Attempt]:
@@ -221,13 +225,13 @@ class KubernetesRuntime:
             ).items
         except KubernetesError as error:
             raise StepFailedError(
-                f"the cluster does not tell what is there: {shorten(str(error))}",
+                f"the objects of attempts cannot be listed: {shorten(str(error))}",
                 code=ReasonCode.API_SERVER_UNREACHABLE,
                 lost=True,
             ) from error
 
-    def _site(self, attempt: Attempt) -> Site:
-        return Site(
+    def _site(self, attempt: Attempt) -> RenderContext:
+        return RenderContext(
             namespace=namespace_of(attempt, self._namespaces),
             taskmaster=self._taskmaster,
             settings=self._cluster.settings,
@@ -235,4 +239,4 @@ class KubernetesRuntime:
 
 
 def _ignore(_reason: Reason) -> None:
-    """Take what is said where nobody can be told."""
+    """Ignore a reason that cannot be reported."""

@@ -21,7 +21,7 @@ from tesk_model.names import Attempt
 from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.retries import RetriedCalls
 from tesk_taskmaster.adapters.kubernetes.manifests.anchor import anchor_secret
-from tesk_taskmaster.adapters.kubernetes.manifests.objects import Site
+from tesk_taskmaster.adapters.kubernetes.manifests.objects import RenderContext
 from tesk_taskmaster.adapters.kubernetes.manifests.volume import volume_claim
 from tesk_taskmaster.adapters.kubernetes.status.observations import Subject
 from tesk_taskmaster.domain.plan import Plan
@@ -36,43 +36,51 @@ class AttemptAnchor:
     """The anchor of an attempt.
 
     Attributes:
-        uid: Tells it from others of its name.
-        makers: Taskmasters that made what was found.
+        uid: Of the Secret.
+        creators: Taskmasters that created the existing objects.
     """
 
     uid: str
-    makers: frozenset[str]
+    creators: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Anchors:
-    """Makes and finds anchors, and the volumes that they own."""
+    """Creates and finds anchors, and the volumes that they own."""
 
     api: KubernetesApi
     calls: RetriedCalls
 
     def ensure(
-        self, plan: Plan, transfer_token: str, site: Site, report_reason: ReportReason
+        self,
+        plan: Plan,
+        transfer_token: str,
+        context: RenderContext,
+        report_reason: ReportReason,
     ) -> AttemptAnchor:
-        """Make or find the anchor and, if the plan has one, the volume.
+        """Create or find the anchor and, if the plan has one, the volume.
 
         Raises:
-            StepFailedError: It cannot be made, or what was there is damaged.
+            StepFailedError: It cannot be created, or existing objects were deleted.
         """
-        uid, children = self._anchor(plan, transfer_token, site, report_reason)
-        makers = {maker_of(child) for child in children}
+        uid, children = self._anchor(plan, transfer_token, context, report_reason)
+        creators = {creator_of(child) for child in children}
         if plan.has_volume:
             has_claim = any(child["kind"] == VOLUME_CLAIMS.kind for child in children)
             if children and not has_claim:
-                # Steps began on a volume that is not there any more.
+                # Steps used a volume that was deleted.
                 raise StepFailedError(_GONE, code=ReasonCode.STEP_VANISHED, lost=True)
-            makers.add(maker_of(self._claim(plan, uid, site, report_reason)))
-        return AttemptAnchor(uid, frozenset(makers - {"", site.taskmaster}))
+            creators.add(creator_of(self._claim(plan, uid, context, report_reason)))
+        return AttemptAnchor(uid, frozenset(creators - {"", context.taskmaster}))
 
     def _anchor(
-        self, plan: Plan, transfer_token: str, site: Site, report_reason: ReportReason
+        self,
+        plan: Plan,
+        transfer_token: str,
+        context: RenderContext,
+        report_reason: ReportReason,
     ) -> tuple[str, Sequence[JsonObject]]:
-        attempt, namespace = plan.attempt, site.namespace
+        attempt, namespace = plan.attempt, context.namespace
         children: list[JsonObject] = []
 
         def found() -> JsonObject | None:
@@ -85,7 +93,7 @@ class Anchors:
 
         made = self.calls.create(
             SECRETS,
-            anchor_secret(attempt, transfer_token, site),
+            anchor_secret(attempt, transfer_token, context),
             found=found,
             subject=Subject(name="the task", image=""),
             report_reason=report_reason,
@@ -95,21 +103,21 @@ class Anchors:
         return uid, [child for child in children if uid in _owner_uids(child)]
 
     def _claim(
-        self, plan: Plan, uid: str, site: Site, report_reason: ReportReason
+        self, plan: Plan, uid: str, context: RenderContext, report_reason: ReportReason
     ) -> JsonObject:
-        attempt, namespace = plan.attempt, site.namespace
+        attempt, namespace = plan.attempt, context.namespace
 
         def found() -> JsonObject | None:
             claim = self.api.get(VOLUME_CLAIMS, namespace, attempt.name)
             if claim is None or uid not in _owner_uids(claim):
-                return None  # of an anchor that is no more: it goes by itself
+                return None  # of a deleted anchor; it is being deleted, too
             if is_terminating(claim):
                 raise StepFailedError(_GONE, code=ReasonCode.STEP_VANISHED, lost=True)
             return claim
 
         return self.calls.create(
             VOLUME_CLAIMS,
-            volume_claim(plan, site, anchor_uid=uid),
+            volume_claim(plan, context, anchor_uid=uid),
             found=found,
             subject=_VOLUME,
             report_reason=report_reason,
@@ -126,18 +134,18 @@ class Anchors:
         ]
 
 
-def maker_of(body: JsonObject) -> str:
-    """Return the id of the taskmaster that made an object."""
+def creator_of(body: JsonObject) -> str:
+    """Return the id of the taskmaster that created an object."""
     return str((body["metadata"].get("labels") or {}).get(TASKMASTER, ""))
 
 
 def is_owned_by(body: JsonObject, anchor_uid: str) -> bool:
-    """Tell whether an object is of this very anchor."""
+    """Tell whether an object is owned by this anchor."""
     return anchor_uid in _owner_uids(body)
 
 
 def _anchor_uid(attempt: Attempt, children: Sequence[JsonObject]) -> str:
-    """Return the uid that children give; those that stay count before others."""
+    """Return the anchor's uid from its children, preferably not terminating ones."""
     for child in sorted(children, key=is_terminating):
         for owner in child["metadata"].get("ownerReferences") or ():
             if owner["kind"] == SECRETS.kind and owner["name"] == attempt.name:

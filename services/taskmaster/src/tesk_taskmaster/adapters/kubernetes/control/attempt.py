@@ -1,11 +1,11 @@
-"""One attempt in the hands of this taskmaster: its steps, begun or adopted.
+"""Starts and adopts the steps of one attempt.
 
-A Job is created by a name that only its step has, so that whoever was killed
-after creating it finds it. A filer that died without a verdict is started again
-by a new Job of the same name, when the old one is gone. An executor is not: if it
-had started, and there is no Job of its name, somebody has deleted it.
+The name of a Job is unique for its step, so that a successor finds it. A filer that
+died without a result is started again by a new Job of the same name, when the old
+one is deleted. An executor is not: if it had started, and there is no Job of its
+name, the Job was deleted by somebody else.
 
-All of this can be found again in the cluster; nothing is lost with the process.
+All of this can be found again in the cluster.
 """
 
 from collections.abc import Sequence
@@ -17,22 +17,25 @@ from tesk_kubernetes.pods import is_terminating
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.anchors import (
     AttemptAnchor,
+    creator_of,
     is_owned_by,
-    maker_of,
 )
 from tesk_taskmaster.adapters.kubernetes.control.cache import AttemptObjects
 from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
 from tesk_taskmaster.adapters.kubernetes.control.retries import RETRY_INTERVAL
 from tesk_taskmaster.adapters.kubernetes.control.step import Step
 from tesk_taskmaster.adapters.kubernetes.control.step_objects import StepObjects
-from tesk_taskmaster.adapters.kubernetes.manifests.objects import Site, job_name
+from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
+    RenderContext,
+    job_name,
+)
 from tesk_taskmaster.adapters.kubernetes.manifests.rendering import (
     step_image,
     step_job,
 )
 from tesk_taskmaster.adapters.kubernetes.status.ends import JOB_DELETED
 from tesk_taskmaster.adapters.kubernetes.status.observations import Subject
-from tesk_taskmaster.adapters.kubernetes.status.pods import ended_at, leaving_since
+from tesk_taskmaster.adapters.kubernetes.status.pods import deletion_deadline, ended_at
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import (
     direction_of,
@@ -50,28 +53,28 @@ class AttemptSteps:
     """The steps of one attempt; used by one thread, but for ``steps``.
 
     Attributes:
-        plan: The latest, with what images are known to have.
+        plan: The latest, with the inspected mounts.
         anchor: Owns all objects of the attempt.
         cached: Those objects.
-        steps: That were begun, by name.
+        steps: That were started or adopted, by name.
     """
 
     def __init__(
         self,
         cluster: Cluster,
         plan: Plan,
-        site: Site,
+        context: RenderContext,
         anchor: AttemptAnchor,
         cached: AttemptObjects,
     ) -> None:
-        """Take an attempt in hand that was prepared."""
+        """Run the steps of a prepared attempt."""
         self.plan = plan
         self.anchor = anchor
         self.cached = cached
         self.steps: dict[str, Step] = {}
         self._cluster = cluster
-        self._site = site
-        self._has_strays = False
+        self._site = context
+        self._has_orphans = False
 
     def start(
         self,
@@ -86,8 +89,8 @@ class AttemptSteps:
         Args:
             name: Of the step.
             report_reason: See ``Runtime``.
-            has_started: The scheduler was told that it started.
-            directories: Where to look, if it looks into an image.
+            has_started: The scheduler knows that it started.
+            directories: To inspect, if it inspects an image.
 
         Raises:
             StepFailedError: It will not run, or ``has_started`` and is gone.
@@ -97,33 +100,35 @@ class AttemptSteps:
             step = self._recover(name, report_reason)
         if step is None:
             step, is_old = self._create(name, report_reason, directories)
-        # What was created just now may have crashed, too: that is for ``wait``.
+        # A new step may have crashed, too: ``wait`` returns that.
         if is_old and is_repeatable(name) and step.has_crashed():
             self._remove(step, report_reason)
             step, _ = self._create(name, report_reason, directories)
         step.wait_running(
-            self._minding_looks(report_reason) if direction_of(name) else report_reason
+            self._checking_inspections(report_reason)
+            if direction_of(name)
+            else report_reason
         )
         return step
 
-    def _minding_looks(self, report_reason: ReportReason) -> ReportReason:
-        """Return what ends a filer's wait that is in vain.
+    def _checking_inspections(self, report_reason: ReportReason) -> ReportReason:
+        """Return a callback that also ends a filer's wait if an inspection failed.
 
-        The pod of a look may have the room that a quota leaves for the filer's.
+        The pod of an inspection may use the room that a quota leaves for the filer.
         """
 
-        def mind(reason: Reason) -> None:
+        def check(reason: Reason) -> None:
             for step in list(self.steps.values()):
                 if is_inspection_step(step.name):
-                    step.check_possible()
+                    step.check_not_failed()
             report_reason(reason)
 
-        return mind
+        return check
 
-    def begin(
+    def begin_step(
         self, name: str, report_reason: ReportReason, directories: Sequence[str]
     ) -> None:
-        """Create or adopt the Job of a look, and do not wait until it runs.
+        """Create or adopt the Job of a step, and do not wait until it runs.
 
         Raises:
             StepFailedError: It will not run.
@@ -132,13 +137,13 @@ class AttemptSteps:
             self._create(name, report_reason, directories)
 
     def is_cached(self) -> bool:
-        """Tell whether the cache has seen all that was made, with its pods."""
+        """Tell whether the cache has all objects of the attempt, with the pods."""
         claim = self.cached.get(VOLUME_CLAIMS, self.plan.attempt.name)
         has_claim = claim is not None or not self.plan.has_volume
         objects = [step.objects for step in self.steps.values()]
         return (
             has_claim
-            and not self._has_strays
+            and not self._has_orphans
             and all(
                 self.cached.get(JOBS, each.job_name) is not None
                 and self.cached.pod_of(each.job_uid) is not None
@@ -147,19 +152,19 @@ class AttemptSteps:
         )
 
     def close(self) -> None:
-        """Let all steps go: they run on."""
+        """Stop observing all steps: they continue to run."""
         for step in list(self.steps.values()):
             step.close()
 
     def _create(
         self, name: str, report_reason: ReportReason, directories: Sequence[str]
     ) -> tuple[Step, bool]:
-        """Create or adopt the Job of a step; tell whether it was there already."""
+        """Create or adopt the Job of a step; tell whether it existed already."""
         self._check_volume()
         adopted: list[JsonObject] = []
 
         def found() -> JsonObject | None:
-            known = self._found_job(name)
+            known = self._find_job(name)
             adopted[:] = [known] if known is not None else []
             return known
 
@@ -167,7 +172,7 @@ class AttemptSteps:
             self.plan,
             name,
             self._cluster.templates,
-            site=self._site,
+            context=self._site,
             anchor_uid=self.anchor.uid,
             directories=directories,
         )
@@ -183,12 +188,12 @@ class AttemptSteps:
         return self._add(name, job, report_reason, is_adopted=is_adopted), is_adopted
 
     def _recover(self, name: str, report_reason: ReportReason) -> Step:
-        """Adopt the Job of an executor that had started; never make it again."""
+        """Adopt the Job of an executor that had started; never create it again."""
         self._check_volume()
-        job = self._cluster.calls.call(lambda: self._found_job(name), report_reason)
+        job = self._cluster.calls.call(lambda: self._find_job(name), report_reason)
         if job is None:
-            # Pods may be left of a Job that was deleted while nobody watched.
-            self._has_strays = True
+            # Pods may be left of a Job that was deleted while it was not watched.
+            self._has_orphans = True
             raise StepFailedError(
                 format_loss(title_of(name), JOB_DELETED.text),
                 code=JOB_DELETED.code,
@@ -204,10 +209,10 @@ class AttemptSteps:
         *,
         is_adopted: bool,
     ) -> Step:
-        maker = maker_of(job) or self._site.taskmaster
+        creator = creator_of(job) or self._site.taskmaster
         namespace = self._site.namespace
         self._cluster.informers.watch(
-            self.plan.attempt, namespace, maker, report_reason
+            self.plan.attempt, namespace, creator, report_reason
         )
         objects = StepObjects(
             self._cluster,
@@ -234,21 +239,23 @@ class AttemptSteps:
         )
 
     def _waiting_since(self) -> datetime | None:
-        """Return since when the next Job may have been waited for, by anybody."""
+        """Return since when the next Job may have been waited for."""
         if self.plan.waiting_since is None:
             return None
         entries = [*self.cached.all(JOBS), *self.cached.all(PODS)]
         ends = (ended_at(entry.object) for entry in entries)
         return max(self.plan.waiting_since, *filter(None, ends), _EPOCH)
 
-    def _found_job(self, step: str) -> JsonObject | None:
-        """Return a Job of the step's name that is ours; None if it goes by itself."""
+    def _find_job(self, step: str) -> JsonObject | None:
+        """Return the step's Job; None if there is none, or it is being deleted."""
         name = job_name(self.plan.attempt, step)
         job = self._cluster.api.get(JOBS, self._site.namespace, name)
         if job is None:
             return None
         if attempt_of(job) != self.plan.attempt:
-            raise StepFailedError(f"the name {name} is taken by a Job that is not ours")
+            raise StepFailedError(
+                f"the name {name} is taken by a Job of another program"
+            )
         if not is_owned_by(job, self.anchor.uid):
             return None
         return None if is_terminating(job) and is_repeatable(step) else job
@@ -269,7 +276,7 @@ class AttemptSteps:
         """Remove the Job of a step that is to run again, with its pod.
 
         Raises:
-            StepFailedError: Its pod does not go.
+            StepFailedError: Its pod is not deleted.
         """
         cluster, objects = self._cluster, step.objects
         name, uid, namespace = objects.job_name, objects.job_uid, objects.namespace
@@ -283,11 +290,11 @@ class AttemptSteps:
             has_job = job is not None and not job.is_gone and job.uid == uid
             if not has_job and (pod is None or pod.is_gone):
                 return
-            since = asked if pod is None else leaving_since(pod.object) or asked
+            since = asked if pod is None else deletion_deadline(pod.object) or asked
             if cluster.clock.now() - since > cluster.settings.node_timeout:
                 title = title_of(step.name)
                 raise StepFailedError(
-                    f"{title}: its old pod does not go",
+                    f"{title}: its old pod is not deleted",
                     code=ReasonCode.NODE_UNRESPONSIVE,
                     lost=True,
                 )

@@ -1,8 +1,7 @@
-"""What the cluster last said of the objects of each attempt.
+"""Caches the objects of each attempt.
 
-Fed by informers alone, each on its thread, so that it is never older than what
-was read from it. The last version of a deleted object is kept for as long as
-its attempt is held: a pod's end may be told in its last version only.
+Only informers write to it. The last version of a deleted object is kept as long as
+its attempt is held: a pod's end may be in its last version only.
 """
 
 import threading
@@ -17,24 +16,24 @@ from tesk_model.names import Attempt
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One object: its last version, and whether it is gone since."""
+    """The last version of an object, and whether it was deleted."""
 
     object: JsonObject
     is_gone: bool = False
 
     @property
     def name(self) -> str:
-        """Of the object."""
+        """Name of the object."""
         return str(self.object["metadata"]["name"])
 
     @property
     def uid(self) -> str:
-        """Tell this object from another of its name."""
+        """UID of the object."""
         return str(self.object["metadata"]["uid"])
 
 
 def pruned(body: JsonObject) -> JsonObject:
-    """Keep of an object what steps are judged by; a tenth of a pod."""
+    """Return the parts of an object by which steps are judged; a tenth of a pod."""
     metadata, spec = body["metadata"], body.get("spec", {})
     kept = ("name", "uid", "labels", "creationTimestamp", "deletionTimestamp")
     return {
@@ -55,25 +54,25 @@ def is_pod_of(pod: JsonObject, job_uid: str) -> bool:
     return any(owner["uid"] == job_uid for owner in pod["metadata"]["ownerReferences"])
 
 
-_Key = tuple[str, str, str]  # kind, name, and which informer tells of it
+_Key = tuple[str, str, str]  # kind, name, and source (informer)
 
 
 class AttemptObjects:
     """The objects of one attempt; thread-safe.
 
     Attributes:
-        is_held: What is deleted is kept.
+        is_retained: Deleted objects are kept.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing known."""
-        self.is_held = False
+        """Begin empty."""
+        self.is_retained = False
         self._changed = threading.Condition()
         self._entries: dict[_Key, Entry] = {}
         self._version = 0
 
     def get(self, resource: Resource, name: str) -> Entry | None:
-        """Return an object; None if it was never seen."""
+        """Return an object; None if it is not in the cache."""
         found = [entry for entry in self.all(resource) if entry.name == name]
         return max(found, key=_freshness, default=None)
 
@@ -84,7 +83,7 @@ class AttemptObjects:
         return [entry for (kind, _, _), entry in found if kind == resource.plural]
 
     def pod_of(self, job_uid: str) -> Entry | None:
-        """Return the pod of a Job; the youngest, should there ever be two."""
+        """Return the pod of a Job; the youngest, if there are two."""
         pods = self.all(PODS)
         found = [entry for entry in pods if is_pod_of(entry.object, job_uid)]
         return max(found, key=_freshness, default=None)
@@ -102,20 +101,20 @@ class AttemptObjects:
             )
 
     def put(self, key: _Key, body: JsonObject | None) -> None:
-        """Take what an informer says; None: it is gone."""
+        """Store a new version of an object; None: it was deleted."""
         with self._changed:
             if body is not None:
                 self._entries[key] = Entry(body)
-            elif self.is_held:
+            elif self.is_retained:
                 self._entries[key] = Entry(self._entries[key].object, is_gone=True)
             else:
                 del self._entries[key]
             self._notify()
 
     def forget(self) -> set[_Key]:
-        """Hold it no more: forget what is gone, and wake who waits."""
+        """Stop retaining: forget deleted objects, and wake waiters."""
         with self._changed:
-            self.is_held = False
+            self.is_retained = False
             gone = {key for key, entry in self._entries.items() if entry.is_gone}
             for key in gone:
                 del self._entries[key]
@@ -123,7 +122,7 @@ class AttemptObjects:
         return gone
 
     def is_empty(self) -> bool:
-        """Tell whether nothing is known of it."""
+        """Tell whether it has no objects."""
         with self._changed:
             return not self._entries
 
@@ -136,20 +135,20 @@ class ObjectCache:
     """Objects of all attempts; thread-safe."""
 
     def __init__(self) -> None:
-        """Begin with nothing known."""
+        """Begin empty."""
         self._lock = threading.Lock()
         self._attempts: dict[Attempt, AttemptObjects] = {}
         self._owners: dict[_Key, Attempt] = {}
 
-    def hold(self, attempt: Attempt) -> AttemptObjects:
-        """Keep what is deleted of an attempt, too."""
+    def retain(self, attempt: Attempt) -> AttemptObjects:
+        """Retain deleted objects of an attempt from now on."""
         with self._lock:
             objects = self._attempts.setdefault(attempt, AttemptObjects())
-            objects.is_held = True
+            objects.is_retained = True
             return objects
 
     def release(self, attempt: Attempt) -> None:
-        """Forget what is gone of an attempt; wakes who waits."""
+        """Forget the deleted objects of an attempt; wakes waiters."""
         with self._lock:
             objects = self._attempts.get(attempt)
             if objects is not None:
@@ -160,12 +159,12 @@ class ObjectCache:
     def writer(
         self, resource: Resource, source: str
     ) -> Callable[[str, JsonObject | None], None]:
-        """Return what an informer of this kind tells its changes to.
+        """Return the callback for changes of an informer.
 
         Args:
             resource: The kind.
-            source: Which informer: an object that one sees go may have been
-                made again, and seen by another, before.
+            source: Of the informer: an object that one reports as deleted may
+                have been created again, and reported by another, before.
         """
 
         def write(name: str, body: JsonObject | None) -> None:
@@ -176,7 +175,7 @@ class ObjectCache:
                     return
                 objects = self._attempts.setdefault(attempt, AttemptObjects())
                 objects.put(key, body)
-                if body is not None or objects.is_held:
+                if body is not None or objects.is_retained:
                     self._owners[key] = attempt
                 else:
                     del self._owners[key]
@@ -185,7 +184,7 @@ class ObjectCache:
         return write
 
     def _drop_if_empty(self, attempt: Attempt, objects: AttemptObjects) -> None:
-        if not objects.is_held and objects.is_empty():
+        if not objects.is_retained and objects.is_empty():
             del self._attempts[attempt]
 
 

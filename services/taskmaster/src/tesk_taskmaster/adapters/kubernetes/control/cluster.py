@@ -1,4 +1,4 @@
-"""What all parts of the runtime work with."""
+"""The cluster, as all parts of the runtime use it."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Cluster:
     Attributes:
         api: For one call.
         calls: For calls that wait for the cluster.
-        informers: Tell what changes.
+        informers: Write changes into the cache.
     """
 
     api: KubernetesApi

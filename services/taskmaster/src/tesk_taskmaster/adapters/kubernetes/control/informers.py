@@ -1,7 +1,7 @@
-"""Which informers run: one for each kind, namespace and taskmaster.
+"""Runs informers: one for each kind, namespace and taskmaster.
 
-A taskmaster watches what carries its own label, and what carries that of a
-predecessor whose objects it has adopted, for as long as it has them.
+A taskmaster watches the objects with its own label, and those of predecessors
+whose attempts it has adopted, as long as it holds them.
 """
 
 import threading
@@ -24,7 +24,7 @@ from tesk_taskmaster.adapters.kubernetes.control.cache import ObjectCache, prune
 from tesk_taskmaster.ports import ReportReason
 
 _KINDS = (PODS, JOBS, VOLUME_CLAIMS)
-_SYNC_TIMEOUT = timedelta(seconds=1)  # until the user hears what is waited for
+_SYNC_TIMEOUT = timedelta(seconds=1)  # before the wait is reported
 _Source = tuple[str, str]  # namespace, taskmaster
 
 
@@ -34,7 +34,7 @@ class Informers:
     def __init__(
         self, api: KubernetesApi, cache: ObjectCache, *, instance: str, taskmaster: str
     ) -> None:
-        """Write into ``cache`` what is heard of objects of ``instance``."""
+        """Write changes of objects of ``instance`` into ``cache``."""
         self._api = api
         self._cache = cache
         self._instance = instance
@@ -44,28 +44,32 @@ class Informers:
         self._wanted: dict[Attempt, set[_Source]] = {}
 
     def open(self, namespaces: Iterable[str]) -> None:
-        """Begin to watch our own objects; returns at once."""
+        """Begin to watch the objects of this taskmaster; returns at once."""
         with self._lock:
             for namespace in namespaces:
-                self._begin((namespace, self._taskmaster))
+                self._start((namespace, self._taskmaster))
 
     def watch(
-        self, attempt: Attempt, namespace: str, maker: str, report_reason: ReportReason
+        self,
+        attempt: Attempt,
+        namespace: str,
+        creator: str,
+        report_reason: ReportReason,
     ) -> None:
-        """Return when everything that a taskmaster made there is in the cache.
+        """Return when all that ``creator`` created in a namespace is in the cache.
 
         It is watched until ``unwatch``.
         """
         with self._lock:
-            self._wanted.setdefault(attempt, set()).add((namespace, maker))
-            informers = self._begin((namespace, maker))
+            self._wanted.setdefault(attempt, set()).add((namespace, creator))
+            informers = self._start((namespace, creator))
         for informer in informers:
             while not informer.wait_synced(_SYNC_TIMEOUT):
                 text = f"waiting for the Kubernetes API: {informer.problem()}"
                 report_reason(Reason(ReasonCode.API_SERVER_UNREACHABLE, text))
 
     def unwatch(self, attempt: Attempt) -> None:
-        """Watch no more what only this attempt needs."""
+        """Stop the informers that only this attempt needs."""
         with self._lock:
             self._wanted.pop(attempt, None)
             wanted = {source for sources in self._wanted.values() for source in sources}
@@ -79,20 +83,20 @@ class Informers:
             informer.close()
 
     def problem(self, namespace: str) -> str:
-        """Return why the cache may be old; "" if it is not."""
+        """Return why the cache may be old; "" if it is current."""
         with self._lock:
             found = self._running.get((namespace, self._taskmaster), [])
         return next((text for i in found if (text := i.problem())), "")
 
     def close(self) -> None:
-        """Watch nothing."""
+        """Stop all informers."""
         with self._lock:
             closing = [i for found in self._running.values() for i in found]
             self._running.clear()
         for informer in closing:
             informer.close()
 
-    def _begin(self, source: _Source) -> list[Informer[JsonObject]]:
+    def _start(self, source: _Source) -> list[Informer[JsonObject]]:
         found = self._running.get(source)
         if found is None:
             found = [self._informer(kind, *source) for kind in _KINDS]

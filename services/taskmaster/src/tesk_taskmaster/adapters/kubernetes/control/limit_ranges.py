@@ -1,4 +1,4 @@
-"""Reading the LimitRanges of task namespaces, now and then."""
+"""Reads the LimitRanges of task namespaces, once a minute."""
 
 import logging
 import threading
@@ -11,14 +11,14 @@ from tesk_taskmaster.adapters.kubernetes.manifests.limit_ranges import (
 )
 from tesk_taskmaster.ports import Clock
 
-_KEPT = 60.0
+_CACHE_SECONDS = 60.0
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class LimitRanges:
-    """What they say; thread-safe."""
+class LimitRangeCache:
+    """Caches limits of namespaces; thread-safe."""
 
     _api: KubernetesApi
     _clock: Clock
@@ -27,15 +27,15 @@ class LimitRanges:
         default_factory=dict
     )
 
-    def of(self, namespace: str) -> tuple[ContainerLimits, ...]:
-        """Return what a namespace lets containers have; nothing if it cannot be read.
+    def limits_of(self, namespace: str) -> tuple[ContainerLimits, ...]:
+        """Return the limits of containers in a namespace; empty if not readable.
 
-        Then the cluster itself refuses what it does not let be.
+        Then the cluster itself refuses pods that exceed them.
         """
         now = self._clock.monotonic()
         with self._lock:
             known = self._known.get(namespace)
-        if known is None or now - known[0] >= _KEPT:
+        if known is None or now - known[0] >= _CACHE_SECONDS:
             # No call under a lock: two that read at once read the same.
             known = (now, self._read(namespace))
             with self._lock:

@@ -1,9 +1,8 @@
-r"""What executors print, out of the one log in which a pod keeps both streams.
+r"""Reads both streams of an executor from the one log of its pod.
 
-The launcher starts each line of stderr with a mark; here it is taken apart
-again. A stdout without a final newline, or a line longer than what the
+The launcher starts each line of stderr with a mark, by which the log is split. A stdout without a final newline, or a line longer than what the
 container runtime keeps as one (16 KiB), can put the mark in the middle of a
-line, so it is looked for anywhere.
+line, so it is searched anywhere.
 
 Container runtimes take ``\\r\\n`` for the end of a line and keep ``\\n``, so the
 launcher puts another mark in between.
@@ -33,9 +32,9 @@ _MARKED_RETURN = b"\r" + RETURN_MARK.encode() + b"\n"
 # At 16 bytes a line this is 64 KiB; then, all there is.
 _FIRST_LINES = 4096
 _ALL = -1
-_PAUSE = 1.0  # seconds before a cut stream is opened again
-# A kubelet that finds no log says so in place of the log, with status 200.
-_COMPLAINT = re.compile(
+_REOPEN_SECONDS = 1.0  # seconds before a cut stream is opened again
+# A kubelet that finds no log returns an error message as log, with status 200.
+_KUBELET_ERROR = re.compile(
     rb"unable to retrieve container logs for \w+://\w+\s*|"
     rb"failed to (try resolving symlinks in path|open log file) "
     rb'"/[^"\n]+/main/\d+\.log[^\n]*\s*'
@@ -44,14 +43,14 @@ _COMPLAINT = re.compile(
 _logger = logging.getLogger(__name__)
 
 
-class _Returns:
-    """Takes the marks behind carriage returns out of one stream."""
+class _ReturnMarks:
+    """Removes the marks after carriage returns from one stream."""
 
     def __init__(self) -> None:
         self._held = b""
 
-    def without_marks(self, data: bytes) -> bytes:
-        """Take a piece, and give all that cannot be the beginning of a mark."""
+    def remove_marks(self, data: bytes) -> bytes:
+        """Add a piece, and return all that cannot be the beginning of a mark."""
         data = (self._held + data).replace(_MARKED_RETURN, b"\r\n")
         last = data.rfind(b"\r", -len(_MARKED_RETURN) + 1)
         is_open = last >= 0 and _MARKED_RETURN.startswith(data[last:])
@@ -60,24 +59,24 @@ class _Returns:
         return data[:end]
 
     def rest(self) -> bytes:
-        """Give what was held back."""
+        """Return the rest at the end."""
         return self._held
 
 
 class MarkedStreams:
-    """Takes a marked log apart as it comes, in pieces of any size."""
+    """Splits a marked log, in pieces of any size."""
 
     def __init__(self, mark: bytes, tails: StreamTails) -> None:
-        """Put into ``tails`` what is fed; ``mark`` begins stderr."""
+        """Add the streams to ``tails``; ``mark`` begins a line of stderr."""
         self._mark = mark
         self._tails = tails
         self._held = b""  # the beginning of what may be a mark
         self._is_stderr = False
-        self._returns = {False: _Returns(), True: _Returns()}
+        self._returns = {False: _ReturnMarks(), True: _ReturnMarks()}
         self.lines = 0
 
     def feed(self, data: bytes) -> None:
-        """Take a piece."""
+        """Add a piece."""
         self.lines += data.count(b"\n")
         data = self._held + data
         self._held = b""
@@ -85,14 +84,14 @@ class MarkedStreams:
             data = self._in_stderr(data) if self._is_stderr else self._in_stdout(data)
 
     def finish(self) -> None:
-        """Take what was held back as what it turned out to be."""
+        """Add the rest at the end of the log."""
         self._put(self._held)
         self._held = b""
         for is_stderr, returns in self._returns.items():
             self._tails.add(is_stderr=is_stderr, data=returns.rest())
 
     def _in_stderr(self, data: bytes) -> bytes:
-        """Take up to the end of the line; a mark within it is a new line's."""
+        """Consume up to the end of the line; a mark within it begins a new line."""
         line, newline, rest = data.partition(b"\n")
         before, mark, after = line.partition(self._mark)
         if mark:
@@ -102,7 +101,7 @@ class MarkedStreams:
             self._put(line + newline)
             self._is_stderr = False
             return rest
-        self._put_but_mark(line)
+        self._put_except_mark(line)
         return b""
 
     def _in_stdout(self, data: bytes) -> bytes:
@@ -111,11 +110,11 @@ class MarkedStreams:
             self._put(before)
             self._is_stderr = True
             return rest
-        self._put_but_mark(before)
+        self._put_except_mark(before)
         return b""
 
-    def _put_but_mark(self, data: bytes) -> None:
-        """Put all but an end that may be the beginning of a mark."""
+    def _put_except_mark(self, data: bytes) -> None:
+        """Add all but an end that may be the beginning of a mark."""
         for length in range(min(len(self._mark) - 1, len(data)), 0, -1):
             if self._mark.startswith(data[-length:]):
                 self._put(data[:-length])
@@ -125,7 +124,7 @@ class MarkedStreams:
 
     def _put(self, data: bytes) -> None:
         if data:
-            data = self._returns[self._is_stderr].without_marks(data)
+            data = self._returns[self._is_stderr].remove_marks(data)
             self._tails.add(is_stderr=self._is_stderr, data=data)
 
 
@@ -142,7 +141,7 @@ def split_log(pieces: Iterable[bytes], mark: bytes) -> Tails:
 class PodLog:
     """The log of one executor's pod; thread-safe.
 
-    What was followed is kept when the pod, and with it its log, is deleted.
+    Output that was followed is kept when the pod is deleted with its log.
     """
 
     def __init__(
@@ -162,7 +161,7 @@ class PodLog:
         self._is_whole = False
 
     def follow(self, within: timedelta = timedelta(0)) -> None:
-        """Begin to keep what is printed, if that has not begun.
+        """Begin to follow the log, unless that has begun.
 
         Args:
             within: How long to wait until the log is open.
@@ -175,8 +174,8 @@ class PodLog:
                 self._follower.start()
         self._opened.wait(within.total_seconds())
 
-    def so_far(self) -> Tails:
-        """Return what was followed until now."""
+    def current(self) -> Tails:
+        """Return the tails of what was followed until now."""
         with self._guard:
             return self._kept.tails()
 
@@ -184,7 +183,7 @@ class PodLog:
         """Return the tails of an executor that has ended.
 
         Args:
-            within: How long a follower may still take for the rest.
+            within: For the follower to reach the end.
 
         Raises:
             ApiUnavailableError: Read it again later.
@@ -194,16 +193,16 @@ class PodLog:
             follower.join(within.total_seconds())
             with self._guard:
                 followed = self._kept.tails()
-                if self._is_whole and not _is_complaint(followed):
+                if self._is_whole and not _is_kubelet_error(followed):
                     return followed
         try:
             read = self._read()
         except RefusedError as error:
             # The pod is gone, and its log with it.
             return self._incomplete(str(error))
-        if _is_complaint(read):
+        if _is_kubelet_error(read):
             return self._incomplete(read.stdout.decode(errors="replace").strip())
-        return read if read.stdout or read.stderr else self.so_far()
+        return read if read.stdout or read.stderr else self.current()
 
     def close(self) -> None:
         """Stop following."""
@@ -214,10 +213,10 @@ class PodLog:
             stream.close()
 
     def _incomplete(self, cause: str) -> Tails:
-        """Return what was followed, which may not be all."""
+        """Return the tails of what was followed, which may be incomplete."""
         _logger.info("log not read", extra={"pod": self._pod, "cause": cause})
-        followed = self.so_far()
-        if _is_complaint(followed):
+        followed = self.current()
+        if _is_kubelet_error(followed):
             followed = Tails(b"", b"")
         return replace(followed, unread=cause)
 
@@ -240,17 +239,17 @@ class PodLog:
         return kept.tails()
 
     def _follow(self) -> None:
-        """Follow to the end; a stream that is cut begins anew."""
+        """Follow to the end; reopen a stream that is cut."""
         try:
             while not self._closed.is_set():
                 try:
                     self._follow_once()
                 except ApiUnavailableError:
-                    self._closed.wait(_PAUSE)
+                    self._closed.wait(_REOPEN_SECONDS)
                 else:
                     return
         except KubernetesError as error:
-            # The pod is gone; what was kept is what there is.
+            # The pod is deleted; nothing more can be read.
             extra = {"pod": self._pod, "cause": str(error)}
             _logger.info("log not followed", extra=extra)
         finally:
@@ -284,5 +283,5 @@ class PodLog:
             )
 
 
-def _is_complaint(tails: Tails) -> bool:
-    return not tails.stderr and _COMPLAINT.fullmatch(tails.stdout) is not None
+def _is_kubelet_error(tails: Tails) -> bool:
+    return not tails.stderr and _KUBELET_ERROR.fullmatch(tails.stdout) is not None

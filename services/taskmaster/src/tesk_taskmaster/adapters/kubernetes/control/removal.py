@@ -1,7 +1,7 @@
-"""Removing all of an attempt: delete the anchor, and see the rest go.
+"""Removes all objects of an attempt.
 
-The garbage collector deletes what the anchor owns. What an anchor that is gone
-already has left is deleted one by one.
+Its anchor is deleted, and the garbage collector deletes what the anchor owns. If the
+anchor was deleted before, its objects are deleted one by one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ _CACHE_TIMEOUT = 10.0  # seconds after which the cluster itself is asked
 
 
 @dataclass(frozen=True, slots=True)
-class Removal:
+class AttemptRemover:
     """Removes attempts."""
 
     cluster: Cluster
@@ -41,27 +41,27 @@ class Removal:
     def remove(
         self, attempt: Attempt, namespace: str, held: AttemptSteps | None
     ) -> None:
-        """Delete all of an attempt and return when it is gone.
+        """Delete all objects of an attempt and return when they are gone.
 
         Raises:
             LeftoversError: Nothing runs, and all that is left was deleted.
-            StepFailedError: It is not gone yet; try again.
+            StepFailedError: They are not gone yet; try again.
         """
         try:
             self._remove(attempt, namespace, held)
         except KubernetesError as error:
             raise StepFailedError(
-                f"what {attempt.name} left cannot be removed: {shorten(str(error))}"
+                f"the objects of {attempt.name} cannot be removed: {shorten(str(error))}"
             ) from error
 
     def _remove(
         self, attempt: Attempt, namespace: str, held: AttemptSteps | None
     ) -> None:
         uid = "" if held is None else held.anchor.uid
-        # First: a node does not shorten the grace that it has begun to give,
-        # and the garbage collector's is the pod's own.
+        # First, with a short grace: the garbage collector would give the pod's own,
+        # and a node does not shorten a grace that has begun.
         for pod in self._pods(attempt, namespace, held):
-            self._end(namespace, pod)
+            self._stop_pod(namespace, pod)
         had_anchor = self.cluster.api.delete(SECRETS, namespace, attempt.name, uid=uid)
         if held is None or not (had_anchor and held.is_cached()):
             self._remove_listed(attempt, namespace, had_anchor=had_anchor)
@@ -80,22 +80,22 @@ class Removal:
     def _remove_listed(
         self, attempt: Attempt, namespace: str, *, had_anchor: bool
     ) -> None:
-        """Remove what the cluster itself lists, whoever made it."""
+        """Remove the objects that the cluster lists, whoever created them."""
         started = self.cluster.clock.monotonic()
-        pause = RETRY_INTERVAL / 4
+        interval = RETRY_INTERVAL / 4
         while left := list(self._listed(attempt, namespace)):
             for resource, body in left:
                 if resource == PODS:
-                    self._end(namespace, body)
+                    self._stop_pod(namespace, body)
                 elif not had_anchor and not is_terminating(body):
                     metadata = body["metadata"]
                     self.cluster.api.delete(
                         resource, namespace, metadata["name"], uid=metadata["uid"]
                     )
             if self.cluster.clock.monotonic() - started > _TIMEOUT.total_seconds():
-                raise stuck(left)
-            self.cluster.calls.pause(pause)
-            pause = min(RETRY_INTERVAL * 2, pause * 2)
+                raise incomplete_removal(left)
+            self.cluster.calls.pause(interval)
+            interval = min(RETRY_INTERVAL * 2, interval * 2)
 
     def _listed(
         self, attempt: Attempt, namespace: str
@@ -114,8 +114,8 @@ class Removal:
         labels = selector(attempt_labels(attempt))
         return list(self.cluster.api.list(PODS, namespace, labels=labels).items)
 
-    def _end(self, namespace: str, pod: JsonObject) -> None:
-        """End a pod that runs; take its object away if its node is silent."""
+    def _stop_pod(self, namespace: str, pod: JsonObject) -> None:
+        """Stop a pod that runs; delete its object if its node does not answer."""
         metadata = pod["metadata"]
         if _has_ended(pod):
             return
@@ -124,7 +124,7 @@ class Removal:
         if leaving is not None:
             overdue = self.cluster.clock.now() - datetime.fromisoformat(leaving)
             if overdue > self.cluster.settings.node_timeout:
-                # Its attempt is over, and nobody is there who could end it.
+                # Its attempt has ended, and its node cannot stop it.
                 grace = timedelta(0)
             elif overdue > -2 * _GRACE:
                 return  # soon enough
@@ -134,23 +134,23 @@ class Removal:
 
 
 def _has_ended(pod: JsonObject) -> bool:
-    """Tell whether nothing of a pod runs; its phase comes a moment later."""
+    """Tell whether all containers of a pod ended; its phase is updated later."""
     states = [state_of(each) for each in pod["status"].get("containerStatuses") or ()]
     is_done = bool(states) and all("terminated" in state for state in states)
     return is_finished(pod) or is_done
 
 
-def stuck(left: Sequence[tuple[Resource, JsonObject]]) -> StepFailedError:
-    """Return the error of a removal that takes long: what is left, and why."""
+def incomplete_removal(left: Sequence[tuple[Resource, JsonObject]]) -> StepFailedError:
+    """Return the error of a removal that takes too long: what is left, and why."""
     resource, body = left[0]
     metadata = body["metadata"]
-    what = f"{resource.kind} {metadata['name']} is still there"
+    message = f"{resource.kind} {metadata['name']} is still there"
     finalizers = ", ".join(metadata.get("finalizers") or ())
     if is_terminating(body) and finalizers:
-        what = f"{what}: it waits for {finalizers}"
+        message = f"{message}: it waits for {finalizers}"
     elif is_terminating(body):
-        what = f"{what}: it was deleted at {metadata['deletionTimestamp']}"
+        message = f"{message}: it was deleted at {metadata['deletionTimestamp']}"
     if all(resource != PODS and is_terminating(body) for resource, body in left):
         # Nothing runs, and the cluster removes the rest when it can.
-        return LeftoversError(what)
-    return StepFailedError(what)
+        return LeftoversError(message)
+    return StepFailedError(message)

@@ -1,8 +1,8 @@
-"""Calls that wait for the cluster rather than fail.
+"""Retries calls while the cluster is unavailable.
 
-An API server that is away is waited for as long as the attempt is ours; a quota
-without room as long as the settings say. ``report_reason`` ends the waiting: it raises
-when the attempt is canceled or taken away.
+Waits for an API server that is away as long as the attempt is held; for a quota
+without room as long as the settings say. ``report_reason`` raises when the attempt
+is canceled or reassigned, which ends the wait.
 """
 
 import threading
@@ -22,14 +22,14 @@ from tesk_kubernetes.api import (
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.failure_table import (
-    judge_trouble,
+    judge_problem,
     shorten,
 )
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
+    Problem,
+    ProblemKind,
     Subject,
-    Trouble,
-    Troubled,
 )
 from tesk_taskmaster.ports import Clock, ReportReason, StepFailedError, failure_of
 
@@ -39,7 +39,7 @@ RETRY_INTERVAL = timedelta(seconds=1)
 
 
 class RetriedCalls:
-    """Makes calls again; thread-safe."""
+    """Retries calls; thread-safe."""
 
     def __init__(
         self, api: KubernetesApi, clock: Clock, settings: KubernetesSettings
@@ -70,20 +70,20 @@ class RetriedCalls:
         report_reason: ReportReason,
         since: datetime | None = None,
     ) -> JsonObject:
-        """Create an object, or return what ``found`` says is ours already.
+        """Create an object, or return the existing one that ``found`` returns.
 
         Args:
             resource: Of what kind.
             body: What to create.
             found: Called when the name is taken, or when a quota has no room
-                (which the API server finds out first): our object, or None to
-                try again in a moment. It may raise.
+                (which the API server checks first): the existing object, or
+                None to try again. It may raise.
             subject: For messages.
             report_reason: See ``Runtime``.
-            since: Since when it may have been tried; None: from now on.
+            since: Of the first try, if a predecessor made it; None: now.
 
         Raises:
-            StepFailedError: The cluster refuses, or has no room for too long.
+            StepFailedError: The cluster refuses, or a quota is full for too long.
         """
         full_since = since
         was_repeated = False
@@ -100,7 +100,7 @@ class RetriedCalls:
                 reason = self._describe_quota(subject, full_since, str(error))
             except RefusedError as error:
                 raise StepFailedError(
-                    f"{subject.name}: the cluster refuses to make "
+                    f"{subject.name}: the cluster refuses to create "
                     f"its {resource.kind}: {shorten(str(error))}",
                     code=ReasonCode.POD_REFUSED,
                 ) from error
@@ -108,7 +108,7 @@ class RetriedCalls:
             if known is not None:
                 return known
             if was_repeated or reason.text:
-                text = f"{subject.name}: waiting for an older {resource.kind} to go"
+                text = f"{subject.name}: waiting for an older {resource.kind} to be deleted"
                 older = Reason(ReasonCode.STEP_STARTING, text)
                 report_reason(reason if reason.text else older)
                 self.pause()
@@ -119,13 +119,13 @@ class RetriedCalls:
         self._never.wait(length.total_seconds())
 
     def _describe_quota(self, subject: Subject, since: datetime, cause: str) -> Reason:
-        """Return what is waited for.
+        """Return the reason of the wait for a quota.
 
         Raises:
-            StepFailedError: It was waited for long enough.
+            StepFailedError: The time is over.
         """
-        judged = judge_trouble(
-            Troubled(trouble=Trouble.QUOTA, cause=cause),
+        judged = judge_problem(
+            Problem(kind=ProblemKind.QUOTA, cause=cause),
             subject,
             since=since,
             now=self._clock.now(),

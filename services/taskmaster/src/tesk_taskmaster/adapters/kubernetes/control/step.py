@@ -1,7 +1,6 @@
-"""One step: how it stands, when it ends, what it prints.
+"""Observes and stops one step, and reads its output.
 
-Whoever asks, from whichever thread, gets the same end. No call is made under a
-lock.
+All threads get the same result. No call is made under a lock.
 """
 
 import logging
@@ -20,16 +19,16 @@ from tesk_taskmaster.adapters.kubernetes.control.retries import RETRY_INTERVAL
 from tesk_taskmaster.adapters.kubernetes.control.step_objects import StepObjects
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import STDERR_MARK
 from tesk_taskmaster.adapters.kubernetes.status.failure_table import (
-    judge_trouble,
+    judge_problem,
     shorten,
 )
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
     Judgement,
     Observation,
+    ProblemKind,
     Running,
     Subject,
-    Trouble,
     Waiting,
 )
 from tesk_taskmaster.adapters.kubernetes.status.pods import observe
@@ -38,17 +37,17 @@ from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.domain.transfer_result import TransferResult, transfer_result
 from tesk_taskmaster.ports import ReportReason, StepFailedError, Tails, failure_of
 
-_USUAL_SECONDS = 3.0  # in which most steps come to run; nothing is said before
-_LEAST_GRACE = 1  # second; none at all would take the object from its node
-_LOG_REST = timedelta(seconds=5)  # that a followed log may take to come to its end
-_LOG_OPENING = timedelta(seconds=2)
+_USUAL_SECONDS = 3.0  # in which most steps start; nothing is reported before
+_MIN_GRACE = 1  # second; with 0 the pod object would be deleted at once
+_LOG_END_TIMEOUT = timedelta(seconds=5)  # for a followed log to reach its end
+_LOG_OPEN_TIMEOUT = timedelta(seconds=2)
 _LOG_TIMEOUT = timedelta(minutes=15)
 
 _logger = logging.getLogger(__name__)
 
 
 class Step:
-    """A step that was started, by whomever; thread-safe."""
+    """A step that was started, here or by a predecessor; thread-safe."""
 
     def __init__(
         self,
@@ -63,7 +62,7 @@ class Step:
 
         Args:
             cluster: Where it runs.
-            cached: Of its attempt; tells when anything changes.
+            cached: Of its attempt; notifies of changes.
             objects: Of the step.
             name: Of the step.
             subject: For messages.
@@ -75,19 +74,19 @@ class Step:
         self._subject = subject
         self._closed = threading.Event()
         self._lock = threading.Lock()
-        self._since: dict[Trouble, datetime] = {}
+        self._since: dict[ProblemKind, datetime] = {}
         self._was_stopped = False
         self._end: Ended | None = None
         self._log: PodLog | None = None
 
     def observe(self) -> Judgement:
-        """Return how the step stands; its end, once known, stays."""
+        """Return the state of the step; its end, once known, does not change."""
         if self._end is not None:
             return self._end
-        observed = self._look()
+        observed = self._observe_objects()
         is_clear = isinstance(observed, Running | Ended)
-        if not is_clear and self.objects.ask_if_due():
-            observed = self._look()
+        if not is_clear and self.objects.query_if_due():
+            observed = self._observe_objects()
         judged = self._judge(observed)
         if not isinstance(judged, Ended):
             return judged
@@ -96,7 +95,7 @@ class Step:
             return self._end
 
     def has_crashed(self) -> bool:
-        """Tell whether it was lost, or ended as a filer without a verdict."""
+        """Tell whether it was lost, or is a filer that ended without a result."""
         judged = self.observe()
         if not isinstance(judged, Ended):
             return False
@@ -105,14 +104,14 @@ class Step:
             return result.lost
         return transfer_result(result.exit_code) is TransferResult.CRASHED
 
-    def check_possible(self) -> None:
+    def check_not_failed(self) -> None:
         """Raise StepFailedError if it has failed for good."""
         judged = self.observe()
         if isinstance(judged, Ended) and judged.result.error and not judged.result.lost:
             raise StepFailedError(judged.result.error)
 
     def wait(self, timeout: timedelta) -> StepResult | None:
-        """Wait for its end; None if it has not come within ``timeout``."""
+        """Wait for its end; None if it has not ended within ``timeout``."""
         deadline = time.monotonic() + timeout.total_seconds()
         while True:
             version = self._cached.version
@@ -138,9 +137,9 @@ class Step:
             if isinstance(judged, Ended):
                 result = judged.result
                 if not result.error or (result.lost and is_repeatable(self.name)):
-                    return  # ``wait`` tells, and it is started again
+                    return  # ``wait`` returns it, and it is started again
                 if not judged.has_run:
-                    self._prevent()
+                    self._delete_job()
                 raise failure_of(result)
             is_usual = self.objects.age < _USUAL_SECONDS
             is_usual = is_usual and not self._informer_problem()
@@ -148,7 +147,7 @@ class Step:
             self._cached.wait(version, RETRY_INTERVAL)
 
     def stop(self, grace: timedelta) -> None:
-        """End it, and return when it has ended or is let go.
+        """Stop it, and return when it has ended or is closed.
 
         Raises:
             StepFailedError: It does not end.
@@ -157,21 +156,23 @@ class Step:
             return
         self._was_stopped = True
         clock = self._cluster.clock
-        seconds = max(_LEAST_GRACE, math.ceil(grace.total_seconds()))
+        seconds = max(_MIN_GRACE, math.ceil(grace.total_seconds()))
         limit = seconds + self._cluster.settings.node_timeout.total_seconds()
         started = clock.monotonic()
-        was_told = False
+        is_requested = False
         while not self._closed.is_set():
             version = self._cached.version
-            was_told = was_told or self._tell_to_end(timedelta(seconds=seconds))
+            is_requested = is_requested or self._request_stop(
+                timedelta(seconds=seconds)
+            )
             if isinstance(self.observe(), Ended):
                 return
-            if was_told and clock.monotonic() - started > limit:
+            if is_requested and clock.monotonic() - started > limit:
                 raise StepFailedError(f"{self._subject.name} does not end")
             self._cached.wait(version, RETRY_INTERVAL)
 
     def tails(self) -> Tails:
-        """Return what it printed last; asked of a running one, begins to follow."""
+        """Return the end of its output; begins to follow the log of a running one."""
         pod = self.objects.pod()
         if pod is None:
             return Tails(b"", b"", unread="its pod is gone")
@@ -179,48 +180,48 @@ class Step:
         if isinstance(self.observe(), Ended):
             return self._final_tails(log)
         log.follow()
-        return log.so_far()
+        return log.current()
 
     def close(self) -> None:
-        """Let it go: it runs on."""
+        """Stop observing: it continues to run."""
         self._closed.set()
         with self._lock:
             log = self._log
         if log is not None:
             log.close()
 
-    def _look(self) -> Observation:
+    def _observe_objects(self) -> Observation:
         snapshot = self.objects.snapshot(self._subject)
-        # Read after the pod: an end that we caused was ordered before.
+        # Read after the pod: TESK sets it before it stops the pod.
         return observe(replace(snapshot, was_stopped=self._was_stopped))
 
     def _judge(self, observed: Observation) -> Judgement:
         if isinstance(observed, Running | Ended):
             return observed
         if problem := self._informer_problem():
-            # Nothing is given up for what may have passed unseen.
+            # The cache may be old: do not give up.
             text = f"waiting for the Kubernetes API: {shorten(problem)}"
             return Waiting(Reason(ReasonCode.API_SERVER_UNREACHABLE, text))
         if isinstance(observed, Waiting):
             return observed
         now = self._cluster.clock.now()
-        judged = judge_trouble(
+        judged = judge_problem(
             observed,
             self._subject,
-            since=observed.since or self._since.setdefault(observed.trouble, now),
+            since=observed.since or self._since.setdefault(observed.kind, now),
             now=now,
             settings=self._cluster.settings,
         )
-        if isinstance(judged, Ended) and not self.objects.was_asked:
-            self.objects.ask()  # nothing is given up without having asked why
-            return self._judge(self._look())
+        if isinstance(judged, Ended) and not self.objects.was_queried:
+            self.objects.query()  # query the causes before giving up
+            return self._judge(self._observe_objects())
         return judged
 
     def _informer_problem(self) -> str:
         return self._cluster.informers.problem(self.objects.namespace)
 
-    def _prevent(self) -> None:
-        """Delete a Job that did not start: it must not do so later."""
+    def _delete_job(self) -> None:
+        """Delete a Job that did not start: it must not start later."""
         try:
             self._cluster.api.delete(
                 JOBS,
@@ -231,8 +232,8 @@ class Step:
         except KubernetesError as error:
             _logger.warning("job not deleted", extra=self._extra(error))
 
-    def _tell_to_end(self, grace: timedelta) -> bool:
-        """Delete the pod, or the Job before it has one; tell whether that went."""
+    def _request_stop(self, grace: timedelta) -> bool:
+        """Delete the pod, or the Job before it has one; tell whether that worked."""
         api, pod = self._cluster.api, self.objects.pod()
         try:
             if pod is None:
@@ -244,8 +245,8 @@ class Step:
                 )
             elif not pod.is_gone:
                 if not direction_of(self.name):
-                    # What it prints from now on is gone with its pod.
-                    self._log_of(pod).follow(_LOG_OPENING)
+                    # Its further output is deleted with its pod.
+                    self._log_of(pod).follow(_LOG_OPEN_TIMEOUT)
                 api.delete(
                     PODS, self.objects.namespace, pod.name, uid=pod.uid, grace=grace
                 )
@@ -268,15 +269,15 @@ class Step:
     def _final_tails(self, log: PodLog) -> Tails:
         """Return all tails of an executor that has ended.
 
-        An API server that is away is waited for: what is not read now is lost.
+        Waits for an API server that is away: output that is not read now is lost.
         """
         deadline = time.monotonic() + _LOG_TIMEOUT.total_seconds()
         while True:
             try:
-                return log.final(_LOG_REST)
+                return log.final(_LOG_END_TIMEOUT)
             except ApiUnavailableError as error:
                 if self._closed.is_set() or time.monotonic() > deadline:
-                    return replace(log.so_far(), unread=str(error))
+                    return replace(log.current(), unread=str(error))
                 self._closed.wait(RETRY_INTERVAL.total_seconds())
 
     def _extra(self, error: KubernetesError) -> dict[str, str]:

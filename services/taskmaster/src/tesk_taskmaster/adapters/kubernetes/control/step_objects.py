@@ -1,8 +1,8 @@
-"""What is known of the objects of one step.
+"""Collects the objects of one step, from the cache and by queries.
 
-Its Job and pod are watched. The cluster itself is asked only for what no watch
-tells in time: why nothing happens (events cost a call, and most steps need
-none), and what became of a Job or a pod of which nothing is heard.
+Its Job and pod are watched. Queries are for what no watch reports in time: why a
+step does not start (events cost a call, and most steps need none), and whether a Job
+or a pod that is not in the cache still exists.
 """
 
 import logging
@@ -28,20 +28,20 @@ from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
 from tesk_taskmaster.adapters.kubernetes.status.observations import Snapshot, Subject
 from tesk_taskmaster.adapters.kubernetes.status.pods import has_ended
 
-# Seconds before and between questions; a new volume takes some four.
+# Seconds before and between queries; a new volume takes some four.
 _INTERVALS = (6.0, 6.0, 10.0, 20.0)
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Answers:
-    """What the cluster said when it was asked.
+class _QueryResults:
+    """Results of queries.
 
     Attributes:
-        pod: Of the Job, where no informer has told of one yet.
-        has_no_pod: There is none.
-        has_no_job: Nor the Job.
+        pod: Of the Job, if it is not in the cache yet.
+        has_no_pod: The pod does not exist.
+        has_no_job: The Job does not exist.
         events: About Job, pod and claim.
     """
 
@@ -58,7 +58,7 @@ class StepObjects:
         namespace: Of all of them.
         job_name: Of the Job.
         job_uid: Tells it from others of its name.
-        age: Seconds for which we know the step.
+        age: Seconds since it was started or adopted here.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class StepObjects:
         namespace: str,
         is_adopted: bool,
     ) -> None:
-        """Look for what belongs to ``job``, as it was created or found."""
+        """Collect the objects of ``job``, which was created or found."""
         self.namespace = namespace
         self.job_name = str(job["metadata"]["name"])
         self.job_uid = str(job["metadata"]["uid"])
@@ -78,33 +78,33 @@ class StepObjects:
         self._cached = cached
         self._created = pruned(job)
         self._is_adopted = is_adopted
-        self._begun = cluster.clock.monotonic()
-        self._answers = _Answers()
-        self._asked = 0
-        self._asked_at = self._begun
+        self._started = cluster.clock.monotonic()
+        self._results = _QueryResults()
+        self._queries = 0
+        self._queried_at = self._started
 
     @property
     def age(self) -> float:
-        """Seconds since the step was begun or adopted here."""
-        return self._cluster.clock.monotonic() - self._begun
+        """Seconds since the step was started or adopted here."""
+        return self._cluster.clock.monotonic() - self._started
 
     @property
-    def was_asked(self) -> bool:
-        """Tell whether the cluster was asked why nothing happens."""
-        return self._asked > 0
+    def was_queried(self) -> bool:
+        """Tell whether the cluster was queried."""
+        return self._queries > 0
 
     def pod(self) -> Entry | None:
-        """Return the pod as it was last seen."""
-        asked = self._answers.pod
+        """Return the pod in its last version."""
+        asked = self._results.pod
         found = self._cached.pod_of(self.job_uid)
         return Entry(asked) if found is None and asked is not None else found
 
     def snapshot(self, subject: Subject) -> Snapshot:
-        """Return all that is known now, without what only its runtime knows."""
+        """Return all objects as they are known now."""
         if self.pod() is None and has_ended(self._job()):
-            # Jobs and pods are watched apart, so one may be ahead of the other.
-            self._ask_for_pod()
-        pod, claim, answers = self.pod(), self._claim(), self._answers
+            # Jobs and pods are watched separately, so one may be ahead of the other.
+            self._query_pod()
+        pod, claim, answers = self.pod(), self._claim(), self._results
         return Snapshot(
             subject=subject,
             job=self._job(),
@@ -115,29 +115,29 @@ class StepObjects:
             has_no_pod=answers.has_no_pod,
         )
 
-    def ask_if_due(self) -> bool:
-        """Ask the cluster, less and less often; tell whether it was asked."""
+    def query_if_due(self) -> bool:
+        """Query the cluster, at growing intervals; tell whether it was queried."""
         now = self._cluster.clock.monotonic()
-        interval = _INTERVALS[min(self._asked, len(_INTERVALS) - 1)]
-        # What was adopted may have waited long already.
-        is_late = self._is_adopted and not self._asked
-        if now - self._asked_at < interval and not is_late:
+        interval = _INTERVALS[min(self._queries, len(_INTERVALS) - 1)]
+        # An adopted step may have waited long already.
+        is_late = self._is_adopted and not self._queries
+        if now - self._queried_at < interval and not is_late:
             return False
-        self._asked_at = now
-        self.ask()
+        self._queried_at = now
+        self.query()
         return True
 
-    def ask(self) -> None:
-        """Ask the cluster why nothing happens."""
-        self._asked += 1
+    def query(self) -> None:
+        """Query the cluster for why the step does not start."""
+        self._queries += 1
         missing = self._cluster.settings.missing_timeout
         if self.pod() is None and timedelta(seconds=self.age) >= missing:
-            self._ask_for_job()
-        self._ask_for_events()
+            self._query_job()
+        self._query_events()
 
     def _job(self) -> JsonObject | None:
-        """Return the Job; as we made it, until the cache knows better."""
-        if self._answers.has_no_job:
+        """Return the Job; as it was created, until it is in the cache."""
+        if self._results.has_no_job:
             return None
         entry = self._cached.get(JOBS, self.job_name)
         if entry is None or entry.uid != self.job_uid:
@@ -148,8 +148,8 @@ class StepObjects:
         claims = self._cached.all(VOLUME_CLAIMS)
         return next((claim for claim in claims if not claim.is_gone), None)
 
-    def _ask_for_pod(self) -> None:
-        if self._answers.has_no_pod:
+    def _query_pod(self) -> None:
+        if self._results.has_no_pod:
             return
         labels = f"batch.kubernetes.io/job-name={self.job_name}"
         try:
@@ -158,21 +158,21 @@ class StepObjects:
             _logger.warning("pods not listed", extra=self._extra(error))
             return
         pods = [pod for pod in map(pruned, found) if is_pod_of(pod, self.job_uid)]
-        self._answers = replace(
-            self._answers, pod=pods[0] if pods else None, has_no_pod=not pods
+        self._results = replace(
+            self._results, pod=pods[0] if pods else None, has_no_pod=not pods
         )
 
-    def _ask_for_job(self) -> None:
-        """Ask for a Job of which no pod is known: what is cached may be old."""
+    def _query_job(self) -> None:
+        """Query a Job that has no pod: the cached one may be old."""
         try:
             found = self._cluster.api.get(JOBS, self.namespace, self.job_name)
         except KubernetesError as error:
             _logger.warning("job not read", extra=self._extra(error))
             return
         is_gone = found is None or found["metadata"]["uid"] != self.job_uid
-        self._answers = replace(self._answers, has_no_job=is_gone)
+        self._results = replace(self._results, has_no_job=is_gone)
 
-    def _ask_for_events(self) -> None:
+    def _query_events(self) -> None:
         pod, claim = self.pod(), self._claim()
         about = [self.job_uid if pod is None else pod.uid]
         if claim is not None and claim.object["status"].get("phase") == "Pending":
@@ -187,7 +187,7 @@ class StepObjects:
         except KubernetesError as error:
             _logger.warning("events not listed", extra=self._extra(error))
             return
-        self._answers = replace(self._answers, events=found)
+        self._results = replace(self._results, events=found)
 
     def _extra(self, error: KubernetesError) -> dict[str, str]:
         return {"job": self.job_name, "cause": str(error)}

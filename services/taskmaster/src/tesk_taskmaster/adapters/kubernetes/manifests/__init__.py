@@ -1,1 +1,1 @@
-"""The objects of an attempt as data. Pure."""
+"""Renders the objects of an attempt. Pure."""

@@ -1,4 +1,4 @@
-"""The anchor: the Secret that owns all other objects of an attempt."""
+"""Renders the anchor: the Secret that owns all other objects of an attempt."""
 
 from base64 import b64encode
 
@@ -6,21 +6,23 @@ from tesk_kubernetes.api import CONFIG_MAPS, SECRETS, JsonObject
 from tesk_kubernetes.templates import owner_reference
 from tesk_model.names import Attempt
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
-    Site,
+    RenderContext,
     object_labels,
 )
 
 TOKEN_KEY = "token"  # noqa: S105 - the name of a key
 
 
-def anchor_secret(attempt: Attempt, transfer_token: str, site: Site) -> JsonObject:
+def anchor_secret(
+    attempt: Attempt, transfer_token: str, context: RenderContext
+) -> JsonObject:
     """Return the anchor, which holds the transfer token for the filers.
 
-    It is owned by what owns this TESK (``kubernetes.owner``), if that is known
-    in the namespace.
+    It is owned by the owner of this TESK (``kubernetes.owner``), if that is in the
+    namespace.
     """
-    settings = site.settings
-    uid = settings.owner_uids.get(site.namespace, "")
+    settings = context.settings
+    uid = settings.owner_uids.get(context.namespace, "")
     owners = (
         [owner_reference(CONFIG_MAPS, name=settings.owner, uid=uid)]
         if settings.owner and uid
@@ -31,8 +33,8 @@ def anchor_secret(attempt: Attempt, transfer_token: str, site: Site) -> JsonObje
         "kind": SECRETS.kind,
         "metadata": {
             "name": attempt.name,
-            "namespace": site.namespace,
-            "labels": object_labels(attempt, site, component="task"),
+            "namespace": context.namespace,
+            "labels": object_labels(attempt, context, component="task"),
             "ownerReferences": owners,
         },
         "type": "Opaque",

@@ -1,7 +1,7 @@
-"""The Job of an executor: the user's image, started by the launcher.
+"""Renders the Job of an executor: the user's image, started by the launcher.
 
-The image need not hold anything but the user's program. argv, environment and
-paths reach it as the task says them; the rest is the deployment's template.
+The image need not hold anything but the user's program. Command, environment and
+paths are those of the task; the rest comes from the deployment's template.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from tesk_kubernetes.labels import STEP
 from tesk_kubernetes.templates import literal, main_container
 from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.manifests.limit_ranges import (
-    fitted_resources,
+    fit_resources,
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
     VOLUME,
-    Site,
+    RenderContext,
     job,
     object_labels,
 )
@@ -40,16 +40,16 @@ from tesk_taskmaster.ports import StepFailedError
 
 STDERR_MARK = "\x02err\x02"
 RETURN_MARK = "\x02cr\x02"
-"""What the launcher starts each line of stderr with in the container's log."""
+"""Marks of the launcher in the container's log: see its README."""
 
 REPORT = ("--report", "/dev/termination-log")
-"""Where the kubelet reads the launcher's report from when the container ended."""
+"""The launcher's report becomes the container's termination message."""
 
 _LAUNCHER = "tesk-launcher"
 _LAUNCHER_KEY = "launcher"
 _EXECUTABLE = 0o555
-# Container runtimes fail to start one with less, in words that help nobody.
-_LEAST_MEMORY = 8 * 1024**2
+# Container runtimes fail to start one with less, with an obscure message.
+_MIN_MEMORY = 8 * 1024**2
 
 
 def executor_job(
@@ -57,7 +57,7 @@ def executor_job(
     step: ExecutorStep,
     template: JsonObject,
     *,
-    site: Site,
+    context: RenderContext,
     anchor_uid: str,
 ) -> JsonObject:
     """Return the Job of an executor.
@@ -66,7 +66,7 @@ def executor_job(
         plan: Of the attempt.
         step: One of ``plan.executors``.
         template: Of executor pods, as the deployment gives it.
-        site: Where and by whom.
+        context: Where and by whom.
         anchor_uid: Of the attempt's anchor, which owns the Job.
 
     Raises:
@@ -74,8 +74,8 @@ def executor_job(
             the nodes or resources that the task asks for are not offered here.
     """
     name = step.name
-    labels = object_labels(plan.attempt, site, component="executor")
-    nodes = choose_nodes(plan.placement, site.settings)
+    labels = object_labels(plan.attempt, context, component="executor")
+    nodes = choose_nodes(plan.placement, context.settings)
     workdir = step.unmounted_workdir
     mounts = executor_mounts(step, main_container(template).get("volumeMounts") or ())
     pod = complete_pod(
@@ -88,52 +88,56 @@ def executor_job(
                 "args": [literal(word) for word in _arguments(plan, step)],
                 "resources": _fitted(
                     _resources(
-                        plan, nodes, template, ratio=site.settings.cpu_limit_ratio
+                        plan, nodes, template, ratio=context.settings.cpu_limit_ratio
                     ),
                     step,
                     template,
-                    site,
+                    context,
                 ),
                 **({"workingDir": workdir} if workdir else {}),
             },
             env=step.executor.env,
             mounts=[*mounts, launcher_mount()],
-            volumes=_volumes(plan, site, has_mounts=bool(mounts)),
+            volumes=_volumes(plan, context, has_mounts=bool(mounts)),
             nodes=nodes,
         ),
     )
     if nodes.runtime_class:
         pod["spec"]["runtimeClassName"] = nodes.runtime_class
-    return job(plan.attempt, name, labels=labels, pod=pod, site=site, owner=anchor_uid)
+    return job(
+        plan.attempt, name, labels=labels, pod=pod, context=context, owner=anchor_uid
+    )
 
 
-def check_executors(plan: Plan, template: JsonObject, *, site: Site) -> None:
+def check_executors(
+    plan: Plan, template: JsonObject, *, context: RenderContext
+) -> None:
     """Raise what ``executor_job`` would raise for any executor of the plan.
 
-    To be called before the attempt begins: nobody wants to hear after hours of
-    transfer that a path cannot be mounted.
+    Called before the attempt begins, so that such a task fails before hours of
+    transfer.
 
     Raises:
         StepFailedError: See ``executor_job``.
     """
     for step in plan.executors:
-        executor_job(plan, step, template, site=site, anchor_uid="")
+        executor_job(plan, step, template, context=context, anchor_uid="")
 
 
 def _arguments(plan: Plan, step: ExecutorStep) -> Sequence[str]:
     """Return the launcher's command line."""
-    words = [
-        word for path in directories_to_make(plan, step) for word in ("--mkdir", path)
+    arguments = [
+        part for path in directories_to_make(plan, step) for part in ("--mkdir", path)
     ]
-    words += launcher_options(step, volume=VOLUME_TARGET, outputs=plan.outputs)
-    words += ["--mark-stderr", STDERR_MARK, "--mark-returns", RETURN_MARK]
-    return [*words, *REPORT, "--", *step.executor.command]
+    arguments += launcher_options(step, volume=VOLUME_TARGET, outputs=plan.outputs)
+    arguments += ["--mark-stderr", STDERR_MARK, "--mark-returns", RETURN_MARK]
+    return [*arguments, *REPORT, "--", *step.executor.command]
 
 
 def _resources(
     plan: Plan, nodes: Nodes, template: JsonObject, *, ratio: float
 ) -> JsonObject:
-    memory = str(max(plan.ram, _LEAST_MEMORY))
+    memory = str(max(plan.ram, _MIN_MEMORY))
     # A limit below the request would be refused.
     cpu = {"cpu": cpu_quantity(plan.cpu_cores * max(1, ratio))} if ratio else {}
     return main_resources(
@@ -144,13 +148,16 @@ def _resources(
 
 
 def _fitted(
-    resources: JsonObject, step: ExecutorStep, template: JsonObject, site: Site
+    resources: JsonObject,
+    step: ExecutorStep,
+    template: JsonObject,
+    context: RenderContext,
 ) -> JsonObject:
-    """Return the resources as the namespace lets them be."""
+    """Return the resources within the limits of the namespace."""
     spec = template["spec"]
     is_alone = len(spec["containers"]) == 1 and not spec.get("initContainers")
-    limits = [each for each in site.limits if is_alone or not each.of_pod]
-    fitted = fitted_resources(resources, limits)
+    limits = [each for each in context.limits if is_alone or not each.of_pod]
+    fitted = fit_resources(resources, limits)
     if isinstance(fitted, str):
         raise StepFailedError(
             f"executors[{step.index}]: {fitted}", code=ReasonCode.POD_REFUSED
@@ -158,19 +165,21 @@ def _fitted(
     return fitted
 
 
-def _volumes(plan: Plan, site: Site, *, has_mounts: bool) -> list[JsonObject]:
-    launcher = launcher_volume(site)
+def _volumes(
+    plan: Plan, context: RenderContext, *, has_mounts: bool
+) -> list[JsonObject]:
+    launcher = launcher_volume(context)
     if not has_mounts:
         return [launcher]
     claim = {"claimName": plan.attempt.name}
     return [{"name": VOLUME, "persistentVolumeClaim": claim}, launcher]
 
 
-def launcher_volume(site: Site) -> JsonObject:
+def launcher_volume(context: RenderContext) -> JsonObject:
     """Return the volume of a pod that holds the launcher."""
     return {
         "name": _LAUNCHER,
-        "configMap": {"name": site.settings.launcher, "defaultMode": _EXECUTABLE},
+        "configMap": {"name": context.settings.launcher, "defaultMode": _EXECUTABLE},
     }
 
 

@@ -1,11 +1,11 @@
-"""The Job of a filer, which moves the inputs or the outputs of an attempt."""
+"""Renders the Job of a filer, which transfers inputs or outputs of an attempt."""
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.labels import STEP
 from tesk_taskmaster.adapters.kubernetes.manifests.anchor import TOKEN_KEY
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
     VOLUME,
-    Site,
+    RenderContext,
     job,
     object_labels,
 )
@@ -17,28 +17,33 @@ from tesk_taskmaster.domain.step_names import direction_of
 _VOLUME_TARGET = "/volume"
 _TOKEN_TARGET = "/etc/tesk-transfer"  # noqa: S105 - a folder
 _TOKEN = "tesk-transfer"  # noqa: S105 - the name of a volume
-# Nobody else is in the pod, whose uid a cluster may choose (OpenShift).
+# The uid of the pod may be chosen by the cluster (OpenShift).
 _READABLE = 0o444
 
 
 def filer_job(
-    plan: Plan, step: str, template: JsonObject, *, site: Site, anchor_uid: str
+    plan: Plan,
+    step: str,
+    template: JsonObject,
+    *,
+    context: RenderContext,
+    anchor_uid: str,
 ) -> JsonObject:
-    """Return the Job that brings the inputs (``in``) or takes the outputs (``out``, ``out-1``, …).
+    """Return the Job that downloads inputs (``in``) or uploads outputs (``out``, …).
 
     Args:
         plan: Of the attempt.
         step: ``in``, ``out``, ``out-1``, ….
         template: Of filer pods, as the deployment gives it: image, resources,
             settings and credentials.
-        site: Where and by whom.
+        context: Where and by whom.
         anchor_uid: Of the attempt's anchor, which owns the Job.
 
     Raises:
         StepFailedError: The nodes that the task asks for are not offered here.
     """
     attempt = plan.attempt
-    labels = object_labels(attempt, site, component="filer")
+    labels = object_labels(attempt, context, component="filer")
     pod = complete_pod(
         template,
         PodParts(
@@ -65,7 +70,7 @@ def filer_job(
                     "secret": {"secretName": attempt.name, "defaultMode": _READABLE},
                 },
             ],
-            nodes=choose_nodes(plan.placement, site.settings),
+            nodes=choose_nodes(plan.placement, context.settings),
         ),
     )
-    return job(attempt, step, labels=labels, pod=pod, site=site, owner=anchor_uid)
+    return job(attempt, step, labels=labels, pod=pod, context=context, owner=anchor_uid)

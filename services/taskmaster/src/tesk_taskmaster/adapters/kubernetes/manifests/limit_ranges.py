@@ -1,8 +1,8 @@
-"""What LimitRanges of a namespace let a container have, and how it fits into that.
+"""Fits the resources of a container into the LimitRanges of its namespace.
 
-Pure. A LimitRange refuses pods long after their Job was made, so what
-it says is followed before: what can be raised or limited is, and what asks for
-too much is told at once.
+Pure. A LimitRange refuses pods long after their Job was created, so it is applied
+before: requests and limits are adjusted, and a request that is too large fails at
+once.
 
 Source:
     Kubernetes, "Limit Ranges"; admission plugin LimitRanger.
@@ -26,32 +26,32 @@ Amounts = Mapping[str, Decimal]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerLimits:
-    """What one LimitRange says.
+    """The limits of one LimitRange.
 
     Attributes:
         name: Of the object.
-        least: Of what is asked for;
-        most: of it, and of its limit, which must be there.
+        minimum: Of requests.
+        maximum: Of requests and limits; a limit must be set.
         default: Limit of a container that has none.
-        ratio: The most that a limit may be of what is asked for.
+        ratio: Maximum of limit divided by request.
         of_pod: It counts all containers of a pod together.
     """
 
     name: str
-    least: Amounts
-    most: Amounts
+    minimum: Amounts
+    maximum: Amounts
     default: Amounts
     ratio: Amounts
     of_pod: bool
 
 
 def container_limits(limit_range: JsonObject) -> list[ContainerLimits]:
-    """Read what a LimitRange says of containers and pods."""
+    """Parse the limits of containers and pods in a LimitRange."""
     return [
         ContainerLimits(
             name=limit_range["metadata"]["name"],
-            least=_amounts(item, "min"),
-            most=_amounts(item, "max"),
+            minimum=_amounts(item, "min"),
+            maximum=_amounts(item, "max"),
             default=_amounts(item, "default"),
             ratio=_amounts(item, "maxLimitRequestRatio"),
             of_pod=item.get("type") == "Pod",
@@ -61,19 +61,19 @@ def container_limits(limit_range: JsonObject) -> list[ContainerLimits]:
     ]
 
 
-def fitted_resources(
+def fit_resources(
     resources: JsonObject, limits: Sequence[ContainerLimits]
 ) -> JsonObject | str:
-    """Return ``resources`` as ``limits`` let them be, or why they cannot be had."""
+    """Return ``resources`` within ``limits``, or why that is impossible."""
     requests = dict(resources.get("requests") or {})
     bounds = dict(resources.get("limits") or {})
     for each in limits:
         for name in _NAMES:
             asked = requests.get(name, bounds.get(name))
-            if asked is None or not _concerns(each, name):
+            if asked is None or not _applies(each, name):
                 continue
-            request = max(parse_amount(asked), each.least.get(name, Decimal(0)))
-            most = each.most.get(name)
+            request = max(parse_amount(asked), each.minimum.get(name, Decimal(0)))
+            most = each.maximum.get(name)
             if most is not None and request > most:
                 return _too_much(each, name, request, most)
             given = parse_amount(bounds[name]) if name in bounds else None
@@ -88,8 +88,8 @@ def fitted_resources(
 def _limit(
     limits: ContainerLimits, name: str, request: Decimal, given: Decimal | None
 ) -> Decimal | None:
-    """Return a limit that is allowed; None if there need be none."""
-    most, ratio = limits.most.get(name), limits.ratio.get(name)
+    """Return an allowed limit; None if none is required."""
+    most, ratio = limits.maximum.get(name), limits.ratio.get(name)
     highest = [] if most is None else [most]
     highest += [] if ratio is None else [request * ratio]
     wanted = limits.default.get(name) if given is None else given
@@ -98,8 +98,8 @@ def _limit(
     return min([max(wanted, request), *highest] if wanted is not None else highest)
 
 
-def _concerns(limits: ContainerLimits, name: str) -> bool:
-    kinds = (limits.least, limits.most, limits.default, limits.ratio)
+def _applies(limits: ContainerLimits, name: str) -> bool:
+    kinds = (limits.minimum, limits.maximum, limits.default, limits.ratio)
     return any(name in kind for kind in kinds)
 
 
@@ -112,12 +112,12 @@ def _too_much(
 ) -> str:
     whose = "pod" if limits.of_pod else "container"
     return (
-        f"{_words(name, request)} {name} needed, and the LimitRange "
-        f"{limits.name} of the cluster lets a {whose} have {_words(name, most)}"
+        f"{_format_amount(name, request)} {name} needed, and the LimitRange "
+        f"{limits.name} of the cluster lets a {whose} have {_format_amount(name, most)}"
     )
 
 
-def _words(name: str, amount: Decimal) -> str:
+def _format_amount(name: str, amount: Decimal) -> str:
     return format_number(float(amount)) if name == "cpu" else format_bytes(int(amount))
 
 

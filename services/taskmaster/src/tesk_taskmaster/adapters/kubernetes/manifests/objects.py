@@ -1,8 +1,7 @@
-"""What all objects of an attempt have in common: names, labels, owners, the Job.
+"""Renders what all objects of an attempt have in common: names, labels, owners.
 
-Pure, like all renderers beside it: the same plan and settings give the same
-object, so that whoever takes an attempt over makes exactly what its predecessor
-made.
+Pure: the same plan and settings give the same object, so that a successor creates
+exactly the same.
 """
 
 from collections.abc import Mapping
@@ -16,18 +15,18 @@ from tesk_model.names import Attempt
 from tesk_taskmaster.adapters.kubernetes.manifests.limit_ranges import ContainerLimits
 
 VOLUME = "tesk-volume"
-"""Volume of a pod that is the attempt's claim."""
+"""Name of the pod's volume that is the attempt's claim."""
 
-# The Job controller deletes what a taskmaster forgot; nobody waits for it.
-_KEPT_SECONDS = 86_400
+# The Job controller deletes a Job that a taskmaster did not delete.
+_RETENTION_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """Where, by whom and how the objects of attempts are made.
+class RenderContext:
+    """Namespace, creator and settings of the objects of attempts.
 
     Attributes:
-        limits: What the namespace lets containers have.
+        limits: Of containers in the namespace.
     """
 
     namespace: str
@@ -41,12 +40,14 @@ def job_name(attempt: Attempt, step: str) -> str:
     return f"{attempt.name}-{step}"
 
 
-def object_labels(attempt: Attempt, site: Site, *, component: str) -> dict[str, str]:
+def object_labels(
+    attempt: Attempt, context: RenderContext, *, component: str
+) -> dict[str, str]:
     """Return the labels of an object of an attempt."""
     return {
-        **common_labels(site.settings.instance, component),
+        **common_labels(context.settings.instance, component),
         **attempt_labels(attempt),
-        TASKMASTER: site.taskmaster,
+        TASKMASTER: context.taskmaster,
     }
 
 
@@ -61,7 +62,7 @@ def job(
     *,
     labels: Mapping[str, str],
     pod: JsonObject,
-    site: Site,
+    context: RenderContext,
     owner: str,
 ) -> JsonObject:
     """Return the Job of one step: one pod, never a second.
@@ -71,7 +72,7 @@ def job(
         step: ``in``, ``x0``, …, ``out``.
         labels: Of the Job; those of the step are added.
         pod: The pod template, complete.
-        site: Where.
+        context: Where.
         owner: Uid of the attempt's anchor, which owns the Job.
 
     Source:
@@ -82,7 +83,7 @@ def job(
         "kind": JOBS.kind,
         "metadata": {
             "name": job_name(attempt, step),
-            "namespace": site.namespace,
+            "namespace": context.namespace,
             "labels": {**labels, STEP: step},
             "ownerReferences": [owned_by_anchor(attempt, owner)],
         },
@@ -91,7 +92,7 @@ def job(
             "parallelism": 1,
             "backoffLimit": 0,
             "podReplacementPolicy": "Failed",
-            "ttlSecondsAfterFinished": _KEPT_SECONDS,
+            "ttlSecondsAfterFinished": _RETENTION_SECONDS,
             "podFailurePolicy": {
                 "rules": [
                     {

@@ -1,12 +1,11 @@
-"""Which nodes an attempt's pods may use, from what the task and the settings say.
+"""Chooses the nodes of an attempt's pods, from the task and the settings.
 
 All pods of an attempt share a volume that may be bound to a zone or a node, so
-filers get the nodes of the executors: else the first filer could have the
-volume made where no executor may run. What only an executor needs (a GPU, a
-runtime class) they do not get.
+filers use the nodes of the executors: else the volume could be provisioned where no
+executor may run. GPU and runtime class are for executors only.
 
-The api has checked the backend parameters already, by settings of its own; what
-does not fit here fails the step with a sentence that names the parameter.
+The api has checked the backend parameters by its own settings; a value that is not
+offered here fails the step with a message that names the parameter.
 """
 
 import re
@@ -29,13 +28,13 @@ ZONE_LABEL = "topology.kubernetes.io/zone"
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _COUNT = re.compile(r"[1-9][0-9]{0,3}")
 # A pod leaves a dead node after one minute, not after Kubernetes' five.
-_NODE_TROUBLES = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
-_PATIENCE_SECONDS = 60
+_LOST_NODE_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+_TOLERATION_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nodes:
-    """Where pods may run, in the parts that Kubernetes has for it.
+    """Where pods may run, as fields of a pod.
 
     Attributes:
         selector: Labels that a node must have.
@@ -60,10 +59,9 @@ def choose_nodes(placement: Placement, settings: KubernetesSettings) -> Nodes:
 
     Raises:
         StepFailedError: A backend parameter has a value that is not offered
-            here, there can be no zone of a name, or two wishes exclude each
-            other.
+            here, a zone is not a valid name, or two requests exclude each other.
     """
-    wishes = placement.backend_parameters
+    parameters = placement.backend_parameters
     count = _gpu_count(placement, settings)
     pools = list(_pools(placement, settings, gpu=count > 0))
     return Nodes(
@@ -73,26 +71,26 @@ def choose_nodes(placement: Placement, settings: KubernetesSettings) -> Nodes:
             toleration for _, pool in pools for toleration in pool.tolerations
         ),
         priority_class=_listed(
-            PRIORITY_CLASS, wishes.get(PRIORITY_CLASS), settings.priority_classes
+            PRIORITY_CLASS, parameters.get(PRIORITY_CLASS), settings.priority_classes
         ),
         runtime_class=_listed(
-            RUNTIME_CLASS, wishes.get(RUNTIME_CLASS), settings.runtime_classes
+            RUNTIME_CLASS, parameters.get(RUNTIME_CLASS), settings.runtime_classes
         ),
         devices={settings.gpu.resource: str(count)} if count else {},
     )
 
 
-def node_trouble_tolerations(given: Iterable[JsonObject]) -> list[JsonObject]:
-    """Return tolerations of a node that is lost, unless ``given`` has them."""
+def lost_node_tolerations(given: Iterable[JsonObject]) -> list[JsonObject]:
+    """Return tolerations of a lost node, unless ``given`` has them."""
     known = {toleration.get("key") for toleration in given}
     return [
         {
             "key": key,
             "operator": "Exists",
             "effect": "NoExecute",
-            "tolerationSeconds": _PATIENCE_SECONDS,
+            "tolerationSeconds": _TOLERATION_SECONDS,
         }
-        for key in _NODE_TROUBLES
+        for key in _LOST_NODE_TAINTS
         if key not in known
     ]
 
@@ -100,14 +98,14 @@ def node_trouble_tolerations(given: Iterable[JsonObject]) -> list[JsonObject]:
 def _pools(
     placement: Placement, settings: KubernetesSettings, *, gpu: bool
 ) -> Iterable[tuple[str, Pool]]:
-    """Yield what each wish means for nodes, with the words of the wish."""
-    wishes = placement.backend_parameters
+    """Yield the nodes for each request of the task, with its name."""
+    parameters = placement.backend_parameters
     if placement.preemptible:
         yield "preemptible", settings.preemptible
-    if name := _listed(POOL, wishes.get(POOL), settings.pools):
+    if name := _listed(POOL, parameters.get(POOL), settings.pools):
         yield f'pool "{name}"', settings.pools[name]
     if gpu:
-        kind = _listed(GPU_TYPE, wishes.get(GPU_TYPE), settings.gpu.types)
+        kind = _listed(GPU_TYPE, parameters.get(GPU_TYPE), settings.gpu.types)
         labels = {settings.gpu.type_label: settings.gpu.types[kind]} if kind else {}
         yield (
             f'gpu_type "{kind}"' if kind else GPU,
@@ -117,8 +115,8 @@ def _pools(
 
 def _gpu_count(placement: Placement, settings: KubernetesSettings) -> int:
     """Return the number of GPUs; a type alone means one."""
-    wishes = placement.backend_parameters
-    text = wishes.get(GPU, "1" if GPU_TYPE in wishes else "")
+    parameters = placement.backend_parameters
+    text = parameters.get(GPU, "1" if GPU_TYPE in parameters else "")
     if not text:
         return 0
     most = settings.gpu.most
@@ -146,14 +144,14 @@ def _refused(key: str, value: str, offered: str) -> StepFailedError:
 def _joined_selectors(pools: Sequence[tuple[str, Pool]]) -> dict[str, str]:
     joined: dict[str, str] = {}
     asked: dict[str, str] = {}
-    for wish, pool in pools:
+    for request, pool in pools:
         for label, value in pool.node_selector.items():
             if joined.setdefault(label, value) != value:
                 raise StepFailedError(
-                    f"no node suits both {asked[label]} and {wish}: they want "
+                    f"no node suits both {asked[label]} and {request}: they want "
                     f"different values of the node label {label}"
                 )
-            asked.setdefault(label, wish)
+            asked.setdefault(label, request)
     return joined
 
 
@@ -162,5 +160,7 @@ def _zone_requirements(zones: Sequence[str]) -> tuple[JsonObject, ...]:
         return ()
     for zone in zones:
         if _LABEL_VALUE.fullmatch(zone) is None:
-            raise StepFailedError(f'resources.zones: no zone is called "{zone[:64]}"')
+            raise StepFailedError(
+                f'resources.zones: "{zone[:64]}" is not a valid zone name'
+            )
     return ({"key": ZONE_LABEL, "operator": "In", "values": list(zones)},)

@@ -20,7 +20,7 @@ from tesk_kubernetes.templates import (
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.placement import (
     Nodes,
-    node_trouble_tolerations,
+    lost_node_tolerations,
 )
 from tesk_taskmaster.ports import StepFailedError
 
@@ -34,9 +34,9 @@ class PodParts:
     """What a step adds to its pod template.
 
     Attributes:
-        labels: Of the pod; they win.
+        labels: Of the pod; they override those of the template.
         main: Fields of the main container that are set.
-        env: Variables of the main container; they win.
+        env: Variables of the main container; likewise.
         mounts: Of the main container; they replace those at the same paths.
         volumes: Of the pod.
         nodes: Where it may run.
@@ -51,13 +51,13 @@ class PodParts:
 
 
 def complete_pod(template: JsonObject, parts: PodParts) -> JsonObject:
-    """Return the pod template of a step's Job; ``template`` is left alone.
+    """Return the pod template of a step's Job; ``template`` is not changed.
 
     Raises:
-        StepFailedError: Kubernetes has no way to set a variable of this name.
+        StepFailedError: Kubernetes cannot set a variable of this name.
     """
     nodes = parts.nodes
-    # The message of a container that wrote none is the end of its log.
+    # For a failed container without a message: the end of its log.
     main = {"terminationMessagePolicy": "FallbackToLogsOnError", **parts.main}
     pod = with_main(with_labels(template, parts.labels), main)
     pod = with_environment(pod, _variables(parts.env))
@@ -66,7 +66,7 @@ def complete_pod(template: JsonObject, parts: PodParts) -> JsonObject:
         pod = with_node_selector(pod, nodes.selector)
     pod = with_tolerations(pod, nodes.tolerations)
     given = pod["spec"].get("tolerations") or []
-    pod = with_tolerations(pod, node_trouble_tolerations(given))
+    pod = with_tolerations(pod, lost_node_tolerations(given))
     if nodes.requirements:
         pod = with_required_nodes(pod, [{"matchExpressions": nodes.requirements}])
     spec = pod["spec"]
@@ -82,10 +82,10 @@ def complete_pod(template: JsonObject, parts: PodParts) -> JsonObject:
 def main_resources(
     template: JsonObject, *, requests: Mapping[str, str], limits: Mapping[str, str]
 ) -> JsonObject:
-    """Return the resources of the main container: these, and others as given.
+    """Return the resources of the main container: these, and others of the template.
 
-    A cpu limit of the template is not kept: below the request of a task it would
-    be refused; the settings have a ratio for it.
+    A cpu limit of the template is dropped: one below the request of a task would be
+    refused; the settings have a ratio for it.
     """
     given = main_container(template).get("resources") or {}
     kept = {

@@ -1,4 +1,4 @@
-"""Which Job a step is, and which image it runs."""
+"""Renders the Job of a step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.templates import load_pod_template, main_container
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import executor_job
 from tesk_taskmaster.adapters.kubernetes.manifests.filer_job import filer_job
-from tesk_taskmaster.adapters.kubernetes.manifests.look_job import look_job
-from tesk_taskmaster.adapters.kubernetes.manifests.objects import Site
+from tesk_taskmaster.adapters.kubernetes.manifests.inspection_job import inspection_job
+from tesk_taskmaster.adapters.kubernetes.manifests.objects import RenderContext
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import (
     direction_of,
@@ -30,7 +30,7 @@ def load_templates(folder: Path) -> PodTemplates:
     """Read the templates.
 
     Raises:
-        TemplateError: One is missing or of no use.
+        TemplateError: One is missing or invalid.
     """
     return PodTemplates(
         executor=load_pod_template(folder / "executor-pod.yaml"),
@@ -43,7 +43,7 @@ def step_job(
     step: str,
     templates: PodTemplates,
     *,
-    site: Site,
+    context: RenderContext,
     anchor_uid: str,
     directories: Sequence[str] = (),
 ) -> JsonObject:
@@ -53,23 +53,27 @@ def step_job(
         plan: Of the attempt.
         step: Its name.
         templates: Of pods.
-        site: Where and by whom.
+        context: Where and by whom.
         anchor_uid: Of the attempt's anchor, which owns the Job.
-        directories: Where to look, if the step looks into an image.
+        directories: To inspect, if the step inspects an image.
 
     Raises:
-        StepFailedError: It cannot be laid out in this cluster.
+        StepFailedError: It cannot run in this cluster.
     """
     if direction_of(step):
-        return filer_job(plan, step, templates.filer, site=site, anchor_uid=anchor_uid)
+        return filer_job(
+            plan, step, templates.filer, context=context, anchor_uid=anchor_uid
+        )
     index = executor_of(step)
     if is_inspection_step(step):
         both = (templates.executor, templates.filer)
-        return look_job(
-            plan, index, directories, both, site=site, anchor_uid=anchor_uid
+        return inspection_job(
+            plan, index, directories, both, context=context, anchor_uid=anchor_uid
         )
     executor, template = plan.executors[index], templates.executor
-    return executor_job(plan, executor, template, site=site, anchor_uid=anchor_uid)
+    return executor_job(
+        plan, executor, template, context=context, anchor_uid=anchor_uid
+    )
 
 
 def step_image(plan: Plan, step: str, templates: PodTemplates) -> str:

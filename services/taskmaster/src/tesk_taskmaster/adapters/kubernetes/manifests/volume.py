@@ -1,7 +1,6 @@
-"""The task volume in a cluster: its claim, and where executors see it.
+"""Renders the claim of the task volume, and its mounts in executors.
 
-The plan has decided what is mounted, so that nothing of an image is hidden;
-here is what Kubernetes can do of it.
+The plan decides what is mounted; what Kubernetes cannot mount is refused.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +9,7 @@ from tesk_kubernetes.api import VOLUME_CLAIMS, JsonObject
 from tesk_model.paths import is_within, parent
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
     VOLUME,
-    Site,
+    RenderContext,
     object_labels,
     owned_by_anchor,
 )
@@ -20,9 +19,9 @@ from tesk_taskmaster.domain.required_paths import nearest_ancestor
 from tesk_taskmaster.ports import StepFailedError
 
 
-def volume_claim(plan: Plan, site: Site, *, anchor_uid: str) -> JsonObject:
-    """Return the claim of an attempt's volume; ``plan.has_volume`` says if any."""
-    settings = site.settings
+def volume_claim(plan: Plan, context: RenderContext, *, anchor_uid: str) -> JsonObject:
+    """Return the claim of an attempt's volume; see ``plan.has_volume``."""
+    settings = context.settings
     spec: JsonObject = {
         "accessModes": [settings.access_mode],
         # The API server refuses a claim for nothing.
@@ -36,8 +35,8 @@ def volume_claim(plan: Plan, site: Site, *, anchor_uid: str) -> JsonObject:
         "kind": VOLUME_CLAIMS.kind,
         "metadata": {
             "name": attempt.name,
-            "namespace": site.namespace,
-            "labels": object_labels(attempt, site, component="task"),
+            "namespace": context.namespace,
+            "labels": object_labels(attempt, context, component="task"),
             "ownerReferences": [owned_by_anchor(attempt, anchor_uid)],
         },
         "spec": spec,
@@ -51,8 +50,8 @@ def executor_mounts(
 
     Args:
         step: The executor.
-        given: Mounts of the pod template. Where one can be written to and the
-            task wants the very same path, the task's stands instead of it.
+        given: Mounts of the pod template. The mount of a task replaces a writable
+            one at the same path.
 
     Raises:
         StepFailedError: Kubernetes cannot mount a path, or it is in use.
@@ -71,16 +70,16 @@ def executor_mounts(
 
 
 def directories_to_make(plan: Plan, step: ExecutorStep) -> Sequence[str]:
-    """Return which directories an executor must make itself, with their parents.
+    """Return the directories that the launcher must make, with their parents.
 
-    The kubelet makes those that are mounted, and only them.
+    The kubelet makes only those that are mounted.
     """
     mounted = {mount.path for mount in step.mounts if not mount.is_file}
     wanted = [
         path for path in plan.directories if nearest_ancestor(parent(path), mounted)
     ]
-    above = {parent(path) for path in wanted}
-    return [path for path in wanted if path not in above]
+    parents = {parent(path) for path in wanted}
+    return [path for path in wanted if path not in parents]
 
 
 def _path_problem(path: str, read_only: Sequence[str]) -> str:

@@ -1,1 +1,1 @@
-"""How a step of a cluster stands, by what its objects say. Pure."""
+"""Derives the state of a step from its objects. Pure."""

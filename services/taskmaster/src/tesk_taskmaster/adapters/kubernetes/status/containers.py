@@ -1,4 +1,4 @@
-"""Why a container that waits does not start, by the reason that its node gives.
+"""Finds why a waiting container does not start, by the reason in its status.
 
 Pure; part of ``pods``.
 """
@@ -14,9 +14,9 @@ from tesk_taskmaster.adapters.kubernetes.status.events import (
     pull_failure,
 )
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
+    Problem,
+    ProblemKind,
     Snapshot,
-    Trouble,
-    Troubled,
 )
 
 _IMAGE_REASONS = {
@@ -37,14 +37,14 @@ _CONTAINER_REASONS = {
     "StartError",
     "CrashLoopBackOff",
 }
-# What registries say of an image that is not there, which no wait will change,
+# Answers of registries for an image that does not exist: retries cannot succeed.
 _ABSENT = re.compile(
     r"not found|manifest unknown|name unknown|does not exist|invalid reference|"
     r"no matching manifest|no match for platform|is not present with pull policy|"
     r"access denied",
     re.IGNORECASE,
 )
-# and of one that is not for us: credentials are renewed while pods wait.
+# Answers for missing credentials, which may be renewed while pods wait.
 _DENIED = re.compile(
     r"unauthorized|authentication required|denied|forbidden|expired", re.IGNORECASE
 )
@@ -54,35 +54,35 @@ _PULL_PREFIX = re.compile(
 )
 
 
-def container_trouble(
-    seen: Snapshot, status: JsonObject, waiting: Mapping[str, Any]
-) -> Troubled | None:
-    """Say what keeps a container from starting; None if nothing does."""
-    reason, said = waiting.get("reason", ""), waiting.get("message", "")
+def container_problem(
+    snapshot: Snapshot, status: JsonObject, waiting: Mapping[str, Any]
+) -> Problem | None:
+    """Return what keeps a container from starting; None if nothing does."""
+    reason, message = waiting.get("reason", ""), waiting.get("message", "")
     image = "" if status["name"] == MAIN else str(status.get("image", ""))
     if reason == "InvalidImageName":
-        return Troubled(trouble=Trouble.IMAGE_NAME, cause=said, image=image)
+        return Problem(kind=ProblemKind.IMAGE_NAME, cause=message, image=image)
     if reason in _IMAGE_REASONS:
-        cause = _PULL_PREFIX.sub("", said) or pull_failure(seen.events) or reason
-        return Troubled(
-            trouble=_pull_trouble(reason, cause),
+        cause = _PULL_PREFIX.sub("", message) or pull_failure(snapshot.events) or reason
+        return Problem(
+            kind=_pull_problem(reason, cause),
             cause=cause,
-            since=failing_since(seen.events, pull=True),
+            since=failing_since(snapshot.events, pull=True),
             image=image,
         )
     if reason in _CONTAINER_REASONS:
-        return Troubled(
-            trouble=Trouble.CONTAINER,
-            cause=said or reason,
-            since=failing_since(seen.events, pull=False),
+        return Problem(
+            kind=ProblemKind.CONTAINER,
+            cause=message or reason,
+            since=failing_since(snapshot.events, pull=False),
             image=image,
         )
     return None
 
 
-def _pull_trouble(reason: str, cause: str) -> Trouble:
+def _pull_problem(reason: str, cause: str) -> ProblemKind:
     if "expired" not in cause.lower() and (
         reason == "ErrImageNeverPull" or _ABSENT.search(cause)
     ):
-        return Trouble.IMAGE_ABSENT
-    return Trouble.IMAGE_DENIED if _DENIED.search(cause) else Trouble.IMAGE
+        return ProblemKind.IMAGE_ABSENT
+    return ProblemKind.IMAGE_DENIED if _DENIED.search(cause) else ProblemKind.IMAGE

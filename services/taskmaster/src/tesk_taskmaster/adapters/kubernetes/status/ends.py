@@ -1,4 +1,4 @@
-"""What the objects of a step say of its end, for ``domain.termination`` to judge."""
+"""Observes the end of a step in its objects, for ``domain.termination`` to judge."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -45,11 +45,11 @@ _DISRUPTED = Reason(ReasonCode.EVICTED, "its pod was disrupted")
 _POD_DELETED = Reason(ReasonCode.STEP_VANISHED, "its pod was deleted")
 
 
-def judge_end(seen: Snapshot, pod: JsonObject, state: Mapping[str, Any]) -> Ended:
+def judge_end(snapshot: Snapshot, pod: JsonObject, state: Mapping[str, Any]) -> Ended:
     """Judge a terminated container ``main``.
 
     Args:
-        seen: All that is known of the step.
+        snapshot: Of the step.
         pod: Its pod.
         state: The ``terminated`` state of its container.
 
@@ -58,25 +58,25 @@ def judge_end(seen: Snapshot, pod: JsonObject, state: Mapping[str, Any]) -> Ende
         the reason ``OOMKilled`` is not standardized and may be missing.
     """
     reason = state.get("reason", "")
-    interruption = interruption_of(seen, pod)
-    if reason in _NOT_STARTED and not (interruption or seen.was_stopped):
+    interruption = interruption_of(snapshot, pod)
+    if reason in _NOT_STARTED and not (interruption or snapshot.was_stopped):
         message = state.get("message", "")
         return failed(
-            f"{seen.subject.name}: the container of {seen.subject.image} "
+            f"{snapshot.subject.name}: the container of {snapshot.subject.image} "
             f"cannot be started: {shorten(message)}",
             code=ReasonCode.CONTAINER_START_FAILED,
-            # TESK's own program, which other nodes do run: nothing of the task.
+            # TESK's own program, which other nodes can start: no fault of the task.
             lost=f'exec: "{LAUNCHER_TARGET}"' in message,
         )
     return _judged(
         Termination(
-            name=seen.subject.name,
-            ram=seen.subject.ram,
+            name=snapshot.subject.name,
+            ram=snapshot.subject.ram,
             report=_report(state),
             exit_code=None if reason in _UNSEEN else state.get("exitCode"),
             started_at=_time(state.get("startedAt")),
             ended_at=_time(state.get("finishedAt")),
-            was_stopped=seen.was_stopped,
+            was_stopped=snapshot.was_stopped,
             is_out_of_memory=reason == _OUT_OF_MEMORY,
             interruption=interruption,
             metadata=pod_metadata(pod),
@@ -84,7 +84,7 @@ def judge_end(seen: Snapshot, pod: JsonObject, state: Mapping[str, Any]) -> Ende
     )
 
 
-def judge_rejected(seen: Snapshot, pod: JsonObject) -> Ended:
+def judge_rejected(snapshot: Snapshot, pod: JsonObject) -> Ended:
     """Judge a pod that is over without an end of ``main``.
 
     Refused by its node (OutOfcpu, UnexpectedAdmissionError, NodeAffinity),
@@ -93,45 +93,47 @@ def judge_rejected(seen: Snapshot, pod: JsonObject) -> Ended:
     for status in pod["status"].get("initContainerStatuses") or ():
         ended = status.get("state", {}).get("terminated", {})
         has_failed = ended.get("exitCode", 0) and not was_disrupted(pod)
-        if has_failed and not seen.was_stopped:
+        if has_failed and not snapshot.was_stopped:
             return failed(
-                f"{seen.subject.name}: container {status['name']} of its pod "
+                f"{snapshot.subject.name}: container {status['name']} of its pod "
                 f"ended with exit code {ended['exitCode']}: "
                 + shorten(ended.get("message") or ended.get("reason", "")),
                 code=ReasonCode.CONTAINER_START_FAILED,
                 lost=False,
             )
-    return unseen_end(seen, interruption_of(seen, pod), pod=pod, has_run=False)
+    return unobserved_end(
+        snapshot, interruption_of(snapshot, pod), pod=pod, has_run=False
+    )
 
 
-def judge_vanished(seen: Snapshot, *, exit_code: int | None) -> Ended:
-    """Judge a step whose pod is gone and whose end nobody saw.
+def judge_vanished(snapshot: Snapshot, *, exit_code: int | None) -> Ended:
+    """Judge a step whose pod was deleted and whose end was not observed.
 
     Args:
-        seen: All that is known of the step.
-        exit_code: As its Job tells it, if that is believed.
+        snapshot: Of the step.
+        exit_code: From its Job, if that is reliable.
     """
-    cause = JOB_DELETED if is_deleted(seen.job) else _POD_DELETED
-    if seen.pod is not None and was_disrupted(seen.pod):
-        cause = interruption_of(seen, seen.pod) or cause
-    return unseen_end(seen, cause, exit_code=exit_code)
+    cause = JOB_DELETED if is_deleted(snapshot.job) else _POD_DELETED
+    if snapshot.pod is not None and was_disrupted(snapshot.pod):
+        cause = interruption_of(snapshot, snapshot.pod) or cause
+    return unobserved_end(snapshot, cause, exit_code=exit_code)
 
 
-def unseen_end(
-    seen: Snapshot,
+def unobserved_end(
+    snapshot: Snapshot,
     interruption: Reason | None,
     *,
     pod: JsonObject | None = None,
     exit_code: int | None = None,
     has_run: bool = True,
 ) -> Ended:
-    """Judge a step of whose end nothing was seen but what interrupted it."""
+    """Judge a step whose end was not observed, but perhaps its interruption."""
     return _judged(
         Termination(
-            name=seen.subject.name,
-            ram=seen.subject.ram,
+            name=snapshot.subject.name,
+            ram=snapshot.subject.ram,
             exit_code=exit_code,
-            was_stopped=seen.was_stopped,
+            was_stopped=snapshot.was_stopped,
             has_run=has_run,
             interruption=interruption,
             metadata={} if pod is None else pod_metadata(pod),
@@ -143,23 +145,23 @@ def _judged(termination: Termination) -> Ended:
     return Ended(result=judge(termination), has_run=termination.has_run)
 
 
-def interruption_of(seen: Snapshot, pod: JsonObject) -> Reason | None:
-    """Return who ended a pod from outside; None if nothing tells of anybody."""
+def interruption_of(snapshot: Snapshot, pod: JsonObject) -> Reason | None:
+    """Return what ended a pod from outside; None if nothing did, as far as known."""
     status = pod["status"]
     disruption = condition(pod, "DisruptionTarget")
-    said = shorten(status.get("message") or disruption.get("message") or "")
+    message = shorten(status.get("message") or disruption.get("message") or "")
     if is_true(pod, "DisruptionTarget"):
         known = _DISRUPTIONS.get(disruption.get("reason", ""), _DISRUPTED)
     elif status.get("reason"):
         text = f"its node refused or ended its pod ({status['reason']})"
         known = Reason(ReasonCode.EVICTED, text)
-    elif is_deleted(seen.job):
+    elif is_deleted(snapshot.job):
         known = JOB_DELETED
     elif is_terminating(pod):
         known = _POD_DELETED
     else:
         return None
-    return replace(known, text=f"{known.text}: {said}") if said else known
+    return replace(known, text=f"{known.text}: {message}") if message else known
 
 
 def was_disrupted(pod: JsonObject) -> bool:
@@ -168,12 +170,12 @@ def was_disrupted(pod: JsonObject) -> bool:
 
 
 def is_deleted(job: JsonObject | None) -> bool:
-    """Tell whether a Job is gone or going."""
+    """Tell whether a Job is deleted or terminating."""
     return job is None or is_terminating(job)
 
 
 def pod_metadata(pod: JsonObject) -> dict[str, str]:
-    """Return what a user may want to know of where a step runs."""
+    """Return pod and node of a step, for the user."""
     found = {"pod": pod["metadata"]["name"]}
     if node := node_of(pod):
         found["node"] = node
@@ -183,7 +185,7 @@ def pod_metadata(pod: JsonObject) -> dict[str, str]:
 def _report(state: Mapping[str, Any]) -> Report | InvalidReport | None:
     """Return the launcher's report, if it left a termination message.
 
-    The kubelet takes the end of the log for a container that failed and left none.
+    For a failed container without a message the kubelet uses the end of its log.
     """
     message = str(state.get("message", ""))
     report = parse_report(message.encode())

@@ -1,6 +1,6 @@
-"""Events of a pod, a Job and a claim: why nothing happens, in the cluster's words.
+"""Reads events of a pod, a Job and a claim: why a step does not start.
 
-Events are hints: they are gathered, they age out, and they may be missing.
+Events are hints: they are aggregated, they expire, and they may be missing.
 """
 
 import re
@@ -10,7 +10,7 @@ from datetime import datetime
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.pods import event_time
 
-# The name of the pod is another with each try; the reason is not.
+# Each try has another pod name, and the same reason.
 _CREATION = re.compile(r'^Error creating: (pods? "[^"]*" is forbidden: )?')
 _PULL = "Failed to pull image "
 _PULLS = (_PULL, "ErrImagePull", "ImagePullBackOff")
@@ -31,7 +31,7 @@ def refusal(events: Sequence[JsonObject]) -> str:
 
 
 def pull_failure(events: Sequence[JsonObject]) -> str:
-    """Return why an image could not be pulled; "" if no event says so."""
+    """Return why an image could not be pulled; "" if there is no such event."""
     failures = [e for e in events if str(e.get("message", "")).startswith(_PULL)]
     event = latest(failures, ("Failed",))
     if event is None:
@@ -45,7 +45,7 @@ def failing_since(events: Sequence[JsonObject], *, pull: bool) -> datetime | Non
         str(event.get("firstTimestamp") or event_time(event))
         for event in events
         if event.get("reason") == "Failed"
-        and any(said in str(event.get("message", "")) for said in _PULLS) == pull
+        and any(text in str(event.get("message", "")) for text in _PULLS) == pull
     ]
     first = min(times, default="")
     return datetime.fromisoformat(first) if first else None

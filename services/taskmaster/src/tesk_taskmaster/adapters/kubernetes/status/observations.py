@@ -1,7 +1,7 @@
-"""What can be said of a step, between reading its objects and judging it.
+"""States of a step, between reading its objects and judging it.
 
-``pods`` makes an Observation of a Snapshot; ``failure_table`` decides when
-waiting has lasted long enough.
+``pods`` derives an Observation from a Snapshot; ``failure_table`` decides when a
+wait has lasted too long.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ _NEVER_RAN = 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """The step, as messages for people name it.
+    """The step, for messages.
 
     Attributes:
         name: ``executors[1]``, ``the transfer of inputs``.
@@ -33,16 +33,16 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All that is known of a step at one moment.
+    """The objects of a step at one moment.
 
     Attributes:
-        job: None if it is gone.
-        pod: As it was last seen; None if none was.
+        job: None if it does not exist.
+        pod: In its last version; None if there was none.
         pod_is_gone: The object was deleted since.
         claim: Of the volume, if the attempt has one.
-        events: About Job, pod and claim, in any order; empty unless asked for.
-        was_stopped: TESK itself asked for the end.
-        has_no_pod: The cluster itself was asked for the pod, and has none.
+        events: About Job, pod and claim, in any order; empty unless queried.
+        was_stopped: TESK itself stopped it.
+        has_no_pod: The cluster was queried for the pod, and has none.
     """
 
     subject: Subject
@@ -55,8 +55,8 @@ class Snapshot:
     has_no_pod: bool = False
 
 
-class Trouble(StrEnum):
-    """What a step can be held up by; each has a limit in ``failure_table``."""
+class ProblemKind(StrEnum):
+    """Kinds of problems that hold up a step, each with a limit in ``failure_table``."""
 
     IMAGE_NAME = "IMAGE_NAME"
     IMAGE_ABSENT = "IMAGE_ABSENT"
@@ -64,31 +64,32 @@ class Trouble(StrEnum):
     IMAGE = "IMAGE"
     CONTAINER = "CONTAINER"
     UNSCHEDULABLE = "UNSCHEDULABLE"
-    UNBOUND = "UNBOUND"
+    VOLUME_UNBOUND = "UNBOUND"
     MOUNT = "MOUNT"
     QUOTA = "QUOTA"
     REFUSED = "REFUSED"
     STALLED = "STALLED"
-    NODE_SILENT = "NODE_SILENT"
+    NODE_UNRESPONSIVE = "NODE_SILENT"
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Not running yet, for a reason that people can read."""
+    """Not running yet."""
 
     reason: Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Troubled:
-    """Held up; what, and the cluster's own words for why.
+class Problem:
+    """A problem that holds up a step.
 
     Attributes:
-        since: When it began, if the objects tell.
-        image: Which image, of another container than ``main``.
+        cause: Message of the cluster.
+        since: When it began, if known.
+        image: Of a container other than ``main``.
     """
 
-    trouble: Trouble
+    kind: ProblemKind
     cause: str
     since: datetime | None = None
     image: str = ""
@@ -103,7 +104,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """It runs no more, or will never run.
+    """It has ended, or will never run.
 
     Attributes:
         result: Of the step.
@@ -114,7 +115,7 @@ class Ended:
     has_run: bool = True
 
 
-Observation = Waiting | Troubled | Running | Ended
+Observation = Waiting | Problem | Running | Ended
 Judgement = Waiting | Running | Ended
 
 

@@ -1,11 +1,11 @@
-"""What the objects of a step say of it, now.
+"""Derives the state of a step from its objects.
 
-Pure. Conditions are found by type and containers by name, never by place: the
-cluster adds conditions, and templates add containers. A pod's terminal
-container ends the step; the Job object is asked only when there is no pod.
+Pure. Conditions are found by type and containers by name, never by position: the
+cluster adds conditions, and templates add containers. The end of the container
+``main`` ends the step; the Job matters only when there is no pod.
 
-Since when something is the matter is read from the objects, wherever they tell:
-whoever takes a step over goes on with the waiting of its predecessor.
+The begin of a problem is read from the objects where possible, so that a successor
+continues the wait of its predecessor.
 """
 
 import re
@@ -27,7 +27,7 @@ from tesk_kubernetes.pods import (
 )
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.containers import (
-    container_trouble,
+    container_problem,
 )
 from tesk_taskmaster.adapters.kubernetes.status.ends import (
     JOB_DELETED,
@@ -36,7 +36,7 @@ from tesk_taskmaster.adapters.kubernetes.status.ends import (
     judge_rejected,
     judge_vanished,
     pod_metadata,
-    unseen_end,
+    unobserved_end,
 )
 from tesk_taskmaster.adapters.kubernetes.status.events import (
     latest,
@@ -44,10 +44,10 @@ from tesk_taskmaster.adapters.kubernetes.status.events import (
 )
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Observation,
+    Problem,
+    ProblemKind,
     Running,
     Snapshot,
-    Trouble,
-    Troubled,
     Waiting,
 )
 
@@ -61,41 +61,43 @@ _ABOUT_VOLUMES = re.compile(
 _EXIT_CODE = re.compile(r"failed with exit code (\d+)")
 
 
-def observe(seen: Snapshot) -> Observation:
-    """Say what is the matter with a step that was started."""
-    pod = seen.pod
+def observe(snapshot: Snapshot) -> Observation:
+    """Return the state of a step that was started."""
+    pod = snapshot.pod
     if pod is None:
-        return _without_pod(seen)
+        return _without_pod(snapshot)
     state = main_state(pod)
     if "terminated" in state:
-        return judge_end(seen, pod, state["terminated"])
+        return judge_end(snapshot, pod, state["terminated"])
     if is_finished(pod):
-        return judge_rejected(seen, pod)
-    if seen.pod_is_gone or is_terminating(pod):
-        return _leaving(seen, pod)
+        return judge_rejected(snapshot, pod)
+    if snapshot.pod_is_gone or is_terminating(pod):
+        return _terminating(snapshot, pod)
     is_running = "running" in state
-    return Running(metadata=pod_metadata(pod)) if is_running else _pending(seen, pod)
+    return (
+        Running(metadata=pod_metadata(pod)) if is_running else _pending(snapshot, pod)
+    )
 
 
-def _without_pod(seen: Snapshot) -> Observation:
-    """Judge a Job of which no pod was ever seen."""
-    job = seen.job
-    if seen.has_no_pod and has_ended(job):
-        said = next(_ends(job)).get("message", "")
-        text = f"its pod is gone, and its Job says: {said}"
+def _without_pod(snapshot: Snapshot) -> Observation:
+    """Judge a Job without a pod."""
+    job = snapshot.job
+    if snapshot.has_no_pod and has_ended(job):
+        message = next(_ends(job)).get("message", "")
+        text = f"its pod is gone, and its Job says: {message}"
         gone = Reason(ReasonCode.STEP_VANISHED, text)
-        return unseen_end(seen, gone, exit_code=_job_code(seen))
+        return unobserved_end(snapshot, gone, exit_code=_job_code(snapshot))
     if job is None or is_deleted(job):
-        return unseen_end(seen, JOB_DELETED, has_run=False)
-    refused = refusal(seen.events)
+        return unobserved_end(snapshot, JOB_DELETED, has_run=False)
+    refused = refusal(snapshot.events)
     if refused:
         is_quota = "exceeded quota" in refused
-        return Troubled(
-            trouble=Trouble.QUOTA if is_quota else Trouble.REFUSED,
+        return Problem(
+            kind=ProblemKind.QUOTA if is_quota else ProblemKind.REFUSED,
             cause=refused,
             since=parse_time(job["metadata"].get("creationTimestamp")),
         )
-    text = f"{seen.subject.name}: waiting for its pod"
+    text = f"{snapshot.subject.name}: waiting for its pod"
     return Waiting(Reason(ReasonCode.STEP_STARTING, text))
 
 
@@ -106,13 +108,13 @@ def ended_at(body: JsonObject) -> datetime | None:
     return max(filter(None, map(parse_time, ends)), default=None)
 
 
-def leaving_since(body: JsonObject) -> datetime | None:
-    """Return when an object that is to go should be gone; None if it stays."""
+def deletion_deadline(body: JsonObject) -> datetime | None:
+    """Return the deadline of a terminating object; None for any other."""
     return parse_time(body["metadata"].get("deletionTimestamp"))
 
 
 def has_ended(job: JsonObject | None) -> bool:
-    """Tell whether a Job says that it has ended."""
+    """Tell whether a Job has ended."""
     return any(_ends(job))
 
 
@@ -120,67 +122,69 @@ def _ends(job: JsonObject | None) -> Iterator[Mapping[str, Any]]:
     return (condition(job, kind) for kind in _ENDS if is_true(job, kind))
 
 
-def _job_code(seen: Snapshot) -> int | None:
-    """Return the exit code that the Job of a filer tells, if its pod is gone.
+def _job_code(snapshot: Snapshot) -> int | None:
+    """Return the exit code in the Job of a filer whose pod is gone.
 
-    Of an executor it says too little: one that was told to go may have ended
-    with any code, 0 among them, and what it printed is gone. A code of SIGTERM
-    or SIGKILL tells nothing: pods that are deleted end so.
+    Not for an executor: one that was stopped may have ended with any code, 0 among
+    them, and its output is lost. The codes of SIGTERM and SIGKILL are ignored:
+    deleted pods end so.
     """
-    if seen.subject.ram is not None:
+    if snapshot.subject.ram is not None:
         return None
-    if is_true(seen.job, "Complete"):
+    if is_true(snapshot.job, "Complete"):
         return 0
-    said = condition(seen.job, "Failed").get("message", "")
-    code = _EXIT_CODE.search(said)
-    told = None if code is None else int(code[1])
-    return None if told in (_SIGTERM, _SIGKILL) else told
+    message = condition(snapshot.job, "Failed").get("message", "")
+    match = _EXIT_CODE.search(message)
+    code = None if match is None else int(match[1])
+    return None if code in (_SIGTERM, _SIGKILL) else code
 
 
-def _leaving(seen: Snapshot, pod: JsonObject) -> Observation:
-    """Judge a pod that is asked to end, or is gone, and of which no end was seen."""
+def _terminating(snapshot: Snapshot, pod: JsonObject) -> Observation:
+    """Judge a pod that is terminating or deleted, and whose end was not observed."""
     node = node_of(pod)
-    if seen.pod_is_gone or not node:
-        return judge_vanished(seen, exit_code=_job_code(seen))
+    if snapshot.pod_is_gone or not node:
+        return judge_vanished(snapshot, exit_code=_job_code(snapshot))
     deadline = parse_time(pod["metadata"]["deletionTimestamp"])
-    return Troubled(trouble=Trouble.NODE_SILENT, cause=f"node {node}", since=deadline)
+    return Problem(
+        kind=ProblemKind.NODE_UNRESPONSIVE, cause=f"node {node}", since=deadline
+    )
 
 
-def _pending(seen: Snapshot, pod: JsonObject) -> Observation:
+def _pending(snapshot: Snapshot, pod: JsonObject) -> Observation:
     if not node_of(pod):
-        return _unscheduled(seen, pod)
+        return _unscheduled(snapshot, pod)
     for status in containers(pod):
         waiting = state_of(status).get("waiting") or {}
-        trouble = container_trouble(seen, status, waiting)
-        if trouble is not None:
-            return trouble
-    return _on_its_node(seen, pod)
+        kind = container_problem(snapshot, status, waiting)
+        if kind is not None:
+            return kind
+    return _on_its_node(snapshot, pod)
 
 
-def _unscheduled(seen: Snapshot, pod: JsonObject) -> Observation:
+def _unscheduled(snapshot: Snapshot, pod: JsonObject) -> Observation:
     scheduled = condition(pod, "PodScheduled")
     said = scheduled.get("message", "")
-    pending = (seen.claim or {}).get("status", {}).get("phase") == "Pending"
-    unbound = latest(seen.events, ("ProvisioningFailed", "FailedBinding"))
+    pending = (snapshot.claim or {}).get("status", {}).get("phase") == "Pending"
+    unbound = latest(snapshot.events, ("ProvisioningFailed", "FailedBinding"))
     if _ABOUT_VOLUMES.search(said) or (pending and unbound is not None):
         cause = unbound["message"] if unbound is not None else said
         created = pod["metadata"].get("creationTimestamp")
         since = parse_time(scheduled.get("lastTransitionTime") or created)
-        return Troubled(trouble=Trouble.UNBOUND, cause=cause, since=since)
+        return Problem(kind=ProblemKind.VOLUME_UNBOUND, cause=cause, since=since)
     if scheduled.get("status") == "False":
-        return Troubled(
-            trouble=Trouble.UNSCHEDULABLE,
+        return Problem(
+            kind=ProblemKind.UNSCHEDULABLE,
             cause=said or scheduled.get("reason", ""),
             since=parse_time(scheduled.get("lastTransitionTime")),
         )
-    text = f"{seen.subject.name}: waiting for a node"
+    text = f"{snapshot.subject.name}: waiting for a node"
     return Waiting(Reason(ReasonCode.STEP_STARTING, text))
 
 
-def _on_its_node(seen: Snapshot, pod: JsonObject) -> Observation:
-    """Judge a pod that its node has, by the last thing its node said."""
+def _on_its_node(snapshot: Snapshot, pod: JsonObject) -> Observation:
+    """Judge a pod on its node by the last event of the node."""
     said = latest(
-        seen.events,
+        snapshot.events,
         (
             "Pulling",
             "Pulled",
@@ -197,23 +201,23 @@ def _on_its_node(seen: Snapshot, pod: JsonObject) -> Observation:
         "FailedAttachVolume",
         "FailedMapVolume",
     ):
-        return Troubled(
-            trouble=Trouble.MOUNT, cause=said["message"], since=_bound_at(pod)
+        return Problem(
+            kind=ProblemKind.MOUNT, cause=said["message"], since=_bound_at(pod)
         )
     if said is not None and reason == "FailedCreatePodSandBox":
-        return Troubled(
-            trouble=Trouble.STALLED, cause=said["message"], since=_bound_at(pod)
+        return Problem(
+            kind=ProblemKind.STALLED, cause=said["message"], since=_bound_at(pod)
         )
     if reason == "Pulling":
-        # However long that takes: images may be large.
-        text = f"{seen.subject.name}: pulling image {seen.subject.image}"
+        # Without a limit: images may be large.
+        text = f"{snapshot.subject.name}: pulling image {snapshot.subject.image}"
         return Waiting(Reason(ReasonCode.IMAGE_PULLING, text))
     since = _bound_at(pod)
     node = node_of(pod)
     if since is None:
-        text = f"{seen.subject.name}: starting on node {node}"
+        text = f"{snapshot.subject.name}: starting on node {node}"
         return Waiting(Reason(ReasonCode.STEP_STARTING, text))
-    return Troubled(trouble=Trouble.STALLED, cause=f"node {node}", since=since)
+    return Problem(kind=ProblemKind.STALLED, cause=f"node {node}", since=since)
 
 
 def _bound_at(pod: JsonObject) -> datetime | None:

@@ -8,7 +8,7 @@ from fakes.taskmaster_kubernetes_kit import Programs, make_report
 from taskmasters.attempts import ATTEMPT, NAME, Rig
 from tesk_kubernetes.api import JOBS, PODS, JsonObject
 from tesk_kubernetes.templates import main_container
-from tesk_taskmaster.adapters.kubernetes.manifests.look_job import parse_answer
+from tesk_taskmaster.adapters.kubernetes.manifests.inspection_job import parse_occupied
 from tesk_taskmaster.ports import StepFailedError
 
 ASKED = ["/app", "/data"]
@@ -25,7 +25,7 @@ def test_an_image_is_looked_into_by_its_launcher_alone(rig: Rig) -> None:
     assert list(look(rig)) == ["/app"]
     main = main_container(rig.cluster.pod_of(f"{NAME}-p0"))
     assert main["image"] == "ubuntu:1"
-    assert main["args"][:4] == ["--look", "/app", "--look", "/data"]
+    assert main["args"][:4] == ["--inspect", "/app", "--inspect", "/data"]
     assert [mount["mountPath"] for mount in main["volumeMounts"]] == ["/.tesk/launcher"]
 
 
@@ -157,11 +157,11 @@ ANSWERS = {
 
 @pytest.mark.parametrize(("printed", "want"), ANSWERS.items(), ids=map(repr, ANSWERS))
 def test_an_answer_is_read(printed: bytes, want: list[str]) -> None:
-    assert parse_answer(printed, ASKED) == want
+    assert parse_occupied(printed, ASKED) == want
 
 
 @pytest.mark.parametrize(
     "printed", [b"", b"occupied", b"occupied: x\n", b"x occupied:"]
 )
 def test_what_is_no_answer_is_none(printed: bytes) -> None:
-    assert parse_answer(printed, ASKED) is None
+    assert parse_occupied(printed, ASKED) is None

@@ -1,8 +1,7 @@
-"""The Job that looks into an image, and what it answers.
+"""Renders the Job that inspects an image, and parses its result.
 
-Nobody outside can see the files of an image, so the launcher is run in it once;
-nothing of the image itself runs. It needs no volume, and no more of a node than
-a filer does.
+The launcher runs once in the image to list directories; no program of the image
+runs. The Job needs no volume, and the resources of a filer.
 """
 
 import re
@@ -18,7 +17,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import (
     launcher_volume,
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
-    Site,
+    RenderContext,
     job,
     object_labels,
 )
@@ -28,37 +27,37 @@ from tesk_taskmaster.adapters.launcher_options import LAUNCHER_TARGET
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import inspection_step
 
-_ANSWER = re.compile(rb"^occupied:((?: [0-9]+)*)$", re.MULTILINE)
+_RESULT = re.compile(rb"^occupied:((?: [0-9]+)*)$", re.MULTILINE)
 
 
-def look_job(
+def inspection_job(
     plan: Plan,
     index: int,
     directories: Sequence[str],
     templates: tuple[JsonObject, JsonObject],
     *,
-    site: Site,
+    context: RenderContext,
     anchor_uid: str,
 ) -> JsonObject:
-    """Return the Job that looks into the image of an executor.
+    """Return the Job that inspects the image of an executor.
 
     Args:
         plan: Of the attempt.
         index: Of the executor.
-        directories: Where to look.
+        directories: To inspect.
         templates: Of executor pods, and of filer pods for their resources.
-        site: Where and by whom.
+        context: Where and by whom.
         anchor_uid: Of the attempt's anchor, which owns the Job.
 
     Raises:
         StepFailedError: The nodes that the task asks for are not offered here.
     """
     executor, filer = deepcopy(templates[0]), main_container(templates[1])
-    # What a deployment mounts into executors is not the image's.
+    # Mounts of the deployment would hide files of the image.
     main_container(executor)["volumeMounts"] = []
-    labels = object_labels(plan.attempt, site, component="executor")
-    looks = [word for path in directories for word in ("--look", path)]
-    nodes = choose_nodes(plan.placement, site.settings)
+    labels = object_labels(plan.attempt, context, component="executor")
+    options = [part for path in directories for part in ("--inspect", path)]
+    nodes = choose_nodes(plan.placement, context.settings)
     pod = complete_pod(
         executor,
         PodParts(
@@ -66,24 +65,30 @@ def look_job(
             main={
                 "image": plan.executors[index].executor.image,
                 "command": [LAUNCHER_TARGET],
-                "args": [literal(word) for word in [*looks, *REPORT, "--", "look"]],
+                "args": [
+                    literal(part) for part in [*options, *REPORT, "--", "inspect"]
+                ],
                 "resources": filer.get("resources") or {},
             },
             env={},
             mounts=[launcher_mount()],
-            volumes=[launcher_volume(site)],
+            volumes=[launcher_volume(context)],
             nodes=nodes,
         ),
     )
     if nodes.runtime_class:
         pod["spec"]["runtimeClassName"] = nodes.runtime_class
     name = inspection_step(index)
-    return job(plan.attempt, name, labels=labels, pod=pod, site=site, owner=anchor_uid)
+    return job(
+        plan.attempt, name, labels=labels, pod=pod, context=context, owner=anchor_uid
+    )
 
 
-def parse_answer(printed: bytes, directories: Sequence[str]) -> Collection[str] | None:
-    """Read what was printed; None if the answer is not there."""
-    match = _ANSWER.search(printed)
+def parse_occupied(
+    printed: bytes, directories: Sequence[str]
+) -> Collection[str] | None:
+    """Parse the printed result; None if there is none."""
+    match = _RESULT.search(printed)
     if match is None:
         return None
     numbers = map(int, match[1].split())

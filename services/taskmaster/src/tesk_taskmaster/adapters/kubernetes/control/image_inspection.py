@@ -1,7 +1,7 @@
-"""Looks into images by Jobs, each image once while this taskmaster lives.
+"""Inspects images by Jobs, each image once an hour.
 
-A Job's answer is a function of the image and of the task, so whoever takes the
-attempt over and finds the Job reads the same answer.
+The result of a Job depends only on the image and the task, so a successor that
+finds the Job reads the same result.
 """
 
 import threading
@@ -13,19 +13,19 @@ from tesk_model.reasons import NO_REASON, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.attempt import AttemptSteps
 from tesk_taskmaster.adapters.kubernetes.control.retries import RETRY_INTERVAL
 from tesk_taskmaster.adapters.kubernetes.control.step import Step
-from tesk_taskmaster.adapters.kubernetes.manifests.look_job import parse_answer
+from tesk_taskmaster.adapters.kubernetes.manifests.inspection_job import parse_occupied
 from tesk_taskmaster.domain.step_names import inspection_step
 from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import Clock, ReportReason, StepFailedError, failure_of
 
-_MOST_KEPT = 10_000  # directories, of all images together
-_TRIES = 4
-_FRESH = timedelta(hours=1)  # a tag may move; then its image is looked into again
+_MAX_CACHED = 10_000  # directories, of all images together
+_MAX_TRIES = 4
+_FRESH = timedelta(hours=1)  # a tag may move; then its image is inspected again
 
 
 @dataclass(slots=True, kw_only=True)
 class ImageInspector:
-    """What is known of images, and how to know more; thread-safe."""
+    """Inspects images and caches the results; thread-safe."""
 
     clock: Clock
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -38,29 +38,29 @@ class ImageInspector:
         directories: Sequence[str],
         report_reason: ReportReason,
     ) -> None:
-        """Begin to look into the image of an executor, unless it is known."""
-        if self._recall(attempt, index, directories) is None:
-            attempt.begin(inspection_step(index), report_reason, directories)
+        """Begin to inspect the image of an executor, unless the result is cached."""
+        if self._cached_result(attempt, index, directories) is None:
+            attempt.begin_step(inspection_step(index), report_reason, directories)
 
-    def look(
+    def inspect(
         self,
         attempt: AttemptSteps,
         index: int,
         directories: Sequence[str],
         report_reason: ReportReason,
     ) -> Collection[str]:
-        """Return in which directories the image of an executor has anything.
+        """Return in which directories the image of an executor has files.
 
         Raises:
-            StepFailedError: It cannot be looked into.
+            StepFailedError: It cannot be inspected.
         """
-        known = self._recall(attempt, index, directories)
+        known = self._cached_result(attempt, index, directories)
         if known is None:
-            known = self._ask(attempt, index, directories, report_reason)
-            self._learn(attempt, index, directories, known)
+            known = self._inspect(attempt, index, directories, report_reason)
+            self._store(attempt, index, directories, known)
         return known
 
-    def _ask(
+    def _inspect(
         self,
         attempt: AttemptSteps,
         index: int,
@@ -69,7 +69,7 @@ class ImageInspector:
     ) -> Collection[str]:
         step, result = self._run(attempt, index, directories, report_reason)
         tries = 1
-        while result.lost and tries < _TRIES:  # nothing else is lost with its pod
+        while result.lost and tries < _MAX_TRIES:  # with its pod, nothing else is lost
             step, result = self._run(attempt, index, directories, report_reason)
             tries += 1
         if result.error:
@@ -79,10 +79,10 @@ class ImageInspector:
                 f"executors[{index}]: its image cannot be inspected: "
                 f"{result.note or result.exit_code}"
             )
-        answer = parse_answer(step.tails().stdout, directories)
+        answer = parse_occupied(step.tails().stdout, directories)
         if answer is None:
             raise StepFailedError(
-                f"executors[{index}]: what its image has was not read",
+                f"executors[{index}]: the result of inspecting its image was not read",
                 code=ReasonCode.STEP_VANISHED,
                 lost=True,
             )
@@ -102,7 +102,7 @@ class ImageInspector:
             report_reason(NO_REASON)
         return step, result
 
-    def _recall(
+    def _cached_result(
         self, attempt: AttemptSteps, index: int, directories: Sequence[str]
     ) -> Collection[str] | None:
         image = attempt.plan.executors[index].executor.image
@@ -114,7 +114,7 @@ class ImageInspector:
         answers = zip(directories, known, strict=True)
         return [path for path, answer in answers if answer and answer[0]]
 
-    def _learn(
+    def _store(
         self,
         attempt: AttemptSteps,
         index: int,
@@ -125,6 +125,6 @@ class ImageInspector:
         now = self.clock.monotonic()
         has = frozenset(occupied)
         with self._lock:
-            if len(self._known) > _MOST_KEPT:
+            if len(self._known) > _MAX_CACHED:
                 self._known.clear()
             self._known |= {(image, path): (path in has, now) for path in directories}

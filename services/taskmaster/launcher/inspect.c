@@ -1,6 +1,6 @@
-/* Tells in which directories an image has anything.
+/* Prints in which directories an image has files.
  *
- * The line is for whoever started the container: nothing of the image runs.
+ * No program of the image runs.
  */
 #include "launcher.h"
 
@@ -15,7 +15,7 @@ static bool has_entries(const char *path)
     DIR *directory = opendir(path);
     struct dirent *entry = NULL;
 
-    if (directory == NULL) /* what we may not read may hold something */
+    if (directory == NULL) /* an unreadable directory may have entries */
         return errno != ENOENT && errno != ENOTDIR;
     while ((entry = readdir(directory)) != NULL)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
@@ -24,14 +24,14 @@ static bool has_entries(const char *path)
     return entry != NULL;
 }
 
-void tell_occupied(const struct options *options)
+void print_occupied(const struct options *options)
 {
     struct marker line = {.fd = STDOUT_FILENO};
     char word[32];
 
     marker_write(&line, "occupied:", 9);
-    for (size_t at = 0; at < options->looked_count; at++) {
-        if (has_entries(options->looked[at])) {
+    for (size_t at = 0; at < options->inspected_count; at++) {
+        if (has_entries(options->inspected[at])) {
             int size = snprintf(word, sizeof word, " %zu", at);
 
             marker_write(&line, word, (size_t)size);

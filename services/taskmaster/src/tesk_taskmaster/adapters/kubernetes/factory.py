@@ -1,4 +1,4 @@
-"""The way from settings to the runtime of a cluster.
+"""Opens the runtime of a cluster from the settings.
 
 Imported only where it is used: its client costs memory and start-up time.
 """
@@ -14,7 +14,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.rendering import load_templat
 from tesk_taskmaster.adapters.kubernetes.runtime import KubernetesRuntime
 from tesk_taskmaster.ports import Clock
 
-# Who waits for a call wants to say so, and to hear of a cancel, every second.
+# Callers report a wait, and check for a cancel, every second.
 _RETRY_FOR = timedelta(seconds=1)
 
 
@@ -25,19 +25,19 @@ def open_kubernetes_runtime(
     taskmaster: str,
     clock: Clock,
 ) -> KubernetesRuntime:
-    """Begin to watch what this taskmaster has in its cluster.
+    """Open the runtime and begin to watch the objects of this taskmaster.
 
-    An API server that does not answer is waited for with the first task.
+    If the API server does not answer, the first task waits for it.
 
     Args:
         settings: The section.
-        environ: Says where the cluster is.
+        environ: With the address of the cluster.
         taskmaster: Id of this process.
         clock: The time.
 
     Raises:
-        ValueError: Nothing says where the cluster is, or a pod template cannot
-            be used.
+        ValueError: The address of the cluster is unknown, or a pod template is
+            invalid.
     """
     try:
         api = open_api(environ, retry_for=_RETRY_FOR)
