@@ -115,7 +115,7 @@ def test_an_attempt_with_a_deep_tree_is_released(
     assert list((tmp_path / "tasks").iterdir()) == []
 
 
-def test_what_may_not_be_removed_is_named_and_the_rest_is_gone(
+def test_files_that_may_not_be_removed_are_named_and_the_rest_is_gone(
     left: Path, tmp_path: Path
 ) -> None:
     other = left.parent / "other"
@@ -157,7 +157,7 @@ def test_files_that_cannot_be_removed_are_kept_apart_and_tried_again_later(
     assert not left.exists()
 
 
-def test_what_is_mounted_in_a_tree_is_left_alone(tmp_path: Path) -> None:
+def test_mounts_in_a_tree_are_left_alone(tmp_path: Path) -> None:
     tree, outside = tmp_path / "tree", tmp_path / "outside"
     tree.mkdir()
     outside.mkdir()
@@ -184,7 +184,7 @@ def in_a_namespace(code: str, *paths: Path) -> "subprocess.CompletedProcess[str]
     )
 
 
-def test_what_is_shut_is_opened_and_removed(tmp_path: Path) -> None:
+def test_closed_directories_are_opened_and_removed(tmp_path: Path) -> None:
     for folder in (tmp_path, *list(tmp_path.parents)[:2]):
         folder.chmod(0o777 if folder == tmp_path else 0o711)
 
@@ -224,7 +224,7 @@ def test_a_removal_that_fails_a_while_is_tried_again(crew: Crew) -> None:
     assert crew.runtime.deferred == []
 
 
-def test_what_may_still_run_is_never_given_up(crew: Crew) -> None:
+def test_an_attempt_that_may_still_run_is_never_given_up(crew: Crew) -> None:
     crew.world.release_failures += [StepFailedError("the engine is down")] * 8
 
     told = crew.finish(assignment(commands("true")))

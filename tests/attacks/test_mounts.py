@@ -97,7 +97,7 @@ def test_an_empty_folder_of_the_image_is_shared(stack: Stack) -> None:
     assert printed == ["in\none\n"] * 2
 
 
-def test_what_a_task_names_is_its_own(stack: Stack) -> None:
+def test_paths_of_a_task_are_its_own(stack: Stack) -> None:
     executor = {"image": IMAGE, "command": ["ls", "-a", "/app"], "workdir": "/"}
 
     task = stack.run({"volumes": ["/app"], "executors": [executor]})

@@ -117,7 +117,7 @@ def test_no_input_gives_away_what_is_tesks_own(stack: Stack) -> None:
         assert REFUSAL in notes(end), what
 
 
-def test_no_command_sees_what_settings_protect(stack: Stack) -> None:
+def test_commands_do_not_see_protected_paths(stack: Stack) -> None:
     programs = stack.home.parent.resolve() / "programs"
     task = stack.run(
         make_task_json(

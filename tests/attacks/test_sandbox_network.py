@@ -222,7 +222,7 @@ def test_mounts_of_this_machine_stay(carried: EngineKit, shared_mount: Path) -> 
     assert shared_mount.is_mount()
 
 
-def test_no_network_program_outlives_its_command(carried: EngineKit) -> None:
+def test_a_network_program_ends_with_its_command(carried: EngineKit) -> None:
     ready = carried.make_fifo("/v/ready")
     carried.volume.joinpath("v").chmod(0o777)
     run = carried.start("sh", "-c", "echo x > /v/ready; sleep 60", mounts=("/v",))

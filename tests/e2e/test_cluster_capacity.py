@@ -107,7 +107,7 @@ def test_a_burst_ends_and_an_upgrade_in_its_middle_counts_at_once(
     )
 
 
-def test_what_started_first_ends_first(crowded: Release, gates: Gates) -> None:
+def test_tasks_end_in_the_order_of_their_start(crowded: Release, gates: Gates) -> None:
     source = gates.put("crowded/in", b"x" * 1000)
     ids = [
         crowded.create(

@@ -1,4 +1,4 @@
-/* Starts the child and stays with it: signals, orphans, what it prints.
+/* Starts and watches the child: signals, orphans, output.
  *
  * Signals are blocked from the first moment and read from a descriptor, so one
  * that arrives before the child exists is delivered to it later, not lost; and
@@ -45,7 +45,7 @@ void prepare_process(void)
     signal(SIGPIPE, SIG_IGN);
     watched_signals(&set);
     sigprocmask(SIG_SETMASK, &set, NULL);
-    /* Orphans come to pid 1 anyway; where we are not pid 1, ask for them. */
+    /* Orphans come to pid 1; any other pid must ask for them. */
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
@@ -64,7 +64,7 @@ static _Noreturn void become(const char *program, char **argv,
     if (streams->errors >= 0)
         dup2(streams->errors, STDERR_FILENO);
     umask(inherited_umask);
-    /* By the system call: the C library keeps some signals to itself. */
+    /* By the system call: the C library reserves some signals. */
     for (int number = 1; number < _NSIG; number++)
         syscall(SYS_rt_sigaction, number, default_action, NULL, _NSIG / 8);
     sigemptyset(&none);
@@ -135,7 +135,7 @@ static void add_usage(struct outcome *outcome, const struct rusage *usage)
         outcome->max_rss_bytes = rss;
 }
 
-/* Reap whatever ended; return whether the child itself was among it. */
+/* Reap all ended processes; return whether the child is among them. */
 static bool reap(const struct child *child, struct outcome *outcome)
 {
     bool ended = false;

@@ -1,7 +1,7 @@
 /* Copies declared outputs that lie outside every mount into the task volume.
  *
- * Runs inside the user's container with the user's rights, so it can reach
- * nothing that the user's own program could not.
+ * Runs inside the user's container with the user's rights, so it can only
+ * reach what the user's own program can.
  */
 #include "launcher.h"
 
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* One pair of paths that grows and shrinks on the way through a tree. */
+/* A pair of paths that grows and shrinks while a tree is walked. */
 struct copy {
     char source[PATH_MAX];
     char target[PATH_MAX];
@@ -54,7 +54,7 @@ static void shorten(struct copy *copy, size_t length)
     copy->target[copy->target_length] = '\0';
 }
 
-/* Go to where there is data again; who cannot tell has it everywhere. */
+/* Seek to the next data; a file system without holes has data everywhere. */
 static off_t skip_hole(int from, off_t at, off_t size)
 {
     off_t data = lseek(from, at, SEEK_DATA);
@@ -65,7 +65,7 @@ static off_t skip_hole(int from, off_t at, off_t size)
     return data;
 }
 
-/* Copy all but large holes, which the copy has as well. */
+/* Copy all but large holes, which stay holes. */
 static bool copy_bytes(const struct copy *copy, int from, int to, off_t length)
 {
     static char data[128 * 1024];
@@ -108,14 +108,14 @@ static void copy_file(const struct copy *copy, const struct stat *status)
         fail_at(copy->source);
         return;
     }
-    (void)unlink(copy->target); /* an earlier executor's, maybe a symlink */
+    (void)unlink(copy->target); /* of an earlier executor, perhaps a symlink */
     to = open(copy->target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (to < 0) {
         fail_at(copy->target);
     } else {
         bool whole = copy_bytes(copy, from, to, status->st_size);
 
-        /* Some volumes have no modes to set; the bytes are what counts. */
+        /* Some volumes do not support modes; only the content matters. */
         (void)fchmod(to, status->st_mode & 07777);
         if (close(to) != 0 && whole)
             fail_at(copy->target);
@@ -167,7 +167,7 @@ static void copy_directory(struct copy *copy, mode_t mode)
         /* An earlier executor may have collected it, read-only. */
         (void)chmod(copy->target, 0777);
         copy_children(copy, directory);
-        /* Last, because the directory may be one that nobody may write to. */
+        /* Last, because the directory may be read-only. */
         (void)chmod(copy->target, mode & 07777);
     } else {
         fail_at(copy->target);
@@ -203,7 +203,7 @@ static void copy_path(const char *path, const char *destination)
     struct stat root;
 
     if (lstat(path, &source) != 0 && (errno == ENOENT || errno == ENOTDIR))
-        return; /* an output that was not made: not ours to judge */
+        return; /* a missing output is not an error here */
     if (copy.target_length >= PATH_MAX) {
         errno = ENAMETOOLONG;
         fail_at(destination);
@@ -218,7 +218,7 @@ static void copy_path(const char *path, const char *destination)
         fail_at(copy.target);
         return;
     }
-    /* A destination that leads back to the source would have it replaced. */
+    /* A destination that is the source would replace it. */
     if (lstat(copy.target, &target) == 0 && target.st_dev == source.st_dev &&
         target.st_ino == source.st_ino)
         return;

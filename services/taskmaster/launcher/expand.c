@@ -1,7 +1,7 @@
 /* Finds what a pattern matches, across folders if it has "**".
  *
- * Neither glob(3), which lacks "**" and brings along the user database, nor
- * nftw(3), which in musl goes no deeper than it may hold descriptors.
+ * glob(3) lacks "**" and links the user database; nftw(3) of musl goes no
+ * deeper than its limit of descriptors.
  */
 #include "launcher.h"
 
@@ -11,17 +11,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Links multiply what a pattern leads through: two to "." double it with each "*". */
+/* Links multiply the directories of a pattern: two links to "." double them with each "*". */
 enum { MOST_DIRECTORIES = 100 * 1000 };
 
-/* The one search that is under way, and where it is. */
+/* The state of the one search that runs. */
 static struct {
     found_t *found;
     const void *context;
     const char *failure;
-    unsigned long directories; /* looked through for a wildcard */
+    unsigned long directories; /* listed for a wildcard */
     const char *deep; /* the pattern below the base, if it has "**" */
-    size_t base;      /* where what is matched with it begins in path */
+    size_t base;      /* offset in path of the part that deep matches */
     dev_t device;     /* of the base */
     char path[PATH_MAX];
     size_t length;
@@ -41,7 +41,7 @@ static void shorten(size_t length)
     search.path[length] = '\0';
 }
 
-/* Add a name to the path; false: nothing can lie there. */
+/* Add a name to the path; false: too long, nothing can have it. */
 static bool append(const char *name, size_t length)
 {
     if (search.length + 1 + length >= PATH_MAX)
@@ -54,8 +54,8 @@ static bool append(const char *name, size_t length)
 
 static bool list(const char *segment, const char *rest);
 
-/* Not into what is mounted: it is in the volume already, or no file of ours. A
- * file's own device says nothing: that of an overlay may be its layer's. */
+/* Mounts are not entered: their files are in the volume already, or not the
+ * task's. The device of a file cannot be used: in an overlay it may be its layer's. */
 static bool visit(void)
 {
     struct stat status;
@@ -70,7 +70,7 @@ static bool visit(void)
     return !S_ISDIR(status.st_mode) || list(NULL, "");
 }
 
-/* Go on with each entry that matches segment; NULL: visit every one. */
+/* Continue with each entry that matches segment; NULL: with every one. */
 static bool list(const char *segment, const char *rest)
 {
     const size_t length = search.length;
@@ -78,7 +78,7 @@ static bool list(const char *segment, const char *rest)
     bool goes_on = true;
     struct dirent *entry;
 
-    if (directory == NULL) /* what we may not read has nothing for us */
+    if (directory == NULL) /* an unreadable directory has no matches */
         return (errno != EMFILE && errno != ENFILE && errno != ENOMEM) ||
                give_up(strerror(errno));
     while (goes_on && (entry = readdir(directory)) != NULL) {
@@ -107,11 +107,11 @@ static bool expand_wildcard(const char *pattern, size_t length)
     return goes_on;
 }
 
-/* Go on where path leads, as far as pattern does not name a wildcard. */
+/* Continue below path with the pattern up to its next wildcard. */
 static bool expand_below(const char *pattern)
 {
     const size_t before = search.length;
-    static char name[PATH_MAX]; /* of use at once, and no longer */
+    static char name[PATH_MAX]; /* used before the next call only */
     bool goes_on = true;
     struct stat status;
 

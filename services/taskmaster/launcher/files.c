@@ -1,4 +1,4 @@
-/* Directories that must exist, writes that must be whole, descriptors for both. */
+/* Makes directories, writes all of a buffer, raises the limit of descriptors. */
 #include "launcher.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@ static bool make_directory(const char *path)
     if (mkdir(path, 0777) == 0)
         return true;
     cause = errno;
-    /* Not every file system says EEXIST first when it may not write. */
+    /* On a read-only file system the error may be EROFS instead of EEXIST. */
     if (stat(path, &status) == 0) {
         if (S_ISDIR(status.st_mode))
             return true;

@@ -1,4 +1,4 @@
-/* Runs one command and tells how it went: the order of the steps. */
+/* Runs one command and reports its end. */
 #include "launcher.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@ static void finish(const struct options *options, const struct streams *streams,
                    struct outcome *outcome)
 {
     finish_streams(streams, options);
-    raise_descriptors(); /* not sooner: the child has what the container gives */
+    raise_descriptors(); /* not sooner: the child keeps the limit of the container */
     for (size_t at = 0; at < options->collection_count; at++)
         collect(&options->collections[at]);
     for (size_t at = 0; at < options->readable_count; at++)
@@ -27,14 +27,14 @@ static void run(const struct options *options, struct outcome *outcome)
     int cause;
 
     outcome->exit_code = EXIT_LAUNCHER;
-    if (!make_wanted_directories(options) || !enter_directory(options->directory) ||
+    if (!make_requested_directories(options) || !enter_directory(options->directory) ||
         !open_streams(&streams, options))
         return;
     cause = find_program(options->argv[0], program);
     if (cause == 0)
         cause = start_child(&child, program, options, &streams);
     if (cause != 0) {
-        /* A cause that was reported already is ours, not the program's. */
+        /* A cause that was reported already is not the program's. */
         if (!has_failed())
             outcome->exit_code = explain_failure(options->argv[0], program, cause);
         return;

@@ -2,9 +2,9 @@
  *
  * A user's image may hold nothing but the user's program, so this needs no
  * shell, no other program and no shared library. README.md is its contract;
- * each .c file opens with the one thing it is for.
+ * each .c file begins with its purpose.
  *
- * Conventions: a function that returns bool has already said what went wrong
+ * Conventions: a function that returns bool has already reported the failure
  * (fail) when it returns false, unless its comment says "errno". A descriptor
  * of -1 means "none". umask is 0 in the launcher and the caller's in the child.
  */
@@ -20,7 +20,7 @@
 
 enum exit_code {
     EXIT_LAUNCHER = 125,       /* the launcher itself failed */
-    EXIT_NOT_EXECUTABLE = 126, /* the program is there but cannot run */
+    EXIT_NOT_EXECUTABLE = 126, /* the program exists but cannot run */
     EXIT_NOT_FOUND = 127,
     EXIT_SIGNAL = 128 /* plus the number of the signal */
 };
@@ -32,8 +32,8 @@ struct collection {
 };
 
 struct options {
-    const char *directory; /* NULL: stay */
-    const char **inputs; /* the first that is there; none: inherit */
+    const char *directory; /* NULL: do not change */
+    const char **inputs; /* the first that exists; none: inherit */
     size_t input_count;
     const char *output; /* NULL: inherit, as for errors */
     const char *errors;
@@ -43,7 +43,7 @@ struct options {
     unsigned long long log_limit;
     const char **made; /* directories to make first */
     size_t made_count;
-    const char **readable; /* patterns of what everybody shall read afterwards */
+    const char **readable; /* patterns of outputs to make readable afterwards */
     size_t readable_count;
     const char **inspected; /* directories to inspect, instead of running argv */
     size_t inspected_count;
@@ -82,8 +82,8 @@ struct marker {
     char buffer[16384];
 };
 
-/* One stream of the child on its way. Both descriptors are -1 if it does not
- * pass through us: the child has inherited it. */
+/* One stream of the child. Both descriptors are -1 if the child has inherited
+ * the launcher's. */
 struct pump {
     int from; /* -1 also once it has ended */
     int to;
@@ -95,7 +95,7 @@ struct pump {
 struct child {
     pid_t pid;
     struct pump output;
-    struct pump errors; /* closed if stderr goes the way of stdout */
+    struct pump errors; /* closed if stderr shares the pipe of stdout */
 };
 
 /* message.c */
@@ -115,7 +115,7 @@ bool write_all(int fd, const char *data, size_t size); /* errno */
 void raise_descriptors(void);
 
 /* streams.c */
-bool make_wanted_directories(const struct options *options);
+bool make_requested_directories(const struct options *options);
 bool enter_directory(const char *directory);
 bool open_streams(struct streams *streams, const struct options *options);
 void finish_streams(const struct streams *streams, const struct options *options);

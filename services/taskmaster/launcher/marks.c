@@ -1,9 +1,9 @@
 /* Marks each line of a stream, and carriage returns at the end of one.
  *
- * A runtime that merges stdout and stderr into one log gives back lines without
- * their origin, and one that keeps lines takes "\r\n" for the end of one; marks
- * are how the reader tells. Bytes are passed on as they
- * come, because holding back a line would need memory without bound.
+ * A runtime that merges stdout and stderr into one log returns lines without
+ * their origin, and one that stores lines takes "\r\n" for the end of one; by the
+ * marks the reader tells them apart. Bytes are passed on at once: buffering a line
+ * would need unbounded memory.
  */
 #include "launcher.h"
 
@@ -11,7 +11,7 @@
 
 static void flush(struct marker *marker)
 {
-    /* Nobody reads the log any more: the child's work goes on regardless. */
+    /* The log is not read any more: the child continues regardless. */
     (void)write_all(marker->fd, marker->buffer, marker->used);
     marker->used = 0;
 }

@@ -1,14 +1,14 @@
 /* Matches patterns: names as a POSIX shell does, and "**", which crosses folders.
  *
- * Not by fnmatch(3), of which each C library has its own idea. The rules are those
- * of tesk_runtime/wildcards.py; one table of cases holds both.
+ * fnmatch(3) is not used: C libraries differ. The rules are those of
+ * tesk_runtime/wildcards.py; one table of cases tests both.
  */
 #include "launcher.h"
 
 #include <ctype.h>
 #include <string.h>
 
-/* Where a wildcard began in the pattern, and what it has taken so far. */
+/* Where a wildcard begins in the pattern, and what it has matched so far. */
 struct wildcard {
     const char *next; /* NULL: there is none */
     const char *here;
@@ -37,7 +37,7 @@ static size_t class_at(const char *text)
     return class;
 }
 
-/* Bytes of the character at text; of what is no UTF-8, one. */
+/* Bytes of the character at text; one if it is not UTF-8. */
 static size_t character_size(const char *text)
 {
     size_t size = 1;
@@ -48,7 +48,7 @@ static size_t character_size(const char *text)
     return size;
 }
 
-/* The character at text, as a number; a byte that is no UTF-8 is beyond all. */
+/* The character at text, as a number; a byte that is not UTF-8 is beyond all. */
 static unsigned long character_at(const char *text)
 {
     const unsigned char *bytes = (const unsigned char *)text;
@@ -123,7 +123,7 @@ static bool in_bracket(const char *bracket, size_t size, const char *here)
     return is_member != is_negated;
 }
 
-/* A dot at the start of a name is for a dot of the pattern alone. */
+/* A dot at the start of a name matches only a dot of the pattern. */
 static bool is_hidden(const char *path, const char *here)
 {
     return *here == '.' && (here == path || here[-1] == '/');
@@ -160,7 +160,7 @@ static bool take_more(struct wildcard *wildcard, const char *path, bool crosses)
 }
 
 /* Of several wildcards only the last of each kind is ever tried again: what an
- * earlier one could still take, the later one can take as well. */
+ * earlier one could still match, the later one can match as well. */
 bool matches(const char *pattern, const char *path)
 {
     struct wildcard star = {NULL, NULL};

@@ -1,8 +1,8 @@
-/* What the launcher itself has to say: one line each on its stderr.
+/* Writes messages of the launcher, one line each, to its stderr.
  *
  * The first failure is kept for the report, because the later ones often
  * follow from it. Names come from users, so control characters are shown as
- * escapes: a carriage return in "#!/bin/sh\r" is the very cause to be seen.
+ * escapes: a carriage return in "#!/bin/sh\r" is the cause that users must see.
  */
 #include "launcher.h"
 

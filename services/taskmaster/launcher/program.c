@@ -1,7 +1,7 @@
-/* Finds the program, and says why one does not start.
+/* Finds the program, and reports why it does not start.
  *
- * execvp(3) is not used: it hands a file that is no program to /bin/sh, which
- * may not exist and would interpret what the user meant literally.
+ * execvp(3) is not used: it passes a file that is not a program to /bin/sh, which
+ * may not exist and would interpret the file as a script.
  */
 #include "launcher.h"
 
@@ -63,7 +63,7 @@ int find_program(const char *name, char found[PATH_MAX])
     if (name[0] == '\0')
         return ENOENT;
     if (strchr(name, '/') != NULL)
-        return 0; /* execve(2) says best what is wrong with it */
+        return 0; /* execve(2) reports what is wrong with it */
     return search_path(name, path ? path : DEFAULT_PATH, found);
 }
 

@@ -1,8 +1,8 @@
-/* Carries what the child prints to its file or to the container's log.
+/* Copies the child's output to its file or to the container's log.
  *
  * The child has the end of a pipe for each stream that does not simply go to
- * the log: a file would be truncated or overwritten in the middle by whoever
- * opens /dev/stdout once more. We alone write to the file, and only at its end.
+ * the log: a process that opens /dev/stdout again would truncate or overwrite
+ * a file. Only the launcher writes to the file, and only at its end.
  */
 #include "launcher.h"
 
@@ -26,8 +26,8 @@ static bool open_pump(struct pump *pump, int *end)
         fail("pipe: %s", strerror(errno));
         return false;
     }
-    (void)fcntl(ends[0], F_SETPIPE_SZ, PIPE_SIZE); /* fewer turns, if we may */
-    /* Who opens /dev/stdout to read may be faster, and we would wait for ever. */
+    (void)fcntl(ends[0], F_SETPIPE_SZ, PIPE_SIZE); /* fewer system calls, if permitted */
+    /* Another reader of /dev/stdout may be faster, and read(2) would block for ever. */
     (void)fcntl(ends[0], F_SETFL, O_NONBLOCK);
     pump->from = ends[0];
     *end = ends[1];
@@ -55,11 +55,11 @@ bool open_pumps(struct child *child, struct streams *ends, const struct options 
 
 static void stop(struct pump *pump)
 {
-    close(pump->from); /* who goes on writing gets SIGPIPE */
+    close(pump->from); /* further writers get SIGPIPE */
     pump->from = -1;
 }
 
-/* Carry at most limit bytes; return how many, -1 if no more can come. */
+/* Copy at most limit bytes; return how many, -1 at the end. */
 static ssize_t carry(struct pump *pump, size_t limit)
 {
     static char data[CHUNK];
@@ -87,7 +87,7 @@ void pump(struct pump *pump)
         stop(pump);
 }
 
-/* Carry what the child left in the pipe, not what an orphan adds for ever. */
+/* Copy what the child left in the pipe, not what orphans add later. */
 void drain(struct pump *pump)
 {
     ssize_t carried;

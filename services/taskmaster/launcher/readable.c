@@ -1,8 +1,8 @@
-/* Lets everybody read declared outputs: who takes them away has another uid.
+/* Makes declared outputs readable: the filer has another uid.
  *
  * As chmod a+rX, with the user's own rights, by descriptors alone: a symlink is
- * neither followed nor changed, whoever exchanges what meanwhile. Nothing here
- * fails a run: what stays unreadable is told where it is missed.
+ * neither followed nor changed, even if files are replaced meanwhile. Failures
+ * do not fail a run: the filer reports what it cannot read.
  */
 #include "launcher.h"
 
@@ -20,7 +20,7 @@ enum {
     READ = 0444
 };
 
-/* The path of the entry in hand, for messages, and the first that failed. */
+/* The path of the current entry, for messages, and the first that failed. */
 struct walk {
     char path[PATH_MAX];
     size_t length;
@@ -43,7 +43,7 @@ static void count_failure(struct walk *walk)
     }
 }
 
-/* Through a descriptor that can be had of any file, whatever its mode. */
+/* By a descriptor that can be opened for any file, whatever its mode. */
 static void allow(struct walk *walk, int entry, const struct stat *status, mode_t wanted)
 {
     char link[64];
@@ -51,13 +51,13 @@ static void allow(struct walk *walk, int entry, const struct stat *status, mode_
     if ((status->st_mode & wanted) == wanted)
         return;
     snprintf(link, sizeof link, "/proc/self/fd/%d", entry);
-    /* Root may change what others own: what it unpacked, for instance. */
+    /* Root may change files of others: those that it unpacked, for instance. */
     if (chmod(link, (status->st_mode & 07777) | wanted) != 0 &&
         (status->st_uid == geteuid() || errno != EPERM))
         count_failure(walk);
 }
 
-/* Go on with what directory has under name; rest is what follows of the pattern. */
+/* Continue with the entry name of directory; rest is the rest of the pattern. */
 static void enter(struct walk *walk, int directory, const char *name, const char *rest)
 {
     size_t before = walk->length;
@@ -117,7 +117,7 @@ static void match_segment(struct walk *walk, int directory,
         count_failure(walk);
         close(directory);
     } else if (crosses_folders(segment)) {
-        /* It may match anywhere below, and what it does not is no secret. */
+        /* It may match anywhere below; making more readable does no harm. */
         allow(walk, directory, status, SEARCH | READ);
         enter_entries(walk, directory, NULL, "");
     } else if (is_literal(segment, length, name)) {

@@ -1,6 +1,6 @@
-/* The report: one line of JSON for the one who started the container.
+/* Writes the report: one line of JSON for the runtime.
  *
- * It usually is the container's termination message, which Kubernetes cuts at
+ * In Kubernetes it is the container's termination message, which is truncated at
  * 4096 bytes: only the error text can be long, so only that is bounded here.
  */
 #include "launcher.h"

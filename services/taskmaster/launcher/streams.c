@@ -1,7 +1,7 @@
-/* Directories to be there, and the files of redirected streams.
+/* Makes directories, and opens the files of redirected streams.
  *
- * What the child prints comes through a pipe (pumps.c) and is added at the end
- * of the file, so that whoever else writes there overwrites nothing of it. The
+ * The child's output comes through a pipe (pumps.c) and is appended to the file,
+ * so that other writers do not overwrite it. The
  * container log gets the end of the file afterwards, read through the same
  * descriptor, so that it is the same file even if the child renamed or replaced
  * it.
@@ -18,7 +18,7 @@ enum {
     WRITE_FLAGS = O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY
 };
 
-bool make_wanted_directories(const struct options *options)
+bool make_requested_directories(const struct options *options)
 {
     for (size_t at = 0; at < options->made_count; at++) {
         if (make_directories(options->made[at]))
@@ -72,7 +72,7 @@ static bool open_output(int *fd, const char *path, const char *name)
         fail("%s: %s: %s", name, path, strerror(errno));
         return false;
     }
-    /* We could not tell a pipe that nobody reads from one that is read late. */
+    /* A pipe without a reader cannot be told from one that is read late. */
     if (fstat(*fd, &status) != 0 ||
         !(S_ISREG(status.st_mode) || S_ISCHR(status.st_mode))) {
         fail("%s: %s: not a file", name, path);
@@ -81,7 +81,7 @@ static bool open_output(int *fd, const char *path, const char *name)
     return true;
 }
 
-/* Two streams of one file keep their order if they go the same way. */
+/* Two streams to one file keep their order if they share a pipe. */
 static void share_description(struct streams *streams)
 {
     struct stat output;
@@ -117,7 +117,7 @@ static void log_tail(int fd, unsigned long long limit, struct marker marker)
         return;
     if ((unsigned long long)status.st_size > limit)
         at = status.st_size - (off_t)limit;
-    while (at < status.st_size) { /* no further: an orphan may still write */
+    while (at < status.st_size) { /* not further: an orphan may still write */
         size_t want = sizeof data;
 
         if ((off_t)want > status.st_size - at)
@@ -131,7 +131,7 @@ static void log_tail(int fd, unsigned long long limit, struct marker marker)
     marker_finish(&marker);
 }
 
-/* Network file systems tell only on close that a write was refused. */
+/* Network file systems report failed writes only on close. */
 static void close_output(int fd, const char *path, const char *name)
 {
     if (close(fd) != 0)

@@ -41,7 +41,7 @@ def test_the_environment_is_the_executors(kit: EngineKit) -> None:
         assert f"{name}={value}\n".encode() in done.stdout
 
 
-def test_nothing_of_our_environment_leaks(
+def test_the_environment_of_tesk_does_not_leak(
     kit: EngineKit,
 ) -> None:
     done = kit.complete("sh", "-c", "env; cat /proc/1/environ /proc/1/cmdline")
@@ -118,7 +118,7 @@ def test_redirects_are_exact(kit: EngineKit) -> None:
     assert done.stderr == b"err\n"
 
 
-def test_both_streams_may_share_a_file(kit: EngineKit) -> None:
+def test_stdout_and_stderr_may_share_a_file(kit: EngineKit) -> None:
     kit.complete(
         "sh",
         "-c",
@@ -163,9 +163,7 @@ def test_a_process_left_behind_holds_nothing_up(kit: EngineKit) -> None:
 
 
 @pytest.mark.parametrize("path", [None, "/w/out"], ids=["log", "redirected"])
-def test_what_was_printed_before_a_kill_is_kept(
-    kit: EngineKit, path: str | None
-) -> None:
+def test_output_before_a_kill_is_kept(kit: EngineKit, path: str | None) -> None:
     done = kit.complete(
         *("sh", "-c", "yes | head -n 30000; kill -KILL $$"), mounts=("/w",), stdout=path
     )
@@ -362,7 +360,7 @@ def test_start_adopts_what_has_ended(kit: EngineKit) -> None:
     assert (kit.volume / "w" / "runs").read_text() == "x\n"
 
 
-def test_what_had_started_and_left_nothing_is_lost(kit: EngineKit) -> None:
+def test_a_started_executor_without_traces_is_lost(kit: EngineKit) -> None:
     run = kit.make_run("sh", "-c", "echo x >>/w/runs", mounts=("/w",))
 
     with pytest.raises(StepFailedError, match="lost: ") as failure:
@@ -455,7 +453,7 @@ def test_remove_ends_what_runs(kit: EngineKit) -> None:
     assert writer.attempt == kit.attempt
 
 
-def test_what_a_command_leaves_behind_ends_with_it(kit: EngineKit) -> None:
+def test_background_processes_end_with_their_command(kit: EngineKit) -> None:
     fifo = kit.make_fifo("/w/pipe")
     run = kit.start(
         "sh",

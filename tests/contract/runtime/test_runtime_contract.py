@@ -166,7 +166,7 @@ def test_a_step_runs_and_tells_its_exit_code(runtime: Runtime) -> None:
     assert [finish(runtime, step).exit_code for step in ("x0", "x1")] == [0, 1]
 
 
-def test_what_an_executor_printed_can_be_read_after_its_end(runtime: Runtime) -> None:
+def test_output_can_be_read_after_the_end(runtime: Runtime) -> None:
     plan = prepared(runtime, "echo hello")
     runtime.start(plan, "x0", report_reason)
     finish(runtime, "x0")
@@ -262,7 +262,7 @@ def test_a_successor_adopts_what_runs(kit: RuntimeKit) -> None:
     successor.release(ATTEMPT)
 
 
-def test_what_had_started_and_left_nothing_is_lost(runtime: Runtime) -> None:
+def test_a_started_executor_without_traces_is_lost(runtime: Runtime) -> None:
     plan = prepared(runtime, "true")
 
     with pytest.raises(StepFailedError, match="lost: ") as failure:

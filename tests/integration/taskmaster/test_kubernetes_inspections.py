@@ -62,7 +62,7 @@ def run(
     return ended
 
 
-def test_what_an_image_has_stays_visible(kit: ClusterKit) -> None:
+def test_files_of_an_image_stay_visible(kit: ClusterKit) -> None:
     script = "./tool; touch /empty/x; ls /empty; mkdir d; echo y > d/x"
     task = make_assigned_task(
         executors=(

@@ -105,7 +105,7 @@ def runner() -> Iterator[StepRunner]:
         yield StepRunner(kit, kube)
 
 
-def test_streams_and_code_come_apart_and_times_are_told(runner: StepRunner) -> None:
+def test_streams_are_separate_and_times_are_reported(runner: StepRunner) -> None:
     result, tails = runner.run("sh", "-c", "echo out; echo err >&2; exit 7")
 
     assert (result.exit_code, result.error, result.note) == (7, "", "")
@@ -191,7 +191,7 @@ def test_a_task_with_files_costs_seven(runner: StepRunner) -> None:
     }
 
 
-def test_memory_that_runs_out_is_said(runner: StepRunner) -> None:
+def test_running_out_of_memory_is_reported(runner: StepRunner) -> None:
     little = Resources(cpu_cores=0.1, ram_gb=0.03125, disk_gb=1)
     result, _ = runner.run("sh", "-c", "tail /dev/zero", resources=little)
 
@@ -215,7 +215,7 @@ HOPELESS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("task", "words"), HOPELESS.values(), ids=HOPELESS)
-def test_what_cannot_start_fails_with_the_clusters_words(
+def test_a_step_that_cannot_start_fails_with_the_clusters_message(
     runner: StepRunner, task: dict[str, Any], words: str
 ) -> None:
     runner.kit.settings = make_settings(**SHORT)
@@ -229,7 +229,7 @@ def test_what_cannot_start_fails_with_the_clusters_words(
     assert runner.left() == []
 
 
-def test_a_volume_that_nobody_provides_is_said(runner: StepRunner) -> None:
+def test_a_volume_without_a_provisioner_is_reported(runner: StepRunner) -> None:
     runner.kit.settings = make_settings(**SHORT, storage_class="nosuch")
     runner.prepare(("true",), volumes=("/v",))
 
@@ -239,7 +239,7 @@ def test_a_volume_that_nobody_provides_is_said(runner: StepRunner) -> None:
     assert runner.left() == []
 
 
-def test_a_policy_that_refuses_pods_is_said(runner: StepRunner) -> None:
+def test_a_policy_that_refuses_pods_is_reported(runner: StepRunner) -> None:
     runner.kube.patch(
         "namespaces",
         "",
@@ -286,7 +286,7 @@ def limit_range(runner: StepRunner, **item: Any) -> None:
     runner.kube.call("POST", path, body=body)
 
 
-def test_what_a_limit_range_would_refuse_is_made_to_fit(runner: StepRunner) -> None:
+def test_resources_are_fitted_into_a_limit_range(runner: StepRunner) -> None:
     limit_range(
         runner,
         default={"cpu": "5m"},  # less than is asked for
@@ -300,7 +300,7 @@ def test_what_a_limit_range_would_refuse_is_made_to_fit(runner: StepRunner) -> N
     assert runner.result().exit_code == 0
 
 
-def test_what_a_limit_range_will_never_let_be_fails_at_once(runner: StepRunner) -> None:
+def test_a_request_above_a_limit_range_fails_at_once(runner: StepRunner) -> None:
     limit_range(runner, max={"memory": "32Mi"})
 
     with pytest.raises(StepFailedError, match="the LimitRange tight of the cluster"):
@@ -328,7 +328,7 @@ OBEYS = "trap 'exit 0' TERM; echo here; while :; do sleep 0.1; done"
 
 
 @pytest.mark.parametrize(("strike", "words"), STRIKES.values(), ids=STRIKES)
-def test_what_is_ended_from_outside_is_lost_but_not_what_it_printed(
+def test_a_step_stopped_from_outside_is_lost_and_keeps_its_output(
     runner: StepRunner, strike: Callable[[StepRunner], None], words: str
 ) -> None:
     runner.prepare(("sh", "-c", OBEYS))
@@ -347,7 +347,7 @@ def test_what_is_ended_from_outside_is_lost_but_not_what_it_printed(
     assert runner.left() == []
 
 
-def test_what_is_stopped_by_us_has_a_result_and_its_last_words(
+def test_a_step_stopped_by_tesk_has_a_result_and_its_last_output(
     runner: StepRunner,
 ) -> None:
     last_words = "trap 'echo bye; exit 3' TERM; echo here; while :; do sleep 0.1; done"

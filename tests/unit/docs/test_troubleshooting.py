@@ -247,7 +247,7 @@ def test_every_entry_is_still_said() -> None:
 
 
 @pytest.mark.parametrize("kind", ProblemKind)
-def test_what_the_failure_table_says_has_an_entry(kind: ProblemKind) -> None:
+def test_messages_of_the_failure_table_have_an_entry(kind: ProblemKind) -> None:
     began = datetime(2026, 1, 1, tzinfo=UTC)
     problem = Problem(kind=kind, cause="the cluster's words")
     subject = Subject(name="executors[0]", image="example.org/tool:1", ram=1)

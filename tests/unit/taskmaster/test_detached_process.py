@@ -55,20 +55,20 @@ def test_a_process_starts_with_few_descriptors(
     assert (tmp_path / "output").read_text() == "3 [4]\n"
 
 
-def test_copies_are_whole_before_the_end_is_known(tmp_path: Path) -> None:
+def test_copies_are_complete_before_the_end_is_known(tmp_path: Path) -> None:
     end = _copied(tmp_path, tmp_path / "out", "yes | head -n 100000; exit 3")
 
     assert (end.code, end.failed_copies) == (3, ())
     assert (tmp_path / "out").read_bytes() == b"y\n" * 100_000
 
 
-def test_a_copy_that_a_full_disk_ended_is_told(tmp_path: Path) -> None:
+def test_a_copy_that_fails_on_a_full_disk_is_reported(tmp_path: Path) -> None:
     end = _copied(tmp_path, Path("/dev/full"), "echo x")
 
     assert (end.code, end.failed_copies) == (0, (0,))
 
 
-def test_a_gated_command_begins_when_it_is_let_and_its_leader_is_watched(
+def test_a_gated_command_begins_when_its_gate_opens_and_its_leader_is_watched(
     tmp_path: Path,
 ) -> None:
     process, nothing = DetachedProcess(tmp_path), os.open(os.devnull, os.O_RDWR)

@@ -70,16 +70,16 @@ WRONG = {
 
 
 @pytest.mark.parametrize("text", WRONG.values(), ids=WRONG)
-def test_what_no_launcher_writes_is_a_wrong_report(text: bytes) -> None:
+def test_text_that_no_launcher_writes_is_an_invalid_report(text: bytes) -> None:
     assert isinstance(parse_report(text), InvalidReport)
 
 
 @pytest.mark.parametrize("text", [b"", b"\0" * 200])
-def test_what_was_never_written_is_no_report(text: bytes) -> None:
+def test_an_unwritten_report_is_none(text: bytes) -> None:
     assert parse_report(text) is None
 
 
-def test_what_is_shown_of_a_report_is_printable() -> None:
+def test_errors_of_a_report_are_printable() -> None:
     year = '"9999-12-31T23:59:59Z"'
     report = parse_report(written(error=r'"a\u001b[2Jb\u0000"', ended_at=year))
 
@@ -102,7 +102,7 @@ FIELDS = ("exit_code", "started_at", "ended_at", "max_rss_bytes", "error")
         lambda value: json.dumps(value).encode()
     )
 )
-def test_whatever_a_program_writes_is_a_report_or_a_wrong_one(text: bytes) -> None:
+def test_any_text_is_a_valid_or_an_invalid_report(text: bytes) -> None:
     report = parse_report(text)
 
     assert not isinstance(report, Report) or 0 <= report.exit_code <= 255

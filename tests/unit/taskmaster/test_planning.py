@@ -314,7 +314,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("task", "words"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_laid_out_is_refused(task: Task, words: str) -> None:
+def test_a_task_that_cannot_be_planned_is_refused(task: Task, words: str) -> None:
     with pytest.raises(PlanError, match=re.escape(words)):
         plan(task)
 
@@ -367,7 +367,7 @@ def test_images_are_asked_only_about_directories_that_nobody_names(task: Task) -
 
 
 @given(tasks)
-def test_no_mount_lies_in_another(task: Task) -> None:
+def test_mounts_do_not_overlap(task: Task) -> None:
     planned = planned_or_none(task)
     for step in planned.executors if planned else ():
         for mount in step.mounts:
@@ -406,7 +406,7 @@ def answered(draw: st.DrawFn) -> tuple[Task, OccupiedDirectories]:
 
 
 @given(answered())
-def test_what_an_image_has_is_hidden_by_nothing_but_the_tasks_word(
+def test_files_of_an_image_are_hidden_only_by_directories_that_the_task_names(
     drawn: tuple[Task, OccupiedDirectories],
 ) -> None:
     task, occupied = drawn

@@ -68,7 +68,7 @@ def test_a_name_is_held_by_one_process(tmp_path: Path) -> None:
     assert "tm-1 is running already" in done.stderr
 
 
-def test_it_gives_up_without_a_scheduler(tmp_path: Path) -> None:
+def test_a_taskmaster_process_without_a_scheduler_gives_up(tmp_path: Path) -> None:
     done = run(environ(tmp_path, TESK_TASKMASTER_START_TIMEOUT="0"))
 
     assert done.returncode in (1, 2)  # 2 where sandboxes are forbidden

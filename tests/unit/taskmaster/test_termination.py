@@ -247,7 +247,7 @@ def test_a_loss(end_in: Runtime, end: End, cause: str) -> None:
     assert cause in result.error
 
 
-def test_what_the_engine_alone_tells_has_its_times() -> None:
+def test_a_result_without_a_report_has_the_times_of_the_engine() -> None:
     result = in_container(End(code=137, was_stopped=True))
 
     assert result.started_at == datetime(2025, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)

@@ -51,7 +51,7 @@ def test_delays_double_up_to_the_longest() -> None:
 
 
 @given(st.integers(1, 10**9), st.integers(0, 10**9))
-def test_no_try_begins_after_the_timeout(tried: int, spent: int) -> None:
+def test_tries_do_not_begin_after_the_timeout(tried: int, spent: int) -> None:
     delay = RETRIES.delay(tried, timedelta(seconds=spent))
 
     assert delay is None or (

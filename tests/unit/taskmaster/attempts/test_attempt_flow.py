@@ -242,7 +242,7 @@ def test_an_executor_that_vanished_loses_the_attempt(crew: Crew) -> None:
     assert ExecutorEnded not in kinds(told)
 
 
-def test_what_a_lost_executor_printed_is_told(crew: Crew) -> None:
+def test_output_of_a_lost_executor_is_reported(crew: Crew) -> None:
     crew.scheduler.assign(assignment(commands("sleep")))
     crew.world.wait_started(ATTEMPT, "x0")
     with crew.world.changed:
@@ -258,7 +258,7 @@ def test_what_a_lost_executor_printed_is_told(crew: Crew) -> None:
     assert outcome(told) == Finished(Outcome.LOST, Reason(ReasonCode.NONE, "gone"))
 
 
-def test_what_cannot_be_read_is_said_and_takes_nothing_back(crew: Crew) -> None:
+def test_unreadable_output_is_reported_and_keeps_earlier_output(crew: Crew) -> None:
     crew.scheduler.assign(assignment(commands("sleep")))
     crew.world.wait_started(ATTEMPT, "x0")
     crew.world.print(ATTEMPT, "x0", b"so far")
@@ -324,7 +324,7 @@ def test_a_transfer_is_told_again_after_its_start_waited(crew: Crew) -> None:
     ]
 
 
-def test_where_an_executor_ran_is_told(crew: Crew) -> None:
+def test_the_location_of_an_executor_is_reported(crew: Crew) -> None:
     where = {"node": "n1", "pod": "p1"}
     crew.world.results["x0"] = StepResult(exit_code=0, metadata=where)
 
@@ -347,7 +347,7 @@ def test_output_of_a_running_executor_is_told_when_it_changes(crew: Crew) -> Non
     crew.scheduler.wait_for(ATTEMPT, Released)
 
 
-def test_nothing_is_deleted_before_the_outcome_is_durable(crew: Crew) -> None:
+def test_deletion_follows_the_durable_outcome(crew: Crew) -> None:
     there_at_finish: list[bool] = []
 
     def look(event: TaskEvent) -> None:

@@ -116,7 +116,7 @@ def test_a_refused_attempt_is_left_as_it_is(crew: Crew) -> None:
     assert ATTEMPT in crew.runtime.attempts()
 
 
-def test_what_is_over_is_only_released(crew: Crew) -> None:
+def test_an_ended_attempt_is_only_released(crew: Crew) -> None:
     crew.world.steps[ATTEMPT] = {}
 
     told = crew.finish(assignment(release_only=True, last_sequence=4))
@@ -233,7 +233,7 @@ RESUMED: dict[str, tuple[dict[str, Any], list[str], Outcome]] = {
 
 
 @pytest.mark.parametrize(("known", "steps_left", "want"), RESUMED.values(), ids=RESUMED)
-def test_what_is_done_is_not_done_again(
+def test_finished_steps_are_not_repeated(
     crew: Crew, known: dict[str, Any], steps_left: list[str], want: Outcome
 ) -> None:
     crew.world.steps[ATTEMPT] = {}

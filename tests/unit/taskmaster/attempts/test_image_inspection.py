@@ -64,7 +64,7 @@ def test_a_task_that_shares_nothing_asks_nothing(crew: Crew) -> None:
     assert crew.world.looked_ahead == []
 
 
-def test_what_has_started_is_not_asked_about(crew: Crew) -> None:
+def test_images_of_started_executors_are_not_inspected(crew: Crew) -> None:
     crew.world.steps[ATTEMPT] = {"x0": Step(ended(0)), "x1": Step(ended(0))}
 
     crew.finish(

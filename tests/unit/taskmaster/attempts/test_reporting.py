@@ -133,13 +133,13 @@ def test_a_stop_leaves_steps_running(crew: Crew) -> None:
     assert crew.runtime.released == []
 
 
-def test_it_leaves_when_dismissed(crew: Crew) -> None:
+def test_a_taskmaster_exits_when_told(crew: Crew) -> None:
     crew.scheduler.dismiss()
 
     assert crew.join()
 
 
-def test_it_lets_go_of_everything_when_the_lease_is_lost() -> None:
+def test_a_lost_lease_detaches_all_attempts() -> None:
     crew = Crew()
     crew.scheduler.lease = timedelta(milliseconds=200)
     with running(crew):
@@ -152,7 +152,7 @@ def test_it_lets_go_of_everything_when_the_lease_is_lost() -> None:
     assert crew.runtime.released == []
 
 
-def test_it_gives_up_when_there_never_was_a_scheduler() -> None:
+def test_a_taskmaster_without_a_scheduler_gives_up() -> None:
     crew = Crew()
     crew.scheduler.fall_silent(UnavailableError("gone"))
     with running(crew):

@@ -155,7 +155,7 @@ def test_shared_memory_grows_with_memory(ram: int, size: int) -> None:
     assert render(make_run(ram=ram), make_traits())["HostConfig"]["ShmSize"] == size
 
 
-def test_what_the_operator_decides_is_in_every_container() -> None:
+def test_options_of_the_operator_are_in_every_container() -> None:
     rules = ContainerRules(
         max_processes=100, dropped_capabilities=("NET_RAW",), network="tesk-t1-a2"
     )

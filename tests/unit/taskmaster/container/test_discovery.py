@@ -13,7 +13,7 @@ from tesk_taskmaster.adapters.container.discovery import (
 )
 
 
-def test_what_docker_host_says_is_binding() -> None:
+def test_docker_host_is_binding() -> None:
     assert engine_hosts({"DOCKER_HOST": "unix:///x", "XDG_RUNTIME_DIR": "/run/u"}) == (
         "unix:///x",
     )

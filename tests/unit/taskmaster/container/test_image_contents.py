@@ -49,7 +49,7 @@ def test_an_image_is_looked_into_once() -> None:
     assert engine.containers == set()
 
 
-def test_no_directory_is_forgotten_before_it_is_told() -> None:
+def test_directories_of_one_request_are_not_evicted() -> None:
     many = [f"/d{number}" for number in range(10_500)]
 
     assert looked(FullImages()).occupied_directories(ATTEMPT, "a", many) == many

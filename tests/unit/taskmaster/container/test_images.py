@@ -70,7 +70,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("reason", "is_permanent"), FAILURES.items(), ids=FAILURES)
-def test_only_what_can_pass_is_worth_a_new_attempt(
+def test_only_temporary_failures_allow_a_new_attempt(
     reason: str, *, is_permanent: bool
 ) -> None:
     assert PullFailedError(reason).is_permanent is is_permanent

@@ -98,7 +98,7 @@ def test_an_old_stderr_is_found_under_much_stdout(tmp_path: Path) -> None:
     assert tails.stdout == (b"0123456789\n" * 6000)[-64 * KIB :]
 
 
-def test_no_more_than_the_end_of_a_huge_log_is_read(tmp_path: Path) -> None:
+def test_only_the_end_of_a_huge_log_is_read(tmp_path: Path) -> None:
     path = tmp_path / "ctr.log"
     with path.open("wb") as log:
         log.write(b"t stderr F old\n")

@@ -35,7 +35,7 @@ def test_a_start_returns_when_the_container_runs(rig: Rig) -> None:
     assert rig.runtime.wait(ATTEMPT, "x0", NOTHING) is None
 
 
-def test_where_a_step_ran_is_told(rig: Rig) -> None:
+def test_the_location_of_a_step_is_reported(rig: Rig) -> None:
     rig.prepare()
     pod = rig.run()
     rig.cluster.finish(pod, 3, report=make_report(3))
@@ -45,7 +45,7 @@ def test_where_a_step_ran_is_told(rig: Rig) -> None:
     assert result.metadata == {"pod": pod["metadata"]["name"], "node": "node-1"}
 
 
-def test_what_a_stopped_executor_printed_is_kept(rig: Rig) -> None:
+def test_output_of_a_stopped_executor_is_kept(rig: Rig) -> None:
     rig.prepare()
     pod = rig.run()
     text = f"out\n{STDERR_MARK}err\n".encode()
@@ -67,7 +67,7 @@ def test_a_step_that_waits_for_a_node_can_be_stopped(rig: Rig) -> None:
     assert rig.api.all(PODS) == []
 
 
-def test_what_runs_is_shown(rig: Rig) -> None:
+def test_output_of_a_running_executor_is_shown(rig: Rig) -> None:
     rig.prepare()
     pod = rig.run()
     rig.runtime.tails(ATTEMPT, "x0")
@@ -79,7 +79,7 @@ def test_what_runs_is_shown(rig: Rig) -> None:
     )
 
 
-def test_who_lets_go_touches_nothing(rig: Rig) -> None:
+def test_detaching_touches_nothing(rig: Rig) -> None:
     rig.prepare()
     rig.run()
     rig.runtime.detach(ATTEMPT)

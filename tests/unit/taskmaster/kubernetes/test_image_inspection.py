@@ -29,7 +29,7 @@ def test_an_image_is_looked_into_by_its_launcher_alone(rig: Rig) -> None:
     assert [mount["mountPath"] for mount in main["volumeMounts"]] == ["/.tesk/launcher"]
 
 
-def test_one_answer_is_enough_for_all_who_ask_the_same(rig: Rig) -> None:
+def test_a_result_is_cached_for_all_attempts(rig: Rig) -> None:
     Programs(rig.api, rig.cluster).occupied.add("/data")
     rig.prepare()
     look(rig)
@@ -42,7 +42,7 @@ def test_one_answer_is_enough_for_all_who_ask_the_same(rig: Rig) -> None:
     assert rig.api.faults.calls == before
 
 
-def test_it_begins_before_the_answer_is_needed(rig: Rig) -> None:
+def test_an_inspection_begins_before_its_result_is_needed(rig: Rig) -> None:
     rig.prepare()
 
     rig.runtime.begin_inspection(rig.plan, {0: ASKED}, rig.report_reason)
@@ -136,7 +136,7 @@ def test_an_image_that_cannot_be_had_is_told_as_for_its_executor(rig: Rig) -> No
         look(rig)
 
 
-def test_what_looked_is_released_with_the_attempt(rig: Rig) -> None:
+def test_inspections_are_released_with_the_attempt(rig: Rig) -> None:
     Programs(rig.api, rig.cluster)
     rig.prepare()
     look(rig)
@@ -163,5 +163,5 @@ def test_an_answer_is_read(printed: bytes, want: list[str]) -> None:
 @pytest.mark.parametrize(
     "printed", [b"", b"occupied", b"occupied: x\n", b"x occupied:"]
 )
-def test_what_is_no_answer_is_none(printed: bytes) -> None:
+def test_invalid_output_is_not_a_result(printed: bytes) -> None:
     assert parse_occupied(printed, ASKED) is None

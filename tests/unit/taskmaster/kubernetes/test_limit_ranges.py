@@ -117,7 +117,7 @@ REFUSED: dict[str, tuple[JsonObject, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("given_", "item", "want"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_had_is_told_with_the_name(
+def test_a_request_above_the_limit_range_is_refused_by_name(
     given_: JsonObject, item: dict[str, Any], want: str
 ) -> None:
     assert fit_resources(given_, container_limits(limit_range(**item))) == want
@@ -136,7 +136,7 @@ ITEMS = st.fixed_dictionaries(
 
 
 @given(cpu=MILLIS, limit=st.none() | MILLIS, item=ITEMS)
-def test_what_was_made_to_fit_the_cluster_takes(
+def test_fitted_resources_are_accepted_by_the_cluster(
     cpu: str, limit: str | None, item: dict[str, str]
 ) -> None:
     wrong = limit is not None and parse_amount(limit) < parse_amount(cpu)

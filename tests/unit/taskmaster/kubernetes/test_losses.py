@@ -15,7 +15,7 @@ from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import StepFailedError
 
 
-def test_what_an_anchor_left_is_removed_without_it(rig: Rig) -> None:
+def test_objects_of_a_deleted_anchor_are_removed(rig: Rig) -> None:
     rig.prepare()
     rig.run()
     orphan = rig.api.all(JOBS)[0]
@@ -82,7 +82,7 @@ def test_an_executor_that_is_evicted_is_not_started_again(rig: Rig) -> None:
     assert len(rig.api.all(PODS)) == 1
 
 
-def test_no_step_starts_on_a_volume_that_was_deleted(
+def test_a_step_does_not_start_on_a_deleted_volume(
     make_rig: Callable[..., Rig],
 ) -> None:
     rig = make_rig(shares=True)

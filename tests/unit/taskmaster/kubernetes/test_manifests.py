@@ -141,7 +141,7 @@ def test_all_but_the_anchor_is_owned_by_the_anchor() -> None:
     assert (owner["kind"], owner["uid"]) == ("ConfigMap", OWNER_UID)
 
 
-def test_nothing_owns_the_anchor_where_no_owner_is_known() -> None:
+def test_an_anchor_without_a_known_owner_has_none() -> None:
     elsewhere = replace(context(), namespace="other")
 
     anchor = anchor_secret(ATTEMPT, "secret-token", elsewhere)

@@ -41,7 +41,7 @@ def logs(draw: st.DrawFn) -> tuple[list[bytes], bytes, bytes]:
 
 
 @given(logs())
-def test_both_streams_come_apart_wherever_a_piece_ends(
+def test_streams_are_split_wherever_a_piece_ends(
     drawn: tuple[list[bytes], bytes, bytes],
 ) -> None:
     pieces, out, err = drawn
@@ -78,7 +78,7 @@ def test_a_mark_in_the_middle_of_a_line_begins_stderr() -> None:
     assert split_log([log], MARK) == Tails(b"no newlinemoreend", b"oh\nab\n")
 
 
-def test_what_only_looked_like_a_mark_is_kept() -> None:
+def test_text_that_resembles_a_mark_is_kept() -> None:
     assert split_log([b"a\x02er", b"\x02"], MARK) == Tails(b"a\x02er\x02", b"")
     assert split_log([MARK + b"a\x02er"], MARK) == Tails(b"", b"a\x02er")
 
@@ -140,7 +140,7 @@ def test_a_long_one_is_followed_and_not_read_again() -> None:
     assert pod.api.faults.calls["logs", "pods"] == 1
 
 
-def test_what_was_followed_outlives_its_pod() -> None:
+def test_followed_output_outlives_its_pod() -> None:
     pod = Pod()
     pod.log.follow(SOON)
     pod.add_log(b"one\n")
@@ -168,7 +168,7 @@ COMPLAINTS = (
 
 
 @pytest.mark.parametrize("complaint", COMPLAINTS)
-def test_what_a_kubelet_says_of_a_lost_log_is_not_printed(complaint: bytes) -> None:
+def test_a_kubelets_error_message_is_not_taken_for_output(complaint: bytes) -> None:
     pod = Pod()
     pod.add_log(complaint)
     pod.end()

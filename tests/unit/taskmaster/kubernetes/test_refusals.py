@@ -73,7 +73,9 @@ REFUSED: dict[str, tuple[Task, str]] = {
 
 
 @pytest.mark.parametrize(("task", "words"), REFUSED.values(), ids=REFUSED)
-def test_what_a_cluster_cannot_do_is_said(task: Task, words: str) -> None:
+def test_a_step_that_a_cluster_cannot_run_fails_with_a_message(
+    task: Task, words: str
+) -> None:
     with pytest.raises(StepFailedError, match=re.escape(words)) as refusal:
         manifests(task, OFFERS, CUSTOM_POD)
 
@@ -81,13 +83,15 @@ def test_what_a_cluster_cannot_do_is_said(task: Task, words: str) -> None:
 
 
 @pytest.mark.parametrize(("task", "words"), REFUSED.values(), ids=REFUSED)
-def test_it_is_said_before_anything_is_made(task: Task, words: str) -> None:
+def test_an_executor_that_cannot_run_fails_before_anything_is_created(
+    task: Task, words: str
+) -> None:
     plan = plan_task(task, ATTEMPT)
 
     with pytest.raises(StepFailedError, match=re.escape(words)):
         check_executors(plan, CUSTOM_POD, context=context(OFFERS))
 
 
-def test_no_gpu_is_offered_by_default() -> None:
+def test_gpus_are_not_offered_by_default() -> None:
     with pytest.raises(StepFailedError, match=re.escape("not offered here (none)")):
         manifests(wishing(gpu="1"))

@@ -131,7 +131,7 @@ def test_so_is_one_whose_volume_and_filer_are_still_there(
 
 @pytest.mark.parametrize("delete", DELETED.values(), ids=DELETED)
 @pytest.mark.parametrize("shares", [False, True])
-def test_nothing_of_a_lost_one_runs_when_its_attempt_is_released(
+def test_release_stops_all_processes_of_a_lost_executor(
     make_scene: Callable[..., Scene], delete: Callable[[Scene], None], shares: bool
 ) -> None:
     scene = make_scene(shares=shares)
@@ -145,7 +145,7 @@ def test_nothing_of_a_lost_one_runs_when_its_attempt_is_released(
     assert scene.left() == []
 
 
-def test_one_that_is_there_is_adopted(make_scene: Callable[..., Scene]) -> None:
+def test_an_existing_executor_is_adopted(make_scene: Callable[..., Scene]) -> None:
     scene = make_scene()
     before = scene.api.all(PODS)
 
@@ -171,7 +171,7 @@ def test_silence_of_the_cluster_is_no_absence(
     assert scene.api.all(PODS) == before
 
 
-def test_one_that_nobody_reported_as_started_is_made_again(
+def test_an_executor_without_a_reported_start_is_created_again(
     make_scene: Callable[..., Scene],
 ) -> None:
     scene = make_scene()

@@ -128,7 +128,7 @@ ENDED: dict[str, tuple[Snapshot, int, str]] = {
 
 
 @pytest.mark.parametrize(("what", "code", "note"), ENDED.values(), ids=ENDED)
-def test_what_ended_has_a_result(what: Snapshot, code: int, note: str) -> None:
+def test_an_ended_step_has_a_result(what: Snapshot, code: int, note: str) -> None:
     judged = observe(what)
 
     assert isinstance(judged, Ended), judged

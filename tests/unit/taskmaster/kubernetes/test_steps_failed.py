@@ -330,7 +330,7 @@ FAILED: dict[str, tuple[Snapshot, float, bool, str]] = {
 @pytest.mark.parametrize(
     ("what", "after", "lost", "words"), FAILED.values(), ids=FAILED
 )
-def test_what_does_not_pass_fails_with_a_reason(
+def test_a_lasting_problem_fails_with_a_reason(
     what: Snapshot, after: float, lost: bool, words: str
 ) -> None:
     judged = judge(what, after, SETTINGS)

@@ -153,7 +153,7 @@ WAITING: dict[str, tuple[Snapshot, float, str]] = {
 
 
 @pytest.mark.parametrize(("what", "after", "words"), WAITING.values(), ids=WAITING)
-def test_what_may_pass_is_told_and_waited_for(
+def test_a_problem_that_may_pass_is_reported_and_waited_for(
     what: Snapshot, after: float, words: str
 ) -> None:
     judged = judge(what, after, SETTINGS)

@@ -126,7 +126,9 @@ def test_a_quota_that_is_full_is_not_waited_for_anew(
         rig.prepare()
 
 
-def test_what_ran_meanwhile_is_no_waiting(make_rig: Callable[..., Rig]) -> None:
+def test_time_of_running_steps_does_not_count_as_waiting(
+    make_rig: Callable[..., Rig],
+) -> None:
     rig = make_rig(quota_timeout=LATER / 2)
     Programs(rig.api, rig.cluster)
     began = datetime.now(UTC) - LATER

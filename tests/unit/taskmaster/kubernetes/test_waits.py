@@ -107,7 +107,7 @@ def test_at_a_full_quota_what_is_there_is_adopted(make_rig: Callable[..., Rig]) 
     assert len(rig.api.all(PODS)) == 1
 
 
-def test_what_the_cluster_refuses_fails_with_its_words(rig: Rig) -> None:
+def test_a_refused_object_fails_with_the_clusters_message(rig: Rig) -> None:
     rig.prepare()
     error = RefusedError('admission webhook "w" denied the request: no')
     rig.api.fail_next("create", JOBS, error)
@@ -152,7 +152,7 @@ def test_an_api_server_that_is_away_is_waited_for(rig: Rig) -> None:
     assert rig.result().exit_code == 0
 
 
-def test_nothing_is_given_up_while_the_api_server_is_away(
+def test_a_step_does_not_fail_while_the_api_server_is_away(
     make_rig: Callable[..., Rig],
 ) -> None:
     rig = make_rig(node_timeout=timedelta(seconds=2))
@@ -168,7 +168,7 @@ def test_nothing_is_given_up_while_the_api_server_is_away(
     assert rig.result().exit_code == 0
 
 
-def test_what_is_left_is_told_when_the_api_server_is_back(rig: Rig) -> None:
+def test_existing_steps_are_listed_when_the_api_server_is_back(rig: Rig) -> None:
     rig.prepare()
     rig.run()
     rig.api.fail_next("list", JOBS, ApiUnavailableError("away"))

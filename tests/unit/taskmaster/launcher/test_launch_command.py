@@ -218,6 +218,6 @@ def test_a_look_runs_nothing_and_tells_what_holds_anything(
     assert (done.returncode, done.stdout, done.stderr) == (0, b"occupied: 1 3\n", b"")
 
 
-def test_it_fits_into_what_carries_it_to_a_cluster(binary: Path) -> None:
+def test_the_launcher_fits_into_a_config_map(binary: Path) -> None:
     """A ConfigMap takes 1 MiB, of which names take a little."""
     assert binary.stat().st_size < 1024**2 - 4096

@@ -65,7 +65,7 @@ BLOCKED = {
 
 
 @pytest.mark.parametrize(("option", "path", "want"), BLOCKED.values(), ids=BLOCKED)
-def test_what_cannot_be_opened_is_named_and_nothing_runs(
+def test_a_path_that_cannot_be_opened_is_named_and_nothing_runs(
     launch: Launch, tmp_path: Path, option: str, path: str, want: str
 ) -> None:
     (tmp_path / "file").touch()

@@ -36,7 +36,7 @@ def test_a_redirect_replaces_what_the_file_held(launch: Launch, tmp_path: Path) 
     assert target.read_bytes() == b"new\n"
 
 
-def test_both_streams_may_share_a_file(launch: Launch, tmp_path: Path) -> None:
+def test_stdout_and_stderr_may_share_a_file(launch: Launch, tmp_path: Path) -> None:
     target = tmp_path / "out"
 
     code = "import os\nfor n in 1, 2, 1: os.write(n, b'%d\\n' % n)"
@@ -153,7 +153,7 @@ for _ in range(3000):  # until the launcher was told of a byte that is gone
 """
 
 
-def test_who_reads_along_does_not_hold_up_the_end(
+def test_a_second_reader_of_a_stream_does_not_delay_the_end(
     launch: Launch, tmp_path: Path
 ) -> None:
     done = launch("--stdout", tmp_path / "out", *python(READS_ALONG), timeout=20)
@@ -187,7 +187,7 @@ def test_a_stream_that_is_opened_again_loses_nothing(
     assert not redirected or target.read_bytes() == want
 
 
-def test_who_else_writes_to_the_file_overwrites_nothing(
+def test_other_writers_to_the_file_overwrite_nothing(
     launch: Launch, tmp_path: Path
 ) -> None:
     target = tmp_path / "file"

@@ -192,7 +192,7 @@ def test_a_link_is_not_mounted_as_a_file(folders: TaskFolders) -> None:
     assert engine.runs[0].mounts == ()
 
 
-def test_what_cannot_be_made_is_explained(folders: TaskFolders) -> None:
+def test_a_failure_to_make_the_volume_is_explained(folders: TaskFolders) -> None:
     (folders.home / "tasks").write_text("in the way")
 
     with pytest.raises(StepFailedError, match="task volume cannot be made"):

@@ -77,7 +77,7 @@ def test_a_link_to_the_folder_is_followed(top: Path) -> None:
     assert find_aliases(top / "link", table(("8:1", "/", "/"))) == [home]
 
 
-def test_what_others_may_not_read_is_found(top: Path) -> None:
+def test_files_that_others_may_not_read_are_found(top: Path) -> None:
     folders(top, "open", "closed", "passage/deep")
     for name, mode in (("a", 0o644), ("key", 0o640), ("passage/deep/key", 0o600)):
         (top / name).write_text("")
@@ -91,7 +91,7 @@ def test_what_others_may_not_read_is_found(top: Path) -> None:
     assert found == [f"{top}/{name}" for name in ("closed", "key", "passage/deep/key")]
 
 
-def test_what_was_found_is_kept_for_others(top: Path) -> None:
+def test_private_files_are_cached_for_other_processes(top: Path) -> None:
     (key,) = (top / "tree/key",)
     key.parent.mkdir()
     key.write_text("")
