@@ -117,12 +117,12 @@ def test_an_answer_that_is_gone_is_no_answer(rig: Rig) -> None:
     assert caught.value.lost
 
 
-def test_a_look_that_fails_says_why(rig: Rig) -> None:
+def test_a_failed_inspection_says_why(rig: Rig) -> None:
     report = make_report(125, error="chdir: /x: Permission denied")
     rig.let_pods(lambda pod: rig.cluster.finish(pod, 125, report=report))
     rig.prepare()
 
-    with pytest.raises(StepFailedError, match=r"looked into: .*Permission denied"):
+    with pytest.raises(StepFailedError, match=r"inspected: .*Permission denied"):
         look(rig)
 
 
