@@ -55,6 +55,14 @@ def test_values_that_a_guide_names_are_values_of_the_chart(name: str) -> None:
     assert [path for path in sorted(named) if _is_wrong(path)] == []
 
 
+def test_values_that_replace_older_ones_are_values_of_the_chart() -> None:
+    page = (ROOT / "docs/migrating.md").read_text("utf-8")
+    rows = [line.split("|")[2] for line in page.splitlines() if line.startswith("| ")]
+    named = {match[1] for row in rows for match in _VALUE.finditer(row)}
+
+    assert [path for path in sorted(named) if _is_wrong(path)] == []
+
+
 def _is_wrong(path: str) -> bool:
     first, *rest = path.split(".")
     if first not in VALUES or first in _OPEN:
