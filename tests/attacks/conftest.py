@@ -1,4 +1,4 @@
-"""An api with short deadlines, on a scheduler in memory."""
+"""Runs an api with short deadlines, on a scheduler in memory."""
 
 from collections.abc import Iterator
 

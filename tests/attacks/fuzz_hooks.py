@@ -1,4 +1,4 @@
-"""What schemathesis takes for a failure of the API, and is none.
+"""Failures that schemathesis reports wrongly.
 
 Loaded by schemathesis itself, by the name in ``SCHEMATHESIS_HOOKS``.
 """

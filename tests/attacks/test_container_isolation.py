@@ -1,4 +1,4 @@
-"""Containers that look for other tasks, this machine's services and too much room."""
+"""Containers cannot reach other tasks, services of this machine or too much space."""
 
 import contextlib
 import os

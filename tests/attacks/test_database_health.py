@@ -187,7 +187,7 @@ def test_a_server_that_became_a_standby_is_not_ready_until_it_leads_again() -> N
         server.dispose()
 
 
-def test_what_is_acknowledged_was_there(tmp_path: Path) -> None:
+def test_acknowledged_tasks_are_in_the_database(tmp_path: Path) -> None:
     store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
     store.write(lambda tx: tx.add_tasks([make_new_task("t-1")]))
     remove(tmp_path / "tesk.db")

@@ -1,4 +1,4 @@
-"""What a taskmaster or an internal client may send is bounded, and never a bug."""
+"""Reports of a hostile taskmaster or internal client are bounded and cause no bug."""
 
 from collections.abc import Iterator
 from pathlib import Path

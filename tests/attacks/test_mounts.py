@@ -1,4 +1,4 @@
-"""Files that a task has where an image keeps its program hide nothing of it."""
+"""Files of a task at paths of an image's program do not hide the program."""
 
 import contextlib
 from collections.abc import Iterator

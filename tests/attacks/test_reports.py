@@ -1,4 +1,4 @@
-"""What a command writes over the launcher's report is no reason to lose its end."""
+"""A command that overwrites the launcher's report still ends with its exit code."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Tasks that try to read or rewrite what is TESK's own or decides what runs later.
+"""Tasks that try to read or write files of TESK or files that run later.
 
 A real server whose allowed folder holds everything: its own state, a project with
 git, keys. The interpreter and the checkout are allowed as well, by ``/``.
@@ -70,7 +70,7 @@ def places(stack: Stack) -> dict[str, Path]:
     }
 
 
-def test_no_output_is_written_where_it_would_run_later(stack: Stack) -> None:
+def test_outputs_cannot_be_written_where_they_would_run_later(stack: Stack) -> None:
     ids = {
         what: stack.create(
             make_task_json(
@@ -92,7 +92,7 @@ def test_no_output_is_written_where_it_would_run_later(stack: Stack) -> None:
         assert REFUSAL in notes(ends[what]), what
 
 
-def test_no_input_gives_away_what_is_tesks_own(stack: Stack) -> None:
+def test_inputs_cannot_read_files_of_tesk(stack: Stack) -> None:
     wanted = {
         "the token": (stack.home / "token", "FILE"),
         "the database": (stack.home / "tesk.db", "FILE"),

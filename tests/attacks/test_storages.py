@@ -73,7 +73,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize(("status", "headers"), ANSWERS.values(), ids=ANSWERS)
-def test_what_is_not_the_file_fails_the_task_with_words(
+def test_a_response_that_is_not_the_file_fails_the_task_with_a_reason(
     stack: Stack, web: HttpFiles, status: int, headers: dict[str, str]
 ) -> None:
     body = b"" if status == 304 else b"something"
@@ -137,7 +137,7 @@ def test_a_taskmaster_that_dies_between_two_tries_changes_nothing(
         assert (stack.files / "count").read_text() == "run\n"
 
 
-def test_what_head_says_of_another_page_disproves_no_upload(
+def test_a_head_response_of_another_page_does_not_disprove_an_upload(
     stack: Stack, web: HttpFiles
 ) -> None:
     web.files["/login"] = b"please log in"

@@ -1,4 +1,4 @@
-"""A task that writes far more than fits an answer is shown, and so is its page."""
+"""A task that writes far more than fits a response can still be read and listed."""
 
 from collections.abc import Iterator
 from pathlib import Path

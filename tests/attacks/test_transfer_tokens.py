@@ -1,4 +1,4 @@
-"""Whoever has the token of an attempt cannot say of it what cannot be."""
+"""Impossible reports are refused from clients that have the token of an attempt."""
 
 from collections.abc import Iterator
 from datetime import timedelta

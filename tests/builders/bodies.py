@@ -1,4 +1,4 @@
-"""Bodies of tasks of which one part matters, and the problems found in them."""
+"""Bodies of tasks with one part given, and the problems found in them."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Valid objects of which a test names only what matters to it."""
+"""Builds valid tasks from the fields that matter to a test."""
 
 from typing import Any
 

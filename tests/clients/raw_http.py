@@ -1,4 +1,4 @@
-"""Peers of an HTTP server that do as they like: raw sockets, byte by byte."""
+"""Sends raw bytes to an HTTP server and parses its answers."""
 
 import contextlib
 import http.client
@@ -21,13 +21,13 @@ class RawPeer:
         self.line.connect(("127.0.0.1", port))
 
     def send(self, *parts: bytes) -> None:
-        """Send; a peer that was told off has heard enough."""
+        """Send; errors of a connection that the server has closed are ignored."""
         with contextlib.suppress(OSError):
             for part in parts:
                 self.line.sendall(part)
 
     def read_answers(self) -> bytes:
-        """Return all that comes until the server closes."""
+        """Return all bytes until the server closes."""
         found = b""
         with contextlib.suppress(ConnectionResetError):
             while block := self.line.recv(65536):
@@ -35,18 +35,18 @@ class RawPeer:
         return found
 
     def first_bytes(self) -> bytes:
-        """Return what has come so far, and leave it there."""
-        return self._look(socket.MSG_PEEK) or b""
+        """Return the bytes received so far, without consuming them."""
+        return self._receive(socket.MSG_PEEK) or b""
 
     def is_closed(self) -> bool:
         """Tell whether the server has closed, without waiting for it."""
         try:
-            return self._look() == b""
+            return self._receive() == b""
         except ConnectionResetError:
             return True
 
-    def _look(self, flags: int = 0) -> bytes | None:
-        """Return what is there, or None if nothing is."""
+    def _receive(self, flags: int = 0) -> bytes | None:
+        """Return the bytes received so far; None if there are none."""
         self.line.settimeout(0)
         try:
             return self.line.recv(65536, flags)
@@ -63,7 +63,7 @@ class RawPeer:
 def raw_peers(
     port: int, number: int, *parts: bytes, receive_buffer: int = 0
 ) -> Iterator[list[RawPeer]]:
-    """Give so many connections, each of which has sent ``parts``."""
+    """Yield ``number`` connections, each of which has sent ``parts``."""
     with contextlib.ExitStack() as stack:
         peers = []
         for _ in range(number):
@@ -86,9 +86,14 @@ def head(method: str = "GET", target: str = "/healthz", **headers: str | int) ->
     return "\r\n".join([f"{method} {target} HTTP/1.1", *lines, "", ""]).encode()
 
 
+def post_head(target: str, **headers: str | int) -> bytes:
+    """Return the request line and headers of a POST of JSON."""
+    return head("POST", target, Content_Type="application/json", **headers)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer as it came."""
+    """One HTTP response."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -105,7 +110,7 @@ class _Bytes:
 
 def parse_answers(data: bytes) -> list[Answer]:
     """Return the answers in ``data``, as http.client reads them."""
-    stream = _KeptOpen(data)
+    stream = _Unclosable(data)
     found = []
     while stream.tell() < len(data):
         answer = http.client.HTTPResponse(_Bytes(stream))  # type: ignore[arg-type]  # all that it uses
@@ -114,8 +119,8 @@ def parse_answers(data: bytes) -> list[Answer]:
     return found
 
 
-class _KeptOpen(BytesIO):
-    """http.client closes what it has read from; more answers follow."""
+class _Unclosable(BytesIO):
+    """Ignores the close by http.client after a response; more responses follow."""
 
     def close(self) -> None:
         """Stay open."""

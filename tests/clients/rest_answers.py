@@ -1,4 +1,4 @@
-"""What tests ask of the REST API, and what every answer must be."""
+"""Requests to the REST API and checks of its responses."""
 
 from typing import Any
 

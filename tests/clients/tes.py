@@ -1,4 +1,4 @@
-"""A client of a TES server, as tests use it: of one machine or of a cluster."""
+"""A TES client for tests, of one machine or of a cluster."""
 
 import contextlib
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ FINAL = frozenset({"COMPLETE", "EXECUTOR_ERROR", "SYSTEM_ERROR", "CANCELED"})
 
 
 class TesClient:
-    """Calls that a test makes; what the server refuses fails the test."""
+    """Calls a server; a refusal fails the test."""
 
     def __init__(
         self, url: str, *, transport: httpx.BaseTransport | None = None
@@ -56,14 +56,14 @@ class TesClient:
     ) -> str:
         """Wait until a task is in one of ``states``; return that state."""
 
-        def look() -> str | None:
+        def poll() -> str | None:
             with contextlib.suppress(httpx.TransportError, AssertionError):
                 state = self.state(task_id)
                 return state if state in states else None
             return None
 
         return eventually(
-            look, within=within, every=every, what=f"{task_id} in {states}"
+            poll, within=within, every=every, what=f"{task_id} in {states}"
         )
 
     def finish(

@@ -1,4 +1,4 @@
-"""The api as a real process, on a scheduler in memory behind real gRPC."""
+"""Runs the api as a process, on a scheduler in memory behind real gRPC."""
 
 import http.client
 import logging
@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,9 +73,17 @@ class ApiProcess:
         connection.close()
         return answer.status, content
 
+    def assert_serves(self, tasks: str, body: bytes) -> None:
+        """Check that other clients are served within seconds."""
+        started = time.monotonic()
+        assert self.request("GET", "/healthz")[0] == 200
+        assert self.request("GET", "/metrics")[0] == 200
+        assert self.request("POST", tasks, body)[0] == 200
+        assert time.monotonic() - started < 5
+
 
 def free_port() -> int:
-    """Return a port that nobody uses now."""
+    """Return a port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

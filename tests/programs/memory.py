@@ -1,4 +1,4 @@
-"""How much memory a running api has had."""
+"""Measures the memory of a running api."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""``tesk serve`` as a process, for tests that use the command as people do."""
+"""Runs ``tesk serve`` and other commands as processes."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ TESK = (sys.executable, "-P", "-m", "tesk_cli")
 
 @dataclass(frozen=True)
 class Serving:
-    """A folder with a server of its own, or without one."""
+    """A folder in which commands run, with the environment that they use."""
 
     folder: Path
     environ: Mapping[str, str]
@@ -33,11 +33,11 @@ class Serving:
         return str(document["url"])
 
     def tesk(
-        self, *words: str, stdin: str = "", cwd: Path | None = None
+        self, *arguments: str, stdin: str = "", cwd: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Type a command and wait for its end."""
+        """Run a command and wait for its end."""
         return subprocess.run(
-            [*TESK, *words],
+            [*TESK, *arguments],
             cwd=cwd or self.folder,
             env=self.environ,
             input=stdin,
@@ -64,7 +64,7 @@ class Serving:
         def ready() -> bool:
             assert process.poll() is None, (self.folder / "serve.log").read_text()
             announced = self.home / "serve.json"
-            # One that was killed has left its own.
+            # A server that was killed has left its announcement.
             return announced.exists() and f": {process.pid}}}" in announced.read_text()
 
         eventually(ready, what="tesk serve")

@@ -1,4 +1,4 @@
-"""Waiting for what other processes do."""
+"""Waits for conditions that other processes cause."""
 
 import threading
 import time

@@ -18,7 +18,7 @@ OPEN: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("values", OPEN.values(), ids=OPEN)
-def test_what_opens_the_api_opens_no_metrics(values: dict[str, Any]) -> None:
+def test_opening_the_api_does_not_open_metrics(values: dict[str, Any]) -> None:
     objects = render(values)
 
     ports = find(objects, "Service", "tesk-api")["spec"]["ports"]
@@ -53,7 +53,7 @@ def test_prometheus_finds_the_port_of_each_service(service: str) -> None:
     assert {"name": "metrics", "containerPort": 9090} in main["ports"]
 
 
-def test_who_may_read_metrics_is_not_who_may_call_the_api() -> None:
+def test_access_to_metrics_is_separate_from_access_to_the_api() -> None:
     values = {
         "networkPolicy": {
             "api": {"from": [{"podSelector": {"matchLabels": {"a": "b"}}}]},

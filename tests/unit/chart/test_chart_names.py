@@ -1,4 +1,4 @@
-"""Names that other charts have for a value, and those of the release before."""
+"""Values have the names of other charts, and those of the release before."""
 
 from typing import Any
 

@@ -79,7 +79,7 @@ def test_kubernetes_takes_every_object_field_by_field(name: str, version: str) -
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_no_two_objects_are_the_same(name: str) -> None:
+def test_objects_are_distinct(name: str) -> None:
     keys = [key_of(each) for each in render(SETS[name])]
     assert len(keys) == len(set(keys))
 
@@ -107,7 +107,7 @@ def test_names_begin_with_the_release() -> None:
     assert all(name.startswith("science-tesk") for name in names)
 
 
-def test_what_changes_a_setting_rolls_the_pods_that_read_it_and_no_others() -> None:
+def test_a_changed_setting_rolls_the_pods_that_read_it_and_no_others() -> None:
     def annotations(values: dict[str, Any], service: str) -> Any:
         deployment = find(render(values), "Deployment", f"tesk-{service}")
         return deployment["spec"]["template"]["metadata"]["annotations"]

@@ -1,4 +1,4 @@
-"""Who may do what: rights, tokens, Pod Security, networks, secrets."""
+"""Rights, tokens, Pod Security, networks and secrets of the chart."""
 
 import json
 from typing import Any
@@ -62,7 +62,7 @@ def test_a_taskmaster_may_handle_the_objects_of_tasks_and_read_no_secret() -> No
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_no_right_is_for_everything(name: str) -> None:
+def test_rights_are_never_for_everything(name: str) -> None:
     for each in render(SETS[name]):
         for rule in each.get("rules", ()):
             assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"]
@@ -83,7 +83,7 @@ def test_in_the_whole_cluster_the_scheduler_alone_may_list_nodes_and_no_more() -
     ]
 
 
-def test_who_has_no_rights_in_the_cluster_can_install_it_nevertheless() -> None:
+def test_an_installation_needs_no_rights_in_the_whole_cluster() -> None:
     values = {"rbac": {"nodes": False}, "priorityClasses": {"create": False}}
 
     objects = render(values)
@@ -242,14 +242,14 @@ def test_executors_drop_capabilities(
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_no_pod_gets_the_addresses_of_services_in_its_environment(name: str) -> None:
+def test_pods_do_not_get_addresses_of_services_in_their_environment(name: str) -> None:
     """A Service named ``tesk-api`` would set ``TESK_API_PORT``, which is a setting."""
     for template in pod_templates(render(SETS[name])).values():
         assert template["spec"]["enableServiceLinks"] is False
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_no_secret_is_outside_of_secrets(name: str) -> None:
+def test_secrets_are_in_secrets_alone(name: str) -> None:
     for each in render(SETS[name]):
         if each["kind"] != "Secret":
             assert TOKEN not in json.dumps(each)
@@ -352,7 +352,7 @@ def test_every_pod_of_ours_has_a_policy_for_both_directions() -> None:
         assert spec["policyTypes"] == ["Ingress", "Egress"]
 
 
-def test_nobody_reaches_taskmasters_filers_and_executors() -> None:
+def test_taskmasters_filers_and_executors_cannot_be_reached() -> None:
     found = policies({})
     for component in ("taskmaster", "filer", "executor"):
         assert "ingress" not in found[component]
@@ -411,7 +411,7 @@ def test_executors_can_be_cut_off_from_everything() -> None:
     assert "egress" not in spec
 
 
-def test_what_is_worth_something_is_kept_at_an_uninstallation_if_asked() -> None:
+def test_data_is_kept_at_an_uninstallation_if_set_so() -> None:
     kept = {"helm.sh/resource-policy": "keep"}
     objects = render({"uninstall": {"runningTasks": "keep", "database": "keep"}})
     for kind, name in (

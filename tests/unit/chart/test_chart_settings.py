@@ -1,4 +1,4 @@
-"""What the chart writes for the services is what they read."""
+"""Services read the settings that the chart writes."""
 
 import importlib
 from datetime import timedelta
@@ -100,7 +100,7 @@ def test_values_reach_the_settings(tmp_path: Path) -> None:
     assert quota.per_task.ram_gb == 512.5
 
 
-def test_what_is_said_of_the_capacity_reaches_the_scheduler(tmp_path: Path) -> None:
+def test_the_capacity_reaches_the_scheduler(tmp_path: Path) -> None:
     reserve = {"cpu": 1, "ramGb": 2, "pods": 3}
     values: Values = {"quota": {"capacity": "unlimited", "nodeReserve": reserve}}
 
@@ -110,7 +110,7 @@ def test_what_is_said_of_the_capacity_reaches_the_scheduler(tmp_path: Path) -> N
     assert msgspec.to_builtins(quota.node_reserve) == {"cpu": 1, "ram_gb": 2, "pods": 3}
 
 
-def test_what_placement_offers_is_what_the_api_lets_through(tmp_path: Path) -> None:
+def test_the_api_accepts_the_values_that_placement_offers(tmp_path: Path) -> None:
     found = loaded(SETS["placement"], tmp_path)
     assert found["api"].api.backend_parameters == {
         "gpu": ("1..4",),

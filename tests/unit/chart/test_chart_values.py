@@ -1,4 +1,4 @@
-"""What users may write into values, and what they are told when it cannot be."""
+"""Values are accepted, or refused with a message."""
 
 import json
 import re

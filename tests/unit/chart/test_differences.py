@@ -1,4 +1,4 @@
-"""What a reviewer sees of a document that differs from another."""
+"""Differences of documents are shown for review."""
 
 from typing import Any
 

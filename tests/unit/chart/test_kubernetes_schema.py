@@ -1,4 +1,4 @@
-"""The schemas that judge our manifests are strict themselves."""
+"""The schemas that validate our manifests are strict."""
 
 from copy import deepcopy
 from typing import Any
@@ -75,7 +75,7 @@ def test_a_valid_manifest_has_no_problems(version: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("path", "value", "message"), WRONG.values(), ids=WRONG)
-def test_what_a_cluster_would_refuse_is_a_problem(
+def test_manifests_that_a_cluster_would_refuse_are_a_problem(
     path: str, value: Any, message: str, version: str
 ) -> None:
     found = problems(changed(path, value), version)

@@ -65,7 +65,7 @@ def test_each_gets_a_token_of_its_own_that_is_kept_when_it_is_made_again(
     assert first.read_text() == before
 
 
-def test_nobody_else_may_read_the_file_with_the_token(tmp_path: Path) -> None:
+def test_the_file_with_the_token_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     out = tmp_path / "tesk.yaml"
     make_manifest(out)
     assert out.stat().st_mode & 0o077 == 0
