@@ -49,8 +49,8 @@ class ApiSettings(
     waiting: Annotated[
         int,
         Meta(
-            description="Complete requests that wait for one of `threads`; further ones "
-            "are 503 at once.",
+            description="Length of the queue of complete requests that wait for one of "
+            "`threads`; further ones are refused with 503.",
             ge=1,
             le=65536,
         ),
@@ -58,8 +58,8 @@ class ApiSettings(
     connections: Annotated[
         int,
         Meta(
-            description="Open connections of one worker. For a newer one, those are "
-            "closed that have waited longest without a request.",
+            description="Open connections of one worker. A further one closes those "
+            "that have been idle longest.",
             ge=16,
             le=65536,
         ),
@@ -73,11 +73,11 @@ class ApiSettings(
     ] = timedelta(seconds=10)
     body_timeout: Annotated[
         timedelta,
-        Meta(description="Seconds that a request's body may take, however it comes."),
+        Meta(description="Seconds within which the body of a request must arrive."),
     ] = timedelta(seconds=30)
     send_timeout: Annotated[
         timedelta,
-        Meta(description="Seconds that a client may take to receive an answer."),
+        Meta(description="Seconds within which a client must receive a response."),
     ] = timedelta(seconds=60)
     idle_timeout: Annotated[
         timedelta,
@@ -106,15 +106,15 @@ class ApiSettings(
     refuse_unknown_fields: Annotated[
         bool,
         Meta(
-            description="Answer 400 to fields that TES does not know. Otherwise they "
-            "are dropped, and a line in `system_logs` names them."
+            description="Refuse unknown fields with 400. Otherwise they are dropped, and "
+            "a line in `system_logs` names them."
         ),
     ] = False
     show_queued_as_initializing: Annotated[
         bool,
         Meta(
-            description="Show QUEUED as INITIALIZING: Galaxy takes QUEUED for failed. "
-            "Filters by `state` still mean the true state."
+            description="Show QUEUED as INITIALIZING: Galaxy treats QUEUED as failed. "
+            "Filters by `state` still use the true state."
         ),
     ] = False
     cors_origins: Annotated[
@@ -128,17 +128,17 @@ class ApiSettings(
     allowed_hosts: Annotated[
         tuple[_HostName, ...],
         Meta(
-            description="Names by which clients may address this server, separated by "
+            description="Host names by which clients may call this server, separated by "
             "`,`, without ports; `*.example.org` for all below. On loopback these are "
-            "taken besides `localhost`; elsewhere besides addresses, and empty means "
+            "accepted besides `localhost`; elsewhere besides addresses, and empty means "
             "any name."
         ),
     ] = ()
     auth: Annotated[
         Literal["none", "basic"],
         Meta(
-            description="Who may ask. `none`: everybody, without a name. `basic`: users "
-            "of `users_file`."
+            description="Authentication. `none`: any client, without a name. `basic`: "
+            "users of `users_file`."
         ),
     ] = "none"
     users_file: Annotated[
@@ -151,14 +151,16 @@ class ApiSettings(
     ] = ""
     admin_group: Annotated[
         str,
-        Meta(description="Members see and cancel the tasks of all. Empty: nobody."),
+        Meta(
+            description="Members can read and cancel all tasks. Empty: no administrators."
+        ),
     ] = ""
     trusted_proxies: Annotated[
         int,
         Meta(
-            description="How many proxies in front of the api add who called them to "
-            "`X-Forwarded-For`. Wrong passwords are counted by address: 0 takes that of "
-            "the connection, which behind a proxy is one for all users.",
+            description="Number of proxies in front of the api that add the address of "
+            "their client to `X-Forwarded-For`. Wrong passwords are counted by address: 0 "
+            "uses that of the connection, which behind a proxy is the same for all users.",
             ge=0,
             le=8,
         ),
@@ -171,10 +173,10 @@ class ApiSettings(
         str, Meta(description="`description` in service-info.")
     ] = "GA4GH TES 1.1 task execution service"
     organization_name: Annotated[
-        str, Meta(description="Who runs this service, for service-info.")
+        str, Meta(description="Organization that runs this service, for service-info.")
     ] = "TESK"
     organization_url: Annotated[
-        _WebAddress, Meta(description="Web page of who runs it (http or https).")
+        _WebAddress, Meta(description="Web page of that organization (http or https).")
     ] = "https://example.org"
     contact_url: Annotated[
         _WebAddress,
@@ -197,18 +199,16 @@ class ApiSettings(
     storage: Annotated[
         tuple[str, ...],
         Meta(
-            description="Beginnings of urls that tasks can use, for service-info; a "
-            "task that names a url of another scheme is refused. Toil mounts its job "
-            "store if its url begins with one of them. `local.file_roots` and "
-            "`local.read_roots` offer `file://`, whatever is said here. Empty: all "
-            "schemes, and nothing in service-info."
+            description="Url prefixes that tasks can read and write, for service-info; a "
+            "task with a url of another scheme is refused. Toil mounts its job store if "
+            "its url begins with one of them. `local.file_roots` and `local.read_roots` "
+            "offer `file://` in any case. Empty: all schemes, and nothing in service-info."
         ),
     ] = REMOTE_URLS
     read_storage: Annotated[
         tuple[str, ...],
         Meta(
-            description="Beginnings of urls that tasks can only read, for service-info "
-            "as well."
+            description="Url prefixes that tasks can only read, for service-info as well."
         ),
     ] = ()
     backend_parameters: Annotated[
