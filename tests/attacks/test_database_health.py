@@ -60,9 +60,9 @@ print("well again")
 """
 
 
-def is_serving(rig: RunningScheduler, service: str = SERVICE) -> bool:
+def is_serving(running: RunningScheduler, service: str = SERVICE) -> bool:
     """Ask as the api's readiness does."""
-    check = rig.channel.unary_unary(
+    check = running.channel.unary_unary(
         "/grpc.health.v1.Health/Check",
         request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
         response_deserializer=health_pb2.HealthCheckResponse.FromString,
@@ -72,11 +72,11 @@ def is_serving(rig: RunningScheduler, service: str = SERVICE) -> bool:
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[RunningScheduler]:
+def running(tmp_path: Path) -> Iterator[RunningScheduler]:
     """Run a scheduler on a file."""
     settings = SchedulerSettings(tasks_per_taskmaster=2, max_taskmasters=1)
-    with running_scheduler(tmp_path, settings) as rig:
-        yield rig
+    with running_scheduler(tmp_path, settings) as running:
+        yield running
 
 
 def remove(database: Path) -> None:
@@ -103,35 +103,37 @@ LOSSES = {"removed": remove, "replaced": replace, "without its log": remove_log}
 
 @pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
 def test_nothing_is_acknowledged_into_a_database_that_is_gone(
-    rig: RunningScheduler, tmp_path: Path, lose: Callable[[Path], None]
+    running: RunningScheduler, tmp_path: Path, lose: Callable[[Path], None]
 ) -> None:
-    (before,) = rig.create()
+    (before,) = running.create()
 
     lose(tmp_path / "tesk.db")
 
     with pytest.raises(UnavailableError, match="was removed or replaced while"):
-        rig.create()
+        running.create()
     with pytest.raises(UnavailableError, match="restart the scheduler"):
-        rig.get(before)
-    rig.eventually(lambda: not is_serving(rig))
-    assert is_serving(rig, "")  # to be looked after, not to be restarted
-    api = SchedulerClient(rig.channel, timeouts=CallTimeouts(), new_key=lambda: "key")
+        running.get(before)
+    running.eventually(lambda: not is_serving(running))
+    assert is_serving(running, "")  # to be looked after, not to be restarted
+    api = SchedulerClient(
+        running.channel, timeouts=CallTimeouts(), new_key=lambda: "key"
+    )
     with pytest.raises(UnavailableError, match="does not take calls now"):
         api.check()  # what /readyz answers by
 
 
 def test_a_database_that_comes_back_is_used_again(
-    rig: RunningScheduler, tmp_path: Path
+    running: RunningScheduler, tmp_path: Path
 ) -> None:
-    (before,) = rig.create()
+    (before,) = running.create()
     remove(tmp_path / "tesk.db")
-    rig.eventually(lambda: not is_serving(rig))
+    running.eventually(lambda: not is_serving(running))
 
     (tmp_path / "away").rename(tmp_path / "tesk.db")
 
-    rig.eventually(lambda: is_serving(rig))
-    assert rig.get(before).id == before
-    assert rig.create()
+    running.eventually(lambda: is_serving(running))
+    assert running.get(before).id == before
+    assert running.create()
 
 
 def test_a_full_disk_is_not_ready_until_there_is_room(tmp_path: Path) -> None:

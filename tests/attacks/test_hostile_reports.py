@@ -22,17 +22,17 @@ NEVER = Timestamp(seconds=2**62)
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[RunningScheduler]:
+def running(tmp_path: Path) -> Iterator[RunningScheduler]:
     """Run a scheduler with one taskmaster."""
     settings = SchedulerSettings(tasks_per_taskmaster=2, max_taskmasters=1)
-    with running_scheduler(tmp_path, settings) as rig:
-        yield rig
+    with running_scheduler(tmp_path, settings) as running:
+        yield running
 
 
 @pytest.fixture
-def begun(rig: RunningScheduler) -> Iterator[Transfer]:
+def begun(running: RunningScheduler) -> Iterator[Transfer]:
     """Begin a task."""
-    with begun_transfer(rig) as transfer:
+    with begun_transfer(running) as transfer:
         yield transfer
 
 
@@ -80,7 +80,7 @@ def test_numbers_as_large_as_they_get_can_be_kept(begun: Transfer) -> None:
     )
 
     assert begun.taskmaster.report([event]) == [pb.EVENT_VERDICT_APPLIED]
-    assert len(begun.rig.get(begun.attempt.task_id).reason) < 5_000
+    assert len(begun.running.get(begun.attempt.task_id).reason) < 5_000
 
 
 LONG = Duration(seconds=2**62)
@@ -98,10 +98,10 @@ SYNCS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("fields", "named"), SYNCS.values(), ids=SYNCS)
 def test_a_call_for_orders_that_cannot_be_is_refused_by_name(
-    rig: RunningScheduler, fields: dict[str, Any], named: str
+    running: RunningScheduler, fields: dict[str, Any], named: str
 ) -> None:
     request = pb.SyncRequest(**{"taskmaster_id": "tm-x", "slots": 1, **fields})
-    stub = pb_grpc.AssignmentServiceStub(rig.channel)
+    stub = pb_grpc.AssignmentServiceStub(running.channel)
 
     with pytest.raises(InvalidRequestError, match=named):
         invoke(stub.Sync, request, timeout=SECONDS)
@@ -118,15 +118,15 @@ AMOUNTS = {
 
 @pytest.mark.parametrize("resources", AMOUNTS.values(), ids=AMOUNTS)
 def test_amounts_that_cannot_be_are_refused(
-    rig: RunningScheduler, resources: task_pb2.Resources
+    running: RunningScheduler, resources: task_pb2.Resources
 ) -> None:
     with pytest.raises(InvalidRequestError):
-        rig.create(resources=resources)
+        running.create(resources=resources)
 
 
-def test_a_list_with_very_many_conditions_is_refused(rig: RunningScheduler) -> None:
+def test_a_list_with_very_many_conditions_is_refused(running: RunningScheduler) -> None:
     tags = [task_service_pb2.TagFilter(key=str(number)) for number in range(101)]
     request = task_service_pb2.ListTasksRequest(caller=ALICE, tags=tags)
 
     with pytest.raises(InvalidRequestError, match="must be at most 100"):
-        invoke(rig.tasks.ListTasks, request, timeout=SECONDS)
+        invoke(running.tasks.ListTasks, request, timeout=SECONDS)

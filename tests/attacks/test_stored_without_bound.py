@@ -23,17 +23,17 @@ OUTPUT = task_pb2.Output(path="/o", url="s3://b/o", type=task_pb2.FILE_TYPE_DIRE
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[RunningScheduler]:
+def running(tmp_path: Path) -> Iterator[RunningScheduler]:
     """Run a scheduler with one taskmaster."""
     settings = SchedulerSettings(tasks_per_taskmaster=2, max_taskmasters=1)
-    with running_scheduler(tmp_path, settings) as rig:
-        yield rig
+    with running_scheduler(tmp_path, settings) as running:
+        yield running
 
 
 @pytest.fixture
-def transfer(rig: RunningScheduler) -> Iterator[Transfer]:
+def transfer(running: RunningScheduler) -> Iterator[Transfer]:
     """Begin a task with one DIRECTORY output, whose command has run."""
-    with begun_transfer(rig, outputs=[OUTPUT]) as transfer:
+    with begun_transfer(running, outputs=[OUTPUT]) as transfer:
         transfer.run_executors()
         yield transfer
 
@@ -55,7 +55,7 @@ def upload(transfer: Transfer, count: int) -> None:
 
 
 def read(
-    rig: RunningScheduler,
+    running: RunningScheduler,
     task_id: str,
     view: "task_pb2.TaskView.ValueType",
     *,
@@ -64,7 +64,7 @@ def read(
     """Read a task, ``times`` in one batch."""
     request = task_service_pb2.GetTaskRequest(caller=ALICE, task_id=task_id, view=view)
     batch = task_service_pb2.BatchGetTasksRequest(requests=[request] * times)
-    answer = invoke(rig.tasks.BatchGetTasks, batch, timeout=SECONDS * 3)
+    answer = invoke(running.tasks.BatchGetTasks, batch, timeout=SECONDS * 3)
     return answer.results[0].task
 
 
@@ -74,7 +74,7 @@ def test_a_task_with_too_many_long_names_is_shown_with_those_that_fit(
 ) -> None:
     upload(transfer, FILES)
 
-    task = read(transfer.rig, transfer.attempt.task_id, view)
+    task = read(transfer.running, transfer.attempt.task_id, view)
 
     listed = len(task.logs[0].outputs)
     assert listed > 2_500
@@ -88,9 +88,9 @@ def test_a_task_with_too_many_long_names_is_shown_with_those_that_fit(
 def test_its_page_is_shown_and_leads_on(
     transfer: Transfer, caller: task_service_pb2.Caller
 ) -> None:
-    rig = transfer.rig
+    running = transfer.running
     upload(transfer, 3_000)
-    rig.create(3)
+    running.create(3)
 
     for view in (BASIC, FULL):
         seen: list[str] = []
@@ -99,7 +99,7 @@ def test_its_page_is_shown_and_leads_on(
             request = task_service_pb2.ListTasksRequest(
                 caller=caller, view=view, page_token=token
             )
-            answer = invoke(rig.tasks.ListTasks, request, timeout=SECONDS)
+            answer = invoke(running.tasks.ListTasks, request, timeout=SECONDS)
             seen += [task.id for task in answer.tasks]
             token = answer.next_page_token
             if not token:
@@ -114,14 +114,14 @@ def test_many_large_tasks_in_one_batch_are_refused_before_they_are_read(
     upload(transfer, 3_000)
 
     with pytest.raises(ResourceExhaustedError, match="ask for fewer"):
-        read(transfer.rig, transfer.attempt.task_id, FULL, times=200)
+        read(transfer.running, transfer.attempt.task_id, FULL, times=200)
 
 
 def test_a_command_with_thousands_of_executors_that_print_a_lot_is_shown(
-    rig: RunningScheduler,
+    running: RunningScheduler,
 ) -> None:
     executor = task_pb2.Executor(image="busybox", command=["true"])
-    with begun_transfer(rig, executors=[executor] * 2_000) as transfer:
+    with begun_transfer(running, executors=[executor] * 2_000) as transfer:
         for first in range(0, 2_000, 100):
             transfer.taskmaster.report(
                 [
@@ -136,7 +136,7 @@ def test_a_command_with_thousands_of_executors_that_print_a_lot_is_shown(
                 ]
             )
 
-        task = read(rig, transfer.attempt.task_id, FULL)
+        task = read(running, transfer.attempt.task_id, FULL)
 
     logs = task.logs[0]
     assert len(logs.logs) == 2_000
@@ -172,7 +172,7 @@ def test_a_taskmaster_that_says_too_much_leaves_a_task_that_can_be_read(
             ]
         )
 
-    task = read(transfer.rig, transfer.attempt.task_id, FULL)
+    task = read(transfer.running, transfer.attempt.task_id, FULL)
 
     assert task.ByteSize() < 2 * 2**20
     assert any("lines were left out" in line for line in task.logs[0].system_logs)
@@ -190,7 +190,7 @@ TOO_LARGE = {
 
 @pytest.mark.parametrize(("fields", "named"), TOO_LARGE.values(), ids=TOO_LARGE)
 def test_a_task_that_could_not_be_shown_is_not_taken(
-    rig: RunningScheduler, fields: dict[str, Any], named: str
+    running: RunningScheduler, fields: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(InvalidRequestError, match=named):
-        rig.create(**fields)
+        running.create(**fields)

@@ -20,19 +20,19 @@ HUGE = 2**63 - 1
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[RunningScheduler]:
+def running(tmp_path: Path) -> Iterator[RunningScheduler]:
     """Run a scheduler with one taskmaster."""
     settings = SchedulerSettings(
         tasks_per_taskmaster=2, max_taskmasters=1, lease=timedelta(seconds=30)
     )
-    with running_scheduler(tmp_path, settings) as rig:
-        yield rig
+    with running_scheduler(tmp_path, settings) as running:
+        yield running
 
 
 @pytest.fixture
-def transfer(rig: RunningScheduler) -> Iterator[Transfer]:
+def transfer(running: RunningScheduler) -> Iterator[Transfer]:
     """Begin a task with one output, /out to s3://b/out."""
-    with begun_transfer(rig) as transfer:
+    with begun_transfer(running) as transfer:
         yield transfer
 
 

@@ -22,7 +22,7 @@ IN, OUT = pb.DIRECTION_INPUTS, pb.DIRECTION_OUTPUTS
 class Transfer:
     """A task whose attempt is taken, and its filer's stub."""
 
-    rig: RunningScheduler
+    running: RunningScheduler
     taskmaster: FakeTaskmaster
     assignment: assignment_service_pb2.Assignment
     stub: pb_grpc.TransferServiceStub
@@ -41,7 +41,7 @@ class Transfer:
 
     def log(self) -> task_pb2.TaskLog:
         """Read the log of the task."""
-        return self.rig.get(self.attempt.task_id).logs[0]
+        return self.running.get(self.attempt.task_id).logs[0]
 
     def add(self, *files: task_pb2.OutputFileLog) -> None:
         """Record uploaded files."""
@@ -61,24 +61,24 @@ class Transfer:
 
 
 @contextmanager
-def begun_transfer(rig: RunningScheduler, **fields: Any) -> Iterator[Transfer]:
+def begun_transfer(running: RunningScheduler, **fields: Any) -> Iterator[Transfer]:
     """Begin a task with an input and an output."""
-    rig.create(**{"inputs": [INPUT], "outputs": [OUTPUT], **fields})
-    with taken_attempt(rig) as transfer:
+    running.create(**{"inputs": [INPUT], "outputs": [OUTPUT], **fields})
+    with taken_attempt(running) as transfer:
         yield transfer
 
 
 @contextmanager
-def taken_attempt(rig: RunningScheduler) -> Iterator[Transfer]:
+def taken_attempt(running: RunningScheduler) -> Iterator[Transfer]:
     """Take the attempt of the task that was created."""
-    taskmaster = rig.launched()
+    taskmaster = running.launched()
     answer = taskmaster.sync()
     while not answer.run:
         answer = taskmaster.sync()
     token = answer.run[0].transfer_token
-    with open_channel(rig.address, token=token) as channel:
+    with open_channel(running.address, token=token) as channel:
         yield Transfer(
-            rig=rig,
+            running=running,
             taskmaster=taskmaster,
             assignment=answer.run[0],
             stub=pb_grpc.TransferServiceStub(channel),

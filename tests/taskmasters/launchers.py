@@ -37,14 +37,14 @@ def make_template(**spec: Any) -> JsonObject:
 
 
 @dataclass(kw_only=True)
-class PodRig:
+class PodLaunchers:
     """A cluster in memory with TESK's objects in it, and the launchers on it."""
 
     folder: Path
     namespaces: tuple[str, ...] = ("tasks",)
     api: FakeKubernetesApi = field(default_factory=FakeKubernetesApi)
     clock: FrozenClock = field(default_factory=FrozenClock)
-    rings: list[None] = field(default_factory=list)
+    notifications: list[None] = field(default_factory=list)
     cluster: FakeCluster = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,7 +78,7 @@ class PodRig:
             self.api,
             parts,
             clock=self.clock,
-            changed=changed or (lambda: self.rings.append(None)),
+            changed=changed or (lambda: self.notifications.append(None)),
         )
         with contextlib.closing(launcher):
             yield launcher

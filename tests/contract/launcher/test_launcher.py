@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.scheduler_launcher import FakeLauncher
-from taskmasters.launchers import PodRig, real_launcher
+from taskmasters.launchers import PodLaunchers, real_launcher
 from tesk_scheduler.adapters.local_launcher import LocalLauncher
 from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
 
@@ -56,7 +56,7 @@ def launcher(
             case "local":
                 launcher = local(tmp_path, threading.Event())
             case "pods":
-                launcher = stack.enter_context(PodRig(folder=tmp_path).synced())
+                launcher = stack.enter_context(PodLaunchers(folder=tmp_path).synced())
             case _:
                 launcher = stack.enter_context(real_launcher(tmp_path))
         yield launcher

@@ -35,15 +35,15 @@ VALUES: Json = {
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[RunningScheduler]:
-    with running_scheduler(tmp_path, SchedulerSettings()) as rig:
-        yield rig
+def running(tmp_path: Path) -> Iterator[RunningScheduler]:
+    with running_scheduler(tmp_path, SchedulerSettings()) as running:
+        yield running
 
 
 @pytest.fixture
-def client(rig: RunningScheduler) -> Client:
+def client(running: RunningScheduler) -> Client:
     scheduler = SchedulerClient(
-        rig.channel, timeouts=CallTimeouts(), new_key=counted("key")
+        running.channel, timeouts=CallTimeouts(), new_key=counted("key")
     )
     info = replace(INFO, backend_parameters={"key": ()})
     return make_client(MemoryScheduler(), tasks=scheduler, info=info)
@@ -85,11 +85,11 @@ def missing(message: Descriptor, found: Json, path: str = "") -> Iterator[str]:
             yield from missing(inner, entry, f"{name}.")
 
 
-def run_to_its_end(rig: RunningScheduler) -> None:
+def run_to_its_end(running: RunningScheduler) -> None:
     """Let something be logged in each field of a task's log."""
     now = Timestamp()
     now.GetCurrentTime()
-    with taken_attempt(rig) as transfer:
+    with taken_attempt(running) as transfer:
         report(transfer, note="a line")
         report(
             transfer, metadata=assignment_service_pb2.Metadata(entries={"node": "n"})
@@ -130,11 +130,11 @@ def test_every_field_comes_back_as_it_was_sent(client: Client) -> None:
 
 
 def test_every_field_of_a_task_that_has_ended_is_shown(
-    rig: RunningScheduler, client: Client
+    running: RunningScheduler, client: Client
 ) -> None:
     body = example(task_pb2.Task.DESCRIPTOR, without=SERVER | EXTENSIONS)
     task_id = document(client.post("/v1/tasks", json=body))["id"]
-    run_to_its_end(rig)
+    run_to_its_end(running)
 
     full = document(client.get(f"/v1/tasks/{task_id}?view=FULL"))
     live = document(client.get(f"/tesk/v1/tasks/{task_id}"))

@@ -17,9 +17,9 @@ def scheduler_settings() -> SchedulerSettings:
 
 
 @pytest.fixture
-def rig(
+def running(
     tmp_path: Path, scheduler_settings: SchedulerSettings
 ) -> Iterator[RunningScheduler]:
     """Run a scheduler."""
-    with running_scheduler(tmp_path, scheduler_settings) as rig:
-        yield rig
+    with running_scheduler(tmp_path, scheduler_settings) as running:
+        yield running

@@ -51,7 +51,7 @@ def cluster() -> SmallCluster:
 
 
 @pytest.fixture
-def site(tmp_path: Path, cluster: SmallCluster) -> Iterator[SteppedSchedulers]:
+def stepped(tmp_path: Path, cluster: SmallCluster) -> Iterator[SteppedSchedulers]:
     """Prepare; nothing runs by itself. A taskmaster takes one task."""
     store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
     clock = FrozenClock()
@@ -61,105 +61,107 @@ def site(tmp_path: Path, cluster: SmallCluster) -> Iterator[SteppedSchedulers]:
     store.close()
 
 
-def in_progress(site: SteppedSchedulers, count: int) -> list[str]:
+def in_progress(stepped: SteppedSchedulers, count: int) -> list[str]:
     """List the tasks that have a taskmaster."""
     names = [f"t-{number}" for number in range(1, count + 1)]
-    return [name for name in names if site.record(name).state is TaskState.INITIALIZING]
+    return [
+        name for name in names if stepped.record(name).state is TaskState.INITIALIZING
+    ]
 
 
-def end(site: SteppedSchedulers, name: str) -> None:
+def end(stepped: SteppedSchedulers, name: str) -> None:
     """Let a task end, and its taskmaster go."""
 
     def write(tx: Transaction) -> None:
         (record,) = tx.records([TaskId(name)]).values()
-        ended = with_state(record, TaskState.SYSTEM_ERROR, site.clock.now())
+        ended = with_state(record, TaskState.SYSTEM_ERROR, stepped.clock.now())
         tx.save(record, replace(ended, released=True))
         tx.remove_taskmaster(record.taskmaster or "", only_idle=False)
 
-    site.store.write(write)
+    stepped.store.write(write)
 
 
-def test_taskmasters_are_started_for_what_can_run(site: SteppedSchedulers) -> None:
-    leader = site.scheduler()
-    site.add(*(f"t-{number}" for number in range(1, 31)))
+def test_taskmasters_are_started_for_what_can_run(stepped: SteppedSchedulers) -> None:
+    leader = stepped.scheduler()
+    stepped.add(*(f"t-{number}" for number in range(1, 31)))
 
     for ended in range(30):
         leader.reconcile()
-        assert in_progress(site, 30) == [f"t-{n + 1}" for n in range(ended, 30)][:2]
-        assert len(site.store.fleet()) <= 2
-        site.wait(2)
-        end(site, f"t-{ended + 1}")
+        assert in_progress(stepped, 30) == [f"t-{n + 1}" for n in range(ended, 30)][:2]
+        assert len(stepped.store.fleet()) <= 2
+        stepped.wait(2)
+        end(stepped, f"t-{ended + 1}")
 
-    assert len(site.launcher.launched) == 30
+    assert len(stepped.launcher.launched) == 30
 
 
-def test_the_reason_names_the_cluster(site: SteppedSchedulers) -> None:
-    leader = site.scheduler()
-    site.add("t-1", "t-2", "t-3")
+def test_the_reason_names_the_cluster(stepped: SteppedSchedulers) -> None:
+    leader = stepped.scheduler()
+    stepped.add("t-1", "t-2", "t-3")
 
     leader.reconcile()
 
-    assert site.record("t-3").reason.text == (
+    assert stepped.record("t-3").reason.text == (
         "waiting for room in the cluster: 0.125 cpu needed, 0.05 free"
     )
 
 
 def test_a_node_that_comes_is_used_at_once(
-    site: SteppedSchedulers, cluster: SmallCluster
+    stepped: SteppedSchedulers, cluster: SmallCluster
 ) -> None:
-    leader = site.scheduler()
-    site.add("t-1", "t-2", "t-3")
+    leader = stepped.scheduler()
+    stepped.add("t-1", "t-2", "t-3")
     leader.reconcile()
 
     cluster.rooms = [*(cluster.rooms or ()), *(cluster.rooms or ())]
     leader.reconcile()
 
-    assert in_progress(site, 3) == ["t-1", "t-2", "t-3"]
+    assert in_progress(stepped, 3) == ["t-1", "t-2", "t-3"]
 
 
 def test_a_task_without_a_node_holds_up_others_for_a_while_only(
-    site: SteppedSchedulers,
+    stepped: SteppedSchedulers,
 ) -> None:
-    leader = site.scheduler()
-    site.add("t-1", "t-2", "t-3")
+    leader = stepped.scheduler()
+    stepped.add("t-1", "t-2", "t-3")
     leader.reconcile()
 
-    site.wait(601)
+    stepped.wait(601)
     for name in ("tm-1", "tm-2"):
-        site.call(name, slots=1)
+        stepped.call(name, slots=1)
     leader.reconcile()
 
-    assert in_progress(site, 3) == ["t-1", "t-2", "t-3"]
+    assert in_progress(stepped, 3) == ["t-1", "t-2", "t-3"]
 
 
 def test_a_cluster_that_says_nothing_gets_the_tasks_of_one_taskmaster(
-    site: SteppedSchedulers, cluster: SmallCluster, caplog: pytest.LogCaptureFixture
+    stepped: SteppedSchedulers, cluster: SmallCluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     cluster.rooms = None
-    leader = site.scheduler()
-    site.add("t-1", "t-2", "t-3")
+    leader = stepped.scheduler()
+    stepped.add("t-1", "t-2", "t-3")
 
     with caplog.at_level(logging.WARNING):
         leader.reconcile()
         leader.reconcile()
 
-    assert in_progress(site, 3) == ["t-1"]
+    assert in_progress(stepped, 3) == ["t-1"]
     (said,) = [each for each in caplog.records if "unknown" in each.message]
     assert "no more than 1 tasks" in said.message
 
 
 def test_tasks_too_large_for_any_node_do_not_hide_later_ones(
-    site: SteppedSchedulers,
+    stepped: SteppedSchedulers,
 ) -> None:
-    leader = site.scheduler()
+    leader = stepped.scheduler()
     large = make_demand(cpu_millis=500)
     tasks = [make_new_task(f"l-{number}", demand=large) for number in range(300)]
-    site.store.write(lambda tx: tx.add_tasks(tasks))
-    site.add("t-1")
+    stepped.store.write(lambda tx: tx.add_tasks(tasks))
+    stepped.add("t-1")
 
     for _ in range(10):
         leader.reconcile()
-        site.wait(2)
+        stepped.wait(2)
 
-    assert site.record("t-1").state is TaskState.INITIALIZING
-    assert site.record("l-299").reason.text.startswith("waiting for a larger node")
+    assert stepped.record("t-1").state is TaskState.INITIALIZING
+    assert stepped.record("l-299").reason.text.startswith("waiting for a larger node")

@@ -27,7 +27,7 @@ CREATE TRIGGER never BEFORE DELETE ON task BEGIN SELECT RAISE(ABORT, 'never'); E
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[SteppedSchedulers]:
+def stepped(tmp_path: Path) -> Iterator[SteppedSchedulers]:
     """Prepare; nothing runs by itself."""
     store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
     yield SteppedSchedulers(store=store, launcher=FakeLauncher(), clock=FrozenClock())
@@ -35,55 +35,55 @@ def site(tmp_path: Path) -> Iterator[SteppedSchedulers]:
 
 
 @pytest.fixture
-def leader(site: SteppedSchedulers) -> LeaderLoop:
+def leader(stepped: SteppedSchedulers) -> LeaderLoop:
     """Start a scheduler whose only task has a taskmaster that calls."""
-    leader = site.scheduler()
-    site.add("t-1")
+    leader = stepped.scheduler()
+    stepped.add("t-1")
     leader.reconcile()
-    (name,) = site.launcher.launched
-    site.call(name)
+    (name,) = stepped.launcher.launched
+    stepped.call(name)
     leader.reconcile()
     return leader
 
 
 def test_a_taskmaster_that_may_still_act_keeps_its_tasks_until_its_lease_ends(
-    site: SteppedSchedulers, leader: LeaderLoop
+    stepped: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
-    first = site.record().taskmaster
+    first = stepped.record().taskmaster
     assert first is not None
-    site.launcher.vanish(first)
+    stepped.launcher.vanish(first)
 
-    site.add("t-2")
+    stepped.add("t-2")
     leader.reconcile()
-    kept, elsewhere = site.record().taskmaster, site.record("t-2").taskmaster
-    site.wait(31)
+    kept, elsewhere = stepped.record().taskmaster, stepped.record("t-2").taskmaster
+    stepped.wait(31)
     leader.reconcile()
 
     assert (kept, elsewhere) == (first, "tm-2")
-    assert site.record().taskmaster not in (None, first)
-    assert site.record().attempt == 1
+    assert stepped.record().taskmaster not in (None, first)
+    assert stepped.record().attempt == 1
 
 
 def test_the_round_comes_when_the_lease_ends(
-    site: SteppedSchedulers, leader: LeaderLoop
+    stepped: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
-    first = site.record().taskmaster
+    first = stepped.record().taskmaster
     assert first is not None
-    site.launcher.vanish(first)
+    stepped.launcher.vanish(first)
 
     assert leader.reconcile() <= LEASE.total_seconds()
 
 
 def test_tasks_of_a_taskmaster_that_cannot_be_ended_are_not_reassigned(
-    site: SteppedSchedulers, leader: LeaderLoop
+    stepped: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
-    first = site.record().taskmaster
-    site.launcher.outage = "the API server does not answer"
-    site.wait(31)
+    first = stepped.record().taskmaster
+    stepped.launcher.outage = "the API server does not answer"
+    stepped.wait(31)
 
     pauses = [leader.reconcile() for _ in range(3)]
-    kept = site.record()
-    site.launcher.outage = ""
+    kept = stepped.record()
+    stepped.launcher.outage = ""
     leader.reconcile()
 
     assert kept.taskmaster == first
@@ -92,26 +92,26 @@ def test_tasks_of_a_taskmaster_that_cannot_be_ended_are_not_reassigned(
         " the API server does not answer"
     )
     assert all(0 < pause <= 5 for pause in pauses)
-    assert site.record().taskmaster == "tm-2"
-    assert site.record().reason.text == ""
+    assert stepped.record().taskmaster == "tm-2"
+    assert stepped.record().reason.text == ""
 
 
 def test_a_taskmaster_that_calls_again_before_it_could_be_ended_goes_on(
-    site: SteppedSchedulers, leader: LeaderLoop
+    stepped: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
-    first = site.record().taskmaster
+    first = stepped.record().taskmaster
     assert first is not None
-    site.launcher.outage = "the API server does not answer"
-    site.wait(31)
+    stepped.launcher.outage = "the API server does not answer"
+    stepped.wait(31)
     leader.reconcile()
 
-    site.call(first, "t-1")
-    site.launcher.outage = ""
+    stepped.call(first, "t-1")
+    stepped.launcher.outage = ""
     leader.reconcile()
 
-    assert site.record().taskmaster == first
-    assert site.record().reason.text == ""
-    assert site.launcher.killed == []
+    assert stepped.record().taskmaster == first
+    assert stepped.record().reason.text == ""
+    assert stepped.launcher.killed == []
 
 
 class Silent(FakeLauncher):
@@ -122,140 +122,140 @@ class Silent(FakeLauncher):
 
 
 def test_no_taskmaster_is_lost_before_it_is_known_which_are_alive(
-    site: SteppedSchedulers, leader: LeaderLoop
+    stepped: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
     del leader
-    site.wait(31)
+    stepped.wait(31)
 
-    successor = site.scheduler(Silent())
+    successor = stepped.scheduler(Silent())
     pause = successor.reconcile()
 
-    assert site.record().taskmaster == "tm-1"
+    assert stepped.record().taskmaster == "tm-1"
     assert 0 < pause <= 5
 
 
 def test_a_scheduler_that_died_before_it_started_one_starts_it_then(
-    site: SteppedSchedulers,
+    stepped: SteppedSchedulers,
 ) -> None:
-    site.add("t-1")
-    site.launcher.refusal = "the scheduler is dead"
+    stepped.add("t-1")
+    stepped.launcher.refusal = "the scheduler is dead"
     dead = FakeLauncher()
-    site.scheduler(dead).reconcile()  # the row is there; the taskmaster is elsewhere
+    stepped.scheduler(dead).reconcile()  # the row is there; the taskmaster is elsewhere
 
-    site.launcher.refusal = ""
-    site.scheduler().reconcile()
+    stepped.launcher.refusal = ""
+    stepped.scheduler().reconcile()
 
-    assert site.launcher.launched == ["tm-1"] == dead.launched
-    assert site.record().taskmaster == "tm-1"
+    assert stepped.launcher.launched == ["tm-1"] == dead.launched
+    assert stepped.record().taskmaster == "tm-1"
 
 
-def test_a_scheduler_that_died_just_after_adopts_it(site: SteppedSchedulers) -> None:
-    site.add("t-1")
-    site.scheduler().reconcile()
+def test_a_scheduler_that_died_just_after_adopts_it(stepped: SteppedSchedulers) -> None:
+    stepped.add("t-1")
+    stepped.scheduler().reconcile()
 
-    site.scheduler().reconcile()
+    stepped.scheduler().reconcile()
 
-    assert site.launcher.launched == ["tm-1"]
-    assert site.launcher.killed == []
+    assert stepped.launcher.launched == ["tm-1"]
+    assert stepped.launcher.killed == []
 
 
 def test_the_message_of_a_taskmaster_that_does_not_come_up_is_the_reason(
-    site: SteppedSchedulers,
+    stepped: SteppedSchedulers,
 ) -> None:
-    leader = site.scheduler()
-    site.add("t-1")
+    leader = stepped.scheduler()
+    stepped.add("t-1")
     leader.reconcile()
-    site.launcher.complain("tm-1", NODES)
+    stepped.launcher.complain("tm-1", NODES)
 
     leader.reconcile()
-    told = site.record().reason.text
-    site.launcher.complain("tm-1", "ErrImagePull: not found")
+    told = stepped.record().reason.text
+    stepped.launcher.complain("tm-1", "ErrImagePull: not found")
     leader.reconcile()
-    changed = site.record().reason.text
-    site.launcher.complain("tm-1", "")
+    changed = stepped.record().reason.text
+    stepped.launcher.complain("tm-1", "")
     leader.reconcile()
 
     assert told == f"waiting for a taskmaster: {NODES}"
     assert changed == "waiting for a taskmaster: ErrImagePull: not found"
-    assert site.record().reason.text == ""
+    assert stepped.record().reason.text == ""
 
 
-def test_the_reason_goes_when_the_taskmaster_calls(site: SteppedSchedulers) -> None:
-    leader = site.scheduler()
-    site.add("t-1")
+def test_the_reason_goes_when_the_taskmaster_calls(stepped: SteppedSchedulers) -> None:
+    leader = stepped.scheduler()
+    stepped.add("t-1")
     leader.reconcile()
-    site.launcher.complain("tm-1", NODES)
+    stepped.launcher.complain("tm-1", NODES)
     leader.reconcile()
 
-    site.call("tm-1")
+    stepped.call("tm-1")
 
-    assert site.record().reason.text == ""
+    assert stepped.record().reason.text == ""
 
 
-def test_a_reason_that_stays_is_written_once(site: SteppedSchedulers) -> None:
-    leader = site.scheduler()
-    site.add("t-1")
+def test_a_reason_that_stays_is_written_once(stepped: SteppedSchedulers) -> None:
+    leader = stepped.scheduler()
+    stepped.add("t-1")
     leader.reconcile()
-    site.launcher.complain("tm-1", NODES)
+    stepped.launcher.complain("tm-1", NODES)
     leader.reconcile()
-    before = site.record()
+    before = stepped.record()
 
     for _ in range(3):
-        site.wait(2)
+        stepped.wait(2)
         assert leader.reconcile() <= 15
 
-    assert site.record() == before
+    assert stepped.record() == before
 
 
-def test_a_taskmaster_that_never_calls_is_removed(site: SteppedSchedulers) -> None:
-    leader = site.scheduler()
-    site.add("t-1")
+def test_a_taskmaster_that_never_calls_is_removed(stepped: SteppedSchedulers) -> None:
+    leader = stepped.scheduler()
+    stepped.add("t-1")
     leader.reconcile()
-    site.launcher.complain("tm-1", NODES)
+    stepped.launcher.complain("tm-1", NODES)
 
-    site.wait(599)
+    stepped.wait(599)
     leader.reconcile()
-    waiting = site.record().taskmaster
-    site.wait(2)
+    waiting = stepped.record().taskmaster
+    stepped.wait(2)
     leader.reconcile()
 
     assert waiting == "tm-1"
-    assert site.launcher.killed == ["tm-1"]
+    assert stepped.launcher.killed == ["tm-1"]
 
 
 def test_a_full_quota_is_the_reason_of_those_who_wait_beside_those_who_run(
-    site: SteppedSchedulers, leader: LeaderLoop
+    stepped: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
-    site.launcher.refusal = QUOTA_FULL
-    site.add("t-2")
+    stepped.launcher.refusal = QUOTA_FULL
+    stepped.add("t-2")
 
     leader.reconcile()
     leader.reconcile()
-    given_back = site.record("t-2").reason.text
-    site.add("t-3")
+    given_back = stepped.record("t-2").reason.text
+    stepped.add("t-3")
     tries = []
     for _ in range(6):
-        site.call("tm-1", "t-1")
-        site.wait(leader.reconcile())
-        tries.append(site.clock.monotonic())
-    queued = site.record("t-3").reason.text
-    site.launcher.refusal = ""
+        stepped.call("tm-1", "t-1")
+        stepped.wait(leader.reconcile())
+        tries.append(stepped.clock.monotonic())
+    queued = stepped.record("t-3").reason.text
+    stepped.launcher.refusal = ""
     for _ in range(40):
-        site.call("tm-1", "t-1")
-        site.wait(min(leader.reconcile(), 5))
+        stepped.call("tm-1", "t-1")
+        stepped.wait(min(leader.reconcile(), 5))
 
     assert given_back == queued == f"no taskmaster can be started: {QUOTA_FULL}"
-    assert site.record("t-2").taskmaster is not None
-    assert site.record("t-3").taskmaster is not None
-    assert site.record("t-2").reason.text == site.record("t-3").reason.text == ""
+    assert stepped.record("t-2").taskmaster is not None
+    assert stepped.record("t-3").taskmaster is not None
+    assert stepped.record("t-2").reason.text == stepped.record("t-3").reason.text == ""
 
 
 class LateAnswers(FakeLauncher):
     """Starts taskmasters, which call before it is known that they started."""
 
-    def __init__(self, site: SteppedSchedulers) -> None:
+    def __init__(self, stepped: SteppedSchedulers) -> None:
         super().__init__()
-        self._site = site
+        self._site = stepped
 
     def launch(self, taskmaster_id: str) -> None:
         super().launch(taskmaster_id)
@@ -264,97 +264,99 @@ class LateAnswers(FakeLauncher):
 
 
 def test_a_taskmaster_that_called_keeps_what_it_has_though_its_start_seemed_to_fail(
-    site: SteppedSchedulers,
+    stepped: SteppedSchedulers,
 ) -> None:
-    leader = site.scheduler(LateAnswers(site))
-    site.add("t-1")
+    leader = stepped.scheduler(LateAnswers(stepped))
+    stepped.add("t-1")
 
     leader.reconcile()
 
-    assert site.record().taskmaster == "tm-1"
-    assert [member.id for member in site.store.fleet()] == ["tm-1"]
+    assert stepped.record().taskmaster == "tm-1"
+    assert [member.id for member in stepped.store.fleet()] == ["tm-1"]
 
 
-def test_a_round_ends_its_starts_after_one_refusal(site: SteppedSchedulers) -> None:
-    leader = site.scheduler()
-    site.add("t-1", "t-2", "t-3")
-    site.launcher.refusal = "exceeded quota"
+def test_a_round_ends_its_starts_after_one_refusal(stepped: SteppedSchedulers) -> None:
+    leader = stepped.scheduler()
+    stepped.add("t-1", "t-2", "t-3")
+    stepped.launcher.refusal = "exceeded quota"
 
     leader.reconcile()
 
-    assert site.launcher.refused == 1
-    assert site.store.fleet() == []
-    assert {site.record(f"t-{n}").reason.text for n in (1, 2, 3)} == {
+    assert stepped.launcher.refused == 1
+    assert stepped.store.fleet() == []
+    assert {stepped.record(f"t-{n}").reason.text for n in (1, 2, 3)} == {
         "no taskmaster can be started: exceeded quota"
     }
 
 
 def test_a_taskmaster_that_the_store_does_not_know_is_removed_after_a_while(
-    site: SteppedSchedulers, leader: LeaderLoop
+    stepped: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
-    site.launcher.appear("tm-stray")
+    stepped.launcher.appear("tm-stray")
 
     leader.reconcile()
-    at_once = list(site.launcher.killed)
+    at_once = list(stepped.launcher.killed)
     for _ in range(7):
-        site.call("tm-1", "t-1")
-        site.wait(10)
+        stepped.call("tm-1", "t-1")
+        stepped.wait(10)
         leader.reconcile()
 
     assert at_once == []
-    assert site.launcher.killed == ["tm-stray"]
-    assert site.record().taskmaster == "tm-1"
+    assert stepped.launcher.killed == ["tm-stray"]
+    assert stepped.record().taskmaster == "tm-1"
 
 
 def test_leftovers_of_a_taskmaster_that_was_told_to_exit_are_removed_at_once(
-    site: SteppedSchedulers, leader: LeaderLoop
+    stepped: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
-    site.launcher.appear("tm-old")
+    stepped.launcher.appear("tm-old")
     leader.reconcile()
-    site.launcher.die("tm-old", 0, remains=True)
+    stepped.launcher.die("tm-old", 0, remains=True)
 
     leader.reconcile()
 
-    assert site.launcher.killed == ["tm-old"]
+    assert stepped.launcher.killed == ["tm-old"]
 
 
 def test_an_outage_makes_no_round_follow_the_other_at_once(
-    site: SteppedSchedulers, leader: LeaderLoop
+    stepped: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
-    site.launcher.die("tm-old", 0, remains=True)
-    site.launcher.outage = "the API server does not answer"
+    stepped.launcher.die("tm-old", 0, remains=True)
+    stepped.launcher.outage = "the API server does not answer"
 
     assert 0 < leader.reconcile() <= 5
 
 
-def test_a_follower_neither_starts_nor_ends_anything(site: SteppedSchedulers) -> None:
-    leader = site.scheduler(exclusive=False)
+def test_a_follower_neither_starts_nor_ends_anything(
+    stepped: SteppedSchedulers,
+) -> None:
+    leader = stepped.scheduler(exclusive=False)
     leader.reconcile()
     other = FakeLauncher()
-    follower = site.scheduler(other, exclusive=False)
+    follower = stepped.scheduler(other, exclusive=False)
     other.appear("tm-stray")
     other.die("tm-old", 0, remains=True)
-    site.add("t-1")
+    stepped.add("t-1")
 
     for _ in range(10):
         leader.reconcile()
         follower.reconcile()
-        site.wait(5)
+        stepped.wait(5)
 
     assert (other.launched, other.killed) == ([], [])
-    assert site.launcher.launched == ["tm-1"]
+    assert stepped.launcher.launched == ["tm-1"]
 
 
-def test_a_former_leader_ends_no_taskmaster(site: SteppedSchedulers) -> None:
-    late = site.scheduler(exclusive=False)
+def test_a_former_leader_ends_no_taskmaster(stepped: SteppedSchedulers) -> None:
+    late = stepped.scheduler(exclusive=False)
     late.reconcile()
-    site.launcher.die("tm-old", 0, remains=True)
-    site.wait(1)  # it still believes that it leads
-    site.store.write(
+    stepped.launcher.die("tm-old", 0, remains=True)
+    stepped.wait(1)  # it still believes that it leads
+    stepped.store.write(
         lambda tx: tx.acquire_lead(
             "other",
-            now=site.clock.now(),
-            until=site.clock.now() + timedelta(hours=1),
+            now=stepped.clock.now(),
+            until=stepped.clock.now() + timedelta(hours=1),
             force=True,
         )
     )
@@ -362,24 +364,24 @@ def test_a_former_leader_ends_no_taskmaster(site: SteppedSchedulers) -> None:
     with pytest.raises(ConflictError):
         late.reconcile()
 
-    assert site.launcher.killed == []
+    assert stepped.launcher.killed == []
 
 
 def test_old_tasks_that_cannot_be_deleted_do_not_stop_the_rounds(
-    site: SteppedSchedulers,
+    stepped: SteppedSchedulers,
 ) -> None:
-    leader = site.scheduler()
-    site.add("t-1")
-    old = site.record()
-    site.store.write(lambda tx: tx.save(old, canceled(old, site.clock.now())))
-    with site.store._engines.reader.begin() as connection:
+    leader = stepped.scheduler()
+    stepped.add("t-1")
+    old = stepped.record()
+    stepped.store.write(lambda tx: tx.save(old, canceled(old, stepped.clock.now())))
+    with stepped.store._engines.reader.begin() as connection:
         connection.execute(text(NEVER_DELETED))
-    site.wait(timedelta(days=365).total_seconds())
+    stepped.wait(timedelta(days=365).total_seconds())
 
     with pytest.raises(ConflictError):
         leader.reconcile()
-    site.add("t-2")
+    stepped.add("t-2")
     leader.reconcile()
 
-    assert site.record("t-2").taskmaster == "tm-1"
-    assert site.record("t-1").state is TaskState.CANCELED
+    assert stepped.record("t-2").taskmaster == "tm-1"
+    assert stepped.record("t-1").state is TaskState.CANCELED

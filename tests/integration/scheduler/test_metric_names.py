@@ -43,10 +43,10 @@ def samples(text: str, name: str) -> list[str]:
     return [line for line in text.splitlines() if re.match(pattern, line)]
 
 
-def live(rig: RunningScheduler) -> None:
+def live(running: RunningScheduler) -> None:
     """Let tasks have all that can befall them."""
     sent = [transfer_service_pb2.MovedByScheme(scheme="s3", files=1, bytes=5)]
-    with begun_transfer(rig) as transfer:
+    with begun_transfer(running) as transfer:
         transfer.finish(IN, files=1, bytes=5, moved=sent)
         transfer.run_executors()
         transfer.finish(OUT, files=1, bytes=5, moved=sent)
@@ -54,12 +54,12 @@ def live(rig: RunningScheduler) -> None:
         lost[-1].released.left = "a file that is in use"
         transfer.taskmaster.report(lost)
         task_id = transfer.attempt.task_id
-        eventually(lambda: "attempt left files" in rig.observer.titles(task_id))
-        while "task ended" not in rig.observer.titles(task_id):
+        eventually(lambda: "attempt left files" in running.observer.titles(task_id))
+        while "task ended" not in running.observer.titles(task_id):
             transfer.taskmaster.work(transfer.taskmaster.sync(0.2))
-    (other,) = rig.create_all([create_request()])
-    rig.cancel(other)
-    eventually(lambda: "cancel requested" in rig.observer.titles(other))
+    (other,) = running.create_all([create_request()])
+    running.cancel(other)
+    eventually(lambda: "cancel requested" in running.observer.titles(other))
 
 
 def lose_a_taskmaster(folder: Path, registry: CollectorRegistry) -> None:
@@ -67,14 +67,16 @@ def lose_a_taskmaster(folder: Path, registry: CollectorRegistry) -> None:
     store = SqlTaskStore.open(
         sqlite_url(folder / "other.db"), observer=EventMetrics(registry)
     )
-    site = SteppedSchedulers(store=store, launcher=FakeLauncher(), clock=FrozenClock())
-    leader = site.scheduler()
-    site.add("t-1")
+    stepped = SteppedSchedulers(
+        store=store, launcher=FakeLauncher(), clock=FrozenClock()
+    )
+    leader = stepped.scheduler()
+    stepped.add("t-1")
     leader.reconcile()
-    site.call("tm-1")
+    stepped.call("tm-1")
     leader.reconcile()
-    site.launcher.vanish("tm-1")
-    site.wait(31)
+    stepped.launcher.vanish("tm-1")
+    stepped.wait(31)
     leader.reconcile()
     store.close()
 
@@ -84,17 +86,21 @@ def rendered(*registries: CollectorRegistry) -> str:
 
 
 def test_metrics_that_are_named_exist_and_change(
-    rig: RunningScheduler, tmp_path: Path
+    running: RunningScheduler, tmp_path: Path
 ) -> None:
     requests, second = RequestMetrics(), CollectorRegistry()
-    rig.registry.register(StoreCollector(rig.store, rig.launcher.revision, Status()))
-    before = rendered(rig.registry) + rendered(second)
+    running.registry.register(
+        StoreCollector(running.store, running.launcher.revision, Status())
+    )
+    before = rendered(running.registry) + rendered(second)
 
-    live(rig)
+    live(running)
     lose_a_taskmaster(tmp_path, second)
     requests.observe(method="GET", route="/tasks", status=200, seconds=0.1)
-    eventually(lambda: "tesk_scheduler_tasks_ended_total{" in rendered(rig.registry))
-    after = rendered(rig.registry, second) + requests.render().decode()
+    eventually(
+        lambda: "tesk_scheduler_tasks_ended_total{" in rendered(running.registry)
+    )
+    after = rendered(running.registry, second) + requests.render().decode()
 
     names = named()
     assert len(names) > 30
@@ -107,10 +113,14 @@ def test_metrics_that_are_named_exist_and_change(
     assert unchanged == []
 
 
-def test_every_metric_is_in_the_guide(rig: RunningScheduler) -> None:
-    rig.registry.register(StoreCollector(rig.store, rig.launcher.revision, Status()))
+def test_every_metric_is_in_the_guide(running: RunningScheduler) -> None:
+    running.registry.register(
+        StoreCollector(running.store, running.launcher.revision, Status())
+    )
     described = set(re.findall(rf"`({NAME})`", GUIDE))
 
-    families = re.findall(rf"^# TYPE ({NAME}) ", rendered(rig.registry), re.MULTILINE)
+    families = re.findall(
+        rf"^# TYPE ({NAME}) ", rendered(running.registry), re.MULTILINE
+    )
 
     assert {each for each in families if not each.endswith("_created")} <= described

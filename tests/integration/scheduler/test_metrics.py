@@ -9,16 +9,18 @@ from tesk_scheduler.adapters.metrics import StoreCollector
 from tesk_scheduler.usecases.status import Status
 
 
-def test_tasks_and_taskmasters_are_counted(rig: RunningScheduler) -> None:
+def test_tasks_and_taskmasters_are_counted(running: RunningScheduler) -> None:
     registry = CollectorRegistry()
-    registry.register(StoreCollector(rig.store, rig.launcher.revision, Status()))
-    rig.create(5)
-    rig.launched(2)
+    registry.register(
+        StoreCollector(running.store, running.launcher.revision, Status())
+    )
+    running.create(5)
+    running.launched(2)
 
     def value(name: str) -> float | None:
         return registry.get_sample_value(f"tesk_scheduler_{name}")
 
-    rig.eventually(lambda: value("tasks_running") == 4)
+    running.eventually(lambda: value("tasks_running") == 4)
     assert value("tasks_queued") == 1
     assert value("cpu_used_cores") == 4
     assert value("taskmasters") == 2
@@ -26,13 +28,17 @@ def test_tasks_and_taskmasters_are_counted(rig: RunningScheduler) -> None:
     assert value("store_up") == 1
 
 
-def test_the_build_and_outdated_taskmasters_are_exposed(rig: RunningScheduler) -> None:
+def test_the_build_and_outdated_taskmasters_are_exposed(
+    running: RunningScheduler,
+) -> None:
     registry = CollectorRegistry()
-    registry.register(StoreCollector(rig.store, rig.launcher.revision, Status()))
-    rig.create(3)
-    rig.launched(2)
+    registry.register(
+        StoreCollector(running.store, running.launcher.revision, Status())
+    )
+    running.create(3)
+    running.launched(2)
 
-    rig.launcher.present_revision = "next"
+    running.launcher.present_revision = "next"
 
     build = {"version": version("tesk-scheduler"), "revision": "next"}
     assert registry.get_sample_value("tesk_build_info", build) == 1

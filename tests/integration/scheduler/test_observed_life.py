@@ -34,19 +34,19 @@ ALICE = task_service_pb2.Caller(user="alice", request_id="req-1")
 ROOT = task_service_pb2.Caller(user="root", admin=True, request_id="req-2")
 
 
-def test_a_task_is_told_from_its_creation_to_its_end(rig: RunningScheduler) -> None:
-    (task_id,) = rig.create_all([create_request(caller=ALICE)])
-    taskmaster = rig.launched()
+def test_a_task_is_told_from_its_creation_to_its_end(running: RunningScheduler) -> None:
+    (task_id,) = running.create_all([create_request(caller=ALICE)])
+    taskmaster = running.launched()
     taskmaster.work(taskmaster.sync())
 
-    rig.eventually(lambda: "task ended" in rig.observer.titles(task_id))
-    assert rig.observer.titles(task_id) == [
+    running.eventually(lambda: "task ended" in running.observer.titles(task_id))
+    assert running.observer.titles(task_id) == [
         "task created",
         "task admitted",
         "executor exited",
         "task ended",
     ]
-    first, *_, last = rig.observer.of_task(task_id)
+    first, *_, last = running.observer.of_task(task_id)
     assert first == TaskCreated(
         task_id=first.task_id, user="alice", group="", request_id="req-1"
     )
@@ -54,97 +54,99 @@ def test_a_task_is_told_from_its_creation_to_its_end(rig: RunningScheduler) -> N
     assert (last.state, last.attempts) == (TaskState.COMPLETE, 1)
 
 
-def test_a_create_that_is_repeated_is_told_once(rig: RunningScheduler) -> None:
+def test_a_create_that_is_repeated_is_told_once(running: RunningScheduler) -> None:
     request = create_request(caller=ALICE, key="k")
-    (task_id,) = rig.create_all([request])
+    (task_id,) = running.create_all([request])
 
-    assert rig.create_all([request]) == [task_id]
-    (other,) = rig.create_all([create_request()])
+    assert running.create_all([request]) == [task_id]
+    (other,) = running.create_all([create_request()])
 
-    rig.eventually(lambda: "task created" in rig.observer.titles(other))
-    assert rig.observer.titles(task_id).count("task created") == 1
+    running.eventually(lambda: "task created" in running.observer.titles(other))
+    assert running.observer.titles(task_id).count("task created") == 1
 
 
-def test_a_cancel_names_who_asked_for_it(rig: RunningScheduler) -> None:
-    (task_id,) = rig.create(name="hang")
-    rig.cancel(task_id, ROOT)
+def test_a_cancel_names_who_asked_for_it(running: RunningScheduler) -> None:
+    (task_id,) = running.create(name="hang")
+    running.cancel(task_id, ROOT)
 
     def requests() -> list[CancelRequested]:
-        found = rig.observer.of_task(task_id)
+        found = running.observer.of_task(task_id)
         return [each for each in found if isinstance(each, CancelRequested)]
 
-    rig.eventually(lambda: bool(requests()))
+    running.eventually(lambda: bool(requests()))
     (request,) = requests()
     assert (request.owner, request.user, request.admin) == ("alice", "root", True)
     assert request.request_id == "req-2"
 
 
-def test_a_cancel_that_changes_nothing_is_not_told(rig: RunningScheduler) -> None:
-    (task_id,) = rig.create(name="hang")
-    rig.cancel(task_id)
-    rig.cancel(task_id)
+def test_a_cancel_that_changes_nothing_is_not_told(running: RunningScheduler) -> None:
+    (task_id,) = running.create(name="hang")
+    running.cancel(task_id)
+    running.cancel(task_id)
 
-    rig.eventually(lambda: "cancel requested" in rig.observer.titles(task_id))
-    assert rig.observer.titles(task_id).count("cancel requested") == 1
-
-
-def reads(rig: RunningScheduler) -> list[object]:
-    return [each for each in rig.observer.occurrences if isinstance(each, TaskRead)]
+    running.eventually(lambda: "cancel requested" in running.observer.titles(task_id))
+    assert running.observer.titles(task_id).count("cancel requested") == 1
 
 
-def test_an_admin_who_reads_a_task_of_another_is_told(rig: RunningScheduler) -> None:
-    (task_id,) = rig.create()
+def reads(running: RunningScheduler) -> list[object]:
+    return [each for each in running.observer.occurrences if isinstance(each, TaskRead)]
 
-    rig.get(task_id)
-    assert reads(rig) == []
-    rig.get(task_id, ROOT)
 
-    (read,) = reads(rig)
+def test_an_admin_who_reads_a_task_of_another_is_told(
+    running: RunningScheduler,
+) -> None:
+    (task_id,) = running.create()
+
+    running.get(task_id)
+    assert reads(running) == []
+    running.get(task_id, ROOT)
+
+    (read,) = reads(running)
     assert isinstance(read, TaskRead)
     assert (read.task_id, read.owner, read.user) == (task_id, "alice", "root")
 
 
 def test_an_admin_who_reads_an_own_or_no_task_is_not_told(
-    rig: RunningScheduler,
+    running: RunningScheduler,
 ) -> None:
-    (own,) = rig.create_all([create_request(caller=ROOT)])
+    (own,) = running.create_all([create_request(caller=ROOT)])
 
-    rig.get(own, ROOT)
+    running.get(own, ROOT)
     with pytest.raises(NotFoundError):
-        rig.get("01HZZZZZZZZZZZZZZZZZZZZZZZ", ROOT)
+        running.get("01HZZZZZZZZZZZZZZZZZZZZZZZ", ROOT)
 
-    assert reads(rig) == []
+    assert reads(running) == []
 
 
-def test_an_admin_who_lists_tasks_of_others_is_told(rig: RunningScheduler) -> None:
-    rig.create(2)
-    rig.tasks.ListTasks(task_service_pb2.ListTasksRequest(caller=ALICE))
-    rig.tasks.ListTasks(task_service_pb2.ListTasksRequest(caller=ROOT))
+def test_an_admin_who_lists_tasks_of_others_is_told(running: RunningScheduler) -> None:
+    running.create(2)
+    running.tasks.ListTasks(task_service_pb2.ListTasksRequest(caller=ALICE))
+    running.tasks.ListTasks(task_service_pb2.ListTasksRequest(caller=ROOT))
 
-    lists = [x for x in rig.observer.occurrences if isinstance(x, TasksListed)]
+    lists = [x for x in running.observer.occurrences if isinstance(x, TasksListed)]
     assert lists == [TasksListed(tasks=2, user="root", request_id="req-2")]
 
 
-def test_calls_are_told_with_their_status(rig: RunningScheduler) -> None:
-    rig.create()
+def test_calls_are_told_with_their_status(running: RunningScheduler) -> None:
+    running.create()
     with pytest.raises(NotFoundError):
-        rig.cancel("01HZZZZZZZZZZZZZZZZZZZZZZZ")
+        running.cancel("01HZZZZZZZZZZZZZZZZZZZZZZZ")
 
-    rig.eventually(
-        lambda: ("TaskService/CancelTask", "NOT_FOUND") in rig.observer.calls
+    running.eventually(
+        lambda: ("TaskService/CancelTask", "NOT_FOUND") in running.observer.calls
     )
-    assert ("TaskService/BatchCreateTasks", "OK") in rig.observer.calls
+    assert ("TaskService/BatchCreateTasks", "OK") in running.observer.calls
 
 
 @pytest.fixture
-def transfer(rig: RunningScheduler) -> Iterator[Transfer]:
+def transfer(running: RunningScheduler) -> Iterator[Transfer]:
     """Let a taskmaster take a task with an input and an output."""
-    with begun_transfer(rig) as transfer:
+    with begun_transfer(running) as transfer:
         yield transfer
 
 
 def ends(transfer: Transfer) -> list[TransferEnded]:
-    found = transfer.rig.observer.of_task(transfer.attempt.task_id)
+    found = transfer.running.observer.of_task(transfer.attempt.task_id)
     return [each for each in found if isinstance(each, TransferEnded)]
 
 
@@ -186,15 +188,17 @@ def test_transfers_of_a_filer_of_an_earlier_release_are_told(
 def test_a_lost_taskmaster_and_the_takeover_are_told(tmp_path: Path) -> None:
     observer = ListObserver()
     store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"), observer=observer)
-    site = SteppedSchedulers(store=store, launcher=FakeLauncher(), clock=FrozenClock())
-    leader = site.scheduler()
-    site.add("t-1")
+    stepped = SteppedSchedulers(
+        store=store, launcher=FakeLauncher(), clock=FrozenClock()
+    )
+    leader = stepped.scheduler()
+    stepped.add("t-1")
     leader.reconcile()
-    site.call("tm-1")
+    stepped.call("tm-1")
     leader.reconcile()
 
-    site.launcher.vanish("tm-1")
-    site.wait(31)
+    stepped.launcher.vanish("tm-1")
+    stepped.wait(31)
     leader.reconcile()
     store.close()
 
@@ -211,5 +215,5 @@ def test_a_lost_attempt_is_told(transfer: Transfer) -> None:
     )
     transfer.taskmaster.report(lost)
 
-    observer, task_id = transfer.rig.observer, transfer.attempt.task_id
+    observer, task_id = transfer.running.observer, transfer.attempt.task_id
     eventually(lambda: "attempt lost" in observer.titles(task_id))

@@ -11,7 +11,7 @@ from fakes.scheduler_environment import FrozenClock
 from fakes.scheduler_launcher import FakeLauncher
 from schedulers.served import TOKEN
 from schedulers.stepped import LEASE, SteppedSchedulers
-from taskmasters.launchers import PodRig, make_template
+from taskmasters.launchers import PodLaunchers, make_template
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.local_launcher import LocalLauncher
@@ -25,35 +25,35 @@ from tesk_scheduler.usecases.syncing import LeaseTerms, SyncCall, Syncing
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[SteppedSchedulers]:
+def stepped(tmp_path: Path) -> Iterator[SteppedSchedulers]:
     """Prepare; nothing runs by itself."""
     store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
     yield SteppedSchedulers(store=store, launcher=FakeLauncher(), clock=FrozenClock())
     store.close()
 
 
-def busy_old_one(site: SteppedSchedulers) -> LeaderLoop:
+def busy_old_one(stepped: SteppedSchedulers) -> LeaderLoop:
     """Return the leader after an upgrade: tm-1 is of the revision before."""
-    site.launcher.present_revision = "old"
-    site.add("t-1")
-    site.scheduler().reconcile()
-    site.call("tm-1", slots=5)
-    site.launcher.present_revision = "new"
-    return site.scheduler()
+    stepped.launcher.present_revision = "old"
+    stepped.add("t-1")
+    stepped.scheduler().reconcile()
+    stepped.call("tm-1", slots=5)
+    stepped.launcher.present_revision = "new"
+    return stepped.scheduler()
 
 
-def sync(site: SteppedSchedulers, name: str, *held: str) -> Orders:
+def sync(stepped: SteppedSchedulers, name: str, *held: str) -> Orders:
     """Let a taskmaster call the scheduler after the upgrade."""
     syncing = Syncing(
-        store=site.store,
-        clock=site.clock,
+        store=stepped.store,
+        clock=stepped.clock,
         notifier=Notifier(),
         terms=LeaseTerms(
             secret=TOKEN,
             lease=LEASE,
             idle=timedelta(hours=1),
             recheck=None,
-            revision=site.launcher.revision,
+            revision=stepped.launcher.revision,
         ),
     )
     return syncing.sync(
@@ -73,81 +73,81 @@ def release(tx: Transaction) -> None:
 
 
 def test_new_work_goes_to_the_new_revision_though_the_old_one_has_room(
-    site: SteppedSchedulers,
+    stepped: SteppedSchedulers,
 ) -> None:
-    leader = busy_old_one(site)
-    site.add("t-2")
+    leader = busy_old_one(stepped)
+    stepped.add("t-2")
 
     leader.reconcile()
 
-    assert site.record("t-1").taskmaster == "tm-1"
-    assert site.record("t-2").taskmaster == "tm-2"
-    assert {each.id: each.revision for each in site.store.fleet()} == {
+    assert stepped.record("t-1").taskmaster == "tm-1"
+    assert stepped.record("t-2").taskmaster == "tm-2"
+    assert {each.id: each.revision for each in stepped.store.fleet()} == {
         "tm-1": "old",
         "tm-2": "new",
     }
 
 
 def test_an_old_taskmaster_finishes_its_attempts_and_exits_at_once(
-    site: SteppedSchedulers,
+    stepped: SteppedSchedulers,
 ) -> None:
-    busy_old_one(site)
+    busy_old_one(stepped)
 
-    busy = sync(site, "tm-1", "t-1")
-    site.store.write(release)
-    idle = sync(site, "tm-1")
+    busy = sync(stepped, "tm-1", "t-1")
+    stepped.store.write(release)
+    idle = sync(stepped, "tm-1")
 
     assert not busy.exit
     assert busy.stop == ()
     assert idle.exit
-    assert site.store.fleet() == []
+    assert stepped.store.fleet() == []
 
 
 def test_an_idle_taskmaster_of_the_present_revision_stays(
-    site: SteppedSchedulers,
+    stepped: SteppedSchedulers,
 ) -> None:
-    busy_old_one(site)
-    site.launcher.present_revision = "old"
-    site.store.write(release)
+    busy_old_one(stepped)
+    stepped.launcher.present_revision = "old"
+    stepped.store.write(release)
 
-    assert not sync(site, "tm-1").exit
+    assert not sync(stepped, "tm-1").exit
 
 
 def test_attempts_of_a_lost_old_taskmaster_go_to_a_new_one(
-    site: SteppedSchedulers,
+    stepped: SteppedSchedulers,
 ) -> None:
-    leader = busy_old_one(site)
-    site.launcher.die("tm-1", 1)
+    leader = busy_old_one(stepped)
+    stepped.launcher.die("tm-1", 1)
 
     leader.reconcile()
 
-    assert site.record("t-1").attempt == 1
-    assert site.record("t-1").taskmaster == "tm-2"
-    assert [each.revision for each in site.store.fleet()] == ["new"]
+    assert stepped.record("t-1").attempt == 1
+    assert stepped.record("t-1").taskmaster == "tm-2"
+    assert [each.revision for each in stepped.store.fleet()] == ["new"]
 
 
 def test_old_taskmasters_that_run_for_days_leave_room_for_as_many_new_ones(
-    site: SteppedSchedulers,
+    stepped: SteppedSchedulers,
 ) -> None:
-    site.launcher.present_revision = "old"
-    site.add("t-1", "t-2", "t-3")
-    site.scheduler().reconcile()
-    site.launcher.present_revision = "new"
-    site.add("t-4", "t-5", "t-6", "t-7")
+    stepped.launcher.present_revision = "old"
+    stepped.add("t-1", "t-2", "t-3")
+    stepped.scheduler().reconcile()
+    stepped.launcher.present_revision = "new"
+    stepped.add("t-4", "t-5", "t-6", "t-7")
 
-    site.scheduler().reconcile()
-    site.launcher.present_revision = "newest"
-    site.scheduler().reconcile()
+    stepped.scheduler().reconcile()
+    stepped.launcher.present_revision = "newest"
+    stepped.scheduler().reconcile()
 
-    assert len(site.store.fleet()) == 6
-    assert site.record("t-6").taskmaster == "tm-6"
-    assert site.record("t-7").taskmaster is None
+    assert len(stepped.store.fleet()) == 6
+    assert stepped.record("t-6").taskmaster == "tm-6"
+    assert stepped.record("t-7").taskmaster is None
 
 
 def test_the_template_and_the_launcher_of_executors_make_the_revision_of_a_pod(
     tmp_path: Path,
 ) -> None:
-    cluster = PodRig(folder=tmp_path)
+    cluster = PodLaunchers(folder=tmp_path)
     with cluster.synced() as launcher:
         first = launcher.revision()
         again = launcher.revision()

@@ -22,7 +22,7 @@ IDLE = timedelta(seconds=60)
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[SteppedSchedulers]:
+def stepped(tmp_path: Path) -> Iterator[SteppedSchedulers]:
     """Prepare; nothing runs by itself."""
     store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
     yield SteppedSchedulers(store=store, launcher=FakeLauncher(), clock=FrozenClock())
@@ -30,12 +30,14 @@ def site(tmp_path: Path) -> Iterator[SteppedSchedulers]:
 
 
 @pytest.fixture
-def syncing(site: SteppedSchedulers) -> Syncing:
+def syncing(stepped: SteppedSchedulers) -> Syncing:
     """Return what answers."""
     terms = LeaseTerms(
         secret=TOKEN, lease=LEASE, idle=IDLE, recheck=None, revision=lambda: ""
     )
-    return Syncing(store=site.store, clock=site.clock, notifier=Notifier(), terms=terms)
+    return Syncing(
+        store=stepped.store, clock=stepped.clock, notifier=Notifier(), terms=terms
+    )
 
 
 def sync(syncing: Syncing, *held: str) -> Orders:
@@ -46,35 +48,35 @@ def sync(syncing: Syncing, *held: str) -> Orders:
 
 
 def test_an_idle_taskmaster_is_told_to_exit_after_the_idle_time(
-    site: SteppedSchedulers, syncing: Syncing
+    stepped: SteppedSchedulers, syncing: Syncing
 ) -> None:
     exits = []
     for _ in range(7):
         exits.append(sync(syncing).exit)
-        site.wait(10)
+        stepped.wait(10)
 
     assert exits == [False] * 6 + [True]
-    assert site.store.fleet() == []
+    assert stepped.store.fleet() == []
 
 
 def test_an_attempt_in_between_restarts_the_idle_time(
-    site: SteppedSchedulers, syncing: Syncing
+    stepped: SteppedSchedulers, syncing: Syncing
 ) -> None:
     sync(syncing)
-    site.wait(25)
+    stepped.wait(25)
     sync(syncing, "t-1")
-    site.wait(25)
+    stepped.wait(25)
     sync(syncing)
-    site.wait(25)
+    stepped.wait(25)
 
     assert not sync(syncing).exit
 
 
 def test_an_unheld_attempt_is_ordered_again_when_a_wait_is_over(
-    site: SteppedSchedulers, syncing: Syncing
+    stepped: SteppedSchedulers, syncing: Syncing
 ) -> None:
-    site.add("t-1")
-    site.scheduler().reconcile()
+    stepped.add("t-1")
+    stepped.scheduler().reconcile()
     first = sync(syncing)
     again = sync(syncing)
 
@@ -84,11 +86,11 @@ def test_an_unheld_attempt_is_ordered_again_when_a_wait_is_over(
 
 
 def test_a_lease_is_renewed_when_a_third_of_it_is_over(
-    site: SteppedSchedulers, syncing: Syncing
+    stepped: SteppedSchedulers, syncing: Syncing
 ) -> None:
     leases = []
     for _ in range(5):
         leases.append(sync(syncing).lease.total_seconds())
-        site.wait(4)
+        stepped.wait(4)
 
     assert leases == [30, 26, 22, 30, 26]

@@ -19,8 +19,8 @@ ADMIN = task_service_pb2.Caller(user="root", admin=True)
 BIG = task_pb2.Resources(cpu_cores=5)
 
 
-def test_a_task_is_shown_as_it_was_sent(rig: RunningScheduler) -> None:
-    (task_id,) = rig.create(
+def test_a_task_is_shown_as_it_was_sent(running: RunningScheduler) -> None:
+    (task_id,) = running.create(
         name="md5",
         tags={"a": "", "b": "ä"},
         id="mine",
@@ -31,7 +31,7 @@ def test_a_task_is_shown_as_it_was_sent(rig: RunningScheduler) -> None:
         resources=BIG.__class__(cpu_cores=4, disk_gb=0),
     )
 
-    task = rig.get(task_id)
+    task = running.get(task_id)
 
     assert task.id == task_id != "mine"
     assert task.name == "md5"
@@ -41,93 +41,97 @@ def test_a_task_is_shown_as_it_was_sent(rig: RunningScheduler) -> None:
     assert not task.HasField("description")
 
 
-def test_each_of_a_batch_is_judged_for_itself(rig: RunningScheduler) -> None:
+def test_each_of_a_batch_is_judged_for_itself(running: RunningScheduler) -> None:
     batch = task_service_pb2.BatchCreateTasksRequest(
         requests=[create_request(), create_request(resources=BIG), create_request()]
     )
 
-    good, bad, also = invoke(rig.tasks.BatchCreateTasks, batch, timeout=SECONDS).results
+    good, bad, also = invoke(
+        running.tasks.BatchCreateTasks, batch, timeout=SECONDS
+    ).results
 
     error = error_from_status(bad.error)
     assert isinstance(error, InvalidRequestError)
     assert [violation.path for violation in error.violations] == ["resources.cpu_cores"]
     assert good.task_id != also.task_id
-    assert rig.get(also.task_id).id == also.task_id
+    assert running.get(also.task_id).id == also.task_id
 
 
-def test_too_many_in_a_batch_create_nothing(rig: RunningScheduler) -> None:
+def test_too_many_in_a_batch_create_nothing(running: RunningScheduler) -> None:
     with pytest.raises(InvalidRequestError, match="256"):
-        rig.create_all([create_request()] * 257)
+        running.create_all([create_request()] * 257)
 
-    assert rig.store.usage_of_all() == {}
+    assert running.store.usage_of_all() == {}
 
 
-def test_the_same_key_creates_one_task(rig: RunningScheduler) -> None:
-    first = rig.create(key="k")
-    again = rig.create_all([create_request(key="k"), create_request(key="k")])
-    other = rig.create(key="k", caller=BOB)
+def test_the_same_key_creates_one_task(running: RunningScheduler) -> None:
+    first = running.create(key="k")
+    again = running.create_all([create_request(key="k"), create_request(key="k")])
+    other = running.create(key="k", caller=BOB)
 
     assert again == first * 2
     assert other != first
 
 
-def test_a_key_has_a_longest_length(rig: RunningScheduler) -> None:
-    assert rig.create(key="k" * 128)
+def test_a_key_has_a_longest_length(running: RunningScheduler) -> None:
+    assert running.create(key="k" * 128)
     with pytest.raises(InvalidRequestError, match="idempotency_key"):
-        rig.create(key="k" * 129)
+        running.create(key="k" * 129)
 
 
-def test_too_many_queued_are_refused_for_now(rig: RunningScheduler) -> None:
+def test_too_many_queued_are_refused_for_now(running: RunningScheduler) -> None:
     with pytest.raises(ResourceExhaustedError, match="alice") as caught:
-        rig.create(30)
+        running.create(30)
 
     assert caught.value.retry_after == timedelta(seconds=30)
-    assert rig.create(caller=BOB)
+    assert running.create(caller=BOB)
 
 
-def test_a_caller_sees_only_own_tasks(rig: RunningScheduler) -> None:
-    (task_id,) = rig.create()
+def test_a_caller_sees_only_own_tasks(running: RunningScheduler) -> None:
+    (task_id,) = running.create()
 
     with pytest.raises(NotFoundError):
-        rig.get(task_id, BOB)
+        running.get(task_id, BOB)
     with pytest.raises(NotFoundError):
-        rig.cancel(task_id, BOB)
+        running.cancel(task_id, BOB)
     with pytest.raises(NotFoundError):
-        rig.get("missing")
-    assert rig.get(task_id, ADMIN).id == task_id
+        running.get("missing")
+    assert running.get(task_id, ADMIN).id == task_id
 
 
-def listed(rig: RunningScheduler, **fields: Any) -> task_service_pb2.ListTasksResponse:
+def listed(
+    running: RunningScheduler, **fields: Any
+) -> task_service_pb2.ListTasksResponse:
     """List tasks of alice."""
     values: dict[str, Any] = {"caller": ALICE} | fields
     request = task_service_pb2.ListTasksRequest(**values)
-    return invoke(rig.tasks.ListTasks, request, timeout=SECONDS)
+    return invoke(running.tasks.ListTasks, request, timeout=SECONDS)
 
 
-def test_pages_are_newest_first_and_complete(rig: RunningScheduler) -> None:
-    ids = rig.create(5)
-    rig.create(caller=BOB)
+def test_pages_are_newest_first_and_complete(running: RunningScheduler) -> None:
+    ids = running.create(5)
+    running.create(caller=BOB)
 
-    first = listed(rig, page_size=3)
-    second = listed(rig, page_size=3, page_token=first.next_page_token)
+    first = listed(running, page_size=3)
+    second = listed(running, page_size=3, page_token=first.next_page_token)
 
     assert [task.id for task in [*first.tasks, *second.tasks]] == ids[::-1]
     assert second.next_page_token == ""
 
 
 def test_large_tasks_make_short_pages_and_none_is_left_out(
-    rig: RunningScheduler,
+    running: RunningScheduler,
 ) -> None:
     content = "x" * 3_000_000
     inputs = [
         task_pb2.Input(path="/a", content=content, type=task_pb2.FILE_TYPE_FILE),
     ]
-    ids = [task_id for _ in range(5) for task_id in rig.create(inputs=inputs)]
+    ids = [task_id for _ in range(5) for task_id in running.create(inputs=inputs)]
 
     pages: list[list[str]] = []
     token = ""
     while token or not pages:
-        page = listed(rig, view=task_pb2.TASK_VIEW_FULL, page_token=token)
+        page = listed(running, view=task_pb2.TASK_VIEW_FULL, page_token=token)
         pages.append([task.id for task in page.tasks])
         token = page.next_page_token
 
@@ -135,17 +139,17 @@ def test_large_tasks_make_short_pages_and_none_is_left_out(
     assert [task_id for page in pages for task_id in page] == ids[::-1]
 
 
-def test_a_full_last_page_is_the_last(rig: RunningScheduler) -> None:
-    rig.create(2)
+def test_a_full_last_page_is_the_last(running: RunningScheduler) -> None:
+    running.create(2)
 
-    assert listed(rig, page_size=2).next_page_token == ""
+    assert listed(running, page_size=2).next_page_token == ""
 
 
-def test_admins_list_tasks_of_all_owners(rig: RunningScheduler) -> None:
-    rig.create()
-    rig.create(caller=BOB)
+def test_admins_list_tasks_of_all_owners(running: RunningScheduler) -> None:
+    running.create()
+    running.create(caller=BOB)
 
-    assert len(listed(rig, caller=ADMIN).tasks) == 2
+    assert len(listed(running, caller=ADMIN).tasks) == 2
 
 
 REFUSED_LISTS = {
@@ -157,27 +161,29 @@ REFUSED_LISTS = {
 
 
 @pytest.mark.parametrize("fields", REFUSED_LISTS.values(), ids=REFUSED_LISTS)
-def test_a_list_is_refused(rig: RunningScheduler, fields: dict[str, object]) -> None:
+def test_a_list_is_refused(
+    running: RunningScheduler, fields: dict[str, object]
+) -> None:
     with pytest.raises(InvalidRequestError):
-        listed(rig, **fields)
+        listed(running, **fields)
 
 
-def test_a_token_is_good_for_its_filters_alone(rig: RunningScheduler) -> None:
-    rig.create(2, name="a")
-    token = listed(rig, page_size=1).next_page_token
+def test_a_token_is_good_for_its_filters_alone(running: RunningScheduler) -> None:
+    running.create(2, name="a")
+    token = listed(running, page_size=1).next_page_token
 
     with pytest.raises(InvalidRequestError, match="page_token"):
-        listed(rig, page_size=1, page_token=token, name_prefix="a")
+        listed(running, page_size=1, page_token=token, name_prefix="a")
     with pytest.raises(InvalidRequestError, match="page_token"):
-        listed(rig, page_size=1, page_token=token, caller=ADMIN)
+        listed(running, page_size=1, page_token=token, caller=ADMIN)
 
 
-def test_views_show_what_they_may(rig: RunningScheduler) -> None:
+def test_views_show_what_they_may(running: RunningScheduler) -> None:
     inputs = [task_pb2.Input(path="/a", content="secret", type=task_pb2.FILE_TYPE_FILE)]
-    rig.create(inputs=inputs, name="n")
+    running.create(inputs=inputs, name="n")
 
     minimal, basic, full = (
-        listed(rig, view=view).tasks[0]
+        listed(running, view=view).tasks[0]
         for view in (
             task_pb2.TASK_VIEW_MINIMAL,
             task_pb2.TASK_VIEW_BASIC,
@@ -191,24 +197,26 @@ def test_views_show_what_they_may(rig: RunningScheduler) -> None:
     assert full.inputs[0].content == "secret"
 
 
-def test_a_waiting_task_says_why(rig: RunningScheduler) -> None:
+def test_a_waiting_task_says_why(running: RunningScheduler) -> None:
     wide = {"resources": task_pb2.Resources(cpu_cores=4)}
-    ids = rig.create(3, **wide)
+    ids = running.create(3, **wide)
 
-    rig.eventually(lambda: bool(rig.store.assigned(rig.launcher.wait_for(1))))
-    rig.eventually(lambda: "cpu" in rig.get(ids[1]).reason)
+    running.eventually(
+        lambda: bool(running.store.assigned(running.launcher.wait_for(1)))
+    )
+    running.eventually(lambda: "cpu" in running.get(ids[1]).reason)
 
-    assert rig.get(ids[2]).reason == "waiting behind 1 task of alice"
+    assert running.get(ids[2]).reason == "waiting behind 1 task of alice"
 
 
-def test_a_queued_task_is_canceled_at_once(rig: RunningScheduler) -> None:
+def test_a_queued_task_is_canceled_at_once(running: RunningScheduler) -> None:
     wide = {"resources": task_pb2.Resources(cpu_cores=4)}
-    ids = rig.create(2, **wide, warnings=("dropped: x",))
-    rig.launched()
+    ids = running.create(2, **wide, warnings=("dropped: x",))
+    running.launched()
 
-    rig.cancel(ids[1])
-    rig.cancel(ids[1])
+    running.cancel(ids[1])
+    running.cancel(ids[1])
 
-    task = rig.get(ids[1])
+    task = running.get(ids[1])
     assert task.state == task_pb2.TASK_STATE_CANCELED
     assert [list(log.system_logs) for log in task.logs] == [["dropped: x"]]

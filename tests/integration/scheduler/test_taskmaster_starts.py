@@ -24,7 +24,7 @@ TASK = TaskId("t-1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class SteppedScheduler:
     """A scheduler that moves by rounds, with one task that waits."""
 
     store: SqlTaskStore
@@ -44,7 +44,7 @@ class Round:
 
 
 @pytest.fixture
-def rounds(tmp_path: Path) -> Iterator[Round]:
+def stepped(tmp_path: Path) -> Iterator[SteppedScheduler]:
     """Prepare a scheduler; nothing runs by itself."""
     store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
     launcher, clock = FakeLauncher(), FrozenClock()
@@ -59,38 +59,46 @@ def rounds(tmp_path: Path) -> Iterator[Round]:
     )
     store.write(lambda tx: tx.add_tasks([make_new_task(TASK)]))
     leader_loop = build_scheduler(Settings(), QUOTA, dependencies).leader_loop
-    yield Round(store=store, launcher=launcher, clock=clock, leader_loop=leader_loop)
+    yield SteppedScheduler(
+        store=store, launcher=launcher, clock=clock, leader_loop=leader_loop
+    )
     store.close()
 
 
-def test_a_taskmaster_that_cannot_start_is_the_reason_at_once(rounds: Round) -> None:
-    rounds.launcher.refusal = "no such program"
+def test_a_taskmaster_that_cannot_start_is_the_reason_at_once(
+    stepped: SteppedScheduler,
+) -> None:
+    stepped.launcher.refusal = "no such program"
 
-    rounds.run_until_due()
+    stepped.run_until_due()
 
-    assert rounds.reason == "no taskmaster can be started: no such program"
-
-
-def test_a_taskmaster_that_dies_at_its_start_is_the_reason(rounds: Round) -> None:
-    rounds.leader_loop.reconcile()
-    rounds.launcher.die(rounds.launcher.launched[0], 3)
-
-    rounds.run_until_due()
-
-    assert rounds.reason == "no taskmaster can be started: it ended with exit code 3"
+    assert stepped.reason == "no taskmaster can be started: no such program"
 
 
-def test_a_start_is_tried_again_after_growing_pauses(rounds: Round) -> None:
-    rounds.launcher.refusal = "no such program"
-    began = rounds.clock.monotonic()
+def test_a_taskmaster_that_dies_at_its_start_is_the_reason(
+    stepped: SteppedScheduler,
+) -> None:
+    stepped.leader_loop.reconcile()
+    stepped.launcher.die(stepped.launcher.launched[0], 3)
+
+    stepped.run_until_due()
+
+    assert stepped.reason == "no taskmaster can be started: it ended with exit code 3"
+
+
+def test_a_start_is_tried_again_after_growing_pauses(stepped: SteppedScheduler) -> None:
+    stepped.launcher.refusal = "no such program"
+    began = stepped.clock.monotonic()
     tries = []
     for _ in range(7):
-        rounds.run_until_due()
-        tries.append(rounds.clock.monotonic() - began)
+        stepped.run_until_due()
+        tries.append(stepped.clock.monotonic() - began)
 
-    rounds.launcher.refusal = ""
-    rounds.run_until_due()
+    stepped.launcher.refusal = ""
+    stepped.run_until_due()
 
     assert tries == [1, 3, 7, 15, 31, 61, 91]
-    assert len(rounds.launcher.launched) == 1
-    assert [record.id for record in rounds.store.assigned(rounds.launcher.launched[0])]
+    assert len(stepped.launcher.launched) == 1
+    assert [
+        record.id for record in stepped.store.assigned(stepped.launcher.launched[0])
+    ]

@@ -43,28 +43,30 @@ def take(taskmaster: FakeTaskmaster) -> pb.Assignment:
             return answer.run[0]
 
 
-def test_a_task_runs_to_its_end(rig: RunningScheduler) -> None:
-    (task_id,) = rig.create(
+def test_a_task_runs_to_its_end(running: RunningScheduler) -> None:
+    (task_id,) = running.create(
         inputs=[task_pb2.Input(path="/a", content="x", type=task_pb2.FILE_TYPE_FILE)]
     )
-    taskmaster = rig.launched()
+    taskmaster = running.launched()
 
     assignment = take(taskmaster)
-    preparing = rig.get(task_id)
+    preparing = running.get(task_id)
     verdicts = taskmaster.report(taskmaster.ended(assignment, pb.OUTCOME_COMPLETE))
 
     assert preparing.state == task_pb2.TASK_STATE_INITIALIZING
     assert preparing.logs[0].HasField("start_time")
     assert not assignment.task.inputs[0].HasField("content")
     assert verdicts == [pb.EVENT_VERDICT_APPLIED] * 3
-    task = rig.get(task_id)
+    task = running.get(task_id)
     assert task.state == COMPLETE
     assert task.logs[0].logs[0].stdout == "hello\n"
     assert task.logs[0].HasField("end_time")
-    assert rig.store.usage_of_all()[EVERYBODY] == Usage()
+    assert running.store.usage_of_all()[EVERYBODY] == Usage()
 
 
-def test_a_taskmaster_gets_the_amounts_that_were_charged(rig: RunningScheduler) -> None:
+def test_a_taskmaster_gets_the_amounts_that_were_charged(
+    running: RunningScheduler,
+) -> None:
     sent = task_pb2.Resources(
         ram_gb=0.1,
         disk_gb=0,
@@ -72,23 +74,23 @@ def test_a_taskmaster_gets_the_amounts_that_were_charged(rig: RunningScheduler) 
         preemptible=True,
         backend_parameters={"pool": "fast"},
     )
-    (task_id,) = rig.create(resources=sent)
+    (task_id,) = running.create(resources=sent)
 
-    assigned = take(rig.launched()).task.resources
+    assigned = take(running.launched()).task.resources
 
     assert (assigned.cpu_cores, assigned.ram_gb) == (1, 0.1)
     assert (assigned.disk_gb, list(assigned.zones)) == (1, ["a"])
     assert assigned.preemptible
     assert assigned.backend_parameters == {"pool": "fast"}
-    charged = rig.store.usage_of_all()[EVERYBODY]
+    charged = running.store.usage_of_all()[EVERYBODY]
     assert bytes_from_gib(assigned.ram_gb) == charged[RAM]
     assert bytes_from_gib(assigned.disk_gb) == charged[DISK]
-    assert rig.get(task_id).resources == sent
+    assert running.get(task_id).resources == sent
 
 
-def test_reporting_again_changes_nothing(rig: RunningScheduler) -> None:
-    rig.create()
-    taskmaster = rig.launched()
+def test_reporting_again_changes_nothing(running: RunningScheduler) -> None:
+    running.create()
+    taskmaster = running.launched()
     events = taskmaster.ended(take(taskmaster), pb.OUTCOME_COMPLETE)
 
     taskmaster.report(events)
@@ -97,11 +99,11 @@ def test_reporting_again_changes_nothing(rig: RunningScheduler) -> None:
 
 
 def test_an_unassigned_taskmaster_is_refused_and_told_to_stop(
-    rig: RunningScheduler,
+    running: RunningScheduler,
 ) -> None:
-    (task_id,) = rig.create()
-    assignment = take(rig.launched())
-    stranger = rig.taskmaster("stranger")
+    (task_id,) = running.create()
+    assignment = take(running.launched())
+    stranger = running.taskmaster("stranger")
     stranger.held[task_id, 1] = assignment
 
     verdicts = stranger.report(stranger.ended(assignment, pb.OUTCOME_COMPLETE))
@@ -110,61 +112,61 @@ def test_an_unassigned_taskmaster_is_refused_and_told_to_stop(
 
     assert verdicts == [pb.EVENT_VERDICT_REFUSED] * 3
     assert [stop.reason for stop in answer.stop] == [pb.STOP_REASON_REASSIGNED]
-    assert rig.get(task_id).state == task_pb2.TASK_STATE_INITIALIZING
+    assert running.get(task_id).state == task_pb2.TASK_STATE_INITIALIZING
 
 
-def test_an_unheld_assignment_is_sent_again(rig: RunningScheduler) -> None:
-    rig.create()
-    taskmaster = rig.launched()
+def test_an_unheld_assignment_is_sent_again(running: RunningScheduler) -> None:
+    running.create()
+    taskmaster = running.launched()
     first = take(taskmaster)
     taskmaster.held.clear()
 
     assert take(taskmaster).attempt == first.attempt
 
 
-def test_a_running_task_is_canceled(rig: RunningScheduler) -> None:
-    (task_id,) = rig.create()
-    taskmaster = rig.launched()
+def test_a_running_task_is_canceled(running: RunningScheduler) -> None:
+    (task_id,) = running.create()
+    taskmaster = running.launched()
     take(taskmaster)
 
-    rig.cancel(task_id)
-    canceling = rig.get(task_id).state
+    running.cancel(task_id)
+    canceling = running.get(task_id).state
     answer = taskmaster.sync()
     taskmaster.work(answer)
 
     assert canceling == task_pb2.TASK_STATE_CANCELING
     assert [stop.reason for stop in answer.stop] == [pb.STOP_REASON_CANCELED]
-    task = rig.get(task_id)
+    task = running.get(task_id)
     assert task.state == CANCELED
     assert len(task.logs[0].logs) == 1
 
 
 def test_an_attempt_that_is_canceled_before_it_was_taken_is_only_released(
-    rig: RunningScheduler,
+    running: RunningScheduler,
 ) -> None:
-    (task_id,) = rig.create()
-    taskmaster = rig.launched()
-    rig.eventually(lambda: rig.get(task_id).state != task_pb2.TASK_STATE_QUEUED)
-    rig.cancel(task_id)
+    (task_id,) = running.create()
+    taskmaster = running.launched()
+    running.eventually(lambda: running.get(task_id).state != task_pb2.TASK_STATE_QUEUED)
+    running.cancel(task_id)
 
     assignment = take(taskmaster)
     taskmaster.report(taskmaster.released(assignment, after=0))
 
     assert assignment.release_only
-    assert rig.get(task_id).state == CANCELED
+    assert running.get(task_id).state == CANCELED
 
 
 def test_dead_taskmasters_are_replaced_and_their_attempts_go_on(
-    rig: RunningScheduler,
+    running: RunningScheduler,
 ) -> None:
-    (task_id,) = rig.create()
-    first = rig.launched()
+    (task_id,) = running.create()
+    first = running.launched()
     assignment = take(first)
     first.report(first.ended(assignment, pb.OUTCOME_COMPLETE)[:1])
 
-    rig.launcher.die(rig.launcher.launched[0], 1)
-    rig.notifier.leader.notify(urgent=True)
-    second = rig.launched(2)
+    running.launcher.die(running.launcher.launched[0], 1)
+    running.notifier.leader.notify(urgent=True)
+    second = running.launched(2)
     adopted = take(second)
 
     assert adopted.attempt == assignment.attempt
@@ -174,20 +176,20 @@ def test_dead_taskmasters_are_replaced_and_their_attempts_go_on(
     late = first.report(first.ended(assignment, pb.OUTCOME_COMPLETE)[1:])
     assert late == [pb.EVENT_VERDICT_REFUSED] * 2
     second.report(second.ended(adopted, pb.OUTCOME_COMPLETE))
-    assert rig.get(task_id).state == COMPLETE
+    assert running.get(task_id).state == COMPLETE
 
 
 def test_a_successor_learns_what_has_started_in_this_attempt(
-    rig: RunningScheduler,
+    running: RunningScheduler,
 ) -> None:
-    rig.create()
-    first = rig.launched()
+    running.create()
+    first = running.launched()
     assignment = take(first)
     first.report([first.started(assignment)])
 
-    rig.launcher.die(rig.launcher.launched[0], 1)
-    rig.notifier.leader.notify(urgent=True)
-    second = rig.launched(2)
+    running.launcher.die(running.launcher.launched[0], 1)
+    running.notifier.leader.notify(urgent=True)
+    second = running.launched(2)
     adopted = take(second)
     second.report(second.ended(adopted, pb.OUTCOME_LOST)[1:])
     anew = take(second)
@@ -199,9 +201,11 @@ def test_a_successor_learns_what_has_started_in_this_attempt(
     assert list(anew.started_executors) == []
 
 
-def test_a_successor_learns_since_when_outputs_are_tried(rig: RunningScheduler) -> None:
-    rig.create()
-    first = rig.launched()
+def test_a_successor_learns_since_when_outputs_are_tried(
+    running: RunningScheduler,
+) -> None:
+    running.create()
+    first = running.launched()
     assignment = take(first)
     event = pb.TaskEvent(
         attempt=assignment.attempt, sequence=1, reason="the outputs … yet"
@@ -209,35 +213,35 @@ def test_a_successor_learns_since_when_outputs_are_tried(rig: RunningScheduler) 
     event.held_up_since.FromJsonString("2026-01-01T12:00:00Z")
     first.report([event])
 
-    rig.launcher.die(rig.launcher.launched[0], 1)
-    rig.notifier.leader.notify(urgent=True)
-    adopted = take(rig.launched(2))
+    running.launcher.die(running.launcher.launched[0], 1)
+    running.notifier.leader.notify(urgent=True)
+    adopted = take(running.launched(2))
 
     assert not assignment.HasField("held_up_since")
     assert adopted.held_up_since == event.held_up_since
 
 
 def test_a_silent_taskmaster_is_killed_before_its_attempts_are_reassigned(
-    rig: RunningScheduler,
+    running: RunningScheduler,
 ) -> None:
-    rig.create()
-    silent = rig.launched()
+    running.create()
+    silent = running.launched()
     assignment = take(silent)
 
-    second = rig.launched(2)
+    second = running.launched(2)
 
-    assert rig.launcher.killed == rig.launcher.launched[:1]
+    assert running.launcher.killed == running.launcher.launched[:1]
     assert take(second).attempt == assignment.attempt
 
 
 def test_a_task_that_kills_its_taskmasters_is_tried_again_and_then_given_up(
-    rig: RunningScheduler,
+    running: RunningScheduler,
 ) -> None:
-    (task_id,) = rig.create()
+    (task_id,) = running.create()
 
     seen: list[int] = []
-    while rig.get(task_id).state != task_pb2.TASK_STATE_SYSTEM_ERROR:
-        taskmaster = rig.launched(len(seen) + 1)
+    while running.get(task_id).state != task_pb2.TASK_STATE_SYSTEM_ERROR:
+        taskmaster = running.launched(len(seen) + 1)
         assignment = take(taskmaster)
         if assignment.release_only:
             taskmaster.report(
@@ -245,53 +249,53 @@ def test_a_task_that_kills_its_taskmasters_is_tried_again_and_then_given_up(
             )
             assignment = take(taskmaster)
         seen.append(assignment.attempt.number)
-        rig.launcher.die(rig.launcher.launched[-1], 1)
-        rig.notifier.leader.notify(urgent=True)
-        rig.eventually(lambda: ended_or_launched(rig, task_id, len(seen) + 1))
+        running.launcher.die(running.launcher.launched[-1], 1)
+        running.notifier.leader.notify(urgent=True)
+        running.eventually(lambda: ended_or_launched(running, task_id, len(seen) + 1))
 
     assert seen == [1, 1, 2, 2]
     lost = "was lost: 2 taskmasters in a row ended while they had it"
     cause = "of the last one: it ended with exit code 1"
-    assert list(rig.get(task_id).logs[0].system_logs) == [
+    assert list(running.get(task_id).logs[0].system_logs) == [
         f"attempt 1 {lost}; {cause}",
         f"attempt 2 {lost}; {cause}",
         "gave up after 2 attempts",
     ]
 
 
-def ended_or_launched(rig: RunningScheduler, task_id: str, number: int) -> bool:
+def ended_or_launched(running: RunningScheduler, task_id: str, number: int) -> bool:
     """Tell whether the task has ended or another taskmaster was started."""
-    ended = rig.get(task_id).state == task_pb2.TASK_STATE_SYSTEM_ERROR
-    return ended or len(rig.launcher.launched) >= number
+    ended = running.get(task_id).state == task_pb2.TASK_STATE_SYSTEM_ERROR
+    return ended or len(running.launcher.launched) >= number
 
 
 def test_an_attempt_that_was_over_is_only_cleaned_up_by_the_successor(
-    rig: RunningScheduler,
+    running: RunningScheduler,
 ) -> None:
-    (task_id,) = rig.create()
-    first = rig.launched()
+    (task_id,) = running.create()
+    first = running.launched()
     first.report(first.ended(take(first), pb.OUTCOME_COMPLETE)[:2])
 
-    second = rig.launched(2)
+    second = running.launched(2)
     assignment = take(second)
     second.report(second.released(assignment, after=assignment.last_sequence))
 
     assert assignment.release_only
-    assert rig.get(task_id).state == COMPLETE
-    assert rig.store.assigned(rig.launcher.launched[1]) == []
+    assert running.get(task_id).state == COMPLETE
+    assert running.store.assigned(running.launcher.launched[1]) == []
 
 
 def test_a_lost_attempt_is_followed_by_another_until_the_last(
-    rig: RunningScheduler,
+    running: RunningScheduler,
 ) -> None:
-    (task_id,) = rig.create()
-    taskmaster = rig.launched()
+    (task_id,) = running.create()
+    taskmaster = running.launched()
     for number in (1, 2):
         assignment = take(taskmaster)
         assert assignment.attempt.number == number
         taskmaster.report(taskmaster.ended(assignment, pb.OUTCOME_LOST))
 
-    task = rig.get(task_id)
+    task = running.get(task_id)
     assert task.state == task_pb2.TASK_STATE_SYSTEM_ERROR
     assert list(task.logs[0].system_logs) == [
         "attempt 1 was lost: unknown reason",
@@ -301,24 +305,24 @@ def test_a_lost_attempt_is_followed_by_another_until_the_last(
 
 
 @pytest.mark.parametrize("scheduler_settings", [IMPATIENT], ids=["at once"])
-def test_an_idle_taskmaster_is_told_to_exit(rig: RunningScheduler) -> None:
-    rig.create()
-    taskmaster = rig.launched()
+def test_an_idle_taskmaster_is_told_to_exit(running: RunningScheduler) -> None:
+    running.create()
+    taskmaster = running.launched()
     taskmaster.report(taskmaster.ended(take(taskmaster), pb.OUTCOME_COMPLETE))
 
     assert taskmaster.sync().exit
-    assert rig.store.fleet() == []
+    assert running.store.fleet() == []
 
 
-def test_a_full_fleet_gets_no_more_tasks(rig: RunningScheduler) -> None:
+def test_a_full_fleet_gets_no_more_tasks(running: RunningScheduler) -> None:
     small = {"resources": task_pb2.Resources(cpu_cores=0.1)}
-    ids = rig.create(5, **small)
+    ids = running.create(5, **small)
 
-    rig.launched(2)
-    rig.eventually(lambda: "taskmaster" in rig.get(ids[4]).reason)
+    running.launched(2)
+    running.eventually(lambda: "taskmaster" in running.get(ids[4]).reason)
 
-    assert rig.store.usage_of_all()[EVERYBODY][RUNNING] == 4
-    assert len(rig.launcher.launched) == 2
+    assert running.store.usage_of_all()[EVERYBODY][RUNNING] == 4
+    assert len(running.launcher.launched) == 2
 
 
 BAD_CALLS = {
@@ -331,14 +335,14 @@ BAD_CALLS = {
 
 @pytest.mark.parametrize("request_", BAD_CALLS.values(), ids=BAD_CALLS)
 def test_a_malformed_call_is_refused(
-    rig: RunningScheduler, request_: pb.SyncRequest
+    running: RunningScheduler, request_: pb.SyncRequest
 ) -> None:
     with pytest.raises(InvalidRequestError):
-        rig.taskmaster("a").call(request_)
+        running.taskmaster("a").call(request_)
 
 
-def test_an_event_without_a_kind_is_refused(rig: RunningScheduler) -> None:
+def test_an_event_without_a_kind_is_refused(running: RunningScheduler) -> None:
     event = pb.TaskEvent(attempt=pb.Attempt(task_id="t", number=1), sequence=1)
 
     with pytest.raises(InvalidRequestError, match="event"):
-        rig.taskmaster("a").report([event])
+        running.taskmaster("a").report([event])

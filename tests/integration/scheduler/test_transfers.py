@@ -21,9 +21,9 @@ from tesk_runtime.rpc.status import invoke
 from tesk_scheduler.config import SchedulerSettings
 
 
-def stub(rig: RunningScheduler, token: str) -> pb_grpc.TransferServiceStub:
+def stub(running: RunningScheduler, token: str) -> pb_grpc.TransferServiceStub:
     """Return a stub that shows ``token``."""
-    return pb_grpc.TransferServiceStub(open_channel(rig.address, token=token))
+    return pb_grpc.TransferServiceStub(open_channel(running.address, token=token))
 
 
 @pytest.fixture
@@ -35,9 +35,9 @@ def scheduler_settings() -> SchedulerSettings:
 
 
 @pytest.fixture
-def transfer(rig: RunningScheduler) -> Iterator[Transfer]:
+def transfer(running: RunningScheduler) -> Iterator[Transfer]:
     """Begin a task with an input and an output."""
-    with begun_transfer(rig) as transfer:
+    with begun_transfer(running) as transfer:
         yield transfer
 
 
@@ -69,7 +69,7 @@ def test_only_the_token_of_the_attempt_will_do(
     request = pb.GetTransferRequest(attempt=transfer.attempt, direction=IN)
 
     with pytest.raises(error):
-        invoke(stub(transfer.rig, token).GetTransfer, request, timeout=SECONDS)
+        invoke(stub(transfer.running, token).GetTransfer, request, timeout=SECONDS)
 
 
 def test_a_transfer_token_opens_nothing_else(transfer: Transfer) -> None:
@@ -82,8 +82,8 @@ def test_a_transfer_token_opens_nothing_else(transfer: Transfer) -> None:
             pb.GetTransferRequest(attempt=other, direction=IN),
             timeout=SECONDS,
         )
-    with open_channel(transfer.rig.address, token=token) as channel:
-        stranger = transfer.rig.with_channel(channel)
+    with open_channel(transfer.running.address, token=token) as channel:
+        stranger = transfer.running.with_channel(channel)
         with pytest.raises(UnauthenticatedError):
             stranger.create()
 

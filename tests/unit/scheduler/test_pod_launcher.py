@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from programs.waiting import eventually
-from taskmasters.launchers import LAUNCHER, OWNER, PodRig, make_template
+from taskmasters.launchers import LAUNCHER, OWNER, PodLaunchers, make_template
 from tesk_kubernetes.api import (
     CONFIG_MAPS,
     EVENTS,
@@ -22,194 +22,206 @@ from tesk_scheduler.ports.launcher import LaunchError
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> PodRig:
+def running(tmp_path: Path) -> PodLaunchers:
     """Return a cluster."""
-    return PodRig(folder=tmp_path)
+    return PodLaunchers(folder=tmp_path)
 
 
 @pytest.fixture
-def launcher(rig: PodRig) -> Iterator[PodLauncher]:
+def launcher(running: PodLaunchers) -> Iterator[PodLauncher]:
     """Return a launcher that knows who lives: nobody."""
-    with rig.synced() as launcher:
+    with running.synced() as launcher:
         yield launcher
 
 
-def test_a_pod_is_created_with_its_parts(rig: PodRig, launcher: PodLauncher) -> None:
+def test_a_pod_is_created_with_its_parts(
+    running: PodLaunchers, launcher: PodLauncher
+) -> None:
     launcher.launch("tm-1")
 
-    owner = rig.api.peek(CONFIG_MAPS, "tasks", OWNER)
+    owner = running.api.peek(CONFIG_MAPS, "tasks", OWNER)
     assert owner is not None
     owners = {"tasks": Owner(name=OWNER, uid=owner["metadata"]["uid"])}
-    binary = rig.api.peek(CONFIG_MAPS, "tasks", launcher_name(LAUNCHER, owners))
+    binary = running.api.peek(CONFIG_MAPS, "tasks", launcher_name(LAUNCHER, owners))
     assert binary is not None
     assert base64.b64decode(binary["binaryData"]["launcher"]) == LAUNCHER
     uids = {
         made["metadata"]["ownerReferences"][0]["uid"]
-        for made in (binary, rig.pod("tm-1"))
+        for made in (binary, running.pod("tm-1"))
     }
     assert uids == {owner["metadata"]["uid"]}
 
 
-def test_uninstalling_leaves_nothing(rig: PodRig, launcher: PodLauncher) -> None:
+def test_uninstalling_leaves_nothing(
+    running: PodLaunchers, launcher: PodLauncher
+) -> None:
     launcher.launch("tm-1")
 
-    rig.api.vanish(CONFIG_MAPS, "tasks", OWNER)
-    rig.clock.advance(timedelta(seconds=10))
+    running.api.vanish(CONFIG_MAPS, "tasks", OWNER)
+    running.clock.advance(timedelta(seconds=10))
 
-    assert rig.api.all(PODS) == []
-    assert rig.api.all(CONFIG_MAPS) == []
+    assert running.api.all(PODS) == []
+    assert running.api.all(CONFIG_MAPS) == []
     with pytest.raises(LaunchError, match="tesk-tasks is not in namespace tasks"):
         launcher.launch("tm-2")
 
 
 def test_an_owner_that_was_made_again_owns_what_is_made_then(
-    rig: PodRig, launcher: PodLauncher
+    running: PodLaunchers, launcher: PodLauncher
 ) -> None:
     launcher.launch("tm-1")
-    rig.api.vanish(CONFIG_MAPS, "tasks", OWNER)
-    uid = rig.install_owner("tasks")
-    rig.clock.advance(timedelta(seconds=10))
+    running.api.vanish(CONFIG_MAPS, "tasks", OWNER)
+    uid = running.install_owner("tasks")
+    running.clock.advance(timedelta(seconds=10))
 
     launcher.launch("tm-2")
 
-    assert rig.pod("tm-2")["metadata"]["ownerReferences"][0]["uid"] == uid
+    assert running.pod("tm-2")["metadata"]["ownerReferences"][0]["uid"] == uid
 
 
 def test_every_task_namespace_is_made_ready(tmp_path: Path) -> None:
-    rig = PodRig(folder=tmp_path, namespaces=("a", "b", "c"))
+    running = PodLaunchers(folder=tmp_path, namespaces=("a", "b", "c"))
 
-    with rig.synced() as launcher:
+    with running.synced() as launcher:
         for number in range(12):
             launcher.launch(f"tm-{number}")
         living = set(launcher.alive())
 
     supplied = {
         each["metadata"]["namespace"]
-        for each in rig.api.all(CONFIG_MAPS)
+        for each in running.api.all(CONFIG_MAPS)
         if each["metadata"]["name"].startswith("tesk-launcher-")
     }
     assert supplied == {"a", "b", "c"}
-    assert {pod["metadata"]["namespace"] for pod in rig.api.all(PODS)} == supplied
+    assert {pod["metadata"]["namespace"] for pod in running.api.all(PODS)} == supplied
     assert living == {f"tm-{number}" for number in range(12)}
 
 
 def test_launches_at_once_cost_one_call_each(
-    rig: PodRig, launcher: PodLauncher
+    running: PodLaunchers, launcher: PodLauncher
 ) -> None:
     for number in range(10):
         launcher.launch(f"tm-{number}")
 
-    calls = rig.api.faults.calls
+    calls = running.api.faults.calls
     assert calls["create", "pods"] == 10
     assert calls["get", "configmaps"] == calls["create", "configmaps"] == 1
     assert calls["get", "pods"] == 0
 
 
-def test_a_changed_template_counts_at_once(rig: PodRig, launcher: PodLauncher) -> None:
-    rig.write_template(make_template(priorityClassName="high"))
+def test_a_changed_template_counts_at_once(
+    running: PodLaunchers, launcher: PodLauncher
+) -> None:
+    running.write_template(make_template(priorityClassName="high"))
 
     launcher.launch("tm-1")
 
-    assert rig.pod("tm-1")["spec"]["priorityClassName"] == "high"
+    assert running.pod("tm-1")["spec"]["priorityClassName"] == "high"
 
 
 def test_a_template_that_cannot_be_used_is_the_reason(
-    rig: PodRig, launcher: PodLauncher
+    running: PodLaunchers, launcher: PodLauncher
 ) -> None:
-    rig.write_template({"spec": {"containers": []}})
+    running.write_template({"spec": {"containers": []}})
 
     with pytest.raises(LaunchError, match=r"taskmaster-pod\.yaml: .*'main'"):
         launcher.launch("tm-1")
 
 
 def test_a_full_quota_is_the_reason_until_there_is_room(
-    rig: PodRig, launcher: PodLauncher
+    running: PodLaunchers, launcher: PodLauncher
 ) -> None:
-    rig.api.quotas[PODS, "tasks"] = 0
+    running.api.quotas[PODS, "tasks"] = 0
 
     with pytest.raises(LaunchError, match="exceeded quota"):
         launcher.launch("tm-1")
     nobody = set(launcher.alive())
-    rig.api.quotas.clear()
+    running.api.quotas.clear()
     launcher.launch("tm-1")
 
     assert nobody == set()
     assert set(launcher.alive()) == {"tm-1"}
 
 
-def test_a_refusal_is_the_reason(rig: PodRig, launcher: PodLauncher) -> None:
+def test_a_refusal_is_the_reason(running: PodLaunchers, launcher: PodLauncher) -> None:
     refusal = RefusedError('violates PodSecurity "restricted:latest"')
-    rig.api.fail_next("create", PODS, refusal)
+    running.api.fail_next("create", PODS, refusal)
 
     with pytest.raises(LaunchError, match="violates PodSecurity"):
         launcher.launch("tm-1")
 
 
 def test_an_answer_that_got_lost_is_no_second_pod(
-    rig: PodRig, launcher: PodLauncher
+    running: PodLaunchers, launcher: PodLauncher
 ) -> None:
     lost = ApiUnavailableError("connection reset")
-    rig.api.fail_next("create", PODS, lost, after=True)
+    running.api.fail_next("create", PODS, lost, after=True)
 
     with pytest.raises(LaunchError, match="connection reset"):
         launcher.launch("tm-1")
     launcher.launch("tm-1")
 
     eventually(lambda: set(launcher.alive()) == {"tm-1"})
-    assert len(rig.api.all(PODS)) == 1
+    assert len(running.api.all(PODS)) == 1
 
 
 def test_a_pod_of_another_program_is_left_alone(
-    rig: PodRig, launcher: PodLauncher
+    running: PodLaunchers, launcher: PodLauncher
 ) -> None:
-    rig.api.plant(PODS, "tasks", {"metadata": {"name": "tesk-tm-1"}, "spec": {}})
+    running.api.plant(PODS, "tasks", {"metadata": {"name": "tesk-tm-1"}, "spec": {}})
 
     with pytest.raises(LaunchError, match="is not TESK's"):
         launcher.launch("tm-1")
     launcher.kill("tm-1")
 
     assert set(launcher.alive()) == set()
-    assert len(rig.api.all(PODS)) == 1
+    assert len(running.api.all(PODS)) == 1
 
 
-def test_a_successor_adopts_what_lives(rig: PodRig, launcher: PodLauncher) -> None:
+def test_a_successor_adopts_what_lives(
+    running: PodLaunchers, launcher: PodLauncher
+) -> None:
     launcher.launch("tm-1")
     launcher.close()
 
-    with rig.synced() as successor:
+    with running.synced() as successor:
         living = set(successor.alive())
         successor.launch("tm-1")
 
     assert living == {"tm-1"}
-    assert rig.api.faults.calls["create", "pods"] == 1
+    assert running.api.faults.calls["create", "pods"] == 1
 
 
 def test_another_scheduler_sees_what_the_leader_does(
-    rig: PodRig, launcher: PodLauncher
+    running: PodLaunchers, launcher: PodLauncher
 ) -> None:
-    with rig.synced() as follower:
+    with running.synced() as follower:
         launcher.launch("tm-1")
         eventually(lambda: set(follower.alive()) == {"tm-1"})
         launcher.kill("tm-1")
         eventually(lambda: set(follower.alive()) == set())
 
-    assert rig.api.faults.calls["delete", "pods"] == 1
+    assert running.api.faults.calls["delete", "pods"] == 1
 
 
-def test_no_taskmaster_is_dead_before_the_pods_are_listed(rig: PodRig) -> None:
-    rig.api.down()
+def test_no_taskmaster_is_dead_before_the_pods_are_listed(
+    running: PodLaunchers,
+) -> None:
+    running.api.down()
 
     with (
-        rig.launcher() as launcher,
+        running.launcher() as launcher,
         pytest.raises(LaunchError, match="not listed yet"),
     ):
         launcher.alive()
 
 
-def test_an_outage_kills_no_taskmaster(rig: PodRig, launcher: PodLauncher) -> None:
+def test_an_outage_kills_no_taskmaster(
+    running: PodLaunchers, launcher: PodLauncher
+) -> None:
     launcher.launch("tm-1")
 
-    rig.api.down()
+    running.api.down()
 
     assert set(launcher.alive()) == {"tm-1"}
     with pytest.raises(LaunchError, match="does not answer"):
@@ -219,36 +231,36 @@ def test_an_outage_kills_no_taskmaster(rig: PodRig, launcher: PodLauncher) -> No
     with pytest.raises(LaunchError, match="does not answer"):
         launcher.launch("tm-2")
     assert set(launcher.alive()) == {"tm-1"}
-    rig.api.up()
+    running.api.up()
     launcher.kill("tm-1")
     assert set(launcher.alive()) == set()
 
 
 def test_an_ended_taskmaster_is_listed_until_it_is_removed(
-    rig: PodRig, launcher: PodLauncher
+    running: PodLaunchers, launcher: PodLauncher
 ) -> None:
     launcher.launch("tm-1")
-    rig.cluster.start(rig.pod("tm-1"))
-    rings = len(rig.rings)
+    running.cluster.start(running.pod("tm-1"))
+    notifications = len(running.notifications)
 
-    rig.cluster.finish(rig.pod("tm-1"), 137, reason="OOMKilled")
+    running.cluster.finish(running.pod("tm-1"), 137, reason="OOMKilled")
     eventually(lambda: set(launcher.ended()) == {"tm-1"})
     living, may_act = set(launcher.alive()), launcher.may_act("tm-1")
     launcher.kill("tm-1")
 
     assert (living, may_act) == (set(), False)
-    assert len(rig.rings) > rings
-    assert rig.api.all(PODS) == []
+    assert len(running.notifications) > notifications
+    assert running.api.all(PODS) == []
     assert set(launcher.ended()) == set()
     assert launcher.status_message("tm-1") == "it ended with exit code 137 (OOMKilled)"
     assert not launcher.may_act("tm-1")
 
 
 def test_an_ended_taskmaster_is_not_started_again_under_its_name(
-    rig: PodRig, launcher: PodLauncher
+    running: PodLaunchers, launcher: PodLauncher
 ) -> None:
     launcher.launch("tm-1")
-    rig.cluster.finish(rig.pod("tm-1"), 1)
+    running.cluster.finish(running.pod("tm-1"), 1)
 
     eventually(lambda: set(launcher.ended()) == {"tm-1"})
     with pytest.raises(LaunchError, match="has ended"):
@@ -256,31 +268,31 @@ def test_an_ended_taskmaster_is_not_started_again_under_its_name(
 
 
 def test_a_taskmaster_on_a_lost_node_may_act_and_can_be_given_up(
-    rig: PodRig, launcher: PodLauncher
+    running: PodLaunchers, launcher: PodLauncher
 ) -> None:
     launcher.launch("tm-1")
-    rig.cluster.start(rig.pod("tm-1"))
+    running.cluster.start(running.pod("tm-1"))
 
-    rig.cluster.lose_node()
+    running.cluster.lose_node()
     eventually(lambda: set(launcher.alive()) == set())
     may_act = launcher.may_act("tm-1")
     launcher.kill("tm-1")
 
     assert may_act
     assert launcher.status_message("tm-1") == "NodeLost"
-    assert rig.api.all(PODS) == []
+    assert running.api.all(PODS) == []
 
 
 def test_a_gone_taskmaster_may_act_unless_its_node_reported_its_end(
-    rig: PodRig, launcher: PodLauncher
+    running: PodLaunchers, launcher: PodLauncher
 ) -> None:
     for name in ("tm-1", "tm-2"):
         launcher.launch(name)
-        rig.cluster.start(rig.pod(name))
-    rig.cluster.finish(rig.pod("tm-2"), 1)
+        running.cluster.start(running.pod(name))
+    running.cluster.finish(running.pod("tm-2"), 1)
 
     for name in ("tm-1", "tm-2"):
-        rig.cluster.remove(rig.pod(name))
+        running.cluster.remove(running.pod(name))
     eventually(lambda: not launcher.ended() and not launcher.alive())
 
     assert launcher.may_act("tm-1")
@@ -290,61 +302,67 @@ def test_a_gone_taskmaster_may_act_unless_its_node_reported_its_end(
 
 
 def test_a_pod_that_the_watch_does_not_know_yet_is_removed(
-    rig: PodRig, launcher: PodLauncher
+    running: PodLaunchers, launcher: PodLauncher
 ) -> None:
-    rig.api.watches().cut()
+    running.api.watches().cut()
     launcher.launch("tm-1")
     launcher.kill("tm-1")
 
-    assert rig.api.all(PODS) == []
+    assert running.api.all(PODS) == []
     assert set(launcher.alive()) == set()
 
 
 def test_a_pod_that_was_made_again_is_another(
-    rig: PodRig, launcher: PodLauncher
+    running: PodLaunchers, launcher: PodLauncher
 ) -> None:
     launcher.launch("tm-1")
-    first = rig.pod("tm-1")["metadata"]["uid"]
+    first = running.pod("tm-1")["metadata"]["uid"]
     launcher.kill("tm-1")
     launcher.launch("tm-1")
 
     eventually(lambda: set(launcher.alive()) == {"tm-1"})
-    assert rig.pod("tm-1")["metadata"]["uid"] != first
+    assert running.pod("tm-1")["metadata"]["uid"] != first
 
 
 def test_the_status_message_follows_the_cluster(
-    rig: PodRig, launcher: PodLauncher
+    running: PodLaunchers, launcher: PodLauncher
 ) -> None:
     launcher.launch("tm-1")
 
-    rig.cluster.unschedulable(rig.pod("tm-1"), message="0/3 nodes are available")
+    running.cluster.unschedulable(
+        running.pod("tm-1"), message="0/3 nodes are available"
+    )
     eventually(lambda: launcher.status_message("tm-1") == "0/3 nodes are available")
-    rig.cluster.hold(rig.pod("tm-1"), reason="ErrImagePull", message="not found")
+    running.cluster.hold(
+        running.pod("tm-1"), reason="ErrImagePull", message="not found"
+    )
     eventually(lambda: launcher.status_message("tm-1") == "ErrImagePull: not found")
-    rig.cluster.start(rig.pod("tm-1"))
+    running.cluster.start(running.pod("tm-1"))
     eventually(lambda: launcher.status_message("tm-1") == "")
 
     assert set(launcher.alive()) == {"tm-1"}
 
 
 def test_warning_events_are_listed_after_a_while(
-    rig: PodRig, launcher: PodLauncher
+    running: PodLaunchers, launcher: PodLauncher
 ) -> None:
     launcher.launch("tm-1")
-    rig.cluster.bind(rig.pod("tm-1"))
+    running.cluster.bind(running.pod("tm-1"))
     mount = 'MountVolume.SetUp failed: secret "tesk-internal" not found'
-    rig.cluster.add_event(rig.pod("tm-1"), PODS, reason="FailedMount", message=mount)
+    running.cluster.add_event(
+        running.pod("tm-1"), PODS, reason="FailedMount", message=mount
+    )
 
     at_once = launcher.status_message("tm-1")
-    eventually(lambda: words_later(rig, launcher) == mount)
-    questions = rig.api.faults.calls["list", EVENTS.plural]
+    eventually(lambda: words_later(running, launcher) == mount)
+    questions = running.api.faults.calls["list", EVENTS.plural]
     again = launcher.status_message("tm-1")
 
     assert (at_once, again) == ("", mount)
-    assert rig.api.faults.calls["list", EVENTS.plural] == questions
+    assert running.api.faults.calls["list", EVENTS.plural] == questions
 
 
-def words_later(rig: PodRig, launcher: PodLauncher) -> str:
+def words_later(running: PodLaunchers, launcher: PodLauncher) -> str:
     """Return what is said of tm-1 after ten more seconds."""
-    rig.clock.advance(timedelta(seconds=10))
+    running.clock.advance(timedelta(seconds=10))
     return launcher.status_message("tm-1")
