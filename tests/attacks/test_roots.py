@@ -89,7 +89,7 @@ def test_outputs_cannot_be_written_where_they_would_run_later(stack: Stack) -> N
             path.unlink()
         assert not was_there, what
         assert ends[what]["state"] == "SYSTEM_ERROR", what
-        assert REFUSAL in notes(ends[what]), what
+        assert REFUSAL in notices(ends[what]), what
 
 
 def test_inputs_cannot_read_files_of_tesk(stack: Stack) -> None:
@@ -114,7 +114,7 @@ def test_inputs_cannot_read_files_of_tesk(stack: Stack) -> None:
     for what, task_id in ids.items():
         end = stack.finish(task_id)
         assert end["state"] == "SYSTEM_ERROR", what
-        assert REFUSAL in notes(end), what
+        assert REFUSAL in notices(end), what
 
 
 def test_commands_do_not_see_protected_paths(stack: Stack) -> None:
@@ -145,8 +145,8 @@ def test_a_folder_above_arrives_without_them_and_it_is_said(stack: Stack) -> Non
     assert task["state"] == "COMPLETE"
     assert "/in/project/data.txt" in seen
     assert not [path for path in seen if "state" in path or ".git" in path]
-    assert "state is left out: lies in TESK's own state" in notes(task)
-    assert 'project/.git is left out: lies in ".git"' in notes(task)
+    assert "state is left out: lies in TESK's own state" in notices(task)
+    assert 'project/.git is left out: lies in ".git"' in notices(task)
 
 
 def test_a_directory_output_does_not_reach_the_state_from_above(stack: Stack) -> None:
@@ -161,7 +161,7 @@ def test_a_directory_output_does_not_reach_the_state_from_above(stack: Stack) ->
     )
 
     assert task["state"] == "SYSTEM_ERROR"
-    assert REFUSAL in notes(task)
+    assert REFUSAL in notices(task)
     assert not (stack.home / LEFT).exists()
 
 
@@ -191,6 +191,6 @@ def writing(path: str) -> dict[str, Any]:
     return {"image": "busybox", "command": ["sh", "-c", f"echo attack > {path}"]}
 
 
-def notes(task: dict[str, Any]) -> str:
+def notices(task: dict[str, Any]) -> str:
     """Return all that ``system_logs`` say."""
     return "\n".join(task["logs"][0]["system_logs"])

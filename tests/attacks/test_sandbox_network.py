@@ -77,7 +77,7 @@ def test_a_command_reaches_no_service_of_this_machine(
     done = kit.complete("sh", "-c", f"{asked}; cat /proc/net/route | wc -l")
 
     assert done.stdout.split() == [b"1"]  # the head of the table
-    assert any("network" in note for note in kit.engine.notes())
+    assert any("network" in notice for notice in kit.engine.notices())
     kit.engine.remove(kit.attempt)
 
 
@@ -177,7 +177,7 @@ def test_a_carried_network_leads_out_but_not_to_loopback(
     assert "0" in lines  # and no descriptor of ours
     assert any(line.startswith("nameserver 169.254.") for line in lines)
     assert "reached" not in lines
-    assert not any("network" in note for note in carried.engine.notes())
+    assert not any("network" in notice for notice in carried.engine.notices())
 
 
 def test_a_command_does_not_reach_the_metadata_of_a_cloud(carried: EngineKit) -> None:
@@ -334,7 +334,7 @@ def test_without_a_program_there_is_no_network(tmp_path: Path) -> None:
     except SandboxUnavailableError as error:
         pytest.skip(str(error))
 
-    assert any("slirp4netns or pasta" in note for note in engine.notes())
+    assert any("slirp4netns or pasta" in notice for notice in engine.notices())
 
 
 @pytest.fixture(scope="module")

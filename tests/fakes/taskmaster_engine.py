@@ -6,8 +6,9 @@ from pathlib import Path
 
 from tesk_model.names import Attempt
 from tesk_runtime.removal import remove_tree
+from tesk_taskmaster.domain.executor_run import ExecutorRun
 from tesk_taskmaster.domain.termination import StepResult
-from tesk_taskmaster.ports import ExecutorRun, ReportReason, Tails
+from tesk_taskmaster.ports import ReportReason, Tails
 
 
 class RecordingEngine:
@@ -16,7 +17,7 @@ class RecordingEngine:
     def __init__(self) -> None:
         self.runs: list[ExecutorRun] = []
 
-    def notes(self) -> Sequence[str]:
+    def notices(self) -> Sequence[str]:
         return ()
 
     def start(

@@ -11,9 +11,10 @@ from typing import Any
 from builders.tasks import make_executor
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
+from tesk_taskmaster.domain.executor_run import ExecutorRun, HostMount
 from tesk_taskmaster.domain.plan import ExecutorStep, Mount
 from tesk_taskmaster.domain.termination import StepResult
-from tesk_taskmaster.ports import Engine, ExecutorRun, HostMount
+from tesk_taskmaster.ports import Engine
 
 GENEROUS = timedelta(seconds=60)
 GRACE = timedelta(seconds=1)

@@ -81,7 +81,7 @@ class FakeRuntime:
         self.detached: list[Attempt] = []
         self.deferred: list[Attempt] = []
 
-    def notes(self) -> Sequence[str]:
+    def notices(self) -> Sequence[str]:
         return self.world.note_lines
 
     def prepare(

@@ -22,9 +22,10 @@ from tesk_taskmaster.adapters.container.api import ContainerApi
 from tesk_taskmaster.adapters.container.discovery import open_container_engine
 from tesk_taskmaster.adapters.container.engine import ContainerEngine
 from tesk_taskmaster.adapters.container.removal import empty_folder_in_container
+from tesk_taskmaster.domain.executor_run import ExecutorRun, HostMount
 from tesk_taskmaster.domain.plan import ExecutorStep, Mount
 from tesk_taskmaster.domain.termination import StepResult
-from tesk_taskmaster.ports import ExecutorRun, HostMount, StepFailedError, Tails
+from tesk_taskmaster.ports import StepFailedError, Tails
 
 pytestmark = pytest.mark.engine
 
@@ -171,11 +172,11 @@ NOT_STARTED = {
     ("program", "note"), NOT_STARTED.values(), ids=NOT_STARTED.keys()
 )
 def test_why_a_command_did_not_start_is_noted(
-    place: Workplace, program: str, note: str
+    place: Workplace, program: str, notice: str
 ) -> None:
     result, _ = place.finish(place.make_run(program))
 
-    assert note in result.note
+    assert notice in result.notice
 
 
 def test_running_out_of_memory_is_told(place: Workplace) -> None:
@@ -185,7 +186,7 @@ def test_running_out_of_memory_is_told(place: Workplace) -> None:
     result, _ = place.finish(run)
 
     assert result.exit_code == 137
-    assert result.note == "executors[0]: ran out of memory: limit 64 MiB"
+    assert result.notice == "executors[0]: ran out of memory: limit 64 MiB"
 
 
 def test_the_image_has_no_say_but_its_user_and_environment(place: Workplace) -> None:

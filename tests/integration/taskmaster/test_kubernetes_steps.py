@@ -108,7 +108,7 @@ def runner() -> Iterator[StepRunner]:
 def test_streams_are_separate_and_times_are_reported(runner: StepRunner) -> None:
     result, tails = runner.run("sh", "-c", "echo out; echo err >&2; exit 7")
 
-    assert (result.exit_code, result.error, result.note) == (7, "", "")
+    assert (result.exit_code, result.error, result.notice) == (7, "", "")
     assert tails == Tails(b"out\n", b"err\n")
     assert result.started_at is not None
     assert result.ended_at is not None
@@ -196,7 +196,7 @@ def test_running_out_of_memory_is_reported(runner: StepRunner) -> None:
     result, _ = runner.run("sh", "-c", "tail /dev/zero", resources=little)
 
     assert result.exit_code in (1, 137)  # the shell may survive its child
-    assert "ran out of memory: limit 32 MiB" in result.note
+    assert "ran out of memory: limit 32 MiB" in result.notice
     assert not result.lost
 
 

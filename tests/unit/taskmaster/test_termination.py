@@ -22,6 +22,7 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import Ended
 from tesk_taskmaster.adapters.kubernetes.status.pods import observe as see_pod
 from tesk_taskmaster.adapters.launcher_report import parse_report
 from tesk_taskmaster.adapters.sandbox.result import observe as observe_sandbox
+from tesk_taskmaster.domain.executor_run import ExecutorRun
 from tesk_taskmaster.domain.plan import ExecutorStep
 from tesk_taskmaster.domain.termination import (
     INVALID_REPORT,
@@ -30,7 +31,6 @@ from tesk_taskmaster.domain.termination import (
     Termination,
     judge,
 )
-from tesk_taskmaster.ports import ExecutorRun
 
 RUN = ExecutorRun(
     name="tesk-t-a1-x1",
@@ -208,12 +208,12 @@ def through(
 @pytest.mark.parametrize(
     ("end_in", "end", "code", "note"), through(RESULTS).values(), ids=through(RESULTS)
 )
-def test_a_result(end_in: Runtime, end: End, code: int, note: str) -> None:
+def test_a_result(end_in: Runtime, end: End, code: int, notice: str) -> None:
     result = end_in(end)
 
-    assert (result.exit_code, result.note) == (code, note)
+    assert (result.exit_code, result.notice) == (code, notice)
     assert (result.error, result.lost) == ("", False)
-    assert (result.code is ReasonCode.OUT_OF_MEMORY) == ("out of memory" in note)
+    assert (result.code is ReasonCode.OUT_OF_MEMORY) == ("out of memory" in notice)
 
 
 UNSEEN = "its end was not observed"

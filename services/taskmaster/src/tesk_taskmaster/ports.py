@@ -10,7 +10,8 @@ from tesk_model.events import EventVerdict, TaskEvent
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.domain.assignment import Orders
-from tesk_taskmaster.domain.plan import ExecutorStep, Plan
+from tesk_taskmaster.domain.executor_run import ExecutorRun
+from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.termination import StepResult
 
 ReportReason = Callable[[Reason], None]
@@ -83,7 +84,7 @@ class Runtime(Protocol):
     thread; only ``stop`` may be called from another.
     """
 
-    def notes(self) -> Sequence[str]:
+    def notices(self) -> Sequence[str]:
         """Return lines for the ``system_logs`` of every attempt it runs."""
 
     def prepare(
@@ -231,40 +232,6 @@ class LeftoversError(StepFailedError):
     """All of an attempt has ended, but not all its files can be removed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostMount:
-    """A path of this machine that is mounted into an executor."""
-
-    source: Path
-    target: str
-    is_file: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutorRun:
-    """One executor as an engine of the local runtime runs it.
-
-    Attributes:
-        name: ``tesk-<task id>-a<attempt>-x<index>``; unique, deterministic.
-        folder: A folder of this run alone, for the engine's own files; not
-            visible to the executor.
-        volume: Folder of the task volume, the target of ``step.collect``.
-        ram: Bytes.
-        outputs: See ``Plan.outputs``; for an engine whose executors may have
-            another uid than the filer.
-    """
-
-    name: str
-    attempt: Attempt
-    step: ExecutorStep
-    mounts: tuple[HostMount, ...]
-    folder: Path
-    volume: Path
-    cpu_cores: float
-    ram: int
-    outputs: tuple[str, ...] = ()
-
-
 class Engine(Protocol):
     """Runs executors on this machine: containers, or a sandbox.
 
@@ -272,7 +239,7 @@ class Engine(Protocol):
     the process that started it was killed.
     """
 
-    def notes(self) -> Sequence[str]:
+    def notices(self) -> Sequence[str]:
         """Return lines for the ``system_logs`` of what runs here."""
 
     def start(
@@ -309,7 +276,7 @@ class Engine(Protocol):
         """List the attempts of which the engine itself has something."""
 
     def delete_folder(self, folder: Path) -> None:
-        """Delete a folder in which executors wrote, whoever owns what is in it.
+        """Delete a folder in which executors wrote, whoever owns the files.
 
         Raises:
             OSError: It cannot be deleted.

@@ -280,7 +280,7 @@ def test_unreadable_output_is_reported_and_keeps_earlier_output(crew: Crew) -> N
 
 def test_notes_of_runtime_and_step_are_told_once(crew: Crew) -> None:
     crew.world.note_lines.append("sandbox")
-    crew.world.results["x0"] = StepResult(exit_code=137, note="memory ran out")
+    crew.world.results["x0"] = StepResult(exit_code=137, notice="memory ran out")
 
     told = crew.finish(assignment())
 

@@ -19,8 +19,9 @@ from tesk_taskmaster.adapters.container.config import (
     labelled_attempt,
 )
 from tesk_taskmaster.adapters.container.network import subnets
+from tesk_taskmaster.domain.executor_run import ExecutorRun, HostMount
 from tesk_taskmaster.domain.plan import ExecutorStep, Mount
-from tesk_taskmaster.ports import ExecutorRun, HostMount, StepFailedError
+from tesk_taskmaster.ports import StepFailedError
 
 HOME = Path("/home/me/tesk")
 
@@ -173,7 +174,7 @@ def test_processes_are_not_limited_where_the_engine_cannot() -> None:
     host = render(make_run(), traits, ContainerRules(max_processes=100))["HostConfig"]
 
     assert "PidsLimit" not in host
-    assert "processes" in traits.notes()[0]
+    assert "processes" in traits.notices()[0]
 
 
 @given(name=st.text(min_size=1), bits=st.integers(1, 29))
@@ -259,8 +260,8 @@ def test_limits(
 
 
 def test_a_user_is_told_of_limits_that_are_not_enforced() -> None:
-    assert make_traits().notes() == ()
-    assert make_traits(limits_cpu=False).notes() == (
+    assert make_traits().notices() == ()
+    assert make_traits(limits_cpu=False).notices() == (
         "Engine 27.1 cannot enforce cpu limits for this user",
     )
 

@@ -12,8 +12,8 @@ from tesk_model.names import Attempt
 from tesk_model.task import TaskId
 from tesk_taskmaster.adapters.container.api import ContainerApi
 from tesk_taskmaster.adapters.container.waiting import wait_for_end
+from tesk_taskmaster.domain.executor_run import ExecutorRun
 from tesk_taskmaster.domain.plan import ExecutorStep
-from tesk_taskmaster.ports import ExecutorRun
 
 LONG = 30.0
 

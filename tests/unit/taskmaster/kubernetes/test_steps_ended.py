@@ -128,11 +128,11 @@ ENDED: dict[str, tuple[Snapshot, int, str]] = {
 
 
 @pytest.mark.parametrize(("what", "code", "note"), ENDED.values(), ids=ENDED)
-def test_an_ended_step_has_a_result(what: Snapshot, code: int, note: str) -> None:
+def test_an_ended_step_has_a_result(what: Snapshot, code: int, notice: str) -> None:
     judged = observe(what)
 
     assert isinstance(judged, Ended), judged
-    assert (judged.result.exit_code, judged.result.note) == (code, note)
+    assert (judged.result.exit_code, judged.result.notice) == (code, notice)
     assert not judged.result.error
 
 

@@ -228,10 +228,10 @@ class DetachedProcess:
     def _is_leader(self, pid: int) -> bool:
         """Tell whether ``pid`` is still the leader and not a later process."""
         try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
             return False
-        return os.fsencode(self.folder) in words
+        return os.fsencode(self.folder) in arguments
 
     def _exit(self) -> ProcessExit:
         text = _read(self.folder / "exit")

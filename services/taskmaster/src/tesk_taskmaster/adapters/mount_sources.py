@@ -3,7 +3,8 @@
 The volume is untrusted: an earlier executor may have made any link in it.
 """
 
-from tesk_taskmaster.ports import ExecutorRun, StepFailedError
+from tesk_taskmaster.domain.executor_run import ExecutorRun
+from tesk_taskmaster.ports import StepFailedError
 
 
 def refuse_links(run: ExecutorRun) -> None:

@@ -33,7 +33,7 @@ class Assignment:
         outputs_finished: Likewise for outputs.
         started_executors: Indexes of executors that started in this attempt,
             ended or not, as far as the scheduler knows.
-        began: When the attempt began; None if the scheduler does not tell.
+        began: When the attempt began; None if unknown.
         held_up_since: Since when the last step has failed, as its taskmasters
             reported; None if they did not.
     """

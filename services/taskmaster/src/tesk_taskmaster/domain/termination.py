@@ -47,7 +47,7 @@ class StepResult:
     Attributes:
         exit_code: 0..255; 126 not executable, 127 not found, 128+n killed by
             signal n.
-        note: A line for ``system_logs``, e.g. that memory ran out; or "".
+        notice: A line for ``system_logs``, e.g. that memory ran out; or "".
         error: Set if the step failed through no fault of the user's command
             (image not found, mount failed): what happened.
         lost: With ``error``: a new attempt may succeed.
@@ -59,7 +59,7 @@ class StepResult:
     exit_code: int
     started_at: datetime | None = None
     ended_at: datetime | None = None
-    note: str = ""
+    notice: str = ""
     error: str = ""
     lost: bool = False
     code: ReasonCode = ReasonCode.NONE
@@ -128,8 +128,8 @@ def judge(observed: Termination) -> StepResult:
     if observed.was_stopped:
         return _ended(observed)
     if observed.is_out_of_memory:
-        note = format_memory_limit(observed.ram)
-        return _ended(observed, note, code=ReasonCode.OUT_OF_MEMORY)
+        notice = format_memory_limit(observed.ram)
+        return _ended(observed, notice, code=ReasonCode.OUT_OF_MEMORY)
     if cause := observed.interruption or _find_doubt(observed):
         return _lost(observed, cause)
     return _ended(observed, "" if observed.report is None else INVALID_REPORT)
@@ -167,7 +167,9 @@ def _judge_report(observed: Termination, report: Report, ram: int) -> StepResult
         exit_code=report.exit_code,
         started_at=report.started_at,
         ended_at=report.ended_at,
-        note=_note(observed, format_memory_limit(ram) if was_short else report.error),
+        notice=_notice(
+            observed, format_memory_limit(ram) if was_short else report.error
+        ),
         code=ReasonCode.OUT_OF_MEMORY if was_short else ReasonCode.NONE,
         metadata=observed.metadata,
     )
@@ -183,7 +185,7 @@ def _judge_filer(observed: Termination) -> StepResult:
 
 
 def _ended(
-    observed: Termination, note: str = "", *, code: ReasonCode = ReasonCode.NONE
+    observed: Termination, notice: str = "", *, code: ReasonCode = ReasonCode.NONE
 ) -> StepResult:
     """Return the result of an end that only the runtime reports."""
     exit_code = observed.exit_code
@@ -195,12 +197,12 @@ def _ended(
         code=code,
         started_at=observed.started_at,
         ended_at=observed.ended_at,
-        note=_note(observed, note),
+        notice=_notice(observed, notice),
         metadata=observed.metadata,
     )
 
 
-def _note(observed: Termination, text: str) -> str:
+def _notice(observed: Termination, text: str) -> str:
     return f"{observed.name}: {text}" if text else ""
 
 

@@ -97,7 +97,7 @@ class RunAttempt:
 
     def _run_to_release(self) -> None:
         self.control.check_ownership()
-        _logger.info("attempt taken up", extra=self.attempt.log_fields)
+        _logger.info("attempt started", extra=self.attempt.log_fields)
         if not self.assignment.release_only:
             try:
                 finished = self._work()

@@ -18,7 +18,7 @@ class AttemptReporter:
     ``report`` and ``wait_durable`` raise RefusedError as the reporter does.
 
     Attributes:
-        held_up_since: Sent with each reason, for whoever takes the attempt over.
+        held_up_since: Sent with each reason, for a successor.
     """
 
     attempt: Attempt

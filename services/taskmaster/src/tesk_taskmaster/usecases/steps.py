@@ -76,7 +76,7 @@ class AttemptSteps:
         )
         if not self.assignment.last_sequence:
             self.attempt_reporter.buffer(
-                [Notice(line) for line in self.runtime.notes()]
+                [Notice(line) for line in self.runtime.notices()]
             )
         images = ImageInspector(
             assignment=self.assignment,
@@ -163,8 +163,8 @@ class AttemptSteps:
             self.control.checkpoint()
             outcome = Outcome.LOST if result.lost else Outcome.SYSTEM_ERROR
             raise AttemptEndedError(outcome, Reason(result.code, result.error))
-        if result.note:
-            self.attempt_reporter.buffer([Notice(result.note)])
+        if result.notice:
+            self.attempt_reporter.buffer([Notice(result.notice)])
         if result.metadata:
             self.attempt_reporter.buffer([_location(step.index, result)])
         self.attempt_reporter.buffer([_executor_ended(step.index, result, tails)])

@@ -18,7 +18,8 @@ from tesk_taskmaster.adapters.launcher_options import (
     VOLUME_TARGET,
     launcher_options,
 )
-from tesk_taskmaster.ports import ExecutorRun, StepFailedError
+from tesk_taskmaster.domain.executor_run import ExecutorRun
+from tesk_taskmaster.ports import StepFailedError
 
 Network = Literal["none", "loopback-free", "host"]
 
@@ -98,7 +99,7 @@ class EngineTraits:
         """Tell whether this is Podman, whose logs are files that we can read."""
         return "podman" in self.product.lower()
 
-    def notes(self) -> tuple[str, ...]:
+    def notices(self) -> tuple[str, ...]:
         """Return which limits are not enforced here, for ``system_logs``."""
         missing = [
             kind

@@ -57,9 +57,10 @@ from tesk_taskmaster.adapters.container.retries import (
 from tesk_taskmaster.adapters.container.starts import PendingStart, PendingStarts
 from tesk_taskmaster.adapters.container.waiting import wait_for_end
 from tesk_taskmaster.adapters.mount_sources import refuse_links
+from tesk_taskmaster.domain.executor_run import ExecutorRun
 from tesk_taskmaster.domain.step_names import title_of
 from tesk_taskmaster.domain.termination import StepResult, format_loss, judge
-from tesk_taskmaster.ports import ExecutorRun, ReportReason, StepFailedError, Tails
+from tesk_taskmaster.ports import ReportReason, StepFailedError, Tails
 
 # A container that this process has just created and not yet started.
 _CREATED: Mapping[str, Any] = {
@@ -101,9 +102,9 @@ class ContainerEngine:
         self._starts = PendingStarts()
         self._contents = ImageContents(api, self._home)
 
-    def notes(self) -> Sequence[str]:
+    def notices(self) -> Sequence[str]:
         """Return which limits this engine does not enforce."""
-        return self._traits.notes()
+        return self._traits.notices()
 
     def start(
         self,

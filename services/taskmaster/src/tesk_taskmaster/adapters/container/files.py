@@ -14,9 +14,9 @@ from tesk_taskmaster.adapters.launcher_report import (
     REPORT_BYTES,
     parse_report,
 )
+from tesk_taskmaster.domain.executor_run import ExecutorRun
 from tesk_taskmaster.domain.tails import TAIL_BYTES
 from tesk_taskmaster.domain.termination import InvalidReport, Report
-from tesk_taskmaster.ports import ExecutorRun
 
 
 class RunFiles:

@@ -5,9 +5,9 @@ from typing import Any
 
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.launcher_report import parse_time
+from tesk_taskmaster.domain.executor_run import ExecutorRun
 from tesk_taskmaster.domain.step_names import title_of
 from tesk_taskmaster.domain.termination import InvalidReport, Report, Termination
-from tesk_taskmaster.ports import ExecutorRun
 
 ENDED = frozenset({"exited", "stopped", "dead"})
 NEVER_STARTED = frozenset({"created", "configured", "initialized"})

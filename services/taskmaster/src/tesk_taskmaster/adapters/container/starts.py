@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tesk_taskmaster.ports import ExecutorRun, StepFailedError
+from tesk_taskmaster.domain.executor_run import ExecutorRun
+from tesk_taskmaster.ports import StepFailedError
 
 
 class PendingStart:

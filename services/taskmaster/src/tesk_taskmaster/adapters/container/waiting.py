@@ -16,7 +16,7 @@ from tesk_taskmaster.adapters.container.api import (
 )
 from tesk_taskmaster.adapters.container.files import RunFiles
 from tesk_taskmaster.adapters.container.retries import RETRY_INTERVAL, pause
-from tesk_taskmaster.ports import ExecutorRun
+from tesk_taskmaster.domain.executor_run import ExecutorRun
 
 # Seconds between two checks of the file; grow, since many runs may last long.
 _MIN_INTERVAL = 0.01

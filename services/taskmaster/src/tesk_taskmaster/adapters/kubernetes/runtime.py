@@ -102,8 +102,8 @@ class KubernetesRuntime:
             self.detach(attempt)
         self._cluster.informers.close()
 
-    def notes(self) -> Sequence[str]:
-        """See ``Runtime.notes``."""
+    def notices(self) -> Sequence[str]:
+        """See ``Runtime.notices``."""
         return ()
 
     def prepare(

@@ -23,13 +23,12 @@ from tesk_taskmaster.adapters.local.filer_process import (
 )
 from tesk_taskmaster.adapters.local.leftovers import Leftovers
 from tesk_taskmaster.adapters.task_folders import TaskFolders, is_transient
+from tesk_taskmaster.domain.executor_run import ExecutorRun, HostMount
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 from tesk_taskmaster.domain.step_names import direction_of, executor_of
 from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import (
     Engine,
-    ExecutorRun,
-    HostMount,
     LeftoversError,
     ReportReason,
     StepFailedError,
@@ -65,9 +64,9 @@ class LocalRuntime:
         """Folders of ended attempts that could not be removed."""
         return self._leftovers
 
-    def notes(self) -> Sequence[str]:
-        """See ``Runtime.notes``."""
-        return self._engine.notes()
+    def notices(self) -> Sequence[str]:
+        """See ``Runtime.notices``."""
+        return self._engine.notices()
 
     def prepare(
         self, plan: Plan, transfer_token: str, report_reason: ReportReason

@@ -60,11 +60,12 @@ from tesk_taskmaster.adapters.sandbox.streams import (
     tail,
 )
 from tesk_taskmaster.adapters.task_folders import TaskFolders
+from tesk_taskmaster.domain.executor_run import ExecutorRun
 from tesk_taskmaster.domain.step_names import title_of
 from tesk_taskmaster.domain.termination import StepResult, format_loss
-from tesk_taskmaster.ports import ExecutorRun, ReportReason, StepFailedError, Tails
+from tesk_taskmaster.ports import ReportReason, StepFailedError, Tails
 
-_NOTE = (
+_NOTICE = (
     "the sandbox engine ran this with the programs of this machine: images were "
     "not used, and limits on cpu and memory not enforced"
 )
@@ -90,10 +91,10 @@ class SandboxEngine:
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _processes: dict[Path, DetachedProcess] = field(default_factory=dict)
 
-    def notes(self) -> Sequence[str]:
-        """See ``Engine.notes``."""
+    def notices(self) -> Sequence[str]:
+        """See ``Engine.notices``."""
         has_network = self.has_network or self.network is not None
-        return [_NOTE] if has_network else [_NOTE, _NO_NETWORK]
+        return [_NOTICE] if has_network else [_NOTICE, _NO_NETWORK]
 
     def start(
         self,

@@ -22,7 +22,7 @@ from tesk_taskmaster.adapters.sandbox.view import (
     search_path,
     writable_directories,
 )
-from tesk_taskmaster.ports import ExecutorRun
+from tesk_taskmaster.domain.executor_run import ExecutorRun
 
 
 def prepare_root(

@@ -14,9 +14,9 @@ from tesk_taskmaster.adapters.sandbox.start_failure import (
     write_start_failure,
 )
 from tesk_taskmaster.adapters.sandbox.streams import empty, tail
+from tesk_taskmaster.domain.executor_run import ExecutorRun
 from tesk_taskmaster.domain.step_names import title_of
 from tesk_taskmaster.domain.termination import Report, StepResult, Termination, judge
-from tesk_taskmaster.ports import ExecutorRun
 
 _KILLED = 128 + signal.SIGKILL
 

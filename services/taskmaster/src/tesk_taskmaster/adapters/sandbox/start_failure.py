@@ -6,7 +6,7 @@ The file ``verdict`` of a run holds the exit code and the message.
 import json
 
 from tesk_taskmaster.adapters.sandbox.bubblewrap import StartFailure
-from tesk_taskmaster.ports import ExecutorRun
+from tesk_taskmaster.domain.executor_run import ExecutorRun
 
 NOT_STARTED = 125  # the exit code of `docker run` for such failures
 

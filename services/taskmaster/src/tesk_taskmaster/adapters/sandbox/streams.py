@@ -17,8 +17,8 @@ from pathlib import Path
 
 from tesk_model.paths import is_within, normalize
 from tesk_runtime.rooted_files import RootedFiles
+from tesk_taskmaster.domain.executor_run import ExecutorRun
 from tesk_taskmaster.domain.tails import TAIL_BYTES
-from tesk_taskmaster.ports import ExecutorRun
 
 _READ = os.O_RDONLY | os.O_NONBLOCK
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NONBLOCK

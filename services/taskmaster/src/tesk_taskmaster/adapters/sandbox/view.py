@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tesk_model.paths import is_within
-from tesk_taskmaster.ports import HostMount
+from tesk_taskmaster.domain.executor_run import HostMount
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOME = "/root"

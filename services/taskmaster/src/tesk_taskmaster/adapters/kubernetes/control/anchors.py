@@ -1,8 +1,8 @@
-"""The anchor and the volume of an attempt: made, or found again.
+"""Creates or finds the anchor and the volume of an attempt.
 
-The anchor is a Secret that a taskmaster may write but not read. What it owns
-tells its uid; an anchor that owns nothing is made anew, for nothing depends on
-it, and whatever a predecessor still adds to the old one is garbage.
+The anchor is a Secret that a taskmaster may write but not read. Its uid is read from
+the objects that it owns; an anchor that owns nothing is created anew, and objects
+that a predecessor still adds to the old one are garbage-collected.
 """
 
 from collections.abc import Iterator, Sequence

@@ -2,10 +2,7 @@
 
 The name of a Job is unique for its step, so that a successor finds it. A filer that
 died without a result is started again by a new Job of the same name, when the old
-one is deleted. An executor is not: if it had started, and there is no Job of its
-name, the Job was deleted by somebody else.
-
-All of this can be found again in the cluster.
+one is deleted. An executor that had started is not.
 """
 
 from collections.abc import Sequence

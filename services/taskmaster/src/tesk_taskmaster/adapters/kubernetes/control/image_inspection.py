@@ -77,7 +77,7 @@ class ImageInspector:
         if result.exit_code:
             raise StepFailedError(
                 f"executors[{index}]: its image cannot be inspected: "
-                f"{result.note or result.exit_code}"
+                f"{result.notice or result.exit_code}"
             )
         answer = parse_occupied(step.tails().stdout, directories)
         if answer is None:

@@ -87,7 +87,7 @@ def _path_problem(path: str, read_only: Sequence[str]) -> str:
         return "Kubernetes takes no path with a colon; name another directory"
     if is_within(path, OWN_FOLDER):
         return f"{OWN_FOLDER} belongs to TESK"
-    for taken in read_only:
-        if is_within(path, taken.rstrip("/")):
-            return f"{taken} is a read-only volume of this TESK"
+    for mount_path in read_only:
+        if is_within(path, mount_path.rstrip("/")):
+            return f"{mount_path} is a read-only volume of this TESK"
     return ""

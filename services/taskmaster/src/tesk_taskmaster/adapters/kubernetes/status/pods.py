@@ -163,18 +163,18 @@ def _pending(snapshot: Snapshot, pod: JsonObject) -> Observation:
 
 def _unscheduled(snapshot: Snapshot, pod: JsonObject) -> Observation:
     scheduled = condition(pod, "PodScheduled")
-    said = scheduled.get("message", "")
+    message = scheduled.get("message", "")
     pending = (snapshot.claim or {}).get("status", {}).get("phase") == "Pending"
     unbound = latest(snapshot.events, ("ProvisioningFailed", "FailedBinding"))
-    if _ABOUT_VOLUMES.search(said) or (pending and unbound is not None):
-        cause = unbound["message"] if unbound is not None else said
+    if _ABOUT_VOLUMES.search(message) or (pending and unbound is not None):
+        cause = unbound["message"] if unbound is not None else message
         created = pod["metadata"].get("creationTimestamp")
         since = parse_time(scheduled.get("lastTransitionTime") or created)
         return Problem(kind=ProblemKind.VOLUME_UNBOUND, cause=cause, since=since)
     if scheduled.get("status") == "False":
         return Problem(
             kind=ProblemKind.UNSCHEDULABLE,
-            cause=said or scheduled.get("reason", ""),
+            cause=message or scheduled.get("reason", ""),
             since=parse_time(scheduled.get("lastTransitionTime")),
         )
     text = f"{snapshot.subject.name}: waiting for a node"
@@ -183,7 +183,7 @@ def _unscheduled(snapshot: Snapshot, pod: JsonObject) -> Observation:
 
 def _on_its_node(snapshot: Snapshot, pod: JsonObject) -> Observation:
     """Judge a pod on its node by the last event of the node."""
-    said = latest(
+    event = latest(
         snapshot.events,
         (
             "Pulling",
@@ -195,18 +195,18 @@ def _on_its_node(snapshot: Snapshot, pod: JsonObject) -> Observation:
             "FailedCreatePodSandBox",
         ),
     )
-    reason = said["reason"] if said is not None else ""
-    if said is not None and reason in (
+    reason = event["reason"] if event is not None else ""
+    if event is not None and reason in (
         "FailedMount",
         "FailedAttachVolume",
         "FailedMapVolume",
     ):
         return Problem(
-            kind=ProblemKind.MOUNT, cause=said["message"], since=_bound_at(pod)
+            kind=ProblemKind.MOUNT, cause=event["message"], since=_bound_at(pod)
         )
-    if said is not None and reason == "FailedCreatePodSandBox":
+    if event is not None and reason == "FailedCreatePodSandBox":
         return Problem(
-            kind=ProblemKind.STALLED, cause=said["message"], since=_bound_at(pod)
+            kind=ProblemKind.STALLED, cause=event["message"], since=_bound_at(pod)
         )
     if reason == "Pulling":
         # Without a limit: images may be large.
