@@ -14,7 +14,7 @@ CHART_SCHEMA = Path(__file__).parents[3] / "helm" / "tesk" / "values.schema.yaml
 
 
 def test_each_dimension_has_its_place() -> None:
-    assert [each.place for each in DIMENSIONS] == list(range(len(DIMENSIONS)))
+    assert [each.index for each in DIMENSIONS] == list(range(len(DIMENSIONS)))
 
 
 @pytest.mark.parametrize("dimension", DIMENSIONS, ids=lambda each: each.column)

@@ -193,7 +193,7 @@ def test_a_lost_attempt_leaves_one_line() -> None:
         RUNS, Finished(Outcome.LOST, Reason(ReasonCode.NODE_LOST, "the node is gone"))
     )
 
-    assert effect.forget
+    assert effect.clears_attempt
     assert effect.lines == ("attempt 1 was lost: the node is gone",)
     assert effect.record.queued_at == LATER
     assert not effect.record.released
@@ -205,7 +205,7 @@ def test_giving_up_says_so() -> None:
     )
 
     assert effect.lines == ("attempt 3 was lost: evicted", "gave up after 3 attempts")
-    assert not effect.forget
+    assert not effect.clears_attempt
 
 
 LINES = {

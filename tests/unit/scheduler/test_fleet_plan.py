@@ -11,7 +11,7 @@ from builders.scheduler_tasks import NOON
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.fleet_plan import (
     ORPHAN_GRACE,
-    RETRY,
+    RETRY_AFTER,
     Disposition,
     FleetMemory,
     FleetPlan,
@@ -120,7 +120,7 @@ PLANS: dict[str, tuple[ObservedFleet, FleetPlan]] = {
     ),
     "it is not known which are alive": (
         ObservedFleet(alive=None, memory=FleetMemory(cordon=frozenset({"tm-9"}))),
-        FleetPlan(cordon=frozenset({"tm-9"}), wait_until=NOW.monotonic + RETRY),
+        FleetPlan(cordon=frozenset({"tm-9"}), wait_until=NOW.monotonic + RETRY_AFTER),
     ),
     "a predecessor died before it started one": (
         observed((member(seen=False), UNKNOWN)),
@@ -142,7 +142,7 @@ PLANS: dict[str, tuple[ObservedFleet, FleetPlan]] = {
             adopt=("tm-3",),
             cordon=frozenset({"tm-1", "tm-2"}),
             reasons={"tm-2": "the last one cannot be ended yet: no answer"},
-            wait_until=NOW.monotonic + RETRY,
+            wait_until=NOW.monotonic + RETRY_AFTER,
         ),
     ),
     "one that is gone but may act gets nothing more": (

@@ -34,9 +34,9 @@ def test_each_failure_doubles_the_pause_up_to_a_bound() -> None:
 
 
 def test_none_is_started_during_a_pause() -> None:
-    assert not StartBackoff().pauses(NOW)
-    assert REFUSED.pauses(NOW)
-    assert not REFUSED.pauses(Moment(time=NOON, monotonic=101.0))
+    assert not StartBackoff().is_paused(NOW)
+    assert REFUSED.is_paused(NOW)
+    assert not REFUSED.is_paused(Moment(time=NOON, monotonic=101.0))
 
 
 def test_a_start_shows_that_starts_are_not_refused_and_no_more() -> None:

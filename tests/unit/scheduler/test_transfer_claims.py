@@ -59,7 +59,7 @@ def test_uploaded_files_are_declared(url: str, path: str, below: list[str]) -> N
             DeclaredOutput("/elsewhere", "s3://x/y"),
             DeclaredOutput(declared, url),
         ]
-        assert Destinations(targets).have(file)
+        assert Destinations(targets).allow(file)
 
 
 BRACED = {
@@ -93,8 +93,8 @@ def test_files_of_alternatives_of_a_path_are_declared(
         if isinstance(each, Upload)
     ]
     assert files
-    assert all(map(Destinations([DeclaredOutput(path, url)]).have, files))
-    assert not any(map(Destinations([DeclaredOutput("/o", "s3://else")]).have, files))
+    assert all(map(Destinations([DeclaredOutput(path, url)]).allow, files))
+    assert not any(map(Destinations([DeclaredOutput("/o", "s3://else")]).allow, files))
 
 
 def test_files_are_looked_up_fast_among_many_outputs() -> None:
@@ -104,7 +104,7 @@ def test_files_are_looked_up_fast_among_many_outputs() -> None:
 
     # Each file with each output: that would take minutes.
     assert all(
-        destinations.have(OutputFileLog(url=url, path=path, size_bytes=0))
+        destinations.allow(OutputFileLog(url=url, path=path, size_bytes=0))
         for path, url in places
     )
 
@@ -123,7 +123,7 @@ FOREIGN = {
 def test_undeclared_files_are_not_allowed(path: str, url: str) -> None:
     file = OutputFileLog(url=url, path=path, size_bytes=0)
 
-    assert not Destinations([DeclaredOutput("/out", "s3://b/o")]).have(file)
+    assert not Destinations([DeclaredOutput("/out", "s3://b/o")]).allow(file)
 
 
 ENDS = {
@@ -141,7 +141,7 @@ ENDS = {
 def test_executors_have_ended_when_no_more_will_run(
     known: list[tuple[int, int | None]], want: bool
 ) -> None:
-    declared = TaskDeclaration(ignores_error=[True, False, False], targets=())
+    declared = TaskDeclaration(ignores_error=[True, False, False], outputs=())
 
     assert executors_have_ended(declared, known) is want
 

@@ -206,6 +206,18 @@ def test_more_folders_of_programs_are_shown(
     assert (done.result.exit_code, done.stdout) == (0, b"mine\n")
 
 
+def test_a_folder_of_programs_that_is_missing_stops_no_command(
+    tmp_path: Path, kit: EngineKit
+) -> None:
+    kit.engine = open_sandbox_engine(
+        TaskFolders(kit.home), os.environ, programs=(f"{tmp_path.resolve()}/gone",)
+    )
+
+    done = kit.complete("true", mounts=("/tmp",))
+
+    assert (done.result.exit_code, done.result.error) == (0, "")
+
+
 def test_a_collected_link_stays_a_link(kit: EngineKit) -> None:
     kit.complete("ln", "-s", "/etc/shadow", "/l.txt", collect=("/*.txt",))
 

@@ -1,4 +1,4 @@
-"""What a change of state does to the counters of usage.
+"""Computes what a change of state does to the counters of usage.
 
 A waiting task counts as queued; from admission to its final state it counts
 as running and takes what it demands.
@@ -15,14 +15,14 @@ _WAITS = Amounts(queued=1)
 
 
 def charge(state: TaskState, demand: Demand) -> Amounts:
-    """Return what a task in ``state`` counts for."""
+    """Return the usage of a task in ``state``."""
     if state is TaskState.QUEUED:
         return _WAITS
     return demand if state in ACTIVE_STATES else _NOTHING
 
 
 class UsageLedger:
-    """Adds up the changes of one unit of work, by subject."""
+    """Adds up the changes of usage of one unit of work, by subject."""
 
     def __init__(self) -> None:
         self._changes: dict[Subject, Amounts] = {}
@@ -32,14 +32,14 @@ class UsageLedger:
         self._add(subjects_of(owner, group), _WAITS)
 
     def changed(self, before: TaskRecord, after: TaskRecord) -> None:
-        """Count what a change of a task means."""
+        """Count the change of a task."""
         if before.state is not after.state:
             now = charge(after.state, after.demand)
             change = now.plus(charge(before.state, before.demand), times=-1)
             self._add(after.subjects, change)
 
     def changes(self) -> list[tuple[Subject, Amounts]]:
-        """List what is not nothing, in one order for everybody.
+        """List the non-zero changes, in the same order in every transaction.
 
         The order keeps concurrent transactions from blocking each other.
         """

@@ -1,9 +1,9 @@
-"""How much is kept of a task, so that what was written can always be read.
+"""Bounds what is stored of a task, so that what was written can always be read.
 
-An answer about one task must fit one message (64 MiB, ``MESSAGE_LIMIT``),
-whatever its commands, filers and taskmasters have said. So each kind of thing
-has a bound where it is written, and the sum of all bounds is below that of a
-message. What is left out is said in ``system_logs``.
+A response about one task must fit one message (64 MiB, ``MESSAGE_LIMIT``),
+whatever its commands, filers and taskmasters reported. So each part has a bound
+where it is written, and the sum of all bounds is below that of a message.
+``system_logs`` report what is omitted.
 
 Sizes are bytes of UTF-8.
 """
@@ -42,7 +42,7 @@ LINES_LEFT_OUT = (
 
 
 class Retained(NamedTuple):
-    """How many things of a kind there are, and their bytes."""
+    """Number and bytes of the entries of one kind that are stored."""
 
     number: int
     size: int
@@ -53,19 +53,19 @@ def size_of(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
-def truncated(text: str, most: int) -> str:
-    """Return ``text``, or its beginning if it is larger than ``most`` bytes."""
+def truncated(text: str, max_bytes: int) -> str:
+    """Return ``text``, or its beginning if it has more than ``max_bytes`` bytes."""
     size = size_of(text)
-    if size <= most:
+    if size <= max_bytes:
         return text
     note = f" … (cut, {size:,} bytes in all)"
-    head = text.encode()[: most - len(note.encode())]
+    head = text.encode()[: max_bytes - len(note.encode())]
     return head.decode(errors="ignore") + note
 
 
-def fitting_lines(lines: Sequence[str], there: Retained) -> Sequence[str]:
-    """Return the first of ``lines`` that still find room, each shortened."""
-    room = Retained(LINES - there.number, LINES_BYTES - there.size)
+def fitting_lines(lines: Sequence[str], stored: Retained) -> Sequence[str]:
+    """Return the first of ``lines`` that still fit, each truncated."""
+    room = Retained(LINES - stored.number, LINES_BYTES - stored.size)
     fitting = []
     used = 0
     for line in lines[: max(0, room.number)]:
@@ -78,15 +78,15 @@ def fitting_lines(lines: Sequence[str], there: Retained) -> Sequence[str]:
 
 
 def fitting_entries(
-    entries: Mapping[str, str], there: Mapping[str, int]
+    entries: Mapping[str, str], stored: Mapping[str, int]
 ) -> tuple[Mapping[str, str], int]:
-    """Return the entries of metadata that find room, and how many do not.
+    """Return the entries of metadata that fit, and the number of those that do not.
 
     Args:
         entries: New ones, or new values of known ones.
-        there: Bytes of those that there are, by key, their keys included.
+        stored: Bytes of the stored ones, by key, keys included.
     """
-    sizes = dict(there)
+    sizes = dict(stored)
     fitting = {}
     for key, value in entries.items():
         short = truncated(value, ENTRY_BYTES)
@@ -104,18 +104,18 @@ def fitting_entries(
     return fitting, len(entries) - len(fitting)
 
 
-def fitting_outputs(sizes: Sequence[int], there: Retained) -> int:
-    """Tell how many of some output files still find room, the first of them."""
-    used = there.size
+def fitting_outputs(sizes: Sequence[int], stored: Retained) -> int:
+    """Return how many of the first output files still fit."""
+    used = stored.size
     for number, size in enumerate(sizes):
         used += size + OUTPUT_OVERHEAD
-        if there.number + number >= OUTPUT_FILES or used > OUTPUTS_BYTES:
+        if stored.number + number >= OUTPUT_FILES or used > OUTPUTS_BYTES:
             return number
     return len(sizes)
 
 
 def stream_bytes(index: int) -> int:
-    """Return how much is kept of each stream of an executor."""
+    """Return the most bytes that are kept of each stream of an executor."""
     if index < WHOLE_STREAMS:
         return STREAM_BYTES
     return LATER_STREAM_BYTES if index < TRUNCATED_STREAMS else 0
@@ -130,7 +130,7 @@ def stream_tail(text: str, index: int) -> str:
 
 
 def entries_left_out(count: int) -> str:
-    """Say that entries of metadata were left out."""
+    """Format the line that entries of metadata were omitted."""
     return (
         f"{count} entries of metadata were left out: at most {ENTRIES} with "
         f"{ENTRIES_BYTES // KIB} KiB are kept of a task"
@@ -138,7 +138,7 @@ def entries_left_out(count: int) -> str:
 
 
 def outputs_left_out(count: int) -> str:
-    """Say that uploaded files are not listed."""
+    """Format the line that uploaded files are not listed."""
     return (
         f"{count:,} more files were uploaded than are listed in outputs: at most "
         f"{OUTPUT_FILES:,} with {OUTPUTS_BYTES // MIB} MiB of names are kept of a task"

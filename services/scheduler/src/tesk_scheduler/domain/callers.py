@@ -1,11 +1,11 @@
-"""Who asks, and what they may see."""
+"""Defines the caller of a request and which tasks it may see."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A user as the api knows it.
+    """The user on whose behalf the api calls.
 
     Attributes:
         user: Owner of what the caller creates; "" in open mode.
@@ -19,10 +19,10 @@ class Caller:
     request_id: str = ""
 
     @property
-    def whose(self) -> str | None:
-        """Whose tasks the caller may see; None for everybody's."""
+    def visible_owner(self) -> str | None:
+        """Owner of the tasks that the caller may see; None for all owners."""
         return None if self.admin else self.user
 
     def may_see(self, owner: str) -> bool:
-        """Tell whether the caller may know of a task of ``owner``."""
-        return self.whose in {None, owner}
+        """Tell whether the caller may see the tasks of ``owner``."""
+        return self.visible_owner in {None, owner}

@@ -77,7 +77,7 @@ class Capacity:
         for each in _ON_NODES:
             largest = max(0, *(node[each] for node in self.nodes or ()))
             if asked[each] > largest:
-                needs, most = map(each.unit.text, (asked[each], largest))
+                needs, most = map(each.unit.format, (asked[each], largest))
                 return (
                     f"waiting for a larger node: {needs} {each.noun} needed,"
                     f" the largest has {most} for a task"

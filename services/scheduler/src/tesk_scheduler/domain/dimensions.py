@@ -1,7 +1,7 @@
-"""What tasks take and limits bound: one table, from which all else follows.
+"""Lists the dimensions of the quota: what tasks use and limits bound.
 
-Settings, columns, sentences and metrics are made of it, so that another
-dimension is a row here and a migration. Amounts are whole numbers (thousandths
+Settings, columns, messages and metrics are generated from this table, so that
+another dimension is a row here and a migration. Amounts are whole numbers (thousandths
 of a core, bytes), so that counters never drift.
 """
 
@@ -35,19 +35,19 @@ def millis_from_cores(cores: float) -> int:
 
 
 class Unit(NamedTuple):
-    """How an amount is written where people write it: in settings and tasks.
+    """How people write an amount, in settings and tasks.
 
     Attributes:
-        name: Behind such a number.
-        parse: From that number to a whole one; ValueError if it is none.
-        number: Back.
-        text: For sentences, with the unit.
+        name: Of the unit.
+        parse: Converts such a number to a whole one; ValueError if it is invalid.
+        number: Converts back.
+        format: For messages, with the unit.
     """
 
     name: str
     parse: Callable[[float], int]
     number: Callable[[float], float]
-    text: Callable[[float], str]
+    format: Callable[[float], str]
 
 
 _COUNT = Unit("tasks", int, float, format_number)
@@ -67,14 +67,14 @@ _GIB = Unit(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskField:
-    """Where a task says how much it needs.
+    """The field of a task that says how much it needs.
 
     Attributes:
         name: In ``tesResources``.
         singular: Of the noun in "exceeds the 1 core that there is",
         plural: and of that in "exceeds the 4 cores".
-        default: What a task counts for that does not say it, in its unit.
-        may_be_none: A task may need none of it; 0 counts as not said.
+        default: What a task without it counts for, in its unit.
+        may_be_none: A task may need none of it; 0 counts as unset.
     """
 
     name: str
@@ -85,7 +85,7 @@ class TaskField:
 
 
 class Metric(NamedTuple):
-    """How usage is exposed: divided by ``scale``."""
+    """The metric of usage; its value is divided by ``scale``."""
 
     name: str
     help: str
@@ -97,17 +97,17 @@ class Dimension:
     """One row of the table.
 
     Attributes:
-        place: In ``DIMENSIONS`` and in each ``Amounts``.
+        index: In ``DIMENSIONS`` and in each ``Amounts``.
         column: Of the database; also its name in Python.
-        setting: Below ``quota``,
-        description: and what that is.
+        setting: Name below ``quota``.
+        description: Of the setting.
         noun: In "4 of 8 cpu in use".
-        resource: As Kubernetes names it in requests and of nodes; "" if it does not.
-        per_unit: Our amount for one of those.
+        resource: Its name in Kubernetes; "" if it has none.
+        per_unit: Our amount for one unit of Kubernetes.
         field: None for what a task does not ask for.
     """
 
-    place: int
+    index: int
     column: str
     setting: str
     description: str
@@ -120,11 +120,11 @@ class Dimension:
 
     def __index__(self) -> int:
         """Let ``amounts[dimension]`` be written."""
-        return self.place
+        return self.index
 
 
 RUNNING = Dimension(
-    place=0,
+    index=0,
     column="running",
     setting="running",
     description="tasks that run",
@@ -134,7 +134,7 @@ RUNNING = Dimension(
     resource="pods",
 )
 QUEUED = Dimension(
-    place=1,
+    index=1,
     column="queued",
     setting="queued",
     description="tasks that wait",
@@ -143,7 +143,7 @@ QUEUED = Dimension(
     metric=Metric("tasks_queued", "Tasks that wait."),
 )
 CPU = Dimension(
-    place=2,
+    index=2,
     column="cpu_millis",
     setting="cpu",
     description="cores, with fractions",
@@ -155,7 +155,7 @@ CPU = Dimension(
     field=TaskField(name="cpu_cores", singular="core", plural="cores", default=1),
 )
 RAM = Dimension(
-    place=3,
+    index=3,
     column="ram",
     setting="ram_gb",
     description="memory in GiB",
@@ -168,7 +168,7 @@ RAM = Dimension(
     ),
 )
 DISK = Dimension(
-    place=4,
+    index=4,
     column="disk",
     setting="disk_gb",
     description="disk in GiB",
@@ -185,4 +185,4 @@ DISK = Dimension(
 )
 DIMENSIONS = (RUNNING, QUEUED, CPU, RAM, DISK)
 ASKED = tuple(each for each in DIMENSIONS if each.field)
-"""What a task asks for."""
+"""The dimensions that a task asks for."""

@@ -1,4 +1,4 @@
-"""The one place where what taskmasters report becomes states and logs.
+"""Turns the events of taskmasters into states and logs.
 
 A pure function from (record, event) to an ``Effect``. Rules:
 
@@ -8,8 +8,8 @@ A pure function from (record, event) to an ``Effect``. Rules:
 - A final state stays. The end of a task that is being canceled is CANCELED,
   however the attempt ended.
 - An executor that ended has started.
-- A lost attempt is followed by another, up to a limit; its logs go and one
-  line stays.
+- A lost attempt is followed by another, up to a limit; its logs are deleted and
+  one line stays.
 """
 
 from collections.abc import Iterator, Mapping
@@ -47,16 +47,15 @@ _ON_REQUEST = Reason(ReasonCode.CANCELED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What an event changes.
+    """What an event changes in the store.
 
     Attributes:
         record: The task afterwards.
         lines: To append to ``system_logs``.
-        end: How the attempt ended, which ``lines`` tell people.
+        end: How the attempt ended; ``lines`` say so to people.
         executor: Of one executor's log.
         metadata: To merge.
-        forget: True: drop the logs, outputs and metadata of the attempt,
-            before anything else.
+        clears_attempt: First delete the logs, outputs and metadata of the attempt.
     """
 
     verdict: EventVerdict
@@ -65,12 +64,12 @@ class Effect:
     end: Reason | None = None
     executor: ExecutorLogChange | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
-    forget: bool = False
+    clears_attempt: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reporter:
-    """Who reports, when, and how often an attempt may be lost."""
+    """Which taskmaster reports, when, and how often an attempt may be lost."""
 
     taskmaster: str
     now: datetime
@@ -97,7 +96,7 @@ def apply_event(record: TaskRecord, event: TaskEvent, by: Reporter) -> Effect:
 def occurrences_of_effect(effect: Effect) -> Iterator[Occurrence]:
     """Tell what an event means beyond the change of its record."""
     task_id, attempt = effect.record.id, effect.record.attempt
-    if effect.forget:
+    if effect.clears_attempt:
         reason = effect.end.code if effect.end else ReasonCode.NONE
         yield AttemptLost(task_id=task_id, attempt=attempt, reason=reason)
     change = effect.executor
@@ -168,14 +167,14 @@ def _executor_end(ended: ExecutorEnded) -> ExecutorLogChange:
         started_at=ended.start_time,
         ended_at=ended.end_time,
         exit_code=ended.exit_code,
-        # What was printed once is not taken back by somebody who cannot read it.
+        # A successor that cannot read a stream does not erase what was reported.
         stdout=stream_tail(ended.stdout, ended.index) or None,
         stderr=stream_tail(ended.stderr, ended.index) or None,
     )
 
 
 def _truncation_note(ended: ExecutorEnded) -> tuple[str, ...]:
-    """Say that less is kept of the streams than was reported."""
+    """Return the line that streams were truncated, if they were."""
     name, most = f"executors[{ended.index}]", stream_bytes(ended.index)
     if max(size_of(ended.stdout), size_of(ended.stderr)) <= most:
         return ()
@@ -200,7 +199,7 @@ def _finish(
     if outcome is Outcome.LOST:
         return lose(record, reason, by)
     if outcome is Outcome.CANCELED:
-        # Nobody asked for it, so it is the system's doing.
+        # The user did not ask for it, so it is a fault of the system.
         code = reason.code or ReasonCode.TASKMASTER_FAILED
         why = (reason.text or "the taskmaster canceled the attempt unasked",)
         return _ended(record, TaskState.SYSTEM_ERROR, Reason(code, why[0]), by, why)
@@ -213,7 +212,7 @@ def _finish(
 
 
 def lose(record: TaskRecord, reason: Reason, by: Reporter) -> Effect:
-    """Give the attempt up: queue another, or end the task after the last."""
+    """Lose the attempt: queue another, or end the task after the last."""
     line = f"attempt {record.attempt} was lost: {reason.text or 'unknown reason'}"
     if record.state is TaskState.CANCELING:
         return _ended(record, TaskState.CANCELED, _ON_REQUEST, by, (line,))
@@ -225,7 +224,7 @@ def lose(record: TaskRecord, reason: Reason, by: Reporter) -> Effect:
         record=requeued(record, by.now),
         lines=(line,),
         end=reason,
-        forget=True,
+        clears_attempt=True,
     )
 
 
@@ -250,5 +249,7 @@ def _release(record: TaskRecord, by: Reporter) -> Effect:
         return _applied(released)
     if record.state is TaskState.CANCELING:
         return _ended(released, TaskState.CANCELED, _ON_REQUEST, by, ())
-    reason = Reason(ReasonCode.TASKMASTER_FAILED, "its taskmaster let go of it")
+    reason = Reason(
+        ReasonCode.TASKMASTER_FAILED, "its taskmaster released it without an outcome"
+    )
     return lose(released, reason, by)

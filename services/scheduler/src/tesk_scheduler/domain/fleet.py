@@ -1,4 +1,4 @@
-"""Which taskmaster takes an attempt: full ones first, so that others can go."""
+"""Chooses taskmasters for attempts: the fullest first, so that others become idle."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taskmaster:
-    """A taskmaster as the scheduler knows it.
+    """A taskmaster as stored.
 
     Attributes:
         slots: Attempts it can hold at once.
         assigned: Attempts that it has.
-        lease_until: Until when it may act without another word from us.
+        lease_until: Until when it may act without another call.
         seen: It has called at least once.
         revision: Of what it was started from: image, settings, templates.
     """
@@ -27,11 +27,11 @@ class Taskmaster:
 
     @property
     def free(self) -> int:
-        """How many more attempts it can take."""
+        """Number of attempts that it can still take."""
         return max(0, self.slots - self.assigned)
 
     def is_absent(self, now: datetime) -> bool:
-        """Tell whether it has not called yet, or not for longer than it may."""
+        """Tell whether it has not called yet, or its lease is over."""
         return not self.seen or self.lease_until <= now
 
 
@@ -40,9 +40,9 @@ class FleetLimits:
     """How many taskmasters there may be, and how many attempts each takes.
 
     Attributes:
-        start_within: After so long one that has not called is given up.
-        takeovers: How often in a row an attempt is given to another taskmaster.
-        attempts: How often a task is tried before it is given up.
+        start_timeout: Time after which one that has not called is given up.
+        takeovers: How often in a row an attempt is reassigned after a loss.
+        attempts: Attempts of a task before it is given up.
     """
 
     taskmasters: int
@@ -64,12 +64,12 @@ def startable(fleet: Sequence[Taskmaster], limits: FleetLimits, revision: str) -
 
 
 def eligible(
-    fleet: Sequence[Taskmaster], *, cordon: Collection[str], revision: str
+    fleet: Sequence[Taskmaster], *, cordoned: Collection[str], revision: str
 ) -> list[Taskmaster]:
-    """Return them such that cordoned ones and other revisions get nothing more."""
+    """Return the fleet; cordoned members and other revisions have no slots."""
     return [
         replace(member, slots=0)
-        if member.id in cordon or member.revision != revision
+        if member.id in cordoned or member.revision != revision
         else member
         for member in fleet
     ]
@@ -86,8 +86,8 @@ def plan_placements(
 ) -> list[str | int]:
     """Choose a taskmaster for each of ``count`` attempts.
 
-    Oldest first, each filled before the next. Nothing is random, so that a
-    small load stays on few and the others become idle.
+    Oldest first, each filled before the next. Nothing is random, so that a small
+    load stays on a few and the others become idle.
 
     Returns:
         For each attempt the id of a taskmaster, or the number (0, 1, …) of a

@@ -1,7 +1,7 @@
-"""What the leader does about taskmasters: one plan, from what it observes.
+"""Plans what the leader does about taskmasters, from what it observes.
 
-Rule: nobody gets an attempt while the taskmaster that had it may still act. A
-taskmaster acts until its lease is over, unless its end is known for sure.
+Rule: an attempt is not reassigned while its taskmaster may still act. A
+taskmaster may act until its lease is over, unless it is known to have ended.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,14 +11,13 @@ from enum import StrEnum
 
 from tesk_scheduler.domain.fleet import Taskmaster
 
-# A taskmaster that nobody expects may have been told to exit just now, or be
-# about to call.
+# An orphan may have been told to exit just now, or be about to call.
 ORPHAN_GRACE = 60.0
-# After the launcher could not do or tell what it was asked.
-RETRY = 5.0
-# People do not read faster, and rounds are many.
+# After a call of the launcher failed.
+RETRY_AFTER = 5.0
+# Seconds: people do not read faster, and rounds are frequent.
 _REASONS_EVERY = 1.0
-# Some causes are not told by any change, only found by asking again.
+# Seconds: some causes cause no notification and are only found by asking again.
 _REASONS_RECHECK = 15.0
 
 
@@ -37,7 +36,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """What a launcher says of one taskmaster.
+    """What the launcher reports of one taskmaster.
 
     Attributes:
         is_alive: It runs or is starting.
@@ -56,10 +55,10 @@ class FleetMemory:
 
     Attributes:
         cordon: As planned.
-        strays: When each living taskmaster that the store does not know was
-            first noticed, in monotonic seconds.
-        messages: Of the absent taskmasters, when their tasks were last told.
-        told_at: When that was, in monotonic seconds.
+        orphans: When each living taskmaster that the store does not know was
+            first observed, in monotonic seconds.
+        messages: Of the absent taskmasters, as last written to their tasks.
+        reported_at: When that was, in monotonic seconds.
     """
 
     cordon: frozenset[str] = frozenset()
@@ -70,15 +69,15 @@ class FleetMemory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedFleet:
-    """What the store and the launcher say.
+    """What the store and the launcher report.
 
     Attributes:
         members: All taskmasters of the store, read after the launcher was asked.
-        instances: What the launcher says of each member, by id.
+        instances: What the launcher reports of each member, by id.
         alive: Ids that the launcher lists; None if it does not know yet.
-        ended: Ids of which something is left.
-        failure: Why a taskmaster could not be ended a moment ago; "" if all
-            went well. What refuses one refuses the next.
+        ended: Ids of ended taskmasters that left something behind.
+        failure: Why a taskmaster could not be ended a moment ago; "" if none
+            failed. What refuses one refuses the next.
     """
 
     members: Sequence[Taskmaster] = ()
@@ -91,18 +90,17 @@ class ObservedFleet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetPlan:
-    """What to do, and when to look again.
+    """What to do about taskmasters, and when to plan again.
 
     Attributes:
         start: Ids of members that were entered in the store and never started.
-        adopt: Ids of members that go on with what they have.
-        cordon: Ids of members that get nothing more.
-        reassign: Members to end, whose attempts others then get.
-        remove: Ids of taskmasters to end that the store does not know, in order.
-        reasons: By id of a member, why what is assigned to it waits; "" if it
-            waits no more.
-        wait_until: Look again at the latest then, in monotonic seconds; None:
-            when something happens.
+        adopt: Ids of members that continue.
+        cordon: Ids of members that get no more attempts.
+        reassign: Members to end, whose attempts are then reassigned.
+        remove: Ids of orphans to end, in order.
+        reasons: By id of a member, why its attempts wait; "" if they wait no more.
+        wait_until: When to plan again at the latest, in monotonic seconds; None:
+            on the next notification.
         memory: For the next plan.
     """
 
@@ -122,7 +120,7 @@ class FleetPlan:
 
 
 class Disposition(StrEnum):
-    """What is to become of a taskmaster of the store."""
+    """What to do about a taskmaster of the store."""
 
     ADOPT = "ADOPT"
     CORDON = "CORDON"
@@ -142,20 +140,20 @@ def disposition_of(
         return Disposition.ADOPT
     if member.seen:
         return Disposition.CORDON if instance.may_act else Disposition.REASSIGN
-    # One that never called has nothing that another could get too early.
+    # One that never called cannot act on its attempts.
     return Disposition.REASSIGN if instance.message else Disposition.START
 
 
 def plan_fleet(observed: ObservedFleet, now: Moment) -> FleetPlan:
-    """Decide on every taskmaster.
+    """Plan for every taskmaster.
 
-    Nobody is lost before it is known who is alive, and nothing more is ended
-    when one could not be.
+    None is lost before the launcher knows which are alive, and no more are ended
+    after one could not be.
     """
     memory = observed.memory
     if observed.alive is None:
         return FleetPlan(
-            cordon=memory.cordon, wait_until=now.monotonic + RETRY, memory=memory
+            cordon=memory.cordon, wait_until=now.monotonic + RETRY_AFTER, memory=memory
         )
     by_disposition: dict[Disposition, list[Taskmaster]] = {
         each: [] for each in Disposition
@@ -186,9 +184,9 @@ def _ids(members: Iterable[Taskmaster]) -> tuple[str, ...]:
 def _plan_orphans(
     observed: ObservedFleet, alive: Collection[str], now: Moment
 ) -> tuple[Mapping[str, float], tuple[str, ...]]:
-    """Find those that the store does not know, and which of them to remove.
+    """Find the taskmasters that the store does not know, and which to remove.
 
-    What has ended goes at once, what is alive after a grace.
+    Those that ended are removed at once, living ones after a grace period.
     """
     known = {member.id for member in observed.members}
     before = observed.memory.orphans
@@ -204,7 +202,7 @@ def _next_check(
     observed: ObservedFleet, orphans: Mapping[str, float], now: Moment
 ) -> float | None:
     if observed.failure:
-        return now.monotonic + RETRY
+        return now.monotonic + RETRY_AFTER
     left = [
         (member.lease_until - now.time).total_seconds() for member in observed.members
     ]
@@ -229,7 +227,7 @@ def _messages(
 def _with_reasons(
     plan: FleetPlan, messages: Mapping[str, str], now: Moment
 ) -> FleetPlan:
-    """Add what to tell the tasks of absent taskmasters, debounced."""
+    """Add the reasons of the attempts of absent taskmasters, debounced."""
     told = plan.memory
     if messages == told.messages and now.monotonic - told.reported_at < _REASONS_EVERY:
         return _checked_within(plan, _REASONS_EVERY, now) if messages else plan

@@ -1,4 +1,4 @@
-"""Who leads: the one scheduler of several that admits and keeps taskmasters."""
+"""Defines the lead: one of several schedulers admits tasks and keeps taskmasters."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,11 +6,11 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leadership:
-    """What the store knows of the lead.
+    """The lead as stored.
 
     Attributes:
-        holder: Who has or had it last: host and name of a process.
-        epoch: Counts the leaders; writes of earlier ones are refused.
+        holder: Host and name of the process that has or last had it.
+        epoch: Number of the leader; writes of earlier ones are refused.
         since: When ``holder`` got it.
         until: When it ends, unless it is renewed.
     """

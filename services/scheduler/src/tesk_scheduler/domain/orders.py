@@ -1,9 +1,9 @@
-"""What a taskmaster is told: which attempts to run, which to stop.
+"""Plans the orders to a taskmaster: which attempts to run, which to stop.
 
-Level-triggered: orders follow from what is assigned to it and from what it says
-that it holds, so that a lost answer loses nothing. An order that was given a
-moment ago is not given again, or a taskmaster that is busy with it would be
-answered at once again and again.
+Level-triggered: orders follow from what is assigned to it and from what it reports
+to hold, so that a lost response loses nothing. An order that was given a moment ago
+is not given again: a taskmaster that is still carrying it out would otherwise get
+responses without a pause.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ from tesk_model.states import TaskState
 from tesk_scheduler.domain.quota import Demand
 from tesk_scheduler.domain.records import Document, TaskRecord
 
-# Seconds after which an order is given again that had no effect.
+# Seconds after which an order without effect is given again.
 REPEAT_AFTER = 2.0
 
 
@@ -30,7 +30,7 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """An attempt to take up; see ``tesk.v1.Assignment``.
+    """An attempt that a taskmaster is to run; see ``tesk.v1.Assignment``.
 
     Attributes:
         demand: What the task was charged.
@@ -76,11 +76,11 @@ GivenOrders = Mapping[Order, float]
 def plan_orders(
     records: Iterable[TaskRecord], held: frozenset[Attempt]
 ) -> Sequence[Order]:
-    """List what to tell a taskmaster.
+    """List the orders to a taskmaster.
 
     Args:
         records: What is assigned to it, oldest first.
-        held: What it says that it holds.
+        held: What it reports to hold.
     """
     orders: list[Order] = []
     assigned = set()
@@ -96,14 +96,14 @@ def plan_orders(
 
 
 def has_new_order(orders: Iterable[Order], given: GivenOrders, now: float) -> bool:
-    """Tell whether one of ``orders`` was not given a moment ago."""
+    """Tell whether one of ``orders`` was not given recently."""
     return any(not _is_recent(order, given, now) for order in orders)
 
 
 def record_given(
     orders: Iterable[Order], given: GivenOrders, now: float
 ) -> GivenOrders:
-    """Return what has been given once ``orders`` are given, too."""
+    """Return the given orders, with ``orders`` given now."""
     return {
         order: given[order] if _is_recent(order, given, now) else now
         for order in orders
@@ -111,7 +111,7 @@ def record_given(
 
 
 def never_started(record: TaskRecord) -> bool:
-    """Tell whether a canceled attempt was never worked on."""
+    """Tell whether a canceled attempt was never started by a taskmaster."""
     return record.state is TaskState.CANCELING and record.last_sequence == 0
 
 

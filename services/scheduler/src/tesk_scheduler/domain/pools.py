@@ -58,7 +58,7 @@ class Pool:
             f"kept waiting so that a task{self.owners} that has waited longer can start"
         )
         if dimension is not RUNNING:
-            needs = dimension.unit.text(self.reserved_for[dimension])
+            needs = dimension.unit.format(self.reserved_for[dimension])
             text += f": it needs {needs} {dimension.noun}"
         return Reason(ReasonCode.CAPACITY_RESERVED, text)
 
@@ -92,7 +92,7 @@ class Pool:
 
     def _shortage_text(self, cost: Amounts, dimension: Dimension) -> str:
         need, used, total = (each[dimension] for each in (cost, self.used, self.total))
-        text = dimension.unit.text
+        text = dimension.unit.format
         needs, uses, allows = text(need), text(used), text(total)
         if dimension is RUNNING:
             running = f"{uses} of {allows} {dimension.noun}"
@@ -149,7 +149,7 @@ class ClusterPool(Pool):
         if dimension is RUNNING:
             return "waiting for room in the cluster: its nodes take no more pods"
         free = max(self.total[dimension] - self.used[dimension], 0)
-        needs, left = map(dimension.unit.text, (cost[dimension], free))
+        needs, left = map(dimension.unit.format, (cost[dimension], free))
         return (
             f"waiting for room in the cluster: {needs} {dimension.noun} needed,"
             f" {left} free"

@@ -1,4 +1,4 @@
-"""Words for how far a transfer is."""
+"""Formats the progress and the result of transfers."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from tesk_model.quantities import format_bytes
 
 
 class Direction(StrEnum):
-    """Which way files move; also the name of the entry in ``metadata``."""
+    """Direction of a transfer; also the key of its entry in ``metadata``."""
 
     INPUTS = "inputs"
     OUTPUTS = "outputs"
@@ -15,7 +15,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Files and bytes moved; a total of 0 is not known yet."""
+    """Files and bytes moved; a total of 0 is unknown."""
 
     files_done: int
     files_total: int
@@ -24,14 +24,14 @@ class Progress:
 
 
 def format_progress(progress: Progress) -> str:
-    """Write progress for people: ``3 of 10 files, 12 MiB of 1.2 GiB``."""
+    """Format progress for people: ``3 of 10 files, 12 MiB of 1.2 GiB``."""
     files = _of(str(progress.files_done), str(progress.files_total or ""))
     total = format_bytes(progress.bytes_total) if progress.bytes_total else ""
     return f"{files} files, {_of(format_bytes(progress.bytes_done), total)}"
 
 
 def format_result(files: int, count: int) -> str:
-    """Write what was moved: ``1 file, 12 MiB``."""
+    """Format what was moved: ``1 file, 12 MiB``."""
     return f"{files} file{'' if files == 1 else 's'}, {format_bytes(count)}"
 
 

@@ -10,7 +10,7 @@ from tesk_scheduler.domain.dimensions import DIMENSIONS
 
 ANY_NAME = "*"
 
-_INDEXES = {each.column: each.place for each in DIMENSIONS}
+_INDEXES = {each.column: each.index for each in DIMENSIONS}
 
 
 class SubjectKind(StrEnum):

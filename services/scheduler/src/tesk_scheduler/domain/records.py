@@ -1,4 +1,4 @@
-"""A task as the scheduler keeps it: narrow fields beside an opaque document.
+"""Defines a task as the scheduler stores it: fields beside an opaque document.
 
 The document is the task as it was submitted, serialized; rules never open it.
 """
@@ -18,7 +18,7 @@ Document = NewType("Document", bytes)
 """A serialized ``tesk.v1.Task`` without id, state, times and logs."""
 
 Micros = NewType("Micros", int)
-"""Microseconds since 1970 in UTC, as stored; reads keep them for speed."""
+"""Microseconds since 1970 in UTC, as stored; not converted when read, for speed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,23 +47,23 @@ class NewTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRecord:
-    """What decisions about a stored task are made on.
+    """A stored task, as far as decisions about it need it.
 
     Attributes:
         seq: Order of arrival, unique.
         attempt: Number of the latest attempt; 0 before the first.
-        taskmaster: Who has the attempt; None while nobody could be found.
+        taskmaster: That has the attempt; None while it is unassigned.
         released: Nothing is left of the attempt, or there was none.
         last_sequence: Of the last event of this attempt; 0 = none.
-        reason: Why it is where it is; only a code when the state is final.
-        queued_at: Since when it waits, or waited, for this attempt.
+        reason: Why it is in its state; only a code when the state is final.
+        queued_at: When it was queued for this attempt.
         started_at: When the latest attempt became INITIALIZING.
         inputs_finished: The filer reported success, for this attempt.
-        takeovers: How many taskmasters in a row died with this attempt.
+        takeovers: Number of taskmasters in a row that died with this attempt.
         assigned_at: When its present taskmaster got it.
         inputs_ended_at: When the filer reported that.
-        held_up_since: Since when what its reason tells has been tried in vain,
-            as its taskmasters say.
+        held_up_since: Since when its taskmasters have tried in vain what the reason
+            names.
     """
 
     seq: int
@@ -108,7 +108,7 @@ ACTIVE_STATES = frozenset(
 
 
 def subjects_of(owner: str, group: str | None) -> tuple[Subject, ...]:
-    """Name everyone charged for a task: its user, its group if any, all."""
+    """Return everyone charged for a task: its user, its group if any, all."""
     user = Subject(SubjectKind.USER, owner)
     if group is None:
         return (user, EVERYBODY)
@@ -116,7 +116,7 @@ def subjects_of(owner: str, group: str | None) -> tuple[Subject, ...]:
 
 
 class TaskSummary(NamedTuple):
-    """All that a MINIMAL view shows, and whose it is."""
+    """What a MINIMAL view shows of a task, and its owner."""
 
     seq: int
     id: TaskId
@@ -125,7 +125,7 @@ class TaskSummary(NamedTuple):
 
 
 class StoredExecutorLog(NamedTuple):
-    """Log of one executor; without ``exit_code`` it still runs."""
+    """Log of one executor; ``exit_code`` None: it still runs."""
 
     position: int
     started: Micros | None
@@ -137,13 +137,13 @@ class StoredExecutorLog(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class StoredTask:
-    """Everything there is to show of a task.
+    """All that a FULL view shows of a task.
 
-    Built up by the store, row by row; nobody changes it afterwards.
+    The store builds it row by row; it is not changed afterwards.
 
     Attributes:
         unlisted: How many uploaded files ``outputs`` leaves out.
-        size: Bytes of all of it, roughly.
+        size: Approximate bytes of all of it.
     """
 
     seq: int
@@ -166,13 +166,13 @@ class StoredTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskQuery:
-    """Which tasks to list, newest first.
+    """A query for a list of tasks, newest first.
 
     Attributes:
-        owner: None for everybody's.
+        owner: None for tasks of all owners.
         tags: Pairs that must all be there; an empty value means any.
         before: Only tasks that arrived before this one.
-        limit: How many at most.
+        limit: Most tasks to list.
     """
 
     owner: str | None
@@ -184,7 +184,7 @@ class TaskQuery:
 
 
 class TaskListing(NamedTuple):
-    """Some tasks, newest first; ``is_truncated``: there were more, but too large."""
+    """Some tasks, newest first; ``is_truncated``: others did not fit."""
 
     tasks: Sequence[StoredTask]
     is_truncated: bool
@@ -192,7 +192,7 @@ class TaskListing(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorLogChange:
-    """What an event says of an executor; None leaves what is known."""
+    """A change of an executor's log; None keeps the stored value."""
 
     index: int
     started_at: datetime | None = None

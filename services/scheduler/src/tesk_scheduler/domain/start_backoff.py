@@ -1,4 +1,4 @@
-"""When taskmasters are started again after starts that failed, and why they did."""
+"""Delays the start of taskmasters after starts that failed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ _BACKOFF = Backoff(first=timedelta(seconds=1), longest=timedelta(seconds=30))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartBackoff:
-    """Starts that failed in a row, until one works.
+    """The starts that failed in a row.
 
     Attributes:
         failures: How many.
         not_before: When the next may be tried, in monotonic seconds.
         problem: Why the last one failed, for people; "" if it did not.
-        refused: It could not even be started; else it did not call.
+        refused: The launcher refused it; else it started and did not call.
         failed_at: When the last one failed.
     """
 
@@ -29,14 +29,14 @@ class StartBackoff:
     refused: bool = False
     failed_at: datetime | None = None
 
-    def pauses(self, now: Moment) -> bool:
-        """Tell whether none should be started yet."""
+    def is_paused(self, now: Moment) -> bool:
+        """Tell whether no taskmaster should be started yet."""
         return now.monotonic < self.not_before
 
     def after_failure(
         self, problem: str, *, refused: bool, now: Moment
     ) -> "StartBackoff":
-        """Count a start that failed."""
+        """Count a failed start."""
         failures = self.failures + 1
         pause = _BACKOFF.pause(failures).total_seconds()
         return StartBackoff(
@@ -48,7 +48,7 @@ class StartBackoff:
         )
 
     def after_start(self) -> "StartBackoff":
-        """Note that one could be started; whether it calls is another matter."""
+        """Note that one was started; it has not called yet."""
         return StartBackoff() if self.refused else self
 
     def after_calls(self, members: Iterable[Taskmaster]) -> "StartBackoff":

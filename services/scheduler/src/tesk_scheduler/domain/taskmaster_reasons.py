@@ -1,4 +1,4 @@
-"""Why tasks wait for taskmasters."""
+"""Makes the reasons of tasks that wait for taskmasters."""
 
 from tesk_model.reasons import Reason, ReasonCode
 
@@ -12,12 +12,12 @@ _ABOUT_TASKMASTERS = frozenset(
 
 
 def starting_reason(cause: str) -> Reason:
-    """Return why an attempt waits whose taskmaster does not come up."""
+    """Return the reason of an attempt whose taskmaster does not come up."""
     return Reason(ReasonCode.TASKMASTER_STARTING, f"waiting for a taskmaster: {cause}")
 
 
 def full_reason(tasks: int) -> Reason:
-    """Return why a task waits when all taskmasters have as many as they may."""
+    """Return the reason of a task that waits because all taskmasters are full."""
     return Reason(
         ReasonCode.TASKMASTERS_FULL,
         f"waiting for a taskmaster: {tasks} tasks are in progress",
@@ -25,12 +25,12 @@ def full_reason(tasks: int) -> Reason:
 
 
 def refusal_reason(problem: str) -> Reason:
-    """Return why a task waits when taskmasters cannot be started at all."""
+    """Return the reason of a task that waits because no taskmaster can be started."""
     return Reason(
         ReasonCode.TASKMASTER_REFUSED, f"no taskmaster can be started: {problem}"
     )
 
 
 def is_about_taskmasters(reason: Reason) -> bool:
-    """Tell whether a reason stops being true when a taskmaster has the attempt."""
+    """Tell whether a reason ends when a taskmaster calls for the attempt."""
     return reason.code in _ABOUT_TASKMASTERS

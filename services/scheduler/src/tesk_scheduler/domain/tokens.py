@@ -1,7 +1,7 @@
-"""Tokens derived from the internal token, so that every replica agrees.
+"""Derives tokens from the internal token, so that every replica makes the same.
 
-Nothing is stored and a restart changes nothing; a new internal token makes
-all of them void.
+Nothing is stored and a restart changes nothing; a new internal token invalidates
+all of them.
 """
 
 import base64
@@ -21,7 +21,7 @@ _CURSOR = struct.Struct(">Q")
 
 
 def transfer_token(secret: str, attempt: Attempt) -> str:
-    """Return what the filers of ``attempt`` show to the scheduler."""
+    """Return the token by which filers of ``attempt`` authenticate."""
     text = f"transfer:{attempt.task_id}:{attempt.number}"
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
@@ -34,7 +34,7 @@ def is_transfer_token(secret: str, attempt: Attempt, token: str) -> bool:
 def page_token(secret: str, query: TaskQuery, last: int) -> str:
     """Return the token of the page after task ``last`` of ``query``.
 
-    Encrypted: the number of a task tells how many others there were.
+    Encrypted, because the number of a task reveals how many others there were.
     """
     cursor = _CURSOR.pack(last)
     sealed = _cipher(secret).encrypt(cursor, [_filters(query)])

@@ -1,7 +1,7 @@
-"""What a filer may say of its attempt, given what the task declares.
+"""Checks what a filer reports of its attempt against what the task declares.
 
-A filer has a token of its attempt and no other, so that whoever takes it over
-may lie about that attempt alone; what cannot be is refused all the same.
+A filer has the token of its attempt and no other, so that an attacker who controls
+it may lie about that attempt alone; impossible reports are refused all the same.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,15 +41,15 @@ class DeclaredOutput:
 
 @dataclass(frozen=True, slots=True)
 class TaskDeclaration:
-    """What of a task concerns its transfers.
+    """What a task declares, as far as its transfers need it.
 
     Attributes:
         ignores_error: Of each executor.
-        targets: Its outputs.
+        outputs: All of them.
     """
 
     ignores_error: Sequence[bool]
-    targets: Sequence[DeclaredOutput]
+    outputs: Sequence[DeclaredOutput]
 
 
 def executors_have_ended(
@@ -77,10 +77,10 @@ def executors_have_started(known: Sequence[tuple[int, int | None]]) -> bool:
 
 
 def check_counts(**counts: int) -> None:
-    """Refuse what is less than nothing.
+    """Refuse negative counts.
 
     Raises:
-        InvalidRequestError: Names every count that is.
+        InvalidRequestError: Names each of them.
     """
     wrong = [name for name, count in counts.items() if count < 0]
     if wrong:
@@ -90,7 +90,7 @@ def check_counts(**counts: int) -> None:
 
 
 def check_files(files: Sequence[OutputFileLog]) -> None:
-    """Refuse files that cannot be, and too many at once.
+    """Refuse files with negative sizes, and too many at once.
 
     Raises:
         InvalidRequestError: Names the first few.
@@ -109,18 +109,18 @@ def check_files(files: Sequence[OutputFileLog]) -> None:
 
 
 class Destinations:
-    """Where the files of a task may go, looked up at a cost that does not grow."""
+    """The places that outputs of a task may have; looked up in constant time."""
 
-    def __init__(self, targets: Iterable[DeclaredOutput]) -> None:
-        """Note what each of ``targets`` allows."""
+    def __init__(self, outputs: Iterable[DeclaredOutput]) -> None:
+        """Index what each of ``outputs`` allows."""
         self._places: dict[str, set[str]] = {}
-        for target in targets:
-            place = _declared_place(target)
+        for output in outputs:
+            place = _declared_place(output)
             if place is not None:
-                self._places.setdefault(_directory(target.path), set()).add(place)
+                self._places.setdefault(_directory(output.path), set()).add(place)
 
-    def have(self, file: OutputFileLog) -> bool:
-        """Tell whether some output can have brought ``file`` where it is said to be."""
+    def allow(self, file: OutputFileLog) -> bool:
+        """Tell whether some output may have uploaded ``file`` to its url."""
         path = normalize(file.path)
         if ".." in path.split("/"):
             return False
@@ -147,21 +147,21 @@ def by_scheme(moved: Iterable[Moved]) -> tuple[Moved, ...]:
 
 
 def format_undeclared(count: int) -> str:
-    """Say that files were not taken down."""
+    """Format the line that uploaded files are not listed."""
     return f"{count:,} uploaded files that no output declares are not listed"
 
 
 def _directory(path: str) -> str:
-    """Return what all matches of a path are in: itself, unless it is a pattern."""
+    """Return the directory that all matches of a path are in; no pattern: the path."""
     plain = normalize(path)
     if first_wildcard(plain) is None and not has_alternatives(plain):
         return unescape_wildcards(plain)
     return literal_directory(plain)
 
 
-def _declared_place(target: DeclaredOutput) -> str | None:
-    """Return the place that a target's files have, or are below; None if none is."""
-    path, declared = normalize(target.path), target.url
+def _declared_place(output: DeclaredOutput) -> str | None:
+    """Return the place that an output's files have or are below; None if invalid."""
+    path, declared = normalize(output.path), output.url
     if has_alternatives(path) and (braced := braced_url(path, declared)):
         declared = braced.above
     try:

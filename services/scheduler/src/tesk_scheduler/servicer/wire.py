@@ -60,7 +60,7 @@ def declaration_of(document: Document) -> TaskDeclaration:
     task = pb.Task.FromString(document)
     return TaskDeclaration(
         ignores_error=[each.ignore_error for each in task.executors],
-        targets=[DeclaredOutput(each.path, each.url) for each in task.outputs],
+        outputs=[DeclaredOutput(each.path, each.url) for each in task.outputs],
     )
 
 

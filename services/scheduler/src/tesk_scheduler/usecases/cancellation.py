@@ -28,7 +28,9 @@ class Cancellation:
         Raises:
             NotFoundError: ``caller`` may see no such task.
         """
-        summary = self.store.summaries([task_id], owner=caller.whose).get(task_id)
+        summary = self.store.summaries([task_id], owner=caller.visible_owner).get(
+            task_id
+        )
         if summary is None:
             raise not_found(task_id)
         if summary.state.is_final or summary.state is TaskState.CANCELING:

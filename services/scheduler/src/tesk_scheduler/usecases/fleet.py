@@ -234,12 +234,12 @@ class Fleet:
 
     def _eligible(self, members: Sequence[Taskmaster]) -> list[Taskmaster]:
         return eligible(
-            members, cordon=self._plan.cordon, revision=self._launcher.revision()
+            members, cordoned=self._plan.cordon, revision=self._launcher.revision()
         )
 
     def _limits_now(self, members: Sequence[Taskmaster]) -> FleetLimits:
         more = 0
-        if not self._backoff.pauses(self._moment()):
+        if not self._backoff.is_paused(self._moment()):
             more = startable(members, self._limits, self._launcher.revision())
         return replace(self._limits, taskmasters=len(members) + more)
 

@@ -170,7 +170,7 @@ class Reading:
             problem = f"must be at most {MAX_TAGS}, not {len(filters.tags)}"
             raise InvalidRequestError([Violation("tag_key", problem)])
         query = TaskQuery(
-            owner=caller.whose,
+            owner=caller.visible_owner,
             name_prefix=filters.name_prefix,
             state=filters.state,
             tags=filters.tags,
@@ -207,7 +207,7 @@ class Reading:
 
 
 def _group_of(wanted: ReadRequest) -> _Group:
-    return wanted.caller.whose, wanted.view
+    return wanted.caller.visible_owner, wanted.view
 
 
 def _size_of(tasks: Iterable[TaskSummary | StoredTask]) -> int:

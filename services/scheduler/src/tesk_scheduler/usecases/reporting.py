@@ -88,7 +88,7 @@ def write_effect(tx: Transaction, effect: Effect) -> None:
     seq = effect.record.seq
     for occurrence in occurrences_of_effect(effect):
         tx.announce(occurrence)
-    if effect.forget:
+    if effect.clears_attempt:
         tx.clear_attempt(seq)
     tx.add_lines(seq, effect.lines, last=effect.end is not None)
     if effect.executor is not None:

@@ -121,8 +121,9 @@ class Transfers:
         """
         check_files(files)
         self._check_executors(attempt, Direction.OUTPUTS)
-        destinations = Destinations(self.declaration_of(self.document(attempt)).targets)
-        known = [file for file in files if destinations.have(file)]
+        declaration = self.declaration_of(self.document(attempt))
+        destinations = Destinations(declaration.outputs)
+        known = [file for file in files if destinations.allow(file)]
 
         def add(tx: Transaction) -> None:
             seq = _current(tx, attempt).seq

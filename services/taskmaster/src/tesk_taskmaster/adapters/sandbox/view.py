@@ -88,7 +88,7 @@ class SandboxView:
             target = canonical(mount.target)
             arguments += ["--bind", str(mount.source), target]
             self.shown.add(target)
-        for path in self.programs:
+        for path in filter(os.path.isdir, self.programs):
             if any(is_within(path, target) for target in self._targets):
                 arguments += self._bind(path, path)
         return arguments + self._conceal()
