@@ -12,7 +12,7 @@ from tesk_model.task import TaskView
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskQuery:
-    """Which tasks to list; empty fields do not restrict.
+    """The conditions of tasks to list; empty fields do not restrict.
 
     Attributes:
         limit: Largest number of tasks.

@@ -1,4 +1,4 @@
-"""The example tasks that come with the command."""
+"""Finds the example tasks that are shipped with the command."""
 
 import json
 from importlib import resources

@@ -14,11 +14,11 @@ class EmbeddedServer(Clock, Protocol):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Its url."""
 
     @property
     def engine(self) -> str:
-        """What runs executors: ``container`` or ``sandbox``."""
+        """Its engine: ``container`` or ``sandbox``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import typer
 
 
 class OutputFormat(StrEnum):
-    """How results are printed on stdout."""
+    """The format of results on stdout."""
 
     TEXT = "text"
     JSON = "json"

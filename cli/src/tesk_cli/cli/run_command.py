@@ -30,7 +30,7 @@ _CANCEL_TIMEOUT = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Target:
-    """Where the task runs; ``own`` if the server ends with this command."""
+    """The server that runs the task; ``own`` if it ends with this command."""
 
     server: TaskServer
     clock: Clock

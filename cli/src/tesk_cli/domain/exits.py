@@ -8,7 +8,7 @@ from tesk_model.states import TaskState
 
 
 class ExitCode(IntEnum):
-    """How a command ended; ``--help`` and the README show this table."""
+    """The exit codes; ``--help`` and the README show this table."""
 
     SUCCESS = 0
     TASK_FAILED = 1

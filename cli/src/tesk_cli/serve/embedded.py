@@ -24,12 +24,12 @@ class Embedded:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Its url."""
         return self.supervisor.url
 
     @property
     def engine(self) -> str:
-        """What runs executors."""
+        """Its engine: ``container`` or ``sandbox``."""
         return self.supervisor.engine
 
     def monotonic(self) -> timedelta:

@@ -54,7 +54,7 @@ class TagCondition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskQuery:
-    """Which tasks to list; all conditions must hold."""
+    """The conditions of tasks to list; all must hold."""
 
     view: TaskView = TaskView.MINIMAL
     name_prefix: str = ""

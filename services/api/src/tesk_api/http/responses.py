@@ -56,7 +56,7 @@ class CreatedTask(ResponseBody, frozen=True, kw_only=True):
 
 
 class ServiceType(ResponseBody, frozen=True, kw_only=True):
-    """Which specification is implemented."""
+    """The implemented specification."""
 
     group: str
     artifact: str
@@ -64,7 +64,7 @@ class ServiceType(ResponseBody, frozen=True, kw_only=True):
 
 
 class Organization(ResponseBody, frozen=True, kw_only=True):
-    """Who runs the service."""
+    """The organization that runs the service."""
 
     name: str
     url: str
