@@ -1,4 +1,4 @@
-"""Links that multiply or go round, trees without a bottom, files full of holes."""
+"""Links that multiply or form cycles, endless trees, files full of holes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_links_do_not_multiply_a_file_by_the_thousand(stack: Stack) -> None:
     task = stack.run(leaving(PAIRS, output))
 
     assert task["state"] == "SYSTEM_ERROR"
-    assert "lead to one directory in more than 1000 ways" in said(task)
+    assert "lead to one directory by more than 1000 paths" in said(task)
     assert len(task["logs"][-1].get("outputs", [])) <= 1000
 
 
@@ -60,7 +60,7 @@ def test_a_pattern_over_links_that_go_round_ends(stack: Stack) -> None:
 
     assert task["state"] == "COMPLETE", said(task)
     assert [each["path"] for each in task["logs"][0]["outputs"]] == ["/o/file"]
-    assert "/o/a is a link that goes round, not followed" in said(task)
+    assert "/o/a is a symlink cycle, not followed" in said(task)
 
 
 def test_a_tree_without_a_bottom_is_refused_plainly(stack: Stack) -> None:
@@ -126,4 +126,4 @@ def test_an_ftp_area_with_links_to_itself_arrives_once(
     assert task["state"] == "COMPLETE", said(task)
     found = task["logs"][0]["logs"][0]["stdout"].split()
     assert sorted(found) == ["/in/d/file", "/in/d/sub/g"]
-    assert said(task).count("is a link that goes round, left out") == 3
+    assert said(task).count("is a symlink cycle, left out") == 3

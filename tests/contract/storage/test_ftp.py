@@ -222,7 +222,7 @@ def test_a_link_that_goes_round_is_left_out(ftp: Place, tmp_path: Path) -> None:
     notes = [note for page in pages for note in page.notes]
     assert sorted(names) == ["file", "sub/g", "twice/g"]
     assert sorted(notes) == [
-        f"{name} is a link that goes round, left out"
+        f"{name} is a symlink cycle, left out"
         for name in ("self", "sub/up", "twice/up")
     ]
 

@@ -106,7 +106,7 @@ def test_what_is_no_file_is_left_out_of_a_listing(local: Place, root: Path) -> N
         "nothing is a link to nothing, left out",
         "pipe is not a regular file, left out",
     ]
-    assert second.notes == ["e/round is a link that goes round, left out"]
+    assert second.notes == ["e/round is a symlink cycle, left out"]
 
 
 def test_a_program_stays_one(local: Place, root: Path) -> None:

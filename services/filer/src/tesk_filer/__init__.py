@@ -1,1 +1,1 @@
-"""Moves the files of one task in or out."""
+"""Transfers the files of one task in or out."""

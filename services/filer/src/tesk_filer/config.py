@@ -14,7 +14,7 @@ from tesk_runtime.setting_names import OLD_NAME
 class FilerSettings(
     StorageLogins, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
-    """One transfer, and how storages are reached."""
+    """One transfer, and access to storages."""
 
     task: Annotated[
         str, Meta(description="Id of the task; given by the taskmaster.")

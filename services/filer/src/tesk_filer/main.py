@@ -1,7 +1,7 @@
-"""The filer's process: reads the environment, wires, moves, exits.
+"""The process of the filer: reads the settings, wires, runs one transfer, exits.
 
-Exit codes: 0 all arrived, 65 failed for good, 75 a new attempt may succeed,
-143 stopped by SIGTERM, 78 a setting is wrong.
+Exit codes: 0 success, 65 permanent failure, 75 temporary failure (a new attempt may
+succeed), 143 stopped by SIGTERM, 78 a setting is wrong.
 """
 
 import logging
@@ -50,7 +50,7 @@ from tesk_runtime.shutdown import stop_on_signals
 
 _EX_CONFIG = 78  # sysexits.h
 _REPORT_INTERVAL = timedelta(seconds=1)
-_LONGEST_WAIT = timedelta(seconds=30)
+_MAX_PAUSE = timedelta(seconds=30)
 _LOGGER = logging.getLogger("tesk_filer")
 
 
@@ -59,7 +59,7 @@ def main() -> NoReturn:
     try:
         config = settings.load(Settings, os.environ)
         logs.configure("filer", config.log, _log_fields(config.filer))
-        _quieten()
+        _silence_libraries()
         token = read_token(
             config.filer.token_file, "filer.token_file (TESK_FILER_TOKEN_FILE)"
         )
@@ -72,7 +72,7 @@ def main() -> NoReturn:
     secrets = Secrets(token=token, logins=logins)
     exit_code = run(config, secrets=secrets, stop=stop_on_signals())
     logging.shutdown()
-    # A thread that is stuck in a dead connection must not keep us.
+    # A thread that hangs in a dead connection must not delay the exit.
     os._exit(exit_code)
 
 
@@ -83,7 +83,7 @@ def _log_fields(filer: FilerSettings) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secrets:
-    """What the process read from files beside its settings."""
+    """Secrets from the files that the settings name."""
 
     token: str = field(repr=False)
     logins: Logins = field(repr=False)
@@ -98,7 +98,7 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCod
         direction=pb.DIRECTION_INPUTS if incoming else pb.DIRECTION_OUTPUTS,
     )
     halt = threading.Event()
-    _pass_on(stop, halt)
+    _set_when(stop, halt)
     progress = TransferProgress(halt, largest=filer.max_file_bytes)
     transfers = SchedulerTransfers(
         open_channel(
@@ -151,7 +151,7 @@ def _make_run(
     volume = FolderVolume(Path(filer.volume))
     expansion = Expansion(Limits(files=filer.max_files, depth=filer.max_depth))
     retry = Retry(
-        tries=filer.tries, backoff=filer.backoff, longest=_LONGEST_WAIT, halt=halt
+        tries=filer.tries, backoff=filer.backoff, longest=_MAX_PAUSE, halt=halt
     )
     if filer.direction == "inputs":
         return Downloads(
@@ -222,9 +222,7 @@ def _check_shared(filer: FilerSettings) -> None:
     if not prefix:
         return
     if parse_location(prefix).scheme != "file":
-        message = (
-            f"filer.shared_prefix (TESK_FILER_SHARED_PREFIX): {prefix} is no file url"
-        )
+        message = f"filer.shared_prefix (TESK_FILER_SHARED_PREFIX): {prefix} is not a file url"
         raise ValueError(message)
     if not folder.startswith("/") or not Path(folder).is_dir():
         message = (
@@ -233,8 +231,8 @@ def _check_shared(filer: FilerSettings) -> None:
         raise ValueError(message)
 
 
-def _quieten() -> None:
-    """Keep the libraries' logs, which hold signed urls and keys, out of ours."""
+def _silence_libraries() -> None:
+    """Silence the logs of libraries, which hold signed urls and keys."""
     for name in (
         "boto3",
         "botocore",
@@ -246,7 +244,7 @@ def _quieten() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _pass_on(stop: threading.Event, halt: threading.Event) -> None:
+def _set_when(stop: threading.Event, halt: threading.Event) -> None:
     def wait() -> None:
         stop.wait()
         halt.set()

@@ -1,8 +1,8 @@
-"""What a transfer needs of the outside world.
+"""Ports of a transfer: storages, the task volume and the scheduler.
 
-Storage knows urls and whole files; the volume knows container paths. Neither
-knows tasks. A call either succeeds or raises ``StorageError``, which says
-whether another try may help; nobody else repeats calls.
+Storage knows urls and whole files; the volume knows container paths. Neither knows
+tasks. A call either succeeds or raises ``StorageError``, which says whether a retry may
+help; only ``usecases.retry`` repeats calls.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,23 +16,23 @@ from tesk_model.locations import Location
 from tesk_model.task import Input, Output, OutputFileLog
 
 Advance = Callable[[int], None]
-"""Told how many more bytes have moved; raises HaltedError to stop the move."""
+"""Called with the number of bytes that moved; raises HaltedError to stop."""
 
 Cursor = tuple[()] | tuple[str, "Cursor"]
-"""Where a listing goes on: what is next, and the cursor after that; opaque.
+"""Position of a listing: the next item, and the cursor after it; opaque.
 
 Empty: at the beginning, or at the end.
 """
 
 
 class StorageError(Exception):
-    """A file cannot be moved; the message says why and what would help.
+    """A file cannot be transferred; the message says why and what would help.
 
     It names neither url nor path (the caller does) and holds no credentials.
 
     Attributes:
         transient: The same call may succeed later.
-        retry_after: When to try again, if the storage said so.
+        retry_after: Time to wait before a retry, if the storage asks for it.
     """
 
     def __init__(
@@ -49,12 +49,12 @@ class StorageError(Exception):
 
 
 class HaltedError(Exception):
-    """The transfer is to stop; nothing is wrong with the file."""
+    """The transfer was stopped; the file itself is not at fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stat:
-    """What lies at a location.
+    """Status of a location.
 
     Attributes:
         size: Bytes; None if unknown, or for a directory.
@@ -85,10 +85,10 @@ class Page:
     """A part of a listing.
 
     Attributes:
-        notes: What was passed over, and why.
-        directory: What tells the directory that was listed from all others, by
-            whatever path; "" where listings do not go directory by directory.
-        depth: How many directories below the top it lies.
+        notes: What was left out, and why.
+        directory: Identity of the listed directory, the same for all its paths; "" where
+            a page is not one directory.
+        depth: Number of directories between it and the top.
     """
 
     entries: Sequence[Entry]
@@ -111,7 +111,7 @@ class Reader(Protocol):
 
     @property
     def executable(self) -> bool:
-        """Whether the file is a program."""
+        """Whether the file has the executable bit."""
 
     @property
     def descriptor(self) -> int | None:
@@ -127,13 +127,13 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A file of the volume that goes to a storage.
+    """An open file of the volume that is uploaded.
 
     Attributes:
         descriptor: Open for reading at offset 0; owned by the caller.
         size: Bytes; exactly so many are sent.
-        tag: Distinguishes temporary names of different transfers to one url;
-            the same when a transfer is made again.
+        tag: Distinguishes temporary names of different transfers to one url; the same
+            when a transfer is repeated.
     """
 
     descriptor: int
@@ -146,13 +146,13 @@ class Storage(Protocol):
     """A kind of storage; safe to use from many threads."""
 
     def stat(self, location: Location) -> Stat | None:
-        """Return what lies there; None if nothing does."""
+        """Return its status; None if nothing exists there."""
 
     def list(self, location: Location, cursor: Cursor = ()) -> Page:
         """Return a page of all files below a directory, at any depth.
 
         Raises:
-            StorageError: There is no such directory; or as any call.
+            StorageError: The directory does not exist; or as any call.
         """
 
     def open(
@@ -161,14 +161,14 @@ class Storage(Protocol):
         """Open a file for reading, from ``offset`` on."""
 
     def write(self, location: Location, source: Source, advance: Advance) -> None:
-        """Make a file that holds the bytes of ``source``; parents are made.
+        """Write the bytes of ``source`` to a file; parents are made.
 
-        When it returns the file is there, complete; when it raises, what was
-        there before still is (where the storage can promise that).
+        When it returns, the file is complete; when it raises, the previous file is
+        unchanged (where the storage can guarantee that).
         """
 
     def make_directory(self, location: Location) -> None:
-        """Make an empty directory where there are such; else nothing."""
+        """Make an empty directory, if the storage has directories."""
 
 
 class Storages(Protocol):
@@ -186,10 +186,10 @@ class Volume(Tree, Protocol):
     """The files of the task, by container path."""
 
     def save(self, path: str, reader: Reader, advance: Advance) -> None:
-        """Make ``path`` hold what ``reader`` gives: whole, verified, or not at all.
+        """Write the bytes of ``reader`` to ``path``: complete and verified, or not at all.
 
         Raises:
-            StorageError: Also if fewer or more bytes came than were announced.
+            StorageError: Also if the size differs from the announced one.
         """
 
     def open(self, path: str, tag: str) -> AbstractContextManager[Source]:
@@ -205,7 +205,7 @@ class Volume(Tree, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a transfer is; totals are 0 while unknown."""
+    """Progress of a transfer; totals are 0 while unknown."""
 
     files_done: int
     files_total: int
@@ -237,22 +237,22 @@ class TransferResult:
 class Transfers(Protocol):
     """The scheduler's record of this transfer.
 
-    Calls wait patiently for a scheduler that restarts.
+    Calls are retried while the scheduler restarts.
 
     Raises:
         ConflictError: The attempt is over.
         PermissionDeniedError: The token is not of this attempt.
-        UnavailableError: The scheduler was not reached in all that time.
+        UnavailableError: The scheduler was unavailable for longer.
     """
 
     def inputs(self) -> Sequence[Input]:
-        """Return what to bring."""
+        """Return the inputs to download."""
 
     def outputs(self) -> Sequence[Output]:
-        """Return what to take away."""
+        """Return the outputs to upload."""
 
     def report(self, progress: Progress) -> None:
-        """Tell how far the transfer is; tried once."""
+        """Report progress; tried once."""
 
     def add_outputs(self, files: Sequence[OutputFileLog]) -> None:
         """Record files that are uploaded."""

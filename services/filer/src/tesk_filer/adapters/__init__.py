@@ -1,1 +1,1 @@
-"""The volume, the storages and the scheduler as they really are."""
+"""Adapters of the volume, the storages and the scheduler."""

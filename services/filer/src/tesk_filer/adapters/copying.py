@@ -1,8 +1,8 @@
-"""Bytes from one descriptor to another, by the kernel where it can.
+"""Copies bytes between file descriptors, in the kernel where possible.
 
-A copy on the same file system shares blocks (btrfs, XFS) or stays inside the
-kernel or the file server; only then are bytes carried through this process.
-Holes stay holes: a file of a terabyte may hold a few bytes.
+A copy on the same file system shares blocks (btrfs, XFS) or stays inside the kernel or
+the file server; else bytes are copied by this process. Holes stay holes: a file of a
+terabyte may contain a few bytes.
 """
 
 import errno
@@ -12,10 +12,10 @@ import os
 from tesk_filer.ports import Advance
 
 CHUNK = 1024 * 1024
-_KERNEL_CHUNK = 64 * 1024 * 1024  # how often a stop is noticed
+_KERNEL_CHUNK = 64 * 1024 * 1024  # between two checks for a stop
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
-# What file systems say when they cannot copy this pair by themselves.
-_CANNOT = frozenset(
+# Errors of file systems that cannot copy between these two files.
+_UNSUPPORTED = frozenset(
     {
         errno.EBADF,
         errno.EINVAL,
@@ -35,8 +35,8 @@ def copy_descriptor(source: int, target: int, size: int, advance: Advance) -> in
     Args:
         source: Open for reading, at offset 0.
         target: Open for writing, at offset 0.
-        size: What the source says its size is; more is copied if there is more.
-        advance: Told of progress.
+        size: Announced size of the source; more is copied if it has more.
+        advance: Called with progress.
 
     Returns:
         Bytes copied.
@@ -51,7 +51,7 @@ def copy_descriptor(source: int, target: int, size: int, advance: Advance) -> in
     while copied < size:
         start, end = _next_data(source, copied, size)
         if end == copied:
-            break  # it is shorter than its size was said to be
+            break  # it is shorter than announced
         advance(start - copied)  # a hole
         os.lseek(source, start, os.SEEK_SET)
         os.lseek(target, start, os.SEEK_SET)
@@ -63,7 +63,7 @@ def copy_descriptor(source: int, target: int, size: int, advance: Advance) -> in
         os.ftruncate(target, copied)  # a hole at the end
         os.lseek(target, copied, os.SEEK_SET)
     os.lseek(source, copied, os.SEEK_SET)
-    return copied + _carry(source, target, advance)
+    return copied + _read_and_write(source, target, advance)
 
 
 def _next_data(source: int, offset: int, size: int) -> tuple[int, int]:
@@ -72,10 +72,10 @@ def _next_data(source: int, offset: int, size: int) -> tuple[int, int]:
         start = os.lseek(source, offset, os.SEEK_DATA)
         end = os.lseek(source, start, os.SEEK_HOLE)
     except OSError as error:
-        if error.errno == errno.ENXIO:  # nothing but a hole up to the end
+        if error.errno == errno.ENXIO:  # only a hole up to the end
             end = os.fstat(source).st_size
             return max(offset, min(end, size)), max(offset, min(end, size))
-        if error.errno in _CANNOT:
+        if error.errno in _UNSUPPORTED:
             return offset, size
         raise
     return min(start, size), min(end, size)
@@ -88,12 +88,16 @@ def _copy_range(source: int, target: int, size: int, advance: Advance) -> int:
         try:
             moved = os.copy_file_range(source, target, wanted)
         except OSError as error:
-            if error.errno not in _CANNOT:
+            if error.errno not in _UNSUPPORTED:
                 raise
-            return copied + _carry(source, target, advance, limit=size - copied)
+            return copied + _read_and_write(
+                source, target, advance, limit=size - copied
+            )
         if moved == 0:
-            # Some file systems of the kernel (proc, sys) copy nothing this way.
-            return copied + _carry(source, target, advance, limit=size - copied)
+            # Some virtual file systems (proc, sys) copy nothing this way.
+            return copied + _read_and_write(
+                source, target, advance, limit=size - copied
+            )
         copied += moved
         advance(moved)
     return copied
@@ -110,22 +114,22 @@ def _clone(source: int, target: int) -> bool:
     try:
         fcntl.ioctl(target, _FICLONE, source)
     except OSError as error:
-        if error.errno in _CANNOT:
+        if error.errno in _UNSUPPORTED:
             return False
         raise
     return True
 
 
-def _carry(
+def _read_and_write(
     source: int, target: int, advance: Advance, *, limit: int | None = None
 ) -> int:
-    carried = 0
-    while limit is None or carried < limit:
-        wanted = CHUNK if limit is None else min(CHUNK, limit - carried)
+    copied = 0
+    while limit is None or copied < limit:
+        wanted = CHUNK if limit is None else min(CHUNK, limit - copied)
         data = os.read(source, wanted)
         if not data:
             break
         write_all(target, data)
-        carried += len(data)
+        copied += len(data)
         advance(len(data))
-    return carried
+    return copied

@@ -1,4 +1,4 @@
-"""The scheduler's ``TransferService``, asked with the attempt's token."""
+"""Client of the scheduler's ``TransferService``, with the attempt's token."""
 
 import threading
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ SERVICE = "tesk.v1.TransferService"
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
-_DEADLINE = timedelta(seconds=30)
-_REPORT_DEADLINE = timedelta(seconds=5)
-_LONGEST_WAIT = timedelta(seconds=5)
+_CALL_TIMEOUT = timedelta(seconds=30)
+_REPORT_TIMEOUT = timedelta(seconds=5)
+_MAX_PAUSE = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferKey:
-    """What this filer was started for; direction as on the wire."""
+    """Identifies the transfer of this filer; direction as on the wire."""
 
     attempt: Attempt
     direction: "pb.Direction.ValueType"
@@ -48,13 +48,13 @@ class SchedulerTransfers:
         retry_for: timedelta,
         stop: threading.Event,
     ) -> None:
-        """Ask over ``channel``.
+        """Call over ``channel``.
 
         Args:
             channel: Carries the attempt's token.
-            key: What to ask about.
-            retry_for: How long a scheduler that is away is waited for.
-            stop: Ends the waiting.
+            key: The transfer.
+            retry_for: How long calls are retried while the scheduler is unavailable.
+            stop: Ends the retries.
         """
         self._stub = transfer_service_pb2_grpc.TransferServiceStub(channel)
         self._attempt = assignment_pb.Attempt(
@@ -82,7 +82,7 @@ class SchedulerTransfers:
             bytes_done=progress.bytes_done,
             bytes_total=progress.bytes_total,
         )
-        invoke(self._stub.ReportProgress, request, timeout=_REPORT_DEADLINE)
+        invoke(self._stub.ReportProgress, request, timeout=_REPORT_TIMEOUT)
 
     def add_outputs(self, files: Sequence[OutputFileLog]) -> None:
         """See ``Transfers``."""
@@ -131,9 +131,9 @@ class SchedulerTransfers:
                 tenacity.stop_when_event_set(self._stop),
             ),
             wait=tenacity.wait_random_exponential(
-                multiplier=0.2, max=_LONGEST_WAIT.total_seconds()
+                multiplier=0.2, max=_MAX_PAUSE.total_seconds()
             ),
             sleep=tenacity.sleep_using_event(self._stop),
             reraise=True,
         )
-        return retrying(lambda: invoke(method, request, timeout=_DEADLINE))
+        return retrying(lambda: invoke(method, request, timeout=_CALL_TIMEOUT))

@@ -1,6 +1,6 @@
-"""The task volume as a folder of this machine.
+"""The task volume in a folder of this machine.
 
-Everything goes through ``RootedFiles``: whatever links and names an executor left,
+All access goes through ``RootedFiles``: whatever links and names an executor made,
 nothing outside the folder is read or written.
 """
 
@@ -19,7 +19,7 @@ from tesk_model.paths import parent
 from tesk_runtime.rooted_files import RootedFiles
 
 _MAX_NAME = 255  # bytes, as file systems have it
-# What it means that there is nothing to find at a path.
+# Errors for a path that does not exist.
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
@@ -86,7 +86,7 @@ class FolderVolume:
     def open(self, path: str, tag: str) -> Iterator[Source]:
         """See ``Volume``."""
         try:
-            # Without O_NONBLOCK a pipe put there by now would hang us.
+            # Without O_NONBLOCK the open of a pipe would block.
             descriptor = self._tree.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError as error:
             raise _unreadable(error) from error
@@ -116,9 +116,9 @@ class FolderVolume:
 
 
 def temporary_name(path: str, tag: str = "") -> str:
-    """Return the hidden name under which the file at ``path`` comes into being.
+    """Return the hidden name under which the file at ``path`` is written.
 
-    It is the same each time, so that what a killed filer left is overwritten.
+    It is the same each time, so that the file of a killed filer is overwritten.
     """
     name = path.rpartition("/")[2]
     middle = f".{tag}" if tag else ""
@@ -149,7 +149,7 @@ def _check_size(announced: int | None, arrived: int) -> None:
 def _unreadable(error: OSError) -> StorageError:
     if error.errno == errno.EACCES:
         return StorageError(
-            "cannot be read: the executor let nobody but its own user read it; "
+            "cannot be read: only the user of the executor may read it; "
             "let it set the mode of its outputs (chmod a+rX)"
         )
     return StorageError(f"cannot be read from the task's files: {error.strerror}")

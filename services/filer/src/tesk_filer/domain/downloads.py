@@ -1,6 +1,6 @@
-"""Which input is brought when.
+"""Plans the order of downloads.
 
-Inputs are brought in waves. Within a wave no path lies in another's directory,
+Inputs are downloaded in waves. Within a wave no path lies in another's directory,
 so its files may arrive in any order, many at once, and a directory may be
 listed while its files arrive. Between waves the rules for overlaps hold: two
 directories with one path merge in list order, the last wins, and an input

@@ -1,26 +1,26 @@
-"""What one directory, pattern or listing may become: bounded in every way.
+"""Limits the expansion of directories, patterns and listings.
 
-A command, or whoever fills a storage, decides how many files there are, how deep
-they lie and where links lead. Links multiply: two to the same folder in each of
-28 folders are 2^28 paths to one file.
+Executors and owners of storages decide on the number of files, their depth and the
+links. Links multiply: two to the same folder in each of 28 folders are 2^28 paths to
+one file.
 """
 
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-# Links of many samples to one folder of references are common; that many ways to
-# one folder are made by links below links.
-_WAYS = 1000
+# Links of many samples to one folder of references are common; more paths to one
+# folder come from links below links.
+_MAX_PATHS = 1000
 
 
 class TooLargeError(Exception):
-    """It is more than may be taken; the message says what would help."""
+    """A limit is exceeded; the message says what would help."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The bounds.
+    """Limits of a transfer.
 
     Attributes:
         files: Files and directories of one transfer.
@@ -34,25 +34,25 @@ class Limits:
 
 
 class Expansion:
-    """Counts what is taken of a transfer, or of one part of it."""
+    """Counts the files of a transfer, or of one part of it, against its limits."""
 
     def __init__(self, limits: Limits) -> None:
-        """Begin with nothing taken."""
+        """Begin at zero."""
         self._limits = limits
         self._taken = Counter[str]()
-        self._ways = Counter[Hashable]()
+        self._paths = Counter[Hashable]()
 
     def part(self) -> "Expansion":
-        """Return the expansion of one input or output; files are counted here, too."""
+        """Return the expansion of one input or output; it counts into this one, too."""
         part = Expansion(self._limits)
         part._taken = self._taken
         return part
 
     def take(self, number: int = 1) -> None:
-        """Take files or directories in.
+        """Count files or directories.
 
         Raises:
-            TooLargeError: They are too many.
+            TooLargeError: There are too many.
         """
         self._taken[""] += number
         if self._taken[""] > self._limits.files:
@@ -63,27 +63,29 @@ class Expansion:
             raise TooLargeError(message)
 
     def enter(self, directory: Hashable, depth: int) -> None:
-        """Go into a directory.
+        """Count a directory that is entered.
 
         Args:
-            directory: What tells it from all others, by whatever path.
-            depth: How many directories it lies in.
+            directory: Its identity, the same for all its paths.
+            depth: Number of directories above it.
 
         Raises:
-            TooLargeError: It lies too deep, or links lead there in too many ways.
+            TooLargeError: It is too deep, or links lead there by too many paths.
         """
         self.take()
         self.check_depth(depth)
-        self._ways[directory] += 1
-        if self._ways[directory] > _WAYS:
-            message = f"has links that lead to one directory in more than {_WAYS} ways"
+        self._paths[directory] += 1
+        if self._paths[directory] > _MAX_PATHS:
+            message = (
+                f"has links that lead to one directory by more than {_MAX_PATHS} paths"
+            )
             raise TooLargeError(message)
 
     def check_depth(self, depth: int) -> None:
-        """Refuse what lies in too many directories.
+        """Check the number of directories above a file.
 
         Raises:
-            TooLargeError: It does.
+            TooLargeError: There are too many.
         """
         if depth > self._limits.depth:
             message = (

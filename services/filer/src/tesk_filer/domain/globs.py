@@ -15,8 +15,8 @@ from tesk_filer.domain.tree import Kind, Tree
 from tesk_model.patterns import literal_name
 from tesk_runtime.wildcards import DeepPattern, compile_name
 
-_Way = tuple[str, frozenset[tuple[int, int]]]
-"""A path, and the directories that were listed on the way to it."""
+_Match = tuple[str, frozenset[tuple[int, int]]]
+"""A path, and the identities of the directories that were listed above it."""
 
 
 def expand_deep(
@@ -56,14 +56,14 @@ def _below(
 def expand(pattern: str, tree: Tree, expansion: Expansion | None = None) -> list[str]:
     """Return the paths that match an absolute ``pattern``, sorted.
 
-    A link that leads nowhere matches by its name, as in a shell. No wildcard goes
-    into a directory that is one of those above it: links that go round have no end.
+    A link that leads nowhere matches by its name, as in a shell. No wildcard
+    enters a directory that is one of those above it: symlink cycles have no end.
 
     Raises:
-        TooLargeError: It is more than may be expanded.
+        TooLargeError: It matches too much.
     """
     expansion = expansion or Expansion(Limits())
-    found: list[_Way] = [("", frozenset())]
+    found: list[_Match] = [("", frozenset())]
     segments = [segment for segment in pattern.split("/") if segment]
     for position, segment in enumerate(segments):
         is_last = position == len(segments) - 1
@@ -83,8 +83,8 @@ def expand(pattern: str, tree: Tree, expansion: Expansion | None = None) -> list
     return sorted(path for path, _ in found)
 
 
-def _listed(way: _Way, tree: Tree, expansion: Expansion) -> Iterator[_Way]:
-    """List a directory once a way; each name with what was listed to get there."""
+def _listed(way: _Match, tree: Tree, expansion: Expansion) -> Iterator[_Match]:
+    """List a directory that is not above itself; each name with those above it."""
     directory, above = way
     node = tree.node(directory or "/")
     if node is None or node.kind is not Kind.DIRECTORY or node.identity in above:

@@ -1,4 +1,4 @@
-"""The task volume as the rules for outputs see it."""
+"""The port by which the planning of uploads reads the task volume."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Kind(StrEnum):
-    """What a path leads to once its links are followed."""
+    """Kind of a file after its links are followed."""
 
     FILE = "file"
     DIRECTORY = "directory"
@@ -16,7 +16,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What lies at a path; two paths to one thing have the same ``identity``.
+    """A file or directory; all paths to it have the same ``identity``.
 
     Attributes:
         size: Bytes of a file.
@@ -28,13 +28,13 @@ class Node:
 
 
 class Tree(Protocol):
-    """Looks at a tree; links are followed and never lead out of it."""
+    """Reads a tree; links are followed and never lead out of it."""
 
     def node(self, path: str) -> Node | None:
-        """Return what lies at ``path``; None if nothing, or a link to nothing."""
+        """Return the node at ``path``; None if there is none, or a broken link."""
 
     def is_link(self, path: str) -> bool:
         """Tell whether ``path`` itself is a link."""
 
     def names(self, path: str) -> Sequence[str]:
-        """Return the names in a directory, sorted; none if it is not one."""
+        """Return the names in a directory, sorted; none if it is not a directory."""

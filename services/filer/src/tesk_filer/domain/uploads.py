@@ -1,4 +1,4 @@
-"""Which files of the volume an output means, and where each goes.
+"""Plans which files of an output are uploaded, and where to.
 
 Source:
     GA4GH TES 1.1 ``tesOutput``: a FILE goes to exactly ``url``; the content of
@@ -44,24 +44,24 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What people should know of an output.
+    """A message about an output, for people.
 
     Attributes:
-        message: What is so, starting with the path.
-        missing: The output itself is not there.
+        message: Starts with the path.
+        missing: The output itself does not exist.
     """
 
     message: str
     missing: bool = False
 
 
-_Way = tuple[str, frozenset[tuple[int, int]]]
-"""A path, and the directories that lead to it."""
+_Visit = tuple[str, frozenset[tuple[int, int]]]
+"""A path, and the identities of the directories above it."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Walks:
-    """What all steps of planning one output need."""
+class _Context:
+    """The context of planning one output."""
 
     tree: Tree
     expansion: Expansion
@@ -76,32 +76,32 @@ def plan_uploads(
     extended: bool = True,
     expansion: Expansion | None = None,
 ) -> Iterator[Upload | Notice]:
-    """Find what to upload, lazily, in order of path.
+    """Find the files to upload, lazily, in order of path.
 
     Args:
-        output: What the task wants.
+        output: The output of the task.
         target: Its url.
-        tree: What is there.
-        extended: Also understand ``**`` and braces; see ``tesk_model.patterns``.
-        expansion: Bounds what it may become.
+        tree: The task volume.
+        extended: Support ``**`` and braces; see ``tesk_model.patterns``.
+        expansion: Limits the number of files.
 
     Raises:
-        TooLargeError: It is more than that.
+        TooLargeError: A limit is exceeded.
     """
-    walks = _Walks(tree, expansion or Expansion(Limits()), extended)
+    context = _Context(tree, expansion or Expansion(Limits()), extended)
     path = output_path(output.path, output.path_prefix)
     if is_pattern(output.path, output.path_prefix):
-        yield from _matches(path, output, target, walks)
+        yield from _matches(path, output, target, context)
     elif extended and tree.node(path) is None and (names := expand_braces(path)):
-        yield from _alternatives(path, names, output, walks)
+        yield from _alternatives(path, names, output, context)
     else:
-        yield from _one(path, output.type, target, walks)
+        yield from _one(path, output.type, target, context)
 
 
 def _one(
-    path: str, kind: FileType, target: Location, walks: _Walks
+    path: str, kind: FileType, target: Location, context: _Context
 ) -> Iterator[Upload | Notice]:
-    node = walks.tree.node(path)
+    node = context.tree.node(path)
     if node is None:
         yield Notice(f"{path} does not exist", missing=True)
     elif node.kind is Kind.SPECIAL:
@@ -109,29 +109,29 @@ def _one(
     elif node.kind is Kind.DIRECTORY:
         if kind is FileType.FILE:
             yield Notice(f"{path} is a directory although its type is FILE")
-        yield from _walk(path, target, walks)
+        yield from _walk(path, target, context)
     elif kind is FileType.DIRECTORY:
         yield Notice(f"{path} is a file although its type is DIRECTORY", missing=True)
     else:
-        yield _file(path, target, node, walks)
+        yield _file(path, target, node, context)
 
 
-def _file(path: str, target: Location, node: Node, walks: _Walks) -> Upload:
-    walks.expansion.take()
+def _file(path: str, target: Location, node: Node, context: _Context) -> Upload:
+    context.expansion.take()
     return Upload(path, target, node.size, identity=node.identity)
 
 
 def _alternatives(
-    path: str, names: Sequence[str], output: Output, walks: _Walks
+    path: str, names: Sequence[str], output: Output, context: _Context
 ) -> Iterator[Upload | Notice]:
-    """Take what a path without wildcards means with its braces expanded.
+    """Plan a path without wildcards whose braces are expanded.
 
-    Each goes to the url with the same alternative, if its end has the same braces
-    as the path. Else several would go to one url, and none is taken.
+    Each file goes to the url with the same alternative, if its end has the same braces
+    as the path. Else several files would have one url, and none is uploaded.
     """
     start, braced = braced_end(path), braced_url(path, output.url)
     urls = [braced.above + braced.written(name[start:]) for name in names if braced]
-    found = [at for at, name in enumerate(names) if walks.tree.node(name)]
+    found = [at for at, name in enumerate(names) if context.tree.node(name)]
     if not found:
         yield Notice(f"{path} does not exist", missing=True)
     elif len(found) > 1 and not urls:
@@ -144,34 +144,34 @@ def _alternatives(
         yield Notice(f"{path} {_BRACES}")
         for at in found:
             target = parse_location(urls[at] if urls else output.url)
-            yield from _one(names[at], output.type, target, walks)
+            yield from _one(names[at], output.type, target, context)
 
 
 def _matches(
-    pattern: str, output: Output, target: Location, walks: _Walks
+    pattern: str, output: Output, target: Location, context: _Context
 ) -> Iterator[Upload | Notice]:
     given = output.path_prefix
     prefix = normalize(unescape(given)) if given else literal_directory(pattern)
-    matches, used = _expand(pattern, walks)
+    matches, used = _expand(pattern, context)
     if not matches:
         yield Notice(f"nothing matches {pattern}", missing=True)
     for extension in used:
         yield Notice(f"{pattern} {extension}")
     for match in matches:
-        node = walks.tree.node(match)
+        node = context.tree.node(match)
         below = target.of_match(match, prefix)
         if node is None:
-            yield Notice(_leads_nowhere(match))
+            yield Notice(_broken_link(match))
         elif node.kind is Kind.SPECIAL:
             yield Notice(f"{printable(match)} is a {node.kind.value}, not uploaded")
         elif node.kind is Kind.DIRECTORY:
-            yield from _walk(match, below, walks, above=_above(match, walks.tree))
+            yield from _walk(match, below, context, above=_above(match, context.tree))
         else:
-            yield _file(match, below, node, walks)
+            yield _file(match, below, node, context)
 
 
 def _above(path: str, tree: Tree) -> frozenset[tuple[int, int]]:
-    """Return the directories that lead to a match."""
+    """Return the identities of the directories above a match."""
     segments = path.split("/")[:-1]
     above = (
         tree.node("/".join(segments[:end]) or "/")
@@ -180,13 +180,13 @@ def _above(path: str, tree: Tree) -> frozenset[tuple[int, int]]:
     return frozenset(node.identity for node in above if node is not None)
 
 
-def _expand(pattern: str, walks: _Walks) -> tuple[Sequence[str], Sequence[str]]:
-    """Return what matches, and which extensions it took."""
-    tree, expansion = walks.tree, walks.expansion
-    one = expand_deep if walks.extended and crosses_folders(pattern) else expand
+def _expand(pattern: str, context: _Context) -> tuple[Sequence[str], Sequence[str]]:
+    """Return what matches, and which extensions were used."""
+    tree, expansion = context.tree, context.expansion
+    one = expand_deep if context.extended and crosses_folders(pattern) else expand
     used = [_FOLDERS] if one is expand_deep else []
     matches = one(pattern, tree, expansion)
-    if walks.extended and not matches:
+    if context.extended and not matches:
         names = expand_braces(pattern)
         matches = sorted(
             {match for name in names for match in one(name, tree, expansion)}
@@ -198,31 +198,31 @@ def _expand(pattern: str, walks: _Walks) -> tuple[Sequence[str], Sequence[str]]:
 def _walk(
     top: str,
     target: Location,
-    walks: _Walks,
+    context: _Context,
     *,
     above: frozenset[tuple[int, int]] = frozenset(),
 ) -> Iterator[Upload | Notice]:
-    # Of each path the things it passes through, to notice links that go round.
-    pending: list[Iterator[_Way]] = [iter([(top, above)])]
+    # Each path with the directories above it, to detect symlink cycles.
+    pending: list[Iterator[_Visit]] = [iter([(top, above)])]
     while pending:
         following = next(pending[-1], None)
         if following is None:
             pending.pop()
             continue
         path, above = following
-        node = walks.tree.node(path)
+        node = context.tree.node(path)
         place = target.below(path[len(top) :].lstrip("/")) if path != top else target
         if node is None:
-            yield Notice(_leads_nowhere(path))
+            yield Notice(_broken_link(path))
         elif node.kind is Kind.SPECIAL:
             yield Notice(f"{printable(path)} is a {node.kind.value}, not uploaded")
         elif node.kind is Kind.FILE:
-            yield _file(path, place, node, walks)
+            yield _file(path, place, node, context)
         elif node.identity in above:
-            yield Notice(f"{printable(path)} is a link that goes round, not followed")
+            yield Notice(f"{printable(path)} is a symlink cycle, not followed")
         else:
-            walks.expansion.enter(node.identity, path.count("/"))
-            names = walks.tree.names(path)
+            context.expansion.enter(node.identity, path.count("/"))
+            names = context.tree.names(path)
             if not names:
                 yield Upload(path, place, is_directory=True)
             pending.append(_entries(path, names, above | {node.identity}))
@@ -230,13 +230,13 @@ def _walk(
 
 def _entries(
     path: str, names: Sequence[str], above: frozenset[tuple[int, int]]
-) -> Iterator[_Way]:
+) -> Iterator[_Visit]:
     """Yield the entries of a directory, of which there may be a million."""
     for name in names:
         yield f"{path}/{name}", above
 
 
-def _leads_nowhere(path: str) -> str:
+def _broken_link(path: str) -> str:
     return (
         f"{printable(path)} is a link to something that does not exist in the "
         "task's files, not uploaded"

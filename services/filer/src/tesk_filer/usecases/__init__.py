@@ -1,1 +1,1 @@
-"""Carrying out a transfer through the ports."""
+"""Runs a transfer through the ports."""

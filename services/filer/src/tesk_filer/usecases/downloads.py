@@ -1,4 +1,4 @@
-"""Bringing inputs into the volume."""
+"""Downloads inputs into the volume."""
 
 import io
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ CONTENT = "content"
 """Stands for the scheme of what is in the task itself."""
 
 
-class _Literal:
+class _InlineContent:
     """Inline content, read like a file of a storage."""
 
     etag = ""
@@ -52,7 +52,7 @@ class _Literal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Downloads:
-    """Brings all inputs of a task; the first failure stops the rest."""
+    """Downloads all inputs of a task; the first failure stops the rest."""
 
     transfers: Transfers
     storages: Storages
@@ -64,13 +64,13 @@ class Downloads:
     warnings: list[str] = field(default_factory=list)
 
     def run(self) -> TransferResult:
-        """Bring the inputs.
+        """Download the inputs.
 
         Raises:
             HaltedError: The transfer was stopped from outside.
         """
         try:
-            self._bring(order_downloads(self._plan()))
+            self._download(order_downloads(self._plan()))
         except HaltedError:
             if not self.workers.failures:
                 raise
@@ -86,7 +86,7 @@ class Downloads:
             )
         return downloads
 
-    def _bring(self, waves: list[list[Download]]) -> None:
+    def _download(self, waves: list[list[Download]]) -> None:
         for wave in waves:
             for download in wave:
                 if download.source and download.is_directory:
@@ -96,7 +96,7 @@ class Downloads:
                     size = None if download.source else len(download.content)
                     self._submit(download.title, download, size)
             if wave is waves[-1]:
-                self.progress.plan_is_whole()
+                self.progress.finish_plan()
             self.workers.drain()
 
     def _submit(self, name: str, file: Download, size: int | None) -> None:
@@ -112,7 +112,7 @@ class Downloads:
             file_progress.start()
             if file.source is None:
                 self.volume.save(
-                    file.path, _Literal(file.content), file_progress.advance
+                    file.path, _InlineContent(file.content), file_progress.advance
                 )
                 return
             with self.storages.of(file.source).open(file.source) as reader:
@@ -162,7 +162,7 @@ def _plan_one(index: int, entry: Input, downloads: list[Download]) -> None:
 
 
 def _check_name(name: str) -> None:
-    """Refuse a listed name that is no path below the directory.
+    """Refuse a listed name that is not a path below the directory.
 
     Raises:
         StorageError: Names with empty, ``.`` or ``..`` segments, or with NUL.

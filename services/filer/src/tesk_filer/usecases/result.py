@@ -1,4 +1,4 @@
-"""From what happened to the files to the result on the transfer."""
+"""Summarizes a transfer."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,9 @@ _MAX_WARNINGS = 100
 def summarize(
     failures: Sequence[Failure], warnings: Sequence[str], progress: TransferProgress
 ) -> TransferResult:
-    """Sum up a transfer; only some of many failures and warnings are named.
+    """Return the result of a transfer, with some of many failures and warnings.
 
-    It may succeed later only if no failure is there to stay.
+    It is transient if all failures are.
     """
     counts = progress.snapshot()
     return TransferResult(

@@ -1,4 +1,4 @@
-"""Trying again what can pass: backoff with full jitter, as patient as is useful.
+"""Retries transient failures of storages: backoff with full jitter.
 
 Source:
     AWS Architecture Blog, "Exponential Backoff And Jitter": full jitter.
@@ -22,10 +22,10 @@ class Retry:
     """Repeats a call on a storage while its error is transient.
 
     Attributes:
-        tries: How often a call is made at most.
+        tries: Maximum of calls.
         backoff: Upper bound of the first wait; it doubles with each try.
-        longest: Upper bound of any wait that the storage did not ask for.
-        halt: Ends all waiting.
+        longest: Upper bound of any wait, unless the storage asks for a longer one.
+        halt: Ends all waits.
     """
 
     tries: int
@@ -38,7 +38,7 @@ class Retry:
 
         Raises:
             StorageError: The last one, or the first that is not transient.
-            HaltedError: ``halt`` was set meanwhile.
+            HaltedError: ``halt`` was set.
         """
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self.tries),

@@ -1,4 +1,4 @@
-"""One transfer from first to last: move, watch, record the result."""
+"""Runs one transfer: moves files, reports progress, records the result."""
 
 import threading
 from collections.abc import Callable
@@ -21,25 +21,25 @@ class ExitCode(IntEnum):
     """Exit codes of the filer; see docs/architecture.md."""
 
     OK = 0
-    FAILED = 65  # sysexits.h EX_DATAERR: for good
+    FAILED = 65  # sysexits.h EX_DATAERR: permanent
     TEMPORARY_FAILURE = 75  # sysexits.h EX_TEMPFAIL: a new attempt may succeed
     STOPPED = 143  # 128 + SIGTERM: no result
 
 
 class TransferRun(Protocol):
-    """Moves all files of one direction."""
+    """Transfers all files of one direction."""
 
     def run(self) -> TransferResult:
-        """Move them; raise HaltedError if stopped from outside."""
+        """Transfer them; raise HaltedError if stopped from outside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """Moves files and keeps the scheduler informed.
+    """Runs a transfer and reports its progress and result to the scheduler.
 
     Attributes:
-        halt: Stops the move; set by failures and from outside.
-        warn: Told of what is worth a line in the log.
+        halt: Stops the transfer; set by failures and from outside.
+        warn: Logs a warning.
         interval: Between two reports of progress.
     """
 
@@ -51,11 +51,11 @@ class Transfer:
     warn: Callable[[str], None]
 
     def run(self) -> ExitCode:
-        """Move, and return how the process is to end; all errors are in that."""
+        """Run the transfer, and return the exit code of the process."""
         ended = threading.Event()
-        over: list[TeskError] = []
+        refusals: list[TeskError] = []
         reporter = threading.Thread(
-            target=self._report, args=(ended, over), name="progress", daemon=True
+            target=self._report, args=(ended, refusals), name="progress", daemon=True
         )
         reporter.start()
         try:
@@ -63,12 +63,12 @@ class Transfer:
             ended.set()
             self.transfers.finish(result)
         except HaltedError:
-            return ExitCode.FAILED if over else ExitCode.STOPPED
+            return ExitCode.FAILED if refusals else ExitCode.STOPPED
         except (UnavailableError, ResourceExhaustedError) as error:
-            self.warn(f"the scheduler is not reached: {error.message}")
+            self.warn(f"the scheduler is unavailable: {error.message}")
             return ExitCode.TEMPORARY_FAILURE
         except PermissionDeniedError as error:
-            # The key that tokens are made with was changed: a new attempt has a new one.
+            # The key of the tokens was changed: a new attempt has a new token.
             self.warn(f"the scheduler refuses this transfer: {error.message}")
             return ExitCode.TEMPORARY_FAILURE
         except TeskError as error:
@@ -78,15 +78,15 @@ class Transfer:
             ended.set()
         return _exit_code(result)
 
-    def _report(self, ended: threading.Event, over: list[TeskError]) -> None:
+    def _report(self, ended: threading.Event, refusals: list[TeskError]) -> None:
         while not ended.wait(self.interval.total_seconds()):
             try:
                 self.transfers.report(self.progress.snapshot())
             except (UnavailableError, ResourceExhaustedError):
-                continue  # best effort; the next one says more
+                continue  # best effort; the next report replaces it
             except TeskError as error:
                 self.warn(f"the scheduler refuses this transfer: {error.message}")
-                over.append(error)
+                refusals.append(error)
                 self.halt.set()
                 return
 

@@ -1,4 +1,4 @@
-"""How many files and bytes have moved, counted by many threads at once."""
+"""Counts the files and bytes of a transfer; safe for many threads."""
 
 import threading
 
@@ -7,14 +7,14 @@ from tesk_filer.ports import HaltedError, MovedByScheme, Progress, StorageError
 
 
 class TransferProgress:
-    """Counts what has moved, and what is to move once that is known."""
+    """Counts files and bytes done, and the totals once they are known."""
 
     def __init__(self, halt: threading.Event, *, largest: int = Limits().size) -> None:
         """Count until ``halt`` is set; then every ``FileProgress`` stops its file.
 
         Args:
-            halt: Ends all.
-            largest: Bytes that one file may have.
+            halt: Stops the transfer.
+            largest: Maximum of bytes of one file.
         """
         self._halt = halt
         self._largest = largest
@@ -31,8 +31,8 @@ class TransferProgress:
             self._bytes_planned += size or 0
             self._has_sizes = self._has_sizes and size is not None
 
-    def plan_is_whole(self) -> None:
-        """Tell that no more files will be planned."""
+    def finish_plan(self) -> None:
+        """Note that the totals are complete."""
         with self._lock:
             self._is_whole = True
 
@@ -56,12 +56,12 @@ class TransferProgress:
             )
 
     def add(self, size: int) -> None:
-        """Count bytes that have moved; negative to take back."""
+        """Count bytes that have moved; negative after a failed try."""
         with self._lock:
             self._bytes += size
 
     def snapshot(self) -> Progress:
-        """Return the counts as of now."""
+        """Return the present counts."""
         with self._lock:
             has_bytes = self._is_whole and self._has_sizes
             return Progress(
@@ -90,7 +90,7 @@ class FileProgress:
         self._bytes = 0
 
     def start(self) -> None:
-        """Take back what an earlier try counted."""
+        """Subtract what an earlier try counted."""
         self._transfer.add(-self._bytes)
         self._bytes = 0
 
@@ -98,8 +98,8 @@ class FileProgress:
         """Count ``size`` more bytes.
 
         Raises:
-            HaltedError: The transfer is to stop.
-            StorageError: There is no end of it.
+            HaltedError: The transfer was stopped.
+            StorageError: The file is too large.
         """
         if self._halt.is_set():
             raise HaltedError
@@ -111,7 +111,7 @@ class FileProgress:
         """Refuse a file that is too large; None: its size is not known.
 
         Raises:
-            StorageError: It is.
+            StorageError: The file is too large.
         """
         if size is not None and size > self._largest:
             message = (

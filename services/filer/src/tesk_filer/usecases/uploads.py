@@ -1,4 +1,4 @@
-"""Taking outputs out of the volume."""
+"""Uploads outputs from the volume."""
 
 import os
 import threading
@@ -29,16 +29,16 @@ _BATCH = 1000  # files recorded with one call; far below the limit of a message
 
 
 class OutputLog:
-    """Records what is uploaded, many files with one call."""
+    """Reports uploaded files to the scheduler in batches."""
 
     def __init__(self, transfers: Transfers) -> None:
-        """Record with ``transfers``."""
+        """Report by ``transfers``."""
         self._transfers = transfers
         self._lock = threading.Lock()
         self._files: list[OutputFileLog] = []
 
     def add(self, file: OutputFileLog) -> None:
-        """Record ``file``, now or with later ones."""
+        """Report ``file``, now or with later ones."""
         with self._lock:
             self._files.append(file)
             full = self._files if len(self._files) >= _BATCH else []
@@ -47,7 +47,7 @@ class OutputLog:
         self._send(full)
 
     def flush(self) -> None:
-        """Record everything that is not recorded yet."""
+        """Report all pending files."""
         with self._lock:
             rest, self._files = self._files, []
         self._send(rest)
@@ -57,35 +57,35 @@ class OutputLog:
             self._transfers.add_outputs(files)
 
 
-class _Taken(NamedTuple):
-    """Which file goes to a url, and which output has it."""
+class _Claim(NamedTuple):
+    """The file that is uploaded to a url, and the output that names it."""
 
     output: int
     identity: tuple[int, int]
 
     def packed(self) -> int:
-        """Return it as one number, which takes a quarter of the memory."""
+        """Return it as one integer, which takes a quarter of the memory."""
         device, inode = self.identity
         return self.output << 128 | device << 64 | inode
 
     @classmethod
-    def unpacked(cls, number: int) -> "_Taken":
-        """Return what ``packed`` was called for."""
+    def unpacked(cls, number: int) -> "_Claim":
+        """Return the claim of a packed integer."""
         low = (1 << 64) - 1
         return cls(number >> 128, (number >> 64 & low, number & low))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uploads:
-    """Takes all outputs of a task; a failure does not keep the others back.
+    """Uploads all outputs of a task; a failure does not stop the others.
 
     Attributes:
         tag: Names the attempt in temporary files of storages.
         missing_is_error: An output that does not exist fails the task.
         extended_patterns: See ``plan_uploads``.
-        expansion: Bounds what there is to take.
-        targets: The urls of files so far and what goes there; both kept short, for
-            they may be many.
+        expansion: Limits the number of files.
+        targets: Hashes of the urls so far, each with its packed ``_Claim``: there may
+            be a million.
     """
 
     transfers: Transfers
@@ -102,7 +102,7 @@ class Uploads:
     warnings: list[str] = field(default_factory=list)
 
     def run(self) -> TransferResult:
-        """Take the outputs.
+        """Upload the outputs.
 
         Raises:
             HaltedError: The transfer was stopped from outside.
@@ -111,13 +111,13 @@ class Uploads:
         for index, output in enumerate(self.transfers.outputs()):
             name = title(f"outputs[{index}]", output.path, describe_url(output.url))
             self.workers.call(name, partial(self._submit, index, output, output_log))
-        self.progress.plan_is_whole()
+        self.progress.finish_plan()
         self.workers.drain()
         output_log.flush()
         return summarize(self.workers.failures, self.warnings, self.progress)
 
     def _submit(self, index: int, output: Output, output_log: OutputLog) -> None:
-        # A bad url fails before a file is looked for.
+        # A bad url fails before files are searched.
         target = parse_location(output.url)
         self.storages.of(target)
         label = f"outputs[{index}]"
@@ -141,11 +141,11 @@ class Uploads:
         is_file = item.target.names_a_file
         refusal = "" if is_file else "ends in a slash; a file needs a name"
         if not refusal:
-            before = self._take_target(index, item)
+            before = self._claim_target(index, item)
             if before is not None and before.identity == item.identity:
                 return  # the same file, which two outputs name
             if before is not None:
-                # Of the two one would be lost; this one did not come first.
+                # One of the two would be lost: this one came second.
                 refusal = f"outputs[{before.output}] brings another file to that url"
         if refusal:
             self.workers.call(name, partial(_refuse, refusal))
@@ -155,14 +155,14 @@ class Uploads:
             name, partial(self._send, item, f"{self.tag}-{index}", output_log)
         )
 
-    def _take_target(self, index: int, item: Upload) -> _Taken | None:
-        """Reserve the url of a file; return who has it already."""
+    def _claim_target(self, index: int, item: Upload) -> _Claim | None:
+        """Claim the url of a file; return an earlier claim."""
         key = blake2b(os.fsencode(item.target.target), digest_size=16).digest()
         before = self.targets.get(key)
         if before is None:
-            self.targets[key] = _Taken(index, item.identity).packed()
+            self.targets[key] = _Claim(index, item.identity).packed()
             return None
-        return _Taken.unpacked(before)
+        return _Claim.unpacked(before)
 
     def _report_notice(self, label: str, notice: Notice) -> None:
         if notice.missing and self.missing_is_error:

@@ -1,4 +1,4 @@
-"""Many files at once, in a bounded number of threads with a bounded queue."""
+"""Transfers many files at once, with bounded threads and a bounded queue."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ from tesk_model.errors import TeskError
 from tesk_model.locations import InvalidLocationError
 
 _LOGGER = logging.getLogger(__name__)
-_LAST_WORDS = timedelta(seconds=5)  # for work to notice that it is to stop
+_HALT_GRACE = timedelta(seconds=5)  # for running work to stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Failure:
 
 
 class WorkerPool:
-    """Runs pieces of work; failures are collected, in order of their time."""
+    """Runs pieces of work in threads, and collects their failures in order."""
 
     def __init__(
         self, size: int, halt: threading.Event, *, stops_at_failure: bool
@@ -34,13 +34,13 @@ class WorkerPool:
 
         Args:
             size: Number of threads.
-            halt: No work starts after it is set, and none is waited for long.
+            halt: No work starts after it is set, and running work gets a short grace.
             stops_at_failure: The first failure sets ``halt``.
         """
         self._halt = halt
         self._stops_at_failure = stops_at_failure
         self._changed = threading.Condition()
-        self._room = size * 2
+        self._free_slots = size * 2
         self._pending = 0
         self._failures: list[Failure] = []
         self._fatal: TeskError | None = None
@@ -62,11 +62,11 @@ class WorkerPool:
             HaltedError: ``halt`` is set.
         """
         with self._changed:
-            while self._room == 0 and not self._halt.is_set():
+            while self._free_slots == 0 and not self._halt.is_set():
                 self._changed.wait(0.2)
             if self._halt.is_set():
                 raise HaltedError
-            self._room -= 1
+            self._free_slots -= 1
             self._pending += 1
         self._threads.submit(self._run, name, work)
 
@@ -84,7 +84,7 @@ class WorkerPool:
             self._fatal = error
             self.halt()
         except Exception:
-            # A bug of ours in one file must not lose the verdict on all.
+            # A bug that concerns one file must not lose the result of all.
             _LOGGER.exception("moving a file failed", extra={"file": name})
             self._fail(Failure(f"{name}: internal error of the filer", transient=True))
 
@@ -100,12 +100,12 @@ class WorkerPool:
                 self._changed.wait(0.2)  # a signal sets halt without waking us
             if self._halt.is_set():
                 self._changed.wait_for(
-                    lambda: self._pending == 0, _LAST_WORDS.total_seconds()
+                    lambda: self._pending == 0, _HALT_GRACE.total_seconds()
                 )
                 raise self._fatal or HaltedError
 
     def close(self) -> None:
-        """Give the threads back, without waiting for stuck ones."""
+        """Shut down the threads, without waiting for those that hang."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _run(self, name: str, work: Callable[[], None]) -> None:
@@ -114,7 +114,7 @@ class WorkerPool:
                 self.call(name, work)
         finally:
             with self._changed:
-                self._room += 1
+                self._free_slots += 1
                 self._pending -= 1
                 self._changed.notify_all()
 

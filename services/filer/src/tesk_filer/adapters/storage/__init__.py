@@ -1,5 +1,4 @@
 """One module for each kind of storage.
 
-``main`` imports them on demand: boto3 and requests cost a quarter of a second
-of CPU, which a task with local files need not pay.
+They are imported on demand: boto3 and requests cost a quarter of a second of CPU.
 """

@@ -1,4 +1,4 @@
-"""The cursor of a listing that goes folder by folder: those still to be listed."""
+"""Cursors of listings that go folder by folder."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from tesk_filer.ports import Cursor
 
 
 def prepend(folders: Sequence[str], cursor: Cursor) -> Cursor:
-    """Return the cursor in which ``folders`` come before what ``cursor`` has.
+    """Return a cursor with ``folders`` before those of ``cursor``.
 
     The old cursor is shared and not copied: a folder may hold many thousands of
     others, and each of these makes a page.

@@ -1,4 +1,4 @@
-"""``file://`` urls and plain paths, as this installation lets tasks use them."""
+"""The storage of ``file://`` urls and plain paths."""
 
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.adapters.storage.shared import open_shared
@@ -7,7 +7,7 @@ from tesk_filer.ports import Storage
 
 
 def open_storage(config: StorageConfig) -> Storage:
-    """Return the storage: shared storage, the folders that are allowed, or both."""
+    """Return shared storage, the allowed folders, or both."""
     files = config.files
     protected = files.protected()
     allowed = LocalStorage(

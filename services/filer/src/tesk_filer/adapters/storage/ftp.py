@@ -1,7 +1,7 @@
 """``ftp://``: files and directories, anonymous or with user and password.
 
 Built on the standard library rather than smart_open, which logs in again for
-each file and does not read the server's last word on a download.
+each file and does not read the server's final reply to a download.
 """
 
 import ftplib
@@ -14,12 +14,12 @@ from tesk_filer.adapters.storage.cursors import prepend
 from tesk_filer.adapters.storage.ftp_connections import (
     FtpConnection,
     FtpConnections,
-    explained,
+    translated_errors,
 )
 from tesk_filer.adapters.storage.ftp_listing import (
     identity_of,
     list_directory,
-    refusal,
+    read_error,
     size_of,
     stat_of,
 )
@@ -45,15 +45,15 @@ from tesk_filer.ports import (
 from tesk_model.locations import Location, printable
 
 _CHUNK = 256 * 1024
-_NOBODY: Logins = MappingProxyType({})
-_SEPARATOR = "\0"  # of a directory and those above it; in no name
+_NO_LOGINS: Logins = MappingProxyType({})
+_SEPARATOR = "\0"  # between a directory and those above it; not in names
 
 
 class FtpStorage:
     """Files on FTP servers, in passive mode."""
 
-    def __init__(self, timeouts: Timeouts, logins: Logins = _NOBODY) -> None:
-        """Give up on a server that is silent for too long."""
+    def __init__(self, timeouts: Timeouts, logins: Logins = _NO_LOGINS) -> None:
+        """Give up on a server that does not respond."""
         self._connections = FtpConnections(timeouts, logins)
         # Folders in which nothing can be renamed, or everything: by their urls.
         self._renames: dict[tuple[str, int | None, str | None, str], bool] = {}
@@ -61,23 +61,22 @@ class FtpStorage:
     def stat(self, location: Location) -> Stat | None:
         """See ``Storage``."""
         with self._connections.lend(location) as connection:
-            return stat_of(connection, connection.place(location.path))
+            return stat_of(connection, connection.absolute_path(location.path))
 
     def list(self, location: Location, cursor: Cursor = ()) -> Page:
         """See ``Storage``; each page is one directory of the server.
 
-        A directory that is one of those above it is left out: a link that goes
-        round has brought us there.
+        A directory that is one of those above it is left out: it is a symlink cycle.
         """
         here, pending = cursor or ("", ())
         relative, *above = here.split(_SEPARATOR)
         with self._connections.lend(location) as connection:
-            top = connection.place(location.path)
+            top = connection.absolute_path(location.path)
             folder = f"{top.rstrip('/')}/{relative}" if relative else top
             own = above.pop() if above else ""
             own = own or identity_of(connection, folder)
             if own and own in above:
-                note = f"{printable(relative)} is a link that goes round, left out"
+                note = f"{printable(relative)} is a symlink cycle, left out"
                 return Page([], pending, [note])
             listed = list_directory(connection, folder)
         chain = [*above, own]
@@ -104,26 +103,26 @@ class FtpStorage:
     def open(self, location: Location, *, offset: int = 0) -> Iterator["_Download"]:
         """See ``Storage``."""
         with self._connections.lend(location) as connection:
-            path = connection.place(location.path)
+            path = connection.absolute_path(location.path)
             size = size_of(connection, path)
             try:
                 data, announced = connection.ntransfercmd(
                     f"RETR {path}", rest=offset or None
                 )
             except ftplib.error_perm as error:
-                raise refusal(connection, path, error) from error
+                raise read_error(connection, path, error) from error
             with data:
                 download = _Download(
                     connection, data, announced if size is None else size
                 )
                 yield download
             if not download.ended:
-                connection.close()  # what it still sends would confuse the next
+                connection.close()  # unread data would corrupt the next transfer
 
     def write(self, location: Location, source: Source, advance: Advance) -> None:
         """See ``Storage``; a hidden file is renamed where the server allows it."""
         with self._connections.lend(location) as connection:
-            path = connection.place(location.path)
+            path = connection.absolute_path(location.path)
             folder = path.rpartition("/")[0]
             if self._can_rename(connection, location, folder or "/"):
                 hidden = f"{folder}/{temporary_name(path, source.tag)}"
@@ -132,12 +131,12 @@ class FtpStorage:
                 ):
                     return
                 self._renames[_key(location, folder or "/")] = False
-            store(connection, path, source, advance, self._discarding(location))
+            store(connection, path, source, advance, self._make_discard(location))
 
     def make_directory(self, location: Location) -> None:
         """See ``Storage``."""
         with self._connections.lend(location) as connection:
-            make_folders(connection, connection.place(location.path))
+            make_folders(connection, connection.absolute_path(location.path))
 
     def close(self) -> None:
         """Close all connections."""
@@ -159,9 +158,9 @@ class FtpStorage:
         source: Source,
         advance: Advance,
     ) -> bool:
-        """Send a hidden file, and name it; tell whether the server lets us."""
+        """Upload a hidden file and rename it; tell whether the server allows both."""
         hidden, path = names
-        discard = self._discarding(location)
+        discard = self._make_discard(location)
         try:
             store(connection, hidden, source, advance, discard)
         except ftplib.error_perm as error:
@@ -179,7 +178,7 @@ class FtpStorage:
         advance(-source.size)
         return False
 
-    def _discarding(self, location: Location) -> Callable[[str], None]:
+    def _make_discard(self, location: Location) -> Callable[[str], None]:
         def discard(path: str) -> None:
             # By another connection: the first may still wait for the end of data.
             with suppress(StorageError), self._connections.lend(location) as other:
@@ -198,7 +197,7 @@ def _key(location: Location, folder: str) -> tuple[str, int | None, str | None, 
 
 
 class _Download:
-    """A file that arrives; satisfies ``ports.Reader``."""
+    """A file that is downloaded; satisfies ``ports.Reader``."""
 
     etag = ""
     executable = False
@@ -213,10 +212,10 @@ class _Download:
         self.ended = False
 
     def read(self, size: int) -> bytes:
-        with explained():
+        with translated_errors():
             received = b"" if self.ended else self._data.recv(min(size, _CHUNK))
             if not received and not self.ended:
                 self.ended = True
                 self._data.close()
-                self._connection.voidresp()  # the server says whether that was all
+                self._connection.voidresp()  # the server confirms the end
             return received

@@ -1,4 +1,4 @@
-"""Open control connections to FTP servers, used again and again.
+"""A pool of control connections to FTP servers.
 
 A login costs several round trips and servers limit them, so each thread takes
 an idle connection to the same account before it makes a new one.
@@ -37,16 +37,16 @@ class FtpConnection(ftplib.FTP):
     """A control connection that is logged in.
 
     Attributes:
-        home: Absolute path of the directory in which the login has put us.
+        home: Absolute path of the directory after the login.
     """
 
     home: str = "/"
 
-    def place(self, path: str) -> str:
-        """Return the absolute path of what a url calls ``path``.
+    def absolute_path(self, path: str) -> str:
+        """Return the absolute path on the server for ``path`` of a url.
 
         Raises:
-            StorageError: No command of FTP can hold it.
+            StorageError: FTP commands cannot contain it.
         """
         if "\r" in path or "\n" in path:
             raise StorageError("FTP takes no name with line ends; rename the file")
@@ -54,7 +54,7 @@ class FtpConnection(ftplib.FTP):
         return re.sub("/+", "/", whole).rstrip("/") or "/"
 
     def getmultiline(self) -> str:
-        """Read a reply; ftplib itself reads one without end."""
+        """Read a reply of limited length; ftplib has no limit."""
         first = line = self.getline()
         lines = [line]
         if first[3:4] == "-":
@@ -66,7 +66,7 @@ class FtpConnection(ftplib.FTP):
         return "\n".join(lines)
 
     def find_home(self) -> None:
-        """Ask once where the login has put us; servers that lock in say ``/``."""
+        """Read the directory after the login once; ``/`` on servers with a chroot."""
         try:
             self.home = self.pwd() or "/"
         except ftplib.error_perm:
@@ -74,22 +74,22 @@ class FtpConnection(ftplib.FTP):
 
 
 class FtpConnections:
-    """Lends connections, logged in, in binary mode; safe for many threads."""
+    """Lends connections, logged in, in binary mode; thread-safe."""
 
     def __init__(self, timeouts: Timeouts, logins: Logins) -> None:
-        """Give up on a server that is silent for too long."""
+        """Give up on a server that does not respond."""
         self._timeouts = timeouts
         self._logins = logins
         self._lock = threading.Lock()
         self._idle: dict[_Account, list[FtpConnection]] = defaultdict(list)
-        self._welcome: set[_Account] = set()
+        self._known_accounts: set[_Account] = set()
 
     @contextmanager
     def lend(self, location: Location) -> Iterator[FtpConnection]:
         """Lend a connection; it is closed if the work on it fails.
 
         Raises:
-            StorageError: For every way in which FTP fails.
+            StorageError: For every failure of FTP.
         """
         login = login_for(
             self._logins, location.host, location.user or None, location.password
@@ -99,20 +99,20 @@ class FtpConnections:
         account = _Account(
             location.host, location.port or ftplib.FTP_PORT, user, password
         )
-        with explained():
+        with translated_errors():
             connection = self._take(account)
         try:
-            with explained():
+            with translated_errors():
                 yield connection
         except BaseException:
             connection.close()
             raise
-        if connection.sock is not None:  # else the borrower has closed it
+        if connection.sock is not None:  # else it was closed meanwhile
             with self._lock:
                 self._idle[account].append(connection)
 
     def close(self) -> None:
-        """Close the idle ones."""
+        """Close the idle connections."""
         with self._lock:
             for connection in chain.from_iterable(self._idle.values()):
                 connection.close()
@@ -128,7 +128,7 @@ class FtpConnections:
             try:
                 connection.voidcmd(BINARY)  # listings leave it in text mode
             except ftplib.all_errors:
-                connection.close()  # the server has ended it meanwhile
+                connection.close()  # closed by the server
             else:
                 return connection
 
@@ -148,21 +148,21 @@ class FtpConnections:
             connection.find_home()
         except ftplib.error_perm as error:
             connection.close()
-            # Refused although this account was let in before: too many at once.
+            # Refused although this account could log in before: too many connections.
             raise StorageError(
                 _login_refused(error, account.password),
-                transient=account in self._welcome,
+                transient=account in self._known_accounts,
             ) from error
         except BaseException:
             connection.close()
             raise
-        self._welcome.add(account)
+        self._known_accounts.add(account)
         return connection
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turn what ftplib raises into ours."""
+def translated_errors() -> Iterator[None]:
+    """Convert exceptions of ftplib."""
     try:
         yield
     except ftplib.error_temp as error:
@@ -179,12 +179,12 @@ def explained() -> Iterator[None]:
 
 
 def reply_code(error: BaseException) -> str:
-    """Return the three digits with which a server answered."""
+    """Return the three digits of a reply."""
     return str(error)[:3]
 
 
 def _login_refused(error: BaseException, password: str) -> str:
-    """Say in the server's words why it lets nobody in, but not the password."""
+    """Quote the server's reply to a refused login, without the password."""
     said = _reply(error)
     if password:
         said = said.replace(password, "***")

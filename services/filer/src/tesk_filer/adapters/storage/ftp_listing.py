@@ -1,9 +1,9 @@
-"""What lies on an FTP server: the size of a file, the content of a directory.
+"""Reads sizes of files and contents of directories on an FTP server.
 
 Some servers take the argument of MLSD and NLST for a pattern, and find nothing
 for a name with a bracket. So a directory is entered, and then listed without an
 argument. LIST is meant for people and each server writes it its own way; where
-MLSD is unknown we ask for the names and look at each.
+MLSD is unknown, NLST gives the names, and each is inspected.
 """
 
 import ftplib
@@ -22,7 +22,7 @@ from tesk_model.locations import printable
 UNKNOWN_COMMAND = frozenset({"500", "501", "502", "504"})
 NO_ACCESS = frozenset({"450", "550", "553"})
 
-# Many servers refuse to list what is empty, or say at once that they are done.
+# Many servers refuse to list an empty directory, or report its end at once.
 _NOTHING_LISTED = NO_ACCESS | UNKNOWN_COMMAND | {"226", "250"}
 _MAX_NAMES = 1_000_000  # of one directory
 _DIGITS = 18  # of a size; more than any file has
@@ -32,12 +32,12 @@ _UNKNOWN_SIZE = Stat()
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """What one directory holds.
+    """Content of one directory.
 
     Attributes:
-        found: By name.
-        identities: Of directories in it, where the server tells.
-        notes: What was passed over, and why.
+        found: Files and directories by name.
+        identities: Of directories in it, where the server reports them.
+        notes: What was left out, and why.
     """
 
     found: dict[str, Stat] = field(default_factory=dict)
@@ -46,13 +46,13 @@ class Directory:
 
 
 def size_of(connection: FtpConnection, path: str) -> int | None:
-    """Return the size of a file; None if it is none or the server cannot tell."""
+    """Return the size of a file; None if it is not a file or the size is unknown."""
     size, _ = _ask_size(connection, path)
     return size
 
 
 def stat_of(connection: FtpConnection, path: str) -> Stat | None:
-    """Return what lies at ``path``."""
+    """Return the status of ``path``."""
     size, knows_sizes = _ask_size(connection, path)
     if size is not None:
         return Stat(size=size)
@@ -67,10 +67,10 @@ def stat_of(connection: FtpConnection, path: str) -> Stat | None:
 
 
 def identity_of(connection: FtpConnection, path: str) -> str:
-    """Return what tells the directory at ``path`` from all others.
+    """Return the identity of the directory at ``path``.
 
-    The fact ``unique``, or else its path as the server sees it, which on some
-    servers is the one behind all links.
+    The fact ``unique``, else its path as the server reports it, which on some servers
+    is resolved.
     """
     if not enter(connection, path):
         return ""
@@ -83,10 +83,10 @@ def identity_of(connection: FtpConnection, path: str) -> str:
 
 
 def list_directory(connection: FtpConnection, path: str) -> Directory:
-    """Return what the directory at ``path`` holds.
+    """Return the content of the directory at ``path``.
 
     Raises:
-        StorageError: It is none.
+        StorageError: It is not a directory.
     """
     if not enter(connection, path):
         raise absence(connection, path)
@@ -106,24 +106,24 @@ def list_directory(connection: FtpConnection, path: str) -> Directory:
         elif kind == "file":
             listed.found[name] = Stat(size=_number(facts.get("size", "")))
         else:  # a link, say
-            _look(connection, path, name, listed)
+            _inspect(connection, path, name, listed)
             continue
         listed.identities[name] = facts.get("unique", "")
     return listed
 
 
 def absence(connection: FtpConnection, path: str) -> StorageError:
-    """Say why the directory at ``path`` cannot be entered."""
+    """Return why the directory at ``path`` cannot be entered."""
     stat = stat_of(connection, path)
     if stat is not None and not stat.is_directory:
         return StorageError("is a file; give the input type FILE")
     return StorageError("does not exist, or access denied (550)")
 
 
-def refusal(
+def read_error(
     connection: FtpConnection, path: str, error: ftplib.error_perm
 ) -> StorageError:
-    """Say what a server means that refuses to read the file at ``path``."""
+    """Return why the server refuses to read the file at ``path``."""
     code = reply_code(error)
     if code not in NO_ACCESS:
         return StorageError(f"the server refuses ({code})")
@@ -136,10 +136,10 @@ def refusal(
 
 
 def permissions_of(connection: FtpConnection, folder: str) -> str | None:
-    """Return the fact ``perm`` of a directory; None if the server does not tell.
+    """Return the fact ``perm`` of a directory; None if the server does not report it.
 
     Source:
-        RFC 3659, 7.5.5: ``p``: what is in the directory may be deleted.
+        RFC 3659, 7.5.5: ``p``: entries of the directory may be deleted.
     """
     if not enter(connection, folder):
         return None
@@ -168,15 +168,15 @@ def _facts_of_entered(connection: FtpConnection) -> Mapping[str, str]:
 def _by_names(connection: FtpConnection, path: str) -> Directory:
     listed = Directory()
     for name in _names(connection):
-        _look(connection, path, name, listed)
+        _inspect(connection, path, name, listed)
     return listed
 
 
 def _names(connection: FtpConnection) -> Sequence[str]:
     """Return the names in the directory that was entered, hidden ones too.
 
-    ``-a`` is a name or a pattern for some servers, so what it brings counts only
-    if everything else is among it.
+    ``-a`` is a name or a pattern for some servers, so its result counts only if it
+    includes all other names.
     """
     names = _nlst(connection, "NLST")
     with_hidden = _nlst(connection, "NLST -a")
@@ -195,8 +195,10 @@ def _nlst(connection: FtpConnection, command: str) -> set[str]:
     return {line.rstrip("/").rpartition("/")[2] for line in lines}
 
 
-def _look(connection: FtpConnection, folder: str, name: str, listed: Directory) -> None:
-    """Find out what a listed name is."""
+def _inspect(
+    connection: FtpConnection, folder: str, name: str, listed: Directory
+) -> None:
+    """Find out whether a listed name is a file or a directory."""
     path = f"{folder.rstrip('/')}/{name}"
     size, knows_sizes = _ask_size(connection, path)
     if size is not None:
@@ -213,7 +215,7 @@ def _look(connection: FtpConnection, folder: str, name: str, listed: Directory) 
 
 
 def _ask_size(connection: FtpConnection, path: str) -> tuple[int | None, bool]:
-    """Return the size, and whether the server knows the question at all."""
+    """Return the size, and whether the server supports SIZE."""
     try:
         reply = connection.sendcmd(f"SIZE {path}")
     except ftplib.error_perm as error:
@@ -240,7 +242,7 @@ def _lines(connection: FtpConnection, command: str) -> list[str]:
 
 
 def _facts(line: str) -> tuple[str, Mapping[str, str]]:
-    """Take a line of MLSD or MLST apart: its name, its facts."""
+    """Parse a line of MLSD or MLST: its name, its facts."""
     facts, _, name = line.partition(" ")
     pairs = (fact.partition("=") for fact in re.split(";", facts))
     return name, {key.lower(): value for key, _, value in pairs if key}

@@ -1,8 +1,8 @@
-"""Putting a file on an FTP server, whatever the server forbids.
+"""Uploads files to FTP servers, which may forbid renaming.
 
-A hidden file is renamed when it is complete. Drop boxes forbid renaming,
-deleting, or names with a leading dot: there the file is sent under its own name
-at once, for what may not be deleted must not be left behind.
+A hidden file is renamed when it is complete. Drop boxes forbid renaming, deleting, or
+names with a leading dot: there the file is uploaded under its own name, since a hidden
+file could not be deleted.
 """
 
 import ftplib
@@ -22,19 +22,19 @@ from tesk_filer.adapters.storage.ftp_listing import (
 from tesk_filer.ports import Advance, Source, StorageError
 
 _CHUNK = 256 * 1024
-# What says no to a command or a name: 553 is "file name not allowed".
+# Replies that refuse a command or a name: 553 is "file name not allowed".
 _FORBIDDEN = NO_ACCESS | UNKNOWN_COMMAND | {"503", "532"}
 
 
 def may_rename(connection: FtpConnection, folder: str) -> bool:
-    """Tell whether files in ``folder``, which is made, can be renamed or deleted."""
+    """Tell whether files in ``folder``, which is made if missing, can be renamed or deleted."""
     if not enter(connection, folder):
         make_folders(connection, folder)
     perm = permissions_of(connection, folder)
     if perm is not None:
         return "p" in perm.lower()
     try:
-        # Followed by no RNTO it renames nothing.
+        # Without RNTO it has no effect.
         return connection.sendcmd(f"RNFR {folder}").startswith("3")
     except ftplib.error_perm:
         return False
@@ -47,18 +47,18 @@ def store(
     advance: Advance,
     undo: Callable[[str], None],
 ) -> None:
-    """Send a file to ``path`` and see that it is there, complete.
+    """Upload a file to ``path`` and verify its size.
 
     Args:
         connection: To the server.
         path: Absolute.
         source: The file.
-        advance: Told of progress.
-        undo: Removes what was begun. Not called if the server refuses the name:
-            what is there then is not ours.
+        advance: Called with progress.
+        undo: Removes an incomplete file. Not called if the server refuses the name:
+            an existing file is another one.
 
     Raises:
-        StorageError, ftplib.Error, OSError: It is not.
+        StorageError, ftplib.Error, OSError: The upload failed.
     """
     folder = path.rpartition("/")[0] or "/"
     data = _begin(connection, path, folder)
@@ -73,7 +73,7 @@ def store(
 
 
 def rename(connection: FtpConnection, hidden: str, path: str) -> bool:
-    """Give a complete file its name; tell whether the server lets us."""
+    """Rename a complete file; tell whether the server allows it."""
     try:
         connection.rename(hidden, path)
     except ftplib.error_perm as error:
@@ -89,7 +89,7 @@ def rename(connection: FtpConnection, hidden: str, path: str) -> bool:
 
 
 def is_forbidden(error: ftplib.error_perm) -> bool:
-    """Tell whether a server refuses a name or a command, for good."""
+    """Tell whether a server refuses a name or a command permanently."""
     return reply_code(error) in _FORBIDDEN
 
 

@@ -212,7 +212,7 @@ class _Listing:
 
     def _sort(self, relative: str, target: Target, found: os.stat_result) -> None:
         if stat.S_ISDIR(found.st_mode) and _identity(found) in self._chain:
-            note = f"{printable(relative)} is a link that goes round, left out"
+            note = f"{printable(relative)} is a symlink cycle, left out"
             self.notes.append(note)
         elif stat.S_ISDIR(found.st_mode):
             path, own = target.path, str(target.own_until)

@@ -1,8 +1,8 @@
-"""The storage of a location, opened when the first of its kind is met.
+"""Opens the storage of a location on first use.
 
 ``tesk_model.schemes`` names the module of each scheme, whose ``open_storage`` makes
-the storage. A module is imported when it is needed: boto3 and requests cost a
-quarter of a second of CPU, more than a whole transfer of local files.
+the storage. A module is imported on first use: boto3 and requests cost a quarter of a
+second of CPU, more than a whole transfer of local files.
 """
 
 import threading
@@ -16,10 +16,10 @@ from tesk_model.schemes import SCHEMES
 
 
 class StorageModule(Protocol):
-    """What a module of this package has that serves a scheme."""
+    """Interface of the modules of this package that serve a scheme."""
 
     def open_storage(self, config: StorageConfig) -> Storage:
-        """Return the storage as ``config`` has it."""
+        """Return the storage for ``config``."""
 
 
 def load_module(name: str) -> StorageModule:
@@ -31,7 +31,7 @@ class StorageRegistry:
     """Satisfies ``ports.Storages``."""
 
     def __init__(self, config: StorageConfig) -> None:
-        """Open each storage as ``config`` has it, once at most."""
+        """Open storages for ``config``, each once at most."""
         self._config = config
         self._opened: dict[str, Storage] = {}
         self._lock = threading.Lock()

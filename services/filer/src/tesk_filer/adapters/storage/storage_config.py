@@ -1,4 +1,4 @@
-"""What storages are told of the installation: the settings that concern them."""
+"""Settings of storages."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from tesk_runtime.protected_paths import ProtectedPaths
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """How long to wait.
+    """Timeouts of connections.
 
     Attributes:
-        connect: For a connection.
-        stall: For the next bytes; after that the connection is given up.
+        connect: To connect.
+        stall: Between two bytes.
     """
 
     connect: timedelta
@@ -23,14 +23,14 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileAccess:
-    """Which files of this machine tasks may use.
+    """Files of this machine that tasks may use.
 
     Attributes:
         roots: Folders that may be read and written.
         read_roots: Folders that may be read.
-        shared_prefix: Url or path below which lies shared storage; "" if none.
+        shared_prefix: Url or path of shared storage; "" if there is none.
         shared_path: Folder where that is mounted.
-        protected: Returns what no task may touch; it takes a while.
+        protected: Returns the protected paths; slow.
     """
 
     roots: tuple[str, ...]
@@ -42,7 +42,7 @@ class FileAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Service:
-    """Which S3 service; see ``filer.s3_endpoint`` and its neighbours."""
+    """The S3 service; see ``filer.s3_endpoint`` and its neighbours."""
 
     endpoint: str
     region: str
@@ -51,10 +51,10 @@ class S3Service:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageConfig:
-    """All of it.
+    """Settings of all storages.
 
     Attributes:
-        connections: Files that move at once.
+        connections: Number of files that are transferred at once.
         logins: Users and passwords by host.
     """
 
