@@ -206,7 +206,7 @@ def through(
 
 
 @pytest.mark.parametrize(
-    ("end_in", "end", "code", "note"), through(RESULTS).values(), ids=through(RESULTS)
+    ("end_in", "end", "code", "notice"), through(RESULTS).values(), ids=through(RESULTS)
 )
 def test_a_result(end_in: Runtime, end: End, code: int, notice: str) -> None:
     result = end_in(end)

@@ -127,7 +127,7 @@ ENDED: dict[str, tuple[Snapshot, int, str]] = {
 }
 
 
-@pytest.mark.parametrize(("what", "code", "note"), ENDED.values(), ids=ENDED)
+@pytest.mark.parametrize(("what", "code", "notice"), ENDED.values(), ids=ENDED)
 def test_an_ended_step_has_a_result(what: Snapshot, code: int, notice: str) -> None:
     judged = observe(what)
 
