@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from schedulers.running import running_scheduler
 from schedulers.served import ALICE, SECONDS, RunningScheduler
-from schedulers.transfers import Transfer, begun_transfer
+from schedulers.transfers import Transfer, started_transfer
 from tesk.v1 import assignment_service_pb2 as pb
 from tesk.v1 import assignment_service_pb2_grpc as pb_grpc
 from tesk.v1 import task_pb2, task_service_pb2
@@ -32,7 +32,7 @@ def running(tmp_path: Path) -> Iterator[RunningScheduler]:
 @pytest.fixture
 def begun(running: RunningScheduler) -> Iterator[Transfer]:
     """Begin a task."""
-    with begun_transfer(running) as transfer:
+    with started_transfer(running) as transfer:
         yield transfer
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from schedulers.running import running_scheduler
 from schedulers.served import ALICE, SECONDS, RunningScheduler
-from schedulers.transfers import Transfer, begun_transfer
+from schedulers.transfers import Transfer, started_transfer
 from tesk.v1 import assignment_service_pb2, task_pb2, task_service_pb2
 from tesk.v1 import transfer_service_pb2 as pb
 from tesk_model.errors import InvalidRequestError, ResourceExhaustedError
@@ -33,7 +33,7 @@ def running(tmp_path: Path) -> Iterator[RunningScheduler]:
 @pytest.fixture
 def transfer(running: RunningScheduler) -> Iterator[Transfer]:
     """Begin a task with one DIRECTORY output, whose command has run."""
-    with begun_transfer(running, outputs=[OUTPUT]) as transfer:
+    with started_transfer(running, outputs=[OUTPUT]) as transfer:
         transfer.run_executors()
         yield transfer
 
@@ -121,7 +121,7 @@ def test_a_command_with_thousands_of_executors_that_print_a_lot_is_shown(
     running: RunningScheduler,
 ) -> None:
     executor = task_pb2.Executor(image="busybox", command=["true"])
-    with begun_transfer(running, executors=[executor] * 2_000) as transfer:
+    with started_transfer(running, executors=[executor] * 2_000) as transfer:
         for first in range(0, 2_000, 100):
             transfer.taskmaster.report(
                 [

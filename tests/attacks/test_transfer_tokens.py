@@ -9,7 +9,7 @@ import pytest
 
 from schedulers.running import running_scheduler
 from schedulers.served import SECONDS, RunningScheduler
-from schedulers.transfers import IN, OUT, Transfer, begun_transfer
+from schedulers.transfers import IN, OUT, Transfer, started_transfer
 from tesk.v1 import assignment_service_pb2, task_pb2
 from tesk.v1 import transfer_service_pb2 as pb
 from tesk_model.errors import ConflictError, InvalidRequestError, UnavailableError
@@ -32,7 +32,7 @@ def running(tmp_path: Path) -> Iterator[RunningScheduler]:
 @pytest.fixture
 def transfer(running: RunningScheduler) -> Iterator[Transfer]:
     """Begin a task with one output, /out to s3://b/out."""
-    with begun_transfer(running) as transfer:
+    with started_transfer(running) as transfer:
         yield transfer
 
 

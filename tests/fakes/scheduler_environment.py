@@ -1,4 +1,4 @@
-"""Time and names that a test decides."""
+"""A clock and ids that a test controls."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import count

@@ -1,4 +1,4 @@
-"""Taskmasters that are only names: started, living and killed by word."""
+"""A launcher in memory: its taskmasters are only ids."""
 
 import threading
 from collections.abc import Collection
@@ -18,7 +18,7 @@ class FakeLauncher:
         self.present_revision = ""
         self._alive: set[str] = set()
         self._terminations: dict[str, str] = {}
-        self._remains: set[str] = set()
+        self._leftovers: set[str] = set()
         self._uncertain: set[str] = set()
         self._lock = threading.Condition()
 
@@ -41,7 +41,7 @@ class FakeLauncher:
 
     def ended(self) -> Collection[str]:
         with self._lock:
-            return set(self._remains)
+            return set(self._leftovers)
 
     def may_act(self, taskmaster_id: str) -> bool:
         with self._lock:
@@ -51,8 +51,8 @@ class FakeLauncher:
         if self.outage:
             raise LaunchError(self.outage)
         with self._lock:
-            if taskmaster_id in self._remains:
-                self._remains.discard(taskmaster_id)
+            if taskmaster_id in self._leftovers:
+                self._leftovers.discard(taskmaster_id)
                 self.killed.append(taskmaster_id)
             if taskmaster_id in self._alive:
                 self._alive.discard(taskmaster_id)
@@ -63,10 +63,10 @@ class FakeLauncher:
         with self._lock:
             return self._terminations.get(taskmaster_id, "")
 
-    def complain(self, taskmaster_id: str, words: str) -> None:
+    def report_message(self, taskmaster_id: str, message: str) -> None:
         """Let one that starts say why it does not come up; "": it does."""
         with self._lock:
-            self._terminations[taskmaster_id] = words
+            self._terminations[taskmaster_id] = message
 
     def vanish(self, taskmaster_id: str) -> None:
         """Let one not be seen any more; nobody knows whether it has ended."""
@@ -80,11 +80,13 @@ class FakeLauncher:
         with self._lock:
             self._alive.add(taskmaster_id)
 
-    def die(self, taskmaster_id: str, code: int, *, remains: bool = False) -> None:
-        """Let one end by itself; what remains of it is there until it is killed."""
+    def die(
+        self, taskmaster_id: str, code: int, *, leaves_something: bool = False
+    ) -> None:
+        """Let one end by itself; what it leaves is there until it is killed."""
         with self._lock:
-            if remains:
-                self._remains.add(taskmaster_id)
+            if leaves_something:
+                self._leftovers.add(taskmaster_id)
             self._alive.discard(taskmaster_id)
             self._terminations[taskmaster_id] = f"it ended with exit code {code}"
 

@@ -42,24 +42,24 @@ class FakeTaskmaster:
             slots=self._slots,
             wait=duration,
         )
-        answer = self.call(request)
-        for assignment in answer.run:
+        response = self.call(request)
+        for assignment in response.run:
             self.held[_key(assignment.attempt)] = assignment
-        return answer
+        return response
 
     def call(self, request: pb.SyncRequest) -> pb.SyncResponse:
         """Send a request as it is."""
         return invoke(self._stub.Sync, request, timeout=timedelta(seconds=40))
 
-    def work(self, answer: pb.SyncResponse) -> None:
+    def work(self, response: pb.SyncResponse) -> None:
         """Finish what was offered and what is to stop."""
         events: list[pb.TaskEvent] = []
-        for assignment in answer.run:
+        for assignment in response.run:
             if assignment.release_only:
                 events += self.released(assignment, after=assignment.last_sequence)
             elif assignment.task.name != "hang":
                 events += self.ended(assignment, pb.OUTCOME_COMPLETE)
-        for stop in answer.stop:
+        for stop in response.stop:
             assignment = self.held.pop(_key(stop.attempt))
             if stop.reason == pb.STOP_REASON_CANCELED:
                 events += self.ended(assignment, pb.OUTCOME_CANCELED)
@@ -112,11 +112,11 @@ class FakeTaskmaster:
         if not events:
             return []
         request = pb.ReportRequest(taskmaster_id=self._name, events=events)
-        answer = invoke(self._stub.Report, request, timeout=timedelta(seconds=10))
-        return list(answer.verdicts)
+        response = invoke(self._stub.Report, request, timeout=timedelta(seconds=10))
+        return list(response.verdicts)
 
 
-_PATIENCE = 20.0  # seconds without a scheduler
+_SCHEDULER_TIMEOUT = 20.0  # seconds without a scheduler
 
 
 def _key(attempt: pb.Attempt) -> tuple[str, int]:
@@ -139,15 +139,15 @@ def main() -> None:
     )
     taskmaster = FakeTaskmaster(pb_grpc.AssignmentServiceStub(channel), name, slots=20)
     heard = time.monotonic()
-    while time.monotonic() < heard + _PATIENCE:
+    while time.monotonic() < heard + _SCHEDULER_TIMEOUT:
         try:
-            answer = taskmaster.sync()
+            response = taskmaster.sync()
         except UnavailableError:
             continue
         heard = time.monotonic()
-        if answer.exit:
+        if response.exit:
             sys.exit(0)
-        taskmaster.work(answer)
+        taskmaster.work(response)
 
 
 if __name__ == "__main__":

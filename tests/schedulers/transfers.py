@@ -61,15 +61,15 @@ class Transfer:
 
 
 @contextmanager
-def begun_transfer(running: RunningScheduler, **fields: Any) -> Iterator[Transfer]:
+def started_transfer(running: RunningScheduler, **fields: Any) -> Iterator[Transfer]:
     """Begin a task with an input and an output."""
     running.create(**{"inputs": [INPUT], "outputs": [OUTPUT], **fields})
-    with taken_attempt(running) as transfer:
+    with assigned_attempt(running) as transfer:
         yield transfer
 
 
 @contextmanager
-def taken_attempt(running: RunningScheduler) -> Iterator[Transfer]:
+def assigned_attempt(running: RunningScheduler) -> Iterator[Transfer]:
     """Take the attempt of the task that was created."""
     taskmaster = running.launched()
     answer = taskmaster.sync()

@@ -15,7 +15,7 @@ from fakes.api_scheduler import MemoryScheduler
 from fakes.api_server import INFO, counted, make_client
 from schedulers.running import running_scheduler
 from schedulers.served import RunningScheduler
-from schedulers.transfers import OUT, Transfer, taken_attempt
+from schedulers.transfers import OUT, Transfer, assigned_attempt
 from tesk.v1 import assignment_service_pb2, task_pb2
 from tesk_api.adapters.scheduler_client import CallTimeouts, SchedulerClient
 from tesk_scheduler.config import SchedulerSettings
@@ -89,7 +89,7 @@ def run_to_its_end(running: RunningScheduler) -> None:
     """Let something be logged in each field of a task's log."""
     now = Timestamp()
     now.GetCurrentTime()
-    with taken_attempt(running) as transfer:
+    with assigned_attempt(running) as transfer:
         report(transfer, note="a line")
         report(
             transfer, metadata=assignment_service_pb2.Metadata(entries={"node": "n"})

@@ -165,14 +165,14 @@ def test_the_message_of_a_taskmaster_that_does_not_come_up_is_the_reason(
     leader = stepped.scheduler()
     stepped.add("t-1")
     leader.reconcile()
-    stepped.launcher.complain("tm-1", NODES)
+    stepped.launcher.report_message("tm-1", NODES)
 
     leader.reconcile()
     told = stepped.record().reason.text
-    stepped.launcher.complain("tm-1", "ErrImagePull: not found")
+    stepped.launcher.report_message("tm-1", "ErrImagePull: not found")
     leader.reconcile()
     changed = stepped.record().reason.text
-    stepped.launcher.complain("tm-1", "")
+    stepped.launcher.report_message("tm-1", "")
     leader.reconcile()
 
     assert told == f"waiting for a taskmaster: {NODES}"
@@ -184,7 +184,7 @@ def test_the_reason_goes_when_the_taskmaster_calls(stepped: SteppedSchedulers) -
     leader = stepped.scheduler()
     stepped.add("t-1")
     leader.reconcile()
-    stepped.launcher.complain("tm-1", NODES)
+    stepped.launcher.report_message("tm-1", NODES)
     leader.reconcile()
 
     stepped.call("tm-1")
@@ -196,7 +196,7 @@ def test_a_reason_that_stays_is_written_once(stepped: SteppedSchedulers) -> None
     leader = stepped.scheduler()
     stepped.add("t-1")
     leader.reconcile()
-    stepped.launcher.complain("tm-1", NODES)
+    stepped.launcher.report_message("tm-1", NODES)
     leader.reconcile()
     before = stepped.record()
 
@@ -211,7 +211,7 @@ def test_a_taskmaster_that_never_calls_is_removed(stepped: SteppedSchedulers) ->
     leader = stepped.scheduler()
     stepped.add("t-1")
     leader.reconcile()
-    stepped.launcher.complain("tm-1", NODES)
+    stepped.launcher.report_message("tm-1", NODES)
 
     stepped.wait(599)
     leader.reconcile()
@@ -292,7 +292,7 @@ def test_a_round_ends_its_starts_after_one_refusal(stepped: SteppedSchedulers) -
 def test_a_taskmaster_that_the_store_does_not_know_is_removed_after_a_while(
     stepped: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
-    stepped.launcher.appear("tm-stray")
+    stepped.launcher.appear("tm-orphan")
 
     leader.reconcile()
     at_once = list(stepped.launcher.killed)
@@ -302,7 +302,7 @@ def test_a_taskmaster_that_the_store_does_not_know_is_removed_after_a_while(
         leader.reconcile()
 
     assert at_once == []
-    assert stepped.launcher.killed == ["tm-stray"]
+    assert stepped.launcher.killed == ["tm-orphan"]
     assert stepped.record().taskmaster == "tm-1"
 
 
@@ -311,7 +311,7 @@ def test_leftovers_of_a_taskmaster_that_was_told_to_exit_are_removed_at_once(
 ) -> None:
     stepped.launcher.appear("tm-old")
     leader.reconcile()
-    stepped.launcher.die("tm-old", 0, remains=True)
+    stepped.launcher.die("tm-old", 0, leaves_something=True)
 
     leader.reconcile()
 
@@ -321,7 +321,7 @@ def test_leftovers_of_a_taskmaster_that_was_told_to_exit_are_removed_at_once(
 def test_an_outage_makes_no_round_follow_the_other_at_once(
     stepped: SteppedSchedulers, leader: LeaderLoop
 ) -> None:
-    stepped.launcher.die("tm-old", 0, remains=True)
+    stepped.launcher.die("tm-old", 0, leaves_something=True)
     stepped.launcher.outage = "the API server does not answer"
 
     assert 0 < leader.reconcile() <= 5
@@ -334,8 +334,8 @@ def test_a_follower_neither_starts_nor_ends_anything(
     leader.reconcile()
     other = FakeLauncher()
     follower = stepped.scheduler(other, exclusive=False)
-    other.appear("tm-stray")
-    other.die("tm-old", 0, remains=True)
+    other.appear("tm-orphan")
+    other.die("tm-old", 0, leaves_something=True)
     stepped.add("t-1")
 
     for _ in range(10):
@@ -350,7 +350,7 @@ def test_a_follower_neither_starts_nor_ends_anything(
 def test_a_former_leader_ends_no_taskmaster(stepped: SteppedSchedulers) -> None:
     late = stepped.scheduler(exclusive=False)
     late.reconcile()
-    stepped.launcher.die("tm-old", 0, remains=True)
+    stepped.launcher.die("tm-old", 0, leaves_something=True)
     stepped.wait(1)  # it still believes that it leads
     stepped.store.write(
         lambda tx: tx.acquire_lead(

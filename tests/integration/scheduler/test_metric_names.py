@@ -11,7 +11,7 @@ from fakes.scheduler_launcher import FakeLauncher
 from programs.waiting import eventually
 from schedulers.served import RunningScheduler, create_request
 from schedulers.stepped import SteppedSchedulers
-from schedulers.transfers import IN, OUT, begun_transfer
+from schedulers.transfers import IN, OUT, started_transfer
 from tesk.v1 import assignment_service_pb2 as pb
 from tesk.v1 import transfer_service_pb2
 from tesk_api.http.metrics import RequestMetrics
@@ -46,7 +46,7 @@ def samples(text: str, name: str) -> list[str]:
 def live(running: RunningScheduler) -> None:
     """Let tasks have all that can befall them."""
     sent = [transfer_service_pb2.MovedByScheme(scheme="s3", files=1, bytes=5)]
-    with begun_transfer(running) as transfer:
+    with started_transfer(running) as transfer:
         transfer.finish(IN, files=1, bytes=5, moved=sent)
         transfer.run_executors()
         transfer.finish(OUT, files=1, bytes=5, moved=sent)

@@ -11,7 +11,7 @@ from fakes.scheduler_observer import ListObserver
 from programs.waiting import eventually
 from schedulers.served import RunningScheduler, create_request
 from schedulers.stepped import SteppedSchedulers
-from schedulers.transfers import IN, OUT, Transfer, begun_transfer
+from schedulers.transfers import IN, OUT, Transfer, started_transfer
 from tesk.v1 import assignment_service_pb2, task_service_pb2
 from tesk.v1 import transfer_service_pb2 as pb
 from tesk_model.errors import NotFoundError
@@ -141,7 +141,7 @@ def test_calls_are_told_with_their_status(running: RunningScheduler) -> None:
 @pytest.fixture
 def transfer(running: RunningScheduler) -> Iterator[Transfer]:
     """Let a taskmaster take a task with an input and an output."""
-    with begun_transfer(running) as transfer:
+    with started_transfer(running) as transfer:
         yield transfer
 
 

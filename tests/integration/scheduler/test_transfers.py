@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from schedulers.served import SECONDS, TOKEN, RunningScheduler
-from schedulers.transfers import IN, INPUT, OUT, OUTPUT, Transfer, begun_transfer
+from schedulers.transfers import IN, INPUT, OUT, OUTPUT, Transfer, started_transfer
 from tesk.v1 import assignment_service_pb2, task_pb2
 from tesk.v1 import transfer_service_pb2 as pb
 from tesk.v1 import transfer_service_pb2_grpc as pb_grpc
@@ -37,7 +37,7 @@ def scheduler_settings() -> SchedulerSettings:
 @pytest.fixture
 def transfer(running: RunningScheduler) -> Iterator[Transfer]:
     """Begin a task with an input and an output."""
-    with begun_transfer(running) as transfer:
+    with started_transfer(running) as transfer:
         yield transfer
 
 

@@ -47,7 +47,7 @@ TEMPLATE: JsonObject = {
 }
 
 
-def make_berth(**overrides: Any) -> TaskmasterPodParameters:
+def make_parameters(**overrides: Any) -> TaskmasterPodParameters:
     """Return a place in namespace b of two."""
     fields: dict[str, Any] = {
         "instance": "mine",
@@ -60,7 +60,7 @@ def make_berth(**overrides: Any) -> TaskmasterPodParameters:
 
 
 def test_the_pod_of_a_taskmaster() -> None:
-    assert render_taskmaster(TEMPLATE, "tm-1", make_berth()) == {
+    assert render_taskmaster(TEMPLATE, "tm-1", make_parameters()) == {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
@@ -136,7 +136,7 @@ def test_the_name_of_a_launcher_follows_from_what_it_is() -> None:
 def test_objects_without_an_owner_have_no_owner_references() -> None:
     nobody = {"b": Owner(name="", uid="")}
 
-    pod = render_taskmaster(TEMPLATE, "tm-1", make_berth(owners=nobody))
+    pod = render_taskmaster(TEMPLATE, "tm-1", make_parameters(owners=nobody))
 
     assert "ownerReferences" not in pod["metadata"]
     env = pod["spec"]["containers"][0]["env"]
@@ -147,5 +147,7 @@ def test_objects_without_an_owner_have_no_owner_references() -> None:
 def test_clusters_accept_the_objects(version: str) -> None:
     launcher = render_launcher(b"x", instance="i", namespace="b", owners=OWNERS)
 
-    assert problems(render_taskmaster(TEMPLATE, "tm-1", make_berth()), version) == []
+    assert (
+        problems(render_taskmaster(TEMPLATE, "tm-1", make_parameters()), version) == []
+    )
     assert problems(launcher, version) == []

@@ -1,4 +1,4 @@
-"""Settings of the scheduler."""
+"""Defines the settings of the scheduler."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -20,11 +20,11 @@ _POD_START = timedelta(minutes=10)
 class SchedulerSettings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
-    """The scheduler: its database, and how tasks are given to taskmasters."""
+    """The scheduler: its database, and how it assigns tasks to taskmasters."""
 
     listen: Annotated[
         str,
-        Meta(description="Where it listens: `host:port` or `unix:/path`."),
+        Meta(description="Address to listen at: `host:port` or `unix:/path`."),
     ] = "127.0.0.1:7070"
     database: Annotated[
         str,
@@ -38,7 +38,7 @@ class SchedulerSettings(
     launcher: Annotated[
         Literal["local", "kubernetes"],
         Meta(
-            description="What taskmasters are: processes of this machine, or pods "
+            description="How taskmasters run: as processes of this machine, or as pods "
             "of a cluster."
         ),
     ] = "local"
@@ -46,7 +46,7 @@ class SchedulerSettings(
         timedelta,
         Meta(
             description="Seconds after which the tasks of a taskmaster that does "
-            "not call are given to another."
+            "not call are reassigned."
         ),
     ] = timedelta(seconds=30)
     start_timeout: Annotated[
@@ -59,28 +59,29 @@ class SchedulerSettings(
     ] = timedelta(0)
     idle: Annotated[
         timedelta,
-        Meta(description="Seconds after which a taskmaster without tasks is ended."),
+        Meta(
+            description="Seconds after which a taskmaster without tasks is told to exit."
+        ),
     ] = timedelta(seconds=60)
     tasks_per_taskmaster: Annotated[
         int, Meta(ge=1, description="Tasks that one taskmaster runs at once.")
     ] = 20
     max_taskmasters: Annotated[
-        int, Meta(ge=1, description="Taskmasters there may be at once.")
+        int, Meta(ge=1, description="Most taskmasters at once.")
     ] = 50
     max_attempts: Annotated[
         int,
         Meta(
             ge=1,
-            description="How often a task is tried that is lost through no fault "
-            "of its own.",
+            description="Attempts of a task that is lost through no fault of its own.",
         ),
     ] = 3
     max_takeovers: Annotated[
         int,
         Meta(
             ge=0,
-            description="How often in a row a task is given to another taskmaster "
-            "when the one that has it dies before it gets any further. After that "
+            description="How often in a row an attempt is reassigned because its "
+            "taskmaster died without progress. After that "
             "the attempt is lost.",
         ),
     ] = 5
@@ -90,7 +91,9 @@ class SchedulerSettings(
     ] = timedelta(days=30)
     drain: Annotated[
         timedelta,
-        Meta(description="Seconds that running calls may take when it is stopped."),
+        Meta(
+            description="Seconds that running calls may take when the scheduler stops."
+        ),
     ] = timedelta(seconds=10)
     metrics_listen: Annotated[
         str,
@@ -98,7 +101,7 @@ class SchedulerSettings(
     ] = ""
 
     def __post_init__(self) -> None:
-        """Refuse durations that make no sense.
+        """Refuse invalid durations.
 
         Raises:
             ValueError: The message names the setting below ``scheduler``.
@@ -111,7 +114,7 @@ class SchedulerSettings(
 
     @property
     def effective_start_timeout(self) -> timedelta:
-        """How long a new taskmaster may take to call."""
+        """Time within which a new taskmaster must call."""
         default = _POD_START if self.launcher == "kubernetes" else _PROCESS_START
         return max(self.lease, self.start_timeout or default)
 
@@ -130,7 +133,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def taskmaster_environment(
     settings: Settings, environ: Mapping[str, str], home: Path
 ) -> dict[str, str]:
-    """Return what the taskmasters get to see: not the database, nor the quotas."""
+    """Return the environment of taskmasters: without the database and the quotas."""
     address = settings.grpc.scheduler
     if address == GrpcSettings().scheduler:
         address = settings.scheduler.listen.replace("0.0.0.0:", "127.0.0.1:")

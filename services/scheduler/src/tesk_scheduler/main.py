@@ -166,7 +166,7 @@ def build_scheduler(
     fleet = _fleet(own, dependencies)
     return Scheduler(
         server=server,
-        leader_loop=_leading(settings, quota, dependencies, fleet),
+        leader_loop=_leader_loop(settings, quota, dependencies, fleet),
         health=Health(
             store=dependencies.store,
             status=dependencies.status,
@@ -255,7 +255,7 @@ def _fleet(own: SchedulerSettings, dependencies: Dependencies) -> Fleet:
     )
 
 
-def _leading(
+def _leader_loop(
     settings: Settings, quota: Quota, dependencies: Dependencies, fleet: Fleet
 ) -> LeaderLoop:
     own, store, clock = settings.scheduler, dependencies.store, dependencies.clock
@@ -276,13 +276,13 @@ def _leading(
             fleet=fleet,
             quota=quota,
             reserve_after=settings.quota.reserve_after,
-            cluster=_room(settings, dependencies, fleet),
+            cluster=_cluster_capacity(settings, dependencies, fleet),
         ),
         retention=Retention(store=store, clock=clock, keep=own.retention),
     )
 
 
-def _room(
+def _cluster_capacity(
     settings: Settings, dependencies: Dependencies, fleet: Fleet
 ) -> Callable[[], Capacity] | None:
     if dependencies.cluster is None:

@@ -1,8 +1,7 @@
-"""The ``quota`` section of the settings and the limits that it means.
+"""Defines the ``quota`` section of the settings and converts it to limits.
 
 Amounts are written as in a TES task: cores and GiB, with fractions. A section
-that could never let a task run is refused at the start of the service, not
-found out by the users.
+that could never let a task run is refused at the start of the service.
 """
 
 from collections.abc import Iterable, Mapping
@@ -95,7 +94,7 @@ _Queued = _most([QUEUED], RunningSettings)
 
 
 class LimitSettings(_Queued):  # type: ignore[misc, valid-type]  # likewise
-    """The most that somebody may have at once."""
+    """The most that a subject may have at once."""
 
 
 _Defaults = _struct(
@@ -110,13 +109,13 @@ _Defaults = _struct(
 
 
 class DefaultSettings(_Defaults):  # type: ignore[misc, valid-type]  # likewise
-    """What a task is charged that does not say what it needs."""
+    """What a task without resources is charged."""
 
 
 class ReserveSettings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
-    """What pods of others take on a node."""
+    """What is reserved on a node for pods of others."""
 
     cpu: Annotated[float, Meta(ge=0, le=_MOST)] = 0.2
     ram_gb: Annotated[float, Meta(ge=0, le=_MOST)] = 0.25
@@ -126,7 +125,7 @@ class ReserveSettings(
 class QuotaSettings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
-    """Who may use how much at once.
+    """Limits on what users, groups and all together may use at once.
 
     Structured settings take YAML, also in the environment:
     ``TESK_QUOTA_USERS='{"*": {running: 50}, alice: {cpu: 64}}'``.
@@ -164,25 +163,24 @@ class QuotaSettings(
     capacity: Annotated[
         Literal["auto", "unlimited"] | RunningSettings,
         Meta(
-            description=f"What there is to run on: {_listed([RUNNING, *ASKED])}."
-            " What is not given is found out; `auto`"
-            " finds out everything: what this machine has, or the nodes of the"
-            " cluster. `unlimited`: all that `quota` allows is started, as where"
-            " an autoscaler adds nodes for what waits."
+            description=f"The capacity to run tasks on: {_listed([RUNNING, *ASKED])}."
+            " What is not given is detected; `auto` detects everything: what this"
+            " machine has, or the nodes of the cluster. `unlimited`: all that `quota`"
+            " allows is started, for clusters whose autoscaler adds nodes."
         ),
     ] = "auto"
     node_reserve: Annotated[
         ReserveSettings,
         Meta(
-            description="What is left on each node of a cluster for pods of others,"
-            " outside of the task namespaces, when its capacity is found out: cpu"
-            " (cores), ram_gb (GiB), pods."
+            description="What is reserved on each node of a cluster for pods outside of"
+            " the task namespaces, when its capacity is detected: cpu (cores), ram_gb"
+            " (GiB), pods."
         ),
     ] = ReserveSettings()
     defaults: Annotated[
         DefaultSettings,
         Meta(
-            description="What a task counts for that does not say what it needs:"
+            description="What a task without resources is charged:"
             f" {_listed(ASKED)}; never more than one task may have."
         ),
     ] = DefaultSettings()
@@ -198,7 +196,7 @@ class QuotaSettings(
     ] = timedelta(minutes=10)
 
     def __post_init__(self) -> None:
-        """Refuse what would let no task run, and names that nobody has.
+        """Refuse limits that let no task run, and empty names.
 
         Raises:
             ValueError: The message names the setting below ``quota``.
@@ -224,8 +222,7 @@ def quota_from_settings(settings: QuotaSettings, machine_capacity: Limit) -> Quo
 
     Args:
         settings: As loaded.
-        machine_capacity: What was found out about what there is to run on;
-            an amount that the settings give replaces it.
+        machine_capacity: The detected capacity; amounts in the settings replace it.
     """
     given = given_capacity(settings)
     if settings.capacity == "unlimited":
@@ -240,13 +237,13 @@ def quota_from_settings(settings: QuotaSettings, machine_capacity: Limit) -> Quo
 
 
 def given_capacity(settings: QuotaSettings) -> Limit:
-    """Return what the settings say that there is to run on."""
+    """Return the capacity that the settings give."""
     given = settings.capacity
     return Limit() if isinstance(given, str) else _limit(given)
 
 
 def node_reserve(settings: QuotaSettings) -> Amounts | None:
-    """Return what is left on each node for others; None if nodes do not matter."""
+    """Return what is reserved on each node; None if nodes are not watched."""
     if settings.capacity == "unlimited":
         return None
     reserve = settings.node_reserve
@@ -260,8 +257,8 @@ def node_reserve(settings: QuotaSettings) -> Amounts | None:
 def default_demand(settings: QuotaSettings, quota: Quota) -> Demand:
     """Return what a task without ``resources`` is charged.
 
-    Never more than one task may have here, so that on a small machine such a
-    task is not refused for something that it did not ask for.
+    Never more than one task may have, so that a small machine does not refuse such
+    a task for something that it did not ask for.
     """
     defaults = Demand(
         **{
