@@ -50,19 +50,19 @@ class AssignmentServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Sync(self, request, context):
-        """"I am T and hold these attempts": renews T's lease, answers what to start
-        and what to let go. Waits up to `wait` while there is nothing to say.
-        Level-triggered: an assignment that T does not list as held is sent again,
-        so a lost answer loses nothing. INVALID_ARGUMENT: malformed id.
-        UNAVAILABLE: not the leader yet, or store not writable; try again.
+        """Renews the lease of the taskmaster and returns which attempts to run and
+        which to stop. Waits up to `wait` while there are none. Level-triggered: an
+        assignment that is not in `held` is sent again, so a lost response loses
+        nothing. INVALID_ARGUMENT: malformed id.
+        UNAVAILABLE: the store cannot be used now; try again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Report(self, request, context):
-        """Tells what happened. Idempotent by (task, attempt, sequence). Durable when
-        it returns. An event is REFUSED, not an error, when its attempt is over.
+        """Reports events. Idempotent by (task, attempt, sequence). Durable when it
+        returns. An event is REFUSED, not an error, when its attempt is over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

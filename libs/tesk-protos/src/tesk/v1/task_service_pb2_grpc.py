@@ -60,7 +60,7 @@ class TaskServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def BatchCreateTasks(self, request, context):
-        """Creates tasks, each on its own: one refused task does not touch the
+        """Creates tasks independently: one refused task does not affect the
         others. All accepted ones are durable, in one transaction, when the call
         returns. Idempotent for requests with an `idempotency_key`.
 
@@ -83,7 +83,7 @@ class TaskServiceServicer:
 
     def ListTasks(self, request, context):
         """Lists the caller's tasks, newest first. Large tasks make a page shorter than
-        asked for (about 8 MiB); `next_page_token` leads on. INVALID_ARGUMENT for a page token
+        asked for (about 8 MiB); `next_page_token` continues. INVALID_ARGUMENT for a page token
         that was not issued for these filters.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -91,7 +91,7 @@ class TaskServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelTask(self, request, context):
-        """Asks for a task to be canceled. Idempotent; a final task stays as it is.
+        """Cancels a task. Idempotent; a final task stays as it is.
         NOT_FOUND as in BatchGetTasks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -67,7 +67,7 @@ class TransferServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReportProgress(self, request, context):
-        """Progress, for people to watch. Best effort; the last one wins.
+        """Reports progress, for people. Best effort; the last report counts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -76,7 +76,7 @@ class TransferServiceServicer:
     def AddOutputFiles(self, request, context):
         """Records uploaded files. Idempotent by (url, path). Called before
         FinishTransfer, in as many calls as the message size needs; at most 10,000
-        files each. Files that no output declares are left out. UNAVAILABLE: the
+        files each. Files that no output declares are omitted. UNAVAILABLE: the
         end of an executor is not known yet; try again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -84,8 +84,8 @@ class TransferServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FinishTransfer(self, request, context):
-        """The verdict. Durable when it returns; idempotent; a success is final, a
-        failure is replaced by the verdict of a later try. UNAVAILABLE for outputs
+        """Reports the result. Durable when it returns; idempotent; a success is final, a
+        failure is replaced by the result of a later attempt to transfer. UNAVAILABLE for outputs
         as in AddOutputFiles.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
