@@ -15,7 +15,7 @@ from testcontainers.community.postgres import PostgresContainer
 from builders.scheduler_tasks import make_new_task
 from schedulers.running import running_scheduler
 from schedulers.served import RunningScheduler
-from tesk_api.adapters.scheduler_client import CallTimeouts, SchedulerClient
+from tesk_api.adapters.scheduler_client import SchedulerClient
 from tesk_model.errors import UnavailableError
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
@@ -115,9 +115,7 @@ def test_nothing_is_acknowledged_into_a_database_that_is_gone(
         running.get(before)
     running.eventually(lambda: not is_serving(running))
     assert is_serving(running, "")  # to be looked after, not to be restarted
-    api = SchedulerClient(
-        running.channel, timeouts=CallTimeouts(), new_key=lambda: "key"
-    )
+    api = SchedulerClient(running.channel, new_key=lambda: "key")
     with pytest.raises(UnavailableError, match="does not take calls now"):
         api.check()  # what /readyz answers by
 

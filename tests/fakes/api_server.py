@@ -11,7 +11,7 @@ from werkzeug.test import Client
 from fakes.api_scheduler import InProcessChannel, MemoryScheduler
 from tesk_api.adapters.fair_semaphore import FairSemaphore
 from tesk_api.adapters.open_access import OpenAccess
-from tesk_api.adapters.scheduler_client import CallTimeouts, SchedulerClient
+from tesk_api.adapters.scheduler_client import SchedulerClient
 from tesk_api.domain.service_info import ServiceInfo
 from tesk_api.http.app import AppOptions, Dependencies, create_app
 from tesk_api.http.metrics import RequestMetrics
@@ -41,7 +41,7 @@ def counted(prefix: str) -> Callable[[], str]:
 def make_dependencies(scheduler: MemoryScheduler, **overrides: Any) -> Dependencies:
     """Return the dependencies of an api on ``scheduler``."""
     channel = cast("grpc.Channel", InProcessChannel(scheduler))
-    client = SchedulerClient(channel, timeouts=CallTimeouts(), new_key=counted("key"))
+    client = SchedulerClient(channel, new_key=counted("key"))
     fields: dict[str, Any] = {
         "tasks": client,
         "authenticator": cast("Authenticator", OpenAccess()),

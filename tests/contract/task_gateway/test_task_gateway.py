@@ -22,7 +22,7 @@ from fakes.api_scheduler import InProcessChannel, MemoryScheduler
 from fakes.api_server import counted
 from programs.waiting import eventually
 from tesk.v1 import task_pb2 as pb
-from tesk_api.adapters.scheduler_client import CallTimeouts, SchedulerClient
+from tesk_api.adapters.scheduler_client import SchedulerClient
 from tesk_api.domain.requests import Caller, NewTask, TagCondition, TaskQuery
 from tesk_api.ports import TaskGateway
 from tesk_model.errors import InvalidRequestError, NotFoundError
@@ -39,7 +39,7 @@ NAMES = counted("user")
 @contextmanager
 def in_process(_folder: Path) -> Iterator[Gateway]:
     channel = cast("grpc.Channel", InProcessChannel(MemoryScheduler()))
-    yield SchedulerClient(channel, timeouts=CallTimeouts(), new_key=counted("key"))
+    yield SchedulerClient(channel, new_key=counted("key"))
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def over_grpc(folder: Path) -> Iterator[Gateway]:
         serve_scheduler(MemoryScheduler(), address),
         open_channel(address, token=TOKEN) as channel,
     ):
-        yield SchedulerClient(channel, timeouts=CallTimeouts(), new_key=counted("key"))
+        yield SchedulerClient(channel, new_key=counted("key"))
 
 
 @contextmanager
@@ -74,9 +74,7 @@ def the_scheduler(folder: Path) -> Iterator[Gateway]:
     try:
         with open_channel(address, token=TOKEN) as channel:
             grpc.channel_ready_future(channel).result(timeout=30)
-            gateway = SchedulerClient(
-                channel, timeouts=CallTimeouts(), new_key=lambda: uuid.uuid4().hex
-            )
+            gateway = SchedulerClient(channel, new_key=lambda: uuid.uuid4().hex)
             _occupy(gateway)
             yield gateway
     finally:

@@ -17,7 +17,7 @@ from schedulers.running import running_scheduler
 from schedulers.served import RunningScheduler
 from schedulers.transfers import OUT, Transfer, assigned_attempt
 from tesk.v1 import assignment_service_pb2, task_pb2
-from tesk_api.adapters.scheduler_client import CallTimeouts, SchedulerClient
+from tesk_api.adapters.scheduler_client import SchedulerClient
 from tesk_scheduler.config import SchedulerSettings
 
 Json = dict[str, Any]
@@ -42,9 +42,7 @@ def running(tmp_path: Path) -> Iterator[RunningScheduler]:
 
 @pytest.fixture
 def client(running: RunningScheduler) -> Client:
-    scheduler = SchedulerClient(
-        running.channel, timeouts=CallTimeouts(), new_key=counted("key")
-    )
+    scheduler = SchedulerClient(running.channel, new_key=counted("key"))
     info = replace(INFO, backend_parameters={"key": ()})
     return make_client(MemoryScheduler(), tasks=scheduler, info=info)
 

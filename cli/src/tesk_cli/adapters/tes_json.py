@@ -58,8 +58,6 @@ def _executor(entry: Mapping[str, Any]) -> ExecutorSnapshot:
     return ExecutorSnapshot(
         index=int(entry.get("index") or 0),
         exit_code=entry.get("exit_code"),
-        start_time=str(entry.get("start_time") or ""),
-        end_time=str(entry.get("end_time") or ""),
         stdout=str(entry.get("stdout") or ""),
         stderr=str(entry.get("stderr") or ""),
     )

@@ -19,8 +19,6 @@ class ExecutorSnapshot:
 
     index: int
     exit_code: int | None = None
-    start_time: str = ""
-    end_time: str = ""
     stdout: str = ""
     stderr: str = ""
 

@@ -191,7 +191,6 @@ def _dependencies(
 ) -> "Dependencies":
     from tesk_api.adapters.scheduler_client import (  # noqa: PLC0415 - as above
         SERVICE,
-        CallTimeouts,
         SchedulerClient,
     )
     from tesk_api.adapters.unique_ids import id_generator  # noqa: PLC0415 - as above
@@ -209,7 +208,7 @@ def _dependencies(
     )
     # Keys have a generator of their own: in open mode a guessed key gives access to the
     # task of another client, and ids of requests are shown to every client.
-    client = SchedulerClient(channel, timeouts=CallTimeouts(), new_key=id_generator())
+    client = SchedulerClient(channel, new_key=id_generator())
     return Dependencies(
         tasks=client,
         authenticator=_authenticator(settings.api),

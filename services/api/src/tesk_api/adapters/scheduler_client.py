@@ -8,12 +8,11 @@ mean "not created".
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
 import grpc
-from google.rpc import status_pb2
 from grpc_health.v1 import health_pb2
 
 from tesk.v1 import task_pb2 as pb
@@ -45,6 +44,10 @@ _MAX_CALLS = 2
 # Longer than a read takes, unless it is large or the scheduler is busy. Creates have
 # none: the scheduler gathers them itself, while those before are written.
 _EXTRA_READ_DELAY = timedelta(seconds=0.05)
+# For the result of a request, and the part of it without which a call is not sent.
+# Clients repeat a create after 5 s, so that it must have failed by then.
+_TIMEOUT = timedelta(seconds=3.75)
+_MIN_CALL_TIME = timedelta(seconds=0.75)
 _CHECK_TIMEOUT = timedelta(seconds=1)
 # Share of the remaining time that one attempt of a create takes at most: a scheduler
 # that does not answer may be gone.
@@ -54,36 +57,14 @@ RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallTimeouts:
-    """Timeouts of calls.
-
-    Clients repeat a create after 5 s, so that it must have failed by then.
-
-    Attributes:
-        total: For the result of a request.
-        min_call_time: A call is sent only if this much of it is left.
-    """
-
-    total: timedelta = timedelta(seconds=3.75)
-    min_call_time: timedelta = timedelta(seconds=0.75)
-
-
 class SchedulerClient:
     """Implements ``TaskGateway[tesk.v1.Task]``."""
 
-    def __init__(
-        self,
-        channel: grpc.Channel,
-        *,
-        timeouts: CallTimeouts,
-        new_key: Callable[[], str],
-    ) -> None:
+    def __init__(self, channel: grpc.Channel, *, new_key: Callable[[], str]) -> None:
         """Use an open channel, which must belong to this process.
 
         Args:
             channel: To the scheduler, with the internal token.
-            timeouts: Timeouts of calls.
             new_key: Returns a unique idempotency key.
         """
         self._stub = rpc_grpc.TaskServiceStub(channel)
@@ -92,15 +73,14 @@ class SchedulerClient:
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
             response_deserializer=health_pb2.HealthCheckResponse.FromString,
         )
-        self._timeouts = timeouts
         self._new_key = new_key
         limits = BatchLimits(
             max_items=_MAX_ITEMS,
             max_bytes=_MAX_BATCH_BYTES,
             max_calls=_MAX_CALLS,
             extra_call_delay=timedelta(),
-            timeout=timeouts.total,
-            min_call_time=timeouts.min_call_time,
+            timeout=_TIMEOUT,
+            min_call_time=_MIN_CALL_TIME,
         )
         self._creates: Batcher[rpc.CreateTaskRequest, str] = Batcher(
             self._send_creates, limits
@@ -140,13 +120,13 @@ class SchedulerClient:
             page_size=query.page_size,
             page_token=query.page_token,
         )
-        answer = _call_with_retries(self._stub.ListTasks, request, self._timeouts.total)
+        answer = _call_with_retries(self._stub.ListTasks, request, _TIMEOUT)
         return Page(answer.tasks, answer.next_page_token)
 
     def cancel(self, caller: Caller, task_id: TaskId) -> None:
         """See ``TaskGateway``."""
         request = rpc.CancelTaskRequest(caller=_caller(caller), task_id=task_id)
-        _call_with_retries(self._stub.CancelTask, request, self._timeouts.total)
+        _call_with_retries(self._stub.CancelTask, request, _TIMEOUT)
 
     def check(self) -> None:
         """See ``TaskGateway``."""
@@ -244,13 +224,9 @@ def _caller(caller: Caller) -> rpc.Caller:
 
 def _id_or_error(result: rpc.CreateTaskResult) -> str | TeskError:
     if result.HasField("error"):
-        return _error(result.error)
+        return error_from_status(result.error)
     return result.task_id or InternalError("the scheduler answered no id")
 
 
 def _task_or_error(result: rpc.GetTaskResult) -> pb.Task | TeskError:
-    return _error(result.error) if result.HasField("error") else result.task
-
-
-def _error(status: status_pb2.Status) -> TeskError:
-    return error_from_status(status)
+    return error_from_status(result.error) if result.HasField("error") else result.task
