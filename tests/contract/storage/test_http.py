@@ -188,9 +188,9 @@ def test_an_answer_from_a_copy_is_the_file(web: Place, server: HttpFiles) -> Non
 TARGETS = {
     "of another scheme": ("ftp://u:secret@127.0.0.1/a", "neither http nor https"),
     "of a file": ("file:///etc/passwd", "neither http nor https"),
-    "of no scheme at all": ("javascript:alert(1)", "no url that can be used"),
-    "that is malformed": ("http://[::1/a", "no url that can be used"),
-    "with a port that is none": ("http://127.0.0.1:999999/", "no url"),
+    "of no scheme at all": ("javascript:alert(1)", "not a usable url"),
+    "that is malformed": ("http://[::1/a", "not a usable url"),
+    "with a port that is none": ("http://127.0.0.1:999999/", "not a usable url"),
 }
 
 

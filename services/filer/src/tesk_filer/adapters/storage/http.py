@@ -1,12 +1,11 @@
 """``http(s)://``: GET and PUT by requests.
 
-Not by smart_open: it takes every answer below 400 for the file, and its import
+smart_open is not used: it takes every response below 400 for the file, and its import
 loads the libraries of all other storages, three times the CPU of a transfer.
 
 HTTP has no listing, so a directory cannot be an input; a directory of outputs
 is one PUT a file. User and password of the url, or else of the operator's logins,
-become basic authentication; ``~/.netrc`` is never consulted, since it is not the
-task's.
+are used for basic authentication; ``~/.netrc`` is never read.
 """
 
 import os
@@ -50,7 +49,7 @@ _NO_HEAD = frozenset(
     }
 )
 _MAX_HOPS = 20
-_NOBODY: Logins = MappingProxyType({})
+_NO_LOGINS: Logins = MappingProxyType({})
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -58,7 +57,7 @@ class HttpStorage:
     """Files behind http and https urls."""
 
     def __init__(
-        self, *, timeouts: Timeouts, connections: int, logins: Logins = _NOBODY
+        self, *, timeouts: Timeouts, connections: int, logins: Logins = _NO_LOGINS
     ) -> None:
         """Keep up to ``connections`` open to each host."""
         self._timeout = (
@@ -67,21 +66,21 @@ class HttpStorage:
         )
         self._logins = logins
         self._session = _Session()
-        adapter = _BigBlocks(pool_maxsize=connections)
+        adapter = _LargeBlocksAdapter(pool_maxsize=connections)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
     def stat(self, location: Location) -> Stat | None:
-        """See ``Storage``; every answer is taken for a file."""
-        answer, _ = self._follow("HEAD", location)
-        if answer.status_code in _NO_HEAD:
-            answer.close()
-            answer, _ = self._follow("GET", location)
-        answer.close()
-        if answer.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+        """See ``Storage``; every successful response is a file."""
+        response, _ = self._follow("HEAD", location)
+        if response.status_code in _NO_HEAD:
+            response.close()
+            response, _ = self._follow("GET", location)
+        response.close()
+        if response.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
             return None
-        check_file(answer)
-        return Stat(size=length_of(answer), etag=answer.headers.get("ETag", ""))
+        check_file(response)
+        return Stat(size=length_of(response), etag=response.headers.get("ETag", ""))
 
     def list(self, location: Location, cursor: Cursor = ()) -> Page:
         """See ``Storage``; always raises StorageError."""
@@ -95,12 +94,12 @@ class HttpStorage:
     def open(self, location: Location, *, offset: int = 0) -> Iterator["_Download"]:
         """See ``Storage``."""
         wanted = {"Range": f"bytes={offset}-"} if offset else {}
-        answer, _ = self._follow("GET", location, headers=wanted)
+        response, _ = self._follow("GET", location, headers=wanted)
         try:
-            check_file(answer, offset=offset)
-            yield _Download(answer, offset)
+            check_file(response, offset=offset)
+            yield _Download(response, offset)
         finally:
-            answer.close()
+            response.close()
 
     def write(self, location: Location, source: Source, advance: Advance) -> None:
         """See ``Storage``; the server decides whether it replaces atomically."""
@@ -109,10 +108,10 @@ class HttpStorage:
             os.lseek(source.descriptor, 0, os.SEEK_SET)
             return _Body(source, advance) if source.size else b""
 
-        answer, place = self._follow("PUT", location, body=body)
-        answer.close()
-        check_written(answer)
-        self._verify(place, source.size, tag_of(answer))
+        response, recipient = self._follow("PUT", location, body=body)
+        response.close()
+        check_written(response)
+        self._verify(recipient, source.size, tag_of(response))
 
     def make_directory(self, location: Location) -> None:
         """See ``Storage``; there are none."""
@@ -121,34 +120,33 @@ class HttpStorage:
         """Close all connections."""
         self._session.close()
 
-    def _verify(self, place: "_Place", size: int, tag: str) -> None:
-        """Compare sizes where the server tells.
+    def _verify(self, recipient: "_Recipient", size: int, tag: str) -> None:
+        """Compare sizes where the server reports them.
 
-        Some servers do not count for HEAD, so that only GET disproves, too.
+        Some servers report a wrong size for HEAD, so a GET must confirm a difference.
         """
         there = None
         for method in ("HEAD", "GET"):
-            there = self._size_there(method, place, tag)
+            there = self._size_there(method, recipient, tag)
             if there is None or there == size:
                 return
         message = f"the server was sent {size} bytes and now has {there}"
         raise StorageError(message, transient=True)
 
-    def _size_there(self, method: str, place: "_Place", tag: str) -> int | None:
-        """Return the size of what was written; None if the answer is not about it.
+    def _size_there(self, method: str, recipient: "_Recipient", tag: str) -> int | None:
+        """Return the size of the written file; None if the response is not about it.
 
-        Only a plain 200 for this very url is: some servers take files and show
-        none, and what they redirect to is another thing, as is what they show
-        encoded, under another tag, or from a cache.
+        Only a plain 200 for the same url counts: some servers accept files and serve
+        none, or redirect, or respond encoded, with another ETag, or from a cache.
         """
         try:
-            answer = self._ask(method, place, _UNCACHED)
-            answer.close()
-            is_encoded = bool(answer.headers.get("Content-Encoding"))
-            is_other = tag and tag_of(answer) not in ("", tag)
-            if answer.status_code != HTTPStatus.OK or is_encoded or is_other:
+            response = self._send(method, recipient, _UNCACHED)
+            response.close()
+            is_encoded = bool(response.headers.get("Content-Encoding"))
+            is_other = tag and tag_of(response) not in ("", tag)
+            if response.status_code != HTTPStatus.OK or is_encoded or is_other:
                 return None
-            return length_of(answer)
+            return length_of(response)
         except StorageError:
             return None
 
@@ -159,38 +157,38 @@ class HttpStorage:
         *,
         headers: Mapping[str, str] = _NO_HEADERS,
         body: "Callable[[], _Body | bytes] | None" = None,
-    ) -> tuple[requests.Response, "_Place"]:
-        """Ask, and where the server redirects to; return who answered what."""
-        place = _Place(location, self._login(location))
+    ) -> tuple[requests.Response, "_Recipient"]:
+        """Send a request and follow redirects; return the last response and request."""
+        recipient = _Recipient(location, self._login(location))
         for _ in range(_MAX_HOPS):
-            answer = self._ask(method, place, headers, body() if body else None)
+            response = self._send(method, recipient, headers, body() if body else None)
             try:
-                target = redirect_of(method, place.location, answer)
+                target = redirect_of(method, recipient.location, response)
             except StorageError:
-                answer.close()
+                response.close()
                 raise
             if target is None:
-                return answer, place
-            answer.close()
-            # Some archives redirect to the host where one logs in.
+                return response, recipient
+            response.close()
+            # Some archives redirect to a login host.
             login = self._login(target)
-            if login is None and keeps_login(place.location, target):
-                login = place.login
-            place = _Place(target, login)
+            if login is None and keeps_login(recipient.location, target):
+                login = recipient.login
+            recipient = _Recipient(target, login)
         raise StorageError("redirects without end")
 
-    def _ask(
+    def _send(
         self,
         method: str,
-        place: "_Place",
+        recipient: "_Recipient",
         headers: Mapping[str, str] = _NO_HEADERS,
         body: "_Body | bytes | None" = None,
     ) -> requests.Response:
         try:
             return self._session.request(
                 method,
-                place.location.url,
-                auth=place.login and _encodable(*place.login),
+                recipient.location.url,
+                auth=recipient.login and _encodable(*recipient.login),
                 data=body,
                 headers={**_IDENTITY, **headers},
                 timeout=self._timeout,
@@ -212,7 +210,7 @@ def open_storage(config: StorageConfig) -> HttpStorage:
 
 
 def _encodable(user: str, password: str) -> tuple[str, str]:
-    """Return what requests, which sends Latin-1, sends as UTF-8 where it must be.
+    """Return text that requests, which encodes as Latin-1, sends as UTF-8 if needed.
 
     Source:
         RFC 7617, 2.1 "The 'charset' auth-param".
@@ -224,26 +222,26 @@ def _encodable(user: str, password: str) -> tuple[str, str]:
     return user, password
 
 
-class _Place(NamedTuple):
-    """Where something is asked for, and who we are there."""
+class _Recipient(NamedTuple):
+    """Where a request is sent, and the credentials for it."""
 
     location: Location
     login: tuple[str, str] | None
 
 
 class _Download:
-    """A file that arrives; satisfies ``ports.Reader``."""
+    """A file that is downloaded; satisfies ``ports.Reader``."""
 
     executable = False
     descriptor = None
 
-    def __init__(self, answer: requests.Response, offset: int) -> None:
-        self._stream = answer.raw
-        is_part = answer.status_code == HTTPStatus.PARTIAL_CONTENT
-        length = length_of(answer)
+    def __init__(self, response: requests.Response, offset: int) -> None:
+        self._stream = response.raw
+        is_part = response.status_code == HTTPStatus.PARTIAL_CONTENT
+        length = length_of(response)
         self.size = None if length is None else length + (offset if is_part else 0)
-        self.etag: str = answer.headers.get("ETag", "")
-        left = 0 if is_part else offset  # of a server that knows no ranges
+        self.etag: str = response.headers.get("ETag", "")
+        left = 0 if is_part else offset  # the server does not support ranges
         while left:
             left -= len(self.read(min(left, _CHUNK))) or left
 
@@ -256,7 +254,7 @@ class _Download:
 
 
 class _Body:
-    """What a PUT sends; counts as it is read."""
+    """The body of a PUT; reports progress as it is read."""
 
     def __init__(self, source: Source, advance: Advance) -> None:
         self._source = source
@@ -284,12 +282,12 @@ class _Session(requests.Session):
         self.auth = lambda request: request
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Say that there is none: asked even if redirects are not followed."""
+        """Return None: called even if redirects are not followed."""
         del resp
 
 
-class _BigBlocks(requests.adapters.HTTPAdapter):
-    """Sends in large blocks; the default of 16 KiB costs much CPU."""
+class _LargeBlocksAdapter(requests.adapters.HTTPAdapter):
+    """Sends in large blocks; the default of 16 KiB uses much CPU."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs, blocksize=_CHUNK)

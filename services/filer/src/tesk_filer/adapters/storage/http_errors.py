@@ -1,4 +1,4 @@
-"""What HTTP servers answer and requests raises, in words that name the cure."""
+"""Converts HTTP responses and exceptions of requests to ``StorageError``."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,14 +14,14 @@ from tesk_filer.ports import StorageError
 
 _TRANSIENT = frozenset(
     {
-        HTTPStatus.ACCEPTED,  # fetched from tape, say
+        HTTPStatus.ACCEPTED,  # e.g. being fetched from tape
         HTTPStatus.REQUEST_TIMEOUT,
         HTTPStatus.TOO_EARLY,
         HTTPStatus.TOO_MANY_REQUESTS,
         HTTPStatus.LOCKED,
     }
 )
-_CURES = {
+_HINTS = {
     HTTPStatus.ACCEPTED: ": the file is not there yet",
     HTTPStatus.PARTIAL_CONTENT: ": a part, not the whole file",
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "; the proxy wants user and password",
@@ -32,8 +32,8 @@ _CURES = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "; the server takes no file as large",
 }
 # In this order: nearly all of them are ValueErrors, as are those of the standard
-# library for urls that it cannot take apart.
-_LASTING: Mapping[type[BaseException], str] = MappingProxyType(
+# library for malformed urls.
+_PERMANENT: Mapping[type[BaseException], str] = MappingProxyType(
     {
         requests.exceptions.InvalidProxyURL: (
             "the url of the proxy is malformed; see HTTP_PROXY"
@@ -48,43 +48,43 @@ _LASTING: Mapping[type[BaseException], str] = MappingProxyType(
     }
 )
 _DIGITS = 18  # of a length; more than any file has
-_REASON = 100  # characters of what a server calls its status
-_LONGEST_WAIT = timedelta(minutes=10)  # whatever a server asks for
+_MAX_REASON = 100  # characters of the reason phrase
+_MAX_RETRY_AFTER = timedelta(minutes=10)
 
 
-def check_file(answer: Any, *, offset: int = 0) -> None:
-    """Raise StorageError unless ``answer`` carries the file.
+def check_file(response: Any, *, offset: int = 0) -> None:
+    """Raise StorageError unless ``response`` carries the file.
 
-    Only 200 and 203 do, and 206 if a part was asked for. The others speak of the
-    file: it is not there yet, it is only a part, it is what you have already.
+    Only 200 and 203 do, and 206 if a range was requested. The others are about the
+    file: it is not ready, the body is a part of it, it has not changed.
 
     Source:
         RFC 9110, 15.3 "Successful 2xx" and 15.4 "Redirection 3xx".
     """
-    code = answer.status_code
+    code = response.status_code
     if code == HTTPStatus.PARTIAL_CONTENT and offset:
-        first = answer.headers.get("Content-Range", "").lower().split("-")[0]
+        first = response.headers.get("Content-Range", "").lower().split("-")[0]
         if first == f"bytes {offset}":
             return
     elif code in (HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION):
-        length_of(answer)
+        length_of(response)
         return
-    raise _refusal(answer)
+    raise _error_of(response)
 
 
-def check_written(answer: Any) -> None:
-    """Raise StorageError unless ``answer`` says that a file was taken."""
-    if not HTTPStatus.OK <= answer.status_code < HTTPStatus.MULTIPLE_CHOICES:
-        raise _refusal(answer, brings="")
+def check_written(response: Any) -> None:
+    """Raise StorageError unless ``response`` confirms that a file was stored."""
+    if not HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+        raise _error_of(response, brings="")
 
 
-def length_of(answer: Any) -> int | None:
-    """Return what ``answer`` says that its body has; None if it does not.
+def length_of(response: Any) -> int | None:
+    """Return the announced length of the body; None if there is none.
 
     Raises:
-        StorageError: What it says is no length.
+        StorageError: It is not a number.
     """
-    text = answer.headers.get("Content-Length", "").strip()
+    text = response.headers.get("Content-Length", "").strip()
     if not text:
         return None
     if not (text.isascii() and text.isdecimal()) or len(text) > _DIGITS:
@@ -92,15 +92,15 @@ def length_of(answer: Any) -> int | None:
     return int(text)
 
 
-def tag_of(answer: Any) -> str:
-    """Return what tells this state of a file from others; "" if nothing does."""
-    tag: str = answer.headers.get("ETag", "")
+def tag_of(response: Any) -> str:
+    """Return the ETag; "" if there is none."""
+    tag: str = response.headers.get("ETag", "")
     return tag.strip().removeprefix("W/")
 
 
-def _refusal(answer: Any, *, brings: str = ", not the file") -> StorageError:
-    code = int(answer.status_code)
-    reason = answer.reason or "no reason given"
+def _error_of(response: Any, *, brings: str = ", not the file") -> StorageError:
+    code = int(response.status_code)
+    reason = response.reason or "no reason given"
     known = {
         HTTPStatus.NOT_FOUND: "does not exist",
         HTTPStatus.GONE: "does not exist any more",
@@ -108,31 +108,31 @@ def _refusal(answer: Any, *, brings: str = ", not the file") -> StorageError:
         HTTPStatus.FORBIDDEN: "access denied",
     }
     what = known.get(HTTPStatus(code), reason) if code in set(HTTPStatus) else reason
-    cure = next((cure for status, cure in _CURES.items() if status == code), "")
+    hint = next((hint for status, hint in _HINTS.items() if status == code), "")
     transient = code in _TRANSIENT or code >= HTTPStatus.INTERNAL_SERVER_ERROR
     if code < HTTPStatus.BAD_REQUEST:
-        what = f'the server answers "{what[:_REASON]}"'
-        cure = cure or brings
+        what = f'the server answers "{what[:_MAX_REASON]}"'
+        hint = hint or brings
     return StorageError(
-        f"{what} (HTTP {code}){cure}",
+        f"{what} (HTTP {code}){hint}",
         transient=transient and code != HTTPStatus.NOT_IMPLEMENTED,
-        retry_after=_retry_after(answer.headers.get("Retry-After", "")),
+        retry_after=_retry_after(response.headers.get("Retry-After", "")),
     )
 
 
 def _retry_after(text: str) -> timedelta | None:
     if text.isdecimal():
-        return min(timedelta(seconds=int(text[:9])), _LONGEST_WAIT)
+        return min(timedelta(seconds=int(text[:9])), _MAX_RETRY_AFTER)
     try:
         delay = parsedate_to_datetime(text) - datetime.now(UTC)
     except (TypeError, ValueError, OverflowError):
         return None
-    return max(timedelta(), min(delay, _LONGEST_WAIT))
+    return max(timedelta(), min(delay, _MAX_RETRY_AFTER))
 
 
 def explain(error: BaseException) -> StorageError:
-    """Say what an exception of requests or urllib3 means."""
-    for kind, words in _LASTING.items():
+    """Return what an exception of requests or urllib3 means."""
+    for kind, message in _PERMANENT.items():
         if isinstance(error, kind):
-            return StorageError(words)
+            return StorageError(message)
     return explain_connection(error)

@@ -1,7 +1,7 @@
-"""Where an HTTP server sends its clients on to, and who they are there.
+"""Redirects of HTTP servers, and whether credentials are sent to their targets.
 
-Followed by us rather than by requests, which reads the whole body of a
-redirect, however long, and raises anything at all for a malformed target.
+requests does not follow them: it reads the whole body of a redirect, however long, and
+raises arbitrary exceptions for a malformed target.
 """
 
 from http import HTTPStatus
@@ -12,43 +12,45 @@ from tesk_filer.ports import StorageError
 from tesk_model.locations import Location, describe_url, parse_location
 from tesk_model.schemes import SCHEMES
 
-_ALIKE = frozenset({HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT})
-_READING = _ALIKE | {HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND}
-_READING |= {HTTPStatus.SEE_OTHER}
-_SHOWN = 200  # characters of a target
+_SAME_METHOD = frozenset({HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT})
+_FOR_GET = _SAME_METHOD | {HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND}
+_FOR_GET |= {HTTPStatus.SEE_OTHER}
+_MAX_SHOWN = 200  # characters of a target
 
 
-def redirect_of(method: str, asked: Location, answer: Any) -> Location | None:
-    """Return where ``answer`` sends the client; None if it does not.
+def redirect_of(method: str, requested: Location, response: Any) -> Location | None:
+    """Return the target of a redirect; None if ``response`` is not one.
 
-    A PUT follows only those that keep its method: the others say that something
-    else can be read elsewhere.
+    A PUT follows only redirects that keep its method: the others refer to another
+    resource.
 
     Raises:
-        StorageError: Nobody can go there.
+        StorageError: The target is not usable.
     """
-    codes = _ALIKE if method == "PUT" else _READING
-    location = answer.headers.get("Location", "")
-    if answer.status_code not in codes or not location:
+    codes = _SAME_METHOD if method == "PUT" else _FOR_GET
+    location = response.headers.get("Location", "")
+    if response.status_code not in codes or not location:
         return None
     try:
         # Headers arrive as Latin-1 and are meant as UTF-8.
-        url = urljoin(asked.url, location.encode("latin-1").decode("utf-8", "replace"))
+        url = urljoin(
+            requested.url, location.encode("latin-1").decode("utf-8", "replace")
+        )
         target = parse_location(url)
     except ValueError as error:
-        shown = describe_url(location)[:_SHOWN]
-        message = f'redirects to "{shown}", which is no url that can be used'
+        shown = describe_url(location)[:_MAX_SHOWN]
+        message = f'redirects to "{shown}", which is not a usable url'
         raise StorageError(message) from error
-    if SCHEMES[target.scheme].storage != SCHEMES[asked.scheme].storage:
-        shown = str(target)[:_SHOWN]
+    if SCHEMES[target.scheme].storage != SCHEMES[requested.scheme].storage:
+        shown = str(target)[:_MAX_SHOWN]
         raise StorageError(f'redirects to "{shown}", which is neither http nor https')
     return target
 
 
 def keeps_login(old: Location, new: Location) -> bool:
-    """Tell whether what is said to ``old`` may be said to ``new``.
+    """Tell whether credentials for ``old`` may be sent to ``new``.
 
-    The same server, or the same host that now asks for https at its usual port.
+    It is the same server, or the same host with https at its default port.
     """
     if old.host.lower() != new.host.lower():
         return False

@@ -1,9 +1,9 @@
-"""``file://`` urls and plain paths: folders of this machine that are allowed.
+"""``file://`` urls and plain paths in allowed folders of this machine.
 
 A path is first resolved, links and all; the result must lie within an allowed
-folder. It is then walked without following any link, so that one that is put
-in the way meanwhile makes the walk fail, not escape. Each folder of the walk is
-checked for being one that no task touches (``tesk_runtime.protected_paths``): refused
+folder. It is then walked without following any link, so that one that is made
+meanwhile makes the walk fail, not escape. Each folder of the walk is checked against
+the protected paths (``tesk_runtime.protected_paths``): refused
 where it is named, left out of the listing of a folder above it, with a note.
 """
 
@@ -66,9 +66,9 @@ class LocalStorage:
         """Allow folders; those that are links are resolved now.
 
         Args:
-            roots: May be read and written.
-            read_roots: May be read; of this program's own files as well.
-            protected: What may not be touched in spite of that.
+            roots: Folders to read and write.
+            read_roots: Folders to read, also in this program's own files.
+            protected: Protected paths, even in these folders.
         """
         self._access = LocalAccess(
             roots, read_roots=read_roots, protected=protected or ProtectedPaths()
@@ -171,9 +171,9 @@ class LocalStorage:
 
 
 class _Listing:
-    """Sorts what one folder holds into files, folders and what is passed over.
+    """Sorts the entries of one folder into files, folders and omissions.
 
-    What is no link is looked at in the open folder; only a link is resolved anew.
+    What is not a link is inspected in the open folder; only a link is resolved.
     """
 
     def __init__(
@@ -193,7 +193,7 @@ class _Listing:
         self.notes: list[str] = []
 
     def add(self, name: str, folder: int) -> None:
-        """Sort in ``name``, which lies in the open ``folder``."""
+        """Add ``name``, an entry of the open ``folder``."""
         self.is_empty = False
         relative = f"{self._relative}/{name}" if self._relative else name
         shown = printable(relative)
@@ -204,7 +204,7 @@ class _Listing:
         except FileNotFoundError:
             self.notes.append(f"{shown} is a link to nothing, left out")
         except StorageError as error:
-            # The folder that holds it may be named; it is the link that leads out.
+            # The folder itself is allowed, but the link leads out of it.
             message = f"holds the link {shown}, which {error.message}"
             raise StorageError(message, transient=error.transient) from error
         else:
@@ -261,7 +261,7 @@ def _replace(directory: int, name: str, source: Source, advance: Advance) -> Non
         with suppress(OSError):
             os.unlink(temporary, dir_fd=directory)
         raise
-    with suppress(PermissionError):  # of a folder that may be written, not read
+    with suppress(PermissionError):  # of a folder without the right to read
         _sync(directory)
 
 
@@ -274,7 +274,7 @@ def _sync(directory: int) -> None:
 
 
 def _identity(found: os.stat_result) -> str:
-    """Return what tells a folder from all others, by whatever path."""
+    """Return the identity of a folder, the same for all its paths."""
     return f"{found.st_dev:x}:{found.st_ino:x}"
 
 

@@ -1,8 +1,8 @@
-"""Which paths of this machine may be used, and the way to them.
+"""Checks and opens paths of this machine.
 
-A path is resolved first; what is allowed is decided on the result, which is then
-walked folder by folder without following links. Each folder on the way is
-checked by identity, so that no second name of a protected place leads into it.
+A path is resolved first; the result is checked, and then walked folder by folder
+without following links. Each folder on the way is checked by identity, so that a
+protected path cannot be reached by another name.
 """
 
 import errno
@@ -15,12 +15,12 @@ from tesk_filer.ports import StorageError
 from tesk_model.paths import is_within
 from tesk_runtime.protected_paths import ProtectedPaths, format_refusal
 
-# Passing through a folder needs no right to read it.
-_PASSAGE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Walking through a folder needs the right to search only.
+_PATH_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class ProtectedError(StorageError):
-    """The place is one that no task reads or writes."""
+    """The path is protected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Target:
     """A resolved path.
 
     Attributes:
-        own_until: So many of its first segments may be this program's own code.
+        own_until: Number of first segments that may be this program's own code.
     """
 
     path: str
@@ -36,7 +36,7 @@ class Target:
 
 
 class LocalAccess:
-    """The folders that are allowed, less what is protected in them."""
+    """The allowed folders, without the protected paths in them."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class LocalAccess:
 
         Raises:
             StorageError: It lies outside the allowed folders.
-            ProtectedError: Its name is one that no task touches.
+            ProtectedError: Its name is protected.
         """
         try:
             real = os.path.realpath(path)
@@ -84,20 +84,19 @@ class LocalAccess:
     def parent(
         self, target: Target, *, create: bool = False
     ) -> Iterator[tuple[int, str]]:
-        """Give the open folder that holds a resolved path, and the last name.
+        """Yield the open folder that holds a resolved path, and the last name.
 
         Raises:
-            ProtectedError: The way leads through a place that no task touches,
-                or to one.
+            ProtectedError: It is a protected path, or below one.
         """
         *above, name = [part for part in target.path.split("/") if part] or ["."]
-        directory = os.open("/", _PASSAGE)
+        directory = os.open("/", _PATH_FLAGS)
         try:
             for depth, segment in enumerate(above, start=1):
                 if create:
                     with suppress(FileExistsError):
                         os.mkdir(segment, dir_fd=directory)
-                below = os.open(segment, _PASSAGE, dir_fd=directory)
+                below = os.open(segment, _PATH_FLAGS, dir_fd=directory)
                 os.close(directory)
                 directory = below
                 self._check(os.fstat(directory), own=depth <= target.own_until)
@@ -109,10 +108,10 @@ class LocalAccess:
             os.close(directory)
 
     def below(self, folder: Target, name: str, status: os.stat_result) -> Target:
-        """Return what lies in a folder that may be used, and is no link.
+        """Return the target of an entry of an allowed folder that is not a link.
 
         Raises:
-            ProtectedError: No task touches it.
+            ProtectedError: It is protected.
         """
         path = f"{folder.path.rstrip('/')}/{name}"
         if what := self._protected.match_name(path):
@@ -137,10 +136,10 @@ _CAUSES = {
     errno.ELOOP: "was exchanged for a link meanwhile",
     errno.ENAMETOOLONG: "has a name that is too long",
 }
-_PASSING = frozenset({errno.EIO, errno.ESTALE, errno.EAGAIN, errno.ETIMEDOUT})
+_TRANSIENT = frozenset({errno.EIO, errno.ESTALE, errno.EAGAIN, errno.ETIMEDOUT})
 
 
 def explain(error: OSError) -> StorageError:
-    """Say what an error of the system means for a file."""
+    """Return what an error of the system means for a file."""
     cause = _CAUSES.get(error.errno or 0, error.strerror or "cannot be used")
-    return StorageError(cause, transient=error.errno in _PASSING)
+    return StorageError(cause, transient=error.errno in _TRANSIENT)

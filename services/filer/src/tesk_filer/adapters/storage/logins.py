@@ -1,8 +1,7 @@
-"""Users and passwords by host, from a file in the form of ``.netrc``.
+"""Reads users and passwords by host from a file in the format of ``.netrc``.
 
-Only a file that the operator names is read: a ``.netrc`` that happens to lie
-in a home is not the tasks'. Its ``default`` entry is not used, for it would
-hand a password to every host that a url may name.
+Only a file that the operator names is read, never a ``.netrc`` of a home. Its
+``default`` entry is not used: it would send a password to any host of a url.
 """
 
 import netrc
@@ -14,20 +13,20 @@ Logins = Mapping[str, tuple[str, str]]
 
 
 def read_logins(path: str) -> Logins:
-    """Return what the file holds; nothing if ``path`` is empty.
+    """Return the logins of a file; none if ``path`` is empty.
 
     Raises:
-        ValueError: It cannot be read; the message shows nothing of it.
+        ValueError: It cannot be read; the message quotes nothing of it.
     """
     if not path:
         return {}
     setting = f"filer.netrc (NETRC): {path}"
     try:
-        # It takes only the entries of the file itself: no default, no macros.
+        # Entries of this file only: no default, no macros.
         hosts = netrc.netrc(Path(path)).hosts
     except netrc.NetrcParseError as error:
-        # Its words may be a part of a password.
-        msg = f"{setting} is no netrc file; see its line {error.lineno}"
+        # Its message may hold a part of a password.
+        msg = f"{setting} is not a netrc file; see its line {error.lineno}"
         raise ValueError(msg) from None
     except (OSError, UnicodeDecodeError) as error:
         msg = f"{setting} cannot be read: {error}"
@@ -44,8 +43,8 @@ def login_for(
 ) -> tuple[str, str] | None:
     """Return user and password for ``host``; None if there are none.
 
-    What the url says comes first; the file adds a password to the user of a
-    url only if it is that user's.
+    The url comes first; the file adds a password to a user of the url only if it is
+    that user's.
     """
     known = logins.get(host.lower())
     if user is None:

@@ -1,4 +1,4 @@
-"""How the failures of storages on the network are told."""
+"""Converts network failures to ``StorageError``."""
 
 import errno
 import re
@@ -10,7 +10,7 @@ from tesk_filer.ports import StorageError
 
 _HOST = "its host"
 _BROKEN = "the connection broke"
-# By name: the libraries that have them are not all loaded, each has its own.
+# By name: each library has its own, and not all are loaded.
 _PROXY_ERRORS = frozenset({"ProxyError", "ProxyConnectionError"})
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"})
@@ -18,10 +18,10 @@ _NO_HTTP = frozenset({"BadStatusLine", "LineTooLong", "UnknownProtocol"})
 
 
 def explain_connection(error: BaseException) -> StorageError:
-    """Say why there is no connection, or no more bytes on one.
+    """Return why a connection failed.
 
-    Looks at what lies behind ``error``: libraries wrap the cause several times
-    in texts that repeat the url, credentials and all.
+    Inspects the causes of ``error``: libraries wrap them several times in messages that
+    repeat the url with its credentials.
     """
     causes = _causes(error)
     through_proxy = any(type(cause).__name__ in _PROXY_ERRORS for cause in causes)
@@ -49,20 +49,20 @@ def _explain_cause(cause: BaseException, peer: str) -> StorageError | None:
     name = type(cause).__name__
     if isinstance(cause, socket.gaierror):
         where = "check the url" if peer == _HOST else "check its setting"
-        words = f"the name of {peer} cannot be resolved; {where}"
-        return StorageError(words, transient=cause.errno == socket.EAI_AGAIN)
+        message = f"the name of {peer} cannot be resolved; {where}"
+        return StorageError(message, transient=cause.errno == socket.EAI_AGAIN)
     if isinstance(cause, ConnectionRefusedError):
         return StorageError(f"connection refused by {peer}", transient=True)
     if isinstance(cause, TimeoutError) or "Timeout" in name:
         return StorageError("no answer in time", transient=True)
-    lasting = ""
+    permanent = ""
     if isinstance(cause, ssl.SSLCertVerificationError):
-        lasting = f"its certificate is not trusted ({cause.verify_message})"
+        permanent = f"its certificate is not trusted ({cause.verify_message})"
     elif isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
-        lasting = f"{peer} does not speak TLS there; check scheme and port"
+        permanent = f"{peer} does not speak TLS there; check scheme and port"
     elif name in _NO_HTTP:
-        lasting = "the server does not answer in HTTP"
-    return StorageError(lasting) if lasting else None
+        permanent = "the server does not answer in HTTP"
+    return StorageError(permanent) if permanent else None
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -1,8 +1,8 @@
-"""``s3://bucket/key``: AWS S3 and what speaks its protocol.
+"""``s3://bucket/key``: AWS S3 and compatible services.
 
 Reads and large writes are smart_open streams on one shared client. Keys are
-literal. ``smart_open.s3.open`` takes bucket and key apart from each other, so
-that nothing in a key is taken for credentials or a version.
+literal. ``smart_open.s3.open`` gets bucket and key separately, so that no part of a
+key is parsed as credentials or a version.
 """
 
 import os
@@ -18,7 +18,7 @@ import smart_open.s3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from tesk_filer.adapters.storage.s3_errors import error_code, explained
+from tesk_filer.adapters.storage.s3_errors import error_code, translated_errors
 from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
 from tesk_filer.ports import (
     Advance,
@@ -35,21 +35,21 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _CHUNK = 1024 * 1024
-_ONE_REQUEST = 64 * 1024 * 1024  # the largest file that does not go in parts
+_ONE_REQUEST = 64 * 1024 * 1024  # maximum of a file that is uploaded at once
 _PART = 16 * 1024 * 1024
 _MAX_PARTS = 9000  # S3 allows 10,000
-_PARTS_IN_MEMORY = 4  # so many large files are sent at a time; 64 MiB
+_PARTS_IN_MEMORY = 4  # large files that are uploaded at once; 64 MiB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Options:
-    """Which S3 service, and as whom.
+    """The S3 service, and the credentials.
 
     Attributes:
         endpoint: Url of the service; "" for AWS.
         region: "" to find it as the AWS tools do.
         anonymous: Requests are not signed.
-        access_key: With ``secret_key``, who asks; "" to find both as the AWS
+        access_key: With ``secret_key``, the credentials; "" to find both as the AWS
             tools do.
     """
 
@@ -78,7 +78,7 @@ class S3Storage:
             if found is not None:
                 return found
         prefix = _prefix(key)
-        with explained():
+        with translated_errors():
             page = self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
         return Stat(is_directory=True) if page.get("KeyCount") else None
 
@@ -87,7 +87,7 @@ class S3Storage:
         bucket, key = location.host, location.path
         prefix = _prefix(key)
         more = {"ContinuationToken": cursor[0]} if cursor else {}
-        with explained():
+        with translated_errors():
             page = self._client.list_objects_v2(
                 Bucket=bucket,
                 Prefix=prefix,
@@ -124,7 +124,7 @@ class S3Storage:
         if found is None:
             raise StorageError(self._absence(bucket, key))
         condition = {"S3.Client.get_object": {"IfMatch": found.etag}}
-        with explained():
+        with translated_errors():
             stream = smart_open.s3.open(
                 bucket,
                 key,
@@ -143,9 +143,9 @@ class S3Storage:
         """See ``Storage``; an object appears whole or not at all."""
         bucket, key = _split_file(location)
         os.lseek(source.descriptor, 0, os.SEEK_SET)
-        with explained():
+        with translated_errors():
             if source.size <= _ONE_REQUEST:
-                advance(0)  # the last moment to stop
+                advance(0)  # the last chance to stop
                 with os.fdopen(source.descriptor, "rb", closefd=False) as body:
                     self._client.put_object(
                         Bucket=bucket, Key=key, Body=body, ContentLength=source.size
@@ -174,7 +174,7 @@ class S3Storage:
             min_part_size=max(_PART, source.size // _MAX_PARTS + 1),
         )
         left = source.size
-        with stream:  # which aborts the upload if we leave by an exception
+        with stream:  # aborts the upload on an exception
             while left:
                 data = _read_exactly(source, min(_CHUNK, left))
                 stream.write(data)
@@ -193,7 +193,7 @@ class S3Storage:
 
     def _head(self, bucket: str, key: str) -> Stat | None:
         try:
-            with explained():
+            with translated_errors():
                 found = self._client.head_object(Bucket=bucket, Key=key)
         except StorageError as error:
             if error_code(error.__cause__) in ("404", "NoSuchKey", "NotFound"):
@@ -202,14 +202,16 @@ class S3Storage:
         return Stat(size=found["ContentLength"], etag=found.get("ETag", ""))
 
     def _no_directory(self, bucket: str, key: str) -> str:
-        with suppress(StorageError):  # who may list need not be let to read
+        with suppress(
+            StorageError
+        ):  # the right to list does not imply the right to read
             if not key.endswith("/") and self._head(bucket, key):
                 return "is a file; give the input type FILE"
         return f'does not exist: no key in the bucket starts with "{_prefix(key)}"'
 
     def _absence(self, bucket: str, key: str) -> str:
-        """Say what is missing: the answer to HEAD does not tell."""
-        with explained():
+        """Return what is missing: the response to HEAD does not say it."""
+        with translated_errors():
             page = self._client.list_objects_v2(
                 Bucket=bucket, Prefix=_prefix(key), MaxKeys=1
             )
@@ -219,7 +221,7 @@ class S3Storage:
 
 
 class _Download:
-    """An object that arrives; satisfies ``ports.Reader``."""
+    """An object that is downloaded; satisfies ``ports.Reader``."""
 
     executable = False
     descriptor = None
@@ -230,7 +232,7 @@ class _Download:
         self.etag = found.etag
 
     def read(self, size: int) -> bytes:
-        with explained():
+        with translated_errors():
             return self._stream.read(size)
 
 

@@ -1,4 +1,4 @@
-"""What S3 and its libraries raise, in words that name the cure."""
+"""Converts exceptions of S3 libraries to ``StorageError``."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,15 +16,15 @@ from tesk_filer.ports import HaltedError, StorageError
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turn what boto3 and smart_open raise into ours."""
+def translated_errors() -> Iterator[None]:
+    """Convert exceptions of boto3 and smart_open."""
     try:
         yield
     except (StorageError, HaltedError):
         raise
     except Exception as error:  # noqa: BLE001 - smart_open raises anything at all
-        explained, cause = _explain(error)
-        raise explained from cause
+        translated, cause = _explain(error)
+        raise translated from cause
 
 
 def _explain(error: Exception) -> tuple[StorageError, BaseException]:
@@ -32,7 +32,7 @@ def _explain(error: Exception) -> tuple[StorageError, BaseException]:
     while cause is not None and not isinstance(cause, ClientError | BotoCoreError):
         cause = getattr(cause, "backend_error", None) or cause.__cause__
     if isinstance(cause, ClientError):
-        return _refusal(cause), cause
+        return _client_error(cause), cause
     if isinstance(error, UnicodeEncodeError):
         return StorageError("its name is not valid UTF-8, as S3 wants"), error
     if isinstance(cause, NoCredentialsError | PartialCredentialsError):
@@ -61,25 +61,25 @@ _KNOWN = {
     "412": "changed while it was read ({code})",
     "PreconditionFailed": "changed while it was read ({code})",
 }
-_PASSING = frozenset(
+_TRANSIENT = frozenset(
     {"SlowDown", "RequestTimeout", "Throttling", "TooManyRequests", "412"}
     | {"PreconditionFailed", "OperationAborted", "RequestTimeTooSkewed"}
 )
 
 
-def _refusal(error: ClientError) -> StorageError:
+def _client_error(error: ClientError) -> StorageError:
     code = error_code(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     message = error.response.get("Error", {}).get("Message", "")
     text = _KNOWN.get(code, f"S3 refuses: {message} ({{code}})")
     server_failed = status >= 500 or status == 429  # noqa: PLR2004 - HTTP
     return StorageError(
-        text.replace("{code}", code), transient=server_failed or code in _PASSING
+        text.replace("{code}", code), transient=server_failed or code in _TRANSIENT
     )
 
 
 def error_code(error: BaseException | None) -> str:
-    """Return the code of an answer of S3, e.g. ``NoSuchKey``; "" of anything else."""
+    """Return the code of an S3 error, e.g. ``NoSuchKey``; "" of other exceptions."""
     if not isinstance(error, ClientError):
         return ""
     return str(error.response.get("Error", {}).get("Code", ""))

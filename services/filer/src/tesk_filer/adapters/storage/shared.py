@@ -1,8 +1,8 @@
-"""``file://`` urls of storage that a cluster's users share.
+"""``file://`` urls of storage that the users of a cluster share.
 
-Users see it at one place, the filer has it mounted at another. Urls below the
-prefix are carried over to the mounted folder, which nothing leads out of; all
-others go to the folders of this machine that are allowed.
+Users and filer mount it at different paths. Urls below the prefix are mapped to the
+mounted folder and cannot leave it; all others are for the allowed folders of this
+machine.
 """
 
 import posixpath
@@ -30,7 +30,7 @@ class SharedStorage:
     """Shared storage below a prefix; satisfies ``ports.Storage``.
 
     Attributes:
-        prefix: Absolute path that urls below it begin with.
+        prefix: Absolute path of its urls.
         folder: Where that is mounted.
         shared: Reads and writes below ``folder``, and nowhere else.
         others: For urls elsewhere; None refuses them.
@@ -43,38 +43,38 @@ class SharedStorage:
 
     def stat(self, location: Location) -> Stat | None:
         """See ``Storage``."""
-        storage, place = self._place(location)
-        return storage.stat(place)
+        storage, mapped = self._resolve(location)
+        return storage.stat(mapped)
 
     def list(self, location: Location, cursor: Cursor = ()) -> Page:
         """See ``Storage``."""
-        storage, place = self._place(location)
-        return storage.list(place, cursor)
+        storage, mapped = self._resolve(location)
+        return storage.list(mapped, cursor)
 
     def open(
         self, location: Location, *, offset: int = 0
     ) -> AbstractContextManager[Reader]:
         """See ``Storage``."""
-        storage, place = self._place(location)
-        return storage.open(place, offset=offset)
+        storage, mapped = self._resolve(location)
+        return storage.open(mapped, offset=offset)
 
     def write(self, location: Location, source: Source, advance: Advance) -> None:
         """See ``Storage``."""
-        storage, place = self._place(location)
-        storage.write(place, source, advance)
+        storage, mapped = self._resolve(location)
+        storage.write(mapped, source, advance)
 
     def make_directory(self, location: Location) -> None:
         """See ``Storage``."""
-        storage, place = self._place(location)
-        storage.make_directory(place)
+        storage, mapped = self._resolve(location)
+        storage.make_directory(mapped)
 
-    def _place(self, location: Location) -> tuple[Storage, Location]:
-        """Return who holds it, and where.
+    def _resolve(self, location: Location) -> tuple[Storage, Location]:
+        """Return the storage of a location, and the location there.
 
         Raises:
-            StorageError: Nobody does.
+            StorageError: There is none.
         """
-        # Dot segments go before the prefix is looked for, as urls have it.
+        # Dot segments are removed before the prefix is compared.
         path = posixpath.normpath(f"/{location.path.lstrip('/')}")
         if is_within(path, self.prefix):
             below = path[len(self.prefix.rstrip("/")) :]
@@ -99,7 +99,7 @@ def open_shared(
         prefix: Url or absolute path, as users write it.
         folder: Absolute path where it is mounted here.
         others: For urls elsewhere; None refuses them.
-        protected: What no task may touch in the folder either.
+        protected: Protected paths.
     """
     return SharedStorage(
         prefix=posixpath.normpath(f"/{parse_location(prefix).path.lstrip('/')}"),
