@@ -22,7 +22,3 @@ class Caller:
     def visible_owner(self) -> str | None:
         """Owner of the tasks that the caller may see; None for all owners."""
         return None if self.admin else self.user
-
-    def may_see(self, owner: str) -> bool:
-        """Tell whether the caller may see the tasks of ``owner``."""
-        return self.visible_owner in {None, owner}

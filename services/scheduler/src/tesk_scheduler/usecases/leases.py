@@ -26,12 +26,9 @@ class Leases:
     def renew(self, taskmaster_id: str, slots: int, now: datetime) -> Taskmaster:
         """Renew the lease of a calling taskmaster, unless most of it is left."""
         known = self.store.taskmaster(taskmaster_id)
-        is_news = known is None or not known.seen or known.slots != slots
-        if (
-            known is not None
-            and not is_news
-            and known.lease_until - now > self.duration * 2 / 3
-        ):
+        has_changed = known is None or not known.seen or known.slots != slots
+        enough = now + self.duration * 2 / 3
+        if known is not None and not has_changed and known.lease_until > enough:
             return known
         # Their reason may still be that they wait for this taskmaster.
         waiting = (
@@ -39,18 +36,10 @@ class Leases:
             if known is None or known.is_absent(now)
             else set[TaskId]()
         )
-        new = Taskmaster(
-            id=taskmaster_id,
-            slots=slots,
-            assigned=0,
-            lease_until=now,
-            seen=False,
-            started_at=now,
-        )
 
         def renew(tx: Transaction) -> Taskmaster:
             renewed = replace(
-                tx.taskmaster(taskmaster_id) or new,
+                tx.taskmaster(taskmaster_id) or _unknown(taskmaster_id, now),
                 slots=slots,
                 seen=True,
                 lease_until=now + self.duration,
@@ -63,6 +52,18 @@ class Leases:
             return renewed
 
         member = self.store.write(renew)
-        if is_news:
+        if has_changed:
             self.leader.notify(urgent=True)
         return member
+
+
+def _unknown(taskmaster_id: str, now: datetime) -> Taskmaster:
+    """Return a taskmaster that calls and is not in the store."""
+    return Taskmaster(
+        id=taskmaster_id,
+        slots=0,
+        assigned=0,
+        lease_until=now,
+        seen=False,
+        started_at=now,
+    )

@@ -1,27 +1,16 @@
 """Holds the conditions of this process, for metrics."""
 
+from dataclasses import dataclass
 
+
+@dataclass(slots=True)
 class Status:
-    """Conditions of one process."""
+    """Conditions of one process; each is set by one thread.
 
-    def __init__(self) -> None:
-        self._leads = False
-        self._is_ready = True
+    Attributes:
+        is_leader: This process leads.
+        is_ready: The store could be written when it was last checked.
+    """
 
-    @property
-    def is_leader(self) -> bool:
-        """Tell whether this process leads."""
-        return self._leads
-
-    @is_leader.setter
-    def is_leader(self, is_leader: bool) -> None:
-        self._leads = is_leader
-
-    @property
-    def is_ready(self) -> bool:
-        """Tell whether the store could be written when it was last checked."""
-        return self._is_ready
-
-    @is_ready.setter
-    def is_ready(self, is_ready: bool) -> None:
-        self._is_ready = is_ready
+    is_leader: bool = False
+    is_ready: bool = True

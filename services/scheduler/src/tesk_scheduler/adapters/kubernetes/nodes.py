@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from tesk_kubernetes.api import (
     NODES,
@@ -19,7 +19,6 @@ from tesk_kubernetes.api import (
     RESOURCE_QUOTAS,
     JsonObject,
     KubernetesApi,
-    Resource,
 )
 from tesk_kubernetes.informer import Informer
 from tesk_kubernetes.labels import TASKMASTER
@@ -39,8 +38,6 @@ from tesk_scheduler.adapters.kubernetes.node_matching import (
 from tesk_scheduler.domain.capacity import OwnPods
 from tesk_scheduler.domain.dimensions import DIMENSIONS, RUNNING
 from tesk_scheduler.domain.quota import Amounts, Demand, Limit
-
-T = TypeVar("T")
 
 _NO_WAIT = timedelta(0)
 # A node that does not name a resource has none of it.
@@ -83,25 +80,15 @@ class ClusterNodes:
             taskmaster=_demand(pod_requests(self._template("taskmaster"))),
             filer=_demand(pod_requests(self._template("filer"))),
         )
-
-        def watch(
-            resource: Resource,
-            namespace: str,
-            keep: Callable[[JsonObject], T],
-            labels: str = "",
-        ) -> Informer[T]:
-            notify = _without_arguments(changed)
-            return Informer(
-                api, resource, namespace, labels, prune=keep, on_change=notify
-            )
-
-        self._nodes = watch(NODES, "", self._capacity_of)
+        watch = partial(Informer, api, on_change=lambda _name, _kept: changed())
+        self._nodes = watch(NODES, "", "", prune=self._capacity_of)
         self._loads = [
-            watch(PODS, namespace, load_of_pod, f"!{TASKMASTER}")
+            watch(PODS, namespace, f"!{TASKMASTER}", prune=load_of_pod)
             for namespace in namespaces
         ]
         self._quotas = [
-            watch(RESOURCE_QUOTAS, namespace, quota_bound) for namespace in namespaces
+            watch(RESOURCE_QUOTAS, namespace, "", prune=quota_bound)
+            for namespace in namespaces
         ]
         self._all: tuple[Informer[Any], ...] = (self._nodes, *self._loads)
         for informer in (*self._all, *self._quotas):
@@ -120,17 +107,17 @@ class ClusterNodes:
         """Return what each node has left."""
         if not self.wait_known(_NO_WAIT):
             return None
-        rooms = {
-            name: room
-            for name, room in self._nodes.snapshot().items()
-            if room[RUNNING] > 0
+        capacities = {
+            name: capacity
+            for name, capacity in self._nodes.snapshot().items()
+            if capacity[RUNNING] > 0
         }
         loads = [load for each in self._loads for load in each.snapshot().values()]
         for load in loads:
-            room = rooms.get(load.node)
-            if room is not None:
-                rooms[load.node] = room.plus(load.amounts, times=-1)
-        return list(rooms.values())
+            capacity = capacities.get(load.node)
+            if capacity is not None:
+                capacities[load.node] = capacity.plus(load.amounts, times=-1)
+        return list(capacities.values())
 
     def bound(self) -> Limit:
         """Add up the ResourceQuotas, less what other pods take of them.
@@ -174,11 +161,6 @@ class ClusterNodes:
         with suppress(TemplateError):
             template = load_pod_template(self._folder / f"{name}-pod.yaml")
         return template
-
-
-def _without_arguments(changed: Callable[[], None]) -> Callable[[str, object], None]:
-    """Return a callback of informers that ignores its arguments."""
-    return lambda _name, _kept: changed()
 
 
 def load_of_pod(pod: JsonObject) -> PodLoad:

@@ -8,7 +8,6 @@ in a bounded form (``index_form``), since PostgreSQL limits an index entry.
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -22,7 +21,6 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
-    bindparam,
 )
 
 from tesk_model.states import TaskState
@@ -220,10 +218,6 @@ PROBE = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("written", BigInteger, nullable=False),
 )
-
-
-SEQS: Any = bindparam("seqs", expanding=True)
-"""Tasks by number, as parameter of a statement that is built once."""
 
 
 def clean(text: str) -> str:
