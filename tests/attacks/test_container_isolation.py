@@ -10,7 +10,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from fakes.taskmaster_engine_kit import EngineKit
+from fakes.taskmaster_engine_harness import EngineHarness
 from tesk_model.errors import UnavailableError
 from tesk_taskmaster.adapters.container.config import ContainerOptions
 from tesk_taskmaster.adapters.container.discovery import open_container_engine
@@ -25,7 +25,7 @@ GATEWAY = "$(ip route | sed -n 's/^default via \\([0-9.]*\\).*/\\1/p')"
 MIB = 1024**2
 
 
-def kit_of(home: Path, options: ContainerOptions | None = None) -> EngineKit:
+def kit_of(home: Path, options: ContainerOptions | None = None) -> EngineHarness:
     """Give the engine, as the operator has decided."""
 
     def open_engine() -> Engine:
@@ -36,7 +36,7 @@ def kit_of(home: Path, options: ContainerOptions | None = None) -> EngineKit:
         except UnavailableError as error:
             pytest.skip(error.message)
 
-    return EngineKit(open_engine=open_engine, home=home, image="busybox")
+    return EngineHarness(open_engine=open_engine, home=home, image="busybox")
 
 
 @pytest.fixture
@@ -56,27 +56,27 @@ def service() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def running(kit: EngineKit) -> Iterator[EngineKit]:
+def running(harness: EngineHarness) -> Iterator[EngineHarness]:
     try:
-        yield kit
+        yield harness
     finally:
-        kit.engine.remove(kit.attempt)
+        harness.engine.remove(harness.attempt)
 
 
 def test_a_task_has_a_network_of_its_own(tmp_path: Path, service: int) -> None:
-    with running(kit_of(tmp_path.resolve() / "home")) as kit:
+    with running(kit_of(tmp_path.resolve() / "home")) as harness:
         asked = "; ".join(
             ASK.format(address=address, port=service)
             for address in ("127.0.0.1", GATEWAY)
         )
-        done = kit.complete("sh", "-c", f"{asked}; ip -4 addr; ip route")
+        done = harness.complete("sh", "-c", f"{asked}; ip -4 addr; ip route")
 
         assert SECRET not in done.stdout
         assert b"198.18." in done.stdout or b"198.19." in done.stdout
         assert b"default via" in done.stdout
-        assert list(kit.open_engine().attempts()) == [kit.attempt]
+        assert list(harness.open_engine().attempts()) == [harness.attempt]
 
-    assert list(kit.engine.attempts()) == []
+    assert list(harness.engine.attempts()) == []
 
 
 def test_a_task_does_not_reach_another(tmp_path: Path) -> None:
@@ -98,8 +98,8 @@ def test_a_task_does_not_reach_another(tmp_path: Path) -> None:
 
 
 def test_executors_of_a_task_share_its_network(tmp_path: Path) -> None:
-    with running(kit_of(tmp_path.resolve() / "home")) as kit:
-        one, two = (kit.complete("ip", "route").stdout for _ in range(2))
+    with running(kit_of(tmp_path.resolve() / "home")) as harness:
+        one, two = (harness.complete("ip", "route").stdout for _ in range(2))
 
         assert subnet(one) == subnet(two) != b""
 
@@ -107,24 +107,24 @@ def test_executors_of_a_task_share_its_network(tmp_path: Path) -> None:
 def test_a_network_that_was_left_is_found_and_removed(tmp_path: Path) -> None:
     """As after a taskmaster that was killed before it made the container."""
     home = tmp_path.resolve() / "home"
-    with running(kit_of(home)) as kit:
-        run = kit.make_run("true")
-        kit.engine.start(run, lambda _reason: None)
-        kit.finish(run)
+    with running(kit_of(home)) as harness:
+        run = harness.make_run("true")
+        harness.engine.start(run, lambda _reason: None)
+        harness.finish(run)
         docker.from_env().api.remove_container(run.name, force=True)
 
-        left = list(kit.open_engine().attempts())
-        kit.open_engine().remove(kit.attempt)
+        left = list(harness.open_engine().attempts())
+        harness.open_engine().remove(harness.attempt)
 
-        assert left == [kit.attempt]
-        assert list(kit.open_engine().attempts()) == []
+        assert left == [harness.attempt]
+        assert list(harness.open_engine().attempts()) == []
 
 
 def test_none_is_no_network(tmp_path: Path, service: int) -> None:
     home = tmp_path.resolve() / "home"
-    with running(kit_of(home, ContainerOptions(network="none"))) as kit:
+    with running(kit_of(home, ContainerOptions(network="none"))) as harness:
         asked = ASK.format(address="127.0.0.1", port=service)
-        done = kit.complete("sh", "-c", f"ip route; {asked}")
+        done = harness.complete("sh", "-c", f"ip route; {asked}")
 
         assert done.stdout == b""
 
@@ -134,9 +134,9 @@ def test_a_command_that_makes_processes_without_end_reaches_a_limit(
 ) -> None:
     home = tmp_path.resolve() / "home"
     options = ContainerOptions(network="none", max_processes=20)
-    with running(kit_of(home, options)) as kit:
+    with running(kit_of(home, options)) as harness:
         script = "i=0; while [ $i -lt 60 ]; do sleep 60 & i=$((i+1)); done; echo all"
-        done = kit.complete("sh", "-c", script)
+        done = harness.complete("sh", "-c", script)
 
         assert b"fork" in done.stderr
         assert b"all" not in done.stdout
@@ -147,8 +147,8 @@ def test_capabilities_that_are_not_needed_are_gone(tmp_path: Path) -> None:
     options = ContainerOptions(
         network="none", dropped_capabilities=("MKNOD", "NET_RAW")
     )
-    with running(kit_of(home, options)) as kit:
-        status = kit.complete("cat", "/proc/self/status").stdout.decode()
+    with running(kit_of(home, options)) as harness:
+        status = harness.complete("cat", "/proc/self/status").stdout.decode()
 
     effective = int(status.split("CapEff:")[1].split()[0], 16)
     assert not effective & (1 << 13 | 1 << 27)
@@ -156,12 +156,15 @@ def test_capabilities_that_are_not_needed_are_gone(tmp_path: Path) -> None:
 
 def test_shared_memory_is_what_the_memory_allows(tmp_path: Path) -> None:
     home = tmp_path.resolve() / "home"
-    with running(kit_of(home, ContainerOptions(network="none"))) as kit:
-        run = kit.make_run("df", "-m", "/dev/shm")
-        kit.engine.start(run, lambda _reason: None)
-        kit.finish(run)
+    with running(kit_of(home, ContainerOptions(network="none"))) as harness:
+        run = harness.make_run("df", "-m", "/dev/shm")
+        harness.engine.start(run, lambda _reason: None)
+        harness.finish(run)
 
-        assert str(run.ram // 2 // MIB).encode() in kit.engine.tails(run).stdout.split()
+        assert (
+            str(run.ram // 2 // MIB).encode()
+            in harness.engine.tails(run).stdout.split()
+        )
 
 
 def subnet(routes: bytes) -> bytes:

@@ -17,7 +17,13 @@ from builders.tasks import make_assigned_task
 from fakes.taskmaster_engine import RecordingEngine
 from files.deep_trees import make_deep
 from programs.descriptors import few_descriptors
-from taskmasters.running import ATTEMPT, Crew, assignment, commands, running
+from taskmasters.running import (
+    ATTEMPT,
+    TaskmasterHarness,
+    assignment,
+    commands,
+    running,
+)
 from tesk_model.events import Released
 from tesk_runtime.removal import IncompleteRemovalError, remove_tree
 from tesk_runtime.rooted_files import RootedFiles
@@ -200,37 +206,43 @@ def test_closed_directories_are_opened_and_removed(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def crew() -> Iterator[Crew]:
+def harness() -> Iterator[TaskmasterHarness]:
     """Run a taskmaster."""
-    with running(Crew()) as crew:
-        yield crew
+    with running(TaskmasterHarness()) as harness:
+        yield harness
 
 
-def test_a_removal_that_fails_for_good_gives_its_slot_back(crew: Crew) -> None:
-    crew.world.release_failures += [LeftoversError("w/f: not permitted")] * 99
+def test_a_removal_that_fails_for_good_gives_its_slot_back(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.release_failures += [LeftoversError("w/f: not permitted")] * 99
 
-    told = crew.finish(assignment(commands("true")))
+    told = harness.finish(assignment(commands("true")))
 
     assert told[-1] == Released("w/f: not permitted")
-    assert crew.runtime.deferred == [ATTEMPT]
+    assert harness.runtime.deferred == [ATTEMPT]
 
 
-def test_a_removal_that_fails_a_while_is_tried_again(crew: Crew) -> None:
-    crew.world.release_failures += [LeftoversError("w/f: busy")] * 2
+def test_a_removal_that_fails_a_while_is_tried_again(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.release_failures += [LeftoversError("w/f: busy")] * 2
 
-    told = crew.finish(assignment(commands("true")))
-
-    assert told[-1] == Released()
-    assert crew.runtime.deferred == []
-
-
-def test_an_attempt_that_may_still_run_is_never_given_up(crew: Crew) -> None:
-    crew.world.release_failures += [StepFailedError("the engine is down")] * 8
-
-    told = crew.finish(assignment(commands("true")))
+    told = harness.finish(assignment(commands("true")))
 
     assert told[-1] == Released()
-    assert crew.runtime.released == [ATTEMPT]
+    assert harness.runtime.deferred == []
+
+
+def test_an_attempt_that_may_still_run_is_never_given_up(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.release_failures += [StepFailedError("the engine is down")] * 8
+
+    told = harness.finish(assignment(commands("true")))
+
+    assert told[-1] == Released()
+    assert harness.runtime.released == [ATTEMPT]
 
 
 def nested_twice(top: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Literal, cast
 import pytest
 
 from builders.tasks import make_task_json
-from fakes.taskmaster_engine_kit import GRACE, EngineKit
+from fakes.taskmaster_engine_harness import GRACE, EngineHarness
 from programs.stack import Stack, running_stack
 from programs.waiting import eventually
 from tesk_taskmaster.adapters.detached_process import DetachedProcess
@@ -47,7 +47,7 @@ def service() -> Iterator[int]:
         server.shutdown(socket.SHUT_RDWR)
 
 
-def kit_of(home: Path, network: Literal["none", "host"] = "none") -> EngineKit:
+def kit_of(home: Path, network: Literal["none", "host"] = "none") -> EngineHarness:
     """Give the sandbox with a network of this kind."""
 
     def open_engine() -> Engine:
@@ -56,7 +56,7 @@ def kit_of(home: Path, network: Literal["none", "host"] = "none") -> EngineKit:
         except SandboxUnavailableError as error:
             pytest.skip(str(error))
 
-    return EngineKit(open_engine=open_engine, home=home, image="busybox")
+    return EngineHarness(open_engine=open_engine, home=home, image="busybox")
 
 
 def own_addresses() -> set[str]:
@@ -68,21 +68,21 @@ def own_addresses() -> set[str]:
 def test_a_command_reaches_no_service_of_this_machine(
     tmp_path: Path, service: int
 ) -> None:
-    kit = kit_of(tmp_path.resolve() / "home")
+    harness = kit_of(tmp_path.resolve() / "home")
     places = [(host, service) for host in own_addresses()]
     asked = "; ".join(
         ASK.format(host=host, port=port) for host, port in [*places, METADATA]
     )
 
-    done = kit.complete("sh", "-c", f"{asked}; cat /proc/net/route | wc -l")
+    done = harness.complete("sh", "-c", f"{asked}; cat /proc/net/route | wc -l")
 
     assert done.stdout.split() == [b"1"]  # the head of the table
-    assert any("network" in notice for notice in kit.engine.notices())
-    kit.engine.remove(kit.attempt)
+    assert any("network" in notice for notice in harness.engine.notices())
+    harness.engine.remove(harness.attempt)
 
 
 def test_a_command_has_a_loopback_of_its_own(tmp_path: Path) -> None:
-    kit = kit_of(tmp_path.resolve() / "home")
+    harness = kit_of(tmp_path.resolve() / "home")
     program = (
         "import socket; s = socket.create_server(('127.0.0.1', 0)); "
         "socket.create_connection(s.getsockname()); print('reached')"
@@ -91,39 +91,39 @@ def test_a_command_has_a_loopback_of_its_own(tmp_path: Path) -> None:
     if not python.startswith(("/usr", "/opt")):
         pytest.skip("no Python that the sandbox shows")
 
-    assert kit.complete(python, "-c", program).stdout == b"reached\n"
+    assert harness.complete(python, "-c", program).stdout == b"reached\n"
 
 
 def test_an_abstract_socket_of_this_machine_is_not_reached(tmp_path: Path) -> None:
     """Files do not guard those, the network namespace does."""
-    kit = kit_of(tmp_path.resolve() / "home")
+    harness = kit_of(tmp_path.resolve() / "home")
     name = f"tesk-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(f"\0{name}")
         server.listen()
 
-        done = kit.complete("cat", "/proc/net/unix")
+        done = harness.complete("cat", "/proc/net/unix")
 
     assert name.encode() not in done.stdout
-    kit.engine.remove(kit.attempt)
+    harness.engine.remove(harness.attempt)
 
 
 def test_a_machines_network_is_given_where_it_is_asked_for(
     tmp_path: Path, service: int
 ) -> None:
-    kit = kit_of(tmp_path.resolve() / "home", network="host")
+    harness = kit_of(tmp_path.resolve() / "home", network="host")
 
-    done = kit.complete("bash", "-c", ASK.format(host="127.0.0.1", port=service))
+    done = harness.complete("bash", "-c", ASK.format(host="127.0.0.1", port=service))
 
     assert done.stdout == b"reached\n"
-    kit.engine.remove(kit.attempt)
+    harness.engine.remove(harness.attempt)
 
 
 PROGRAMS = ("slirp4netns", "pasta")
 
 
 @pytest.fixture(params=PROGRAMS)
-def carried(request: pytest.FixtureRequest, tmp_path: Path) -> EngineKit:
+def carried(request: pytest.FixtureRequest, tmp_path: Path) -> EngineHarness:
     """Give sandboxes with a network that one program carries."""
     program = shutil.which(request.param)
     if program is None:
@@ -144,7 +144,7 @@ def carried(request: pytest.FixtureRequest, tmp_path: Path) -> EngineKit:
             pytest.skip(f"{request.param} carries no network here: see the log")
         return engine
 
-    return EngineKit(open_engine=open_engine, home=home, image="busybox")
+    return EngineHarness(open_engine=open_engine, home=home, image="busybox")
 
 
 def carriers(folder: Path) -> list[int]:
@@ -159,7 +159,7 @@ def carriers(folder: Path) -> list[int]:
 
 
 def test_a_carried_network_leads_out_but_not_to_loopback(
-    carried: EngineKit, service: int
+    carried: EngineHarness, service: int
 ) -> None:
     routes = "cat /proc/net/route"
     reads = (
@@ -180,7 +180,9 @@ def test_a_carried_network_leads_out_but_not_to_loopback(
     assert not any("network" in notice for notice in carried.engine.notices())
 
 
-def test_a_command_does_not_reach_the_metadata_of_a_cloud(carried: EngineKit) -> None:
+def test_a_command_does_not_reach_the_metadata_of_a_cloud(
+    carried: EngineHarness,
+) -> None:
     network = cast("SandboxEngine", carried.engine).network
     if network is None or network.name != "slirp4netns":
         pytest.skip("pasta has no way to keep it out")
@@ -214,7 +216,9 @@ def shared_mount(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--recursive", outer], check=True)
 
 
-def test_mounts_of_this_machine_stay(carried: EngineKit, shared_mount: Path) -> None:
+def test_mounts_of_this_machine_stay(
+    carried: EngineHarness, shared_mount: Path
+) -> None:
     run = carried.start("true")
     carried.finish(run)
 
@@ -222,7 +226,7 @@ def test_mounts_of_this_machine_stay(carried: EngineKit, shared_mount: Path) -> 
     assert shared_mount.is_mount()
 
 
-def test_a_network_program_ends_with_its_command(carried: EngineKit) -> None:
+def test_a_network_program_ends_with_its_command(carried: EngineHarness) -> None:
     ready = carried.make_fifo("/v/ready")
     carried.volume.joinpath("v").chmod(0o777)
     run = carried.start("sh", "-c", "echo x > /v/ready; sleep 60", mounts=("/v",))
@@ -235,7 +239,7 @@ def test_a_network_program_ends_with_its_command(carried: EngineKit) -> None:
     assert carried.finish(run).exit_code == 128 + signal.SIGTERM
 
 
-def test_a_network_outlives_the_taskmaster(carried: EngineKit) -> None:
+def test_a_network_outlives_the_taskmaster(carried: EngineHarness) -> None:
     ready, go = carried.make_fifo("/v/ready"), carried.make_fifo("/v/go")
     script = "echo x > /v/ready; cat /v/go /proc/net/route"
     run = carried.start("sh", "-c", script, mounts=("/v",))
@@ -253,7 +257,7 @@ def test_a_network_outlives_the_taskmaster(carried: EngineKit) -> None:
 
 
 def test_a_command_that_waited_for_its_network_is_started_anew(
-    carried: EngineKit,
+    carried: EngineHarness,
 ) -> None:
     """Its taskmaster was killed before there was one."""
     run = carried.make_run("sh", "-c", "echo once; cat /proc/net/route")
@@ -276,7 +280,7 @@ def test_a_command_that_waited_for_its_network_is_started_anew(
 NEVER = """
 import os, sys
 from pathlib import Path
-from fakes.taskmaster_engine_kit import EngineKit
+from fakes.taskmaster_engine_harness import EngineKit
 from tesk_taskmaster.adapters.task_folders import TaskFolders
 from tesk_taskmaster.adapters.sandbox.network import UserNetwork
 from tesk_taskmaster.adapters.sandbox.factory import open_sandbox_engine
@@ -289,10 +293,10 @@ EngineKit(open_engine=lambda: engine, home=home, image="busybox").start("true")
 
 
 def test_a_taskmaster_killed_meanwhile_leaves_nothing(tmp_path: Path) -> None:
-    kit = kit_of(tmp_path.resolve() / "home")
-    folder = kit.attempt_folder / "steps" / "x0"
+    harness = kit_of(tmp_path.resolve() / "home")
+    folder = harness.attempt_folder / "steps" / "x0"
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", NEVER, str(kit.home)]
+    command = [sys.executable, "-c", NEVER, str(harness.home)]
     with subprocess.Popen(command, env=environ) as taskmaster:
         eventually(lambda: carriers(folder))
         assert DetachedProcess(folder).is_alive()
@@ -315,7 +319,7 @@ class _Killed(UserNetwork):
 
 
 def test_a_command_without_its_network_does_not_begin(
-    carried: EngineKit,
+    carried: EngineHarness,
 ) -> None:
     broken = UserNetwork("broken", "169.254.0.3", ("sh", "-c", "echo tun is missing"))
     cast("SandboxEngine", carried.engine).network = broken

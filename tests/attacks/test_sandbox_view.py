@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.taskmaster_engine_kit import EngineKit
+from fakes.taskmaster_engine_harness import EngineHarness
 from tesk_taskmaster.adapters.sandbox.bubblewrap import SandboxUnavailableError
 from tesk_taskmaster.adapters.sandbox.factory import open_sandbox_engine
 from tesk_taskmaster.adapters.task_folders import TaskFolders
@@ -34,7 +34,7 @@ def tree() -> Iterator[Path]:
         yield Path(folder).resolve()
 
 
-def kit_of(home: Path, *programs: Path) -> EngineKit:
+def kit_of(home: Path, *programs: Path) -> EngineHarness:
     """Give a sandbox whose state is ``home``, with a secret in it."""
 
     def open_engine() -> Engine:
@@ -46,49 +46,51 @@ def kit_of(home: Path, *programs: Path) -> EngineKit:
 
     home.mkdir(mode=0o700, parents=True)
     (home / "token").write_text(SECRET)
-    return EngineKit(open_engine=open_engine, home=home, image="busybox")
+    return EngineHarness(open_engine=open_engine, home=home, image="busybox")
 
 
 def test_the_state_among_programs_is_not_seen_by_any_name(tree: Path) -> None:
-    kit = kit_of(tree / "state", tree)
-    file = kit.volume / str(tree / "mine").lstrip("/")
+    harness = kit_of(tree / "state", tree)
+    file = harness.volume / str(tree / "mine").lstrip("/")
     file.parent.mkdir(parents=True)
     file.write_text("of the task")
 
-    plain = kit.complete("sh", "-c", look(tree))
-    opened = kit.complete(
+    plain = harness.complete("sh", "-c", look(tree))
+    opened = harness.complete(
         "sh", "-c", f"cat {tree}/mine; {look(tree)}", files=[f"{tree}/mine"]
     )
 
     assert plain.stdout == b""
     assert opened.stdout == b"of the task"
-    kit.engine.remove(kit.attempt)
+    harness.engine.remove(harness.attempt)
 
 
 def test_a_state_whose_folder_the_task_opens_is_not_seen(tree: Path) -> None:
-    kit = kit_of(tree / "state", tree)
+    harness = kit_of(tree / "state", tree)
     target = tree / "state/mine"
-    file = kit.volume / str(target).lstrip("/")
+    file = harness.volume / str(target).lstrip("/")
     file.parent.mkdir(parents=True)
     file.write_text("of the task")
 
-    done = kit.complete("sh", "-c", f"cat {target}; {look(tree)}", files=[str(target)])
+    done = harness.complete(
+        "sh", "-c", f"cat {target}; {look(tree)}", files=[str(target)]
+    )
 
     assert done.stdout == b"of the task"
-    kit.engine.remove(kit.attempt)
+    harness.engine.remove(harness.attempt)
 
 
 def test_the_state_is_not_seen_through_a_second_mount(tree: Path) -> None:
-    kit = kit_of(tree / "state", tree)
+    harness = kit_of(tree / "state", tree)
     second = tree / "second"
     second.mkdir()
     mount = ["mount", "--bind", str(tree / "state"), str(second)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("this user may not mount")
     try:
-        assert kit.complete("sh", "-c", look(tree)).stdout == b""
+        assert harness.complete("sh", "-c", look(tree)).stdout == b""
     finally:
-        kit.engine.remove(kit.attempt)
+        harness.engine.remove(harness.attempt)
         subprocess.run(["umount", str(second)], check=True)
 
 
@@ -101,9 +103,9 @@ def test_files_that_only_root_may_read_are_not_seen(tree: Path, tmp_path: Path) 
         (programs / name).write_text(SECRET)
         (programs / name).chmod(0o600)
     (programs / "open").write_text("for all")
-    kit = kit_of(tree / "state", programs)
+    harness = kit_of(tree / "state", programs)
 
-    done = kit.complete("sh", "-c", f"cat {programs}/open; {look(programs)}")
+    done = harness.complete("sh", "-c", f"cat {programs}/open; {look(programs)}")
 
     assert done.stdout == b"for all"
-    kit.engine.remove(kit.attempt)
+    harness.engine.remove(harness.attempt)

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from cluster.kube import Kube
-from fakes.taskmaster_kubernetes_kit import ClusterKit
+from fakes.taskmaster_cluster_runtimes import ClusterRuntimes
 from programs.waiting import eventually
 from tesk_kubernetes.api import KubernetesApi
 from tesk_kubernetes.client import open_api
@@ -78,7 +78,7 @@ def _limited_api(kube: Kube, namespace: str, folder: Path) -> KubernetesApi:
 
 
 @contextmanager
-def real_cluster() -> Iterator[ClusterKit]:
+def real_cluster() -> Iterator[ClusterRuntimes]:
     """Give the cluster of KUBECONFIG, in a namespace of the test's own.
 
     Its taskmasters have the rights of taskmasters.
@@ -100,7 +100,9 @@ def real_cluster() -> Iterator[ClusterKit]:
             kube.call("POST", f"{core}/configmaps", body=config)
             with TemporaryDirectory() as folder:
                 api = _limited_api(kube, namespace, Path(folder))
-                with closing(ClusterKit(api=api, namespaces=[namespace])) as kit:
-                    yield kit
+                with closing(
+                    ClusterRuntimes(api=api, namespaces=[namespace])
+                ) as runtimes:
+                    yield runtimes
         finally:
             kube.delete("namespaces", "", namespace)

@@ -1,4 +1,4 @@
-"""A runtime in memory. What survives a taskmaster is in its ``World``."""
+"""A runtime in memory. What survives a taskmaster is in its ``RuntimeState``."""
 
 import threading
 from collections.abc import Collection, Mapping, Sequence
@@ -27,7 +27,7 @@ class Step:
 
 
 @dataclass(slots=True)
-class World:
+class RuntimeState:
     """What a machine has; the steps of all taskmasters.
 
     Executors understand ``true``, ``false``, ``echo WORD`` and ``sleep``, which
@@ -44,8 +44,8 @@ class World:
     says: dict[str, Sequence[str]] = field(default_factory=dict)
     note_lines: list[str] = field(default_factory=list)
     occupied: set[str] = field(default_factory=set)
-    looked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
-    looked_ahead: list[Mapping[int, Sequence[str]]] = field(default_factory=list)
+    inspected: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    inspected_ahead: list[Mapping[int, Sequence[str]]] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
     release_failures: list[StepFailedError] = field(default_factory=list)
 
@@ -73,27 +73,27 @@ def ended(code: int) -> StepResult:
 
 
 class FakeRuntime:
-    """One taskmaster's hold on a ``World``."""
+    """One taskmaster's hold on a ``RuntimeState``."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, state: RuntimeState) -> None:
+        self.state = state
         self.released: list[Attempt] = []
         self.detached: list[Attempt] = []
         self.deferred: list[Attempt] = []
 
     def notices(self) -> Sequence[str]:
-        return self.world.note_lines
+        return self.state.note_lines
 
     def prepare(
         self, plan: Plan, transfer_token: str, report_reason: ReportReason
     ) -> None:
         assert transfer_token
-        for reason in self.world.says.get("prepare", ()):
+        for reason in self.state.says.get("prepare", ()):
             report_reason(Reason(ReasonCode.STEP_STARTING, reason))
-        if "prepare" in self.world.failures:
-            raise self.world.failures["prepare"]
-        with self.world.changed:
-            self.world.steps.setdefault(plan.attempt, {})
+        if "prepare" in self.state.failures:
+            raise self.state.failures["prepare"]
+        with self.state.changed:
+            self.state.steps.setdefault(plan.attempt, {})
 
     def begin_inspection(
         self,
@@ -102,8 +102,8 @@ class FakeRuntime:
         report_reason: ReportReason,
     ) -> None:
         report_reason(NO_REASON)
-        assert plan.attempt in self.world.steps, "it was not prepared"
-        self.world.looked_ahead.append({**directories})
+        assert plan.attempt in self.state.steps, "it was not prepared"
+        self.state.inspected_ahead.append({**directories})
 
     def inspect_image(
         self,
@@ -112,13 +112,13 @@ class FakeRuntime:
         directories: Sequence[str],
         report_reason: ReportReason,
     ) -> Collection[str]:
-        for reason in self.world.says.get("look", ()):
+        for reason in self.state.says.get("inspect", ()):
             report_reason(Reason(ReasonCode.STEP_STARTING, reason))
-        if "look" in self.world.failures:
-            raise self.world.failures["look"]
+        if "inspect" in self.state.failures:
+            raise self.state.failures["inspect"]
         image = plan.executors[index].executor.image
-        self.world.looked.append((image, tuple(directories)))
-        return [path for path in directories if path in self.world.occupied]
+        self.state.inspected.append((image, tuple(directories)))
+        return [path for path in directories if path in self.state.occupied]
 
     def start(
         self,
@@ -128,26 +128,26 @@ class FakeRuntime:
         *,
         has_started: bool = False,
     ) -> None:
-        for reason in self.world.says.get(step, ()):
+        for reason in self.state.says.get(step, ()):
             report_reason(Reason(ReasonCode.STEP_STARTING, reason))
-        if step in self.world.failures:
-            raise self.world.failures[step]
-        with self.world.changed:
-            steps = self.world.steps[plan.attempt]
+        if step in self.state.failures:
+            raise self.state.failures[step]
+        with self.state.changed:
+            steps = self.state.steps[plan.attempt]
             if step in steps and not self._crashed(step, steps[step]):
                 return
             if has_started:
                 raise StepFailedError(f"{step} lost: nothing is left of it", lost=True)
-            self.world.started.append((plan.attempt, step))
-            self.world.plans.append(plan)
+            self.state.started.append((plan.attempt, step))
+            self.state.plans.append(plan)
             steps[step] = self._begin(plan, step)
-            self.world.changed.notify_all()
+            self.state.changed.notify_all()
 
     def _begin(self, plan: Plan, step: str) -> Step:
-        if step in self.world.results:
-            return Step(self.world.results[step])
+        if step in self.state.results:
+            return Step(self.state.results[step])
         if direction_of(step):
-            code = self.world.filer_codes.pop(0) if self.world.filer_codes else 0
+            code = self.state.filer_codes.pop(0) if self.state.filer_codes else 0
             return Step(None if code is None else ended(code))
         command = plan.executors[int(step[1:])].executor.command
         if command[0] == "sleep":
@@ -165,50 +165,50 @@ class FakeRuntime:
     def wait(
         self, attempt: Attempt, step: str, timeout: timedelta
     ) -> StepResult | None:
-        with self.world.changed:
-            known = self.world.steps[attempt][step]
+        with self.state.changed:
+            known = self.state.steps[attempt][step]
             printed = known.stdout
             # Prints count as time, so that tests need no clock to see them.
-            self.world.changed.wait_for(
+            self.state.changed.wait_for(
                 lambda: known.result or known.stdout != printed,
                 timeout.total_seconds(),
             )
             return known.result
 
     def tails(self, attempt: Attempt, step: str) -> Tails:
-        with self.world.changed:
-            known = self.world.steps[attempt][step]
+        with self.state.changed:
+            known = self.state.steps[attempt][step]
             return Tails(known.stdout, known.stderr, known.unread)
 
     def stop(self, attempt: Attempt, step: str, grace: timedelta) -> None:
         del grace
-        with self.world.changed:
-            known = self.world.steps.get(attempt, {}).get(step)
+        with self.state.changed:
+            known = self.state.steps.get(attempt, {}).get(step)
             if known is not None and known.result is None:
                 known.result = ended(143)
-                self.world.changed.notify_all()
+                self.state.changed.notify_all()
 
     def detach(self, attempt: Attempt) -> None:
         self.detached.append(attempt)
 
     def defer_removal(self, attempt: Attempt) -> None:
-        with self.world.changed:
-            self.world.steps.pop(attempt, None)
+        with self.state.changed:
+            self.state.steps.pop(attempt, None)
             self.deferred.append(attempt)
-            self.world.changed.notify_all()
+            self.state.changed.notify_all()
 
     def release(self, attempt: Attempt) -> None:
-        with self.world.changed:
-            if self.world.release_failures:
-                raise self.world.release_failures.pop(0)
-            self.world.steps.pop(attempt, None)
+        with self.state.changed:
+            if self.state.release_failures:
+                raise self.state.release_failures.pop(0)
+            self.state.steps.pop(attempt, None)
             self.released.append(attempt)
-            self.world.changed.notify_all()
+            self.state.changed.notify_all()
 
     def existing_steps(self, attempt: Attempt) -> Sequence[str]:
-        with self.world.changed:
-            return sorted(self.world.steps.get(attempt, {}))
+        with self.state.changed:
+            return sorted(self.state.steps.get(attempt, {}))
 
     def attempts(self) -> Sequence[Attempt]:
-        with self.world.changed:
-            return sorted(self.world.steps)
+        with self.state.changed:
+            return sorted(self.state.steps)

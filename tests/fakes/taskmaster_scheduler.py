@@ -65,7 +65,7 @@ class FakeScheduler:
             self._silence = error
             self.changed.notify_all()
 
-    def whats(self, attempt: Attempt) -> list[EventPayload]:
+    def payloads(self, attempt: Attempt) -> list[EventPayload]:
         with self.changed:
             return [event.payload for event in self.events if event.attempt == attempt]
 

@@ -10,7 +10,7 @@ from typing import Any
 from builders.tasks import make_assigned_task, make_executor
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
-from fakes.taskmaster_kubernetes_kit import ClusterKit, make_settings
+from fakes.taskmaster_cluster_runtimes import ClusterRuntimes, make_settings
 from programs.waiting import eventually
 from tesk_kubernetes.api import JOBS, PODS, SECRETS, VOLUME_CLAIMS, JsonObject
 from tesk_model.names import Attempt
@@ -31,26 +31,26 @@ class CanceledError(Exception):
 
 
 @dataclass(slots=True)
-class Sayings:
+class ReasonRecorder:
     """Hears what is said; ``until`` ends the waiting at words."""
 
-    heard: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
     until: str = ""
 
     def __call__(self, reason: Reason) -> None:
         if reason.text:
-            self.heard.append(reason.text)
+            self.reasons.append(reason.text)
         if self.until and self.until in reason.text:
             raise CanceledError
 
 
-class Rig:
+class ClusterHarness:
     """A cluster in memory with one attempt and its taskmaster."""
 
     def __init__(self, *, shares: bool = False, **settings: Any) -> None:
         self.api = FakeKubernetesApi()
         self.cluster = FakeCluster(self.api)
-        self.kit = ClusterKit(
+        self.runtimes = ClusterRuntimes(
             api=self.api, namespaces=["tasks"], settings=make_settings(**settings)
         )
         self.plan = plan_task(
@@ -60,8 +60,8 @@ class Rig:
             ),
             ATTEMPT,
         )
-        self.report_reason = Sayings()
-        self.runtime = self.kit.open_runtime()
+        self.report_reason = ReasonRecorder()
+        self.runtime = self.runtimes.open_runtime()
 
     def let_pods(self, happen: Callable[[JsonObject], object]) -> None:
         """Let this happen to every new pod."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from builders.tasks import make_assigned_task, make_executor
-from fakes.taskmaster_runtime import FakeRuntime, World
+from fakes.taskmaster_runtime import FakeRuntime, RuntimeState
 from fakes.taskmaster_scheduler import FakeScheduler
 from tesk_model.events import Finished, ReasonChanged, Released
 from tesk_model.names import Attempt
@@ -60,16 +60,16 @@ def commands(*words: str, **fields: Any) -> Task:
 
 
 @dataclass
-class Crew:
+class TaskmasterHarness:
     """A running taskmaster and what is around it."""
 
-    world: World = field(default_factory=World)
+    state: RuntimeState = field(default_factory=RuntimeState)
     scheduler: FakeScheduler = field(default_factory=FakeScheduler)
     stop: threading.Event = field(default_factory=threading.Event)
     done: list[bool] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.runtime = FakeRuntime(self.world)
+        self.runtime = FakeRuntime(self.state)
         clock = SystemClock()
         self.taskmaster = Taskmaster(
             scheduler=self.scheduler,
@@ -87,7 +87,7 @@ class Crew:
         """Assign, wait for the release, and return all that was told."""
         self.scheduler.assign(given)
         self.scheduler.wait_for(given.attempt, Released)
-        return list(self.scheduler.whats(given.attempt))
+        return list(self.scheduler.payloads(given.attempt))
 
     def join(self) -> bool:
         self.thread.join(30)
@@ -96,17 +96,17 @@ class Crew:
 
 
 @contextlib.contextmanager
-def running(crew: Crew) -> Iterator[Crew]:
-    crew.thread.start()
+def running(harness: TaskmasterHarness) -> Iterator[TaskmasterHarness]:
+    harness.thread.start()
     try:
-        yield crew
+        yield harness
     finally:
-        crew.stop.set()
-        crew.thread.join(30)
+        harness.stop.set()
+        harness.thread.join(30)
 
 
-def steps(crew: Crew) -> list[str]:
-    return [step for _, step in crew.world.started]
+def steps(harness: TaskmasterHarness) -> list[str]:
+    return [step for _, step in harness.state.started]
 
 
 def outcome(told: Sequence[object]) -> Finished:

@@ -1,4 +1,4 @@
-"""The engines that keep the contract, each as a kit for the tests."""
+"""The engines that keep the contract, each with a harness."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.taskmaster_engine_kit import EngineKit
+from fakes.taskmaster_engine_harness import EngineHarness
 from tesk_model.errors import UnavailableError
 from tesk_taskmaster.adapters.container.discovery import open_container_engine
 from tesk_taskmaster.adapters.sandbox.bubblewrap import SandboxUnavailableError
@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[3]
 LAUNCHER = REPOSITORY / "build" / "launcher"
 
 
-def sandbox_kit(home: Path) -> EngineKit:
+def sandbox_harness(home: Path) -> EngineHarness:
     """Give the sandbox, or skip where the kernel forbids it."""
 
     def open_engine() -> Engine:
@@ -29,10 +29,10 @@ def sandbox_kit(home: Path) -> EngineKit:
         except SandboxUnavailableError as error:
             pytest.skip(str(error))
 
-    return EngineKit(open_engine=open_engine, home=home, image="busybox")
+    return EngineHarness(open_engine=open_engine, home=home, image="busybox")
 
 
-def container_kit(home: Path) -> EngineKit:
+def container_harness(home: Path) -> EngineHarness:
     """Give the container engine of this machine, or skip if there is none."""
     build_launcher()
 
@@ -42,7 +42,7 @@ def container_kit(home: Path) -> EngineKit:
         except UnavailableError as error:
             pytest.skip(error.message)
 
-    return EngineKit(open_engine=open_engine, home=home, image="busybox")
+    return EngineHarness(open_engine=open_engine, home=home, image="busybox")
 
 
 def build_launcher() -> None:
@@ -55,10 +55,12 @@ def build_launcher() -> None:
     subprocess.run(["make", "-s", "-C", str(source)], check=True)
 
 
-KITS: dict[str, tuple[Callable[[Path], EngineKit], tuple[pytest.MarkDecorator, ...]]]
+KITS: dict[
+    str, tuple[Callable[[Path], EngineHarness], tuple[pytest.MarkDecorator, ...]]
+]
 KITS = {
-    "sandbox": (sandbox_kit, ()),
-    "container": (container_kit, (pytest.mark.engine,)),
+    "sandbox": (sandbox_harness, ()),
+    "container": (container_harness, (pytest.mark.engine,)),
 }
 
 
@@ -67,8 +69,8 @@ KITS = {
         pytest.param(make, id=name, marks=marks) for name, (make, marks) in KITS.items()
     ]
 )
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EngineKit]:
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EngineHarness]:
     """Give each engine in turn, with nothing of it left afterwards."""
-    made: EngineKit = request.param(tmp_path.resolve() / "home")
+    made: EngineHarness = request.param(tmp_path.resolve() / "home")
     yield made
     made.engine.remove(made.attempt)

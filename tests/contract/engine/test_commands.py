@@ -2,7 +2,7 @@
 
 import pytest
 
-from fakes.taskmaster_engine_kit import EngineKit
+from fakes.taskmaster_engine_harness import EngineHarness
 
 ARGUMENTS = {
     "empty ones": ("a", "", "b"),
@@ -15,30 +15,32 @@ ARGUMENTS = {
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS.values(), ids=ARGUMENTS)
-def test_arguments_are_literal(kit: EngineKit, arguments: tuple[str, ...]) -> None:
-    done = kit.complete("printf", "%s|", *arguments)
+def test_arguments_are_literal(
+    harness: EngineHarness, arguments: tuple[str, ...]
+) -> None:
+    done = harness.complete("printf", "%s|", *arguments)
 
     assert done.stdout == "".join(f"{word}|" for word in arguments).encode()
     assert done.result.exit_code == 0
 
 
-def test_the_environment_is_the_executors(kit: EngineKit) -> None:
+def test_the_environment_is_the_executors(harness: EngineHarness) -> None:
     env = {"GREETING": "a\nb $(HOME) 'c'", "EMPTY": "", "ÜML": "ü"}
 
-    done = kit.complete("env", env=env)
+    done = harness.complete("env", env=env)
 
     for name, value in env.items():
         assert f"{name}={value}\n".encode() in done.stdout
 
 
 def test_the_environment_of_tesk_does_not_leak(
-    kit: EngineKit,
+    harness: EngineHarness,
 ) -> None:
-    done = kit.complete("sh", "-c", "env; cat /proc/1/environ /proc/1/cmdline")
+    done = harness.complete("sh", "-c", "env; cat /proc/1/environ /proc/1/cmdline")
 
     for name in ("TESK_", "AWS_", "PYTEST_"):
         assert name.encode() not in done.stdout
-    assert str(kit.home).encode() not in done.stdout
+    assert str(harness.home).encode() not in done.stdout
 
 
 EXITS = {
@@ -53,20 +55,22 @@ EXITS = {
 
 
 @pytest.mark.parametrize(("command", "code"), EXITS.values(), ids=EXITS)
-def test_exit_codes(kit: EngineKit, command: tuple[str, ...], code: int) -> None:
-    done = kit.complete(*command)
+def test_exit_codes(
+    harness: EngineHarness, command: tuple[str, ...], code: int
+) -> None:
+    done = harness.complete(*command)
 
     assert (done.result.exit_code, done.result.error) == (code, "")
 
 
-def test_a_command_that_is_not_found_is_named(kit: EngineKit) -> None:
-    done = kit.complete("no-such-program", "x")
+def test_a_command_that_is_not_found_is_named(harness: EngineHarness) -> None:
+    done = harness.complete("no-such-program", "x")
 
     assert b"no-such-program: not found" in done.stderr
 
 
-def test_times_are_told(kit: EngineKit) -> None:
-    result = kit.complete("true").result
+def test_times_are_told(harness: EngineHarness) -> None:
+    result = harness.complete("true").result
 
     assert result.started_at is not None
     assert result.ended_at is not None

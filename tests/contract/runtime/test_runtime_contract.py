@@ -13,12 +13,12 @@ from builders.tasks import make_assigned_task, make_executor
 from cluster.taskmasters import real_cluster
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
-from fakes.taskmaster_kubernetes_kit import (
+from fakes.taskmaster_cluster_runtimes import (
     IMAGE,
-    ClusterKit,
+    ClusterRuntimes,
     Programs,
 )
-from fakes.taskmaster_runtime import FakeRuntime, World
+from fakes.taskmaster_runtime import FakeRuntime, RuntimeState
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason
 from tesk_model.task import Input, Output, TaskId
@@ -38,7 +38,7 @@ GRACE = timedelta(seconds=1)
 
 
 @dataclass(slots=True)
-class RuntimeKit:
+class Runtimes:
     """One runtime under test.
 
     Attributes:
@@ -51,10 +51,10 @@ class RuntimeKit:
 
 
 @contextmanager
-def fake_kit(_folder: Path) -> Iterator[RuntimeKit]:
-    world = World()
-    yield RuntimeKit(
-        open_runtime=lambda: FakeRuntime(world), set_filers=world.filer_codes.extend
+def fake_runtimes(_folder: Path) -> Iterator[Runtimes]:
+    state = RuntimeState()
+    yield Runtimes(
+        open_runtime=lambda: FakeRuntime(state), set_filers=state.filer_codes.extend
     )
 
 
@@ -68,7 +68,7 @@ exit "${code:-0}"
 
 
 @contextmanager
-def local_kit(folder: Path) -> Iterator[RuntimeKit]:
+def local_runtimes(folder: Path) -> Iterator[Runtimes]:
     folders = TaskFolders(folder.resolve())
     (folders.home / "codes").touch()
     filers = FilerSettings(
@@ -85,48 +85,46 @@ def local_kit(folder: Path) -> Iterator[RuntimeKit]:
     def set_filers(codes: list[int | None]) -> None:
         (folders.home / "codes").write_text("".join(f"{code}\n" for code in codes))
 
-    yield RuntimeKit(open_runtime=open_runtime, set_filers=set_filers)
+    yield Runtimes(open_runtime=open_runtime, set_filers=set_filers)
 
 
 @contextmanager
-def kubernetes_fake_kit(_folder: Path) -> Iterator[RuntimeKit]:
+def kubernetes_fake_runtimes(_folder: Path) -> Iterator[Runtimes]:
     api = FakeKubernetesApi()
     programs = Programs(api, FakeCluster(api))
-    with closing(ClusterKit(api=api, namespaces=["tasks", "more"])) as cluster:
-        yield RuntimeKit(
+    with closing(ClusterRuntimes(api=api, namespaces=["tasks", "more"])) as cluster:
+        yield Runtimes(
             open_runtime=cluster.open_runtime, set_filers=programs.filer_codes.extend
         )
 
 
 @contextmanager
-def kubernetes_kit(_folder: Path) -> Iterator[RuntimeKit]:
+def kubernetes_runtimes(_folder: Path) -> Iterator[Runtimes]:
     with real_cluster() as cluster:
-        yield RuntimeKit(
-            open_runtime=cluster.open_runtime, set_filers=cluster.set_filers
-        )
+        yield Runtimes(open_runtime=cluster.open_runtime, set_filers=cluster.set_filers)
 
 
-KITS: dict[str, Callable[[Path], AbstractContextManager[RuntimeKit]]] = {
-    "fake": fake_kit,
-    "local": local_kit,
-    "kubernetes-fake": kubernetes_fake_kit,
+KITS: dict[str, Callable[[Path], AbstractContextManager[Runtimes]]] = {
+    "fake": fake_runtimes,
+    "local": local_runtimes,
+    "kubernetes-fake": kubernetes_fake_runtimes,
 }
 
 
 @pytest.fixture(
     params=[
         *(pytest.param(make, id=name) for name, make in KITS.items()),
-        pytest.param(kubernetes_kit, id="kubernetes", marks=pytest.mark.cluster),
+        pytest.param(kubernetes_runtimes, id="kubernetes", marks=pytest.mark.cluster),
     ]
 )
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RuntimeKit]:
+def runtimes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtimes]:
     with request.param(tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-def runtime(kit: RuntimeKit) -> Iterator[Runtime]:
-    made = kit.open_runtime()
+def runtime(runtimes: Runtimes) -> Iterator[Runtime]:
+    made = runtimes.open_runtime()
     yield made
     made.release(ATTEMPT)
 
@@ -196,8 +194,10 @@ def test_stopping_what_never_started_does_nothing(runtime: Runtime) -> None:
 
 
 @pytest.mark.parametrize("code", [0, 65, 75])
-def test_a_filers_verdict_is_kept(runtime: Runtime, kit: RuntimeKit, code: int) -> None:
-    kit.set_filers([code, 99])
+def test_a_filers_verdict_is_kept(
+    runtime: Runtime, runtimes: Runtimes, code: int
+) -> None:
+    runtimes.set_filers([code, 99])
     plan = prepared(runtime, "true")
     for _ in range(2):
         runtime.start(plan, "in", report_reason)
@@ -205,9 +205,9 @@ def test_a_filers_verdict_is_kept(runtime: Runtime, kit: RuntimeKit, code: int) 
 
 
 def test_a_filer_without_verdict_is_started_again(
-    runtime: Runtime, kit: RuntimeKit
+    runtime: Runtime, runtimes: Runtimes
 ) -> None:
-    kit.set_filers([1, 0])
+    runtimes.set_filers([1, 0])
     plan = prepared(runtime, "true")
     codes = []
     for _ in range(2):
@@ -217,9 +217,9 @@ def test_a_filer_without_verdict_is_started_again(
     assert codes == [1, 0]
 
 
-def test_a_later_try_of_outputs_is_a_step_of_its_own(kit: RuntimeKit) -> None:
-    kit.set_filers([75, 0])
-    first = kit.open_runtime()
+def test_a_later_try_of_outputs_is_a_step_of_its_own(runtimes: Runtimes) -> None:
+    runtimes.set_filers([75, 0])
+    first = runtimes.open_runtime()
     plan = prepared(first, "true")
     codes = []
     for step in ("out", "out-1"):
@@ -227,7 +227,7 @@ def test_a_later_try_of_outputs_is_a_step_of_its_own(kit: RuntimeKit) -> None:
         codes.append(finish(first, step).exit_code)
     first.detach(ATTEMPT)
 
-    successor = kit.open_runtime()
+    successor = runtimes.open_runtime()
     successor.prepare(plan, "token", report_reason)
 
     assert codes == [75, 0]
@@ -237,8 +237,8 @@ def test_a_later_try_of_outputs_is_a_step_of_its_own(kit: RuntimeKit) -> None:
     successor.release(ATTEMPT)
 
 
-def test_a_filer_can_be_stopped(runtime: Runtime, kit: RuntimeKit) -> None:
-    kit.set_filers([None])
+def test_a_filer_can_be_stopped(runtime: Runtime, runtimes: Runtimes) -> None:
+    runtimes.set_filers([None])
     plan = prepared(runtime, "true")
     runtime.start(plan, "in", report_reason)
     runtime.stop(ATTEMPT, "in", GRACE)
@@ -246,13 +246,13 @@ def test_a_filer_can_be_stopped(runtime: Runtime, kit: RuntimeKit) -> None:
     assert finish(runtime, "in").exit_code in (137, 143)
 
 
-def test_a_successor_adopts_what_runs(kit: RuntimeKit) -> None:
-    first = kit.open_runtime()
+def test_a_successor_adopts_what_runs(runtimes: Runtimes) -> None:
+    first = runtimes.open_runtime()
     plan = prepared(first, "sleep 600")
     first.start(plan, "x0", report_reason)
     first.detach(ATTEMPT)
 
-    successor = kit.open_runtime()
+    successor = runtimes.open_runtime()
     assert list(successor.attempts()) == [ATTEMPT]
     successor.prepare(plan, "token", report_reason)
     successor.start(plan, "x0", report_reason, has_started=True)
@@ -271,30 +271,30 @@ def test_a_started_executor_without_traces_is_lost(runtime: Runtime) -> None:
     assert failure.value.lost
 
 
-def test_a_successor_learns_how_a_filer_ended(kit: RuntimeKit) -> None:
-    kit.set_filers([65])
-    first = kit.open_runtime()
+def test_a_successor_learns_how_a_filer_ended(runtimes: Runtimes) -> None:
+    runtimes.set_filers([65])
+    first = runtimes.open_runtime()
     plan = prepared(first, "true")
     first.start(plan, "in", report_reason)
     finish(first, "in")
     first.detach(ATTEMPT)
 
-    successor = kit.open_runtime()
+    successor = runtimes.open_runtime()
     successor.prepare(plan, "token", report_reason)
     successor.start(plan, "in", report_reason)
     assert finish(successor, "in").exit_code == 65
     successor.release(ATTEMPT)
 
 
-def test_release_leaves_nothing_of_what_runs(kit: RuntimeKit) -> None:
-    kit.set_filers([None])
-    first = kit.open_runtime()
+def test_release_leaves_nothing_of_what_runs(runtimes: Runtimes) -> None:
+    runtimes.set_filers([None])
+    first = runtimes.open_runtime()
     plan = prepared(first, "sleep 600")
     for step in ("in", "x0"):
         first.start(plan, step, report_reason)
     first.detach(ATTEMPT)
 
-    successor = kit.open_runtime()  # knows the attempt by its name alone
+    successor = runtimes.open_runtime()  # knows the attempt by its name alone
     successor.release(ATTEMPT)
 
     assert list(successor.attempts()) == []

@@ -7,7 +7,7 @@ import pytest
 
 from builders.tasks import make_assigned_task, make_executor
 from cluster.taskmasters import real_cluster
-from fakes.taskmaster_kubernetes_kit import IMAGE, ClusterKit
+from fakes.taskmaster_cluster_runtimes import IMAGE, ClusterRuntimes
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason
 from tesk_model.task import Input, Output, Resources, Task, TaskId
@@ -25,44 +25,44 @@ RETURNS = b"a\r\nb\r\r\n50%\r60%\r"
 
 
 @pytest.fixture
-def kit() -> Iterator[ClusterKit]:
-    with real_cluster() as kit:
-        yield kit
+def runtimes() -> Iterator[ClusterRuntimes]:
+    with real_cluster() as runtimes:
+        yield runtimes
 
 
 def run(
-    kit: ClusterKit, task: Task, steps: Sequence[str] = ("x0",)
+    runtimes: ClusterRuntimes, task: Task, steps: Sequence[str] = ("x0",)
 ) -> list[tuple[StepResult, Tails]]:
-    """Run steps of a task to their end, after a look into each image."""
-    runtime, heard = kit.open_runtime(), list[Reason]()
+    """Run steps of a task to their end, after an inspection of each image."""
+    runtime, reasons = runtimes.open_runtime(), list[Reason]()
     plan = plan_task(task, ATTEMPT)
-    runtime.prepare(plan, "token", heard.append)
+    runtime.prepare(plan, "token", reasons.append)
     asked = directories_to_inspect(task)
     by_index = {
         index: asked[executor.image]
         for index, executor in enumerate(task.executors)
         if executor.image in asked
     }
-    runtime.begin_inspection(plan, dict(list(by_index.items())[:1]), heard.append)
+    runtime.begin_inspection(plan, dict(list(by_index.items())[:1]), reasons.append)
     occupied = {
         task.executors[index].image: runtime.inspect_image(
-            plan, index, directories, heard.append
+            plan, index, directories, reasons.append
         )
         for index, directories in by_index.items()
     }
     plan = plan_task(task, ATTEMPT, occupied)
     ended = []
     for step in steps:
-        runtime.start(plan, step, heard.append)
+        runtime.start(plan, step, reasons.append)
         result = runtime.wait(ATTEMPT, step, GENEROUS)
-        assert result is not None, heard
+        assert result is not None, reasons
         tails = runtime.tails(ATTEMPT, step) if step[0] == "x" else Tails(b"", b"")
         ended.append((result, tails))
     runtime.release(ATTEMPT)
     return ended
 
 
-def test_files_of_an_image_stay_visible(kit: ClusterKit) -> None:
+def test_files_of_an_image_stay_visible(runtimes: ClusterRuntimes) -> None:
     script = "./tool; touch /empty/x; ls /empty; mkdir d; echo y > d/x"
     task = make_assigned_task(
         executors=(
@@ -77,14 +77,14 @@ def test_files_of_an_image_stay_visible(kit: ClusterKit) -> None:
         resources=SMALL,
     )
 
-    ended = run(kit, task, ("x0", "x1", "x2"))
+    ended = run(runtimes, task, ("x0", "x1", "x2"))
 
     assert [result.exit_code for result, _ in ended] == [0, 0, 0], ended
     printed = [tails.stdout for _, tails in ended]
     assert printed == [b"tool ran\nx\n", b"tool ran\n", b"tool ran\n"]
 
 
-def test_stdin_from_a_file_of_the_image(kit: ClusterKit) -> None:
+def test_stdin_from_a_file_of_the_image(runtimes: ClusterRuntimes) -> None:
     task = make_assigned_task(
         executors=(
             make_executor(image=IMAGE, command=("head", "-n1"), stdin="/etc/passwd"),
@@ -93,7 +93,7 @@ def test_stdin_from_a_file_of_the_image(kit: ClusterKit) -> None:
         resources=SMALL,
     )
 
-    [(result, tails)] = run(kit, task)
+    [(result, tails)] = run(runtimes, task)
 
     assert result.exit_code == 0, tails
     assert tails.stdout.startswith(b"root:")
@@ -101,7 +101,7 @@ def test_stdin_from_a_file_of_the_image(kit: ClusterKit) -> None:
 
 @pytest.mark.parametrize("redirect", [None, "/o/out"], ids=["log", "redirected"])
 def test_streams_are_exact_and_can_be_opened_again(
-    kit: ClusterKit, redirect: str | None
+    runtimes: ClusterRuntimes, redirect: str | None
 ) -> None:
     script = (
         "printf 'a\\r\\nb\\r\\r\\n50%%\\r60%%\\r'; echo 1 > /dev/stdout; echo 2; "
@@ -114,7 +114,7 @@ def test_streams_are_exact_and_can_be_opened_again(
         resources=SMALL,
     )
 
-    [(result, tails)] = run(kit, task)
+    [(result, tails)] = run(runtimes, task)
 
     assert result.exit_code == 0
     assert tails == Tails(RETURNS + b"1\n2\n", b"e\r\n3\n")

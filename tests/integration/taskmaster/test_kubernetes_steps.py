@@ -13,9 +13,9 @@ import pytest
 from builders.tasks import make_assigned_task, make_executor
 from cluster.kube import Kube, Object
 from cluster.taskmasters import CountedApi, real_cluster
-from fakes.taskmaster_kubernetes_kit import (
+from fakes.taskmaster_cluster_runtimes import (
     IMAGE,
-    ClusterKit,
+    ClusterRuntimes,
     make_settings,
 )
 from programs.waiting import eventually
@@ -52,27 +52,27 @@ SHORT = {
 class StepRunner:
     """A namespace of the cluster with one attempt."""
 
-    def __init__(self, kit: ClusterKit, kube: Kube) -> None:
-        self.kit = kit
+    def __init__(self, runtimes: ClusterRuntimes, kube: Kube) -> None:
+        self.runtimes = runtimes
         self.kube = kube
-        self.heard: list[Reason] = []
+        self.reasons: list[Reason] = []
         self.runtime: KubernetesRuntime
         self.plan: Plan
 
     @property
     def namespace(self) -> str:
-        return self.kit.namespaces[0]
+        return self.runtimes.namespaces[0]
 
     def prepare(self, *commands: tuple[str, ...], **task: Any) -> None:
         image = task.pop("image", IMAGE)
         executors = tuple(make_executor(image=image, command=c) for c in commands)
-        self.runtime = task.pop("runtime", None) or self.kit.open_runtime()
+        self.runtime = task.pop("runtime", None) or self.runtimes.open_runtime()
         made = make_assigned_task(executors=executors, **({"resources": SMALL} | task))
         self.plan = plan_task(made, ATTEMPT)
-        self.runtime.prepare(self.plan, "token", self.heard.append)
+        self.runtime.prepare(self.plan, "token", self.reasons.append)
 
     def start(self, step: str = "x0") -> None:
-        self.runtime.start(self.plan, step, self.heard.append)
+        self.runtime.start(self.plan, step, self.reasons.append)
 
     def result(self, step: str = "x0") -> StepResult:
         found = self.runtime.wait(ATTEMPT, step, GENEROUS)
@@ -101,8 +101,8 @@ class StepRunner:
 
 @pytest.fixture
 def runner() -> Iterator[StepRunner]:
-    with real_cluster() as kit, closing(Kube()) as kube:
-        yield StepRunner(kit, kube)
+    with real_cluster() as runtimes, closing(Kube()) as kube:
+        yield StepRunner(runtimes, kube)
 
 
 def test_streams_are_separate_and_times_are_reported(runner: StepRunner) -> None:
@@ -139,10 +139,10 @@ WATCHED = ("pods", "jobs", "persistentvolumeclaims")
 
 def spent_on(runner: StepRunner, *steps: str) -> Counter[str]:
     """Run these steps to their end and return the calls that it took."""
-    counted = CountedApi(runner.kit.api)
-    runner.kit.api = cast("KubernetesApi", counted)
+    counted = CountedApi(runner.runtimes.api)
+    runner.runtimes.api = cast("KubernetesApi", counted)
     shares = "in" in steps
-    runtime = runner.kit.open_runtime()
+    runtime = runner.runtimes.open_runtime()
     runtime.release(Attempt(TaskId("none"), 1))  # the watches are open now
     eventually(
         lambda: all(counted.calls[f"watch {kind}"] for kind in WATCHED),
@@ -218,7 +218,7 @@ HOPELESS: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_step_that_cannot_start_fails_with_the_clusters_message(
     runner: StepRunner, task: dict[str, Any], words: str
 ) -> None:
-    runner.kit.settings = make_settings(**SHORT)
+    runner.runtimes.settings = make_settings(**SHORT)
     runner.prepare(("true",), **task)
 
     with pytest.raises(StepFailedError) as failure:
@@ -230,7 +230,7 @@ def test_a_step_that_cannot_start_fails_with_the_clusters_message(
 
 
 def test_a_volume_without_a_provisioner_is_reported(runner: StepRunner) -> None:
-    runner.kit.settings = make_settings(**SHORT, storage_class="nosuch")
+    runner.runtimes.settings = make_settings(**SHORT, storage_class="nosuch")
     runner.prepare(("true",), volumes=("/v",))
 
     with pytest.raises(StepFailedError, match=r"cannot be provided, for 3 s: .*nosuch"):
@@ -246,7 +246,7 @@ def test_a_policy_that_refuses_pods_is_reported(runner: StepRunner) -> None:
         runner.namespace,
         {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}},
     )
-    runner.kit.settings = make_settings(**SHORT)
+    runner.runtimes.settings = make_settings(**SHORT)
     runner.prepare(("true",))
 
     with pytest.raises(StepFailedError, match="refuses to run it, for 3 s: violates"):
@@ -273,7 +273,7 @@ def test_a_quota_is_said_and_waited_for(runner: StepRunner) -> None:
     runner.start()
 
     assert runner.result().exit_code == 0
-    assert any("exceeded quota: q" in reason.text for reason in runner.heard)
+    assert any("exceeded quota: q" in reason.text for reason in runner.reasons)
 
 
 def limit_range(runner: StepRunner, **item: Any) -> None:
@@ -365,7 +365,7 @@ def test_the_release_of_what_runs_takes_seconds(runner: StepRunner) -> None:
         ("sh", "-c", "trap '' TERM; while :; do sleep 1; done"), volumes=("/v",)
     )
     runner.start()
-    successor = runner.kit.open_runtime()
+    successor = runner.runtimes.open_runtime()
     started = time.monotonic()
     successor.release(ATTEMPT)
 
@@ -374,7 +374,7 @@ def test_the_release_of_what_runs_takes_seconds(runner: StepRunner) -> None:
 
 
 def test_a_filer_is_started_again_after_its_eviction(runner: StepRunner) -> None:
-    runner.kit.set_filers([None, 0])
+    runner.runtimes.set_filers([None, 0])
     runner.prepare(("true",), inputs=(Input(path="/w/in", url="s3://b/a"),))
     runner.start("in")
     runner.kube.evict(runner.namespace, runner.pod("in")["metadata"]["name"])

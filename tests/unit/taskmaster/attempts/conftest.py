@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from taskmasters.running import Crew, running
+from taskmasters.running import TaskmasterHarness, running
 
 
 @pytest.fixture
-def crew() -> Iterator[Crew]:
-    with running(Crew()) as crew:
-        yield crew
+def harness() -> Iterator[TaskmasterHarness]:
+    with running(TaskmasterHarness()) as harness:
+        yield harness

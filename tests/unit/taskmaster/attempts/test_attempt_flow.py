@@ -9,7 +9,7 @@ from taskmasters.running import (
     ATTEMPT,
     INPUTS,
     OUTPUTS,
-    Crew,
+    TaskmasterHarness,
     assignment,
     commands,
     kinds,
@@ -34,8 +34,8 @@ from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import StepFailedError
 
 
-def test_a_task_is_told_from_start_to_release(crew: Crew) -> None:
-    told = crew.finish(assignment(commands("echo hello")))
+def test_a_task_is_told_from_start_to_release(harness: TaskmasterHarness) -> None:
+    told = harness.finish(assignment(commands("echo hello")))
 
     assert kinds(told) == [ExecutorStarted, ExecutorEnded, Finished, Released]
     ended = told[1]
@@ -44,10 +44,10 @@ def test_a_task_is_told_from_start_to_release(crew: Crew) -> None:
     assert outcome(told) == Finished(Outcome.COMPLETE)
 
 
-def test_events_are_numbered_from_the_last_known(crew: Crew) -> None:
-    crew.finish(assignment(last_sequence=7))
+def test_events_are_numbered_from_the_last_known(harness: TaskmasterHarness) -> None:
+    harness.finish(assignment(last_sequence=7))
 
-    assert [event.sequence for event in crew.scheduler.events] == [8, 9, 10, 11]
+    assert [event.sequence for event in harness.scheduler.events] == [8, 9, 10, 11]
 
 
 @dataclass(frozen=True)
@@ -167,21 +167,23 @@ FLOWS = {
 
 
 @pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
-def test_flow(crew: Crew, flow: Flow) -> None:
-    crew.world.filer_codes += flow.filer_codes
+def test_flow(harness: TaskmasterHarness, flow: Flow) -> None:
+    harness.state.filer_codes += flow.filer_codes
 
-    told = crew.finish(assignment(flow.task))
+    told = harness.finish(assignment(flow.task))
 
-    assert steps(crew) == flow.steps
+    assert steps(harness) == flow.steps
     assert outcome(told).outcome is flow.outcome
     assert outcome(told).reason.text == flow.words
-    assert crew.runtime.attempts() == []
+    assert harness.runtime.attempts() == []
 
 
-def test_why_outputs_wait_is_said_and_that_they_arrived_late(crew: Crew) -> None:
-    crew.world.filer_codes += (75, 0)
+def test_why_outputs_wait_is_said_and_that_they_arrived_late(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.filer_codes += (75, 0)
 
-    told = crew.finish(assignment(commands("true", outputs=OUTPUTS)))
+    told = harness.finish(assignment(commands("true", outputs=OUTPUTS)))
 
     reasons = [what for what in told if isinstance(what, ReasonChanged)]
     (waits,) = [each for each in reasons if "try 2 of 3 in" in each.reason.text]
@@ -190,19 +192,25 @@ def test_why_outputs_wait_is_said_and_that_they_arrived_late(crew: Crew) -> None
     assert Notice("the outputs were uploaded at try 2") in told
 
 
-def test_a_step_that_cannot_start_is_tried_again_for_outputs(crew: Crew) -> None:
-    crew.world.failures["out"] = StepFailedError("no node", lost=True)
+def test_a_step_that_cannot_start_is_tried_again_for_outputs(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.failures["out"] = StepFailedError("no node", lost=True)
 
-    told = crew.finish(assignment(commands("true", outputs=OUTPUTS)))
+    told = harness.finish(assignment(commands("true", outputs=OUTPUTS)))
 
-    assert steps(crew) == ["x0", "out-1"]
+    assert steps(harness) == ["x0", "out-1"]
     assert outcome(told) == Finished(Outcome.COMPLETE)
 
 
-def test_only_a_lost_volume_makes_the_command_run_again(crew: Crew) -> None:
-    crew.world.failures["out"] = StepFailedError("deleted", lost=True, volume_lost=True)
+def test_only_a_lost_volume_makes_the_command_run_again(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.failures["out"] = StepFailedError(
+        "deleted", lost=True, volume_lost=True
+    )
 
-    told = crew.finish(assignment(commands("true", outputs=OUTPUTS)))
+    told = harness.finish(assignment(commands("true", outputs=OUTPUTS)))
 
     assert outcome(told) == Finished(Outcome.LOST, Reason(ReasonCode.NONE, "deleted"))
 
@@ -226,63 +234,67 @@ FAILURES = {
 
 @pytest.mark.parametrize(("step", "error", "want"), FAILURES.values(), ids=FAILURES)
 def test_a_step_that_cannot_start_ends_the_attempt(
-    crew: Crew, step: str, error: StepFailedError, want: Finished
+    harness: TaskmasterHarness, step: str, error: StepFailedError, want: Finished
 ) -> None:
-    crew.world.failures[step] = error
+    harness.state.failures[step] = error
 
-    assert outcome(crew.finish(assignment())) == want
+    assert outcome(harness.finish(assignment())) == want
 
 
-def test_an_executor_that_vanished_loses_the_attempt(crew: Crew) -> None:
-    crew.world.results["x0"] = StepResult(exit_code=137, error="gone", lost=True)
+def test_an_executor_that_vanished_loses_the_attempt(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.results["x0"] = StepResult(exit_code=137, error="gone", lost=True)
 
-    told = crew.finish(assignment())
+    told = harness.finish(assignment())
 
     assert outcome(told) == Finished(Outcome.LOST, Reason(ReasonCode.NONE, "gone"))
     assert ExecutorEnded not in kinds(told)
 
 
-def test_output_of_a_lost_executor_is_reported(crew: Crew) -> None:
-    crew.scheduler.assign(assignment(commands("sleep")))
-    crew.world.wait_started(ATTEMPT, "x0")
-    with crew.world.changed:
-        step = crew.world.steps[ATTEMPT]["x0"]
+def test_output_of_a_lost_executor_is_reported(harness: TaskmasterHarness) -> None:
+    harness.scheduler.assign(assignment(commands("sleep")))
+    harness.state.wait_started(ATTEMPT, "x0")
+    with harness.state.changed:
+        step = harness.state.steps[ATTEMPT]["x0"]
         step.stdout = b"so far"
         step.result = StepResult(exit_code=255, error="gone", lost=True)
-        crew.world.changed.notify_all()
+        harness.state.changed.notify_all()
 
-    crew.scheduler.wait_for(ATTEMPT, Released)
+    harness.scheduler.wait_for(ATTEMPT, Released)
 
-    told = crew.scheduler.whats(ATTEMPT)
+    told = harness.scheduler.payloads(ATTEMPT)
     assert ExecutorOutput(0, "so far", "") in told
     assert outcome(told) == Finished(Outcome.LOST, Reason(ReasonCode.NONE, "gone"))
 
 
-def test_unreadable_output_is_reported_and_keeps_earlier_output(crew: Crew) -> None:
-    crew.scheduler.assign(assignment(commands("sleep")))
-    crew.world.wait_started(ATTEMPT, "x0")
-    crew.world.print(ATTEMPT, "x0", b"so far")
-    crew.scheduler.wait_for(ATTEMPT, ExecutorOutput)
-    with crew.world.changed:
-        step = crew.world.steps[ATTEMPT]["x0"]
+def test_unreadable_output_is_reported_and_keeps_earlier_output(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.scheduler.assign(assignment(commands("sleep")))
+    harness.state.wait_started(ATTEMPT, "x0")
+    harness.state.print(ATTEMPT, "x0", b"so far")
+    harness.scheduler.wait_for(ATTEMPT, ExecutorOutput)
+    with harness.state.changed:
+        step = harness.state.steps[ATTEMPT]["x0"]
         step.stdout, step.unread = b"", "the log is gone"
-        crew.world.changed.notify_all()
-    crew.world.finish(ATTEMPT, "x0")
+        harness.state.changed.notify_all()
+    harness.state.finish(ATTEMPT, "x0")
 
-    crew.scheduler.wait_for(ATTEMPT, Released)
+    harness.scheduler.wait_for(ATTEMPT, Released)
 
-    told = crew.scheduler.whats(ATTEMPT)
+    told = harness.scheduler.payloads(ATTEMPT)
     said = "executors[0]: not all that it printed could be read: the log is gone"
     assert Notice(said) in told
     outputs = [what for what in told if isinstance(what, ExecutorOutput)]
     assert outputs == [ExecutorOutput(0, "so far", "")]
 
 
-def test_notes_of_runtime_and_step_are_told_once(crew: Crew) -> None:
-    crew.world.note_lines.append("sandbox")
-    crew.world.results["x0"] = StepResult(exit_code=137, notice="memory ran out")
+def test_notes_of_runtime_and_step_are_told_once(harness: TaskmasterHarness) -> None:
+    harness.state.note_lines.append("sandbox")
+    harness.state.results["x0"] = StepResult(exit_code=137, notice="memory ran out")
 
-    told = crew.finish(assignment())
+    told = harness.finish(assignment())
 
     assert [what.text for what in told if isinstance(what, Notice)] == [
         "sandbox",
@@ -290,31 +302,35 @@ def test_notes_of_runtime_and_step_are_told_once(crew: Crew) -> None:
     ]
 
 
-def test_a_lack_of_memory_has_a_code_of_its_own(crew: Crew) -> None:
+def test_a_lack_of_memory_has_a_code_of_its_own(harness: TaskmasterHarness) -> None:
     code = ReasonCode.OUT_OF_MEMORY
-    crew.world.results["x0"] = StepResult(exit_code=137, code=code)
+    harness.state.results["x0"] = StepResult(exit_code=137, code=code)
 
-    told = crew.finish(assignment())
+    told = harness.finish(assignment())
 
     assert outcome(told) == Finished(
         Outcome.EXECUTOR_ERROR, Reason(code, "executors[0] ended with exit code 137")
     )
 
 
-def test_waiting_is_told_as_a_reason_and_not_repeated(crew: Crew) -> None:
-    crew.world.says["x0"] = ["pulling image", "", "pulling image", "starting"]
+def test_waiting_is_told_as_a_reason_and_not_repeated(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.says["x0"] = ["pulling image", "", "pulling image", "starting"]
 
-    told = crew.finish(assignment())
+    told = harness.finish(assignment())
 
     reasons = [what.reason.text for what in told if isinstance(what, ReasonChanged)]
     assert reasons == ["pulling image", "starting"]
 
 
-def test_a_transfer_is_told_again_after_its_start_waited(crew: Crew) -> None:
-    crew.world.says["in"] = ["no node can take it"]
+def test_a_transfer_is_told_again_after_its_start_waited(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.says["in"] = ["no node can take it"]
     inputs = (Input(path="/w/a", url="s3://b/a"),)
 
-    told = crew.finish(assignment(make_assigned_task(inputs=inputs)))
+    told = harness.finish(assignment(make_assigned_task(inputs=inputs)))
 
     reasons = [what.reason.text for what in told if isinstance(what, ReasonChanged)]
     assert reasons == [
@@ -324,37 +340,39 @@ def test_a_transfer_is_told_again_after_its_start_waited(crew: Crew) -> None:
     ]
 
 
-def test_the_location_of_an_executor_is_reported(crew: Crew) -> None:
+def test_the_location_of_an_executor_is_reported(harness: TaskmasterHarness) -> None:
     where = {"node": "n1", "pod": "p1"}
-    crew.world.results["x0"] = StepResult(exit_code=0, metadata=where)
+    harness.state.results["x0"] = StepResult(exit_code=0, metadata=where)
 
-    told = crew.finish(assignment())
+    told = harness.finish(assignment())
 
     entries = {"executors[0].node": "n1", "executors[0].pod": "p1"}
     assert Metadata(entries) in told
 
 
-def test_output_of_a_running_executor_is_told_when_it_changes(crew: Crew) -> None:
-    crew.scheduler.assign(assignment(commands("sleep")))
-    crew.world.wait_started(ATTEMPT, "x0")
-    crew.scheduler.wait_for(ATTEMPT, ExecutorStarted)
-    crew.world.print(ATTEMPT, "x0", b"half\xff")
+def test_output_of_a_running_executor_is_told_when_it_changes(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.scheduler.assign(assignment(commands("sleep")))
+    harness.state.wait_started(ATTEMPT, "x0")
+    harness.scheduler.wait_for(ATTEMPT, ExecutorStarted)
+    harness.state.print(ATTEMPT, "x0", b"half\xff")
 
-    told = crew.scheduler.wait_for(ATTEMPT, ExecutorOutput)
+    told = harness.scheduler.wait_for(ATTEMPT, ExecutorOutput)
 
     assert told == ExecutorOutput(0, "half\N{REPLACEMENT CHARACTER}", "")
-    crew.world.finish(ATTEMPT, "x0")
-    crew.scheduler.wait_for(ATTEMPT, Released)
+    harness.state.finish(ATTEMPT, "x0")
+    harness.scheduler.wait_for(ATTEMPT, Released)
 
 
-def test_deletion_follows_the_durable_outcome(crew: Crew) -> None:
+def test_deletion_follows_the_durable_outcome(harness: TaskmasterHarness) -> None:
     there_at_finish: list[bool] = []
 
     def look(event: TaskEvent) -> None:
         if isinstance(event.payload, Finished):
-            there_at_finish.append(ATTEMPT in crew.runtime.attempts())
+            there_at_finish.append(ATTEMPT in harness.runtime.attempts())
 
-    crew.scheduler.on_event = look
-    crew.finish(assignment())
+    harness.scheduler.on_event = look
+    harness.finish(assignment())
 
     assert there_at_finish == [True]

@@ -14,7 +14,7 @@ from taskmasters.running import (
     INPUTS,
     OUTPUTS,
     SETTINGS,
-    Crew,
+    TaskmasterHarness,
     assignment,
     commands,
     kinds,
@@ -38,40 +38,44 @@ from tesk_taskmaster.domain.assignment import Stop, StopReason
 from tesk_taskmaster.domain.upload_retries import UploadRetries
 
 
-def test_a_cancel_stops_and_deletes_before_it_is_told(crew: Crew) -> None:
+def test_a_cancel_stops_and_deletes_before_it_is_told(
+    harness: TaskmasterHarness,
+) -> None:
     there_at_finish: list[bool] = []
 
     def look(event: TaskEvent) -> None:
         if isinstance(event.payload, Finished):
-            there_at_finish.append(ATTEMPT in crew.runtime.attempts())
+            there_at_finish.append(ATTEMPT in harness.runtime.attempts())
 
-    crew.scheduler.on_event = look
-    crew.scheduler.assign(assignment(commands("sleep", "true", outputs=OUTPUTS)))
-    crew.scheduler.wait_for(ATTEMPT, ExecutorStarted)
-    crew.scheduler.stop(Stop(ATTEMPT, StopReason.CANCELED))
-    crew.scheduler.wait_for(ATTEMPT, Released)
+    harness.scheduler.on_event = look
+    harness.scheduler.assign(assignment(commands("sleep", "true", outputs=OUTPUTS)))
+    harness.scheduler.wait_for(ATTEMPT, ExecutorStarted)
+    harness.scheduler.stop(Stop(ATTEMPT, StopReason.CANCELED))
+    harness.scheduler.wait_for(ATTEMPT, Released)
 
-    told = list(crew.scheduler.whats(ATTEMPT))
+    told = list(harness.scheduler.payloads(ATTEMPT))
     assert kinds(told) == [ExecutorStarted, ExecutorEnded, Finished, Released]
     assert isinstance(told[1], ExecutorEnded)
     assert told[1].exit_code == 143
     assert outcome(told) == Finished(Outcome.CANCELED)
     assert there_at_finish == [False]
-    assert steps(crew) == ["x0"]
+    assert steps(harness) == ["x0"]
 
 
-def test_a_cancel_ends_a_transfer(crew: Crew) -> None:
-    crew.world.filer_codes.append(None)
-    crew.scheduler.assign(assignment(commands("true", inputs=INPUTS)))
-    crew.world.wait_started(ATTEMPT, "in")
-    crew.scheduler.stop(Stop(ATTEMPT, StopReason.CANCELED))
-    crew.scheduler.wait_for(ATTEMPT, Released)
+def test_a_cancel_ends_a_transfer(harness: TaskmasterHarness) -> None:
+    harness.state.filer_codes.append(None)
+    harness.scheduler.assign(assignment(commands("true", inputs=INPUTS)))
+    harness.state.wait_started(ATTEMPT, "in")
+    harness.scheduler.stop(Stop(ATTEMPT, StopReason.CANCELED))
+    harness.scheduler.wait_for(ATTEMPT, Released)
 
-    assert outcome(list(crew.scheduler.whats(ATTEMPT))) == Finished(Outcome.CANCELED)
-    assert steps(crew) == ["in"]
+    assert outcome(list(harness.scheduler.payloads(ATTEMPT))) == Finished(
+        Outcome.CANCELED
+    )
+    assert steps(harness) == ["in"]
 
 
-def test_a_cancel_ends_a_wait_for_an_image(crew: Crew) -> None:
+def test_a_cancel_ends_a_wait_for_an_image(harness: TaskmasterHarness) -> None:
     class Pulling(list[str]):
         """Layers without end."""
 
@@ -81,106 +85,116 @@ def test_a_cancel_ends_a_wait_for_an_image(crew: Crew) -> None:
                 number += 1
                 yield f"layer {number}"
                 if number == 3:
-                    crew.scheduler.stop(Stop(ATTEMPT, StopReason.CANCELED))
+                    harness.scheduler.stop(Stop(ATTEMPT, StopReason.CANCELED))
 
-    crew.world.says["x0"] = Pulling()
-    told = crew.finish(assignment())
+    harness.state.says["x0"] = Pulling()
+    told = harness.finish(assignment())
 
     assert outcome(told) == Finished(Outcome.CANCELED)
-    assert steps(crew) == []
+    assert steps(harness) == []
 
 
-def test_a_reassigned_attempt_is_left_as_it_is(crew: Crew) -> None:
-    crew.scheduler.assign(assignment(commands("sleep")))
-    crew.scheduler.wait_for(ATTEMPT, ExecutorStarted)
-    crew.scheduler.refuse(ATTEMPT)
-    crew.scheduler.stop(Stop(ATTEMPT, StopReason.REASSIGNED))
-    crew.world.print(ATTEMPT, "x0", b"more")  # the thread wakes and sees the order
-    crew.stop.set()
+def test_a_reassigned_attempt_is_left_as_it_is(harness: TaskmasterHarness) -> None:
+    harness.scheduler.assign(assignment(commands("sleep")))
+    harness.scheduler.wait_for(ATTEMPT, ExecutorStarted)
+    harness.scheduler.refuse(ATTEMPT)
+    harness.scheduler.stop(Stop(ATTEMPT, StopReason.REASSIGNED))
+    harness.state.print(ATTEMPT, "x0", b"more")  # the thread wakes and sees the order
+    harness.stop.set()
 
-    assert crew.join()
-    assert crew.runtime.attempts() == [ATTEMPT]
-    assert crew.runtime.released == []
+    assert harness.join()
+    assert harness.runtime.attempts() == [ATTEMPT]
+    assert harness.runtime.released == []
 
 
-def test_a_refused_attempt_is_left_as_it_is(crew: Crew) -> None:
-    crew.scheduler.assign(assignment(commands("sleep")))
-    crew.scheduler.wait_for(ATTEMPT, ExecutorStarted)
-    crew.scheduler.refuse(ATTEMPT)
-    crew.world.finish(ATTEMPT, "x0")
+def test_a_refused_attempt_is_left_as_it_is(harness: TaskmasterHarness) -> None:
+    harness.scheduler.assign(assignment(commands("sleep")))
+    harness.scheduler.wait_for(ATTEMPT, ExecutorStarted)
+    harness.scheduler.refuse(ATTEMPT)
+    harness.state.finish(ATTEMPT, "x0")
 
     other = Attempt(TaskId("t2"), 1)
-    crew.finish(assignment(attempt=other))  # the others go on
+    harness.finish(assignment(attempt=other))  # the others go on
 
-    assert crew.runtime.released == [other]
-    assert ATTEMPT in crew.runtime.attempts()
+    assert harness.runtime.released == [other]
+    assert ATTEMPT in harness.runtime.attempts()
 
 
-def test_an_ended_attempt_is_only_released(crew: Crew) -> None:
-    crew.world.steps[ATTEMPT] = {}
+def test_an_ended_attempt_is_only_released(harness: TaskmasterHarness) -> None:
+    harness.state.steps[ATTEMPT] = {}
 
-    told = crew.finish(assignment(release_only=True, last_sequence=4))
+    told = harness.finish(assignment(release_only=True, last_sequence=4))
 
     assert kinds(told) == [Released]
-    assert steps(crew) == []
-    assert crew.runtime.released == [ATTEMPT]
+    assert steps(harness) == []
+    assert harness.runtime.released == [ATTEMPT]
 
 
-def test_a_successor_adopts_the_running_step(crew: Crew) -> None:
-    first = Crew(world=crew.world)
+def test_a_successor_adopts_the_running_step(harness: TaskmasterHarness) -> None:
+    first = TaskmasterHarness(state=harness.state)
     with running(first):
         first.scheduler.assign(assignment(commands("true", "sleep", "true")))
-        crew.world.wait_started(ATTEMPT, "x1")
+        harness.state.wait_started(ATTEMPT, "x1")
         first.scheduler.wait_for(ATTEMPT, ExecutorEnded)
         first.stop.set()
         assert first.join()
 
-    crew.scheduler.assign(
+    harness.scheduler.assign(
         assignment(
             commands("true", "sleep", "true"),
             finished_executors={0: 0},
             last_sequence=3,
         )
     )
-    crew.scheduler.wait_for(ATTEMPT, ExecutorStarted)
-    crew.world.finish(ATTEMPT, "x1")
-    crew.scheduler.wait_for(ATTEMPT, Released)
+    harness.scheduler.wait_for(ATTEMPT, ExecutorStarted)
+    harness.state.finish(ATTEMPT, "x1")
+    harness.scheduler.wait_for(ATTEMPT, Released)
 
-    assert steps(crew) == ["x0", "x1", "x2"]
-    assert outcome(list(crew.scheduler.whats(ATTEMPT))).outcome is Outcome.COMPLETE
+    assert steps(harness) == ["x0", "x1", "x2"]
+    assert (
+        outcome(list(harness.scheduler.payloads(ATTEMPT))).outcome is Outcome.COMPLETE
+    )
 
 
-def test_a_successor_goes_on_with_the_last_try_of_outputs(crew: Crew) -> None:
-    crew.world.steps[ATTEMPT] = {"out": Step(ended(75)), "out-1": Step()}
+def test_a_successor_goes_on_with_the_last_try_of_outputs(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.steps[ATTEMPT] = {"out": Step(ended(75)), "out-1": Step()}
     task = commands("true", outputs=OUTPUTS)
-    crew.scheduler.assign(assignment(task, last_sequence=9, finished_executors={0: 0}))
-    crew.scheduler.wait_for(ATTEMPT, ReasonChanged)
-    crew.world.finish(ATTEMPT, "out-1", 75)
-    crew.scheduler.wait_for(ATTEMPT, Released)
+    harness.scheduler.assign(
+        assignment(task, last_sequence=9, finished_executors={0: 0})
+    )
+    harness.scheduler.wait_for(ATTEMPT, ReasonChanged)
+    harness.state.finish(ATTEMPT, "out-1", 75)
+    harness.scheduler.wait_for(ATTEMPT, Released)
 
-    assert steps(crew) == ["out-2"]
-    assert outcome(list(crew.scheduler.whats(ATTEMPT))).outcome is Outcome.COMPLETE
+    assert steps(harness) == ["out-2"]
+    assert (
+        outcome(list(harness.scheduler.payloads(ATTEMPT))).outcome is Outcome.COMPLETE
+    )
 
 
-def test_a_successor_counts_from_the_first_failure_of_outputs(crew: Crew) -> None:
-    crew.world.steps[ATTEMPT] = {"out": Step(ended(75))}
+def test_a_successor_counts_from_the_first_failure_of_outputs(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.steps[ATTEMPT] = {"out": Step(ended(75))}
     task = commands("true", outputs=OUTPUTS)
     first = datetime.now(UTC) - SETTINGS.attempts.uploads.timeout
 
-    told = crew.finish(
+    told = harness.finish(
         assignment(
             task, last_sequence=9, finished_executors={0: 0}, held_up_since=first
         )
     )
 
-    assert steps(crew) == []
+    assert steps(harness) == []
     assert "tried 1 times" in outcome(told).reason.text
     reasons = [what for what in told if isinstance(what, ReasonChanged)]
     assert {reason.held_up_since for reason in reasons} == {first}
 
 
-def test_a_cancel_ends_the_wait_for_another_try(crew: Crew) -> None:
-    crew.taskmaster.settings = replace(
+def test_a_cancel_ends_the_wait_for_another_try(harness: TaskmasterHarness) -> None:
+    harness.taskmaster.settings = replace(
         SETTINGS,
         attempts=replace(
             SETTINGS.attempts,
@@ -192,7 +206,7 @@ def test_a_cancel_ends_the_wait_for_another_try(crew: Crew) -> None:
             ),
         ),
     )
-    crew.world.filer_codes += (75,)
+    harness.state.filer_codes += (75,)
     waits = threading.Event()
 
     def look(event: TaskEvent) -> None:
@@ -200,13 +214,15 @@ def test_a_cancel_ends_the_wait_for_another_try(crew: Crew) -> None:
         if isinstance(what, ReasonChanged) and "try 2 of 2" in what.reason.text:
             waits.set()
 
-    crew.scheduler.on_event = look
-    crew.scheduler.assign(assignment(commands("true", outputs=OUTPUTS)))
+    harness.scheduler.on_event = look
+    harness.scheduler.assign(assignment(commands("true", outputs=OUTPUTS)))
     assert waits.wait(30)
-    crew.scheduler.stop(Stop(ATTEMPT, StopReason.CANCELED))
-    crew.scheduler.wait_for(ATTEMPT, Released)
+    harness.scheduler.stop(Stop(ATTEMPT, StopReason.CANCELED))
+    harness.scheduler.wait_for(ATTEMPT, Released)
 
-    assert outcome(list(crew.scheduler.whats(ATTEMPT))).outcome is Outcome.CANCELED
+    assert (
+        outcome(list(harness.scheduler.payloads(ATTEMPT))).outcome is Outcome.CANCELED
+    )
 
 
 RESUMED: dict[str, tuple[dict[str, Any], list[str], Outcome]] = {
@@ -234,21 +250,26 @@ RESUMED: dict[str, tuple[dict[str, Any], list[str], Outcome]] = {
 
 @pytest.mark.parametrize(("known", "steps_left", "want"), RESUMED.values(), ids=RESUMED)
 def test_finished_steps_are_not_repeated(
-    crew: Crew, known: dict[str, Any], steps_left: list[str], want: Outcome
+    harness: TaskmasterHarness,
+    known: dict[str, Any],
+    steps_left: list[str],
+    want: Outcome,
 ) -> None:
-    crew.world.steps[ATTEMPT] = {}
+    harness.state.steps[ATTEMPT] = {}
     task = commands("true", "true", inputs=INPUTS, outputs=OUTPUTS)
 
-    told = crew.finish(assignment(task, last_sequence=9, **known))
+    told = harness.finish(assignment(task, last_sequence=9, **known))
 
-    assert steps(crew) == steps_left
+    assert steps(harness) == steps_left
     assert outcome(told).outcome is want
 
 
-def test_an_executor_that_started_and_is_gone_is_lost(crew: Crew) -> None:
-    crew.world.steps[ATTEMPT] = {}
+def test_an_executor_that_started_and_is_gone_is_lost(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.steps[ATTEMPT] = {}
 
-    told = crew.finish(
+    told = harness.finish(
         assignment(
             commands("true", "true", "true", outputs=OUTPUTS),
             finished_executors={0: 0},
@@ -257,14 +278,14 @@ def test_an_executor_that_started_and_is_gone_is_lost(crew: Crew) -> None:
         )
     )
 
-    assert steps(crew) == []
+    assert steps(harness) == []
     assert outcome(told) == Finished(
         Outcome.LOST, Reason(ReasonCode.NONE, "x1 lost: nothing is left of it")
     )
 
 
-def test_an_attempt_whose_files_are_gone_is_lost(crew: Crew) -> None:
-    told = crew.finish(
+def test_an_attempt_whose_files_are_gone_is_lost(harness: TaskmasterHarness) -> None:
+    told = harness.finish(
         assignment(commands("true", inputs=INPUTS), inputs_finished=True)
     )
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from builders.tasks import make_assigned_task, make_executor
 from fakes.taskmaster_runtime import Step, ended
-from taskmasters.running import ATTEMPT, Crew, assignment, outcome
+from taskmasters.running import ATTEMPT, TaskmasterHarness, assignment, outcome
 from tesk_model.events import Outcome
 from tesk_model.task import Input, Output, Task
 from tesk_taskmaster.ports import StepFailedError
@@ -22,8 +22,8 @@ def two_images() -> Task:
     )
 
 
-def mounts_of_executors(crew: Crew) -> list[dict[str, bool]]:
-    started = zip(crew.world.plans, crew.world.started, strict=True)
+def mounts_of_executors(harness: TaskmasterHarness) -> list[dict[str, bool]]:
+    started = zip(harness.state.plans, harness.state.started, strict=True)
     return [
         {mount.path: mount.is_file for mount in plan.executors[int(step[1:])].mounts}
         for plan, (_, step) in started
@@ -31,43 +31,47 @@ def mounts_of_executors(crew: Crew) -> list[dict[str, bool]]:
     ]
 
 
-def test_each_image_is_asked_once_and_its_files_stay_visible(crew: Crew) -> None:
-    crew.world.occupied.add("/app")
+def test_each_image_is_asked_once_and_its_files_stay_visible(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.occupied.add("/app")
 
-    told = crew.finish(assignment(two_images()))
+    told = harness.finish(assignment(two_images()))
 
     assert outcome(told).outcome is Outcome.COMPLETE
-    assert crew.world.looked == [
+    assert harness.state.inspected == [
         ("one", ("/app", "/data")),
         ("other", ("/app", "/data")),
     ]
-    assert crew.world.looked_ahead == [
+    assert harness.state.inspected_ahead == [
         {0: ["/app", "/data"], 1: ["/app", "/data"]},
     ]
-    assert mounts_of_executors(crew) == [{"/app/in": True, "/data": False}] * 3
+    assert mounts_of_executors(harness) == [{"/app/in": True, "/data": False}] * 3
 
 
-def test_a_task_with_many_images_looks_ahead_into_few(crew: Crew) -> None:
+def test_a_task_with_many_images_inspects_few_ahead(harness: TaskmasterHarness) -> None:
     images = tuple(f"image-{number}" for number in range(20))
     executors = tuple(make_executor(image=image) for image in images)
 
-    crew.finish(assignment(replace(two_images(), executors=executors)))
+    harness.finish(assignment(replace(two_images(), executors=executors)))
 
-    assert [list(asked) for asked in crew.world.looked_ahead] == [[0, 1]]
-    assert [image for image, _ in crew.world.looked] == list(images)
-
-
-def test_a_task_that_shares_nothing_asks_nothing(crew: Crew) -> None:
-    crew.finish(assignment())
-
-    assert crew.world.looked == []
-    assert crew.world.looked_ahead == []
+    assert [list(asked) for asked in harness.state.inspected_ahead] == [[0, 1]]
+    assert [image for image, _ in harness.state.inspected] == list(images)
 
 
-def test_images_of_started_executors_are_not_inspected(crew: Crew) -> None:
-    crew.world.steps[ATTEMPT] = {"x0": Step(ended(0)), "x1": Step(ended(0))}
+def test_a_task_that_shares_nothing_asks_nothing(harness: TaskmasterHarness) -> None:
+    harness.finish(assignment())
 
-    crew.finish(
+    assert harness.state.inspected == []
+    assert harness.state.inspected_ahead == []
+
+
+def test_images_of_started_executors_are_not_inspected(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.steps[ATTEMPT] = {"x0": Step(ended(0)), "x1": Step(ended(0))}
+
+    harness.finish(
         assignment(
             two_images(),
             last_sequence=3,
@@ -77,14 +81,18 @@ def test_images_of_started_executors_are_not_inspected(crew: Crew) -> None:
         )
     )
 
-    assert crew.world.looked == [("one", ("/app", "/data"))]  # for the third
+    assert harness.state.inspected == [("one", ("/app", "/data"))]  # for the third
 
 
-def test_an_image_that_cannot_be_looked_into_ends_the_attempt(crew: Crew) -> None:
-    crew.world.failures["look"] = StepFailedError("image one cannot be pulled: no")
+def test_an_image_that_cannot_be_inspected_ends_the_attempt(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.failures["inspect"] = StepFailedError(
+        "image one cannot be pulled: no"
+    )
 
-    told = crew.finish(assignment(two_images()))
+    told = harness.finish(assignment(two_images()))
 
     assert outcome(told).outcome is Outcome.SYSTEM_ERROR
     assert outcome(told).reason.text == "image one cannot be pulled: no"
-    assert [step for _, step in crew.world.started] == ["in"]
+    assert [step for _, step in harness.state.started] == ["in"]

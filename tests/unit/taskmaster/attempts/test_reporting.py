@@ -10,7 +10,7 @@ import pytest
 from taskmasters.running import (
     ATTEMPT,
     SETTINGS,
-    Crew,
+    TaskmasterHarness,
     assignment,
     commands,
     kinds,
@@ -35,19 +35,23 @@ ENDED = ExecutorEnded(
 )
 
 
-def test_reports_are_repeated_until_they_are_durable(crew: Crew) -> None:
+def test_reports_are_repeated_until_they_are_durable(
+    harness: TaskmasterHarness,
+) -> None:
     gone = UnavailableError("not the leader")
-    crew.scheduler.fail_next(gone, gone, gone)
+    harness.scheduler.fail_next(gone, gone, gone)
 
-    told = crew.finish(assignment())
+    told = harness.finish(assignment())
 
     assert kinds(told) == [ExecutorStarted, ExecutorEnded, Finished, Released]
 
 
-def test_the_last_exit_and_the_outcome_cost_one_report(crew: Crew) -> None:
-    told = crew.finish(assignment(commands("true", "true")))
+def test_the_last_exit_and_the_outcome_cost_one_report(
+    harness: TaskmasterHarness,
+) -> None:
+    told = harness.finish(assignment(commands("true", "true")))
 
-    ends = list(itertools.accumulate(crew.scheduler.batches))
+    ends = list(itertools.accumulate(harness.scheduler.batches))
     finished = told.index(outcome(told))
     assert isinstance(told[finished - 1], ExecutorEnded)
     assert finished not in ends  # no batch ended between the two
@@ -58,13 +62,13 @@ def logged(caplog: pytest.LogCaptureFixture, *events: str) -> list[str]:
 
 
 def test_reports_that_fail_again_and_again_are_logged_once(
-    crew: Crew, caplog: pytest.LogCaptureFixture
+    harness: TaskmasterHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     gone = UnavailableError("not the leader")
-    crew.scheduler.fail_next(gone, gone, gone)
+    harness.scheduler.fail_next(gone, gone, gone)
 
-    crew.finish(assignment())
+    harness.finish(assignment())
 
     assert logged(caplog, "report not delivered", "reports delivered again") == [
         "report not delivered",
@@ -75,39 +79,41 @@ def test_reports_that_fail_again_and_again_are_logged_once(
 def test_a_scheduler_that_is_away_is_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    crew = Crew()
-    crew.scheduler.fall_silent(UnavailableError("gone"))
-    with running(crew):
-        crew.join()
+    harness = TaskmasterHarness()
+    harness.scheduler.fall_silent(UnavailableError("gone"))
+    with running(harness):
+        harness.join()
 
     assert logged(caplog, "sync failed") == ["sync failed"]
 
 
-def test_a_malformed_event_harms_its_attempt_alone(crew: Crew) -> None:
-    crew.scheduler.fail_next(InvalidRequestError([Violation("events[0]", "bad")]))
-    crew.scheduler.assign(assignment(commands("sleep")))
-    crew.world.wait_started(ATTEMPT, "x0")
+def test_a_malformed_event_harms_its_attempt_alone(harness: TaskmasterHarness) -> None:
+    harness.scheduler.fail_next(InvalidRequestError([Violation("events[0]", "bad")]))
+    harness.scheduler.assign(assignment(commands("sleep")))
+    harness.state.wait_started(ATTEMPT, "x0")
 
     other = Attempt(TaskId("t2"), 1)
-    told = crew.finish(assignment(attempt=other))
+    told = harness.finish(assignment(attempt=other))
 
     assert outcome(told).outcome is Outcome.COMPLETE
 
 
-def test_an_attempt_with_an_invalid_report_ends(crew: Crew) -> None:
-    crew.scheduler.fail_next(InvalidRequestError([Violation("exit_code", "is 300")]))
-    crew.scheduler.assign(assignment(commands("sleep")))
+def test_an_attempt_with_an_invalid_report_ends(harness: TaskmasterHarness) -> None:
+    harness.scheduler.fail_next(InvalidRequestError([Violation("exit_code", "is 300")]))
+    harness.scheduler.assign(assignment(commands("sleep")))
 
-    ended = crew.scheduler.wait_for(ATTEMPT, Finished)
+    ended = harness.scheduler.wait_for(ATTEMPT, Finished)
 
     assert isinstance(ended, Finished)
     assert ended.outcome is Outcome.SYSTEM_ERROR
     assert "sent an invalid report: exit_code" in ended.reason.text
 
 
-def test_reports_that_print_a_lot_travel_in_small_batches(crew: Crew) -> None:
+def test_reports_that_print_a_lot_travel_in_small_batches(
+    harness: TaskmasterHarness,
+) -> None:
     tail = "\N{REPLACEMENT CHARACTER}" * 65_536
-    reporter = Reporter(crew.scheduler, SystemClock())
+    reporter = Reporter(harness.scheduler, SystemClock())
     reporter.open(ATTEMPT, 0)
     for index in range(100):
         reporter.report(ATTEMPT, replace(ENDED, index=index, stdout=tail, stderr=tail))
@@ -117,52 +123,52 @@ def test_reports_that_print_a_lot_travel_in_small_batches(crew: Crew) -> None:
     reporter.close()
     thread.join()
 
-    sent = sum(crew.scheduler.batches)
+    sent = sum(harness.scheduler.batches)
     assert sent >= 100
     # 384 KiB each on the wire, where a message may have 64 MiB.
-    assert max(crew.scheduler.batches) * 2 * 3 * 65_536 < 16 * 2**20
+    assert max(harness.scheduler.batches) * 2 * 3 * 65_536 < 16 * 2**20
 
 
-def test_a_stop_leaves_steps_running(crew: Crew) -> None:
-    crew.scheduler.assign(assignment(commands("sleep")))
-    crew.scheduler.wait_for(ATTEMPT, ExecutorStarted)
-    crew.stop.set()
+def test_a_stop_leaves_steps_running(harness: TaskmasterHarness) -> None:
+    harness.scheduler.assign(assignment(commands("sleep")))
+    harness.scheduler.wait_for(ATTEMPT, ExecutorStarted)
+    harness.stop.set()
 
-    assert crew.join()
-    assert crew.world.steps[ATTEMPT]["x0"].result is None
-    assert crew.runtime.released == []
+    assert harness.join()
+    assert harness.state.steps[ATTEMPT]["x0"].result is None
+    assert harness.runtime.released == []
 
 
-def test_a_taskmaster_exits_when_told(crew: Crew) -> None:
-    crew.scheduler.dismiss()
+def test_a_taskmaster_exits_when_told(harness: TaskmasterHarness) -> None:
+    harness.scheduler.dismiss()
 
-    assert crew.join()
+    assert harness.join()
 
 
 def test_a_lost_lease_detaches_all_attempts() -> None:
-    crew = Crew()
-    crew.scheduler.lease = timedelta(milliseconds=200)
-    with running(crew):
-        crew.scheduler.assign(assignment(commands("sleep")))
-        crew.scheduler.wait_for(ATTEMPT, ExecutorStarted)
-        crew.scheduler.fall_silent(UnavailableError("gone"))
+    harness = TaskmasterHarness()
+    harness.scheduler.lease = timedelta(milliseconds=200)
+    with running(harness):
+        harness.scheduler.assign(assignment(commands("sleep")))
+        harness.scheduler.wait_for(ATTEMPT, ExecutorStarted)
+        harness.scheduler.fall_silent(UnavailableError("gone"))
 
-        assert not crew.join()
-    assert crew.world.steps[ATTEMPT]["x0"].result is None
-    assert crew.runtime.released == []
+        assert not harness.join()
+    assert harness.state.steps[ATTEMPT]["x0"].result is None
+    assert harness.runtime.released == []
 
 
 def test_a_taskmaster_without_a_scheduler_gives_up() -> None:
-    crew = Crew()
-    crew.scheduler.fall_silent(UnavailableError("gone"))
-    with running(crew):
-        assert not crew.join()
+    harness = TaskmasterHarness()
+    harness.scheduler.fall_silent(UnavailableError("gone"))
+    with running(harness):
+        assert not harness.join()
 
 
-def test_all_slots_are_offered(crew: Crew) -> None:
-    crew.finish(assignment())
+def test_all_slots_are_offered(harness: TaskmasterHarness) -> None:
+    harness.finish(assignment())
 
-    assert set(crew.scheduler.slots_seen) == {SETTINGS.slots}
+    assert set(harness.scheduler.slots_seen) == {SETTINGS.slots}
 
 
 def test_a_secret_is_not_in_what_is_logged() -> None:

@@ -33,13 +33,13 @@ class FullImages:
         return None if directory == "/none" else ["file"]
 
 
-def looked(engine: FullImages) -> ImageContents:
+def contents_of(engine: FullImages) -> ImageContents:
     return ImageContents(engine, Path("/home"))  # type: ignore[arg-type]
 
 
-def test_an_image_is_looked_into_once() -> None:
+def test_an_image_is_inspected_once() -> None:
     engine = FullImages()
-    contents = looked(engine)
+    contents = contents_of(engine)
 
     for _ in range(2):
         found = contents.occupied_directories(ATTEMPT, "a", ["/app", "/none/x"])
@@ -52,4 +52,4 @@ def test_an_image_is_looked_into_once() -> None:
 def test_directories_of_one_request_are_not_evicted() -> None:
     many = [f"/d{number}" for number in range(10_500)]
 
-    assert looked(FullImages()).occupied_directories(ATTEMPT, "a", many) == many
+    assert contents_of(FullImages()).occupied_directories(ATTEMPT, "a", many) == many

@@ -5,23 +5,23 @@ from typing import Any
 
 import pytest
 
-from taskmasters.attempts import Rig
+from taskmasters.attempts import ClusterHarness
 
 
 @pytest.fixture
-def make_rig() -> Iterator[Callable[..., Rig]]:
-    rigs: list[Rig] = []
+def make_harness() -> Iterator[Callable[..., ClusterHarness]]:
+    rigs: list[ClusterHarness] = []
 
-    def make(**settings: Any) -> Rig:
-        rigs.append(Rig(**settings))
+    def make(**settings: Any) -> ClusterHarness:
+        rigs.append(ClusterHarness(**settings))
         return rigs[-1]
 
     yield make
-    for rig in rigs:
-        rig.api.up()
-        rig.kit.close()
+    for harness in rigs:
+        harness.api.up()
+        harness.runtimes.close()
 
 
 @pytest.fixture
-def rig(make_rig: Callable[..., Rig]) -> Rig:
-    return make_rig()
+def harness(make_harness: Callable[..., ClusterHarness]) -> ClusterHarness:
+    return make_harness()

@@ -1,22 +1,22 @@
 """The runtime of a cluster while a task takes its course: calls, output, stops."""
 
-from fakes.taskmaster_kubernetes_kit import Programs, make_report
+from fakes.taskmaster_cluster_runtimes import Programs, make_report
 from programs.waiting import eventually
-from taskmasters.attempts import ATTEMPT, NOTHING, SECOND, SOON, Rig
+from taskmasters.attempts import ATTEMPT, NOTHING, SECOND, SOON, ClusterHarness
 from tesk_kubernetes.api import PODS
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import STDERR_MARK
 
 
-def test_a_trivial_task_costs_four_calls(rig: Rig) -> None:
-    rig.prepare()
-    before = rig.api.faults.calls.copy()
+def test_a_trivial_task_costs_four_calls(harness: ClusterHarness) -> None:
+    harness.prepare()
+    before = harness.api.faults.calls.copy()
     for step in ("x0", "x1"):
-        rig.cluster.finish(rig.run(step), report=make_report(0))
-        rig.result(step)
-        rig.runtime.tails(ATTEMPT, step)
-    rig.runtime.release(ATTEMPT)
+        harness.cluster.finish(harness.run(step), report=make_report(0))
+        harness.result(step)
+        harness.runtime.tails(ATTEMPT, step)
+    harness.runtime.release(ATTEMPT)
 
-    spent = rig.api.faults.calls - before
+    spent = harness.api.faults.calls - before
     assert spent == {
         ("create", "jobs"): 2,
         ("logs", "pods"): 2,
@@ -26,89 +26,91 @@ def test_a_trivial_task_costs_four_calls(rig: Rig) -> None:
     assert before["create", "persistentvolumeclaims"] == 0
 
 
-def test_a_start_returns_when_the_container_runs(rig: Rig) -> None:
-    rig.prepare()
-    with rig.starting() as pod:
-        assert rig.runtime.attempts() == [ATTEMPT]
-        rig.cluster.start(pod)
+def test_a_start_returns_when_the_container_runs(harness: ClusterHarness) -> None:
+    harness.prepare()
+    with harness.starting() as pod:
+        assert harness.runtime.attempts() == [ATTEMPT]
+        harness.cluster.start(pod)
 
-    assert rig.runtime.wait(ATTEMPT, "x0", NOTHING) is None
+    assert harness.runtime.wait(ATTEMPT, "x0", NOTHING) is None
 
 
-def test_the_location_of_a_step_is_reported(rig: Rig) -> None:
-    rig.prepare()
-    pod = rig.run()
-    rig.cluster.finish(pod, 3, report=make_report(3))
+def test_the_location_of_a_step_is_reported(harness: ClusterHarness) -> None:
+    harness.prepare()
+    pod = harness.run()
+    harness.cluster.finish(pod, 3, report=make_report(3))
 
-    result = rig.result()
+    result = harness.result()
     assert result.exit_code == 3
     assert result.metadata == {"pod": pod["metadata"]["name"], "node": "node-1"}
 
 
-def test_output_of_a_stopped_executor_is_kept(rig: Rig) -> None:
-    rig.prepare()
-    pod = rig.run()
+def test_output_of_a_stopped_executor_is_kept(harness: ClusterHarness) -> None:
+    harness.prepare()
+    pod = harness.run()
     text = f"out\n{STDERR_MARK}err\n".encode()
-    rig.api.add_log("tasks", pod["metadata"]["name"], text)
-    rig.runtime.stop(ATTEMPT, "x0", SECOND)
+    harness.api.add_log("tasks", pod["metadata"]["name"], text)
+    harness.runtime.stop(ATTEMPT, "x0", SECOND)
 
-    assert rig.result().error == ""
-    tails = rig.runtime.tails(ATTEMPT, "x0")
+    assert harness.result().error == ""
+    tails = harness.runtime.tails(ATTEMPT, "x0")
     assert (tails.stdout, tails.stderr) == (b"out\n", b"err\n")
 
 
-def test_a_step_that_waits_for_a_node_can_be_stopped(rig: Rig) -> None:
-    rig.let_pods(rig.cluster.unschedulable)
-    rig.prepare()
-    with rig.starting():
-        rig.runtime.stop(ATTEMPT, "x0", SECOND)
+def test_a_step_that_waits_for_a_node_can_be_stopped(harness: ClusterHarness) -> None:
+    harness.let_pods(harness.cluster.unschedulable)
+    harness.prepare()
+    with harness.starting():
+        harness.runtime.stop(ATTEMPT, "x0", SECOND)
 
-    assert rig.result().error == ""
-    assert rig.api.all(PODS) == []
+    assert harness.result().error == ""
+    assert harness.api.all(PODS) == []
 
 
-def test_output_of_a_running_executor_is_shown(rig: Rig) -> None:
-    rig.prepare()
-    pod = rig.run()
-    rig.runtime.tails(ATTEMPT, "x0")
-    rig.api.add_log("tasks", pod["metadata"]["name"], b"so far\n")
+def test_output_of_a_running_executor_is_shown(harness: ClusterHarness) -> None:
+    harness.prepare()
+    pod = harness.run()
+    harness.runtime.tails(ATTEMPT, "x0")
+    harness.api.add_log("tasks", pod["metadata"]["name"], b"so far\n")
 
     eventually(
-        lambda: rig.runtime.tails(ATTEMPT, "x0").stdout == b"so far\n",
+        lambda: harness.runtime.tails(ATTEMPT, "x0").stdout == b"so far\n",
         what="the live output",
     )
 
 
-def test_detaching_touches_nothing(rig: Rig) -> None:
-    rig.prepare()
-    rig.run()
-    rig.runtime.detach(ATTEMPT)
+def test_detaching_touches_nothing(harness: ClusterHarness) -> None:
+    harness.prepare()
+    harness.run()
+    harness.runtime.detach(ATTEMPT)
 
-    assert sorted(rig.left()) == ["Job", "Pod", "Secret"]
-    rig.runtime.stop(ATTEMPT, "x0", SECOND)  # too late: it is another's
-    assert sorted(rig.left()) == ["Job", "Pod", "Secret"]
+    assert sorted(harness.left()) == ["Job", "Pod", "Secret"]
+    harness.runtime.stop(ATTEMPT, "x0", SECOND)  # too late: it is another's
+    assert sorted(harness.left()) == ["Job", "Pod", "Secret"]
 
 
-def test_a_predecessor_is_watched_for_as_long_as_needed(rig: Rig) -> None:
-    rig.prepare()
-    pod = rig.run()
-    rig.runtime.close()
-    successor = rig.kit.open_runtime()
-    successor.prepare(rig.plan, "token", rig.report_reason)
-    successor.start(rig.plan, "x0", rig.report_reason)
-    rig.cluster.finish(pod, report=make_report(5))
+def test_a_predecessor_is_watched_for_as_long_as_needed(
+    harness: ClusterHarness,
+) -> None:
+    harness.prepare()
+    pod = harness.run()
+    harness.runtime.close()
+    successor = harness.runtimes.open_runtime()
+    successor.prepare(harness.plan, "token", harness.report_reason)
+    successor.start(harness.plan, "x0", harness.report_reason)
+    harness.cluster.finish(pod, report=make_report(5))
     result = successor.wait(ATTEMPT, "x0", SOON)
 
     assert result is not None
     assert result.exit_code == 5
     successor.release(ATTEMPT)
-    assert rig.left() == []
+    assert harness.left() == []
 
 
-def test_events_are_not_asked_for_while_all_goes_well(rig: Rig) -> None:
-    Programs(rig.api, rig.cluster)
-    rig.prepare()
-    rig.start()
-    rig.result()
+def test_events_are_not_asked_for_while_all_goes_well(harness: ClusterHarness) -> None:
+    Programs(harness.api, harness.cluster)
+    harness.prepare()
+    harness.start()
+    harness.result()
 
-    assert rig.api.faults.calls["list", "events"] == 0
+    assert harness.api.faults.calls["list", "events"] == 0

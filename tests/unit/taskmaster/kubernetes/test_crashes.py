@@ -11,7 +11,7 @@ import pytest
 from builders.tasks import make_assigned_task, make_executor
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
-from fakes.taskmaster_kubernetes_kit import ClusterKit, Programs
+from fakes.taskmaster_cluster_runtimes import ClusterRuntimes, Programs
 from tesk_kubernetes.api import (
     CONFIG_MAPS,
     JOBS,
@@ -93,7 +93,7 @@ class Stage:
     def __init__(self, *, shares: bool = True) -> None:
         self.api = MortalApi()
         self.programs = Programs(self.api, FakeCluster(self.api))
-        self.kit = ClusterKit(api=self.api, namespaces=["tasks"])
+        self.runtimes = ClusterRuntimes(api=self.api, namespaces=["tasks"])
         self.made: Counter[str] = Counter()
         self.api.listeners.append(self._count)
         self.plan = plan_task(
@@ -113,7 +113,7 @@ class Stage:
 
     def work(self) -> None:
         """Do what an attempt's thread does, as far as it was not done."""
-        runtime = self.kit.open_runtime()
+        runtime = self.runtimes.open_runtime()
         if not self.is_over:
             self._run(runtime)
             self.is_over = True
@@ -161,7 +161,7 @@ def make_stage() -> Iterator[Callable[..., Stage]]:
 
     yield make
     for stage in stages:
-        stage.kit.close()
+        stage.runtimes.close()
 
 
 def all_writes(make_stage: Callable[..., Stage], *, shares: bool) -> int:
@@ -204,7 +204,7 @@ def test_an_attempt_in_hand_is_not_prepared_twice(
     make_stage: Callable[..., Stage],
 ) -> None:
     stage = make_stage()
-    first, second = stage.kit.open_runtime(), stage.kit.open_runtime()
+    first, second = stage.runtimes.open_runtime(), stage.runtimes.open_runtime()
     first.prepare(stage.plan, "token", report_reason)
     first.start(stage.plan, "in", report_reason)
     second.prepare(stage.plan, "token", report_reason)

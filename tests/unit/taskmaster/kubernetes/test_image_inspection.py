@@ -1,11 +1,11 @@
-"""The runtime of a cluster looks into images, once, beside the inputs' transfer."""
+"""The runtime of a cluster inspects images, once, during the transfer of inputs."""
 
 from collections.abc import Callable, Collection
 
 import pytest
 
-from fakes.taskmaster_kubernetes_kit import Programs, make_report
-from taskmasters.attempts import ATTEMPT, NAME, Rig
+from fakes.taskmaster_cluster_runtimes import Programs, make_report
+from taskmasters.attempts import ATTEMPT, NAME, ClusterHarness
 from tesk_kubernetes.api import JOBS, PODS, JsonObject
 from tesk_kubernetes.templates import main_container
 from tesk_taskmaster.adapters.kubernetes.manifests.inspection_job import parse_occupied
@@ -14,136 +14,151 @@ from tesk_taskmaster.ports import StepFailedError
 ASKED = ["/app", "/data"]
 
 
-def look(rig: Rig, index: int = 0) -> Collection[str]:
-    return rig.runtime.inspect_image(rig.plan, index, ASKED, rig.report_reason)
+def inspect(harness: ClusterHarness, index: int = 0) -> Collection[str]:
+    return harness.runtime.inspect_image(
+        harness.plan, index, ASKED, harness.report_reason
+    )
 
 
-def test_an_image_is_looked_into_by_its_launcher_alone(rig: Rig) -> None:
-    Programs(rig.api, rig.cluster).occupied.add("/app")
-    rig.prepare()
+def test_an_image_is_inspected_by_the_launcher_alone(harness: ClusterHarness) -> None:
+    Programs(harness.api, harness.cluster).occupied.add("/app")
+    harness.prepare()
 
-    assert list(look(rig)) == ["/app"]
-    main = main_container(rig.cluster.pod_of(f"{NAME}-p0"))
+    assert list(inspect(harness)) == ["/app"]
+    main = main_container(harness.cluster.pod_of(f"{NAME}-p0"))
     assert main["image"] == "ubuntu:1"
     assert main["args"][:4] == ["--inspect", "/app", "--inspect", "/data"]
     assert [mount["mountPath"] for mount in main["volumeMounts"]] == ["/.tesk/launcher"]
 
 
-def test_a_result_is_cached_for_all_attempts(rig: Rig) -> None:
-    Programs(rig.api, rig.cluster).occupied.add("/data")
-    rig.prepare()
-    look(rig)
-    before = rig.api.faults.calls.copy()
+def test_a_result_is_cached_for_all_attempts(harness: ClusterHarness) -> None:
+    Programs(harness.api, harness.cluster).occupied.add("/data")
+    harness.prepare()
+    inspect(harness)
+    before = harness.api.faults.calls.copy()
 
-    assert list(look(rig, 1)) == ["/data"]
+    assert list(inspect(harness, 1)) == ["/data"]
     assert (
-        list(rig.runtime.inspect_image(rig.plan, 0, ["/app"], rig.report_reason)) == []
+        list(
+            harness.runtime.inspect_image(
+                harness.plan, 0, ["/app"], harness.report_reason
+            )
+        )
+        == []
     )
-    assert rig.api.faults.calls == before
+    assert harness.api.faults.calls == before
 
 
-def test_an_inspection_begins_before_its_result_is_needed(rig: Rig) -> None:
-    rig.prepare()
+def test_an_inspection_begins_before_its_result_is_needed(
+    harness: ClusterHarness,
+) -> None:
+    harness.prepare()
 
-    rig.runtime.begin_inspection(rig.plan, {0: ASKED}, rig.report_reason)
-    rig.runtime.begin_inspection(rig.plan, {0: ASKED}, rig.report_reason)
+    harness.runtime.begin_inspection(harness.plan, {0: ASKED}, harness.report_reason)
+    harness.runtime.begin_inspection(harness.plan, {0: ASKED}, harness.report_reason)
 
-    jobs = [job["metadata"]["name"] for job in rig.api.all(JOBS)]
+    jobs = [job["metadata"]["name"] for job in harness.api.all(JOBS)]
     assert jobs == [f"{NAME}-p0"]
 
 
-def test_a_successor_reads_the_answer_of_the_same_job(rig: Rig) -> None:
-    rig.prepare()
-    rig.runtime.begin_inspection(rig.plan, {0: ASKED}, rig.report_reason)
-    pod = rig.cluster.start(rig.pod("p0"))
-    rig.api.add_log("tasks", pod["metadata"]["name"], b"occupied: 1\n")
-    rig.cluster.finish(pod, report=make_report(0))
-    rig.runtime.close()
-    rig.runtime = rig.kit.open_runtime()
-    rig.prepare()
+def test_a_successor_reads_the_answer_of_the_same_job(harness: ClusterHarness) -> None:
+    harness.prepare()
+    harness.runtime.begin_inspection(harness.plan, {0: ASKED}, harness.report_reason)
+    pod = harness.cluster.start(harness.pod("p0"))
+    harness.api.add_log("tasks", pod["metadata"]["name"], b"occupied: 1\n")
+    harness.cluster.finish(pod, report=make_report(0))
+    harness.runtime.close()
+    harness.runtime = harness.runtimes.open_runtime()
+    harness.prepare()
 
-    assert list(look(rig)) == ["/data"]
-    assert len(rig.api.all(JOBS)) == 1
+    assert list(inspect(harness)) == ["/data"]
+    assert len(harness.api.all(JOBS)) == 1
 
 
-def test_a_look_that_is_evicted_is_taken_again(rig: Rig) -> None:
-    programs = Programs(rig.api, rig.cluster)
+def test_an_evicted_inspection_is_repeated(harness: ClusterHarness) -> None:
+    programs = Programs(harness.api, harness.cluster)
     programs.occupied.add("/app")
     started: list[JsonObject] = []
 
     def evict_the_first(pod: JsonObject) -> None:
         started.append(pod)
         if len(started) == 1:
-            rig.cluster.disrupt(rig.cluster.start(pod))
+            harness.cluster.disrupt(harness.cluster.start(pod))
         else:
             programs.run(pod)
 
-    rig.let_pods(evict_the_first)
-    rig.prepare()
+    harness.let_pods(evict_the_first)
+    harness.prepare()
 
-    assert list(look(rig)) == ["/app"]
+    assert list(inspect(harness)) == ["/app"]
     assert len(started) == 2
 
 
-def test_a_look_that_is_evicted_again_and_again_loses_the_attempt(rig: Rig) -> None:
-    rig.let_pods(lambda pod: rig.cluster.disrupt(rig.cluster.start(pod)))
-    rig.prepare()
+def test_an_inspection_that_is_evicted_repeatedly_loses_the_attempt(
+    harness: ClusterHarness,
+) -> None:
+    harness.let_pods(lambda pod: harness.cluster.disrupt(harness.cluster.start(pod)))
+    harness.prepare()
 
     with pytest.raises(StepFailedError, match="evicted") as caught:
-        look(rig)
+        inspect(harness)
     assert caught.value.lost
 
 
 def test_an_image_that_cannot_be_had_ends_the_wait_for_the_inputs(
-    make_rig: Callable[..., Rig],
+    make_harness: Callable[..., ClusterHarness],
 ) -> None:
-    rig = make_rig(shares=True)
-    rig.let_pods(rig.cluster.fail_pull)
-    rig.prepare()
-    rig.runtime.begin_inspection(rig.plan, {0: ASKED}, rig.report_reason)
-    rig.pod("p0")
-    rig.api.quotas[PODS, "tasks"] = 1  # which the pod of the look has
+    harness = make_harness(shares=True)
+    harness.let_pods(harness.cluster.fail_pull)
+    harness.prepare()
+    harness.runtime.begin_inspection(harness.plan, {0: ASKED}, harness.report_reason)
+    harness.pod("p0")
+    harness.api.quotas[PODS, "tasks"] = 1  # which the pod of the inspection has
 
     with pytest.raises(StepFailedError, match="image ubuntu:1 cannot be pulled"):
-        rig.start("in")
+        harness.start("in")
 
 
-def test_an_answer_that_is_gone_is_no_answer(rig: Rig) -> None:
-    rig.let_pods(lambda pod: rig.cluster.finish(pod, report=make_report(0)))
-    rig.prepare()
+def test_an_answer_that_is_gone_is_no_answer(harness: ClusterHarness) -> None:
+    harness.let_pods(lambda pod: harness.cluster.finish(pod, report=make_report(0)))
+    harness.prepare()
 
     with pytest.raises(StepFailedError, match="was not read") as caught:
-        look(rig)
+        inspect(harness)
     assert caught.value.lost
 
 
-def test_a_failed_inspection_says_why(rig: Rig) -> None:
+def test_a_failed_inspection_says_why(harness: ClusterHarness) -> None:
     report = make_report(125, error="chdir: /x: Permission denied")
-    rig.let_pods(lambda pod: rig.cluster.finish(pod, 125, report=report))
-    rig.prepare()
+    harness.let_pods(lambda pod: harness.cluster.finish(pod, 125, report=report))
+    harness.prepare()
 
     with pytest.raises(StepFailedError, match=r"inspected: .*Permission denied"):
-        look(rig)
+        inspect(harness)
 
 
-def test_an_image_that_cannot_be_had_is_told_as_for_its_executor(rig: Rig) -> None:
-    rig.let_pods(
-        lambda pod: rig.cluster.hold(pod, reason="InvalidImageName", message="bad name")
+def test_an_image_that_cannot_be_had_is_told_as_for_its_executor(
+    harness: ClusterHarness,
+) -> None:
+    harness.let_pods(
+        lambda pod: harness.cluster.hold(
+            pod, reason="InvalidImageName", message="bad name"
+        )
     )
-    rig.prepare()
+    harness.prepare()
 
     with pytest.raises(StepFailedError, match=r"executors\[0\].*ubuntu:1"):
-        look(rig)
+        inspect(harness)
 
 
-def test_inspections_are_released_with_the_attempt(rig: Rig) -> None:
-    Programs(rig.api, rig.cluster)
-    rig.prepare()
-    look(rig)
+def test_inspections_are_released_with_the_attempt(harness: ClusterHarness) -> None:
+    Programs(harness.api, harness.cluster)
+    harness.prepare()
+    inspect(harness)
 
-    rig.runtime.release(ATTEMPT)
+    harness.runtime.release(ATTEMPT)
 
-    assert rig.left() == []
+    assert harness.left() == []
 
 
 ANSWERS = {

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes.taskmaster_kubernetes_kit import Programs
-from taskmasters.attempts import Rig
+from fakes.taskmaster_cluster_runtimes import Programs
+from taskmasters.attempts import ClusterHarness
 from tesk_kubernetes.api import JOBS, LIMIT_RANGES, JsonObject
 from tesk_kubernetes.requests import parse_amount
 from tesk_kubernetes.templates import main_container
@@ -162,13 +162,13 @@ def test_fitted_resources_are_accepted_by_the_cluster(
         assert 0 < bound <= request * parse_amount(item["maxLimitRequestRatio"])
 
 
-def test_an_executor_is_made_as_its_namespace_wants(rig: Rig) -> None:
-    rig.api.plant(LIMIT_RANGES, "tasks", limit_range(default={"cpu": "100m"}))
-    Programs(rig.api, rig.cluster)
-    rig.prepare()
-    rig.start()
+def test_an_executor_is_made_as_its_namespace_wants(harness: ClusterHarness) -> None:
+    harness.api.plant(LIMIT_RANGES, "tasks", limit_range(default={"cpu": "100m"}))
+    Programs(harness.api, harness.cluster)
+    harness.prepare()
+    harness.start()
 
-    (job,) = rig.api.all(JOBS)
+    (job,) = harness.api.all(JOBS)
     found = main_container(job["spec"]["template"])["resources"]
     assert parse_amount(found["limits"]["cpu"]) >= parse_amount(
         found["requests"]["cpu"]
@@ -176,26 +176,26 @@ def test_an_executor_is_made_as_its_namespace_wants(rig: Rig) -> None:
 
 
 def test_an_executor_that_asks_for_too_much_fails_before_anything_is_made(
-    rig: Rig,
+    harness: ClusterHarness,
 ) -> None:
-    rig.api.plant(LIMIT_RANGES, "tasks", limit_range(max={"memory": "1Mi"}))
+    harness.api.plant(LIMIT_RANGES, "tasks", limit_range(max={"memory": "1Mi"}))
 
     with pytest.raises(StepFailedError, match="the LimitRange tight") as caught:
-        rig.prepare()
+        harness.prepare()
 
     assert str(caught.value).startswith("executors[0]: ")
     assert (caught.value.code, caught.value.lost) == (ReasonCode.POD_REFUSED, False)
 
 
 def test_without_the_right_to_read_them_the_cluster_decides(
-    make_rig: Callable[..., Rig],
+    make_harness: Callable[..., ClusterHarness],
 ) -> None:
-    rig = make_rig()
-    rig.api.plant(LIMIT_RANGES, "tasks", limit_range(max={"memory": "1Mi"}))
-    rig.api.faults.forbid("list", LIMIT_RANGES)
-    Programs(rig.api, rig.cluster)
+    harness = make_harness()
+    harness.api.plant(LIMIT_RANGES, "tasks", limit_range(max={"memory": "1Mi"}))
+    harness.api.faults.forbid("list", LIMIT_RANGES)
+    Programs(harness.api, harness.cluster)
 
-    rig.prepare()
-    rig.start()
+    harness.prepare()
+    harness.start()
 
-    assert rig.result().exit_code == 0
+    assert harness.result().exit_code == 0

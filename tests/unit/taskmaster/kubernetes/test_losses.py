@@ -7,143 +7,151 @@ from datetime import timedelta
 
 import pytest
 
-from fakes.taskmaster_kubernetes_kit import Programs
+from fakes.taskmaster_cluster_runtimes import Programs
 from programs.waiting import eventually
-from taskmasters.attempts import ATTEMPT, NAME, NOTHING, Rig
+from taskmasters.attempts import ATTEMPT, NAME, NOTHING, ClusterHarness
 from tesk_kubernetes.api import JOBS, PODS, SECRETS, VOLUME_CLAIMS
 from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import StepFailedError
 
 
-def test_objects_of_a_deleted_anchor_are_removed(rig: Rig) -> None:
-    rig.prepare()
-    rig.run()
-    orphan = rig.api.all(JOBS)[0]
-    rig.api.vanish(SECRETS, "tasks", NAME)
+def test_objects_of_a_deleted_anchor_are_removed(harness: ClusterHarness) -> None:
+    harness.prepare()
+    harness.run()
+    orphan = harness.api.all(JOBS)[0]
+    harness.api.vanish(SECRETS, "tasks", NAME)
     orphan["metadata"].pop("ownerReferences")
-    rig.api.plant(JOBS, "tasks", orphan)
+    harness.api.plant(JOBS, "tasks", orphan)
 
-    rig.kit.open_runtime().release(ATTEMPT)
+    harness.runtimes.open_runtime().release(ATTEMPT)
 
-    assert rig.left() == []
+    assert harness.left() == []
 
 
-def test_a_pod_that_is_deleted_is_lost(rig: Rig) -> None:
-    rig.prepare()
-    pod = rig.run()
-    rig.api.delete(PODS, "tasks", pod["metadata"]["name"])
+def test_a_pod_that_is_deleted_is_lost(harness: ClusterHarness) -> None:
+    harness.prepare()
+    pod = harness.run()
+    harness.api.delete(PODS, "tasks", pod["metadata"]["name"])
 
-    result = rig.result()
+    result = harness.result()
     assert (result.error, result.lost) == (
         "executors[0] lost: its pod was deleted",
         True,
     )
 
 
-def test_a_job_that_is_deleted_is_lost(rig: Rig) -> None:
-    rig.prepare()
-    rig.run()
-    rig.api.delete(JOBS, "tasks", f"{NAME}-x0")
+def test_a_job_that_is_deleted_is_lost(harness: ClusterHarness) -> None:
+    harness.prepare()
+    harness.run()
+    harness.api.delete(JOBS, "tasks", f"{NAME}-x0")
 
-    result = rig.result()
+    result = harness.result()
     assert result.lost
     # Jobs and pods are watched apart: either may be seen to go first.
     assert re.match(r"executors\[0\] lost: its (Job|pod) was deleted", result.error)
 
 
-def test_a_filer_that_is_evicted_is_started_again(make_rig: Callable[..., Rig]) -> None:
-    rig = make_rig(shares=True)
-    rig.prepare()
-    first = rig.run("in")
-    rig.cluster.disrupt(first)
-    assert rig.result("in").lost
+def test_a_filer_that_is_evicted_is_started_again(
+    make_harness: Callable[..., ClusterHarness],
+) -> None:
+    harness = make_harness(shares=True)
+    harness.prepare()
+    first = harness.run("in")
+    harness.cluster.disrupt(first)
+    assert harness.result("in").lost
 
-    Programs(rig.api, rig.cluster)
-    rig.start("in")
+    Programs(harness.api, harness.cluster)
+    harness.start("in")
 
-    assert rig.result("in") == StepResult(
+    assert harness.result("in") == StepResult(
         exit_code=0,
-        started_at=rig.result("in").started_at,
-        ended_at=rig.result("in").ended_at,
-        metadata=rig.result("in").metadata,
+        started_at=harness.result("in").started_at,
+        ended_at=harness.result("in").ended_at,
+        metadata=harness.result("in").metadata,
     )
-    assert rig.pod("in")["metadata"]["uid"] != first["metadata"]["uid"]
+    assert harness.pod("in")["metadata"]["uid"] != first["metadata"]["uid"]
 
 
-def test_an_executor_that_is_evicted_is_not_started_again(rig: Rig) -> None:
-    rig.prepare()
-    first = rig.run()
-    rig.cluster.disrupt(first)
-    assert rig.result().lost
+def test_an_executor_that_is_evicted_is_not_started_again(
+    harness: ClusterHarness,
+) -> None:
+    harness.prepare()
+    first = harness.run()
+    harness.cluster.disrupt(first)
+    assert harness.result().lost
 
     with pytest.raises(StepFailedError) as failure:
-        rig.start()
+        harness.start()
     assert failure.value.lost
-    assert len(rig.api.all(PODS)) == 1
+    assert len(harness.api.all(PODS)) == 1
 
 
 def test_a_step_does_not_start_on_a_deleted_volume(
-    make_rig: Callable[..., Rig],
+    make_harness: Callable[..., ClusterHarness],
 ) -> None:
-    rig = make_rig(shares=True)
-    rig.prepare()
-    cached = rig.runtime._cache.retain(ATTEMPT)
+    harness = make_harness(shares=True)
+    harness.prepare()
+    cached = harness.runtime._cache.retain(ATTEMPT)
     eventually(lambda: cached.all(VOLUME_CLAIMS), what="the claim")
-    rig.api.vanish(VOLUME_CLAIMS, "tasks", NAME)
+    harness.api.vanish(VOLUME_CLAIMS, "tasks", NAME)
     eventually(lambda: cached.all(VOLUME_CLAIMS)[0].is_gone, what="its end")
 
     with pytest.raises(StepFailedError, match="the task volume was deleted"):
-        rig.start("x0")
-    assert rig.api.all(JOBS) == []
+        harness.start("x0")
+    assert harness.api.all(JOBS) == []
 
 
 def test_a_successor_does_not_make_a_volume_under_steps_that_ran(
-    make_rig: Callable[..., Rig],
+    make_harness: Callable[..., ClusterHarness],
 ) -> None:
-    rig = make_rig(shares=True)
-    Programs(rig.api, rig.cluster)
-    rig.prepare()
-    rig.start("in")
-    rig.api.vanish(VOLUME_CLAIMS, "tasks", NAME)
+    harness = make_harness(shares=True)
+    Programs(harness.api, harness.cluster)
+    harness.prepare()
+    harness.start("in")
+    harness.api.vanish(VOLUME_CLAIMS, "tasks", NAME)
 
     with pytest.raises(StepFailedError, match="the task volume was deleted"):
-        rig.kit.open_runtime().prepare(rig.plan, "token", rig.report_reason)
-    assert rig.api.all(VOLUME_CLAIMS) == []
+        harness.runtimes.open_runtime().prepare(
+            harness.plan, "token", harness.report_reason
+        )
+    assert harness.api.all(VOLUME_CLAIMS) == []
 
 
 def test_a_silent_node_is_lost_and_its_pod_is_taken_away(
-    make_rig: Callable[..., Rig],
+    make_harness: Callable[..., ClusterHarness],
 ) -> None:
-    rig = make_rig(node_timeout=timedelta(microseconds=1))
-    rig.prepare()
-    rig.run()
-    rig.cluster.lose_node()
+    harness = make_harness(node_timeout=timedelta(microseconds=1))
+    harness.prepare()
+    harness.run()
+    harness.cluster.lose_node()
 
-    result = rig.result()
+    result = harness.result()
     assert result.lost
     assert (
         "executors[0]: its pod was told to end and its node does not answer"
         in result.error
     )
-    rig.runtime.release(ATTEMPT)
-    assert rig.left() == []
+    harness.runtime.release(ATTEMPT)
+    assert harness.left() == []
 
 
-def test_a_name_that_is_not_ours_is_not_touched(rig: Rig) -> None:
-    rig.cluster.makes_pods = False
+def test_a_name_that_is_not_ours_is_not_touched(harness: ClusterHarness) -> None:
+    harness.cluster.makes_pods = False
     foreign = {"metadata": {"name": f"{NAME}-x0", "labels": {}}, "spec": {}}
-    rig.api.plant(JOBS, "tasks", foreign)
-    rig.prepare()
+    harness.api.plant(JOBS, "tasks", foreign)
+    harness.prepare()
 
     with pytest.raises(StepFailedError, match="taken by a Job of another program"):
-        rig.start()
-    assert len(rig.api.all(JOBS)) == 1
+        harness.start()
+    assert len(harness.api.all(JOBS)) == 1
 
 
-def test_a_job_without_a_pod_is_looked_for(make_rig: Callable[..., Rig]) -> None:
-    rig = make_rig(missing_timeout=NOTHING)
-    rig.cluster.makes_pods = False
-    rig.prepare()
+def test_a_job_without_a_pod_is_looked_for(
+    make_harness: Callable[..., ClusterHarness],
+) -> None:
+    harness = make_harness(missing_timeout=NOTHING)
+    harness.cluster.makes_pods = False
+    harness.prepare()
     with pytest.raises(StepFailedError, match="lost: its Job was deleted"):  # noqa: PT012 - on the way
-        threading.Timer(0.5, rig.api.vanish, (JOBS, "tasks", f"{NAME}-x0")).start()
-        rig.start()
+        threading.Timer(0.5, harness.api.vanish, (JOBS, "tasks", f"{NAME}-x0")).start()
+        harness.start()

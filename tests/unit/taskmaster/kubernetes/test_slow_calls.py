@@ -3,7 +3,7 @@
 import threading
 from typing import Any, cast
 
-from taskmasters.attempts import ATTEMPT, SECOND, SOON, CanceledError, Rig
+from taskmasters.attempts import ATTEMPT, SECOND, SOON, CanceledError, ClusterHarness
 from tesk_kubernetes.api import EVENTS, KubernetesApi, Listing, Resource
 
 
@@ -25,20 +25,24 @@ class SlowEvents:
         return getattr(self._api, name)
 
 
-def test_a_step_is_stopped_while_its_events_are_asked_for(rig: Rig) -> None:
-    rig.let_pods(rig.cluster.unschedulable)
-    rig.report_reason.until = "no node can take it"
-    rig.prepare()
+def test_a_step_is_stopped_while_its_events_are_asked_for(
+    harness: ClusterHarness,
+) -> None:
+    harness.let_pods(harness.cluster.unschedulable)
+    harness.report_reason.until = "no node can take it"
+    harness.prepare()
     try:
-        rig.start()
+        harness.start()
     except CanceledError:
-        rig.report_reason.until = ""
-    slow = SlowEvents(rig.api)
-    rig.kit.api = cast("KubernetesApi", slow)
-    successor = rig.kit.open_runtime()
-    successor.prepare(rig.plan, "token", rig.report_reason)
+        harness.report_reason.until = ""
+    slow = SlowEvents(harness.api)
+    harness.runtimes.api = cast("KubernetesApi", slow)
+    successor = harness.runtimes.open_runtime()
+    successor.prepare(harness.plan, "token", harness.report_reason)
     start = threading.Thread(
-        target=successor.start, args=(rig.plan, "x0", rig.report_reason), daemon=True
+        target=successor.start,
+        args=(harness.plan, "x0", harness.report_reason),
+        daemon=True,
     )
     start.start()
     assert slow.asked.wait(30)

@@ -11,7 +11,7 @@ import pytest
 from builders.tasks import make_assigned_task, make_executor
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
-from fakes.taskmaster_kubernetes_kit import ClusterKit, Programs
+from fakes.taskmaster_cluster_runtimes import ClusterRuntimes, Programs
 from tesk_kubernetes.api import (
     JOBS,
     PODS,
@@ -39,7 +39,7 @@ class Scene:
         self.api = FakeKubernetesApi()
         self.cluster = FakeCluster(self.api)
         Programs(self.api, self.cluster)
-        self.kit = ClusterKit(api=self.api, namespaces=["tasks"])
+        self.runtimes = ClusterRuntimes(api=self.api, namespaces=["tasks"])
         self.plan = plan_task(
             make_assigned_task(
                 executors=(make_executor(command=("sleep", "600")),),
@@ -47,7 +47,7 @@ class Scene:
             ),
             ATTEMPT,
         )
-        first = self.kit.open_runtime()
+        first = self.runtimes.open_runtime()
         first.prepare(self.plan, "token", report_reason)
         for step in ("in", "x0") if shares else ("x0",):
             first.start(self.plan, step, report_reason)
@@ -55,7 +55,7 @@ class Scene:
 
     def succeed(self) -> KubernetesRuntime:
         """Let the next taskmaster take the attempt up."""
-        runtime = self.kit.open_runtime()
+        runtime = self.runtimes.open_runtime()
         runtime.prepare(self.plan, "token", report_reason)
         return runtime
 
@@ -78,7 +78,7 @@ def make_scene() -> Iterator[Callable[..., Scene]]:
 
     yield make
     for scene in scenes:
-        scene.kit.close()
+        scene.runtimes.close()
 
 
 def delete_job(scene: Scene) -> None:
@@ -160,13 +160,13 @@ def test_silence_of_the_cluster_is_no_absence(
     scene = make_scene()
     runtime = scene.succeed()
     before = scene.api.all(PODS)
-    heard: list[Reason] = []
+    reasons: list[Reason] = []
     scene.api.fail_next("get", JOBS, ApiUnavailableError("gone to lunch"))
 
-    runtime.start(scene.plan, "x0", heard.append, has_started=True)
+    runtime.start(scene.plan, "x0", reasons.append, has_started=True)
 
     assert "waiting for the Kubernetes API: gone to lunch" in [
-        reason.text for reason in heard
+        reason.text for reason in reasons
     ]
     assert scene.api.all(PODS) == before
 

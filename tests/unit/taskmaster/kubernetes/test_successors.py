@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fakes.taskmaster_kubernetes_kit import Programs
-from taskmasters.attempts import SOON, CanceledError, Rig
+from fakes.taskmaster_cluster_runtimes import Programs
+from taskmasters.attempts import SOON, CanceledError, ClusterHarness
 from tesk_kubernetes.api import (
     JOBS,
     PODS,
@@ -29,39 +29,41 @@ class LaterClock(SystemClock):
         return super().now() + LATER
 
 
-def refuse_config(rig: Rig, pod: JsonObject) -> None:
+def refuse_config(harness: ClusterHarness, pod: JsonObject) -> None:
     message = 'configmap "c" not found'
-    held = rig.cluster.hold(pod, reason="CreateContainerConfigError", message=message)
-    rig.cluster.add_event(held, PODS, reason="Failed", message=f"Error: {message}")
+    held = harness.cluster.hold(
+        pod, reason="CreateContainerConfigError", message=message
+    )
+    harness.cluster.add_event(held, PODS, reason="Failed", message=f"Error: {message}")
 
 
-def fail_mount(rig: Rig, pod: JsonObject) -> None:
-    held = rig.cluster.hold(pod, reason="ContainerCreating")
-    rig.cluster.add_event(held, PODS, reason="FailedMount", message="no such claim")
+def fail_mount(harness: ClusterHarness, pod: JsonObject) -> None:
+    held = harness.cluster.hold(pod, reason="ContainerCreating")
+    harness.cluster.add_event(held, PODS, reason="FailedMount", message="no such claim")
 
 
-def stall(rig: Rig, pod: JsonObject) -> None:
-    rig.cluster.bind(pod)
+def stall(harness: ClusterHarness, pod: JsonObject) -> None:
+    harness.cluster.bind(pod)
 
 
-def deny_image(rig: Rig, pod: JsonObject) -> None:
-    rig.cluster.fail_pull(pod, message="401 Unauthorized")
+def deny_image(harness: ClusterHarness, pod: JsonObject) -> None:
+    harness.cluster.fail_pull(pod, message="401 Unauthorized")
 
 
-def overload_registry(rig: Rig, pod: JsonObject) -> None:
-    rig.cluster.fail_pull(pod, message="toomanyrequests")
+def overload_registry(harness: ClusterHarness, pod: JsonObject) -> None:
+    harness.cluster.fail_pull(pod, message="toomanyrequests")
 
 
-def leave_unbound(rig: Rig, pod: JsonObject) -> None:
-    rig.cluster.unschedulable(pod, message='persistentvolumeclaim "c" not found')
+def leave_unbound(harness: ClusterHarness, pod: JsonObject) -> None:
+    harness.cluster.unschedulable(pod, message='persistentvolumeclaim "c" not found')
 
 
-def find_no_node(rig: Rig, pod: JsonObject) -> None:
-    rig.cluster.unschedulable(pod)
+def find_no_node(harness: ClusterHarness, pod: JsonObject) -> None:
+    harness.cluster.unschedulable(pod)
 
 
 # What holds a step up, what is said of it, and how it ends.
-HELD_UP: dict[str, tuple[Callable[[Rig, JsonObject], None], str, str]] = {
+HELD_UP: dict[str, tuple[Callable[[ClusterHarness, JsonObject], None], str, str]] = {
     "an image that may not be read": (
         deny_image,
         "cannot be pulled",
@@ -84,60 +86,60 @@ HELD_UP: dict[str, tuple[Callable[[Rig, JsonObject], None], str, str]] = {
 
 @pytest.mark.parametrize(("what", "words", "end"), HELD_UP.values(), ids=HELD_UP)
 def test_a_successor_does_not_wait_anew(
-    make_rig: Callable[..., Rig],
-    what: Callable[[Rig, JsonObject], None],
+    make_harness: Callable[..., ClusterHarness],
+    what: Callable[[ClusterHarness, JsonObject], None],
     words: str,
     end: str,
 ) -> None:
-    rig = make_rig(schedule_timeout=timedelta(minutes=10))
-    rig.let_pods(lambda pod: what(rig, pod))
-    rig.report_reason.until = words
-    rig.prepare()
+    harness = make_harness(schedule_timeout=timedelta(minutes=10))
+    harness.let_pods(lambda pod: what(harness, pod))
+    harness.report_reason.until = words
+    harness.prepare()
     with pytest.raises(CanceledError):
-        rig.start()
+        harness.start()
 
-    rig.kit.clock = LaterClock()
-    successor = rig.kit.open_runtime()
-    rig.report_reason.until = "never"
-    successor.prepare(rig.plan, "token", rig.report_reason)
+    harness.runtimes.clock = LaterClock()
+    successor = harness.runtimes.open_runtime()
+    harness.report_reason.until = "never"
+    successor.prepare(harness.plan, "token", harness.report_reason)
     with pytest.raises(StepFailedError, match=end):
-        successor.start(rig.plan, "x0", rig.report_reason)
+        successor.start(harness.plan, "x0", harness.report_reason)
 
 
-def succeed(rig: Rig) -> None:
+def succeed(harness: ClusterHarness) -> None:
     """Let another go on long after the attempt began."""
-    rig.plan = replace(rig.plan, waiting_since=datetime.now(UTC))
-    rig.kit.clock = LaterClock()
-    rig.runtime = rig.kit.open_runtime()
-    rig.report_reason.until = ""
+    harness.plan = replace(harness.plan, waiting_since=datetime.now(UTC))
+    harness.runtimes.clock = LaterClock()
+    harness.runtime = harness.runtimes.open_runtime()
+    harness.report_reason.until = ""
 
 
 def test_a_quota_that_is_full_is_not_waited_for_anew(
-    make_rig: Callable[..., Rig],
+    make_harness: Callable[..., ClusterHarness],
 ) -> None:
-    rig = make_rig(quota_timeout=timedelta(minutes=10), shares=True)
-    rig.api.quotas[VOLUME_CLAIMS, "tasks"] = 0
-    rig.report_reason.until = "the task volume: a quota of the cluster has no room"
+    harness = make_harness(quota_timeout=timedelta(minutes=10), shares=True)
+    harness.api.quotas[VOLUME_CLAIMS, "tasks"] = 0
+    harness.report_reason.until = "the task volume: a quota of the cluster has no room"
     with pytest.raises(CanceledError):
-        rig.prepare()
+        harness.prepare()
 
-    succeed(rig)
+    succeed(harness)
     with pytest.raises(StepFailedError, match="no room, for 10 min"):
-        rig.prepare()
+        harness.prepare()
 
 
 def test_time_of_running_steps_does_not_count_as_waiting(
-    make_rig: Callable[..., Rig],
+    make_harness: Callable[..., ClusterHarness],
 ) -> None:
-    rig = make_rig(quota_timeout=LATER / 2)
-    Programs(rig.api, rig.cluster)
+    harness = make_harness(quota_timeout=LATER / 2)
+    Programs(harness.api, harness.cluster)
     began = datetime.now(UTC) - LATER
-    rig.plan = replace(rig.plan, waiting_since=began)
-    rig.prepare()
-    rig.start("x0")
-    assert rig.runtime.wait(rig.plan.attempt, "x0", SOON) is not None
+    harness.plan = replace(harness.plan, waiting_since=began)
+    harness.prepare()
+    harness.start("x0")
+    assert harness.runtime.wait(harness.plan.attempt, "x0", SOON) is not None
 
-    rig.api.fail_next("create", JOBS, FULL)
-    rig.start("x1")
+    harness.api.fail_next("create", JOBS, FULL)
+    harness.start("x1")
 
-    assert rig.result("x1").exit_code == 0
+    assert harness.result("x1").exit_code == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.taskmaster_engine_kit import EngineKit
+from fakes.taskmaster_engine_harness import EngineHarness
 from tesk_taskmaster.adapters.sandbox.bubblewrap import (
     SandboxUnavailableError,
     check_bubblewrap,
@@ -25,28 +25,28 @@ from tesk_taskmaster.ports import StepFailedError
 TASKMASTER = """
 import os, sys, threading
 from pathlib import Path
-from fakes.taskmaster_engine_kit import EngineKit
+from fakes.taskmaster_engine_harness import EngineHarness
 from tesk_taskmaster.adapters.task_folders import TaskFolders
 from tesk_taskmaster.adapters.sandbox.factory import open_sandbox_engine
 home = Path(sys.argv[1])
-kit = EngineKit(
+harness = EngineHarness(
     open_engine=lambda: open_sandbox_engine(TaskFolders(home), os.environ),
     home=home, image="x",
 )
-kit.start("sh", "-c", sys.argv[2], mounts=("/w",))
+harness.start("sh", "-c", sys.argv[2], mounts=("/w",))
 print("started", flush=True)
 threading.Event().wait()
 """
 
 
 @pytest.fixture
-def kit(tmp_path: Path) -> Iterator[EngineKit]:
+def harness(tmp_path: Path) -> Iterator[EngineHarness]:
     folders = TaskFolders(tmp_path.resolve() / "home")
     try:
         open_sandbox_engine(folders, os.environ)
     except SandboxUnavailableError as error:
         pytest.skip(str(error))
-    made = EngineKit(
+    made = EngineHarness(
         open_engine=lambda: open_sandbox_engine(folders, os.environ),
         home=folders.home,
         image="x",
@@ -68,74 +68,80 @@ def let_another_start(home: Path, script: str) -> None:
 
 
 def test_a_run_survives_its_taskmaster_and_tells_the_successor(
-    kit: EngineKit,
+    harness: EngineHarness,
 ) -> None:
-    fifo = kit.make_fifo("/w/go")
-    run = kit.make_run("ignored: it is adopted", mounts=("/w",))
-    let_another_start(kit.home, "echo once >>/w/runs; read x </w/go; exit 7")
-    kit.engine.start(run, lambda _reason: None)
-    assert kit.engine.wait(run, timedelta(0)) is None
+    fifo = harness.make_fifo("/w/go")
+    run = harness.make_run("ignored: it is adopted", mounts=("/w",))
+    let_another_start(harness.home, "echo once >>/w/runs; read x </w/go; exit 7")
+    harness.engine.start(run, lambda _reason: None)
+    assert harness.engine.wait(run, timedelta(0)) is None
     fifo.write_text("go\n")
 
-    assert kit.finish(run).exit_code == 7
-    assert (kit.volume / "w" / "runs").read_text() == "once\n"
+    assert harness.finish(run).exit_code == 7
+    assert (harness.volume / "w" / "runs").read_text() == "once\n"
 
 
-def test_a_run_that_ended_unwatched_tells_its_exit_code(kit: EngineKit) -> None:
-    fifo = kit.make_fifo("/w/end")
-    run = kit.make_run("ignored: it is adopted", mounts=("/w",))
-    let_another_start(kit.home, "exec 3>/w/end; exit 9")
+def test_a_run_that_ended_unwatched_tells_its_exit_code(harness: EngineHarness) -> None:
+    fifo = harness.make_fifo("/w/end")
+    run = harness.make_run("ignored: it is adopted", mounts=("/w",))
+    let_another_start(harness.home, "exec 3>/w/end; exit 9")
     fifo.read_text()  # until its last writer has ended
 
-    assert kit.finish(run).exit_code == 9
+    assert harness.finish(run).exit_code == 9
 
 
-def test_a_successor_stops_a_run(kit: EngineKit) -> None:
-    fifo = kit.make_fifo("/w/ready")
-    run = kit.make_run("ignored: it is adopted", mounts=("/w",))
-    let_another_start(kit.home, "trap '' TERM; exec 3>/w/ready; sleep 600; sleep 600")
+def test_a_successor_stops_a_run(harness: EngineHarness) -> None:
+    fifo = harness.make_fifo("/w/ready")
+    run = harness.make_run("ignored: it is adopted", mounts=("/w",))
+    let_another_start(
+        harness.home, "trap '' TERM; exec 3>/w/ready; sleep 600; sleep 600"
+    )
     with fifo.open("rb") as pipe:
-        kit.engine.stop(run, timedelta(milliseconds=50))
+        harness.engine.stop(run, timedelta(milliseconds=50))
 
         assert pipe.read() == b""
-    assert kit.finish(run).exit_code == 137
+    assert harness.finish(run).exit_code == 137
 
 
-def test_a_vanished_sandbox_is_lost_and_nothing_of_it_is_left(kit: EngineKit) -> None:
-    fifo = kit.make_fifo("/w/ready")
-    run = kit.start("sh", "-c", "exec 3>/w/ready; exec sleep 600", mounts=("/w",))
+def test_a_vanished_sandbox_is_lost_and_nothing_of_it_is_left(
+    harness: EngineHarness,
+) -> None:
+    fifo = harness.make_fifo("/w/ready")
+    run = harness.start("sh", "-c", "exec 3>/w/ready; exec sleep 600", mounts=("/w",))
     with fifo.open("rb") as pipe:
         os.kill(int((run.folder / "pid").read_text()), signal.SIGKILL)
-        result = kit.finish(run)
+        result = harness.finish(run)
 
         assert pipe.read() == b""
     assert result.lost
     assert "its end was not observed" in result.error
 
 
-def test_a_sandbox_ends_with_its_leader_though_nobody_looks(kit: EngineKit) -> None:
-    fifo = kit.make_fifo("/w/ready")
-    run = kit.start("sh", "-c", "exec 3>/w/ready; exec sleep 600", mounts=("/w",))
+def test_a_sandbox_ends_with_its_leader_though_nobody_looks(
+    harness: EngineHarness,
+) -> None:
+    fifo = harness.make_fifo("/w/ready")
+    run = harness.start("sh", "-c", "exec 3>/w/ready; exec sleep 600", mounts=("/w",))
     with fifo.open("rb") as pipe:
         os.kill(int((run.folder / "pid").read_text()), signal.SIGKILL)
 
         assert pipe.read() == b""
 
 
-def test_a_sandbox_of_before_a_restart_is_lost(kit: EngineKit) -> None:
-    run = kit.make_run("true")
+def test_a_sandbox_of_before_a_restart_is_lost(harness: EngineHarness) -> None:
+    run = harness.make_run("true")
     (run.folder / "pid").write_text("1\n")  # another process has that number now
     (run.folder / "lock").touch()
     (run.folder / "status").write_text('{ "child-pid": 1 }\n')
 
-    assert kit.finish(run).lost
-    kit.engine.stop(run, timedelta(0))  # touches nobody
+    assert harness.finish(run).lost
+    harness.engine.stop(run, timedelta(0))  # touches nobody
 
 
 def test_secrets_of_the_environment_are_in_no_list_of_processes(
-    kit: EngineKit,
+    harness: EngineHarness,
 ) -> None:
-    kit.start("sleep", "600", env={"PASSWORD": "open-sesame"})
+    harness.start("sleep", "600", env={"PASSWORD": "open-sesame"})
 
     lists = [
         path.read_bytes()
@@ -146,41 +152,45 @@ def test_secrets_of_the_environment_are_in_no_list_of_processes(
     assert not any(b"open-sesame" in words for words in lists)
 
 
-def test_an_environment_cannot_add_options(kit: EngineKit) -> None:
-    run = kit.make_run("true", env={"A": "x\0--bind\0/\0/mnt"})
+def test_an_environment_cannot_add_options(harness: EngineHarness) -> None:
+    run = harness.make_run("true", env={"A": "x\0--bind\0/\0/mnt"})
 
     with pytest.raises(StepFailedError, match="NUL"):
-        kit.engine.start(run, lambda _reason: None)
+        harness.engine.start(run, lambda _reason: None)
 
 
 READ_ONLY = ("/usr", "/etc/passwd", "/proc/sys/kernel/core_pattern", "/usr/bin/env")
 
 
 @pytest.mark.parametrize("path", READ_ONLY)
-def test_this_machine_cannot_be_changed(kit: EngineKit, path: str) -> None:
+def test_this_machine_cannot_be_changed(harness: EngineHarness, path: str) -> None:
     # Asked, not tried: a test must not change the machine if this fails.
-    assert kit.complete("test", "-w", path).result.exit_code == 1
+    assert harness.complete("test", "-w", path).result.exit_code == 1
 
 
-def test_a_command_has_no_capabilities(kit: EngineKit) -> None:
-    status = kit.complete("cat", "/proc/self/status").stdout
+def test_a_command_has_no_capabilities(harness: EngineHarness) -> None:
+    status = harness.complete("cat", "/proc/self/status").stdout
 
     assert b"CapEff:\t0000000000000000" in status
     assert b"CapBnd:\t0000000000000000" in status
 
 
 @pytest.mark.parametrize("path", ["/etc/shadow", "/etc/ssl/private", "/etc/ssh"])
-def test_secrets_of_this_machine_are_not_there(kit: EngineKit, path: str) -> None:
-    assert kit.complete("test", "-e", path).result.exit_code == 1
+def test_secrets_of_this_machine_are_not_there(
+    harness: EngineHarness, path: str
+) -> None:
+    assert harness.complete("test", "-e", path).result.exit_code == 1
 
 
-def test_an_opened_directory_of_many_programs_still_works(kit: EngineKit) -> None:
-    file = kit.volume / "usr/bin/mine"
+def test_an_opened_directory_of_many_programs_still_works(
+    harness: EngineHarness,
+) -> None:
+    file = harness.volume / "usr/bin/mine"
     file.parent.mkdir(parents=True)
     file.write_text("#!/bin/sh\necho mine\n")
     file.chmod(0o755)
 
-    done = kit.complete(
+    done = harness.complete(
         "sh", "-c", "mine; env true && echo ok", files=("/usr/bin/mine",)
     )
 
@@ -189,17 +199,17 @@ def test_an_opened_directory_of_many_programs_still_works(kit: EngineKit) -> Non
 
 @pytest.mark.parametrize("mounts", [(), ("/tmp",)], ids=["alone", "inside a mount"])
 def test_more_folders_of_programs_are_shown(
-    mounts: tuple[str, ...], tmp_path: Path, kit: EngineKit
+    mounts: tuple[str, ...], tmp_path: Path, harness: EngineHarness
 ) -> None:
     programs = tmp_path.resolve() / "env"
     (programs / "bin").mkdir(parents=True)
     (programs / "bin" / "mine").write_text("#!/bin/sh\necho mine\n")
     (programs / "bin" / "mine").chmod(0o755)
-    kit.engine = open_sandbox_engine(
-        TaskFolders(kit.home), os.environ, programs=(str(programs),)
+    harness.engine = open_sandbox_engine(
+        TaskFolders(harness.home), os.environ, programs=(str(programs),)
     )
 
-    done = kit.complete(
+    done = harness.complete(
         "sh", "-c", f"mine && ! touch {programs}/new 2>/dev/null", mounts=mounts
     )
 
@@ -207,21 +217,21 @@ def test_more_folders_of_programs_are_shown(
 
 
 def test_a_folder_of_programs_that_is_missing_stops_no_command(
-    tmp_path: Path, kit: EngineKit
+    tmp_path: Path, harness: EngineHarness
 ) -> None:
-    kit.engine = open_sandbox_engine(
-        TaskFolders(kit.home), os.environ, programs=(f"{tmp_path.resolve()}/gone",)
+    harness.engine = open_sandbox_engine(
+        TaskFolders(harness.home), os.environ, programs=(f"{tmp_path.resolve()}/gone",)
     )
 
-    done = kit.complete("true", mounts=("/tmp",))
+    done = harness.complete("true", mounts=("/tmp",))
 
     assert (done.result.exit_code, done.result.error) == (0, "")
 
 
-def test_a_collected_link_stays_a_link(kit: EngineKit) -> None:
-    kit.complete("ln", "-s", "/etc/shadow", "/l.txt", collect=("/*.txt",))
+def test_a_collected_link_stays_a_link(harness: EngineHarness) -> None:
+    harness.complete("ln", "-s", "/etc/shadow", "/l.txt", collect=("/*.txt",))
 
-    assert (kit.volume / "l.txt").is_symlink()
+    assert (harness.volume / "l.txt").is_symlink()
 
 
 WORDS = {
@@ -286,15 +296,15 @@ def test_nul_never_reaches_bubblewrap() -> None:
 
 
 def test_links_for_directories_of_the_root_change_nothing_outside(
-    kit: EngineKit,
+    harness: EngineHarness,
 ) -> None:
-    outside = kit.home / "outside"
+    outside = harness.home / "outside"
     outside.mkdir(mode=0o700)
     script = 'rm -rf /tmp /var; ln -s "$1" /tmp; ln -s "$1" /var; echo r >/r.txt'
 
-    done = kit.complete("sh", "-c", script, "sh", str(outside), collect=("/r.txt",))
+    done = harness.complete("sh", "-c", script, "sh", str(outside), collect=("/r.txt",))
 
     assert (done.result.exit_code, done.result.error) == (0, "")
-    assert (kit.volume / "r.txt").read_text() == "r\n"
+    assert (harness.volume / "r.txt").read_text() == "r\n"
     assert outside.stat().st_mode & 0o7777 == 0o700
     assert list(outside.iterdir()) == []

@@ -66,7 +66,7 @@ def make_settings(**overrides: Any) -> KubernetesSettings:
 
 
 @dataclass(slots=True, kw_only=True)
-class ClusterKit:
+class ClusterRuntimes:
     """A cluster, and taskmasters that come and go.
 
     Attributes:

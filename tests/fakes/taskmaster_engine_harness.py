@@ -21,7 +21,7 @@ GRACE = timedelta(seconds=1)
 
 
 @dataclass(slots=True)
-class EngineKit:
+class EngineHarness:
     """One engine under test.
 
     Attributes:
@@ -106,12 +106,12 @@ class EngineKit:
         assert result is not None, "it did not end"
         return result
 
-    def complete(self, *command: str, **fields: Any) -> "Completed":
+    def complete(self, *command: str, **fields: Any) -> "CompletedRun":
         """Run a command to its end."""
         run = self.start(*command, **fields)
         result = self.finish(run)
         tails = self.engine.tails(run)
-        return Completed(run, result, tails.stdout, tails.stderr)
+        return CompletedRun(run, result, tails.stdout, tails.stderr)
 
     def wait_for_line(self, fifo: Path) -> str:
         """Wait until the command writes a line into a pipe in the volume."""
@@ -128,7 +128,7 @@ class EngineKit:
 
 
 @dataclass(frozen=True, slots=True)
-class Completed:
+class CompletedRun:
     """A run that has ended."""
 
     run: ExecutorRun
