@@ -51,7 +51,7 @@ def test_links_do_not_multiply_a_file_by_the_thousand(stack: Stack) -> None:
     assert len(task["logs"][-1].get("outputs", [])) <= 1000
 
 
-def test_a_pattern_over_links_that_go_round_ends(stack: Stack) -> None:
+def test_a_pattern_over_symlink_cycles_ends(stack: Stack) -> None:
     endless = {"path": "/o" + "/*" * 60, "url": f"{stack.files}/endless"}
     all_of_it = {"path": "/o/*", "url": f"{stack.files}/round"}
     outputs = [{**each, "path_prefix": "/o"} for each in (endless, all_of_it)]
@@ -63,7 +63,7 @@ def test_a_pattern_over_links_that_go_round_ends(stack: Stack) -> None:
     assert "/o/a is a symlink cycle, not followed" in said(task)
 
 
-def test_a_tree_without_a_bottom_is_refused_plainly(stack: Stack) -> None:
+def test_an_endless_tree_is_refused(stack: Stack) -> None:
     output = {"path": "/o", "type": "DIRECTORY", "url": f"{stack.files}/deep"}
 
     task = stack.run(leaving(DEEP, output))
@@ -72,7 +72,7 @@ def test_a_tree_without_a_bottom_is_refused_plainly(stack: Stack) -> None:
     assert "is nested deeper than 256 directories" in said(task)
 
 
-def test_an_input_without_a_bottom_is_refused_plainly(stack: Stack) -> None:
+def test_an_endless_input_is_refused(stack: Stack) -> None:
     top = stack.files / "bottomless"
     top.mkdir()
     make_deep(top, 3000)

@@ -172,7 +172,7 @@ def test_a_directory_arrives_from_any_ftp_server(
     assert sorted(found) == ["/in/x/.hidden", "/in/x/a", "/in/x/sub{2}*/b"]
 
 
-def test_two_files_for_one_url_are_never_both_reported(stack: Stack) -> None:
+def test_a_url_for_two_files_is_reported_for_one_only(stack: Stack) -> None:
     script = "echo long first file > /o/a; echo b > /o/b"
     task = stack.run(
         {

@@ -49,7 +49,7 @@ def refusal(act: Callable[[], object]) -> KubernetesError:
     return raised.value
 
 
-def test_what_was_created_can_be_read(kit: ApiKit) -> None:
+def test_a_created_object_can_be_read(kit: ApiKit) -> None:
     created = kit.api.create(CONFIG_MAPS, kit.namespace, note("a", app="x"))
 
     found = kit.api.get(CONFIG_MAPS, kit.namespace, "a")
@@ -61,7 +61,7 @@ def test_what_was_created_can_be_read(kit: ApiKit) -> None:
     assert created["metadata"]["namespace"] == kit.namespace
 
 
-def test_nothing_is_read_where_nothing_is(kit: ApiKit) -> None:
+def test_a_missing_object_reads_as_none(kit: ApiKit) -> None:
     assert kit.api.get(CONFIG_MAPS, kit.namespace, "none") is None
 
 
@@ -136,7 +136,7 @@ def test_a_deletion_by_uid_spares_a_successor(kit: ApiKit) -> None:
     assert kit.api.delete(CONFIG_MAPS, kit.namespace, "a", uid=uid_of(second))
 
 
-def test_what_is_owned_goes_with_its_owner(kit: ApiKit) -> None:
+def test_an_owned_object_is_deleted_with_its_owner(kit: ApiKit) -> None:
     owner = kit.api.create(SECRETS, kit.namespace, {"metadata": {"name": "anchor"}})
     child = kit.api.create(CONFIG_MAPS, kit.namespace, owned("child", owner))
     kit.api.create(CONFIG_MAPS, kit.namespace, note("other"))
@@ -160,7 +160,7 @@ def test_orphans_stay(kit: ApiKit) -> None:
     eventually(is_orphan, every=0.1)
 
 
-def test_what_is_made_for_a_dead_owner_is_collected(kit: ApiKit) -> None:
+def test_an_object_of_a_dead_owner_is_collected(kit: ApiKit) -> None:
     owner = kit.api.create(SECRETS, kit.namespace, {"metadata": {"name": "anchor"}})
     kit.api.delete(SECRETS, kit.namespace, "anchor")
 
@@ -230,6 +230,6 @@ def test_nodes_are_in_no_namespace(kit: ApiKit) -> None:
     assert {"cpu", "memory", "pods"} <= first["status"]["allocatable"].keys()
 
 
-def test_who_may_not_list_nodes_is_refused(kit: ApiKit) -> None:
+def test_a_list_of_nodes_without_the_right_is_refused(kit: ApiKit) -> None:
     with pytest.raises(RefusedError, match="nodes"):
         kit.powerless().list(NODES, "")

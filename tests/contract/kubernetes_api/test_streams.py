@@ -139,12 +139,12 @@ def test_a_closed_log_lets_its_reader_go(kit: ApiKit) -> None:
         assert reading.result(timeout=10) == []
 
 
-def test_there_is_no_log_of_no_pod(kit: ApiKit) -> None:
+def test_a_log_of_a_missing_pod_is_refused(kit: ApiKit) -> None:
     with pytest.raises(RefusedError, match='pods "none" not found'):
         kit.api.logs(kit.namespace, "none", container="main", follow=True, tail_lines=0)
 
 
-def test_there_is_no_log_before_the_start(kit: ApiKit) -> None:
+def test_a_log_before_the_start_is_refused(kit: ApiKit) -> None:
     unplaced = pod("waiting")
     unplaced["spec"]["nodeSelector"] = {"no-node": "has-this"}
     kit.api.create(PODS, kit.namespace, unplaced)

@@ -48,7 +48,7 @@ def test_a_name_with_line_ends_is_refused_in_words(ftp: Place, name: str) -> Non
     assert not caught.value.transient
 
 
-def test_one_login_serves_many_files(ftp: Place, server: FtpFiles) -> None:
+def test_a_login_serves_many_files(ftp: Place, server: FtpFiles) -> None:
     for number in range(5):
         ftp.put(f"{ftp.url}/{number}", b"x")
         ftp.get(f"{ftp.url}/{number}")
@@ -104,7 +104,7 @@ def test_a_directory_opened_as_a_file_names_the_cure(
         ftp.get(ftp.url + "/d")
 
 
-def test_nobody_listens() -> None:
+def test_a_refused_connection_is_transient() -> None:
     with pytest.raises(StorageError, match="connection refused") as caught:
         Place(FtpStorage(TIMEOUTS), "").get("ftp://127.0.0.1:1/a")
 
@@ -156,7 +156,7 @@ def test_a_file_that_a_server_keeps_is_not_removed(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_where_files_can_be_renamed_they_appear_whole(
+def test_files_appear_whole_where_they_can_be_renamed(
     ftp: Place, server: FtpFiles
 ) -> None:
     ftp.put(ftp.url + "/d/a", b"x")

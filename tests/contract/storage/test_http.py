@@ -107,7 +107,7 @@ def test_a_host_that_cannot_be_fails_for_good(web: Place, host: str) -> None:
     assert not caught.value.transient
 
 
-def test_nobody_listens(web: Place) -> None:
+def test_a_refused_connection_is_transient(web: Place) -> None:
     with pytest.raises(StorageError, match="connection refused") as caught:
         web.get("http://127.0.0.1:1/a")
 
@@ -166,7 +166,7 @@ NO_FILE = {
 
 
 @pytest.mark.parametrize(("status", "passes", "text"), NO_FILE.values(), ids=NO_FILE)
-def test_what_is_not_the_file_is_not_taken_for_it(
+def test_a_response_that_is_not_the_file_is_refused(
     web: Place, server: HttpFiles, *, status: int, passes: bool, text: str
 ) -> None:
     body = b"" if status in (204, 205, 304) else b"please wait"
@@ -195,7 +195,7 @@ TARGETS = {
 
 
 @pytest.mark.parametrize(("location", "text"), TARGETS.values(), ids=TARGETS)
-def test_a_redirect_that_nobody_can_follow_fails_for_good(
+def test_an_unusable_redirect_fails_permanently(
     web: Place, server: HttpFiles, location: str, text: str
 ) -> None:
     server.faults["/a"] = [Fault(status=307, location=location)] * 2
@@ -311,7 +311,7 @@ AFTER_A_WRITE = {
 
 
 @pytest.mark.parametrize("fault", AFTER_A_WRITE.values(), ids=AFTER_A_WRITE)
-def test_what_is_told_of_something_else_disproves_no_write(
+def test_a_response_about_another_resource_disproves_no_write(
     web: Place, server: HttpFiles, fault: Fault
 ) -> None:
     server.files["/login"] = b"please log in"

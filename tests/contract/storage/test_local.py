@@ -43,7 +43,7 @@ ESCAPES = {
 
 
 @pytest.mark.parametrize("url", ESCAPES.values(), ids=ESCAPES)
-def test_nothing_outside_the_roots_is_touched(
+def test_files_outside_the_roots_are_refused(
     local: Place, root: Path, url: str
 ) -> None:
     (root / "link").symlink_to(root.parent / "outside/secret")
@@ -66,7 +66,7 @@ def test_nothing_outside_the_roots_is_touched(
     )
 
 
-def test_without_roots_the_error_names_the_setting() -> None:
+def test_the_error_without_roots_names_the_setting() -> None:
     with pytest.raises(StorageError, match="TESK_FILE_ROOTS"):
         LocalStorage([]).stat(parse_location("/tmp/a"))
 
@@ -91,7 +91,7 @@ def test_links_inside_the_roots_are_followed(local: Place, root: Path) -> None:
     assert local.get(local.url + "/d/link/x") == b"x"
 
 
-def test_what_is_no_file_is_left_out_of_a_listing(local: Place, root: Path) -> None:
+def test_special_files_are_left_out_of_a_listing(local: Place, root: Path) -> None:
     (root / "d/e").mkdir(parents=True)
     (root / "d/a").write_text("a")
     os.mkfifo(root / "d/pipe")
@@ -169,7 +169,7 @@ def test_a_folder_nested_by_the_thousand_is_listed_page_by_page(
     remove_tree(tmp_path / "top")
 
 
-def test_what_a_folder_of_many_folders_costs_grows_with_their_number(
+def test_the_time_to_list_folders_grows_with_their_number(
     tmp_path: Path,
 ) -> None:
     for number in range(3000):

@@ -55,7 +55,7 @@ def test_the_file_is_read_as_other_tools_read_it(tmp_path: Path) -> None:
     }
 
 
-def test_no_file_is_no_logins() -> None:
+def test_a_missing_setting_means_no_logins() -> None:
     assert read_logins("") == {}
 
 
@@ -84,7 +84,7 @@ CHOICES = {
 
 
 @pytest.mark.parametrize(("asked", "wanted"), CHOICES.values(), ids=CHOICES)
-def test_whose_login_is_used(
+def test_the_login_of_the_url_comes_first(
     asked: tuple[str, str | None, str | None], wanted: tuple[str, str] | None
 ) -> None:
     assert login_for(KNOWN, *asked) == wanted

@@ -67,7 +67,9 @@ ESCAPES = {
 
 
 @pytest.mark.parametrize("url", ESCAPES.values(), ids=ESCAPES)
-def test_nothing_else_is_touched(shared: Place, mounted: Path, url: str) -> None:
+def test_urls_outside_the_shared_folder_are_refused(
+    shared: Place, mounted: Path, url: str
+) -> None:
     (mounted / "link").symlink_to("../secret")
     (mounted / "folder").symlink_to("..")
     (mounted / "beside").symlink_to(f"{mounted}-beside")

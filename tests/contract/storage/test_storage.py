@@ -92,7 +92,7 @@ def test_a_file_may_be_left_before_its_end(place: Place) -> None:
     assert len(place.get(url)) == 4_000_000
 
 
-def test_nothing_is_there_at_first(place: Place) -> None:
+def test_a_missing_file_has_no_status(place: Place) -> None:
     assert place.stat(place.at("none")) is None
 
 

@@ -67,17 +67,21 @@ def round_trip(record: TransferRecord, filer: FilerRun, base: str) -> None:
     assert not list(filer.folder.rglob("*.part"))
 
 
-def test_there_and_back_by_file(record: TransferRecord, filer: FilerRun) -> None:
+def test_files_go_there_and_back_by_file(
+    record: TransferRecord, filer: FilerRun
+) -> None:
     round_trip(record, filer, f"file://{filer.folder}/root")
 
 
-def test_there_and_back_by_ftp(record: TransferRecord, filer: FilerRun) -> None:
+def test_files_go_there_and_back_by_ftp(
+    record: TransferRecord, filer: FilerRun
+) -> None:
     (filer.folder / "served").mkdir()
     with ftp_server(filer.folder / "served") as server:
         round_trip(record, filer, server.url_with_password)
 
 
-def test_there_and_back_by_s3(record: TransferRecord, filer: FilerRun) -> None:
+def test_files_go_there_and_back_by_s3(record: TransferRecord, filer: FilerRun) -> None:
     with s3_server("transfers") as service:
         round_trip(
             record,
@@ -86,7 +90,7 @@ def test_there_and_back_by_s3(record: TransferRecord, filer: FilerRun) -> None:
         )
 
 
-def test_there_and_back_by_http(
+def test_files_go_there_and_back_by_http(
     record: TransferRecord, filer: FilerRun, web: HttpFiles
 ) -> None:
     (filer.volume / "out").mkdir()
@@ -190,7 +194,7 @@ def test_a_server_that_stays_busy_ends_with_75(
     assert len(web.requests) == 5
 
 
-def test_what_is_on_tape_is_waited_for(
+def test_a_file_on_tape_is_retried(
     record: TransferRecord, filer: FilerRun, web: HttpFiles
 ) -> None:
     web.files["/a"] = b"from tape"
@@ -345,7 +349,7 @@ def test_a_bad_setting_is_named(
     assert want in log
 
 
-def test_without_credentials_the_error_says_where_to_set_them(
+def test_the_error_without_credentials_says_where_to_set_them(
     record: TransferRecord, filer: FilerRun
 ) -> None:
     record.inputs = (Input(path="/a", url="s3://transfers/a"),)

@@ -56,7 +56,7 @@ def test_holes_stay_holes(tmp_path: Path, pieces: list[tuple[int, bytes]]) -> No
     holes=st.lists(st.integers(0, 20_000), max_size=4),
     announced=st.integers(0, 30_000),
 )
-def test_whatever_is_announced_all_is_copied(
+def test_a_file_is_copied_whole_whatever_size_is_announced(
     tmp_path_factory: pytest.TempPathFactory,
     content: bytes,
     holes: list[int],
@@ -74,7 +74,7 @@ def test_whatever_is_announced_all_is_copied(
     assert copied == (folder / "a").stat().st_size
 
 
-def test_what_knows_no_size_is_copied_to_its_end(tmp_path: Path) -> None:
+def test_a_file_without_a_size_is_copied_to_its_end(tmp_path: Path) -> None:
     assert Path("/proc/self/status").stat().st_size == 0
 
     copied, told = copy(Path("/proc/self/status"), tmp_path / "b")

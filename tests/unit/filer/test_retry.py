@@ -35,7 +35,7 @@ def passing(retry_after: timedelta | None = None) -> StorageError:
     return StorageError("busy", transient=True, retry_after=retry_after)
 
 
-def test_what_passes_is_tried_until_it_succeeds() -> None:
+def test_a_transient_error_is_retried_until_success() -> None:
     call = Flaky(passing(), passing())
 
     assert patience()(call) == "done"
@@ -51,7 +51,7 @@ def test_tries_are_counted() -> None:
     assert call.calls == 4
 
 
-def test_what_stays_is_tried_once() -> None:
+def test_a_permanent_error_is_not_retried() -> None:
     call = Flaky(StorageError("access denied"))
 
     with pytest.raises(StorageError, match="access denied"):
@@ -80,7 +80,7 @@ def test_a_bug_in_one_file_is_a_failure_that_may_pass() -> None:
     )
 
 
-def test_no_more_work_runs_at_once_than_there_are_threads() -> None:
+def test_work_that_runs_at_once_is_bounded_by_the_threads() -> None:
     workers = WorkerPool(2, threading.Event(), stops_at_failure=False)
     running: list[int] = []
     most: list[int] = []
@@ -102,7 +102,7 @@ def test_no_more_work_runs_at_once_than_there_are_threads() -> None:
     assert max(most) <= 2
 
 
-def test_after_a_failure_nothing_new_begins() -> None:
+def test_new_work_is_not_started_after_a_failure() -> None:
     halt = threading.Event()
     workers = WorkerPool(1, halt, stops_at_failure=True)
 

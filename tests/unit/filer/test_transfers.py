@@ -151,14 +151,14 @@ def test_the_last_of_overlapping_inputs_wins(bench: Bench) -> None:
     assert bench.texts() == {"d/x": "2x", "d/y": "1y", "d/z": "f"}
 
 
-def test_inputs_are_for_every_uid(bench: Bench) -> None:
+def test_inputs_are_accessible_by_every_uid(bench: Bench) -> None:
     bench.bring(Input(path="/in/a", content="x"))
 
     assert (bench.folder / "in").stat().st_mode & 0o777 == 0o777
     assert (bench.folder / "in/a").stat().st_mode & 0o777 == 0o666
 
 
-def test_what_can_pass_is_tried_again(bench: Bench) -> None:
+def test_transient_errors_are_retried(bench: Bench) -> None:
     bench.storage.files = {"s3://b/a": b"A", "s3://b/d/x": b"X"}
     bench.storage.faults = {"s3://b/a": [passing()], "s3://b/d": [passing()]}
 
@@ -187,7 +187,7 @@ def test_a_truncated_download_is_never_taken_for_the_file(bench: Bench) -> None:
     assert bench.texts() == {"a": "0123456789"}
 
 
-def test_what_stays_fails_at_once(bench: Bench) -> None:
+def test_a_permanent_error_fails_at_once(bench: Bench) -> None:
     exit_code = bench.bring(Input(path="/data/a", url="ftp://u:pw@h/key"))
 
     assert exit_code is ExitCode.FAILED
@@ -286,7 +286,7 @@ COLLISIONS = {
 
 
 @pytest.mark.parametrize("outputs", COLLISIONS.values(), ids=COLLISIONS)
-def test_of_two_files_for_one_url_the_second_is_refused(
+def test_the_second_of_two_files_for_one_url_is_refused(
     bench: Bench, outputs: tuple[Output, Output]
 ) -> None:
     two_files(bench)
@@ -422,7 +422,7 @@ def test_a_file_does_not_go_to_a_url_that_ends_in_a_slash(
     assert bench.storage.files == {}
 
 
-def test_one_failed_output_does_not_keep_the_others_back(bench: Bench) -> None:
+def test_a_failed_output_does_not_stop_the_others(bench: Bench) -> None:
     for name in ("a", "b", "c"):
         (bench.folder / name).write_text(name)
     bench.storage.faults = {"s3://b/a": [StorageError("access denied (403)")]}
@@ -467,7 +467,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize(("error", "want"), REFUSALS.values(), ids=REFUSALS)
-def test_without_a_scheduler_there_is_no_verdict(
+def test_a_transfer_without_a_scheduler_has_no_result(
     bench: Bench, error: TeskError, want: ExitCode
 ) -> None:
     (bench.folder / "a").write_text("a")

@@ -69,7 +69,7 @@ UPLOADS = {
 
 
 @pytest.mark.parametrize(("output", "want"), UPLOADS.values(), ids=UPLOADS)
-def test_what_is_uploaded_where(
+def test_files_are_uploaded_to_their_urls(
     volume: FolderVolume, output: Output, want: list[tuple[str, str]]
 ) -> None:
     items = planned(output, volume)
@@ -98,7 +98,7 @@ MISSING = {
 
 
 @pytest.mark.parametrize(("output", "want"), MISSING.values(), ids=MISSING)
-def test_what_is_not_there_is_remarked(
+def test_a_missing_output_is_a_notice(
     volume: FolderVolume, output: Output, want: str
 ) -> None:
     assert planned(output, volume) == [Notice(want, missing=True)]

@@ -68,7 +68,7 @@ LINKS = {
 
 
 @pytest.mark.parametrize("target", LINKS.values(), ids=LINKS)
-def test_no_link_leads_out(root: Path, target: str) -> None:
+def test_links_do_not_lead_out(root: Path, target: str) -> None:
     outside = root.parent / "outside"
     (root / "link").symlink_to(target.format(outside=outside))
     volume = FolderVolume(root)

@@ -79,7 +79,7 @@ def watched() -> Iterator[Watched]:
     found.informer.close()
 
 
-def test_what_is_there_at_first_is_told(watched: Watched) -> None:
+def test_present_objects_are_reported_first(watched: Watched) -> None:
     watched.create("a")
 
     watched.start()
@@ -186,7 +186,7 @@ def test_a_cut_watch_goes_on_without_a_list(watched: Watched) -> None:
     assert watched.api.faults.calls["list", "pods"] == 1
 
 
-def test_after_a_bookmark_the_server_may_forget_what_was_before(
+def test_a_bookmark_moves_the_version_to_watch_from(
     watched: Watched,
 ) -> None:
     watched.start()
@@ -202,7 +202,7 @@ def test_after_a_bookmark_the_server_may_forget_what_was_before(
     assert watched.api.faults.calls["list", "pods"] == 1
 
 
-def test_while_the_server_is_away_the_copy_stays(watched: Watched) -> None:
+def test_the_cache_stays_while_the_server_is_unavailable(watched: Watched) -> None:
     watched.create("a")
     watched.start()
     watched.next()
@@ -272,7 +272,7 @@ def test_a_closed_informer_has_no_watch_and_may_be_read(watched: Watched) -> Non
     assert watched.informer.snapshot() == {"a": "Pending"}
 
 
-def test_one_that_never_started_can_be_closed(watched: Watched) -> None:
+def test_an_informer_that_never_started_can_be_closed(watched: Watched) -> None:
     watched.informer.close()
 
     assert watched.informer.snapshot() == {}

@@ -253,7 +253,7 @@ def test_a_bad_kubeconfig_is_named(text: str | None, tmp_path: Path) -> None:
         open_api({"KUBECONFIG": str(file)})
 
 
-def test_without_a_cluster_that_is_said() -> None:
+def test_a_missing_cluster_is_reported() -> None:
     with pytest.raises(KubernetesError, match="no KUBECONFIG, and no service account"):
         open_api({})
 

@@ -192,7 +192,7 @@ def test_required_nodes_may_be_named_by_fields_too() -> None:
     assert required(made) == [ZONE_A | ON_ONE]
 
 
-def test_no_required_nodes_are_any_node() -> None:
+def test_an_empty_requirement_allows_any_node() -> None:
     assert with_required_nodes(bare(), []) == bare()
 
 

@@ -77,7 +77,7 @@ NO_STATUS = {
 @pytest.mark.parametrize(
     ("code", "body", "said"), NO_STATUS.values(), ids=NO_STATUS.keys()
 )
-def test_of_an_answer_by_another_only_the_status_is_told(
+def test_a_response_of_a_proxy_is_reported_by_its_status_only(
     code: int, body: bytes, said: str
 ) -> None:
     assert str(error_of(code, body)) == f"the API server {said}"

@@ -64,7 +64,7 @@ def test_requests_of_a_pod(spec: dict[str, Any], want: Amounts) -> None:
     assert found == {name: Decimal(amount) for name, amount in want.items()}
 
 
-def test_what_a_node_has() -> None:
+def test_the_resources_of_a_node_are_read() -> None:
     allocatable = {"cpu": "1930m", "memory": "3909472Ki", "pods": "110"}
 
     found = node_resources({"status": {"allocatable": allocatable}})

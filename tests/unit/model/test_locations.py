@@ -350,7 +350,7 @@ TEXTS = st.one_of(
 
 
 @given(TEXTS)
-def test_what_is_read_is_written_so_that_it_is_read_again(text: str) -> None:
+def test_a_written_location_is_parsed_to_the_same_one(text: str) -> None:
     try:
         location = parse_location(text)
     except InvalidLocationError:
@@ -377,7 +377,9 @@ def test_what_is_read_is_written_so_that_it_is_read_again(text: str) -> None:
     ),
     names=st.lists(NAMES, min_size=1, max_size=3),
 )
-def test_what_lies_below_is_read_again(base: str, names: list[str]) -> None:
+def test_a_location_below_another_is_parsed_to_the_same_one(
+    base: str, names: list[str]
+) -> None:
     top, name = parse_location(base), "/".join(names)
 
     below = top.below(name)
@@ -391,7 +393,7 @@ def test_what_lies_below_is_read_again(base: str, names: list[str]) -> None:
 
 
 @given(user=NAMES, password=st.text(st.characters(categories=["L", "N"]), min_size=8))
-def test_no_userinfo_is_ever_shown(user: str, password: str) -> None:
+def test_userinfo_is_never_shown(user: str, password: str) -> None:
     for scheme in ("ftp", "http", "s3"):
         for host in ("h", "h:80", "h:none"):
             text = f"{scheme}://{user}:{password}@{host}/a"

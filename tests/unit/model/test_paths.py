@@ -80,7 +80,9 @@ PATTERNS = {
 
 
 @pytest.mark.parametrize(("path", "prefix", "want"), PATTERNS.values(), ids=PATTERNS)
-def test_what_counts_as_a_pattern(path: str, prefix: str | None, *, want: bool) -> None:
+def test_a_path_with_wildcards_is_a_pattern(
+    path: str, prefix: str | None, *, want: bool
+) -> None:
     assert paths.is_pattern(path, prefix) is want
 
 

@@ -39,7 +39,7 @@ def test_braces_are_alternatives(path: str, want: tuple[str, ...]) -> None:
 
 
 @given(st.text("{},ab", max_size=12))
-def test_what_is_expanded_has_nothing_left_to_expand(path: str) -> None:
+def test_an_expansion_has_no_alternatives_left(path: str) -> None:
     assert not any(map(has_alternatives, expand_braces(path)))
 
 

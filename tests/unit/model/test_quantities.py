@@ -21,7 +21,7 @@ def test_a_task_never_gets_less_than_it_asked_for(gib: float) -> None:
 
 
 @pytest.mark.parametrize("gib", [-0.1, math.nan, math.inf])
-def test_what_is_no_amount_is_refused(gib: float) -> None:
+def test_an_invalid_amount_is_refused(gib: float) -> None:
     with pytest.raises(ValueError, match="amount"):
         bytes_from_gib(gib)
 
@@ -36,7 +36,7 @@ WORDS = {
 
 
 @pytest.mark.parametrize(("count", "want"), WORDS.items())
-def test_bytes_read_like_words(count: int, want: str) -> None:
+def test_byte_counts_are_formatted_for_people(count: int, want: str) -> None:
     assert format_bytes(count) == want
 
 

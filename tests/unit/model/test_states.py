@@ -11,7 +11,7 @@ def test_all_eleven_states_of_the_specification_are_listed() -> None:
 
 
 @pytest.mark.parametrize("state", sorted(FINAL_STATES))
-def test_nothing_follows_a_final_state(state: TaskState) -> None:
+def test_a_final_state_has_no_successor(state: TaskState) -> None:
     assert TRANSITIONS[state] == frozenset()
 
 
@@ -32,6 +32,6 @@ def test_every_live_state_can_reach_a_final_one() -> None:
     assert {state for state in TaskState if TRANSITIONS[state]} <= reaching
 
 
-def test_after_a_cancel_only_canceled_follows() -> None:
+def test_canceling_is_followed_by_canceled_only() -> None:
     assert TRANSITIONS[TaskState.CANCELING] == {TaskState.CANCELED}
     assert not can_follow(TaskState.CANCELING, TaskState.COMPLETE)

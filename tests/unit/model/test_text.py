@@ -20,7 +20,7 @@ SHOWN = {
 
 
 @pytest.mark.parametrize(("text", "want"), SHOWN.items())
-def test_what_a_terminal_obeys_is_written_out(text: str, want: str) -> None:
+def test_control_characters_are_escaped(text: str, want: str) -> None:
     assert escape_line(text) == want
 
 
@@ -40,7 +40,7 @@ CONTROL = {chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 
 @given(st.text(alphabet=st.characters(codec=None) | st.sampled_from(sorted(CONTROL))))
-def test_no_control_character_is_left(text: str) -> None:
+def test_control_characters_are_all_escaped(text: str) -> None:
     assert not CONTROL & set(escape_line(text))
     assert not (CONTROL - {"\t", "\n"}) & set(escape_lines(text))
     escape_line(text).encode()

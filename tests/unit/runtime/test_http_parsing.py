@@ -92,7 +92,7 @@ PHASES = {
 
 
 @pytest.mark.parametrize(("data", "want"), PHASES.values(), ids=PHASES)
-def test_it_is_known_how_far_a_request_is(data: bytes, want: Phase) -> None:
+def test_the_phase_tells_how_far_a_request_is(data: bytes, want: Phase) -> None:
     assert read(data).phase is want
 
 
@@ -139,7 +139,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("data", "want"), REFUSED.values(), ids=REFUSED)
-def test_what_is_no_request_is_refused(data: bytes, want: int) -> None:
+def test_an_invalid_request_is_refused(data: bytes, want: int) -> None:
     with pytest.raises(RefusedError) as refusal:
         read(data)
 
@@ -155,7 +155,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("start", ENDLESS.values(), ids=ENDLESS)
-def test_nothing_goes_on_without_end(start: bytes) -> None:
+def test_endless_requests_are_refused(start: bytes) -> None:
     reader = read(start)
 
     def go_on() -> None:

@@ -103,7 +103,7 @@ def test_the_last_answer_says_so() -> None:
     assert b"\r\nConnection: close\r\n" in encode(OK, None, close=True)
 
 
-def test_some_answers_have_no_body() -> None:
+def test_responses_of_some_statuses_have_no_body() -> None:
     asked = request_of(b"HEAD" + GET[3:])
     none = Response("204 No Content", [], b"")
 

@@ -46,7 +46,7 @@ def test_a_link_in_place_of_the_tree_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "kept").is_dir()
 
 
-def test_what_is_not_there_is_no_error(tmp_path: Path) -> None:
+def test_removing_a_missing_tree_is_not_an_error(tmp_path: Path) -> None:
     remove_tree(tmp_path / "tree")
     remove_tree(tmp_path / "no" / "tree")
 

@@ -142,7 +142,7 @@ def test_names_are_sorted(tree: Path) -> None:
     assert RootedFiles(tree).names("/work") == ["Z", "a.txt"]
 
 
-def test_no_descriptor_is_left_open(tree: Path) -> None:
+def test_descriptors_are_all_closed(tree: Path) -> None:
     (tree / "alias").symlink_to("/work")
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a count of names
 
@@ -159,7 +159,7 @@ NAMES = st.sampled_from(["a", "b", "..", ".", "c"])
     links=st.lists(st.tuples(NAMES, st.lists(NAMES, max_size=4), st.booleans())),
     path=st.lists(NAMES, min_size=1, max_size=6),
 )
-def test_whatever_links_there_are_nothing_outside_is_touched(
+def test_files_outside_stay_untouched_whatever_links_there_are(
     links: list[tuple[str, list[str], bool]],
     path: list[str],
     tmp_path_factory: pytest.TempPathFactory,

@@ -159,6 +159,6 @@ def test_a_slow_server_is_unavailable_when_the_deadline_passes() -> None:
         invoke(echo, StringValue(value="wait"), timeout=timedelta(seconds=0.2))
 
 
-def test_nobody_listening_is_unavailable() -> None:
+def test_a_server_that_does_not_listen_is_unavailable() -> None:
     with calling("127.0.0.1:1") as echo, pytest.raises(UnreachableError):
         invoke(echo, StringValue(value="x"), timeout=timedelta(seconds=2))

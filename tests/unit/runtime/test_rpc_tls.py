@@ -74,7 +74,7 @@ def call(address: str, settings: GrpcSettings, token: str = "right") -> str:
         return invoke(echo, StringValue(value="said"), timeout=PATIENCE).value
 
 
-def test_who_trusts_the_authority_is_served(authority: Authority) -> None:
+def test_a_client_that_trusts_the_authority_is_served(authority: Authority) -> None:
     with serving(shows(authority.issue("localhost"))) as address:
         assert call(address, trusts(authority)) == "said"
 

@@ -36,7 +36,7 @@ WORDS = st.text("ab/", max_size=8)
     pattern=st.lists(st.sampled_from(["**", "*", "?", "a", "b", "/"])).map("".join),
     path=WORDS,
 )
-def test_it_agrees_with_a_regular_expression(pattern: str, path: str) -> None:
+def test_deep_patterns_agree_with_a_regular_expression(pattern: str, path: str) -> None:
     words = {"*": "[^/]*", "?": "[^/]"}
     tokens = re.findall(r"\*+|.", pattern)
     text = "".join(
