@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from api_requests import ApiRequests, counted_requests
 from bare_jobs import BareJobs
-from cluster.gates import Gates, gates_in
+from cluster.gated_storage import GatedStorage, gated_storage_in
 from cluster.kube import Kube, is_ready
 from cluster.release import Release, installed
 from cluster.values import merged, shared_values
@@ -57,7 +57,7 @@ class Bench:
 
     kube: Kube
     release: Release
-    gates: Gates
+    gated_storage: GatedStorage
     jobs: BareJobs
     requests: ApiRequests
     quick: bool
@@ -110,13 +110,15 @@ class Bench:
 
     def moving_task(self) -> dict[str, Any]:
         """Return a task with an input and an output, from and to a web server."""
-        source = self.gates.put("bench/in", b"x" * 100_000)
+        source = self.gated_storage.put("bench/in", b"x" * 100_000)
         return {
             "inputs": [{"path": "/in/a", "url": source}],
             "executors": [
                 {"image": "busybox:1.35", "command": ["cp", "/in/a", "/out/b"]}
             ],
-            "outputs": [{"path": "/out/b", "url": f"{self.gates.url}/bench/out"}],
+            "outputs": [
+                {"path": "/out/b", "url": f"{self.gated_storage.url}/bench/out"}
+            ],
         }
 
 
@@ -141,7 +143,9 @@ def measured_cluster(*, quick: bool) -> Iterator[Bench]:
         servers = f"{name}-servers"
         kube.make_namespace(servers)
         stack.callback(kube.delete, "namespaces", "", servers)
-        gates = stack.enter_context(gates_in(kube, servers, f"tesk-filer:{tag}"))
+        gated_storage = stack.enter_context(
+            gated_storage_in(kube, servers, f"tesk-filer:{tag}")
+        )
         release = stack.enter_context(installed(kube, name, values))
         release.connect()
         requests = stack.enter_context(
@@ -152,7 +156,7 @@ def measured_cluster(*, quick: bool) -> Iterator[Bench]:
         yield Bench(
             kube=kube,
             release=release,
-            gates=gates,
+            gated_storage=gated_storage,
             jobs=BareJobs(kube, servers),
             requests=requests,
             quick=quick,

@@ -8,8 +8,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from cluster.door import open_door
 from cluster.kube import Kube, Object
+from cluster.service_access import access_service
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -80,7 +80,7 @@ def object_storage_in(
     """Run an S3 server with an empty bucket in ``namespace``."""
     kube.apply(*_manifests(namespace, image))
     kube.wait_for_pods(namespace, "app=s3")
-    with open_door(kube, namespace, "s3", PORT) as address:
+    with access_service(kube, namespace, "s3", PORT) as address:
         client = boto3.session.Session().client(
             "s3",
             endpoint_url=f"http://{address}",

@@ -9,10 +9,10 @@ import httpx
 import yaml
 
 from clients.tes import TesClient
-from cluster.door import open_door
 from cluster.kube import Kube, Object, is_ready, name_of, run, wait_until_none
 from cluster.object_storage import credentials
-from cluster.patient_transport import PatientTransport
+from cluster.retrying_transport import RetryingTransport
+from cluster.service_access import access_service
 from cluster.values import CREDENTIALS, Values, merged
 from programs.waiting import eventually
 
@@ -75,9 +75,9 @@ class Release(TesClient):
         assert service is not None, f"no Service {name}"
         port = service["spec"]["ports"][0]["port"]
         address = self._exits.enter_context(
-            open_door(self.kube, self.namespace, name, port)
+            access_service(self.kube, self.namespace, name, port)
         )
-        super().__init__(f"http://{address}", transport=PatientTransport())
+        super().__init__(f"http://{address}", transport=RetryingTransport())
         eventually(self._answers, within=30, every=0.2, what="an answer of the api")
 
     def _answers(self) -> bool:

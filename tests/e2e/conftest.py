@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from cluster.gates import Gates, gates_in
+from cluster.gated_storage import GatedStorage, gated_storage_in
 from cluster.kube import Kube
 from cluster.object_storage import object_storage_in
 from cluster.release import Release, installed
-from cluster.site import Site
+from cluster.session import Session
 
 _ROOT = Path(__file__).parents[2]
 
@@ -31,7 +31,7 @@ def kube() -> Iterator[Kube]:
 
 
 @pytest.fixture(scope="session")
-def site(kube: Kube) -> Iterator[Site]:
+def session(kube: Kube) -> Iterator[Session]:
     """Storages in a namespace of their own."""
     name = f"tesk-e2e-{secrets.token_hex(3)}"
     tag = os.environ.get("TESK_IMAGES_TAG") or os.environ.get("IMAGE_TAG") or _version()
@@ -41,23 +41,29 @@ def site(kube: Kube) -> Iterator[Site]:
     try:
         with (
             object_storage_in(kube, servers, s3_image) as storage,
-            gates_in(kube, servers, f"tesk-filer:{tag}") as gates,
+            gated_storage_in(kube, servers, f"tesk-filer:{tag}") as gated_storage,
         ):
-            yield Site(name=name, tag=tag, kube=kube, storage=storage, gates=gates)
+            yield Session(
+                name=name,
+                tag=tag,
+                kube=kube,
+                storage=storage,
+                gated_storage=gated_storage,
+            )
     finally:
         kube.delete("namespaces", "", servers)
 
 
 @pytest.fixture(scope="session")
-def gates(site: Site) -> Gates:
+def gated_storage(session: Session) -> GatedStorage:
     """A storage that holds transfers back."""
-    return site.gates
+    return session.gated_storage
 
 
 @pytest.fixture(scope="session")
-def tesk(site: Site) -> Iterator[Release]:
+def tesk(session: Session) -> Iterator[Release]:
     """The TESK of most tests, with the limits of a fresh installation."""
-    with installed(site.kube, f"{site.name}-main", site.values()) as release:
+    with installed(session.kube, f"{session.name}-main", session.values()) as release:
         release.connect()
         yield release
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from cluster.gates import Gates
-from cluster.held import PHASES, HeldTask, Phase
+from cluster.gated_storage import GatedStorage
+from cluster.held_task import PHASES, HeldTask, Phase
 from cluster.release import Release
 from scenarios.scenario import codes, logs, shell
 
@@ -24,9 +24,9 @@ class Tasks:
 
 
 @pytest.fixture(scope="module")
-def tasks(tesk: Release, gates: Gates) -> Iterator[Tasks]:
+def tasks(tesk: Release, gated_storage: GatedStorage) -> Iterator[Tasks]:
     held = {
-        phase: HeldTask(tesk, gates, f"cancel-{phase}", hold=[phase])
+        phase: HeldTask(tesk, gated_storage, f"cancel-{phase}", hold=[phase])
         for phase in PHASES
     }
     nowhere = {"executors": [shell("true")], "resources": {"zones": ["nowhere"]}}

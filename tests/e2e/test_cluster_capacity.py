@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from cluster.gates import Gates
+from cluster.gated_storage import GatedStorage
 from cluster.release import Release, installed
-from cluster.site import Site
+from cluster.session import Session
 from cluster.values import Values
 from programs.waiting import eventually
 from scenarios.scenario import Task, logs, shell
@@ -25,19 +25,19 @@ LONGEST = 200 + 4 * BURST
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(LONGEST + 200)]
 
 
-def plain_values(site: Site) -> Values:
+def plain_values(session: Session) -> Values:
     """Return the shared values with the chart's own requests of the services."""
     return {
         name: {key: value for key, value in part.items() if key != "resources"}
-        for name, part in site.values().items()
+        for name, part in session.values().items()
     }
 
 
 @pytest.fixture(scope="module")
-def crowded(site: Site) -> Iterator[Release]:
+def crowded(session: Session) -> Iterator[Release]:
     """A release of its own."""
-    values = plain_values(site)
-    with installed(site.kube, f"{site.name}-crowded", values) as release:
+    values = plain_values(session)
+    with installed(session.kube, f"{session.name}-crowded", values) as release:
         release.connect()
         yield release
 
@@ -107,15 +107,19 @@ def test_a_burst_ends_and_an_upgrade_in_its_middle_counts_at_once(
     )
 
 
-def test_tasks_end_in_the_order_of_their_start(crowded: Release, gates: Gates) -> None:
-    source = gates.put("crowded/in", b"x" * 1000)
+def test_tasks_end_in_the_order_of_their_start(
+    crowded: Release, gated_storage: GatedStorage
+) -> None:
+    source = gated_storage.put("crowded/in", b"x" * 1000)
     ids = [
         crowded.create(
             task(
                 shell("cp /in/a /out/b"),
                 cpu=0.4,
                 inputs=[{"path": "/in/a", "url": source}],
-                outputs=[{"path": "/out/b", "url": f"{gates.url}/crowded/{number}"}],
+                outputs=[
+                    {"path": "/out/b", "url": f"{gated_storage.url}/crowded/{number}"}
+                ],
             )
         )
         for number in range(12)
@@ -127,7 +131,7 @@ def test_tasks_end_in_the_order_of_their_start(crowded: Release, gates: Gates) -
     ends = sorted(time_of(each, "end_time") - begin for each in tasks)
     assert {each["state"] for each in tasks} == {"COMPLETE"}
     assert ends[0] < ends[-1] / 2
-    assert len(gates.names("crowded/")) == 13
+    assert len(gated_storage.names("crowded/")) == 13
 
 
 def test_a_task_that_no_node_can_hold_waits_alone(crowded: Release) -> None:

@@ -19,7 +19,7 @@ from cluster.faults import (
     storage_class_without_provisioner,
 )
 from cluster.release import Release, installed
-from cluster.site import Site
+from cluster.session import Session
 from cluster.values import SHORT_LIMITS, Values, merged
 from programs.waiting import eventually
 from scenarios.scenario import Task, codes, shell, system_logs
@@ -130,13 +130,13 @@ class Outcome:
 
 
 @pytest.fixture(scope="module")
-def releases(site: Site) -> Iterator[dict[str, Release]]:
+def releases(session: Session) -> Iterator[dict[str, Release]]:
     """Three, each with what is wrong with it."""
     changes: Mapping[str, Values] = {
         "strict": {
             "placement": {
                 "pools": {"nowhere": {"nodeSelector": {"e2e": "nowhere"}}},
-                "priorityClasses": [site.name],
+                "priorityClasses": [session.name],
             }
         },
         "broken": {
@@ -149,7 +149,7 @@ def releases(site: Site) -> Iterator[dict[str, Release]]:
             },
         },
         "unbound": {
-            "taskVolumes": {"storageClass": site.name},
+            "taskVolumes": {"storageClass": session.name},
             "executors": {
                 "extraEnv": [
                     {
@@ -163,27 +163,29 @@ def releases(site: Site) -> Iterator[dict[str, Release]]:
         },
     }
     limits = {"timeLimits": SHORT_LIMITS, "api": {"replicas": 1}}
-    strict = f"{site.name}-strict"
+    strict = f"{session.name}-strict"
     with ExitStack() as exits:
-        exits.enter_context(priority_class(site.kube, site.name))
-        exits.enter_context(storage_class_without_provisioner(site.kube, site.name))
+        exits.enter_context(priority_class(session.kube, session.name))
+        exits.enter_context(
+            storage_class_without_provisioner(session.kube, session.name)
+        )
         made = {
             name: exits.enter_context(
                 installed(
-                    site.kube,
-                    f"{site.name}-{name}",
-                    merged(merged(site.values(), limits), change),
+                    session.kube,
+                    f"{session.name}-{name}",
+                    merged(merged(session.values(), limits), change),
                 )
             )
             for name, change in changes.items()
         }
         exits.enter_context(
             admission_policy(
-                site.kube, site.name, namespace=strict, image=REFUSED_IMAGE
+                session.kube, session.name, namespace=strict, image=REFUSED_IMAGE
             )
         )
         exits.enter_context(
-            quota_of_priority_class(site.kube, site.name, namespace=strict)
+            quota_of_priority_class(session.kube, session.name, namespace=strict)
         )
         for release in made.values():
             release.connect()
@@ -192,7 +194,7 @@ def releases(site: Site) -> Iterator[dict[str, Release]]:
 
 @pytest.fixture(scope="module")
 def outcomes(
-    request: pytest.FixtureRequest, site: Site, releases: dict[str, Release]
+    request: pytest.FixtureRequest, session: Session, releases: dict[str, Release]
 ) -> dict[str, Outcome]:
     """Run all selected rows at once; watch what users are told until the last ends."""
     chosen = {
@@ -203,7 +205,7 @@ def outcomes(
     found: dict[str, Outcome] = {}
     for name, row in ROWS.items():
         if name in chosen:
-            body = _with_class(row.body, site.name)
+            body = _with_class(row.body, session.name)
             release = releases[row.release]
             found[name] = Outcome(task_id=release.create(body), release=release)
 
@@ -237,9 +239,9 @@ def test_failure(name: str, outcomes: dict[str, Outcome]) -> None:
 
 
 def test_outputs_of_executors_before_a_failure_are_kept(
-    site: Site, releases: dict[str, Release]
+    session: Session, releases: dict[str, Release]
 ) -> None:
-    storage = site.storage.folder("failure")
+    storage = session.storage.folder("failure")
     release = releases["strict"]
 
     task = release.run(
@@ -254,17 +256,17 @@ def test_outputs_of_executors_before_a_failure_are_kept(
     assert codes(task) == [0]
 
 
-def test_a_full_quota_is_waited_for(site: Site, tesk: Release) -> None:
+def test_a_full_quota_is_waited_for(session: Session, tesk: Release) -> None:
     spec = {"hard": {"count/jobs.batch": "0"}}
     meta = {"name": "full", "namespace": tesk.namespace}
-    site.kube.apply(
+    session.kube.apply(
         {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta, "spec": spec}
     )
     try:
         task_id = tesk.create(_task())
         tesk.wait_for_reason(task_id, "quota")
     finally:
-        site.kube.delete("resourcequotas", tesk.namespace, "full")
+        session.kube.delete("resourcequotas", tesk.namespace, "full")
 
     task = tesk.finish(task_id)
 
@@ -274,11 +276,11 @@ def test_a_full_quota_is_waited_for(site: Site, tesk: Release) -> None:
 
 
 def test_pod_security_refuses_what_the_cluster_does_not_allow(
-    site: Site, releases: dict[str, Release]
+    session: Session, releases: dict[str, Release]
 ) -> None:
     release = releases["broken"]
     label = {"pod-security.kubernetes.io/enforce": "restricted"}
-    site.kube.patch(
+    session.kube.patch(
         "namespaces", "", release.namespace, {"metadata": {"labels": label}}
     )
 

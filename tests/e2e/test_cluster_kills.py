@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from cluster.door import is_forwarded
-from cluster.gates import Gates
-from cluster.held import PHASES, HeldTask, Phase, job_of
+from cluster.gated_storage import GatedStorage
+from cluster.held_task import PHASES, HeldTask, Phase, job_of
 from cluster.release import Release
+from cluster.service_access import is_forwarded
 from programs.waiting import eventually
 from scenarios.scenario import shell, system_logs
 
@@ -27,10 +27,13 @@ VICTIMS = {
 }
 
 
-def hold_in_every_phase(tesk: Release, gates: Gates, key: str) -> dict[Phase, HeldTask]:
+def hold_in_every_phase(
+    tesk: Release, gated_storage: GatedStorage, key: str
+) -> dict[Phase, HeldTask]:
     """Submit a task for each phase; return when each is held there."""
     tasks = {
-        phase: HeldTask(tesk, gates, f"{key}-{phase}", hold=[phase]) for phase in PHASES
+        phase: HeldTask(tesk, gated_storage, f"{key}-{phase}", hold=[phase])
+        for phase in PHASES
     }
     for phase, task in tasks.items():
         task.reach(phase)
@@ -46,36 +49,36 @@ def check_all(tasks: dict[Phase, HeldTask]) -> None:
 
 @pytest.mark.parametrize("who", VICTIMS)
 def test_killed_while_tasks_are_in_every_phase(
-    who: str, tesk: Release, gates: Gates
+    who: str, tesk: Release, gated_storage: GatedStorage
 ) -> None:
     key = "-".join(("kill", *VICTIMS[who]))
-    tasks = hold_in_every_phase(tesk, gates, key)
+    tasks = hold_in_every_phase(tesk, gated_storage, key)
 
     for component in VICTIMS[who]:
         tesk.kill(component)
     for phase, task in tasks.items():
-        task.let_go(phase)
+        task.resume(phase)
 
     check_all(tasks)
 
 
 def test_everything_ends_while_nobody_of_tesk_is_there(
-    tesk: Release, gates: Gates
+    tesk: Release, gated_storage: GatedStorage
 ) -> None:
-    tasks = hold_in_every_phase(tesk, gates, "absent")
+    tasks = hold_in_every_phase(tesk, gated_storage, "absent")
 
     with nobody_there(tesk):
         for phase, task in tasks.items():
-            task.let_go(phase)
+            task.resume(phase)
         tesk.wait_for_no_running_pod(tasks["x0"].task_id, "x0")
 
     check_all(tasks)
 
 
 def test_a_job_deleted_while_nobody_of_tesk_is_there_is_noticed(
-    tesk: Release, gates: Gates
+    tesk: Release, gated_storage: GatedStorage
 ) -> None:
-    task = HeldTask(tesk, gates, "unseen", hold=["x0"])
+    task = HeldTask(tesk, gated_storage, "unseen", hold=["x0"])
     pod = task.reach("x0")
     eventually(lambda: tesk.live(task.task_id)["executors"], what="a recorded start")
 
@@ -83,7 +86,7 @@ def test_a_job_deleted_while_nobody_of_tesk_is_there_is_noticed(
         tesk.kube.delete("jobs", tesk.namespace, job_of(pod))
         tesk.wait_for_no_running_pod(task.task_id, "x0")
     task.reach("x0")
-    task.let_go("x0")
+    task.resume("x0")
 
     shown = task.check_completed()
     assert "attempt 1" in system_logs(shown)
@@ -126,18 +129,20 @@ def api_server_down() -> Iterator[None]:
         )
 
 
-def test_the_api_server_is_away_for_a_minute(tesk: Release, gates: Gates) -> None:
+def test_the_api_server_is_away_for_a_minute(
+    tesk: Release, gated_storage: GatedStorage
+) -> None:
     if is_forwarded(tesk.client.base_url.host):
         pytest.skip("Services can be called through the API server only")
-    tasks = hold_in_every_phase(tesk, gates, "outage")
+    tasks = hold_in_every_phase(tesk, gated_storage, "outage")
 
     with api_server_down():
         # Transfers end, and a task comes, while the cluster cannot be asked.
-        tasks["in"].let_go("in")
-        tasks["out"].let_go("out")
+        tasks["in"].resume("in")
+        tasks["out"].resume("out")
         new = tesk.create({"executors": [shell("echo after")]})
         threading.Event().wait(OUTAGE)
-    tasks["x0"].let_go("x0")
+    tasks["x0"].resume("x0")
 
     check_all(tasks)
     assert tesk.finish(new)["state"] == "COMPLETE"

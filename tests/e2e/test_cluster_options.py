@@ -14,7 +14,7 @@ import pytest
 from cluster.kube import Object
 from cluster.object_storage import credentials
 from cluster.release import NAME, OF_THE_CLUSTER, Release, installed
-from cluster.site import Site
+from cluster.session import Session
 from cluster.values import CREDENTIALS, merged
 from files.certificates import Authority
 from scenarios.scenario import Task, logs, shell
@@ -33,25 +33,29 @@ QUOTA = "e2e-limits"
 
 
 @pytest.fixture(scope="module")
-def elsewhere(site: Site) -> Iterator[tuple[str, str]]:
+def elsewhere(session: Session) -> Iterator[tuple[str, str]]:
     """Two namespaces for tasks, with what their filers need."""
-    names = (f"{site.name}-tasks-a", f"{site.name}-tasks-b")
+    names = (f"{session.name}-tasks-a", f"{session.name}-tasks-b")
     with ExitStack() as exits:
         for name in names:
-            site.kube.make_namespace(name)
-            exits.callback(site.kube.delete, "namespaces", "", name)
+            session.kube.make_namespace(name)
+            exits.callback(session.kube.delete, "namespaces", "", name)
             label = {"pod-security.kubernetes.io/enforce": "restricted"}
-            site.kube.patch("namespaces", "", name, {"metadata": {"labels": label}})
-            site.kube.apply(credentials(name, CREDENTIALS), _claim(name), _quota(name))
+            session.kube.patch("namespaces", "", name, {"metadata": {"labels": label}})
+            session.kube.apply(
+                credentials(name, CREDENTIALS), _claim(name), _quota(name)
+            )
         yield names
 
 
 @pytest.fixture(scope="module")
 def release(
-    site: Site, elsewhere: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+    session: Session,
+    elsewhere: tuple[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Release]:
     """The release, in a third namespace."""
-    namespace = f"{site.name}-options"
+    namespace = f"{session.name}-options"
     authority = Authority(tmp_path_factory.mktemp("authority"))
     change = {
         "taskNamespaces": list(elsewhere),
@@ -71,9 +75,9 @@ def release(
         "api": {"replicas": 1},
     }
     with installed(
-        site.kube,
+        session.kube,
         namespace,
-        merged(site.values(), change),
+        merged(session.values(), change),
         [_certificate(authority, namespace)],
     ) as installation:
         installation.connect()
@@ -81,12 +85,12 @@ def release(
 
 
 def test_tasks_run_in_their_namespaces_and_nothing_is_left_there(
-    site: Site, elsewhere: tuple[str, str], release: Release
+    session: Session, elsewhere: tuple[str, str], release: Release
 ) -> None:
     tasks: list[str] = []
     # Which namespace a task gets follows from its id: twelve will not all get one.
     for number in range(12):
-        folder = site.storage.folder(f"options-{number}")
+        folder = session.storage.folder(f"options-{number}")
         tasks.append(release.create(_task(number, folder.put("in", b"input\n"))))
 
     for number, task_id in enumerate(tasks):
@@ -99,13 +103,13 @@ def test_tasks_run_in_their_namespaces_and_nothing_is_left_there(
     used = {
         name
         for name in elsewhere
-        for event in site.kube.list("events", name)
+        for event in session.kube.list("events", name)
         if event["reason"] == "Started" and "-x0-" in event["involvedObject"]["name"]
     }
     assert used == set(elsewhere)
     release.uninstall()
     for name in elsewhere:
-        site.kube.wait_until_only(name, OURS)
+        session.kube.wait_until_only(name, OURS)
 
 
 def _task(number: int, url: str) -> Task:

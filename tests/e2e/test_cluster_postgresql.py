@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from cluster.database import SECRET, database_in, database_secret
-from cluster.gates import Gates
-from cluster.held import PHASES, HeldTask
+from cluster.gated_storage import GatedStorage
+from cluster.held_task import PHASES, HeldTask
 from cluster.kube import name_of
 from cluster.release import Release, installed
-from cluster.site import Site
+from cluster.session import Session
 from cluster.values import merged
 from scenarios.scenario import shell, system_logs
 
@@ -18,21 +18,21 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
-def tesk_with_two(site: Site) -> Iterator[Release]:
+def tesk_with_two(session: Session) -> Iterator[Release]:
     """A release with two schedulers."""
     image = os.environ.get("TESK_E2E_POSTGRES_IMAGE", "postgres:15")
-    namespace = f"{site.name}-postgresql"
+    namespace = f"{session.name}-postgresql"
     change = {
         "database": {"type": "postgresql", "postgresql": {"existingSecret": SECRET}},
         "scheduler": {"replicas": 2},
         "api": {"replicas": 1},
     }
     with (
-        database_in(site.kube, f"{site.name}-servers", image) as url,
+        database_in(session.kube, f"{session.name}-servers", image) as url,
         installed(
-            site.kube,
+            session.kube,
             namespace,
-            merged(site.values(), change),
+            merged(session.values(), change),
             [database_secret(namespace, url)],
         ) as release,
     ):
@@ -41,11 +41,11 @@ def tesk_with_two(site: Site) -> Iterator[Release]:
 
 
 def test_either_scheduler_can_be_killed_in_every_phase(
-    tesk_with_two: Release, gates: Gates
+    tesk_with_two: Release, gated_storage: GatedStorage
 ) -> None:
     release = tesk_with_two
     tasks = {
-        phase: HeldTask(release, gates, f"leader-{phase}", hold=[phase])
+        phase: HeldTask(release, gated_storage, f"leader-{phase}", hold=[phase])
         for phase in PHASES
     }
     for phase, task in tasks.items():
@@ -57,7 +57,7 @@ def test_either_scheduler_can_be_killed_in_every_phase(
         assert release.run({"executors": [shell("true")]})["state"] == "COMPLETE"
         release.wait_for_scale("scheduler", 2)
     for phase, task in tasks.items():
-        task.let_go(phase)
+        task.resume(phase)
 
     for task in tasks.values():
         shown = task.check_completed()
@@ -66,15 +66,15 @@ def test_either_scheduler_can_be_killed_in_every_phase(
 
 
 def test_schedulers_are_scaled_while_a_task_runs(
-    tesk_with_two: Release, gates: Gates
+    tesk_with_two: Release, gated_storage: GatedStorage
 ) -> None:
     release = tesk_with_two
-    task = HeldTask(release, gates, "scaled", hold=["x0"])
+    task = HeldTask(release, gated_storage, "scaled", hold=["x0"])
     task.reach("x0")
 
     release.scale("scheduler", 3)
     release.scale("scheduler", 1)
-    task.let_go("x0")
+    task.resume("x0")
 
     task.check_completed()
     assert len(task.executor_starts()) == 1

@@ -4,7 +4,7 @@ import pytest
 
 from cluster.object_storage import Folder
 from cluster.release import Release
-from cluster.site import Site
+from cluster.session import Session
 from scenarios import executors, files, images
 from scenarios.scenario import Scenario
 
@@ -19,7 +19,9 @@ Submitted = dict[str, tuple[str, Folder]]
 
 
 @pytest.fixture(scope="module")
-def submitted(request: pytest.FixtureRequest, site: Site, tesk: Release) -> Submitted:
+def submitted(
+    request: pytest.FixtureRequest, session: Session, tesk: Release
+) -> Submitted:
     """Submit all selected scenarios; return each one's task and storage."""
     chosen = {
         item.callspec.params["name"]
@@ -31,7 +33,7 @@ def submitted(request: pytest.FixtureRequest, site: Site, tesk: Release) -> Subm
     tasks: Submitted = {}
     for number, (name, scenario) in enumerate(SCENARIOS.items()):
         if name in chosen:
-            storage = site.storage.folder(f"scenario-{number}")
+            storage = session.storage.folder(f"scenario-{number}")
             tasks[name] = tesk.create(scenario.body(storage)), storage
     return tasks
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from cluster.gates import Gates
-from cluster.held import HeldTask, Phase, job_of
+from cluster.gated_storage import GatedStorage
+from cluster.held_task import HeldTask, Phase, job_of
 from cluster.kube import name_of
 from cluster.release import NAME, Release
 from programs.waiting import eventually
@@ -75,7 +75,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def held(
-    request: pytest.FixtureRequest, tesk: Release, gates: Gates
+    request: pytest.FixtureRequest, tesk: Release, gated_storage: GatedStorage
 ) -> dict[str, HeldTask]:
     """Submit one task for each selected case, all at once."""
     chosen = {
@@ -84,7 +84,7 @@ def held(
         if isinstance(item, pytest.Function) and hasattr(item, "callspec")
     }
     return {
-        name: HeldTask(tesk, gates, f"strike-{number}", hold=[case.phase])
+        name: HeldTask(tesk, gated_storage, f"strike-{number}", hold=[case.phase])
         for number, (name, case) in enumerate(CASES.items())
         if name in chosen
     }
@@ -100,7 +100,7 @@ def test_strike(name: str, tesk: Release, held: dict[str, HeldTask]) -> None:
     case.strike(tesk, task, pod)
     if case.again:
         task.reach("x0", other_than=found["metadata"]["uid"])
-    task.let_go(case.phase)
+    task.resume(case.phase)
 
     shown = task.check_completed()
     assert len(task.executor_starts()) == (2 if case.again else 1)

@@ -1,4 +1,4 @@
-"""HTTP while the pods that answer are being replaced."""
+"""Retries HTTP requests while pods of a service are replaced."""
 
 import threading
 import time
@@ -6,15 +6,15 @@ import time
 import httpx
 
 
-class PatientTransport(httpx.HTTPTransport):
-    """Asks again for what may be asked again, while pods are being replaced."""
+class RetryingTransport(httpx.HTTPTransport):
+    """Retries GET requests while pods are replaced."""
 
-    PATIENCE = 60.0
+    TIMEOUT = 60.0
     _pause = threading.Event()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send; a GET again and again, anything else once."""
-        deadline = time.monotonic() + self.PATIENCE
+        """Send; a GET repeatedly, any other request once."""
+        deadline = time.monotonic() + self.TIMEOUT
         while True:
             try:
                 response = super().handle_request(request)
@@ -22,8 +22,8 @@ class PatientTransport(httpx.HTTPTransport):
                 if request.method != "GET" or time.monotonic() > deadline:
                     raise
             else:
-                passing = response.status_code in (502, 503, 504)
-                if not passing or request.method != "GET":
+                is_temporary = response.status_code in (502, 503, 504)
+                if not is_temporary or request.method != "GET":
                     return response
                 if time.monotonic() > deadline:
                     return response

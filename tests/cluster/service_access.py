@@ -1,7 +1,7 @@
-"""A way from the tests to a Service of the cluster.
+"""Gives the tests access to a Service of the cluster.
 
-Where the cluster's addresses are routed, the Service's own; elsewhere a
-``kubectl port-forward``, started again whenever its pod is gone.
+By its own address if that is routed, else by ``kubectl port-forward``, which is
+started again when its pod is gone.
 """
 
 import contextlib
@@ -20,8 +20,10 @@ _KNOWN_WITHIN = 10.0  # seconds
 
 
 @contextlib.contextmanager
-def open_door(kube: Kube, namespace: str, service: str, port: int) -> Iterator[str]:
-    """Give the ``host:port`` at which a Service can be called."""
+def access_service(
+    kube: Kube, namespace: str, service: str, port: int
+) -> Iterator[str]:
+    """Yield the ``host:port`` at which a Service can be called."""
     found = kube.get("services", namespace, service)
     assert found is not None, f"no Service {service} in {namespace}"
     address = str(found["spec"]["clusterIP"])

@@ -1,16 +1,16 @@
-"""What all end-to-end tests of a session share."""
+"""Namespaces, storages and values of one session of end-to-end tests."""
 
 from dataclasses import dataclass
 
-from cluster.gates import Gates
+from cluster.gated_storage import GatedStorage
 from cluster.kube import Kube
 from cluster.object_storage import ObjectStorage
 from cluster.values import Values, shared_values
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
-    """What all tests of a session share.
+class Session:
+    """One session of end-to-end tests.
 
     Attributes:
         name: Unlike that of any other session; all namespaces begin with it.
@@ -21,7 +21,7 @@ class Site:
     tag: str
     kube: Kube
     storage: ObjectStorage
-    gates: Gates
+    gated_storage: GatedStorage
 
     def values(self) -> Values:
         """Return the values that all releases share."""

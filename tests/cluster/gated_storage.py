@@ -1,4 +1,4 @@
-"""The gate inside the cluster: its manifests, and its remote control."""
+"""Deploys a storage in the cluster that can hold transfers back, and controls it."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,15 +7,15 @@ from urllib.parse import quote
 
 import httpx
 
-from cluster.door import open_door
 from cluster.kube import Kube, Object
+from cluster.service_access import access_service
 from programs.waiting import eventually
 
 PORT = 8000
 
 
-class Gates:
-    """A storage in the cluster; each key is a gate that can be held closed.
+class GatedStorage:
+    """A storage in the cluster; transfers of each key can be held back.
 
     Attributes:
         url: Of the storage, as pods reach it.
@@ -63,23 +63,23 @@ class Gates:
 
 
 @contextlib.contextmanager
-def gates_in(kube: Kube, namespace: str, image: str) -> Iterator[Gates]:
+def gated_storage_in(kube: Kube, namespace: str, image: str) -> Iterator[GatedStorage]:
     """Run a gate in ``namespace`` from an image with Python in ``/app``."""
     kube.apply(*_manifests(namespace, image))
     kube.wait_for_pods(namespace, "app=gate")
     with (
-        open_door(kube, namespace, "gate", PORT) as address,
+        access_service(kube, namespace, "gate", PORT) as address,
         httpx.Client(
             base_url=f"http://{address}",
             timeout=30,
             transport=httpx.HTTPTransport(retries=3),
         ) as client,
     ):
-        yield Gates(f"http://gate.{namespace}.svc:{PORT}", client)
+        yield GatedStorage(f"http://gate.{namespace}.svc:{PORT}", client)
 
 
 def _manifests(namespace: str, image: str) -> list[Object]:
-    program = (Path(__file__).parent / "gate_program.py").read_text()
+    program = (Path(__file__).parent / "gated_storage_program.py").read_text()
     meta = {"name": "gate", "namespace": namespace, "labels": {"app": "gate"}}
     return [
         {

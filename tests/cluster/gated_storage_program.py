@@ -1,4 +1,4 @@
-"""An HTTP storage, run in a pod, that holds transfers back until told otherwise.
+"""An HTTP storage, run in a pod, that can hold transfers back.
 
 The first part of a path is the key of its gate. ``/-/…`` is for the tests:
 ``POST /-/open/KEY``, ``POST /-/close/KEY``, ``GET /-/arrived/KEY`` (how many

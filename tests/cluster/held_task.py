@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from cluster.gates import Gates
+from cluster.gated_storage import GatedStorage
 from cluster.release import Release
 from scenarios.scenario import Task, codes, logs, shell
 
@@ -20,23 +20,28 @@ _STARTED = "until [ -e /vol/started ]; do sleep 0.1; done"
 
 
 class HeldTask:
-    """One task with an input and an output, both behind gates of their own."""
+    """One task with an input and an output, whose phases can be held back."""
 
     def __init__(
-        self, release: Release, gates: Gates, key: str, *, hold: Iterable[Phase]
+        self,
+        release: Release,
+        gated_storage: GatedStorage,
+        key: str,
+        *,
+        hold: Iterable[Phase],
     ) -> None:
-        """Submit it; it stops in each phase of ``hold`` until let go."""
+        """Submit it; it stops in each phase of ``hold`` until ``resume``."""
         self.release = release
-        self._gates = gates
+        self._gated_storage = gated_storage
         self._key = f"{release.namespace}-{key}"
         self._held = set(hold)
-        gates.put(f"{self._key}-in/a", b"input")
+        gated_storage.put(f"{self._key}-in/a", b"input")
         for phase in self._held & {"in", "out"}:
-            gates.close(f"{self._key}-{phase}")
+            gated_storage.close(f"{self._key}-{phase}")
         self.task_id = release.create(self._body())
 
     def _body(self) -> Task:
-        url = f"{self._gates.url}/{self._key}"
+        url = f"{self._gated_storage.url}/{self._key}"
         return {
             "volumes": ["/vol"],
             "inputs": [{"path": "/in/a", "url": f"{url}-in/a"}],
@@ -55,23 +60,23 @@ class HeldTask:
         if phase == "x0":
             self.release.kube.execute(self.release.namespace, pod, "sh", "-c", _STARTED)
         else:
-            self._gates.wait_for_transfer(f"{self._key}-{phase}")
+            self._gated_storage.wait_for_transfer(f"{self._key}-{phase}")
         return pod
 
-    def let_go(self, phase: Phase) -> None:
-        """Let it pass a phase."""
+    def resume(self, phase: Phase) -> None:
+        """Let it continue from a phase."""
         if phase == "x0":
             pod = self.release.running_pod(self.task_id, "x0")
             self.release.kube.execute(self.release.namespace, pod, "touch", "/vol/go")
         else:
-            self._gates.open(f"{self._key}-{phase}")
+            self._gated_storage.open(f"{self._key}-{phase}")
 
     def outputs(self) -> list[str]:
-        """Return what lies in its storage."""
-        return self._gates.names(f"{self._key}-out/")
+        """Return the names of its files in the storage."""
+        return self._gated_storage.names(f"{self._key}-out/")
 
     def check_completed(self, *, within: float = 120) -> dict[str, Any]:
-        """Check that it ends well, with what one run made, and leaves nothing."""
+        """Check that it completes with the output of one run, and leaves nothing."""
         task = self.release.finish(self.task_id, within)
         assert task["state"] == "COMPLETE", (task, self.release.describe(self.task_id))
         assert codes(task) == [0]
@@ -79,7 +84,7 @@ class HeldTask:
         stored = self.outputs()
         assert len(stored) == 1, stored
         reported = [entry["url"] for entry in task["logs"][0]["outputs"]]
-        assert reported == [f"{self._gates.url}/{stored[0]}"]
+        assert reported == [f"{self._gated_storage.url}/{stored[0]}"]
         self.release.wait_until_clean(self.task_id)
         return task
 
