@@ -69,14 +69,14 @@ class FakeLauncher:
             self._terminations[taskmaster_id] = message
 
     def vanish(self, taskmaster_id: str) -> None:
-        """Let one not be seen any more; nobody knows whether it has ended."""
+        """Let one not be seen any more; whether it has ended is unknown."""
         with self._lock:
             self._alive.discard(taskmaster_id)
             self._uncertain.add(taskmaster_id)
             self._terminations[taskmaster_id] = "its machine does not answer"
 
     def appear(self, taskmaster_id: str) -> None:
-        """Let one live that nobody here has launched."""
+        """Let one be alive that this launcher did not launch."""
         with self._lock:
             self._alive.add(taskmaster_id)
 

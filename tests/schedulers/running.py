@@ -1,4 +1,4 @@
-"""A whole scheduler in this process, with taskmasters that a test plays."""
+"""Runs a scheduler in this process, whose taskmasters a test plays."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A whole scheduler in this process, and those who call it."""
+"""A running scheduler and its clients."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -36,7 +36,7 @@ QUOTA = Quota(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningScheduler:
-    """A scheduler and those who call it."""
+    """A running scheduler, its fakes and its clients."""
 
     address: str
     store: SqlTaskStore

@@ -1,4 +1,4 @@
-"""Schedulers that move by rounds, on one store; time moves when a test says so."""
+"""Schedulers on one store whose rounds and clock a test controls."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ SETTINGS = SchedulerSettings(
 
 
 class IdGenerator(CountingIds):
-    """Gives taskmasters tm-1, tm-2, … of all schedulers; these are named first."""
+    """Gives the id of a scheduler first, then tm-1, tm-2, … shared by all."""
 
     def __init__(self, scheduler: str, others: CountingIds) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class IdGenerator(CountingIds):
 
 @dataclass(kw_only=True)
 class SteppedSchedulers:
-    """A store, a launcher, and schedulers that move by rounds."""
+    """A store, a launcher, and schedulers whose rounds a test runs."""
 
     store: SqlTaskStore
     launcher: FakeLauncher

@@ -1,4 +1,4 @@
-"""A task whose attempt is taken, and what its filer may say."""
+"""An assigned attempt and the client of its filer."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ IN, OUT = pb.DIRECTION_INPUTS, pb.DIRECTION_OUTPUTS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """A task whose attempt is taken, and its filer's stub."""
+    """An assigned attempt and the stub of its filer."""
 
     running: RunningScheduler
     taskmaster: FakeTaskmaster
@@ -33,7 +33,7 @@ class Transfer:
         return self.assignment.attempt
 
     def finish(self, direction: "pb.Direction.ValueType", **fields: Any) -> None:
-        """Report the verdict."""
+        """Report the result."""
         request = pb.FinishTransferRequest(
             attempt=self.attempt, direction=direction, **fields
         )

@@ -101,7 +101,7 @@ def test_outputs_with_long_names_are_listed_until_full(
     store: TaskStore, seq: int
 ) -> None:
     batches = [files(1000, size=3800, first=first) for first in range(0, 4000, 1000)]
-    for batch in [*batches, batches[0]]:  # the first is told again
+    for batch in [*batches, batches[0]]:  # the first is reported again
         add_files(store, seq, batch)
 
     for full in (False, True):

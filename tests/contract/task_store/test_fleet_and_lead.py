@@ -198,11 +198,11 @@ def test_a_lead_that_is_given_up_is_free_at_once(store: TaskStore) -> None:
 
 
 def test_a_server_has_a_clock_of_its_own(store: SqlTaskStore) -> None:
-    told = store.time()
+    time = store.time()
 
     # One clock for all replicas, if there can be several.
-    assert (told is None) == store.exclusive
-    assert told is None or abs(told - datetime.now(UTC)) < DAY
+    assert (time is None) == store.exclusive
+    assert time is None or abs(time - datetime.now(UTC)) < DAY
 
 
 def test_a_store_that_works_is_healthy(store: TaskStore) -> None:
@@ -285,14 +285,14 @@ def test_tasks_that_did_not_start_for_long_are_listed(busy: TaskStore) -> None:
 
 
 def test_tasks_with_moving_inputs_and_arrivals_are_known(busy: TaskStore) -> None:
-    def tell(tx: Transaction) -> None:
+    def report(tx: Transaction) -> None:
         records = tx.records([TaskId("t-1"), TaskId("t-2")])
         for record in records.values():
             tx.merge_metadata(record.seq, {"inputs": "1 of 2 files"})
         arrived = records[TaskId("t-2")]
         tx.save(arrived, replace(arrived, inputs_finished=True, inputs_ended_at=SOON))
 
-    busy.write(tell)
+    busy.write(report)
     found = busy.committed(make_demand(), admitted_before=LATER)
 
     assert sorted(

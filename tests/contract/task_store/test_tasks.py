@@ -1,4 +1,4 @@
-"""What is written is read again, whole, by whoever may be first."""
+"""Changes of tasks are stored, counted and read again."""
 
 import threading
 from collections.abc import Callable
@@ -174,7 +174,7 @@ def test_usage_follows_the_state(store: TaskStore) -> None:
     assert usage[EVERYBODY] == running.plus(Usage(queued=1))
 
 
-def test_usage_of_somebody_unknown_is_nothing(store: TaskStore) -> None:
+def test_usage_of_an_unknown_subject_is_nothing(store: TaskStore) -> None:
     assert store.write(lambda tx: tx.usage({ALICE})) == {ALICE: Usage()}
 
 

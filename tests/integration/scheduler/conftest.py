@@ -1,4 +1,4 @@
-"""A whole scheduler in this process, with taskmasters that a test plays."""
+"""Provides a scheduler in this process, whose taskmasters a test plays."""
 
 from collections.abc import Iterator
 from pathlib import Path

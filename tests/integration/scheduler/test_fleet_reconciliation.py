@@ -1,4 +1,4 @@
-"""What the leader does about taskmasters, round by round."""
+"""The leader starts, adopts, reassigns and removes taskmasters."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -115,7 +115,7 @@ def test_a_taskmaster_that_calls_again_before_it_could_be_ended_goes_on(
 
 
 class Silent(FakeLauncher):
-    """A launcher that does not know yet who lives."""
+    """A launcher that does not know yet which taskmasters are alive."""
 
     def alive(self) -> set[str]:
         raise LaunchError("not yet known")
@@ -168,14 +168,14 @@ def test_the_message_of_a_taskmaster_that_does_not_come_up_is_the_reason(
     stepped.launcher.report_message("tm-1", NODES)
 
     leader.reconcile()
-    told = stepped.record().reason.text
+    text = stepped.record().reason.text
     stepped.launcher.report_message("tm-1", "ErrImagePull: not found")
     leader.reconcile()
     changed = stepped.record().reason.text
     stepped.launcher.report_message("tm-1", "")
     leader.reconcile()
 
-    assert told == f"waiting for a taskmaster: {NODES}"
+    assert text == f"waiting for a taskmaster: {NODES}"
     assert changed == "waiting for a taskmaster: ErrImagePull: not found"
     assert stepped.record().reason.text == ""
 

@@ -1,4 +1,4 @@
-"""Metrics tell what is going on."""
+"""Metrics expose tasks, taskmasters and the build."""
 
 from importlib.metadata import version
 

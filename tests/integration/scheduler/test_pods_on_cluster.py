@@ -49,7 +49,7 @@ _RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces"
 
 @dataclass(frozen=True, kw_only=True)
 class Ground:
-    """A namespace, and who may do what there."""
+    """A namespace with the rights of its service accounts."""
 
     kube: Kube
     namespace: str
@@ -193,7 +193,7 @@ def test_a_quota_that_is_full_is_told(ground: Ground) -> None:
     few = {"metadata": {"name": "few"}, "spec": {"hard": {"pods": "0"}}}
     ground.kube.call("POST", path, body=few)
 
-    def told() -> bool:
+    def is_reported() -> bool:
         try:
             launcher.launch("tm-1")
         except LaunchError as error:
@@ -202,7 +202,7 @@ def test_a_quota_that_is_full_is_told(ground: Ground) -> None:
         return False
 
     with ground.launcher() as launcher:
-        eventually(told)
+        eventually(is_reported)
 
 
 def phase(ground: Ground, pod: str) -> str:

@@ -1,4 +1,4 @@
-"""Two schedulers on one PostgreSQL: one leads, both answer, one may die."""
+"""Two schedulers on one PostgreSQL: one leads, both serve calls, one may die."""
 
 import os
 import signal
@@ -120,7 +120,7 @@ def test_a_leader_that_ends_in_good_order_gives_the_lead_up(tmp_path: Path) -> N
 
 
 def next_leader(store: SqlTaskStore, epoch: int) -> Leadership | None:
-    """Return who leads after ``epoch``, if somebody does."""
+    """Return the leader after ``epoch``, if there is one."""
     known = store.leader()
     return known if known is not None and known.epoch > epoch else None
 

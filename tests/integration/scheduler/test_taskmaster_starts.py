@@ -1,4 +1,4 @@
-"""The leader's loop, round by round: time moves only when a test says so."""
+"""Failed starts of taskmasters are reported and retried with a backoff."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ TASK = TaskId("t-1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SteppedScheduler:
-    """A scheduler that moves by rounds, with one task that waits."""
+    """A scheduler whose rounds a test runs, with one queued task."""
 
     store: SqlTaskStore
     launcher: FakeLauncher

@@ -58,7 +58,7 @@ REASONS: dict[str, tuple[QueuedTask, Quota, dict[Subject, Usage], str]] = {
         {EVERYBODY: using(9, running=9)},
         "all tasks: 9 of 9 tasks running",
     ),
-    "all tasks of a service that does not ask who calls": (
+    "all tasks of a service without authentication": (
         queued("-1"),
         Quota(users={"*": cores(8)}),
         {Subject(SubjectKind.USER, ""): using(8)},

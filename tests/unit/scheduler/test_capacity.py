@@ -1,4 +1,4 @@
-"""What a cluster can hold, in numbers and in words."""
+"""The capacity of a cluster, and the reasons that it is full."""
 
 import pytest
 
@@ -163,7 +163,7 @@ def test_a_task_that_no_node_could_hold_waits_and_holds_up_no_other(
 def test_while_there_is_no_node_all_wait_in_their_order() -> None:
     decision = plan(capacity(), "alice-0", "alice-1")
 
-    # Nobody is stepped over: that would be to read all queues, every second.
+    # None is skipped: that would read all queues every second.
     text = "waiting for a node: none is ready for tasks"
     assert decision.reasons == {"alice-0": Reason(ReasonCode.NODES_NOT_READY, text)}
     assert not decision.skipped

@@ -242,7 +242,7 @@ CODES: dict[str, tuple[TaskRecord, EventPayload, ReasonCode, ReasonCode]] = {
         *(PREPARES, Finished(Outcome.SYSTEM_ERROR, NO_IMAGE)),
         *(ReasonCode.IMAGE_PULL_FAILED, ReasonCode.IMAGE_PULL_FAILED),
     ),
-    "the user's failure, told by an earlier release": (
+    "the user's failure, reported by an earlier release": (
         *(RUNS, Finished(Outcome.EXECUTOR_ERROR)),
         *(ReasonCode.EXECUTOR_FAILED, ReasonCode.EXECUTOR_FAILED),
     ),
@@ -258,7 +258,7 @@ CODES: dict[str, tuple[TaskRecord, EventPayload, ReasonCode, ReasonCode]] = {
         *(CANCELING, Finished(Outcome.LOST, GONE)),
         *(ReasonCode.CANCELED, ReasonCode.CANCELED),
     ),
-    "an attempt that was let go": (
+    "an attempt that was released without an outcome": (
         *(RUNS, Released()),
         *(ReasonCode.TASKMASTER_FAILED, ReasonCode.NONE),
     ),

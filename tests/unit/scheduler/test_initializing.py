@@ -47,7 +47,7 @@ def begun(cpu: int, ready_at: datetime, *, moves: bool = False) -> InitializingT
 
 
 CASES: dict[str, tuple[int, list[InitializingTask], int]] = {
-    "who moves inputs for long takes a filer alone": (
+    "a task whose inputs move for long takes a filer alone": (
         4,
         [begun(6, STUCK, moves=True)],
         4 + FILER,
@@ -57,23 +57,23 @@ CASES: dict[str, tuple[int, list[InitializingTask], int]] = {
         [begun(6, FRESH)],
         14,
     ),
-    "who waits for long though all fits lets others pass": (
+    "a stuck task lets others pass while all would fit": (
         4,
         [begun(6, STUCK)],
         4 + FILER,
     ),
-    "who waits for long for tasks of ours does not": (8, [begun(6, STUCK)], 14),
-    "who waits for long and is alone lets others pass": (
+    "a stuck task that waits for own tasks does not": (8, [begun(6, STUCK)], 14),
+    "a stuck task that is alone lets others pass": (
         0,
         [begun(6, STUCK), begun(7, STUCK)],
         2 * FILER,
     ),
-    "somebody that is about to start is not alone": (
+    "a stuck task beside one about to start is not alone": (
         0,
         [begun(6, STUCK), begun(7, FRESH)],
         13,
     ),
-    "who has no node any more holds nobody up": (
+    "a task without a node any more holds up no other": (
         8,
         [begun(11, STUCK)],
         8 + FILER,
@@ -191,7 +191,7 @@ def test_a_task_is_not_passed_by_later_ones_after_its_inputs_arrived(
             assert not came_later
         assert sum(t.cpu for t in world.tasks if t.runs) <= world.most
 
-    for _ in range(200):  # and nobody waits for ever
+    for _ in range(200):  # and no task waits for ever
         world.step([])
     assert not world.tasks
 

@@ -104,7 +104,7 @@ PROBLEMS: dict[str, tuple[Demand, Quota, list[str]]] = {
         Quota(groups={"lab": Limit(running=0)}),
         ["group lab may not run tasks"],
     ),
-    "nobody may": (
+    "no user may": (
         make_demand(),
         Quota(everybody=Limit(running=0, queued=0)),
         ["no tasks are accepted", "no tasks are run"],

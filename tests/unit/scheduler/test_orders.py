@@ -1,4 +1,4 @@
-"""What taskmasters are told to run and to stop."""
+"""Orders to taskmasters: what to run and what to stop."""
 
 from dataclasses import replace
 
@@ -44,7 +44,7 @@ CASES: dict[str, tuple[list[TaskRecord], set[Attempt], list[Order]]] = {
         [Order(FIRST)],
     ),
     "one that is over is held until it is released": ([OVER], {FIRST}, []),
-    "one that is not assigned any more is to be let go": (
+    "an attempt that is not assigned any more is stopped": (
         [RUNS],
         {FIRST, OTHER},
         [Order(OTHER, StopReason.REASSIGNED)],

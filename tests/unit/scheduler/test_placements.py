@@ -43,7 +43,7 @@ def member(name: str, *, slots: int = 2, assigned: int = 0, age: int = 0) -> Tas
 CASES: dict[str, tuple[int, list[Taskmaster], int, list[str | int]]] = {
     "the first starts a taskmaster": (1, [], 3, [0]),
     "each is filled before the next": (5, [], 3, [0, 0, 1, 1, 2]),
-    "those who live come first": (3, [member("a", assigned=1)], 2, ["a", 0, 0]),
+    "existing taskmasters come first": (3, [member("a", assigned=1)], 2, ["a", 0, 0]),
     "the oldest first": (
         2,
         [member("new", assigned=1), member("old", assigned=1, age=5)],
@@ -86,7 +86,7 @@ def test_all_room_is_used_and_no_more(
 
 
 STARTABLE: dict[str, tuple[list[str], int]] = {
-    "nobody is there": ([], 3),
+    "an empty fleet": ([], 3),
     "those of this revision count": (["new", "new"], 1),
     "no more than there may be": (["new", "new", "new", "new"], 0),
     "those of earlier ones do not count": (["old", "old", "old"], 3),

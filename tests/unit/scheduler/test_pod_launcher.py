@@ -29,7 +29,7 @@ def running(tmp_path: Path) -> PodLaunchers:
 
 @pytest.fixture
 def launcher(running: PodLaunchers) -> Iterator[PodLauncher]:
-    """Return a launcher that knows who lives: nobody."""
+    """Return a launcher that has listed pods: none."""
     with running.synced() as launcher:
         yield launcher
 
@@ -135,11 +135,11 @@ def test_a_full_quota_is_the_reason_until_there_is_room(
 
     with pytest.raises(LaunchError, match="exceeded quota"):
         launcher.launch("tm-1")
-    nobody = set(launcher.alive())
+    before = set(launcher.alive())
     running.api.quotas.clear()
     launcher.launch("tm-1")
 
-    assert nobody == set()
+    assert before == set()
     assert set(launcher.alive()) == {"tm-1"}
 
 

@@ -1,4 +1,4 @@
-"""Who may see a task, and what a batch may hold."""
+"""Reads respect owners and the bounds of a batch."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -134,9 +134,9 @@ def test_the_name_of_a_launcher_follows_from_what_it_is() -> None:
 
 
 def test_objects_without_an_owner_have_no_owner_references() -> None:
-    nobody = {"b": Owner(name="", uid="")}
+    no_owner = {"b": Owner(name="", uid="")}
 
-    pod = render_taskmaster(TEMPLATE, "tm-1", make_parameters(owners=nobody))
+    pod = render_taskmaster(TEMPLATE, "tm-1", make_parameters(owners=no_owner))
 
     assert "ownerReferences" not in pod["metadata"]
     env = pod["spec"]["containers"][0]["env"]

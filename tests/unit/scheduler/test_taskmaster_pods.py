@@ -163,7 +163,7 @@ WORDS: dict[str, tuple[JsonObject, str]] = {
         make_pod("Failed", ended(143, "Error"), conditions=[DISRUPTED]),
         "PreemptionByScheduler: preempted by pod x",
     ),
-    "somebody deletes it": (
+    "it is deleted by hand": (
         make_pod("Running", RUNNING, deleted=True),
         "its pod was deleted",
     ),

@@ -228,15 +228,18 @@ def _with_reasons(
     plan: FleetPlan, messages: Mapping[str, str], now: Moment
 ) -> FleetPlan:
     """Add the reasons of the attempts of absent taskmasters, debounced."""
-    told = plan.memory
-    if messages == told.messages and now.monotonic - told.reported_at < _REASONS_EVERY:
+    memory = plan.memory
+    if (
+        messages == memory.messages
+        and now.monotonic - memory.reported_at < _REASONS_EVERY
+    ):
         return _checked_within(plan, _REASONS_EVERY, now) if messages else plan
     reasons = {
         name: message
         for name, message in messages.items()
-        if message or told.messages.get(name)
+        if message or memory.messages.get(name)
     }
-    memory = replace(told, messages=messages, reported_at=now.monotonic)
+    memory = replace(memory, messages=messages, reported_at=now.monotonic)
     plan = replace(plan, reasons=reasons, memory=memory)
     return _checked_within(plan, _REASONS_RECHECK, now) if messages else plan
 

@@ -105,8 +105,8 @@ class Transfers:
         def note(tx: Transaction) -> None:
             record = _current(tx, attempt)
             if not _is_finished(record, direction):
-                words = format_progress(progress)
-                tx.merge_metadata(record.seq, {direction.value: words})
+                text = format_progress(progress)
+                tx.merge_metadata(record.seq, {direction.value: text})
 
         self.store.write(note)
 
@@ -163,8 +163,8 @@ class Transfers:
                 return
             if direction is Direction.OUTPUTS:
                 tx.count_outputs(record.seq, result.files)
-            words = format_result(result.files, result.size)
-            tx.merge_metadata(record.seq, {direction.value: words})
+            text = format_result(result.files, result.size)
+            tx.merge_metadata(record.seq, {direction.value: text})
             tx.save(record, _finished(record, direction, self.clock.now()))
 
         self.store.write(finish)

@@ -49,8 +49,8 @@ class StoreClock:
                 self._query(here)
             if self._known is None:
                 return self._clock.now()
-            told, at = self._known
-            return told + timedelta(seconds=self._clock.monotonic() - at)
+            stored_time, at = self._known
+            return stored_time + timedelta(seconds=self._clock.monotonic() - at)
 
     def monotonic(self) -> float:
         """Return this machine's seconds."""
@@ -58,19 +58,19 @@ class StoreClock:
 
     def _query(self, here: float) -> None:
         try:
-            told = self._store.time()
+            stored_time = self._store.time()
         except RetryableError:
             if self._known is None:
                 raise
             self._query_at = here + _QUERY_EVERY
             return
-        self._query_at = None if told is None else here + _QUERY_EVERY
-        if told is None:
+        self._query_at = None if stored_time is None else here + _QUERY_EVERY
+        if stored_time is None:
             return
-        ahead = self._clock.now() - told
+        ahead = self._clock.now() - stored_time
         if self._known is None and abs(ahead) > _TOLERANCE:
             _LOG.warning(
                 "this machine's clock is wrong, or the database's",
                 extra={"seconds_ahead": round(ahead.total_seconds())},
             )
-        self._known = (told, self._clock.monotonic())
+        self._known = (stored_time, self._clock.monotonic())
