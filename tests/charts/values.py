@@ -121,6 +121,7 @@ SETS: dict[str, dict[str, Any]] = {
         "taskmaster": {"tasksPerPod": 1, "idleSeconds": 0},
     },
     "monitoring": {
+        "tracing": {"endpoint": "http://collector.monitoring:4318/v1/traces"},
         "metrics": {
             "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
             "prometheusRule": {"enabled": True},

@@ -1,4 +1,4 @@
-"""The life of a task in the logs of all four services."""
+"""The life of a task in the logs of all four services, and in its trace."""
 
 import json
 from collections.abc import Iterator
@@ -9,12 +9,21 @@ import pytest
 
 from programs.stack import Stack
 from programs.waiting import eventually
+from servers.collector import Collector, collector
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
+def traces() -> Iterator[Collector]:
+    """Run a collector of traces."""
+    with collector() as kept:
+        yield kept
+
+
+@pytest.fixture
+def stack(tmp_path: Path, traces: Collector) -> Iterator[Stack]:
     """Run a TESK that logs JSON."""
-    stack = Stack(tmp_path, environ={"TESK_LOG_FORMAT": "json"})
+    environ = {"TESK_LOG_FORMAT": "json", "TESK_TRACING_ENDPOINT": traces.url}
+    stack = Stack(tmp_path, environ=environ)
     stack.start()
     yield stack
     stack.close()
@@ -30,7 +39,8 @@ def events(lines: list[dict[str, Any]], service: str) -> list[str]:
     return [line["event"] for line in lines if line["service"] == service]
 
 
-def test_one_search_gives_the_life_of_a_task_in_all_services(stack: Stack) -> None:
+def run_a_copy(stack: Stack) -> str:
+    """Run a task with an input and an output; return its id."""
     (stack.files / "in").write_text("hello")
     task_id = stack.create(
         {
@@ -41,6 +51,11 @@ def test_one_search_gives_the_life_of_a_task_in_all_services(stack: Stack) -> No
     )
     stack.wait_for(task_id, "COMPLETE")
     eventually(lambda: "attempt released" in stack.log_file.read_text())
+    return task_id
+
+
+def test_one_search_gives_the_life_of_a_task_in_all_services(stack: Stack) -> None:
+    task_id = run_a_copy(stack)
 
     lines = lines_of(stack, task_id)
 
@@ -60,7 +75,7 @@ def test_one_search_gives_the_life_of_a_task_in_all_services(stack: Stack) -> No
         "task ended",
     ]
     assert events(lines, "taskmaster") == [
-        "attempt taken up",
+        "attempt started",
         *["step started", "step ended"] * 3,
         "attempt ended",
         "attempt released",
@@ -73,3 +88,28 @@ def test_one_search_gives_the_life_of_a_task_in_all_services(stack: Stack) -> No
     assert created["request_id"] == request["request_id"] != ""
     moved = [line["moved"] for line in lines if line.get("moved")]
     assert moved == [[{"scheme": "file", "files": 1, "bytes": 5}]] * 2
+
+
+def test_one_trace_has_the_life_of_a_task_in_all_services(
+    stack: Stack, traces: Collector
+) -> None:
+    run_a_copy(stack)
+    eventually(lambda: len(traces.spans) >= 9, within=20)
+
+    assert len({span.trace for span in traces.spans}) == 1
+    names = {span.id: span.name for span in traces.spans}
+    tree = sorted(
+        (span.service, names.get(span.parent, ""), span.name) for span in traces.spans
+    )
+    assert tree == [
+        ("tesk-api", "task", "POST /ga4gh/tes/v1/tasks"),
+        ("tesk-filer", "attempt 1", "transfer inputs"),
+        ("tesk-filer", "attempt 1", "transfer outputs"),
+        ("tesk-scheduler", "", "task"),
+        ("tesk-scheduler", "task", "attempt 1"),
+        ("tesk-scheduler", "task", "queue"),
+        ("tesk-taskmaster", "attempt 1", "step in"),
+        ("tesk-taskmaster", "attempt 1", "step out"),
+        ("tesk-taskmaster", "attempt 1", "step x0"),
+    ]
+    assert all(span.start <= span.end and not span.failed for span in traces.spans)

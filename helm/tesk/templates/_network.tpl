@@ -37,6 +37,14 @@
     {{- end }}
 {{- end -}}
 
+{{- define "tesk.network.toCollector" -}}
+{{- if .Values.tracing.endpoint }}
+{{- with .Values.tracing.egress }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* (list root which): the networks that `internet`, `private` and `metadata` open. */}}
 {{- define "tesk.network.toNetworks" -}}
 {{- $policy := (index . 0).Values.networkPolicy -}}

@@ -19,6 +19,9 @@
 
 {{- define "tesk.settings.shared" -}}
 log: {{ toJson .Values.log }}
+{{- with .Values.tracing.endpoint }}
+tracing: {endpoint: {{ toJson . }}}
+{{- end }}
 grpc:
   scheduler: {{ include "tesk.schedulerAddress" . }}
   {{- if .Values.tls.enabled }}

@@ -2,7 +2,7 @@
 
 import base64
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import bcrypt
@@ -21,6 +21,9 @@ class StillClock:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds, UTC)
 
     def monotonic(self) -> float:
         return self.seconds

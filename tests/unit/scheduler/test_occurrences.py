@@ -71,6 +71,7 @@ CASES: dict[str, tuple[TaskRecord, TaskRecord, list[Occurrence]]] = {
                 attempts=1,
                 queue_seconds=3,
                 run_seconds=7.5,
+                total_seconds=10.5,
             )
         ],
     ),
@@ -86,6 +87,7 @@ CASES: dict[str, tuple[TaskRecord, TaskRecord, list[Occurrence]]] = {
                 attempts=0,
                 queue_seconds=10.5,
                 run_seconds=0,
+                total_seconds=10.5,
             )
         ],
     ),
@@ -144,7 +146,7 @@ REPORTS: dict[str, tuple[EventPayload, list[Occurrence]]] = {
     ),
     "a loss": (
         Finished(Outcome.LOST, Reason(ReasonCode.EVICTED, "evicted")),
-        [AttemptLost(task_id=ID, attempt=1, reason=ReasonCode.EVICTED)],
+        [AttemptLost(task_id=ID, attempt=1, reason=ReasonCode.EVICTED, run_seconds=0)],
     ),
     "a success": (Finished(Outcome.COMPLETE), []),
 }

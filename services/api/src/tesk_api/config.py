@@ -9,6 +9,7 @@ from msgspec import Meta
 from tesk_model.schemes import REMOTE_URLS
 from tesk_runtime.logs import LogSettings
 from tesk_runtime.sections import GrpcSettings, LocalSettings
+from tesk_runtime.tracing import TracingSettings
 
 _WebAddress = Annotated[str, Meta(pattern=r"^(https?://\S+)?$")]
 
@@ -227,6 +228,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings that the api reads."""
 
     log: LogSettings = msgspec.field(default_factory=LogSettings)
+    tracing: TracingSettings = msgspec.field(default_factory=TracingSettings)
     grpc: GrpcSettings = msgspec.field(default_factory=GrpcSettings)
     local: LocalSettings = msgspec.field(default_factory=LocalSettings)
     api: ApiSettings = msgspec.field(default_factory=ApiSettings)

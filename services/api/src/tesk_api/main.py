@@ -34,6 +34,7 @@ from tesk_runtime.http.process import (
 from tesk_runtime.http.server import Service
 from tesk_runtime.sections import read_tls_ca, read_token
 from tesk_runtime.settings import SettingsError, load
+from tesk_runtime.tracing import open_tracer
 
 if TYPE_CHECKING:
     from tesk_api.adapters.fair_semaphore import FairSemaphore
@@ -217,6 +218,7 @@ def _dependencies(
         metrics=RequestMetrics(shared_folder=metrics_folder),
         clock=SystemClock(),
         new_id=id_generator(),
+        tracer=open_tracer("api", settings.tracing),
     )
 
 

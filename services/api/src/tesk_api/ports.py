@@ -6,6 +6,7 @@ fetches them agree on the type; ``main`` joins them.
 """
 
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from tesk_api.domain.requests import Caller, NewTask, Page, TaskQuery
@@ -93,6 +94,9 @@ class Semaphore(Protocol):
 
 class Clock(Protocol):
     """Reads the time."""
+
+    def now(self) -> datetime:
+        """Return the wall-clock time, aware, in UTC."""
 
     def monotonic(self) -> float:
         """Return seconds that never decrease; only differences have a meaning."""

@@ -9,6 +9,7 @@ from msgspec import Meta
 from tesk_runtime.logs import LogSettings
 from tesk_runtime.sections import GrpcSettings, LocalSettings, StorageLogins
 from tesk_runtime.setting_names import OLD_NAME
+from tesk_runtime.tracing import TracingSettings
 
 
 class FilerSettings(
@@ -133,6 +134,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Everything that the filer reads."""
 
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
     grpc: GrpcSettings = GrpcSettings()
     local: LocalSettings = LocalSettings()
     filer: FilerSettings = FilerSettings()

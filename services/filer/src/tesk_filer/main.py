@@ -8,8 +8,9 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
@@ -39,14 +40,17 @@ from tesk_filer.usecases.uploads import Uploads
 from tesk_filer.usecases.worker_pool import WorkerPool
 from tesk_model.locations import parse_location
 from tesk_model.names import Attempt, is_task_id
+from tesk_model.spans import Span, attempt_span_id
 from tesk_model.task import TaskId
 from tesk_runtime import logs, settings
+from tesk_runtime.clock import SystemClock
 from tesk_runtime.own_code import find_protected_paths
 from tesk_runtime.protected_paths import ProtectedPaths
 from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.tls import channel_credentials
 from tesk_runtime.sections import read_tls_ca, read_token, state_home
 from tesk_runtime.shutdown import stop_on_signals
+from tesk_runtime.tracing import open_tracer
 
 _EX_CONFIG = 78  # sysexits.h
 _REPORT_INTERVAL = timedelta(seconds=1)
@@ -127,6 +131,7 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCod
         interval=_REPORT_INTERVAL,
         warn=_LOGGER.warning,
     )
+    began = SystemClock().now()
     _LOGGER.info("transfer started")
     try:
         exit_code = transfer.run()
@@ -135,7 +140,27 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCod
     moved = progress.snapshot()
     counts = {"files": moved.files_done, "bytes": moved.bytes_done}
     _LOGGER.info("transfer ended", extra={"result": exit_code.name.lower(), **counts})
+    _trace(config, began, failed=bool(exit_code), counts=counts)
     return exit_code
+
+
+def _trace(
+    config: Settings, began: datetime, *, failed: bool, counts: Mapping[str, int]
+) -> None:
+    attempt = Attempt(TaskId(config.filer.task), config.filer.attempt)
+    tracer = open_tracer("filer", config.tracing)
+    tracer.record(
+        Span(
+            name=f"transfer {config.filer.direction}",
+            task_id=attempt.task_id,
+            parent=attempt_span_id(attempt),
+            start=began,
+            end=SystemClock().now(),
+            failed=failed,
+            attributes=counts,
+        )
+    )
+    tracer.close()
 
 
 def _make_run(

@@ -11,6 +11,7 @@ from msgspec import Meta
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_runtime.logs import LogSettings
 from tesk_runtime.sections import GrpcSettings, LocalSettings
+from tesk_runtime.tracing import TracingSettings
 from tesk_scheduler.quota_config import QuotaSettings
 
 _PROCESS_START = timedelta(seconds=60)
@@ -123,6 +124,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All sections that the scheduler reads."""
 
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
     grpc: GrpcSettings = GrpcSettings()
     local: LocalSettings = LocalSettings()
     scheduler: SchedulerSettings = SchedulerSettings()

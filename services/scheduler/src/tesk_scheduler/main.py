@@ -19,6 +19,7 @@ from tesk_runtime.clock import SystemClock
 from tesk_runtime.sections import read_token, state_home
 from tesk_runtime.settings import SettingsError, load
 from tesk_runtime.shutdown import stop_on_signals
+from tesk_runtime.tracing import open_tracer
 from tesk_scheduler.adapters.ids import UlidGenerator
 from tesk_scheduler.adapters.local_launcher import LocalLauncher
 from tesk_scheduler.adapters.machine import machine_capacity
@@ -90,7 +91,9 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
     changed = partial(notifier.leader.notify, urgent=True)
     with ExitStack() as stack:
         registry = CollectorRegistry()
-        observer = make_observer(registry)
+        tracer = open_tracer("scheduler", settings.tracing)
+        stack.callback(tracer.close)
+        observer = make_observer(registry, tracer)
         url = own.database or sqlite_url(home / "tesk.db")
         store = SqlTaskStore.open(url, observer=observer)
         stack.callback(store.close)

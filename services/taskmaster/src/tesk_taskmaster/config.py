@@ -9,6 +9,7 @@ from msgspec import Meta
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_runtime.logs import LogSettings
 from tesk_runtime.sections import GrpcSettings, LocalSettings
+from tesk_runtime.tracing import TracingSettings
 
 
 class TaskmasterSection(
@@ -124,6 +125,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """All sections that the taskmaster reads."""
 
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
     grpc: GrpcSettings = GrpcSettings()
     local: LocalSettings = LocalSettings()
     taskmaster: TaskmasterSection = TaskmasterSection()

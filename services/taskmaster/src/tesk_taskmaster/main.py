@@ -5,12 +5,14 @@ import sys
 from collections.abc import Mapping
 from datetime import timedelta
 
+from tesk_model.spans import Tracer
 from tesk_runtime import logs, settings
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.tls import channel_credentials
 from tesk_runtime.sections import read_token, state_home
 from tesk_runtime.shutdown import stop_on_signals
+from tesk_runtime.tracing import open_tracer
 from tesk_taskmaster.adapters.scheduler_client import GrpcScheduler
 from tesk_taskmaster.config import Settings
 from tesk_taskmaster.domain.upload_retries import UploadRetries
@@ -50,7 +52,11 @@ def _run(environ: Mapping[str, str]) -> bool:
         runtime = _cluster_runtime(configured, environ, clock)
     else:
         runtime = _local_runtime(configured, environ)
-    return _build(configured, runtime, clock).run(stop)
+    tracer = open_tracer("taskmaster", configured.tracing)
+    try:
+        return _build(configured, runtime, clock, tracer).run(stop)
+    finally:
+        tracer.close()
 
 
 def _local_runtime(configured: Settings, environ: Mapping[str, str]) -> Runtime:
@@ -92,7 +98,9 @@ def _cluster_runtime(
     )
 
 
-def _build(configured: Settings, runtime: Runtime, clock: Clock) -> Taskmaster:
+def _build(
+    configured: Settings, runtime: Runtime, clock: Clock, tracer: Tracer
+) -> Taskmaster:
     section = configured.taskmaster
     channel = open_channel(
         configured.grpc.scheduler,
@@ -105,6 +113,7 @@ def _build(configured: Settings, runtime: Runtime, clock: Clock) -> Taskmaster:
         runtime=runtime,
         reporter=Reporter(scheduler, clock),
         clock=clock,
+        tracer=tracer,
         settings=TaskmasterSettings(
             slots=section.slots,
             sync_wait=section.sync_wait,

@@ -26,6 +26,7 @@ from tesk_api.http.tasks import BodyReader, TaskOperations, tasks_blueprint
 from tesk_api.http.views import TaskViews
 from tesk_api.ports import Authenticator, Clock, Semaphore, TaskGateway
 from tesk_model.schemes import OfferedSchemes
+from tesk_model.spans import NoTracer, Tracer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -73,6 +74,7 @@ class Dependencies:
     metrics: RequestMetrics
     clock: Clock
     new_id: Callable[[], str]
+    tracer: Tracer = field(default_factory=NoTracer)
 
 
 class _TaskIdConverter(BaseConverter):
@@ -94,6 +96,7 @@ def create_app(dependencies: Dependencies, options: AppOptions) -> "WSGIApplicat
         clock=dependencies.clock,
         new_id=dependencies.new_id,
         logger=logging.getLogger("tesk_api.request"),
+        tracer=dependencies.tracer,
     )
 
 

@@ -9,12 +9,15 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from tesk_api.http.browser_checks import PAGE_POLICY, security_headers
 from tesk_api.http.metrics import RequestMetrics
 from tesk_api.http.request_ids import HEADER, assign_request_id
 from tesk_api.ports import Clock
+from tesk_model.spans import Span, Tracer, task_span_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -41,6 +44,7 @@ class Middleware:
     clock: Clock
     new_id: Callable[[], str]
     logger: logging.Logger
+    tracer: Tracer
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -72,6 +76,8 @@ class Middleware:
         route = environ.get(ROUTE, UNMATCHED)
         method = environ["REQUEST_METHOD"]
         self.metrics.observe(method=method, route=route, status=status, seconds=seconds)
+        if method == "POST" and environ.get(TASK_ID):
+            self._trace(environ, f"POST {route}", status, seconds)
         self.logger.log(
             logging.DEBUG if route in _QUIET else logging.INFO,
             "request",
@@ -84,6 +90,26 @@ class Middleware:
                 "user": environ.get(USER, ""),
                 "task_id": environ.get(TASK_ID, ""),
             },
+        )
+
+    def _trace(
+        self, environ: "WSGIEnvironment", name: str, status: int, seconds: float
+    ) -> None:
+        """Record what a client asked of a task; reads are too many."""
+        task_id, now = environ[TASK_ID], self.clock.now()
+        self.tracer.record(
+            Span(
+                name=name,
+                task_id=task_id,
+                parent=task_span_id(task_id),
+                start=now - timedelta(seconds=seconds),
+                end=now,
+                failed=status >= HTTPStatus.INTERNAL_SERVER_ERROR,
+                attributes={
+                    "http.response.status_code": status,
+                    "tesk.request_id": environ["tesk.request_id"],
+                },
+            )
         )
 
 

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from tesk_model.spans import Tracer
 from tesk_scheduler.adapters.event_log import EventLog
 from tesk_scheduler.adapters.event_metrics import EventMetrics
+from tesk_scheduler.adapters.event_traces import EventTraces
 from tesk_scheduler.domain.occurrences import Occurrence
 from tesk_scheduler.ports.observer import Observer
 
 _LOG = logging.getLogger(__name__)
 
 
-def make_observer(registry: CollectorRegistry) -> Observer:
-    """Return what logs all that happens, and counts it in ``registry``."""
-    return Observers([EventLog(), EventMetrics(registry)])
+def make_observer(registry: CollectorRegistry, tracer: Tracer) -> Observer:
+    """Return what logs and traces all that happens, and counts it in ``registry``."""
+    return Observers([EventLog(), EventMetrics(registry), EventTraces(tracer)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from tesk_scheduler.domain.occurrences import (
     ExecutorExited,
     Occurrence,
     StepStarted,
+    seconds_of,
     step_of_executor,
 )
 from tesk_scheduler.domain.records import ExecutorLogChange, TaskRecord
@@ -98,7 +99,13 @@ def occurrences_of_effect(effect: Effect) -> Iterator[Occurrence]:
     task_id, attempt = effect.record.id, effect.record.attempt
     if effect.clears_attempt:
         reason = effect.end.code if effect.end else ReasonCode.NONE
-        yield AttemptLost(task_id=task_id, attempt=attempt, reason=reason)
+        began = effect.record.started_at or effect.record.queued_at
+        yield AttemptLost(
+            task_id=task_id,
+            attempt=attempt,
+            reason=reason,
+            run_seconds=seconds_of(effect.record.queued_at - began),
+        )
     change = effect.executor
     if change is None:
         return

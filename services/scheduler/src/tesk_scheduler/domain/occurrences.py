@@ -134,6 +134,7 @@ class AttemptLost:
     task_id: TaskId
     attempt: int
     reason: ReasonCode
+    run_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +154,7 @@ class TaskEnded:
         attempts: How many were begun.
         queue_seconds: For how long the task waited for the last of them.
         run_seconds: For how long that ran; 0 if it never began.
+        total_seconds: From the creation of the task.
     """
 
     task_id: TaskId
@@ -162,6 +164,7 @@ class TaskEnded:
     attempts: int
     queue_seconds: float
     run_seconds: float
+    total_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +216,7 @@ def occurrences_of(before: TaskRecord, after: TaskRecord) -> Iterator[Occurrence
             task_id=after.id,
             attempt=after.attempt,
             taskmaster=after.taskmaster or "",
-            queue_seconds=_seconds(after.started_at - before.queued_at),
+            queue_seconds=seconds_of(after.started_at - before.queued_at),
         )
     else:
         yield TaskStateChanged(
@@ -233,11 +236,12 @@ def _end_of(before: TaskRecord, after: TaskRecord) -> TaskEnded:
         state=after.state,
         reason=after.reason.code,
         attempts=after.attempt,
-        queue_seconds=_seconds((began or ended) - before.queued_at),
-        run_seconds=_seconds(ended - began) if began else 0.0,
+        queue_seconds=seconds_of((began or ended) - before.queued_at),
+        run_seconds=seconds_of(ended - began) if began else 0.0,
+        total_seconds=seconds_of(ended - (before.created_at or before.queued_at)),
     )
 
 
-def _seconds(span: timedelta) -> float:
+def seconds_of(span: timedelta) -> float:
     """Return seconds; clocks of several schedulers may differ a little."""
     return max(0.0, round(span.total_seconds(), 3))

@@ -62,6 +62,7 @@ class TaskRecord:
         takeovers: Number of taskmasters in a row that died with this attempt.
         assigned_at: When its present taskmaster got it.
         inputs_ended_at: When the filer reported that.
+        created_at: When the task was, if that is known.
         held_up_since: Since when its taskmasters have tried in vain what the reason
             names.
     """
@@ -85,6 +86,7 @@ class TaskRecord:
     takeovers: int = 0
     assigned_at: datetime | None = None
     inputs_ended_at: datetime | None = None
+    created_at: datetime | None = None
     held_up_since: datetime | None = None
 
     @property

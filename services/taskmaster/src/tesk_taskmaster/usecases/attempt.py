@@ -13,6 +13,7 @@ from datetime import timedelta
 from tesk_model.events import Finished, Outcome, Released
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
+from tesk_model.spans import NoTracer, Tracer
 from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.planning import PlanError
 from tesk_taskmaster.domain.upload_retries import UploadRetries
@@ -62,6 +63,7 @@ class RunAttempt:
     settings: AttemptSettings
     clock: Clock
     on_end: Callable[[Attempt], None]
+    tracer: Tracer = field(default_factory=NoTracer)
     _attempt_reporter: AttemptReporter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -131,6 +133,7 @@ class RunAttempt:
                 live_interval=self.settings.live_interval,
                 clock=self.clock,
                 retries=self.settings.uploads,
+                tracer=self.tracer,
             ).run()
         except AttemptEndedError as error:
             return error.finished

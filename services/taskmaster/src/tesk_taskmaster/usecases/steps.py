@@ -7,7 +7,7 @@ assignment says what the scheduler already knows.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tesk_model.events import (
     ExecutorEnded,
@@ -20,6 +20,7 @@ from tesk_model.events import (
 )
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
+from tesk_model.spans import Span, Tracer, attempt_span_id
 from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 from tesk_taskmaster.domain.planning import plan_task
@@ -52,6 +53,7 @@ class AttemptSteps:
     live_interval: timedelta
     clock: Clock
     retries: UploadRetries
+    tracer: Tracer
 
     @property
     def attempt(self) -> Attempt:
@@ -188,7 +190,9 @@ class AttemptSteps:
             fields = {**self.attempt.log_fields, "step": step}
             _logger.info("step started", extra=fields)
             self.control.stop_if_canceled(step)
+            began = self.clock.now()
             result = wait(step)
+            self._trace(step, began, result)
             fields["exit_code"] = result.exit_code
             _logger.info("step ended", extra=fields)
             self.control.check_ownership()
@@ -197,6 +201,19 @@ class AttemptSteps:
             return result, self.runtime.tails(self.attempt, step)
         finally:
             self.control.leave_step()
+
+    def _trace(self, step: str, began: datetime, result: StepResult) -> None:
+        self.tracer.record(
+            Span(
+                name=f"step {step}",
+                task_id=self.attempt.task_id,
+                parent=attempt_span_id(self.attempt),
+                start=result.started_at or began,
+                end=result.ended_at or self.clock.now(),
+                failed=bool(result.error or result.exit_code),
+                attributes={"tesk.exit_code": result.exit_code},
+            )
+        )
 
     def _wait(self, step: str) -> StepResult:
         while True:

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from tesk_model.errors import TeskError
 from tesk_model.names import Attempt
+from tesk_model.spans import NoTracer, Tracer
 from tesk_taskmaster.domain.assignment import Assignment, Stop, StopReason
 from tesk_taskmaster.ports import Clock, Runtime, Scheduler
 from tesk_taskmaster.usecases.attempt import AttemptSettings, RunAttempt
@@ -58,6 +59,7 @@ class Taskmaster:
     reporter: Reporter
     clock: Clock
     settings: TaskmasterSettings
+    tracer: Tracer = field(default_factory=NoTracer)
     lease: Lease = field(init=False)
     _failure_log: FailureLog = field(default_factory=FailureLog, init=False)
     _unreachable: bool = field(default=False, init=False)
@@ -177,6 +179,7 @@ class Taskmaster:
             settings=self.settings.attempts,
             clock=self.clock,
             on_end=self._forget,
+            tracer=self.tracer,
         )
         threading.Thread(target=work.run, name=attempt.name, daemon=True).start()
 

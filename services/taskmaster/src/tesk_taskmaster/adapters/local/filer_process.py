@@ -15,6 +15,7 @@ from tesk_runtime import settings
 from tesk_runtime.logs import LogSettings
 from tesk_runtime.removal import remove_tree
 from tesk_runtime.sections import GrpcSettings, LocalSettings, StorageLogins
+from tesk_runtime.tracing import TracingSettings
 from tesk_taskmaster.adapters.detached_process import DetachedProcess, LaunchSpec
 from tesk_taskmaster.adapters.task_folders import TaskFolders
 from tesk_taskmaster.domain.step_names import direction_of, title_of
@@ -32,6 +33,7 @@ class _FilerSections(msgspec.Struct, frozen=True):
     """The sections of settings that filers read."""
 
     log: LogSettings
+    tracing: TracingSettings
     grpc: GrpcSettings
     local: LocalSettings
     filer: StorageLogins
