@@ -104,7 +104,7 @@ def test_executors_of_a_task_share_its_network(tmp_path: Path) -> None:
         assert subnet(one) == subnet(two) != b""
 
 
-def test_a_network_that_was_left_is_found_and_removed(tmp_path: Path) -> None:
+def test_a_leftover_network_is_found_and_removed(tmp_path: Path) -> None:
     """As after a taskmaster that was killed before it made the container."""
     home = tmp_path.resolve() / "home"
     with running(kit_of(home)) as harness:

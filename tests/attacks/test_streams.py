@@ -27,7 +27,7 @@ MANY_WRITERS = (
 
 
 @pytest.mark.parametrize("redirected", [False, True], ids=["log", "file"])
-def test_many_who_open_stdout_again_lose_no_line(
+def test_many_processes_that_open_stdout_again_lose_no_line(
     stack: Stack, *, redirected: bool
 ) -> None:
     target = stack.files / f"lines-{redirected}"

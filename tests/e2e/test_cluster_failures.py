@@ -1,4 +1,4 @@
-"""What a cluster can do to a task, one row each: how it ends, and what users are told.
+"""Failures of tasks in a cluster, one row each: how they end, with which message.
 
 Three releases, whose limits are short, each broken in its own way; all tasks run
 at once.

@@ -62,7 +62,7 @@ def test_killed_while_tasks_are_in_every_phase(
     check_all(tasks)
 
 
-def test_everything_ends_while_nobody_of_tesk_is_there(
+def test_steps_end_while_tesk_is_down(
     tesk: Release, gated_storage: GatedStorage
 ) -> None:
     tasks = hold_in_every_phase(tesk, gated_storage, "absent")
@@ -75,7 +75,7 @@ def test_everything_ends_while_nobody_of_tesk_is_there(
     check_all(tasks)
 
 
-def test_a_job_deleted_while_nobody_of_tesk_is_there_is_noticed(
+def test_a_job_deleted_while_tesk_is_down_is_noticed(
     tesk: Release, gated_storage: GatedStorage
 ) -> None:
     task = HeldTask(tesk, gated_storage, "unseen", hold=["x0"])

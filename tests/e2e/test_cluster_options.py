@@ -1,4 +1,4 @@
-"""A release with what larger sites ask for, all at once.
+"""A release with the options of larger sites, all at once.
 
 Tasks in namespaces of their own with a quota that counts CPU limits, TLS between the
 services, a shared file system, executors that obey the Pod Security Standard

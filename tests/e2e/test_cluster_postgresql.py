@@ -1,4 +1,4 @@
-"""Several schedulers on PostgreSQL: whichever is killed, another goes on."""
+"""Several schedulers on PostgreSQL: when one is killed, another takes over."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The Kubernetes runtime, and a cluster in memory for it to run on."""
+"""Kubernetes runtimes on a cluster in memory or a real one."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""An engine that takes runs and does nothing with them."""
+"""An engine that records runs and does not run them."""
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta

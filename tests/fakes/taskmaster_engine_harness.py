@@ -1,4 +1,4 @@
-"""What the tests of every engine need: runs with folders, and a way to restart."""
+"""A harness for tests of an engine: makes runs, completes them, restarts the engine."""
 
 import hashlib
 import os

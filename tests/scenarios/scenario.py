@@ -1,4 +1,4 @@
-"""What a scenario is."""
+"""The type of a scenario, and its building blocks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""An attempt on a cluster in memory, in the hands of the Kubernetes runtime."""
+"""An attempt on a cluster in memory, run by the Kubernetes runtime."""
 
 import threading
 from collections.abc import Callable, Iterator

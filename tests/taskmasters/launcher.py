@@ -1,4 +1,4 @@
-"""What tests compile, what they let the launcher run, and what it leaves."""
+"""Programs for tests of the launcher, and lists of the files that it makes."""
 
 import subprocess
 import sys

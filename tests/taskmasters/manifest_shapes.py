@@ -1,4 +1,4 @@
-"""Attempts of every shape, of whose manifests each is reviewed and tried."""
+"""Attempts of every shape, whose manifests are reviewed."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""A taskmaster at work, with runtime and scheduler faked."""
+"""A running taskmaster with fakes of runtime and scheduler."""
 
 import contextlib
 import threading

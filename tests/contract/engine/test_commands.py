@@ -69,7 +69,7 @@ def test_a_command_that_is_not_found_is_named(harness: EngineHarness) -> None:
     assert b"no-such-program: not found" in done.stderr
 
 
-def test_times_are_told(harness: EngineHarness) -> None:
+def test_times_are_reported(harness: EngineHarness) -> None:
     result = harness.complete("true").result
 
     assert result.started_at is not None

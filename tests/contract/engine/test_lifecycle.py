@@ -118,7 +118,7 @@ def test_stop_of_what_was_never_started_does_nothing(harness: EngineHarness) -> 
     harness.engine.stop(harness.make_run("true"), GRACE)
 
 
-def test_a_stop_wakes_who_waits(harness: EngineHarness) -> None:
+def test_a_stop_ends_a_wait(harness: EngineHarness) -> None:
     run = harness.start("sleep", "600")
     stopper = threading.Thread(target=harness.engine.stop, args=(run, GRACE))
     stopper.start()

@@ -78,7 +78,7 @@ def test_a_stream_that_is_opened_again_loses_nothing(
     assert path is None or (harness.volume / "w/file").read_bytes() == want
 
 
-def test_a_process_left_behind_holds_nothing_up(harness: EngineHarness) -> None:
+def test_a_background_process_does_not_delay_the_end(harness: EngineHarness) -> None:
     done = harness.complete(
         *("sh", "-c", "sleep 1000 & echo last words"),
         mounts=("/w",),

@@ -1,4 +1,4 @@
-"""What every runtime promises; the fake of the use cases' tests among them."""
+"""The contract of runtimes, which the fake of the use cases' tests keeps as well."""
 
 import os
 from collections.abc import Callable, Iterator

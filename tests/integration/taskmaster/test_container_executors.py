@@ -62,7 +62,7 @@ NOT_STARTED = {
 @pytest.mark.parametrize(
     ("program", "notice"), NOT_STARTED.values(), ids=NOT_STARTED.keys()
 )
-def test_why_a_command_did_not_start_is_noted(
+def test_the_reason_of_a_command_that_did_not_start_is_a_notice(
     place: Workplace, program: str, notice: str
 ) -> None:
     result, _ = place.finish(place.make_run(program))
@@ -70,7 +70,7 @@ def test_why_a_command_did_not_start_is_noted(
     assert notice in result.notice
 
 
-def test_running_out_of_memory_is_told(place: Workplace) -> None:
+def test_running_out_of_memory_is_reported(place: Workplace) -> None:
     hungry = "x=$(head -c 200000000 /dev/zero | tr '\\0' x); echo $x"
     run = place.make_run("sh", "-c", hungry, ram=64 * MIB)
 
@@ -80,7 +80,7 @@ def test_running_out_of_memory_is_told(place: Workplace) -> None:
     assert result.notice == "executors[0]: ran out of memory: limit 64 MiB"
 
 
-def test_the_image_has_no_say_but_its_user_and_environment(place: Workplace) -> None:
+def test_only_user_and_environment_are_the_images(place: Workplace) -> None:
     run = place.make_run(
         "/usr/bin/python3",
         "-c",
@@ -130,7 +130,7 @@ PRIVATE: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
 @pytest.mark.parametrize(
     ("image", "command", "want"), PRIVATE.values(), ids=list(PRIVATE)
 )
-def test_everybody_may_read_the_outputs_and_only_them(
+def test_only_outputs_become_readable(
     place: Workplace, image: str, command: tuple[str, ...], want: dict[str, str]
 ) -> None:
     outputs = ("/r.txt", "/work/a/b")
@@ -150,7 +150,9 @@ def test_everybody_may_read_the_outputs_and_only_them(
     assert modes == {"work": "777", "work/kept": "600", **want}
 
 
-def test_an_image_that_cannot_be_had_fails_the_step_for_good(place: Workplace) -> None:
+def test_an_image_that_cannot_be_pulled_fails_the_step_for_good(
+    place: Workplace,
+) -> None:
     said: list[Reason] = []
     run = place.make_run("true", image="tesk-nobody/nothing:1")
 

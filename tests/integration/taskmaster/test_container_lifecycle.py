@@ -136,7 +136,7 @@ OUTSIDERS: dict[str, tuple[Callable[[ContainerApi, str], None], str]] = {
 
 
 @pytest.mark.parametrize(("act", "cause"), OUTSIDERS.values(), ids=OUTSIDERS)
-def test_an_executor_is_lost_if_somebody_else(
+def test_an_executor_is_lost_if_another_program(
     place: Workplace,
     api: ContainerApi,
     act: Callable[[ContainerApi, str], None],
@@ -185,7 +185,7 @@ def test_remove_leaves_nothing_of_its_attempt_and_all_else(
     assert stranger.engine.attempts() == []
 
 
-def test_a_container_deletes_what_this_process_may_not(
+def test_a_container_deletes_files_that_this_process_may_not(
     place: Workplace, api: ContainerApi
 ) -> None:
     outside = place.home / "outside"

@@ -1,4 +1,4 @@
-"""What executors see on a real cluster: their image, their files, their streams."""
+"""Executors on a real cluster keep the files of their image."""
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Steps on a real cluster: what it does to them, and what is left of them."""
+"""Steps on a real cluster: results, failures and removal."""
 
 import threading
 import time
@@ -253,7 +253,7 @@ def test_a_policy_that_refuses_pods_is_reported(runner: StepRunner) -> None:
         runner.start()
 
 
-def test_a_quota_is_said_and_waited_for(runner: StepRunner) -> None:
+def test_a_full_quota_is_reported_and_waited_for(runner: StepRunner) -> None:
     quota = {
         "metadata": {"name": "q"},
         "spec": {"hard": {"count/jobs.batch": "0"}},

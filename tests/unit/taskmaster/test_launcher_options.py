@@ -1,4 +1,4 @@
-"""The launcher's options beside mounts, for containers of every sort."""
+"""Options of the launcher for an executor."""
 
 from builders.tasks import make_executor
 from tesk_taskmaster.adapters.launcher_options import launcher_options

@@ -1,4 +1,4 @@
-"""What is believed of what a launcher reports."""
+"""Parsing of the launcher's report."""
 
 import json
 from datetime import UTC, datetime

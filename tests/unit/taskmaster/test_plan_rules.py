@@ -113,7 +113,9 @@ def test_planning_twice_gives_the_same(task: Task) -> None:
 
 
 @given(tasks)
-def test_images_are_asked_only_about_directories_that_nobody_names(task: Task) -> None:
+def test_images_are_inspected_only_for_directories_that_the_task_does_not_name(
+    task: Task,
+) -> None:
     try:
         questions = directories_to_inspect(task)
     except PlanError:

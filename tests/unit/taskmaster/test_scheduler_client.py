@@ -1,4 +1,4 @@
-"""The scheduler over real gRPC: what is said arrives as it was meant."""
+"""The client of the scheduler over real gRPC."""
 
 import threading
 from collections.abc import Iterator

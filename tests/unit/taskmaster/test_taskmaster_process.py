@@ -1,4 +1,4 @@
-"""The process itself: what it refuses to start with, and its name."""
+"""The process of a taskmaster: invalid settings, identity and exit codes."""
 
 import fcntl
 import os
@@ -108,7 +108,7 @@ def test_a_runtime_imports_only_what_is_its_own(module: str, others: set[str]) -
     assert not others & set(done.stdout.split())
 
 
-def test_without_a_cluster_it_says_what_is_missing(tmp_path: Path) -> None:
+def test_a_missing_cluster_is_reported(tmp_path: Path) -> None:
     done = run(
         environ(
             tmp_path,

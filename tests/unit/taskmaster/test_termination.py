@@ -1,4 +1,4 @@
-"""How a step ended: one table, through what each runtime observes."""
+"""How a step ended: one table of cases through the observation of each runtime."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A taskmaster, ended with its test."""
+"""A running taskmaster for each test."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The steps of an attempt in order, and what is told of them."""
+"""The steps of an attempt in order, and their reports."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import StepFailedError
 
 
-def test_a_task_is_told_from_start_to_release(harness: TaskmasterHarness) -> None:
+def test_a_task_is_reported_from_start_to_release(harness: TaskmasterHarness) -> None:
     told = harness.finish(assignment(commands("echo hello")))
 
     assert kinds(told) == [ExecutorStarted, ExecutorEnded, Finished, Released]
@@ -178,7 +178,7 @@ def test_flow(harness: TaskmasterHarness, flow: Flow) -> None:
     assert harness.runtime.attempts() == []
 
 
-def test_why_outputs_wait_is_said_and_that_they_arrived_late(
+def test_retries_of_an_upload_are_reported_with_their_cause(
     harness: TaskmasterHarness,
 ) -> None:
     harness.state.filer_codes += (75, 0)
@@ -290,7 +290,9 @@ def test_unreadable_output_is_reported_and_keeps_earlier_output(
     assert outputs == [ExecutorOutput(0, "so far", "")]
 
 
-def test_notes_of_runtime_and_step_are_told_once(harness: TaskmasterHarness) -> None:
+def test_notices_of_runtime_and_step_are_reported_once(
+    harness: TaskmasterHarness,
+) -> None:
     harness.state.note_lines.append("sandbox")
     harness.state.results["x0"] = StepResult(exit_code=137, notice="memory ran out")
 
@@ -313,7 +315,7 @@ def test_a_lack_of_memory_has_a_code_of_its_own(harness: TaskmasterHarness) -> N
     )
 
 
-def test_waiting_is_told_as_a_reason_and_not_repeated(
+def test_a_wait_is_reported_once_as_a_reason(
     harness: TaskmasterHarness,
 ) -> None:
     harness.state.says["x0"] = ["pulling image", "", "pulling image", "starting"]
@@ -324,7 +326,7 @@ def test_waiting_is_told_as_a_reason_and_not_repeated(
     assert reasons == ["pulling image", "starting"]
 
 
-def test_a_transfer_is_told_again_after_its_start_waited(
+def test_a_transfer_is_reported_again_after_its_start_waited(
     harness: TaskmasterHarness,
 ) -> None:
     harness.state.says["in"] = ["no node can take it"]
@@ -350,7 +352,7 @@ def test_the_location_of_an_executor_is_reported(harness: TaskmasterHarness) -> 
     assert Metadata(entries) in told
 
 
-def test_output_of_a_running_executor_is_told_when_it_changes(
+def test_output_of_a_running_executor_is_reported_when_it_changes(
     harness: TaskmasterHarness,
 ) -> None:
     harness.scheduler.assign(assignment(commands("sleep")))

@@ -1,4 +1,4 @@
-"""What a taskmaster does with an attempt that it is to end, leave or take up."""
+"""Orders to a taskmaster: run, cancel, reassign and release an attempt."""
 
 import threading
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ from tesk_taskmaster.domain.assignment import Stop, StopReason
 from tesk_taskmaster.domain.upload_retries import UploadRetries
 
 
-def test_a_cancel_stops_and_deletes_before_it_is_told(
+def test_a_cancel_stops_and_deletes_before_it_is_reported(
     harness: TaskmasterHarness,
 ) -> None:
     there_at_finish: list[bool] = []

@@ -1,4 +1,4 @@
-"""Images are asked before their executors start, and mounts hide nothing of them."""
+"""Images are inspected before their executors start, so that mounts hide no files."""
 
 from dataclasses import replace
 
@@ -59,7 +59,9 @@ def test_a_task_with_many_images_inspects_few_ahead(harness: TaskmasterHarness) 
     assert [image for image, _ in harness.state.inspected] == list(images)
 
 
-def test_a_task_that_shares_nothing_asks_nothing(harness: TaskmasterHarness) -> None:
+def test_a_task_that_shares_nothing_inspects_no_image(
+    harness: TaskmasterHarness,
+) -> None:
     harness.finish(assignment())
 
     assert harness.state.inspected == []

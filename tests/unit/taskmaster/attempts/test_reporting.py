@@ -1,4 +1,4 @@
-"""A taskmaster and its scheduler: reports, the lease, and when it leaves."""
+"""A taskmaster and its scheduler: reports, lease and exit."""
 
 import itertools
 import threading

@@ -1,4 +1,4 @@
-"""What the engine is asked to create, as data."""
+"""The configuration of containers."""
 
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -259,7 +259,7 @@ def test_limits(
     assert host.get("MemorySwap") == memory
 
 
-def test_a_user_is_told_of_limits_that_are_not_enforced() -> None:
+def test_limits_that_are_not_enforced_are_reported() -> None:
     assert make_traits().notices() == ()
     assert make_traits(limits_cpu=False).notices() == (
         "Engine 27.1 cannot enforce cpu limits for this user",

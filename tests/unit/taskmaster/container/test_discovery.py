@@ -1,4 +1,4 @@
-"""Where an engine is looked for, and why one cannot be used."""
+"""Discovery of an engine, and why one cannot be used."""
 
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def test_the_error_says_what_was_tried(tmp_path: Path) -> None:
         open_container_engine(environ, launcher=launcher, home=tmp_path)
 
 
-def test_a_launcher_that_is_not_built_is_told(tmp_path: Path) -> None:
+def test_a_launcher_that_is_not_built_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="launcher is not built"):
         open_container_engine({}, launcher=tmp_path / "launcher", home=tmp_path)
 
@@ -71,7 +71,7 @@ def test_a_launcher_that_is_not_built_is_told(tmp_path: Path) -> None:
         ("tcp://127.0.0.1:1", "refused"),
     ],
 )
-def test_a_probe_says_what_opening_the_engine_says(
+def test_a_probe_reports_what_opening_the_engine_reports(
     host: str, problem: str, tmp_path: Path
 ) -> None:
     launcher = tmp_path / "launcher"

@@ -1,4 +1,4 @@
-"""What images have: found by their engine, and kept within bounds."""
+"""Inspection of images by the engine, with a bounded cache."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Pulls: how far they are, and which failures last."""
+"""Pulls of images: progress, and which failures are permanent."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Waiting for containers: what ends a wait, and what does not spin."""
+"""Waiting for the end of containers."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Attempts on clusters in memory, ended with their test."""
+"""An attempt on a cluster in memory for each test."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The runtime of a cluster while a task takes its course: calls, output, stops."""
+"""The runtime of a cluster while a task runs: calls, output, stops."""
 
 from fakes.taskmaster_cluster_runtimes import Programs, make_report
 from programs.waiting import eventually

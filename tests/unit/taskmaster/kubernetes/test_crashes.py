@@ -1,4 +1,4 @@
-"""A taskmaster killed at any of its writes: another carries on, nothing runs twice."""
+"""A taskmaster killed at any of its writes: a successor continues, nothing runs twice."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping

@@ -137,7 +137,7 @@ def test_a_failed_inspection_says_why(harness: ClusterHarness) -> None:
         inspect(harness)
 
 
-def test_an_image_that_cannot_be_had_is_told_as_for_its_executor(
+def test_an_image_that_cannot_be_pulled_is_reported_as_for_its_executor(
     harness: ClusterHarness,
 ) -> None:
     harness.let_pods(

@@ -1,4 +1,4 @@
-"""An executor gets what LimitRanges let it have, or is told at once which does not."""
+"""Resources of an executor are fitted into LimitRanges, or refused at once."""
 
 from collections.abc import Callable
 from typing import Any
@@ -175,7 +175,7 @@ def test_an_executor_is_made_as_its_namespace_wants(harness: ClusterHarness) -> 
     )
 
 
-def test_an_executor_that_asks_for_too_much_fails_before_anything_is_made(
+def test_an_executor_that_requests_too_much_fails_before_anything_is_created(
     harness: ClusterHarness,
 ) -> None:
     harness.api.plant(LIMIT_RANGES, "tasks", limit_range(max={"memory": "1Mi"}))

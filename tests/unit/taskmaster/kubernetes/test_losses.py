@@ -1,4 +1,4 @@
-"""The runtime of a cluster in which things vanish, or are not ours."""
+"""The runtime of a cluster in which objects vanish, or belong to others."""
 
 import re
 import threading
@@ -135,7 +135,7 @@ def test_a_silent_node_is_lost_and_its_pod_is_taken_away(
     assert harness.left() == []
 
 
-def test_a_name_that_is_not_ours_is_not_touched(harness: ClusterHarness) -> None:
+def test_a_job_of_another_program_is_not_touched(harness: ClusterHarness) -> None:
     harness.cluster.makes_pods = False
     foreign = {"metadata": {"name": f"{NAME}-x0", "labels": {}}, "spec": {}}
     harness.api.plant(JOBS, "tasks", foreign)
@@ -146,7 +146,7 @@ def test_a_name_that_is_not_ours_is_not_touched(harness: ClusterHarness) -> None
     assert len(harness.api.all(JOBS)) == 1
 
 
-def test_a_job_without_a_pod_is_looked_for(
+def test_a_job_without_a_pod_is_queried(
     make_harness: Callable[..., ClusterHarness],
 ) -> None:
     harness = make_harness(missing_timeout=NOTHING)

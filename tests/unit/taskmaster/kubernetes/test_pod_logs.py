@@ -1,4 +1,4 @@
-"""What an executor prints, taken out of the one log of its pod."""
+"""The streams of an executor, split from the one log of its pod."""
 
 import threading
 from datetime import timedelta
@@ -197,7 +197,7 @@ def test_more_lines_than_are_read_at_first_are_read_where_they_count() -> None:
     assert pod.log.final(SOON) == Tails(b"x\n" * 5000, b"first\n")
 
 
-def test_a_log_that_cannot_be_read_now_is_left_to_be_read_later() -> None:
+def test_a_log_that_cannot_be_read_now_is_read_later() -> None:
     pod = Pod()
     pod.add_log(b"one\n")
     pod.end()

@@ -1,4 +1,4 @@
-"""What a cluster cannot do for a task, said in a sentence before it begins."""
+"""A task that a cluster cannot run fails with a message before it begins."""
 
 import re
 

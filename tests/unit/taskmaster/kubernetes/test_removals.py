@@ -1,4 +1,4 @@
-"""What of an attempt stays in a cluster: to be waited for, or the cluster's."""
+"""Removal of an attempt that takes long: which objects are waited for."""
 
 import pytest
 
@@ -36,7 +36,7 @@ LEFT = {
 
 
 @pytest.mark.parametrize(("objects", "is_over", "words"), LEFT.values(), ids=LEFT)
-def test_only_what_was_deleted_and_does_not_run_is_left_to_the_cluster(
+def test_only_deleted_objects_that_do_not_run_are_left_to_the_cluster(
     objects: list[tuple[Resource, JsonObject]], is_over: bool, words: str
 ) -> None:
     error = incomplete_removal(objects)

@@ -1,4 +1,4 @@
-"""A call that the API server answers late holds up nobody but who made it."""
+"""A slow call to the API server delays no other attempt."""
 
 import threading
 from typing import Any, cast

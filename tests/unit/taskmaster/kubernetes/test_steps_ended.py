@@ -1,4 +1,4 @@
-"""What a step of a cluster ended with: its exit code, times, place and note."""
+"""Results of ended steps of a cluster: exit code, times, location and notice."""
 
 from datetime import UTC, datetime
 

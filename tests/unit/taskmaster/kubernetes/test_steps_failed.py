@@ -1,4 +1,4 @@
-"""Every way in which a step of a cluster fails or is lost, with its reason."""
+"""Failures and losses of steps of a cluster, with their reasons."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What may hold up a step of a cluster, and what the user reads meanwhile."""
+"""Problems that hold up a step of a cluster, with their messages."""
 
 import copy
 from datetime import timedelta

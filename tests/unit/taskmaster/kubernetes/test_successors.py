@@ -1,4 +1,4 @@
-"""What a taskmaster waited for counts for its successor as well."""
+"""A successor continues the waits of its predecessor."""
 
 from collections.abc import Callable
 from dataclasses import replace

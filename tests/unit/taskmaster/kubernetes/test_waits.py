@@ -1,4 +1,4 @@
-"""The runtime of a cluster that cannot do what is asked now, or refuses."""
+"""The runtime of a cluster that is full, refuses or does not answer."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -32,7 +32,7 @@ def test_an_image_that_is_missing_fails_and_cannot_start_later(
     assert harness.api.all(JOBS) == harness.api.all(PODS) == []
 
 
-def test_a_pull_is_waited_for_in_words(harness: ClusterHarness) -> None:
+def test_a_pull_is_reported_while_it_is_waited_for(harness: ClusterHarness) -> None:
     harness.let_pods(partial(harness.cluster.fail_pull, message="401 Unauthorized"))
     harness.report_reason.until = (
         "image ubuntu:1 cannot be pulled (given up after 90 s)"
@@ -43,7 +43,7 @@ def test_a_pull_is_waited_for_in_words(harness: ClusterHarness) -> None:
         harness.start()
 
 
-def test_a_node_that_is_waited_for_is_told_with_the_reason(
+def test_a_wait_for_a_node_is_reported_with_the_reason(
     harness: ClusterHarness,
 ) -> None:
     harness.let_pods(harness.cluster.unschedulable)

@@ -161,7 +161,7 @@ def test_collect_skips_what_is_no_file(launch: Launch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("code", "want"), [(0, 125), (3, 3)])
-def test_a_failed_copy_is_told_but_hides_no_failure_of_the_child(
+def test_a_failed_copy_is_reported_but_does_not_hide_the_childs_failure(
     launch: Launch, tree: Path, tmp_path: Path, code: int, want: int
 ) -> None:
     volume, report = tmp_path / "volume", tmp_path / "report"

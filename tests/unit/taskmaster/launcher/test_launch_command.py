@@ -1,4 +1,4 @@
-"""How the launcher starts a command, or says why it does not."""
+"""The launcher starts a command, or reports why not."""
 
 import json
 import sys
@@ -202,7 +202,7 @@ def test_a_wrong_command_line_is_refused(
     assert done.stderr.count(b"\n") == 1
 
 
-def test_a_look_runs_nothing_and_tells_what_holds_anything(
+def test_an_inspection_runs_nothing_and_prints_occupied_directories(
     launch: Launch, tmp_path: Path
 ) -> None:
     (tmp_path / "full").mkdir()

@@ -62,7 +62,7 @@ def test_the_child_starts_with_default_signals(launch: Launch) -> None:
     assert (int(lines["SigBlk"], 16), int(lines["SigIgn"], 16)) == (0, 0)
 
 
-def test_the_child_inherits_no_descriptor_of_ours(
+def test_the_child_inherits_no_descriptor_of_the_launcher(
     launch: Launch, tmp_path: Path
 ) -> None:
     source = tmp_path / "in"
@@ -151,7 +151,7 @@ def test_a_child_that_had_ended_before_was_not_terminated(
     assert json.loads((tmp_path / "report").read_text())["terminated"] is False
 
 
-def test_a_child_that_was_told_to_end_from_outside_was_terminated(
+def test_a_child_stopped_from_outside_was_terminated(
     container: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     assert container.stdin is not None

@@ -1,4 +1,4 @@
-"""--readable: everybody may read what matches, and nothing else changes."""
+"""--readable: files that match become readable, and no others."""
 
 import glob
 import json
@@ -210,9 +210,7 @@ def test_readable_by_root_takes_in_what_others_own(
     assert changes(out, run) == {"mine": "file 644", "theirs": "file 644"}
 
 
-def test_readable_leaves_what_others_own_and_says_nothing(
-    binary: Path, tmp_path: Path
-) -> None:
+def test_readable_skips_files_of_others_silently(binary: Path, tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can act as another user")
     out = tmp_path / "out"

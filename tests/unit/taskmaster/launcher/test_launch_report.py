@@ -1,4 +1,4 @@
-"""The report at the end of a command, which becomes a termination message."""
+"""The launcher's report at the end of a command."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What becomes of a command's streams: redirects, the end in the log, marks."""
+"""The launcher's streams: redirects, the end in the log, marks."""
 
 import os
 import signal
@@ -199,7 +199,7 @@ def test_other_writers_to_the_file_overwrite_nothing(
 
 
 @pytest.mark.parametrize("stream", [1, 2])
-def test_a_full_disk_ends_who_goes_on_writing(launch: Launch, stream: int) -> None:
+def test_a_full_disk_ends_further_writers(launch: Launch, stream: int) -> None:
     option = ["--stdout", "--stderr"][stream - 1]
     name = option[2:]
 
@@ -213,7 +213,7 @@ def test_a_full_disk_ends_who_goes_on_writing(launch: Launch, stream: int) -> No
     )
 
 
-def test_a_full_disk_is_told_even_if_the_command_does_not_notice(
+def test_a_full_disk_is_reported_even_if_the_command_ignores_it(
     launch: Launch,
 ) -> None:
     done = launch("--stdout", "/dev/full", "--", "echo", "x")
@@ -235,7 +235,7 @@ def _pipe(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("option", ["--stdout", "--stderr"])
-def test_a_process_left_behind_does_not_hold_up_a_redirect(
+def test_a_background_process_does_not_delay_the_end_of_a_redirect(
     launch: Launch, tmp_path: Path, option: str
 ) -> None:
     code = f"""

@@ -1,4 +1,4 @@
-"""What the local runtime promises beyond the contract of runtimes."""
+"""The local runtime, beyond the contract of runtimes."""
 
 import threading
 from datetime import timedelta
@@ -67,7 +67,7 @@ def test_the_transfer_token_is_readable_by_us_alone(folders: TaskFolders) -> Non
     assert folders.attempt(ATTEMPT).stat().st_mode & 0o077 == 0
 
 
-def test_a_filer_is_told_what_it_needs(folders: TaskFolders) -> None:
+def test_a_filer_gets_the_variables_that_it_needs(folders: TaskFolders) -> None:
     task = make_assigned_task(inputs=(Input(path="/w/a", url="s3://b/a"),))
     runtime = runtime_of(folders, "/bin/sh", "-c", 'env >"$TESK_HOME/seen"')
     plan = plan_task(task, ATTEMPT)

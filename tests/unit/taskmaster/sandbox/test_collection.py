@@ -1,4 +1,4 @@
-"""What a sandbox takes from its root."""
+"""Collection of outputs from the root of a sandbox."""
 
 from pathlib import Path
 

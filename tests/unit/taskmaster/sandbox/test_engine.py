@@ -1,4 +1,4 @@
-"""What only the sandbox promises: real runs of bubblewrap, killed in many ways."""
+"""Runs of bubblewrap, killed in many ways; the rest is in tests/contract/engine."""
 
 import os
 import signal
@@ -117,7 +117,7 @@ def test_a_vanished_sandbox_is_lost_and_nothing_of_it_is_left(
     assert "its end was not observed" in result.error
 
 
-def test_a_sandbox_ends_with_its_leader_though_nobody_looks(
+def test_a_sandbox_ends_with_its_leader_without_a_taskmaster(
     harness: EngineHarness,
 ) -> None:
     fifo = harness.make_fifo("/w/ready")
@@ -260,7 +260,7 @@ def test_other_failures_are_not_taken_for_the_commands() -> None:
     )
 
 
-def test_a_machine_without_namespaces_is_told_the_cure(tmp_path: Path) -> None:
+def test_a_machine_without_namespaces_gets_a_remedy(tmp_path: Path) -> None:
     program = tmp_path / "bwrap"
     program.write_text(
         "#!/bin/sh\necho 'No permissions to create new namespace' >&2; exit 1\n"
@@ -274,7 +274,7 @@ def test_a_machine_without_namespaces_is_told_the_cure(tmp_path: Path) -> None:
         assert words in str(raised.value)
 
 
-def test_a_machine_that_cannot_shut_the_network_is_told_the_setting(
+def test_a_machine_without_network_namespaces_gets_the_setting(
     tmp_path: Path,
 ) -> None:
     program = tmp_path / "bwrap"

@@ -1,4 +1,4 @@
-"""What a sandbox of this machine does not show."""
+"""Paths of this machine that a sandbox conceals."""
 
 import os
 from pathlib import Path

@@ -89,14 +89,9 @@ class TransferSteps:
                 )
             # Many tasks fail together when a storage does; jitter spreads their retries.
             delay *= random.uniform(0.75, 1)  # noqa: S311 - jitter
-            _logger.warning(
-                "outputs not uploaded yet",
-                extra={
-                    **self.assignment.attempt.log_fields,
-                    "tried": tried,
-                    "cause": failure.text,
-                },
-            )
+            extra = {"tried": tried, "cause": failure.text}
+            extra |= self.assignment.attempt.log_fields
+            _logger.warning("outputs not uploaded yet", extra=extra)
             text = (
                 f"the outputs could not be uploaded yet ({failure.text}); "
                 f"try {tried + 1} of "
