@@ -36,16 +36,16 @@ class TransferRecord:
     outputs: tuple[Output, ...] = ()
     address: str = ""
     uploaded: dict[tuple[str, str], int] = field(default_factory=dict)
-    verdicts: list[TransferResult] = field(default_factory=list)
+    results: list[TransferResult] = field(default_factory=list)
     reports: list[Progress] = field(default_factory=list)
     outages: int = 0
     is_over: bool = False
     reported: threading.Event = field(default_factory=threading.Event)
 
     @property
-    def verdict(self) -> TransferResult:
+    def result(self) -> TransferResult:
         """The one that stands."""
-        return self.verdicts[-1]
+        return self.results[-1]
 
 
 class _Servicer(pb_grpc.TransferServiceServicer):
@@ -82,7 +82,7 @@ class _Servicer(pb_grpc.TransferServiceServicer):
 
     def FinishTransfer(self, request: Any, context: Any) -> pb.FinishTransferResponse:  # noqa: N802
         self._admit(request, context)
-        self._record.verdicts.append(
+        self._record.results.append(
             TransferResult(
                 error=request.error,
                 warnings=tuple(request.warnings),

@@ -212,7 +212,7 @@ def test_a_filer_writes_its_volume_and_nothing_else(
         code, said = run(
             engine, names["filer"], **filer_options(record, volume, direction)
         )
-        assert (code, record.verdict.error) == (0, ""), said
+        assert (code, record.result.error) == (0, ""), said
 
     copied = volume.parent / "shared/out/deep/a"
     assert copied.read_text() == "inline"
@@ -244,4 +244,4 @@ def test_a_filer_that_is_told_to_go_goes_at_once(
         gate.open.set()
         container.remove(force=True)
     assert list(volume.iterdir()) == []
-    assert record.verdicts == []
+    assert record.results == []

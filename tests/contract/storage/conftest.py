@@ -14,7 +14,8 @@ from servers.s3 import ACCESS_KEY, SECRET_KEY, S3Service, s3_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
 from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.local import LocalStorage
-from tesk_filer.adapters.storage.s3 import S3Options, S3Storage
+from tesk_filer.adapters.storage.s3 import S3Storage
+from tesk_filer.adapters.storage.s3_client import S3Options
 from tesk_filer.adapters.storage.shared import open_shared
 from tesk_filer.adapters.storage.storage_config import Timeouts
 

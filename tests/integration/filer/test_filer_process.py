@@ -56,11 +56,11 @@ def round_trip(record: TransferRecord, filer: FilerRun, base: str) -> None:
         )
 
     code, log = filer.run(record, "outputs")
-    assert (code, record.verdict.error) == (0, ""), log
-    assert record.verdict.files == len(record.uploaded) == 4
+    assert (code, record.result.error) == (0, ""), log
+    assert record.result.files == len(record.uploaded) == 4
 
     code, log = filer.run(record, "inputs")
-    assert (code, record.verdict.error) == (0, ""), log
+    assert (code, record.result.error) == (0, ""), log
     for name in NAMES:
         assert (filer.volume / "back" / name).read_bytes() == name.encode() * 1000
     assert (filer.volume / "one").read_bytes() == b"100%.gz" * 1000
@@ -160,12 +160,12 @@ def test_secrets_appear_nowhere(
     code, log = filer.run(record, "inputs")
 
     assert code == 65
-    assert record.verdict.error == (
+    assert record.result.error == (
         f"inputs[0] (/a): {web.url}/a?…: access denied (HTTP 401); give user and "
         "password in the url"
     )
     for secret in ("wr0ng-pass", "s1gnature", TOKEN):
-        assert secret not in log + record.verdict.error
+        assert secret not in log + record.result.error
 
 
 def test_a_busy_server_is_asked_again(
@@ -179,7 +179,7 @@ def test_a_busy_server_is_asked_again(
 
     assert code == 0, log
     assert (filer.volume / "a").read_bytes() == web.files["/a"]
-    assert record.verdict.bytes == len(web.files["/a"])
+    assert record.result.bytes == len(web.files["/a"])
 
 
 def test_a_server_that_stays_busy_ends_with_75(
@@ -213,7 +213,7 @@ def test_a_proxy_that_is_away_is_named_and_keeps_nobody_from_the_scheduler(
     proxied = FilerRun(filer.folder, environ={"http_proxy": "http://127.0.0.1:1"})
 
     assert proxied.run(record, "inputs")[0] == 75
-    assert "connection refused by the proxy (HTTP_PROXY" in record.verdict.error
+    assert "connection refused by the proxy (HTTP_PROXY" in record.result.error
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
@@ -236,7 +236,7 @@ def test_a_filer_that_dies_on_the_way_is_simply_started_again(
         web.release.set()
 
     assert process.returncode == (-9 if name == "SIGKILL" else 143)
-    assert record.verdicts == []
+    assert record.results == []
     assert not (filer.volume / "in/a").exists()
     assert filer.run(record, "inputs")[0] == 0
     assert (filer.volume / "in/a").read_bytes() == content
@@ -359,8 +359,7 @@ def test_the_error_without_credentials_says_where_to_set_them(
 
     assert code == 65
     assert (
-        "inputs[0] (/a): s3://transfers/a: no credentials for S3"
-        in record.verdict.error
+        "inputs[0] (/a): s3://transfers/a: no credentials for S3" in record.result.error
     )
 
 
@@ -409,7 +408,7 @@ def test_a_netrc_file_logs_in_to_http_and_ftp(
 
         code, log = known.run(record, "inputs")
 
-        assert (code, record.verdict.error) == (0, ""), log
+        assert (code, record.result.error) == (0, ""), log
         assert (filer.volume / "in/a").read_text() == "from the web"
         assert (filer.volume / "in/b").read_text() == "from the archive"
         assert archive.logins == ["ada"]
@@ -449,7 +448,7 @@ def test_s3_credentials_may_be_a_file(record: TransferRecord, filer: FilerRun) -
 
         code, log = by_file.run(record, "inputs")
 
-    assert (code, record.verdict.error) == (0, ""), log
+    assert (code, record.result.error) == (0, ""), log
     assert (filer.volume / "a").read_bytes() == b"content"
 
 
@@ -475,4 +474,4 @@ def test_shared_storage_is_where_it_is_mounted(
     assert sharing.run(record, "inputs")[0] == 65
 
     assert (mounted / "results/b").read_text() == "shared"
-    assert "lies outside the storage that tasks share" in record.verdict.error
+    assert "lies outside the storage that tasks share" in record.result.error

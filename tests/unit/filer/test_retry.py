@@ -22,7 +22,7 @@ class Flaky:
         return "done"
 
 
-def patience(halt: threading.Event | None = None, **overrides: int) -> Retry:
+def retry(halt: threading.Event | None = None, **overrides: int) -> Retry:
     return Retry(
         tries=overrides.get("tries", 3),
         backoff=timedelta(),
@@ -31,22 +31,22 @@ def patience(halt: threading.Event | None = None, **overrides: int) -> Retry:
     )
 
 
-def passing(retry_after: timedelta | None = None) -> StorageError:
+def transient(retry_after: timedelta | None = None) -> StorageError:
     return StorageError("busy", transient=True, retry_after=retry_after)
 
 
 def test_a_transient_error_is_retried_until_success() -> None:
-    call = Flaky(passing(), passing())
+    call = Flaky(transient(), transient())
 
-    assert patience()(call) == "done"
+    assert retry()(call) == "done"
     assert call.calls == 3
 
 
 def test_tries_are_counted() -> None:
-    call = Flaky(*[passing() for _ in range(9)])
+    call = Flaky(*[transient() for _ in range(9)])
 
     with pytest.raises(StorageError, match="busy"):
-        patience(tries=4)(call)
+        retry(tries=4)(call)
 
     assert call.calls == 4
 
@@ -55,7 +55,7 @@ def test_a_permanent_error_is_not_retried() -> None:
     call = Flaky(StorageError("access denied"))
 
     with pytest.raises(StorageError, match="access denied"):
-        patience()(call)
+        retry()(call)
 
     assert call.calls == 1
 
@@ -65,7 +65,7 @@ def test_a_halt_ends_the_longest_wait() -> None:
     halt.set()
 
     with pytest.raises(HaltedError):
-        patience(halt)(Flaky(passing(timedelta(hours=1))))
+        retry(halt)(Flaky(transient(timedelta(hours=1))))
 
 
 def test_a_bug_in_one_file_is_a_failure_that_may_pass() -> None:

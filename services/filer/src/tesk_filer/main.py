@@ -96,26 +96,13 @@ class Secrets:
 def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCode:
     """Run the transfer that ``config`` describes until it ends or ``stop`` is set."""
     filer = config.filer
-    incoming = filer.direction == "inputs"
-    key = TransferKey(
-        attempt=Attempt(TaskId(filer.task), filer.attempt),
-        direction=pb.DIRECTION_INPUTS if incoming else pb.DIRECTION_OUTPUTS,
-    )
     halt = threading.Event()
     _set_when(stop, halt)
     progress = TransferProgress(halt, largest=filer.max_file_bytes)
-    transfers = SchedulerTransfers(
-        open_channel(
-            config.grpc.scheduler,
-            token=secrets.token,
-            retried=[SERVICE],
-            credentials=channel_credentials(config.grpc),
-        ),
-        key,
-        retry_for=filer.scheduler_timeout,
-        stop=stop,
+    transfers = _open_transfers(config, secrets.token, stop)
+    workers = WorkerPool(
+        filer.parallel, halt, stops_at_failure=filer.direction == "inputs"
     )
-    workers = WorkerPool(filer.parallel, halt, stops_at_failure=incoming)
     transfer = Transfer(
         transfer_run=_make_run(
             config,
@@ -161,6 +148,27 @@ def _trace(
         )
     )
     tracer.close()
+
+
+def _open_transfers(
+    config: Settings, token: str, stop: threading.Event
+) -> SchedulerTransfers:
+    filer = config.filer
+    incoming = filer.direction == "inputs"
+    return SchedulerTransfers(
+        open_channel(
+            config.grpc.scheduler,
+            token=token,
+            retried=[SERVICE],
+            credentials=channel_credentials(config.grpc),
+        ),
+        TransferKey(
+            attempt=Attempt(TaskId(filer.task), filer.attempt),
+            direction=pb.DIRECTION_INPUTS if incoming else pb.DIRECTION_OUTPUTS,
+        ),
+        retry_for=filer.scheduler_timeout,
+        stop=stop,
+    )
 
 
 def _make_run(

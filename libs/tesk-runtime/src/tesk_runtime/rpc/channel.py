@@ -62,6 +62,30 @@ def open_channel(
         credentials: Verify the server's certificate; None: without TLS.
         max_reconnect_backoff: Longest pause between two tries to connect.
     """
+    options = [
+        ("grpc.max_receive_message_length", MESSAGE_LIMIT),
+        ("grpc.max_send_message_length", MESSAGE_LIMIT),
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 100),
+        (
+            "grpc.max_reconnect_backoff_ms",
+            round(max_reconnect_backoff.total_seconds() * 1000),
+        ),
+        ("grpc.dns_min_time_between_resolutions_ms", 5_000),
+        ("grpc.service_config", _service_config(retried)),
+        NO_PROXY,
+    ]
+    channel = (
+        grpc.secure_channel(address, credentials, options=options)
+        if credentials
+        else grpc.insecure_channel(address, options=options)
+    )
+    return grpc.intercept_channel(channel, _TokenInterceptor(token))
+
+
+def _service_config(retried: Sequence[str]) -> str:
     policy = {
         "loadBalancingConfig": [{"round_robin": {}}],
         "methodConfig": [
@@ -79,24 +103,4 @@ def open_channel(
         if retried
         else [],
     }
-    options = [
-        ("grpc.max_receive_message_length", MESSAGE_LIMIT),
-        ("grpc.max_send_message_length", MESSAGE_LIMIT),
-        ("grpc.keepalive_time_ms", 60_000),
-        ("grpc.keepalive_timeout_ms", 20_000),
-        ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
-        (
-            "grpc.max_reconnect_backoff_ms",
-            round(max_reconnect_backoff.total_seconds() * 1000),
-        ),
-        ("grpc.dns_min_time_between_resolutions_ms", 5_000),
-        ("grpc.service_config", json.dumps(policy)),
-        NO_PROXY,
-    ]
-    channel = (
-        grpc.secure_channel(address, credentials, options=options)
-        if credentials
-        else grpc.insecure_channel(address, options=options)
-    )
-    return grpc.intercept_channel(channel, _TokenInterceptor(token))
+    return json.dumps(policy)

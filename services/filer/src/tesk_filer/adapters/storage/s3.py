@@ -9,17 +9,13 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
-import boto3
-import botocore
 import smart_open.s3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError
 
+from tesk_filer.adapters.storage.s3_client import S3Options, make_client
 from tesk_filer.adapters.storage.s3_errors import error_code, translated_errors
-from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
+from tesk_filer.adapters.storage.storage_config import StorageConfig
 from tesk_filer.ports import (
     Advance,
     Cursor,
@@ -31,9 +27,6 @@ from tesk_filer.ports import (
 )
 from tesk_model.locations import Location
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
 _CHUNK = 1024 * 1024
 _ONE_REQUEST = 64 * 1024 * 1024  # maximum of a file that is uploaded at once
 _PART = 16 * 1024 * 1024
@@ -41,33 +34,12 @@ _MAX_PARTS = 9000  # S3 allows 10,000
 _PARTS_IN_MEMORY = 4  # large files that are uploaded at once; 64 MiB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class S3Options:
-    """The S3 service, and the credentials.
-
-    Attributes:
-        endpoint: Url of the service; "" for AWS.
-        region: "" to find it as the AWS tools do.
-        anonymous: Requests are not signed.
-        access_key: With ``secret_key``, the credentials; "" to find both as the AWS
-            tools do.
-    """
-
-    endpoint: str
-    region: str
-    anonymous: bool
-    timeouts: Timeouts
-    connections: int
-    access_key: str = ""
-    secret_key: str = field(default="", repr=False)
-
-
 class S3Storage:
     """Objects in buckets; a directory is a common prefix that ends in ``/``."""
 
     def __init__(self, options: S3Options) -> None:
         """Use the credentials that the AWS tools would use."""
-        self._client = _make_client(options)
+        self._client = make_client(options)
         self._large_writes = threading.BoundedSemaphore(_PARTS_IN_MEMORY)
 
     def stat(self, location: Location) -> Stat | None:
@@ -247,42 +219,6 @@ def open_storage(config: StorageConfig) -> S3Storage:
             connections=config.connections * 2,
         )
     )
-
-
-def _make_client(options: S3Options) -> "S3Client":
-    checksums: dict[str, Any] = {}
-    if options.endpoint:
-        # Many services other than AWS refuse the trailers of newer SDKs.
-        checksums = {
-            "request_checksum_calculation": "when_required",
-            "response_checksum_validation": "when_required",
-        }
-    config = Config(
-        signature_version=botocore.UNSIGNED if options.anonymous else None,
-        s3={"addressing_style": "path" if options.endpoint else "auto"},
-        retries={"mode": "standard", "max_attempts": 3},
-        connect_timeout=options.timeouts.connect.total_seconds(),
-        read_timeout=options.timeouts.stall.total_seconds(),
-        max_pool_connections=options.connections,
-        **checksums,
-    )
-    session = boto3.session.Session(
-        aws_access_key_id=options.access_key or None,
-        aws_secret_access_key=options.secret_key or None,
-    )
-    region = options.region or session.region_name
-    if options.endpoint and not region:
-        region = "us-east-1"  # what services without regions expect
-    try:
-        return session.client(
-            "s3",
-            region_name=region,
-            endpoint_url=options.endpoint or None,
-            config=config,
-        )
-    except (BotoCoreError, ValueError) as error:
-        message = f"filer.s3_endpoint or filer.s3_region is malformed: {error}"
-        raise StorageError(message) from error
 
 
 def _split_file(location: Location) -> tuple[str, str]:
