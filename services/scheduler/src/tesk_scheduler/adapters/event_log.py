@@ -1,4 +1,4 @@
-"""Logs what happened to tasks: one line each, by which a task's life can be read."""
+"""Logs one line for each occurrence, so that logs show the life of a task."""
 
 import logging
 import re
@@ -20,7 +20,7 @@ from tesk_scheduler.domain.occurrences import (
 )
 
 _TASKS = logging.getLogger("tesk.tasks")
-# Who did what with which task; documented, so that it can be kept apart.
+# Actions of users on tasks; documented, so that it can be stored apart.
 _AUDIT = logging.getLogger("tesk.audit")
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 _AUDITED: tuple[type[Any], ...] = (TaskCreated, CancelRequested, TaskRead, TasksListed)
@@ -39,21 +39,21 @@ class EventLog:
             logger.log(level, title_of(kind), extra=_reader(kind)(occurrence))
 
     def wrote(self, *, units: int, seconds: float, succeeded: bool) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def answered(self, method: str, code: str, seconds: float) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @cache
 def title_of(kind: Any) -> str:
-    """Return what the lines of a kind begin with: ``task created``."""
+    """Return the message of the lines of a kind: ``task created``."""
     return _CAPITAL.sub(" ", kind.__name__).lower()
 
 
 @cache
 def _reader(kind: Any) -> Callable[[Any], dict[str, Any]]:
-    """Return what makes the fields of a log line of an occurrence."""
+    """Return a function from an occurrence of a kind to the fields of its line."""
     names = [field.name for field in fields(kind)]
     values = attrgetter(*names)
     return lambda occurrence: dict(zip(names, values(occurrence), strict=True))

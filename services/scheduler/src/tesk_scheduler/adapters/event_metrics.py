@@ -1,4 +1,4 @@
-"""Counts what happened; no label holds a task or an owner, so they stay few."""
+"""Counts occurrences; no label holds a task or an owner, so their number is bounded."""
 
 from collections.abc import Callable
 from functools import partial

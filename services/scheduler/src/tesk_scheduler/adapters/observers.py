@@ -1,4 +1,4 @@
-"""Several observers as one."""
+"""Combines several observers."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -17,33 +17,33 @@ _LOG = logging.getLogger(__name__)
 
 
 def make_observer(registry: CollectorRegistry, tracer: Tracer) -> Observer:
-    """Return what logs and traces all that happens, and counts it in ``registry``."""
+    """Return the observer that logs, traces and counts everything."""
     return Observers([EventLog(), EventMetrics(registry), EventTraces(tracer)])
 
 
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """Tells all of them, also when one fails."""
+    """Notifies all observers, also when one fails."""
 
     all: Sequence[Observer]
 
     def happened(self, occurrence: Occurrence) -> None:
         """See ``Observer``."""
-        self._tell(lambda each: each.happened(occurrence))
+        self._notify(lambda each: each.happened(occurrence))
 
     def wrote(self, *, units: int, seconds: float, succeeded: bool) -> None:
         """See ``Observer``."""
-        self._tell(
+        self._notify(
             lambda each: each.wrote(units=units, seconds=seconds, succeeded=succeeded)
         )
 
     def answered(self, method: str, code: str, seconds: float) -> None:
         """See ``Observer``."""
-        self._tell(lambda each: each.answered(method, code, seconds))
+        self._notify(lambda each: each.answered(method, code, seconds))
 
-    def _tell(self, tell: Callable[[Observer], None]) -> None:
+    def _notify(self, notify: Callable[[Observer], None]) -> None:
         for each in self.all:
             try:
-                tell(each)
-            except Exception:  # noqa: BLE001 - what is done is done, whoever fails to hear of it
+                notify(each)
+            except Exception:  # noqa: BLE001 - what is committed stays, even if it is not observed
                 _LOG.exception("not observed")

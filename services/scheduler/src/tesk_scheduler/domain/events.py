@@ -95,7 +95,7 @@ def apply_event(record: TaskRecord, event: TaskEvent, by: Reporter) -> Effect:
 
 
 def occurrences_of_effect(effect: Effect) -> Iterator[Occurrence]:
-    """Tell what an event means beyond the change of its record."""
+    """Return what an event means beyond the change of its record."""
     task_id, attempt = effect.record.id, effect.record.attempt
     if effect.clears_attempt:
         reason = effect.end.code if effect.end else ReasonCode.NONE

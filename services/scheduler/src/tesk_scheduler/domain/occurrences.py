@@ -1,7 +1,6 @@
-"""What happened to tasks, as it is told once it is committed: domain events.
+"""Defines what happened to tasks, as observers are notified once it is committed.
 
-One small class for each kind; logs call it by the name of its class. Who hears of
-them is behind ``ports.observer``.
+One class for each kind; logs use its name. Observers implement ``ports.observer``.
 """
 
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from tesk_scheduler.domain.records import TaskRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskCreated:
-    """Somebody created a task."""
+    """A user created a task."""
 
     task_id: TaskId
     user: str
@@ -26,7 +25,7 @@ class TaskCreated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelRequested:
-    """Somebody canceled a task that had not ended."""
+    """A user canceled a task that had not ended."""
 
     task_id: TaskId
     owner: str
@@ -37,7 +36,7 @@ class CancelRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRead:
-    """An admin read a task of somebody else."""
+    """An admin read a task of another user."""
 
     task_id: TaskId
     owner: str
@@ -80,7 +79,7 @@ class AttemptAssigned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskStateChanged:
-    """A task that goes on changed its state."""
+    """A task changed its state, not to a final one."""
 
     task_id: TaskId
     attempt: int
@@ -200,7 +199,7 @@ def step_of_executor(index: int) -> str:
 
 
 def occurrences_of(before: TaskRecord, after: TaskRecord) -> Iterator[Occurrence]:
-    """Tell what the change of a record means."""
+    """Return what the change of a record means."""
     if after.state is before.state:
         if after.taskmaster and after.taskmaster != before.taskmaster:
             yield AttemptAssigned(

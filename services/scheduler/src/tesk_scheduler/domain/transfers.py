@@ -24,7 +24,7 @@ FILES_AT_ONCE = 10_000
 UNDECLARED = "undeclared"
 """Source of the line of ``system_logs`` about files that no output declares."""
 UNTOLD = "unknown"
-"""Stands for the scheme of what was moved if a filer does not tell one."""
+"""Scheme of moved files if the filer does not report one."""
 CONTENT = "content"
 """Stands for the scheme of inputs whose content is in the task."""
 
@@ -135,7 +135,7 @@ class Destinations:
 
 
 def by_scheme(moved: Iterable[Moved]) -> tuple[Moved, ...]:
-    """Add up by schemes that there are; a filer may say anything."""
+    """Add up by known schemes; a filer may report any text."""
     sums: dict[str, Moved] = {}
     for each in moved:
         name = each.scheme if each.scheme in _SCHEMES else UNTOLD

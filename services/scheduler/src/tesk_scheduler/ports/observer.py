@@ -1,4 +1,4 @@
-"""Who hears of what happened."""
+"""Defines the observer of committed changes and calls."""
 
 from typing import Protocol
 
@@ -6,20 +6,20 @@ from tesk_scheduler.domain.occurrences import Occurrence
 
 
 class Observer(Protocol):
-    """Hears of what happened once it is durable; thread-safe, quick, never raises."""
+    """Is notified of what happened once it is durable; thread-safe, fast, never raises."""
 
     def happened(self, occurrence: Occurrence) -> None:
-        """Hear of what happened to a task or a taskmaster."""
+        """Observe what happened to a task or a taskmaster."""
 
     def wrote(self, *, units: int, seconds: float, succeeded: bool) -> None:
-        """Hear of a transaction of the store, which several units of work share."""
+        """Observe a transaction of the store, which several units of work share."""
 
     def answered(self, method: str, code: str, seconds: float) -> None:
-        """Hear of a call: ``TaskService/ListTasks``, ``OK``, how long it took."""
+        """Observe a call: ``TaskService/ListTasks``, ``OK`` and its duration."""
 
 
 class NoObserver:
-    """Hears nothing."""
+    """Ignores everything."""
 
     def happened(self, occurrence: Occurrence) -> None:
         """See ``Observer``."""

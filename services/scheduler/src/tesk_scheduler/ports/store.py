@@ -131,12 +131,12 @@ class FleetChanges(Protocol):
 class Transaction(TaskChanges, FleetChanges, Protocol):
     """One unit of work: all of it happens or nothing.
 
-    What ``save`` means for a task is told to the store's observer, once the unit
+    The store's observer is notified of what ``save`` means for a task, once the unit
     is durable.
     """
 
     def announce(self, occurrence: Occurrence) -> None:
-        """Tell the observer this, too, then."""
+        """Notify the observer of this as well, once the unit is durable."""
 
 
 class TaskStore(Protocol):

@@ -26,7 +26,7 @@ class Dependencies:
     Attributes:
         exclusive: No other process can use the store.
         cluster: That the tasks run on, if its room is to be found out.
-        observer: Hears of what the store does not tell it.
+        observer: Of what the store does not observe.
     """
 
     store: TaskStore

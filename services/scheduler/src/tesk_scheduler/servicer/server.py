@@ -62,7 +62,7 @@ def make_server(
         token: What every caller must show, but filers: they have one of their
             task, which the transfer service itself checks.
         threads: Calls that run at once.
-        observer: Hears of each.
+        observer: Notified of each call.
     """
     return RpcServer(
         services=_SERVICES,

@@ -123,7 +123,7 @@ class SqlTaskStore:
             transaction.flush()
             return result, transaction.occurrences
 
-        return self._writer.run(unit, then=self._tell)[0]
+        return self._writer.run(unit, then=self._notify)[0]
 
     def summaries(
         self, ids: Collection[TaskId], *, owner: str | None
@@ -243,7 +243,7 @@ class SqlTaskStore:
         """Read the time of the server, if there is one."""
         return self._read(queries.read_clock)
 
-    def _tell(self, written: tuple[object, Sequence[Occurrence]]) -> None:
+    def _notify(self, written: tuple[object, Sequence[Occurrence]]) -> None:
         for occurrence in written[1]:
             self._observer.happened(occurrence)
 

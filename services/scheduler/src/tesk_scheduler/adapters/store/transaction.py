@@ -40,7 +40,7 @@ class SqlTransaction(SqlTaskChanges):
     """See ``Transaction``.
 
     Attributes:
-        occurrences: To tell once this is durable, in their order.
+        occurrences: To notify of once this is durable, in their order.
     """
 
     def __init__(self, connection: Connection) -> None:

@@ -67,7 +67,7 @@ class Writer:
                 commit is acknowledged.
             keep_connection: Keep one connection, which is cheaper than the pool;
                 for a database on this machine.
-            observer: Hears of each transaction.
+            observer: Notified of each transaction.
         """
         self._engine = engine
         self._keep = keep_connection
