@@ -189,12 +189,8 @@ def build_scheduler(
 def _servicers(
     settings: Settings, quota: Quota, dependencies: Dependencies
 ) -> Servicers:
-    own = settings.scheduler
-    store, clock, notifier = (
-        dependencies.store,
-        dependencies.clock,
-        dependencies.notifier,
-    )
+    store, clock = dependencies.store, dependencies.clock
+    notifier, observer = dependencies.notifier, dependencies.observer
     tasks = TaskServicer(
         submission=Submission(
             store=store,
@@ -204,41 +200,41 @@ def _servicers(
             defaults=default_demand(settings.quota, quota),
             leader=notifier.leader,
         ),
-        reading=Reading(
-            store=store, secret=dependencies.token, observer=dependencies.observer
-        ),
+        reading=Reading(store=store, secret=dependencies.token, observer=observer),
         cancellation=Cancellation(store=store, clock=clock, notifier=notifier),
     )
-    assignments = AssignmentServicer(
+    transfers = Transfers(
+        store=store, clock=clock, declaration_of=declaration_of, observer=observer
+    )
+    return Servicers(
+        tasks=tasks,
+        assignments=_assignments(settings.scheduler, dependencies),
+        transfers=TransferServicer(transfers=transfers, secret=dependencies.token),
+    )
+
+
+def _assignments(
+    own: SchedulerSettings, dependencies: Dependencies
+) -> AssignmentServicer:
+    store, clock = dependencies.store, dependencies.clock
+    terms = LeaseTerms(
+        secret=dependencies.token,
+        lease=own.lease,
+        idle=own.idle,
+        recheck=None if dependencies.exclusive else _RECHECK,
+        revision=dependencies.launcher.revision,
+    )
+    return AssignmentServicer(
         syncing=Syncing(
-            store=store,
-            clock=clock,
-            notifier=notifier,
-            terms=LeaseTerms(
-                secret=dependencies.token,
-                lease=own.lease,
-                idle=own.idle,
-                recheck=None if dependencies.exclusive else _RECHECK,
-                revision=dependencies.launcher.revision,
-            ),
+            store=store, clock=clock, notifier=dependencies.notifier, terms=terms
         ),
         reporting=Reporting(
             store=store,
             clock=clock,
-            leader=notifier.leader,
+            leader=dependencies.notifier.leader,
             max_attempts=own.max_attempts,
         ),
     )
-    transfers = TransferServicer(
-        transfers=Transfers(
-            store=store,
-            clock=clock,
-            declaration_of=declaration_of,
-            observer=dependencies.observer,
-        ),
-        secret=dependencies.token,
-    )
-    return Servicers(tasks=tasks, assignments=assignments, transfers=transfers)
 
 
 def _fleet(own: SchedulerSettings, dependencies: Dependencies) -> Fleet:
