@@ -34,6 +34,24 @@ class EventMetrics:
         """Start from zero in ``registry``."""
         counter = partial(Counter, registry=registry, namespace="tesk_scheduler")
         histogram = partial(Histogram, registry=registry, namespace="tesk_scheduler")
+        self._add_tasks(counter, histogram)
+        self._add_attempts(counter)
+        self._add_transfers(counter)
+        self._add_calls(counter, histogram)
+        self._handlers: dict[type[Any], Callable[[Any], None]] = {
+            TaskCreated: lambda _: self._created.inc(),
+            TaskAdmitted: self._admission,
+            TaskEnded: self._end,
+            AttemptAssigned: lambda each: self._takeovers.inc(each.takeover),
+            AttemptLost: lambda each: self._lost.labels(each.reason.value).inc(),
+            AttemptLeftFiles: lambda _: self._leftovers.inc(),
+            TaskmasterLost: lambda _: self._taskmasters.inc(),
+            TransferEnded: self._transfer,
+        }
+
+    def _add_tasks(
+        self, counter: Callable[..., Counter], histogram: Callable[..., Histogram]
+    ) -> None:
         self._created = counter("tasks_created", "Tasks created.")
         self._admitted = counter("admissions", "Attempts that began.")
         self._ended = counter(
@@ -51,6 +69,8 @@ class EventMetrics:
         self._attempts = histogram(
             "task_attempts", "Attempts that tasks took.", buckets=_FEW
         )
+
+    def _add_attempts(self, counter: Callable[..., Counter]) -> None:
         self._lost = counter(
             "attempts_lost", "Attempts that another one followed.", ("reason",)
         )
@@ -63,12 +83,18 @@ class EventMetrics:
         self._leftovers = counter(
             "removals_failed", "Attempts that left something that could not be removed."
         )
+
+    def _add_transfers(self, counter: Callable[..., Counter]) -> None:
         moved = ("scheme", "direction")
         self._bytes = counter("transfer_bytes", "Bytes moved by transfers.", moved)
         self._files = counter("transfer_files", "Files moved by transfers.", moved)
         self._transfers = counter(
             "transfers_ended", "Transfers by how they ended.", ("direction", "result")
         )
+
+    def _add_calls(
+        self, counter: Callable[..., Counter], histogram: Callable[..., Histogram]
+    ) -> None:
         self._writes = histogram(
             "store_transaction_seconds",
             "Time of transactions of the task store.",
@@ -81,16 +107,6 @@ class EventMetrics:
         self._calls = histogram(
             "rpc_seconds", "Time of calls.", ("method", "status"), buckets=_SHORT
         )
-        self._handlers: dict[type[Any], Callable[[Any], None]] = {
-            TaskCreated: lambda _: self._created.inc(),
-            TaskAdmitted: self._admission,
-            TaskEnded: self._end,
-            AttemptAssigned: lambda each: self._takeovers.inc(each.takeover),
-            AttemptLost: lambda each: self._lost.labels(each.reason.value).inc(),
-            AttemptLeftFiles: lambda _: self._leftovers.inc(),
-            TaskmasterLost: lambda _: self._taskmasters.inc(),
-            TransferEnded: self._transfer,
-        }
 
     def happened(self, occurrence: Occurrence) -> None:
         """Count it."""
