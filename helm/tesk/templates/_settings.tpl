@@ -6,7 +6,7 @@
 {{- $own := . -}}
 {{- $found := dict -}}
 {{- range $key, $value := . -}}
-{{- $name := has $key (list "ramGb" "diskGb" "perTask" "nodeSelector" "typeLabel" "nodeReserve") | ternary (snakecase $key) $key -}}
+{{- $name := has $key (list "ramGb" "diskGb" "perTask" "nodeSelector" "typeLabel" "nodeReserve" "reserveAfter") | ternary (snakecase $key) $key -}}
 {{- if or (eq $name $key) (not (hasKey $own $name)) -}}
 {{- $_ := set $found $name (printf "{\"it\":%s}" (include "tesk.asSettings" $value) | fromJson).it -}}
 {{- end -}}
@@ -187,7 +187,7 @@ filer:
   connect_timeout: {{ toJson $own.connectTimeoutSeconds }}
   stall_timeout: {{ toJson $own.stallTimeoutSeconds }}
   {{- /* Under its old name: filers of the release before read this file, too. */}}
-  scheduler_patience: {{ toJson (hasKey $own "schedulerPatienceSeconds" | ternary $own.schedulerPatienceSeconds $own.schedulerTimeoutSeconds) }}
+  scheduler_timeout: {{ toJson (hasKey $own "schedulerPatienceSeconds" | ternary $own.schedulerPatienceSeconds $own.schedulerTimeoutSeconds) }}
   s3_endpoint: {{ toJson $s3.endpoint }}
   s3_region: {{ toJson $s3.region }}
   s3_anonymous: {{ $s3.anonymous }}

@@ -367,8 +367,8 @@ def test_every_object_of_the_schema_is_closed_or_anothers() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     open_ones = [path for path, node in _objects(schema, "") if _is_open(node)]
     assert set(open_ones) == {
-        *("affinity", "behavior", "dns[]", "extraEgress[]", "extraObjects[]"),
-        *("extraVolumeMounts[]", "extraVolumes[]", "from[]"),
+        *("affinity", "behavior", "dns[]", "egress[]", "extraEgress[]"),
+        *("extraObjects[]", "extraVolumeMounts[]", "extraVolumes[]", "from[]"),
         *("extraContainers[]", "extraEnvFrom[]", "initContainers[]"),
         *("podSecurityContext", "securityContext", "valueFrom"),
         "topologySpreadConstraints[]",
