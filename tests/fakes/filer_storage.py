@@ -1,4 +1,4 @@
-"""A storage in memory, with faults to order."""
+"""A storage in memory with injected faults."""
 
 import os
 import threading
@@ -22,7 +22,7 @@ _PAGE = 2  # entries; small, so that every listing has several
 
 
 class MemoryReader:
-    """Gives bytes, and may announce more or fewer than come."""
+    """Yields bytes, and may announce a wrong size."""
 
     executable = False
     descriptor = None

@@ -1,4 +1,4 @@
-"""Faults of an API server, set by tests and met by the fake's callers."""
+"""Faults that tests inject into the fake API server."""
 
 from collections import Counter
 from collections.abc import Callable

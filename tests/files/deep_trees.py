@@ -1,4 +1,4 @@
-"""Directories in directories, deeper than any path may be long."""
+"""Makes trees that are deeper than a path can be long."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What ftp alone does: short reads, logins, temporary names."""
+"""FTP: short reads, logins, temporary names."""
 
 import socket
 from collections.abc import Iterator

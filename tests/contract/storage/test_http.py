@@ -1,4 +1,4 @@
-"""What http alone does: passwords, faults, redirects."""
+"""HTTP: passwords, faults, redirects."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What files of this machine alone have: roots, links, modes."""
+"""Files of this machine: roots, links, modes."""
 
 import operator
 import os

@@ -1,4 +1,4 @@
-"""What files of this machine never give or take, whatever the roots allow."""
+"""Protected paths are refused, whatever the roots allow."""
 
 import os
 import subprocess

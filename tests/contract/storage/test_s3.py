@@ -1,4 +1,4 @@
-"""What S3 alone does: pages, markers, buckets, parts."""
+"""S3: pages, markers, buckets, parts."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Storage that tasks share lies at a prefix of its own, and ends there."""
+"""Shared storage has a prefix of its own and cannot be left."""
 
 from pathlib import Path
 

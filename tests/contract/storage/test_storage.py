@@ -1,4 +1,4 @@
-"""What every storage does alike."""
+"""The contract of all storages."""
 
 import gzip
 import os

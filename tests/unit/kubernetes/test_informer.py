@@ -1,4 +1,4 @@
-"""An informer's copy becomes true again, whatever happens to its watch."""
+"""An informer's cache recovers, whatever happens to its watch."""
 
 import queue
 from collections.abc import Callable, Iterator

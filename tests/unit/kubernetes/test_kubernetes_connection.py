@@ -1,4 +1,4 @@
-"""How calls reach a cluster: configuration, credentials, retries."""
+"""Connections to a cluster: configuration, credentials, retries."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Pod templates: what is wrong with one, and how they are completed."""
+"""Pod templates are validated and completed."""
 
 import copy
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Which error an answer of the API server is, and what it says to people."""
+"""Error responses of the API server become exceptions."""
 
 from datetime import timedelta
 

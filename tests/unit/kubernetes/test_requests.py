@@ -1,4 +1,4 @@
-"""What pods ask for is read as the scheduler of Kubernetes reads it."""
+"""Resource requests of pods are computed as Kubernetes does."""
 
 from decimal import Decimal
 from typing import Any

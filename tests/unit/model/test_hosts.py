@@ -1,4 +1,4 @@
-"""Names of machines."""
+"""Host names are parsed, and this machine is recognized."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A url is read in one way, and what is shown of it holds no secret."""
+"""Urls are parsed, and shown without secrets."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Container paths: what is allowed, what images own, what is a pattern."""
+"""Container paths are validated and normalized."""
 
 import pytest
 from hypothesis import given

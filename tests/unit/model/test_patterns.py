@@ -1,4 +1,4 @@
-"""What output paths may say beyond POSIX."""
+"""Extensions of output patterns beyond POSIX."""
 
 import pytest
 from hypothesis import given

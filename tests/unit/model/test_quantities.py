@@ -1,4 +1,4 @@
-"""Amounts and their words."""
+"""Amounts are converted and formatted."""
 
 import math
 from fractions import Fraction

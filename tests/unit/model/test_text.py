@@ -1,4 +1,4 @@
-"""Nothing that a terminal obeys is left in text that is shown."""
+"""Untrusted text is escaped before it is shown."""
 
 import json
 

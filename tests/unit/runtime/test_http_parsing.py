@@ -1,4 +1,4 @@
-"""Requests from bytes, in whatever pieces these come."""
+"""Requests are parsed, however their bytes are split."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What an application is told of a request, and what of its answer is sent."""
+"""WSGI environments of requests, and encoded responses."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What of this machine runs TESK."""
+"""Paths of this program's code are found."""
 
 import sys
 import sysconfig

@@ -1,4 +1,4 @@
-"""A stranger's tree goes away, whatever is in it, and nothing else does."""
+"""Trees that an executor made are removed, and nothing else."""
 
 import os
 from pathlib import Path

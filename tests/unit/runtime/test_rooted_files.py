@@ -1,4 +1,4 @@
-"""No path, link or name leads out of the tree."""
+"""Paths, links and names never lead out of the root."""
 
 import contextlib
 import os

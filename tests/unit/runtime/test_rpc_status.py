@@ -1,4 +1,4 @@
-"""One tree of errors crosses gRPC intact."""
+"""Errors are converted to gRPC statuses and back."""
 
 import logging
 import threading

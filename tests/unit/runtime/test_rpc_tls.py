@@ -1,4 +1,4 @@
-"""What TLS between the services lets through, and what it says of the rest."""
+"""TLS between the services, and messages about its failures."""
 
 import logging
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What wildcards match, in Python."""
+"""Wildcards of output paths are matched."""
 
 import re
 import time
