@@ -187,7 +187,7 @@ filer:
   connect_timeout: {{ toJson $own.connectTimeoutSeconds }}
   stall_timeout: {{ toJson $own.stallTimeoutSeconds }}
   {{- /* Under its old name: filers of the release before read this file, too. */}}
-  scheduler_timeout: {{ toJson (hasKey $own "schedulerPatienceSeconds" | ternary $own.schedulerPatienceSeconds $own.schedulerTimeoutSeconds) }}
+  scheduler_patience: {{ toJson (hasKey $own "schedulerPatienceSeconds" | ternary $own.schedulerPatienceSeconds $own.schedulerTimeoutSeconds) }}
   s3_endpoint: {{ toJson $s3.endpoint }}
   s3_region: {{ toJson $s3.region }}
   s3_anonymous: {{ $s3.anonymous }}

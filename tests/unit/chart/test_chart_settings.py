@@ -47,7 +47,11 @@ def test_every_service_loads_its_settings(name: str, tmp_path: Path) -> None:
 def test_a_settings_file_holds_only_what_its_service_reads(name: str) -> None:
     for service, text in setting_files(render(SETS[name])):
         kind = importlib.import_module(f"tesk_{service}.config").Settings
-        known = {(field.section, field.name) for field in settings.fields(kind)}
+        known = {
+            (field.section, name)
+            for field in settings.fields(kind)
+            for name in (field.name, field.old_name)
+        }
         written = {
             (section, key)
             for section, body in yaml.safe_load(text).items()
