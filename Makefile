@@ -1,4 +1,4 @@
-# The doors of TESK. Needs Python 3.11 or newer and a network; no root, no cluster.
+# The commands of TESK. Needs Python 3.11 or newer and a network; no root, no cluster.
 # PORT HOST TESK_HOME TESK_ENGINE TESK_FILE_ROOTS TESK_CONFIG go through to the
 # services, from the environment or as `make serve PORT=9000`.
 
