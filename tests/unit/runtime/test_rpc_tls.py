@@ -20,7 +20,7 @@ from tesk_runtime.rpc.tls import channel_credentials, server_credentials
 from tesk_runtime.sections import GrpcSettings
 
 PLAIN = GrpcSettings()
-PATIENCE = timedelta(seconds=10)
+TIMEOUT = timedelta(seconds=10)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def call(address: str, settings: GrpcSettings, token: str = "right") -> str:
             request_serializer=StringValue.SerializeToString,
             response_deserializer=StringValue.FromString,
         )
-        return invoke(echo, StringValue(value="said"), timeout=PATIENCE).value
+        return invoke(echo, StringValue(value="said"), timeout=TIMEOUT).value
 
 
 def test_a_client_that_trusts_the_authority_is_served(authority: Authority) -> None:
