@@ -214,6 +214,17 @@ def test_a_variable_of_the_task_replaces_the_deployments() -> None:
     ]
 
 
+def test_no_template_hides_the_launchers_report() -> None:
+    template = copy.deepcopy(EXECUTOR_POD)
+    main_container(template)["terminationMessagePath"] = "/site/why"
+
+    main = main_container(executor_pod(make_assigned_task(), template=template))
+
+    words = [*main["command"], *main.get("args", ())]
+    report = words[words.index("--report") + 1]
+    assert main["terminationMessagePath"] == report
+
+
 def expanded(text: str, variables: dict[str, str]) -> str:
     """Expand as the kubelet does.
 

@@ -4,12 +4,14 @@ The volume is untrusted: an executor may have made any link in it, so no file is
 opened through a link that leads out of it.
 """
 
+import logging
 import os
 import stat
 import time
 from pathlib import Path
 
 from tesk_runtime.rooted_files import RootedFiles
+from tesk_taskmaster.adapters.container.retries import RETRY_INTERVAL, pause
 from tesk_taskmaster.adapters.launcher_report import (
     REPORT_BYTES,
     parse_report,
@@ -17,6 +19,10 @@ from tesk_taskmaster.adapters.launcher_report import (
 from tesk_taskmaster.domain.executor_run import ExecutorRun
 from tesk_taskmaster.domain.tails import TAIL_BYTES
 from tesk_taskmaster.domain.termination import InvalidReport, Report
+
+_READ_TIMEOUT = 60.0  # seconds until an unreadable report counts as absent
+
+_log = logging.getLogger(__name__)
 
 
 class RunFiles:
@@ -34,12 +40,24 @@ class RunFiles:
         return self._report.resolve()
 
     def report(self) -> Report | InvalidReport | None:
-        """Return the launcher's report, if there is one."""
-        try:
-            with self._report.open("rb") as file:
-                return parse_report(file.read(REPORT_BYTES + 1))
-        except OSError:
-            return None
+        """Return the launcher's report, if there is one.
+
+        Without it a computation may be lost, so a read that fails is tried again for
+        a while: descriptors may be scarce, or the storage away.
+        """
+        deadline = time.monotonic() + _READ_TIMEOUT
+        while True:
+            try:
+                with self._report.open("rb") as file:
+                    return parse_report(file.read(REPORT_BYTES + 1))
+            except (FileNotFoundError, PermissionError):
+                return None  # a program may have denied the access, for ever
+            except OSError as error:
+                fields = {"file": str(self._report), "cause": str(error)}
+                _log.warning("report not read", extra=fields)
+                if time.monotonic() > deadline:
+                    return None
+                pause(RETRY_INTERVAL)
 
     def report_age(self) -> float | None:
         """Return the age of the report in seconds; None if there is none."""

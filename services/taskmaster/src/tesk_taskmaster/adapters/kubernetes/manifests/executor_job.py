@@ -21,6 +21,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.placement import Nodes, choose_nodes
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import (
+    TERMINATION_MESSAGE,
     PodParts,
     complete_pod,
     cpu_quantity,
@@ -42,7 +43,7 @@ STDERR_MARK = "\x02err\x02"
 RETURN_MARK = "\x02cr\x02"
 """Marks of the launcher in the container's log: see its README."""
 
-REPORT = ("--report", "/dev/termination-log")
+REPORT = ("--report", TERMINATION_MESSAGE)
 """The launcher's report becomes the container's termination message."""
 
 _LAUNCHER = "tesk-launcher"

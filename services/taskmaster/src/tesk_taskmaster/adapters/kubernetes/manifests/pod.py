@@ -24,6 +24,9 @@ from tesk_taskmaster.adapters.kubernetes.manifests.placement import (
 )
 from tesk_taskmaster.ports import StepFailedError
 
+TERMINATION_MESSAGE = "/dev/termination-log"
+"""File whose text becomes the termination message of the main container."""
+
 _GRACE_SECONDS = 30
 _MILLI = 1000
 _VARIABLE_NAME = re.compile(r"[ -<>-~]+")  # printable ASCII but "="
@@ -57,8 +60,13 @@ def complete_pod(template: JsonObject, parts: PodParts) -> JsonObject:
         StepFailedError: Kubernetes cannot set a variable of this name.
     """
     nodes = parts.nodes
-    # For a failed container without a message: the end of its log.
-    main = {"terminationMessagePolicy": "FallbackToLogsOnError", **parts.main}
+    main = {
+        # Another one, of the template, would lose the launcher's reports.
+        "terminationMessagePath": TERMINATION_MESSAGE,
+        # For a failed container without a message: the end of its log.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        **parts.main,
+    }
     pod = with_main(with_labels(template, parts.labels), main)
     pod = with_environment(pod, _variables(parts.env))
     pod = with_volumes(pod, parts.volumes, mounts=parts.mounts)
