@@ -107,6 +107,26 @@ def test_files_go_there_and_back_by_http(
     assert (logged_url, path) == (web.url + "/x/a%20b.txt", "/out/a b.txt")
 
 
+def test_a_transfer_that_cannot_be_traced_has_its_result(
+    record: TransferRecord, filer: FilerRun
+) -> None:
+    absent = filer.folder / "path/opentelemetry/__init__.py"
+    absent.parent.mkdir(parents=True)
+    absent.write_text("raise ImportError")
+    (filer.folder / "root/file").write_bytes(b"content")
+    record.inputs = (Input(path="/in", url=f"{filer.folder}/root/file"),)
+    without_packages = {
+        "TESK_TRACING_ENDPOINT": "http://127.0.0.1:9/v1/traces",
+        "PYTHONPATH": f"{filer.folder}/path",
+    }
+
+    run = FilerRun(filer.folder, (filer.folder / "root",), environ=without_packages)
+    code, log = run.run(record, "inputs")
+
+    assert (code, record.result.files) == (0, 1), log
+    assert "transfer not traced" in log
+
+
 LIBRARIES = {
     "content": (),
     "file": (),

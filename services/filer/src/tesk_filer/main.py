@@ -127,7 +127,10 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCod
     moved = progress.snapshot()
     counts = {"files": moved.files_done, "bytes": moved.bytes_done}
     _LOGGER.info("transfer ended", extra={"result": exit_code.name.lower(), **counts})
-    _trace(config, began, failed=bool(exit_code), counts=counts)
+    try:
+        _trace(config, began, failed=bool(exit_code), counts=counts)
+    except Exception:  # what has arrived must not be transferred again
+        _LOGGER.exception("transfer not traced")
     return exit_code
 
 
