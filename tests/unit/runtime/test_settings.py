@@ -161,6 +161,14 @@ OLD_NAMES = {
         "filer: {patience: 4}",
         {"TESK_FILER_RETRY_FOR": "5"},
     ),
+    "the variable before a file with the name in camel case": (
+        "filer: {retryFor: 4}",
+        {"TESK_FILER_RETRY_FOR": "5"},
+    ),
+    "the old variable before a file with the new name in camel case": (
+        "filer: {retryFor: 4}",
+        {"TESK_FILER_PATIENCE": "5"},
+    ),
     "the old variable before a file with the new name": (
         "filer: {retry_for: 4}",
         {"TESK_FILER_PATIENCE": "5"},

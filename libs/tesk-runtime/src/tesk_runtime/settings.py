@@ -77,13 +77,16 @@ def load(settings_type: type[SettingsT], environ: Mapping[str, str]) -> Settings
     document = _read_file(environ.get(CONFIG_VARIABLE, ""))
     own = {field.name for field in msgspec.structs.fields(settings_type)}
     values = {name: dict(section) for name, section in document.items() if name in own}
+    kind = inspect.type_info(settings_type)
+    # Before the environment, which must find what it replaces; and its values after.
+    values = normalize_names(values, kind)
     for field in fields(settings_type):
         given = next((name for name in field.variables if name in environ), None)
         if given:
             section = values.setdefault(field.section, {})
             section.pop(field.old_name, None)
             section[field.name] = _from_text(field, environ[given])
-    values = normalize_names(values, inspect.type_info(settings_type))
+    values = normalize_names(values, kind)
     try:
         return msgspec.convert(values, settings_type, strict=False)
     except msgspec.ValidationError as error:
