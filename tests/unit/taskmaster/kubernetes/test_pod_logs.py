@@ -105,7 +105,9 @@ class Pod:
         self.api.create(JOBS, "tasks", body)
         self.object = self.cluster.start(self.cluster.pod_of("j"))
         self.name = self.object["metadata"]["name"]
-        self.log = PodLog(self.api, namespace="tasks", pod=self.name, mark=MARK)
+        self.log = PodLog(
+            self.api, namespace="tasks", pod=self.name, mark=MARK, log_fields={}
+        )
 
     def add_log(self, text: bytes) -> None:
         self.api.add_log("tasks", self.name, text)

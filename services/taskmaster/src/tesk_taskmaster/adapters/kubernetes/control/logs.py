@@ -11,7 +11,7 @@ launcher puts another mark in between.
 import logging
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -145,9 +145,16 @@ class PodLog:
     """
 
     def __init__(
-        self, api: KubernetesApi, *, namespace: str, pod: str, mark: bytes
+        self,
+        api: KubernetesApi,
+        *,
+        namespace: str,
+        pod: str,
+        mark: bytes,
+        log_fields: Mapping[str, object],
     ) -> None:
         """Read the log of ``pod``; nothing is opened yet."""
+        self._log_fields = {**log_fields, "pod": pod}
         self._api = api
         self._namespace = namespace
         self._pod = pod
@@ -214,7 +221,8 @@ class PodLog:
 
     def _incomplete(self, cause: str) -> Tails:
         """Return the tails of what was followed, which may be incomplete."""
-        _logger.info("log not read", extra={"pod": self._pod, "cause": cause})
+        extra = {**self._log_fields, "cause": cause}
+        _logger.info("log not read", extra=extra)
         followed = self.current()
         if _is_kubelet_error(followed):
             followed = Tails(b"", b"")
@@ -250,7 +258,7 @@ class PodLog:
                     return
         except KubernetesError as error:
             # The pod is deleted; nothing more can be read.
-            extra = {"pod": self._pod, "cause": str(error)}
+            extra = {**self._log_fields, "cause": str(error)}
             _logger.info("log not followed", extra=extra)
         finally:
             self._opened.set()

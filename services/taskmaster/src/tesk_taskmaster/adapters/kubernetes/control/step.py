@@ -263,6 +263,7 @@ class Step:
                     namespace=self.objects.namespace,
                     pod=pod.name,
                     mark=STDERR_MARK.encode(),
+                    log_fields=self.objects.log_fields,
                 )
             return self._log
 
@@ -280,5 +281,5 @@ class Step:
                     return replace(log.current(), unread=str(error))
                 self._closed.wait(RETRY_INTERVAL.total_seconds())
 
-    def _extra(self, error: KubernetesError) -> dict[str, str]:
-        return {"job": self.objects.job_name, "cause": str(error)}
+    def _extra(self, error: KubernetesError) -> dict[str, object]:
+        return {**self.objects.log_fields, "cause": str(error)}

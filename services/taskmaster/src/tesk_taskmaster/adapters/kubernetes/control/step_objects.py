@@ -18,6 +18,7 @@ from tesk_kubernetes.api import (
     JsonObject,
     KubernetesError,
 )
+from tesk_kubernetes.labels import attempt_of
 from tesk_taskmaster.adapters.kubernetes.control.cache import (
     AttemptObjects,
     Entry,
@@ -58,6 +59,7 @@ class StepObjects:
         namespace: Of all of them.
         job_name: Of the Job.
         job_uid: Tells it from others of its name.
+        log_fields: What names the step in a line of a log.
         age: Seconds since it was started or adopted here.
     """
 
@@ -74,6 +76,7 @@ class StepObjects:
         self.namespace = namespace
         self.job_name = str(job["metadata"]["name"])
         self.job_uid = str(job["metadata"]["uid"])
+        self.log_fields = {**_attempt_fields(job), "job": self.job_name}
         self._cluster = cluster
         self._cached = cached
         self._created = pruned(job)
@@ -189,5 +192,10 @@ class StepObjects:
             return
         self._results = replace(self._results, events=found)
 
-    def _extra(self, error: KubernetesError) -> dict[str, str]:
-        return {"job": self.job_name, "cause": str(error)}
+    def _extra(self, error: KubernetesError) -> dict[str, object]:
+        return {**self.log_fields, "cause": str(error)}
+
+
+def _attempt_fields(job: JsonObject) -> dict[str, object]:
+    attempt = attempt_of(job)
+    return {} if attempt is None else attempt.log_fields
