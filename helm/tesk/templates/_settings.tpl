@@ -7,7 +7,8 @@
 {{- $found := dict -}}
 {{- range $key, $value := . -}}
 {{- $name := has $key (list "ramGb" "diskGb" "perTask" "nodeSelector" "typeLabel" "nodeReserve" "reserveAfter") | ternary (snakecase $key) $key -}}
-{{- if or (eq $name $key) (not (hasKey $own $name)) -}}
+{{- $isOld := and (eq $key "patience") (hasKey $own "reserveAfter") -}}
+{{- if and (not $isOld) (or (eq $name $key) (not (hasKey $own $name))) -}}
 {{- $_ := set $found $name (printf "{\"it\":%s}" (include "tesk.asSettings" $value) | fromJson).it -}}
 {{- end -}}
 {{- end -}}

@@ -72,6 +72,10 @@ SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             }
         },
     ),
+    "both names of one limit, of which the new one counts": (
+        {"quota": {"patience": 5, "reserveAfter": 60}},
+        {"quota": {"reserveAfter": 60}},
+    ),
     "nodes of the release before": (
         {
             "placement": {
