@@ -280,7 +280,7 @@ def test_a_command_that_waited_for_its_network_is_started_anew(
 NEVER = """
 import os, sys
 from pathlib import Path
-from fakes.taskmaster_engine_harness import EngineKit
+from fakes.taskmaster_engine_harness import EngineHarness
 from tesk_taskmaster.adapters.task_folders import TaskFolders
 from tesk_taskmaster.adapters.sandbox.network import UserNetwork
 from tesk_taskmaster.adapters.sandbox.factory import open_sandbox_engine
@@ -288,7 +288,7 @@ from tesk_taskmaster.adapters.sandbox.factory import open_sandbox_engine
 home = Path(sys.argv[1])
 engine = open_sandbox_engine(TaskFolders(home), os.environ)
 engine.network = UserNetwork("never", "169.254.0.3", ("sleep", "600"))
-EngineKit(open_engine=lambda: engine, home=home, image="busybox").start("true")
+EngineHarness(open_engine=lambda: engine, home=home, image="busybox").start("true")
 """
 
 

@@ -95,7 +95,7 @@ def test_a_filer_does_not_talk_to_a_scheduler_it_does_not_trust(
     )
 
     assert code == 75
-    assert "not reached" in log
+    assert "not signed by the authority" in log
 
 
 @pytest.mark.parametrize("service", ["api", "filer"])
