@@ -31,7 +31,7 @@ from tesk_model.backoff import Backoff
 
 T = TypeVar("T")
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 _BACKOFF = Backoff(first=timedelta(seconds=0.5), longest=timedelta(seconds=20))
 
 
@@ -136,8 +136,8 @@ class Informer(Generic[T]):
                 position.version = ""
             except KubernetesError as error:
                 self._pause(str(error))
-            except Exception as error:  # noqa: BLE001 - a bug in prune or on_change must not end the loop
-                _LOG.exception("informer callback failed", extra=self._names())
+            except Exception as error:
+                _logger.exception("informer callback failed", extra=self._names())
                 position.version = ""
                 self._pause(str(error))
 
@@ -202,14 +202,14 @@ class Informer(Generic[T]):
 
     def _clear_problem(self) -> None:
         if self._problem:
-            _LOG.info("informer recovered", extra=self._names())
+            _logger.info("informer recovered", extra=self._names())
         self._failures, self._problem = 0, ""
 
     def _pause(self, problem: str) -> None:
         if self._stopped.is_set():
             return
         if problem != self._problem:
-            _LOG.warning("informer failed", extra=self._names() | {"cause": problem})
+            _logger.warning("informer failed", extra=self._names() | {"cause": problem})
         self._problem = problem
         self._failures += 1
         pause = self._timing.backoff.pause(self._failures).total_seconds()

@@ -55,7 +55,7 @@ from tesk_runtime.tracing import open_tracer
 _EX_CONFIG = 78  # sysexits.h
 _REPORT_INTERVAL = timedelta(seconds=1)
 _MAX_PAUSE = timedelta(seconds=30)
-_LOGGER = logging.getLogger("tesk_filer")
+_logger = logging.getLogger("tesk_filer")
 
 
 def main() -> NoReturn:
@@ -116,21 +116,21 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCod
         progress=progress,
         halt=halt,
         interval=_REPORT_INTERVAL,
-        warn=_LOGGER.warning,
+        warn=_logger.warning,
     )
     began = SystemClock().now()
-    _LOGGER.info("transfer started")
+    _logger.info("transfer started")
     try:
         exit_code = transfer.run()
     finally:
         workers.close()
     moved = progress.snapshot()
     counts = {"files": moved.files_done, "bytes": moved.bytes_done}
-    _LOGGER.info("transfer ended", extra={"result": exit_code.name.lower(), **counts})
+    _logger.info("transfer ended", extra={"result": exit_code.name.lower(), **counts})
     try:
         _trace(config, began, failed=bool(exit_code), counts=counts)
     except Exception:  # what has arrived must not be transferred again
-        _LOGGER.exception("transfer not traced")
+        _logger.exception("transfer not traced")
     return exit_code
 
 

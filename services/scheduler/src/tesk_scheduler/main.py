@@ -62,7 +62,7 @@ from tesk_scheduler.usecases.submission import Submission
 from tesk_scheduler.usecases.syncing import LeaseTerms, Syncing
 from tesk_scheduler.usecases.transfers import Transfers
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 _CALLS_AT_ONCE = 16
 _TERM = timedelta(seconds=6)
 _RECHECK = timedelta(seconds=1)
@@ -121,7 +121,7 @@ def _run(settings: Settings, token: str, stop: threading.Event) -> None:
         quota = quota_from_settings(settings.quota, capacity)
         scheduler = build_scheduler(settings, quota, dependencies)
         process_memory.tune_collector()
-        _LOG.info("serving", extra={"address": own.listen})
+        _logger.info("serving", extra={"address": own.listen})
         scheduler.run(own.listen, stop=stop, drain=own.drain)
 
 

@@ -25,7 +25,7 @@ from tesk_runtime.http.server import HttpServer, Service
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 _AFTER_DRAIN = 3.0  # seconds that a worker may take to end after its drain
 _RESTART_SECONDS = 1.0  # between two starts of the same worker
-_LOGGER = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class _Worker:
             if time.monotonic() < self.started + _RESTART_SECONDS:
                 return
             code = self.process.exitcode
-            _LOGGER.warning("worker ended", extra={"exit_code": code})
+            _logger.warning("worker ended", extra={"exit_code": code})
         fork = multiprocessing.get_context("fork")
         self.process = fork.Process(target=self._serve)
         self.started = time.monotonic()

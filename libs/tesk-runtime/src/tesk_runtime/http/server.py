@@ -30,7 +30,7 @@ _DEADLINE_CHECK_SECONDS = 0.25
 _BACKLOG = 1024
 _AT_ONCE = 64
 _URGENT_THREADS = 2
-_LOGGER = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +189,7 @@ class HttpServer:
         try:
             return call(self._service.app, environ)
         except Exception:
-            _LOGGER.exception("request failed")
+            _logger.exception("request failed")
             return self.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")
 
     def _busy(self) -> Response:

@@ -25,6 +25,20 @@ def bearer_token(metadata: Mapping[str, str | bytes]) -> str:
     return text.removeprefix(_BEARER) if text.startswith(_BEARER) else ""
 
 
+def _wrapped(
+    handler: "Handler | None",
+    wrap: Callable[[Callable[[Any, Any], Any]], Callable[[Any, Any], Any]],
+) -> "Handler | None":
+    """Return a unary-unary handler with its function wrapped; others as they are."""
+    if handler is None or handler.unary_unary is None:
+        return handler
+    return grpc.unary_unary_rpc_method_handler(
+        wrap(handler.unary_unary),
+        handler.request_deserializer,
+        handler.response_serializer,
+    )
+
+
 class ErrorInterceptor(grpc.ServerInterceptor):
     """Sends a ``TeskError`` as its status; logs any other exception once.
 
@@ -40,24 +54,21 @@ class ErrorInterceptor(grpc.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "Handler | None":
         """Wrap a unary-unary handler; leave others (health watch) alone."""
-        handler = continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None:
-            return handler
-        inner = handler.unary_unary
         method = handler_call_details.method
 
-        def call(request: Any, context: grpc.ServicerContext) -> Any:
-            try:
-                return inner(request, context)
-            except TeskError as error:
-                abort(context, error)
-            except Exception:
-                self._logger.exception("call failed", extra={"method": method})
-                abort(context, InternalError("internal error"))
+        def wrap(inner: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+            def call(request: Any, context: grpc.ServicerContext) -> Any:
+                try:
+                    return inner(request, context)
+                except TeskError as error:
+                    abort(context, error)
+                except Exception:
+                    self._logger.exception("call failed", extra={"method": method})
+                    abort(context, InternalError("internal error"))
 
-        return grpc.unary_unary_rpc_method_handler(
-            call, handler.request_deserializer, handler.response_serializer
-        )
+            return call
+
+        return _wrapped(continuation(handler_call_details), wrap)
 
 
 class CallInterceptor(grpc.ServerInterceptor):
@@ -73,26 +84,23 @@ class CallInterceptor(grpc.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "Handler | None":
         """Wrap a unary-unary handler; methods that are not served are not reported."""
-        handler = continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None:
-            return handler
-        inner = handler.unary_unary
         method = handler_call_details.method.rpartition(".")[2]
 
-        def call(request: Any, context: Any) -> Any:
-            began = time.monotonic()
-            otherwise = grpc.StatusCode.UNKNOWN
-            try:
-                response = inner(request, context)
-                otherwise = grpc.StatusCode.OK
-            finally:
-                code = context.code() or otherwise
-                self._answered(method, code.name, time.monotonic() - began)
-            return response
+        def wrap(inner: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+            def call(request: Any, context: Any) -> Any:
+                began = time.monotonic()
+                otherwise = grpc.StatusCode.UNKNOWN
+                try:
+                    response = inner(request, context)
+                    otherwise = grpc.StatusCode.OK
+                finally:
+                    code = context.code() or otherwise
+                    self._answered(method, code.name, time.monotonic() - began)
+                return response
 
-        return grpc.unary_unary_rpc_method_handler(
-            call, handler.request_deserializer, handler.response_serializer
-        )
+            return call
+
+        return _wrapped(continuation(handler_call_details), wrap)
 
 
 class InternalTokenInterceptor(grpc.ServerInterceptor):

@@ -15,7 +15,7 @@ from tesk_api.http.responses import Health, json_response
 from tesk_api.ports import TaskGateway
 from tesk_model.errors import TeskError
 
-_LOGGER = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 _INDEX = {
     "name": "TESK",
     "tes": "/ga4gh/tes/v1",
@@ -95,9 +95,9 @@ class _Readiness:
                 # The cause names the scheduler's address, which clients are not told.
                 inner = error.__cause__
                 cause = inner if isinstance(inner, TeskError) else error
-                _LOGGER.warning("not ready", extra={"cause": cause.message})
+                _logger.warning("not ready", extra={"cause": cause.message})
             self._failing = True
             raise
         if self._failing:
-            _LOGGER.info("ready again")
+            _logger.info("ready again")
         self._failing = False

@@ -12,7 +12,7 @@ from tesk_filer.ports import HaltedError, StorageError
 from tesk_model.errors import TeskError
 from tesk_model.locations import InvalidLocationError
 
-_LOGGER = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 _HALT_GRACE = timedelta(seconds=5)  # for running work to stop
 
 
@@ -85,7 +85,7 @@ class WorkerPool:
             self.halt()
         except Exception:
             # A bug that concerns one file must not lose the result of all.
-            _LOGGER.exception("moving a file failed", extra={"file": name})
+            _logger.exception("moving a file failed", extra={"file": name})
             self._fail(Failure(f"{name}: internal error of the filer", transient=True))
 
     def drain(self) -> None:

@@ -13,7 +13,7 @@ from tesk_scheduler.adapters.event_traces import EventTraces
 from tesk_scheduler.domain.occurrences import Occurrence
 from tesk_scheduler.ports.observer import Observer
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 def make_observer(registry: CollectorRegistry, tracer: Tracer) -> Observer:
@@ -45,5 +45,5 @@ class Observers:
         for each in self.all:
             try:
                 notify(each)
-            except Exception:  # noqa: BLE001 - what is committed stays, even if it is not observed
-                _LOG.exception("not observed")
+            except Exception:
+                _logger.exception("not observed")

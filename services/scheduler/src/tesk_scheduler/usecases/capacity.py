@@ -17,7 +17,7 @@ from tesk_scheduler.ports.cluster import Cluster
 from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.store import TaskStore
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class ClusterCapacity:
 
     def _warn(self, problem: str, slots: int) -> None:
         if problem and problem != self._reported and not is_known(self.given):
-            _LOG.warning(
+            _logger.warning(
                 "the capacity of the cluster is unknown: no more than %d tasks are in"
                 " progress at once; let the scheduler list nodes, or set"
                 " quota.capacity",

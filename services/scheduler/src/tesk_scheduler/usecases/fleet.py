@@ -32,7 +32,7 @@ from tesk_scheduler.usecases.notifier import TaskmasterWakeups
 from tesk_scheduler.usecases.observation import observe_fleet
 from tesk_scheduler.usecases.reaper import TaskmasterReaper
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 _MANY = 1000
 
 
@@ -82,7 +82,7 @@ class Fleet:
         plan = self._observe_and_plan()
         if plan.adopt and epoch != self._epoch:
             fields = {"taskmasters": len(plan.adopt), "epoch": epoch}
-            _LOG.info("taskmasters adopted", extra=fields)
+            _logger.info("taskmasters adopted", extra=fields)
         self._epoch = epoch
         if plan.acts:
             # A former leader must not start or end taskmasters.
@@ -213,7 +213,7 @@ class Fleet:
 
     def _start_failed(self, problem: str, *, refused: bool) -> None:
         if problem != self._backoff.problem or not refused:
-            _LOG.error("taskmaster did not start", extra={"cause": problem})
+            _logger.error("taskmaster did not start", extra={"cause": problem})
         self._backoff = self._backoff.after_failure(
             problem, refused=refused, now=self._moment()
         )

@@ -11,7 +11,7 @@ from tesk_scheduler.usecases.status import Status
 
 _EVERY = 1.0
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,14 +39,14 @@ class Health:
             self.store.check_health()
         except TeskError as error:
             problem = error.message
-        except Exception as error:  # noqa: BLE001 - after a bug it must not stay healthy
-            _LOG.exception("store not checked")
+        except Exception as error:
+            _logger.exception("store not checked")
             problem = type(error).__name__
         self.status.is_ready = not problem
         if self._is_ready == bool(problem):
             self._is_ready = not problem
             if problem:
-                _LOG.error("not ready", extra={"cause": problem})
+                _logger.error("not ready", extra={"cause": problem})
             else:
-                _LOG.info("ready again")
+                _logger.info("ready again")
             self.set_ready(self._is_ready)

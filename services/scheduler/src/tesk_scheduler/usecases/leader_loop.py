@@ -18,7 +18,7 @@ from tesk_scheduler.usecases.notifier import LeaderWakeup
 from tesk_scheduler.usecases.retention import Retention
 from tesk_scheduler.usecases.status import Status
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 _WHILE_WAITING = 1.0
 _WHILE_IDLE = 60.0
@@ -81,11 +81,11 @@ class LeaderLoop:
             try:
                 timeout = self.reconcile()
             except (RetryableError, ConflictError) as error:
-                _LOG.warning("round failed", extra={"cause": error.message})
+                _logger.warning("round failed", extra={"cause": error.message})
                 self._set_epoch(None)
                 timeout = _RETRY_AFTER
-            except Exception:  # noqa: BLE001 - a bug must not end all scheduling; it is logged
-                _LOG.exception("round failed")
+            except Exception:
+                _logger.exception("round failed")
                 timeout = _RETRY_AFTER
             self._wakeup.wait(timeout, debounce=self._debounce)
         self._release_lead()
@@ -151,7 +151,7 @@ class LeaderLoop:
         """Set the epoch in which this process leads; None: it does not lead."""
         if epoch != self._epoch:
             fields = {"holder": self._candidate.holder, "epoch": epoch or self._epoch}
-            _LOG.info("lead acquired" if epoch else "lead lost", extra=fields)
+            _logger.info("lead acquired" if epoch else "lead lost", extra=fields)
         self._epoch = epoch
         self._status.is_leader = epoch is not None
 
@@ -162,7 +162,7 @@ class LeaderLoop:
         try:
             self._store.write(lambda tx: tx.release_lead(self._candidate.holder))
         except (RetryableError, ConflictError) as error:
-            _LOG.warning("lead not released", extra={"cause": error.message})
+            _logger.warning("lead not released", extra={"cause": error.message})
         self._set_epoch(None)
 
     def _until_renewal(self) -> float:

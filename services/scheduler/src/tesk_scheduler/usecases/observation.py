@@ -12,7 +12,7 @@ from tesk_scheduler.domain.fleet_plan import (
 from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
 from tesk_scheduler.ports.store import TaskStore
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 def observe_fleet(
@@ -27,7 +27,7 @@ def observe_fleet(
     try:
         alive, ended = set(launcher.alive()), launcher.ended()
     except LaunchError as error:
-        _LOG.warning("taskmasters are not known", extra={"cause": str(error)})
+        _logger.warning("taskmasters are not known", extra={"cause": str(error)})
         return ObservedFleet(alive=None, memory=memory)
     members = store.fleet()
     return ObservedFleet(

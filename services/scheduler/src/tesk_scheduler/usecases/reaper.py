@@ -15,7 +15,7 @@ from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
 from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.usecases.reporting import write_effect
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +59,10 @@ class TaskmasterReaper:
             for name in plan.remove:
                 failing = name
                 self.launcher.kill(name)
-                _LOG.info("taskmaster removed", extra={"taskmaster": name})
+                _logger.info("taskmaster removed", extra={"taskmaster": name})
         except LaunchError as error:
             fields = {"taskmaster": failing, "cause": str(error)}
-            _LOG.warning("taskmaster not ended", extra=fields)
+            _logger.warning("taskmaster not ended", extra=fields)
             return ReapResult(
                 never_called=never_called, failure=str(error) or "unknown reason"
             )

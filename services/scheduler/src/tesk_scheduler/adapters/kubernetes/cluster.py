@@ -15,7 +15,7 @@ from tesk_scheduler.adapters.kubernetes.pod_parts import TaskmasterPodParts
 from tesk_scheduler.domain.quota import Amounts
 from tesk_scheduler.ports.environment import Clock
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 # The leader waits for each call, and must keep its lead meanwhile.
 _RETRY_FOR = timedelta(seconds=2)
 _FIRST_SYNC = timedelta(seconds=5)
@@ -58,7 +58,7 @@ def open_pod_launcher(
         raise ValueError(f"kubernetes.templates: {error}") from error
     launcher = PodLauncher(api, parts, clock=clock, changed=changed)
     if not launcher.wait_known(_FIRST_SYNC):
-        _LOG.warning("the API server does not answer yet")
+        _logger.warning("the API server does not answer yet")
     return launcher
 
 
@@ -93,5 +93,5 @@ def open_cluster(
     nodes = ClusterNodes(api, settings, namespaces, reserve=reserve, changed=changed)
     closing.callback(nodes.close)
     if not nodes.wait_known(_FIRST_SYNC):
-        _LOG.warning("nodes are not known yet", extra={"cause": nodes.problem()})
+        _logger.warning("nodes are not known yet", extra={"cause": nodes.problem()})
     return launcher, nodes

@@ -8,7 +8,7 @@ from typing import Protocol
 from tesk_model.errors import RetryableError
 from tesk_scheduler.ports.environment import Clock
 
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 _QUERY_EVERY = 10.0
 _TOLERANCE = timedelta(seconds=5)
@@ -69,7 +69,7 @@ class StoreClock:
             return
         ahead = self._clock.now() - stored_time
         if self._known is None and abs(ahead) > _TOLERANCE:
-            _LOG.warning(
+            _logger.warning(
                 "this machine's clock is wrong, or the database's",
                 extra={"seconds_ahead": round(ahead.total_seconds())},
             )

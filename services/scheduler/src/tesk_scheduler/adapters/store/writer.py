@@ -28,7 +28,7 @@ from tesk_model.errors import (
 from tesk_scheduler.ports.observer import Observer
 
 _GROUP = 128
-_LOG = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT")
 Work = Callable[[Connection], Any]
@@ -142,7 +142,7 @@ class Writer:
             self._check()
             self._succeeded_at = time.monotonic()
         except Exception as error:  # noqa: BLE001 - raised at every caller, and the thread must go on
-            _LOG.warning("write failed", extra={"error": str(error)})
+            _logger.warning("write failed", extra={"error": str(error)})
             self._succeeded_at = None
             failure = as_tesk_error(error)
             results = [_Result(unit, failure) for unit in units]

@@ -68,7 +68,7 @@ _CREATED: Mapping[str, Any] = {
     "State": {"Status": "created"},
 }
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 class ContainerEngine:
@@ -140,7 +140,7 @@ class ContainerEngine:
         try:
             return self._tails(run)
         except StepFailedError as error:
-            _log.warning(
+            _logger.warning(
                 "container log not read",
                 extra={"container": run.name, "cause": str(error)},
             )
@@ -290,7 +290,7 @@ class ContainerEngine:
         try:
             container = self._api.inspect(run.name)
         except (EngineUnresponsiveError, EngineRefusedError) as error:
-            _log.warning(
+            _logger.warning(
                 "container not inspected",
                 extra={"container": run.name, "cause": str(error)},
             )

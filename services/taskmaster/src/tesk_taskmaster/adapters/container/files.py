@@ -22,7 +22,7 @@ from tesk_taskmaster.domain.termination import InvalidReport, Report
 
 _READ_TIMEOUT = 60.0  # seconds until an unreadable report counts as absent
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 class RunFiles:
@@ -54,7 +54,7 @@ class RunFiles:
                 return None  # a program may have denied the access, for ever
             except OSError as error:
                 fields = {"file": str(self._report), "cause": str(error)}
-                _log.warning("report not read", extra=fields)
+                _logger.warning("report not read", extra=fields)
                 if time.monotonic() > deadline:
                     return None
                 pause(RETRY_INTERVAL)

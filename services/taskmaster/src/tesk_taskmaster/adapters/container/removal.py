@@ -34,7 +34,7 @@ from tesk_taskmaster.adapters.container.retries import (
 from tesk_taskmaster.adapters.launcher_options import OWN_FOLDER
 from tesk_taskmaster.ports import StepFailedError
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 _TARGET = f"{OWN_FOLDER}/clean"
 _PROGRAM_DIRECTORIES = ("/bin", "/lib", "/lib32", "/lib64", "/usr")
@@ -63,7 +63,7 @@ def _remove(api: ContainerApi, container: Mapping[str, Any]) -> None:
         api.remove(container["Id"], has_ended=container.get("State") in ENDED)
     except EngineRefusedError as error:
         # Perhaps it is being removed already; the caller lists them again.
-        _log.warning(
+        _logger.warning(
             "container not removed",
             extra={"container": container["Id"], "cause": str(error)},
         )
