@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tesk_model.task import Executor, Resources, Task
+from tesk_model.task import Executor, FileType, Input, Output, Resources, Task
 
 
 def make_executor(**overrides: Any) -> Executor:
@@ -29,3 +29,23 @@ def make_task_json(**overrides: Any) -> dict[str, Any]:
         "executors": [{"image": "busybox", "command": ["echo", "hello"]}]
     }
     return body | overrides
+
+
+def file_in(path: str) -> Input:
+    """Return an input file."""
+    return Input(path=path, url="s3://b/k")
+
+
+def folder_in(path: str) -> Input:
+    """Return an input directory."""
+    return Input(path=path, url="s3://b/k", type=FileType.DIRECTORY)
+
+
+def file_out(path: str, prefix: str | None = None) -> Output:
+    """Return an output file, or a pattern of some."""
+    return Output(path=path, url="s3://b/o", path_prefix=prefix)
+
+
+def folder_out(path: str) -> Output:
+    """Return an output directory."""
+    return Output(path=path, url="s3://b/o", type=FileType.DIRECTORY)

@@ -105,3 +105,18 @@ class SteppedSchedulers:
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self.clock.advance(timedelta(seconds=seconds))
+
+
+def lose_a_taskmaster(store: SqlTaskStore) -> None:
+    """Let a scheduler on ``store`` lose taskmaster tm-1, whose task is taken over."""
+    stepped = SteppedSchedulers(
+        store=store, launcher=FakeLauncher(), clock=FrozenClock()
+    )
+    leader = stepped.scheduler()
+    stepped.add("t-1")
+    leader.reconcile()
+    stepped.call("tm-1")
+    leader.reconcile()
+    stepped.launcher.vanish("tm-1")
+    stepped.wait(31)
+    leader.reconcile()

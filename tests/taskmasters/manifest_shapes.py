@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from builders.tasks import make_assigned_task, make_executor
+from builders.tasks import file_in, file_out, make_assigned_task, make_executor
 from taskmasters.manifests import (
     CUSTOM_POD,
     EXECUTOR_POD,
@@ -10,8 +10,6 @@ from taskmasters.manifests import (
     SETTINGS,
     Manifest,
     asking,
-    file_in,
-    file_out,
     wishing,
 )
 from tesk_kubernetes.settings import KubernetesSettings

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from builders.tasks import make_assigned_task
+from builders.tasks import file_in, make_assigned_task
 from tesk_kubernetes.settings import Gpu, KubernetesSettings, Pool
 from tesk_model.names import Attempt
-from tesk_model.task import Input, Output, Resources, Task, TaskId
+from tesk_model.task import Resources, Task, TaskId
 from tesk_taskmaster.adapters.kubernetes.manifests.anchor import anchor_secret
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import executor_job
 from tesk_taskmaster.adapters.kubernetes.manifests.filer_job import filer_job
@@ -125,14 +125,6 @@ CUSTOM_POD: Manifest = {
         ],
     },
 }
-
-
-def file_in(path: str) -> Input:
-    return Input(path=path, url="s3://b/k")
-
-
-def file_out(path: str) -> Output:
-    return Output(path=path, url="s3://b/o")
 
 
 def asking(**fields: Any) -> Task:

@@ -6,11 +6,9 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from fakes.scheduler_environment import FrozenClock
-from fakes.scheduler_launcher import FakeLauncher
 from programs.waiting import eventually
 from schedulers.served import RunningScheduler, create_request
-from schedulers.stepped import SteppedSchedulers
+from schedulers.stepped import lose_a_taskmaster
 from schedulers.transfers import IN, OUT, started_transfer
 from tesk.v1 import assignment_service_pb2 as pb
 from tesk.v1 import transfer_service_pb2
@@ -62,25 +60,6 @@ def live(running: RunningScheduler) -> None:
     eventually(lambda: "cancel requested" in running.observer.titles(other))
 
 
-def lose_a_taskmaster(folder: Path, registry: CollectorRegistry) -> None:
-    """Let another scheduler lose a taskmaster, whose task is taken over."""
-    store = SqlTaskStore.open(
-        sqlite_url(folder / "other.db"), observer=EventMetrics(registry)
-    )
-    stepped = SteppedSchedulers(
-        store=store, launcher=FakeLauncher(), clock=FrozenClock()
-    )
-    leader = stepped.scheduler()
-    stepped.add("t-1")
-    leader.reconcile()
-    stepped.call("tm-1")
-    leader.reconcile()
-    stepped.launcher.vanish("tm-1")
-    stepped.wait(31)
-    leader.reconcile()
-    store.close()
-
-
 def rendered(*registries: CollectorRegistry) -> str:
     return "".join(generate_latest(each).decode() for each in registries)
 
@@ -95,7 +74,11 @@ def test_metrics_that_are_named_exist_and_change(
     before = rendered(running.registry) + rendered(second)
 
     live(running)
-    lose_a_taskmaster(tmp_path, second)
+    store = SqlTaskStore.open(
+        sqlite_url(tmp_path / "other.db"), observer=EventMetrics(second)
+    )
+    lose_a_taskmaster(store)
+    store.close()
     requests.observe(method="GET", route="/tasks", status=200, seconds=0.1)
     eventually(
         lambda: "tesk_scheduler_tasks_ended_total{" in rendered(running.registry)

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from fakes.scheduler_environment import FrozenClock
-from fakes.scheduler_launcher import FakeLauncher
 from fakes.scheduler_observer import ListObserver
 from programs.waiting import eventually
 from schedulers.served import RunningScheduler, create_request
-from schedulers.stepped import SteppedSchedulers
+from schedulers.stepped import lose_a_taskmaster
 from schedulers.transfers import IN, OUT, Transfer, started_transfer
 from tesk.v1 import assignment_service_pb2, task_service_pb2
 from tesk.v1 import transfer_service_pb2 as pb
@@ -188,18 +186,7 @@ def test_transfers_of_a_filer_of_an_earlier_release_are_told(
 def test_a_lost_taskmaster_and_the_takeover_are_told(tmp_path: Path) -> None:
     observer = ListObserver()
     store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"), observer=observer)
-    stepped = SteppedSchedulers(
-        store=store, launcher=FakeLauncher(), clock=FrozenClock()
-    )
-    leader = stepped.scheduler()
-    stepped.add("t-1")
-    leader.reconcile()
-    stepped.call("tm-1")
-    leader.reconcile()
-
-    stepped.launcher.vanish("tm-1")
-    stepped.wait(31)
-    leader.reconcile()
+    lose_a_taskmaster(store)
     store.close()
 
     lost = [x for x in observer.occurrences if isinstance(x, TaskmasterLost)]

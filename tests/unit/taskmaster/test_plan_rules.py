@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders.strategies import tasks
-from builders.tasks import make_assigned_task, make_executor
+from builders.tasks import (
+    file_in,
+    file_out,
+    folder_in,
+    make_assigned_task,
+    make_executor,
+)
 from tesk_model.names import Attempt
 from tesk_model.paths import (
     is_pattern,
@@ -29,18 +35,6 @@ from tesk_taskmaster.domain.planning import (
 )
 
 ATTEMPT = Attempt(TaskId("t1"), 1)
-
-
-def file_in(path: str) -> Input:
-    return Input(path=path, url="s3://b/k")
-
-
-def folder_in(path: str) -> Input:
-    return Input(path=path, url="s3://b/k", type=FileType.DIRECTORY)
-
-
-def file_out(path: str, prefix: str | None = None) -> Output:
-    return Output(path=path, url="s3://b/o", path_prefix=prefix)
 
 
 def plan(task: Task, occupied: OccupiedDirectories = NONE_OCCUPIED) -> Plan:

@@ -9,10 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from builders.tasks import make_assigned_task, make_executor
+from builders.tasks import (
+    file_in,
+    file_out,
+    folder_in,
+    folder_out,
+    make_assigned_task,
+    make_executor,
+)
 from reviewed.files import file_name, reviewed_text
 from tesk_model.names import Attempt
-from tesk_model.task import FileType, Input, Output, Resources, Task, TaskId
+from tesk_model.task import Input, Resources, Task, TaskId
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.planning import (
     NONE_OCCUPIED,
@@ -24,22 +31,6 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "plans"
 
 
 ATTEMPT = Attempt(TaskId("t1"), 1)
-
-
-def file_in(path: str) -> Input:
-    return Input(path=path, url="s3://b/k")
-
-
-def folder_in(path: str) -> Input:
-    return Input(path=path, url="s3://b/k", type=FileType.DIRECTORY)
-
-
-def file_out(path: str, prefix: str | None = None) -> Output:
-    return Output(path=path, url="s3://b/o", path_prefix=prefix)
-
-
-def folder_out(path: str) -> Output:
-    return Output(path=path, url="s3://b/o", type=FileType.DIRECTORY)
 
 
 SHAPES: dict[str, Task] = {

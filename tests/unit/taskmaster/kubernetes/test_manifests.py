@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from builders.strategies import tasks
-from builders.tasks import make_assigned_task, make_executor
+from builders.tasks import file_in, file_out, make_assigned_task, make_executor
 from charts.kubernetes_schema import VERSIONS, problems
 from reviewed.differences import difference
 from reviewed.files import file_name, reviewed_text, to_yaml
@@ -32,8 +32,6 @@ from taskmasters.manifests import (
     by_step,
     context,
     executor_pod,
-    file_in,
-    file_out,
     manifests,
     step_of,
     wishing,

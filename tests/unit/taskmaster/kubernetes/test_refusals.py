@@ -4,15 +4,13 @@ import re
 
 import pytest
 
-from builders.tasks import make_assigned_task, make_executor
+from builders.tasks import file_in, file_out, make_assigned_task, make_executor
 from taskmasters.manifests import (
     ATTEMPT,
     CUSTOM_POD,
     OFFERS,
     asking,
     context,
-    file_in,
-    file_out,
     manifests,
     wishing,
 )
