@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from io import BytesIO
 
 from tesk_filer.ports import (
+    NO_CHECKSUMS,
     Advance,
     Cursor,
     Entry,
     Page,
+    Part,
     Source,
     Stat,
     StorageError,
@@ -24,12 +26,16 @@ _PAGE = 2  # entries; small, so that every listing has several
 class MemoryReader:
     """Yields bytes, and may announce a wrong size."""
 
+    checksums = NO_CHECKSUMS
     executable = False
     descriptor = None
 
-    def __init__(self, content: bytes, announced: int | None = None) -> None:
+    def __init__(
+        self, content: bytes, announced: int | None = None, etag: str = ""
+    ) -> None:
         self.size = len(content) if announced is None else announced
-        self.etag = str(hash(content))
+        self.etag = etag or str(hash(content))
+        self.has_parts = bool(etag)
         self._stream = BytesIO(content)
 
     def read(self, size: int) -> bytes:
@@ -81,15 +87,22 @@ class MemoryStorage:
         )
 
     @contextmanager
-    def open(self, location: Location, *, offset: int = 0) -> Iterator[MemoryReader]:
+    def open(
+        self, location: Location, *, part: Part | None = None, known: Stat | None = None
+    ) -> Iterator[MemoryReader]:
         url = location.url
         self._begin("open", url)
         if url not in self.files:
             raise StorageError("does not exist")
         content = self.files[url]
+        etag = str(hash(content))
+        if known is not None and known.etag not in ("", etag):
+            raise StorageError("changed meanwhile", transient=True)
         cuts = self.cuts.get(url, [])
         sent = content[: cuts.pop(0)] if cuts else content
-        yield MemoryReader(sent[offset:], len(content))
+        if part is not None:
+            sent = sent[part.start : part.stop]
+        yield MemoryReader(sent, len(content), etag)
 
     def write(self, location: Location, source: Source, advance: Advance) -> None:
         url = location.url

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from tesk_filer.ports import Cursor, Entry, Page, Reader, Source, Stat, Storage
+from tesk_filer.ports import Cursor, Entry, Page, Part, Reader, Source, Stat, Storage
 from tesk_model.locations import Location, parse_location
 from tesk_model.schemes import SCHEMES
 
@@ -40,9 +40,15 @@ class Place:
         """List a page of what lies below ``url``."""
         return self.storage.list(_location(url), cursor)
 
-    def open(self, url: str | Location) -> AbstractContextManager[Reader]:
+    def open(
+        self,
+        url: str | Location,
+        *,
+        part: Part | None = None,
+        known: Stat | None = None,
+    ) -> AbstractContextManager[Reader]:
         """Open ``url`` for reading."""
-        return self.storage.open(_location(url))
+        return self.storage.open(_location(url), part=part, known=known)
 
     def make_directory(self, url: str | Location) -> None:
         """Make the directory ``url``."""
@@ -69,10 +75,16 @@ class Place:
             )
             self.storage.write(_location(url), source, advance)
 
-    def get(self, url: str | Location, offset: int = 0) -> bytes:
-        """Read ``url`` to its end."""
+    def get(
+        self,
+        url: str | Location,
+        *,
+        part: Part | None = None,
+        known: Stat | None = None,
+    ) -> bytes:
+        """Read ``url``, or ``part`` of it, to the end."""
         content = b""
-        with self.storage.open(_location(url), offset=offset) as reader:
+        with self.open(url, part=part, known=known) as reader:
             while data := reader.read(1000_003):
                 content += data
         return content

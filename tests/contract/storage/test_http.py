@@ -12,7 +12,7 @@ from servers.http import Fault, HttpFiles, http_server
 from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.http_redirects import keeps_login
 from tesk_filer.adapters.storage.storage_config import Timeouts
-from tesk_filer.ports import StorageError
+from tesk_filer.ports import Part, StorageError
 from tesk_model.locations import parse_location
 
 FAST = Timeouts(connect=timedelta(seconds=2), stall=timedelta(seconds=0.2))
@@ -296,7 +296,7 @@ def test_a_server_that_knows_no_ranges_is_read_from_the_beginning(
 ) -> None:
     server.faults["/a"] = [Fault(status=200, body=b"0123456789")]
 
-    assert web.get(web.url + "/a", offset=4) == b"456789"
+    assert web.get(web.url + "/a", part=Part(4, 8)) == b"4567"
 
 
 AFTER_A_WRITE = {

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from contract.storage.places import Place
-from tesk_filer.ports import HaltedError, StorageError
+from tesk_filer.ports import HaltedError, Part, Stat, StorageError
 
 NAMES = {
     "plain": "a.txt",
@@ -75,11 +75,53 @@ def test_writing_again_replaces(place: Place) -> None:
     assert place.get(url) == b"second"
 
 
-def test_reading_may_begin_anywhere(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("part", "content"),
+    [
+        (Part(0, 4), b"0123"),
+        (Part(4, 8), b"4567"),
+        (Part(8, 10), b"89"),
+        (Part(0, 10), b"0123456789"),
+    ],
+    ids=["the beginning", "the middle", "the end", "all"],
+)
+def test_a_part_is_read(place: Place, part: Part, content: bytes) -> None:
     url = place.at("a")
     place.put(url, b"0123456789")
 
-    assert place.get(url, offset=4) == b"456789"
+    assert place.get(url, part=part) == content
+    with place.open(url, part=part) as reader:
+        assert reader.size == 10
+
+
+def test_parts_of_what_is_open_are_read_beside_it(place: Place) -> None:
+    url = place.at("a")
+    content = os.urandom(3_000_000)
+    place.put(url, content)
+
+    with place.open(url) as reader:
+        known = Stat(size=reader.size, etag=reader.etag)
+        second = place.get(url, part=Part(1_000_000, 3_000_000), known=known)
+        first = b""
+        while len(first) < 1_000_000:
+            first += reader.read(1_000_000 - len(first))
+
+    assert first + second == content
+
+
+def test_what_has_changed_since_is_not_read(place: Place) -> None:
+    url = place.at("a")
+    place.put(url, b"0123456789")
+    with place.open(url) as reader:
+        known = Stat(size=reader.size, etag=reader.etag)
+    place.put(url, b"what is there now")
+
+    if not known.etag and not place.lists:
+        pytest.skip("the server gives neither ETags nor a listing")
+    with pytest.raises(StorageError, match="changed") as caught:
+        place.get(url, known=known)
+
+    assert caught.value.transient
 
 
 def test_a_file_may_be_left_before_its_end(place: Place) -> None:

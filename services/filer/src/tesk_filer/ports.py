@@ -5,12 +5,14 @@ tasks. A call either succeeds or raises ``StorageError``, which says whether a r
 help; only ``usecases.retry`` repeats calls.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Protocol
 
+from tesk_filer.domain.credentials import Credential
 from tesk_filer.domain.tree import Tree
 from tesk_model.locations import Location
 from tesk_model.task import Input, Output, OutputFileLog
@@ -23,6 +25,14 @@ Cursor = tuple[()] | tuple[str, "Cursor"]
 
 Empty: at the beginning, or at the end.
 """
+
+Checksums = Mapping[str, str]
+"""Digests of a file in lower-case hex by algorithm: ``md5``, ``sha256``, ``crc32c``, …
+
+Only of the bytes of the file: no digest of digests, as ETags of multipart uploads are.
+"""
+
+NO_CHECKSUMS: Checksums = MappingProxyType({})
 
 
 class StorageError(Exception):
@@ -59,15 +69,17 @@ class Stat:
     Attributes:
         size: Bytes; None if unknown, or for a directory.
         etag: Changes when the content does; "" if the storage has none.
+        checksums: What the storage says of the content.
     """
 
     is_directory: bool = False
     size: int | None = None
     etag: str = ""
+    checksums: Checksums = field(default_factory=lambda: NO_CHECKSUMS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Stat):
     """One file, or empty directory, of a listing.
 
     Attributes:
@@ -75,9 +87,14 @@ class Entry:
     """
 
     name: str
-    size: int | None = None
-    etag: str = ""
-    is_directory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The bytes of a file from ``start`` on, ``stop`` and what follows not included."""
+
+    start: int
+    stop: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +127,23 @@ class Reader(Protocol):
         """See ``Stat.etag``."""
 
     @property
+    def checksums(self) -> Checksums:
+        """See ``Stat.checksums``; always of the whole file."""
+
+    @property
     def executable(self) -> bool:
         """Whether the file has the executable bit."""
 
     @property
     def descriptor(self) -> int | None:
-        """A file descriptor with the same bytes, for copies in the kernel."""
+        """A file descriptor with the same bytes, for copies in the kernel.
+
+        None also if only a part is open.
+        """
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether parts of the same content can be open at once, beside this."""
 
     def read(self, size: int) -> bytes:
         """Return the next bytes, at most ``size``; empty at the end.
@@ -156,9 +184,20 @@ class Storage(Protocol):
         """
 
     def open(
-        self, location: Location, *, offset: int = 0
+        self, location: Location, *, part: Part | None = None, known: Stat | None = None
     ) -> AbstractContextManager[Reader]:
-        """Open a file for reading, from ``offset`` on."""
+        """Open a file for reading.
+
+        Args:
+            location: Of the file.
+            part: What to read of it; None: all.
+            known: What ``stat``, ``list`` or a ``Reader`` said of the file: the storage
+                does not ask again.
+
+        Raises:
+            StorageError: Also, transient, if the content is not ``known`` any more,
+                where the storage can tell.
+        """
 
     def write(self, location: Location, source: Source, advance: Advance) -> None:
         """Write the bytes of ``source`` to a file; parents are made.
@@ -179,6 +218,19 @@ class Storages(Protocol):
 
         Raises:
             StorageError: It cannot be opened.
+        """
+
+
+class Credentials(Protocol):
+    """What this transfer may use of the operator's credentials; thread-safe.
+
+    Credentials rotate: each request asks again, and an answer is not kept.
+    """
+
+    def find(self, location: Location) -> Credential | None:
+        """Return the credential for a location; None: as the environment provides.
+
+        User and password of a url are not considered: they win over the answer.
         """
 
 

@@ -13,6 +13,7 @@ from tesk_filer.domain.downloads import (
 )
 from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.ports import (
+    NO_CHECKSUMS,
     Cursor,
     HaltedError,
     Page,
@@ -39,8 +40,10 @@ class _InlineContent:
     """Inline content, read like a file of a storage."""
 
     etag = ""
+    checksums = NO_CHECKSUMS
     executable = False
     descriptor = None
+    has_parts = False
 
     def __init__(self, content: bytes) -> None:
         self.size = len(content)

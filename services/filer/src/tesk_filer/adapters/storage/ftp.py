@@ -34,10 +34,12 @@ from tesk_filer.adapters.storage.logins import Logins
 from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
 from tesk_filer.adapters.volume import temporary_name
 from tesk_filer.ports import (
+    NO_CHECKSUMS,
     Advance,
     Cursor,
     Entry,
     Page,
+    Part,
     Source,
     Stat,
     StorageError,
@@ -100,20 +102,25 @@ class FtpStorage:
         )
 
     @contextmanager
-    def open(self, location: Location, *, offset: int = 0) -> Iterator["_Download"]:
+    def open(
+        self, location: Location, *, part: Part | None = None, known: Stat | None = None
+    ) -> Iterator["_Download"]:
         """See ``Storage``."""
         with self._connections.lend(location) as connection:
             path = connection.absolute_path(location.path)
             size = size_of(connection, path)
+            if known and known.size is not None and size not in (None, known.size):
+                raise StorageError("changed meanwhile", transient=True)
+            start = part.start if part else 0
             try:
                 data, announced = connection.ntransfercmd(
-                    f"RETR {path}", rest=offset or None
+                    f"RETR {path}", rest=start or None
                 )
             except ftplib.error_perm as error:
                 raise read_error(connection, path, error) from error
             with data:
                 download = _Download(
-                    connection, data, announced if size is None else size
+                    connection, data, announced if size is None else size, part
                 )
                 yield download
             if not download.ended:
@@ -200,18 +207,32 @@ class _Download:
     """A file that is downloaded; satisfies ``ports.Reader``."""
 
     etag = ""
+    checksums = NO_CHECKSUMS
     executable = False
     descriptor = None
+    has_parts = False  # nothing says whether two are of one content
 
     def __init__(
-        self, connection: FtpConnection, data: socket.socket, size: int | None
+        self,
+        connection: FtpConnection,
+        data: socket.socket,
+        size: int | None,
+        part: Part | None,
     ) -> None:
         self._connection = connection
         self._data = data
+        self._left = part.stop - part.start if part else None
         self.size = size
         self.ended = False
 
     def read(self, size: int) -> bytes:
+        if self._left is not None:
+            data = self._receive(min(size, self._left)) if self._left else b""
+            self._left -= len(data)
+            return data
+        return self._receive(size)
+
+    def _receive(self, size: int) -> bytes:
         with translated_errors():
             received = b"" if self.ended else self._data.recv(min(size, _CHUNK))
             if not received and not self.ended:

@@ -24,14 +24,17 @@ from tesk_filer.adapters.storage.http_errors import (
     explain,
     length_of,
     tag_of,
+    whole_length_of,
 )
 from tesk_filer.adapters.storage.http_redirects import keeps_login, redirect_of
 from tesk_filer.adapters.storage.logins import Logins, login_for
 from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
 from tesk_filer.ports import (
+    NO_CHECKSUMS,
     Advance,
     Cursor,
     Page,
+    Part,
     Source,
     Stat,
     StorageError,
@@ -91,13 +94,22 @@ class HttpStorage:
         )
 
     @contextmanager
-    def open(self, location: Location, *, offset: int = 0) -> Iterator["_Download"]:
+    def open(
+        self, location: Location, *, part: Part | None = None, known: Stat | None = None
+    ) -> Iterator["_Download"]:
         """See ``Storage``."""
-        wanted = {"Range": f"bytes={offset}-"} if offset else {}
+        wanted = {}
+        if part:
+            wanted["Range"] = f"bytes={part.start}-{part.stop - 1}"
+        if known and _is_strong(known.etag):
+            wanted["If-Match"] = known.etag
         response, _ = self._follow("GET", location, headers=wanted)
         try:
-            check_file(response, offset=offset)
-            yield _Download(response, offset)
+            check_file(response, part=part)
+            tag = response.headers.get("ETag", "")
+            if known and known.etag and tag not in ("", known.etag):
+                raise StorageError("changed meanwhile", transient=True)
+            yield _Download(response, part)
         finally:
             response.close()
 
@@ -209,6 +221,10 @@ def open_storage(config: StorageConfig) -> HttpStorage:
     )
 
 
+def _is_strong(etag: str) -> bool:
+    return etag.startswith('"')
+
+
 def _encodable(user: str, password: str) -> tuple[str, str]:
     """Return text that requests, which encodes as Latin-1, sends as UTF-8 if needed.
 
@@ -232,20 +248,32 @@ class _Recipient(NamedTuple):
 class _Download:
     """A file that is downloaded; satisfies ``ports.Reader``."""
 
+    checksums = NO_CHECKSUMS
     executable = False
     descriptor = None
 
-    def __init__(self, response: requests.Response, offset: int) -> None:
+    def __init__(self, response: requests.Response, part: Part | None) -> None:
         self._stream = response.raw
         is_part = response.status_code == HTTPStatus.PARTIAL_CONTENT
-        length = length_of(response)
-        self.size = None if length is None else length + (offset if is_part else 0)
+        self.size = whole_length_of(response)
         self.etag: str = response.headers.get("ETag", "")
-        left = 0 if is_part else offset  # the server does not support ranges
-        while left:
-            left -= len(self.read(min(left, _CHUNK))) or left
+        self.has_parts = response.headers.get(
+            "Accept-Ranges", ""
+        ).strip().lower() == "bytes" and _is_strong(self.etag)
+        self._left = part.stop - part.start if part else None
+        # The server does not support ranges.
+        skipped = part.start if part and not is_part else 0
+        while skipped:
+            skipped -= len(self._receive(min(skipped, _CHUNK))) or skipped
 
     def read(self, size: int) -> bytes:
+        if self._left is None:
+            return self._receive(size)
+        data = self._receive(min(size, self._left)) if self._left else b""
+        self._left -= len(data)
+        return data
+
+    def _receive(self, size: int) -> bytes:
         try:
             data: bytes = self._stream.read(size)
         except Exception as error:  # requests lets urllib3's errors pass here

@@ -10,7 +10,7 @@ from typing import Any
 import requests
 
 from tesk_filer.adapters.storage.network import explain_connection
-from tesk_filer.ports import StorageError
+from tesk_filer.ports import Part, StorageError
 
 _TRANSIENT = frozenset(
     {
@@ -52,8 +52,8 @@ _MAX_REASON = 100  # characters of the reason phrase
 _MAX_RETRY_AFTER = timedelta(minutes=10)
 
 
-def check_file(response: Any, *, offset: int = 0) -> None:
-    """Raise StorageError unless ``response`` carries the file.
+def check_file(response: Any, *, part: Part | None = None) -> None:
+    """Raise StorageError unless ``response`` carries the file, or ``part`` of it.
 
     Only 200 and 203 do, and 206 if a range was requested. The others are about the
     file: it is not ready, the body is a part of it, it has not changed.
@@ -62,10 +62,12 @@ def check_file(response: Any, *, offset: int = 0) -> None:
         RFC 9110, 15.3 "Successful 2xx" and 15.4 "Redirection 3xx".
     """
     code = response.status_code
-    if code == HTTPStatus.PARTIAL_CONTENT and offset:
+    if code == HTTPStatus.PARTIAL_CONTENT and part:
         first = response.headers.get("Content-Range", "").lower().split("-")[0]
-        if first == f"bytes {offset}":
+        if first == f"bytes {part.start}":
             return
+    elif code == HTTPStatus.PRECONDITION_FAILED:
+        raise StorageError("changed meanwhile (HTTP 412)", transient=True)
     elif code in (HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION):
         length_of(response)
         return
@@ -85,8 +87,22 @@ def length_of(response: Any) -> int | None:
         StorageError: It is not a number.
     """
     text = response.headers.get("Content-Length", "").strip()
-    if not text:
-        return None
+    return _number(text) if text else None
+
+
+def whole_length_of(response: Any) -> int | None:
+    """Return the announced length of the whole file, also of a response with a part.
+
+    Raises:
+        StorageError: It is not a number.
+    """
+    if response.status_code != HTTPStatus.PARTIAL_CONTENT:
+        return length_of(response)
+    text = response.headers.get("Content-Range", "").rpartition("/")[2].strip()
+    return None if text in ("", "*") else _number(text)
+
+
+def _number(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or len(text) > _DIGITS:
         raise StorageError(f'the server announces a length of "{text[:30]}"')
     return int(text)

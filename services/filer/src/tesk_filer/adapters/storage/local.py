@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tesk_filer.adapters.copying import copy_descriptor
 from tesk_filer.adapters.storage.cursors import prepend
@@ -24,10 +24,13 @@ from tesk_filer.adapters.storage.local_access import (
 )
 from tesk_filer.adapters.volume import temporary_name
 from tesk_filer.ports import (
+    NO_CHECKSUMS,
     Advance,
+    Checksums,
     Cursor,
     Entry,
     Page,
+    Part,
     Source,
     Stat,
     StorageError,
@@ -44,13 +47,23 @@ _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
 class _File:
     """An open file; satisfies ``ports.Reader``."""
 
-    descriptor: int
+    opened: int
     size: int
     etag: str
     executable: bool
+    part: Part | None
+    checksums: Checksums = field(default_factory=lambda: NO_CHECKSUMS)
+    has_parts: bool = False  # the kernel copies faster
+
+    @property
+    def descriptor(self) -> int | None:
+        return None if self.part else self.opened
 
     def read(self, size: int) -> bytes:
-        return os.read(self.descriptor, size)
+        if self.part is None:
+            return os.read(self.opened, size)
+        left = self.part.stop - os.lseek(self.opened, 0, os.SEEK_CUR)
+        return os.read(self.opened, min(size, left)) if left > 0 else b""
 
 
 class LocalStorage:
@@ -126,7 +139,9 @@ class LocalStorage:
         return _SEPARATOR.join(["", target.path, str(target.own_until)])
 
     @contextmanager
-    def open(self, location: Location, *, offset: int = 0) -> Iterator[_File]:
+    def open(
+        self, location: Location, *, part: Part | None = None, known: Stat | None = None
+    ) -> Iterator[_File]:
         """See ``Storage``."""
         target = self._access.resolve(location.path)
         try:
@@ -141,9 +156,12 @@ class LocalStorage:
                 raise StorageError("is a directory; give the input type DIRECTORY")
             if not stat.S_ISREG(found.st_mode):
                 raise StorageError("is not a regular file")
-            os.lseek(descriptor, offset, os.SEEK_SET)
+            if known is not None and known.etag not in ("", _etag(found)):
+                raise StorageError("changed meanwhile", transient=True)
+            os.lseek(descriptor, part.start if part else 0, os.SEEK_SET)
             yield _File(
-                descriptor=descriptor,
+                opened=descriptor,
+                part=part,
                 size=found.st_size,
                 etag=_etag(found),
                 executable=bool(found.st_mode & stat.S_IXUSR),

@@ -17,10 +17,12 @@ from tesk_filer.adapters.storage.s3_client import S3Options, make_client
 from tesk_filer.adapters.storage.s3_errors import error_code, translated_errors
 from tesk_filer.adapters.storage.storage_config import StorageConfig
 from tesk_filer.ports import (
+    NO_CHECKSUMS,
     Advance,
     Cursor,
     Entry,
     Page,
+    Part,
     Source,
     Stat,
     StorageError,
@@ -89,10 +91,12 @@ class S3Storage:
         )
 
     @contextmanager
-    def open(self, location: Location, *, offset: int = 0) -> Iterator["_Download"]:
+    def open(
+        self, location: Location, *, part: Part | None = None, known: Stat | None = None
+    ) -> Iterator["_Download"]:
         """See ``Storage``; an object that changes meanwhile is an error."""
         bucket, key = _split_file(location)
-        found = self._head(bucket, key)
+        found = known or self._head(bucket, key)
         if found is None:
             raise StorageError(self._absence(bucket, key))
         condition = {"S3.Client.get_object": {"IfMatch": found.etag}}
@@ -106,10 +110,10 @@ class S3Storage:
                 buffer_size=_CHUNK,
                 defer_seek=True,
             )
-            if offset:
-                stream.seek(offset)
+            if part:
+                stream.seek(part.start)
         with stream:
-            yield _Download(stream, found)
+            yield _Download(stream, found, part)
 
     def write(self, location: Location, source: Source, advance: Advance) -> None:
         """See ``Storage``; an object appears whole or not at all."""
@@ -195,17 +199,24 @@ class S3Storage:
 class _Download:
     """An object that is downloaded; satisfies ``ports.Reader``."""
 
+    checksums = NO_CHECKSUMS
     executable = False
     descriptor = None
 
-    def __init__(self, stream: Any, found: Stat) -> None:
+    def __init__(self, stream: Any, found: Stat, part: Part | None) -> None:
         self._stream: BinaryIO = stream
+        self._left = part.stop - part.start if part else None
         self.size = found.size
         self.etag = found.etag
+        self.has_parts = bool(found.etag)
 
     def read(self, size: int) -> bytes:
         with translated_errors():
-            return self._stream.read(size)
+            if self._left is None:
+                return self._stream.read(size)
+            data = self._stream.read(min(size, self._left))
+            self._left -= len(data)
+            return data
 
 
 def open_storage(config: StorageConfig) -> S3Storage:

@@ -14,6 +14,7 @@ from tesk_filer.ports import (
     Advance,
     Cursor,
     Page,
+    Part,
     Reader,
     Source,
     Stat,
@@ -52,11 +53,11 @@ class SharedStorage:
         return storage.list(mapped, cursor)
 
     def open(
-        self, location: Location, *, offset: int = 0
+        self, location: Location, *, part: Part | None = None, known: Stat | None = None
     ) -> AbstractContextManager[Reader]:
         """See ``Storage``."""
         storage, mapped = self._resolve(location)
-        return storage.open(mapped, offset=offset)
+        return storage.open(mapped, part=part, known=known)
 
     def write(self, location: Location, source: Source, advance: Advance) -> None:
         """See ``Storage``."""

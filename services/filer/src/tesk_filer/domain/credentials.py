@@ -1,0 +1,99 @@
+"""Credentials of storages, as plain data."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """A user and a password: ftp, sftp, http (basic authentication)."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BearerToken:
+    """A token of http (RFC 6750), htsget and drs."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateKey:
+    """A user and the private key of sftp.
+
+    Attributes:
+        key: In the format of OpenSSH or PEM.
+        passphrase: Of the key; "" if it has none.
+    """
+
+    user: str
+    key: str = field(repr=False)
+    passphrase: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Keys:
+    """Keys of S3.
+
+    Attributes:
+        session_token: Of temporary keys; "" for others.
+    """
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    session_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Account:
+    """A service of S3, and how to be known there.
+
+    Attributes:
+        endpoint: Url of the service; "" for AWS.
+        region: "" as the AWS tools find it.
+        virtual_hosts: Whether buckets are host names; None: at AWS alone.
+        keys: None: as the AWS tools find them.
+        anonymous: Requests are not signed.
+    """
+
+    endpoint: str = ""
+    region: str = ""
+    virtual_hosts: bool | None = None
+    keys: S3Keys | None = None
+    anonymous: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AzureAccount:
+    """A storage account of Azure.
+
+    Attributes:
+        endpoint: Url of its blob service; "" as its name implies.
+        key: Its shared key; "" if there is none.
+        sas: A shared access signature; "" if there is none.
+        anonymous: Requests are not signed.
+    """
+
+    endpoint: str = ""
+    key: str = field(default="", repr=False)
+    sas: str = field(default="", repr=False)
+    anonymous: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GcsAccount:
+    """An account of Google Cloud Storage.
+
+    Attributes:
+        endpoint: Url of the service; "" for Google's.
+        key: JSON of a service account; "" as Google's libraries find it.
+        anonymous: Requests are not signed.
+    """
+
+    endpoint: str = ""
+    key: str = field(default="", repr=False)
+    anonymous: bool = False
+
+
+Credential = Login | BearerToken | PrivateKey | S3Account | AzureAccount | GcsAccount
