@@ -11,8 +11,10 @@ from servers.ftp import PASSWORD, USER, FtpFiles, ftp_server
 from servers.http import Fault, HttpFiles, http_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
 from tesk_filer.adapters.storage.http import HttpStorage
-from tesk_filer.adapters.storage.logins import Logins, login_for, read_logins
+from tesk_filer.adapters.storage.logins import read_logins
+from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.storage_config import Timeouts
+from tesk_filer.domain.credentials import Login
 from tesk_filer.ports import StorageError
 
 TIMEOUTS = Timeouts(connect=timedelta(seconds=5), stall=timedelta(seconds=5))
@@ -37,8 +39,13 @@ def archive(tmp_path: Path) -> Iterator[FtpFiles]:
         yield server
 
 
-def http_place(logins: Logins) -> Place:
-    return Place(HttpStorage(timeouts=TIMEOUTS, connections=1, logins=logins), "")
+def login_at(host: str, user: str, password: str) -> SettingCredentials:
+    return SettingCredentials(logins={host: Login(user=user, password=password)})
+
+
+def http_place(credentials: SettingCredentials) -> Place:
+    storage = HttpStorage(timeouts=TIMEOUTS, connections=1, credentials=credentials)
+    return Place(storage, "")
 
 
 def test_the_file_is_read_as_other_tools_read_it(tmp_path: Path) -> None:
@@ -50,8 +57,8 @@ def test_the_file_is_read_as_other_tools_read_it(tmp_path: Path) -> None:
     )
 
     assert read_logins(path) == {
-        "a.example": ("ada", "p"),
-        "b.example": ("bob", "q"),
+        "a.example": Login(user="ada", password="p"),
+        "b.example": Login(user="bob", password="q"),
     }
 
 
@@ -71,33 +78,14 @@ def test_an_unusable_file_is_named_and_not_shown(
     assert "hunter2" not in str(caught.value)
 
 
-KNOWN: Logins = {"h.example": ("ada", "p")}
-CHOICES = {
-    "the host is known": (("h.example", None, None), ("ada", "p")),
-    "in any case of letters": (("H.Example", None, None), ("ada", "p")),
-    "the host is not known": (("other", None, None), None),
-    "the url has its own": (("h.example", "bob", "q"), ("bob", "q")),
-    "the url has its own user": (("h.example", "bob", None), ("bob", "")),
-    "the url has the file's user": (("h.example", "ada", None), ("ada", "p")),
-    "the url has an empty password": (("h.example", "ada", ""), ("ada", "")),
-}
-
-
-@pytest.mark.parametrize(("asked", "wanted"), CHOICES.values(), ids=CHOICES)
-def test_the_login_of_the_url_comes_first(
-    asked: tuple[str, str | None, str | None], wanted: tuple[str, str] | None
-) -> None:
-    assert login_for(KNOWN, *asked) == wanted
-
-
 def test_http_logs_in_by_the_file(web: HttpFiles) -> None:
-    place = http_place({HOST: ("ada", "s3cr3t")})
+    place = http_place(login_at(HOST, "ada", "s3cr3t"))
 
     place.put(web.url + "/a", b"content")
 
     assert place.get(web.url + "/a") == b"content"
     with pytest.raises(StorageError, match="access denied"):
-        http_place({}).get(web.url + "/a")
+        http_place(SettingCredentials()).get(web.url + "/a")
 
 
 @pytest.mark.parametrize(
@@ -105,14 +93,14 @@ def test_http_logs_in_by_the_file(web: HttpFiles) -> None:
 )
 def test_http_sends_any_password(web: HttpFiles, password: str, sent: str) -> None:
     with pytest.raises(StorageError, match="access denied"):
-        http_place({HOST: ("ada", password)}).get(web.url + "/a")
+        http_place(login_at(HOST, "ada", password)).get(web.url + "/a")
 
     assert set(web.authorizations) == {f"Basic {sent}"}
 
 
 def test_http_tells_no_other_host(web: HttpFiles) -> None:
     elsewhere = web.url.replace(HOST, "localhost")
-    place = http_place({HOST: ("ada", "s3cr3t")})
+    place = http_place(login_at(HOST, "ada", "s3cr3t"))
 
     with pytest.raises(StorageError, match="access denied"):
         place.get(elsewhere + "/a")
@@ -126,14 +114,14 @@ def test_http_logs_in_where_it_is_sent_to_log_in(web: HttpFiles) -> None:
         redirect = Fault(status=302, location=web.url + "/b")
         front.faults["/a"] = [redirect, redirect]
         front_url = front.url.replace(HOST, "localhost")
-        place = http_place({HOST: ("ada", "s3cr3t")})
+        place = http_place(login_at(HOST, "ada", "s3cr3t"))
 
         assert place.get(front_url + "/a") == b"behind the login"
         assert set(front.authorizations) == {""}
 
 
 def test_ftp_logs_in_by_the_file(archive: FtpFiles) -> None:
-    storage = FtpStorage(TIMEOUTS, {HOST: (USER, PASSWORD)})
+    storage = FtpStorage(TIMEOUTS, login_at(HOST, USER, PASSWORD))
 
     Place(storage, "").put(archive.url + "/a", b"content")
 
@@ -143,7 +131,7 @@ def test_ftp_logs_in_by_the_file(archive: FtpFiles) -> None:
 
 
 def test_ftp_tells_no_other_host(archive: FtpFiles) -> None:
-    storage = FtpStorage(TIMEOUTS, {"elsewhere": (USER, PASSWORD)})
+    storage = FtpStorage(TIMEOUTS, login_at("elsewhere", USER, PASSWORD))
 
     Place(storage, "").put(archive.url + "/a", b"content")
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tesk_filer.adapters.storage.registry import StorageRegistry
+from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.storage_config import (
     FileAccess,
     S3Service,
@@ -18,7 +19,7 @@ from tesk_runtime.protected_paths import ProtectedPaths
 SITE = StorageConfig(
     timeouts=Timeouts(connect=timedelta(seconds=1), stall=timedelta(seconds=1)),
     connections=1,
-    logins={},
+    credentials=SettingCredentials(),
     files=FileAccess(
         roots=(),
         read_roots=(),

@@ -20,8 +20,9 @@ from tesk_filer.adapters.scheduler_client import (
     SchedulerTransfers,
     TransferKey,
 )
-from tesk_filer.adapters.storage.logins import Logins, read_logins
+from tesk_filer.adapters.storage.logins import read_logins
 from tesk_filer.adapters.storage.registry import StorageRegistry
+from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.storage_config import (
     FileAccess,
     S3Service,
@@ -30,8 +31,9 @@ from tesk_filer.adapters.storage.storage_config import (
 )
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.config import FilerSettings, Settings
+from tesk_filer.domain.credentials import S3Account
 from tesk_filer.domain.expansion import Expansion, Limits
-from tesk_filer.ports import Transfers
+from tesk_filer.ports import Credentials, Transfers
 from tesk_filer.usecases.downloads import Downloads
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer import ExitCode, Transfer, TransferRun
@@ -69,11 +71,11 @@ def main() -> NoReturn:
         )
         _check(config.filer)
         read_tls_ca(config.grpc)
-        logins = read_logins(config.filer.netrc)
+        credentials = _read_credentials(config.filer)
     except (settings.SettingsError, ValueError) as error:
         sys.stderr.write(f"tesk-filer: {error}\n")
         sys.exit(_EX_CONFIG)
-    secrets = Secrets(token=token, logins=logins)
+    secrets = Secrets(token=token, credentials=credentials)
     exit_code = run(config, secrets=secrets, stop=stop_on_signals())
     logging.shutdown()
     # A thread that hangs in a dead connection must not delay the exit.
@@ -90,7 +92,7 @@ class Secrets:
     """Secrets from the files that the settings name."""
 
     token: str = field(repr=False)
-    logins: Logins = field(repr=False)
+    credentials: Credentials = field(repr=False)
 
 
 def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCode:
@@ -106,7 +108,7 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCod
     transfer = Transfer(
         transfer_run=_make_run(
             config,
-            storages=StorageRegistry(_storage_config(config, secrets.logins)),
+            storages=StorageRegistry(_storage_config(config, secrets.credentials)),
             transfers=transfers,
             workers=workers,
             progress=progress,
@@ -213,7 +215,7 @@ def _make_run(
     )
 
 
-def _storage_config(config: Settings, logins: Logins) -> StorageConfig:
+def _storage_config(config: Settings, credentials: Credentials) -> StorageConfig:
     filer = config.filer
 
     def protected() -> ProtectedPaths:
@@ -226,7 +228,7 @@ def _storage_config(config: Settings, logins: Logins) -> StorageConfig:
     return StorageConfig(
         timeouts=Timeouts(connect=filer.connect_timeout, stall=filer.stall_timeout),
         connections=filer.parallel,
-        logins=logins,
+        credentials=credentials,
         files=FileAccess(
             roots=config.local.file_roots,
             read_roots=config.local.read_roots,
@@ -235,6 +237,17 @@ def _storage_config(config: Settings, logins: Logins) -> StorageConfig:
             protected=protected,
         ),
         s3=S3Service(
+            endpoint=filer.s3_endpoint,
+            region=filer.s3_region,
+            anonymous=filer.s3_anonymous,
+        ),
+    )
+
+
+def _read_credentials(filer: FilerSettings) -> Credentials:
+    return SettingCredentials(
+        logins=read_logins(filer.netrc),
+        s3=S3Account(
             endpoint=filer.s3_endpoint,
             region=filer.s3_region,
             anonymous=filer.s3_anonymous,

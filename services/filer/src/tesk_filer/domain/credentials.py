@@ -1,6 +1,8 @@
-"""Credentials of storages, as plain data."""
+"""Credentials of storages, as plain data, and which one a url is used with."""
 
 from dataclasses import dataclass, field
+
+from tesk_model.locations import Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,3 +99,20 @@ class GcsAccount:
 
 
 Credential = Login | BearerToken | PrivateKey | S3Account | AzureAccount | GcsAccount
+
+
+def with_login_of(location: Location, found: Credential | None) -> Credential | None:
+    """Return the credential to use for a url: its own user and password come first.
+
+    ``found``, what the operator gives for the url, adds a password or key to a user of
+    the url only if it is that user's.
+    """
+    if not location.user and not location.password:
+        return found
+    if (
+        location.password is None
+        and isinstance(found, Login | PrivateKey)
+        and found.user == location.user
+    ):
+        return found
+    return Login(user=location.user or "", password=location.password or "")

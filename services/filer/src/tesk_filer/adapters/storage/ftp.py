@@ -8,7 +8,6 @@ import ftplib
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import MappingProxyType
 
 from tesk_filer.adapters.storage.cursors import prepend
 from tesk_filer.adapters.storage.ftp_connections import (
@@ -30,12 +29,13 @@ from tesk_filer.adapters.storage.ftp_writing import (
     rename,
     store,
 )
-from tesk_filer.adapters.storage.logins import Logins
+from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
 from tesk_filer.adapters.volume import temporary_name
 from tesk_filer.ports import (
     NO_CHECKSUMS,
     Advance,
+    Credentials,
     Cursor,
     Entry,
     Page,
@@ -47,16 +47,18 @@ from tesk_filer.ports import (
 from tesk_model.locations import Location, printable
 
 _CHUNK = 256 * 1024
-_NO_LOGINS: Logins = MappingProxyType({})
+_NO_CREDENTIALS = SettingCredentials()
 _SEPARATOR = "\0"  # between a directory and those above it; not in names
 
 
 class FtpStorage:
     """Files on FTP servers, in passive mode."""
 
-    def __init__(self, timeouts: Timeouts, logins: Logins = _NO_LOGINS) -> None:
+    def __init__(
+        self, timeouts: Timeouts, credentials: Credentials = _NO_CREDENTIALS
+    ) -> None:
         """Give up on a server that does not respond."""
-        self._connections = FtpConnections(timeouts, logins)
+        self._connections = FtpConnections(timeouts, credentials)
         # Folders in which nothing can be renamed, or everything: by their urls.
         self._renames: dict[tuple[str, int | None, str | None, str], bool] = {}
 
@@ -196,7 +198,7 @@ class FtpStorage:
 
 def open_storage(config: StorageConfig) -> FtpStorage:
     """Return the storage of ftp."""
-    return FtpStorage(config.timeouts, config.logins)
+    return FtpStorage(config.timeouts, config.credentials)
 
 
 def _key(location: Location, folder: str) -> tuple[str, int | None, str | None, str]:

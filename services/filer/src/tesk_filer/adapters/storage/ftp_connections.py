@@ -10,18 +10,20 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 
-from tesk_filer.adapters.storage.logins import Logins, login_for
 from tesk_filer.adapters.storage.network import explain_connection
 from tesk_filer.adapters.storage.storage_config import Timeouts
-from tesk_filer.ports import StorageError
+from tesk_filer.domain.credentials import Login, with_login_of
+from tesk_filer.ports import Credentials, StorageError
 from tesk_model.locations import Location
 
 BINARY = "TYPE I"
 
 _NOT_LOGGED_IN = "530"
+# Convention asks for something like an address.
+_ANONYMOUS = Login(user="anonymous", password="anonymous@")  # noqa: S106
 _MAX_REPLY = 1000  # lines; greetings of public areas have some dozens
 
 
@@ -29,8 +31,7 @@ _MAX_REPLY = 1000  # lines; greetings of public areas have some dozens
 class _Account:
     host: str
     port: int
-    user: str
-    password: str = field(repr=False)
+    login: Login
 
 
 class FtpConnection(ftplib.FTP):
@@ -76,10 +77,10 @@ class FtpConnection(ftplib.FTP):
 class FtpConnections:
     """Lends connections, logged in, in binary mode; thread-safe."""
 
-    def __init__(self, timeouts: Timeouts, logins: Logins) -> None:
+    def __init__(self, timeouts: Timeouts, credentials: Credentials) -> None:
         """Give up on a server that does not respond."""
         self._timeouts = timeouts
-        self._logins = logins
+        self._credentials = credentials
         self._lock = threading.Lock()
         self._idle: dict[_Account, list[FtpConnection]] = defaultdict(list)
         self._known_accounts: set[_Account] = set()
@@ -91,14 +92,9 @@ class FtpConnections:
         Raises:
             StorageError: For every failure of FTP.
         """
-        login = login_for(
-            self._logins, location.host, location.user or None, location.password
-        )
-        # Convention asks for something like an address.
-        user, password = login or ("anonymous", "anonymous@")
-        account = _Account(
-            location.host, location.port or ftplib.FTP_PORT, user, password
-        )
+        found = with_login_of(location, self._credentials.find(location))
+        login = found if isinstance(found, Login) else _ANONYMOUS
+        account = _Account(location.host, location.port or ftplib.FTP_PORT, login)
         with translated_errors():
             connection = self._take(account)
         try:
@@ -140,7 +136,7 @@ class FtpConnections:
                 account.port,
                 timeout=self._timeouts.connect.total_seconds(),
             )
-            connection.login(account.user, account.password)
+            connection.login(account.login.user, account.login.password)
             if connection.sock is not None:
                 connection.sock.settimeout(self._timeouts.stall.total_seconds())
             connection.timeout = self._timeouts.stall.total_seconds()
@@ -150,7 +146,7 @@ class FtpConnections:
             connection.close()
             # Refused although this account could log in before: too many connections.
             raise StorageError(
-                _login_refused(error, account.password),
+                _login_refused(error, account.login.password),
                 transient=account in self._known_accounts,
             ) from error
         except BaseException:

@@ -4,7 +4,7 @@ smart_open is not used: it takes every response below 400 for the file, and its 
 loads the libraries of all other storages, three times the CPU of a transfer.
 
 HTTP has no listing, so a directory cannot be an input; a directory of outputs
-is one PUT a file. User and password of the url, or else of the operator's logins,
+is one PUT a file. User and password of the url, or else the operator's login,
 are used for basic authentication; ``~/.netrc`` is never read.
 """
 
@@ -27,11 +27,13 @@ from tesk_filer.adapters.storage.http_errors import (
     whole_length_of,
 )
 from tesk_filer.adapters.storage.http_redirects import keeps_login, redirect_of
-from tesk_filer.adapters.storage.logins import Logins, login_for
+from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
+from tesk_filer.domain.credentials import Login, with_login_of
 from tesk_filer.ports import (
     NO_CHECKSUMS,
     Advance,
+    Credentials,
     Cursor,
     Page,
     Part,
@@ -52,7 +54,7 @@ _NO_HEAD = frozenset(
     }
 )
 _MAX_HOPS = 20
-_NO_LOGINS: Logins = MappingProxyType({})
+_NO_CREDENTIALS = SettingCredentials()
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -60,14 +62,18 @@ class HttpStorage:
     """Files behind http and https urls."""
 
     def __init__(
-        self, *, timeouts: Timeouts, connections: int, logins: Logins = _NO_LOGINS
+        self,
+        *,
+        timeouts: Timeouts,
+        connections: int,
+        credentials: Credentials = _NO_CREDENTIALS,
     ) -> None:
         """Keep up to ``connections`` open to each host."""
         self._timeout = (
             timeouts.connect.total_seconds(),
             timeouts.stall.total_seconds(),
         )
-        self._logins = logins
+        self._credentials = credentials
         self._session = _Session()
         adapter = _LargeBlocksAdapter(pool_maxsize=connections)
         self._session.mount("http://", adapter)
@@ -200,7 +206,7 @@ class HttpStorage:
             return self._session.request(
                 method,
                 recipient.location.url,
-                auth=recipient.login and _encodable(*recipient.login),
+                auth=_encodable(recipient.login) if recipient.login else None,
                 data=body,
                 headers={**_IDENTITY, **headers},
                 timeout=self._timeout,
@@ -210,14 +216,17 @@ class HttpStorage:
         except (requests.RequestException, OSError, ValueError) as error:
             raise explain(error) from error
 
-    def _login(self, location: Location) -> tuple[str, str] | None:
-        return login_for(self._logins, location.host, location.user, location.password)
+    def _login(self, location: Location) -> Login | None:
+        found = with_login_of(location, self._credentials.find(location))
+        return found if isinstance(found, Login) else None
 
 
 def open_storage(config: StorageConfig) -> HttpStorage:
     """Return the storage of http and https."""
     return HttpStorage(
-        timeouts=config.timeouts, connections=config.connections, logins=config.logins
+        timeouts=config.timeouts,
+        connections=config.connections,
+        credentials=config.credentials,
     )
 
 
@@ -225,12 +234,13 @@ def _is_strong(etag: str) -> bool:
     return etag.startswith('"')
 
 
-def _encodable(user: str, password: str) -> tuple[str, str]:
+def _encodable(login: Login) -> tuple[str, str]:
     """Return text that requests, which encodes as Latin-1, sends as UTF-8 if needed.
 
     Source:
         RFC 7617, 2.1 "The 'charset' auth-param".
     """
+    user, password = login.user, login.password
     try:
         f"{user}{password}".encode("latin-1")
     except UnicodeEncodeError:
@@ -242,7 +252,7 @@ class _Recipient(NamedTuple):
     """Where a request is sent, and the credentials for it."""
 
     location: Location
-    login: tuple[str, str] | None
+    login: Login | None
 
 
 class _Download:

@@ -8,7 +8,9 @@ import netrc
 from collections.abc import Mapping
 from pathlib import Path
 
-Logins = Mapping[str, tuple[str, str]]
+from tesk_filer.domain.credentials import Login
+
+Logins = Mapping[str, Login]
 """User and password by host name, in lower case."""
 
 
@@ -32,23 +34,7 @@ def read_logins(path: str) -> Logins:
         msg = f"{setting} cannot be read: {error}"
         raise ValueError(msg) from error
     return {
-        host.lower(): (user or "", password or "")
+        host.lower(): Login(user=user or "", password=password or "")
         for host, (user, _, password) in hosts.items()
         if host != "default"
     }
-
-
-def login_for(
-    logins: Logins, host: str, user: str | None, password: str | None
-) -> tuple[str, str] | None:
-    """Return user and password for ``host``; None if there are none.
-
-    The url comes first; the file adds a password to a user of the url only if it is
-    that user's.
-    """
-    known = logins.get(host.lower())
-    if user is None:
-        return known
-    if password is None and known is not None and known[0] == user:
-        return known
-    return user, password or ""

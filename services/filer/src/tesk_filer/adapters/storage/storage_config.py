@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tesk_filer.adapters.storage.logins import Logins
+from tesk_filer.ports import Credentials
 from tesk_runtime.protected_paths import ProtectedPaths
 
 
@@ -55,11 +55,11 @@ class StorageConfig:
 
     Attributes:
         connections: Number of files that are transferred at once.
-        logins: Users and passwords by host.
+        credentials: Of the operator.
     """
 
     timeouts: Timeouts
     connections: int
-    logins: Logins
+    credentials: Credentials
     files: FileAccess
     s3: S3Service
