@@ -10,6 +10,7 @@ from io import BytesIO
 from tesk_filer.ports import (
     NO_CHECKSUMS,
     Advance,
+    ChangedError,
     Cursor,
     Entry,
     Page,
@@ -97,7 +98,7 @@ class MemoryStorage:
         content = self.files[url]
         etag = str(hash(content))
         if known is not None and known.etag not in ("", etag):
-            raise StorageError("changed meanwhile", transient=True)
+            raise ChangedError
         cuts = self.cuts.get(url, [])
         sent = content[: cuts.pop(0)] if cuts else content
         if part is not None:

@@ -43,6 +43,7 @@ class StorageError(Exception):
     Attributes:
         transient: The same call may succeed later.
         retry_after: Time to wait before a retry, if the storage asks for it.
+        throttled: The storage is asked for too much at once (429, 503, SlowDown).
     """
 
     def __init__(
@@ -51,11 +52,20 @@ class StorageError(Exception):
         *,
         transient: bool = False,
         retry_after: timedelta | None = None,
+        throttled: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.transient = transient
         self.retry_after = retry_after
+        self.throttled = throttled
+
+
+class ChangedError(StorageError):
+    """The content is not the one that is read any more; a retry begins anew."""
+
+    def __init__(self, message: str = "changed while it was read") -> None:
+        super().__init__(message, transient=True)
 
 
 class HaltedError(Exception):
@@ -195,8 +205,9 @@ class Storage(Protocol):
                 does not ask again.
 
         Raises:
-            StorageError: Also, transient, if the content is not ``known`` any more,
-                where the storage can tell.
+            ChangedError: The content is not ``known`` any more, where the storage can
+                tell; a ``Reader`` raises it, too.
+            StorageError: As any call.
         """
 
     def write(self, location: Location, source: Source, advance: Advance) -> None:

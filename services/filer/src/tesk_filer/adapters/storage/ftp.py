@@ -35,6 +35,7 @@ from tesk_filer.adapters.volume import temporary_name
 from tesk_filer.ports import (
     NO_CHECKSUMS,
     Advance,
+    ChangedError,
     Credentials,
     Cursor,
     Entry,
@@ -112,7 +113,7 @@ class FtpStorage:
             path = connection.absolute_path(location.path)
             size = size_of(connection, path)
             if known and known.size is not None and size not in (None, known.size):
-                raise StorageError("changed meanwhile", transient=True)
+                raise ChangedError
             start = part.start if part else 0
             try:
                 data, announced = connection.ntransfercmd(

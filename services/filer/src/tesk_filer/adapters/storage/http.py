@@ -33,6 +33,7 @@ from tesk_filer.domain.credentials import Login, with_login_of
 from tesk_filer.ports import (
     NO_CHECKSUMS,
     Advance,
+    ChangedError,
     Credentials,
     Cursor,
     Page,
@@ -114,7 +115,7 @@ class HttpStorage:
             check_file(response, part=part)
             tag = response.headers.get("ETag", "")
             if known and known.etag and tag not in ("", known.etag):
-                raise StorageError("changed meanwhile", transient=True)
+                raise ChangedError
             yield _Download(response, part)
         finally:
             response.close()

@@ -10,7 +10,7 @@ from typing import Any
 import requests
 
 from tesk_filer.adapters.storage.network import explain_connection
-from tesk_filer.ports import Part, StorageError
+from tesk_filer.ports import ChangedError, Part, StorageError
 
 _TRANSIENT = frozenset(
     {
@@ -21,6 +21,7 @@ _TRANSIENT = frozenset(
         HTTPStatus.LOCKED,
     }
 )
+_THROTTLED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _HINTS = {
     HTTPStatus.ACCEPTED: ": the file is not there yet",
     HTTPStatus.PARTIAL_CONTENT: ": a part, not the whole file",
@@ -67,7 +68,7 @@ def check_file(response: Any, *, part: Part | None = None) -> None:
         if first == f"bytes {part.start}":
             return
     elif code == HTTPStatus.PRECONDITION_FAILED:
-        raise StorageError("changed meanwhile (HTTP 412)", transient=True)
+        raise ChangedError("changed while it was read (HTTP 412)")
     elif code in (HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION):
         length_of(response)
         return
@@ -133,6 +134,7 @@ def _error_of(response: Any, *, brings: str = ", not the file") -> StorageError:
         f"{what} (HTTP {code}){hint}",
         transient=transient and code != HTTPStatus.NOT_IMPLEMENTED,
         retry_after=_retry_after(response.headers.get("Retry-After", "")),
+        throttled=code in _THROTTLED,
     )
 
 

@@ -26,6 +26,7 @@ from tesk_filer.adapters.volume import temporary_name
 from tesk_filer.ports import (
     NO_CHECKSUMS,
     Advance,
+    ChangedError,
     Checksums,
     Cursor,
     Entry,
@@ -157,7 +158,7 @@ class LocalStorage:
             if not stat.S_ISREG(found.st_mode):
                 raise StorageError("is not a regular file")
             if known is not None and known.etag not in ("", _etag(found)):
-                raise StorageError("changed meanwhile", transient=True)
+                raise ChangedError
             os.lseek(descriptor, part.start if part else 0, os.SEEK_SET)
             yield _File(
                 opened=descriptor,

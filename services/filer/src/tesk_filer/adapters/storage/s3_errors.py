@@ -12,7 +12,7 @@ from botocore.exceptions import (
 )
 
 from tesk_filer.adapters.storage.network import explain_connection
-from tesk_filer.ports import HaltedError, StorageError
+from tesk_filer.ports import ChangedError, HaltedError, StorageError
 
 
 @contextmanager
@@ -58,13 +58,10 @@ _KNOWN = {
     "InvalidAccessKeyId": _DENIED,
     "SignatureDoesNotMatch": _DENIED,
     "ExpiredToken": _DENIED,
-    "412": "changed while it was read ({code})",
-    "PreconditionFailed": "changed while it was read ({code})",
 }
-_TRANSIENT = frozenset(
-    {"SlowDown", "RequestTimeout", "Throttling", "TooManyRequests", "412"}
-    | {"PreconditionFailed", "OperationAborted", "RequestTimeTooSkewed"}
-)
+_TRANSIENT = frozenset({"RequestTimeout", "OperationAborted", "RequestTimeTooSkewed"})
+_THROTTLED = frozenset({"SlowDown", "Throttling", "TooManyRequests"})
+_CHANGED = frozenset({"412", "PreconditionFailed"})
 
 
 def _client_error(error: ClientError) -> StorageError:
@@ -72,9 +69,13 @@ def _client_error(error: ClientError) -> StorageError:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     message = error.response.get("Error", {}).get("Message", "")
     text = _KNOWN.get(code, f"S3 refuses: {message} ({{code}})")
-    server_failed = status >= 500 or status == 429  # noqa: PLR2004 - HTTP
+    if code in _CHANGED:
+        return ChangedError(f"changed while it was read ({code})")
+    throttled = status in (429, 503) or code in _THROTTLED
     return StorageError(
-        text.replace("{code}", code), transient=server_failed or code in _TRANSIENT
+        text.replace("{code}", code),
+        transient=throttled or status >= 500 or code in _TRANSIENT,  # noqa: PLR2004 - HTTP
+        throttled=throttled,
     )
 
 
