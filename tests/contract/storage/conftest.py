@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.storage.places import Place
+from contract.storage.places import OPEN_EGRESS, Place
 from fakes.filer_storage import MemoryStorage
 from servers.ftp import FtpKind, ftp_server
 from servers.http import http_server
@@ -47,7 +47,7 @@ def s3_place(s3_service: S3Service, tmp_path: Path) -> Iterator[Place]:
 @pytest.fixture
 def http_place() -> Iterator[Place]:
     with http_server(user="ada", password="s3cr3t") as server:
-        storage = HttpStorage(timeouts=TIMEOUTS, connections=4)
+        storage = HttpStorage(timeouts=TIMEOUTS, connections=4, egress=OPEN_EGRESS)
         yield Place(storage, server.url_with_password + "/base")
         storage.close()
 

@@ -6,9 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from tesk_filer.adapters.storage.egress import Egress
+from tesk_filer.domain.egress import EgressPolicy
 from tesk_filer.ports import Cursor, Entry, Page, Part, Reader, Source, Stat, Storage
 from tesk_model.locations import Location, parse_location
 from tesk_model.schemes import SCHEMES
+
+OPEN_EGRESS = Egress(EgressPolicy())
+"""Reaches the servers of the tests, which listen on loopback."""
 
 
 @dataclass(frozen=True)

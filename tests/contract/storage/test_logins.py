@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.storage.places import Place
+from contract.storage.places import OPEN_EGRESS, Place
 from servers.ftp import PASSWORD, USER, FtpFiles, ftp_server
 from servers.http import Fault, HttpFiles, http_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
@@ -44,7 +44,9 @@ def login_at(host: str, user: str, password: str) -> SettingCredentials:
 
 
 def http_place(credentials: SettingCredentials) -> Place:
-    storage = HttpStorage(timeouts=TIMEOUTS, connections=1, credentials=credentials)
+    storage = HttpStorage(
+        timeouts=TIMEOUTS, connections=1, egress=OPEN_EGRESS, credentials=credentials
+    )
     return Place(storage, "")
 
 

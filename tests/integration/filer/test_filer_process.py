@@ -236,6 +236,25 @@ def test_a_proxy_that_is_away_is_named_and_keeps_nobody_from_the_scheduler(
     assert "connection refused by the proxy (HTTP_PROXY" in record.result.error
 
 
+def test_a_proxy_resolves_names_and_gets_no_address_that_is_refused(
+    record: TransferRecord, filer: FilerRun
+) -> None:
+    with http_server() as proxy:
+        proxy.files["/a"] = b"by proxy"
+        proxied = FilerRun(
+            filer.folder,
+            environ={"http_proxy": proxy.url, "TESK_FILER_LOOPBACK": "refuse"},
+        )
+        record.inputs = (Input(path="/a", url="http://files.invalid/a"),)
+        assert proxied.run(record, "inputs")[0] == 0
+        record.inputs = (Input(path="/b", url="http://169.254.169.254/a"),)
+        assert proxied.run(record, "inputs")[0] == 65
+
+    assert (filer.volume / "a").read_bytes() == b"by proxy"
+    assert "a metadata service, which is always refused" in record.result.error
+    assert [path for _, path in proxy.requests] == ["/a"]
+
+
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
 def test_a_filer_that_dies_on_the_way_is_simply_started_again(
     record: TransferRecord, filer: FilerRun, web: HttpFiles, name: str

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.registry import StorageRegistry
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.storage_config import (
@@ -12,6 +13,7 @@ from tesk_filer.adapters.storage.storage_config import (
     StorageConfig,
     Timeouts,
 )
+from tesk_filer.domain.egress import EgressPolicy
 from tesk_model.locations import parse_location
 from tesk_model.schemes import SCHEMES
 from tesk_runtime.protected_paths import ProtectedPaths
@@ -20,6 +22,7 @@ SITE = StorageConfig(
     timeouts=Timeouts(connect=timedelta(seconds=1), stall=timedelta(seconds=1)),
     connections=1,
     credentials=SettingCredentials(),
+    egress=Egress(EgressPolicy()),
     files=FileAccess(
         roots=(),
         read_roots=(),

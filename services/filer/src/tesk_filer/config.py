@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from tesk_filer.domain.egress import EgressPolicy, parse_networks
 from tesk_runtime.logs import LogSettings
 from tesk_runtime.sections import GrpcSettings, LocalSettings, StorageLogins
 from tesk_runtime.setting_names import OLD_NAME
@@ -102,6 +103,37 @@ class FilerSettings(
             extra={OLD_NAME: "scheduler_patience"},
         ),
     ] = timedelta(minutes=10)
+    loopback: Annotated[
+        Literal["allow", "refuse"],
+        Meta(
+            description="Whether urls may lead to the loopback of the machine, or "
+            "pod, where the filer runs. Addresses are checked after names are "
+            "resolved, and again after redirects; link-local addresses and metadata "
+            "services are always refused. Not for endpoints that the operator "
+            "configures."
+        ),
+    ] = "allow"
+    private_networks: Annotated[
+        Literal["allow", "refuse"],
+        Meta(
+            description="Whether urls may lead to private networks (RFC 1918, "
+            "100.64.0.0/10, fc00::/7 and the like)."
+        ),
+    ] = "allow"
+    allowed_networks: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Networks (`10.1.0.0/16`) to which urls may lead in any case, "
+            "separated by `,`."
+        ),
+    ] = ()
+    refused_networks: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="More networks to which urls may not lead, such as public "
+            "addresses of a cluster, separated by `,`."
+        ),
+    ] = ()
     shared_prefix: Annotated[
         str,
         Meta(
@@ -138,3 +170,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     grpc: GrpcSettings = GrpcSettings()
     local: LocalSettings = LocalSettings()
     filer: FilerSettings = FilerSettings()
+
+
+def egress_policy(filer: FilerSettings) -> EgressPolicy:
+    """Return which addresses the urls of tasks may lead to.
+
+    Raises:
+        ValueError: A setting is malformed; names it.
+    """
+    return EgressPolicy(
+        loopback=filer.loopback == "allow",
+        private=filer.private_networks == "allow",
+        allowed=parse_networks(
+            filer.allowed_networks,
+            "filer.allowed_networks (TESK_FILER_ALLOWED_NETWORKS)",
+        ),
+        refused=parse_networks(
+            filer.refused_networks,
+            "filer.refused_networks (TESK_FILER_REFUSED_NETWORKS)",
+        ),
+    )

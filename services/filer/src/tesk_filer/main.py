@@ -20,6 +20,7 @@ from tesk_filer.adapters.scheduler_client import (
     SchedulerTransfers,
     TransferKey,
 )
+from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.logins import read_logins
 from tesk_filer.adapters.storage.registry import StorageRegistry
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
@@ -30,7 +31,7 @@ from tesk_filer.adapters.storage.storage_config import (
     Timeouts,
 )
 from tesk_filer.adapters.volume import FolderVolume
-from tesk_filer.config import FilerSettings, Settings
+from tesk_filer.config import FilerSettings, Settings, egress_policy
 from tesk_filer.domain.credentials import S3Account
 from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.ports import Credentials, Transfers
@@ -229,6 +230,7 @@ def _storage_config(config: Settings, credentials: Credentials) -> StorageConfig
         timeouts=Timeouts(connect=filer.connect_timeout, stall=filer.stall_timeout),
         connections=filer.parallel,
         credentials=credentials,
+        egress=Egress(egress_policy(filer)),
         files=FileAccess(
             roots=config.local.file_roots,
             read_roots=config.local.read_roots,
@@ -261,6 +263,7 @@ def _check(filer: FilerSettings) -> None:
     if not Path(filer.volume).is_dir() or not filer.volume:
         message = f"filer.volume (TESK_FILER_VOLUME): {filer.volume} is not a folder"
         raise ValueError(message)
+    egress_policy(filer)
     _check_shared(filer)
 
 

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import requests
-import requests.adapters
 
+from tesk_filer.adapters.storage.egress import Egress
+from tesk_filer.adapters.storage.http_connections import GuardedAdapter
 from tesk_filer.adapters.storage.http_errors import (
     check_file,
     check_written,
@@ -68,6 +69,7 @@ class HttpStorage:
         timeouts: Timeouts,
         connections: int,
         credentials: Credentials = _NO_CREDENTIALS,
+        egress: Egress,
     ) -> None:
         """Keep up to ``connections`` open to each host."""
         self._timeout = (
@@ -76,7 +78,7 @@ class HttpStorage:
         )
         self._credentials = credentials
         self._session = _Session()
-        adapter = _LargeBlocksAdapter(pool_maxsize=connections)
+        adapter = GuardedAdapter(egress, pool_maxsize=connections)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
@@ -228,6 +230,7 @@ def open_storage(config: StorageConfig) -> HttpStorage:
         timeouts=config.timeouts,
         connections=config.connections,
         credentials=config.credentials,
+        egress=config.egress,
     )
 
 
@@ -323,10 +326,3 @@ class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return None: called even if redirects are not followed."""
         del resp
-
-
-class _LargeBlocksAdapter(requests.adapters.HTTPAdapter):
-    """Sends in large blocks; the default of 16 KiB uses much CPU."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, blocksize=_CHUNK)

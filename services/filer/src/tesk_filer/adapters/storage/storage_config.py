@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.ports import Credentials
 from tesk_runtime.protected_paths import ProtectedPaths
 
@@ -56,10 +57,12 @@ class StorageConfig:
     Attributes:
         connections: Number of files that are transferred at once.
         credentials: Of the operator.
+        egress: Connects to hosts that are named by urls, and not by the operator.
     """
 
     timeouts: Timeouts
     connections: int
     credentials: Credentials
+    egress: Egress
     files: FileAccess
     s3: S3Service
