@@ -10,16 +10,17 @@ from typing import Any
 
 from tesk.v1 import transfer_service_pb2 as pb
 from tesk.v1 import transfer_service_pb2_grpc as pb_grpc
-from tesk_filer.ports import Progress, TransferResult
+from tesk_filer.ports import TransferResult
 from tesk_model.errors import ConflictError, PermissionDeniedError, UnavailableError
 from tesk_model.names import Attempt
-from tesk_model.task import Input, Output, Task, TaskId
+from tesk_model.task import Input, Output, Task, TaskId, TransferStatus
 from tesk_runtime.rpc.interceptors import ErrorInterceptor, bearer_token
 from tesk_runtime.rpc.server import RpcServer
 from tesk_runtime.rpc.wire import task_to_wire
 
 ATTEMPT = Attempt(TaskId("t1"), 1)
 TOKEN = "the-transfer-token"
+_DIRECTIONS = {pb.DIRECTION_INPUTS: "inputs", pb.DIRECTION_OUTPUTS: "outputs"}
 
 
 @dataclass
@@ -37,7 +38,7 @@ class TransferRecord:
     address: str = ""
     uploaded: dict[tuple[str, str], int] = field(default_factory=dict)
     results: list[TransferResult] = field(default_factory=list)
-    reports: list[Progress] = field(default_factory=list)
+    reports: list[TransferStatus] = field(default_factory=list)
     outages: int = 0
     is_over: bool = False
     reported: threading.Event = field(default_factory=threading.Event)
@@ -64,11 +65,15 @@ class _Servicer(pb_grpc.TransferServiceServicer):
     def ReportProgress(self, request: Any, context: Any) -> pb.ReportProgressResponse:  # noqa: N802
         self._admit(request, context)
         self._record.reports.append(
-            Progress(
+            TransferStatus(
+                direction=_DIRECTIONS[request.direction],
                 files_done=request.files_done,
                 files_total=request.files_total,
                 bytes_done=request.bytes_done,
                 bytes_total=request.bytes_total,
+                bytes_per_second=request.bytes_per_second,
+                path=request.path,
+                url=request.url,
             )
         )
         self._record.reported.set()
@@ -88,6 +93,9 @@ class _Servicer(pb_grpc.TransferServiceServicer):
                 warnings=tuple(request.warnings),
                 files=request.files,
                 bytes=request.bytes,
+                seconds=request.seconds,
+                resumed_files=request.resumed_files,
+                resumed_bytes=request.resumed_bytes,
             )
         )
         return pb.FinishTransferResponse()

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tesk_filer.ports import Progress, TransferResult
+from tesk_filer.ports import TransferResult
 from tesk_model.errors import TeskError
-from tesk_model.task import Input, Output, OutputFileLog
+from tesk_model.task import Input, Output, OutputFileLog, TransferStatus
 
 
 @dataclass
@@ -20,7 +20,7 @@ class MemoryTransfers:
     to_take: tuple[Output, ...] = ()
     files: list[OutputFileLog] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
-    reports: list[Progress] = field(default_factory=list)
+    reports: list[TransferStatus] = field(default_factory=list)
     results: list[TransferResult] = field(default_factory=list)
     error: TeskError | None = None
 
@@ -30,9 +30,9 @@ class MemoryTransfers:
     def outputs(self) -> Sequence[Output]:
         return self.to_take
 
-    def report(self, progress: Progress) -> None:
+    def report(self, status: TransferStatus) -> None:
         self._begin()
-        self.reports.append(progress)
+        self.reports.append(status)
 
     def add_outputs(self, files: Sequence[OutputFileLog]) -> None:
         self._begin()

@@ -43,6 +43,10 @@ class Transfer:
         """Read the log of the task."""
         return self.running.get(self.attempt.task_id).logs[0]
 
+    def statuses(self) -> list[task_pb2.TransferStatus]:
+        """Read how far the transfers of the task are."""
+        return list(self.running.get(self.attempt.task_id).transfers)
+
     def add(self, *files: task_pb2.OutputFileLog) -> None:
         """Record uploaded files."""
         request = pb.AddOutputFilesRequest(attempt=self.attempt, files=files)

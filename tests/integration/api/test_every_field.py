@@ -25,7 +25,7 @@ Json = dict[str, Any]
 # What the server alone says of a task.
 SERVER = frozenset({"id", "state", "logs", "creation_time"})
 # Beyond TES: in the live view alone.
-EXTENSIONS = frozenset({"reason", "reason_code"})
+EXTENSIONS = frozenset({"reason", "reason_code", "transfers"})
 # Where not any value will do.
 VALUES: Json = {
     "backend_parameters": {"key": "value"},

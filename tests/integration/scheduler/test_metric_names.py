@@ -45,7 +45,7 @@ def live(running: RunningScheduler) -> None:
     """Let tasks have all that can befall them."""
     sent = [transfer_service_pb2.MovedByScheme(scheme="s3", files=1, bytes=5)]
     with started_transfer(running) as transfer:
-        transfer.finish(IN, files=1, bytes=5, moved=sent)
+        transfer.finish(IN, files=1, bytes=5, moved=sent, seconds=1)
         transfer.run_executors()
         transfer.finish(OUT, files=1, bytes=5, moved=sent)
         lost = transfer.taskmaster.ended(transfer.assignment, pb.OUTCOME_LOST)

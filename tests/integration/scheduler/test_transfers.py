@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from math import nan
 
 import pytest
 
@@ -102,16 +103,61 @@ def test_progress_is_shown_until_the_end(transfer: Transfer) -> None:
             files_total=10,
             bytes_done=done * 1024,
             bytes_total=10240,
+            bytes_per_second=1024,
+            path="/in",
+            url="s3://b/in",
         )
         invoke(transfer.stub.ReportProgress, request, timeout=SECONDS)
 
+    report(2)
     report(3)
-    half = dict(transfer.log().metadata)
-    transfer.finish(IN, files=10, bytes=10240)
+    half, status = dict(transfer.log().metadata), transfer.statuses()
+    transfer.finish(IN, files=10, bytes=10240, seconds=2)
     report(4)
 
-    assert half == {"inputs": "3 of 10 files, 3 KiB of 10 KiB"}
+    assert half == {"inputs": "3 of 10 files, 3 KiB of 10 KiB, 1 KiB/s"}
+    assert status == [
+        task_pb2.TransferStatus(
+            direction="inputs",
+            files_done=3,
+            files_total=10,
+            bytes_done=3072,
+            bytes_total=10240,
+            bytes_per_second=1024,
+            path="/in",
+            url="s3://b/in",
+        )
+    ]
     assert dict(transfer.log().metadata) == {"inputs": "10 files, 10 KiB"}
+    assert transfer.statuses() == []
+
+
+def test_each_transfer_has_one_line_that_tells_what_it_moved(
+    transfer: Transfer,
+) -> None:
+    transfer.finish(IN, files=1, bytes=1024, seconds=1, error="/in: gone")
+    failed = list(transfer.log().system_logs)
+    transfer.finish(
+        IN, files=3, bytes=3072, seconds=2, resumed_files=1, resumed_bytes=1024
+    )
+    transfer.finish(IN, files=3, bytes=3072, seconds=9)
+    transfer.run_executors()
+    transfer.finish(OUT, files=1, bytes=2048, seconds=2)
+
+    assert failed == [
+        "inputs: failed after 1 file, 1 KiB in 1 s (1 KiB/s)",
+        "/in: gone",
+    ]
+    assert list(transfer.log().system_logs) == [
+        "inputs: 3 files, 3 KiB; after a restart 2 files, 2 KiB in 2 s (1 KiB/s)",
+        "outputs: 1 file, 2 KiB in 2 s (1 KiB/s)",
+    ]
+
+
+def test_a_result_that_cannot_be_is_refused(transfer: Transfer) -> None:
+    for wrong in ({"seconds": -1}, {"seconds": nan}, {"resumed_files": 2}):
+        with pytest.raises(InvalidRequestError):
+            transfer.finish(IN, files=1, **wrong)
 
 
 def test_uploaded_files_are_listed_once(transfer: Transfer) -> None:
@@ -123,7 +169,10 @@ def test_uploaded_files_are_listed_once(transfer: Transfer) -> None:
     transfer.finish(OUT, warnings=["/b: does not exist"])
 
     assert list(transfer.log().outputs) == [file]
-    assert list(transfer.log().system_logs) == ["/b: does not exist"]
+    assert list(transfer.log().system_logs) == [
+        "/b: does not exist",
+        "outputs: 0 files, 0 B",
+    ]
 
 
 def test_a_later_verdict_replaces_a_failure_and_no_success(transfer: Transfer) -> None:
@@ -132,8 +181,8 @@ def test_a_later_verdict_replaces_a_failure_and_no_success(transfer: Transfer) -
     transfer.finish(IN, warnings=["slow"])
     transfer.finish(IN, error="too late")
 
-    assert failed == ["/in: no route to host"]
-    assert list(transfer.log().system_logs) == ["slow"]
+    assert failed == ["inputs: failed after 0 files, 0 B", "/in: no route to host"]
+    assert list(transfer.log().system_logs) == ["slow", "inputs: 0 files, 0 B"]
     assert list(transfer.log().metadata) == ["inputs"]
 
 

@@ -175,6 +175,7 @@ def test_live_view_shows_the_executor_that_runs() -> None:
         "state": "RUNNING",
         "reason": "pulling alpine",
         "reason_code": "IMAGE_PULLING",
+        "transfers": [],
         "metadata": {"node": "worker-3"},
         "executors": [
             TIMES | {"index": 0, "exit_code": 0, "stdout": "out", "stderr": ""},
@@ -188,6 +189,32 @@ def test_live_view_shows_the_executor_that_runs() -> None:
         "outputs": [FILE],
         "system_logs": ["a line"],
     }
+
+
+def test_live_view_shows_how_far_transfers_are() -> None:
+    task = stored(make_task_json())
+    task.transfers.add(
+        direction="inputs",
+        files_done=1,
+        files_total=2,
+        bytes_done=2**40,
+        bytes_per_second=7,
+        path="/a",
+        url="s3://b/a",
+    )
+
+    assert shown_live(task)["transfers"] == [
+        {
+            "direction": "inputs",
+            "files_done": "1",
+            "files_total": "2",
+            "bytes_done": "1099511627776",
+            "bytes_total": "0",
+            "bytes_per_second": "7",
+            "path": "/a",
+            "url": "s3://b/a",
+        }
+    ]
 
 
 def lost_and_waiting() -> pb.Task:
@@ -215,6 +242,7 @@ def test_live_view_shows_why_a_task_waits_before_and_between_attempts() -> None:
     waiting = stored(make_task_json())
     waiting.state = pb.TASK_STATE_QUEUED
     nothing: dict[str, Any] = {
+        "transfers": [],
         "metadata": {},
         "executors": [],
         "outputs": [],

@@ -26,6 +26,7 @@ from tesk_model.errors import (
     UnavailableError,
 )
 from tesk_model.task import FileType, Input, Output, OutputFileLog
+from tesk_runtime.clock import SystemClock
 from tesk_runtime.removal import remove_tree
 
 
@@ -61,7 +62,12 @@ class Bench:
 
     def _run(self, *, incoming: bool) -> ExitCode:
         halt = threading.Event()
-        progress = TransferProgress(halt, largest=self.limits.size)
+        progress = TransferProgress(
+            "inputs" if incoming else "outputs",
+            halt,
+            clock=SystemClock().monotonic,
+            largest=self.limits.size,
+        )
         workers = WorkerPool(3, halt, stops_at_failure=incoming)
         volume = FolderVolume(self.folder)
         retry = Retry(tries=3, backoff=timedelta(), longest=timedelta(), halt=halt)

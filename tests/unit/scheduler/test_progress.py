@@ -1,28 +1,36 @@
-"""Progress reads like a sentence."""
+"""One line says what a transfer moved."""
 
 import pytest
 
-from tesk_scheduler.domain.progress import Progress, format_progress, format_result
+from tesk_scheduler.domain.progress import NOTHING, Amount, Direction, format_summary
 
+MIB = 2**20
 CASES = {
-    "all known": ((3, 10, 12 * 2**20, 1288490189), "3 of 10 files, 12 MiB of 1.2 GiB"),
-    "totals not known yet": ((3, 0, 512, 0), "3 files, 512 B"),
+    "moved": (
+        (Amount(files=2, size=8 * MIB), 4.0, NOTHING, False),
+        "inputs: 2 files, 8 MiB in 4 s (2 MiB/s)",
+    ),
+    "by a filer of an earlier release": (
+        (Amount(files=2, size=8 * MIB), 0.0, NOTHING, False),
+        "inputs: 2 files, 8 MiB",
+    ),
+    "failed": (
+        (Amount(files=1, size=4 * MIB), 4.0, NOTHING, True),
+        "inputs: failed after 1 file, 4 MiB in 4 s (1 MiB/s)",
+    ),
+    "resumed by a second filer": (
+        (Amount(files=3, size=9 * MIB), 4.0, Amount(files=2, size=5 * MIB), False),
+        "inputs: 3 files, 9 MiB; after a restart 1 file, 4 MiB in 4 s (1 MiB/s)",
+    ),
 }
 
 
 @pytest.mark.parametrize(("numbers", "want"), CASES.values(), ids=CASES)
-def test_progress(numbers: tuple[int, int, int, int], want: str) -> None:
-    files_done, files_total, bytes_done, bytes_total = numbers
-    progress = Progress(
-        files_done=files_done,
-        files_total=files_total,
-        bytes_done=bytes_done,
-        bytes_total=bytes_total,
+def test_summary(numbers: tuple[Amount, float, Amount, bool], want: str) -> None:
+    total, seconds, resumed, failed = numbers
+
+    line = format_summary(
+        Direction.INPUTS, total, seconds, resumed=resumed, failed=failed
     )
 
-    assert format_progress(progress) == want
-
-
-def test_results() -> None:
-    assert format_result(1, 0) == "1 file, 0 B"
-    assert format_result(2, 2**20) == "2 files, 1 MiB"
+    assert line == want

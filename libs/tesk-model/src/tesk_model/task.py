@@ -132,12 +132,37 @@ class TaskLog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TransferStatus:
+    """How far a transfer is that runs now; not part of TES.
+
+    Attributes:
+        direction: ``inputs`` or ``outputs``.
+        files_total: 0 while unknown.
+        bytes_total: 0 while unknown.
+        bytes_per_second: Rate of the last seconds; 0 also if unknown.
+        path: Of the file that has been moving for the longest time, in the container;
+            "" if none moves. Long ones are elided.
+        url: Of that file, likewise, without credentials.
+    """
+
+    direction: str
+    files_done: int = 0
+    files_total: int = 0
+    bytes_done: int = 0
+    bytes_total: int = 0
+    bytes_per_second: int = 0
+    path: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """tesTask. Server-side fields are unset in what a client submits.
 
     Attributes:
         reason: Why the task is where it is, for people; not part of TES.
         reason_code: The code of that, see ``reasons.ReasonCode``.
+        transfers: Those that run now.
     """
 
     executors: Annotated[tuple[Executor, ...], FieldRule.REQUIRED] = ()
@@ -158,3 +183,6 @@ class Task:
     creation_time: Annotated[datetime | None, FieldRule.READ_ONLY] = None
     reason: Annotated[str, FieldRule.READ_ONLY, FieldRule.EXTENSION] = ""
     reason_code: Annotated[str, FieldRule.READ_ONLY, FieldRule.EXTENSION] = ""
+    transfers: Annotated[
+        tuple[TransferStatus, ...], FieldRule.READ_ONLY, FieldRule.EXTENSION
+    ] = ()

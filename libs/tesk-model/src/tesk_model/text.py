@@ -35,6 +35,14 @@ def escape_json(text: str) -> str:
     return _IN_LINES.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
+def elide(text: str, length: int) -> str:
+    """Return ``text`` with ``…`` for its middle if it has more characters."""
+    if len(text) <= length:
+        return text
+    end = length // 2
+    return f"{text[: length - end - 1]}…{text[-end:]}"
+
+
 def _escaped(match: re.Match[str]) -> str:
     code = ord(match[0])
     short = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}.get(match[0])

@@ -101,7 +101,12 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCod
     filer = config.filer
     halt = threading.Event()
     _set_when(stop, halt)
-    progress = TransferProgress(halt, largest=filer.max_file_bytes)
+    progress = TransferProgress(
+        filer.direction,
+        halt,
+        clock=SystemClock().monotonic,
+        largest=filer.max_file_bytes,
+    )
     transfers = _open_transfers(config, secrets.token, stop)
     workers = WorkerPool(
         filer.parallel, halt, stops_at_failure=filer.direction == "inputs"
@@ -127,7 +132,7 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCod
         exit_code = transfer.run()
     finally:
         workers.close()
-    moved = progress.snapshot()
+    moved = progress.status()
     counts = {"files": moved.files_done, "bytes": moved.bytes_done}
     _logger.info("transfer ended", extra={"result": exit_code.name.lower(), **counts})
     try:

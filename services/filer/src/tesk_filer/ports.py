@@ -15,7 +15,7 @@ from typing import Protocol
 from tesk_filer.domain.credentials import Credential
 from tesk_filer.domain.tree import Tree
 from tesk_model.locations import Location
-from tesk_model.task import Input, Output, OutputFileLog
+from tesk_model.task import Input, Output, OutputFileLog, TransferStatus
 
 Advance = Callable[[int], None]
 """Called with the number of bytes that moved; raises HaltedError to stop."""
@@ -267,27 +267,33 @@ class Volume(Tree, Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Progress of a transfer; totals are 0 while unknown."""
-
-    files_done: int
-    files_total: int
-    bytes_done: int
-    bytes_total: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MovedByScheme:
-    """Files and bytes that moved by one scheme of urls, or ``content``."""
+    """Files and bytes that moved by one scheme of urls, or ``content``.
+
+    Attributes:
+        seconds: Sum of the times that its files took; many move at once.
+        failed: Files that could not be moved.
+    """
 
     scheme: str
     files: int
     bytes: int
+    seconds: float = 0.0
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferResult:
-    """How a transfer ended; see ``FinishTransferRequest``."""
+    """How a transfer ended; see ``FinishTransferRequest``.
+
+    Attributes:
+        files: That have moved, completely.
+        bytes: Of these.
+        seconds: For how long they moved.
+        resumed_files: Those of ``files`` that an earlier filer of this transfer moved,
+            not within ``seconds``.
+        resumed_bytes: Of these.
+    """
 
     error: str = ""
     transient: bool = False
@@ -295,6 +301,9 @@ class TransferResult:
     files: int = 0
     bytes: int = 0
     moved: tuple[MovedByScheme, ...] = ()
+    seconds: float = 0.0
+    resumed_files: int = 0
+    resumed_bytes: int = 0
 
 
 class Transfers(Protocol):
@@ -314,7 +323,7 @@ class Transfers(Protocol):
     def outputs(self) -> Sequence[Output]:
         """Return the outputs to upload."""
 
-    def report(self, progress: Progress) -> None:
+    def report(self, status: TransferStatus) -> None:
         """Report progress; tried once."""
 
     def add_outputs(self, files: Sequence[OutputFileLog]) -> None:

@@ -539,6 +539,55 @@ class TaskLog(_message.Message):
 Global___TaskLog: _TypeAlias = TaskLog  # noqa: Y015
 
 @_typing.final
+class TransferStatus(_message.Message):
+    """How far a transfer is that runs now. Not part of TES."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    FILES_DONE_FIELD_NUMBER: _builtins.int
+    FILES_TOTAL_FIELD_NUMBER: _builtins.int
+    BYTES_DONE_FIELD_NUMBER: _builtins.int
+    BYTES_TOTAL_FIELD_NUMBER: _builtins.int
+    BYTES_PER_SECOND_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    direction: _builtins.str
+    """`inputs` or `outputs`."""
+    files_done: _builtins.int
+    files_total: _builtins.int
+    """0 while unknown."""
+    bytes_done: _builtins.int
+    bytes_total: _builtins.int
+    """0 while unknown."""
+    bytes_per_second: _builtins.int
+    """Of the last seconds; 0 also if unknown."""
+    path: _builtins.str
+    """Of the file that has been moving for the longest time; empty if none moves.
+    Without credentials; the middle of long ones is left out.
+    """
+    url: _builtins.str
+    def __init__(
+        self,
+        *,
+        direction: _builtins.str = ...,
+        files_done: _builtins.int = ...,
+        files_total: _builtins.int = ...,
+        bytes_done: _builtins.int = ...,
+        bytes_total: _builtins.int = ...,
+        bytes_per_second: _builtins.int = ...,
+        path: _builtins.str = ...,
+        url: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_done", b"bytes_done", "bytes_per_second", b"bytes_per_second", "bytes_total", b"bytes_total", "direction", b"direction", "files_done", b"files_done", "files_total", b"files_total", "path", b"path", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferStatus: _TypeAlias = TransferStatus  # noqa: Y015
+
+@_typing.final
 class Task(_message.Message):
     """tesTask."""
 
@@ -578,6 +627,7 @@ class Task(_message.Message):
     CREATION_TIME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     REASON_CODE_FIELD_NUMBER: _builtins.int
+    TRANSFERS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     state: Global___TaskState.ValueType
     name: _builtins.str
@@ -609,6 +659,10 @@ class Task(_message.Message):
 
     @_builtins.property
     def creation_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def transfers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TransferStatus]:
+        """Those that run now. FULL view only."""
+
     def __init__(
         self,
         *,
@@ -626,10 +680,11 @@ class Task(_message.Message):
         creation_time: _timestamp_pb2.Timestamp | None = ...,
         reason: _builtins.str = ...,
         reason_code: _builtins.str = ...,
+        transfers: _abc.Iterable[Global___TransferStatus] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "creation_time", b"creation_time", "description", b"description", "name", b"name", "resources", b"resources"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "creation_time", b"creation_time", "description", b"description", "executors", b"executors", "id", b"id", "inputs", b"inputs", "logs", b"logs", "name", b"name", "outputs", b"outputs", "reason", b"reason", "reason_code", b"reason_code", "resources", b"resources", "state", b"state", "tags", b"tags", "volumes", b"volumes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "creation_time", b"creation_time", "description", b"description", "executors", b"executors", "id", b"id", "inputs", b"inputs", "logs", b"logs", "name", b"name", "outputs", b"outputs", "reason", b"reason", "reason_code", b"reason_code", "resources", b"resources", "state", b"state", "tags", b"tags", "transfers", b"transfers", "volumes", b"volumes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015

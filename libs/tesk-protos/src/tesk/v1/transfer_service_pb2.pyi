@@ -104,6 +104,9 @@ class ReportProgressRequest(_message.Message):
     FILES_TOTAL_FIELD_NUMBER: _builtins.int
     BYTES_DONE_FIELD_NUMBER: _builtins.int
     BYTES_TOTAL_FIELD_NUMBER: _builtins.int
+    BYTES_PER_SECOND_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
     direction: Global___Direction.ValueType
     files_done: _builtins.int
     files_total: _builtins.int
@@ -111,6 +114,10 @@ class ReportProgressRequest(_message.Message):
     bytes_done: _builtins.int
     bytes_total: _builtins.int
     """0 while unknown."""
+    bytes_per_second: _builtins.int
+    """As in TransferStatus."""
+    path: _builtins.str
+    url: _builtins.str
     @_builtins.property
     def attempt(self) -> _assignment_service_pb2.Attempt: ...
     def __init__(
@@ -122,10 +129,13 @@ class ReportProgressRequest(_message.Message):
         files_total: _builtins.int = ...,
         bytes_done: _builtins.int = ...,
         bytes_total: _builtins.int = ...,
+        bytes_per_second: _builtins.int = ...,
+        path: _builtins.str = ...,
+        url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "bytes_done", b"bytes_done", "bytes_total", b"bytes_total", "direction", b"direction", "files_done", b"files_done", "files_total", b"files_total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "bytes_done", b"bytes_done", "bytes_per_second", b"bytes_per_second", "bytes_total", b"bytes_total", "direction", b"direction", "files_done", b"files_done", "files_total", b"files_total", "path", b"path", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -196,6 +206,9 @@ class FinishTransferRequest(_message.Message):
     FILES_FIELD_NUMBER: _builtins.int
     BYTES_FIELD_NUMBER: _builtins.int
     MOVED_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    RESUMED_FILES_FIELD_NUMBER: _builtins.int
+    RESUMED_BYTES_FIELD_NUMBER: _builtins.int
     direction: Global___Direction.ValueType
     error: _builtins.str
     """Empty = everything arrived, verified. Otherwise what went wrong, naming
@@ -204,6 +217,13 @@ class FinishTransferRequest(_message.Message):
     files: _builtins.int
     """Totals of what was moved."""
     bytes: _builtins.int
+    seconds: _builtins.float
+    """For how long they moved; 0 if unknown."""
+    resumed_files: _builtins.int
+    """Those of the totals that an earlier filer of this transfer had moved before
+    it was stopped; not within `seconds`.
+    """
+    resumed_bytes: _builtins.int
     @_builtins.property
     def attempt(self) -> _assignment_service_pb2.Attempt: ...
     @_builtins.property
@@ -224,10 +244,13 @@ class FinishTransferRequest(_message.Message):
         files: _builtins.int = ...,
         bytes: _builtins.int = ...,
         moved: _abc.Iterable[Global___MovedByScheme] | None = ...,
+        seconds: _builtins.float = ...,
+        resumed_files: _builtins.int = ...,
+        resumed_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "bytes", b"bytes", "direction", b"direction", "error", b"error", "files", b"files", "moved", b"moved", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "bytes", b"bytes", "direction", b"direction", "error", b"error", "files", b"files", "moved", b"moved", "resumed_bytes", b"resumed_bytes", "resumed_files", b"resumed_files", "seconds", b"seconds", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -240,19 +263,29 @@ class MovedByScheme(_message.Message):
     SCHEME_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
     BYTES_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
     scheme: _builtins.str
     files: _builtins.int
     bytes: _builtins.int
+    seconds: _builtins.float
+    """Sum of the times that its files took, also those that failed; many move at
+    once.
+    """
+    failed: _builtins.int
+    """Files that could not be moved."""
     def __init__(
         self,
         *,
         scheme: _builtins.str = ...,
         files: _builtins.int = ...,
         bytes: _builtins.int = ...,
+        seconds: _builtins.float = ...,
+        failed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "files", b"files", "scheme", b"scheme"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "failed", b"failed", "files", b"files", "scheme", b"scheme", "seconds", b"seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

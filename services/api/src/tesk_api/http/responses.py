@@ -189,7 +189,13 @@ LiveTask = _define(
     [
         ("id", str),
         ("state", TaskState),
-        *((field.name, field.type) for field in TASK_EXTENSIONS),
+        *(
+            (
+                field.name,
+                _json_type(field, pb.Task.DESCRIPTOR.fields_by_name[field.name]),
+            )
+            for field in TASK_EXTENSIONS
+        ),
         ("metadata", dict[str, str]),
         ("executors", _list_of(LiveExecutor)),
         (

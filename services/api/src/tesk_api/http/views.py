@@ -82,7 +82,7 @@ def live_view(task: pb.Task) -> Struct:
     return LiveTask(
         id=task.id,
         state=_STATES[task.state],
-        **{field.name: getattr(task, field.name) for field in TASK_EXTENSIONS},
+        **_live_extensions(task),
         metadata=dict(log.metadata),
         executors=[
             LiveExecutor(index=index, **_live_executor(entry))
@@ -105,14 +105,18 @@ def _parts(
     document: type, wire: Wire, view: TaskView, states: dict[int, str]
 ) -> list[MessagePart]:
     return [
-        MessagePart(
-            field.name,
-            _field_renderer(field, wire.fields_by_name[field.name], view, states),
-            () if field.always and not field.optional else (UNSET,),
-        )
+        _part(field, wire, view, states)
         for field in document_fields(document)
         if field.is_in(view)
     ]
+
+
+def _part(
+    field: DocumentField, wire: Wire, view: TaskView, states: dict[int, str]
+) -> MessagePart:
+    render = _field_renderer(field, wire.fields_by_name[field.name], view, states)
+    is_always = field.always and not field.optional
+    return MessagePart(field.name, render, () if is_always else (UNSET,))
 
 
 def _field_renderer(
@@ -164,6 +168,14 @@ def _time(stamp: Timestamp) -> datetime:
     return _EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
 
 
+_live_extensions: Callable[[pb.Task], Json] = message_reader(
+    dict,
+    pb.Task.DESCRIPTOR,
+    [
+        _part(field, pb.Task.DESCRIPTOR, TaskView.FULL, _STATES)._replace(absent=())
+        for field in TASK_EXTENSIONS
+    ],
+)
 _live_executor: Callable[[pb.ExecutorLog], Json] = message_reader(
     dict,
     pb.ExecutorLog.DESCRIPTOR,

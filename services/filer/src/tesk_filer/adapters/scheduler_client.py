@@ -12,10 +12,11 @@ import tenacity
 from tesk.v1 import assignment_service_pb2 as assignment_pb
 from tesk.v1 import task_pb2, transfer_service_pb2_grpc
 from tesk.v1 import transfer_service_pb2 as pb
-from tesk_filer.ports import Progress, TransferResult
+from tesk_filer.ports import TransferResult
 from tesk_model.errors import ResourceExhaustedError, UnavailableError
+from tesk_model.locations import printable
 from tesk_model.names import Attempt
-from tesk_model.task import Input, Output, OutputFileLog
+from tesk_model.task import Input, Output, OutputFileLog, TransferStatus
 from tesk_runtime.rpc.status import UnaryMethod, invoke
 from tesk_runtime.rpc.wire import input_from_wire, output_from_wire
 
@@ -72,15 +73,18 @@ class SchedulerTransfers:
         """See ``Transfers``."""
         return [output_from_wire(entry) for entry in self._transfer().outputs]
 
-    def report(self, progress: Progress) -> None:
+    def report(self, status: TransferStatus) -> None:
         """See ``Transfers``."""
         request = pb.ReportProgressRequest(
             attempt=self._attempt,
             direction=self._direction,
-            files_done=progress.files_done,
-            files_total=progress.files_total,
-            bytes_done=progress.bytes_done,
-            bytes_total=progress.bytes_total,
+            files_done=status.files_done,
+            files_total=status.files_total,
+            bytes_done=status.bytes_done,
+            bytes_total=status.bytes_total,
+            bytes_per_second=status.bytes_per_second,
+            path=printable(status.path),
+            url=status.url,
         )
         invoke(self._stub.ReportProgress, request, timeout=_REPORT_TIMEOUT)
 
@@ -107,9 +111,18 @@ class SchedulerTransfers:
             files=result.files,
             bytes=result.bytes,
             moved=[
-                pb.MovedByScheme(scheme=each.scheme, files=each.files, bytes=each.bytes)
+                pb.MovedByScheme(
+                    scheme=each.scheme,
+                    files=each.files,
+                    bytes=each.bytes,
+                    seconds=each.seconds,
+                    failed=each.failed,
+                )
                 for each in result.moved
             ],
+            seconds=result.seconds,
+            resumed_files=result.resumed_files,
+            resumed_bytes=result.resumed_bytes,
         )
         self._call(self._stub.FinishTransfer, request)
 

@@ -26,7 +26,7 @@ from tesk_filer.ports import (
 )
 from tesk_filer.usecases.result import summarize
 from tesk_filer.usecases.retry import Retry
-from tesk_filer.usecases.transfer_progress import TransferProgress
+from tesk_filer.usecases.transfer_progress import FileProgress, TransferProgress
 from tesk_filer.usecases.worker_pool import WorkerPool
 from tesk_model.locations import Location, describe_url
 from tesk_model.paths import normalize
@@ -107,23 +107,21 @@ class Downloads:
         self.workers.submit(name, partial(self._fetch, file))
 
     def _fetch(self, file: Download) -> None:
-        file_progress = self.progress.of_file(
-            file.source.scheme if file.source else CONTENT
-        )
+        scheme = file.source.scheme if file.source else CONTENT
+        shown = str(file.source or "")
+        with self.progress.of_file(scheme, path=file.path, url=shown) as file_progress:
+            self.retry(partial(self._fetch_once, file, file_progress))
 
-        def move() -> None:
-            file_progress.start()
-            if file.source is None:
-                self.volume.save(
-                    file.path, _InlineContent(file.content), file_progress.advance
-                )
-                return
-            with self.storages.of(file.source).open(file.source) as reader:
-                file_progress.check(reader.size)
-                self.volume.save(file.path, reader, file_progress.advance)
-
-        self.retry(move)
-        file_progress.done()
+    def _fetch_once(self, file: Download, file_progress: FileProgress) -> None:
+        file_progress.start()
+        if file.source is None:
+            self.volume.save(
+                file.path, _InlineContent(file.content), file_progress.advance
+            )
+            return
+        with self.storages.of(file.source).open(file.source) as reader:
+            file_progress.check(reader.size)
+            self.volume.save(file.path, reader, file_progress.advance)
 
     def _submit_directory(self, directory: Download, source: Location) -> None:
         storage = self.storages.of(source)

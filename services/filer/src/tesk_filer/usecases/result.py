@@ -17,16 +17,20 @@ def summarize(
 
     It is transient if all failures are.
     """
-    counts = progress.snapshot()
+    moved = progress.moved()
+    resumed_files, resumed_bytes = progress.resumed
     return TransferResult(
         error="; ".join(
             _some([failure.message for failure in failures], _MAX_FAILURES)
         ),
         transient=bool(failures) and all(failure.transient for failure in failures),
         warnings=tuple(_some(warnings, _MAX_WARNINGS)),
-        files=counts.files_done,
-        bytes=counts.bytes_done,
-        moved=progress.moved(),
+        files=sum(each.files for each in moved) + resumed_files,
+        bytes=sum(each.bytes for each in moved) + resumed_bytes,
+        moved=moved,
+        seconds=progress.seconds(),
+        resumed_files=resumed_files,
+        resumed_bytes=resumed_bytes,
     )
 
 

@@ -81,7 +81,7 @@ class Transfer:
     def _report(self, ended: threading.Event, refusals: list[TeskError]) -> None:
         while not ended.wait(self.interval.total_seconds()):
             try:
-                self.transfers.report(self.progress.snapshot())
+                self.transfers.report(self.progress.status())
             except (UnavailableError, ResourceExhaustedError):
                 continue  # best effort; the next report replaces it
             except TeskError as error:

@@ -1,26 +1,57 @@
 """Counts the files and bytes of a transfer; safe for many threads."""
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from tesk_filer.domain.expansion import Limits
-from tesk_filer.ports import HaltedError, MovedByScheme, Progress, StorageError
+from tesk_filer.domain.rates import RateWindow
+from tesk_filer.ports import HaltedError, MovedByScheme, StorageError
+from tesk_model.progress import NAME_LENGTH
+from tesk_model.task import TransferStatus
+from tesk_model.text import elide
+
+
+@dataclass(slots=True)
+class _SchemeCounts:
+    files: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    failed: int = 0
 
 
 class TransferProgress:
     """Counts files and bytes done, and the totals once they are known."""
 
-    def __init__(self, halt: threading.Event, *, largest: int = Limits().size) -> None:
+    def __init__(
+        self,
+        direction: str,
+        halt: threading.Event,
+        *,
+        clock: Callable[[], float],
+        largest: int = Limits().size,
+    ) -> None:
         """Count until ``halt`` is set; then every ``FileProgress`` stops its file.
 
         Args:
+            direction: ``inputs`` or ``outputs``.
             halt: Stops the transfer.
+            clock: Returns seconds that never go back.
             largest: Maximum of bytes of one file.
         """
+        self._direction = direction
         self._halt = halt
+        self._clock = clock
         self._largest = largest
         self._lock = threading.Lock()
+        self._began = clock()
+        self._window = RateWindow(self._began)
         self._files = self._bytes = self._files_planned = self._bytes_planned = 0
-        self._by_scheme: dict[str, tuple[int, int]] = {}
+        self._resumed = (0, 0)
+        self._by_scheme: dict[str, _SchemeCounts] = {}
+        # In order of their begin.
+        self._moving: dict[FileProgress, tuple[str, str]] = {}
         self._is_whole = False
         self._has_sizes = True
 
@@ -36,39 +67,94 @@ class TransferProgress:
         with self._lock:
             self._is_whole = True
 
-    def of_file(self, scheme: str) -> "FileProgress":
-        """Return the counter of one file that moves by ``scheme``."""
-        return FileProgress(self, self._halt, self._largest, scheme)
-
-    def add_file(self, scheme: str, size: int) -> None:
-        """Count a file that has moved, whose bytes were added before."""
+    def resume(self, files: int, size: int) -> None:
+        """Count planned files that an earlier filer of this transfer moved."""
         with self._lock:
-            self._files += 1
-            files, total = self._by_scheme.get(scheme, (0, 0))
-            self._by_scheme[scheme] = files + 1, total + size
+            self._resumed = self._resumed[0] + files, self._resumed[1] + size
+
+    @contextmanager
+    def of_file(
+        self, scheme: str, *, path: str, url: str = ""
+    ) -> Iterator["FileProgress"]:
+        """Yield the counter of one file that moves until the end of the block.
+
+        Args:
+            scheme: Of its url.
+            path: In the container.
+            url: Without credentials.
+        """
+        file = FileProgress(self, self._halt, self._largest)
+        began = self._clock()
+        with self._lock:
+            self._moving[file] = path, url
+        try:
+            yield file
+        except StorageError:
+            self._end(file, scheme, began, failed=True)
+            raise
+        except BaseException:
+            with self._lock:
+                del self._moving[file]
+            raise
+        self._end(file, scheme, began, failed=False)
+
+    def _end(
+        self, file: "FileProgress", scheme: str, began: float, *, failed: bool
+    ) -> None:
+        with self._lock:
+            del self._moving[file]
+            counts = self._by_scheme.setdefault(scheme, _SchemeCounts())
+            counts.seconds += self._clock() - began
+            counts.failed += failed
+            if not failed:
+                self._files += 1
+                counts.files += 1
+                counts.bytes += file.bytes
 
     def moved(self) -> tuple[MovedByScheme, ...]:
         """Return the files that have moved, and their bytes, by scheme."""
         with self._lock:
             return tuple(
-                MovedByScheme(scheme=scheme, files=files, bytes=size)
-                for scheme, (files, size) in self._by_scheme.items()
+                MovedByScheme(
+                    scheme=scheme,
+                    files=counts.files,
+                    bytes=counts.bytes,
+                    seconds=counts.seconds,
+                    failed=counts.failed,
+                )
+                for scheme, counts in self._by_scheme.items()
             )
+
+    @property
+    def resumed(self) -> tuple[int, int]:
+        """Files that an earlier filer of this transfer moved, and their bytes."""
+        with self._lock:
+            return self._resumed
+
+    def seconds(self) -> float:
+        """Return the time since the transfer began."""
+        return self._clock() - self._began
 
     def add(self, size: int) -> None:
         """Count bytes that have moved; negative after a failed try."""
         with self._lock:
             self._bytes += size
 
-    def snapshot(self) -> Progress:
-        """Return the present counts."""
+    def status(self) -> TransferStatus:
+        """Return how far the transfer is, and how fast since it was last asked."""
         with self._lock:
             has_bytes = self._is_whole and self._has_sizes
-            return Progress(
-                files_done=self._files,
+            path, url = next(iter(self._moving.values()), ("", ""))
+            files, size = self._resumed
+            return TransferStatus(
+                direction=self._direction,
+                files_done=self._files + files,
                 files_total=self._files_planned if self._is_whole else 0,
-                bytes_done=self._bytes,
+                bytes_done=self._bytes + size,
                 bytes_total=self._bytes_planned if has_bytes else 0,
+                bytes_per_second=self._window.rate(self._clock(), self._bytes),
+                path=elide(path, NAME_LENGTH),
+                url=elide(url, NAME_LENGTH),
             )
 
 
@@ -76,23 +162,18 @@ class FileProgress:
     """Counts the bytes of one file; a new try starts at 0 again."""
 
     def __init__(
-        self,
-        transfer: TransferProgress,
-        halt: threading.Event,
-        largest: int,
-        scheme: str,
+        self, transfer: TransferProgress, halt: threading.Event, largest: int
     ) -> None:
         """Count into ``transfer``, up to ``largest`` bytes."""
         self._transfer = transfer
         self._halt = halt
         self._largest = largest
-        self._scheme = scheme
-        self._bytes = 0
+        self.bytes = 0
 
     def start(self) -> None:
         """Subtract what an earlier try counted."""
-        self._transfer.add(-self._bytes)
-        self._bytes = 0
+        self._transfer.add(-self.bytes)
+        self.bytes = 0
 
     def advance(self, size: int) -> None:
         """Count ``size`` more bytes.
@@ -103,8 +184,8 @@ class FileProgress:
         """
         if self._halt.is_set():
             raise HaltedError
-        self.check(self._bytes + size)
-        self._bytes += size
+        self.check(self.bytes + size)
+        self.bytes += size
         self._transfer.add(size)
 
     def check(self, size: int | None) -> None:
@@ -119,7 +200,3 @@ class FileProgress:
                 "(filer.max_file_bytes)"
             )
             raise StorageError(message)
-
-    def done(self) -> None:
-        """Count the file."""
-        self._transfer.add_file(self._scheme, self._bytes)

@@ -20,7 +20,7 @@ from tesk_filer.ports import (
 )
 from tesk_filer.usecases.result import summarize
 from tesk_filer.usecases.retry import Retry
-from tesk_filer.usecases.transfer_progress import TransferProgress
+from tesk_filer.usecases.transfer_progress import FileProgress, TransferProgress
 from tesk_filer.usecases.worker_pool import WorkerPool
 from tesk_model.locations import describe_url, parse_location, printable
 from tesk_model.task import Output, OutputFileLog
@@ -170,18 +170,9 @@ class Uploads:
         self.warnings.append(f"{label}: {notice.message}")
 
     def _send(self, item: Upload, tag: str, output_log: OutputLog) -> None:
-        file_progress = self.progress.of_file(item.target.scheme)
-        storage = self.storages.of(item.target)
-
-        def move() -> int:
-            file_progress.start()
-            with self.volume.open(item.path, tag) as source:
-                file_progress.check(source.size)
-                storage.write(item.target, source, file_progress.advance)
-                return source.size
-
-        size = self.retry(move)
-        file_progress.done()
+        scheme, shown = item.target.scheme, str(item.target)
+        with self.progress.of_file(scheme, path=item.path, url=shown) as file_progress:
+            size = self.retry(partial(self._send_once, item, tag, file_progress))
         output_log.add(
             OutputFileLog(
                 url=printable(item.target.url),
@@ -189,6 +180,15 @@ class Uploads:
                 size_bytes=size,
             )
         )
+
+    def _send_once(self, item: Upload, tag: str, file_progress: FileProgress) -> int:
+        file_progress.start()
+        with self.volume.open(item.path, tag) as source:
+            file_progress.check(source.size)
+            self.storages.of(item.target).write(
+                item.target, source, file_progress.advance
+            )
+            return source.size
 
 
 def _refuse(message: str) -> None:

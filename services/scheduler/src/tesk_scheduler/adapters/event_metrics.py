@@ -36,7 +36,7 @@ class EventMetrics:
         histogram = partial(Histogram, registry=registry, namespace="tesk_scheduler")
         self._add_tasks(counter, histogram)
         self._add_attempts(counter)
-        self._add_transfers(counter)
+        self._add_transfers(counter, histogram)
         self._add_calls(counter, histogram)
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             TaskCreated: lambda _: self._created.inc(),
@@ -84,10 +84,24 @@ class EventMetrics:
             "removals_failed", "Attempts that left something that could not be removed."
         )
 
-    def _add_transfers(self, counter: Callable[..., Counter]) -> None:
+    def _add_transfers(
+        self, counter: Callable[..., Counter], histogram: Callable[..., Histogram]
+    ) -> None:
         moved = ("scheme", "direction")
         self._bytes = counter("transfer_bytes", "Bytes moved by transfers.", moved)
         self._files = counter("transfer_files", "Files moved by transfers.", moved)
+        self._file_seconds = counter(
+            "transfer_file_seconds", "Time that moved files took, added up.", moved
+        )
+        self._failures = counter(
+            "transfer_file_failures", "Files that could not be moved.", moved
+        )
+        self._seconds = histogram(
+            "transfer_seconds",
+            "Time of transfers that moved files.",
+            ("direction", "result"),
+            buckets=_LONG,
+        )
         self._transfers = counter(
             "transfers_ended", "Transfers by how they ended.", ("direction", "result")
         )
@@ -136,6 +150,10 @@ class EventMetrics:
     def _transfer(self, ended: TransferEnded) -> None:
         result = "ok" if ended.succeeded else "failed"
         self._transfers.labels(ended.step, result).inc()
+        if ended.seconds:
+            self._seconds.labels(ended.step, result).observe(ended.seconds)
         for moved in ended.moved:
             self._bytes.labels(moved.scheme, ended.step).inc(moved.bytes)
             self._files.labels(moved.scheme, ended.step).inc(moved.files)
+            self._file_seconds.labels(moved.scheme, ended.step).inc(moved.seconds)
+            self._failures.labels(moved.scheme, ended.step).inc(moved.failed)

@@ -108,21 +108,34 @@ class ExecutorExited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """Files and bytes that a transfer moved by one scheme of urls."""
+    """Files and bytes that a transfer moved by one scheme of urls.
+
+    Attributes:
+        seconds: Sum of the times that its files took; many move at once.
+        failed: Files that could not be moved.
+    """
 
     scheme: str
     files: int
     bytes: int
+    seconds: float = 0.0
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferEnded:
-    """All inputs or outputs arrived, or one did not."""
+    """All inputs or outputs arrived, or one did not.
+
+    Attributes:
+        seconds: For how long its last filer moved files; 0 if unknown.
+        moved: What that filer moved, also if it failed.
+    """
 
     task_id: TaskId
     attempt: int
     step: str
     succeeded: bool
+    seconds: float
     moved: tuple[Moved, ...]
 
 

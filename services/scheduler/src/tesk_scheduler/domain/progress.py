@@ -1,9 +1,9 @@
-"""Formats the progress and the result of transfers."""
+"""Formats what is stored of transfers."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tesk_model.quantities import format_bytes
+from tesk_model.progress import format_moved
 
 
 class Direction(StrEnum):
@@ -14,26 +14,38 @@ class Direction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Files and bytes moved; a total of 0 is unknown."""
+class Amount:
+    """Files that were moved, and their bytes."""
 
-    files_done: int
-    files_total: int
-    bytes_done: int
-    bytes_total: int
+    files: int
+    size: int
 
 
-def format_progress(progress: Progress) -> str:
-    """Format progress for people: ``3 of 10 files, 12 MiB of 1.2 GiB``."""
-    files = _of(str(progress.files_done), str(progress.files_total or ""))
-    total = format_bytes(progress.bytes_total) if progress.bytes_total else ""
-    return f"{files} files, {_of(format_bytes(progress.bytes_done), total)}"
+NOTHING = Amount(files=0, size=0)
 
 
-def format_result(files: int, count: int) -> str:
-    """Format what was moved: ``1 file, 12 MiB``."""
-    return f"{files} file{'' if files == 1 else 's'}, {format_bytes(count)}"
+def format_summary(
+    direction: Direction,
+    total: Amount,
+    seconds: float,
+    *,
+    resumed: Amount = NOTHING,
+    failed: bool = False,
+) -> str:
+    """Format the one line that ``system_logs`` have of a transfer.
 
-
-def _of(done: str, total: str) -> str:
-    return f"{done} of {total}" if total else done
+    Args:
+        direction: Of the transfer.
+        total: All that was moved.
+        seconds: For how long the last filer moved files; 0 if unknown.
+        resumed: What earlier filers of the transfer had moved of it.
+        failed: It ended with an error.
+    """
+    if resumed == NOTHING:
+        moved = format_moved(total.files, total.size, seconds)
+    else:
+        rest = format_moved(
+            total.files - resumed.files, total.size - resumed.size, seconds
+        )
+        moved = f"{format_moved(total.files, total.size)}; after a restart {rest}"
+    return f"{direction.value}: {'failed after ' if failed else ''}{moved}"

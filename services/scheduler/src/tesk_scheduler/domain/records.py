@@ -11,7 +11,7 @@ from typing import NamedTuple, NewType
 from tesk_model.names import Attempt
 from tesk_model.reasons import NO_REASON, Reason
 from tesk_model.states import TaskState
-from tesk_model.task import OutputFileLog, TaskId
+from tesk_model.task import OutputFileLog, TaskId, TransferStatus
 from tesk_scheduler.domain.quota import EVERYBODY, Demand, Subject, SubjectKind
 
 Document = NewType("Document", bytes)
@@ -164,6 +164,7 @@ class StoredTask:
     outputs: list[OutputFileLog] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
+    transfers: list[TransferStatus] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

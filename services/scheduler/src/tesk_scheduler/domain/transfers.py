@@ -5,7 +5,8 @@ it may lie about that attempt alone; impossible reports are refused all the same
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from math import inf
 
 from tesk_model.errors import InvalidRequestError, Violation
 from tesk_model.locations import InvalidLocationError, parse_location, with_parents
@@ -76,13 +77,13 @@ def executors_have_started(known: Sequence[tuple[int, int | None]]) -> bool:
     return bool(known)
 
 
-def check_counts(**counts: int) -> None:
-    """Refuse negative counts.
+def check_counts(**counts: float) -> None:
+    """Refuse negative counts, and what is no number.
 
     Raises:
         InvalidRequestError: Names each of them.
     """
-    wrong = [name for name, count in counts.items() if count < 0]
+    wrong = [name for name, count in counts.items() if not 0 <= count < inf]
     if wrong:
         raise InvalidRequestError(
             [Violation(name, "must not be negative") for name in wrong]
@@ -140,8 +141,12 @@ def by_scheme(moved: Iterable[Moved]) -> tuple[Moved, ...]:
     for each in moved:
         name = each.scheme if each.scheme in _SCHEMES else UNTOLD
         before = sums.get(name, Moved(scheme=name, files=0, bytes=0))
-        sums[name] = replace(
-            before, files=before.files + each.files, bytes=before.bytes + each.bytes
+        sums[name] = Moved(
+            scheme=name,
+            files=before.files + each.files,
+            bytes=before.bytes + each.bytes,
+            seconds=before.seconds + each.seconds,
+            failed=before.failed + each.failed,
         )
     return tuple(sums.values())
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from tesk_model.reasons import Reason
-from tesk_model.task import OutputFileLog, TaskId
+from tesk_model.task import OutputFileLog, TaskId, TransferStatus
 from tesk_scheduler.domain.admission import QueuedTask
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.initializing import Commitments
@@ -67,6 +67,12 @@ class TaskChanges(Protocol):
         A line of ``system_logs`` counts those that do not.
         """
 
+    def put_transfer(self, seq: int, status: TransferStatus) -> None:
+        """Add or replace the status of the transfer of one direction."""
+
+    def remove_transfer(self, seq: int, direction: str) -> None:
+        """Remove the status of a transfer that has ended."""
+
     def put_output_files(self, seq: int, files: Sequence[OutputFileLog]) -> None:
         """Add or replace, by url and path, entries of ``outputs``.
 
@@ -77,7 +83,7 @@ class TaskChanges(Protocol):
         """Correct the number of unlisted files, if there are any: ``uploaded`` in all."""
 
     def clear_attempt(self, seq: int) -> None:
-        """Delete executor logs, outputs and metadata."""
+        """Delete executor logs, outputs, metadata and the status of transfers."""
 
     def delete_tasks(self, *, ended_before: datetime, limit: int) -> int:
         """Delete up to ``limit`` finished and released tasks; return how many.

@@ -12,11 +12,11 @@ from tesk_model.errors import (
     Violation,
 )
 from tesk_model.names import Attempt
-from tesk_model.task import OutputFileLog
+from tesk_model.task import OutputFileLog, TransferStatus
 from tesk_runtime.rpc.event_wire import attempt_from_wire
 from tesk_runtime.rpc.interceptors import bearer_token
 from tesk_scheduler.domain.occurrences import Moved
-from tesk_scheduler.domain.progress import Direction, Progress
+from tesk_scheduler.domain.progress import Amount, Direction
 from tesk_scheduler.domain.tokens import is_transfer_token
 from tesk_scheduler.usecases.transfers import TransferResult, Transfers
 
@@ -43,14 +43,18 @@ class TransferServicer(pb_grpc.TransferServiceServicer):
         self, request: pb.ReportProgressRequest, context: grpc.ServicerContext
     ) -> pb.ReportProgressResponse:
         """Store the progress."""
-        progress = Progress(
+        attempt = self._authorized(request.attempt, context)
+        status = TransferStatus(
+            direction=_direction(request.direction).value,
             files_done=request.files_done,
             files_total=request.files_total,
             bytes_done=request.bytes_done,
             bytes_total=request.bytes_total,
+            bytes_per_second=request.bytes_per_second,
+            path=request.path,
+            url=request.url,
         )
-        attempt = self._authorized(request.attempt, context)
-        self._transfers.progress(attempt, _direction(request.direction), progress)
+        self._transfers.progress(attempt, status)
         return pb.ReportProgressResponse()
 
     def AddOutputFiles(
@@ -75,9 +79,17 @@ class TransferServicer(pb_grpc.TransferServiceServicer):
             files=request.files,
             size=request.bytes,
             moved=tuple(
-                Moved(scheme=each.scheme, files=each.files, bytes=each.bytes)
+                Moved(
+                    scheme=each.scheme,
+                    files=each.files,
+                    bytes=each.bytes,
+                    seconds=each.seconds,
+                    failed=each.failed,
+                )
                 for each in request.moved
             ),
+            seconds=request.seconds,
+            resumed=Amount(files=request.resumed_files, size=request.resumed_bytes),
         )
         attempt = self._authorized(request.attempt, context)
         self._transfers.finish(attempt, _direction(request.direction), result)

@@ -12,7 +12,8 @@ from tesk.v1 import task_pb2 as pb
 from tesk.v1 import task_service_pb2 as service_pb
 from tesk_model.fields import document_fields
 from tesk_model.states import TaskState
-from tesk_model.task import Task, TaskView
+from tesk_model.task import Task, TaskView, TransferStatus
+from tesk_runtime.rpc.documents import writer
 from tesk_runtime.rpc.wire import state_to_wire
 from tesk_scheduler.domain.bounds import outputs_left_out
 from tesk_scheduler.domain.callers import Caller
@@ -27,6 +28,7 @@ from tesk_scheduler.domain.records import (
 )
 from tesk_scheduler.domain.transfers import DeclaredOutput, TaskDeclaration
 
+_transfer_to_wire = writer(TransferStatus, pb.TransferStatus)
 _STATES = {state: state_to_wire(state) for state in TaskState}
 _READ_ONLY: list[Any] = [
     field.name for field in document_fields(Task) if field.read_only
@@ -99,6 +101,7 @@ def task_to_wire(task: TaskSummary | StoredTask, view: TaskView) -> pb.Task:
     if full:
         message.reason = task.reason.text
         message.reason_code = task.reason.code
+        message.transfers.extend(map(_transfer_to_wire, task.transfers))
     else:
         without_contents(message)
     if task.attempt or (task.lines and task.state.is_final):

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 
 from tesk_model.errors import ConflictError, UnavailableError
 from tesk_model.names import Attempt
-from tesk_model.task import OutputFileLog
+from tesk_model.progress import format_moved, format_progress
+from tesk_model.task import OutputFileLog, TransferStatus
 from tesk_scheduler.domain.occurrences import Moved, StepStarted, TransferEnded
 from tesk_scheduler.domain.progress import (
+    NOTHING,
+    Amount,
     Direction,
-    Progress,
-    format_progress,
-    format_result,
+    format_summary,
 )
 from tesk_scheduler.domain.records import Document, TaskRecord
 from tesk_scheduler.domain.transfers import (
@@ -44,6 +45,8 @@ class TransferResult:
         files: How many were moved,
         size: and their bytes.
         moved: The same by scheme; empty if the filer does not say.
+        seconds: For how long they moved; 0 if the filer does not say.
+        resumed: What an earlier filer had moved of it, not within ``seconds``.
     """
 
     error: str
@@ -51,6 +54,8 @@ class TransferResult:
     files: int
     size: int
     moved: tuple[Moved, ...] = ()
+    seconds: float = 0.0
+    resumed: Amount = NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,26 +92,27 @@ class Transfers:
             raise _over(attempt)
         return document
 
-    def progress(
-        self, attempt: Attempt, direction: Direction, progress: Progress
-    ) -> None:
+    def progress(self, attempt: Attempt, status: TransferStatus) -> None:
         """Store the progress of a transfer; later reports replace earlier ones.
 
         Raises:
             InvalidRequestError: A count is negative.
         """
         check_counts(
-            files_done=progress.files_done,
-            files_total=progress.files_total,
-            bytes_done=progress.bytes_done,
-            bytes_total=progress.bytes_total,
+            files_done=status.files_done,
+            files_total=status.files_total,
+            bytes_done=status.bytes_done,
+            bytes_total=status.bytes_total,
+            bytes_per_second=status.bytes_per_second,
         )
+        direction = Direction(status.direction)
 
         def note(tx: Transaction) -> None:
             record = _current(tx, attempt)
             if not _is_finished(record, direction):
-                text = format_progress(progress)
+                text = format_progress(status)
                 tx.merge_metadata(record.seq, {direction.value: text})
+                tx.put_transfer(record.seq, status)
 
         self.store.write(note)
 
@@ -144,9 +150,7 @@ class Transfers:
             UnavailableError: An executor has not ended, as far as is known yet.
             ConflictError: Inputs after an executor has started.
         """
-        check_counts(files=result.files, bytes=result.size)
-        for each in result.moved:
-            check_counts(files=each.files, bytes=each.bytes)
+        _check_result(result)
         if not result.error:
             self._check_executors(attempt, direction)
 
@@ -157,13 +161,16 @@ class Transfers:
             error = (result.error,) if result.error else ()
             source = f"{direction.value}:{attempt.number}"
             tx.add_lines(record.seq, result.warnings, source=source)
+            summary = _summary(direction, result)
+            tx.add_lines(record.seq, [summary], source=f"{source}:moved", last=True)
             tx.add_lines(record.seq, error, source=f"{source}:error", last=True)
+            tx.remove_transfer(record.seq, direction.value)
             tx.announce(_ended(attempt, direction, result))
             if error:
                 return
             if direction is Direction.OUTPUTS:
                 tx.count_outputs(record.seq, result.files)
-            text = format_result(result.files, result.size)
+            text = format_moved(result.files, result.size)
             tx.merge_metadata(record.seq, {direction.value: text})
             tx.save(record, _finished(record, direction, self.clock.now()))
 
@@ -196,6 +203,32 @@ def _current(tx: Transaction, attempt: Attempt) -> TaskRecord:
     return record
 
 
+def _summary(direction: Direction, result: TransferResult) -> str:
+    return format_summary(
+        direction,
+        Amount(files=result.files, size=result.size),
+        result.seconds,
+        resumed=result.resumed,
+        failed=bool(result.error),
+    )
+
+
+def _check_result(result: TransferResult) -> None:
+    check_counts(
+        files=result.files,
+        bytes=result.size,
+        seconds=result.seconds,
+        resumed_files=result.resumed.files,
+        resumed_bytes=result.resumed.size,
+        moved_files=result.files - result.resumed.files,
+        moved_bytes=result.size - result.resumed.size,
+    )
+    for each in result.moved:
+        check_counts(
+            files=each.files, bytes=each.bytes, seconds=each.seconds, failed=each.failed
+        )
+
+
 def _ended(
     attempt: Attempt, direction: Direction, result: TransferResult
 ) -> TransferEnded:
@@ -205,7 +238,8 @@ def _ended(
         attempt=attempt.number,
         step=direction.value,
         succeeded=not result.error,
-        moved=() if result.error else by_scheme(result.moved or (total,)),
+        seconds=result.seconds,
+        moved=by_scheme(result.moved or ((total,) if result.files else ())),
     )
 
 

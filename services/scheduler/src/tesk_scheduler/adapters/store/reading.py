@@ -17,6 +17,7 @@ from tesk_scheduler.adapters.store.sizes import (
     select_fitting,
     sizes_of,
 )
+from tesk_scheduler.adapters.store.transfers import add_transfers
 from tesk_scheduler.domain.records import (
     Document,
     StoredExecutorLog,
@@ -80,6 +81,8 @@ def listing_of(
     _add(connection, found, "outputs", _add_outputs)
     _add(connection, found, "metadata", _add_metadata)
     _add(connection, found, "lines", _add_lines)
+    if full:
+        add_transfers(connection, tasks)
     is_truncated = bool(rows) and len(rows) < rows[0].chosen
     return TaskListing(tasks, is_truncated)
 

@@ -183,6 +183,20 @@ TASK_METADATA = Table(
     Column("value", Text, nullable=False),
 )
 
+TRANSFER = Table(
+    "transfer",
+    METADATA,
+    _of_task(),
+    Column("direction", Text, primary_key=True),
+    Column("files_done", BigInteger, nullable=False),
+    Column("files_total", BigInteger, nullable=False),
+    Column("bytes_done", BigInteger, nullable=False),
+    Column("bytes_total", BigInteger, nullable=False),
+    Column("bytes_per_second", BigInteger, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("url", Text, nullable=False),
+)
+
 USAGE = Table(
     "usage",
     METADATA,

@@ -95,6 +95,15 @@ ADD_USAGE = _replacing(
 PUT_ENTRY = _replacing(
     schema.TASK_METADATA, "task_seq key", lambda new: {"value": new.value}
 )
+PUT_TRANSFER = _replacing(
+    schema.TRANSFER,
+    "task_seq direction",
+    lambda new: {
+        column.name: new[column.name]
+        for column in schema.TRANSFER.c
+        if not column.primary_key
+    },
+)
 PUT_OUTPUT = _replacing(
     schema.OUTPUT_FILE, "task_seq fingerprint", lambda new: {"size": new.size}
 )

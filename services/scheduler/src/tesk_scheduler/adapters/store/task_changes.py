@@ -10,8 +10,8 @@ from sqlalchemy import Connection, delete, select
 
 from tesk_model.errors import ConflictError
 from tesk_model.states import TaskState
-from tesk_model.task import OutputFileLog, TaskId
-from tesk_scheduler.adapters.store import schema, statements
+from tesk_model.task import OutputFileLog, TaskId, TransferStatus
+from tesk_scheduler.adapters.store import schema, statements, transfers
 from tesk_scheduler.adapters.store.rows import (
     changing_values,
     new_values,
@@ -206,6 +206,14 @@ class SqlTaskChanges:
         if left:
             self.add_lines(seq, [bounds.entries_left_out(left)], source="metadata")
 
+    def put_transfer(self, seq: int, status: TransferStatus) -> None:
+        """Insert or update the status of one direction."""
+        transfers.put_transfer(self._connection, seq, status)
+
+    def remove_transfer(self, seq: int, direction: str) -> None:
+        """Delete the status of one direction."""
+        transfers.remove_transfer(self._connection, seq, direction)
+
     def put_output_files(self, seq: int, files: Sequence[OutputFileLog]) -> None:
         """Insert or update files; a known one keeps its position."""
         for first in range(0, len(files), _FILES_AT_ONCE):
@@ -253,7 +261,10 @@ class SqlTaskChanges:
         """Delete what belongs to the attempt alone."""
         for key in [key for key in self._logs if key[0] == seq]:
             del self._logs[key]
-        for table in (schema.EXECUTOR_LOG, schema.OUTPUT_FILE, schema.TASK_METADATA):
+        for table in (
+            *(schema.EXECUTOR_LOG, schema.OUTPUT_FILE),
+            *(schema.TASK_METADATA, schema.TRANSFER),
+        ):
             self._connection.execute(delete(table).where(table.c.task_seq == seq))
         self._connection.execute(statements.CLEAR_OUTPUTS, {"row": seq})
 
