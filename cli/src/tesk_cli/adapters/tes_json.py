@@ -5,6 +5,7 @@ from typing import Any
 
 from tesk_cli.domain.snapshot import ExecutorSnapshot, OutputSnapshot, Snapshot
 from tesk_model.states import TaskState
+from tesk_model.task import TransferStatus
 
 
 def snapshot_from_task(task: Mapping[str, Any]) -> Snapshot:
@@ -44,6 +45,7 @@ def snapshot_from_live(live: Mapping[str, Any]) -> Snapshot:
             for entry in live.get("outputs") or []
         ),
         system_logs=tuple(str(line) for line in live.get("system_logs") or []),
+        transfers=tuple(_transfer(entry) for entry in live.get("transfers") or []),
     )
 
 
@@ -52,6 +54,19 @@ def _state(text: object) -> TaskState:
         return TaskState(str(text))
     except ValueError:
         return TaskState.UNKNOWN
+
+
+def _transfer(entry: Mapping[str, Any]) -> TransferStatus:
+    return TransferStatus(
+        direction=str(entry.get("direction") or ""),
+        files_done=int(entry.get("files_done") or 0),
+        files_total=int(entry.get("files_total") or 0),
+        bytes_done=int(entry.get("bytes_done") or 0),
+        bytes_total=int(entry.get("bytes_total") or 0),
+        bytes_per_second=int(entry.get("bytes_per_second") or 0),
+        path=str(entry.get("path") or ""),
+        url=str(entry.get("url") or ""),
+    )
 
 
 def _executor(entry: Mapping[str, Any]) -> ExecutorSnapshot:

@@ -10,6 +10,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from tesk_cli.cli.session import report
+from tesk_cli.cli.transfer_bar import transfer_bar
 from tesk_cli.domain.changes import format_changes, format_state, last_lines
 from tesk_cli.domain.snapshot import Snapshot
 from tesk_model.text import escape_line
@@ -35,14 +36,15 @@ def progress(console: Console) -> Iterator[Progress]:
 
 
 class _PlainLines:
-    """Prints one line for each change."""
+    """Prints one line for each change; ``transfers``: see ``format_changes``."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, transfers: bool = True) -> None:
         self._console = console
+        self._transfers = transfers
         self._previous: Snapshot | None = None
 
     def __call__(self, task: Snapshot) -> None:
-        for line in format_changes(self._previous, task):
+        for line in format_changes(self._previous, task, transfers=self._transfers):
             report(self._console, line)
         self._previous = task
 
@@ -51,7 +53,8 @@ class _LiveDisplay:
     """Prints changes as lines; shows state and newest output in a live part below."""
 
     def __init__(self, live: Live) -> None:
-        self._lines = _PlainLines(live.console)
+        # Bars show the transfers; lines of them would scroll the rest away.
+        self._lines = _PlainLines(live.console, transfers=False)
         self._live = live
 
     def __call__(self, task: Snapshot) -> None:
@@ -65,6 +68,5 @@ class _LiveDisplay:
             )
             for line in last_lines(task, _OUTPUT_LINES)
         ]
-        self._live.update(
-            Group(Spinner("dots", Text(escape_line(format_state(task)))), *output)
-        )
+        state = Spinner("dots", Text(escape_line(format_state(task))))
+        self._live.update(Group(state, *map(transfer_bar, task.transfers), *output))

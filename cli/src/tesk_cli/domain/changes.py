@@ -1,7 +1,9 @@
 """Formats the changes of a task, one line each."""
 
 from tesk_cli.domain.snapshot import ExecutorSnapshot, Snapshot
+from tesk_cli.domain.transfer_lines import transfer_lines
 from tesk_model.states import TaskState
+from tesk_model.task import TransferStatus
 
 _EXPLANATIONS = {
     TaskState.QUEUED: "waiting",
@@ -27,23 +29,47 @@ def format_reason(task: Snapshot) -> str:
     return f"{task.reason} ({code})" if task.reason and code else task.reason or code
 
 
-def format_changes(previous: Snapshot | None, current: Snapshot) -> list[str]:
-    """Return a line for each difference between two snapshots of a task."""
+def format_changes(
+    previous: Snapshot | None, current: Snapshot, *, transfers: bool = True
+) -> list[str]:
+    """Return a line for each difference between two snapshots of a task.
+
+    Args:
+        previous: None if there is none.
+        current: The later one.
+        transfers: Whether progress of transfers has lines, now and then.
+    """
     lines: list[str] = []
     if previous is None or format_state(previous) != format_state(current):
         lines.append(format_state(current))
     before = dict(previous.metadata) if previous else {}
+    told = _transfers_told_of(current)
     lines += [
         f"{key}: {value}"
         for key, value in current.metadata.items()
-        if before.get(key) != value
+        if before.get(key) != value and key not in told
     ]
+    if transfers:
+        moving = _by_direction(previous) if previous else {}
+        lines += transfer_lines(moving, _by_direction(current))
     known = {item.index: item for item in previous.executors} if previous else {}
     for executor in current.executors:
         lines += _executor_lines(known.get(executor.index), executor)
     shown = len(previous.system_logs) if previous else 0
     lines += [f"note: {line}" for line in current.system_logs[shown:]]
     return lines
+
+
+def _by_direction(task: Snapshot) -> dict[str, TransferStatus]:
+    return {status.direction: status for status in task.transfers}
+
+
+def _transfers_told_of(task: Snapshot) -> set[str]:
+    """Return the transfers that are shown in a better way than by metadata."""
+    return {
+        *_by_direction(task),
+        *(line.partition(": ")[0] for line in task.system_logs if ": " in line),
+    }
 
 
 def _executor_lines(

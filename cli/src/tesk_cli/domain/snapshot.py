@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tesk_model.states import TaskState
+from tesk_model.task import TransferStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class Snapshot:
     Attributes:
         reason: Why it waits or ended, for people.
         reason_code: The same for programs.
+        transfers: Those that run now.
     """
 
     id: str
@@ -49,3 +51,4 @@ class Snapshot:
     executors: tuple[ExecutorSnapshot, ...] = ()
     outputs: tuple[OutputSnapshot, ...] = ()
     system_logs: tuple[str, ...] = ()
+    transfers: tuple[TransferStatus, ...] = ()
