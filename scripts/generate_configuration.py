@@ -16,7 +16,7 @@ import msgspec
 from tesk_runtime.settings import SECTIONS, Field, fields
 
 SERVICES = ("api", "scheduler", "taskmaster", "filer")
-ORDER = ("local", "kubernetes", "log", "tracing", "grpc", *SERVICES, "quota")
+ORDER = ("local", "urls", "kubernetes", "log", "tracing", "grpc", *SERVICES, "quota")
 
 HEAD = """\
 # Configuration

@@ -87,6 +87,27 @@ def test_a_response_that_is_not_the_file_fails_the_task_with_a_reason(
     assert len(web.requests) == 1
 
 
+METADATA = {
+    "by its address": "http://169.254.169.254/latest/meta-data/",
+    "by its address as a number": "http://2852039166/latest/meta-data/",
+    "by its address within IPv6": "http://[::ffff:169.254.169.254]/latest/meta-data/",
+    "by IPv6": "http://[fd00:ec2::254]/latest/meta-data/",
+}
+
+
+@pytest.mark.parametrize("url", METADATA.values(), ids=METADATA)
+def test_a_url_or_redirect_to_a_metadata_service_fails_the_task_at_once(
+    stack: Stack, web: HttpFiles, url: str
+) -> None:
+    web.faults["/a"] = [Fault(status=302, location=url)]
+
+    for each in (url, web.url + "/a"):
+        task = stack.run(copying(each))
+
+        assert task["state"] == "SYSTEM_ERROR"
+        assert "a metadata service, which is always refused" in said(task)
+
+
 def test_an_upload_that_fails_for_a_while_is_an_upload_again(
     stack: Stack, web: HttpFiles
 ) -> None:

@@ -91,6 +91,7 @@ spec:
         {{- with include "tesk.storageEnvironment" . }}
         {{- . | nindent 8 }}
         {{- end }}
+        {{- include "tesk.egressEnvironment" . | nindent 8 }}
         {{- include "tesk.environment" (list . $own) | nindent 8 }}
       volumeMounts:
         {{- include "tesk.mounts" $own | nindent 8 }}
@@ -141,6 +142,24 @@ spec:
         claimName: {{ . }}
         readOnly: {{ $shared.readOnly }}
     {{- end }}
+{{- end -}}
+
+{{/*
+Where urls may lead. Not in the settings file, which filers of the release before read, too.
+What extraEgress opens is said by selectors: then the NetworkPolicy alone decides.
+*/}}
+{{- define "tesk.egressEnvironment" -}}
+{{- $policy := .Values.networkPolicy -}}
+- name: TESK_FILER_LOOPBACK
+  value: refuse
+{{- with .Values.filer.allowedNetworks }}
+- name: TESK_FILER_ALLOWED_NETWORKS
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- if and $policy.enabled (not $policy.filer.private) (not $policy.filer.extraEgress) }}
+- name: TESK_FILER_REFUSED_NETWORKS
+  value: {{ join "," $policy.privateRanges | quote }}
+{{- end }}
 {{- end -}}
 
 {{/* Credentials of storages, by reference. */}}

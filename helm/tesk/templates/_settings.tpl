@@ -35,6 +35,7 @@ grpc:
 {{- $info := $own.serviceInfo -}}
 {{ include "tesk.settings.shared" . }}
   token_file: /etc/tesk-internal/token
+{{- include "tesk.settings.urls" . }}
 api:
   host: "0.0.0.0"
   port: 8080
@@ -75,6 +76,14 @@ api:
   read_storage: {{ list (include "tesk.sharedPrefix" .) | toJson }}
   {{- end }}
   backend_parameters: {{ include "tesk.backendParameters" . }}
+{{- end -}}
+
+{{- define "tesk.settings.urls" -}}
+{{- with .Values.storage.urls -}}
+{{- if or .allow .deny }}
+urls: {{ dict "allow" .allow "deny" .deny | toJson }}
+{{- end }}
+{{- end -}}
 {{- end -}}
 
 {{/* Beginnings of the urls that tasks can use, JSON. */}}
@@ -176,6 +185,7 @@ taskmaster:
 {{- $own := .Values.filer -}}
 {{- $s3 := .Values.storage.s3 -}}
 {{ include "tesk.settings.shared" . }}
+{{- include "tesk.settings.urls" . }}
 filer:
   parallel: {{ toJson $own.parallel }}
   missing_outputs: {{ $own.missingOutputs }}

@@ -14,6 +14,7 @@ from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.domain.egress import EgressPolicy
 from tesk_filer.ports import StorageError
+from tesk_model.url_lists import parse_url_lists
 
 TIMEOUTS = Timeouts(connect=timedelta(seconds=2), stall=timedelta(seconds=2))
 # The server is at 127.0.0.1; the rest of loopback is what must not be reached.
@@ -102,6 +103,21 @@ def test_a_redirect_to_what_is_refused_fails_for_good(server: HttpFiles) -> None
 
     assert not caught.value.transient
     assert names.asked == ["data.example.org", "rebound.example.org"]
+
+
+def test_a_redirect_to_a_url_that_the_lists_refuse_fails_for_good(
+    server: HttpFiles,
+) -> None:
+    server.faults["/a"] = [Fault(status=302, location="/private/b")]
+    urls = parse_url_lists((), (f"{server.url}/private",))
+    egress = Egress(EgressPolicy(), urls=urls)
+    place = Place(HttpStorage(timeouts=TIMEOUTS, connections=1, egress=egress), "")
+
+    with pytest.raises(StorageError, match=r"urls\.deny") as caught:
+        place.get(f"{server.url}/a")
+
+    assert not caught.value.transient
+    assert [path for _, path in server.requests] == ["/a"]
 
 
 def test_a_name_that_cannot_be_resolved_is_an_error_of_the_network() -> None:

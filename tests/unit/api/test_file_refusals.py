@@ -6,7 +6,9 @@ import pytest
 
 from builders.bodies import WITH_FILE, executor, inputs, outputs, problems
 from builders.tasks import make_task_json
+from tesk_api.domain.offers import Offer
 from tesk_api.http.task_parsing import TaskParser
+from tesk_model.url_lists import parse_url_lists
 
 FORMS = (
     "file:///path or /path, s3://bucket/key, http://host/path, https://host/path, "
@@ -228,3 +230,23 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
 @pytest.mark.parametrize(("body", "want"), REFUSED.values(), ids=REFUSED)
 def test_parse_refuses_wrong_inputs_and_outputs(body: Any, want: list[str]) -> None:
     assert problems(TaskParser(), body) == want
+
+
+def test_parse_refuses_urls_that_the_operators_lists_do() -> None:
+    urls = parse_url_lists(("https://", "s3://"), ("https://data.example.org/private",))
+    parser = TaskParser(offer=Offer(urls=urls))
+    body = make_task_json(
+        inputs=[
+            {"path": "/a", "url": "https://data.example.org/a"},
+            {"path": "/b", "url": "https://data.example.org/private/b"},
+        ],
+        outputs=[{"path": "/c", "url": "ftp://data.example.org/c"}],
+    )
+
+    assert problems(parser, body) == [
+        (
+            'inputs[1].url: is refused here: it begins with "https://data.example.org/'
+            'private" (urls.deny)'
+        ),
+        "outputs[0].url: is refused here: it begins with none of urls.allow",
+    ]

@@ -19,6 +19,10 @@ from charts.rendering import (
     setting_files,
 )
 from charts.values import SETS
+from tesk_filer.adapters.storage.egress import Egress
+from tesk_filer.config import Settings as FilerSettings
+from tesk_filer.config import egress_policy
+from tesk_filer.ports import StorageError
 from tesk_kubernetes.templates import load_pod_template
 from tesk_runtime import settings
 
@@ -102,6 +106,56 @@ def test_values_reach_the_settings(tmp_path: Path) -> None:
     assert quota.everybody.running == 5_000_000
     assert quota.users["*"].cpu == 100
     assert quota.per_task.ram_gb == 512.5
+
+
+URL_LISTS = {"allow": ["https://"], "deny": ["https://data.example.org/private"]}
+
+
+def test_the_lists_of_urls_reach_who_refuses_and_who_fetches(tmp_path: Path) -> None:
+    found = loaded({"storage": {"urls": URL_LISTS}}, tmp_path)
+
+    for service in ("api", "filer"):
+        assert found[service].urls.allow == ("https://",)
+        assert found[service].urls.deny == ("https://data.example.org/private",)
+
+
+def egress_of(values: Values) -> Egress:
+    """Return what the filers of an installation may connect to."""
+    (container,) = pod_templates(render(values))["filer"]["spec"]["containers"]
+    environ = {each["name"]: each.get("value", "") for each in container["env"]}
+    environ.pop("TESK_CONFIG")
+    return Egress(egress_policy(settings.load(FilerSettings, environ).filer))
+
+
+EGRESS = {
+    "by default": ({}, True),
+    "with private networks open": (
+        {"networkPolicy": {"filer": {"private": True}}},
+        False,
+    ),
+    "with something opened by a rule": (
+        {"networkPolicy": {"filer": {"extraEgress": [{"to": [{"podSelector": {}}]}]}}},
+        False,
+    ),
+    "without NetworkPolicies": ({"networkPolicy": {"enabled": False}}, False),
+    "with the network named": ({"filer": {"allowedNetworks": ["10.0.0.0/8"]}}, False),
+}
+
+
+@pytest.mark.parametrize(("values", "refused"), EGRESS.values(), ids=EGRESS)
+def test_filers_refuse_private_addresses_as_the_network_policy_does(
+    values: Values, *, refused: bool
+) -> None:
+    egress = egress_of(values)
+
+    if refused:
+        with pytest.raises(StorageError, match=r"filer\.refused_networks"):
+            egress.check_proxied("10.1.2.3")
+    else:
+        egress.check_proxied("10.1.2.3")
+    for host in ("127.0.0.1", "169.254.169.254", "fd00:ec2::254"):
+        with pytest.raises(StorageError):
+            egress.check_proxied(host)
 
 
 def test_the_capacity_reaches_the_scheduler(tmp_path: Path) -> None:

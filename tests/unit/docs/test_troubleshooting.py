@@ -55,6 +55,7 @@ SOURCES = (
     "libs/tesk-kubernetes/src/tesk_kubernetes",
     "libs/tesk-model/src/tesk_model/locations.py",
     "libs/tesk-model/src/tesk_model/schemes.py",
+    "libs/tesk-model/src/tesk_model/url_lists.py",
     "libs/tesk-runtime/src/tesk_runtime/http/connection.py",
     "libs/tesk-runtime/src/tesk_runtime/http/parsing.py",
     "libs/tesk-runtime/src/tesk_runtime/http/server.py",

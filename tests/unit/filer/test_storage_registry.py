@@ -1,5 +1,6 @@
 """Each scheme of the table is served by the module that it names."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,8 +15,10 @@ from tesk_filer.adapters.storage.storage_config import (
     Timeouts,
 )
 from tesk_filer.domain.egress import EgressPolicy
+from tesk_filer.ports import StorageError
 from tesk_model.locations import parse_location
 from tesk_model.schemes import SCHEMES
+from tesk_model.url_lists import parse_url_lists
 from tesk_runtime.protected_paths import ProtectedPaths
 
 SITE = StorageConfig(
@@ -42,3 +45,14 @@ def test_every_scheme_has_a_storage_that_is_opened_once(name: str) -> None:
     storage = choice.of(location)
 
     assert choice.of(location.below("b")) is storage
+
+
+def test_a_url_that_the_lists_refuse_has_no_storage() -> None:
+    urls = parse_url_lists(("s3://bucket",), ())
+    choice = StorageRegistry(replace(SITE, egress=Egress(EgressPolicy(), urls=urls)))
+
+    choice.of(parse_location("s3://bucket/a"))
+    with pytest.raises(StorageError, match=r"none of urls\.allow") as caught:
+        choice.of(parse_location("s3://other/a"))
+
+    assert not caught.value.transient

@@ -76,6 +76,11 @@ class Location:
         return f"{self.root}{self.written}{self.query}"
 
     @property
+    def port_or_default(self) -> int | None:
+        """The port, or the usual one of the scheme."""
+        return self.port or SCHEMES[self.scheme].port
+
+    @property
     def names_a_file(self) -> bool:
         """Whether a file can have this url: its path ends in a name."""
         return self.path != "" and not self.written.endswith("/")
@@ -103,7 +108,7 @@ class Location:
         elif scheme.is_tree:
             # Most FTP servers put a login into "/": relative and absolute are one.
             path = posixpath.normpath(re.sub("/+", "/", path))
-        port = self.port or scheme.port
+        port = self.port_or_default
         at = f":{port}" if port else ""
         return f"{self.scheme}://{user}{self.host.lower()}{at}{path.rstrip('/')}"
 

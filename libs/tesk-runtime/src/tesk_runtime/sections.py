@@ -121,6 +121,32 @@ class LocalSettings(
     ] = ()
 
 
+class UrlSettings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """Which urls tasks may use; the api refuses others, and so do filers.
+
+    ``tesk_model.url_lists`` says how a pattern is read.
+    """
+
+    allow: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Beginnings of the urls that tasks may use, separated by `,`: "
+            "`https://data.example.org/public`, `s3://bucket`, `ftp://*.example.org`, "
+            "`http://` for all of a scheme, `/data` for files. Empty: all urls. The "
+            "longest that fits decides, of `allow` and `deny` together."
+        ),
+    ] = ()
+    deny: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Beginnings of urls that tasks may not use, in the same form. "
+            "They hold for redirects, too."
+        ),
+    ] = ()
+
+
 class StorageLogins(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):

@@ -24,7 +24,7 @@ from tesk_runtime.setting_names import normalize_names, old_name
 # All sections of all services; anything else in the file is a typing error.
 SECTIONS = frozenset(
     {
-        *("log", "tracing", "grpc", "local", "kubernetes"),
+        *("log", "tracing", "grpc", "local", "urls", "kubernetes"),
         *("api", "scheduler", "quota", "taskmaster", "filer"),
     }
 )

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from tesk_model.schemes import REMOTE_URLS
 from tesk_runtime.logs import LogSettings
-from tesk_runtime.sections import GrpcSettings, LocalSettings
+from tesk_runtime.sections import GrpcSettings, LocalSettings, UrlSettings
 from tesk_runtime.tracing import TracingSettings
 
 _WebAddress = Annotated[str, Meta(pattern=r"^(https?://\S+)?$")]
@@ -231,4 +231,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tracing: TracingSettings = msgspec.field(default_factory=TracingSettings)
     grpc: GrpcSettings = msgspec.field(default_factory=GrpcSettings)
     local: LocalSettings = msgspec.field(default_factory=LocalSettings)
+    urls: UrlSettings = msgspec.field(default_factory=UrlSettings)
     api: ApiSettings = msgspec.field(default_factory=ApiSettings)

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tesk_api.config import ApiSettings, Settings
-from tesk_api.domain.offers import StorageSettings, make_offer
+from tesk_api.domain.offers import Offer, StorageSettings, make_offer
 from tesk_model.hosts import is_loopback
-from tesk_model.schemes import OfferedSchemes
+from tesk_model.url_lists import parse_url_lists
 from tesk_runtime import logs, process_memory
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.http.limits import HttpLimits
@@ -222,8 +222,8 @@ def _dependencies(
     )
 
 
-def _offer(settings: Settings) -> OfferedSchemes:
-    return make_offer(
+def _offer(settings: Settings) -> Offer:
+    schemes = make_offer(
         StorageSettings(
             written=settings.api.storage,
             read=settings.api.read_storage,
@@ -231,6 +231,8 @@ def _offer(settings: Settings) -> OfferedSchemes:
             has_read_roots=bool(settings.local.read_roots),
         )
     )
+    urls = parse_url_lists(settings.urls.allow, settings.urls.deny)
+    return Offer(schemes=schemes, urls=urls)
 
 
 def _authenticator(settings: ApiSettings) -> "Authenticator":

@@ -8,7 +8,12 @@ from msgspec import Meta
 
 from tesk_filer.domain.egress import EgressPolicy, parse_networks
 from tesk_runtime.logs import LogSettings
-from tesk_runtime.sections import GrpcSettings, LocalSettings, StorageLogins
+from tesk_runtime.sections import (
+    GrpcSettings,
+    LocalSettings,
+    StorageLogins,
+    UrlSettings,
+)
 from tesk_runtime.setting_names import OLD_NAME
 from tesk_runtime.tracing import TracingSettings
 
@@ -169,6 +174,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tracing: TracingSettings = TracingSettings()
     grpc: GrpcSettings = GrpcSettings()
     local: LocalSettings = LocalSettings()
+    urls: UrlSettings = UrlSettings()
     filer: FilerSettings = FilerSettings()
 
 

@@ -45,6 +45,7 @@ from tesk_model.locations import parse_location
 from tesk_model.names import Attempt, is_task_id
 from tesk_model.spans import Span, attempt_span_id
 from tesk_model.task import TaskId
+from tesk_model.url_lists import parse_url_lists
 from tesk_runtime import logs, settings
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.own_code import find_protected_paths
@@ -71,6 +72,8 @@ def main() -> NoReturn:
             config.filer.token_file, "filer.token_file (TESK_FILER_TOKEN_FILE)"
         )
         _check(config.filer)
+        egress_policy(config.filer)
+        parse_url_lists(config.urls.allow, config.urls.deny)
         read_tls_ca(config.grpc)
         credentials = _read_credentials(config.filer)
     except (settings.SettingsError, ValueError) as error:
@@ -235,7 +238,10 @@ def _storage_config(config: Settings, credentials: Credentials) -> StorageConfig
         timeouts=Timeouts(connect=filer.connect_timeout, stall=filer.stall_timeout),
         connections=filer.parallel,
         credentials=credentials,
-        egress=Egress(egress_policy(filer)),
+        egress=Egress(
+            egress_policy(filer),
+            urls=parse_url_lists(config.urls.allow, config.urls.deny),
+        ),
         files=FileAccess(
             roots=config.local.file_roots,
             read_roots=config.local.read_roots,
@@ -268,7 +274,6 @@ def _check(filer: FilerSettings) -> None:
     if not Path(filer.volume).is_dir() or not filer.volume:
         message = f"filer.volume (TESK_FILER_VOLUME): {filer.volume} is not a folder"
         raise ValueError(message)
-    egress_policy(filer)
     _check_shared(filer)
 
 

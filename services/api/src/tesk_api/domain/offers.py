@@ -1,10 +1,29 @@
-"""Decides which url schemes tasks of this installation may use."""
+"""Decides which urls tasks of this installation may use."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from tesk_model.locations import InvalidLocationError, scheme_of
-from tesk_model.schemes import OfferedSchemes
+from tesk_model.locations import InvalidLocationError, Location, scheme_of
+from tesk_model.schemes import OfferedSchemes, Use
+from tesk_model.url_lists import UrlLists
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What tasks may use.
+
+    Attributes:
+        schemes: Of urls.
+        urls: Of these, which the operator refuses.
+    """
+
+    schemes: OfferedSchemes = field(default_factory=OfferedSchemes)
+    urls: UrlLists = field(default_factory=UrlLists)
+
+    def problem(self, location: Location, use: Use) -> str | None:
+        """Return why a url cannot be used so; None if it can."""
+        problem = self.schemes.problem(location.scheme, use)
+        return problem or self.urls.problem(location)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from tesk_api.domain.offers import Offer
 from tesk_model.errors import Violation
 from tesk_model.locations import (
     InvalidLocationError,
@@ -16,7 +17,7 @@ from tesk_model.locations import (
 )
 from tesk_model.paths import is_pattern, path_problem
 from tesk_model.patterns import first_wildcard
-from tesk_model.schemes import OfferedSchemes, Use
+from tesk_model.schemes import Use
 from tesk_model.task import FileType, Input, Output, Task
 
 _NOT_A_FILE = 'must not end in "/": it names a file'
@@ -24,7 +25,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def url_problem(
-    url: str, use: Use, offer: OfferedSchemes, *, names_file: bool = False
+    url: str, use: Use, offer: Offer, *, names_file: bool = False
 ) -> str | None:
     """Return the problem of a storage url or plain path."""
     if _CONTROL.search(url):
@@ -32,10 +33,10 @@ def url_problem(
     try:
         location = parse_location(url)
     except UnknownSchemeError as error:
-        return offer.problem(error.scheme, use)
+        return offer.schemes.problem(error.scheme, use)
     except InvalidLocationError as error:
         return str(error)
-    problem = offer.problem(location.scheme, use)
+    problem = offer.problem(location, use)
     if problem is None and names_file and not location.names_a_file:
         return _NOT_A_FILE
     return problem
@@ -58,7 +59,7 @@ def variable_name_problem(name: str) -> str | None:
     return None
 
 
-def input_problems(entry: Input, offer: OfferedSchemes) -> Iterator[Violation]:
+def input_problems(entry: Input, offer: Offer) -> Iterator[Violation]:
     """Yield the problems of one input.
 
     ``content`` that is not empty has precedence over ``url``, which is then
@@ -76,7 +77,7 @@ def input_problems(entry: Input, offer: OfferedSchemes) -> Iterator[Violation]:
             yield Violation("url", problem)
 
 
-def output_problems(entry: Output, offer: OfferedSchemes) -> Iterator[Violation]:
+def output_problems(entry: Output, offer: Offer) -> Iterator[Violation]:
     """Yield the problems of one output.
 
     ``path_prefix`` is ignored if ``path`` has no wildcards.

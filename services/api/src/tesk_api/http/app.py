@@ -11,6 +11,7 @@ from werkzeug.routing import BaseConverter
 
 from tesk.v1 import task_pb2 as pb
 from tesk_api.domain.allowed_origins import AllowedOrigins
+from tesk_api.domain.offers import Offer
 from tesk_api.domain.service_info import ServiceInfo
 from tesk_api.http.browser_checks import register_browser_checks
 from tesk_api.http.identity import Identify, caller_identifier
@@ -25,7 +26,6 @@ from tesk_api.http.task_parsing import TaskParser
 from tesk_api.http.tasks import BodyReader, TaskOperations, tasks_blueprint
 from tesk_api.http.views import TaskViews
 from tesk_api.ports import Authenticator, Clock, Semaphore, TaskGateway
-from tesk_model.schemes import OfferedSchemes
 from tesk_model.spans import NoTracer, Tracer
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class AppOptions:
         refuse_unknown_fields: 400 for fields that TES does not know.
         queued_as_initializing: Show QUEUED as INITIALIZING.
         trusted_proxies: How many proxies in front add the address of their client.
-        offer: Which url schemes tasks may use.
+        offer: Which urls tasks may use.
     """
 
     body_limit: int = 16 * 1024 * 1024
@@ -56,7 +56,7 @@ class AppOptions:
     refuse_unknown_fields: bool = False
     queued_as_initializing: bool = False
     trusted_proxies: int = 0
-    offer: OfferedSchemes = field(default_factory=OfferedSchemes)
+    offer: Offer = field(default_factory=Offer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

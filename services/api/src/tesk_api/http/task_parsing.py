@@ -13,6 +13,7 @@ from tesk_api.domain.backend_parameters import (
     classify_parameters,
     parameter_problems,
 )
+from tesk_api.domain.offers import Offer
 from tesk_api.domain.path_conflicts import TaskPaths, file_conflicts, input_conflicts
 from tesk_api.domain.requests import NewTask
 from tesk_api.domain.rules import (
@@ -47,7 +48,6 @@ from tesk_api.http.violations import (
 from tesk_model.errors import Violation
 from tesk_model.fields import document_fields
 from tesk_model.paths import path_problem
-from tesk_model.schemes import OfferedSchemes
 from tesk_model.task import Resources, Task
 
 _MAX_NAMED = 20
@@ -68,12 +68,12 @@ class TaskParser:
         backend_parameters: Supported keys, in any case, with allowed values.
         refuse_unknown_fields: Whether a field that TES does not know is an
             error; otherwise it is dropped, with a warning.
-        offer: Which url schemes tasks may use.
+        offer: Which urls tasks may use.
     """
 
     backend_parameters: Offered = field(default_factory=dict)
     refuse_unknown_fields: bool = False
-    offer: OfferedSchemes = field(default_factory=OfferedSchemes)
+    offer: Offer = field(default_factory=Offer)
 
     def parse(self, body: bytes) -> NewTask:
         """Return the task that ``body`` describes.
@@ -174,7 +174,7 @@ def _valid_parts(document: Any) -> tuple[TaskPaths, Resources | None]:
     return parts, to_resources(resources) if resources else None
 
 
-def _problems_beside_paths(document: Any, offer: OfferedSchemes) -> Iterator[Violation]:
+def _problems_beside_paths(document: Any, offer: Offer) -> Iterator[Violation]:
     """Yield further problems of inputs and outputs whose path is not valid."""
     if not isinstance(document, dict):
         return

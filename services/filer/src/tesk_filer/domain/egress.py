@@ -37,7 +37,7 @@ class AddressKind(Enum):
     UNUSABLE = "no address of a host"
     LOOPBACK = "this machine's loopback"
     PRIVATE = "in a private network"
-    REFUSED = "in a network that the operator refuses"
+    REFUSED = "in a network of the operator's"
 
 
 _NETWORKS: Mapping[AddressKind, tuple[Network, ...]] = MappingProxyType(
@@ -157,11 +157,11 @@ def parse_networks(texts: Iterable[str], setting: str) -> tuple[Network, ...]:
     networks = []
     for text in texts:
         try:
-            networks.append(ip_network(text.strip()))
+            networks.append(ip_network(text.strip(), strict=False))
         except ValueError as error:
             message = (
                 f'{setting}: "{text}" is not a network; write it as 10.1.0.0/16 or '
-                "fd12:3456::/32, without bits beside the prefix"
+                "fd12:3456::/32"
             )
             raise ValueError(message) from error
     return tuple(networks)
@@ -169,9 +169,9 @@ def parse_networks(texts: Iterable[str], setting: str) -> tuple[Network, ...]:
 
 def _describe(kind: AddressKind) -> str:
     setting = _SETTINGS.get(kind)
-    says = f"which {setting} refuses" if setting else "which is always refused"
+    refusal = f"which {setting} refuses" if setting else "which is always refused"
     return (
-        f"its host is {kind.value}, {says}; the operator can name its network in "
+        f"its host is {kind.value}, {refusal}; the operator can name its network in "
         "filer.allowed_networks"
     )
 

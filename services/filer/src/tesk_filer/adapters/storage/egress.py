@@ -1,4 +1,4 @@
-"""Connects to the hosts of urls, as far as the policy of addresses allows.
+"""Checks urls, and connects to their hosts, as far as the operator allows.
 
 A name is resolved here, once, and the connection goes to the address that was checked:
 a name server that answers another time with another address changes nothing, nor does a
@@ -12,6 +12,8 @@ from contextlib import suppress
 
 from tesk_filer.domain.egress import EgressPolicy
 from tesk_filer.ports import StorageError
+from tesk_model.locations import Location
+from tesk_model.url_lists import UrlLists
 
 _MAX_ADDRESSES = 8  # of a name, tried one after another
 
@@ -22,10 +24,26 @@ Resolve = Callable[[str, int], list[str]]
 class Egress:
     """Opens connections to hosts that come from urls; thread-safe."""
 
-    def __init__(self, policy: EgressPolicy, resolve: Resolve | None = None) -> None:
+    def __init__(
+        self,
+        policy: EgressPolicy,
+        resolve: Resolve | None = None,
+        *,
+        urls: UrlLists | None = None,
+    ) -> None:
         """Resolve names as the system does, or by ``resolve``."""
         self._policy = policy
+        self._urls = urls or UrlLists()
         self._resolve = resolve or _resolve
+
+    def check(self, location: Location) -> None:
+        """Check a url of a task, or to which one leads, by the operator's lists.
+
+        Raises:
+            StorageError: Permanent: it may not be used.
+        """
+        if problem := self._urls.problem(location):
+            raise StorageError(problem)
 
     def connect(self, host: str, port: int, timeout: float) -> socket.socket:
         """Return a connection; blocking, with ``timeout`` still set.

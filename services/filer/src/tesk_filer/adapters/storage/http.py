@@ -77,6 +77,7 @@ class HttpStorage:
             timeouts.stall.total_seconds(),
         )
         self._credentials = credentials
+        self._egress = egress
         self._session = _Session()
         adapter = GuardedAdapter(egress, pool_maxsize=connections)
         self._session.mount("http://", adapter)
@@ -191,6 +192,7 @@ class HttpStorage:
             if target is None:
                 return response, recipient
             response.close()
+            self._egress.check(target)
             # Some archives redirect to a login host.
             login = self._login(target)
             if login is None and keeps_login(recipient.location, target):

@@ -65,5 +65,5 @@ def _connect(egress: Egress, connection: HTTPConnection) -> socket.socket:
     host = connection._dns_host  # noqa: SLF001 - the name with its trailing dot
     timeout = connection.timeout
     if not isinstance(timeout, int | float):
-        raise TypeError("every connection has a timeout")
+        raise TypeError(timeout)
     return egress.connect(host, connection.port, timeout)

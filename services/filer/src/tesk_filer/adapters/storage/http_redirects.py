@@ -54,7 +54,7 @@ def keeps_login(old: Location, new: Location) -> bool:
     """
     if old.host.lower() != new.host.lower():
         return False
-    ports = [each.port or SCHEMES[each.scheme].port for each in (old, new)]
+    ports = [each.port_or_default for each in (old, new)]
     if old.scheme == new.scheme:
         return ports[0] == ports[1]
     return (old.scheme, new.scheme) == ("http", "https") and ports == [80, 443]

@@ -37,7 +37,8 @@ class StorageRegistry:
         self._lock = threading.Lock()
 
     def of(self, location: Location) -> Storage:
-        """See ``Storages``."""
+        """See ``Storages``; refuses a url that the operator's lists do."""
+        self._config.egress.check(location)
         name = SCHEMES[location.scheme].storage
         with self._lock:
             if name not in self._opened:

@@ -14,7 +14,12 @@ from tesk_model.names import Attempt
 from tesk_runtime import settings
 from tesk_runtime.logs import LogSettings
 from tesk_runtime.removal import remove_tree
-from tesk_runtime.sections import GrpcSettings, LocalSettings, StorageLogins
+from tesk_runtime.sections import (
+    GrpcSettings,
+    LocalSettings,
+    StorageLogins,
+    UrlSettings,
+)
 from tesk_runtime.tracing import TracingSettings
 from tesk_taskmaster.adapters.detached_process import DetachedProcess, LaunchSpec
 from tesk_taskmaster.adapters.task_folders import TaskFolders
@@ -36,6 +41,7 @@ class _FilerSections(msgspec.Struct, frozen=True):
     tracing: TracingSettings
     grpc: GrpcSettings
     local: LocalSettings
+    urls: UrlSettings
     filer: StorageLogins
 
 
