@@ -35,6 +35,8 @@ class TransferRecord:
 
     inputs: tuple[Input, ...] = ()
     outputs: tuple[Output, ...] = ()
+    owner: str = ""
+    groups: tuple[str, ...] = ()
     address: str = ""
     uploaded: dict[tuple[str, str], int] = field(default_factory=dict)
     results: list[TransferResult] = field(default_factory=list)
@@ -58,9 +60,13 @@ class _Servicer(pb_grpc.TransferServiceServicer):
         task = task_to_wire(
             Task(inputs=self._record.inputs, outputs=self._record.outputs)
         )
-        if request.direction == pb.DIRECTION_INPUTS:
-            return pb.GetTransferResponse(inputs=task.inputs)
-        return pb.GetTransferResponse(outputs=task.outputs)
+        incoming = request.direction == pb.DIRECTION_INPUTS
+        return pb.GetTransferResponse(
+            inputs=task.inputs if incoming else (),
+            outputs=() if incoming else task.outputs,
+            owner=self._record.owner,
+            groups=self._record.groups,
+        )
 
     def ReportProgress(self, request: Any, context: Any) -> pb.ReportProgressResponse:  # noqa: N802
         self._admit(request, context)

@@ -14,6 +14,7 @@ from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.logins import read_logins
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.storage_config import Timeouts
+from tesk_filer.adapters.storage.watched_files import Reading
 from tesk_filer.domain.credentials import Login
 from tesk_filer.ports import StorageError
 
@@ -58,14 +59,14 @@ def test_the_file_is_read_as_other_tools_read_it(tmp_path: Path) -> None:
         "default login anyone password leaked\n",
     )
 
-    assert read_logins(path) == {
+    assert read_logins(path, Reading()) == {
         "a.example": Login(user="ada", password="p"),
         "b.example": Login(user="bob", password="q"),
     }
 
 
 def test_a_missing_setting_means_no_logins() -> None:
-    assert read_logins("") == {}
+    assert read_logins("", Reading()) == {}
 
 
 @pytest.mark.parametrize("text", [None, "machine a login b password\nhunter2 x"])
@@ -75,7 +76,7 @@ def test_an_unusable_file_is_named_and_not_shown(
     path = str(tmp_path / "none") if text is None else netrc_file(tmp_path, text)
 
     with pytest.raises(ValueError, match="NETRC") as caught:
-        read_logins(path)
+        read_logins(path, Reading())
 
     assert "hunter2" not in str(caught.value)
 

@@ -131,6 +131,21 @@ def test_reasons_from_before_they_had_codes_are_read(url: str, reason: str) -> N
     assert list(shown) == []  # it has no document
 
 
+def test_tasks_from_before_groups_were_kept_have_none(url: str) -> None:
+    engine = create_engine(url)
+    move(engine, "0006", by=command.upgrade)
+    with engine.begin() as connection:
+        connection.execute(text(OLD_TASK), {"seq": 1, "id": "t-1"})
+    engine.dispose()
+
+    store = SqlTaskStore.open(url)
+
+    record = store.record(TaskId("t-1"))
+    store.close()
+    assert record is not None
+    assert record.groups == ()
+
+
 def test_a_code_of_a_later_release_is_read_as_none(
     url: str, store: SqlTaskStore
 ) -> None:

@@ -23,6 +23,7 @@ from tesk_scheduler.domain.records import (
 from tesk_scheduler.domain.transitions import admitted, canceled, with_state
 from tesk_scheduler.ports.store import TaskStore, Transaction
 
+GROUPS = ('lab, with "signs"', "é", "")
 ALICE = Subject(SubjectKind.USER, "alice")
 T1 = TaskId("t-1")
 
@@ -61,6 +62,14 @@ def summaries(
 ) -> dict[TaskId, TaskSummary]:
     """Read what MINIMAL shows."""
     return store.summaries(ids, owner=owner)
+
+
+def test_a_record_has_the_groups_of_the_owner(store: TaskStore) -> None:
+    add(store, make_new_task("t-1", groups=GROUPS), make_new_task("t-2"))
+
+    records = [store.record(TaskId(each)) for each in ("t-1", "t-2")]
+
+    assert [record and record.groups for record in records] == [GROUPS, ()]
 
 
 def test_a_summary_is_for_the_owner(store: TaskStore) -> None:

@@ -6,9 +6,17 @@ from math import nan
 
 import pytest
 
-from schedulers.served import SECONDS, TOKEN, RunningScheduler
-from schedulers.transfers import IN, INPUT, OUT, OUTPUT, Transfer, started_transfer
-from tesk.v1 import assignment_service_pb2, task_pb2
+from schedulers.served import SECONDS, TOKEN, RunningScheduler, create_request
+from schedulers.transfers import (
+    IN,
+    INPUT,
+    OUT,
+    OUTPUT,
+    Transfer,
+    assigned_attempt,
+    started_transfer,
+)
+from tesk.v1 import assignment_service_pb2, task_pb2, task_service_pb2
 from tesk.v1 import transfer_service_pb2 as pb
 from tesk.v1 import transfer_service_pb2_grpc as pb_grpc
 from tesk_model.errors import (
@@ -52,8 +60,24 @@ def test_a_filer_sees_one_direction(transfer: Transfer) -> None:
         for direction in (IN, OUT)
     )
 
-    assert inputs == pb.GetTransferResponse(inputs=[INPUT])
-    assert outputs == pb.GetTransferResponse(outputs=[OUTPUT])
+    assert inputs == pb.GetTransferResponse(inputs=[INPUT], owner="alice")
+    assert outputs == pb.GetTransferResponse(outputs=[OUTPUT], owner="alice")
+
+
+def test_a_filer_hears_whose_task_it_is(running: RunningScheduler) -> None:
+    caller = task_service_pb2.Caller(user="ada", groups=["lab", "all"])
+    running.create_all([create_request(caller=caller, inputs=[INPUT])])
+
+    with assigned_attempt(running) as transfer:
+        heard = invoke(
+            transfer.stub.GetTransfer,
+            pb.GetTransferRequest(attempt=transfer.attempt, direction=IN),
+            timeout=SECONDS,
+        )
+        shown = running.get(transfer.attempt.task_id, caller)
+
+    assert (heard.owner, list(heard.groups)) == ("ada", ["lab", "all"])
+    assert "lab" not in str(shown)
 
 
 WRONG_TOKENS = {

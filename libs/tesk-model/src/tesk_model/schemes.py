@@ -37,6 +37,7 @@ class Scheme:
         has_query: ``?`` and ``#`` end a path.
         port: The usual one; None if a host has no ports.
         login: How credentials are given, if not by user and password in the url.
+        credentials: What files of credentials may hold for its urls.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Scheme:
     has_query: bool = False
     port: int | None = None
     login: str = ""
+    credentials: tuple[str, ...] = ()
 
     def allows(self, use: Use) -> bool:
         """Tell whether the scheme supports ``use``."""
@@ -76,6 +78,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 storage="s3",
                 is_encoded=False,
                 login=_S3_LOGIN,
+                credentials=("s3",),
             ),
             Scheme(
                 name="http",
@@ -84,6 +87,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 lists=False,
                 has_query=True,
                 port=80,
+                credentials=("login", "bearer"),
             ),
             Scheme(
                 name="https",
@@ -92,6 +96,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 lists=False,
                 has_query=True,
                 port=443,
+                credentials=("login", "bearer"),
             ),
             Scheme(
                 name="ftp",
@@ -99,6 +104,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 storage="ftp",
                 is_tree=True,
                 port=21,
+                credentials=("login",),
             ),
         )
     }

@@ -164,6 +164,15 @@ class StorageLogins(
             extra={"variable": "NETRC"},
         ),
     ] = ""
+    credentials: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Files with credentials by prefix of urls (docs/storage.md), "
+            "and folders of which every `.yaml` file is read; absolute, separated by "
+            "`:`. Where none fits, `netrc`, `s3_…` and the environment count.",
+            extra={"separator": ":"},
+        ),
+    ] = ()
 
 
 def state_home(settings: LocalSettings, environ: Mapping[str, str]) -> Path:

@@ -21,9 +21,11 @@ from tesk_filer.adapters.scheduler_client import (
     TransferKey,
 )
 from tesk_filer.adapters.storage.egress import Egress
-from tesk_filer.adapters.storage.logins import read_logins
+from tesk_filer.adapters.storage.operator_credentials import (
+    OperatorCredentials,
+    open_credentials,
+)
 from tesk_filer.adapters.storage.registry import StorageRegistry
-from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.storage_config import (
     FileAccess,
     S3Service,
@@ -75,7 +77,7 @@ def main() -> NoReturn:
         egress_policy(config.filer)
         parse_url_lists(config.urls.allow, config.urls.deny)
         read_tls_ca(config.grpc)
-        credentials = _read_credentials(config.filer)
+        credentials = _open_credentials(config.filer)
     except (settings.SettingsError, ValueError) as error:
         sys.stderr.write(f"tesk-filer: {error}\n")
         sys.exit(_EX_CONFIG)
@@ -96,7 +98,7 @@ class Secrets:
     """Secrets from the files that the settings name."""
 
     token: str = field(repr=False)
-    credentials: Credentials = field(repr=False)
+    credentials: OperatorCredentials = field(repr=False)
 
 
 def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCode:
@@ -117,7 +119,9 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCod
     transfer = Transfer(
         transfer_run=_make_run(
             config,
-            storages=StorageRegistry(_storage_config(config, secrets.credentials)),
+            storages=StorageRegistry(
+                _storage_config(config, secrets.credentials.of(transfers.owner))
+            ),
             transfers=transfers,
             workers=workers,
             progress=progress,
@@ -230,7 +234,8 @@ def _storage_config(config: Settings, credentials: Credentials) -> StorageConfig
     def protected() -> ProtectedPaths:
         own_files = (
             *(os.environ.get(settings.CONFIG_VARIABLE, ""), config.grpc.tls_ca),
-            *(filer.netrc, filer.token_file, *config.local.protected),
+            *(filer.netrc, filer.token_file, *filer.credentials),
+            *config.local.protected,
         )
         return find_protected_paths(state_home(config.local, os.environ), own_files)
 
@@ -257,14 +262,17 @@ def _storage_config(config: Settings, credentials: Credentials) -> StorageConfig
     )
 
 
-def _read_credentials(filer: FilerSettings) -> Credentials:
-    return SettingCredentials(
-        logins=read_logins(filer.netrc),
+def _open_credentials(filer: FilerSettings) -> OperatorCredentials:
+    return open_credentials(
+        files=filer.credentials,
+        netrc=filer.netrc,
         s3=S3Account(
             endpoint=filer.s3_endpoint,
             region=filer.s3_region,
             anonymous=filer.s3_anonymous,
         ),
+        monotonic=SystemClock().monotonic,
+        warn=_logger.warning,
     )
 
 

@@ -72,6 +72,12 @@ class GetTransferResponse(_message.Message):
 
     INPUTS_FIELD_NUMBER: _builtins.int
     OUTPUTS_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    owner: _builtins.str
+    """Owner of the task: decides which credentials the filer uses. "" in open mode, and
+    from schedulers that do not say.
+    """
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Input]:
         """With `content`. Only for DIRECTION_INPUTS."""
@@ -80,15 +86,21 @@ class GetTransferResponse(_message.Message):
     def outputs(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Output]:
         """Only for DIRECTION_OUTPUTS."""
 
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """That the owner was in when the task was created, in the order of the identity."""
+
     def __init__(
         self,
         *,
         inputs: _abc.Iterable[_task_pb2.Input] | None = ...,
         outputs: _abc.Iterable[_task_pb2.Output] | None = ...,
+        owner: _builtins.str = ...,
+        groups: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "outputs", b"outputs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "inputs", b"inputs", "outputs", b"outputs", "owner", b"owner"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

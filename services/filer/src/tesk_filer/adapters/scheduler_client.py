@@ -12,6 +12,7 @@ import tenacity
 from tesk.v1 import assignment_service_pb2 as assignment_pb
 from tesk.v1 import task_pb2, transfer_service_pb2_grpc
 from tesk.v1 import transfer_service_pb2 as pb
+from tesk_filer.domain.credential_table import TaskOwner
 from tesk_filer.ports import TransferResult
 from tesk_model.errors import ResourceExhaustedError, UnavailableError
 from tesk_model.locations import printable
@@ -64,6 +65,7 @@ class SchedulerTransfers:
         self._direction = key.direction
         self._retry_for = retry_for
         self._stop = stop
+        self._owner = TaskOwner()
 
     def inputs(self) -> Sequence[Input]:
         """See ``Transfers``."""
@@ -72,6 +74,10 @@ class SchedulerTransfers:
     def outputs(self) -> Sequence[Output]:
         """See ``Transfers``."""
         return [output_from_wire(entry) for entry in self._transfer().outputs]
+
+    def owner(self) -> TaskOwner:
+        """Return the owner of the task: as ``inputs`` or ``outputs`` heard of it last."""
+        return self._owner
 
     def report(self, status: TransferStatus) -> None:
         """See ``Transfers``."""
@@ -130,7 +136,9 @@ class SchedulerTransfers:
         request = pb.GetTransferRequest(
             attempt=self._attempt, direction=self._direction
         )
-        return self._call(self._stub.GetTransfer, request)
+        response = self._call(self._stub.GetTransfer, request)
+        self._owner = TaskOwner(name=response.owner, groups=tuple(response.groups))
+        return response
 
     def _call(
         self, method: UnaryMethod[RequestT, ResponseT], request: RequestT

@@ -1,6 +1,6 @@
 """Credentials of storages, as plain data, and which one a url is used with."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tesk_model.locations import Location
 
@@ -116,3 +116,15 @@ def with_login_of(location: Location, found: Credential | None) -> Credential | 
     ):
         return found
     return Login(user=location.user or "", password=location.password or "")
+
+
+def at_service_of(fallback: Credential | None, found: Credential) -> Credential:
+    """Return ``found``; if it names no service of S3, that of ``fallback``."""
+    if (
+        not isinstance(found, S3Account)
+        or not isinstance(fallback, S3Account)
+        or found.endpoint
+    ):
+        return found
+    region = found.region or fallback.region
+    return replace(found, endpoint=fallback.endpoint, region=region)

@@ -27,6 +27,7 @@ class NewTask:
 
     Attributes:
         group: The group that is charged for it, if any.
+        groups: All groups of the owner, in the order that the identity gives them.
         idempotency_key: "" for none.
         request_id: Of the call that creates it; it is not stored.
         lines: First lines of ``system_logs``.
@@ -40,6 +41,7 @@ class NewTask:
     tags: Mapping[str, str]
     document: Document
     created_at: datetime
+    groups: tuple[str, ...] = ()
     idempotency_key: str = ""
     request_id: str = ""
     lines: tuple[str, ...] = ()
@@ -51,6 +53,7 @@ class TaskRecord:
 
     Attributes:
         seq: Order of arrival, unique.
+        groups: All groups of the owner when the task was created.
         attempt: Number of the latest attempt; 0 before the first.
         taskmaster: That has the attempt; None while it is unassigned.
         released: Nothing is left of the attempt, or there was none.
@@ -74,6 +77,7 @@ class TaskRecord:
     demand: Demand
     state: TaskState
     queued_at: datetime
+    groups: tuple[str, ...] = ()
     attempt: int = 0
     taskmaster: str | None = None
     released: bool = True

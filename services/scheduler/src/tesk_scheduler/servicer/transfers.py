@@ -34,10 +34,15 @@ class TransferServicer(pb_grpc.TransferServiceServicer):
         """Return the inputs or the outputs."""
         attempt = self._authorized(request.attempt, context)
         direction = _direction(request.direction)
-        task = task_pb2.Task.FromString(self._transfers.begin(attempt, direction))
-        if direction is Direction.INPUTS:
-            return pb.GetTransferResponse(inputs=task.inputs)
-        return pb.GetTransferResponse(outputs=task.outputs)
+        record, document = self._transfers.begin(attempt, direction)
+        task = task_pb2.Task.FromString(document)
+        incoming = direction is Direction.INPUTS
+        return pb.GetTransferResponse(
+            inputs=task.inputs if incoming else (),
+            outputs=() if incoming else task.outputs,
+            owner=record.owner,
+            groups=record.groups,
+        )
 
     def ReportProgress(
         self, request: pb.ReportProgressRequest, context: grpc.ServicerContext

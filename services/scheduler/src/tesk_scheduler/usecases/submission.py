@@ -119,6 +119,7 @@ class Submission:
             id=self._ids.task_id(),
             owner=owner,
             group=next(groups, None),
+            groups=draft.caller.groups,
             demand=demand,
             name=draft.name,
             tags=draft.tags,

@@ -74,23 +74,28 @@ class Transfers:
     declaration_of: Callable[[Document], TaskDeclaration]
     observer: Observer
 
-    def begin(self, attempt: Attempt, direction: Direction) -> Document:
+    def begin(
+        self, attempt: Attempt, direction: Direction
+    ) -> tuple[TaskRecord, Document]:
         """Read the task; the caller shows only the part that concerns it."""
-        document = self.document(attempt)
+        found = self._task(attempt)
         self.observer.happened(
             StepStarted(
                 task_id=attempt.task_id, attempt=attempt.number, step=direction.value
             )
         )
-        return document
+        return found
 
     def document(self, attempt: Attempt) -> Document:
-        """Read the task of an attempt."""
+        """Read the document of an attempt's task."""
+        return self._task(attempt)[1]
+
+    def _task(self, attempt: Attempt) -> tuple[TaskRecord, Document]:
         record = self.store.record(attempt.task_id)
         document = self.store.document(attempt.task_id)
         if record is None or document is None or not record.is_current(attempt):
             raise _over(attempt)
-        return document
+        return record, document
 
     def progress(self, attempt: Attempt, status: TransferStatus) -> None:
         """Store the progress of a transfer; later reports replace earlier ones.

@@ -8,20 +8,22 @@ import netrc
 from collections.abc import Mapping
 from pathlib import Path
 
+from tesk_filer.adapters.storage.watched_files import Reading
 from tesk_filer.domain.credentials import Login
 
 Logins = Mapping[str, Login]
 """User and password by host name, in lower case."""
 
 
-def read_logins(path: str) -> Logins:
-    """Return the logins of a file; none if ``path`` is empty.
+def read_logins(path: str, reading: Reading) -> Logins:
+    """Return the logins of a file, of which ``reading`` hears; none if it is "".
 
     Raises:
         ValueError: It cannot be read; the message quotes nothing of it.
     """
     if not path:
         return {}
+    reading.watch(Path(path))
     setting = f"filer.netrc (NETRC): {path}"
     try:
         # Entries of this file only: no default, no macros.

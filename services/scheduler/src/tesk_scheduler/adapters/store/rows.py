@@ -1,5 +1,6 @@
 """Converts rows of the task table to records, and back."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,6 +41,7 @@ RECORD_COLUMNS = (
     _C.id,
     _C.owner,
     _C.charged_group,
+    _C.owner_groups,
     *DEMAND_COLUMNS,
     _C.state,
     _C.attempt,
@@ -77,6 +79,7 @@ def record_of(row: Row[*tuple[Any, ...]]) -> TaskRecord:
         id=TaskId(row.id),
         owner=row.owner,
         group=row.charged_group,
+        groups=_groups_of(row.owner_groups),
         demand=demand_of(row),
         state=STATES[row.state],
         attempt=row.attempt,
@@ -159,6 +162,7 @@ def new_values(task: NewTask, state: int) -> Mapping[str, Any]:
         "id": task.id,
         "owner": task.owner,
         "charged_group": task.group,
+        "owner_groups": _groups_text(task.groups),
         "state": state,
         "name": None if task.name is None else clean(task.name),
         "name_key": None if task.name is None else index_form(task.name),
@@ -176,3 +180,11 @@ def new_values(task: NewTask, state: int) -> Mapping[str, Any]:
         "started": None,
         "ended": None,
     }
+
+
+def _groups_text(groups: tuple[str, ...]) -> str:
+    return json.dumps([clean(each) for each in groups]) if groups else ""
+
+
+def _groups_of(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text)) if text else ()

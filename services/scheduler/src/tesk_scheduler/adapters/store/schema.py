@@ -93,6 +93,8 @@ TASK = Table(
     Column("output_files", BigInteger, nullable=False, server_default="0"),
     Column("output_bytes", BigInteger, nullable=False, server_default="0"),
     Column("outputs_unlisted", BigInteger, nullable=False, server_default="0"),
+    # JSON; "" for none.
+    Column("owner_groups", Text, nullable=False, server_default=""),
 )
 _C = TASK.c
 Index("uq_task_id", _C.id, unique=True)

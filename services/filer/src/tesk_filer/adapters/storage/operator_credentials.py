@@ -1,0 +1,77 @@
+"""All credentials of the operator: of files, which rotate, and of single settings."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tesk_filer.adapters.storage.credential_files import read_credential_files
+from tesk_filer.adapters.storage.logins import read_logins
+from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
+from tesk_filer.adapters.storage.watched_files import Reading, Watched
+from tesk_filer.domain.credential_table import CredentialTable, TaskOwner
+from tesk_filer.domain.credentials import Credential, S3Account, at_service_of
+from tesk_filer.ports import Credentials
+from tesk_model.locations import Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorCredentials:
+    """What the operator gives; returned as it is now, by functions.
+
+    Attributes:
+        table: What the files of credentials say.
+        settings: What single settings say; for all that the table has nothing for.
+    """
+
+    table: Callable[[], CredentialTable]
+    settings: Callable[[], Credentials]
+
+    def of(self, owner: Callable[[], TaskOwner]) -> "TaskCredentials":
+        """Return what a task may use whose owner ``owner`` returns."""
+        return TaskCredentials(self, owner)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCredentials:
+    """Satisfies ``ports.Credentials`` for one task."""
+
+    _operator: OperatorCredentials
+    _owner: Callable[[], TaskOwner]
+
+    def find(self, location: Location) -> Credential | None:
+        """See ``Credentials``."""
+        fallback = self._operator.settings().find(location)
+        found = self._operator.table().find(location, self._owner())
+        return fallback if found is None else at_service_of(fallback, found)
+
+
+def open_credentials(
+    *,
+    files: Sequence[str],
+    netrc: str,
+    s3: S3Account,
+    monotonic: Callable[[], float],
+    warn: Callable[[str], None],
+) -> OperatorCredentials:
+    """Read all credentials, and again whenever they change.
+
+    Args:
+        files: See ``read_credential_files``.
+        netrc: See ``read_logins``.
+        s3: For buckets that the files do not name.
+        monotonic: A clock, in seconds.
+        warn: Called when what changed cannot be read.
+
+    Raises:
+        ValueError: Something cannot be read.
+    """
+
+    def settings(reading: Reading) -> SettingCredentials:
+        return SettingCredentials(logins=read_logins(netrc, reading), s3=s3)
+
+    def table(reading: Reading) -> CredentialTable:
+        return read_credential_files(files, reading)
+
+    return OperatorCredentials(
+        table=Watched(table, monotonic=monotonic, warn=warn),
+        settings=Watched(settings, monotonic=monotonic, warn=warn),
+    )
