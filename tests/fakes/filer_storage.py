@@ -115,6 +115,11 @@ class MemoryStorage:
             advance(len(data))
         self.files[url] = content
 
+    def remove(self, location: Location) -> None:
+        url = location.url
+        self._begin("remove", url)
+        self.files.pop(url, None)
+
     def make_directory(self, location: Location) -> None:
         url = location.url
         self._begin("make_directory", url)

@@ -23,9 +23,15 @@ _DOT_SEGMENTS = (".", "..")
 class RootedFiles:
     """The tree below one directory; paths are absolute within it."""
 
-    def __init__(self, root: Path) -> None:
-        """Use ``root``, which exists and is trusted."""
+    def __init__(self, root: Path, *, umask: int = 0) -> None:
+        """Use ``root``, which exists and is trusted.
+
+        Args:
+            root: Top of the tree.
+            umask: What new directories lack of the modes that let everybody write.
+        """
         self._root = root
+        self._mode = 0o777 & ~umask
 
     def open(self, path: str, flags: int, mode: int = 0o666) -> int:
         """Open ``path`` and return its file descriptor; links stay inside.
@@ -45,7 +51,7 @@ class RootedFiles:
         """Open a directory; with ``create``, make it and its missing parents."""
         with self._parent(path, create=create, follow_last=True) as (directory, name):
             if create:
-                make_directory(name, directory)
+                make_directory(name, directory, self._mode)
             return os.open(name, DIRECTORY_FLAGS, dir_fd=directory)
 
     def stat(self, path: str) -> os.stat_result:
@@ -121,8 +127,8 @@ class RootedFiles:
         finally:
             walker.close()
 
-    @staticmethod
     def _walk(
+        self,
         path: str,
         walker: TreeWalker,
         *,
@@ -154,7 +160,7 @@ class RootedFiles:
             if not pending:
                 return segment
             if create:
-                make_directory(segment, walker.descriptor)
+                make_directory(segment, walker.descriptor, self._mode)
             walker.enter(segment)
         return "."
 
@@ -168,16 +174,16 @@ def _link_target(name: str, directory: int) -> str | None:
         raise
 
 
-def make_directory(name: str, directory: int) -> None:
+def make_directory(name: str, directory: int, mode: int = 0o777) -> None:
     """Make a directory, writable by everybody, in an open one if it is not there."""
     try:
-        os.mkdir(name, 0o777, dir_fd=directory)
+        os.mkdir(name, mode, dir_fd=directory)
     except FileExistsError:
         return
     # Every directory of a task is writable by any uid its images use; one
     # that got its group from the volume (setgid) hands it on.
     made = os.open(name, DIRECTORY_FLAGS, dir_fd=directory)
     try:
-        os.fchmod(made, stat.S_IMODE(os.fstat(made).st_mode) | 0o777)
+        os.fchmod(made, stat.S_IMODE(os.fstat(made).st_mode) | mode)
     finally:
         os.close(made)

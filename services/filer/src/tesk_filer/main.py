@@ -20,29 +20,17 @@ from tesk_filer.adapters.scheduler_client import (
     SchedulerTransfers,
     TransferKey,
 )
-from tesk_filer.adapters.storage.egress import Egress
-from tesk_filer.adapters.storage.operator_credentials import (
-    OperatorCredentials,
-    open_credentials,
-)
+from tesk_filer.adapters.storage.operator_credentials import OperatorCredentials
 from tesk_filer.adapters.storage.registry import StorageRegistry
-from tesk_filer.adapters.storage.storage_config import (
-    FileAccess,
-    S3Service,
-    StorageConfig,
-    Timeouts,
-)
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.config import FilerSettings, Settings, egress_policy
-from tesk_filer.domain.credentials import S3Account
-from tesk_filer.domain.expansion import Expansion, Limits
-from tesk_filer.ports import Credentials, Transfers
-from tesk_filer.usecases.downloads import Downloads
-from tesk_filer.usecases.retry import Retry
-from tesk_filer.usecases.transfer import ExitCode, Transfer, TransferRun
-from tesk_filer.usecases.transfer_progress import TransferProgress
-from tesk_filer.usecases.uploads import Uploads
-from tesk_filer.usecases.worker_pool import WorkerPool
+from tesk_filer.usecases.transfer import ExitCode, Transfer
+from tesk_filer.wiring import (
+    make_run,
+    open_credentials,
+    open_engine,
+    storage_config,
+)
 from tesk_model.locations import parse_location
 from tesk_model.names import Attempt, is_task_id
 from tesk_model.spans import Span, attempt_span_id
@@ -50,17 +38,14 @@ from tesk_model.task import TaskId
 from tesk_model.url_lists import parse_url_lists
 from tesk_runtime import logs, settings
 from tesk_runtime.clock import SystemClock
-from tesk_runtime.own_code import find_protected_paths
-from tesk_runtime.protected_paths import ProtectedPaths
 from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.tls import channel_credentials
-from tesk_runtime.sections import read_tls_ca, read_token, state_home
+from tesk_runtime.sections import read_tls_ca, read_token
 from tesk_runtime.shutdown import stop_on_signals
 from tesk_runtime.tracing import open_tracer
 
 _EX_CONFIG = 78  # sysexits.h
 _REPORT_INTERVAL = timedelta(seconds=1)
-_MAX_PAUSE = timedelta(seconds=30)
 _logger = logging.getLogger("tesk_filer")
 
 
@@ -69,7 +54,7 @@ def main() -> NoReturn:
     try:
         config = settings.load(Settings, os.environ)
         logs.configure("filer", config.log, _log_fields(config.filer))
-        _silence_libraries()
+        silence_libraries()
         token = read_token(
             config.filer.token_file, "filer.token_file (TESK_FILER_TOKEN_FILE)"
         )
@@ -77,7 +62,7 @@ def main() -> NoReturn:
         egress_policy(config.filer)
         parse_url_lists(config.urls.allow, config.urls.deny)
         read_tls_ca(config.grpc)
-        credentials = _open_credentials(config.filer)
+        credentials = open_credentials(config.filer, _logger.warning)
     except (settings.SettingsError, ValueError) as error:
         sys.stderr.write(f"tesk-filer: {error}\n")
         sys.exit(_EX_CONFIG)
@@ -106,29 +91,20 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCod
     filer = config.filer
     halt = threading.Event()
     _set_when(stop, halt)
-    progress = TransferProgress(
-        filer.direction,
-        halt,
-        clock=SystemClock().monotonic,
-        largest=filer.max_file_bytes,
-    )
     transfers = _open_transfers(config, secrets.token, stop)
-    workers = WorkerPool(
-        filer.parallel, halt, stops_at_failure=filer.direction == "inputs"
+    storages = StorageRegistry(
+        storage_config(config, secrets.credentials.of(transfers.owner), os.environ)
     )
+    engine = open_engine(filer, storages, halt)
     transfer = Transfer(
-        transfer_run=_make_run(
-            config,
-            storages=StorageRegistry(
-                _storage_config(config, secrets.credentials.of(transfers.owner))
-            ),
+        transfer_run=make_run(
+            filer,
+            engine,
             transfers=transfers,
-            workers=workers,
-            progress=progress,
-            halt=halt,
+            volume=FolderVolume(Path(filer.volume)),
         ),
         transfers=transfers,
-        progress=progress,
+        progress=engine.progress,
         halt=halt,
         interval=_REPORT_INTERVAL,
         warn=_logger.warning,
@@ -138,8 +114,8 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCod
     try:
         exit_code = transfer.run()
     finally:
-        workers.close()
-    moved = progress.status()
+        engine.workers.close()
+    moved = engine.progress.status()
     counts = {"files": moved.files_done, "bytes": moved.bytes_done}
     _logger.info("transfer ended", extra={"result": exit_code.name.lower(), **counts})
     try:
@@ -189,93 +165,6 @@ def _open_transfers(
     )
 
 
-def _make_run(
-    config: Settings,
-    *,
-    storages: StorageRegistry,
-    transfers: Transfers,
-    workers: WorkerPool,
-    progress: TransferProgress,
-    halt: threading.Event,
-) -> TransferRun:
-    filer = config.filer
-    volume = FolderVolume(Path(filer.volume))
-    expansion = Expansion(Limits(files=filer.max_files, depth=filer.max_depth))
-    retry = Retry(
-        tries=filer.tries, backoff=filer.backoff, longest=_MAX_PAUSE, halt=halt
-    )
-    if filer.direction == "inputs":
-        return Downloads(
-            transfers=transfers,
-            storages=storages,
-            volume=volume,
-            workers=workers,
-            retry=retry,
-            progress=progress,
-            expansion=expansion,
-        )
-    return Uploads(
-        transfers=transfers,
-        storages=storages,
-        volume=volume,
-        workers=workers,
-        retry=retry,
-        progress=progress,
-        expansion=expansion,
-        tag=Attempt(TaskId(filer.task), filer.attempt).name,
-        missing_is_error=filer.missing_outputs == "error",
-        extended_patterns=filer.extended_patterns,
-    )
-
-
-def _storage_config(config: Settings, credentials: Credentials) -> StorageConfig:
-    filer = config.filer
-
-    def protected() -> ProtectedPaths:
-        own_files = (
-            *(os.environ.get(settings.CONFIG_VARIABLE, ""), config.grpc.tls_ca),
-            *(filer.netrc, filer.token_file, *filer.credentials),
-            *config.local.protected,
-        )
-        return find_protected_paths(state_home(config.local, os.environ), own_files)
-
-    return StorageConfig(
-        timeouts=Timeouts(connect=filer.connect_timeout, stall=filer.stall_timeout),
-        connections=filer.parallel,
-        credentials=credentials,
-        egress=Egress(
-            egress_policy(filer),
-            urls=parse_url_lists(config.urls.allow, config.urls.deny),
-        ),
-        files=FileAccess(
-            roots=config.local.file_roots,
-            read_roots=config.local.read_roots,
-            shared_prefix=filer.shared_prefix,
-            shared_path=filer.shared_path,
-            protected=protected,
-        ),
-        s3=S3Service(
-            endpoint=filer.s3_endpoint,
-            region=filer.s3_region,
-            anonymous=filer.s3_anonymous,
-        ),
-    )
-
-
-def _open_credentials(filer: FilerSettings) -> OperatorCredentials:
-    return open_credentials(
-        files=filer.credentials,
-        netrc=filer.netrc,
-        s3=S3Account(
-            endpoint=filer.s3_endpoint,
-            region=filer.s3_region,
-            anonymous=filer.s3_anonymous,
-        ),
-        monotonic=SystemClock().monotonic,
-        warn=_logger.warning,
-    )
-
-
 def _check(filer: FilerSettings) -> None:
     if not is_task_id(filer.task) or filer.attempt < 1:
         raise ValueError("filer.task and filer.attempt must name an attempt")
@@ -301,7 +190,7 @@ def _check_shared(filer: FilerSettings) -> None:
         raise ValueError(message)
 
 
-def _silence_libraries() -> None:
+def silence_libraries() -> None:
     """Silence the logs of libraries, which hold signed urls and keys."""
     for name in (
         "boto3",

@@ -26,9 +26,16 @@ _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 class FolderVolume:
     """A task volume; satisfies ``ports.Volume``."""
 
-    def __init__(self, folder: Path) -> None:
-        """Use ``folder``, which exists and mirrors the container's tree."""
-        self._tree = RootedFiles(folder)
+    def __init__(self, folder: Path, *, umask: int = 0) -> None:
+        """Use ``folder``, which exists and mirrors the container's tree.
+
+        Args:
+            folder: Of the volume.
+            umask: What new files and directories lack of the modes that let every
+                uid write, as executors need it; another for files of a user.
+        """
+        self._tree = RootedFiles(folder, umask=umask)
+        self._umask = umask
 
     def node(self, path: str) -> Node | None:
         """See ``Tree``."""
@@ -69,7 +76,8 @@ class FolderVolume:
         try:
             descriptor = self._tree.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
             try:
-                os.fchmod(descriptor, 0o777 if reader.executable else 0o666)
+                mode = 0o777 if reader.executable else 0o666
+                os.fchmod(descriptor, mode & ~self._umask)
                 size = _receive(reader, descriptor, advance)
             finally:
                 os.close(descriptor)

@@ -179,6 +179,14 @@ class LocalStorage:
         except OSError as error:
             raise explain(error) from error
 
+    def check_write(self, location: Location) -> None:
+        """See ``ChecksWrites``."""
+        target = self._access.resolve(location.path, write=True)
+        try:
+            self._access.check_write(target)
+        except OSError as error:
+            raise explain(error) from error
+
     def make_directory(self, location: Location) -> None:
         """See ``Storage``."""
         target = self._access.resolve(location.path, write=True)

@@ -7,6 +7,7 @@ protected path cannot be reached by another name.
 
 import errno
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -107,6 +108,23 @@ class LocalAccess:
         finally:
             os.close(directory)
 
+    def check_write(self, target: Target) -> None:
+        """Return if a file could be written at a resolved path; change nothing.
+
+        Raises:
+            StorageError: It is a directory, or the nearest folder above that exists
+                cannot be written.
+            OSError: From the file system.
+        """
+        path = target.path
+        while True:
+            try:
+                with self.parent(Target(path)) as (directory, name):
+                    _check_place(directory, name, is_target=path == target.path)
+                    return
+            except FileNotFoundError:
+                path = path.rpartition("/")[0]
+
     def below(self, folder: Target, name: str, status: os.stat_result) -> Target:
         """Return the target of an entry of an allowed folder that is not a link.
 
@@ -122,6 +140,20 @@ class LocalAccess:
     def _check(self, status: os.stat_result, *, own: bool) -> None:
         if what := self._protected.match_identity(status, may_be_code=own):
             raise ProtectedError(format_refusal(what))
+
+
+def _check_place(directory: int, name: str, *, is_target: bool) -> None:
+    try:
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        status = None
+    if is_target and status is not None and stat.S_ISDIR(status.st_mode):
+        raise StorageError(_CAUSES[errno.EISDIR])
+    needed = os.W_OK | os.X_OK
+    if not os.access(".", needed, dir_fd=directory, effective_ids=True):
+        raise StorageError(
+            "its folder cannot be written; the user that runs TESK needs the right to it"
+        )
 
 
 _CAUSES = {

@@ -21,6 +21,7 @@ from tesk_filer.ports import (
     Storage,
     StorageError,
 )
+from tesk_filer.usecases.checks import ChecksWrites
 from tesk_model.locations import Location, parse_location
 from tesk_model.paths import is_within
 from tesk_runtime.protected_paths import ProtectedPaths
@@ -63,6 +64,12 @@ class SharedStorage:
         """See ``Storage``."""
         storage, mapped = self._resolve(location)
         storage.write(mapped, source, advance)
+
+    def check_write(self, location: Location) -> None:
+        """See ``ChecksWrites``."""
+        storage, mapped = self._resolve(location)
+        if isinstance(storage, ChecksWrites):
+            storage.check_write(mapped)
 
     def make_directory(self, location: Location) -> None:
         """See ``Storage``."""

@@ -1,0 +1,189 @@
+"""Checks whether the inputs of a task can be read and its outputs written.
+
+Nothing of the task runs and nothing stays behind. What only an upload could tell is
+reported as unknown, unless a probe is allowed: an empty file of a hidden name beside
+the output, which is removed again.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
+from typing import Protocol, runtime_checkable
+
+from tesk_filer.ports import Stat, Storage, StorageError, Storages
+from tesk_filer.usecases.retry import Retry
+from tesk_model.locations import (
+    InvalidLocationError,
+    Location,
+    describe_url,
+    parse_location,
+)
+from tesk_model.paths import is_pattern
+from tesk_model.quantities import format_bytes
+from tesk_model.task import FileType, Input, Output, Task
+
+
+@runtime_checkable
+class ChecksWrites(Protocol):
+    """A storage that can tell whether it could write, without writing."""
+
+    def check_write(self, location: Location) -> None:
+        """Return if a file could be written now; change nothing.
+
+        Raises:
+            StorageError: It could not.
+        """
+
+
+@runtime_checkable
+class Removes(Protocol):
+    """A storage that removes files."""
+
+    def remove(self, location: Location) -> None:
+        """Remove a file; nothing happens if it does not exist."""
+
+
+class Verdict(StrEnum):
+    """Result of one check."""
+
+    OK = "ok"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What is known of one input or output.
+
+    Attributes:
+        field: As TES writes it: ``inputs[0]``.
+        path: In the container.
+        url: Without credentials; "" for content.
+        message: What was done and found, for people.
+    """
+
+    field: str
+    path: str
+    url: str
+    verdict: Verdict
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """Checks inputs and outputs, each for itself.
+
+    Attributes:
+        write_empty: Writes an empty file to a location; None: probes are not allowed.
+        probe_name: Hidden and unique name of a probe.
+    """
+
+    storages: Storages
+    retry: Retry
+    write_empty: Callable[[Storage, Location], None] | None
+    probe_name: str
+
+    def of_task(self, task: Task) -> Iterator[Callable[[], Check]]:
+        """Yield the checks of a task, to be called in any order."""
+        for index, entry in enumerate(task.inputs):
+            yield partial(self._check_input, f"inputs[{index}]", entry)
+        for index, output in enumerate(task.outputs):
+            yield partial(self._check_output, f"outputs[{index}]", output)
+
+    def _check_input(self, field: str, entry: Input) -> Check:
+        url = "" if entry.content else (entry.url or "")
+
+        def find() -> tuple[Verdict, str]:
+            if not url:
+                return Verdict.OK, "its content is in the task"
+            location = parse_location(url)
+            storage = self.storages.of(location)
+            if entry.type is FileType.DIRECTORY:
+                return Verdict.OK, self._read_directory(storage, location)
+            return Verdict.OK, self._read_file(storage, location)
+
+        return _checked(field, entry.path, url, find)
+
+    def _read_directory(self, storage: Storage, location: Location) -> str:
+        page = self.retry(partial(storage.list, location))
+        first = next((each for each in page.entries if not each.is_directory), None)
+        if first is None:
+            more = "" if page.cursor else "; it has no files"
+            return f"was listed{more}"
+        self._read_file(storage, location.below(first.name), known=first)
+        return "was listed, and the first byte of its first file was read"
+
+    def _read_file(
+        self, storage: Storage, location: Location, *, known: Stat | None = None
+    ) -> str:
+        def read() -> tuple[int | None, bytes]:
+            with storage.open(location, known=known) as reader:
+                return reader.size, reader.read(1)
+
+        size, first = self.retry(read)
+        if not first:
+            return "was opened; it is empty"
+        has = "" if size is None else f"; it has {format_bytes(size)}"
+        return f"its first byte was read{has}"
+
+    def _check_output(self, field: str, output: Output) -> Check:
+        def find() -> tuple[Verdict, str]:
+            location = parse_location(output.url)
+            storage = self.storages.of(location)
+            holds_many = output.type is FileType.DIRECTORY or is_pattern(
+                output.path, output.path_prefix
+            )
+            if not (holds_many or location.names_a_file):
+                raise StorageError("ends in a slash; a file needs a name")
+            probe = _beside(location, self.probe_name, within=holds_many)
+            target = probe if holds_many else location
+            return self._find_out(storage, target, probe)
+
+        return _checked(field, output.path, output.url, find)
+
+    def _find_out(
+        self, storage: Storage, target: Location, probe: Location
+    ) -> tuple[Verdict, str]:
+        if isinstance(storage, ChecksWrites):
+            storage.check_write(target)
+            return Verdict.OK, "its folder can be written; nothing was"
+        if not isinstance(storage, Removes):
+            return Verdict.UNKNOWN, "only an upload can tell; nothing was written"
+        if self.write_empty is None:
+            return (
+                Verdict.UNKNOWN,
+                "only writing can tell; a write probe was not asked for",
+            )
+        self.retry(partial(self.write_empty, storage, probe))
+        try:
+            self.retry(partial(storage.remove, probe))
+        except StorageError as error:
+            message = f"its probe was written, and {probe} stays: {error.message}"
+            raise StorageError(message) from error
+        return Verdict.OK, "an empty file was written beside it, and removed"
+
+
+def _checked(
+    field: str, path: str, url: str, find: Callable[[], tuple[Verdict, str]]
+) -> Check:
+    try:
+        verdict, message = find()
+    except StorageError as error:
+        verdict, message = Verdict.FAILED, error.message
+    except InvalidLocationError as error:
+        verdict, message = Verdict.FAILED, str(error)
+    return Check(
+        field=field,
+        path=path,
+        url=describe_url(url) if url else "",
+        verdict=verdict,
+        message=message,
+    )
+
+
+def _beside(location: Location, name: str, *, within: bool) -> Location:
+    """Return the location of ``name`` in a directory, or in that of a file."""
+    if within:
+        return location.below(name)
+    return replace(location, written=location.written.rpartition("/")[0]).below(name)

@@ -1,0 +1,162 @@
+"""Builds what moves files from the settings: for the filer, and for commands."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tesk_filer.adapters.storage.egress import Egress
+from tesk_filer.adapters.storage.operator_credentials import (
+    OperatorCredentials,
+)
+from tesk_filer.adapters.storage.operator_credentials import (
+    open_credentials as read_operator_credentials,
+)
+from tesk_filer.adapters.storage.storage_config import (
+    FileAccess,
+    S3Service,
+    StorageConfig,
+    Timeouts,
+)
+from tesk_filer.config import FilerSettings, Settings, egress_policy
+from tesk_filer.domain.credentials import S3Account
+from tesk_filer.domain.expansion import Expansion, Limits
+from tesk_filer.ports import Credentials, Storages, Transfers, Volume
+from tesk_filer.usecases.downloads import Downloads
+from tesk_filer.usecases.retry import Retry
+from tesk_filer.usecases.transfer import TransferRun
+from tesk_filer.usecases.transfer_progress import TransferProgress
+from tesk_filer.usecases.uploads import Uploads
+from tesk_filer.usecases.worker_pool import WorkerPool
+from tesk_model.names import Attempt
+from tesk_model.task import TaskId
+from tesk_model.url_lists import parse_url_lists
+from tesk_runtime import settings
+from tesk_runtime.clock import SystemClock
+from tesk_runtime.own_code import find_protected_paths
+from tesk_runtime.protected_paths import ProtectedPaths
+from tesk_runtime.sections import state_home
+
+_MAX_PAUSE = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """What moves files, whichever they are."""
+
+    storages: Storages
+    workers: WorkerPool
+    progress: TransferProgress
+    retry: Retry
+
+
+def open_engine(
+    filer: FilerSettings, storages: Storages, halt: threading.Event
+) -> Engine:
+    """Return an engine that stops when ``halt`` is set; its workers must be closed."""
+    return Engine(
+        storages=storages,
+        workers=WorkerPool(
+            filer.parallel, halt, stops_at_failure=filer.direction == "inputs"
+        ),
+        progress=TransferProgress(
+            filer.direction,
+            halt,
+            clock=SystemClock().monotonic,
+            largest=filer.max_file_bytes,
+        ),
+        retry=Retry(
+            tries=filer.tries, backoff=filer.backoff, longest=_MAX_PAUSE, halt=halt
+        ),
+    )
+
+
+def make_run(
+    filer: FilerSettings, engine: Engine, *, transfers: Transfers, volume: Volume
+) -> TransferRun:
+    """Return the transfer that ``filer`` describes."""
+    expansion = Expansion(Limits(files=filer.max_files, depth=filer.max_depth))
+    if filer.direction == "inputs":
+        return Downloads(
+            transfers=transfers,
+            storages=engine.storages,
+            volume=volume,
+            workers=engine.workers,
+            retry=engine.retry,
+            progress=engine.progress,
+            expansion=expansion,
+        )
+    return Uploads(
+        transfers=transfers,
+        storages=engine.storages,
+        volume=volume,
+        workers=engine.workers,
+        retry=engine.retry,
+        progress=engine.progress,
+        expansion=expansion,
+        tag=Attempt(TaskId(filer.task), filer.attempt).name,
+        missing_is_error=filer.missing_outputs == "error",
+        extended_patterns=filer.extended_patterns,
+    )
+
+
+def storage_config(
+    config: Settings, credentials: Credentials, environ: Mapping[str, str]
+) -> StorageConfig:
+    """Return the settings of storages; ``environ`` names files to protect."""
+    filer = config.filer
+
+    def protected() -> ProtectedPaths:
+        own_files = (
+            *(environ.get(settings.CONFIG_VARIABLE, ""), config.grpc.tls_ca),
+            *(filer.netrc, filer.token_file, *filer.credentials),
+            *config.local.protected,
+        )
+        return find_protected_paths(state_home(config.local, environ), own_files)
+
+    return StorageConfig(
+        timeouts=Timeouts(connect=filer.connect_timeout, stall=filer.stall_timeout),
+        connections=filer.parallel,
+        credentials=credentials,
+        egress=Egress(
+            egress_policy(filer),
+            urls=parse_url_lists(config.urls.allow, config.urls.deny),
+        ),
+        files=FileAccess(
+            roots=config.local.file_roots,
+            read_roots=config.local.read_roots,
+            shared_prefix=filer.shared_prefix,
+            shared_path=filer.shared_path,
+            protected=protected,
+        ),
+        s3=S3Service(
+            endpoint=filer.s3_endpoint,
+            region=filer.s3_region,
+            anonymous=filer.s3_anonymous,
+        ),
+    )
+
+
+def open_credentials(
+    filer: FilerSettings, warn: Callable[[str], None]
+) -> OperatorCredentials:
+    """Read the credentials that settings name.
+
+    Args:
+        filer: Names files.
+        warn: Logs that a file cannot be read again.
+
+    Raises:
+        ValueError: A file cannot be read.
+    """
+    return read_operator_credentials(
+        files=filer.credentials,
+        netrc=filer.netrc,
+        s3=S3Account(
+            endpoint=filer.s3_endpoint,
+            region=filer.s3_region,
+            anonymous=filer.s3_anonymous,
+        ),
+        monotonic=SystemClock().monotonic,
+        warn=warn,
+    )
