@@ -11,6 +11,7 @@ from tesk_filer.ports import (
     NO_CHECKSUMS,
     Advance,
     ChangedError,
+    Checksums,
     Cursor,
     Entry,
     Page,
@@ -27,16 +28,20 @@ _PAGE = 2  # entries; small, so that every listing has several
 class MemoryReader:
     """Yields bytes, and may announce a wrong size."""
 
-    checksums = NO_CHECKSUMS
     executable = False
     descriptor = None
 
     def __init__(
-        self, content: bytes, announced: int | None = None, etag: str = ""
+        self,
+        content: bytes,
+        announced: int | None = None,
+        etag: str = "",
+        checksums: Checksums = NO_CHECKSUMS,
     ) -> None:
         self.size = len(content) if announced is None else announced
         self.etag = etag or str(hash(content))
         self.has_parts = bool(etag)
+        self.checksums = checksums
         self._stream = BytesIO(content)
 
     def read(self, size: int) -> bytes:
@@ -50,11 +55,19 @@ class MemoryStorage:
     Attributes:
         faults: Raised by the next calls on a url, in order, before it succeeds.
         cuts: The next downloads of a url end after so many bytes.
+        announced: Size that is said of a url, if it is not the true one.
+        checksums: What is said of a url.
+        damages: The next downloads of a url, so many, bring other bytes.
+        changes: What a url holds from the next downloads on, in order.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
     faults: dict[str, list[StorageError]] = field(default_factory=dict)
     cuts: dict[str, list[int]] = field(default_factory=dict)
+    announced: dict[str, int] = field(default_factory=dict)
+    checksums: dict[str, Checksums] = field(default_factory=dict)
+    damages: dict[str, int] = field(default_factory=dict)
+    changes: dict[str, list[bytes]] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -83,7 +96,14 @@ class MemoryStorage:
         following = first + _PAGE
         top = url.rstrip("/") + "/"
         return Page(
-            [Entry(name=name, size=len(self.files[top + name])) for name in page],
+            [
+                Entry(
+                    name=name,
+                    size=self.announced.get(top + name, len(self.files[top + name])),
+                    etag=str(hash(self.files[top + name])),
+                )
+                for name in page
+            ],
             (str(following), ()) if following < len(names) else (),
         )
 
@@ -95,15 +115,20 @@ class MemoryStorage:
         self._begin("open", url)
         if url not in self.files:
             raise StorageError("does not exist")
-        content = self.files[url]
+        with self.lock:
+            content, damaged = self._take(url)
         etag = str(hash(content))
         if known is not None and known.etag not in ("", etag):
             raise ChangedError
         cuts = self.cuts.get(url, [])
-        sent = content[: cuts.pop(0)] if cuts else content
-        if part is not None:
-            sent = sent[part.start : part.stop]
-        yield MemoryReader(sent, len(content), etag)
+        whole = part or Part(0, len(content))
+        end = min(whole.stop, cuts.pop(0)) if cuts else whole.stop
+        sent = content[whole.start : end]
+        if damaged:
+            sent = sent[:-1] + bytes([sent[-1] ^ 1])
+        announced = self.announced.get(url, len(content))
+        checksums = self.checksums.get(url, NO_CHECKSUMS)
+        yield MemoryReader(sent, announced, etag, checksums)
 
     def write(self, location: Location, source: Source, advance: Advance) -> None:
         url = location.url
@@ -123,6 +148,14 @@ class MemoryStorage:
     def make_directory(self, location: Location) -> None:
         url = location.url
         self._begin("make_directory", url)
+
+    def _take(self, url: str) -> tuple[bytes, bool]:
+        """Return what a url holds, and whether it is brought with a mistake."""
+        if self.changes.get(url):
+            self.files[url] = self.changes[url].pop(0)
+        damages = self.damages.get(url, 0)
+        self.damages[url] = max(damages - 1, 0)
+        return self.files[url], damages > 0
 
     def _begin(self, call: str, url: str) -> None:
         with self.lock:

@@ -1,24 +1,14 @@
 """Whole transfers between memory and a folder: order, retries, results."""
 
-import threading
-from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from fakes.filer_storage import MemoryStorage
-from fakes.filer_transfers import MemoryTransfers
 from files.deep_trees import make_deep
-from tesk_filer.adapters.volume import FolderVolume
-from tesk_filer.domain.expansion import Expansion, Limits
+from simulations.transfer import Bench
+from tesk_filer.domain.expansion import Limits
 from tesk_filer.ports import StorageError
-from tesk_filer.usecases.downloads import Downloads
-from tesk_filer.usecases.retry import Retry
-from tesk_filer.usecases.transfer import ExitCode, Transfer
-from tesk_filer.usecases.transfer_progress import TransferProgress
-from tesk_filer.usecases.uploads import Uploads
-from tesk_filer.usecases.worker_pool import WorkerPool
+from tesk_filer.usecases.transfer import ExitCode
 from tesk_model.errors import (
     ConflictError,
     PermissionDeniedError,
@@ -26,83 +16,7 @@ from tesk_model.errors import (
     UnavailableError,
 )
 from tesk_model.task import FileType, Input, Output, OutputFileLog
-from tesk_runtime.clock import SystemClock
 from tesk_runtime.removal import remove_tree
-
-
-@dataclass
-class Bench:
-    """Everything of a transfer, with fakes for what is far away."""
-
-    folder: Path
-    storage: MemoryStorage = field(default_factory=MemoryStorage)
-    transfers: MemoryTransfers = field(default_factory=MemoryTransfers)
-    log: list[str] = field(default_factory=list)
-    missing_is_error: bool = False
-    limits: Limits = field(default_factory=Limits)
-
-    def bring(self, *inputs: Input) -> ExitCode:
-        self.transfers.to_bring = inputs
-        return self._run(incoming=True)
-
-    def take(self, *outputs: Output) -> ExitCode:
-        self.transfers.to_take = outputs
-        return self._run(incoming=False)
-
-    @property
-    def error(self) -> str:
-        return self.transfers.results[-1].error
-
-    def texts(self) -> dict[str, str]:
-        return {
-            str(path.relative_to(self.folder)): path.read_text()
-            for path in sorted(self.folder.rglob("*"))
-            if path.is_file()
-        }
-
-    def _run(self, *, incoming: bool) -> ExitCode:
-        halt = threading.Event()
-        progress = TransferProgress(
-            "inputs" if incoming else "outputs",
-            halt,
-            clock=SystemClock().monotonic,
-            largest=self.limits.size,
-        )
-        workers = WorkerPool(3, halt, stops_at_failure=incoming)
-        volume = FolderVolume(self.folder)
-        retry = Retry(tries=3, backoff=timedelta(), longest=timedelta(), halt=halt)
-        bring = Downloads(
-            transfers=self.transfers,
-            storages=self.storage,
-            volume=volume,
-            workers=workers,
-            retry=retry,
-            progress=progress,
-            expansion=Expansion(self.limits),
-        )
-        take = Uploads(
-            transfers=self.transfers,
-            storages=self.storage,
-            volume=volume,
-            workers=workers,
-            retry=retry,
-            progress=progress,
-            expansion=Expansion(self.limits),
-            tag="tesk-t1-a1",
-            missing_is_error=self.missing_is_error,
-        )
-        transfer = Transfer(
-            transfer_run=bring if incoming else take,
-            transfers=self.transfers,
-            progress=progress,
-            halt=halt,
-            interval=timedelta(hours=1),
-            warn=self.log.append,
-        )
-        try:
-            return transfer.run()
-        finally:
-            workers.close()
 
 
 @pytest.fixture

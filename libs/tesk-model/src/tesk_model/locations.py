@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
+from tesk_model.checksums import checksums_of, describe_problem
 from tesk_model.schemes import SCHEMES, Scheme
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -84,6 +85,11 @@ class Location:
     def names_a_file(self) -> bool:
         """Whether a file can have this url: its path ends in a name."""
         return self.path != "" and not self.written.endswith("/")
+
+    @property
+    def checksums(self) -> dict[str, str]:
+        """Digests that the file must have, by algorithm; see ``checksums_of``."""
+        return checksums_of(self.query.partition("#")[2])
 
     @property
     def target(self) -> str:
@@ -259,6 +265,8 @@ def _parse_remote(scheme: Scheme, rest: str) -> Location:
     query = ""
     if scheme.has_query and (mark := re.search("[?#]", tail)):
         tail, query = tail[: mark.start()], tail[mark.start() :]
+    if problem := describe_problem(query.partition("#")[2]):
+        raise InvalidLocationError(problem)
     if scheme.has_query and not tail:
         tail = "/"
     if scheme.name == "ftp":

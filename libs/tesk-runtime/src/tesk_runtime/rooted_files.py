@@ -54,6 +54,14 @@ class RootedFiles:
                 make_directory(name, directory, self._mode)
             return os.open(name, DIRECTORY_FLAGS, dir_fd=directory)
 
+    def open_parent(self, path: str, *, create: bool = False) -> int:
+        """Open the directory that holds ``path``, to search it only.
+
+        With ``create``, it and its missing parents are made.
+        """
+        with self._parent(path, create=create, follow_last=False) as (directory, _):
+            return os.dup(directory)
+
     def stat(self, path: str) -> os.stat_result:
         """Return the status of ``path``; links are resolved inside the root."""
         with self._parent(path, create=False, follow_last=True) as (directory, name):

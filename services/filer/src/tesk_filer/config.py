@@ -80,6 +80,21 @@ class FilerSettings(
             ge=1,
         ),
     ] = 5_000_000_000_000
+    parts_from: Annotated[
+        int,
+        Meta(
+            description="Bytes from which on a file is downloaded by several "
+            "connections, if one is not fast enough and the storage has parts.",
+            ge=1,
+        ),
+    ] = 64 * 1024 * 1024
+    keep_modes: Annotated[
+        bool,
+        Meta(
+            description="Files that are executable stay so, where the storage knows "
+            "it (`file`)."
+        ),
+    ] = True
     tries: Annotated[
         int,
         Meta(description="How often a file is tried while its error may pass.", ge=1),

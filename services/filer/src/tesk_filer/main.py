@@ -101,7 +101,7 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCod
             filer,
             engine,
             transfers=transfers,
-            volume=FolderVolume(Path(filer.volume)),
+            volume=FolderVolume(Path(filer.volume), keeps_modes=filer.keep_modes),
         ),
         transfers=transfers,
         progress=engine.progress,

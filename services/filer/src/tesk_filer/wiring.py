@@ -21,8 +21,11 @@ from tesk_filer.adapters.storage.storage_config import (
 from tesk_filer.config import FilerSettings, Settings, egress_policy
 from tesk_filer.domain.credentials import S3Account
 from tesk_filer.domain.expansion import Expansion, Limits
-from tesk_filer.ports import Credentials, Storages, Transfers, Volume
+from tesk_filer.ports import Credentials, Storages, Transfers
+from tesk_filer.ports.volume import Volume
 from tesk_filer.usecases.downloads import Downloads
+from tesk_filer.usecases.file_download import FileDownload
+from tesk_filer.usecases.large_download import Helpers
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer import TransferRun
 from tesk_filer.usecases.transfer_progress import TransferProgress
@@ -78,6 +81,7 @@ def make_run(
     expansion = Expansion(Limits(files=filer.max_files, depth=filer.max_depth))
     if filer.direction == "inputs":
         return Downloads(
+            download_file=_file_download(filer, engine, volume),
             transfers=transfers,
             storages=engine.storages,
             volume=volume,
@@ -97,6 +101,23 @@ def make_run(
         tag=Attempt(TaskId(filer.task), filer.attempt).name,
         missing_is_error=filer.missing_outputs == "error",
         extended_patterns=filer.extended_patterns,
+    )
+
+
+def _file_download(
+    filer: FilerSettings, engine: Engine, volume: Volume
+) -> FileDownload:
+    return FileDownload(
+        storages=engine.storages,
+        volume=volume,
+        retry=engine.retry,
+        progress=engine.progress,
+        helpers=Helpers(
+            offer=engine.workers.offer,
+            most=filer.parallel,
+            now=SystemClock().monotonic,
+        ),
+        parts_from=filer.parts_from,
     )
 
 

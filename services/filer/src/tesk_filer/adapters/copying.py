@@ -8,10 +8,12 @@ terabyte may contain a few bytes.
 import errno
 import fcntl
 import os
+from collections.abc import Callable
 
 from tesk_filer.ports import Advance
 
 CHUNK = 1024 * 1024
+_BLOCK = 512  # bytes; the unit of st_blocks
 _KERNEL_CHUNK = 64 * 1024 * 1024  # between two checks for a stop
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
 # Errors of file systems that cannot copy between these two files.
@@ -29,7 +31,14 @@ _UNSUPPORTED = frozenset(
 )
 
 
-def copy_descriptor(source: int, target: int, size: int, advance: Advance) -> int:
+def copy_descriptor(
+    source: int,
+    target: int,
+    size: int,
+    advance: Advance,
+    *,
+    check_space: Callable[[int], None] | None = None,
+) -> int:
     """Copy ``source`` from its beginning to the empty file ``target``.
 
     Args:
@@ -37,6 +46,8 @@ def copy_descriptor(source: int, target: int, size: int, advance: Advance) -> in
         target: Open for writing, at offset 0.
         size: Announced size of the source; more is copied if it has more.
         advance: Called with progress.
+        check_space: Called with the bytes that the copy will take from the disk, if
+            the file systems do not share them; raises if there are not as many.
 
     Returns:
         Bytes copied.
@@ -47,6 +58,8 @@ def copy_descriptor(source: int, target: int, size: int, advance: Advance) -> in
     if size and _clone(source, target):
         advance(size)
         return os.fstat(target).st_size
+    if check_space is not None:
+        check_space(min(os.fstat(source).st_blocks * _BLOCK, size))
     copied = 0
     while copied < size:
         start, end = _next_data(source, copied, size)

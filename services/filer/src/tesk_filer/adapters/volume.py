@@ -1,7 +1,8 @@
 """The task volume in a folder of this machine.
 
-All access goes through ``RootedFiles``: whatever links and names an executor made,
-nothing outside the folder is read or written.
+Directories are found by ``RootedFiles``: whatever links and names an executor made,
+nothing outside the folder is read or written. Within an open directory no link is
+followed here.
 """
 
 import errno
@@ -10,41 +11,62 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from tesk_filer.adapters.copying import CHUNK, copy_descriptor, write_all
+from tesk_filer.adapters.digests import Digests
+from tesk_filer.adapters.disk_space import check_space, free_bytes, reserve
+from tesk_filer.adapters.open_directories import OpenDirectories
+from tesk_filer.adapters.partial_file import PartialFile, stamp_of
+from tesk_filer.adapters.temporary_files import create, may_go_on, reopen
+from tesk_filer.adapters.volume_errors import ABSENT, unreadable, unwritable
 from tesk_filer.domain.tree import Kind, Node
-from tesk_filer.ports import Advance, Reader, Source, StorageError
-from tesk_model.paths import parent
+from tesk_filer.ports import (
+    NO_CHECKSUMS,
+    Advance,
+    Reader,
+    Source,
+    StorageError,
+)
+from tesk_filer.ports.volume import Checks, Saved
 from tesk_runtime.rooted_files import RootedFiles
 
 _MAX_NAME = 255  # bytes, as file systems have it
-# Errors for a path that does not exist.
-_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+_SMALL = 128 * 1024  # bytes of a file that is not worth a copy by the kernel
+_LARGE = 1024 * 1024  # bytes of a file for which there may be no space
+# Without O_NONBLOCK the open of a pipe would block.
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class FolderVolume:
-    """A task volume; satisfies ``ports.Volume``."""
+    """A task volume; satisfies ``ports.volume.Volume``."""
 
-    def __init__(self, folder: Path, *, umask: int = 0) -> None:
+    def __init__(
+        self, folder: Path, *, umask: int = 0, keeps_modes: bool = True
+    ) -> None:
         """Use ``folder``, which exists and mirrors the container's tree.
 
         Args:
             folder: Of the volume.
             umask: What new files and directories lack of the modes that let every
                 uid write, as executors need it; another for files of a user.
+            keeps_modes: Files that are executable stay so.
         """
         self._tree = RootedFiles(folder, umask=umask)
         self._umask = umask
+        self._folder = folder
+        self._keeps_modes = keeps_modes
+        self._directories = OpenDirectories()
 
     def node(self, path: str) -> Node | None:
         """See ``Tree``."""
         try:
-            found = self._tree.stat(path)
+            found = self._status(path)
         except OSError as error:
-            if error.errno in _ABSENT:
+            if error.errno in ABSENT:
                 return None
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
         identity = (found.st_dev, found.st_ino)
         if stat.S_ISREG(found.st_mode):
             return Node(Kind.FILE, identity, found.st_size)
@@ -57,47 +79,88 @@ class FolderVolume:
         try:
             return self._tree.is_link(path)
         except OSError as error:
-            if error.errno in _ABSENT:
+            if error.errno in ABSENT:
                 return False
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
 
     def names(self, path: str) -> Sequence[str]:
         """See ``Tree``."""
         try:
             return self._tree.names(path)
         except OSError as error:
-            if error.errno in _ABSENT:
+            if error.errno in ABSENT:
                 return []
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
 
-    def save(self, path: str, reader: Reader, advance: Advance) -> None:
-        """See ``Volume``; the file is readable and writable by any uid."""
-        temporary = f"{parent(path).rstrip('/')}/{temporary_name(path)}"
+    def stamp(self, path: str) -> str:
+        """See ``Volume``."""
         try:
-            descriptor = self._tree.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+            with self._at(path) as (directory, name):
+                found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        except OSError:
+            return ""
+        return stamp_of(found) if stat.S_ISREG(found.st_mode) else ""
+
+    def check_space(self, needed: int) -> None:
+        """See ``Volume``."""
+        descriptor = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            check_space(descriptor, needed)
+        finally:
+            os.close(descriptor)
+
+    def save(
+        self, path: str, reader: Reader, advance: Advance, checks: Checks = NO_CHECKSUMS
+    ) -> Saved:
+        """See ``Volume``; the file is readable and writable by any uid."""
+        digests = Digests(checks)
+        size = reader.size
+        with self._temporary(path, size) as (directory, name, temporary):
+            descriptor = create(temporary, directory)
             try:
-                mode = 0o777 if reader.executable else 0o666
-                os.fchmod(descriptor, mode & ~self._umask)
-                size = _receive(reader, descriptor, advance)
+                self._set_mode(descriptor, executable=reader.executable)
+                arrived = _receive(reader, descriptor, advance, digests)
+                _check_size(size, arrived)
+                found = digests.verify()
+                status = os.fstat(descriptor)
+            except OSError as error:
+                needed = size and size - os.fstat(descriptor).st_size
+                raise unwritable(error, needed, free_bytes(descriptor)) from error
             finally:
                 os.close(descriptor)
-            _check_size(reader.size, size)
-            self._tree.rename(temporary, path)
-        except OSError as error:
-            self._discard(temporary)
-            raise _unwritable(error) from error
-        except BaseException:
-            self._discard(temporary)
-            raise
+            os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        return Saved(size=arrived, stamp=stamp_of(status), digests=found)
+
+    @contextmanager
+    def begin_parts(
+        self, path: str, size: int, resumed: str = ""
+    ) -> Iterator[PartialFile]:
+        """See ``Volume``."""
+        with self._temporary(path, size, keeps=True) as (directory, name, temporary):
+            descriptor = reopen(temporary, directory, size, resumed)
+            is_resumed = descriptor is not None
+            if descriptor is None:
+                descriptor = create(temporary, directory)
+            try:
+                if not is_resumed:
+                    check_space(descriptor, size)
+                    reserve(descriptor, size)
+                publish = partial(
+                    self._publish, descriptor, directory, (temporary, name)
+                )
+                yield PartialFile(descriptor, is_resumed=is_resumed, publish=publish)
+            except OSError as error:
+                raise unwritable(error, size, free_bytes(descriptor)) from error
+            finally:
+                os.close(descriptor)
 
     @contextmanager
     def open(self, path: str, tag: str) -> Iterator[Source]:
         """See ``Volume``."""
         try:
-            # Without O_NONBLOCK the open of a pipe would block.
-            descriptor = self._tree.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            descriptor = self._open(path)
         except OSError as error:
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
         try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
@@ -105,7 +168,7 @@ class FolderVolume:
             yield Source(
                 descriptor=descriptor,
                 size=found.st_size,
-                executable=bool(found.st_mode & stat.S_IXUSR),
+                executable=self._keeps_modes and bool(found.st_mode & stat.S_IXUSR),
                 tag=tag,
             )
         finally:
@@ -116,11 +179,70 @@ class FolderVolume:
         try:
             os.close(self._tree.open_directory(path, create=True))
         except OSError as error:
-            raise _unwritable(error) from error
+            raise unwritable(error) from error
 
-    def _discard(self, temporary: str) -> None:
-        with suppress(OSError):
-            self._tree.remove(temporary)
+    @contextmanager
+    def _at(self, path: str, *, create: bool = False) -> Iterator[tuple[int, str]]:
+        """Yield the open directory of ``path`` and the last name in it."""
+        above, _, name = path.rpartition("/")
+        opened = partial(self._tree.open_parent, path, create=create)
+        with self._directories.use(above, opened) as directory:
+            yield directory, name
+
+    def _status(self, path: str) -> os.stat_result:
+        """Return the status of ``path``, links followed inside the volume."""
+        if not path.strip("/"):
+            return self._tree.stat(path)
+        with self._at(path) as (directory, name):
+            found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        return self._tree.stat(path) if stat.S_ISLNK(found.st_mode) else found
+
+    def _open(self, path: str) -> int:
+        try:
+            with self._at(path) as (directory, name):
+                return os.open(name, _READ, dir_fd=directory)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+        return self._tree.open(path, os.O_RDONLY | os.O_NONBLOCK)  # it is a link
+
+    @contextmanager
+    def _temporary(
+        self, path: str, size: int | None, *, keeps: bool = False
+    ) -> Iterator[tuple[int, str, str]]:
+        """Yield the directory of ``path``, its name there, and its temporary name.
+
+        Args:
+            path: Of the file.
+            size: Of the file, if known.
+            keeps: The temporary file stays if the transfer may go on.
+        """
+        try:
+            with self._at(path, create=True) as (directory, name):
+                temporary = temporary_name(name)
+                try:
+                    yield directory, name, temporary
+                except BaseException as error:
+                    if not (keeps and may_go_on(error)):
+                        with suppress(OSError):
+                            os.unlink(temporary, dir_fd=directory)
+                    raise
+        except OSError as error:
+            raise unwritable(error, size) from error
+
+    def _set_mode(self, descriptor: int, *, executable: bool) -> None:
+        mode = 0o777 if executable and self._keeps_modes else 0o666
+        os.fchmod(descriptor, mode & ~self._umask)
+
+    def _publish(
+        self,
+        descriptor: int,
+        directory: int,
+        names: tuple[str, str],
+        executable: bool,  # noqa: FBT001 - given by PartialFile
+    ) -> None:
+        self._set_mode(descriptor, executable=executable)
+        os.replace(*names, src_dir_fd=directory, dst_dir_fd=directory)
 
 
 def temporary_name(path: str, tag: str = "") -> str:
@@ -137,12 +259,22 @@ def temporary_name(path: str, tag: str = "") -> str:
     return f".{digest}{middle}.part"
 
 
-def _receive(reader: Reader, target: int, advance: Advance) -> int:
-    if reader.descriptor is not None:
-        return copy_descriptor(reader.descriptor, target, reader.size or 0, advance)
+def _receive(reader: Reader, target: int, advance: Advance, digests: Digests) -> int:
+    size = reader.size or 0
+    if reader.descriptor is not None and size > _SMALL:
+        checked = partial(check_space, target)
+        size = copy_descriptor(
+            reader.descriptor, target, size, advance, check_space=checked
+        )
+        if digests:
+            digests.read(target, advance)
+        return size
+    if size > _LARGE:
+        check_space(target, size)
     size = 0
     while data := reader.read(CHUNK):
         write_all(target, data)
+        digests.update(data)
         size += len(data)
         advance(len(data))
     return size
@@ -152,25 +284,3 @@ def _check_size(announced: int | None, arrived: int) -> None:
     if announced is not None and arrived != announced:
         message = f"{arrived} of {announced} bytes arrived"
         raise StorageError(message, transient=True)
-
-
-def _unreadable(error: OSError) -> StorageError:
-    if error.errno == errno.EACCES:
-        return StorageError(
-            "cannot be read: only the user of the executor may read it; "
-            "let it set the mode of its outputs (chmod a+rX)"
-        )
-    return StorageError(f"cannot be read from the task's files: {error.strerror}")
-
-
-def _unwritable(error: OSError) -> StorageError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError(
-            "no space left for the task's files; ask for more disk_gb, or free space"
-        )
-    if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
-        return StorageError(
-            "a file and a directory would have the same path in the task: "
-            f"{error.strerror}"
-        )
-    return StorageError(f"cannot be written to the task's files: {error.strerror}")

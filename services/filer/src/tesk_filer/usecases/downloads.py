@@ -17,16 +17,18 @@ from tesk_filer.ports import (
     Cursor,
     HaltedError,
     Page,
+    Stat,
     Storage,
     StorageError,
     Storages,
     TransferResult,
     Transfers,
-    Volume,
 )
+from tesk_filer.ports.volume import Volume
+from tesk_filer.usecases.file_download import FileDownload
 from tesk_filer.usecases.result import summarize
 from tesk_filer.usecases.retry import Retry
-from tesk_filer.usecases.transfer_progress import FileProgress, TransferProgress
+from tesk_filer.usecases.transfer_progress import TransferProgress
 from tesk_filer.usecases.worker_pool import WorkerPool
 from tesk_model.locations import Location, describe_url
 from tesk_model.paths import normalize
@@ -62,6 +64,7 @@ class Downloads:
     volume: Volume
     workers: WorkerPool
     retry: Retry
+    download_file: FileDownload
     progress: TransferProgress
     expansion: Expansion = field(default_factory=lambda: Expansion(Limits()))
     warnings: list[str] = field(default_factory=list)
@@ -96,32 +99,23 @@ class Downloads:
                     work = partial(self._submit_directory, download, download.source)
                     self.workers.call(download.title, work)
                 else:
-                    size = None if download.source else len(download.content)
-                    self._submit(download.title, download, size)
+                    self._submit(download)
             if wave is waves[-1]:
                 self.progress.finish_plan()
             self.workers.drain()
 
-    def _submit(self, name: str, file: Download, size: int | None) -> None:
-        self.progress.plan(size)
-        self.workers.submit(name, partial(self._fetch, file))
+    def _submit(self, download: Download, known: Stat | None = None) -> None:
+        inline = None if download.source else len(download.content)
+        self.progress.plan(known.size if known else inline)
+        self.workers.submit(download.title, partial(self._fetch, download, known))
 
-    def _fetch(self, file: Download) -> None:
-        scheme = file.source.scheme if file.source else CONTENT
-        shown = str(file.source or "")
-        with self.progress.of_file(scheme, path=file.path, url=shown) as file_progress:
-            self.retry(partial(self._fetch_once, file, file_progress))
-
-    def _fetch_once(self, file: Download, file_progress: FileProgress) -> None:
-        file_progress.start()
-        if file.source is None:
-            self.volume.save(
-                file.path, _InlineContent(file.content), file_progress.advance
-            )
+    def _fetch(self, download: Download, known: Stat | None) -> None:
+        if download.source is not None:
+            self.download_file(download.path, download.source, known)
             return
-        with self.storages.of(file.source).open(file.source) as reader:
-            file_progress.check(reader.size)
-            self.volume.save(file.path, reader, file_progress.advance)
+        content = _InlineContent(download.content)
+        with self.progress.of_file(CONTENT, path=download.path) as file_progress:
+            self.volume.save(download.path, content, file_progress.advance)
 
     def _submit_directory(self, directory: Download, source: Location) -> None:
         storage = self.storages.of(source)
@@ -131,6 +125,7 @@ class Downloads:
             if page.directory:
                 expansion.enter(page.directory, page.depth)
             expansion.take(len(page.entries))
+            self._check_space(source, page)
             self.warnings.extend(f"{directory.title}: {note}" for note in page.notes)
             for entry in page.entries:
                 _check_name(entry.name)
@@ -146,7 +141,16 @@ class Downloads:
                     content=b"",
                     is_directory=False,
                 )
-                self._submit(file.title, file, entry.size)
+                self._submit(file, entry)
+
+    def _check_space(self, source: Location, page: Page) -> None:
+        """Refuse what cannot fit before it moves.
+
+        Files of this machine may share their blocks with the originals, and have holes.
+        """
+        sizes = [entry.size for entry in page.entries if entry.size]
+        if source.scheme != "file" and sizes:
+            self.volume.check_space(sum(sizes) + self.progress.left())
 
     def _pages(self, storage: Storage, source: Location) -> Iterator[Page]:
         cursor: Cursor = ()

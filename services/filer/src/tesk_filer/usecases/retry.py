@@ -21,6 +21,8 @@ T = TypeVar("T")
 class Retry:
     """Repeats a call on a storage while its error is transient.
 
+    What changed or was damaged is not continued: the caller begins its file anew.
+
     Attributes:
         tries: Maximum of calls.
         backoff: Upper bound of the first wait; it doubles with each try.
@@ -63,4 +65,4 @@ class Retry:
 
 
 def _is_transient(error: BaseException) -> bool:
-    return isinstance(error, StorageError) and error.transient
+    return isinstance(error, StorageError) and error.transient and not error.begins_anew

@@ -140,6 +140,11 @@ class TransferProgress:
         with self._lock:
             self._bytes += size
 
+    def left(self) -> int:
+        """Return the bytes that are planned and have not moved; at least those."""
+        with self._lock:
+            return max(self._bytes_planned - self._bytes, 0)
+
     def status(self) -> TransferStatus:
         """Return how far the transfer is, and how fast since it was last asked."""
         with self._lock:
@@ -159,7 +164,10 @@ class TransferProgress:
 
 
 class FileProgress:
-    """Counts the bytes of one file; a new try starts at 0 again."""
+    """Counts the bytes of one file, also from many threads.
+
+    A new try starts at 0 again.
+    """
 
     def __init__(
         self, transfer: TransferProgress, halt: threading.Event, largest: int
@@ -168,12 +176,14 @@ class FileProgress:
         self._transfer = transfer
         self._halt = halt
         self._largest = largest
+        self._lock = threading.Lock()
         self.bytes = 0
 
     def start(self) -> None:
         """Subtract what an earlier try counted."""
-        self._transfer.add(-self.bytes)
-        self.bytes = 0
+        with self._lock:
+            before, self.bytes = self.bytes, 0
+        self._transfer.add(-before)
 
     def advance(self, size: int) -> None:
         """Count ``size`` more bytes.
@@ -184,8 +194,13 @@ class FileProgress:
         """
         if self._halt.is_set():
             raise HaltedError
-        self.check(self.bytes + size)
-        self.bytes += size
+        self.add(size)
+        self.check(self.bytes)
+
+    def add(self, size: int) -> None:
+        """Count bytes that are there, however they came."""
+        with self._lock:
+            self.bytes += size
         self._transfer.add(size)
 
     def check(self, size: int | None) -> None:

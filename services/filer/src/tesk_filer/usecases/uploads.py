@@ -16,8 +16,8 @@ from tesk_filer.ports import (
     Storages,
     TransferResult,
     Transfers,
-    Volume,
 )
+from tesk_filer.ports.volume import Volume
 from tesk_filer.usecases.result import summarize
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer_progress import FileProgress, TransferProgress

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -69,6 +70,17 @@ class WorkerPool:
             self._free_slots -= 1
             self._pending += 1
         self._threads.submit(self._run, name, work)
+
+    def offer(self, work: Callable[[], None], copies: int) -> None:
+        """Run ``work`` in so many threads when they are free, perhaps never.
+
+        Args:
+            work: Raises nothing.
+            copies: Number of threads.
+        """
+        with suppress(RuntimeError):  # it is closed already
+            for _ in range(0 if self._halt.is_set() else copies):
+                self._threads.submit(work)
 
     def call(self, name: str, work: Callable[[], None]) -> None:
         """Run ``work`` at once, in this thread; failures are collected as well."""

@@ -1,7 +1,7 @@
-"""Ports of a transfer: storages, the task volume and the scheduler.
+"""Ports of a transfer: storages and the scheduler.
 
-Storage knows urls and whole files; the volume knows container paths. Neither knows
-tasks. A call either succeeds or raises ``StorageError``, which says whether a retry may
+Storage knows urls and whole files; the volume (``ports.volume``) knows container
+paths. Neither knows tasks. A call either succeeds or raises ``StorageError``, which says whether a retry may
 help; only ``usecases.retry`` repeats calls.
 """
 
@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Protocol
 
 from tesk_filer.domain.credentials import Credential
-from tesk_filer.domain.tree import Tree
 from tesk_model.locations import Location
 from tesk_model.task import Input, Output, OutputFileLog, TransferStatus
 
@@ -44,7 +43,10 @@ class StorageError(Exception):
         transient: The same call may succeed later.
         retry_after: Time to wait before a retry, if the storage asks for it.
         throttled: The storage is asked for too much at once (429, 503, SlowDown).
+        begins_anew: What has arrived is of no use for a retry.
     """
+
+    begins_anew = False
 
     def __init__(
         self,
@@ -62,9 +64,20 @@ class StorageError(Exception):
 
 
 class ChangedError(StorageError):
-    """The content is not the one that is read any more; a retry begins anew."""
+    """The content is not the one that is read any more."""
+
+    begins_anew = True
 
     def __init__(self, message: str = "changed while it was read") -> None:
+        super().__init__(message, transient=True)
+
+
+class ChecksumError(StorageError):
+    """What arrived has another checksum than announced."""
+
+    begins_anew = True
+
+    def __init__(self, message: str) -> None:
         super().__init__(message, transient=True)
 
 
@@ -243,27 +256,6 @@ class Credentials(Protocol):
 
         User and password of a url are not considered: they win over the answer.
         """
-
-
-class Volume(Tree, Protocol):
-    """The files of the task, by container path."""
-
-    def save(self, path: str, reader: Reader, advance: Advance) -> None:
-        """Write the bytes of ``reader`` to ``path``: complete and verified, or not at all.
-
-        Raises:
-            StorageError: Also if the size differs from the announced one.
-        """
-
-    def open(self, path: str, tag: str) -> AbstractContextManager[Source]:
-        """Open a file for upload.
-
-        Raises:
-            StorageError: It is not a regular file (any more).
-        """
-
-    def make_directory(self, path: str) -> None:
-        """Make a directory and its missing parents, writable by any uid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

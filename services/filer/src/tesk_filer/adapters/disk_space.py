@@ -1,0 +1,66 @@
+"""Compares what files need with what a disk has, and reserves it.
+
+A full disk is told before anything moves, where sizes are known, with both numbers.
+"""
+
+import ctypes
+import errno
+import os
+
+from tesk_filer.ports import StorageError
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EPERM})
+
+
+def free_bytes(descriptor: int) -> int | None:
+    """Return the free bytes of the disk of an open file; None if it does not tell."""
+    try:
+        found = os.fstatvfs(descriptor)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize if found.f_blocks else None
+
+
+def check_space(descriptor: int, needed: int) -> None:
+    """Check that the disk of an open file has ``needed`` free bytes.
+
+    Raises:
+        StorageError: It has fewer.
+    """
+    free = free_bytes(descriptor)
+    if free is not None and needed > free:
+        raise StorageError(describe_full(needed, free))
+
+
+def describe_full(needed: int | None, free: int | None) -> str:
+    """Return the error of a task volume that is full; None: not known."""
+    wanted = "more is needed" if needed is None else f"{needed:,} bytes are needed"
+    left = "" if free is None else f" and {free:,} are free"
+    return (
+        f"no space left for the task's files: {wanted}{left}; ask for more disk_gb "
+        "(resources.disk_gb)"
+    )
+
+
+def reserve(descriptor: int, size: int) -> None:
+    """Give an empty file its size, and its blocks where the file system can do that.
+
+    fallocate(2) itself: where that is not supported, ``os.posix_fallocate`` of the C
+    library writes into every block.
+
+    Raises:
+        OSError: There is not enough space.
+    """
+    os.ftruncate(descriptor, size)
+    allocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
+    if allocate is None or not size:
+        return
+    allocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    while allocate(descriptor, 0, 0, size):
+        number = ctypes.get_errno()
+        if number == errno.EINTR:
+            continue
+        if number in _UNSUPPORTED:
+            return
+        raise OSError(number, os.strerror(number))

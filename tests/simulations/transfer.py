@@ -1,0 +1,116 @@
+"""A whole transfer between a storage in memory and a folder."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+
+from fakes.filer_storage import MemoryStorage
+from fakes.filer_transfers import MemoryTransfers
+from tesk_filer.adapters.volume import FolderVolume
+from tesk_filer.domain.expansion import Expansion, Limits
+from tesk_filer.domain.parts import MIB
+from tesk_filer.usecases.downloads import Downloads
+from tesk_filer.usecases.file_download import FileDownload
+from tesk_filer.usecases.large_download import Helpers
+from tesk_filer.usecases.retry import Retry
+from tesk_filer.usecases.transfer import ExitCode, Transfer
+from tesk_filer.usecases.transfer_progress import TransferProgress
+from tesk_filer.usecases.uploads import Uploads
+from tesk_filer.usecases.worker_pool import WorkerPool
+from tesk_model.task import Input, Output
+from tesk_runtime.clock import SystemClock
+
+
+@dataclass
+class Bench:
+    """Everything of a transfer, with fakes for what is far away.
+
+    Attributes:
+        parts_from: Bytes from which on a file comes in parts.
+        seconds: What the clock says: every connection is slow.
+    """
+
+    folder: Path
+    storage: MemoryStorage = field(default_factory=MemoryStorage)
+    transfers: MemoryTransfers = field(default_factory=MemoryTransfers)
+    log: list[str] = field(default_factory=list)
+    missing_is_error: bool = False
+    limits: Limits = field(default_factory=Limits)
+    parts_from: int = 64 * MIB
+    seconds: Iterator[float] = field(default_factory=lambda: count(0.0, 1.0))
+
+    def bring(self, *inputs: Input) -> ExitCode:
+        self.transfers.to_bring = inputs
+        return self._run(incoming=True)
+
+    def take(self, *outputs: Output) -> ExitCode:
+        self.transfers.to_take = outputs
+        return self._run(incoming=False)
+
+    @property
+    def error(self) -> str:
+        return self.transfers.results[-1].error
+
+    def texts(self) -> dict[str, str]:
+        return {
+            str(path.relative_to(self.folder)): path.read_text()
+            for path in sorted(self.folder.rglob("*"))
+            if path.is_file()
+        }
+
+    def _run(self, *, incoming: bool) -> ExitCode:
+        halt = threading.Event()
+        progress = TransferProgress(
+            "inputs" if incoming else "outputs",
+            halt,
+            clock=SystemClock().monotonic,
+            largest=self.limits.size,
+        )
+        workers = WorkerPool(3, halt, stops_at_failure=incoming)
+        volume = FolderVolume(self.folder)
+        retry = Retry(tries=3, backoff=timedelta(), longest=timedelta(), halt=halt)
+        bring = Downloads(
+            download_file=FileDownload(
+                storages=self.storage,
+                volume=volume,
+                retry=retry,
+                progress=progress,
+                helpers=Helpers(
+                    offer=workers.offer, most=3, now=lambda: next(self.seconds)
+                ),
+                parts_from=self.parts_from,
+            ),
+            transfers=self.transfers,
+            storages=self.storage,
+            volume=volume,
+            workers=workers,
+            retry=retry,
+            progress=progress,
+            expansion=Expansion(self.limits),
+        )
+        take = Uploads(
+            transfers=self.transfers,
+            storages=self.storage,
+            volume=volume,
+            workers=workers,
+            retry=retry,
+            progress=progress,
+            expansion=Expansion(self.limits),
+            tag="tesk-t1-a1",
+            missing_is_error=self.missing_is_error,
+        )
+        transfer = Transfer(
+            transfer_run=bring if incoming else take,
+            transfers=self.transfers,
+            progress=progress,
+            halt=halt,
+            interval=timedelta(hours=1),
+            warn=self.log.append,
+        )
+        try:
+            return transfer.run()
+        finally:
+            workers.close()
