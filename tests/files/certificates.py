@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -35,10 +36,10 @@ class Authority:
         self.certificate.write_bytes(_pem(own.sign(self._key, hashes.SHA256())))
 
     def issue(self, host: str) -> Pair:
-        """Issue a certificate for ``host``; a second one replaces the first."""
+        """Issue a certificate for a host or address; a second one replaces the first."""
         key = ec.generate_private_key(ec.SECP256R1())
         unsigned = _unsigned(_named(host), self._name, key.public_key()).add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False
+            x509.SubjectAlternativeName([_general_name(host)]), critical=False
         )
         pair = Pair(self._folder / f"{host}.crt", self._folder / f"{host}.key")
         pair.certificate.write_bytes(_pem(unsigned.sign(self._key, hashes.SHA256())))
@@ -50,6 +51,13 @@ class Authority:
             )
         )
         return pair
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _named(name: str) -> x509.Name:

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from files.certificates import Pair
 
 with warnings.catch_warnings():
     # It uses asyncore where Python still has it (3.11), and says so. It has no
@@ -20,6 +22,7 @@ with warnings.catch_warnings():
     _handlers = import_module("pyftpdlib.handlers")
     _ioloop = import_module("pyftpdlib.ioloop")
     _servers = import_module("pyftpdlib.servers")
+    _ssl = import_module("OpenSSL.SSL")
 
 USER, PASSWORD = "ada", "p@ss/word"  # as it stands in a url: p%40ss%2Fword
 
@@ -59,6 +62,9 @@ class FtpKind:
         refuses_dots: No name may begin with a dot.
         keeps_files: What is there cannot be written again.
         permissions: Of pyftpdlib; all by default.
+        tls: When TLS is spoken.
+        wants_reuse: Data connections must resume the session of the control connection.
+        most: Connections at once; 0: any number.
     """
 
     without: frozenset[str] = frozenset()
@@ -67,13 +73,27 @@ class FtpKind:
     refuses_dots: bool = False
     keeps_files: bool = False
     permissions: str = "elradfmwMT"
+    tls: Literal["never", "asked", "first"] = "never"
+    wants_reuse: bool = False
+    most: int = 0
 
 
 @contextmanager
 def ftp_server(
-    folder: Path, kind: FtpKind = FtpKind(), *, port: int = 0
+    folder: Path,
+    kind: FtpKind = FtpKind(),
+    *,
+    port: int = 0,
+    identity: Pair | None = None,
 ) -> Iterator[FtpFiles]:
-    """Serve ``folder`` until the end of the block; ``port`` 0: any."""
+    """Serve ``folder`` until the end of the block.
+
+    Args:
+        folder: What is served.
+        kind: How.
+        port: Where; 0: anywhere.
+        identity: For TLS.
+    """
     # Without a handler of ours it would set up the logging of this process.
     logger = logging.getLogger("pyftpdlib")
     logger.addHandler(logging.NullHandler())
@@ -90,9 +110,11 @@ def ftp_server(
     }
     loop = _ioloop.IOLoop()
     server = _servers.FTPServer(
-        ("127.0.0.1", port), _handler(state, authorizer, kind), loop
+        ("127.0.0.1", port), _handler(state, authorizer, kind, identity), loop
     )
-    state.url = f"ftp://127.0.0.1:{server.socket.getsockname()[1]}"
+    server.max_cons_per_ip = kind.most
+    scheme = "ftp" if kind.tls == "never" else "ftps"
+    state.url = f"{scheme}://127.0.0.1:{server.socket.getsockname()[1]}"
     stop = threading.Event()
 
     def serve() -> None:
@@ -109,21 +131,53 @@ def ftp_server(
         server.close_all()
 
 
-def _handler(state: FtpFiles, authorizer: Any, kind: FtpKind) -> Any:
-    known = _handlers.FTPHandler.proto_cmds.items()
-    facts = {
+def _handler(
+    state: FtpFiles, authorizer: Any, kind: FtpKind, identity: Pair | None
+) -> Any:
+    control: list[type] = [_Handler]
+    data: list[type] = [_Data]
+    known = dict(_handlers.FTPHandler.proto_cmds)
+    facts: dict[str, Any] = {}
+    if identity and kind.tls != "never":
+        control.append(_handlers.TLS_FTPHandler)
+        data.append(_handlers.TLS_DTPHandler)
+        known = dict(_handlers.TLS_FTPHandler.proto_cmds)
+        facts = {
+            "ssl_context": _tls(identity),
+            "tls_control_required": True,
+            "tls_data_required": True,
+        }
+    facts |= {
         "authorizer": authorizer,
         "state": state,
         "kind": kind,
-        "dtp_handler": type("Data", (_Data,), {"state": state}),
+        "dtp_handler": type("Data", tuple(data), {"state": state, "kind": kind}),
         "abstracted_fs": _Open if kind.is_open else _filesystems.AbstractedFS,
-        "proto_cmds": {name: made for name, made in known if name not in kind.without},
+        "proto_cmds": {
+            name: made for name, made in known.items() if name not in kind.without
+        },
     }
-    return type("Handler", (_Handler,), facts)
+    return type("Handler", tuple(control), facts)
+
+
+def _tls(identity: Pair) -> Any:
+    context = _ssl.Context(_ssl.TLS_SERVER_METHOD)
+    context.use_certificate_chain_file(str(identity.certificate))
+    context.use_privatekey_file(str(identity.key))
+    context.set_session_id(b"tests")
+    return context
 
 
 class _Data(_handlers.DTPHandler):  # type: ignore[misc, name-defined]  # untyped
     state: FtpFiles
+    kind: FtpKind
+
+    def handle_ssl_established(self) -> None:
+        # Nothing public tells it.
+        is_reused = _ssl._lib.SSL_session_reused(self.socket._ssl)
+        if self.kind.wants_reuse and not is_reused:
+            self.cmd_channel.respond("522 The session must be resumed.")
+            self.close()
 
     def push_with_producer(self, producer: Any) -> None:
         if self.state.short_reads:
@@ -141,6 +195,16 @@ class _Handler(_handlers.FTPHandler):  # type: ignore[misc, name-defined]  # unt
     state: FtpFiles
     kind: FtpKind
     asked = ""
+
+    def handle(self) -> None:
+        if self.kind.tls != "first":
+            super().handle()
+            return
+        self.secure_connection(self.ssl_context)
+
+    def handle_ssl_established(self) -> None:
+        if self.kind.tls == "first":
+            super().handle()
 
     def on_login(self, username: str) -> None:
         self.state.logins.append(username)

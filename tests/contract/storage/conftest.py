@@ -8,6 +8,7 @@ import pytest
 
 from contract.storage.places import OPEN_EGRESS, Place
 from fakes.filer_storage import MemoryStorage
+from files.certificates import Authority
 from servers.ftp import FtpKind, ftp_server
 from servers.http import http_server
 from servers.s3 import ACCESS_KEY, SECRET_KEY, S3Service, s3_server
@@ -26,6 +27,11 @@ TIMEOUTS = Timeouts(connect=timedelta(seconds=5), stall=timedelta(seconds=5))
 def s3_service() -> Iterator[S3Service]:
     with s3_server("bucket") as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture
@@ -62,7 +68,11 @@ FTP = {
         without=frozenset({"MLSD", "MLST"}), takes_patterns=True
     ),
 }
-LISTING = ["memory", "file", "path", "shared", "s3", *FTP]
+FTPS = {
+    "ftps": FtpKind(tls="asked", wants_reuse=True),
+    "ftps without mlsd": FtpKind(tls="asked", without=frozenset({"MLSD", "MLST"})),
+}
+LISTING = ["memory", "file", "path", "shared", "s3", *FTP, *FTPS]
 
 
 @pytest.fixture(params=[*LISTING, "http"])
@@ -93,8 +103,13 @@ def _open(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
             open_shared("file:///shared", str(served), others=None), "/shared/base"
         )
     else:
-        with ftp_server(served, FTP[kind]) as server:
+        authority: Authority = request.getfixturevalue("authority")
+        identity = authority.issue("127.0.0.1")
+        kinds = FTP | FTPS
+        with ftp_server(served, kinds[kind], identity=identity) as server:
             base = server.url_with_password if kind == "ftp account" else server.url
-            storage = FtpStorage(TIMEOUTS)
+            storage = FtpStorage(
+                TIMEOUTS, egress=OPEN_EGRESS, ca_file=str(authority.certificate)
+            )
             yield Place(storage, base + "/base")
             storage.close()

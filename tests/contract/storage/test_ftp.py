@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contract.storage.conftest import TIMEOUTS
-from contract.storage.places import Place
+from contract.storage.places import OPEN_EGRESS, Place
 from servers.ftp import FtpFiles, FtpKind, ftp_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
 from tesk_filer.ports import StorageError
@@ -22,7 +22,7 @@ def server(tmp_path: Path) -> Iterator[FtpFiles]:
 
 @pytest.fixture
 def ftp(server: FtpFiles) -> Iterator[Place]:
-    storage = FtpStorage(TIMEOUTS)
+    storage = FtpStorage(TIMEOUTS, egress=OPEN_EGRESS)
     yield Place(storage, server.url)
     storage.close()
 
@@ -48,6 +48,25 @@ def test_a_name_with_line_ends_is_refused_in_words(ftp: Place, name: str) -> Non
     assert not caught.value.transient
 
 
+def test_a_server_that_takes_few_connections_serves_many_threads(
+    tmp_path: Path,
+) -> None:
+    with ftp_server(tmp_path, FtpKind(most=2)) as server:
+        storage = FtpStorage(TIMEOUTS, egress=OPEN_EGRESS)
+        place = Place(storage, server.url)
+
+        def move(number: int) -> bytes:
+            place.put(place.at(str(number)), b"x" * number)
+            return place.get(place.at(str(number)))
+
+        with ThreadPoolExecutor(8) as threads:
+            moved = list(threads.map(move, range(24)))
+        storage.close()
+
+    assert moved == [b"x" * number for number in range(24)]
+    assert len(server.logins) <= 2
+
+
 def test_a_login_serves_many_files(ftp: Place, server: FtpFiles) -> None:
     for number in range(5):
         ftp.put(f"{ftp.url}/{number}", b"x")
@@ -57,7 +76,7 @@ def test_a_login_serves_many_files(ftp: Place, server: FtpFiles) -> None:
 
 
 def test_a_connection_that_the_server_closed_is_replaced(tmp_path: Path) -> None:
-    storage = FtpStorage(TIMEOUTS)
+    storage = FtpStorage(TIMEOUTS, egress=OPEN_EGRESS)
     with ftp_server(tmp_path) as first:
         port = int(first.url.rpartition(":")[2])
         Place(storage, "").put(first.url + "/a", b"x")
@@ -70,7 +89,7 @@ def test_a_connection_that_the_server_closed_is_replaced(tmp_path: Path) -> None
 
 
 def test_a_wrong_password_is_not_repeated_in_the_error(server: FtpFiles) -> None:
-    storage = FtpStorage(TIMEOUTS)
+    storage = FtpStorage(TIMEOUTS, egress=OPEN_EGRESS)
     url = server.url.replace("://", "://ada:wr0ng@") + "/a"
 
     with pytest.raises(StorageError, match="check user and password") as caught:
@@ -83,11 +102,13 @@ def test_a_wrong_password_is_not_repeated_in_the_error(server: FtpFiles) -> None
 def test_a_login_that_fails_otherwise_is_told_in_the_words_of_the_server(
     tmp_path: Path,
 ) -> None:
-    storage = FtpStorage(TIMEOUTS)
+    storage = FtpStorage(TIMEOUTS, egress=OPEN_EGRESS)
 
     with (
         ftp_server(tmp_path, FtpKind(without=frozenset({"PASS"}))) as server,
-        pytest.raises(StorageError, match=r"login refused \(500 .*PASS") as caught,
+        pytest.raises(
+            StorageError, match=r"login refused for user ada \(500 .*PASS"
+        ) as caught,
     ):
         Place(storage, "").get(server.url_with_password + "/a")
 
@@ -106,7 +127,7 @@ def test_a_directory_opened_as_a_file_names_the_cure(
 
 def test_a_refused_connection_is_transient() -> None:
     with pytest.raises(StorageError, match="connection refused") as caught:
-        Place(FtpStorage(TIMEOUTS), "").get("ftp://127.0.0.1:1/a")
+        Place(FtpStorage(TIMEOUTS, egress=OPEN_EGRESS), "").get("ftp://127.0.0.1:1/a")
 
     assert caught.value.transient
 
@@ -129,7 +150,7 @@ def test_a_drop_box_gets_the_file_and_nothing_else(
 ) -> None:
     moved: list[int] = []
     with ftp_server(tmp_path, kind) as server:
-        storage = FtpStorage(TIMEOUTS)
+        storage = FtpStorage(TIMEOUTS, egress=OPEN_EGRESS)
         for name in ("a", "b"):
             Place(storage, "").put(
                 f"{server.url}/in/{name}", b"content", advance=moved.append
@@ -145,7 +166,7 @@ def test_a_file_that_a_server_keeps_is_not_removed(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("before")
     kind = FtpKind(keeps_files=True, refuses_dots=True)
     with ftp_server(tmp_path, kind) as server:
-        storage = FtpStorage(TIMEOUTS)
+        storage = FtpStorage(TIMEOUTS, egress=OPEN_EGRESS)
 
         with pytest.raises(StorageError, match="the server refuses: 553"):
             Place(storage, "").put(f"{server.url}/a", b"after")
@@ -170,7 +191,7 @@ def test_a_path_is_relative_to_the_login(tmp_path: Path) -> None:
     (home / "data/a").write_text("one")
     (tmp_path / "a").write_text("two")
     with ftp_server(home, FtpKind(is_open=True)) as server:
-        place = Place(FtpStorage(TIMEOUTS), server.url)
+        place = Place(FtpStorage(TIMEOUTS, egress=OPEN_EGRESS), server.url)
 
         assert place.get(f"{server.url}/data/a") == b"one"
         assert place.get(f"{server.url}/data/a;type=i") == b"one"
@@ -199,7 +220,7 @@ def test_a_bare_server_lists_directories(
     (tmp_path / "d/empty").mkdir()
     (tmp_path / "d/nowhere").symlink_to("none")
     with ftp_server(tmp_path, FtpKind(without=without)) as server:
-        place = Place(FtpStorage(TIMEOUTS), server.url)
+        place = Place(FtpStorage(TIMEOUTS, egress=OPEN_EGRESS), server.url)
 
         names = [entry.name for entry in place.walk(f"{server.url}/d")]
 
@@ -244,7 +265,9 @@ def test_a_reply_that_is_none_fails_for_good(reply: bytes) -> None:
         peer.submit(_greet, server, reply)
 
         with pytest.raises(StorageError, match="the server refuses") as caught:
-            Place(FtpStorage(TIMEOUTS), "").get(f"ftp://127.0.0.1:{port}/a")
+            Place(FtpStorage(TIMEOUTS, egress=OPEN_EGRESS), "").get(
+                f"ftp://127.0.0.1:{port}/a"
+            )
 
         assert not caught.value.transient
 

@@ -124,7 +124,9 @@ def test_http_logs_in_where_it_is_sent_to_log_in(web: HttpFiles) -> None:
 
 
 def test_ftp_logs_in_by_the_file(archive: FtpFiles) -> None:
-    storage = FtpStorage(TIMEOUTS, login_at(HOST, USER, PASSWORD))
+    storage = FtpStorage(
+        TIMEOUTS, egress=OPEN_EGRESS, credentials=login_at(HOST, USER, PASSWORD)
+    )
 
     Place(storage, "").put(archive.url + "/a", b"content")
 
@@ -134,7 +136,9 @@ def test_ftp_logs_in_by_the_file(archive: FtpFiles) -> None:
 
 
 def test_ftp_tells_no_other_host(archive: FtpFiles) -> None:
-    storage = FtpStorage(TIMEOUTS, login_at("elsewhere", USER, PASSWORD))
+    storage = FtpStorage(
+        TIMEOUTS, egress=OPEN_EGRESS, credentials=login_at("elsewhere", USER, PASSWORD)
+    )
 
     Place(storage, "").put(archive.url + "/a", b"content")
 

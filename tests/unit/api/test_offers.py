@@ -18,12 +18,12 @@ OFFERED = {
     ),
     "folders of this machine, whatever is named": (
         StorageSettings(written=REMOTE, has_file_roots=True),
-        {*SCHEMES},
-        {*SCHEMES},
+        {*NAMES, "file"},
+        {*NAMES, "file"},
     ),
     "folders that are read": (
         StorageSettings(written=REMOTE, has_read_roots=True),
-        {*SCHEMES},
+        {*NAMES, "file"},
         NAMES,
     ),
     "what is only read": (

@@ -102,6 +102,7 @@ UNTOLD = {
         "set them for the filer (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)",
         "a body without a type",
     ),
+    "a command to a server": ("AUTH TLS",),
     "a header, a type": (
         'Basic realm="TESK", charset="UTF-8"',
         "default-src 'none'; frame-ancestors 'none'",

@@ -1,8 +1,8 @@
 """Parses storage urls and paths, in one way for every service.
 
 What a character of a url means differs by scheme (``tesk_model.schemes``).
-``file://``, ``ftp://`` and ``http(s)://`` are percent-encoded; the keys of ``s3://``
-and plain absolute paths are literal, so that ``%``, ``?``, ``#`` and ``+`` in them are
+``file://``, ``ftp(s)://`` and ``http(s)://`` are percent-encoded; the keys of
+``s3://`` and plain absolute paths are literal, so that ``%``, ``?``, ``#`` and ``+`` in them are
 ordinary. A url is parsed once, where it comes in, and passed on as a ``Location``.
 People are shown ``str(location)``, which holds no secret.
 """
@@ -53,7 +53,8 @@ class Location:
     Attributes:
         scheme: In lower case; ``file`` also for a plain path.
         path: Decoded. Absolute for ``file`` and ``http``; of ``ftp`` relative to the
-            directory of the login unless it starts with ``/``; the key of ``s3``.
+            directory of the login unless it starts with ``/``; of ``sftp`` absolute, or
+            below ``/~``, the directory of the login; the key of ``s3``.
         host: Host name, IPv6 address without brackets, or the bucket of ``s3``.
         user: Decoded; None if the url names none.
         query: Of ``http``, what follows the path, as written.
@@ -121,7 +122,7 @@ class Location:
     def below(self, name: str) -> "Location":
         """Return the location of ``name`` (literal, ``/`` between names) below this."""
         base = self.written.rstrip("/")
-        if self.scheme == "ftp" and self.path == "/":
+        if SCHEMES[self.scheme].is_ftp and self.path == "/":
             base = "/"  # the root, not where the login leads
         is_encoded = SCHEMES[self.scheme].is_encoded and bool(self.root)
         written = (
@@ -269,12 +270,14 @@ def _parse_remote(scheme: Scheme, rest: str) -> Location:
         raise InvalidLocationError(problem)
     if scheme.has_query and not tail:
         tail = "/"
-    if scheme.name == "ftp":
+    if scheme.is_ftp:
         tail = _FTP_TYPE.sub("", tail)
     root = f"{scheme.name}://{place}"
     path = _decode(root, scheme.name, tail)
-    if scheme.name == "ftp" and any(char in path for char in "\r\n\0"):
+    if scheme.is_ftp and any(char in path for char in "\r\n\0"):
         raise InvalidLocationError("must not contain line ends or NUL")
+    if scheme.is_tree and "\0" in path:
+        raise InvalidLocationError("must not contain NUL")
     user, colon, password = userinfo.partition(":")
     return Location(
         scheme=scheme.name,
@@ -293,7 +296,7 @@ def _decode(root: str, scheme: str, written: str) -> str:
     """Return the decoded path of a url whose path is ``written``."""
     if not root:
         return written
-    if scheme in ("s3", "ftp"):
+    if scheme == "s3" or SCHEMES[scheme].is_ftp:
         # RFC 1738, 3.2.2: the slash after the host is not part of the path.
         written = written[1:]
     if not SCHEMES[scheme].is_encoded:

@@ -35,6 +35,8 @@ class Scheme:
         is_encoded: Paths are percent-encoded; otherwise every character of them is
             itself.
         has_query: ``?`` and ``#`` end a path.
+        is_ftp: Paths are those of RFC 1738, 3.2: relative to the directory of the login
+            after the first slash, without line ends, with an optional ``;type=``.
         port: The usual one; None if a host has no ports.
         login: How credentials are given, if not by user and password in the url.
         credentials: What files of credentials may hold for its urls.
@@ -49,6 +51,7 @@ class Scheme:
     is_tree: bool = False
     is_encoded: bool = True
     has_query: bool = False
+    is_ftp: bool = False
     port: int | None = None
     login: str = ""
     credentials: tuple[str, ...] = ()
@@ -103,6 +106,15 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 form="ftp://host/path",
                 storage="ftp",
                 is_tree=True,
+                is_ftp=True,
+                port=21,
+            ),
+            Scheme(
+                name="ftps",
+                form="ftps://host/path",
+                storage="ftp",
+                is_tree=True,
+                is_ftp=True,
                 port=21,
                 credentials=("login",),
             ),

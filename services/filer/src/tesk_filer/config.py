@@ -154,6 +154,20 @@ class FilerSettings(
             "addresses of a cluster, separated by `,`."
         ),
     ] = ()
+    ftps_ca: Annotated[
+        str,
+        Meta(
+            description="File with certificates (PEM) of authorities that sign those "
+            "of ftps servers, besides the authorities of the system."
+        ),
+    ] = ""
+    known_hosts: Annotated[
+        str,
+        Meta(
+            description="File with the keys of sftp servers, in the form of "
+            "`known_hosts` of OpenSSH; a server that is not in it is refused."
+        ),
+    ] = ""
     shared_prefix: Annotated[
         str,
         Meta(

@@ -15,6 +15,7 @@ from tesk_filer.adapters.storage.operator_credentials import (
 from tesk_filer.adapters.storage.storage_config import (
     FileAccess,
     S3Service,
+    ServerTrust,
     StorageConfig,
     Timeouts,
 )
@@ -131,7 +132,7 @@ def storage_config(
         own_files = (
             *(environ.get(settings.CONFIG_VARIABLE, ""), config.grpc.tls_ca),
             *(filer.netrc, filer.token_file, *filer.credentials),
-            *config.local.protected,
+            *(filer.ftps_ca, filer.known_hosts, *config.local.protected),
         )
         return find_protected_paths(state_home(config.local, environ), own_files)
 
@@ -143,6 +144,7 @@ def storage_config(
             egress_policy(filer),
             urls=parse_url_lists(config.urls.allow, config.urls.deny),
         ),
+        server_trust=ServerTrust(ftps_ca=filer.ftps_ca, known_hosts=filer.known_hosts),
         files=FileAccess(
             roots=config.local.file_roots,
             read_roots=config.local.read_roots,

@@ -1,4 +1,4 @@
-"""``ftp://``: files and directories, anonymous or with user and password.
+"""``ftp://``, ``ftps://``: files and directories, anonymous or with user and password.
 
 Built on the standard library rather than smart_open, which logs in again for
 each file and does not read the server's final reply to a download.
@@ -6,12 +6,14 @@ each file and does not read the server's final reply to a download.
 
 import ftplib
 import socket
-from collections.abc import Callable, Iterator
+import ssl
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from tesk_filer.adapters.storage.cursors import prepend
+from tesk_filer.adapters.storage.egress import Egress
+from tesk_filer.adapters.storage.ftp_connection import FtpConnection
 from tesk_filer.adapters.storage.ftp_connections import (
-    FtpConnection,
     FtpConnections,
     translated_errors,
 )
@@ -23,11 +25,10 @@ from tesk_filer.adapters.storage.ftp_listing import (
     stat_of,
 )
 from tesk_filer.adapters.storage.ftp_writing import (
-    is_forbidden,
     make_folders,
     may_rename,
-    rename,
     store,
+    store_and_rename,
 )
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
@@ -51,17 +52,27 @@ _CHUNK = 256 * 1024
 _NO_CREDENTIALS = SettingCredentials()
 _SEPARATOR = "\0"  # between a directory and those above it; not in names
 
+_FolderKey = tuple[str, int | None, str | None, str]
+"""Host, port, user, and path of a folder."""
+
 
 class FtpStorage:
     """Files on FTP servers, in passive mode."""
 
     def __init__(
-        self, timeouts: Timeouts, credentials: Credentials = _NO_CREDENTIALS
+        self,
+        timeouts: Timeouts,
+        *,
+        egress: Egress,
+        credentials: Credentials = _NO_CREDENTIALS,
+        ca_file: str = "",
     ) -> None:
-        """Give up on a server that does not respond."""
-        self._connections = FtpConnections(timeouts, credentials)
-        # Folders in which nothing can be renamed, or everything: by their urls.
-        self._renames: dict[tuple[str, int | None, str | None, str], bool] = {}
+        """Give up on a server that does not respond; see ``FtpConnections``."""
+        self._connections = FtpConnections(
+            timeouts=timeouts, egress=egress, credentials=credentials, ca_file=ca_file
+        )
+        # Folders in which nothing can be renamed, or everything.
+        self._renames: dict[_FolderKey, bool] = {}
 
     def stat(self, location: Location) -> Stat | None:
         """See ``Storage``."""
@@ -111,9 +122,9 @@ class FtpStorage:
         """See ``Storage``."""
         with self._connections.lend(location) as connection:
             path = connection.absolute_path(location.path)
-            size = size_of(connection, path)
-            if known and known.size is not None and size not in (None, known.size):
-                raise ChangedError
+            size = known.size if known else None
+            if size is None:
+                size = size_of(connection, path)
             start = part.start if part else 0
             try:
                 data, announced = connection.ntransfercmd(
@@ -121,9 +132,17 @@ class FtpStorage:
                 )
             except ftplib.error_perm as error:
                 raise read_error(connection, path, error) from error
+            if known and known.size is not None and announced not in (None, known.size):
+                data.close()
+                raise ChangedError
             with data:
                 download = _Download(
-                    connection, data, announced if size is None else size, part
+                    connection,
+                    data,
+                    path=path,
+                    size=announced if size is None else size,
+                    part=part,
+                    is_known=known is not None,
                 )
                 yield download
             if not download.ended:
@@ -131,17 +150,16 @@ class FtpStorage:
 
     def write(self, location: Location, source: Source, advance: Advance) -> None:
         """See ``Storage``; a hidden file is renamed where the server allows it."""
-        with self._connections.lend(location) as connection:
-            path = connection.absolute_path(location.path)
-            folder = path.rpartition("/")[0]
-            if self._can_rename(connection, location, folder or "/"):
-                hidden = f"{folder}/{temporary_name(path, source.tag)}"
-                if self._store_and_rename(
-                    connection, location, (hidden, path), source, advance
-                ):
-                    return
-                self._renames[_key(location, folder or "/")] = False
-            store(connection, path, source, advance, self._make_discard(location))
+        incomplete: set[str] = set()
+        try:
+            with self._connections.lend(location) as connection:
+                self._write(connection, location, source, advance, incomplete)
+        except BaseException:
+            # By another connection: that one may still wait for the end of data.
+            with suppress(StorageError), self._connections.lend(location) as connection:
+                for path in incomplete:
+                    connection.delete(path)
+            raise
 
     def make_directory(self, location: Location) -> None:
         """See ``Storage``."""
@@ -152,58 +170,37 @@ class FtpStorage:
         """Close all connections."""
         self._connections.close()
 
-    def _can_rename(
-        self, connection: FtpConnection, location: Location, folder: str
-    ) -> bool:
-        key = _key(location, folder)
-        if key not in self._renames:
-            self._renames[key] = may_rename(connection, folder)
-        return self._renames[key]
-
-    def _store_and_rename(
+    def _write(
         self,
         connection: FtpConnection,
         location: Location,
-        names: tuple[str, str],
         source: Source,
         advance: Advance,
-    ) -> bool:
-        """Upload a hidden file and rename it; tell whether the server allows both."""
-        hidden, path = names
-        discard = self._make_discard(location)
-        try:
-            store(connection, hidden, source, advance, discard)
-        except ftplib.error_perm as error:
-            if not is_forbidden(error):
-                raise
-            return False  # a name with a dot in front
-        try:
-            if rename(connection, hidden, path):
-                return True
-        except BaseException:
-            discard(hidden)
-            raise
-        with suppress(ftplib.error_perm):
-            connection.delete(hidden)
-        advance(-source.size)
-        return False
-
-    def _make_discard(self, location: Location) -> Callable[[str], None]:
-        def discard(path: str) -> None:
-            # By another connection: the first may still wait for the end of data.
-            with suppress(StorageError), self._connections.lend(location) as other:
-                other.delete(path)
-
-        return discard
+        incomplete: set[str],
+    ) -> None:
+        path = connection.absolute_path(location.path)
+        folder = path.rpartition("/")[0]
+        key = location.host, location.port, location.user, folder
+        if key not in self._renames:
+            self._renames[key] = may_rename(connection, folder or "/")
+        if self._renames[key]:
+            hidden = f"{folder}/{temporary_name(path, source.tag)}"
+            if store_and_rename(
+                connection, (hidden, path), source, advance, incomplete
+            ):
+                return
+            self._renames[key] = False
+        store(connection, path, source, advance, incomplete)
 
 
 def open_storage(config: StorageConfig) -> FtpStorage:
-    """Return the storage of ftp."""
-    return FtpStorage(config.timeouts, config.credentials)
-
-
-def _key(location: Location, folder: str) -> tuple[str, int | None, str | None, str]:
-    return location.host, location.port, location.user, folder
+    """Return the storage of ftp and ftps."""
+    return FtpStorage(
+        config.timeouts,
+        egress=config.egress,
+        credentials=config.credentials,
+        ca_file=config.server_trust.ftps_ca,
+    )
 
 
 class _Download:
@@ -219,27 +216,45 @@ class _Download:
         self,
         connection: FtpConnection,
         data: socket.socket,
+        *,
+        path: str,
         size: int | None,
         part: Part | None,
+        is_known: bool,
     ) -> None:
         self._connection = connection
         self._data = data
-        self._left = part.stop - part.start if part else None
+        self._path = path
+        self._position = part.start if part else 0
+        self._stop = part.stop if part else None
+        self._is_known = is_known
         self.size = size
         self.ended = False
 
     def read(self, size: int) -> bytes:
-        if self._left is not None:
-            data = self._receive(min(size, self._left)) if self._left else b""
-            self._left -= len(data)
-            return data
-        return self._receive(size)
+        if self._stop is not None:
+            size = min(size, self._stop - self._position)
+        received = self._receive(size) if size and not self.ended else b""
+        self._position += len(received)
+        return received
 
     def _receive(self, size: int) -> bytes:
         with translated_errors():
-            received = b"" if self.ended else self._data.recv(min(size, _CHUNK))
-            if not received and not self.ended:
-                self.ended = True
-                self._data.close()
-                self._connection.voidresp()  # the server confirms the end
+            received = self._data.recv(min(size, _CHUNK))
+            if isinstance(self._data, ssl.SSLSocket):
+                # TLS gives 16 KiB at a time.
+                while len(received) < size and (more := self._data.pending()):
+                    received += self._data.recv(min(more, size - len(received)))
+            if not received:
+                self._end()
             return received
+
+    def _end(self) -> None:
+        self.ended = True
+        self._data.close()
+        self._connection.voidresp()  # the server confirms the end
+        expected = self.size if self._stop is None else self._stop
+        if self._is_known and self._position != expected:
+            now = size_of(self._connection, self._path)
+            if now not in (None, self.size):
+                raise ChangedError

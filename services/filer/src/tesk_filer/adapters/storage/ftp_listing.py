@@ -2,8 +2,9 @@
 
 Some servers take the argument of MLSD and NLST for a pattern, and find nothing
 for a name with a bracket. So a directory is entered, and then listed without an
-argument. LIST is meant for people and each server writes it its own way; where
-MLSD is unknown, NLST gives the names, and each is inspected.
+argument. Where MLSD is unknown (vsftpd), NLST gives the names. What LIST tells of them
+is used if it is surely understood, since each server writes it its own way; what it
+does not tell is asked name by name.
 """
 
 import ftplib
@@ -11,11 +12,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tesk_filer.adapters.storage.ftp_connections import (
-    BINARY,
-    FtpConnection,
-    reply_code,
-)
+from tesk_filer.adapters.storage.ftp_connection import BINARY, FtpConnection
+from tesk_filer.adapters.storage.ftp_connections import reply_code
+from tesk_filer.adapters.storage.ftp_list_format import parse_list
 from tesk_filer.ports import Stat, StorageError
 from tesk_model.locations import printable
 
@@ -25,6 +24,7 @@ NO_ACCESS = frozenset({"450", "550", "553"})
 # Many servers refuse to list an empty directory, or report its end at once.
 _NOTHING_LISTED = NO_ACCESS | UNKNOWN_COMMAND | {"226", "250"}
 _MAX_NAMES = 1_000_000  # of one directory
+_MANY_NAMES = 4  # fewer are sooner asked one by one than listed once more
 _DIGITS = 18  # of a size; more than any file has
 _BOTH = frozenset({".", "..", ""})
 _UNKNOWN_SIZE = Stat()
@@ -63,7 +63,7 @@ def stat_of(connection: FtpConnection, path: str) -> Stat | None:
     folder, _, name = path.rpartition("/")
     if not enter(connection, folder or "/"):
         return None
-    return _UNKNOWN_SIZE if name in _names(connection) else None
+    return _UNKNOWN_SIZE if name in _names(connection)[0] else None
 
 
 def identity_of(connection: FtpConnection, path: str) -> str:
@@ -167,22 +167,35 @@ def _facts_of_entered(connection: FtpConnection) -> Mapping[str, str]:
 
 def _by_names(connection: FtpConnection, path: str) -> Directory:
     listed = Directory()
-    for name in _names(connection):
-        _inspect(connection, path, name, listed)
+    names, option = _names(connection)
+    described = _described(connection, option) if len(names) >= _MANY_NAMES else {}
+    for name in names:
+        if stat := described.get(name):
+            listed.found[name] = stat
+        else:
+            _inspect(connection, path, name, listed)
     return listed
 
 
-def _names(connection: FtpConnection) -> Sequence[str]:
+def _described(connection: FtpConnection, option: str) -> Mapping[str, Stat]:
+    """Return what LIST says in a way that is understood."""
+    try:
+        return parse_list(_lines(connection, f"LIST{option}"))
+    except (ftplib.error_perm, ftplib.error_temp, ftplib.error_reply):
+        return {}
+
+
+def _names(connection: FtpConnection) -> tuple[Sequence[str], str]:
     """Return the names in the directory that was entered, hidden ones too.
 
     ``-a`` is a name or a pattern for some servers, so its result counts only if it
-    includes all other names.
+    includes all other names; then it is returned, too.
     """
     names = _nlst(connection, "NLST")
     with_hidden = _nlst(connection, "NLST -a")
     if with_hidden.issuperset(names):
-        names = with_hidden
-    return sorted(names - _BOTH)
+        return sorted(with_hidden - _BOTH), " -a"
+    return sorted(names - _BOTH), ""
 
 
 def _nlst(connection: FtpConnection, command: str) -> set[str]:

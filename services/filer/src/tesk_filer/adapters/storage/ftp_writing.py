@@ -8,10 +8,10 @@ file could not be deleted.
 import ftplib
 import os
 import socket
-from collections.abc import Callable
 from contextlib import suppress
 
-from tesk_filer.adapters.storage.ftp_connections import FtpConnection, reply_code
+from tesk_filer.adapters.storage.ftp_connection import FtpConnection, end_sending
+from tesk_filer.adapters.storage.ftp_connections import reply_code
 from tesk_filer.adapters.storage.ftp_listing import (
     NO_ACCESS,
     UNKNOWN_COMMAND,
@@ -45,7 +45,7 @@ def store(
     path: str,
     source: Source,
     advance: Advance,
-    undo: Callable[[str], None],
+    incomplete: set[str],
 ) -> None:
     """Upload a file to ``path`` and verify its size.
 
@@ -54,25 +54,61 @@ def store(
         path: Absolute.
         source: The file.
         advance: Called with progress.
-        undo: Removes an incomplete file. Not called if the server refuses the name:
-            an existing file is another one.
+        incomplete: Holds ``path`` while the file is not complete. It does not if the
+            server refuses the name: an existing file is another one.
 
     Raises:
         StorageError, ftplib.Error, OSError: The upload failed.
     """
     folder = path.rpartition("/")[0] or "/"
-    data = _begin(connection, path, folder)
-    try:
-        with data:
-            _send(data, source, advance)
+    with _begin(connection, path, folder) as data:
+        incomplete.add(path)
+        _send(data, source, advance)
+        end_sending(data)
         connection.voidresp()
-        _verify(connection, path, source.size)
-    except BaseException:
-        undo(path)
-        raise
+    _verify(connection, path, source.size)
+    incomplete.discard(path)
 
 
-def rename(connection: FtpConnection, hidden: str, path: str) -> bool:
+def store_and_rename(
+    connection: FtpConnection,
+    names: tuple[str, str],
+    source: Source,
+    advance: Advance,
+    incomplete: set[str],
+) -> bool:
+    """Upload a hidden file and rename it; tell whether the server allows both.
+
+    Args:
+        connection: To the server.
+        names: Absolute paths of the hidden file and of the file.
+        source: The file.
+        advance: Called with progress.
+        incomplete: Holds the hidden path while it is to be removed.
+    """
+    hidden, path = names
+    try:
+        store(connection, hidden, source, advance, incomplete)
+    except ftplib.error_perm as error:
+        if reply_code(error) not in _FORBIDDEN:
+            raise
+        if incomplete:
+            with suppress(ftplib.error_perm):
+                connection.delete(hidden)
+        incomplete.clear()
+        return False  # a name with a dot in front
+    incomplete.add(hidden)
+    if _rename(connection, hidden, path):
+        incomplete.clear()
+        return True
+    with suppress(ftplib.error_perm):
+        connection.delete(hidden)
+    incomplete.clear()
+    advance(-source.size)
+    return False
+
+
+def _rename(connection: FtpConnection, hidden: str, path: str) -> bool:
     """Rename a complete file; tell whether the server allows it."""
     try:
         connection.rename(hidden, path)
@@ -86,11 +122,6 @@ def rename(connection: FtpConnection, hidden: str, path: str) -> bool:
         connection.rename(hidden, path)
         return True
     return False
-
-
-def is_forbidden(error: ftplib.error_perm) -> bool:
-    """Tell whether a server refuses a name or a command permanently."""
-    return reply_code(error) in _FORBIDDEN
 
 
 def make_folders(connection: FtpConnection, path: str) -> None:

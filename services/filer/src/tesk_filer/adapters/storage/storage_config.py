@@ -23,6 +23,19 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServerTrust:
+    """Files that tell which servers are who they say they are; "" for none.
+
+    Attributes:
+        ftps_ca: See ``filer.ftps_ca``.
+        known_hosts: See ``filer.known_hosts``.
+    """
+
+    ftps_ca: str = ""
+    known_hosts: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileAccess:
     """Files of this machine that tasks may use.
 
@@ -64,5 +77,6 @@ class StorageConfig:
     connections: int
     credentials: Credentials
     egress: Egress
+    server_trust: ServerTrust = ServerTrust()
     files: FileAccess
     s3: S3Service

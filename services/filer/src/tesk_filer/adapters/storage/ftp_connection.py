@@ -1,0 +1,188 @@
+"""A control connection to an FTP server, with or without TLS.
+
+With TLS, control and data connections are both encrypted, or nothing is sent.
+
+Source:
+    RFC 4217. Port 990 has TLS from the first byte on (IANA: ``ftps``); elsewhere the
+    client asks for it (``AUTH TLS``).
+"""
+
+import ftplib
+import re
+import select
+import socket
+import ssl
+from contextlib import suppress
+from datetime import timedelta
+
+from tesk_filer.adapters.storage.egress import Egress
+from tesk_filer.ports import StorageError
+
+BINARY = "TYPE I"
+IMPLICIT_PORT = 990
+
+_MAX_REPLY = 1000  # lines; greetings of public areas have some dozens
+
+
+class FtpConnection(ftplib.FTP):
+    """A control connection.
+
+    Attributes:
+        home: Absolute path of the directory after the login.
+    """
+
+    home: str = "/"
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        """Encrypt everything by ``tls``, if given."""
+        super().__init__(encoding="utf-8")
+        self._tls = tls
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not been closed."""
+        return self.sock is not None
+
+    def responds(self) -> bool:
+        """Ask the server whether it still serves; ends text mode, that of listings."""
+        try:
+            self.voidcmd(BINARY)
+        except ftplib.all_errors:
+            return False
+        return True
+
+    def greet(self, egress: Egress, host: str, port: int, timeout: timedelta) -> None:
+        """Connect to a server, which does not know yet who asks.
+
+        Raises:
+            StorageError, ftplib.Error, OSError: It cannot be connected to.
+        """
+        self.host, self.timeout = host, timeout.total_seconds()
+        self.sock = egress.connect(host, port, self.timeout)
+        self.af = self.sock.family
+        if self._tls and port == IMPLICIT_PORT:
+            self._encrypt(self.sock, self._tls)
+        self.file = self.sock.makefile("r", encoding=self.encoding)
+        self.welcome = self.getresp()
+        if self._tls:
+            if port != IMPLICIT_PORT:
+                self._ask_for_tls(self.sock, self._tls)
+            self.voidcmd("PBSZ 0")
+            self.voidcmd("PROT P")
+
+    def enter(self, timeout: timedelta) -> None:
+        """Get ready for transfers after the login, with ``timeout`` from now on."""
+        self.timeout = timeout.total_seconds()
+        if self.sock is not None:
+            self.sock.settimeout(self.timeout)
+        self.voidcmd(BINARY)
+        try:
+            self.home = self.pwd() or "/"
+        except ftplib.error_perm:
+            self.home = "/"  # users are locked in
+
+    def absolute_path(self, path: str) -> str:
+        """Return the absolute path on the server for ``path`` of a url.
+
+        Raises:
+            StorageError: FTP commands cannot contain it.
+        """
+        if "\r" in path or "\n" in path:
+            raise StorageError("FTP takes no name with line ends; rename the file")
+        whole = path if path.startswith("/") else f"{self.home}/{path}"
+        return re.sub("/+", "/", whole).rstrip("/") or "/"
+
+    def getmultiline(self) -> str:
+        """Read a reply of limited length; ftplib has no limit."""
+        first = line = self.getline()
+        lines = [line]
+        if first[3:4] == "-":
+            while line[:3] != first[:3] or line[3:4] == "-":
+                if len(lines) >= _MAX_REPLY:
+                    raise ftplib.error_proto("a reply without end")  # noqa: S321 - an error
+                line = self.getline()
+                lines.append(line)
+        return "\n".join(lines)
+
+    def ntransfercmd(
+        self, cmd: str, rest: int | str | None = None
+    ) -> tuple[socket.socket, int | None]:
+        """Open a data connection, always to the address of the control connection."""
+        data, size = super().ntransfercmd(cmd, rest)
+        if self._tls is None or not isinstance(self.sock, ssl.SSLSocket):
+            return data, size
+        try:
+            # Servers may demand that the session is resumed (require_ssl_reuse of
+            # vsftpd), as proof that this is the same client.
+            encrypted = self._tls.wrap_socket(
+                data, server_hostname=self.host, session=self.sock.session
+            )
+        except BaseException:
+            data.close()
+            raise
+        return encrypted, size
+
+    def _ask_for_tls(self, plain: socket.socket, tls: ssl.SSLContext) -> None:
+        try:
+            self.voidcmd("AUTH TLS")
+        except ftplib.error_perm as error:
+            message = (
+                f"the server offers no TLS there ({str(error)[:3]}); check scheme and "
+                f"port: {IMPLICIT_PORT} is for TLS from the first byte on"
+            )
+            raise StorageError(message) from error
+        if self.file is not None:
+            self.file.close()  # nothing that came before TLS is read after it
+        self._encrypt(plain, tls)
+
+    def _encrypt(self, plain: socket.socket, tls: ssl.SSLContext) -> None:
+        self.sock = tls.wrap_socket(plain, server_hostname=self.host)
+        self.file = self.sock.makefile("r", encoding=self.encoding)
+
+
+class FtpTlsSocket(ssl.SSLSocket):
+    """A socket that does not wait for the peer's end of TLS: many servers send none."""
+
+    def unwrap(self) -> socket.socket:
+        """Tell the peer that no more data comes."""
+        longest = self.gettimeout()
+        self.settimeout(0)
+        with suppress(OSError):
+            try:
+                super().unwrap()
+            except ssl.SSLWantWriteError:
+                select.select([], [self], [], longest)
+                super().unwrap()
+        return self
+
+
+def open_tls(ca_file: str) -> ssl.SSLContext:
+    """Return what verifies the certificates of servers.
+
+    Args:
+        ca_file: Certificates of authorities (PEM), besides those of the system.
+
+    Raises:
+        StorageError: It cannot be read.
+    """
+    context = ssl.create_default_context()
+    context.sslsocket_class = FtpTlsSocket
+    if ca_file:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:
+            message = f"the operator's filer.ftps_ca cannot be read: {error}"
+            raise StorageError(message) from error
+    return context
+
+
+def end_sending(data: socket.socket) -> None:
+    """Mark the end of an upload, and leave the socket open.
+
+    A socket that is closed while something of the server is unread, such as a ticket
+    of TLS, is reset, and what was sent last is lost.
+    """
+    if isinstance(data, FtpTlsSocket):
+        data.unwrap()
+    with suppress(OSError):  # the server has closed it
+        data.shutdown(socket.SHUT_WR)
