@@ -49,6 +49,9 @@ SETS: dict[str, dict[str, Any]] = {
                 "sessionTokenKey": "session",
             },
             "netrc": {"existingSecret": "netrc"},
+            "credentials": {"existingSecrets": ["archives", "lab.example.org"]},
+            "sftp": {"knownHosts": "archive.example.org ssh-ed25519 AAAAC3Nz\n"},
+            "ftps": {"ca": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END …\n"},
             "shared": {
                 "claim": "shared-files",
                 "subPath": "science",

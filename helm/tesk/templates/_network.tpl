@@ -50,8 +50,14 @@
 {{- $policy := (index . 0).Values.networkPolicy -}}
 {{- $own := index . 1 -}}
 {{- $linkLocal := list "169.254.0.0/16" "fe80::/10" -}}
-{{- if or $own.internet $own.private (get $own "metadata") -}}
-- to:
+{{- if or $own.internet $own.private -}}
+- {{ with get $own "ports" -}}
+  ports:
+    {{- range . }}
+    - {port: {{ toJson . }}}
+    {{- end }}
+  {{ end -}}
+  to:
     {{- if $own.internet }}
     {{- range $all := list "0.0.0.0/0" "::/0" }}
     - ipBlock:
@@ -72,11 +78,12 @@
     {{- end }}
     {{- end }}
     {{- end }}
-    {{- if get $own "metadata" }}
+{{- end }}
+{{- if get $own "metadata" }}
+- to:
     - ipBlock:
         cidr: 169.254.169.254/32
     - ipBlock:
         cidr: 169.254.170.0/24
-    {{- end }}
 {{- end }}
 {{- end -}}

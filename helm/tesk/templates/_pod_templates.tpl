@@ -92,6 +92,9 @@ spec:
         {{- . | nindent 8 }}
         {{- end }}
         {{- include "tesk.egressEnvironment" . | nindent 8 }}
+        {{- with include "tesk.accessEnvironment" . }}
+        {{- . | nindent 8 }}
+        {{- end }}
         {{- include "tesk.environment" (list . $own) | nindent 8 }}
       volumeMounts:
         {{- include "tesk.mounts" $own | nindent 8 }}
@@ -101,6 +104,11 @@ spec:
         {{- if and $storage.s3.existingSecret (eq $storage.s3.form "files") }}
         - name: s3
           mountPath: /etc/tesk-storage/s3
+          readOnly: true
+        {{- end }}
+        {{- range $index, $secret := $storage.credentials.existingSecrets }}
+        - name: credentials-{{ $index }}
+          mountPath: /etc/tesk-storage/credentials/{{ $secret }}
           readOnly: true
         {{- end }}
         {{- if $storage.netrc.existingSecret }}
@@ -125,6 +133,12 @@ spec:
     - name: s3
       secret:
         secretName: {{ $storage.s3.existingSecret }}
+        defaultMode: 0440
+    {{- end }}
+    {{- range $index, $secret := $storage.credentials.existingSecrets }}
+    - name: credentials-{{ $index }}
+      secret:
+        secretName: {{ $secret }}
         defaultMode: 0440
     {{- end }}
     {{- with $storage.netrc.existingSecret }}
@@ -159,6 +173,23 @@ What extraEgress opens is said by selectors: then the NetworkPolicy alone decide
 {{- if and $policy.enabled (not $policy.filer.private) (not $policy.filer.extraEgress) }}
 - name: TESK_FILER_REFUSED_NETWORKS
   value: {{ join "," $policy.privateRanges | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* Files with credentials, and with what servers are known by. Not in the settings file, as above. */}}
+{{- define "tesk.accessEnvironment" -}}
+{{- $storage := .Values.storage -}}
+{{- with $storage.credentials.existingSecrets }}
+- name: TESK_FILER_CREDENTIALS
+  value: /etc/tesk-storage/credentials/{{ join ":/etc/tesk-storage/credentials/" . }}
+{{- end }}
+{{- if $storage.sftp.knownHosts }}
+- name: TESK_FILER_KNOWN_HOSTS
+  value: /etc/tesk/known_hosts
+{{- end }}
+{{- if $storage.ftps.ca }}
+- name: TESK_FILER_FTPS_CA
+  value: /etc/tesk/ftps-ca.pem
 {{- end }}
 {{- end -}}
 

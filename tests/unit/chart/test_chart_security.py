@@ -261,7 +261,8 @@ def test_credentials_reach_only_who_needs_them() -> None:
         "auth": SETS["users"]["auth"],
         "database": SETS["high-availability"]["database"],
     }
-    names = ("s3", "netrc", "people", "tesk-database", "tesk-internal")
+    files = ("s3", "netrc", "archives", "lab.example.org")
+    names = (*files, "people", "tesk-database", "tesk-internal")
     seen = {
         component: {name for name in names if f'"{name}"' in _secret_names(template)}
         for component, template in pod_templates(render(values)).items()
@@ -270,7 +271,7 @@ def test_credentials_reach_only_who_needs_them() -> None:
         "api": {"people", "tesk-internal"},
         "scheduler": {"tesk-database", "tesk-internal"},
         "taskmaster": {"tesk-internal"},
-        "filer": {"s3", "netrc"},
+        "filer": set(files),
         "executor": set(),
         "test": set(),
     }
@@ -402,6 +403,24 @@ def test_private_networks_are_opened_without_the_metadata_service(
         *("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"),
         "fc00::/7",
     }
+
+
+def test_filers_can_be_kept_to_some_ports_and_still_reach_the_metadata_service() -> (
+    None
+):
+    opened = {"ports": [22, 443], "private": True, "metadata": True}
+
+    rules = policies({"networkPolicy": {"filer": opened}})["filer"]["egress"]
+
+    networks = {
+        peer["ipBlock"]["cidr"]: rule.get("ports")
+        for rule in rules
+        for peer in rule.get("to", ())
+        if "ipBlock" in peer
+    }
+    assert networks["0.0.0.0/0"] == [{"port": 22}, {"port": 443}]
+    assert networks["10.0.0.0/8"] == [{"port": 22}, {"port": 443}]
+    assert networks["169.254.169.254/32"] is None
 
 
 def test_executors_can_be_cut_off_from_everything() -> None:

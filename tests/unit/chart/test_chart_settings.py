@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from charts.rendering import (
+    Manifest,
     Values,
     find,
     kinds,
@@ -119,11 +120,17 @@ def test_the_lists_of_urls_reach_who_refuses_and_who_fetches(tmp_path: Path) -> 
         assert found[service].urls.deny == ("https://data.example.org/private",)
 
 
-def egress_of(values: Values) -> Egress:
-    """Return what the filers of an installation may connect to."""
-    (container,) = pod_templates(render(values))["filer"]["spec"]["containers"]
+def filer_environ(template: Manifest) -> dict[str, str]:
+    """Return what the environment of a filer's pod says, apart from the settings file."""
+    (container,) = template["spec"]["containers"]
     environ = {each["name"]: each.get("value", "") for each in container["env"]}
     environ.pop("TESK_CONFIG")
+    return environ
+
+
+def egress_of(values: Values) -> Egress:
+    """Return what the filers of an installation may connect to."""
+    environ = filer_environ(pod_templates(render(values))["filer"])
     return Egress(egress_policy(settings.load(FilerSettings, environ).filer))
 
 
@@ -201,6 +208,32 @@ def test_a_shared_volume_is_seen_where_its_urls_point(tmp_path: Path) -> None:
 def test_a_shared_volume_has_the_urls_of_its_path_unless_told(tmp_path: Path) -> None:
     values = {"storage": {"shared": {"claim": "files", "mountPath": "/projects"}}}
     assert loaded(values, tmp_path)["filer"].filer.shared_prefix == "file:///projects"
+
+
+def test_credentials_and_known_hosts_are_where_the_filer_looks() -> None:
+    objects = render(SETS["storages"])
+    template = pod_templates(objects)["filer"]
+    own = settings.load(FilerSettings, filer_environ(template)).filer
+    (container,) = template["spec"]["containers"]
+    mounts = {each["mountPath"]: each["name"] for each in container["volumeMounts"]}
+    volumes = {each["name"]: each for each in template["spec"]["volumes"]}
+    files = find(objects, "ConfigMap", "tesk-filer")["data"]
+
+    secrets = [
+        volumes[mounts[path]]["secret"]["secretName"] for path in own.credentials
+    ]
+
+    assert secrets == ["archives", "lab.example.org"]
+    for path in (own.known_hosts, own.ftps_ca):
+        folder, _, name = path.rpartition("/")
+        assert volumes[mounts[folder]]["configMap"]["name"] == "tesk-filer"
+        assert name in files
+
+
+def test_without_them_the_filer_has_none() -> None:
+    environ = filer_environ(pod_templates(render({}))["filer"])
+    own = settings.load(FilerSettings, environ).filer
+    assert (own.credentials, own.known_hosts, own.ftps_ca) == ((), "", "")
 
 
 def test_the_netrc_file_is_where_the_filer_looks(tmp_path: Path) -> None:

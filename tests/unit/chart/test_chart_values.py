@@ -92,6 +92,34 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"storage": {"s3": {"endpoint": "minio:9000"}}},
         ("/storage/s3/endpoint", "https?://"),
     ),
+    "a Secret of credentials in capitals": (
+        {"storage": {"credentials": {"existingSecrets": ["Archives"]}}},
+        ("/storage/credentials/existingSecrets/0", "does not match pattern"),
+    ),
+    "a Secret of credentials twice": (
+        {"storage": {"credentials": {"existingSecrets": ["a", "a"]}}},
+        ("/storage/credentials/existingSecrets", "are equal"),
+    ),
+    "one Secret of credentials in place of a list": (
+        {"storage": {"credentials": {"existingSecrets": "a"}}},
+        ("/storage/credentials/existingSecrets", "array"),
+    ),
+    "credentials in the values": (
+        {"storage": {"credentials": {"password": "p"}}},
+        ("/storage/credentials", "password", "not allowed"),
+    ),
+    "hosts without their keys": (
+        {"storage": {"sftp": {"knownHosts": "archive.example.org"}}},
+        ("/storage/sftp/knownHosts", "does not match pattern"),
+    ),
+    "a file in place of certificates": (
+        {"storage": {"ftps": {"ca": "/etc/ssl/ca.pem"}}},
+        ("/storage/ftps/ca", "does not match pattern"),
+    ),
+    "a port of filers by name": (
+        {"networkPolicy": {"filer": {"ports": ["https"]}}},
+        ("/networkPolicy/filer/ports/0", "integer"),
+    ),
     "a relative mount path": (
         {"storage": {"shared": {"mountPath": "shared"}}},
         ("/storage/shared/mountPath", "does not match pattern"),
