@@ -41,6 +41,12 @@ def folder_in(path: str) -> Input:
     return Input(path=path, url="s3://b/k", type=FileType.DIRECTORY)
 
 
+def reference_in(path: str, url: str = "ref://grch38/genome.fa") -> Input:
+    """Return an input that is a reference: a directory if the url ends in a slash."""
+    kind = FileType.DIRECTORY if url.endswith("/") else FileType.FILE
+    return Input(path=path, url=url, type=kind)
+
+
 def file_out(path: str, prefix: str | None = None) -> Output:
     """Return an output file, or a pattern of some."""
     return Output(path=path, url="s3://b/o", path_prefix=prefix)

@@ -66,6 +66,12 @@ SETS: dict[str, dict[str, Any]] = {
             }
         },
     },
+    "references": {
+        "references": {
+            "grch38": {"claim": "genomes", "subPath": "human/grch38"},
+            "silva": {"claim": "databases"},
+        }
+    },
     "aws-files": {"storage": {"s3": {"existingSecret": "aws", "form": "files"}}},
     "users": {
         "auth": {

@@ -8,6 +8,7 @@ import docker
 import pytest
 
 from programs.stack import Stack, running_stack
+from scenarios import references
 from servers.gate import Gate, gate_server
 
 IMAGES = Path(__file__).parents[1] / "cluster" / "images"
@@ -20,8 +21,23 @@ def shared_stack(
 ) -> Iterator[Stack]:
     """One for all tests of a module, which leave it as it was."""
     folder = tmp_path_factory.mktemp(request.param)
-    with running_stack(folder, engine=request.param) as running:
+    reference = make_reference(folder)
+    environ = {"TESK_REFERENCES": f"{{{references.NAME}: {reference}}}"}
+    with running_stack(folder, engine=request.param, environ=environ) as running:
         yield running
+
+
+def make_reference(folder: Path) -> Path:
+    """Make the reference of the scenarios, beside what its links must not reach."""
+    reference = folder / "reference"
+    (folder / "x").mkdir()
+    for name, data in references.FILES.items():
+        file = reference / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    for name, target in references.LINKS.items():
+        (reference / name).symlink_to(target)
+    return reference
 
 
 @pytest.fixture(params=ENGINES)

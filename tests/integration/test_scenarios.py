@@ -7,13 +7,14 @@ import pytest
 
 from programs.stack import Stack
 from programs.waiting import eventually
-from scenarios import executors, files, images
+from scenarios import executors, files, images, references
 from scenarios.scenario import Scenario
 
 SCENARIOS: dict[str, Scenario] = {
     **executors.SCENARIOS,
     **files.SCENARIOS,
     **images.SCENARIOS,
+    **references.SCENARIOS,
 }
 
 

@@ -2,7 +2,13 @@
 
 from dataclasses import replace
 
-from builders.tasks import file_in, file_out, make_assigned_task, make_executor
+from builders.tasks import (
+    file_in,
+    file_out,
+    make_assigned_task,
+    make_executor,
+    reference_in,
+)
 from taskmasters.manifests import (
     CUSTOM_POD,
     EXECUTOR_POD,
@@ -26,6 +32,23 @@ SHAPES: dict[str, tuple[Task, KubernetesSettings, Manifest]] = {
             executors=(make_executor(), make_executor()),
         ),
         SETTINGS,
+        EXECUTOR_POD,
+    ),
+    "references are mounted after they were checked": (
+        make_assigned_task(
+            inputs=(
+                reference_in("/data/$genome.fa", "ref://grch38/$genome.fa"),
+                reference_in("/data/bwa", "ref://hg19/bwa/"),
+                reference_in("/silva", "ref://silva/"),
+            ),
+            outputs=(file_out("/data/out"),),
+        ),
+        OFFERS,
+        CUSTOM_POD,
+    ),
+    "references alone need no filer and no volume": (
+        make_assigned_task(inputs=(reference_in("/ref/genome.fa"),)),
+        OFFERS,
         EXECUTOR_POD,
     ),
     "a trivial task is one Job": (make_assigned_task(), SETTINGS, EXECUTOR_POD),

@@ -3,7 +3,12 @@
 from typing import Any
 
 from builders.tasks import file_in, make_assigned_task
-from tesk_kubernetes.settings import Gpu, KubernetesSettings, Pool
+from tesk_kubernetes.settings import (
+    Gpu,
+    KubernetesSettings,
+    Pool,
+    ReferenceClaim,
+)
 from tesk_model.names import Attempt
 from tesk_model.task import Resources, Task, TaskId
 from tesk_taskmaster.adapters.kubernetes.manifests.anchor import anchor_secret
@@ -48,6 +53,11 @@ OFFERS = KubernetesSettings(
     ),
     priority_classes=("urgent", "whenever"),
     runtime_classes=("gvisor",),
+    references={
+        "grch38": ReferenceClaim(claim="genomes", sub_path="human/grch38"),
+        "hg19": ReferenceClaim(claim="genomes", sub_path="human/hg19"),
+        "silva": ReferenceClaim(claim="databases"),
+    },
 )
 
 EXECUTOR_POD: Manifest = {

@@ -106,9 +106,9 @@ def status(**fields: str) -> Edit:
     return lambda pod: pod["status"].update(fields)
 
 
-def init_container(state: JsonObject) -> Edit:
+def init_container(state: JsonObject, name: str = "proxy") -> Edit:
     """Give the pod a container that runs before the main one."""
-    made = {"name": "proxy", "image": "side:1", "state": state}
+    made = {"name": name, "image": "side:1", "state": state}
     return lambda pod: pod["status"].update(initContainerStatuses=[made])
 
 

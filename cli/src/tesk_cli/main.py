@@ -27,6 +27,7 @@ from tesk_cli.serve.roots import (
     alternative_folder,
     command_roots,
     make_default_folder,
+    reference_folders,
     server_roots,
 )
 from tesk_cli.serve.supervisor import Supervisor
@@ -84,6 +85,14 @@ class _Machine:
             file_roots=roots.writable,
             read_roots=roots.readable,
             protected=self._own_files(settings),
+            references=reference_folders(
+                settings.local.references,
+                self._protected(settings),
+                [
+                    state_home(settings.local, self.environ),
+                    *map(Path, self._own_files(settings)),
+                ],
+            ),
             environ={**self.environ, "TESK_TASKMASTER_LAUNCHER": str(launcher)},
             storage=() if settings.api.storage else storage_urls(roots.writable),
             verbose=verbose,

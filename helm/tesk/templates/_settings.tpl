@@ -75,6 +75,9 @@ api:
   {{- if and .Values.storage.shared.claim .Values.storage.shared.readOnly }}
   read_storage: {{ list (include "tesk.sharedPrefix" .) | toJson }}
   {{- end }}
+  {{- with .Values.references }}
+  references: {{ keys . | sortAlpha | toJson }}
+  {{- end }}
   backend_parameters: {{ include "tesk.backendParameters" . }}
 {{- end -}}
 
@@ -121,6 +124,13 @@ kubernetes:
   templates: /etc/tesk
   storage_class: {{ toJson .Values.taskVolumes.storageClass }}
   access_mode: {{ .Values.taskVolumes.accessMode }}
+  {{- $references := dict }}
+  {{- range $name, $place := .Values.references }}
+  {{- $_ := set $references $name (dict "claim" $place.claim "sub_path" (default "" $place.subPath)) }}
+  {{- end }}
+  {{- with $references }}
+  references: {{ toJson . }}
+  {{- end }}
   cpu_limit_ratio: {{ toJson .Values.executors.resources.cpuLimitRatio }}
   image_timeout: {{ toJson $limits.imageSeconds }}
   image_missing_timeout: {{ toJson $limits.imageMissingSeconds }}

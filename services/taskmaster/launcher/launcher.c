@@ -50,6 +50,13 @@ static void inspect(const struct options *options, struct outcome *outcome)
     clock_gettime(CLOCK_REALTIME, &outcome->ended_at);
 }
 
+static void require(const struct options *options, struct outcome *outcome)
+{
+    check_requirements(options);
+    outcome->exit_code = has_failed() ? EXIT_LAUNCHER : 0;
+    clock_gettime(CLOCK_REALTIME, &outcome->ended_at);
+}
+
 int main(int argc, char **argv)
 {
     struct options options = {.log_limit = 65536};
@@ -63,6 +70,8 @@ int main(int argc, char **argv)
         outcome.exit_code = EXIT_LAUNCHER;
     else if (options.inspected_count > 0)
         inspect(&options, &outcome);
+    else if (options.requirement_count > 0)
+        require(&options, &outcome);
     else
         run(&options, &outcome);
     if (options.report != NULL && !write_report(options.report, &outcome))

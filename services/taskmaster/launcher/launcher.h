@@ -31,6 +31,14 @@ struct collection {
     const char *destination;
 };
 
+/* What must be at path below root, links followed. */
+struct requirement {
+    const char *kind; /* "file" or "directory" */
+    const char *root;
+    const char *path;
+    const char *name; /* begins the message */
+};
+
 struct options {
     const char *directory; /* NULL: do not change */
     const char **inputs; /* the first that exists; none: inherit */
@@ -47,6 +55,8 @@ struct options {
     size_t readable_count;
     const char **inspected; /* directories to inspect, instead of running argv */
     size_t inspected_count;
+    struct requirement *requirements; /* checked, instead of running argv */
+    size_t requirement_count;
     struct collection *collections;
     size_t collection_count;
     char **argv; /* NULL-terminated, at least one */
@@ -127,6 +137,9 @@ void drain(struct pump *pump);
 
 /* inspect.c */
 void print_occupied(const struct options *options);
+
+/* require.c */
+void check_requirements(const struct options *options);
 
 /* marks.c */
 void marker_write(struct marker *marker, const char *data, size_t size);

@@ -53,6 +53,26 @@ static bool take_collection(struct options *options, char **values)
     return true;
 }
 
+static bool take_requirement(struct options *options, char **values)
+{
+    struct requirement *next;
+
+    if (strcmp(values[0], "file") != 0 && strcmp(values[0], "directory") != 0) {
+        fail("option --require: \"%s\" is neither \"file\" nor \"directory\"", values[0]);
+        return false;
+    }
+    next = realloc(options->requirements,
+                   (options->requirement_count + 1) * sizeof *next);
+    if (next == NULL) {
+        fail("option --require: %s", strerror(errno));
+        return false;
+    }
+    options->requirements = next;
+    next[options->requirement_count++] =
+        (struct requirement){values[0], values[1], values[2], values[3]};
+    return true;
+}
+
 static bool append(const char ***list, size_t *count, const char *name,
                    const char *value)
 {
@@ -91,6 +111,8 @@ static bool take_value(struct options *options, const char *name, char **values)
                append(&options->readable, &options->readable_count, name, values[0]);
     if (strcmp(name, "--collect") == 0)
         return take_collection(options, values);
+    if (strcmp(name, "--require") == 0)
+        return take_requirement(options, values);
     for (size_t at = 0; at < sizeof texts / sizeof *texts; at++) {
         if (strcmp(name, texts[at].name) == 0) {
             *texts[at].place = values[0];
@@ -101,12 +123,19 @@ static bool take_value(struct options *options, const char *name, char **values)
     return false;
 }
 
+static int count_values(const char *name)
+{
+    if (strcmp(name, "--require") == 0)
+        return 4;
+    return strcmp(name, "--collect") == 0 ? 2 : 1;
+}
+
 bool parse_options(struct options *options, int argc, char **argv)
 {
     int at = 1;
 
     while (at < argc && strcmp(argv[at], "--") != 0) {
-        int values = strcmp(argv[at], "--collect") == 0 ? 2 : 1;
+        int values = count_values(argv[at]);
 
         /* An unknown last option is unknown first, then lacks a value. */
         if (at + values >= argc && strncmp(argv[at], "--", 2) == 0) {

@@ -188,6 +188,17 @@ def test_the_api_accepts_the_values_that_placement_offers(tmp_path: Path) -> Non
     assert loaded({}, tmp_path)["api"].api.backend_parameters == {}
 
 
+def test_references_are_offered_and_found(tmp_path: Path) -> None:
+    found = loaded(SETS["references"], tmp_path)
+
+    assert found["api"].api.references == ("grch38", "silva")
+    claims = found["taskmaster"].kubernetes.references
+    assert {name: (each.claim, each.sub_path) for name, each in claims.items()} == {
+        "grch38": ("genomes", "human/grch38"),
+        "silva": ("databases", ""),
+    }
+
+
 def test_a_shared_volume_is_seen_where_its_urls_point(tmp_path: Path) -> None:
     found = loaded(SETS["storages"], tmp_path)
     assert found["filer"].filer.shared_prefix == "file:///data/science"

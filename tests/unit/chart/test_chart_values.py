@@ -24,6 +24,18 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"scheduler": {"leaseSeconds": 1}},
         ("/scheduler/leaseSeconds", "minimum"),
     ),
+    "a reference without its claim": (
+        {"references": {"grch38": {"subPath": "a"}}},
+        ("/references/grch38", "claim"),
+    ),
+    "a reference whose name no url can have": (
+        {"references": {"GRCh38": {"claim": "a"}}},
+        ("invalid propertyName 'GRCh38'",),
+    ),
+    "a reference by an absolute path": (
+        {"references": {"grch38": {"claim": "a", "subPath": "/a"}}},
+        ("/references/grch38/subPath", "does not match pattern"),
+    ),
     "a port that is none": (
         {"api": {"service": {"port": 70000}}},
         ("/api/service/port", "maximum"),

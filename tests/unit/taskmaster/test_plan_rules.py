@@ -15,6 +15,7 @@ from builders.tasks import (
     folder_in,
     make_assigned_task,
     make_executor,
+    reference_in,
 )
 from tesk_model.names import Attempt
 from tesk_model.paths import (
@@ -42,6 +43,28 @@ def plan(task: Task, occupied: OccupiedDirectories = NONE_OCCUPIED) -> Plan:
 
 
 REFUSED = {
+    "a reference over programs": (
+        make_assigned_task(inputs=(reference_in("/usr/bin", "ref://r/"),)),
+        "inputs[0].path: /usr/bin holds",
+    ),
+    "a reference by a malformed url": (
+        make_assigned_task(inputs=(reference_in("/a", "ref://r/../x"),)),
+        'inputs[0].url: must not contain ".." segments',
+    ),
+    "an output in a reference": (
+        make_assigned_task(
+            inputs=(reference_in("/ref", "ref://r/"),), outputs=(file_out("/ref/a"),)
+        ),
+        "/ref/a cannot be there: inputs[0] is a reference, which is read-only",
+    ),
+    "a file in a reference that is a file": (
+        make_assigned_task(inputs=(reference_in("/a/b"), file_in("/a/b/c"))),
+        "/a/b/c cannot be there: inputs[0] is a reference, which is read-only",
+    ),
+    "a reference in an input file": (
+        make_assigned_task(inputs=(file_in("/opt/a"), reference_in("/opt/a/b"))),
+        "/opt/a/b cannot be there: /opt/a is a file",
+    ),
     "amounts that nobody has filled in": (
         make_assigned_task(resources=Resources(cpu_cores=1, ram_gb=1)),
         "resources: the scheduler has not filled in",

@@ -16,6 +16,7 @@ from builders.tasks import (
     folder_out,
     make_assigned_task,
     make_executor,
+    reference_in,
 )
 from reviewed.files import file_name, reviewed_text
 from tesk_model.names import Attempt
@@ -179,6 +180,29 @@ SHAPES: dict[str, Task] = {
             backend_parameters={"pool": "fast"},
         )
     ),
+    "references alone need no filer and no volume": make_assigned_task(
+        inputs=(
+            reference_in("/data/genome.fa"),
+            reference_in("/ref", "ref://grch38/bwa/"),
+        )
+    ),
+    "references in what is copied or shared are mounts of their own": make_assigned_task(
+        inputs=(
+            folder_in("/data"),
+            reference_in("/data/bwa", "ref://grch38/bwa/"),
+            reference_in("/work/genome.fa"),
+        ),
+        outputs=(file_out("/work/out.bam"),),
+    ),
+    "reading and working in a reference shares nothing of it": make_assigned_task(
+        inputs=(reference_in("/ref", "ref://grch38/"),),
+        executors=(
+            make_executor(workdir="/ref/bwa", stdin="/ref/list", stdout="/o/x"),
+        ),
+    ),
+    "a reference among programs is a single file": make_assigned_task(
+        inputs=(reference_in("/usr/local/share/genome.fa"),)
+    ),
     "inputs of a staged workflow step": make_assigned_task(
         inputs=(
             file_in("/var/lib/cwl/stg1/f"),
@@ -251,6 +275,8 @@ def readable(plan: Plan) -> str:
     assert document.pop("waiting_since") is None  # is not planned
     for step in document["executors"]:
         step["executor"] = " ".join(step["executor"]["command"])
+        if not step["references"]:
+            del step["references"]
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -71,7 +71,9 @@ def serve(
     Settings come from the environment: PORT (8080), HOST (127.0.0.1), TESK_HOME
     (state), TESK_ENGINE (auto, container, sandbox), TESK_FILE_ROOTS
     (colon-separated folders that file:// may read and write; ~/tesk-files),
-    TESK_CONFIG (settings file), and all others of docs/configuration.md.
+    TESK_REFERENCES ({grch38: /data/grch38}: folders that tasks see as
+    ref://grch38/…), TESK_CONFIG (settings file), and all others of
+    docs/configuration.md.
 
     Tasks that run when the server stops go on, and the next start takes them
     up again.

@@ -1,7 +1,8 @@
 """Checks the plan of a server and builds the environment of its services; pure."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tesk_cli.serve.errors import ServeError
@@ -19,6 +20,7 @@ class ServerPlan:
         file_roots: Absolute folders that file:// may read and write.
         read_roots: Absolute folders that it may only read.
         protected: More files and folders that it never touches.
+        references: Absolute folders with reference data, by name.
         environ: Environment that the services inherit.
         storage: The storage of service-info; empty if the settings name it.
         verbose: Log to stderr instead of files.
@@ -32,6 +34,7 @@ class ServerPlan:
     environ: Mapping[str, str]
     read_roots: tuple[Path, ...] = ()
     protected: tuple[str, ...] = ()
+    references: Mapping[str, Path] = field(default_factory=dict)
     storage: tuple[str, ...] = ()
     verbose: bool = False
 
@@ -92,6 +95,10 @@ def service_environ(
         "TESK_FILE_ROOTS": ":".join(str(root) for root in plan.file_roots),
         "TESK_FILE_READ_ROOTS": ":".join(str(root) for root in plan.read_roots),
         "TESK_PROTECTED": ":".join(plan.protected),
+        # JSON is YAML.
+        "TESK_REFERENCES": json.dumps(
+            {name: str(folder) for name, folder in plan.references.items()}
+        ),
         "TESK_GRPC_TOKEN_FILE": str(token_file),
         "TESK_GRPC_SCHEDULER": f"unix:{socket}",
         "TESK_SCHEDULER_LISTEN": f"unix:{socket}",

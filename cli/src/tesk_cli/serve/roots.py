@@ -45,6 +45,33 @@ def server_roots(
     return tuple(dict.fromkeys(roots))
 
 
+def reference_folders(
+    named: Mapping[str, str], protected: ProtectedPaths, own: Sequence[Path]
+) -> Mapping[str, Path]:
+    """Return the folders of references, which executors see as a whole.
+
+    Args:
+        named: Folders by name.
+        protected: Paths that no task may read.
+        own: Of these, TESK's state and settings: they may not lie in a reference.
+
+    Raises:
+        ServeError: A folder is missing, is protected or holds what is.
+    """
+    folders = {name: Path(path).absolute() for name, path in named.items()}
+    for name, folder in folders.items():
+        setting = f"TESK_REFERENCES: {name}: {folder}"
+        if not folder.is_dir():
+            raise ServeError(f"{setting} is not a folder")
+        if what := protected.match_path(folder):
+            raise ServeError(f"{setting} {format_refusal(what)}; name another folder")
+        real = folder.resolve()
+        for path in own:
+            if path.resolve().is_relative_to(real):
+                raise ServeError(f"{setting} holds {path}; name a folder without it")
+    return folders
+
+
 def command_roots(
     folders: Sequence[Path], environ: Mapping[str, str], protected: ProtectedPaths
 ) -> tuple[Path, ...]:

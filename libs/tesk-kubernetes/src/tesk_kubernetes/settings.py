@@ -32,6 +32,20 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     tolerations: tuple[dict[str, Any], ...] = ()
 
 
+class ReferenceClaim(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """A claim with reference data.
+
+    Attributes:
+        claim: PersistentVolumeClaim, in each of the namespaces.
+        sub_path: Folder of it; "": all of it.
+    """
+
+    claim: str
+    sub_path: str = ""
+
+
 class KubernetesSettings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
@@ -96,6 +110,13 @@ class KubernetesSettings(
             "0: none. A ResourceQuota on `limits.cpu` needs one.",
         ),
     ] = 0
+    references: Annotated[
+        dict[str, ReferenceClaim],
+        Meta(
+            description="Claims with reference data by name, which executors see "
+            "read-only as inputs (`ref://NAME/PATH`)."
+        ),
+    ] = {}
     image_timeout: Annotated[
         timedelta,
         Meta(description="How long an image may fail to be pulled."),

@@ -119,6 +119,15 @@ class LocalSettings(
             extra={"variable": "TESK_PROTECTED", "separator": ":"},
         ),
     ] = ()
+    references: Annotated[
+        dict[str, str],
+        Meta(
+            description="Folders with reference data by name, which executors see "
+            "read-only as inputs (`ref://NAME/PATH`), without a copy: `{grch38: "
+            "/data/grch38}`.",
+            extra={"variable": "TESK_REFERENCES"},
+        ),
+    ] = {}
 
 
 class UrlSettings(

@@ -212,6 +212,14 @@ class ApiSettings(
             description="Url prefixes that tasks can only read, for service-info as well."
         ),
     ] = ()
+    references: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Names of the references that inputs can be (`ref://NAME/PATH`), "
+            "beside those of `local.references`; where they lie, `kubernetes.references` "
+            "says."
+        ),
+    ] = ()
     backend_parameters: Annotated[
         dict[str, tuple[str, ...]],
         Meta(
@@ -233,3 +241,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     local: LocalSettings = msgspec.field(default_factory=LocalSettings)
     urls: UrlSettings = msgspec.field(default_factory=UrlSettings)
     api: ApiSettings = msgspec.field(default_factory=ApiSettings)
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Names of all references, sorted."""
+        return tuple(sorted({*self.api.references, *self.local.references}))

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tesk_api.config import ApiSettings, Settings
-from tesk_api.domain.offers import Offer, StorageSettings, make_offer
+from tesk_api.domain.offers import Offer, StorageSettings, make_offer, reference_names
 from tesk_model.hosts import is_loopback
+from tesk_model.references import root_url
 from tesk_model.url_lists import parse_url_lists
 from tesk_runtime import logs, process_memory
 from tesk_runtime.clock import SystemClock
@@ -214,7 +215,7 @@ def _dependencies(
         tasks=client,
         authenticator=_authenticator(settings.api),
         body_memory=_body_memory(settings.api),
-        info=_service_info(settings.api),
+        info=_service_info(settings.api, settings.references),
         metrics=RequestMetrics(shared_folder=metrics_folder),
         clock=SystemClock(),
         new_id=id_generator(),
@@ -232,7 +233,8 @@ def _offer(settings: Settings) -> Offer:
         )
     )
     urls = parse_url_lists(settings.urls.allow, settings.urls.deny)
-    return Offer(schemes=schemes, urls=urls)
+    names = reference_names(settings.references)
+    return Offer(schemes=schemes, urls=urls, references=names)
 
 
 def _authenticator(settings: ApiSettings) -> "Authenticator":
@@ -277,7 +279,7 @@ def _body_memory(settings: ApiSettings) -> "FairSemaphore":
     )
 
 
-def _service_info(settings: ApiSettings) -> "ServiceInfo":
+def _service_info(settings: ApiSettings, references: tuple[str, ...]) -> "ServiceInfo":
     from tesk_api.domain.service_info import ServiceInfo  # noqa: PLC0415 - as above
 
     return ServiceInfo(
@@ -292,6 +294,6 @@ def _service_info(settings: ApiSettings) -> "ServiceInfo":
         environment=settings.environment,
         created_at=settings.created_at,
         updated_at=settings.updated_at,
-        storage=(*settings.storage, *settings.read_storage),
+        storage=(*settings.storage, *settings.read_storage, *map(root_url, references)),
         backend_parameters=settings.backend_parameters,
     )

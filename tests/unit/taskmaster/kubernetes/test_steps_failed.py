@@ -318,6 +318,41 @@ FAILED: dict[str, tuple[Snapshot, float, bool, str]] = {
         False,
         "executors[1]: container proxy of its pod ended with exit code 2: no proxy",
     ),
+    "a reference is not there": (
+        seen(
+            "runs",
+            without_containers,
+            status(phase="Failed"),
+            init_container(
+                {
+                    "terminated": {
+                        "exitCode": 125,
+                        "message": make_report(
+                            125, error="inputs[0].url: ref://r/x: the reference has no"
+                        ),
+                    }
+                },
+                name="tesk-references",
+            ),
+        ),
+        0,
+        False,
+        "inputs[0].url: ref://r/x: the reference has no",
+    ),
+    "the check of references cannot run": (
+        seen(
+            "runs",
+            without_containers,
+            status(phase="Failed"),
+            init_container(
+                {"terminated": {"exitCode": 128, "reason": "StartError"}},
+                name="tesk-references",
+            ),
+        ),
+        0,
+        False,
+        "executors[1]: container tesk-references of its pod ended with exit code 128",
+    ),
     "a filer that is evicted": (
         seen("evicted", subject=FILER),
         0,

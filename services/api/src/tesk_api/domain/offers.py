@@ -1,9 +1,12 @@
 """Decides which urls tasks of this installation may use."""
 
+import re
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from tesk_model.locations import InvalidLocationError, Location, scheme_of
+from tesk_model.references import NAME_PATTERN
 from tesk_model.schemes import OfferedSchemes, Use
 from tesk_model.url_lists import UrlLists
 
@@ -15,10 +18,12 @@ class Offer:
     Attributes:
         schemes: Of urls.
         urls: Of these, which the operator refuses.
+        references: Names of references.
     """
 
     schemes: OfferedSchemes = field(default_factory=OfferedSchemes)
     urls: UrlLists = field(default_factory=UrlLists)
+    references: AbstractSet[str] = frozenset()
 
     def problem(self, location: Location, use: Use) -> str | None:
         """Return why a url cannot be used so; None if it can."""
@@ -65,3 +70,18 @@ def _schemes(setting: str, prefixes: Sequence[str]) -> set[str]:
         return set(map(scheme_of, prefixes))
     except InvalidLocationError as error:
         raise ValueError(f"{setting}: {error}") from error
+
+
+def reference_names(names: Sequence[str]) -> frozenset[str]:
+    """Return the names of references.
+
+    Raises:
+        ValueError: One cannot be in a url.
+    """
+    for name in names:
+        if re.match(NAME_PATTERN, name) is None:
+            raise ValueError(
+                f"api.references or local.references: {name!r} cannot be the name of a "
+                'reference: lower-case letters, digits, ".", "_" and "-"'
+            )
+    return frozenset(names)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tesk_api.domain.offers import Offer
+from tesk_api.domain.references import reference_problem
 from tesk_model.errors import Violation
 from tesk_model.locations import (
     InvalidLocationError,
@@ -17,6 +18,7 @@ from tesk_model.locations import (
 )
 from tesk_model.paths import is_pattern, path_problem
 from tesk_model.patterns import first_wildcard
+from tesk_model.references import is_reference
 from tesk_model.schemes import Use
 from tesk_model.task import FileType, Input, Output, Task
 
@@ -71,6 +73,9 @@ def input_problems(entry: Input, offer: Offer) -> Iterator[Violation]:
             yield Violation("content", "must not be given for a DIRECTORY")
     elif not entry.url:
         yield Violation("url", "is required, unless content is given")
+    elif is_reference(entry.url):
+        if problem := reference_problem(entry.url, entry.type, offer.references):
+            yield Violation("url", problem)
     else:
         use = Use.DIRECTORY if entry.type is FileType.DIRECTORY else Use.INPUT
         if problem := url_problem(entry.url, use, offer):

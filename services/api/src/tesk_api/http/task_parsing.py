@@ -15,6 +15,7 @@ from tesk_api.domain.backend_parameters import (
 )
 from tesk_api.domain.offers import Offer
 from tesk_api.domain.path_conflicts import TaskPaths, file_conflicts, input_conflicts
+from tesk_api.domain.references import reference_conflicts
 from tesk_api.domain.requests import NewTask
 from tesk_api.domain.rules import (
     input_problems,
@@ -125,6 +126,7 @@ class TaskParser:
             yield from _below(f"outputs[{index}]", output_problems(output, self.offer))
         yield from input_conflicts(parts.inputs)
         yield from file_conflicts(parts)
+        yield from reference_conflicts(parts)
         yield from target_conflicts(parts.outputs)
         if resources is not None:
             yield from parameter_problems(resources, self.backend_parameters)

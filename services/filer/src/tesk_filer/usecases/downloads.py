@@ -32,6 +32,7 @@ from tesk_filer.usecases.transfer_progress import TransferProgress
 from tesk_filer.usecases.worker_pool import WorkerPool
 from tesk_model.locations import Location, describe_url
 from tesk_model.paths import normalize
+from tesk_model.references import is_reference
 from tesk_model.task import Input
 
 CONTENT = "content"
@@ -85,6 +86,8 @@ class Downloads:
     def _plan(self) -> list[Download]:
         downloads: list[Download] = []
         for index, entry in enumerate(self.transfers.inputs()):
+            if entry.url and not entry.content and is_reference(entry.url):
+                continue  # executors have it mounted
             shown = describe_url(entry.url or "")
             self.workers.call(
                 title(f"inputs[{index}]", normalize(entry.path), shown),

@@ -10,6 +10,9 @@ OWN_FOLDER = "/.tesk"
 LAUNCHER_TARGET = f"{OWN_FOLDER}/launcher"
 VOLUME_TARGET = f"{OWN_FOLDER}/volume"
 
+REFERENCE_CHECK = "tesk-references"
+"""Name of the init container that checks references."""
+
 # A quarter of what Linux allows for all arguments and variables of a program with
 # the usual stack; with more the launcher would not start.
 _MAX_PATTERN_BYTES = 512 * 1024

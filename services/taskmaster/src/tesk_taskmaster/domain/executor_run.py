@@ -28,6 +28,7 @@ class ExecutorRun:
         ram: Bytes.
         outputs: See ``Plan.outputs``; for an engine whose executors may have
             another uid than the filer.
+        references: Mounted read-only, after ``mounts``; perhaps within one of these.
     """
 
     name: str
@@ -39,3 +40,4 @@ class ExecutorRun:
     cpu_cores: float
     ram: int
     outputs: tuple[str, ...] = ()
+    references: tuple[HostMount, ...] = ()

@@ -16,6 +16,7 @@ from tesk_model.names import Attempt
 from tesk_model.paths import is_within, normalize
 from tesk_model.quantities import ByteCount
 from tesk_model.task import Executor
+from tesk_taskmaster.domain.references import Reference, is_in_reference
 from tesk_taskmaster.domain.step_names import executor_step
 
 
@@ -46,6 +47,8 @@ class ExecutorStep:
             the same path.
         stdin_in_volume: Its stdin is in no mount: it is in the volume, if an
             earlier executor wrote it, else in the image.
+        references: Mounted read-only, in order of path: by themselves, or within one of
+            the mounts.
     """
 
     index: int
@@ -53,6 +56,7 @@ class ExecutorStep:
     mounts: tuple[Mount, ...]
     collect: tuple[str, ...] = ()
     stdin_in_volume: bool = False
+    references: tuple[Reference, ...] = ()
 
     @property
     def name(self) -> str:
@@ -76,7 +80,7 @@ class ExecutorStep:
             return None
         path = normalize(workdir)
         mounted = any(is_within(path, mount.path) for mount in self.mounts)
-        return None if mounted else path
+        return None if mounted or is_in_reference(path, self.references) else path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +103,7 @@ class Plan:
     """All steps of one attempt, in order: inputs, executors, outputs.
 
     Attributes:
-        has_inputs: A filer downloads inputs first.
+        has_inputs: A filer downloads inputs first: there are some that are no references.
         has_outputs: A filer uploads outputs last, also if an executor failed.
         directories: Made in the volume before the first step, each writable by
             any uid; normalized paths, parents first. Empty if the task shares

@@ -23,7 +23,8 @@ collected, and an input or volume there is refused with a message, because the
 failures of a container whose ``/usr/bin`` is hidden are hard to explain.
 
 Mounts within mounts collapse: the volume mirrors the container's tree, so the
-outer one shows what the inner one would.
+outer one shows what the inner one would. References are not of the volume: they are
+mounted by themselves, also within a mount of the volume, and nothing within them.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -37,8 +38,8 @@ from tesk_model.paths import normalize, parent
 from tesk_model.quantities import ByteCount, bytes_from_gib
 from tesk_model.task import Executor, Resources, Task
 from tesk_taskmaster.domain.plan import ExecutorStep, Mount, Placement, Plan
+from tesk_taskmaster.domain.references import PlanError
 from tesk_taskmaster.domain.required_paths import (
-    PlanError,
     RequiredPaths,
     nearest_ancestor,
     output_patterns,
@@ -84,7 +85,7 @@ def plan_task(
     )
     return Plan(
         attempt=attempt,
-        has_inputs=bool(task.inputs),
+        has_inputs=len(task.inputs) > len(required.references),
         has_outputs=bool(task.outputs),
         directories=_volume_directories(required),
         executors=steps,
@@ -132,7 +133,11 @@ def _plan_executor(
     single = {
         path for path in required.files if nearest_ancestor(path, mounted) is None
     }
-    _refuse_paths_in_files(sorted(mounted | single), single)
+    references = required.references
+    files = single | {each.path for each in references if each.is_file}
+    _refuse_paths_in_files(
+        sorted(mounted | files | {each.path for each in references}), files
+    )
     return ExecutorStep(
         index=index,
         executor=executor,
@@ -150,6 +155,7 @@ def _plan_executor(
             for pattern in patterns
         ),
         stdin_in_volume=_is_elsewhere(executor.stdin, mounted | single, required),
+        references=tuple(references),
     )
 
 
@@ -159,6 +165,7 @@ def _is_elsewhere(
     """Tell whether stdin may be in the volume where no mount shows it."""
     if not stdin or not (required.files or required.written or required.named):
         return False
+    seen = seen | {reference.path for reference in required.references}
     return nearest_ancestor(normalize(stdin), seen) is None
 
 

@@ -1,7 +1,7 @@
 """Finds the paths that a task needs, by how executors must see them."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -15,16 +15,19 @@ from tesk_model.paths import (
 )
 from tesk_model.patterns import escape_pattern, expand_braces
 from tesk_model.task import FileType, Input, Output, Task
+from tesk_taskmaster.domain.references import (
+    PlanError,
+    Reference,
+    find_references,
+    is_in_reference,
+    refuse_writes,
+)
 
 _PROGRAM_DIRECTORY = re.compile(
     r"/|/(bin|boot|etc|lib|lib32|lib64|libx32|libexec|opt|run|sbin|usr|var|home)"
     r"|/usr(/local)?/(bin|etc|include|lib|lib32|lib64|libx32|libexec|local|sbin|share)"
     r"|/var/(lib|run|cache|log)|/opt/(bin|conda|lib)"
 )
-
-
-class PlanError(Exception):
-    """The task cannot be planned; the message names the field and says why."""
 
 
 @dataclass(slots=True)
@@ -39,6 +42,8 @@ class RequiredPaths:
         files: FILE inputs.
         written: What a command leaves for later, as patterns, in order of first
             use: FILE outputs, patterns, redirects, directories without a mount.
+        references: Inputs that are mounted by themselves, in order of path; none of
+            the other paths is in one.
     """
 
     named: set[str] = field(default_factory=set)
@@ -46,21 +51,25 @@ class RequiredPaths:
     made: set[str] = field(default_factory=set)
     files: set[str] = field(default_factory=set)
     written: dict[str, Sequence[str]] = field(default_factory=dict)
+    references: Sequence[Reference] = ()
 
 
 def required_paths(task: Task) -> RequiredPaths:
     """Return the paths that ``task`` needs.
 
     Raises:
-        PlanError: An input or a volume would hide the programs of the image.
+        PlanError: An input or a volume would hide the programs of the image, or a
+            reference would be written to.
     """
-    required = RequiredPaths()
+    required = RequiredPaths(references=find_references(task))
     for index, volume in enumerate(task.volumes):
         path = normalize(volume)
         _refuse_program_directory(f"volumes[{index}]", path)
         required.named.add(path)
+    mounted = {reference.field for reference in required.references}
     for index, entry in enumerate(task.inputs):
-        _add_input(required, entry, f"inputs[{index}].path")
+        name = f"inputs[{index}]"
+        _add_input(required, entry, name, is_reference=name in mounted)
     for path in _redirects(task):
         required.written.setdefault(path, [escape_pattern(path)])
         required.shared.add(parent(path))
@@ -72,6 +81,7 @@ def required_paths(task: Task) -> RequiredPaths:
     required.shared = {
         path for path in required.shared if not is_system_directory(path)
     }
+    _leave_out_references(required)
     return required
 
 
@@ -84,14 +94,34 @@ def output_patterns(output: Output) -> Sequence[str]:
     return [escape_pattern(path) for path in paths]
 
 
-def _add_input(required: RequiredPaths, entry: Input, field: str) -> None:
+def _leave_out_references(required: RequiredPaths) -> None:
+    """Leave out directories that are only read where a reference is."""
+    references = required.references
+    if not references:
+        return
+    refuse_writes(
+        sorted(required.named | required.files | required.written.keys()), references
+    )
+    required.shared = _outside(required.shared, references)
+    required.made = _outside(required.made, references)
+
+
+def _outside(paths: Iterable[str], references: Sequence[Reference]) -> set[str]:
+    return {path for path in paths if not is_in_reference(path, references)}
+
+
+def _add_input(
+    required: RequiredPaths, entry: Input, field: str, *, is_reference: bool
+) -> None:
     path = normalize(entry.path)
-    if entry.type is FileType.DIRECTORY:
-        _refuse_program_directory(field, path)
+    is_file = entry.type is FileType.FILE
+    if not is_file or is_system_directory(parent(path)):
+        _refuse_program_directory(f"{field}.path", path)
+    if is_reference:
+        return
+    if not is_file:
         required.named.add(path)
         return
-    if is_system_directory(parent(path)):
-        _refuse_program_directory(field, path)
     required.files.add(path)
     required.shared.add(parent(path))
 

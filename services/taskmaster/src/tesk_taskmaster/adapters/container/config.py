@@ -176,6 +176,7 @@ def container_config(
         bind(launcher, LAUNCHER_TARGET, read_only=True),
         bind(report, REPORT_TARGET),
         *(bind(mount.source, mount.target) for mount in run.mounts),
+        *(bind(mount.source, mount.target, read_only=True) for mount in run.references),
     ]
     if run.step.reaches_volume:
         mounts.append(bind(run.volume, VOLUME_TARGET))

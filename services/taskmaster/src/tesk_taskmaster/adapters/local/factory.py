@@ -21,6 +21,7 @@ from tesk_taskmaster.adapters.local.filer_process import (
     FilerSettings,
     filer_environ,
 )
+from tesk_taskmaster.adapters.local.references import ReferenceFolders
 from tesk_taskmaster.adapters.local.runtime import LocalRuntime
 from tesk_taskmaster.adapters.sandbox.bubblewrap import SandboxUnavailableError
 from tesk_taskmaster.adapters.sandbox.factory import open_sandbox_engine
@@ -87,7 +88,12 @@ def open_local_runtime(
     command = tuple(options.filer_command) or FILER_COMMAND
     filers = FilerSettings(environ=filer_environ(environ), command=command)
     engine = _open_engine(options, folders, environ)
-    runtime = LocalRuntime(folders, engine, FilerProcesses(folders, filers))
+    references = ReferenceFolders(
+        {name: Path(path).absolute() for name, path in options.local.references.items()}
+    )
+    runtime = LocalRuntime(
+        folders, engine, FilerProcesses(folders, filers), references=references
+    )
     threading.Thread(
         target=runtime.leftovers.run,
         args=(threading.Event(),),

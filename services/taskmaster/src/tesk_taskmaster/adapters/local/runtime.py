@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,10 +23,15 @@ from tesk_taskmaster.adapters.local.filer_process import (
     token_file,
 )
 from tesk_taskmaster.adapters.local.leftovers import Leftovers
+from tesk_taskmaster.adapters.local.references import (
+    NO_REFERENCES,
+    ReferenceFolders,
+    make_mount_points,
+)
 from tesk_taskmaster.adapters.task_folders import TaskFolders, is_transient
 from tesk_taskmaster.domain.executor_run import ExecutorRun, HostMount
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
-from tesk_taskmaster.domain.step_names import direction_of, executor_of
+from tesk_taskmaster.domain.step_names import INPUTS, direction_of, executor_of
 from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import (
     Engine,
@@ -47,9 +53,15 @@ class LocalRuntime:
     """The runtime of one machine; see the port."""
 
     def __init__(
-        self, folders: TaskFolders, engine: Engine, filers: FilerProcesses
+        self,
+        folders: TaskFolders,
+        engine: Engine,
+        filers: FilerProcesses,
+        *,
+        references: ReferenceFolders = NO_REFERENCES,
     ) -> None:
         """Keep attempts in ``task_folders`` and run executors in ``engine``."""
+        self._references = references
         self._leftovers = Leftovers(folders.leftovers, engine.delete_folder)
         self._folders = folders
         self._engine = engine
@@ -116,6 +128,9 @@ class LocalRuntime:
     ) -> None:
         """See ``Runtime.start``."""
         with _failures(f"step {step} cannot be started"):
+            if step == INPUTS and plan.executors:
+                # All executors have the same; this is before hours of transfer.
+                self._references.mounts(plan.executors[0].references)
             if direction_of(step):
                 process = self._filer(plan.attempt, step)
                 self._filers.start(process, plan.attempt, step)
@@ -130,6 +145,8 @@ class LocalRuntime:
             for mount in run.step.mounts:
                 if not mount.is_file:
                     os.close(tree.open_directory(mount.path, create=True))
+            make_mount_points(run.step, run.volume)
+            run = replace(run, references=self._references.mounts(run.step.references))
             self._engine.start(run, report_reason, has_started=has_started)
 
     def wait(

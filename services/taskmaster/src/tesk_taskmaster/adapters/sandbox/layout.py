@@ -11,9 +11,10 @@ from tesk_runtime.rooted_files import RootedFiles
 from tesk_taskmaster.adapters.sandbox.collection import OutputCollector
 from tesk_taskmaster.adapters.sandbox.streams import (
     StreamError,
+    find_place,
     is_mounted,
+    is_reference,
     root_folder,
-    tree_of,
 )
 from tesk_taskmaster.adapters.sandbox.view import (
     HOME,
@@ -48,7 +49,7 @@ def prepare_root(
     root.mkdir(parents=True)
     view = _view(run, programs, concealed, replaced)
     arguments = [
-        *view.build(run.mounts),
+        *view.build(run.mounts, run.references),
         *_environment(run, search_path(programs)),
         *("--chdir", _make_workdir(run)),
     ]
@@ -81,7 +82,7 @@ def _view(
     replaced: Mapping[str, Path],
 ) -> SandboxView:
     executor = run.step.executor
-    used = [parent(canonical(mount.target)) for mount in run.mounts]
+    used = [parent(canonical(mount.target)) for mount in (*run.mounts, *run.references)]
     used += [OutputCollector.directory(pattern) for pattern in run.step.collect]
     workdir = normalize(executor.workdir or "/")
     if not Path(workdir).is_dir() and not is_mounted(run, workdir):
@@ -98,7 +99,9 @@ def _make_workdir(run: ExecutorRun) -> str:
         root.mkdir(parents=True, exist_ok=True)
         return workdir
     try:
-        os.close(tree_of(run, workdir).open_directory(workdir, create=True))
+        tree, place = find_place(run, workdir)
+        is_made = not is_reference(run, workdir)
+        os.close(tree.open_directory(place, create=is_made))
     except OSError as error:
         raise StreamError(f"workdir: {workdir}: {error.strerror}") from error
     return workdir

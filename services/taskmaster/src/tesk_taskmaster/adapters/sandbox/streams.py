@@ -48,13 +48,24 @@ def root_folder(run: ExecutorRun) -> Path:
 
 
 def is_mounted(run: ExecutorRun, path: str) -> bool:
-    """Tell whether ``path`` is in a mount of the task volume."""
-    return any(is_within(path, mount.target) for mount in run.mounts)
+    """Tell whether ``path`` is in a mount of the task volume, or in a reference."""
+    mounts = (*run.mounts, *run.references)
+    return any(is_within(path, mount.target) for mount in mounts)
 
 
-def tree_of(run: ExecutorRun, path: str) -> RootedFiles:
-    """Return the tree that holds a path of the executor."""
-    return RootedFiles(run.volume if is_mounted(run, path) else root_folder(run))
+def is_reference(run: ExecutorRun, path: str) -> bool:
+    """Tell whether ``path`` is in a reference."""
+    return any(is_within(path, mount.target) for mount in run.references)
+
+
+def find_place(run: ExecutorRun, path: str) -> tuple[RootedFiles, str]:
+    """Return the tree that holds a path of the executor, and the path there."""
+    for mount in run.references:
+        if is_within(path, mount.target) and mount.is_file:
+            return RootedFiles(mount.source.parent), f"/{mount.source.name}"
+        if is_within(path, mount.target):
+            return RootedFiles(mount.source), path[len(mount.target) :] or "/"
+    return RootedFiles(run.volume if is_mounted(run, path) else root_folder(run)), path
 
 
 @contextlib.contextmanager
@@ -94,10 +105,10 @@ def _open(
     if path is None:
         return os.open(default, flags | os.O_CLOEXEC, 0o600)
     try:
-        tree = tree_of(run, normalize(path))
+        tree, place = find_place(run, normalize(path))
         if name == "stdin" and run.step.stdin_in_volume:
             tree = _tree_with(path, RootedFiles(run.volume), tree)
-        descriptor = tree.open(normalize(path), flags)
+        descriptor = tree.open(place, flags)
     except OSError as error:
         raise StreamError(f"{name}: {path}: {error.strerror}") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -120,7 +131,8 @@ def tail(run: ExecutorRun, path: str | None, name: str) -> bytes:
         if path is None:
             descriptor = os.open(run.folder / name, os.O_RDONLY | os.O_CLOEXEC)
         else:
-            descriptor = tree_of(run, normalize(path)).open(normalize(path), _READ)
+            tree, place = find_place(run, normalize(path))
+            descriptor = tree.open(place, _READ)
     except OSError:
         return b""  # not there yet, or removed by the command
     try:

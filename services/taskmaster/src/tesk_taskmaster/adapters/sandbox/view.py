@@ -66,16 +66,21 @@ class SandboxView:
     _targets: frozenset[str] = field(default=frozenset(), init=False)
     _binds: list[tuple[str, str]] = field(default_factory=list, init=False)
 
-    def build(self, mounts: Sequence[HostMount]) -> list[str]:
+    def build(
+        self, mounts: Sequence[HostMount], references: Sequence[HostMount] = ()
+    ) -> list[str]:
         """Make the skeleton of the root and return the arguments.
 
         Args:
             mounts: Of the task volume.
+            references: Read-only, perhaps within one of these.
 
         Raises:
             OSError: The skeleton cannot be made.
         """
-        self._targets = frozenset(canonical(mount.target) for mount in mounts)
+        self._targets = frozenset(
+            canonical(mount.target) for mount in (*mounts, *references)
+        )
         self._make_skeleton()
         arguments = ["--bind", str(self.root), "/"]
         for path in shown_paths(self.programs):
@@ -87,6 +92,10 @@ class SandboxView:
         for mount in mounts:
             target = canonical(mount.target)
             arguments += ["--bind", str(mount.source), target]
+            self.shown.add(target)
+        for mount in references:
+            target = canonical(mount.target)
+            arguments += self._bind(str(mount.source), target)
             self.shown.add(target)
         for path in filter(os.path.isdir, self.programs):
             if any(is_within(path, target) for target in self._targets):

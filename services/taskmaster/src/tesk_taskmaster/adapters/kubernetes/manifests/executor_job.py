@@ -21,11 +21,14 @@ from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.placement import Nodes, choose_nodes
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import (
-    TERMINATION_MESSAGE,
+    REPORT,
     PodParts,
     complete_pod,
     cpu_quantity,
     main_resources,
+)
+from tesk_taskmaster.adapters.kubernetes.manifests.references import (
+    ReferenceParts,
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.volume import (
     directories_to_make,
@@ -42,9 +45,6 @@ from tesk_taskmaster.ports import StepFailedError
 STDERR_MARK = "\x02err\x02"
 RETURN_MARK = "\x02cr\x02"
 """Marks of the launcher in the container's log: see its README."""
-
-REPORT = ("--report", TERMINATION_MESSAGE)
-"""The launcher's report becomes the container's termination message."""
 
 _LAUNCHER = "tesk-launcher"
 _LAUNCHER_KEY = "launcher"
@@ -78,7 +78,15 @@ def executor_job(
     labels = object_labels(plan.attempt, context, component="executor")
     nodes = choose_nodes(plan.placement, context.settings)
     workdir = step.unmounted_workdir
-    mounts = executor_mounts(step, main_container(template).get("volumeMounts") or ())
+    main = main_container(template)
+    mounts = executor_mounts(step, main.get("volumeMounts") or ())
+    references = ReferenceParts.of(step, context.settings.references)
+    resources = _fitted(
+        _resources(plan, nodes, template, ratio=context.settings.cpu_limit_ratio),
+        step,
+        template,
+        context,
+    )
     pod = complete_pod(
         template,
         PodParts(
@@ -87,20 +95,17 @@ def executor_job(
                 "image": step.executor.image,
                 "command": [LAUNCHER_TARGET],
                 "args": [literal(word) for word in _arguments(plan, step)],
-                "resources": _fitted(
-                    _resources(
-                        plan, nodes, template, ratio=context.settings.cpu_limit_ratio
-                    ),
-                    step,
-                    template,
-                    context,
-                ),
+                "resources": resources,
                 **({"workingDir": workdir} if workdir else {}),
             },
             env=step.executor.env,
-            mounts=[*mounts, launcher_mount()],
-            volumes=_volumes(plan, context, has_mounts=bool(mounts)),
+            mounts=[*mounts, *references.mounts, launcher_mount()],
+            volumes=[
+                *_volumes(plan, context, has_mounts=bool(mounts)),
+                *references.volumes,
+            ],
             nodes=nodes,
+            init_containers=references.checks(main, resources, launcher_mount()),
         ),
     )
     if nodes.runtime_class:

@@ -12,7 +12,6 @@ from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.labels import STEP
 from tesk_kubernetes.templates import literal, main_container
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import (
-    REPORT,
     launcher_mount,
     launcher_volume,
 )
@@ -22,7 +21,11 @@ from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
     object_labels,
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.placement import choose_nodes
-from tesk_taskmaster.adapters.kubernetes.manifests.pod import PodParts, complete_pod
+from tesk_taskmaster.adapters.kubernetes.manifests.pod import (
+    REPORT,
+    PodParts,
+    complete_pod,
+)
 from tesk_taskmaster.adapters.launcher_options import LAUNCHER_TARGET
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import inspection_step

@@ -27,6 +27,9 @@ from tesk_taskmaster.ports import StepFailedError
 TERMINATION_MESSAGE = "/dev/termination-log"
 """File whose text becomes the termination message of the main container."""
 
+REPORT = ("--report", TERMINATION_MESSAGE)
+"""The launcher's report becomes the container's termination message."""
+
 _GRACE_SECONDS = 30
 _MILLI = 1000
 _VARIABLE_NAME = re.compile(r"[ -<>-~]+")  # printable ASCII but "="
@@ -43,6 +46,7 @@ class PodParts:
         mounts: Of the main container; they replace those at the same paths.
         volumes: Of the pod.
         nodes: Where it may run.
+        init_containers: After those of the template.
     """
 
     labels: Mapping[str, str]
@@ -51,6 +55,7 @@ class PodParts:
     mounts: Sequence[JsonObject]
     volumes: Sequence[JsonObject]
     nodes: Nodes
+    init_containers: Sequence[JsonObject] = ()
 
 
 def complete_pod(template: JsonObject, parts: PodParts) -> JsonObject:
@@ -78,6 +83,9 @@ def complete_pod(template: JsonObject, parts: PodParts) -> JsonObject:
     if nodes.requirements:
         pod = with_required_nodes(pod, [{"matchExpressions": nodes.requirements}])
     spec = pod["spec"]
+    if parts.init_containers:
+        given = spec.get("initContainers") or []
+        spec["initContainers"] = [*given, *parts.init_containers]
     spec["restartPolicy"] = "Never"
     spec["automountServiceAccountToken"] = False
     spec["enableServiceLinks"] = False

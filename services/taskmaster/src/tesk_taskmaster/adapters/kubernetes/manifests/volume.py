@@ -60,6 +60,9 @@ def executor_mounts(
     for mount in step.mounts:
         if problem := _path_problem(mount.path, read_only):
             raise StepFailedError(f"{mount.path} cannot be mounted: {problem}")
+    for reference in step.references:
+        if problem := _path_problem(reference.path, read_only):
+            raise StepFailedError(f"{reference.path} cannot be mounted: {problem}")
     mounts: list[JsonObject] = [
         {"name": VOLUME, "mountPath": mount.path, "subPath": mount.path.lstrip("/")}
         for mount in step.mounts

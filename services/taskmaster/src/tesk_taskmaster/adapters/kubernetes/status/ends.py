@@ -14,7 +14,10 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Snapshot,
     failed,
 )
-from tesk_taskmaster.adapters.launcher_options import LAUNCHER_TARGET
+from tesk_taskmaster.adapters.launcher_options import (
+    LAUNCHER_TARGET,
+    REFERENCE_CHECK,
+)
 from tesk_taskmaster.adapters.launcher_report import parse_report, parse_time
 from tesk_taskmaster.domain.termination import (
     InvalidReport,
@@ -88,12 +91,17 @@ def judge_rejected(snapshot: Snapshot, pod: JsonObject) -> Ended:
     """Judge a pod that is over without an end of ``main``.
 
     Refused by its node (OutOfcpu, UnexpectedAdmissionError, NodeAffinity),
-    evicted before it started, or another container of the template failed.
+    evicted before it started, or another container failed: one of the template, or
+    the check of references.
     """
     for status in pod["status"].get("initContainerStatuses") or ():
         ended = status.get("state", {}).get("terminated", {})
         has_failed = ended.get("exitCode", 0) and not was_disrupted(pod)
         if has_failed and not snapshot.was_stopped:
+            report = _report(ended) if status["name"] == REFERENCE_CHECK else None
+            if isinstance(report, Report) and report.error:
+                code = ReasonCode.TRANSFER_FAILED
+                return failed(report.error, code=code, lost=False)
             return failed(
                 f"{snapshot.subject.name}: container {status['name']} of its pod "
                 f"ended with exit code {ended['exitCode']}: "
