@@ -12,6 +12,7 @@ from tesk_filer.domain.credential_table import (
 )
 from tesk_filer.domain.credentials import BearerToken
 from tesk_model.locations import parse_location
+from tesk_model.schemes import SCHEMES
 
 ADA = TaskOwner(name="ada", groups=("lab", "all"))
 NOBODY = TaskOwner()
@@ -201,3 +202,12 @@ def test_it_chooses_as_a_slow_model_does(
     assert found(CredentialTable(entries), url, owner) == slow_choice(
         entries, url, owner
     )
+
+
+WITHOUT = {"file", "ref"}
+
+
+def test_every_scheme_that_leads_elsewhere_takes_credentials() -> None:
+    assert {scheme.name for scheme in SCHEMES.values() if not scheme.credentials} == {
+        name for name in SCHEMES if name in WITHOUT
+    }

@@ -108,6 +108,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 is_tree=True,
                 is_ftp=True,
                 port=21,
+                credentials=("login",),
             ),
             Scheme(
                 name="ftps",
