@@ -12,11 +12,12 @@ from tesk_cli.adapters.credentials import read_credentials
 from tesk_cli.adapters.examples import example_path, examples_folder, list_examples
 from tesk_cli.adapters.system_clock import SystemClock
 from tesk_cli.adapters.tes_server import HttpTaskServer
-from tesk_cli.adapters.validation import validate_task
+from tesk_cli.adapters.validation import parse_task, validate_task
 from tesk_cli.cli.app import build_app
 from tesk_cli.cli.dependencies import Dependencies
 from tesk_cli.config import Settings
 from tesk_cli.domain.exits import EXIT_CODES, ExitCode
+from tesk_cli.ports import StorageAccess, StorageFailedError, StorageStoppedError
 from tesk_cli.serve.console import serve
 from tesk_cli.serve.embedded import Embedded, embedded_server
 from tesk_cli.serve.errors import HomeInUseError, ServeError
@@ -42,6 +43,14 @@ from tesk_runtime.shutdown import stop_on_signals
 
 # Where `make launcher` puts it.
 _BUILT_LAUNCHER = Path(__file__).parents[3] / "build" / "launcher"
+
+_EXIT_CODES: Mapping[type[Exception], ExitCode] = {
+    HomeInUseError: ExitCode.INVALID,
+    SettingsError: ExitCode.INVALID,
+    ServeError: ExitCode.UNAVAILABLE,
+    WaitTimeoutError: ExitCode.TIMED_OUT,
+    StorageFailedError: ExitCode.TASK_FAILED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,23 @@ class _Machine:
             ),
         )
 
+    @contextmanager
+    def storage(self, folders: tuple[Path, ...] | None) -> Iterator[StorageAccess]:
+        """Open what a filer would use; see ``Dependencies``."""
+        # Imported only here: other commands start faster without.
+        from tesk_cli.adapters.storage import open_storage  # noqa: PLC0415
+
+        roots = None
+        if folders is not None:
+            settings = load(Settings, self.environ)
+            roots = self._roots(settings, folders, embedded=True)
+        yield open_storage(
+            self.environ,
+            writable=None if roots is None else roots.writable,
+            readable=() if roots is None else roots.readable,
+            report=_report,
+        )
+
     def working_folder(self) -> Path:
         """Return the folder for ``${PWD}``, which is never one of TESK itself."""
         settings = load(Settings, self.environ)
@@ -151,6 +177,8 @@ def _dependencies(environ: Mapping[str, str]) -> Dependencies:
     return Dependencies(
         connect=lambda url: HttpTaskServer(url, auth=read_credentials(url, environ)),
         validate=validate_task,
+        parse=parse_task,
+        storage=machine.storage,
         clock=SystemClock(),
         local_server=machine.local_server,
         embedded=machine.embedded,
@@ -177,12 +205,9 @@ def _describe_error(error: Exception) -> tuple[str, ExitCode]:
         return "\ntesk: ".join(problems), ExitCode.INVALID
     if isinstance(error, TeskError):
         return escape_line(error.message), EXIT_CODES[error.kind]
-    if isinstance(error, HomeInUseError | SettingsError):
-        return str(error), ExitCode.INVALID
-    if isinstance(error, ServeError):
-        return str(error), ExitCode.UNAVAILABLE
-    if isinstance(error, WaitTimeoutError):
-        return str(error), ExitCode.TIMED_OUT
+    for kind, code in _EXIT_CODES.items():
+        if isinstance(error, kind):
+            return escape_lines(str(error)), code
     text = f"this is a bug of TESK: {type(error).__name__}: {error}"
     return text + " (tesk --verbose shows where)", ExitCode.INTERNAL
 
@@ -191,6 +216,10 @@ def main() -> int:
     """Run the command line of this process; return or raise its exit code."""
     try:
         build_app()(obj=_dependencies(os.environ), prog_name="tesk")
+    except StorageStoppedError:
+        _report("stopped; complete files stay")
+        # A thread that hangs in a dead connection must not delay the exit.
+        os._exit(ExitCode.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last resort: one line for people
         text, code = _describe_error(error)
         if {"-v", "--verbose"} & set(sys.argv):

@@ -1,13 +1,16 @@
 """Declares what the command needs from outside: a TES server and time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Protocol
 
 from tesk_cli.domain.snapshot import Snapshot
+from tesk_filer.ports import Entry, Stat, TransferResult
+from tesk_filer.usecases.checks import Check
 from tesk_model.errors import Violation
-from tesk_model.task import TaskView
+from tesk_model.task import Task, TaskView, TransferStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,54 @@ class Validator(Protocol):
 
     def __call__(self, body: bytes) -> ValidationResult:
         """Validate the JSON document of a task without submitting it."""
+
+
+class StorageFailedError(Exception):
+    """Files of a storage cannot be read or moved; the message says why."""
+
+
+class StorageStoppedError(Exception):
+    """A transfer was interrupted; complete files stay."""
+
+
+class ShowStatus(Protocol):
+    """Shows how far a transfer is; called now and then, from another thread."""
+
+    def __call__(self, status: TransferStatus) -> None:
+        """Show ``status``."""
+
+
+class StorageAccess(Protocol):
+    """The storages that a filer would use, by its settings.
+
+    Every call raises ``StorageFailedError``, ``UnavailableError`` if the same may succeed
+    later, and ``InvalidLocationError`` for a url that cannot be read.
+    """
+
+    def stat(self, url: str) -> Stat | None:
+        """Return the status of a file or directory; None if nothing is there."""
+
+    def list(self, url: str) -> Iterator[Entry]:
+        """Yield the files below a directory, at any depth, page by page."""
+
+    def get(
+        self, url: str, path: Path, *, is_directory: bool, show: ShowStatus
+    ) -> TransferResult:
+        """Download to ``path``: a file, or what is in a directory.
+
+        Raises:
+            StorageStoppedError: It was interrupted.
+        """
+
+    def put(self, path: Path, url: str, *, show: ShowStatus) -> TransferResult:
+        """Upload a file, or what is in a directory, to ``url``.
+
+        Raises:
+            StorageStoppedError: It was interrupted.
+        """
+
+    def check(self, task: Task, *, write_probe: bool) -> Iterator[Check]:
+        """Check the inputs and outputs of a task, in its order."""
 
 
 class Clock(Protocol):

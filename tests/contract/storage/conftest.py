@@ -87,6 +87,12 @@ def listing_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pl
     yield from _open(request, tmp_path)
 
 
+@pytest.fixture(params=["memory", "s3"])
+def removing_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Give each storage that removes files."""
+    yield from _open(request, tmp_path)
+
+
 def _open(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     kind: str = request.param
     served = tmp_path / "served"

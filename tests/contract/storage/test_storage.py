@@ -7,6 +7,7 @@ import pytest
 
 from contract.storage.places import Place
 from tesk_filer.ports import ChangedError, HaltedError, Part, Stat, StorageError
+from tesk_filer.usecases.checks import Removes
 
 NAMES = {
     "plain": "a.txt",
@@ -51,6 +52,17 @@ def test_a_file_of_any_name_is_written_and_read(place: Place, name: str) -> None
     stat = place.stat(url)
     assert stat is not None
     assert (stat.is_directory, stat.size) == (False, len(name.encode()))
+
+
+def test_a_file_that_is_removed_is_gone(removing_place: Place) -> None:
+    url = removing_place.at("a+b c.txt")
+    removing_place.put(url, b"x")
+    assert isinstance(removing_place.storage, Removes)
+
+    removing_place.storage.remove(url)
+    removing_place.storage.remove(url)
+
+    assert removing_place.stat(url) is None
 
 
 @pytest.mark.parametrize(("name", "content"), CONTENTS.values(), ids=CONTENTS)

@@ -14,7 +14,7 @@ from builders.tasks import make_task_json
 from fakes.task_server import FakeTaskServer
 from tesk_cli.adapters.examples import example_path, list_examples
 from tesk_cli.adapters.system_clock import SystemClock
-from tesk_cli.adapters.validation import validate_task
+from tesk_cli.adapters.validation import parse_task, validate_task
 from tesk_cli.cli.app import build_app
 from tesk_cli.cli.dependencies import Dependencies
 from tesk_cli.domain.snapshot import Snapshot
@@ -49,6 +49,8 @@ class Terminal:
         self.dependencies = Dependencies(
             connect=self._connect,
             validate=validate_task,
+            parse=parse_task,
+            storage=lambda _folders: pytest.fail("opens no storage"),
             clock=SystemClock(),
             local_server=lambda: local,
             embedded=lambda _folders: self._embedded(),

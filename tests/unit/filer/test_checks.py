@@ -90,6 +90,14 @@ def test_an_input_that_cannot_be_read(entry: Input, want: str) -> None:
     assert (check.field, check.path) == ("inputs[0]", "/a")
 
 
+def test_reference_data_is_left_to_the_server_that_mounts_it() -> None:
+    entry = Input(path="/g", url="ref://grch38/genome.fa")
+
+    [check] = found(Task(inputs=(entry,)), {})
+
+    assert check.verdict is Verdict.UNKNOWN
+
+
 def test_an_error_that_passes_is_tried_again() -> None:
     storage = MemoryStorage(dict(FILES))
     storage.faults["s3://b/a"] = [StorageError("busy", transient=True)]

@@ -54,8 +54,8 @@ def test_what_was_moved(moved: tuple[int, int, float], want: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "want"),
     [
-        (0.004, "0 s"),
-        (0.25, "0.25 s"),
+        (0.00412, "0.00412 s"),
+        (0.254321, "0.254 s"),
         (9.99, "9.99 s"),
         (41.4, "41 s"),
         (125, "2 min 5 s"),

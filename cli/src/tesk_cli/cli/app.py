@@ -9,6 +9,7 @@ from tesk_cli.cli.dependencies import Dependencies
 from tesk_cli.cli.options import Format, OutputFormat, TaskFile
 from tesk_cli.cli.results import print_file, print_json, print_line
 from tesk_cli.cli.run_command import run
+from tesk_cli.cli.storage_commands import storage_app
 from tesk_cli.cli.task_commands import task_app
 from tesk_cli.cli.taskfile import read_task
 from tesk_cli.domain.exits import MEANINGS, ExitCode
@@ -31,6 +32,7 @@ def build_app() -> typer.Typer:
     app.command()(run)
     app.command()(serve)
     app.add_typer(task_app, name="task")
+    app.add_typer(storage_app, name="storage")
     app.command()(validate)
     app.command()(examples)
     return app

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tesk_cli.ports import Clock, TaskServer, Validator
+from tesk_cli.ports import Clock, StorageAccess, TaskServer, Validator
+from tesk_model.task import Task
 
 
 class EmbeddedServer(Clock, Protocol):
@@ -28,6 +29,9 @@ class Dependencies:
     Attributes:
         connect: Returns the client of the server at a url.
         validate: Validates a task as a server would.
+        parse: Reads a valid task; raises InvalidRequestError for others.
+        storage: Opens storages. Takes None for all files of this machine, or the
+            folders that a task may use besides those of the settings.
         clock: The time.
         local_server: Returns the url of the server that runs on this machine's
             state folder; None if there is none.
@@ -41,6 +45,8 @@ class Dependencies:
 
     connect: Callable[[str], TaskServer]
     validate: Validator
+    parse: Callable[[bytes], Task]
+    storage: Callable[[tuple[Path, ...] | None], AbstractContextManager[StorageAccess]]
     clock: Clock
     local_server: Callable[[], str | None]
     embedded: Callable[[tuple[Path, ...]], AbstractContextManager[EmbeddedServer]]

@@ -24,7 +24,8 @@ class ExitCode(IntEnum):
 MEANINGS = {
     ExitCode.SUCCESS: "success; the task is COMPLETE",
     ExitCode.TASK_FAILED: "the task failed or was canceled "
-    "(`tesk run`: the exit code of the failed executor instead)",
+    "(`tesk run`: the exit code of the failed executor instead), "
+    "or files could not be read or moved",
     ExitCode.INVALID: "wrong usage, or a task that is not valid",
     ExitCode.UNAVAILABLE: "the server cannot be reached, is not ready, or is full",
     ExitCode.NOT_FOUND: "no such task or file",

@@ -45,9 +45,9 @@ def format_rate(rate: int) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """Format a time: ``0.25 s``, ``41 s``, ``2 min 5 s``, ``3 h 20 min``."""
+    """Format a time: ``0.254 s``, ``41 s``, ``2 min 5 s``, ``3 h 20 min``."""
     if seconds < _EXACT_BELOW:
-        return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
+        return f"{seconds:.3g}" + " s"
     whole = round(seconds)
     if whole < _MINUTE:
         return f"{whole} s"

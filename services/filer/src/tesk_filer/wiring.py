@@ -69,9 +69,14 @@ def open_engine(
             clock=SystemClock().monotonic,
             largest=filer.max_file_bytes,
         ),
-        retry=Retry(
-            tries=filer.tries, backoff=filer.backoff, longest=_MAX_PAUSE, halt=halt
-        ),
+        retry=make_retry(filer, halt),
+    )
+
+
+def make_retry(filer: FilerSettings, halt: threading.Event) -> Retry:
+    """Return what repeats calls of storages until ``halt`` is set."""
+    return Retry(
+        tries=filer.tries, backoff=filer.backoff, longest=_MAX_PAUSE, halt=halt
     )
 
 

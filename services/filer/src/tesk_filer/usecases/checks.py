@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Protocol, runtime_checkable
 
-from tesk_filer.ports import Stat, Storage, StorageError, Storages
+from tesk_filer.ports import Cursor, Stat, Storage, StorageError, Storages
 from tesk_filer.usecases.retry import Retry
 from tesk_model.locations import (
     InvalidLocationError,
@@ -21,7 +21,10 @@ from tesk_model.locations import (
 )
 from tesk_model.paths import is_pattern
 from tesk_model.quantities import format_bytes
+from tesk_model.references import is_reference
 from tesk_model.task import FileType, Input, Output, Task
+
+_MAX_PAGES = 100  # of a directory whose first file is looked for
 
 
 @runtime_checkable
@@ -97,6 +100,8 @@ class Checks:
         def find() -> tuple[Verdict, str]:
             if not url:
                 return Verdict.OK, "its content is in the task"
+            if is_reference(url):
+                return Verdict.UNKNOWN, "the server mounts it; that was not checked"
             location = parse_location(url)
             storage = self.storages.of(location)
             if entry.type is FileType.DIRECTORY:
@@ -106,13 +111,17 @@ class Checks:
         return _checked(field, entry.path, url, find)
 
     def _read_directory(self, storage: Storage, location: Location) -> str:
-        page = self.retry(partial(storage.list, location))
-        first = next((each for each in page.entries if not each.is_directory), None)
-        if first is None:
-            more = "" if page.cursor else "; it has no files"
-            return f"was listed{more}"
-        self._read_file(storage, location.below(first.name), known=first)
-        return "was listed, and the first byte of its first file was read"
+        cursor: Cursor = ()
+        for _ in range(_MAX_PAGES):
+            page = self.retry(partial(storage.list, location, cursor))
+            first = next((each for each in page.entries if not each.is_directory), None)
+            if first is not None:
+                self._read_file(storage, location.below(first.name), known=first)
+                return "was listed, and the first byte of its first file was read"
+            cursor = page.cursor
+            if not cursor:
+                return "was listed; it has no files"
+        return "was listed; its files were not looked for any further"
 
     def _read_file(
         self, storage: Storage, location: Location, *, known: Stat | None = None

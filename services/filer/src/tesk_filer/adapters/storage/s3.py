@@ -132,6 +132,12 @@ class S3Storage:
                 self._write_parts(bucket, key, source=source, advance=advance)
         self._verify(bucket, key, source.size)
 
+    def remove(self, location: Location) -> None:
+        """See ``usecases.checks.Removes``."""
+        bucket, key = _split_file(location)
+        with translated_errors():
+            self._client.delete_object(Bucket=bucket, Key=key)
+
     def make_directory(self, location: Location) -> None:
         """See ``Storage``; there are none."""
 
