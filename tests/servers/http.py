@@ -21,7 +21,8 @@ class Fault:
     Attributes:
         status: Answered instead of the truth, if set.
         cut_at: So many bytes of the file are sent, then the connection is cut.
-        hold_at: So many bytes are sent, then the answer waits for ``release``.
+        hold_at: So many bytes are sent, then the answer waits for ``release``; of a
+            file that is put, all bytes are taken first.
         seconds: The answer waits for so long.
         location: Where a redirecting status leads.
         body: Sent with ``status``.
@@ -46,6 +47,8 @@ class HttpFiles:
         held: Set when an answer waits; see ``Fault.hold_at``.
         release: Lets it go on.
         put: Set when a file has been sent, taken or not.
+        has_ranges: Say that parts of files can be asked for.
+        sent: Bytes of files that were asked for, by path.
     """
 
     url: str = ""
@@ -53,6 +56,8 @@ class HttpFiles:
     faults: dict[str, list[Fault]] = field(default_factory=lambda: defaultdict(list))
     requests: list[tuple[str, str]] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
+    has_ranges: bool = False
+    sent: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     user: str = ""
     password: str = ""
     held: threading.Event = field(default_factory=threading.Event)
@@ -81,6 +86,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.state.put.set()
         if fault is None:
             return
+        if fault.hold_at is not None:
+            self.state.held.set()
+            self.state.release.wait()
         is_new = self._path not in self.state.files
         self.state.files[self._path] = body
         self._answer(201 if is_new else 204)
@@ -116,17 +124,23 @@ class _Handler(BaseHTTPRequestHandler):
         if content is None:
             self._answer(404)
             return
-        first = 0
-        if (requested := self.headers.get("Range", "")).startswith("bytes="):
-            first = int(requested.removeprefix("bytes=").partition("-")[0])
-        self.send_response(206 if first else 200)
-        if first:
-            total = len(content)
-            self.send_header("Content-Range", f"bytes {first}-{total - 1}/{total}")
-        self.send_header("Content-Length", str(len(content) - first))
-        self.send_header("ETag", f'"{hash(content)}"')
+        tag = f'"{hash(content)}"'
+        if self.headers.get("If-Match", tag) != tag:
+            self._answer(412)
+            return
+        total, (first, stop) = len(content), self._range(len(content))
+        is_part = (first, stop) != (0, total)
+        self.send_response(206 if is_part else 200)
+        if is_part:
+            self.send_header("Content-Range", f"bytes {first}-{stop - 1}/{total}")
+        if self.state.has_ranges:
+            self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(stop - first))
+        self.send_header("ETag", tag)
         self.end_headers()
+        content = content[:stop]
         if with_body:
+            self.state.sent[self._path] += stop - first
             if fault.hold_at is not None:
                 self.wfile.write(content[first : fault.hold_at])
                 first = fault.hold_at
@@ -134,6 +148,14 @@ class _Handler(BaseHTTPRequestHandler):
                 self.state.release.wait()
             self.wfile.write(content[first : fault.cut_at])
             self.close_connection = fault.cut_at is not None
+
+    def _range(self, size: int) -> tuple[int, int]:
+        """Return where the requested bytes start and stop."""
+        requested = self.headers.get("Range", "")
+        first, _, last = requested.removeprefix("bytes=").partition("-")
+        if not requested:
+            return 0, size
+        return int(first), min(int(last) + 1, size) if last else size
 
     def _answer(
         self, status: int, headers: Mapping[str, str] = _NONE, body: bytes = b""

@@ -12,6 +12,7 @@ from fakes.filer_transfers import MemoryTransfers
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.domain.parts import MIB
+from tesk_filer.ports.manifest import Manifest, NoManifest
 from tesk_filer.usecases.downloads import Downloads
 from tesk_filer.usecases.file_download import FileDownload
 from tesk_filer.usecases.large_download import Helpers
@@ -29,6 +30,7 @@ class Bench:
     """Everything of a transfer, with fakes for what is far away.
 
     Attributes:
+        manifest: What earlier transfers have moved.
         parts_from: Bytes from which on a file comes in parts.
         seconds: What the clock says: every connection is slow.
     """
@@ -39,6 +41,7 @@ class Bench:
     log: list[str] = field(default_factory=list)
     missing_is_error: bool = False
     limits: Limits = field(default_factory=Limits)
+    manifest: Manifest = field(default_factory=NoManifest)
     parts_from: int = 64 * MIB
     seconds: Iterator[float] = field(default_factory=lambda: count(0.0, 1.0))
 
@@ -82,6 +85,7 @@ class Bench:
                     offer=workers.offer, most=3, now=lambda: next(self.seconds)
                 ),
                 parts_from=self.parts_from,
+                manifest=self.manifest,
             ),
             transfers=self.transfers,
             storages=self.storage,
@@ -101,6 +105,7 @@ class Bench:
             expansion=Expansion(self.limits),
             tag="tesk-t1-a1",
             missing_is_error=self.missing_is_error,
+            manifest=self.manifest,
         )
         transfer = Transfer(
             transfer_run=bring if incoming else take,

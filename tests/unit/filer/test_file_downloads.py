@@ -104,7 +104,9 @@ def test_a_file_in_parts_arrives_whole_whatever_is_cut(
         tries=6, backoff=timedelta(), longest=timedelta(), halt=threading.Event()
     )
     with (
-        FolderVolume(folder).begin_parts("/a", len(content)) as arriving,
+        FolderVolume(folder).begin_parts(
+            "/a", len(content), resumed="", renew=lambda: None
+        ) as arriving,
         progress.of_file("s3", path="/a") as file_progress,
     ):
         file = LargeFile(

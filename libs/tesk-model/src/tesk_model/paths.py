@@ -16,6 +16,9 @@ from tesk_model.patterns import (
     unescape_wildcards,
 )
 
+# TESK's folder in every container and volume. No image and no path of a task uses it.
+OWN_FOLDER = "/.tesk"
+
 _FORBIDDEN_TREE = re.compile(
     r"/(proc|sys|dev(?!/shm(/|\Z))|var/run/secrets/kubernetes\.io)(/|\Z)"
 )
@@ -91,6 +94,8 @@ def _path_problems(path: str) -> Iterator[str]:
             "must not be under /proc, /sys, /dev (but /dev/shm) or "
             "/var/run/secrets/kubernetes.io, which belong to the container runtime"
         )
+    if is_within(plain, OWN_FOLDER):
+        yield f"must not be under {OWN_FOLDER}, which belongs to TESK"
 
 
 def _depth(segments: list[str]) -> int:

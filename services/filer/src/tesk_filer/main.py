@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from tesk.v1 import transfer_service_pb2 as pb
+from tesk_filer.adapters.manifest_file import open_manifest, sync_file_system
+from tesk_filer.adapters.manifest_records import Lines
 from tesk_filer.adapters.scheduler_client import (
     SERVICE,
     SchedulerTransfers,
@@ -24,6 +26,7 @@ from tesk_filer.adapters.storage.operator_credentials import OperatorCredentials
 from tesk_filer.adapters.storage.registry import StorageRegistry
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.config import FilerSettings, Settings, egress_policy
+from tesk_filer.ports.manifest import Manifest, NoManifest
 from tesk_filer.usecases.transfer import ExitCode, Transfer
 from tesk_filer.wiring import (
     make_run,
@@ -33,6 +36,7 @@ from tesk_filer.wiring import (
 )
 from tesk_model.locations import parse_location
 from tesk_model.names import Attempt, is_task_id
+from tesk_model.paths import OWN_FOLDER
 from tesk_model.spans import Span, attempt_span_id
 from tesk_model.task import TaskId
 from tesk_model.url_lists import parse_url_lists
@@ -45,6 +49,7 @@ from tesk_runtime.shutdown import stop_on_signals
 from tesk_runtime.tracing import open_tracer
 
 _EX_CONFIG = 78  # sysexits.h
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _REPORT_INTERVAL = timedelta(seconds=1)
 _logger = logging.getLogger("tesk_filer")
 
@@ -102,6 +107,7 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCod
             engine,
             transfers=transfers,
             volume=FolderVolume(Path(filer.volume), keeps_modes=filer.keep_modes),
+            manifest=_open_manifest(filer, secrets.token),
         ),
         transfers=transfers,
         progress=engine.progress,
@@ -123,6 +129,26 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCod
     except Exception:  # what has arrived must not be transferred again
         _logger.exception("transfer not traced")
     return exit_code
+
+
+def _open_manifest(filer: FilerSettings, token: str) -> Manifest:
+    """Open the manifest; without one, files are moved again after a loss."""
+    attempt = Attempt(TaskId(filer.task), filer.attempt)
+    lines = Lines(token, f"{attempt.name} {filer.direction}")
+    try:
+        manifest = open_manifest(
+            Path(filer.volume) / OWN_FOLDER[1:],
+            f"{filer.direction}.manifest",
+            lines,
+            _BOOT_ID.read_text("ascii").strip(),
+        )
+    except OSError as error:
+        _logger.warning(
+            "no manifest of the transfer", extra={"reason": error.strerror or ""}
+        )
+        return NoManifest()
+    manifest.sync_regularly(sync_file_system)
+    return manifest
 
 
 def _trace(

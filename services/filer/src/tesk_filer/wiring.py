@@ -23,6 +23,7 @@ from tesk_filer.config import FilerSettings, Settings, egress_policy
 from tesk_filer.domain.credentials import S3Account
 from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.ports import Credentials, Storages, Transfers
+from tesk_filer.ports.manifest import Manifest, NoManifest
 from tesk_filer.ports.volume import Volume
 from tesk_filer.usecases.downloads import Downloads
 from tesk_filer.usecases.file_download import FileDownload
@@ -81,13 +82,27 @@ def make_retry(filer: FilerSettings, halt: threading.Event) -> Retry:
 
 
 def make_run(
-    filer: FilerSettings, engine: Engine, *, transfers: Transfers, volume: Volume
+    filer: FilerSettings,
+    engine: Engine,
+    *,
+    transfers: Transfers,
+    volume: Volume,
+    manifest: Manifest | None = None,
 ) -> TransferRun:
-    """Return the transfer that ``filer`` describes."""
+    """Return the transfer that ``filer`` describes.
+
+    Args:
+        filer: Says which.
+        engine: Moves the files.
+        transfers: The record of the transfer.
+        volume: The files of the task.
+        manifest: Of earlier filers of this transfer; None: it is not repeated.
+    """
+    manifest = manifest or NoManifest()
     expansion = Expansion(Limits(files=filer.max_files, depth=filer.max_depth))
     if filer.direction == "inputs":
         return Downloads(
-            download_file=_file_download(filer, engine, volume),
+            download_file=_file_download(filer, engine, volume, manifest),
             transfers=transfers,
             storages=engine.storages,
             volume=volume,
@@ -107,11 +122,12 @@ def make_run(
         tag=Attempt(TaskId(filer.task), filer.attempt).name,
         missing_is_error=filer.missing_outputs == "error",
         extended_patterns=filer.extended_patterns,
+        manifest=manifest,
     )
 
 
 def _file_download(
-    filer: FilerSettings, engine: Engine, volume: Volume
+    filer: FilerSettings, engine: Engine, volume: Volume, manifest: Manifest
 ) -> FileDownload:
     return FileDownload(
         storages=engine.storages,
@@ -124,6 +140,7 @@ def _file_download(
             now=SystemClock().monotonic,
         ),
         parts_from=filer.parts_from,
+        manifest=manifest,
     )
 
 

@@ -9,7 +9,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from tesk_filer.ports import (
     StorageError,
 )
 from tesk_filer.ports.volume import Checks, Saved
+from tesk_model.paths import OWN_FOLDER, is_within
 from tesk_runtime.rooted_files import RootedFiles
 
 _MAX_NAME = 255  # bytes, as file systems have it
@@ -86,17 +87,18 @@ class FolderVolume:
     def names(self, path: str) -> Sequence[str]:
         """See ``Tree``."""
         try:
-            return self._tree.names(path)
+            names = self._tree.names(path)
         except OSError as error:
             if error.errno in ABSENT:
                 return []
             raise unreadable(error) from error
+        own = OWN_FOLDER[1:]
+        return names if path.strip("/") else [name for name in names if name != own]
 
     def stamp(self, path: str) -> str:
         """See ``Volume``."""
         try:
-            with self._at(path) as (directory, name):
-                found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            found = self._status(path)
         except OSError:
             return ""
         return stamp_of(found) if stat.S_ISREG(found.st_mode) else ""
@@ -133,13 +135,14 @@ class FolderVolume:
 
     @contextmanager
     def begin_parts(
-        self, path: str, size: int, resumed: str = ""
+        self, path: str, size: int, *, resumed: str, renew: Callable[[], None]
     ) -> Iterator[PartialFile]:
         """See ``Volume``."""
         with self._temporary(path, size, keeps=True) as (directory, name, temporary):
             descriptor = reopen(temporary, directory, size, resumed)
             is_resumed = descriptor is not None
             if descriptor is None:
+                renew()
                 descriptor = create(temporary, directory)
             try:
                 if not is_resumed:
@@ -170,6 +173,7 @@ class FolderVolume:
                 size=found.st_size,
                 executable=self._keeps_modes and bool(found.st_mode & stat.S_IXUSR),
                 tag=tag,
+                stamp=stamp_of(found),
             )
         finally:
             os.close(descriptor)
@@ -177,13 +181,16 @@ class FolderVolume:
     def make_directory(self, path: str) -> None:
         """See ``Volume``."""
         try:
-            os.close(self._tree.open_directory(path, create=True))
+            with self._at(f"{path.rstrip('/')}/.", create=True):
+                pass
         except OSError as error:
             raise unwritable(error) from error
 
     @contextmanager
     def _at(self, path: str, *, create: bool = False) -> Iterator[tuple[int, str]]:
         """Yield the open directory of ``path`` and the last name in it."""
+        if is_within(path, OWN_FOLDER):
+            raise FileNotFoundError(errno.ENOENT, "belongs to TESK", path)
         above, _, name = path.rpartition("/")
         opened = partial(self._tree.open_parent, path, create=create)
         with self._directories.use(above, opened) as directory:

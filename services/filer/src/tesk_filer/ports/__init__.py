@@ -183,6 +183,7 @@ class Source:
     Attributes:
         descriptor: Open for reading at offset 0; owned by the caller.
         size: Bytes; exactly so many are sent.
+        stamp: Changes when the file does; see ``ports.volume.Saved``.
         tag: Distinguishes temporary names of different transfers to one url; the same
             when a transfer is repeated.
     """
@@ -191,6 +192,7 @@ class Source:
     size: int
     executable: bool
     tag: str
+    stamp: str = ""
 
 
 class Storage(Protocol):

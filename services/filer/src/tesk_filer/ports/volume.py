@@ -1,6 +1,6 @@
 """The port of the task volume: its files, by container path."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -70,7 +70,7 @@ class Volume(Tree, Protocol):
         """
 
     def begin_parts(
-        self, path: str, size: int, resumed: str = ""
+        self, path: str, size: int, *, resumed: str, renew: Callable[[], None]
     ) -> AbstractContextManager[PartialFile]:
         """Begin a file of ``size`` bytes that arrives in parts.
 
@@ -81,6 +81,7 @@ class Volume(Tree, Protocol):
             path: Of the file.
             size: Reserved on the disk, where its file system can do that.
             resumed: The stamp of the temporary file to go on with, if it is there.
+            renew: Called before a new temporary file is made.
 
         Raises:
             StorageError: Also if there is not enough space.

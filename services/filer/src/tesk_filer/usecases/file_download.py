@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from tesk_filer.domain.checksums import choose_checks
@@ -17,7 +17,8 @@ from tesk_filer.ports import (
     StorageError,
     Storages,
 )
-from tesk_filer.ports.volume import Checks, Volume
+from tesk_filer.ports.manifest import Begun, Manifest, Moved, NoManifest
+from tesk_filer.ports.volume import Checks, PartialFile, Saved, Volume
 from tesk_filer.usecases.large_download import Helpers, LargeDownload, LargeFile
 from tesk_filer.usecases.part_queue import PartQueue
 from tesk_filer.usecases.retry import Retry
@@ -47,9 +48,10 @@ class FileDownload:
     helpers: Helpers
     parts_from: int
     computed: Iterable[str] = ()
+    manifest: Manifest = field(default_factory=NoManifest)
 
     def __call__(self, path: str, source: Location, known: Stat | None = None) -> None:
-        """Download ``source`` to ``path``.
+        """Download ``source`` to ``path``, unless an earlier filer has.
 
         Args:
             path: Container path.
@@ -60,43 +62,67 @@ class FileDownload:
             StorageError: It cannot be downloaded.
             HaltedError: The transfer was stopped.
         """
+        if self._is_there(path, source, known):
+            return
         scheme, shown = source.scheme, str(source)
         with self.progress.of_file(scheme, path=path, url=shown) as file_progress:
-            self._receive_anew(_Incoming(path, source, file_progress), known)
+            storage = self.storages.of(source)
+            self._receive_anew(_Incoming(path, source, storage, file_progress), known)
+
+    def _is_there(self, path: str, source: Location, known: Stat | None) -> bool:
+        """Tell whether an earlier filer has brought the file, as it is now."""
+        moved = self.manifest.moved(path, source.target)
+        if moved is None or moved.stamp != self.volume.stamp(path):
+            return False
+        if known is not None and known.etag not in ("", moved.etag):
+            return False  # it was exchanged meanwhile
+        self.progress.resume(1, moved.size)
+        return True
 
     def _receive_anew(self, incoming: "_Incoming", known: Stat | None) -> None:
         """Receive a file; begin it anew once for each kind of error that asks for it."""
+        begun = self.manifest.begun(incoming.path, incoming.source.target)
         seen: set[type[StorageError]] = set()
         while True:
             try:
-                return self._receive(incoming, known)
+                return self._receive(incoming, known, begun)
             except (ChangedError, ChecksumError) as error:
                 kind = type(error)
                 if kind in seen:
                     message = f"{error.message}, twice{_ANEW[kind]}"
                     raise StorageError(message) from error
                 seen.add(kind)
-                known = None
+                known = begun = None
 
-    def _receive(self, incoming: "_Incoming", known: Stat | None) -> None:
-        storage = self.storages.of(incoming.source)
-        large = self.retry(partial(self._begin, incoming, storage, known))
-        if large is not None:
-            self._receive_parts(incoming, storage, large)
+    def _receive(
+        self, incoming: "_Incoming", known: Stat | None, begun: Begun | None
+    ) -> None:
+        if begun is not None:
+            known = Stat(size=begun.size, etag=begun.etag)
+        left = None if begun is None else _parts_left(begun)
+        rest = Part(left[0].start, begun.size) if begun and left else None
+        opened = self.retry(partial(self._begin, incoming, known, rest))
+        if opened is not None:
+            self._receive_parts(incoming, opened, begun, left or [])
 
     def _begin(
-        self, incoming: "_Incoming", storage: Storage, known: Stat | None
+        self, incoming: "_Incoming", known: Stat | None, rest: Part | None
     ) -> "_Opened | None":
         """Bring a file by one stream; return a large one as it was opened."""
         incoming.progress.start()
         with ExitStack() as stack:
-            opened = storage.open(incoming.source, known=known)
+            opened = incoming.storage.open(incoming.source, part=rest, known=known)
             reader = stack.enter_context(opened)
             incoming.progress.check(reader.size)
-            if self._comes_in_parts(reader):
-                return _Opened(reader, stack.pop_all())
+            if rest is not None and reader.size != rest.stop:
+                raise ChangedError
+            if rest is not None or self._comes_in_parts(reader):
+                return _Opened(reader, rest.start if rest else 0, stack.pop_all())
             checks = self._checks(incoming, reader)
-            self.volume.save(incoming.path, reader, incoming.progress.advance, checks)
+            saved = self.volume.save(
+                incoming.path, reader, incoming.progress.advance, checks
+            )
+        self._record(incoming, reader, saved)
         return None
 
     def _comes_in_parts(self, reader: Reader) -> bool:
@@ -108,44 +134,82 @@ class FileDownload:
         )
 
     def _receive_parts(
-        self, incoming: "_Incoming", storage: Storage, opened: "_Opened"
+        self,
+        incoming: "_Incoming",
+        opened: "_Opened",
+        begun: Begun | None,
+        left: list[Part],
     ) -> None:
-        reader = opened.reader
+        reader, (path, url) = opened.reader, (incoming.path, incoming.source.target)
+        content = Stat(size=reader.size, etag=reader.etag)
         size = reader.size or 0
-        with opened.stack, self.volume.begin_parts(incoming.path, size) as arriving:
-            file = LargeFile(
-                storage=storage,
-                source=incoming.source,
-                known=Stat(size=size, etag=reader.etag),
-                arriving=arriving,
-                progress=incoming.progress,
-                arrived=lambda _: None,
+        whole = [Part(start, stop) for start, stop in cut(size)]
+        beginning = self.volume.begin_parts(
+            path,
+            size,
+            resumed=begun.stamp if begun else "",
+            renew=partial(self.manifest.begin, path, url, (size, reader.etag)),
+        )
+        with opened, beginning as arriving:
+            if arriving.is_resumed:
+                missing = sum(part.stop - part.start for part in left)
+                self.progress.resume(0, size - missing)
+            queue = PartQueue(left if arriving.is_resumed else whole)
+            file = self._large_file(incoming, content, arriving)
+            LargeDownload(file, queue, self.retry, self.helpers).run(
+                opened, opened.position
             )
-            queue = PartQueue(Part(start, stop) for start, stop in cut(size))
-            LargeDownload(file, queue, self.retry, self.helpers).run(opened, 0)
-            arriving.finish(
-                self._checks(incoming, reader),
-                incoming.progress.advance,
-                executable=reader.executable,
+            checks = self._checks(incoming, reader)
+            saved = arriving.finish(
+                checks, incoming.progress.advance, executable=reader.executable
             )
+        self._record(incoming, reader, saved)
+
+    def _large_file(
+        self, incoming: "_Incoming", content: Stat, arriving: PartialFile
+    ) -> LargeFile:
+        path, url = incoming.path, incoming.source.target
+
+        def record(part: Part) -> None:
+            self.manifest.add_part(path, url, part, arriving.stamp)
+
+        return LargeFile(
+            storage=incoming.storage,
+            source=incoming.source,
+            known=content,
+            arriving=arriving,
+            progress=incoming.progress,
+            arrived=record,
+        )
 
     def _checks(self, incoming: "_Incoming", reader: Reader) -> Checks:
         asked = incoming.source.checksums
         return choose_checks(asked, reader.checksums, self.computed)
+
+    def _record(self, incoming: "_Incoming", reader: Reader, saved: Saved) -> None:
+        moved = Moved(
+            size=saved.size,
+            stamp=saved.stamp,
+            etag=reader.etag,
+            digests=saved.digests,
+        )
+        self.manifest.add(incoming.path, incoming.source.target, moved)
 
 
 @dataclass(frozen=True, slots=True)
 class _Incoming:
     path: str
     source: Location
+    storage: Storage
     progress: FileProgress
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """An open file; leaving it closes it."""
+    """An open file that stands at ``position``; leaving it closes it."""
 
     reader: Reader
+    position: int
     stack: ExitStack
 
     def __enter__(self) -> Reader:
@@ -153,3 +217,14 @@ class _Opened:
 
     def __exit__(self, *_: object) -> None:
         self.stack.close()
+
+
+def _parts_left(begun: Begun) -> list[Part]:
+    """Return the parts that have not arrived; the last one at least.
+
+    A file of which all have arrived is opened as well: it says what it must be.
+    """
+    there = {(part.start, part.stop) for part in begun.parts}
+    whole = list(cut(begun.size))
+    left = [Part(*bounds) for bounds in whole if bounds not in there]
+    return left or [Part(*whole[-1])]

@@ -143,7 +143,8 @@ class TransferProgress:
     def left(self) -> int:
         """Return the bytes that are planned and have not moved; at least those."""
         with self._lock:
-            return max(self._bytes_planned - self._bytes, 0)
+            _, resumed = self._resumed
+            return max(self._bytes_planned - self._bytes - resumed, 0)
 
     def status(self) -> TransferStatus:
         """Return how far the transfer is, and how fast since it was last asked."""

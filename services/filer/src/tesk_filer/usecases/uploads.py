@@ -17,6 +17,7 @@ from tesk_filer.ports import (
     TransferResult,
     Transfers,
 )
+from tesk_filer.ports.manifest import Manifest, Moved, NoManifest
 from tesk_filer.ports.volume import Volume
 from tesk_filer.usecases.result import summarize
 from tesk_filer.usecases.retry import Retry
@@ -97,6 +98,7 @@ class Uploads:
     tag: str
     missing_is_error: bool
     extended_patterns: bool = True
+    manifest: Manifest = field(default_factory=NoManifest)
     expansion: Expansion = field(default_factory=lambda: Expansion(Limits()))
     targets: dict[bytes, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -170,9 +172,19 @@ class Uploads:
         self.warnings.append(f"{label}: {notice.message}")
 
     def _send(self, item: Upload, tag: str, output_log: OutputLog) -> None:
+        moved = self.manifest.moved(item.path, item.target.target)
+        if moved is not None and moved.stamp == self.volume.stamp(item.path):
+            self.progress.resume(1, moved.size)
+            self._log(item, moved.size, output_log)
+            return
         scheme, shown = item.target.scheme, str(item.target)
         with self.progress.of_file(scheme, path=item.path, url=shown) as file_progress:
-            size = self.retry(partial(self._send_once, item, tag, file_progress))
+            moved = self.retry(partial(self._send_once, item, tag, file_progress))
+        self.manifest.add(item.path, item.target.target, moved)
+        self._log(item, moved.size, output_log)
+
+    @staticmethod
+    def _log(item: Upload, size: int, output_log: OutputLog) -> None:
         output_log.add(
             OutputFileLog(
                 url=printable(item.target.url),
@@ -181,14 +193,14 @@ class Uploads:
             )
         )
 
-    def _send_once(self, item: Upload, tag: str, file_progress: FileProgress) -> int:
+    def _send_once(self, item: Upload, tag: str, file_progress: FileProgress) -> Moved:
         file_progress.start()
         with self.volume.open(item.path, tag) as source:
             file_progress.check(source.size)
             self.storages.of(item.target).write(
                 item.target, source, file_progress.advance
             )
-            return source.size
+            return Moved(size=source.size, stamp=source.stamp)
 
 
 def _refuse(message: str) -> None:

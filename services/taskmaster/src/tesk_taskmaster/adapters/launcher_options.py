@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
+from tesk_model.paths import OWN_FOLDER
 from tesk_model.patterns import escape_pattern
 from tesk_taskmaster.domain.plan import ExecutorStep
 
-# TESK's folder in every container. No image and no path of a task uses it.
-OWN_FOLDER = "/.tesk"
 LAUNCHER_TARGET = f"{OWN_FOLDER}/launcher"
 VOLUME_TARGET = f"{OWN_FOLDER}/volume"
 

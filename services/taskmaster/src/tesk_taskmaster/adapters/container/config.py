@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tesk_model.names import Attempt
+from tesk_model.paths import OWN_FOLDER
 from tesk_model.task import TaskId
 from tesk_taskmaster.adapters.launcher_options import (
     LAUNCHER_TARGET,
-    OWN_FOLDER,
     VOLUME_TARGET,
     launcher_options,
 )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tesk_model.names import Attempt
+from tesk_model.paths import OWN_FOLDER
 from tesk_runtime.removal import IncompleteRemovalError, remove_tree
 from tesk_taskmaster.adapters.container.api import ContainerApi, EngineRefusedError
 from tesk_taskmaster.adapters.container.config import (
@@ -31,7 +32,6 @@ from tesk_taskmaster.adapters.container.retries import (
     pause,
     retried,
 )
-from tesk_taskmaster.adapters.launcher_options import OWN_FOLDER
 from tesk_taskmaster.ports import StepFailedError
 
 _logger = logging.getLogger(__name__)

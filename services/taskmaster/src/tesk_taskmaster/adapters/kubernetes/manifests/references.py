@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.settings import ReferenceClaim
 from tesk_kubernetes.templates import literal
+from tesk_model.paths import OWN_FOLDER
 from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import (
     REPORT,
@@ -19,7 +20,6 @@ from tesk_taskmaster.adapters.kubernetes.manifests.pod import (
 )
 from tesk_taskmaster.adapters.launcher_options import (
     LAUNCHER_TARGET,
-    OWN_FOLDER,
     REFERENCE_CHECK,
 )
 from tesk_taskmaster.domain.plan import ExecutorStep

@@ -6,14 +6,14 @@ The plan decides what is mounted; what Kubernetes cannot mount is refused.
 from collections.abc import Iterable, Sequence
 
 from tesk_kubernetes.api import VOLUME_CLAIMS, JsonObject
-from tesk_model.paths import is_within, parent
+from tesk_model.paths import OWN_FOLDER, is_within, parent
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
     VOLUME,
     RenderContext,
     object_labels,
     owned_by_anchor,
 )
-from tesk_taskmaster.adapters.launcher_options import OWN_FOLDER, VOLUME_TARGET
+from tesk_taskmaster.adapters.launcher_options import VOLUME_TARGET
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 from tesk_taskmaster.domain.required_paths import nearest_ancestor
 from tesk_taskmaster.ports import StepFailedError

@@ -1,0 +1,87 @@
+"""The port of the manifest: what earlier filers of this transfer have moved already."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tesk_filer.ports import NO_CHECKSUMS, Checksums, Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """A file that moved, whole and verified.
+
+    Attributes:
+        size: Bytes.
+        stamp: Of the file in the volume, see ``Saved.stamp``.
+        etag: Of the file in the storage; "" if it has none, or for outputs.
+        digests: Those that were computed.
+    """
+
+    size: int
+    stamp: str
+    etag: str = ""
+    digests: Checksums = field(default_factory=lambda: NO_CHECKSUMS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A large file of which parts have arrived.
+
+    Attributes:
+        size: Bytes of the whole file.
+        etag: Of the content that the parts are of.
+        stamp: Of the temporary file, see ``PartialFile.stamp``.
+        parts: Those that are there.
+    """
+
+    size: int
+    etag: str
+    stamp: str
+    parts: Sequence[Part]
+
+
+class Manifest(Protocol):
+    """A record that survives the filer; safe for many threads.
+
+    It is only believed for the attempt and direction of this transfer. Recording never
+    fails: what cannot be recorded is moved again.
+    """
+
+    def moved(self, path: str, url: str) -> Moved | None:
+        """Return what an earlier filer recorded of a file."""
+
+    def begun(self, path: str, url: str) -> Begun | None:
+        """Return which parts of a file earlier filers have brought."""
+
+    def add(self, path: str, url: str, moved: Moved) -> None:
+        """Record a file that has moved."""
+
+    def begin(self, path: str, url: str, content: tuple[int, str]) -> None:
+        """Forget the parts of a file; those that follow are of this size and ETag."""
+
+    def add_part(self, path: str, url: str, part: Part, stamp: str) -> None:
+        """Record a part that is written to the temporary file with ``stamp``."""
+
+
+class NoManifest:
+    """Records nothing; for transfers that are not repeated."""
+
+    def moved(self, path: str, url: str) -> Moved | None:
+        """See ``Manifest``."""
+        del path, url
+        return None
+
+    def begun(self, path: str, url: str) -> Begun | None:
+        """See ``Manifest``."""
+        del path, url
+        return None
+
+    def add(self, path: str, url: str, moved: Moved) -> None:
+        """See ``Manifest``."""
+
+    def begin(self, path: str, url: str, content: tuple[int, str]) -> None:
+        """See ``Manifest``."""
+
+    def add_part(self, path: str, url: str, part: Part, stamp: str) -> None:
+        """See ``Manifest``."""

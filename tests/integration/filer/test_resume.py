@@ -1,0 +1,117 @@
+"""Filers that are killed on the way, and go on where they were."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.filer_process import FilerRun
+from fakes.filer_scheduler import TransferRecord, transfer_server
+from servers.http import Fault, HttpFiles, http_server
+from tesk_model.task import Input, Output
+
+MIB = 1024 * 1024
+SIGNALS = {"SIGKILL": -9, "SIGTERM": 143}
+
+
+@pytest.fixture
+def record() -> Iterator[TransferRecord]:
+    with transfer_server(TransferRecord()) as record:
+        yield record
+
+
+@pytest.fixture
+def web() -> Iterator[HttpFiles]:
+    with http_server() as server:
+        yield server
+
+
+@pytest.fixture
+def filer(tmp_path: Path) -> FilerRun:
+    return FilerRun(tmp_path, environ={"TESK_FILER_PARALLEL": "1"})
+
+
+def kill_when_held(
+    record: TransferRecord, filer: FilerRun, web: HttpFiles, direction: str, name: str
+) -> None:
+    with filer.start(record, direction) as process:
+        assert web.held.wait(30)
+        process.send_signal(getattr(signal, name))
+        process.communicate(timeout=30)
+        web.release.set()
+    assert process.returncode == SIGNALS[name]
+    assert record.results == []
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_inputs_that_had_arrived_are_not_asked_for_again(
+    record: TransferRecord, filer: FilerRun, web: HttpFiles, name: str
+) -> None:
+    web.files = {f"/{number}": b"x" * 2000 for number in range(4)}
+    web.faults["/2"] = [Fault(hold_at=1000)]
+    record.inputs = tuple(
+        Input(path=f"/in/{number}", url=f"{web.url}/{number}") for number in range(4)
+    )
+    kill_when_held(record, filer, web, "inputs", name)
+
+    code, log = filer.run(record, "inputs")
+
+    assert code == 0, log
+    assert [web.requests.count(("GET", f"/{number}")) for number in range(4)] == [
+        *(1, 1, 2, 1)
+    ]
+    assert all(
+        (filer.volume / f"in/{number}").read_bytes() == b"x" * 2000
+        for number in range(4)
+    )
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_outputs_that_were_taken_are_not_sent_again(
+    record: TransferRecord, filer: FilerRun, web: HttpFiles, name: str
+) -> None:
+    for number in range(4):
+        (filer.volume / str(number)).write_text("x")
+    web.faults["/2"] = [Fault(hold_at=0)]
+    record.outputs = tuple(
+        Output(path=f"/{number}", url=f"{web.url}/{number}") for number in range(4)
+    )
+    kill_when_held(record, filer, web, "outputs", name)
+    record.uploaded.clear()  # the calls may have been lost with the filer
+
+    code, log = filer.run(record, "outputs")
+
+    assert code == 0, log
+    assert [web.requests.count(("PUT", f"/{number}")) for number in range(4)] == [
+        *(1, 1, 2, 1)
+    ]
+    assert sorted(path for _, path in record.uploaded) == ["/0", "/1", "/2", "/3"]
+
+
+def test_a_large_file_goes_on_with_the_part_that_was_on_the_way(
+    record: TransferRecord, filer: FilerRun, web: HttpFiles
+) -> None:
+    content = bytes(range(256)) * (40 * MIB // 256)
+    web.has_ranges = True
+    web.files = {"/large": content}
+    web.faults["/large"] = [Fault(hold_at=38 * MIB)]
+    record.inputs = (Input(path="/large", url=f"{web.url}/large"),)
+    in_parts = FilerRun(
+        filer.folder, environ={**filer.environ, "TESK_FILER_PARTS_FROM": "1"}
+    )
+    with in_parts.start(record, "inputs") as process:
+        # Two parts of 16 MiB, and more, are there.
+        while not record.reports or record.reports[-1].bytes_done < 33 * MIB:
+            record.reported.clear()
+            assert record.reported.wait(30)
+        process.kill()
+        process.communicate(timeout=30)
+        web.release.set()
+    web.sent.clear()
+
+    code, log = in_parts.run(record, "inputs")
+
+    assert code == 0, log
+    assert (filer.volume / "large").read_bytes() == content
+    assert web.sent == {"/large": 8 * MIB}
