@@ -156,7 +156,7 @@ class Checks:
     ) -> tuple[Verdict, str]:
         if isinstance(storage, ChecksWrites):
             storage.check_write(target)
-            return Verdict.OK, "its folder can be written; nothing was"
+            return Verdict.OK, "a file can be written in its folder; none was"
         if not isinstance(storage, Removes):
             return Verdict.UNKNOWN, "only an upload can tell; nothing was written"
         if self.write_empty is None:
