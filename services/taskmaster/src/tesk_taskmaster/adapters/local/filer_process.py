@@ -46,7 +46,7 @@ class _FilerSections(msgspec.Struct, frozen=True):
 
 
 # A list of what is passed, not of what is withheld: secrets have any name.
-_PASSED_PREFIXES = ("TESK_FILER_", "AWS_", "SSL_")
+_PASSED_PREFIXES = ("TESK_FILER_", "AWS_", "AZURE_", "GOOGLE_", "SSL_")
 _WITHHELD = frozenset({"TESK_GRPC_TOKEN_FILE", "TESK_GRPC_TLS_KEY"})
 _PASSED = frozenset(
     {
