@@ -133,7 +133,7 @@ def test_reasons_from_before_they_had_codes_are_read(url: str, reason: str) -> N
 
 def test_tasks_from_before_groups_were_kept_have_none(url: str) -> None:
     engine = create_engine(url)
-    move(engine, "0006", by=command.upgrade)
+    move(engine, "0007", by=command.upgrade)
     with engine.begin() as connection:
         connection.execute(text(OLD_TASK), {"seq": 1, "id": "t-1"})
     engine.dispose()

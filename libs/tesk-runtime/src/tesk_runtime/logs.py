@@ -7,7 +7,7 @@ into the message, and never log a request body, a token or a url with userinfo.
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -77,6 +77,20 @@ class _JsonFormatter(logging.Formatter):
             return json.dumps(line, default=str, skipkeys=True)
 
 
+class _ChangingFormatter(logging.Formatter):
+    """Formats as another, and changes what comes out."""
+
+    def __init__(
+        self, formatter: logging.Formatter, change: Callable[[str], str]
+    ) -> None:
+        super().__init__()
+        self._formatter = formatter
+        self._change = change
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._change(self._formatter.format(record))
+
+
 def _fields_of(record: logging.LogRecord) -> dict[str, Any]:
     return {key: value for key, value in vars(record).items() if key not in _STANDARD}
 
@@ -95,3 +109,10 @@ def configure(
     kind = _JsonFormatter if settings.format == "json" else _TextFormatter
     handler.setFormatter(kind(service, dict(always or {})))
     logging.basicConfig(level=settings.level.upper(), handlers=[handler], force=True)
+
+
+def redact(change: Callable[[str], str]) -> None:
+    """Let ``change`` hide what must not be in logs; called after ``configure``."""
+    for handler in logging.getLogger().handlers:
+        inner = handler.formatter or logging.Formatter()
+        handler.setFormatter(_ChangingFormatter(inner, change))

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,6 +26,7 @@ from tesk_filer.adapters.storage.operator_credentials import OperatorCredentials
 from tesk_filer.adapters.storage.registry import StorageRegistry
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.config import FilerSettings, Settings, egress_policy
+from tesk_filer.domain.redaction import Redactor
 from tesk_filer.ports.manifest import Manifest, NoManifest
 from tesk_filer.usecases.transfer import ExitCode, Transfer
 from tesk_filer.wiring import (
@@ -96,10 +97,11 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCod
     filer = config.filer
     halt = threading.Event()
     _set_when(stop, halt)
-    transfers = _open_transfers(config, secrets.token, stop)
-    storages = StorageRegistry(
-        storage_config(config, secrets.credentials.of(transfers.owner), os.environ)
-    )
+    redactor = Redactor()
+    logs.redact(redactor)
+    transfers = _open_transfers(config, secrets.token, stop, redact=redactor)
+    credentials = secrets.credentials.of(transfers.owner, told=redactor.add)
+    storages = StorageRegistry(storage_config(config, credentials, os.environ))
     engine = open_engine(filer, storages, halt)
     transfer = Transfer(
         transfer_run=make_run(
@@ -171,7 +173,11 @@ def _trace(
 
 
 def _open_transfers(
-    config: Settings, token: str, stop: threading.Event
+    config: Settings,
+    token: str,
+    stop: threading.Event,
+    *,
+    redact: Callable[[str], str],
 ) -> SchedulerTransfers:
     filer = config.filer
     incoming = filer.direction == "inputs"
@@ -188,6 +194,7 @@ def _open_transfers(
         ),
         retry_for=filer.scheduler_timeout,
         stop=stop,
+        redact=redact,
     )
 
 

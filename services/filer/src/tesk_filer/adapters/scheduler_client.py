@@ -1,7 +1,7 @@
 """Client of the scheduler's ``TransferService``, with the attempt's token."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -49,6 +49,7 @@ class SchedulerTransfers:
         *,
         retry_for: timedelta,
         stop: threading.Event,
+        redact: Callable[[str], str],
     ) -> None:
         """Call over ``channel``.
 
@@ -57,6 +58,7 @@ class SchedulerTransfers:
             key: The transfer.
             retry_for: How long calls are retried while the scheduler is unavailable.
             stop: Ends the retries.
+            redact: Hides secrets in texts for people.
         """
         self._stub = transfer_service_pb2_grpc.TransferServiceStub(channel)
         self._attempt = assignment_pb.Attempt(
@@ -65,6 +67,7 @@ class SchedulerTransfers:
         self._direction = key.direction
         self._retry_for = retry_for
         self._stop = stop
+        self._redact = redact
         self._owner = TaskOwner()
 
     def inputs(self) -> Sequence[Input]:
@@ -112,8 +115,8 @@ class SchedulerTransfers:
         request = pb.FinishTransferRequest(
             attempt=self._attempt,
             direction=self._direction,
-            error=result.error,
-            warnings=result.warnings,
+            error=self._redact(result.error),
+            warnings=[self._redact(each) for each in result.warnings],
             files=result.files,
             bytes=result.bytes,
             moved=[

@@ -9,6 +9,7 @@ from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.watched_files import Reading, Watched
 from tesk_filer.domain.credential_table import CredentialTable, TaskOwner
 from tesk_filer.domain.credentials import Credential, S3Account, at_service_of
+from tesk_filer.domain.redaction import secrets_of
 from tesk_filer.ports import Credentials
 from tesk_model.locations import Location
 
@@ -25,9 +26,16 @@ class OperatorCredentials:
     table: Callable[[], CredentialTable]
     settings: Callable[[], Credentials]
 
-    def of(self, owner: Callable[[], TaskOwner]) -> "TaskCredentials":
-        """Return what a task may use whose owner ``owner`` returns."""
-        return TaskCredentials(self, owner)
+    def of(
+        self, owner: Callable[[], TaskOwner], *, told: Callable[[str], None]
+    ) -> "TaskCredentials":
+        """Return what a task may use.
+
+        Args:
+            owner: Returns the owner of the task.
+            told: Hears of each secret before a storage does, also of those in urls.
+        """
+        return TaskCredentials(self, owner, told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +44,17 @@ class TaskCredentials:
 
     _operator: OperatorCredentials
     _owner: Callable[[], TaskOwner]
+    _told: Callable[[str], None]
 
     def find(self, location: Location) -> Credential | None:
         """See ``Credentials``."""
         fallback = self._operator.settings().find(location)
         found = self._operator.table().find(location, self._owner())
-        return fallback if found is None else at_service_of(fallback, found)
+        chosen = fallback if found is None else at_service_of(fallback, found)
+        for secret in (*secrets_of(chosen), location.password):
+            if secret:
+                self._told(secret)
+        return chosen
 
 
 def open_credentials(

@@ -1,0 +1,195 @@
+"""Servers that repeat what they are told cannot make TESK tell secrets.
+
+Nor do secrets appear where other users, or a task's own command, could look.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.filer_process import FilerRun
+from fakes.filer_scheduler import TransferRecord, transfer_server
+from programs.stack import find_processes, running_stack
+from servers.echo import ftp_echo_server, http_echo_server
+from servers.http import Fault, http_server
+from tesk_model.locations import scheme_of
+from tesk_model.schemes import SCHEMES
+from tesk_model.task import FileType, Input, Output
+
+MARK = "m4rk3d"
+"""A part of every secret; each is found in base64 by one of ``MARKS``, too."""
+MARKS = (MARK, "bTRyazNk", "00cmszZ", "tNHJrM2")
+
+CREDENTIALS = """
+credentials:
+- prefix: http://{http}/login
+  login: {{user: ada, password: m4rk3d-m4rk3d-password}}
+- prefix: http://{http}/bearer
+  bearer: {{token: m4rk3d-m4rk3d-token}}
+- prefix: s3://marked
+  s3:
+    endpoint: http://{http}
+    region: us-east-1
+    accessKey: AKIAEXAMPLE
+    secretKey: m4rk3d-m4rk3d-secret-key
+    sessionToken: m4rk3d-m4rk3d-session-token
+- prefix: ftp://{ftp}
+  login: {{user: ada, passwordFile: password}}
+"""
+STATUSES = (302, 307, 400, 401, 403, 404, 409, 412, 500, 503)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Hostile servers, and what the operator gives for them.
+
+    Attributes:
+        bases: Urls below which each server answers with what a status says.
+        places: Urls of servers whose answers are all the same.
+        environ: What filers need.
+        heard: What the servers were told.
+    """
+
+    bases: tuple[str, ...]
+    places: tuple[str, ...]
+    environ: Mapping[str, str]
+    heard: list[list[str]]
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All urls."""
+        each = (f"{base}/{status}" for base in self.bases for status in STATUSES)
+        return (*each, *self.places)
+
+
+@pytest.fixture
+def record() -> Iterator[TransferRecord]:
+    with transfer_server(TransferRecord()) as record:
+        yield record
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    mounted = tmp_path_factory.mktemp("mounted")
+    with http_echo_server() as web, ftp_echo_server() as archive:
+        text = CREDENTIALS.format(http=web.address, ftp=archive.address)
+        (mounted / "credentials.yaml").write_text(text)
+        (mounted / "password").write_text("m4rk3d-m4rk3d-file")
+        yield Site(
+            bases=(
+                f"http://{web.address}/login",
+                f"http://{web.address}/bearer",
+                "s3://marked/a",
+            ),
+            places=(f"ftp://{archive.address}/a",),
+            environ={
+                "TESK_FILER_CREDENTIALS": str(mounted),
+                "TESK_FILER_TRIES": "1",
+                "TESK_LOG_LEVEL": "debug",
+            },
+            heard=[web.heard, archive.heard],
+        )
+
+
+def marks_in(*texts: object) -> list[str]:
+    return [mark for mark in MARKS for text in texts if mark in str(text)]
+
+
+def sent_by(record: TransferRecord) -> list[object]:
+    return [record.results, record.uploaded, record.reports]
+
+
+def test_the_servers_are_told_secrets_and_repeat_them(
+    record: TransferRecord, site: Site, tmp_path: Path
+) -> None:
+    """Without this, the others would show nothing."""
+    filer = FilerRun(tmp_path, environ=site.environ)
+    (filer.volume / "a").write_text("x")
+    record.outputs = tuple(Output(path="/a", url=url) for url in site.urls)
+
+    code, log = filer.run(record, "outputs")
+
+    assert code == 65, log
+    assert all(marks_in(*heard) for heard in site.heard)
+    assert not marks_in(log, *sent_by(record))
+    assert "***" in record.result.error
+
+
+def test_no_secret_comes_back_of_inputs(
+    record: TransferRecord, site: Site, tmp_path: Path
+) -> None:
+    filer = FilerRun(tmp_path, environ=site.environ)
+    for url in (*(f"{base}/400" for base in site.bases), *site.places):
+        lists = SCHEMES[scheme_of(url)].lists
+        kind = FileType.DIRECTORY if lists else FileType.FILE
+        record.inputs = (Input(path="/a", url=url, type=kind),)
+
+        code, log = filer.run(record, "inputs")
+
+        assert code == 65, log
+        assert not marks_in(log, *sent_by(record))
+
+
+def test_a_password_in_a_url_does_not_come_back(
+    record: TransferRecord, site: Site, tmp_path: Path
+) -> None:
+    filer = FilerRun(tmp_path, environ={"TESK_FILER_TRIES": "1"})
+    urls = [
+        url.replace("://", "://ada:m4rk3d-m4rk3d-url@")
+        for url in (*(f"{site.bases[0]}/{status}" for status in STATUSES), *site.places)
+    ]
+    (filer.volume / "a").write_text("x")
+    record.outputs = tuple(Output(path="/a", url=url) for url in urls)
+
+    code, log = filer.run(record, "outputs")
+
+    assert code == 65, log
+    assert not marks_in(log, *sent_by(record))
+    assert "***" in record.result.error
+
+
+def command_lines(home: Path) -> list[bytes]:
+    return [
+        Path(f"/proc/{pid}/cmdline").read_bytes() for pid in find_processes("", home)
+    ]
+
+
+LOOK_AROUND = "env; cat /proc/*/environ /proc/*/cmdline /proc/mounts; find / -xdev"
+
+
+def test_secrets_are_nowhere_in_a_running_tesk_but_in_their_files(
+    site: Site, tmp_path: Path
+) -> None:
+    with (
+        http_server() as web,
+        running_stack(tmp_path, environ=site.environ) as stack,
+    ):
+        web.files["/a"] = bytes(3_000_000)
+        web.faults["/a"] = [Fault(hold_at=2_500_000)] * 3
+        held: dict[str, Any] = {
+            "inputs": [{"path": "/in/a", "url": web.url + "/a"}],
+            "executors": [{"image": "busybox", "command": ["sh", "-c", LOOK_AROUND]}],
+            "outputs": [
+                {"path": "/in/a", "url": url, "type": "FILE"} for url in site.urls
+            ],
+        }
+
+        task_id = stack.create(held)
+        assert web.held.wait(30)
+        running = [*command_lines(stack.home), stack.live(task_id)]
+        web.release.set()
+        task = stack.finish(task_id)
+
+        assert task["state"] == "SYSTEM_ERROR"
+        assert len(task["logs"][-1]["logs"][0]["stdout"]) > 1000
+        assert not marks_in(*running, task, stack.live(task_id))
+        log = stack.log_file.read_text()
+        assert "transfer ended" in log
+        assert not marks_in(log)
+        stored = [file for file in stack.home.rglob("*") if file.is_file()]
+        assert any(file.name.endswith(".db") for file in stored), stored
+        for file in stored:
+            assert not marks_in(file.read_bytes().decode("latin-1")), file
