@@ -280,6 +280,8 @@ def test_a_filer_that_dies_on_the_way_is_simply_started_again(
     assert filer.run(record, "inputs")[0] == 0
     assert (filer.volume / "in/a").read_bytes() == content
     assert sorted(os.listdir(filer.volume / "in")) == ["a", "b"]  # noqa: PTH208 - names
+    # One result, and so one line for people, of all that was moved.
+    assert [(each.files, each.bytes) for each in record.results] == [(2, 3_000_001)]
 
 
 def test_an_upload_that_was_killed_leaves_no_half_file(

@@ -11,8 +11,9 @@ from fakes.filer_storage import MemoryStorage
 from tesk_filer.adapters.empty_file import write_empty
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.adapters.storage.shared import open_shared
+from tesk_filer.domain.checks import Check, Verdict
 from tesk_filer.ports import Storage, StorageError
-from tesk_filer.usecases.checks import Check, Checks, Verdict
+from tesk_filer.usecases.checks import Checks
 from tesk_filer.usecases.retry import Retry
 from tesk_model.locations import Location
 from tesk_model.task import FileType, Input, Output, Task

@@ -19,9 +19,10 @@ from tesk_filer.adapters.empty_file import write_empty
 from tesk_filer.adapters.storage.registry import StorageRegistry
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.config import FilerSettings, Settings
+from tesk_filer.domain.checks import Check
 from tesk_filer.domain.credential_table import TaskOwner
 from tesk_filer.ports import Cursor, Entry, Stat, StorageError, Storages, TransferResult
-from tesk_filer.usecases.checks import Check, Checks
+from tesk_filer.usecases.checks import Checks
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer import Transfer
 from tesk_filer.wiring import (

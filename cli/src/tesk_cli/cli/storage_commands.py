@@ -23,8 +23,8 @@ from tesk_cli.cli.taskfile import read_task, task_folder
 from tesk_cli.cli.transfer_bar import transfer_bar
 from tesk_cli.domain.exits import ExitCode
 from tesk_cli.ports import ShowStatus
+from tesk_filer.domain.checks import Verdict
 from tesk_filer.ports import Entry
-from tesk_filer.usecases.checks import Verdict
 from tesk_model.errors import InvalidRequestError, NotFoundError, Violation
 from tesk_model.locations import (
     InvalidLocationError,

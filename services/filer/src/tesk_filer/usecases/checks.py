@@ -7,10 +7,10 @@ the output, which is removed again.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import partial
 from typing import Protocol, runtime_checkable
 
+from tesk_filer.domain.checks import Check, Verdict
 from tesk_filer.ports import Cursor, Stat, Storage, StorageError, Storages
 from tesk_filer.usecases.retry import Retry
 from tesk_model.locations import (
@@ -45,32 +45,6 @@ class Removes(Protocol):
 
     def remove(self, location: Location) -> None:
         """Remove a file; nothing happens if it does not exist."""
-
-
-class Verdict(StrEnum):
-    """Result of one check."""
-
-    OK = "ok"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """What is known of one input or output.
-
-    Attributes:
-        field: As TES writes it: ``inputs[0]``.
-        path: In the container.
-        url: Without credentials; "" for content.
-        message: What was done and found, for people.
-    """
-
-    field: str
-    path: str
-    url: str
-    verdict: Verdict
-    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
