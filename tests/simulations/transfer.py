@@ -16,6 +16,7 @@ from tesk_filer.ports.manifest import Manifest, NoManifest
 from tesk_filer.usecases.downloads import Downloads
 from tesk_filer.usecases.file_download import FileDownload
 from tesk_filer.usecases.large_download import Helpers
+from tesk_filer.usecases.load_limits import HostLimits
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer import ExitCode, Transfer
 from tesk_filer.usecases.transfer_progress import TransferProgress
@@ -74,6 +75,7 @@ class Bench:
         )
         workers = WorkerPool(3, halt, stops_at_failure=incoming)
         volume = FolderVolume(self.folder)
+        limits = HostLimits(3, halt)
         retry = Retry(tries=3, backoff=timedelta(), longest=timedelta(), halt=halt)
         bring = Downloads(
             download_file=FileDownload(
@@ -84,6 +86,7 @@ class Bench:
                 helpers=Helpers(
                     offer=workers.offer, most=3, now=lambda: next(self.seconds)
                 ),
+                limits=limits,
                 parts_from=self.parts_from,
                 manifest=self.manifest,
             ),
@@ -103,6 +106,7 @@ class Bench:
             retry=retry,
             progress=progress,
             expansion=Expansion(self.limits),
+            limits=limits,
             tag="tesk-t1-a1",
             missing_is_error=self.missing_is_error,
             manifest=self.manifest,

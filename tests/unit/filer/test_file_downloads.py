@@ -19,7 +19,7 @@ from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.domain.checksums import choose_checks
 from tesk_filer.domain.expansion import Limits
 from tesk_filer.domain.parts import MIB, cut, part_size, streams_for
-from tesk_filer.ports import NO_CHECKSUMS, Part, Stat, StorageError
+from tesk_filer.ports import NO_CHECKSUMS, Part, StorageError
 from tesk_filer.usecases.large_download import Helpers, LargeDownload, LargeFile
 from tesk_filer.usecases.part_queue import PartQueue
 from tesk_filer.usecases.retry import Retry
@@ -110,9 +110,8 @@ def test_a_file_in_parts_arrives_whole_whatever_is_cut(
         progress.of_file("s3", path="/a") as file_progress,
     ):
         file = LargeFile(
-            storage=storage,
-            source=location,
-            known=Stat(size=len(content), etag=str(hash(content))),
+            size=len(content),
+            open=lambda part: storage.open(location, part=part),
             arriving=arriving,
             progress=file_progress,
             arrived=arrived.append,

@@ -88,6 +88,10 @@ class FilerSettings(
             ge=1,
         ),
     ] = 64 * 1024 * 1024
+    max_bytes_per_second: Annotated[
+        int,
+        Meta(description="Bytes per second that a filer moves; 0: no limit.", ge=0),
+    ] = 0
     keep_modes: Annotated[
         bool,
         Meta(

@@ -28,6 +28,7 @@ from tesk_filer.ports.volume import Volume
 from tesk_filer.usecases.downloads import Downloads
 from tesk_filer.usecases.file_download import FileDownload
 from tesk_filer.usecases.large_download import Helpers
+from tesk_filer.usecases.load_limits import Bandwidth, HostLimits
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer import TransferRun
 from tesk_filer.usecases.transfer_progress import TransferProgress
@@ -53,6 +54,7 @@ class Engine:
     workers: WorkerPool
     progress: TransferProgress
     retry: Retry
+    limits: HostLimits
 
 
 def open_engine(
@@ -69,7 +71,11 @@ def open_engine(
             halt,
             clock=SystemClock().monotonic,
             largest=filer.max_file_bytes,
+            bandwidth=Bandwidth(
+                filer.max_bytes_per_second, SystemClock().monotonic, halt
+            ),
         ),
+        limits=HostLimits(filer.parallel, halt),
         retry=make_retry(filer, halt),
     )
 
@@ -119,6 +125,7 @@ def make_run(
         retry=engine.retry,
         progress=engine.progress,
         expansion=expansion,
+        limits=engine.limits,
         tag=Attempt(TaskId(filer.task), filer.attempt).name,
         missing_is_error=filer.missing_outputs == "error",
         extended_patterns=filer.extended_patterns,
@@ -139,6 +146,7 @@ def _file_download(
             most=filer.parallel,
             now=SystemClock().monotonic,
         ),
+        limits=engine.limits,
         parts_from=filer.parts_from,
         manifest=manifest,
     )

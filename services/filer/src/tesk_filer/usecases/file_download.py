@@ -1,7 +1,7 @@
 """Downloads single files: as one stream or in parts, verified, and anew if need be."""
 
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -20,6 +20,7 @@ from tesk_filer.ports import (
 from tesk_filer.ports.manifest import Begun, Manifest, Moved, NoManifest
 from tesk_filer.ports.volume import Checks, PartialFile, Saved, Volume
 from tesk_filer.usecases.large_download import Helpers, LargeDownload, LargeFile
+from tesk_filer.usecases.load_limits import HostLimits
 from tesk_filer.usecases.part_queue import PartQueue
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer_progress import FileProgress, TransferProgress
@@ -46,6 +47,7 @@ class FileDownload:
     retry: Retry
     progress: TransferProgress
     helpers: Helpers
+    limits: HostLimits
     parts_from: int
     computed: Iterable[str] = ()
     manifest: Manifest = field(default_factory=NoManifest)
@@ -111,7 +113,7 @@ class FileDownload:
         """Bring a file by one stream; return a large one as it was opened."""
         incoming.progress.start()
         with ExitStack() as stack:
-            opened = incoming.storage.open(incoming.source, part=rest, known=known)
+            opened = self._open(incoming, known, rest)
             reader = stack.enter_context(opened)
             incoming.progress.check(reader.size)
             if rest is not None and reader.size != rest.stop:
@@ -124,6 +126,17 @@ class FileDownload:
             )
         self._record(incoming, reader, saved)
         return None
+
+    @contextmanager
+    def _open(
+        self, incoming: "_Incoming", known: Stat | None, part: Part | None
+    ) -> Iterator[Reader]:
+        source = incoming.source
+        with (
+            self.limits.request(source.host),
+            incoming.storage.open(source, part=part, known=known) as reader,
+        ):
+            yield reader
 
     def _comes_in_parts(self, reader: Reader) -> bool:
         return (
@@ -174,9 +187,8 @@ class FileDownload:
             self.manifest.add_part(path, url, part, arriving.stamp)
 
         return LargeFile(
-            storage=incoming.storage,
-            source=incoming.source,
-            known=content,
+            size=content.size or 0,
+            open=partial(self._open, incoming, content),
             arriving=arriving,
             progress=incoming.progress,
             arrived=record,

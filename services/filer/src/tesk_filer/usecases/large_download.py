@@ -13,12 +13,11 @@ from functools import partial
 from typing import Self
 
 from tesk_filer.domain.parts import MIB, streams_for
-from tesk_filer.ports import HaltedError, Part, Reader, Stat, Storage, StorageError
+from tesk_filer.ports import HaltedError, Part, Reader, StorageError
 from tesk_filer.ports.volume import PartialFile
 from tesk_filer.usecases.part_queue import Claim, PartQueue
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer_progress import FileProgress
-from tesk_model.locations import Location
 
 CHUNK = MIB
 """Bytes that a thread holds at a time: all of them hold ``filer.parallel`` MiB."""
@@ -34,21 +33,16 @@ class LargeFile:
     """A file that arrives in parts.
 
     Attributes:
-        known: Its size and ETag: all parts are of this content.
+        open: Opens a part, always of the same content.
         arriving: Where it arrives.
         arrived: Called with each part that has arrived.
     """
 
-    storage: Storage
-    source: Location
-    known: Stat
+    size: int
+    open: Callable[[Part], Opened]
     arriving: PartialFile
     progress: FileProgress
     arrived: Callable[[Part], None]
-
-    def open(self, start: int, stop: int) -> Opened:
-        """Open bytes of the content."""
-        return self.storage.open(self.source, part=Part(start, stop), known=self.known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +108,7 @@ class LargeDownload:
             stream.position = claim.position
 
     def _fetch(self, claim: Claim) -> None:
-        with self._file.open(claim.position, claim.part.stop) as reader:
+        with self._file.open(Part(claim.position, claim.part.stop)) as reader:
             self._receive(reader, claim)
 
     def _receive(
@@ -129,7 +123,7 @@ class LargeDownload:
                 raise HaltedError
             data = reader.read(min(CHUNK, claim.part.stop - claim.position))
             if not data:
-                message = f"{claim.position} of {file.known.size} bytes arrived"
+                message = f"{claim.position} of {file.size} bytes arrived"
                 raise StorageError(message, transient=True)
             file.arriving.write(data, claim.position)
             claim.position += len(data)
@@ -165,8 +159,8 @@ class _Stream:
         if self._reader is None or position != self.position:
             self._stack.close()
             self._reader = None
-            size = self._file.known.size or 0
-            self._reader = self._stack.enter_context(self._file.open(position, size))
+            rest = Part(position, self._file.size)
+            self._reader = self._stack.enter_context(self._file.open(rest))
         try:
             yield self._reader
         except BaseException:

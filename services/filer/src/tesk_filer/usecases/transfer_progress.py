@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tesk_filer.domain.expansion import Limits
 from tesk_filer.domain.rates import RateWindow
 from tesk_filer.ports import HaltedError, MovedByScheme, StorageError
+from tesk_filer.usecases.load_limits import Bandwidth
 from tesk_model.progress import NAME_LENGTH
 from tesk_model.task import TransferStatus
 from tesk_model.text import elide
@@ -31,6 +32,7 @@ class TransferProgress:
         *,
         clock: Callable[[], float],
         largest: int = Limits().size,
+        bandwidth: Bandwidth | None = None,
     ) -> None:
         """Count until ``halt`` is set; then every ``FileProgress`` stops its file.
 
@@ -39,7 +41,9 @@ class TransferProgress:
             halt: Stops the transfer.
             clock: Returns seconds that never go back.
             largest: Maximum of bytes of one file.
+            bandwidth: Limits the bytes that move; None: nothing does.
         """
+        self._bandwidth = bandwidth
         self._direction = direction
         self._halt = halt
         self._clock = clock
@@ -140,6 +144,11 @@ class TransferProgress:
         with self._lock:
             self._bytes += size
 
+    def limit(self, size: int) -> None:
+        """Wait until more than these bytes, which have moved, may move."""
+        if self._bandwidth is not None:
+            self._bandwidth.take(size)
+
     def left(self) -> int:
         """Return the bytes that are planned and have not moved; at least those."""
         with self._lock:
@@ -197,6 +206,7 @@ class FileProgress:
             raise HaltedError
         self.add(size)
         self.check(self.bytes)
+        self._transfer.limit(size)
 
     def add(self, size: int) -> None:
         """Count bytes that are there, however they came."""

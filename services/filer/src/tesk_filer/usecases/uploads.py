@@ -19,6 +19,7 @@ from tesk_filer.ports import (
 )
 from tesk_filer.ports.manifest import Manifest, Moved, NoManifest
 from tesk_filer.ports.volume import Volume
+from tesk_filer.usecases.load_limits import HostLimits
 from tesk_filer.usecases.result import summarize
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer_progress import FileProgress, TransferProgress
@@ -95,6 +96,7 @@ class Uploads:
     workers: WorkerPool
     retry: Retry
     progress: TransferProgress
+    limits: HostLimits
     tag: str
     missing_is_error: bool
     extended_patterns: bool = True
@@ -197,9 +199,9 @@ class Uploads:
         file_progress.start()
         with self.volume.open(item.path, tag) as source:
             file_progress.check(source.size)
-            self.storages.of(item.target).write(
-                item.target, source, file_progress.advance
-            )
+            storage = self.storages.of(item.target)
+            with self.limits.request(item.target.host):
+                storage.write(item.target, source, file_progress.advance)
             return Moved(size=source.size, stamp=source.stamp)
 
 
