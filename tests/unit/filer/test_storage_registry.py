@@ -10,7 +10,6 @@ from tesk_filer.adapters.storage.registry import StorageRegistry
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.storage_config import (
     FileAccess,
-    S3Service,
     StorageConfig,
     Timeouts,
 )
@@ -33,7 +32,6 @@ SITE = StorageConfig(
         shared_path="",
         protected=ProtectedPaths,
     ),
-    s3=S3Service(endpoint="http://127.0.0.1:1", region="", anonymous=True),
 )
 
 

@@ -226,11 +226,8 @@ def _check_shared(filer: FilerSettings) -> None:
 def silence_libraries() -> None:
     """Silence the logs of libraries, which hold signed urls and keys."""
     for name in (
-        "boto3",
         "botocore",
         "requests",
-        "s3transfer",
-        "smart_open",
         "urllib3",
     ):
         logging.getLogger(name).setLevel(logging.WARNING)

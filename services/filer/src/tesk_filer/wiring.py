@@ -14,7 +14,6 @@ from tesk_filer.adapters.storage.operator_credentials import (
 )
 from tesk_filer.adapters.storage.storage_config import (
     FileAccess,
-    S3Service,
     ServerTrust,
     StorageConfig,
     Timeouts,
@@ -182,11 +181,7 @@ def storage_config(
             shared_path=filer.shared_path,
             protected=protected,
         ),
-        s3=S3Service(
-            endpoint=filer.s3_endpoint,
-            region=filer.s3_region,
-            anonymous=filer.s3_anonymous,
-        ),
+        environ=environ,
     )
 
 

@@ -1,49 +1,12 @@
-"""Converts exceptions of S3 libraries to ``StorageError``."""
+"""Why S3 refused a request."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    NoCredentialsError,
-    ParamValidationError,
-    PartialCredentialsError,
-)
+from datetime import timedelta
 
 from tesk_filer.adapters.storage.network import explain_connection
-from tesk_filer.ports import ChangedError, HaltedError, StorageError
-
-
-@contextmanager
-def translated_errors() -> Iterator[None]:
-    """Convert exceptions of boto3 and smart_open."""
-    try:
-        yield
-    except (StorageError, HaltedError):
-        raise
-    except Exception as error:  # noqa: BLE001 - smart_open raises anything at all
-        translated, cause = _explain(error)
-        raise translated from cause
-
-
-def _explain(error: Exception) -> tuple[StorageError, BaseException]:
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ClientError | BotoCoreError):
-        cause = getattr(cause, "backend_error", None) or cause.__cause__
-    if isinstance(cause, ClientError):
-        return _client_error(cause), cause
-    if isinstance(error, UnicodeEncodeError):
-        return StorageError("its name is not valid UTF-8, as S3 wants"), error
-    if isinstance(cause, NoCredentialsError | PartialCredentialsError):
-        return StorageError(
-            "no credentials for S3; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
-            "for the filer, or filer.s3_anonymous"
-        ), cause
-    if isinstance(cause, ParamValidationError):
-        return StorageError(f"is not a valid S3 url: {cause}"), cause
-    return explain_connection(cause or error), cause or error
-
+from tesk_filer.adapters.storage.s3_messages import parse_error
+from tesk_filer.ports import ChangedError, StorageError
 
 _DENIED = (
     "access denied ({code}); check the credentials of the filer and the policy of the "
@@ -59,28 +22,87 @@ _KNOWN = {
     "SignatureDoesNotMatch": _DENIED,
     "ExpiredToken": _DENIED,
 }
-_TRANSIENT = frozenset({"RequestTimeout", "OperationAborted", "RequestTimeTooSkewed"})
+_TRANSIENT = frozenset(
+    {"RequestTimeout", "OperationAborted", "RequestTimeTooSkewed", "InternalError"}
+    # What was sent did not arrive as it was sent.
+    | {"BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody"}
+)
 _THROTTLED = frozenset({"SlowDown", "Throttling", "TooManyRequests"})
-_CHANGED = frozenset({"412", "PreconditionFailed"})
+_CHANGED = frozenset({"412", "PreconditionFailed", "416", "InvalidRange"})
+_ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
+_KEYS_REFUSED = frozenset(
+    {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
+    | {"TokenRefreshRequired", "403"}
+)
+_MAX_WAIT = timedelta(minutes=5)  # that a service may ask for
 
 
-def _client_error(error: ClientError) -> StorageError:
-    code = error_code(error)
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    message = error.response.get("Error", {}).get("Message", "")
-    text = _KNOWN.get(code, f"S3 refuses: {message} ({{code}})")
+class S3RefusedError(StorageError):
+    """S3 refused a request.
+
+    Attributes:
+        code: Of S3, or the status of HTTP.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        transient: bool = False,
+        throttled: bool = False,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(
+            message, transient=transient, throttled=throttled, retry_after=retry_after
+        )
+        self.code = code
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the key, and not the bucket, does not exist."""
+        return self.code in _ABSENT
+
+    @property
+    def is_of_keys(self) -> bool:
+        """Whether other keys may be let in."""
+        return self.code in _KEYS_REFUSED
+
+
+def explain_refusal(
+    status: int, headers: Mapping[str, str], body: bytes
+) -> StorageError:
+    """Return why S3 refused a request, by its response."""
+    error = parse_error(body)
+    code = error.code or str(status)
     if code in _CHANGED:
         return ChangedError(f"changed while it was read ({code})")
     throttled = status in (429, 503) or code in _THROTTLED
-    return StorageError(
+    text = _KNOWN.get(
+        code, f"S3 refuses: {error.message or 'no reason given'} ({{code}})"
+    )
+    return S3RefusedError(
         text.replace("{code}", code),
+        code=code,
         transient=throttled or status >= 500 or code in _TRANSIENT,  # noqa: PLR2004 - HTTP
         throttled=throttled,
+        retry_after=_retry_after(headers),
     )
 
 
-def error_code(error: BaseException | None) -> str:
-    """Return the code of an S3 error, e.g. ``NoSuchKey``; "" of other exceptions."""
-    if not isinstance(error, ClientError):
-        return ""
-    return str(error.response.get("Error", {}).get("Code", ""))
+def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    seconds = headers.get("retry-after", "")
+    if not seconds.isdecimal():
+        return None
+    return min(timedelta(seconds=min(int(seconds), 86_400)), _MAX_WAIT)
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Convert failures of connections."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise StorageError("its name is not valid UTF-8, as S3 wants") from error
+    except OSError as error:
+        raise explain_connection(error) from error

@@ -1,12 +1,15 @@
 """Settings of storages."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.ports import Credentials
 from tesk_runtime.protected_paths import ProtectedPaths
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +58,6 @@ class FileAccess:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class S3Service:
-    """The S3 service; see ``filer.s3_endpoint`` and its neighbours."""
-
-    endpoint: str
-    region: str
-    anonymous: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StorageConfig:
     """Settings of all storages.
 
@@ -71,6 +65,7 @@ class StorageConfig:
         connections: Number of files that are transferred at once.
         credentials: Of the operator.
         egress: Connects to hosts that are named by urls, and not by the operator.
+        environ: Variables of the process, among them those of the tools of clouds.
     """
 
     timeouts: Timeouts
@@ -79,4 +74,4 @@ class StorageConfig:
     egress: Egress
     server_trust: ServerTrust = ServerTrust()
     files: FileAccess
-    s3: S3Service
+    environ: Mapping[str, str] = field(default_factory=lambda: _NOTHING)

@@ -1,0 +1,273 @@
+"""HTTP/1.1 over one connection: a request goes out, its response comes in.
+
+For a storage that makes one request for each of many thousand small files: llhttp parses
+the head, and a body of known length is then received without a parser in between.
+
+Source:
+    RFC 9112.
+"""
+
+import select
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Protocol
+
+import httptools
+
+from tesk_filer.ports import StorageError
+
+_BUFFER = 64 * 1024  # received at once; also the maximum of a head
+_MAX_CONTINUE_WAIT = 1.0  # seconds; then the body is sent anyway (RFC 9110, 10.1.1)
+
+
+class Body(Protocol):
+    """What a request sends."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    def chunks(self) -> Iterable[bytes]:
+        """Return its bytes, each time from the beginning."""
+
+
+class _Head:
+    """What the parser tells of the response that comes in."""
+
+    def __init__(self) -> None:
+        self.parser = httptools.HttpResponseParser(self)
+        self.received = 0
+        self.reset()
+
+    def reset(self) -> None:
+        self.headers: dict[str, str] = {}
+        self.body: list[bytes] = []
+        self.status = 0
+        self.has_ended = False
+        self.has_surplus = False
+        self.keeps_alive = False
+
+    # Called by the parser.
+
+    def on_message_begin(self) -> None:
+        if self.is_final:
+            self.has_surplus = True
+        else:
+            self.reset()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.has_surplus:
+            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        if self.has_surplus:
+            return
+        self.status = self.parser.get_status_code()
+        # The parser forgets this at the end of the message.
+        self.keeps_alive = self.parser.should_keep_alive()
+
+    def on_body(self, data: bytes) -> None:
+        if not self.has_surplus:
+            self.body.append(data)
+
+    def on_message_complete(self) -> None:
+        self.has_ended = True
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the head of the response is complete, and not one before it."""
+        return self.status >= HTTPStatus.OK
+
+
+class Connection:
+    """A connection to a server or a proxy, for one request at a time."""
+
+    def __init__(self, peer: socket.socket, *, via_proxy: bool = False) -> None:
+        """Use ``peer``, which has a timeout.
+
+        Args:
+            peer: Connected; TLS is established.
+            via_proxy: Requests are for a proxy, which wants whole urls (RFC 9112, 3.2.2).
+        """
+        self.via_proxy = via_proxy
+        self._peer = peer
+        self._head = _Head()
+        self._buffer = memoryview(bytearray(_BUFFER))
+        self._poll = select.poll()
+        self._poll.register(peer, select.POLLIN)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the peer neither closed it nor sent anything unasked."""
+        return not self._poll.poll(0)
+
+    def send(self, head: bytes, body: Body, *, waits: bool = False) -> None:
+        """Send a request.
+
+        Args:
+            head: All of it, its empty line included.
+            body: Of the size that the head announces.
+            waits: The head asks for 100 (Continue): the body follows only if the server
+                does not answer otherwise.
+        """
+        self._head = _Head()
+        chunks = iter(body.chunks())
+        if body.size <= _BUFFER and not waits:
+            self._peer.sendall(head + b"".join(chunks))
+            return
+        self._peer.sendall(head)
+        if waits and self._is_refused():
+            return
+        with suppress(BrokenPipeError, ConnectionResetError):
+            # Whoever refuses a body may close before it has arrived: its answer follows.
+            for chunk in chunks:
+                self._peer.sendall(chunk)
+
+    def receive(self, method: str) -> "Response":
+        """Receive the head of the response to a request by ``method``.
+
+        Raises:
+            StorageError: The peer does not speak HTTP.
+            OSError: The connection broke.
+        """
+        head = self._head
+        timeout = self._peer.gettimeout()
+        deadline = time.monotonic() + timeout if timeout else None
+        while not head.is_final:
+            if not self._receive_head(head):
+                raise ConnectionResetError("closed before its answer")
+            if deadline and time.monotonic() > deadline:
+                raise TimeoutError
+        return Response(self, head, method)
+
+    def close(self) -> None:
+        """Close the connection."""
+        with suppress(OSError):
+            self._peer.close()
+
+    def _is_refused(self) -> bool:
+        """Wait for 100 (Continue); tell whether another answer came."""
+        timeout = self._peer.gettimeout()
+        self._peer.settimeout(_MAX_CONTINUE_WAIT)
+        try:
+            while not self._head.status and self._receive_head(self._head):
+                pass
+        except TimeoutError:
+            return False
+        finally:
+            self._peer.settimeout(timeout)
+        return self._head.is_final
+
+    def _receive_head(self, head: _Head) -> bool:
+        count = self._peer.recv_into(self._buffer)
+        head.received += count
+        if head.received > _BUFFER:
+            raise StorageError("the server sends a head that does not end")
+        if count:
+            self._feed(head, self._buffer[:count])
+        return bool(count)
+
+    def _feed(self, head: _Head, data: memoryview) -> None:
+        try:
+            head.parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            if head.has_ended and head.is_final:
+                head.has_surplus = True
+                return
+            raise StorageError("the server does not answer in HTTP") from error
+
+    def receive_body(self, size: int) -> bytes:
+        """Return bytes of a body of known length, at most ``size``; empty: closed."""
+        return self._peer.recv(size)
+
+    def receive_more(self, head: _Head) -> bool:
+        """Let the parser have more of a body; return whether anything came."""
+        count = self._peer.recv_into(self._buffer)
+        if count:
+            self._feed(head, self._buffer[:count])
+        return bool(count)
+
+
+class Response:
+    """The response to a request; ``read`` to its end before the next request."""
+
+    def __init__(self, connection: Connection, head: _Head, method: str) -> None:
+        self.status = head.status
+        self.headers: Mapping[str, str] = head.headers
+        self._connection = connection
+        self._head = head
+        self._left = self._length(method)
+        if self._left is not None:
+            self._left -= sum(map(len, head.body))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing of it is left to be read."""
+        if self._left is not None:
+            return self._left <= 0 and not self._head.body
+        return self._head.has_ended and not self._head.body
+
+    @property
+    def keeps_connection(self) -> bool:
+        """Whether another request may follow on the connection."""
+        return (
+            self.has_ended
+            and not self._head.has_surplus
+            and self._left in (0, None)
+            and self._head.keeps_alive
+        )
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, at most ``size``; empty at the end.
+
+        Raises:
+            OSError: The connection broke before the end.
+        """
+        head = self._head
+        while not head.body:
+            if self.has_ended:
+                return b""
+            if self._left is not None:
+                data = self._connection.receive_body(min(size, self._left))
+                self._left -= len(data)
+                if not data:
+                    raise ConnectionResetError("closed before the end")
+                return data
+            if not self._connection.receive_more(head):
+                if "transfer-encoding" in self.headers:
+                    raise ConnectionResetError("closed before the end")
+                head.has_ended = True  # the end of the connection is that of the body
+        data = head.body[0]
+        head.body[0] = data[size:]
+        if not head.body[0]:
+            del head.body[0]
+        return data[:size]
+
+    def _length(self, method: str) -> int | None:
+        """Return the bytes of the body; None: the parser finds its end."""
+        if method == "HEAD" or self.status in (
+            HTTPStatus.NO_CONTENT,
+            HTTPStatus.NOT_MODIFIED,
+        ):
+            return 0
+        if "transfer-encoding" in self.headers:
+            return None
+        length = self.headers.get("content-length", "")
+        return int(length) if length.isdecimal() else None
+
+
+def format_head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
+    """Return the head of a request.
+
+    Raises:
+        StorageError: A value would end its line.
+    """
+    lines = [f"{method} {target} HTTP/1.1"]
+    lines.extend(f"{name}: {value}" for name, value in headers.items())
+    text = "\r\n".join(lines)
+    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
+        raise StorageError("a line end stands where HTTP allows none")
+    return f"{text}\r\n\r\n".encode("latin-1")

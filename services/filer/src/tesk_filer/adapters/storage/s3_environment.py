@@ -1,0 +1,144 @@
+"""What the environment says of AWS: keys, region, endpoint, as its own tools read it.
+
+Keys in variables are read here. Files, web identities and roles of machines are
+botocore's, which is imported only for these: its import takes as long as the whole start
+of a filer.
+"""
+
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tesk_filer.adapters.storage.network import explain_connection
+from tesk_filer.adapters.storage.s3_endpoints import Endpoint
+from tesk_filer.domain.credentials import S3Keys
+from tesk_filer.ports import StorageError
+
+_NO_KEYS = (
+    "no credentials for S3; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for the "
+    "filer, or filer.s3_anonymous"
+)
+_DEFAULT_REGION = "us-east-1"  # also what services without regions expect
+
+
+class AwsEnvironment:
+    """The ambient identity; thread-safe."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """Read ``environ`` first, then what botocore finds."""
+        self._environ = environ
+        self._lock = threading.Lock()
+        self._session: Any = None
+        self._region = ""
+        self._endpoint: Endpoint | None = None
+
+    def keys(self) -> S3Keys:
+        """Return the present keys; those that expire are renewed.
+
+        Raises:
+            StorageError: There are none.
+        """
+        access = self._environ.get("AWS_ACCESS_KEY_ID", "")
+        secret = self._environ.get("AWS_SECRET_ACCESS_KEY", "")
+        if access and secret:
+            token = self._environ.get("AWS_SESSION_TOKEN", "")
+            token = token or self._environ.get("AWS_SECURITY_TOKEN", "")
+            return S3Keys(access_key=access, secret_key=secret, session_token=token)
+        return self._found_keys()
+
+    def forget(self) -> None:
+        """Read files and ask roles anew: what was found is refused."""
+        with self._lock:
+            self._session = None
+
+    def region(self) -> str:
+        """Return the region; that of services without regions if none is named."""
+        self._region = (
+            self._region
+            or self._environ.get("AWS_DEFAULT_REGION")
+            or self._environ.get("AWS_REGION")
+            or self._setting("region")
+            or _DEFAULT_REGION
+        )
+        return self._region
+
+    def endpoint(self) -> Endpoint:
+        """Return how AWS, or what stands for it, is reached."""
+        if self._endpoint is None:
+            self._endpoint = self._read_endpoint()
+        return self._endpoint
+
+    def _read_endpoint(self) -> Endpoint:
+        url = ""
+        if self._flag("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") is not True:
+            url = (
+                self._environ.get("AWS_ENDPOINT_URL_S3")
+                or self._environ.get("AWS_ENDPOINT_URL")
+                or self._configured_endpoint()
+            )
+        return Endpoint(
+            url=url,
+            dualstack=self._is_on("use_dualstack_endpoint"),
+            fips=self._is_on("use_fips_endpoint"),
+        )
+
+    def _is_on(self, name: str) -> bool:
+        flag = self._flag(f"AWS_{name.upper()}")
+        return bool(self._setting(name)) if flag is None else flag
+
+    def _flag(self, name: str) -> bool | None:
+        value = self._environ.get(name, "").lower()
+        return value == "true" if value else None
+
+    def _setting(self, name: str) -> Any:
+        """Return a setting of the AWS tools' own file; None if there is no file."""
+        if not self._config_file().is_file():
+            return None
+        with suppress(Exception):  # a malformed file is told where keys are looked for
+            return self._open_session().get_config_variable(name)
+        return None
+
+    def _configured_endpoint(self) -> str:
+        if not self._config_file().is_file():
+            return ""
+        with suppress(Exception):
+            scoped = self._open_session().get_scoped_config()
+            own = self._open_session().full_config.get("services", {})
+            s3 = own.get(scoped.get("services"), {}).get("s3", {})
+            return str(s3.get("endpoint_url") or scoped.get("endpoint_url") or "")
+        return ""
+
+    def _config_file(self) -> Path:
+        named = self._environ.get("AWS_CONFIG_FILE")
+        return Path(named or Path(self._environ.get("HOME", "/")) / ".aws" / "config")
+
+    def _found_keys(self) -> S3Keys:
+        from botocore.exceptions import (  # noqa: PLC0415 - see the module
+            BotoCoreError,
+            HTTPClientError,
+        )
+
+        try:
+            found = self._open_session().get_credentials()
+            frozen = found.get_frozen_credentials() if found else None
+        except HTTPClientError as error:
+            raise explain_connection(error) from error
+        except BotoCoreError as error:
+            raise StorageError(f"{_NO_KEYS} ({type(error).__name__})") from error
+        if frozen is None or not frozen.access_key:
+            raise StorageError(_NO_KEYS)
+        return S3Keys(
+            access_key=frozen.access_key,
+            secret_key=frozen.secret_key or "",
+            session_token=frozen.token or "",
+        )
+
+    def _open_session(self) -> Any:
+        from botocore.session import Session  # noqa: PLC0415 - see the module
+
+        with self._lock:
+            if self._session is None:
+                self._session = Session()
+            return self._session

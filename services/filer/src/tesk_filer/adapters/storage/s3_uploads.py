@@ -1,0 +1,229 @@
+"""Writes objects, small ones by one request and large ones in parts at once.
+
+No part is held in memory: each is read from the file twice, for its digest and to be
+sent. The service compares what arrived with the digest, which the signature holds.
+"""
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+
+from tesk_filer.adapters.storage.s3_checksums import md5_of_etag
+from tesk_filer.adapters.storage.s3_messages import (
+    format_parts,
+    parse_error,
+    parse_upload_id,
+)
+from tesk_filer.adapters.storage.s3_requests import BytesBody, S3Request, S3Requests
+from tesk_filer.ports import Advance, HaltedError, Source, StorageError
+from tesk_filer.usecases.retry import Retry
+from tesk_model.locations import Location
+
+_MIB = 1024 * 1024
+ONE_REQUEST = 32 * _MIB
+"""Maximum of a file that is uploaded at once."""
+_CHUNK = _MIB // 4  # read at once; fits the caches of a processor
+_PART = 16 * _MIB
+_MAX_PARTS = 10_000  # of S3, as is the next
+_MAX_PART = 5 * 1024 * _MIB
+_PART_TRIES = 4
+_BACKOFF = timedelta(seconds=0.5)
+_MAX_BACKOFF = timedelta(seconds=8)
+_TICK = 0.2  # seconds between two questions whether to stop
+
+
+def part_size(size: int) -> int:
+    """Return the bytes of each part of a file but the last.
+
+    Raises:
+        StorageError: S3 takes no file of ``size``.
+    """
+    needed = -(-size // _MAX_PARTS)
+    rounded = -(-needed // _MIB) * _MIB
+    if rounded > _MAX_PART:
+        message = f"has {size:,} bytes; S3 takes {_MAX_PART * _MAX_PARTS:,} at most"
+        raise StorageError(message)
+    return max(_PART, rounded)
+
+
+@dataclass(frozen=True, slots=True)
+class FileBody:
+    """Bytes of an open file, read at their offset: many threads may do so at once.
+
+    Attributes:
+        advance: Asked before each chunk whether to stop.
+    """
+
+    descriptor: int
+    start: int
+    size: int
+    advance: Advance
+
+    def chunks(self) -> Iterator[bytes]:
+        """See ``Body``."""
+        offset, stop = self.start, self.start + self.size
+        while offset < stop:
+            self.advance(0)
+            data = os.pread(self.descriptor, min(_CHUNK, stop - offset), offset)
+            if not data:
+                raise StorageError("became shorter while it was sent", transient=True)
+            offset += len(data)
+            yield data
+
+    def digests(self) -> tuple[str, str]:
+        """Return SHA-256 and MD5 in hex."""
+        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        for data in self.chunks():
+            sha256.update(data)
+            md5.update(data)
+        return sha256.hexdigest(), md5.hexdigest()
+
+
+@dataclass(slots=True, kw_only=True)
+class S3Uploads:
+    """Writes objects; thread-safe.
+
+    Attributes:
+        parallel: Parts that are sent at once, of all files together.
+    """
+
+    requests: S3Requests
+    parallel: int
+    _threads: ThreadPoolExecutor | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def write(self, location: Location, source: Source, advance: Advance) -> None:
+        """See ``Storage.write``; an object appears whole or not at all."""
+        advance(0)  # the last chance to stop an empty file
+        if source.size > ONE_REQUEST:
+            upload = _PartsUpload(self.requests, location, source, advance)
+            upload.run(self._workers(), self.parallel)
+            return
+        body = FileBody(source.descriptor, 0, source.size, advance)
+        put = S3Request(method="PUT", location=location, key=location.path)
+        _send_verified(self.requests, put, body)
+        advance(source.size)
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _workers(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(
+                    self.parallel, thread_name_prefix="part"
+                )
+            return self._threads
+
+
+class _PartsUpload:
+    """One upload in parts: complete at its end, or without a trace."""
+
+    def __init__(
+        self,
+        requests: S3Requests,
+        location: Location,
+        source: Source,
+        advance: Advance,
+    ) -> None:
+        self._requests = requests
+        self._source = source
+        self._advance = advance
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._request = S3Request(method="PUT", location=location, key=location.path)
+        self._upload = ""
+
+    def run(self, workers: ThreadPoolExecutor, parallel: int) -> None:
+        """Send all parts; on any failure remove those that were sent."""
+        size = part_size(self._source.size)
+        starts = range(0, self._source.size, size)
+        create = replace(self._request, method="POST", query={"uploads": ""})
+        self._upload = parse_upload_id(self._requests.call(create)[1])
+        running: set[Future[None]] = set()
+        etags = [""] * len(starts)
+        try:
+            for index, start in enumerate(starts):
+                body = FileBody(
+                    self._source.descriptor,
+                    start,
+                    min(size, self._source.size - start),
+                    self._proceed,
+                )
+                running.add(workers.submit(self._send_part, index, body, etags))
+                while len(running) >= parallel:
+                    running = self._await(running)
+            while running:
+                running = self._await(running)
+            self._complete(etags)
+        except BaseException:
+            self._stopped.set()
+            wait(running)
+            self._abort()
+            raise
+
+    def _await(self, running: set[Future[None]]) -> set[Future[None]]:
+        """Wait until a part has arrived; raise what made one fail."""
+        done, rest = wait(running, timeout=_TICK, return_when=FIRST_COMPLETED)
+        for part in done:
+            part.result()
+        self._proceed(0)
+        return rest
+
+    def _proceed(self, size: int) -> None:
+        """Count ``size`` bytes; raise HaltedError to stop."""
+        if self._stopped.is_set():
+            raise HaltedError
+        with self._lock:
+            self._advance(size)
+
+    def _send_part(self, index: int, body: FileBody, etags: list[str]) -> None:
+        query = {"partNumber": str(index + 1), "uploadId": self._upload}
+        part = replace(self._request, query=query)
+        retry = Retry(
+            tries=_PART_TRIES,
+            backoff=_BACKOFF,
+            longest=_MAX_BACKOFF,
+            halt=self._stopped,
+        )
+        etags[index] = retry(partial(_send_verified, self._requests, part, body))
+        self._proceed(body.size)
+
+    def _complete(self, etags: list[str]) -> None:
+        content = format_parts(etags)
+        complete = replace(
+            self._request,
+            method="POST",
+            query={"uploadId": self._upload},
+            headers={"content-type": "application/xml"},
+            body=BytesBody(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+        )
+        # A failure may come after the status: joining parts takes long.
+        error = parse_error(self._requests.call(complete)[1])
+        if error.code:
+            message = f"S3 did not join its parts: {error.message} ({error.code})"
+            raise StorageError(message, transient=True)
+
+    def _abort(self) -> None:
+        query = {"uploadId": self._upload}
+        with suppress(StorageError):
+            self._requests.call(replace(self._request, method="DELETE", query=query))
+
+
+def _send_verified(requests: S3Requests, request: S3Request, body: FileBody) -> str:
+    """Send a file or a part, compare what arrived, and return its ETag."""
+    sha256, md5 = body.digests()
+    headers, _ = requests.call(replace(request, body=body, sha256=sha256))
+    etag = headers.get("etag", "")
+    if md5_of_etag(etag, headers) not in ("", md5):
+        raise StorageError("arrived otherwise than it was sent", transient=True)
+    return etag

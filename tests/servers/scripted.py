@@ -1,0 +1,93 @@
+"""An HTTP server whose every answer is written by the test, byte by byte."""
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Script:
+    """What the server answers, and what it was asked.
+
+    Attributes:
+        answers: One for each request, in order; an empty one closes the connection, and so
+            does ``connection: close``.
+        requests: Heads of the requests that came.
+        bodies: Their bodies.
+        connections: Number of connections so far.
+    """
+
+    answers: list[bytes]
+    port: int = 0
+    requests: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    connections: int = 0
+
+    @property
+    def url(self) -> str:
+        """Of the server."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
+    """Return a response with a body of known length."""
+    lines = [f"HTTP/1.1 {status} Any", f"content-length: {len(body)}"]
+    lines.extend(
+        f"{name.replace('_', '-')}: {value}" for name, value in headers.items()
+    )
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+@contextmanager
+def scripted_server(*answers: bytes) -> Iterator[Script]:
+    """Serve ``answers`` until the end of the block."""
+    script = Script(list(answers))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        script.port = listener.getsockname()[1]
+        threading.Thread(target=_accept, args=(listener, script), daemon=True).start()
+        yield script
+
+
+def _accept(listener: socket.socket, script: Script) -> None:
+    with suppress(OSError):
+        while True:
+            peer, _ = listener.accept()
+            script.connections += 1
+            threading.Thread(target=_serve, args=(peer, script), daemon=True).start()
+
+
+def _serve(peer: socket.socket, script: Script) -> None:
+    received = b""
+    with peer, suppress(OSError):
+        while True:
+            while b"\r\n\r\n" not in received:
+                data = peer.recv(65536)
+                if not data:
+                    return
+                received += data
+            head, _, received = received.partition(b"\r\n\r\n")
+            script.requests.append(head.decode())
+            answer = script.answers.pop(0) if script.answers else b""
+            if b"expect: 100-continue" in head:
+                if not answer.startswith(b"HTTP/1.1 100"):
+                    peer.sendall(answer)
+                    return
+                interim, _, answer = answer.partition(b"\r\n\r\n")
+                peer.sendall(interim + b"\r\n\r\n")
+            length = _length(head)
+            while len(received) < length:
+                received += peer.recv(1024 * 1024)
+            script.bodies.append(received[:length])
+            received = received[length:]
+            peer.sendall(answer)
+            if not answer or b"connection: close" in answer:
+                return
+
+
+def _length(head: bytes) -> int:
+    """Return the bytes of the body that follows a head."""
+    found = re.search(rb"\r\ncontent-length: (\d+)", head)
+    return int(found[1]) if found else 0

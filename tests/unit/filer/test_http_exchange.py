@@ -1,0 +1,197 @@
+"""Requests and responses of HTTP on connections that are kept."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import pytest
+
+from servers.scripted import Script, answer, scripted_server
+from tesk_filer.adapters.storage.http_pool import (
+    Exchange,
+    HttpPool,
+    HttpRequest,
+    Origin,
+)
+from tesk_filer.adapters.storage.s3_requests import BytesBody
+from tesk_filer.adapters.storage.storage_config import Timeouts
+from tesk_filer.ports import StorageError
+
+TIMEOUTS = Timeouts(connect=timedelta(seconds=2), stall=timedelta(seconds=2))
+
+
+@pytest.fixture
+def pool() -> Iterator[HttpPool]:
+    pool = HttpPool(timeouts=TIMEOUTS, size=4, environ={})
+    yield pool
+    pool.close()
+
+
+def send(
+    pool: HttpPool,
+    script: Script,
+    method: str = "GET",
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+    *,
+    asks_first: bool = False,
+) -> Exchange:
+    request = HttpRequest(
+        origin=Origin("http", "127.0.0.1", urlsplit(script.url).port),
+        method=method,
+        target="/a/../b?c=d",
+        headers=headers or {},
+        body=BytesBody(body),
+        asks_first=asks_first,
+    )
+    return pool.send(request)
+
+
+def read(exchange: Exchange, size: int = 1000) -> bytes:
+    """Return the body, and give the connection back."""
+    try:
+        body = b""
+        while data := exchange.response.read(size):
+            assert len(data) <= size
+            body += data
+        return body
+    finally:
+        exchange.close()
+
+
+LARGE = bytes(range(256)) * 1000
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+CHUNKS = b"3\r\nabc\r\n40\r\n" + bytes(64) + b"\r\n0\r\n\r\n"
+BODIES = {
+    "nothing": (answer(200), b""),
+    "a body": (answer(200, b"abc"), b"abc"),
+    "more than a buffer": (answer(200, LARGE), LARGE),
+    "chunks": (CHUNKED + CHUNKS, b"abc" + bytes(64)),
+    "a body after interim responses": (
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nlink: x\r\n\r\n"
+        + answer(200, b"abc"),
+        b"abc",
+    ),
+}
+
+
+@pytest.mark.parametrize(("raw", "body"), BODIES.values(), ids=BODIES)
+def test_a_body_is_read_and_its_connection_serves_the_next_request(
+    pool: HttpPool, raw: bytes, body: bytes
+) -> None:
+    with scripted_server(raw, answer(200, b"next"), raw) as script:
+        exchange = send(pool, script)
+
+        assert exchange.response.status == 200
+        assert read(exchange, 7000) == body
+        assert read(send(pool, script)) == b"next"
+        assert read(send(pool, script), 3000) == body
+        assert script.connections == 1
+        assert script.requests[0].startswith("GET /a/../b?c=d HTTP/1.1\r\nhost: 127")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        answer(200, b"x", connection="close"),
+        b"HTTP/1.0 200 OK\r\nserver: connection: close\r\n\r\nx",
+    ],
+    ids=["by its own words", "as HTTP/1.0 does"],
+)
+def test_a_connection_that_ends_is_not_used_again(pool: HttpPool, raw: bytes) -> None:
+    with scripted_server(raw, answer(200, b"next")) as script:
+        assert read(send(pool, script)) == b"x"
+        assert read(send(pool, script)) == b"next"
+        assert script.connections == 2
+
+
+def test_a_body_that_is_left_does_not_reach_the_next_request(pool: HttpPool) -> None:
+    with scripted_server(answer(200, LARGE), answer(200, b"next")) as script:
+        exchange = send(pool, script)
+        exchange.response.read(10)
+        exchange.close()
+
+        assert read(send(pool, script)) == b"next"
+        assert script.connections == 2
+
+
+def test_bytes_that_nobody_asked_for_do_not_reach_the_next_request(
+    pool: HttpPool,
+) -> None:
+    smuggled = answer(200, b"abc") + answer(200, b"smuggled")
+    with scripted_server(smuggled, answer(200, b"next")) as script:
+        assert read(send(pool, script)) == b"abc"
+        assert read(send(pool, script)) == b"next"
+
+
+def test_head_has_no_body(pool: HttpPool) -> None:
+    head = answer(200, b"")[:-2].replace(b"content-length: 0", b"content-length: 9")
+    with scripted_server(head + b"\r\n", answer(200, b"next")) as script:
+        exchange = send(pool, script, "HEAD")
+        assert exchange.response.headers["content-length"] == "9"
+        assert read(exchange) == b""
+        assert read(send(pool, script)) == b"next"
+
+
+def test_an_idle_connection_that_the_server_closed_is_replaced(pool: HttpPool) -> None:
+    with scripted_server(answer(200), b"", answer(200, b"again")) as script:
+        read(send(pool, script))
+
+        # The second request is lost with its connection, and sent again.
+        assert read(send(pool, script, "PUT", b"body")) == b"again"
+        assert script.bodies == [b"", b"body", b"body"]
+
+
+def test_a_post_is_sent_once(pool: HttpPool) -> None:
+    with scripted_server(answer(200), b"") as script:
+        read(send(pool, script))
+
+        with pytest.raises(ConnectionError):
+            send(pool, script, "POST")
+        assert len(script.requests) == 2
+
+
+SHORT = {
+    "of known length": answer(200, LARGE, connection="close")[:-1],
+    "in chunks": CHUNKED.replace(b"200 OK", b"200 OK\r\nconnection: close")
+    + CHUNKS[:-9],
+}
+
+
+@pytest.mark.parametrize("raw", SHORT.values(), ids=SHORT)
+def test_a_body_that_ends_early_is_an_error(pool: HttpPool, raw: bytes) -> None:
+    with scripted_server(raw) as script:
+        exchange = send(pool, script)
+        with pytest.raises(ConnectionError, match="closed before the end"):
+            read(exchange)
+
+
+BAD_HEADS = {
+    "no HTTP": b"SSH-2.0-OpenSSH\r\n",
+    "a head without an end": b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000,
+    "two lengths": b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx",
+}
+
+
+@pytest.mark.parametrize("raw", BAD_HEADS.values(), ids=BAD_HEADS)
+def test_what_is_not_http_is_refused(pool: HttpPool, raw: bytes) -> None:
+    with scripted_server(raw) as script, pytest.raises(StorageError):
+        send(pool, script)
+
+
+def test_a_header_cannot_begin_another_line(pool: HttpPool) -> None:
+    with scripted_server() as script, pytest.raises(StorageError, match="line end"):
+        send(pool, script, headers={"if-match": "a\r\nx-evil: 1"})
+    assert script.requests == []
+
+
+def test_a_large_body_waits_until_the_server_wants_it(pool: HttpPool) -> None:
+    proceed = b"HTTP/1.1 100 Continue\r\n\r\n"
+    with scripted_server(proceed + answer(200), answer(403, b"no")) as script:
+        large = bytes(2_000_000)
+        assert read(send(pool, script, "PUT", large, asks_first=True)) == b""
+        assert script.bodies == [large]
+
+        refused = send(pool, script, "PUT", large, asks_first=True)
+        assert (refused.response.status, read(refused)) == (403, b"no")
+        assert script.bodies == [large]
