@@ -19,10 +19,12 @@ class EchoServer:
 
     Attributes:
         address: ``host:port``.
+        elsewhere: Where 302 and 308 lead; "" to lead to what was told, too.
         heard: Everything that clients said.
     """
 
     address: str = ""
+    elsewhere: str = ""
     heard: list[str] = field(default_factory=list)
 
 
@@ -41,10 +43,13 @@ class _HttpHandler(BaseHTTPRequestHandler):
         told = " ".join(" ".join(said).split())
         last = self.path.partition("?")[0].rpartition("/")[2]
         status = int(last) if last.isdecimal() and len(last) == 3 else 400
+        target = f"/{told.replace(' ', '/')}/400"
+        if self.state.elsewhere and status in (302, 308):
+            target = self.state.elsewhere
         answer = _XML.format(told.split()[-1][:60], told).encode("latin-1", "replace")
         self.wfile.write(
             f"HTTP/1.1 {status} {told}\r\n"
-            f"Location: /{told.replace(' ', '/')}/400\r\n"
+            f"Location: {target}\r\n"
             f"WWW-Authenticate: Basic realm={told}\r\n"
             f"Retry-After: {told}\r\n"
             f"Content-Range: {told}\r\n"
