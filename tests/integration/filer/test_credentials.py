@@ -139,12 +139,66 @@ def test_other_hosts_have_what_single_settings_say(
         assert archive.logins == [USER]
 
 
-def test_a_file_that_is_wrong_at_the_start_is_an_error_of_a_setting(
-    record: TransferRecord, filer: FilerRun, mounted: Path
+WRONG = {
+    "a file of credentials": (
+        {},
+        "credentials[0].login.passwordFile: the file cannot be read",
+    ),
+    "no folder": ({"TESK_FILER_CREDENTIALS": "/none"}, "TESK_FILER_CREDENTIALS"),
+    "no netrc file": ({"NETRC": "/none", "TESK_FILER_CREDENTIALS": ""}, "NETRC"),
+}
+
+
+@pytest.mark.parametrize(("environ", "want"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_at_the_start_is_an_error_that_may_pass(
+    record: TransferRecord,
+    filer: FilerRun,
+    mounted: Path,
+    *,
+    environ: dict[str, str],
+    want: str,
 ) -> None:
     (mounted / "password").unlink()
+    record.inputs = (Input(path="/a", url="http://127.0.0.1:1/private/a"),)
+    once = {"TESK_FILER_TRIES": "1"}
+    run = FilerRun(filer.folder, environ={**filer.environ, **once, **environ})
+
+    code, log = run.run(record, "inputs")
+
+    assert code == 75, log
+    assert "the filer's credentials cannot be read: " in record.result.error
+    assert want in record.result.error
+
+
+def test_what_is_wrong_at_the_start_may_be_repaired_meanwhile(
+    record: TransferRecord, filer: FilerRun, web: HttpFiles, mounted: Path
+) -> None:
+    record.owner = "ada"
+    (mounted / "password").unlink()
+    record.inputs = (Input(path="/a", url=web.url + "/private/a"),)
+    backoff = {"TESK_FILER_TRIES": "99", "TESK_FILER_BACKOFF": "0.5"}
+    patient = FilerRun(filer.folder, environ={**filer.environ, **backoff})
+
+    with patient.start(record, "inputs") as process:
+        assert process.stderr is not None
+        first = next(line for line in process.stderr if "cannot be read" in line)
+        (mounted / "password").write_text("s3cr3t")
+        _, log = process.communicate(timeout=60)
+
+    assert process.returncode == 0, first + log
+    assert (filer.volume / "a").read_bytes() == b"content"
+
+
+def test_transfers_that_need_no_credentials_go_on_without(
+    record: TransferRecord, filer: FilerRun, mounted: Path, tmp_path: Path
+) -> None:
+    (mounted / "password").unlink()
+    (tmp_path / "b").write_text("b")
+    record.inputs = (
+        Input(path="/a", content="a"),
+        Input(path="/b", url=f"file://{tmp_path}/b"),
+    )
 
     code, log = filer.run(record, "inputs")
 
-    assert code == 78
-    assert "credentials[0].login.passwordFile: the file cannot be read" in log
+    assert code == 0, log

@@ -360,7 +360,6 @@ BAD_SETTINGS = {
     "no task": ({"TESK_FILER_TASK": ""}, "filer.task"),
     "no folder": ({"TESK_FILER_VOLUME": "/none"}, "TESK_FILER_VOLUME"),
     "no token": ({"TESK_FILER_TOKEN_FILE": "/none"}, "TESK_FILER_TOKEN_FILE"),
-    "no netrc file": ({"NETRC": "/none"}, "NETRC"),
     "no shared folder": (
         {
             "TESK_FILER_SHARED_PREFIX": "file:///data/",

@@ -1,6 +1,8 @@
 """Files that change are read again, and those that broke are not used."""
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,12 @@ def replace(path: Path, text: str) -> None:
     new.rename(path)
 
 
+def test_nothing_is_read_before_it_is_needed(numbers: Numbers) -> None:
+    numbers.watched()
+
+    assert numbers.reads == 0
+
+
 def test_files_are_read_once_while_nothing_changes(numbers: Numbers) -> None:
     watched = numbers.watched()
 
@@ -55,6 +63,7 @@ def test_files_are_read_once_while_nothing_changes(numbers: Numbers) -> None:
 
 def test_a_change_is_noticed_within_a_second(numbers: Numbers) -> None:
     watched = numbers.watched()
+    assert watched() == {"a": 1}
     replace(numbers.folder / "a", "2")
 
     numbers.now = 0.9
@@ -65,6 +74,7 @@ def test_a_change_is_noticed_within_a_second(numbers: Numbers) -> None:
 
 def test_a_file_that_is_written_again_in_place_is_noticed(numbers: Numbers) -> None:
     watched = numbers.watched()
+    assert watched() == {"a": 1}
     (numbers.folder / "a").write_text("12")
 
     numbers.now = 1
@@ -73,6 +83,7 @@ def test_a_file_that_is_written_again_in_place_is_noticed(numbers: Numbers) -> N
 
 def test_a_file_that_is_added_is_noticed(numbers: Numbers) -> None:
     watched = numbers.watched()
+    assert watched() == {"a": 1}
     (numbers.folder / "b").write_text("2")
 
     numbers.now = 1
@@ -83,6 +94,7 @@ def test_what_cannot_be_read_changes_nothing_and_is_told_once(
     numbers: Numbers,
 ) -> None:
     watched = numbers.watched()
+    assert watched() == {"a": 1}
     replace(numbers.folder / "a", "?")
 
     for _ in range(3):
@@ -108,6 +120,7 @@ def test_a_folder_that_vanishes_changes_nothing_and_is_told_once(
     (numbers.folder / "x").mkdir()
     (numbers.folder / "x" / "a").write_text("1")
     watched = Watched(load, monotonic=lambda: numbers.now, warn=numbers.warnings.append)
+    assert watched() == 1
     (numbers.folder / "x").rename(numbers.folder / "y")
 
     for _ in range(3):
@@ -171,12 +184,42 @@ def test_a_file_that_never_rests_is_refused(tmp_path: Path) -> None:
         os.utime(tmp_path / "a", ns=(1, 1))
         return text
 
+    watched = Watched(load, monotonic=lambda: 0.0, warn=lambda _: None)
+
     with pytest.raises(ValueError, match="changes without end"):
-        Watched(load, monotonic=lambda: 0.0, warn=pytest.fail)
+        watched()
 
 
-def test_what_cannot_be_read_at_first_is_an_error(numbers: Numbers) -> None:
+def test_what_cannot_be_read_at_first_is_an_error_until_it_can(
+    numbers: Numbers,
+) -> None:
+    watched = numbers.watched()
     (numbers.folder / "a").write_bytes(b"\xff")
 
-    with pytest.raises(ValueError, match="UTF-8"):
-        numbers.watched()
+    for _ in range(3):
+        with pytest.raises(ValueError, match="UTF-8"):
+            watched()
+        numbers.now += 1
+    assert numbers.reads == len(numbers.warnings) == 1
+    replace(numbers.folder / "a", "7")
+
+    assert watched() == {"a": 7}
+
+
+def test_all_wait_for_the_first_value(numbers: Numbers) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def load(reading: Reading) -> dict[str, int]:
+        begun.set()
+        assert go_on.wait(30)
+        return numbers.load(reading)
+
+    watched = Watched(load, monotonic=lambda: 0.0, warn=pytest.fail)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(watched)
+        assert begun.wait(30)
+        second = pool.submit(watched)
+        go_on.set()
+
+        assert first.result(30) == second.result(30) == {"a": 1}
+    assert numbers.reads == 1

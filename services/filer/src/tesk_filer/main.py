@@ -9,7 +9,6 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -22,7 +21,6 @@ from tesk_filer.adapters.scheduler_client import (
     SchedulerTransfers,
     TransferKey,
 )
-from tesk_filer.adapters.storage.operator_credentials import OperatorCredentials
 from tesk_filer.adapters.storage.registry import StorageRegistry
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.config import FilerSettings, Settings, egress_policy
@@ -68,12 +66,10 @@ def main() -> NoReturn:
         egress_policy(config.filer)
         parse_url_lists(config.urls.allow, config.urls.deny)
         read_tls_ca(config.grpc)
-        credentials = open_credentials(config.filer, _logger.warning)
     except (settings.SettingsError, ValueError) as error:
         sys.stderr.write(f"tesk-filer: {error}\n")
         sys.exit(_EX_CONFIG)
-    secrets = Secrets(token=token, credentials=credentials)
-    exit_code = run(config, secrets=secrets, stop=stop_on_signals())
+    exit_code = run(config, token=token, stop=stop_on_signals())
     logging.shutdown()
     # A thread that hangs in a dead connection must not delay the exit.
     os._exit(exit_code)
@@ -84,23 +80,16 @@ def _log_fields(filer: FilerSettings) -> dict[str, object]:
     return {**attempt.log_fields, "step": filer.direction}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secrets:
-    """Secrets from the files that the settings name."""
-
-    token: str = field(repr=False)
-    credentials: OperatorCredentials = field(repr=False)
-
-
-def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCode:
+def run(config: Settings, *, token: str, stop: threading.Event) -> ExitCode:
     """Run the transfer that ``config`` describes until it ends or ``stop`` is set."""
     filer = config.filer
     halt = threading.Event()
     _set_when(stop, halt)
     redactor = Redactor()
     logs.redact(redactor)
-    transfers = _open_transfers(config, secrets.token, stop, redact=redactor)
-    credentials = secrets.credentials.of(transfers.owner, told=redactor.add)
+    transfers = _open_transfers(config, token, stop, redact=redactor)
+    operator = open_credentials(filer, _logger.warning)
+    credentials = operator.of(transfers.owner, told=redactor.add)
     storages = StorageRegistry(storage_config(config, credentials, os.environ))
     engine = open_engine(filer, storages, halt)
     transfer = Transfer(
@@ -109,7 +98,7 @@ def run(config: Settings, *, secrets: Secrets, stop: threading.Event) -> ExitCod
             engine,
             transfers=transfers,
             volume=FolderVolume(Path(filer.volume), keeps_modes=filer.keep_modes),
-            manifest=_open_manifest(filer, secrets.token),
+            manifest=_open_manifest(filer, token),
         ),
         transfers=transfers,
         progress=engine.progress,

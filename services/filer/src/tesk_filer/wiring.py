@@ -188,14 +188,11 @@ def storage_config(
 def open_credentials(
     filer: FilerSettings, warn: Callable[[str], None]
 ) -> OperatorCredentials:
-    """Read the credentials that settings name.
+    """Return the credentials that settings name.
 
     Args:
         filer: Names files.
-        warn: Logs that a file cannot be read again.
-
-    Raises:
-        ValueError: A file cannot be read.
+        warn: Logs that a file cannot be read.
     """
     return read_operator_credentials(
         files=filer.credentials,

@@ -257,6 +257,9 @@ class Credentials(Protocol):
         """Return the credential for a location; None: as the environment provides.
 
         User and password of a url are not considered: they win over the answer.
+
+        Raises:
+            StorageError: What the operator gives cannot be read.
         """
 
 

@@ -10,7 +10,7 @@ from tesk_filer.adapters.storage.watched_files import Reading, Watched
 from tesk_filer.domain.credential_table import CredentialTable, TaskOwner
 from tesk_filer.domain.credentials import Credential, S3Account, at_service_of
 from tesk_filer.domain.redaction import secrets_of
-from tesk_filer.ports import Credentials
+from tesk_filer.ports import Credentials, StorageError
 from tesk_model.locations import Location
 
 
@@ -48,8 +48,14 @@ class TaskCredentials:
 
     def find(self, location: Location) -> Credential | None:
         """See ``Credentials``."""
-        fallback = self._operator.settings().find(location)
-        found = self._operator.table().find(location, self._owner())
+        try:
+            settings, table = self._operator.settings(), self._operator.table()
+        except ValueError as error:
+            message = f"the filer's credentials cannot be read: {error}"
+            # The operator will see to it: outputs need not be computed again.
+            raise StorageError(message, transient=True) from None
+        fallback = settings.find(location)
+        found = table.find(location, self._owner())
         chosen = fallback if found is None else at_service_of(fallback, found)
         for secret in (*secrets_of(chosen), location.password):
             if secret:
@@ -65,17 +71,14 @@ def open_credentials(
     monotonic: Callable[[], float],
     warn: Callable[[str], None],
 ) -> OperatorCredentials:
-    """Read all credentials, and again whenever they change.
+    """Return all credentials, which are read when needed and whenever they change.
 
     Args:
         files: See ``read_credential_files``.
         netrc: See ``read_logins``.
         s3: For buckets that the files do not name.
         monotonic: A clock, in seconds.
-        warn: Called when what changed cannot be read.
-
-    Raises:
-        ValueError: Something cannot be read.
+        warn: Called when something cannot be read.
     """
 
     def settings(reading: Reading) -> SettingCredentials:

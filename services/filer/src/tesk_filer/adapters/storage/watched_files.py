@@ -72,43 +72,56 @@ class Watched(Generic[ValueT]):
         monotonic: Callable[[], float],
         warn: Callable[[str], None],
     ) -> None:
-        """Read it for the first time.
+        """Read nothing before it is asked for.
 
         Args:
             load: Reads the value; raises ValueError if it cannot.
             monotonic: A clock, in seconds.
             warn: Called once for each change after which it cannot be read.
-
-        Raises:
-            ValueError: It cannot be read.
         """
         self._load = load
         self._monotonic = monotonic
         self._warn = warn
         self._lock = threading.Lock()
-        self._checked = monotonic()
-        self._reading, self._value = self._read()
+        self._checked: float | None = None
+        self._reading: Reading | None = None
+        self._values: tuple[ValueT, ...] = ()
+        self._problem = ""
 
     def __call__(self) -> ValueT:
-        """Return the latest value that could be read, at most a second old."""
-        now = self._monotonic()
-        is_due = now - self._checked >= CHECK_INTERVAL.total_seconds()
-        if is_due and self._lock.acquire(blocking=False):
+        """Return the latest value that could be read, at most a second old.
+
+        Raises:
+            ValueError: It could never be read.
+        """
+        # While another thread looks, all others use what there is.
+        if self._is_due() and self._lock.acquire(blocking=not self._values):
             try:
-                self._checked = now
-                self._refresh()
+                if self._is_due():
+                    self._refresh()
+                    self._checked = self._monotonic()
             finally:
                 self._lock.release()
-        return self._value
+        if not self._values:
+            raise ValueError(self._problem)
+        return self._values[0]
+
+    def _is_due(self) -> bool:
+        if self._checked is None:
+            return True
+        return self._monotonic() - self._checked >= CHECK_INTERVAL.total_seconds()
 
     def _refresh(self) -> None:
-        if self._reading.is_current:
+        if self._reading is not None and self._reading.is_current:
             return
         try:
-            self._reading, self._value = self._read()
+            self._reading, value = self._read()
+            self._values = (value,)
         except _UnreadableError as error:
             self._reading = error.reading
-            self._warn(f"{error}; what was read before stays in use")
+            self._problem = str(error)
+            used = "; what was read before stays in use" if self._values else ""
+            self._warn(f"{error}{used}")
 
     def _read(self) -> tuple[Reading, ValueT]:
         """Read the value; again if something changed meanwhile: it may be of two versions.
