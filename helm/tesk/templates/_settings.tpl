@@ -212,6 +212,13 @@ filer:
   s3_endpoint: {{ toJson $s3.endpoint }}
   s3_region: {{ toJson $s3.region }}
   s3_anonymous: {{ $s3.anonymous }}
+{{- /* Only if set: filers of the release before do not know them. */}}
+{{- with .Values.storage.hdfs.user }}
+  hdfs_user: {{ toJson . }}
+{{- end }}
+{{- if ne (int .Values.storage.hdfs.port) 9870 }}
+  hdfs_port: {{ int .Values.storage.hdfs.port }}
+{{- end }}
 {{- if .Values.storage.netrc.existingSecret }}
   netrc: /etc/tesk-storage/netrc/netrc
 {{- end }}

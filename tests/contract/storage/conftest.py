@@ -1,15 +1,19 @@
 """Every storage on a real server, and the fake, all empty."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from contract.storage.places import OPEN_EGRESS, Place
+from contract.storage import clouds
+from contract.storage.clouds import BUCKET, WEBHDFS, webhdfs_place
+from contract.storage.places import OPEN_EGRESS, TIMEOUTS, Place
 from fakes.filer_storage import MemoryStorage
 from files.certificates import Authority
+from servers import azurite
+from servers.azure import azure_server
 from servers.ftp import FtpKind, ftp_server
+from servers.gcs import gcs_server
 from servers.http import http_server
 from servers.s3 import ACCESS_KEY, SECRET_KEY, S3Service, s3_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
@@ -21,11 +25,8 @@ from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
 from tesk_filer.adapters.storage.s3_requests import S3Requests
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.shared import open_shared
-from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.domain.credentials import S3Account, S3Keys
 from tesk_runtime.clock import SystemClock
-
-TIMEOUTS = Timeouts(connect=timedelta(seconds=5), stall=timedelta(seconds=5))
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +65,44 @@ def http_place() -> Iterator[Place]:
         storage.close()
 
 
+@pytest.fixture(scope="session")
+def gcs_endpoint() -> Iterator[str]:
+    with gcs_server(BUCKET) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def gs_place(gcs_endpoint: str, tmp_path: Path) -> Iterator[Place]:
+    with clouds.gs_place(gcs_endpoint, tmp_path.name) as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def azure_endpoint() -> Iterator[str]:
+    with azure_server() as server:
+        yield server.endpoint
+
+
+@pytest.fixture
+def azure_place(azure_endpoint: str) -> Iterator[Place]:
+    with clouds.azure_place(azure_endpoint) as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def azurite_endpoint() -> Iterator[str]:
+    if not azurite.PROGRAM.exists():
+        pytest.skip("Azurite is not installed; a server of ours is tried: make azurite")
+    with azurite.azurite_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def azurite_place(azurite_endpoint: str) -> Iterator[Place]:
+    with clouds.azure_place(azurite_endpoint) as place:
+        yield place
+
+
 FTP = {
     "ftp": FtpKind(),
     "ftp account": FtpKind(),
@@ -78,7 +117,8 @@ FTPS = {
     "ftps": FtpKind(tls="asked", wants_reuse=True),
     "ftps without mlsd": FtpKind(tls="asked", without=frozenset({"MLSD", "MLST"})),
 }
-LISTING = ["memory", "file", "path", "shared", "s3", *FTP, *FTPS]
+CLOUDS = ["gs", "azure", "azurite"]
+LISTING = ["memory", "file", "path", "shared", "s3", *CLOUDS, *WEBHDFS, *FTP, *FTPS]
 
 
 @pytest.fixture(params=[*LISTING, "http"])
@@ -103,8 +143,11 @@ def _open(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     kind: str = request.param
     served = tmp_path / "served"
     served.mkdir()
-    if kind in ("s3", "http"):
+    if kind in ("s3", "http", *CLOUDS):
         yield request.getfixturevalue(f"{kind}_place")
+    elif kind in WEBHDFS:
+        with webhdfs_place(kind) as place:
+            yield place
     elif kind == "memory":
         yield Place(MemoryStorage(), "/base", has_directories=False)
     elif kind in ("file", "path"):

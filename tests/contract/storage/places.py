@@ -5,13 +5,16 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from tesk_filer.adapters.storage.egress import Egress
+from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.domain.egress import EgressPolicy
 from tesk_filer.ports import Cursor, Entry, Page, Part, Reader, Source, Stat, Storage
 from tesk_model.locations import Location, parse_location
 from tesk_model.schemes import SCHEMES
 
+TIMEOUTS = Timeouts(connect=timedelta(seconds=5), stall=timedelta(seconds=5))
 OPEN_EGRESS = Egress(EgressPolicy())
 """Reaches the servers of the tests, which listen on loopback."""
 

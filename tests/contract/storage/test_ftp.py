@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.storage.conftest import TIMEOUTS
-from contract.storage.places import OPEN_EGRESS, Place
+from contract.storage.places import OPEN_EGRESS, TIMEOUTS, Place
 from servers.ftp import FtpFiles, FtpKind, ftp_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
 from tesk_filer.ports import StorageError

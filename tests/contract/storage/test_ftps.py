@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.storage.conftest import TIMEOUTS
-from contract.storage.places import OPEN_EGRESS, Place
+from contract.storage.places import OPEN_EGRESS, TIMEOUTS, Place
 from files.certificates import Authority
 from servers.ftp import FtpKind, ftp_server
 from tesk_filer.adapters.storage.egress import Egress

@@ -6,8 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from contract.storage.conftest import TIMEOUTS
-from contract.storage.places import Place
+from contract.storage.places import TIMEOUTS, Place
 from servers.scripted import Script, answer, scripted_server
 from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.s3 import S3Storage

@@ -8,12 +8,11 @@ from builders.bodies import WITH_FILE, executor, inputs, outputs, problems
 from builders.tasks import make_task_json
 from tesk_api.domain.offers import Offer
 from tesk_api.http.task_parsing import TaskParser
+from tesk_model.schemes import SCHEMES
 from tesk_model.url_lists import parse_url_lists
 
-FORMS = (
-    "file:///path or /path, s3://bucket/key, http://host/path, https://host/path, "
-    "ftp://host/path"
-)
+FORMS = ", ".join(scheme.form for scheme in SCHEMES.values())
+LISTED = ", ".join(scheme.form for scheme in SCHEMES.values() if scheme.lists)
 CURE = "give an absolute path or a url such as s3://bucket/key or file:///path"
 IN_THE_WAY = "needs a directory where inputs[2].path '/a/b' is a file"
 
@@ -60,10 +59,10 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
         ],
     ),
     "an output to a scheme that no filer writes": (
-        outputs(url="gs://bucket/key"),
+        outputs(url="dropbox://folder/a"),
         [
             (
-                'outputs[0].url: scheme "gs" is not offered for outputs; offered are '
+                'outputs[0].url: scheme "dropbox" is not offered for outputs; offered are '
                 f"{FORMS}"
             )
         ],
@@ -73,7 +72,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
         [
             (
                 'inputs[0].url: scheme "http" is not offered for inputs of type DIRECTORY; '
-                "offered are file:///path or /path, s3://bucket/key, ftp://host/path"
+                f"offered are {LISTED}"
             )
         ],
     ),

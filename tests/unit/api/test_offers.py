@@ -45,7 +45,7 @@ def test_an_offer_follows_from_settings(
     assert (offer.inputs, offer.outputs) == (inputs, outputs)
 
 
-@pytest.mark.parametrize("beginning", ["gs://bucket", "data"])
+@pytest.mark.parametrize("beginning", ["rsync://host", "data"])
 def test_a_setting_with_an_unknown_scheme_is_an_error(beginning: str) -> None:
     with pytest.raises(ValueError, match="TESK_API_STORAGE"):
         make_offer(StorageSettings(written=("s3://", beginning)))

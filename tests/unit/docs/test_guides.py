@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
+from tesk_filer.adapters.storage.credential_document import entry_of
 from tesk_model.schemes import SCHEMES, Use
 
 ROOT = Path(__file__).parents[3]
@@ -76,8 +77,31 @@ def _is_wrong(path: str) -> bool:
 
 
 @pytest.mark.parametrize("text", _blocks().values(), ids=_blocks())
-def test_examples_of_values_are_valid(text: str) -> None:
-    jsonschema.validate(yaml.safe_load(text), SCHEMA)
+def test_examples_of_values_and_credentials_are_valid(text: str) -> None:
+    document = yaml.safe_load(text)
+    if list(document) != ["credentials"]:
+        jsonschema.validate(document, SCHEMA)
+        return
+    for number, entry in enumerate(document["credentials"]):
+        entry_of(_with_contents(entry), f"credentials[{number}]")
+
+
+# What a file is taken to hold that an example names by `…File`.
+_CONTENTS = {"privateKey": "-----BEGIN OPENSSH PRIVATE KEY-----", "gcs": "{}"}
+
+
+def _with_contents(entry: dict[str, Any]) -> dict[str, Any]:
+    return {
+        kind: {
+            name.removesuffix("File"): value
+            if not name.endswith("File")
+            else _CONTENTS.get(kind, "c2VjcmV0")
+            for name, value in part.items()
+        }
+        if isinstance(part, dict)
+        else part
+        for kind, part in entry.items()
+    }
 
 
 def test_alerts_of_the_guide_are_those_of_the_chart() -> None:

@@ -102,6 +102,8 @@ UNTOLD = {
         "inputs of type DIRECTORY",
         "file:///path or /path",
         "set them for the filer (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)",
+        "the operator gives them to the filer",
+        "Google Cloud Storage",
         "a body without a type",
     ),
     "a command to a server": ("AUTH TLS",),

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from fakes.filer_credentials import FixedCredentials
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.registry import StorageRegistry
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
@@ -13,6 +14,7 @@ from tesk_filer.adapters.storage.storage_config import (
     StorageConfig,
     Timeouts,
 )
+from tesk_filer.domain.credentials import AzureAccount, Credential, Login
 from tesk_filer.domain.egress import EgressPolicy
 from tesk_filer.ports import StorageError
 from tesk_model.locations import parse_location
@@ -38,11 +40,30 @@ SITE = StorageConfig(
 @pytest.mark.parametrize("name", SCHEMES)
 def test_every_scheme_has_a_storage_that_is_opened_once(name: str) -> None:
     choice = StorageRegistry(SITE)
-    location = parse_location(f"{name}:///a" if name == "file" else f"{name}://h/a")
+    hosts = {"file": "", "abfs": "c@h", "abfss": "c@h"}
+    location = parse_location(f"{name}://{hosts.get(name, 'h')}/a")
 
     storage = choice.of(location)
 
     assert choice.of(location.below("b")) is storage
+
+
+BLOB = "https://account.blob.core.windows.net/container/blob"
+BLOBS = {
+    "an account is known": (AzureAccount(key="a2V5"), BLOB, "az://c/a"),
+    "none is known": (None, BLOB, "https://h/a"),
+    "a login is known": (Login(user="ada", password="p"), BLOB, "https://h/a"),
+    "the url is signed": (AzureAccount(key="a2V5"), f"{BLOB}?sig=s", "https://h/a?b"),
+}
+
+
+@pytest.mark.parametrize(("known", "url", "like"), BLOBS.values(), ids=BLOBS)
+def test_a_url_of_a_blob_is_azures_if_its_account_is_known(
+    known: Credential | None, url: str, like: str
+) -> None:
+    choice = StorageRegistry(replace(SITE, credentials=FixedCredentials(known)))
+
+    assert choice.of(parse_location(url)) is choice.of(parse_location(like))
 
 
 def test_a_url_that_the_lists_refuse_has_no_storage() -> None:

@@ -13,6 +13,7 @@ from tesk_model.locations import (
     parse_location,
     with_parents,
 )
+from tesk_model.schemes import SCHEMES
 
 READ = {
     "a plain path is literal": (
@@ -50,6 +51,44 @@ READ = {
     "an S3 bucket alone": (
         "s3://b",
         Location(scheme="s3", host="b", path="", root="s3://b"),
+    ),
+    "the name of an object of Google's is literal": (
+        "gs://b/a%20b?x#1#d@e:f//",
+        Location(
+            scheme="gs",
+            host="b",
+            path="a%20b?x#1#d@e:f//",
+            root="gs://b",
+            written="/a%20b?x#1#d@e:f//",
+        ),
+    ),
+    "a blob is literal": (
+        "az://c/a%20b?x#d",
+        Location(
+            scheme="az", host="c", path="a%20b?x#d", root="az://c", written="/a%20b?x#d"
+        ),
+    ),
+    "an abfs url names a container and an account": (
+        "ABFSS://c@a.dfs.core.windows.net/d/a%20b@x",
+        Location(
+            scheme="abfss",
+            host="c@a.dfs.core.windows.net",
+            path="d/a%20b@x",
+            root="abfss://c@a.dfs.core.windows.net",
+            written="/d/a%20b@x",
+        ),
+    ),
+    "a path of HDFS is literal and absolute, its user is one": (
+        "webhdfs://ada@nn:9870/d/a%20b?c#d",
+        Location(
+            scheme="webhdfs",
+            host="nn",
+            port=9870,
+            user="ada",
+            path="/d/a%20b?c#d",
+            root="webhdfs://nn:9870",
+            written="/d/a%20b?c#d",
+        ),
     ),
     "an ftp path is decoded and relative to the login": (
         "ftp://h/a%20b?c#d",
@@ -159,6 +198,11 @@ REFUSED = {
     "a port beyond all bounds": f"http://h:{'9' * 5000}/a",
     "a port in other digits": "http://h:٣/a",
     "a bucket with a port": "s3://b:80/a",
+    "a bucket of Google's with a port": "gs://b:80/a",
+    "credentials for Google": "gs://ada:s3cr3t@bucket/a",
+    "credentials for Azure": "az://ada:s3cr3t@container/a",
+    "credentials in place of a container": "abfs://ada:s3cr3t@h/a",
+    "an account without container": "abfs://a.dfs.core.windows.net/a",
     "a bucket with a question mark": "s3://b?versionId=1",
     "an ftp host with a question mark": "ftp://h?a",
     "a host with a backslash": "http://good\\evil/a",
@@ -192,6 +236,7 @@ SHOWN = {
     "signatures go": ("https://h/a?X-Amz-Signature=s", "https://h/a?…"),
     "fragments go": ("https://h/a#token=s", "https://h/a#…"),
     "a plain path stays": ("/d/u:p@h", "/d/u:p@h"),
+    "a container stays": ("abfs://c@h/a", "abfs://c@h/a"),
     "an at in a key stays": ("s3://b/u:p@h?x", "s3://b/u:p@h?x"),
     "a file url stays": ("file:///d/u:p@h", "file:///d/u:p@h"),
     "bytes that are no UTF-8 become question marks": ("/d/\udcff", "/d/?"),
@@ -211,6 +256,7 @@ ONE_FILE = {
     "an ftp login is mostly put into the root": ("ftp://h/a//b", "ftp://h:21/%2Fa/b"),
     "a path has dots": ("file:///d/./a", "/d//a"),
     "a directory may end in a slash": ("s3://b/d/", "S3://b/d"),
+    "a directory of HDFS, too": ("webhdfs://h/d//a/", "webhdfs://H:9870/d/a"),
 }
 OTHERS = {
     "a query may decide": ("http://h/a?b=c", "http://h/a?b=d"),
@@ -218,6 +264,8 @@ OTHERS = {
     "an encoded question mark is part of a name": ("http://h/a%3Fb", "http://h/a?b"),
     "a name of S3 is literal": ("s3://b/a%20b", "s3://b/a b"),
     "a key may begin with a slash": ("s3://b//a", "s3://b/a"),
+    "also one of Google's": ("gs://b//a", "gs://b/a"),
+    "two containers have files of their own": ("abfs://c@h/a", "abfs://d@h/a"),
     "one user's files are not another's": ("ftp://u@h/a", "ftp://v@h/a"),
     "a scheme may have files of its own": ("http://h:443/a", "https://h/a"),
 }
@@ -268,6 +316,9 @@ BELOW = {
     "the root of file urls": ("file:///", "a", "file:///a"),
     "s3": ("s3://b/d/", "a b?/c%", "s3://b/d/a b?/c%"),
     "an s3 bucket": ("s3://b", "a", "s3://b/a"),
+    "gs": ("gs://b", "a%20?", "gs://b/a%20?"),
+    "abfs": ("abfs://c@h/d/", "a b@c", "abfs://c@h/d/a b@c"),
+    "hdfs": ("hdfs://h/d", "a b%?", "hdfs://h/d/a b%?"),
     "http": ("http://h/d", "a?b#c", "http://h/d/a%3Fb%23c"),
     "a query stays behind": ("http://h/d/?sig=x", "a", "http://h/d/a?sig=x"),
     "ftp": ("ftp://h/d", "ä", "ftp://h/d/%C3%A4"),
@@ -314,6 +365,8 @@ PARTS = st.sampled_from(
         "http",
         "HTTPS",
         "s3",
+        "abfs",
+        "webhdfs",
         "x",
         ":",
         "/",
@@ -339,7 +392,9 @@ TEXTS = st.one_of(
     st.lists(PARTS, max_size=12).map("".join),
     st.text(),
     st.tuples(
-        st.sampled_from(["ftp://", "http://", "https://", "s3://", "file://", ""]),
+        st.sampled_from(
+            ["", *(f"{scheme}://" for scheme in SCHEMES)],
+        ),
         st.sampled_from(["", "u@", "u:p@", "a%40b:c%2F@"]),
         st.sampled_from(["h", "H:80", "[::1]", "bucket", ""]),
         st.lists(st.one_of(PARTS, NAMES), max_size=4).map(
@@ -371,6 +426,12 @@ def test_a_written_location_is_parsed_to_the_same_one(text: str) -> None:
             "ftp://h//",
             "s3://b/d/",
             "s3://b",
+            "gs://b",
+            "az://c/d",
+            "abfs://c@h",
+            "abfss://c@h/d/",
+            "hdfs://h",
+            "webhdfs://u@h/d/",
             "http://h/d?x=y",
             "https://h",
         ]
@@ -394,7 +455,7 @@ def test_a_location_below_another_is_parsed_to_the_same_one(
 
 @given(user=NAMES, password=st.text(st.characters(categories=["L", "N"]), min_size=8))
 def test_userinfo_is_never_shown(user: str, password: str) -> None:
-    for scheme in ("ftp", "http", "s3"):
+    for scheme in SCHEMES.keys() - {"file"}:
         for host in ("h", "h:80", "h:none"):
             text = f"{scheme}://{user}:{password}@{host}/a"
 

@@ -1,9 +1,10 @@
 """Parses storage urls and paths, in one way for every service.
 
 What a character of a url means differs by scheme (``tesk_model.schemes``).
-``file://``, ``ftp(s)://`` and ``http(s)://`` are percent-encoded; the keys of
-``s3://`` and plain absolute paths are literal, so that ``%``, ``?``, ``#`` and ``+`` in them are
-ordinary. A url is parsed once, where it comes in, and passed on as a ``Location``.
+``file://``, ``ftp(s)://``, ``sftp://`` and ``http(s)://`` are percent-encoded; keys of
+object stores, paths of HDFS and plain absolute paths are literal, so that ``%``, ``?``,
+``#`` and ``+`` in them are ordinary. A url is parsed once, where it comes in, and passed
+on as a ``Location``.
 People are shown ``str(location)``, which holds no secret.
 """
 
@@ -23,6 +24,8 @@ _HOST = re.compile(
     r"(?:\[([0-9A-Fa-f:.%]+)\]|([^\s\x00-\x1f\x7f:@/\\?#%<>^`{|}\[\]\"]+))"
     r"(?::([0-9]{1,5}))?"
 )
+# Also those with a meaning of their own, such as $web.
+_CONTAINER = re.compile(r"\$?[a-z0-9](?:-?[a-z0-9]){0,62}")
 _MAX_PORT = 65535
 _MAX_PARENTS = 2048  # as deep as a path can be
 _MAX_CACHED_LENGTH = 1024
@@ -54,8 +57,9 @@ class Location:
         scheme: In lower case; ``file`` also for a plain path.
         path: Decoded. Absolute for ``file`` and ``http``; of ``ftp`` relative to the
             directory of the login unless it starts with ``/``; of ``sftp`` absolute, or
-            below ``/~``, the directory of the login; the key of ``s3``.
-        host: Host name, IPv6 address without brackets, or the bucket of ``s3``.
+            below ``/~``, the directory of the login; the key of an object.
+        host: Host name, IPv6 address without brackets, or the bucket of an object; of
+            ``abfs``, ``container@host``.
         user: Decoded; None if the url names none.
         query: Of ``http``, what follows the path, as written.
         root: The url as written up to its path, without user and password.
@@ -110,7 +114,7 @@ class Location:
     def _canonical(self, user: str) -> str:
         scheme = SCHEMES[self.scheme]
         path = self.path if self.path.startswith("/") else f"/{self.path}"
-        if self.scheme == "s3":
+        if scheme.is_keyed:
             path = f"/{self.path}"
         elif scheme.is_tree:
             # Most FTP servers put a login into "/": relative and absolute are one.
@@ -257,6 +261,9 @@ def _parse_remote(scheme: Scheme, rest: str) -> Location:
     authority, tail = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
     userinfo, at, place = authority.rpartition("@")
     found = _HOST.fullmatch(place)
+    container = ""
+    if scheme.has_container:
+        container, at, userinfo = f"{_container(userinfo, scheme)}@", "", ""
     if found is None or int(found[3] or 0) > _MAX_PORT:
         raise InvalidLocationError("names no valid host")
     if at and scheme.login:
@@ -272,17 +279,14 @@ def _parse_remote(scheme: Scheme, rest: str) -> Location:
         tail = "/"
     if scheme.is_ftp:
         tail = _FTP_TYPE.sub("", tail)
-    root = f"{scheme.name}://{place}"
+    root = f"{scheme.name}://{container}{place}"
     path = _decode(root, scheme.name, tail)
-    if scheme.is_ftp and any(char in path for char in "\r\n\0"):
-        raise InvalidLocationError("must not contain line ends or NUL")
-    if scheme.is_tree and "\0" in path:
-        raise InvalidLocationError("must not contain NUL")
+    _check_path(scheme, path)
     user, colon, password = userinfo.partition(":")
     return Location(
         scheme=scheme.name,
         path=path,
-        host=found[1] or found[2],
+        host=container + (found[1] or found[2]),
         port=int(found[3]) if found[3] else None,
         user=unquote(user) if at else None,
         password=unquote(password) if colon else None,
@@ -292,11 +296,25 @@ def _parse_remote(scheme: Scheme, rest: str) -> Location:
     )
 
 
+def _container(written: str, scheme: Scheme) -> str:
+    if _CONTAINER.fullmatch(written) is None:
+        # It may be a user and a password.
+        raise InvalidLocationError(f"names no valid container; there is {scheme.form}")
+    return written
+
+
+def _check_path(scheme: Scheme, path: str) -> None:
+    if scheme.is_ftp and any(char in path for char in "\r\n\0"):
+        raise InvalidLocationError("must not contain line ends or NUL")
+    if scheme.is_tree and "\0" in path:
+        raise InvalidLocationError("must not contain NUL")
+
+
 def _decode(root: str, scheme: str, written: str) -> str:
     """Return the decoded path of a url whose path is ``written``."""
     if not root:
         return written
-    if scheme == "s3" or SCHEMES[scheme].is_ftp:
+    if SCHEMES[scheme].is_keyed or SCHEMES[scheme].is_ftp:
         # RFC 1738, 3.2.2: the slash after the host is not part of the path.
         written = written[1:]
     if not SCHEMES[scheme].is_encoded:

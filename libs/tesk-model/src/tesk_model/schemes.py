@@ -32,8 +32,12 @@ class Scheme:
         writes: Files can be outputs.
         lists: Directories can be listed, so that they can be inputs.
         is_tree: A name is a file or a directory, never both.
+        is_keyed: A path is the key of an object: the slash after the host is not part
+            of it, and all others are.
         is_encoded: Paths are percent-encoded; otherwise every character of them is
             itself.
+        has_container: What stands before ``@`` is the container of an account, not a
+            user.
         has_query: ``?`` and ``#`` end a path.
         is_ftp: Paths are those of RFC 1738, 3.2: relative to the directory of the login
             after the first slash, without line ends, with an optional ``;type=``.
@@ -49,7 +53,9 @@ class Scheme:
     writes: bool = True
     lists: bool = True
     is_tree: bool = False
+    is_keyed: bool = False
     is_encoded: bool = True
+    has_container: bool = False
     has_query: bool = False
     is_ftp: bool = False
     port: int | None = None
@@ -64,6 +70,7 @@ class Scheme:
 
 
 _S3_LOGIN = "set them for the filer (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+_OPERATOR = "the operator gives them to the filer"
 
 SCHEMES: Mapping[str, Scheme] = MappingProxyType(
     {
@@ -79,9 +86,40 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 name="s3",
                 form="s3://bucket/key",
                 storage="s3",
+                is_keyed=True,
                 is_encoded=False,
                 login=_S3_LOGIN,
                 credentials=("s3",),
+            ),
+            Scheme(
+                name="gs",
+                form="gs://bucket/name",
+                storage="gs",
+                is_keyed=True,
+                is_encoded=False,
+                login=_OPERATOR,
+                credentials=("gcs",),
+            ),
+            Scheme(
+                name="az",
+                form="az://container/blob",
+                storage="azure",
+                is_keyed=True,
+                is_encoded=False,
+                login=_OPERATOR,
+                credentials=("azure",),
+            ),
+            *(
+                Scheme(
+                    name=name,
+                    form=f"{name}://container@account.dfs.core.windows.net/path",
+                    storage="azure",
+                    is_keyed=True,
+                    is_encoded=False,
+                    has_container=True,
+                    credentials=("azure",),
+                )
+                for name in ("abfs", "abfss")
             ),
             Scheme(
                 name="http",
@@ -90,7 +128,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 lists=False,
                 has_query=True,
                 port=80,
-                credentials=("login", "bearer"),
+                credentials=("login", "bearer", "azure"),
             ),
             Scheme(
                 name="https",
@@ -99,7 +137,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 lists=False,
                 has_query=True,
                 port=443,
-                credentials=("login", "bearer"),
+                credentials=("login", "bearer", "azure"),
             ),
             Scheme(
                 name="ftp",
@@ -118,6 +156,22 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 is_ftp=True,
                 port=21,
                 credentials=("login",),
+            ),
+            *(
+                Scheme(
+                    name=name,
+                    form=f"{name}://host/path",
+                    storage="webhdfs",
+                    is_tree=True,
+                    is_encoded=False,
+                    port=port,
+                    credentials=("login", "bearer"),
+                )
+                for name, port in (
+                    ("hdfs", 8020),
+                    ("webhdfs", 9870),
+                    ("swebhdfs", 9871),
+                )
             ),
         )
     }

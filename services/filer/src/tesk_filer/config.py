@@ -198,6 +198,22 @@ class FilerSettings(
     s3_anonymous: Annotated[
         bool, Meta(description="Do not sign requests to S3; for public buckets.")
     ] = False
+    hdfs_user: Annotated[
+        str,
+        Meta(
+            description="User of HDFS, where neither url nor credentials name one. "
+            "Empty: the server's default."
+        ),
+    ] = ""
+    hdfs_port: Annotated[
+        int,
+        Meta(
+            description="Port of WebHDFS at the hosts of `hdfs://` urls, whose own "
+            "port is that of another protocol.",
+            ge=1,
+            le=65535,
+        ),
+    ] = 9870
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,6 +14,7 @@ from tesk_filer.adapters.storage.operator_credentials import (
 )
 from tesk_filer.adapters.storage.storage_config import (
     FileAccess,
+    HdfsService,
     ServerTrust,
     StorageConfig,
     Timeouts,
@@ -182,6 +183,7 @@ def storage_config(
             protected=protected,
         ),
         environ=environ,
+        hdfs=HdfsService(user=filer.hdfs_user, port=filer.hdfs_port),
     )
 
 

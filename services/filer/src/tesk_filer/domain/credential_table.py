@@ -114,7 +114,8 @@ def prefixes_of(location: Location) -> Iterator[str]:
 
 def may_be_scheme_alone(scheme: str) -> bool:
     """Tell whether ``scheme://`` is a prefix: not if the url chooses the host."""
-    return SCHEMES[scheme].port is None and scheme != "file"
+    row = SCHEMES[scheme]
+    return row.port is None and not row.has_container and scheme != "file"
 
 
 def _audiences_of(entry: CredentialEntry) -> Iterator[_Audience]:

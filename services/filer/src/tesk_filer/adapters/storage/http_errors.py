@@ -133,12 +133,14 @@ def _error_of(response: Any, *, brings: str = ", not the file") -> StorageError:
     return StorageError(
         f"{what} (HTTP {code}){hint}",
         transient=transient and code != HTTPStatus.NOT_IMPLEMENTED,
-        retry_after=_retry_after(response.headers.get("Retry-After", "")),
+        retry_after=retry_after_of(response),
         throttled=code in _THROTTLED,
     )
 
 
-def _retry_after(text: str) -> timedelta | None:
+def retry_after_of(response: Any) -> timedelta | None:
+    """Return how long the server asks to wait, within bounds; None if it does not."""
+    text = response.headers.get("Retry-After", "")
     if text.isdecimal():
         return min(timedelta(seconds=int(text[:9])), _MAX_RETRY_AFTER)
     try:

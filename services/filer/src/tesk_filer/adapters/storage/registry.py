@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from tesk_filer.adapters.storage.storage_config import StorageConfig
+from tesk_filer.domain.credentials import AzureAccount
 from tesk_filer.ports import Storage
 from tesk_model.locations import Location
 from tesk_model.schemes import SCHEMES
@@ -39,8 +40,20 @@ class StorageRegistry:
     def of(self, location: Location) -> Storage:
         """See ``Storages``; refuses a url that the operator's lists do."""
         self._config.egress.check(location)
-        name = SCHEMES[location.scheme].storage
+        name = self._module_of(location)
         with self._lock:
             if name not in self._opened:
                 self._opened[name] = load_module(name).open_storage(self._config)
             return self._opened[name]
+
+    def _module_of(self, location: Location) -> str:
+        """Return the module that serves a url; blobs may have urls of https.
+
+        What a signature in the url allows needs no other credentials.
+        """
+        name = SCHEMES[location.scheme].storage
+        if name == "http" and not location.query:
+            found = self._config.credentials.find(location)
+            if isinstance(found, AzureAccount):
+                return "azure"
+        return name

@@ -58,6 +58,14 @@ class FileAccess:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HdfsService:
+    """HDFS; see ``filer.hdfs_user`` and ``filer.hdfs_port``."""
+
+    user: str = ""
+    port: int = 9870
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StorageConfig:
     """Settings of all storages.
 
@@ -75,3 +83,4 @@ class StorageConfig:
     server_trust: ServerTrust = ServerTrust()
     files: FileAccess
     environ: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    hdfs: HdfsService = HdfsService()

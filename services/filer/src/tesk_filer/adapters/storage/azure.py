@@ -1,0 +1,287 @@
+"""``az://``, ``abfs://`` and urls of blobs: Azure Blob Storage, by its REST interface.
+
+Names are literal. A blob is identified by its ETag. Large files are sent as blocks, and
+appear when the list of their blocks is committed.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http import HTTPStatus
+from types import MappingProxyType
+from urllib.parse import quote
+
+import requests
+
+from tesk_filer.adapters.storage.azure_accounts import AzureSigner, place_of
+from tesk_filer.adapters.storage.azure_listing import checksums_of, parse_page
+from tesk_filer.adapters.storage.http_bodies import Body, PartDigest
+from tesk_filer.adapters.storage.objects import ObjectName, ObjectPage, ObjectStorage
+from tesk_filer.adapters.storage.part_uploads import (
+    from_one_thread,
+    send_parts,
+    split,
+)
+from tesk_filer.adapters.storage.rest import (
+    BlockAdapter,
+    Dialect,
+    Download,
+    Request,
+    RestClient,
+    range_header,
+    read_document,
+)
+from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
+from tesk_filer.domain.credentials import AzureAccount
+from tesk_filer.ports import Advance, Credentials, Part, Source, Stat, StorageError
+from tesk_model.locations import Location
+
+_ONE_REQUEST = 32 * 1024 * 1024  # maximum of a file that is sent at once
+_BLOCK = 8 * 1024 * 1024
+_MAX_BLOCKS = 50_000  # of a blob
+_AT_ONCE = 4  # blocks of all files
+_NO_QUERY: Mapping[str, str] = MappingProxyType({})
+_BINARY = MappingProxyType({"Content-Type": "application/octet-stream"})
+_DENIED = (
+    "access denied ({code}); check the credentials of the filer and its roles at the "
+    "account"
+)
+
+
+def _code_of(response: requests.Response) -> str:
+    """Return the code of an error, e.g. ``BlobNotFound``."""
+    code: str = response.headers.get("x-ms-error-code", "")
+    return code if code.isalnum() else ""
+
+
+DIALECT = Dialect(
+    name="Azure",
+    code_of=_code_of,
+    texts=MappingProxyType(
+        {
+            "401": _DENIED,
+            "403": _DENIED,
+            "404": "does not exist ({code}); check account, container and name",
+            "AccountIsDisabled": "its storage account is disabled ({code})",
+            "BlobArchived": "is in the archive tier ({code}); rehydrate it first",
+            "ContainerNotFound": (
+                "the container does not exist ({code}); check its name and the account"
+            ),
+            "InvalidBlobOrBlock": (
+                "another upload to the same name is under way ({code})"
+            ),
+            "PublicAccessNotPermitted": _DENIED,
+        }
+    ),
+    transient=frozenset({"InvalidBlobOrBlock"}),
+)
+
+
+class AzureService:
+    """Satisfies ``ObjectService``."""
+
+    def __init__(
+        self, *, credentials: Credentials, timeouts: Timeouts, connections: int
+    ) -> None:
+        """Keep up to ``connections`` open."""
+        self._credentials = credentials
+        self._client = RestClient(timeouts, BlockAdapter(pool_maxsize=connections))
+        self._signer = AzureSigner(self._client.timeout)
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="blocks")
+
+    def name_of(self, location: Location) -> ObjectName:
+        """See ``ObjectService``."""
+        place = place_of(location, self._account(location))
+        try:
+            place.key.encode()
+        except UnicodeEncodeError as error:
+            message = "its name is not valid UTF-8, as Azure wants"
+            raise StorageError(message) from error
+        if not place.container or {".", ".."} & set(place.key.split("/")):
+            raise StorageError('Azure has no such name: "." and ".." are none')
+        return ObjectName(location=location, bucket=place.container, key=place.key)
+
+    def head(self, name: ObjectName) -> Stat | None:
+        """See ``ObjectService``."""
+        response = self._send(name, "HEAD")
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            response.close()
+            return None
+        headers = _checked(response).headers
+        response.close()
+        return _stat(headers)
+
+    def page(
+        self, name: ObjectName, prefix: str, *, token: str, size: int
+    ) -> ObjectPage:
+        """See ``ObjectService``."""
+        query = {
+            "restype": "container",
+            "comp": "list",
+            "include": "metadata",
+            "prefix": prefix,
+            "maxresults": str(size),
+            **({"marker": token} if token else {}),
+        }
+        container = ObjectName(location=name.location, bucket=name.bucket, key="")
+        response = _checked(self._send(container, "GET", query=query))
+        return parse_page(read_document(response))
+
+    @contextmanager
+    def open(
+        self, name: ObjectName, part: Part | None, known: Stat
+    ) -> Iterator[Download]:
+        """See ``ObjectService``."""
+        condition = {"If-Match": known.etag} if known.etag else {}
+        headers = {**condition, **range_header(part)}
+        response = self._send(name, "GET", headers=headers)
+        try:
+            yield Download(_checked(response), known, part)
+        finally:
+            response.close()
+
+    def put(self, name: ObjectName, source: Source, advance: Advance) -> None:
+        """See ``ObjectService``; the service verifies the MD5 of what it gets."""
+        advance(0)  # the last chance to stop
+        if source.size > _ONE_REQUEST:
+            self._put_blocks(name, source, advance)
+            return
+        whole = Part(0, source.size)
+        kind = {"x-ms-blob-type": "BlockBlob", **_BINARY}
+        self._put(name, source, whole, advance=advance, headers=kind)
+
+    def close(self) -> None:
+        """See ``ObjectService``."""
+        self._pool.shutdown()
+        self._client.close()
+
+    def _put_blocks(self, name: ObjectName, source: Source, advance: Advance) -> None:
+        """Send a file as blocks; what is not committed is removed by Azure in a week.
+
+        Source:
+            Azure Storage REST, "Put Block" and "Put Block List".
+        """
+        block = max(_BLOCK, -(-source.size // _MAX_BLOCKS))
+        ids = {
+            part: _block_id(source.tag, number)
+            for number, part in enumerate(split(source.size, block))
+        }
+
+        told = from_one_thread(advance)
+
+        def send(part: Part) -> None:
+            query = {"comp": "block", "blockid": ids[part]}
+            self._put(name, source, part, advance=told, query=query)
+
+        send_parts(self._pool, ids, send, at_once=_AT_ONCE)
+        latest = "".join(f"<Latest>{each}</Latest>" for each in ids.values())
+        document = f"<BlockList>{latest}</BlockList>".encode()
+        response = self._send(
+            name,
+            "PUT",
+            query={"comp": "blocklist"},
+            headers={"x-ms-blob-content-type": _BINARY["Content-Type"]},
+            body=document,
+        )
+        _checked(response).close()
+        self._verify(name, source.size)
+
+    def _put(
+        self,
+        name: ObjectName,
+        source: Source,
+        part: Part,
+        *,
+        advance: Advance,
+        query: Mapping[str, str] = _NO_QUERY,
+        headers: Mapping[str, str] = _NO_QUERY,
+    ) -> None:
+        digest = PartDigest(source)
+        digest.add(part)
+        md5 = base64.b64encode(digest.digest()).decode()
+        body = Body(source, advance, part=part)
+        response = self._send(
+            name,
+            "PUT",
+            query=query,
+            headers={**headers, "Content-MD5": md5},
+            body=body if len(body) else b"",
+        )
+        _checked(response).close()
+
+    def _verify(self, name: ObjectName, size: int) -> None:
+        try:
+            found = self.head(name)
+        except StorageError:
+            return  # the right to write does not imply the right to read
+        if found is None or found.size != size:
+            there = "nothing" if found is None else f"{found.size} bytes"
+            message = f"{size} bytes were sent and {there} arrived"
+            raise StorageError(message, transient=True)
+
+    def _account(self, location: Location) -> AzureAccount:
+        found = self._credentials.find(location)
+        return found if isinstance(found, AzureAccount) else AzureAccount()
+
+    def _send(
+        self,
+        name: ObjectName,
+        method: str,
+        *,
+        query: Mapping[str, str] = _NO_QUERY,
+        headers: Mapping[str, str] = _NO_QUERY,
+        body: Body | bytes = b"",
+    ) -> requests.Response:
+        account = self._account(name.location)
+        place = place_of(name.location, account)
+        path = f"/{quote(name.key, safe='/')}" if name.key else ""
+        request = Request(
+            method=method,
+            url=f"{place.endpoint}/{quote(name.bucket, safe='$')}{path}",
+            query=query,
+            headers=headers,
+            body=body,
+        )
+        return self._client.send(self._signer.sign(request, account, place.account))
+
+
+def open_storage(config: StorageConfig) -> ObjectStorage:
+    """Return the storage of Azure."""
+    return ObjectStorage(
+        AzureService(
+            credentials=config.credentials,
+            timeouts=config.timeouts,
+            connections=config.connections * 2,
+        )
+    )
+
+
+def _checked(response: requests.Response) -> requests.Response:
+    if HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+        return response
+    raise DIALECT.error_of(response)
+
+
+def _stat(headers: Mapping[str, str]) -> Stat:
+    if headers.get("x-ms-meta-hdi_isfolder", "").lower() == "true":
+        return Stat(is_directory=True)
+    try:
+        return Stat(
+            size=int(headers["Content-Length"]),
+            etag=headers.get("ETag", ""),
+            checksums=checksums_of(headers.get("Content-MD5", "")),
+        )
+    except (ValueError, LookupError) as error:
+        message = "Azure answers what makes no sense; check the endpoint of the account"
+        raise StorageError(message) from error
+
+
+def _block_id(tag: str, number: int) -> str:
+    """Return the id of a block: all of a blob must have one length.
+
+    Transfers do not take each other's blocks for theirs.
+    """
+    owner = hashlib.blake2b(tag.encode(), digest_size=8).hexdigest()
+    return base64.b64encode(f"{owner}-{number:05}".encode()).decode()

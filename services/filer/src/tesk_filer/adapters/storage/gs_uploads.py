@@ -1,0 +1,100 @@
+"""Uploads to Google Cloud Storage in chunks.
+
+Source:
+    Cloud Storage, "Resumable uploads". The url of a session is a secret: it needs no
+    other credentials.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import requests
+
+from tesk_filer.adapters.storage.gs_documents import checked, parse_json
+from tesk_filer.adapters.storage.http_bodies import Body, PartDigest
+from tesk_filer.adapters.storage.rest import Request, RestClient
+from tesk_filer.ports import Advance, Part, Source, StorageError
+
+_CHUNK = 64 * 1024 * 1024  # a multiple of 256 KiB
+_MAX_FAILURES = 5  # one after another
+_RESUME_INCOMPLETE = 308
+_BINARY: Mapping[str, str] = MappingProxyType(
+    {"Content-Type": "application/octet-stream"}
+)
+
+
+class ResumableUpload:
+    """One upload in chunks; goes on after what the service has got."""
+
+    def __init__(
+        self, client: RestClient, session: str, source: Source, advance: Advance
+    ) -> None:
+        self._client = client
+        self._session = session
+        self._source = source
+        self._advance = advance
+        self.digest = PartDigest(source)
+
+    def send(self) -> dict[str, Any]:
+        """Return what the service says of the object.
+
+        Raises:
+            StorageError: It did not get it, tried several times.
+        """
+        position, failures = 0, 0
+        while True:
+            part = Part(position, min(position + _CHUNK, self._source.size))
+            try:
+                reached, result = self._outcome(self._send_part(part))
+            except StorageError as error:
+                if not error.transient or error.throttled or failures >= _MAX_FAILURES:
+                    raise
+                reached, result = self._outcome(self._ask())
+            if result is not None:
+                reached = self._source.size
+            if reached > position:
+                failures = 0
+                self.digest.add(Part(position, reached))
+                self._advance(reached - position)
+                position = reached
+            elif failures >= _MAX_FAILURES:
+                raise StorageError("the upload makes no progress", transient=True)
+            else:
+                failures += 1
+            if result is not None:
+                return result
+
+    def _send_part(self, part: Part) -> requests.Response:
+        size = self._source.size
+        # Bytes count when the service has them; until then an upload may be stopped.
+        body = Body(self._source, lambda _: self._advance(0), part=part)
+        return self._put(f"bytes {part.start}-{part.stop - 1}/{size}", body)
+
+    def _ask(self) -> requests.Response:
+        return self._put(f"bytes */{self._source.size}", b"")
+
+    def _put(self, content_range: str, body: Body | bytes) -> requests.Response:
+        return self._client.send(
+            Request(
+                method="PUT",
+                url=self._session,
+                headers={"Content-Range": content_range, **_BINARY},
+                body=body,
+            )
+        )
+
+    def _outcome(
+        self, response: requests.Response
+    ) -> tuple[int, dict[str, Any] | None]:
+        """Return how many bytes the service has, and the object if it is complete."""
+        if response.status_code != _RESUME_INCOMPLETE:
+            return self._source.size, parse_json(checked(response))
+        last = response.headers.get("Range", "").rpartition("-")[2]
+        response.close()
+        if not last:
+            return 0, None
+        reached = int(last[:18]) + 1 if last.isdecimal() else 0
+        if not 0 < reached <= self._source.size:
+            raise StorageError("Google Cloud Storage says to have what was not sent")
+        return reached, None

@@ -1,0 +1,270 @@
+"""``webhdfs://``, ``swebhdfs://`` and ``hdfs://``: HDFS, by WebHDFS.
+
+smart_open is not used: it has no listing and no timeouts, reads a file that is replaced
+meanwhile, and writes in place. Paths are literal, as for Hadoop's own tools. HDFS knows
+no condition, so a file is compared after it was read.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+import requests
+
+from tesk_filer.adapters.storage.cursors import prepend
+from tesk_filer.adapters.storage.egress import Egress
+from tesk_filer.adapters.storage.http_bodies import Body
+from tesk_filer.adapters.storage.http_connections import GuardedAdapter
+from tesk_filer.adapters.storage.rest import Download, RestClient, ServiceError
+from tesk_filer.adapters.storage.storage_config import (
+    HdfsService,
+    StorageConfig,
+    Timeouts,
+)
+from tesk_filer.adapters.storage.webhdfs_requests import NOT_FOUND, WebHdfs, nonsense
+from tesk_filer.adapters.volume import temporary_name
+from tesk_filer.ports import (
+    Advance,
+    ChangedError,
+    Credentials,
+    Cursor,
+    Entry,
+    Page,
+    Part,
+    Source,
+    Stat,
+    StorageError,
+)
+from tesk_model.locations import Location, printable
+
+_SEPARATOR = "\0"  # between a directory and the last name that was listed
+
+
+class WebHdfsStorage:
+    """Files of HDFS."""
+
+    def __init__(
+        self,
+        *,
+        timeouts: Timeouts,
+        connections: int,
+        credentials: Credentials,
+        egress: Egress,
+        service: HdfsService,
+    ) -> None:
+        """Keep up to ``connections`` open to each host."""
+        self._client = RestClient(
+            timeouts, GuardedAdapter(egress, pool_maxsize=connections)
+        )
+        self._hdfs = WebHdfs(self._client, credentials, service)
+        self._without_pages: set[str] = set()  # hosts that list at once alone
+
+    def stat(self, location: Location) -> Stat | None:
+        """See ``Storage``."""
+        found = self._status(location)
+        return None if found is None else _stat(found)
+
+    def list(self, location: Location, cursor: Cursor = ()) -> Page:
+        """See ``Storage``; each page is a part of one directory."""
+        here, pending = cursor or (_SEPARATOR, ())
+        relative, _, last = here.partition(_SEPARATOR)
+        folder = location.below(relative) if relative else location
+        statuses, remaining = self._statuses(folder, last)
+        entries, folders, notes = _sort(statuses, relative)
+        if not statuses and relative and not last:
+            entries = [Entry(name=relative, is_directory=True)]
+        if remaining and statuses:
+            suffix = statuses[-1]["pathSuffix"]
+            folders.insert(0, f"{relative}{_SEPARATOR}{suffix}")
+        depth = relative.count("/") + 1 if relative else 0
+        return Page(entries, prepend(folders, pending), notes, depth=depth)
+
+    @contextmanager
+    def open(
+        self, location: Location, *, part: Part | None = None, known: Stat | None = None
+    ) -> Iterator["_Download"]:
+        """See ``Storage``."""
+        found = known or self.stat(location)
+        if found is None:
+            raise StorageError(f"does not exist ({NOT_FOUND}); check the path")
+        if found.is_directory:
+            raise StorageError("is a directory; give the input type DIRECTORY")
+        arguments = {"offset": "0"}
+        if part:
+            length = str(part.stop - part.start)
+            arguments = {"offset": str(part.start), "length": length}
+        try:
+            response = self._hdfs.follow("GET", location, "OPEN", arguments)
+        except StorageError:
+            self._compare(location, found)
+            raise
+        compare = partial(self._compare, location, found)
+        try:
+            yield _Download(response, found, part, compare)
+        finally:
+            response.close()
+
+    def write(self, location: Location, source: Source, advance: Advance) -> None:
+        """See ``Storage``; a file appears by its renaming, parents are made."""
+        advance(0)  # the last chance to stop
+        parent, _, name = location.path.rpartition("/")
+        if not name:
+            raise StorageError("names a directory, not a file")
+        temporary = _at(location, f"{parent}/{temporary_name(name, source.tag)}")
+        try:
+            self._create(temporary, source, advance)
+            self._rename(temporary, location)
+        except BaseException:
+            with suppress(StorageError):
+                self._hdfs.ask("DELETE", temporary, "DELETE")
+            raise
+
+    def make_directory(self, location: Location) -> None:
+        """See ``Storage``."""
+        if not self._hdfs.ask("PUT", location, "MKDIRS").get("boolean"):
+            raise StorageError("the directory cannot be made")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def _create(self, location: Location, source: Source, advance: Advance) -> None:
+        arguments = {"overwrite": "true", "noredirect": "false"}
+        body = Body(source, advance)
+        self._hdfs.follow("PUT", location, "CREATE", arguments, body=body).close()
+        found = self.stat(location)
+        if found is None or found.size != source.size:
+            there = "nothing" if found is None else f"{found.size} bytes"
+            message = f"{source.size} bytes were sent and {there} arrived"
+            raise StorageError(message, transient=True)
+
+    def _rename(self, old: Location, new: Location) -> None:
+        target = {"destination": new.path}
+        overwriting = {**target, "renameoptions": "OVERWRITE"}
+        done = self._hdfs.ask("PUT", old, "RENAME", overwriting)
+        if done.get("boolean", True):
+            return
+        # HttpFS does not know the option: the file is away for a moment.
+        found = self.stat(new)
+        if found is not None and found.is_directory:
+            raise StorageError("is a directory there")
+        self._hdfs.ask("DELETE", new, "DELETE")
+        if not self._hdfs.ask("PUT", old, "RENAME", target).get("boolean"):
+            raise StorageError("the file cannot be renamed when it is complete")
+
+    def _status(self, location: Location) -> Mapping[str, Any] | None:
+        try:
+            answer = self._hdfs.ask("GET", location, "GETFILESTATUS")
+        except ServiceError as error:
+            if error.code == NOT_FOUND:
+                return None
+            raise
+        status = answer.get("FileStatus")
+        if not isinstance(status, dict):
+            raise nonsense()
+        return status
+
+    def _statuses(
+        self, folder: Location, last: str
+    ) -> tuple[Sequence[Mapping[str, Any]], bool]:
+        """Return what lies in a directory after ``last``, and whether there is more."""
+        if folder.host not in self._without_pages:
+            arguments = {"startAfter": last} if last else {}
+            try:
+                answer = self._hdfs.ask("GET", folder, "LISTSTATUS_BATCH", arguments)
+            except ServiceError as error:
+                if error.status != HTTPStatus.BAD_REQUEST or last:
+                    raise
+                self._without_pages.add(folder.host)  # older than Hadoop 2.9
+            else:
+                listing = answer.get("DirectoryListing") or {}
+                statuses = _listed(listing.get("partialListing"))
+                return statuses, bool(listing.get("remainingEntries"))
+        return _listed(self._hdfs.ask("GET", folder, "LISTSTATUS")), False
+
+    def _compare(self, location: Location, known: Stat) -> None:
+        status = self._status(location)
+        if status is not None and _stat(status).etag != known.etag != "":
+            raise ChangedError
+
+
+class _Download(Download):
+    """A file that is downloaded, and compared at its end."""
+
+    def __init__(
+        self,
+        response: requests.Response,
+        found: Stat,
+        part: Part | None,
+        compare: Callable[[], None],
+    ) -> None:
+        super().__init__(response, found, None)
+        self._left = part.stop - part.start if part else found.size
+        self._compare: Callable[[], None] | None = compare
+
+    def read(self, size: int) -> bytes:
+        """See ``Reader``."""
+        data = super().read(size)
+        if self._compare and not (data and self._left):
+            compare, self._compare = self._compare, None
+            compare()
+        return data
+
+
+def open_storage(config: StorageConfig) -> WebHdfsStorage:
+    """Return the storage of HDFS."""
+    return WebHdfsStorage(
+        timeouts=config.timeouts,
+        connections=config.connections,
+        credentials=config.credentials,
+        egress=config.egress,
+        service=config.hdfs,
+    )
+
+
+def _at(location: Location, path: str) -> Location:
+    return replace(location, path=path, written=path)
+
+
+def _stat(status: Mapping[str, Any]) -> Stat:
+    if status.get("type") == "DIRECTORY":
+        return Stat(is_directory=True)
+    try:
+        size, changed = int(status["length"]), int(status["modificationTime"])
+    except (LookupError, ValueError, TypeError) as error:
+        raise nonsense() from error
+    return Stat(size=size, etag=f"{changed}-{size}-{status.get('fileId', '')}")
+
+
+def _sort(
+    statuses: Sequence[Mapping[str, Any]], folder: str
+) -> tuple[list[Entry], list[str], list[str]]:
+    """Return files, cursors of directories, and notes of what is neither."""
+    entries: list[Entry] = []
+    folders: list[str] = []
+    notes: list[str] = []
+    for status in statuses:
+        suffix = str(status.get("pathSuffix", ""))
+        if not suffix:
+            raise StorageError("is a file; give the input type FILE")
+        if "/" in suffix or suffix in (".", ".."):
+            raise nonsense()
+        name = f"{folder}/{suffix}" if folder else suffix
+        if status.get("type") == "DIRECTORY":
+            folders.append(name + _SEPARATOR)
+        elif status.get("type") == "FILE":
+            found = _stat(status)
+            entries.append(Entry(name=name, size=found.size, etag=found.etag))
+        else:
+            notes.append(f"{printable(name)} is not a regular file, left out")
+    return entries, folders, notes
+
+
+def _listed(answer: Any) -> list[dict[str, Any]]:
+    try:
+        return [dict(status) for status in answer["FileStatuses"]["FileStatus"]]
+    except (LookupError, ValueError, TypeError) as error:
+        raise nonsense() from error

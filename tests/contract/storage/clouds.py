@@ -1,0 +1,75 @@
+"""Storages of clouds and of HDFS, to try on the servers of the tests."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from contract.storage.places import OPEN_EGRESS, TIMEOUTS, Place
+from fakes.filer_credentials import FixedCredentials
+from servers import azure
+from servers.webhdfs import webhdfs_server
+from tesk_filer.adapters.storage.azure import AzureService
+from tesk_filer.adapters.storage.gs import GoogleService
+from tesk_filer.adapters.storage.objects import ObjectStorage
+from tesk_filer.adapters.storage.storage_config import HdfsService
+from tesk_filer.adapters.storage.webhdfs import WebHdfsStorage
+from tesk_filer.domain.credentials import AzureAccount, Credential, GcsAccount
+
+BUCKET = "bucket"
+WEBHDFS = {"webhdfs": True, "httpfs": False}
+"""Kinds of servers, and whether they list in pages and rename over other files."""
+
+
+@contextmanager
+def gs_place(endpoint: str, name: str, *, page: int = 1000) -> Iterator[Place]:
+    """Give a folder of a bucket of Google's."""
+    credentials = FixedCredentials(GcsAccount(endpoint=endpoint, anonymous=True))
+    storage = ObjectStorage(
+        GoogleService(credentials=credentials, timeouts=TIMEOUTS, connections=4),
+        page_size=page,
+    )
+    yield Place(storage, f"gs://{BUCKET}/{name}", has_directories=False)
+    storage.close()
+
+
+@contextmanager
+def azure_place(endpoint: str) -> Iterator[Place]:
+    """Give a folder of a new container."""
+    container = f"c{uuid.uuid4().hex}"
+    with azure.microsofts_client(endpoint) as client:
+        client.create_container(container)
+    storage = open_azure(AzureAccount(endpoint=endpoint, key=azure.KEY))
+    yield Place(storage, f"az://{container}/base", has_directories=False)
+    storage.close()
+
+
+def open_azure(credential: Credential | None) -> ObjectStorage:
+    """Return the storage of Azure; close it."""
+    return ObjectStorage(
+        AzureService(
+            credentials=FixedCredentials(credential), timeouts=TIMEOUTS, connections=4
+        )
+    )
+
+
+@contextmanager
+def webhdfs_place(kind: str) -> Iterator[Place]:
+    """Give a folder of a server of ``kind``."""
+    with webhdfs_server() as server:
+        server.has_pages = server.overwrites = WEBHDFS[kind]
+        storage = open_webhdfs()
+        yield Place(storage, f"{server.url}/base")
+        storage.close()
+
+
+def open_webhdfs(
+    credential: Credential | None = None, *, user: str = "", port: int = 9870
+) -> WebHdfsStorage:
+    """Return the storage of HDFS; close it."""
+    return WebHdfsStorage(
+        timeouts=TIMEOUTS,
+        connections=4,
+        credentials=FixedCredentials(credential),
+        egress=OPEN_EGRESS,
+        service=HdfsService(user=user, port=port),
+    )
