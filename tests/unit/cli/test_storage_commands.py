@@ -80,6 +80,7 @@ class Terminal:
             new_id=lambda: "1",
             umask=0o027,
             stop_on_signals=lambda: self.stopped,
+            redact=lambda text: text.replace("s3cr3t", "***"),
         )
 
 
@@ -120,6 +121,23 @@ def test_a_storage_that_fails_is_told(
 
     assert isinstance(result.exception, want)
     assert str(result.exception) == f"s3://b/a: {fault.message}"
+
+
+def test_no_message_shows_a_secret(terminal: Terminal) -> None:
+    def fail() -> None:
+        terminal.s3.faults["s3://b/a"] = [StorageError("said: s3cr3t")]
+
+    fail()
+    stat = terminal.run("stat", "s3://b/a")
+    fail()
+    got = terminal.run("get", "s3://b/a", f"{terminal.root}/x")
+    fail()
+    body = task(inputs=[{"path": "/a", "url": "s3://b/a"}])
+    checked = terminal.run("check", "-", stdin=body)
+
+    assert "said: ***" in str(stat.exception)
+    assert "said: ***" in got.stderr
+    assert "said: ***" in checked.stdout
 
 
 def test_ls_lists_all_pages_with_sizes(terminal: Terminal) -> None:

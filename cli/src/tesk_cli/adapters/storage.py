@@ -21,6 +21,7 @@ from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.config import FilerSettings, Settings
 from tesk_filer.domain.checks import Check
 from tesk_filer.domain.credential_table import TaskOwner
+from tesk_filer.domain.redaction import Redactor
 from tesk_filer.ports import Cursor, Entry, Stat, StorageError, Storages, TransferResult
 from tesk_filer.usecases.checks import Checks
 from tesk_filer.usecases.retry import Retry
@@ -60,6 +61,7 @@ class FilerStorage:
         new_id: Returns an id for what this command writes beside files.
         umask: What new files and directories lack.
         stop_on_signals: Returns an event that Ctrl-C sets from now on.
+        redact: Hides in a text what storages were told in secret.
     """
 
     filer: FilerSettings
@@ -67,11 +69,12 @@ class FilerStorage:
     new_id: Callable[[], str]
     umask: int
     stop_on_signals: Callable[[], threading.Event]
+    redact: Callable[[str], str]
 
     def stat(self, url: str) -> Stat | None:
         """See ``StorageAccess``."""
         location = parse_location(url)
-        with _explained(location):
+        with self._explained(location):
             storage = self.storages.of(location)
             return self._retry()(partial(storage.stat, location))
 
@@ -81,7 +84,7 @@ class FilerStorage:
         retry = self._retry()
         cursor: Cursor = ()
         while True:
-            with _explained(location):
+            with self._explained(location):
                 storage = self.storages.of(location)
                 page = retry(partial(storage.list, location, cursor))
             yield from page.entries
@@ -125,7 +128,8 @@ class FilerStorage:
             probe_name=f".tesk-check-{self.new_id()}",
         )
         with ThreadPoolExecutor(self.filer.parallel) as threads:
-            yield from threads.map(lambda check: check(), checks.of_task(task))
+            for found in threads.map(lambda check: check(), checks.of_task(task)):
+                yield replace(found, message=self.redact(found.message))
 
     def _retry(self) -> Retry:
         return make_retry(self.filer, threading.Event())
@@ -162,7 +166,24 @@ class FilerStorage:
             engine.workers.close()
         if not transfers.results:
             raise StorageStoppedError
-        return transfers.results[-1]
+        return self._redacted(transfers.results[-1])
+
+    def _redacted(self, result: TransferResult) -> TransferResult:
+        return replace(
+            result,
+            error=self.redact(result.error),
+            warnings=tuple(map(self.redact, result.warnings)),
+        )
+
+    @contextmanager
+    def _explained(self, location: Location) -> Iterator[None]:
+        try:
+            yield
+        except StorageError as error:
+            message = self.redact(f"{location}: {error.message}")
+            if error.transient:
+                raise UnavailableError(message) from error
+            raise StorageFailedError(message) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,17 +212,6 @@ class _OneTransfer:
         self.results.append(result)
 
 
-@contextmanager
-def _explained(location: Location) -> Iterator[None]:
-    try:
-        yield
-    except StorageError as error:
-        message = f"{location}: {error.message}"
-        if error.transient:
-            raise UnavailableError(message) from error
-        raise StorageFailedError(message) from error
-
-
 def open_storage(
     environ: Mapping[str, str],
     *,
@@ -222,10 +232,11 @@ def open_storage(
         SettingsError: A setting is malformed.
     """
     settings = load(Settings, environ)
+    redactor = Redactor()
     try:
         credentials = open_credentials(settings.filer, report).of(
             TaskOwner,
-            told=lambda _: None,  # whoever gave them may see them
+            told=redactor.add,
         )
         config = storage_config(settings, credentials, environ)
     except ValueError as error:
@@ -243,6 +254,7 @@ def open_storage(
         new_id=lambda: secrets.token_hex(8),
         umask=_umask(),
         stop_on_signals=stop_on_signals,
+        redact=redactor,
     )
 
 
