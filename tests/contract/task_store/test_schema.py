@@ -1,6 +1,6 @@
 """Migrations make exactly the schema that the code uses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from alembic import command
@@ -11,7 +11,7 @@ from sqlalchemy import Engine, create_engine, inspect, text
 
 from builders.scheduler_tasks import make_new_task
 from tesk_model.reasons import Reason, ReasonCode
-from tesk_model.task import TaskId
+from tesk_model.task import TaskId, TransferStatus
 from tesk_scheduler.adapters.store import migrate as migration
 from tesk_scheduler.adapters.store.migrate import migrate
 from tesk_scheduler.adapters.store.schema import METADATA
@@ -129,6 +129,31 @@ def test_reasons_from_before_they_had_codes_are_read(url: str, reason: str) -> N
     assert record is not None
     assert record.reason == Reason(OLD_REASONS[reason], reason)
     assert list(shown) == []  # it has no document
+
+
+def test_a_task_from_before_transfers_were_told_gets_them(url: str) -> None:
+    engine = create_engine(url)
+    move(engine, "0006", by=command.upgrade)
+    with engine.begin() as connection:
+        connection.execute(text(OLD_REASON), {"reason": ""})
+        connection.execute(
+            text("INSERT INTO document (task_seq, body) VALUES (1, :body)"),
+            {"body": b""},
+        )
+    engine.dispose()
+    status = TransferStatus(direction="inputs", files_done=1)
+
+    store = SqlTaskStore.open(url)
+
+    def shown() -> Sequence[TransferStatus]:
+        [task] = store.tasks([TaskId("t-1")], owner=None, full=True, max_bytes=0).tasks
+        return task.transfers
+
+    before = list(shown())
+    store.write(lambda tx: tx.put_transfer(1, status))
+    after = shown()
+    store.close()
+    assert (before, after) == ([], [status])
 
 
 def test_tasks_from_before_groups_were_kept_have_none(url: str) -> None:
