@@ -5,6 +5,7 @@ Nor do secrets appear where other users, or a task's own command, could look.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +92,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 f"http://{web.address}/login",
                 f"http://{web.address}/bearer",
                 "s3://marked/a",
+                "s3://ambient/a",
             ),
             places=(f"ftp://{archive.address}/a",),
             environ={
                 "TESK_FILER_CREDENTIALS": str(mounted),
+                "TESK_FILER_S3_ENDPOINT": f"http://{web.address}",
+                "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+                "AWS_SECRET_ACCESS_KEY": "m4rk3d-m4rk3d-ambient-key",
+                "AWS_SESSION_TOKEN": "m4rk3d-m4rk3d-ambient-token",
                 "TESK_FILER_TRIES": "1",
                 "TESK_LOG_LEVEL": "debug",
             },
@@ -122,7 +128,9 @@ def test_the_servers_are_told_secrets_and_repeat_them(
     code, log = filer.run(record, "outputs")
 
     assert code == 65, log
-    assert all(marks_in(*heard) for heard in site.heard)
+    heard = "".join(chain.from_iterable(site.heard))
+    for secret in ("password", "session-token", "ambient-token", "file"):
+        assert f"{MARK}-{MARK}-{secret}" in heard
     assert not marks_in(log, *sent_by(record))
     assert "***" in record.result.error
     assert site.heard_elsewhere

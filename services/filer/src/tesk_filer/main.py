@@ -50,6 +50,11 @@ from tesk_runtime.tracing import open_tracer
 _EX_CONFIG = 78  # sysexits.h
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _REPORT_INTERVAL = timedelta(seconds=1)
+# Ambient credentials, which libraries read by themselves.
+_SECRET_VARIABLES = (
+    *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+    *("AZURE_CLIENT_SECRET", "AZURE_PASSWORD"),
+)
 _logger = logging.getLogger("tesk_filer")
 
 
@@ -86,6 +91,8 @@ def run(config: Settings, *, token: str, stop: threading.Event) -> ExitCode:
     halt = threading.Event()
     _set_when(stop, halt)
     redactor = Redactor()
+    for secret in (token, *map(os.environ.get, _SECRET_VARIABLES)):
+        redactor.add(secret or "")
     logs.redact(redactor)
     transfers = _open_transfers(config, token, stop, redact=redactor)
     operator = open_credentials(filer, _logger.warning)
