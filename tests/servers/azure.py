@@ -107,6 +107,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.do_GET()
 
+    def do_DELETE(self) -> None:
+        if not self._begin():
+            return
+        if self.state.blobs.pop(self._name, None) is None:
+            self._refuse(404, "BlobNotFound")
+        else:
+            self._answer(202)
+
     def _commit(self, ids: list[bytes]) -> None:
         try:
             parts = [self.state.blocks.pop((self._name, each.decode())) for each in ids]

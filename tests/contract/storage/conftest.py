@@ -133,7 +133,7 @@ def listing_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pl
     yield from _open(request, tmp_path)
 
 
-@pytest.fixture(params=["memory", "s3"])
+@pytest.fixture(params=["memory", "s3", *CLOUDS])
 def removing_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """Give each storage that removes files."""
     yield from _open(request, tmp_path)

@@ -41,7 +41,7 @@ class ChecksWrites(Protocol):
 
 @runtime_checkable
 class Removes(Protocol):
-    """A storage that removes files."""
+    """A storage that removes files, and makes no directories when it writes some."""
 
     def remove(self, location: Location) -> None:
         """Remove a file; nothing happens if it does not exist."""

@@ -152,6 +152,13 @@ class AzureService:
         kind = {"x-ms-blob-type": "BlockBlob", **_BINARY}
         self._put(name, source, whole, advance=advance, headers=kind)
 
+    def delete(self, name: ObjectName) -> None:
+        """See ``ObjectService``."""
+        response = self._send(name, "DELETE")
+        if response.status_code != HTTPStatus.NOT_FOUND:
+            _checked(response)
+        response.close()
+
     def close(self) -> None:
         """See ``ObjectService``."""
         self._pool.shutdown()

@@ -140,6 +140,13 @@ class GoogleService:
         response = self._upload(name, "media", body=body)
         verify(parse_json(checked(response)), source.size, digest)
 
+    def delete(self, name: ObjectName) -> None:
+        """See ``ObjectService``."""
+        response = self._send(name, "DELETE", f"/storage/v1{_path(name)}", query={})
+        if response.status_code != HTTPStatus.NOT_FOUND:
+            checked(response)
+        response.close()
+
     def close(self) -> None:
         """See ``ObjectService``."""
         self._client.close()

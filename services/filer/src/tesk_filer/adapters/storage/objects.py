@@ -79,6 +79,9 @@ class ObjectService(Protocol):
     def put(self, name: ObjectName, source: Source, advance: Advance) -> None:
         """Write an object, verified, whole or not at all."""
 
+    def delete(self, name: ObjectName) -> None:
+        """Delete an object, if there is one."""
+
     def close(self) -> None:
         """Close all connections."""
 
@@ -135,6 +138,10 @@ class ObjectStorage:
     def write(self, location: Location, source: Source, advance: Advance) -> None:
         """See ``Storage``; an object appears whole or not at all."""
         self._service.put(self._file(location), source, advance)
+
+    def remove(self, location: Location) -> None:
+        """See ``usecases.checks.Removes``."""
+        self._service.delete(self._file(location))
 
     def make_directory(self, location: Location) -> None:
         """See ``Storage``; there are none."""
