@@ -15,7 +15,7 @@ from servers.s3 import s3_server
 from tesk_model.task import Input
 
 Row = tuple[str, str, str]
-_TARGETS = {"content": "≤ 0.2", "file": "≤ 0.2", "http": "≤ 0.2"}
+_TARGET = "≤ 0.2"
 
 
 def rows(*, quick: bool) -> Iterator[Row]:
@@ -46,7 +46,7 @@ def rows(*, quick: bool) -> Iterator[Row]:
             words = (
                 f"{statistics.median(used):.2f} ({min(used):.2f} to {max(used):.2f})"
             )
-            yield scheme, words, _TARGETS.get(scheme, "-")
+            yield scheme, words, _TARGET
 
 
 def _cpu_seconds(run: FilerRun, record: TransferRecord) -> float:

@@ -1,8 +1,10 @@
 """CPU time and memory of processes, from /proc."""
 
 import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Self
 
 _TICK = os.sysconf("SC_CLK_TCK")
 
@@ -43,6 +45,37 @@ def memory_mib(pids: Iterable[int]) -> float:
             continue
         total += int(text.partition("Pss:")[2].split()[0])
     return total / 1024
+
+
+class PeakMemory:
+    """Watches the peak of the resident memory of a process while the block runs.
+
+    Not ``ru_maxrss``: that holds what the parent had when it started the process.
+    """
+
+    def __init__(self, pid: int) -> None:
+        """Watch ``pid``."""
+        self.mib = 0.0
+        self._pid = pid
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.05):
+            try:
+                text = Path(f"/proc/{self._pid}/status").read_text()
+            except OSError:
+                return
+            peak = text.partition("VmHWM:")[2].split()
+            self.mib = max(self.mib, int(peak[0]) / 1024 if peak else 0)
 
 
 def _stat(pid: int) -> list[str]:

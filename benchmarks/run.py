@@ -1,6 +1,7 @@
 """Measure TESK on this machine and print the tables of docs/benchmarks.md.
 
-Usage: ``python benchmarks/run.py [--quick] [--only machine|cluster] [--write]``.
+Usage: ``python benchmarks/run.py [--quick] [--only PART] [--runs N] [--write]``.
+Transfers take most of an hour, or a few minutes if they are ``--quick``.
 What is for a cluster runs if ``KUBECONFIG`` answers; it needs kubectl, helm, and
 the images of TESK in the cluster. CPU time per request and ratios within one run
 mean more than absolute times: machines are noisy.
@@ -10,7 +11,8 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -20,6 +22,7 @@ import cluster_tasks
 import containers
 import filer_start
 import runtime
+import transfers
 from cluster_bench import measured_cluster, why_not
 from load import Request, run_load
 from processes import cpu_seconds, memory_mib
@@ -156,7 +159,14 @@ def memory(stack: Stack, when: str) -> Row:
     return (when, *(f"{memory_mib(pids):.0f}" for pids in parts.values()))
 
 
-PARTS = ("machine", "cluster")
+def on_storages(*, quick: bool, runs: int) -> Iterator[str]:
+    """Measure transfers by each scheme, and give each table."""
+    for contest in transfers.CONTESTS:
+        rows = transfers.rows(contest, quick=quick, runs=runs)
+        yield table(f"Transfers by {contest.scheme}", transfers.HEADER, rows)
+
+
+PARTS = ("machine", "transfers", "cluster")
 
 
 def on_machine(*, quick: bool) -> Iterator[str]:
@@ -218,13 +228,21 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer and smaller runs")
     parser.add_argument("--only", choices=PARTS, help="one part instead of all")
     parser.add_argument(
+        "--runs", type=int, default=3, help="transfers of which a median is taken"
+    )
+    parser.add_argument(
         "--write", action="store_true", help="update docs/benchmarks.md"
     )
     options = parser.parse_args()
+    measures: dict[str, Callable[[], Iterator[str]]] = {
+        "machine": partial(on_machine, quick=options.quick),
+        "transfers": partial(on_storages, quick=options.quick, runs=options.runs),
+        "cluster": partial(on_cluster, quick=options.quick),
+    }
     tables: list[str] = []
-    for part, measure in zip(PARTS, (on_machine, on_cluster), strict=True):
+    for part, measure in measures.items():
         if options.only in (None, part):
-            tables.extend(measure(quick=options.quick))
+            tables.extend(measure())
     if options.write:
         write(tables)
 

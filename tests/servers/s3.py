@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import boto3
@@ -26,6 +26,7 @@ class S3Service:
     """
 
     endpoint: str
+    secret_key: str = field(default=SECRET_KEY, repr=False)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -34,7 +35,7 @@ class S3Service:
             "TESK_FILER_S3_ENDPOINT": self.endpoint,
             "TESK_FILER_S3_REGION": REGION,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
         }
 
     def client(self) -> "S3Client":
@@ -44,7 +45,7 @@ class S3Service:
             endpoint_url=self.endpoint,
             region_name=REGION,
             aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY,
+            aws_secret_access_key=self.secret_key,
             config=Config(s3={"addressing_style": "path"}),
         )
 

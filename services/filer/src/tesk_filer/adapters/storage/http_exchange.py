@@ -143,6 +143,10 @@ class Connection:
                 raise TimeoutError
         return Response(self, head, method)
 
+    def __del__(self) -> None:
+        """Close what nobody uses any more."""
+        self.close()
+
     def close(self) -> None:
         """Close the connection."""
         with suppress(OSError):

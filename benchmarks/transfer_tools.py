@@ -1,0 +1,118 @@
+"""The common tools that move files, as a user calls them."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from servers.s3 import REGION
+from transfer_servers import Server
+
+
+@dataclass(frozen=True)
+class Job:
+    """Files to move, in or out.
+
+    Attributes:
+        folder: Here.
+        path: There, below the server's base.
+        names: Of the files, below both.
+    """
+
+    server: Server
+    inwards: bool
+    folder: Path
+    path: str
+    names: Sequence[str]
+
+    @property
+    def url(self) -> str:
+        """Of all files there."""
+        return f"{self.server.base}/{self.path}"
+
+
+Command = tuple[list[str], Mapping[str, str]]
+"""Arguments and variables."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program that moves files.
+
+    Attributes:
+        command: Returns how it is called.
+    """
+
+    name: str
+    command: Callable[[Job], Command]
+
+    @property
+    def is_there(self) -> bool:
+        """Whether this machine has it."""
+        return shutil.which(self.name) is not None
+
+
+def _endpoint(job: Job) -> str:
+    return f"http://127.0.0.1:{job.server.port}"
+
+
+def _keys(job: Job) -> dict[str, str]:
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    return {name: job.server.environ[name] for name in names} | {"AWS_REGION": REGION}
+
+
+def _ordered(job: Job, here: str, there: str) -> list[str]:
+    return [there, here] if job.inwards else [here, there]
+
+
+def _rclone(job: Job) -> Command:
+    keys = _keys(job)
+    variables = {
+        "RCLONE_CONFIG_BENCH_TYPE": "s3",
+        "RCLONE_CONFIG_BENCH_PROVIDER": "Minio",
+        "RCLONE_CONFIG_BENCH_ENDPOINT": _endpoint(job),
+        "RCLONE_CONFIG_BENCH_ACCESS_KEY_ID": keys["AWS_ACCESS_KEY_ID"],
+        "RCLONE_CONFIG_BENCH_SECRET_ACCESS_KEY": keys["AWS_SECRET_ACCESS_KEY"],
+        "RCLONE_CONFIG": "/dev/null",
+    }
+    there = job.url.replace("s3://", "bench:")
+    return ["rclone", "copy", *_ordered(job, str(job.folder), there)], variables
+
+
+def _s5cmd(job: Job) -> Command:
+    # Files in, it wants a pattern; files out, a folder that ends in a slash.
+    there = f"{job.url}/*" if job.inwards else f"{job.url}/"
+    ends = _ordered(job, f"{job.folder}/", there)
+    return ["s5cmd", "--endpoint-url", _endpoint(job), "cp", *ends], _keys(job)
+
+
+def _aws(job: Job) -> Command:
+    command = ["aws", "--endpoint-url", _endpoint(job), "s3", "cp", "--recursive"]
+    ends = _ordered(job, str(job.folder), job.url)
+    return [*command, "--only-show-errors", *ends], _keys(job)
+
+
+def _cp(job: Job) -> Command:
+    there = job.url.removeprefix("file://")
+    source, target = _ordered(job, str(job.folder), there)
+    Path(target).mkdir(parents=True, exist_ok=True)
+    return ["cp", "-r", f"{source}/.", target], {}
+
+
+def _curl(job: Job) -> Command:
+    """Write what curl shall do into a file: there are too many for arguments."""
+    lines = ["parallel", "parallel-max = 50", "fail", "silent", "show-error"]
+    for name in job.names:
+        url = f"{job.url}/{quote(name)}"
+        option = "output" if job.inwards else "upload-file"
+        lines += ["next"] if len(lines) > 5 and not job.inwards else []
+        lines += [f'url = "{url}"', f'{option} = "{job.folder}/{name}"']
+        lines += ["create-dirs"] if job.inwards else ["fail", "silent"]
+    config = job.folder.parent / "curl.conf"
+    config.write_text("\n".join(lines))
+    return ["curl", "--config", str(config)], {}
+
+
+RCLONE, S5CMD, AWS = Tool("rclone", _rclone), Tool("s5cmd", _s5cmd), Tool("aws", _aws)
+CP, CURL = Tool("cp", _cp), Tool("curl", _curl)
