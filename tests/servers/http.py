@@ -1,12 +1,15 @@
 """A real HTTP server that takes files, asks for a password, and fails on demand."""
 
 import base64
+import ssl
 import threading
 import time
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
@@ -49,6 +52,8 @@ class HttpFiles:
         put: Set when a file has been sent, taken or not.
         has_ranges: Say that parts of files can be asked for.
         sent: Bytes of files that were asked for, by path.
+        headers: Sent with every file.
+        has_etags: Whether versions have ETags; else times of the last change.
     """
 
     url: str = ""
@@ -63,6 +68,10 @@ class HttpFiles:
     held: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
     put: threading.Event = field(default_factory=threading.Event)
+    cookies: list[str] = field(default_factory=list)
+    connections: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    has_etags: bool = True
 
     @property
     def url_with_password(self) -> str:
@@ -74,11 +83,18 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     state: HttpFiles
 
+    def setup(self) -> None:
+        self.state.connections += 1
+        super().setup()
+
     def do_GET(self) -> None:
         self._show(with_body=True)
 
     def do_HEAD(self) -> None:
         self._show(with_body=False)
+
+    def do_POST(self) -> None:
+        self.do_PUT()
 
     def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
@@ -103,6 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
         state.requests.append((self.command, self._path))
         authorization = self.headers.get("Authorization", "")
         state.authorizations.append(authorization)
+        state.cookies.append(self.headers.get("Cookie", ""))
         planned = state.faults[self._path]
         fault = planned.pop(0) if planned else Fault()
         time.sleep(fault.seconds)
@@ -124,19 +141,28 @@ class _Handler(BaseHTTPRequestHandler):
         if content is None:
             self._answer(404)
             return
-        tag = f'"{hash(content)}"'
-        if self.headers.get("If-Match", tag) != tag:
+        version = self._version(content)
+        expected = self.headers.get("If-Match") or self.headers.get(
+            "If-Unmodified-Since"
+        )
+        if expected and expected not in version.values():
             self._answer(412)
             return
         total, (first, stop) = len(content), self._range(len(content))
-        is_part = (first, stop) != (0, total)
+        is_part = "Range" in self.headers
         self.send_response(206 if is_part else 200)
+        headers = {
+            "Content-Length": str(stop - first),
+            "Accept-Ranges": "bytes" if self.state.has_ranges else "",
+            **version,
+            **self.state.headers,
+            **fault.headers,
+        }
         if is_part:
-            self.send_header("Content-Range", f"bytes {first}-{stop - 1}/{total}")
-        if self.state.has_ranges:
-            self.send_header("Accept-Ranges", "bytes")
-        self.send_header("Content-Length", str(stop - first))
-        self.send_header("ETag", tag)
+            headers["Content-Range"] = f"bytes {first}-{stop - 1}/{total}"
+        for name, value in headers.items():
+            if value:
+                self.send_header(name, value)
         self.end_headers()
         content = content[:stop]
         if with_body:
@@ -156,6 +182,12 @@ class _Handler(BaseHTTPRequestHandler):
         if not requested:
             return 0, size
         return int(first), min(int(last) + 1, size) if last else size
+
+    def _version(self, content: bytes) -> dict[str, str]:
+        digest = zlib.crc32(content)
+        if not self.state.has_etags:
+            return {"Last-Modified": formatdate(digest // 4, usegmt=True)}
+        return {"ETag": f'"{digest}"'}
 
     def _answer(
         self, status: int, headers: Mapping[str, str] = _NONE, body: bytes = b""
@@ -180,12 +212,20 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def http_server(*, user: str = "", password: str = "") -> Iterator[HttpFiles]:
+def http_server(
+    *, user: str = "", password: str = "", tls: ssl.SSLContext | None = None
+) -> Iterator[HttpFiles]:
     """Serve until the end of the block; with ``user``, ask for the password."""
     state = HttpFiles(user=user, password=password)
     handler = type("Handler", (_Handler,), {"state": state})
     server = _Server(("127.0.0.1", 0), handler)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
+    scheme = "http"
+    if tls:
+        scheme, server.socket = (
+            "https",
+            tls.wrap_socket(server.socket, server_side=True),
+        )
+    state.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

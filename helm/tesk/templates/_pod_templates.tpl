@@ -159,13 +159,17 @@ spec:
 {{- end -}}
 
 {{/*
-Where urls may lead. Not in the settings file, which filers of the release before read, too.
+Where urls may lead, and how. Not in the settings file, which filers of the release before read, too.
 What extraEgress opens is said by selectors: then the NetworkPolicy alone decides.
 */}}
 {{- define "tesk.egressEnvironment" -}}
 {{- $policy := .Values.networkPolicy -}}
 - name: TESK_FILER_LOOPBACK
   value: refuse
+{{- with .Values.storage.urls.post }}
+- name: TESK_FILER_HTTP_POST
+  value: {{ join "," . | quote }}
+{{- end }}
 {{- with .Values.filer.allowedNetworks }}
 - name: TESK_FILER_ALLOWED_NETWORKS
   value: {{ join "," . | quote }}

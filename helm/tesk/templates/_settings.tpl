@@ -83,8 +83,8 @@ api:
 
 {{- define "tesk.settings.urls" -}}
 {{- with .Values.storage.urls -}}
-{{- if or .allow .deny }}
-urls: {{ dict "allow" .allow "deny" .deny | toJson }}
+{{- if or .allow .deny .indexPages }}
+urls: {{ dict "allow" .allow "deny" .deny "index_pages" .indexPages | toJson }}
 {{- end }}
 {{- end -}}
 {{- end -}}

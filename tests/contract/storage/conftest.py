@@ -7,7 +7,7 @@ import pytest
 
 from contract.storage import clouds
 from contract.storage.clouds import BUCKET, WEBHDFS, webhdfs_place
-from contract.storage.places import OPEN_EGRESS, TIMEOUTS, Place
+from contract.storage.places import OPEN_EGRESS, TIMEOUTS, Place, http_storage
 from fakes.filer_storage import MemoryStorage
 from files.certificates import Authority
 from servers import azurite
@@ -17,7 +17,6 @@ from servers.gcs import gcs_server
 from servers.http import http_server
 from servers.s3 import ACCESS_KEY, SECRET_KEY, S3Service, s3_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
-from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.adapters.storage.s3 import S3Storage
@@ -60,7 +59,7 @@ def s3_place(s3_service: S3Service, tmp_path: Path) -> Iterator[Place]:
 @pytest.fixture
 def http_place() -> Iterator[Place]:
     with http_server(user="ada", password="s3cr3t") as server:
-        storage = HttpStorage(timeouts=TIMEOUTS, connections=4, egress=OPEN_EGRESS)
+        storage = http_storage(TIMEOUTS)
         yield Place(storage, server.url_with_password + "/base")
         storage.close()
 

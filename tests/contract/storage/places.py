@@ -8,15 +8,47 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tesk_filer.adapters.storage.egress import Egress
-from tesk_filer.adapters.storage.storage_config import Timeouts
+from tesk_filer.adapters.storage.http import HttpStorage
+from tesk_filer.adapters.storage.http_client import HttpClient
+from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
+from tesk_filer.adapters.storage.storage_config import HttpOptions, Timeouts
 from tesk_filer.domain.egress import EgressPolicy
-from tesk_filer.ports import Cursor, Entry, Page, Part, Reader, Source, Stat, Storage
+from tesk_filer.ports import (
+    Credentials,
+    Cursor,
+    Entry,
+    Page,
+    Part,
+    Reader,
+    Source,
+    Stat,
+    Storage,
+)
 from tesk_model.locations import Location, parse_location
 from tesk_model.schemes import SCHEMES
 
 TIMEOUTS = Timeouts(connect=timedelta(seconds=5), stall=timedelta(seconds=5))
 OPEN_EGRESS = Egress(EgressPolicy())
 """Reaches the servers of the tests, which listen on loopback."""
+
+
+def http_storage(
+    timeouts: Timeouts,
+    *,
+    egress: Egress = OPEN_EGRESS,
+    credentials: Credentials | None = None,
+    options: HttpOptions | None = None,
+) -> HttpStorage:
+    """Return the storage of http and https."""
+    options = options or HttpOptions()
+    client = HttpClient(
+        timeouts=timeouts,
+        connections=2,
+        egress=egress,
+        credentials=credentials or SettingCredentials(),
+        authorities=options.authorities,
+    )
+    return HttpStorage(client, options)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,9 @@ from ipaddress import ip_network
 
 import pytest
 
-from contract.storage.places import Place
+from contract.storage.places import Place, http_storage
 from servers.http import Fault, HttpFiles, http_server
 from tesk_filer.adapters.storage.egress import Egress
-from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.domain.egress import EgressPolicy
 from tesk_filer.ports import StorageError
@@ -51,7 +50,7 @@ def named(server: HttpFiles, name: str) -> str:
 
 def web(names: NameServer) -> Place:
     egress = Egress(POLICY, names.resolve)
-    return Place(HttpStorage(timeouts=TIMEOUTS, connections=1, egress=egress), "")
+    return Place(http_storage(TIMEOUTS, egress=egress), "")
 
 
 def test_the_connection_goes_to_the_address_that_was_checked(server: HttpFiles) -> None:
@@ -111,7 +110,7 @@ def test_a_redirect_to_a_url_that_the_lists_refuse_fails_for_good(
     server.faults["/a"] = [Fault(status=302, location="/private/b")]
     urls = parse_url_lists((), (f"{server.url}/private",))
     egress = Egress(EgressPolicy(), urls=urls)
-    place = Place(HttpStorage(timeouts=TIMEOUTS, connections=1, egress=egress), "")
+    place = Place(http_storage(TIMEOUTS, egress=egress), "")
 
     with pytest.raises(StorageError, match=r"urls\.deny") as caught:
         place.get(f"{server.url}/a")
@@ -126,7 +125,7 @@ def test_a_name_that_cannot_be_resolved_is_an_error_of_the_network() -> None:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
     egress = Egress(POLICY, resolve)
-    place = Place(HttpStorage(timeouts=TIMEOUTS, connections=1, egress=egress), "")
+    place = Place(http_storage(TIMEOUTS, egress=egress), "")
 
     with pytest.raises(StorageError, match="cannot be resolved; check the url"):
         place.get("http://nowhere.example.org/a")

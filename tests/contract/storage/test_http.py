@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from contract.storage.places import OPEN_EGRESS, Place
+from contract.storage.places import Place, http_storage
 from servers.ftp import ftp_server
 from servers.http import Fault, HttpFiles, http_server
-from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.http_redirects import keeps_login
 from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.ports import Part, StorageError
@@ -26,7 +25,7 @@ def server() -> Iterator[HttpFiles]:
 
 @pytest.fixture
 def web(server: HttpFiles) -> Iterator[Place]:
-    storage = HttpStorage(timeouts=FAST, connections=2, egress=OPEN_EGRESS)
+    storage = http_storage(FAST)
     yield Place(storage, server.url)
     storage.close()
 
@@ -116,7 +115,7 @@ def test_a_refused_connection_is_transient(web: Place) -> None:
 
 def test_a_wrong_password_is_not_repeated_in_the_error() -> None:
     with http_server(user="ada", password="right") as server:
-        storage = HttpStorage(timeouts=FAST, connections=1, egress=OPEN_EGRESS)
+        storage = http_storage(FAST)
         place = Place(storage, server.url.replace("://", "://ada:wr0ng@"))
 
         with pytest.raises(StorageError, match="access denied") as caught:
@@ -128,7 +127,7 @@ def test_a_wrong_password_is_not_repeated_in_the_error() -> None:
 
 def test_a_password_may_hold_any_character() -> None:
     with http_server(user="ada@home", password="p:/?#%") as server:
-        storage = HttpStorage(timeouts=FAST, connections=1, egress=OPEN_EGRESS)
+        storage = http_storage(FAST)
         url = server.url.replace("://", "://ada%40home:p%3A%2F%3F%23%25@") + "/a"
         place = Place(storage, url)
 
@@ -143,7 +142,7 @@ def test_a_write_follows_a_redirect_without_taking_the_password_along(
 ) -> None:
     with http_server() as other:
         server.faults["/a"] = [Fault(status=307, location=other.url + "/b")]
-        storage = HttpStorage(timeouts=FAST, connections=1, egress=OPEN_EGRESS)
+        storage = http_storage(FAST)
 
         Place(storage, "").put(
             server.url.replace("://", "://ada:secret@") + "/a", b"content"
@@ -226,7 +225,7 @@ def test_a_read_follows_redirects_and_logs_in_again_at_the_same_server_alone(
         other.files["/c"] = b"content"
         server.faults["/a"] = [Fault(status=301, location="/b")]
         server.faults["/b"] = [Fault(status=303, location=other.url + "/c")]
-        storage = HttpStorage(timeouts=FAST, connections=1, egress=OPEN_EGRESS)
+        storage = http_storage(FAST)
 
         url = server.url.replace("://", "://ada:secret@") + "/a"
         assert Place(storage, "").get(url) == b"content"

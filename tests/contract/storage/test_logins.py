@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from contract.storage.places import OPEN_EGRESS, Place
+from contract.storage.places import OPEN_EGRESS, Place, http_storage
 from servers.ftp import PASSWORD, USER, FtpFiles, ftp_server
 from servers.http import Fault, HttpFiles, http_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
-from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.logins import read_logins
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.storage_config import Timeouts
@@ -45,9 +44,7 @@ def login_at(host: str, user: str, password: str) -> SettingCredentials:
 
 
 def http_place(credentials: SettingCredentials) -> Place:
-    storage = HttpStorage(
-        timeouts=TIMEOUTS, connections=1, egress=OPEN_EGRESS, credentials=credentials
-    )
+    storage = http_storage(TIMEOUTS, credentials=credentials)
     return Place(storage, "")
 
 

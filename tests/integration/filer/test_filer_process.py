@@ -130,7 +130,7 @@ def test_a_transfer_that_cannot_be_traced_has_its_result(
 LIBRARIES = {
     "content": (),
     "file": (),
-    "http": ("requests",),
+    "http": ("urllib3",),
     "ftp": ("ftplib",),
     "s3": ("httptools",),
 }

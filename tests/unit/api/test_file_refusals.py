@@ -9,7 +9,7 @@ from builders.tasks import make_task_json
 from tesk_api.domain.offers import Offer
 from tesk_api.http.task_parsing import TaskParser
 from tesk_model.schemes import SCHEMES
-from tesk_model.url_lists import parse_url_lists
+from tesk_model.url_lists import parse_url_lists, parse_url_patterns
 
 FORMS = ", ".join(scheme.form for scheme in SCHEMES.values())
 LISTED = ", ".join(scheme.form for scheme in SCHEMES.values() if scheme.lists)
@@ -249,3 +249,22 @@ def test_parse_refuses_urls_that_the_operators_lists_do() -> None:
         ),
         "outputs[0].url: is refused here: it begins with none of urls.allow",
     ]
+
+
+def test_parse_takes_a_directory_by_http_where_there_are_index_pages() -> None:
+    pages = parse_url_patterns(["https://data.example.org/pub"], "urls.index_pages")
+    parser = TaskParser(offer=Offer(index_pages=pages))
+    body = make_task_json(
+        inputs=[
+            {
+                "path": "/a",
+                "url": f"https://data.example.org/{name}/",
+                "type": "DIRECTORY",
+            }
+            for name in ("pub/x", "other")
+        ],
+    )
+
+    (problem,) = problems(parser, body)
+
+    assert problem.startswith('inputs[1].url: scheme "https" is not offered for')

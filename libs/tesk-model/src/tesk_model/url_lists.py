@@ -95,6 +95,22 @@ class UrlLists:
         return None
 
 
+def begins_with_one(location: Location, patterns: Iterable[UrlPattern]) -> bool:
+    """Tell whether a url surely begins with one of the patterns."""
+    return _ambiguity(location) is None and any(
+        each.matches(location) for each in patterns
+    )
+
+
+def parse_url_patterns(texts: Iterable[str], setting: str) -> tuple[UrlPattern, ...]:
+    """Read patterns.
+
+    Raises:
+        ValueError: One is malformed; names ``setting``.
+    """
+    return tuple(_parse(text, setting) for text in texts)
+
+
 def parse_url_lists(allow: Iterable[str], deny: Iterable[str]) -> UrlLists:
     """Read the patterns of the settings ``urls.allow`` and ``urls.deny``.
 
@@ -102,8 +118,8 @@ def parse_url_lists(allow: Iterable[str], deny: Iterable[str]) -> UrlLists:
         ValueError: One is malformed; names its setting.
     """
     return UrlLists(
-        allow=tuple(_parse(text, "urls.allow (TESK_URLS_ALLOW)") for text in allow),
-        deny=tuple(_parse(text, "urls.deny (TESK_URLS_DENY)") for text in deny),
+        allow=parse_url_patterns(allow, "urls.allow (TESK_URLS_ALLOW)"),
+        deny=parse_url_patterns(deny, "urls.deny (TESK_URLS_DENY)"),
     )
 
 

@@ -154,6 +154,14 @@ class UrlSettings(
             "They hold for redirects, too."
         ),
     ] = ()
+    index_pages: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Beginnings of http and https urls, in the same form, whose "
+            "directories can be inputs: the links of their index pages are what is in "
+            "them."
+        ),
+    ] = ()
 
 
 class StorageLogins(

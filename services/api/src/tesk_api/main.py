@@ -22,7 +22,7 @@ from tesk_api.config import ApiSettings, Settings
 from tesk_api.domain.offers import Offer, StorageSettings, make_offer, reference_names
 from tesk_model.hosts import is_loopback
 from tesk_model.references import root_url
-from tesk_model.url_lists import parse_url_lists
+from tesk_model.url_lists import parse_url_lists, parse_url_patterns
 from tesk_runtime import logs, process_memory
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.http.limits import HttpLimits
@@ -233,8 +233,11 @@ def _offer(settings: Settings) -> Offer:
         )
     )
     urls = parse_url_lists(settings.urls.allow, settings.urls.deny)
+    index_pages = parse_url_patterns(
+        settings.urls.index_pages, "urls.index_pages (TESK_URLS_INDEX_PAGES)"
+    )
     names = reference_names(settings.references)
-    return Offer(schemes=schemes, urls=urls, references=names)
+    return Offer(schemes=schemes, urls=urls, references=names, index_pages=index_pages)
 
 
 def _authenticator(settings: ApiSettings) -> "Authenticator":

@@ -9,7 +9,8 @@ import sys
 from types import ModuleType
 from typing import NoReturn
 
-# Asynchronous gRPC, and detection of encodings: neither is ever called here.
+# Asynchronous gRPC, and detection of encodings (of requests, by which traces and some
+# storages' libraries send): neither is ever called here.
 _UNUSED = {"grpc.aio": "", "charset_normalizer": "3.0.0"}
 """Modules that are replaced by empty ones, with the version that importers check."""
 

@@ -172,6 +172,13 @@ class FilerSettings(
             "`known_hosts` of OpenSSH; a server that is not in it is refused."
         ),
     ] = ""
+    http_post: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Beginnings of http and https urls to which outputs are sent by "
+            "POST, in the form of `urls.allow`; all others get them by PUT."
+        ),
+    ] = ()
     shared_prefix: Annotated[
         str,
         Meta(

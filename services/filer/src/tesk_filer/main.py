@@ -23,13 +23,15 @@ from tesk_filer.adapters.scheduler_client import (
 )
 from tesk_filer.adapters.storage.registry import StorageRegistry
 from tesk_filer.adapters.volume import FolderVolume
-from tesk_filer.config import FilerSettings, Settings, egress_policy
+from tesk_filer.config import FilerSettings, Settings
 from tesk_filer.domain.redaction import Redactor
 from tesk_filer.ports.manifest import Manifest, NoManifest
 from tesk_filer.usecases.transfer import ExitCode, Transfer
 from tesk_filer.wiring import (
+    http_options,
     make_run,
     open_credentials,
+    open_egress,
     open_engine,
     storage_config,
 )
@@ -38,7 +40,6 @@ from tesk_model.names import Attempt, is_task_id
 from tesk_model.paths import OWN_FOLDER
 from tesk_model.spans import Span, attempt_span_id
 from tesk_model.task import TaskId
-from tesk_model.url_lists import parse_url_lists
 from tesk_runtime import logs, settings
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.rpc.channel import open_channel
@@ -68,8 +69,8 @@ def main() -> NoReturn:
             config.filer.token_file, "filer.token_file (TESK_FILER_TOKEN_FILE)"
         )
         _check(config.filer)
-        egress_policy(config.filer)
-        parse_url_lists(config.urls.allow, config.urls.deny)
+        open_egress(config)
+        http_options(config, os.environ)
         read_tls_ca(config.grpc)
     except (settings.SettingsError, ValueError) as error:
         sys.stderr.write(f"tesk-filer: {error}\n")

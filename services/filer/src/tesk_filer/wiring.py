@@ -15,6 +15,7 @@ from tesk_filer.adapters.storage.operator_credentials import (
 from tesk_filer.adapters.storage.storage_config import (
     FileAccess,
     HdfsService,
+    HttpOptions,
     ServerTrust,
     StorageConfig,
     Timeouts,
@@ -36,13 +37,14 @@ from tesk_filer.usecases.uploads import Uploads
 from tesk_filer.usecases.worker_pool import WorkerPool
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
-from tesk_model.url_lists import parse_url_lists
+from tesk_model.url_lists import parse_url_lists, parse_url_patterns
 from tesk_runtime import settings
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.own_code import find_protected_paths
 from tesk_runtime.protected_paths import ProtectedPaths
 from tesk_runtime.sections import state_home
 
+_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _MAX_PAUSE = timedelta(seconds=30)
 
 
@@ -170,10 +172,7 @@ def storage_config(
         timeouts=Timeouts(connect=filer.connect_timeout, stall=filer.stall_timeout),
         connections=filer.parallel,
         credentials=credentials,
-        egress=Egress(
-            egress_policy(filer),
-            urls=parse_url_lists(config.urls.allow, config.urls.deny),
-        ),
+        egress=open_egress(config),
         server_trust=ServerTrust(ftps_ca=filer.ftps_ca, known_hosts=filer.known_hosts),
         files=FileAccess(
             roots=config.local.file_roots,
@@ -184,6 +183,36 @@ def storage_config(
         ),
         environ=environ,
         hdfs=HdfsService(user=filer.hdfs_user, port=filer.hdfs_port),
+        http=http_options(config, environ),
+    )
+
+
+def open_egress(config: Settings) -> Egress:
+    """Return what connects to the hosts of urls.
+
+    Raises:
+        ValueError: A setting is malformed; names it.
+    """
+    return Egress(
+        egress_policy(config.filer),
+        urls=parse_url_lists(config.urls.allow, config.urls.deny),
+    )
+
+
+def http_options(config: Settings, environ: Mapping[str, str]) -> HttpOptions:
+    """Return how HTTP is spoken; ``environ`` names the authorities of TLS.
+
+    Raises:
+        ValueError: A setting is malformed; names it.
+    """
+    return HttpOptions(
+        authorities=next(filter(None, map(environ.get, _AUTHORITIES)), ""),
+        post=parse_url_patterns(
+            config.filer.http_post, "filer.http_post (TESK_FILER_HTTP_POST)"
+        ),
+        index_pages=parse_url_patterns(
+            config.urls.index_pages, "urls.index_pages (TESK_URLS_INDEX_PAGES)"
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tesk_model.locations import InvalidLocationError, Location, scheme_of
 from tesk_model.references import NAME_PATTERN
 from tesk_model.schemes import OfferedSchemes, Use
-from tesk_model.url_lists import UrlLists
+from tesk_model.url_lists import UrlLists, UrlPattern, begins_with_one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,14 +19,18 @@ class Offer:
         schemes: Of urls.
         urls: Of these, which the operator refuses.
         references: Names of references.
+        index_pages: Directories that have listings although their scheme has none.
     """
 
     schemes: OfferedSchemes = field(default_factory=OfferedSchemes)
     urls: UrlLists = field(default_factory=UrlLists)
     references: AbstractSet[str] = frozenset()
+    index_pages: tuple[UrlPattern, ...] = ()
 
     def problem(self, location: Location, use: Use) -> str | None:
         """Return why a url cannot be used so; None if it can."""
+        if use is Use.DIRECTORY and begins_with_one(location, self.index_pages):
+            use = Use.INPUT
         problem = self.schemes.problem(location.scheme, use)
         return problem or self.urls.problem(location)
 

@@ -1,47 +1,144 @@
-"""Connections of HTTP, opened by the guard of addresses.
+"""Pools of connections of HTTP, opened by the guard of addresses or by a proxy.
 
 urllib3 keeps the name of the host for TLS and the ``Host`` header, whatever address a
 connection leads to.
 """
 
 import socket
+import ssl
+import threading
+from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
+from urllib.request import getproxies_environment, proxy_bypass
 
-import requests.adapters
-from requests.utils import select_proxy
+import certifi
+import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import LocationValueError
+from urllib3.util import create_urllib3_context, make_headers, parse_url
 
 from tesk_filer.adapters.storage.egress import Egress
+from tesk_filer.ports import StorageError
+from tesk_model.locations import Location
 
-_BLOCK = 1024 * 1024  # sent at once; the default of 16 KiB uses much CPU
+BLOCK = 1024 * 1024
+"""Bytes that are sent at once; the default of 16 KiB uses much CPU."""
+
+_HOSTS = 64  # whose idle connections are kept
 
 
-class GuardedAdapter(requests.adapters.HTTPAdapter):
-    """Connects by ``Egress``, or else by a proxy of the environment."""
+class HttpConnections:
+    """Finds the pool for a url; thread-safe."""
 
-    def __init__(self, egress: Egress, *, pool_maxsize: int) -> None:
-        """Keep up to ``pool_maxsize`` connections open to each host."""
+    def __init__(self, egress: Egress, *, connections: int, authorities: str) -> None:
+        """Keep up to ``connections`` open to each host.
+
+        Args:
+            egress: Opens them.
+            connections: Idle ones; more are closed after use.
+            authorities: File or folder of the certificates that are trusted; "" for
+                those of certifi.
+        """
         self._egress = egress
-        super().__init__(pool_maxsize=pool_maxsize)
+        self._connections = connections
+        self._authorities = authorities
+        self._proxies = getproxies_environment()
+        self._managers: dict[tuple[str, str], urllib3.PoolManager] = {}
+        self._lock = threading.Lock()
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools that connect by ``Egress``; a proxy's are urllib3's own."""
-        super().init_poolmanager(*args, **kwargs, blocksize=_BLOCK)
-        self.poolmanager.pool_classes_by_scheme = _guarded_pools(self._egress)
+    def manager_of(self, location: Location) -> urllib3.PoolManager:
+        """Return what sends requests for ``location``.
 
-    def get_connection_with_tls_context(
-        self, request: Any, verify: Any, proxies: Any = None, cert: Any = None
-    ) -> Any:
-        """Return the pool of a request; the proxy is the operator's."""
-        pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
-        if select_proxy(request.url, proxies):
-            host, _ = self.build_connection_pool_key_attributes(request, verify, cert)
-            self._egress.check_proxied(host["host"].strip("[]"))
-        return pool
+        Raises:
+            StorageError: Its address may not be connected to, or the proxy is unusable.
+        """
+        proxy = self._proxy_of(location)
+        if proxy:
+            self._egress.check_proxied(location.host)
+        key = (proxy, location.scheme)
+        with self._lock:
+            if key not in self._managers:
+                self._managers[key] = self._open(*key)
+            return self._managers[key]
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        with self._lock:
+            for manager in self._managers.values():
+                manager.clear()
+
+    def _open(self, proxy: str, scheme: str) -> urllib3.PoolManager:
+        options: dict[str, Any] = {
+            "num_pools": _HOSTS,
+            "maxsize": self._connections,
+            "blocksize": BLOCK,
+        }
+        if scheme == "https":
+            options["ssl_context"] = _trusting(self._authorities)
+        if proxy:
+            return _proxied(proxy, options)
+        manager = urllib3.PoolManager(**options)
+        manager.pool_classes_by_scheme = guarded_pools(self._egress)
+        return manager
+
+    def _proxy_of(self, location: Location) -> str:
+        proxies = self._proxies
+        found = proxies.get(location.scheme) or proxies.get("all") or ""
+        if not found or _is_excepted(location, proxies):
+            return ""
+        return found if "://" in found else f"http://{found}"
 
 
-def _guarded_pools(egress: Egress) -> dict[str, Any]:
+def _is_excepted(location: Location, proxies: dict[str, str]) -> bool:
+    """Tell whether ``no_proxy`` names the host, or a network that holds its address."""
+    host = location.host
+    if proxy_bypass(host, proxies):
+        return True
+    if location.port and proxy_bypass(f"{host}:{location.port}", proxies):
+        return True
+    for each in proxies.get("no", "").split(","):
+        try:
+            if ip_address(host) in ip_network(each.strip(), strict=False):
+                return True
+        except ValueError:
+            continue
+    return False
+
+
+def _proxied(proxy: str, options: dict[str, Any]) -> urllib3.PoolManager:
+    try:
+        url = parse_url(proxy)
+        headers = make_headers(proxy_basic_auth=unquote(url.auth)) if url.auth else None
+        if url.scheme not in ("http", "https"):
+            raise StorageError("its proxy is of a kind that is not supported")
+        return urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
+    except (LocationValueError, ValueError) as error:
+        message = "the url of the proxy is malformed; see HTTP_PROXY"
+        raise StorageError(message) from error
+
+
+def _trusting(authorities: str) -> ssl.SSLContext:
+    bundle = authorities or certifi.where()
+    context = create_urllib3_context()
+    context.verify_mode = ssl.CERT_REQUIRED
+    try:
+        if Path(bundle).is_dir():
+            context.load_verify_locations(capath=bundle)
+        else:
+            context.load_verify_locations(cafile=bundle)
+    except (OSError, ssl.SSLError) as error:
+        message = (
+            f"the certificates in {bundle} cannot be read; see REQUESTS_CA_BUNDLE, "
+            "CURL_CA_BUNDLE and SSL_CERT_FILE"
+        )
+        raise StorageError(message) from error
+    return context
+
+
+def guarded_pools(egress: Egress) -> dict[str, Any]:
     """Return urllib3's classes of pools, by scheme, that connect by ``egress``."""
 
     class Connection(HTTPConnection):

@@ -7,8 +7,6 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
-import requests
-
 from tesk_filer.adapters.storage.network import explain_connection
 from tesk_filer.ports import ChangedError, Part, StorageError
 
@@ -32,20 +30,14 @@ _HINTS = {
     HTTPStatus.METHOD_NOT_ALLOWED: "; the server takes no files there",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "; the server takes no file as large",
 }
-# In this order: nearly all of them are ValueErrors, as are those of the standard
-# library for malformed urls.
-_PERMANENT: Mapping[type[BaseException], str] = MappingProxyType(
+# By name: neither requests nor urllib3 is loaded for it. In this order: most of
+# them are ValueErrors.
+_PERMANENT: Mapping[str, str] = MappingProxyType(
     {
-        requests.exceptions.InvalidProxyURL: (
-            "the url of the proxy is malformed; see HTTP_PROXY"
-        ),
-        requests.exceptions.InvalidSchema: (
-            "its proxy is of a kind that is not supported"
-        ),
-        requests.exceptions.InvalidHeader: (
-            "the server contradicts itself in what it announces"
-        ),
-        ValueError: "is not a valid url",
+        "InvalidProxyURL": "the url of the proxy is malformed; see HTTP_PROXY",
+        "InvalidSchema": "its proxy is of a kind that is not supported",
+        "InvalidHeader": "the server contradicts itself in what it announces",
+        "ValueError": "is not a valid url",
     }
 )
 _DIGITS = 18  # of a length; more than any file has
@@ -62,7 +54,7 @@ def check_file(response: Any, *, part: Part | None = None) -> None:
     Source:
         RFC 9110, 15.3 "Successful 2xx" and 15.4 "Redirection 3xx".
     """
-    code = response.status_code
+    code = response.status
     if code == HTTPStatus.PARTIAL_CONTENT and part:
         first = response.headers.get("Content-Range", "").lower().split("-")[0]
         if first == f"bytes {part.start}":
@@ -77,7 +69,7 @@ def check_file(response: Any, *, part: Part | None = None) -> None:
 
 def check_written(response: Any) -> None:
     """Raise StorageError unless ``response`` confirms that a file was stored."""
-    if not HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+    if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
         raise _error_of(response, brings="")
 
 
@@ -97,7 +89,7 @@ def whole_length_of(response: Any) -> int | None:
     Raises:
         StorageError: It is not a number.
     """
-    if response.status_code != HTTPStatus.PARTIAL_CONTENT:
+    if response.status != HTTPStatus.PARTIAL_CONTENT:
         return length_of(response)
     text = response.headers.get("Content-Range", "").rpartition("/")[2].strip()
     return None if text in ("", "*") else _number(text)
@@ -116,7 +108,7 @@ def tag_of(response: Any) -> str:
 
 
 def _error_of(response: Any, *, brings: str = ", not the file") -> StorageError:
-    code = int(response.status_code)
+    code = int(response.status)
     reason = response.reason or "no reason given"
     known = {
         HTTPStatus.NOT_FOUND: "does not exist",
@@ -152,7 +144,8 @@ def retry_after_of(response: Any) -> timedelta | None:
 
 def explain(error: BaseException) -> StorageError:
     """Return what an exception of requests or urllib3 means."""
-    for kind, message in _PERMANENT.items():
-        if isinstance(error, kind):
+    names = {kind.__name__ for kind in type(error).__mro__}
+    for name, message in _PERMANENT.items():
+        if name in names:
             return StorageError(message)
     return explain_connection(error)

@@ -1,11 +1,10 @@
 """Redirects of HTTP servers, and whether credentials are sent to their targets.
 
-requests does not follow them: it reads the whole body of a redirect, however long, and
-raises arbitrary exceptions for a malformed target.
+No library follows them: each hop has credentials of its own and passes the operator's
+lists, and what is no url must be an error that says so.
 """
 
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import urljoin
 
 from tesk_filer.ports import StorageError
@@ -18,18 +17,25 @@ _FOR_GET |= {HTTPStatus.SEE_OTHER}
 _MAX_SHOWN = 200  # characters of a target
 
 
-def redirect_of(method: str, requested: Location, response: Any) -> Location | None:
-    """Return the target of a redirect; None if ``response`` is not one.
+def redirect_of(
+    method: str, requested: Location, status: int, location: str
+) -> Location | None:
+    """Return the target of a redirect; None if a response is not one.
 
-    A PUT follows only redirects that keep its method: the others refer to another
+    A PUT or POST follows only redirects that keep its method: the others refer to another
     resource.
+
+    Args:
+        method: Of the request.
+        requested: Its url.
+        status: Of the response.
+        location: Its header of that name; "" if there is none.
 
     Raises:
         StorageError: The target is not usable.
     """
-    codes = _SAME_METHOD if method == "PUT" else _FOR_GET
-    location = response.headers.get("Location", "")
-    if response.status_code not in codes or not location:
+    codes = _SAME_METHOD if method in ("PUT", "POST") else _FOR_GET
+    if status not in codes or not location:
         return None
     try:
         # Headers arrive as Latin-1 and are meant as UTF-8.

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.ports import Credentials
+from tesk_model.url_lists import UrlPattern
 from tesk_runtime.protected_paths import ProtectedPaths
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -66,6 +67,22 @@ class HdfsService:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HttpOptions:
+    """How HTTP is spoken.
+
+    Attributes:
+        authorities: File or folder of the certificates that are trusted; "" for those
+            of certifi.
+        post: Urls to which outputs are sent by POST; to others by PUT.
+        index_pages: Urls of directories whose index pages may be read as listings.
+    """
+
+    authorities: str = ""
+    post: tuple[UrlPattern, ...] = ()
+    index_pages: tuple[UrlPattern, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StorageConfig:
     """Settings of all storages.
 
@@ -84,3 +101,4 @@ class StorageConfig:
     files: FileAccess
     environ: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     hdfs: HdfsService = HdfsService()
+    http: HttpOptions = HttpOptions()

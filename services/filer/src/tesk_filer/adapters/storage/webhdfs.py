@@ -17,7 +17,7 @@ import requests
 from tesk_filer.adapters.storage.cursors import prepend
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.http_bodies import Body
-from tesk_filer.adapters.storage.http_connections import GuardedAdapter
+from tesk_filer.adapters.storage.requests_adapter import GuardedAdapter
 from tesk_filer.adapters.storage.rest import Download, RestClient, ServiceError
 from tesk_filer.adapters.storage.storage_config import (
     HdfsService,

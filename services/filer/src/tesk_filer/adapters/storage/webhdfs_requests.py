@@ -131,7 +131,12 @@ class WebHdfs:
         place = parse_location(request.url)
         for hop in range(_MAX_HOPS):
             response = self._client.send(request)
-            target = redirect_of(method, place, response)
+            target = redirect_of(
+                method,
+                place,
+                response.status_code,
+                response.headers.get("Location", ""),
+            )
             if target is None:
                 if body is not None and not hop and response.ok:
                     response.close()
