@@ -71,4 +71,4 @@ def test_the_source_of_an_input(entry: Input, want: tuple[str, bytes]) -> None:
 def test_a_title_names_field_path_and_url_without_credentials() -> None:
     download = plan_download(0, Input(path="/a//b", url="ftp://u:p@h/x"))
 
-    assert download.title == "inputs[0] (/a/b): ftp://h/x"
+    assert str(download) == "inputs[0] (/a/b): ftp://h/x"

@@ -23,6 +23,8 @@ def checksums_of(fragment: str) -> dict[str, str]:
 
     Other fragments ask for nothing.
     """
+    if not fragment:
+        return {}
     pairs = (pair.partition("=") for pair in fragment.split("&"))
     return {
         name.lower(): digest.lower()

@@ -59,6 +59,8 @@ class ManifestFile:
 
     def moved(self, path: str, url: str) -> Moved | None:
         """See ``Manifest``."""
+        if not self._moved:
+            return None
         found = self._moved.get(self._lines.key(path, url))
         if found is None:
             return None
@@ -68,6 +70,8 @@ class ManifestFile:
 
     def begun(self, path: str, url: str) -> Begun | None:
         """See ``Manifest``."""
+        if not self._begun:
+            return None
         key = self._lines.key(path, url)
         found, parts = self._begun.get(key), self._parts.get(key)
         if found is None or not parts:

@@ -17,6 +17,8 @@ def choose_checks(
         stored: What the storage says: one of them is enough to find damage.
         computed: Digests that are wanted in any case.
     """
+    if not asked and not stored:
+        return dict.fromkeys(computed, "")
     known = {name: stored[name] for name in _STORED if stored.get(name)}
     cheapest = next(iter(known), None)
     chosen = {name: known.get(name, "") for name in computed}

@@ -34,8 +34,7 @@ class Download:
     content: bytes
     is_directory: bool
 
-    @property
-    def title(self) -> str:
+    def __str__(self) -> str:
         """Name it for people, without credentials."""
         return title(self.field, self.path, str(self.source or ""))
 

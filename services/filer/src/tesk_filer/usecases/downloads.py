@@ -100,7 +100,7 @@ class Downloads:
             for download in wave:
                 if download.source and download.is_directory:
                     work = partial(self._submit_directory, download, download.source)
-                    self.workers.call(download.title, work)
+                    self.workers.call(download, work)
                 else:
                     self._submit(download)
             if wave is waves[-1]:
@@ -110,7 +110,7 @@ class Downloads:
     def _submit(self, download: Download, known: Stat | None = None) -> None:
         inline = None if download.source else len(download.content)
         self.progress.plan(known.size if known else inline)
-        self.workers.submit(download.title, partial(self._fetch, download, known))
+        self.workers.submit(download, partial(self._fetch, download, known))
 
     def _fetch(self, download: Download, known: Stat | None) -> None:
         if download.source is not None:
@@ -129,7 +129,7 @@ class Downloads:
                 expansion.enter(page.directory, page.depth)
             expansion.take(len(page.entries))
             self._check_space(source, page)
-            self.warnings.extend(f"{directory.title}: {note}" for note in page.notes)
+            self.warnings.extend(f"{directory}: {note}" for note in page.notes)
             for entry in page.entries:
                 _check_name(entry.name)
                 expansion.check_depth(entry.name.count("/"))

@@ -66,14 +66,15 @@ class FileDownload:
         """
         if self._is_there(path, source, known):
             return
-        scheme, shown = source.scheme, str(source)
-        with self.progress.of_file(scheme, path=path, url=shown) as file_progress:
+        with self.progress.of_file(
+            source.scheme, path=path, url=source
+        ) as file_progress:
             storage = self.storages.of(source)
             self._receive_anew(_Incoming(path, source, storage, file_progress), known)
 
     def _is_there(self, path: str, source: Location, known: Stat | None) -> bool:
         """Tell whether an earlier filer has brought the file, as it is now."""
-        moved = self.manifest.moved(path, source.target)
+        moved = self.manifest.moved(path, source.url)
         if moved is None or moved.stamp != self.volume.stamp(path):
             return False
         if known is not None and known.etag not in ("", moved.etag):
@@ -83,7 +84,7 @@ class FileDownload:
 
     def _receive_anew(self, incoming: "_Incoming", known: Stat | None) -> None:
         """Receive a file; begin it anew once for each kind of error that asks for it."""
-        begun = self.manifest.begun(incoming.path, incoming.source.target)
+        begun = self.manifest.begun(incoming.path, incoming.source.url)
         seen: set[type[StorageError]] = set()
         while True:
             try:
@@ -153,7 +154,7 @@ class FileDownload:
         begun: Begun | None,
         left: list[Part],
     ) -> None:
-        reader, (path, url) = opened.reader, (incoming.path, incoming.source.target)
+        reader, (path, url) = opened.reader, (incoming.path, incoming.source.url)
         content = Stat(size=reader.size, etag=reader.etag)
         size = reader.size or 0
         whole = [Part(start, stop) for start, stop in cut(size)]
@@ -181,7 +182,7 @@ class FileDownload:
     def _large_file(
         self, incoming: "_Incoming", content: Stat, arriving: PartialFile
     ) -> LargeFile:
-        path, url = incoming.path, incoming.source.target
+        path, url = incoming.path, incoming.source.url
 
         def record(part: Part) -> None:
             self.manifest.add_part(path, url, part, arriving.stamp)
@@ -205,7 +206,7 @@ class FileDownload:
             etag=reader.etag,
             digests=saved.digests,
         )
-        self.manifest.add(incoming.path, incoming.source.target, moved)
+        self.manifest.add(incoming.path, incoming.source.url, moved)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain, repeat
 from typing import TypeVar
 
 import tenacity
@@ -42,6 +43,20 @@ class Retry:
             StorageError: The last one, or the first that is not transient.
             HaltedError: ``halt`` was set.
         """
+        try:
+            return call()  # nearly all succeed, and need no machinery
+        except StorageError as error:
+            if not _is_transient(error) or self.tries == 1:
+                raise
+            first = error
+        attempts = chain([first], repeat(None))
+
+        def repeated() -> T:
+            failed = next(attempts)
+            if failed is not None:
+                raise failed
+            return call()
+
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self.tries),
             wait=self._wait,
@@ -49,7 +64,7 @@ class Retry:
             sleep=self._sleep,
             reraise=True,
         )
-        return retrying(call)
+        return retrying(repeated)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         jittered = tenacity.wait_random_exponential(

@@ -55,7 +55,7 @@ class TransferProgress:
         self._resumed = (0, 0)
         self._by_scheme: dict[str, _SchemeCounts] = {}
         # In order of their begin.
-        self._moving: dict[FileProgress, tuple[str, str]] = {}
+        self._moving: dict[FileProgress, tuple[str, object]] = {}
         self._is_whole = False
         self._has_sizes = True
 
@@ -78,14 +78,14 @@ class TransferProgress:
 
     @contextmanager
     def of_file(
-        self, scheme: str, *, path: str, url: str = ""
+        self, scheme: str, *, path: str, url: object = ""
     ) -> Iterator["FileProgress"]:
         """Yield the counter of one file that moves until the end of the block.
 
         Args:
             scheme: Of its url.
             path: In the container.
-            url: Without credentials.
+            url: Its text is the url without credentials.
         """
         file = FileProgress(self, self._halt, self._largest)
         began = self._clock()
@@ -169,7 +169,7 @@ class TransferProgress:
                 bytes_total=self._bytes_planned if has_bytes else 0,
                 bytes_per_second=self._window.rate(self._clock(), self._bytes),
                 path=elide(path, NAME_LENGTH),
-                url=elide(url, NAME_LENGTH),
+                url=elide(str(url), NAME_LENGTH),
             )
 
 

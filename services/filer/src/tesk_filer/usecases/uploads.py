@@ -179,8 +179,9 @@ class Uploads:
             self.progress.resume(1, moved.size)
             self._log(item, moved.size, output_log)
             return
-        scheme, shown = item.target.scheme, str(item.target)
-        with self.progress.of_file(scheme, path=item.path, url=shown) as file_progress:
+        with self.progress.of_file(
+            item.target.scheme, path=item.path, url=item.target
+        ) as file_progress:
             moved = self.retry(partial(self._send_once, item, tag, file_progress))
         self.manifest.add(item.path, item.target.target, moved)
         self._log(item, moved.size, output_log)

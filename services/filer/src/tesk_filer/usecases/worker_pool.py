@@ -52,11 +52,11 @@ class WorkerPool:
         """What has failed so far."""
         return tuple(self._failures)
 
-    def submit(self, name: str, work: Callable[[], None]) -> None:
+    def submit(self, name: object, work: Callable[[], None]) -> None:
         """Run ``work`` soon; wait while too much is queued already.
 
         Args:
-            name: Names the work in the message of its failure.
+            name: Its text names the work in the message of its failure.
             work: May raise StorageError, TooLargeError or InvalidLocationError.
 
         Raises:
@@ -82,7 +82,7 @@ class WorkerPool:
             for _ in range(0 if self._halt.is_set() else copies):
                 self._threads.submit(work)
 
-    def call(self, name: str, work: Callable[[], None]) -> None:
+    def call(self, name: object, work: Callable[[], None]) -> None:
         """Run ``work`` at once, in this thread; failures are collected as well."""
         try:
             work()
@@ -97,7 +97,7 @@ class WorkerPool:
             self.halt()
         except Exception:
             # A bug that concerns one file must not lose the result of all.
-            _logger.exception("moving a file failed", extra={"file": name})
+            _logger.exception("moving a file failed", extra={"file": str(name)})
             self._fail(Failure(f"{name}: internal error of the filer", transient=True))
 
     def drain(self) -> None:
@@ -120,7 +120,7 @@ class WorkerPool:
         """Shut down the threads, without waiting for those that hang."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _run(self, name: str, work: Callable[[], None]) -> None:
+    def _run(self, name: object, work: Callable[[], None]) -> None:
         try:
             if not self._halt.is_set():
                 self.call(name, work)

@@ -22,6 +22,7 @@ from tesk_filer.adapters.storage.local_access import (
     Target,
     explain,
 )
+from tesk_filer.adapters.storage.local_folders import LocalFolders
 from tesk_filer.adapters.volume import temporary_name
 from tesk_filer.ports import (
     NO_CHECKSUMS,
@@ -87,6 +88,7 @@ class LocalStorage:
         self._access = LocalAccess(
             roots, read_roots=read_roots, protected=protected or ProtectedPaths()
         )
+        self._folders = LocalFolders(self._access)
 
     def stat(self, location: Location) -> Stat | None:
         """See ``Storage``."""
@@ -144,11 +146,8 @@ class LocalStorage:
         self, location: Location, *, part: Part | None = None, known: Stat | None = None
     ) -> Iterator[_File]:
         """See ``Storage``."""
-        target = self._access.resolve(location.path)
         try:
-            with self._access.parent(target) as (directory, name):
-                flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-                descriptor = os.open(name, flags, dir_fd=directory)
+            descriptor = self._folders.open(location.path)
         except OSError as error:
             raise explain(error) from error
         try:
@@ -159,7 +158,8 @@ class LocalStorage:
                 raise StorageError("is not a regular file")
             if known is not None and known.etag not in ("", _etag(found)):
                 raise ChangedError
-            os.lseek(descriptor, part.start if part else 0, os.SEEK_SET)
+            if part:
+                os.lseek(descriptor, part.start, os.SEEK_SET)
             yield _File(
                 opened=descriptor,
                 part=part,
