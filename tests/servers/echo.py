@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 _XML = "<?xml version='1.0'?><Error><Code>{}</Code><Message>{}</Message></Error>"
 
@@ -41,7 +42,7 @@ class _HttpHandler(BaseHTTPRequestHandler):
         said += [_plain(each) for each in said]
         self.state.heard.append(f"{self.path}\n{self.headers}\n{body}\n{said}")
         told = " ".join(" ".join(said).split())
-        last = self.path.partition("?")[0].rpartition("/")[2]
+        last = unquote(self.path).partition("?")[0].rpartition("/")[2]
         status = int(last) if last.isdecimal() and len(last) == 3 else 400
         target = f"/{told.replace(' ', '/')}/400"
         if self.state.elsewhere and status in (302, 308):

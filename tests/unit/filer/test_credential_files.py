@@ -12,8 +12,10 @@ from tesk_filer.adapters.storage.credential_files import read_credential_files
 from tesk_filer.adapters.storage.watched_files import MAX_BYTES, Reading
 from tesk_filer.domain.credential_table import TaskOwner
 from tesk_filer.domain.credentials import (
+    AzureAccount,
     BearerToken,
     Credential,
+    GcsAccount,
     Login,
     S3Account,
     S3Keys,
@@ -83,6 +85,26 @@ s3:
         "s3://b/x",
         S3Account(anonymous=True),
     ),
+    "a whole scheme": (
+        "prefix: az://\nazure: {key: a2V5, endpoint: 'https://a.blob.core.windows.net'}",
+        "az://container/x",
+        AzureAccount(key="a2V5", endpoint="https://a.blob.core.windows.net"),
+    ),
+    "a container of an account": (
+        "prefix: abfss://c@acc.dfs.core.windows.net/a\nazure: {sas: '?sig=x'}",
+        "abfss://c@ACC.dfs.core.windows.net/a/b",
+        AzureAccount(sas="sig=x"),
+    ),
+    "all containers of an account": (
+        "prefix: abfss://acc.dfs.core.windows.net/\nazure: {anonymous: true}",
+        "abfss://c@acc.dfs.core.windows.net/a/b",
+        AzureAccount(anonymous=True),
+    ),
+    "a service account": (
+        "prefix: gs://b\ngcs: {keyFile: secrets/account.json}",
+        "gs://b/x",
+        GcsAccount(key='{"type": "service_account"}'),
+    ),
     "for an owner": (
         "prefix: https://h\nowners: [bob, ada]\nlogin: {user: u, password: p}",
         "https://h/x",
@@ -95,7 +117,11 @@ s3:
 def test_an_entry_gives_a_credential(
     tmp_path: Path, entry: str, url: str, want: Credential
 ) -> None:
-    files = {"a.yaml": one(entry), "secrets/token": "from-a-file\n"}
+    files = {
+        "a.yaml": one(entry),
+        "secrets/token": "from-a-file\n",
+        "secrets/account.json": '{"type": "service_account"}\n',
+    }
     folder = folder_of(tmp_path, files)
 
     assert find(folder, url=url) == want
@@ -144,6 +170,26 @@ WRONG: dict[str, tuple[str, str]] = {
     "no url": (one(f"prefix: h\n{LOGIN}"), r"\.prefix: is neither a url"),
     "an unknown scheme": (one(f"prefix: xyz://h\n{LOGIN}"), 'scheme "xyz" is not'),
     "a path": (one(f"prefix: /a\n{LOGIN}"), "urls of file take no credentials"),
+    "any account": (
+        one("prefix: abfss://\nazure: {anonymous: true}"),
+        "names no valid host",
+    ),
+    "a path without its container": (
+        one("prefix: abfss://a.dfs.core.windows.net/x\nazure: {anonymous: true}"),
+        "names no valid container",
+    ),
+    "two keys of Azure": (
+        one(f"prefix: az://c\nazure: {{key: {SECRET}, sas: x}}"),
+        r"\.azure: key, sas and anonymous exclude each other",
+    ),
+    "a key of Google that is none": (
+        one(f"prefix: gs://b\ngcs: {{key: {SECRET}}}"),
+        r"\.gcs: key must be the JSON of a service account",
+    ),
+    "a key of Google for nobody": (
+        one(f"prefix: gs://b\ngcs: {{key: '{{}}{SECRET}', anonymous: true}}"),
+        r"\.gcs: key and anonymous exclude each other",
+    ),
     "any host": (one(f"prefix: ftp://\n{LOGIN}"), "names no valid host"),
     "a user": (
         one(f"prefix: 'ftp://u:{SECRET}@h'\n{LOGIN}"),

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tesk_filer.adapters.storage.credential_document import KINDS
 from tesk_filer.domain.credential_table import (
     CredentialEntry,
     CredentialTable,
@@ -202,6 +203,11 @@ def test_it_chooses_as_a_slow_model_does(
     assert found(CredentialTable(entries), url, owner) == slow_choice(
         entries, url, owner
     )
+
+
+def test_each_scheme_takes_kinds_that_there_are() -> None:
+    for scheme in SCHEMES.values():
+        assert set(scheme.credentials) <= set(KINDS), scheme.name
 
 
 WITHOUT = {"file", "ref"}

@@ -104,11 +104,13 @@ def prefix_of(location: Location) -> str:
 def prefixes_of(location: Location) -> Iterator[str]:
     """Yield the prefixes that hold a url, longest first.
 
-    They end between segments of its path; the last is its host or bucket, and for a
-    bucket the scheme alone.
+    They end between segments of its path; the last is its host or bucket, after that
+    the account of a container, or for a bucket the scheme alone.
     """
     yield from with_parents(prefix_of(location))
-    if may_be_scheme_alone(location.scheme):
+    if SCHEMES[location.scheme].has_container:
+        yield account_prefix_of(location)
+    elif may_be_scheme_alone(location.scheme):
         yield f"{location.scheme}://"
 
 
@@ -116,6 +118,11 @@ def may_be_scheme_alone(scheme: str) -> bool:
     """Tell whether ``scheme://`` is a prefix: not if the url chooses the host."""
     row = SCHEMES[scheme]
     return row.port is None and not row.has_container and scheme != "file"
+
+
+def account_prefix_of(location: Location) -> str:
+    """Return the prefix of all containers of an account."""
+    return f"{location.scheme}://{location.host.partition('@')[2].lower()}"
 
 
 def _audiences_of(entry: CredentialEntry) -> Iterator[_Audience]:

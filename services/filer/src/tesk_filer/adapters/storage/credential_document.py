@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from tesk_filer.domain.credential_table import (
     CredentialEntry,
+    account_prefix_of,
     may_be_scheme_alone,
     prefix_of,
 )
@@ -233,16 +234,20 @@ def _meaning(problem: str) -> str:
 def _prefix(text: str, kind: str) -> str:
     """Return a prefix in the way that prefixes are compared."""
     scheme, mark, rest = text.partition("://")
-    if mark and not rest and scheme in SCHEMES and may_be_scheme_alone(scheme):
-        prefix = text
-    else:
-        try:
+    known = SCHEMES.get(scheme)
+    try:
+        if mark and not rest and known and may_be_scheme_alone(scheme):
+            prefix = text
+        elif known and known.has_container and not {"@", "/"} & set(rest.rstrip("/")):
+            # Any container has the same account.
+            prefix = account_prefix_of(parse_location(f"{scheme}://any@{rest}"))
+        else:
             location = parse_location(text)
-        except InvalidLocationError as error:
-            raise ValueError(error) from None
-        if location.user is not None or location.query:
-            raise ValueError("must not hold user, password or query")
-        scheme, prefix = location.scheme, prefix_of(location)
+            scheme, prefix = location.scheme, prefix_of(location)
+            if location.user is not None or location.query:
+                raise ValueError("must not hold user, password or query")
+    except InvalidLocationError as error:
+        raise ValueError(error) from None
     taken = SCHEMES[scheme].credentials
     if kind not in taken:
         kinds = ", ".join(taken) or "no credentials"
