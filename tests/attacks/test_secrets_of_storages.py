@@ -190,7 +190,8 @@ def test_no_secret_comes_back_of_inputs(
     record: TransferRecord, site: Site, tmp_path: Path
 ) -> None:
     filer = FilerRun(tmp_path, environ=site.environ)
-    urls = {scheme_of(url): url for url in site.urls if not url.endswith("/503")}
+    permanent = (*(f"{base}/400" for base in site.bases), *site.places)
+    urls = {scheme_of(url): url for url in permanent}
     for scheme, url in urls.items():
         kind = FileType.DIRECTORY if SCHEMES[scheme].lists else FileType.FILE
         record.inputs = (Input(path="/a", url=url, type=kind),)
