@@ -16,6 +16,7 @@ from servers.ftp import FtpKind, ftp_server
 from servers.gcs import gcs_server
 from servers.http import http_server
 from servers.s3 import ACCESS_KEY, SECRET_KEY, S3Service, s3_server
+from servers.sftp import SftpFiles, SftpKind, sftp_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
 from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.local import LocalStorage
@@ -23,9 +24,13 @@ from tesk_filer.adapters.storage.s3 import S3Storage
 from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
 from tesk_filer.adapters.storage.s3_requests import S3Requests
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
+from tesk_filer.adapters.storage.sftp import SftpStorage
 from tesk_filer.adapters.storage.shared import open_shared
 from tesk_filer.domain.credentials import S3Account, S3Keys
+from tesk_filer.ports import Credentials
 from tesk_runtime.clock import SystemClock
+
+_NO_CREDENTIALS = SettingCredentials()
 
 
 @pytest.fixture(scope="session")
@@ -116,8 +121,14 @@ FTPS = {
     "ftps": FtpKind(tls="asked", wants_reuse=True),
     "ftps without mlsd": FtpKind(tls="asked", without=frozenset({"MLSD", "MLST"})),
 }
+SFTP = {
+    "sftp": SftpKind(),
+    "sftp out of order": SftpKind(jumbles=True, block=20_000),
+    "sftp without renames onto files": SftpKind(replaces=False),
+}
 CLOUDS = ["gs", "azure", "azurite"]
-LISTING = ["memory", "file", "path", "shared", "s3", *CLOUDS, *WEBHDFS, *FTP, *FTPS]
+REMOTE = [*CLOUDS, *WEBHDFS, *FTP, *FTPS, *SFTP]
+LISTING = ["memory", "file", "path", "shared", "s3", *REMOTE]
 
 
 @pytest.fixture(params=[*LISTING, "http"])
@@ -138,6 +149,18 @@ def removing_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[P
     yield from _open(request, tmp_path)
 
 
+def sftp_storage(
+    server: SftpFiles, credentials: Credentials = _NO_CREDENTIALS
+) -> SftpStorage:
+    """Return a storage that knows the key of a server."""
+    return SftpStorage(
+        TIMEOUTS,
+        egress=OPEN_EGRESS,
+        credentials=credentials,
+        known_hosts=str(server.known_hosts),
+    )
+
+
 def _open(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     kind: str = request.param
     served = tmp_path / "served"
@@ -156,14 +179,19 @@ def _open(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         yield Place(
             open_shared("file:///shared", str(served), others=None), "/shared/base"
         )
+    elif kind in SFTP:
+        with sftp_server(served, SFTP[kind]) as server:
+            sftp = sftp_storage(server)
+            yield Place(sftp, f"{server.url_with_password}{served}/base")
+            sftp.close()
     else:
         authority: Authority = request.getfixturevalue("authority")
         identity = authority.issue("127.0.0.1")
         kinds = FTP | FTPS
         with ftp_server(served, kinds[kind], identity=identity) as server:
             base = server.url_with_password if kind == "ftp account" else server.url
-            storage = FtpStorage(
+            ftp = FtpStorage(
                 TIMEOUTS, egress=OPEN_EGRESS, ca_file=str(authority.certificate)
             )
-            yield Place(storage, base + "/base")
-            storage.close()
+            yield Place(ftp, base + "/base")
+            ftp.close()

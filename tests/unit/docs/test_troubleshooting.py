@@ -107,6 +107,15 @@ UNTOLD = {
         "a body without a type",
     ),
     "a command to a server": ("AUTH TLS",),
+    "a cause of `the server's replies make no sense`, or of a broken connection": (
+        "no path",
+        "no version",
+        "a packet ends early",
+        "a packet of impossible length",
+        "a response of another type",
+        "a response without id",
+        "the server closed the channel",
+    ),
     "a header, a type": (
         'Basic realm="TESK", charset="UTF-8"',
         "default-src 'none'; frame-ancestors 'none'",

@@ -157,6 +157,14 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 port=21,
                 credentials=("login",),
             ),
+            Scheme(
+                name="sftp",
+                form="sftp://user@host/path",
+                storage="sftp",
+                is_tree=True,
+                port=22,
+                credentials=("login", "privateKey"),
+            ),
             *(
                 Scheme(
                     name=name,

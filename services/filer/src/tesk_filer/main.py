@@ -228,6 +228,8 @@ def silence_libraries() -> None:
         "urllib3",
     ):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It logs each connection that breaks, with a traceback; the error says so, too.
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
 def _set_when(stop: threading.Event, halt: threading.Event) -> None:

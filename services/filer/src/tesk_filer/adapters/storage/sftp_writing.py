@@ -1,0 +1,150 @@
+"""Uploads files to SFTP servers: a hidden file is renamed when it is complete."""
+
+import struct
+from contextlib import suppress
+
+from tesk_filer.adapters.storage.sftp_listing import stat_of
+from tesk_filer.adapters.storage.sftp_protocol import (
+    Flag,
+    Kind,
+    SftpError,
+    SftpSession,
+    Status,
+    attributes_of,
+    data_of,
+    encode,
+    string,
+)
+from tesk_filer.adapters.storage.sftp_streams import send_file
+from tesk_filer.ports import Advance, Source, StorageError
+
+_WITH_MODE = 0x4
+_POSIX_RENAME = string(b"posix-rename@openssh.com")
+
+
+def write_file(
+    session: SftpSession,
+    names: tuple[str, str],
+    source: Source,
+    advance: Advance,
+    incomplete: set[str],
+) -> None:
+    """Upload a file, verify its size and give it its name.
+
+    Args:
+        session: With the server.
+        names: Absolute paths of the hidden file and of the file.
+        source: The file.
+        advance: Called with what the server has confirmed.
+        incomplete: Holds the hidden path while it is to be removed.
+
+    Raises:
+        StorageError, SftpError: The upload failed.
+    """
+    hidden, path = names
+    handle = _create(session, hidden, path, executable=source.executable)
+    incomplete.add(hidden)
+    try:
+        send_file(session, handle, source, advance)
+    except SftpError as error:
+        raise _write_error(error) from error
+    # Some servers find out now that their disk is full.
+    status, closed = session.request(
+        (Kind.FSTAT, string(handle)), (Kind.CLOSE, string(handle))
+    )
+    size = attributes_of(session.wait(status, Kind.ATTRS)).size
+    try:
+        session.wait(closed, Kind.STATUS)
+    except SftpError as error:
+        raise _write_error(error) from error
+    if size not in (None, source.size):
+        message = f"{size} of {source.size} bytes arrived"
+        raise StorageError(message, transient=True)
+    _rename(session, hidden, path)
+    incomplete.clear()
+
+
+def make_folders(session: SftpSession, path: str) -> None:
+    """Make a directory and those above it.
+
+    Raises:
+        StorageError, SftpError: There is none afterwards.
+    """
+    if _is_directory(session, path):
+        return
+    segments = [segment for segment in path.split("/") if segment]
+    refused: SftpError | None = None
+    for end in range(1, len(segments) + 1):
+        try:
+            session.call(Kind.MKDIR, encode("/" + "/".join(segments[:end])) + bytes(4))
+        except SftpError as error:  # it exists, or what follows fails
+            refused = error
+    if not _is_directory(session, path):
+        raise refused or StorageError("the directory cannot be made")
+
+
+def remove(session: SftpSession, path: str) -> None:
+    """Remove a file, if the server lets us."""
+    with suppress(SftpError):
+        session.call(Kind.REMOVE, encode(path))
+
+
+def _create(session: SftpSession, hidden: str, path: str, *, executable: bool) -> bytes:
+    flags = Flag.WRITE | Flag.CREATE | Flag.TRUNCATE
+    mode = 0o777 if executable else 0o666  # less the umask of the server
+    request = encode(hidden) + struct.pack(">III", flags, _WITH_MODE, mode)
+    try:
+        return data_of(session.call(Kind.OPEN, request, Kind.HANDLE))
+    except SftpError as error:
+        if error.code not in (Status.NO_SUCH_FILE, Status.FAILURE):
+            raise
+        make_folders(session, path.rpartition("/")[0] or "/")
+        return data_of(session.call(Kind.OPEN, request, Kind.HANDLE))
+
+
+def _is_directory(session: SftpSession, path: str) -> bool:
+    found = stat_of(session, path)
+    if found is not None and not found.is_directory and found.mode is not None:
+        raise StorageError("a directory of its path is a file")
+    return found is not None
+
+
+def _rename(session: SftpSession, hidden: str, path: str) -> None:
+    both = encode(hidden) + encode(path)
+    if session.has_posix_rename:
+        try:
+            session.call(Kind.EXTENDED, _POSIX_RENAME + both)
+        except SftpError as error:
+            if error.code != Status.UNSUPPORTED:  # some only announce it
+                raise
+        else:
+            return
+    try:
+        session.call(Kind.RENAME, both)
+    except SftpError as error:  # it does not replace a file
+        _exchange(session, hidden, path, error)
+
+
+def _exchange(session: SftpSession, hidden: str, path: str, refused: SftpError) -> None:
+    """Put a complete file in the place of one that is there already."""
+    before = f"{hidden}.before"
+    try:
+        session.call(Kind.RENAME, encode(path) + encode(before))
+    except SftpError:
+        raise refused from None
+    try:
+        session.call(Kind.RENAME, encode(hidden) + encode(path))
+    except SftpError:
+        session.call(Kind.RENAME, encode(before) + encode(path))
+        raise
+    remove(session, before)
+
+
+def _write_error(error: SftpError) -> Exception:
+    """Explain a failure without a reason: SFTP has no word for a full disk."""
+    if error.code != Status.FAILURE:
+        return error
+    said = str(error) or "failure"
+    return StorageError(
+        f"the server cannot write ({said[:100]}); its disk or the user's quota may be full"
+    )
