@@ -37,11 +37,18 @@ def test_cancel_while_inputs_arrive(shared_stack: Stack, gate: Gate) -> None:
         }
     )
     gate.wait_for_transfer()
+    moving = eventually(
+        lambda: shared_stack.live(task_id)["transfers"], what="progress of the inputs"
+    )
 
     shared_stack.cancel(task_id)
 
     shared_stack.wait_for(task_id, "CANCELED", within=10)
     eventually(lambda: nothing_left(shared_stack), what="nothing left")
+    assert [(each["path"], each["url"], each["files_done"]) for each in moving] == [
+        ("/in/a", f"{gate.url}/a", "0")
+    ]
+    assert shared_stack.live(task_id)["transfers"] == []
 
 
 def test_cancel_while_running_stops_within_seconds(shared_stack: Stack) -> None:

@@ -56,6 +56,8 @@ def check(task: Task, gate: Gate) -> None:
     assert codes(task) == [0]
     assert gate.files["/count"] == b"run\n"
     assert "lost" not in system_logs(task)
+    told = [line.partition(":")[0] for line in system_logs(task).splitlines()]
+    assert (told.count("inputs"), told.count("outputs")) == (1, 1), told
 
 
 @pytest.mark.parametrize("service", ["scheduler", "api"])
