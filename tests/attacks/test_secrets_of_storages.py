@@ -227,7 +227,7 @@ def command_lines(home: Path) -> list[bytes]:
 
 
 ONCE = {"TESK_TASKMASTER_UPLOAD_TRIES": "1", "TESK_SCHEDULER_MAX_ATTEMPTS": "1"}
-LOOK_AROUND = "env; cat /proc/*/environ /proc/*/cmdline /proc/mounts"
+LOOK_AROUND = "env; cat /proc/*/environ /proc/*/cmdline /proc/mounts; echo > /out/a"
 
 
 def test_secrets_are_nowhere_in_a_running_tesk_but_in_their_files(
@@ -243,7 +243,7 @@ def test_secrets_are_nowhere_in_a_running_tesk_but_in_their_files(
             "inputs": [{"path": "/in/a", "url": web.url + "/a"}],
             "executors": [{"image": "busybox", "command": ["sh", "-c", LOOK_AROUND]}],
             "outputs": [
-                {"path": "/in/a", "url": url, "type": "FILE"} for url in site.urls
+                {"path": "/out/a", "url": url, "type": "FILE"} for url in site.urls
             ],
         }
 
