@@ -102,6 +102,7 @@ class _Servicer(pb_grpc.TransferServiceServicer):
                 seconds=request.seconds,
                 resumed_files=request.resumed_files,
                 resumed_bytes=request.resumed_bytes,
+                sha256=request.sha256,
             )
         )
         return pb.FinishTransferResponse()

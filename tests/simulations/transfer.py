@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from fakes.filer_storage import MemoryStorage
 from fakes.filer_transfers import MemoryTransfers
 from tesk_filer.adapters.volume import FolderVolume
+from tesk_filer.domain.digest_list import DigestList
 from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.domain.parts import MIB
 from tesk_filer.ports.manifest import Manifest, NoManifest
@@ -32,17 +34,19 @@ class Bench:
 
     Attributes:
         manifest: What earlier transfers have moved.
+        digests: Takes digests of the files.
         parts_from: Bytes from which on a file comes in parts.
         seconds: What the clock says: every connection is slow.
     """
 
     folder: Path
-    storage: MemoryStorage = field(default_factory=MemoryStorage)
+    storage: Any = field(default_factory=MemoryStorage)
     transfers: MemoryTransfers = field(default_factory=MemoryTransfers)
     log: list[str] = field(default_factory=list)
     missing_is_error: bool = False
     limits: Limits = field(default_factory=Limits)
     manifest: Manifest = field(default_factory=NoManifest)
+    digests: DigestList | None = None
     parts_from: int = 64 * MIB
     seconds: Iterator[float] = field(default_factory=lambda: count(0.0, 1.0))
 
@@ -89,6 +93,7 @@ class Bench:
                 limits=limits,
                 parts_from=self.parts_from,
                 manifest=self.manifest,
+                digests=self.digests,
             ),
             transfers=self.transfers,
             storages=self.storage,
@@ -96,6 +101,7 @@ class Bench:
             workers=workers,
             retry=retry,
             progress=progress,
+            digests=self.digests,
             expansion=Expansion(self.limits),
         )
         take = Uploads(
@@ -110,6 +116,7 @@ class Bench:
             tag="tesk-t1-a1",
             missing_is_error=self.missing_is_error,
             manifest=self.manifest,
+            digests=self.digests,
         )
         transfer = Transfer(
             transfer_run=bring if incoming else take,

@@ -1,5 +1,6 @@
 """Real filer processes between a real gRPC server and real storages."""
 
+import hashlib
 import os
 import signal
 from collections.abc import Iterator
@@ -159,6 +160,36 @@ def test_a_transfer_loads_the_libraries_of_its_scheme_alone(
     assert "tesk_filer.main" in loaded
     assert not set(IDLE) & loaded
     assert loaded & every == set(LIBRARIES[scheme])
+
+
+def test_digests_of_inputs_are_reported_where_they_are_wanted(
+    record: TransferRecord, filer: FilerRun
+) -> None:
+    record.inputs = (Input(path="/a", content="x"),)
+    wanted = FilerRun(filer.folder, environ={"TESK_FILER_SHA256": "true"})
+
+    assert wanted.run(record, "inputs")[0] == 0
+    digest = hashlib.sha256(b"x").hexdigest()
+    assert record.result.sha256 == f"{digest}  /a\n"
+
+
+def test_programs_are_plain_files_where_modes_are_not_kept(
+    record: TransferRecord, filer: FilerRun
+) -> None:
+    tool = filer.folder / "root/tool"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    record.inputs = (Input(path="/tool", url=str(tool)),)
+    record.outputs = (Output(path="/tool", url=f"{filer.folder}/root/back"),)
+    plain = FilerRun(
+        filer.folder, filer.roots, environ={"TESK_FILER_KEEP_MODES": "false"}
+    )
+
+    assert plain.run(record, "inputs")[0] == 0
+    (filer.volume / "tool").chmod(0o755)
+    assert plain.run(record, "outputs")[0] == 0
+
+    assert (filer.folder / "root/back").stat().st_mode & 0o111 == 0
 
 
 def test_programs_stay_programs(record: TransferRecord, filer: FilerRun) -> None:

@@ -156,6 +156,13 @@ def test_progress_is_shown_until_the_end(transfer: Transfer) -> None:
     assert transfer.statuses() == []
 
 
+def test_digests_of_files_are_metadata_of_the_task(transfer: Transfer) -> None:
+    transfer.finish(IN, files=1, sha256="00ff  /in\n")
+
+    metadata = dict(transfer.log().metadata)
+    assert metadata == {"inputs": "1 file, 0 B", "inputs.sha256": "00ff  /in\n"}
+
+
 def test_each_transfer_has_one_line_that_tells_what_it_moved(
     transfer: Transfer,
 ) -> None:

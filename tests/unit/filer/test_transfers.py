@@ -1,13 +1,16 @@
 """Whole transfers between memory and a folder: order, retries, results."""
 
+import os
+import socket
 from pathlib import Path
 
 import pytest
 
 from files.deep_trees import make_deep
 from simulations.transfer import Bench
+from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.domain.expansion import Limits
-from tesk_filer.ports import StorageError
+from tesk_filer.ports import Storage, StorageError
 from tesk_filer.usecases.transfer import ExitCode
 from tesk_model.errors import (
     ConflictError,
@@ -15,6 +18,7 @@ from tesk_model.errors import (
     TeskError,
     UnavailableError,
 )
+from tesk_model.locations import Location
 from tesk_model.task import FileType, Input, Output, OutputFileLog
 from tesk_runtime.removal import remove_tree
 
@@ -23,6 +27,16 @@ from tesk_runtime.removal import remove_tree
 def bench(tmp_path: Path) -> Bench:
     (tmp_path / "volume").mkdir()
     return Bench(tmp_path / "volume")
+
+
+class LocalStorages(LocalStorage):
+    """The storage of every location, below one folder."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__([root])
+
+    def of(self, _location: Location) -> Storage:
+        return self
 
 
 def passing() -> StorageError:
@@ -69,6 +83,67 @@ def test_the_last_of_overlapping_inputs_wins(bench: Bench) -> None:
     )
 
     assert bench.texts() == {"d/x": "2x", "d/y": "1y", "d/z": "f"}
+
+
+def test_directories_merge_at_every_depth_and_the_last_wins(
+    bench: Bench, tmp_path: Path
+) -> None:
+    for number, names in (("1", ("d/e/x", "d/e/y", "z")), ("2", ("d/e/x", "d/n/m"))):
+        for name in names:
+            file = tmp_path / number / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(number + name)
+    for empty in ("1/d/void", "2/d/e/none"):
+        (tmp_path / empty).mkdir()
+    local = Bench(bench.folder, storage=LocalStorages(str(tmp_path)))
+
+    exit_code = local.bring(
+        *(
+            Input(
+                path="/in", url=f"file://{tmp_path}/{number}", type=FileType.DIRECTORY
+            )
+            for number in ("1", "2")
+        )
+    )
+
+    assert exit_code is ExitCode.OK
+    assert local.texts() == {
+        "in/d/e/x": "2d/e/x",
+        "in/d/e/y": "1d/e/y",
+        "in/d/n/m": "2d/n/m",
+        "in/z": "1z",
+    }
+    assert (bench.folder / "in/d/void").is_dir()
+    assert (bench.folder / "in/d/e/none").is_dir()
+
+
+def test_pipes_and_sockets_are_left_out_with_a_warning(
+    bench: Bench, tmp_path: Path
+) -> None:
+    for folder in (bench.folder / "o", tmp_path / "d"):
+        folder.mkdir()
+        (folder / "file").write_text("x")
+        os.mkfifo(folder / "pipe")
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(folder / "socket"))
+    bench.take(Output(path="/o", url="s3://b/o", type=FileType.DIRECTORY))
+    assert bench.storage.files == {"s3://b/o/file": b"x"}
+    assert bench.transfers.results[-1].warnings == tuple(
+        f"outputs[0]: /o/{name} is a special file (pipe, device or socket), "
+        "not uploaded"
+        for name in ("pipe", "socket")
+    )
+
+    local = Bench(bench.folder, storage=LocalStorages(str(tmp_path)))
+    local.bring(Input(path="/in", url=f"{tmp_path}/d", type=FileType.DIRECTORY))
+
+    assert sorted(path.name for path in (bench.folder / "in").iterdir()) == ["file"]
+    assert [
+        warning.endswith(f": {name} is not a regular file, left out")
+        for name, warning in zip(
+            ("pipe", "socket"), local.transfers.results[-1].warnings, strict=True
+        )
+    ] == [True, True]
 
 
 def test_inputs_are_accessible_by_every_uid(bench: Bench) -> None:

@@ -88,6 +88,13 @@ class FilerSettings(
             ge=1,
         ),
     ] = 64 * 1024 * 1024
+    sha256: Annotated[
+        bool,
+        Meta(
+            description="Put the sha256 of every input and output into the task's "
+            "`metadata`, as `sha256sum` writes it; of many files, that of the list."
+        ),
+    ] = False
     max_bytes_per_second: Annotated[
         int,
         Meta(description="Bytes per second that a filer moves; 0: no limit.", ge=0),

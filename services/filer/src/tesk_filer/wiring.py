@@ -22,6 +22,7 @@ from tesk_filer.adapters.storage.storage_config import (
 )
 from tesk_filer.config import FilerSettings, Settings, egress_policy
 from tesk_filer.domain.credentials import S3Account
+from tesk_filer.domain.digest_list import DigestList
 from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.ports import Credentials, Storages, Transfers
 from tesk_filer.ports.manifest import Manifest, NoManifest
@@ -57,6 +58,7 @@ class Engine:
     progress: TransferProgress
     retry: Retry
     limits: HostLimits
+    digests: DigestList | None
 
 
 def open_engine(
@@ -78,6 +80,7 @@ def open_engine(
             ),
         ),
         limits=HostLimits(filer.parallel, halt),
+        digests=DigestList() if filer.sha256 else None,
         retry=make_retry(filer, halt),
     )
 
@@ -117,6 +120,7 @@ def make_run(
             workers=engine.workers,
             retry=engine.retry,
             progress=engine.progress,
+            digests=engine.digests,
             expansion=expansion,
         )
     return Uploads(
@@ -131,6 +135,7 @@ def make_run(
         tag=Attempt(TaskId(filer.task), filer.attempt).name,
         missing_is_error=filer.missing_outputs == "error",
         extended_patterns=filer.extended_patterns,
+        digests=engine.digests,
         manifest=manifest,
     )
 
@@ -150,6 +155,7 @@ def _file_download(
         ),
         limits=engine.limits,
         parts_from=filer.parts_from,
+        digests=engine.digests,
         manifest=manifest,
     )
 

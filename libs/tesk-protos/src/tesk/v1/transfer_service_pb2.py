@@ -26,15 +26,15 @@ from tesk.v1 import assignment_service_pb2 as tesk_dot_v1_dot_assignment__servic
 from tesk.v1 import task_pb2 as tesk_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etesk/v1/transfer_service.proto\x12\x07tesk.v1\x1a tesk/v1/assignment_service.proto\x1a\x12tesk/v1/task.proto\"^\n\x12GetTransferRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12%\n\tdirection\x18\x02 \x01(\x0e\x32\x12.tesk.v1.Direction\"v\n\x13GetTransferResponse\x12\x1e\n\x06inputs\x18\x01 \x03(\x0b\x32\x0e.tesk.v1.Input\x12 \n\x07outputs\x18\x02 \x03(\x0b\x32\x0f.tesk.v1.Output\x12\r\n\x05owner\x18\x03 \x01(\t\x12\x0e\n\x06groups\x18\x04 \x03(\t\"\xe8\x01\n\x15ReportProgressRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12%\n\tdirection\x18\x02 \x01(\x0e\x32\x12.tesk.v1.Direction\x12\x12\n\nfiles_done\x18\x03 \x01(\x03\x12\x13\n\x0b\x66iles_total\x18\x04 \x01(\x03\x12\x12\n\nbytes_done\x18\x05 \x01(\x03\x12\x13\n\x0b\x62ytes_total\x18\x06 \x01(\x03\x12\x18\n\x10\x62ytes_per_second\x18\x07 \x01(\x03\x12\x0c\n\x04path\x18\x08 \x01(\t\x12\x0b\n\x03url\x18\t \x01(\t\"\x18\n\x16ReportProgressResponse\"a\n\x15\x41\x64\x64OutputFilesRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12%\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x16.tesk.v1.OutputFileLog\"\x18\n\x16\x41\x64\x64OutputFilesResponse\"\x97\x02\n\x15\x46inishTransferRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12%\n\tdirection\x18\x02 \x01(\x0e\x32\x12.tesk.v1.Direction\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x10\n\x08warnings\x18\x05 \x03(\t\x12\r\n\x05\x66iles\x18\x06 \x01(\x03\x12\r\n\x05\x62ytes\x18\x07 \x01(\x03\x12%\n\x05moved\x18\x08 \x03(\x0b\x32\x16.tesk.v1.MovedByScheme\x12\x0f\n\x07seconds\x18\t \x01(\x01\x12\x15\n\rresumed_files\x18\n \x01(\x03\x12\x15\n\rresumed_bytes\x18\x0b \x01(\x03J\x04\x08\x04\x10\x05R\ttransient\"^\n\rMovedByScheme\x12\x0e\n\x06scheme\x18\x01 \x01(\t\x12\r\n\x05\x66iles\x18\x02 \x01(\x03\x12\r\n\x05\x62ytes\x18\x03 \x01(\x03\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\x03\"\x18\n\x16\x46inishTransferResponse*S\n\tDirection\x12\x19\n\x15\x44IRECTION_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44IRECTION_INPUTS\x10\x01\x12\x15\n\x11\x44IRECTION_OUTPUTS\x10\x02\x32\xd4\x02\n\x0fTransferService\x12H\n\x0bGetTransfer\x12\x1b.tesk.v1.GetTransferRequest\x1a\x1c.tesk.v1.GetTransferResponse\x12Q\n\x0eReportProgress\x12\x1e.tesk.v1.ReportProgressRequest\x1a\x1f.tesk.v1.ReportProgressResponse\x12Q\n\x0e\x41\x64\x64OutputFiles\x12\x1e.tesk.v1.AddOutputFilesRequest\x1a\x1f.tesk.v1.AddOutputFilesResponse\x12Q\n\x0e\x46inishTransfer\x12\x1e.tesk.v1.FinishTransferRequest\x1a\x1f.tesk.v1.FinishTransferResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etesk/v1/transfer_service.proto\x12\x07tesk.v1\x1a tesk/v1/assignment_service.proto\x1a\x12tesk/v1/task.proto\"^\n\x12GetTransferRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12%\n\tdirection\x18\x02 \x01(\x0e\x32\x12.tesk.v1.Direction\"v\n\x13GetTransferResponse\x12\x1e\n\x06inputs\x18\x01 \x03(\x0b\x32\x0e.tesk.v1.Input\x12 \n\x07outputs\x18\x02 \x03(\x0b\x32\x0f.tesk.v1.Output\x12\r\n\x05owner\x18\x03 \x01(\t\x12\x0e\n\x06groups\x18\x04 \x03(\t\"\xe8\x01\n\x15ReportProgressRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12%\n\tdirection\x18\x02 \x01(\x0e\x32\x12.tesk.v1.Direction\x12\x12\n\nfiles_done\x18\x03 \x01(\x03\x12\x13\n\x0b\x66iles_total\x18\x04 \x01(\x03\x12\x12\n\nbytes_done\x18\x05 \x01(\x03\x12\x13\n\x0b\x62ytes_total\x18\x06 \x01(\x03\x12\x18\n\x10\x62ytes_per_second\x18\x07 \x01(\x03\x12\x0c\n\x04path\x18\x08 \x01(\t\x12\x0b\n\x03url\x18\t \x01(\t\"\x18\n\x16ReportProgressResponse\"a\n\x15\x41\x64\x64OutputFilesRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12%\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x16.tesk.v1.OutputFileLog\"\x18\n\x16\x41\x64\x64OutputFilesResponse\"\xa7\x02\n\x15\x46inishTransferRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12%\n\tdirection\x18\x02 \x01(\x0e\x32\x12.tesk.v1.Direction\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x10\n\x08warnings\x18\x05 \x03(\t\x12\r\n\x05\x66iles\x18\x06 \x01(\x03\x12\r\n\x05\x62ytes\x18\x07 \x01(\x03\x12%\n\x05moved\x18\x08 \x03(\x0b\x32\x16.tesk.v1.MovedByScheme\x12\x0f\n\x07seconds\x18\t \x01(\x01\x12\x15\n\rresumed_files\x18\n \x01(\x03\x12\x15\n\rresumed_bytes\x18\x0b \x01(\x03\x12\x0e\n\x06sha256\x18\x0c \x01(\tJ\x04\x08\x04\x10\x05R\ttransient\"^\n\rMovedByScheme\x12\x0e\n\x06scheme\x18\x01 \x01(\t\x12\r\n\x05\x66iles\x18\x02 \x01(\x03\x12\r\n\x05\x62ytes\x18\x03 \x01(\x03\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\x03\"\x18\n\x16\x46inishTransferResponse*S\n\tDirection\x12\x19\n\x15\x44IRECTION_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44IRECTION_INPUTS\x10\x01\x12\x15\n\x11\x44IRECTION_OUTPUTS\x10\x02\x32\xd4\x02\n\x0fTransferService\x12H\n\x0bGetTransfer\x12\x1b.tesk.v1.GetTransferRequest\x1a\x1c.tesk.v1.GetTransferResponse\x12Q\n\x0eReportProgress\x12\x1e.tesk.v1.ReportProgressRequest\x1a\x1f.tesk.v1.ReportProgressResponse\x12Q\n\x0e\x41\x64\x64OutputFiles\x12\x1e.tesk.v1.AddOutputFilesRequest\x1a\x1f.tesk.v1.AddOutputFilesResponse\x12Q\n\x0e\x46inishTransfer\x12\x1e.tesk.v1.FinishTransferRequest\x1a\x1f.tesk.v1.FinishTransferResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tesk.v1.transfer_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DIRECTION']._serialized_start=1103
-  _globals['_DIRECTION']._serialized_end=1186
+  _globals['_DIRECTION']._serialized_start=1119
+  _globals['_DIRECTION']._serialized_end=1202
   _globals['_GETTRANSFERREQUEST']._serialized_start=97
   _globals['_GETTRANSFERREQUEST']._serialized_end=191
   _globals['_GETTRANSFERRESPONSE']._serialized_start=193
@@ -48,11 +48,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADDOUTPUTFILESRESPONSE']._serialized_start=673
   _globals['_ADDOUTPUTFILESRESPONSE']._serialized_end=697
   _globals['_FINISHTRANSFERREQUEST']._serialized_start=700
-  _globals['_FINISHTRANSFERREQUEST']._serialized_end=979
-  _globals['_MOVEDBYSCHEME']._serialized_start=981
-  _globals['_MOVEDBYSCHEME']._serialized_end=1075
-  _globals['_FINISHTRANSFERRESPONSE']._serialized_start=1077
-  _globals['_FINISHTRANSFERRESPONSE']._serialized_end=1101
-  _globals['_TRANSFERSERVICE']._serialized_start=1189
-  _globals['_TRANSFERSERVICE']._serialized_end=1529
+  _globals['_FINISHTRANSFERREQUEST']._serialized_end=995
+  _globals['_MOVEDBYSCHEME']._serialized_start=997
+  _globals['_MOVEDBYSCHEME']._serialized_end=1091
+  _globals['_FINISHTRANSFERRESPONSE']._serialized_start=1093
+  _globals['_FINISHTRANSFERRESPONSE']._serialized_end=1117
+  _globals['_TRANSFERSERVICE']._serialized_start=1205
+  _globals['_TRANSFERSERVICE']._serialized_end=1545
 # @@protoc_insertion_point(module_scope)

@@ -221,6 +221,7 @@ class FinishTransferRequest(_message.Message):
     SECONDS_FIELD_NUMBER: _builtins.int
     RESUMED_FILES_FIELD_NUMBER: _builtins.int
     RESUMED_BYTES_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
     direction: Global___Direction.ValueType
     error: _builtins.str
     """Empty = everything arrived, verified. Otherwise what went wrong, naming
@@ -236,6 +237,10 @@ class FinishTransferRequest(_message.Message):
     it was stopped; not within `seconds`.
     """
     resumed_bytes: _builtins.int
+    sha256: _builtins.str
+    """The files' sha256, as lines of `sha256sum`, or the digest of that list where
+    it is long, for `metadata`; at most 4 KiB. Empty: not wanted.
+    """
     @_builtins.property
     def attempt(self) -> _assignment_service_pb2.Attempt: ...
     @_builtins.property
@@ -259,10 +264,11 @@ class FinishTransferRequest(_message.Message):
         seconds: _builtins.float = ...,
         resumed_files: _builtins.int = ...,
         resumed_bytes: _builtins.int = ...,
+        sha256: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "bytes", b"bytes", "direction", b"direction", "error", b"error", "files", b"files", "moved", b"moved", "resumed_bytes", b"resumed_bytes", "resumed_files", b"resumed_files", "seconds", b"seconds", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "bytes", b"bytes", "direction", b"direction", "error", b"error", "files", b"files", "moved", b"moved", "resumed_bytes", b"resumed_bytes", "resumed_files", b"resumed_files", "seconds", b"seconds", "sha256", b"sha256", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

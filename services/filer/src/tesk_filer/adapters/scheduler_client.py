@@ -132,6 +132,7 @@ class SchedulerTransfers:
             seconds=result.seconds,
             resumed_files=result.resumed_files,
             resumed_bytes=result.resumed_bytes,
+            sha256=result.sha256,
         )
         self._call(self._stub.FinishTransfer, request)
 

@@ -14,11 +14,11 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from tesk_filer.adapters.copying import CHUNK, copy_descriptor, write_all
 from tesk_filer.adapters.digests import Digests
 from tesk_filer.adapters.disk_space import check_space, free_bytes, reserve
 from tesk_filer.adapters.open_directories import OpenDirectories
 from tesk_filer.adapters.partial_file import PartialFile, stamp_of
+from tesk_filer.adapters.receiving import check_size, receive
 from tesk_filer.adapters.temporary_files import create, may_go_on, reopen
 from tesk_filer.adapters.volume_errors import ABSENT, unreadable, unwritable
 from tesk_filer.domain.tree import Kind, Node
@@ -34,8 +34,6 @@ from tesk_model.paths import OWN_FOLDER, is_within
 from tesk_runtime.rooted_files import RootedFiles
 
 _MAX_NAME = 255  # bytes, as file systems have it
-_SMALL = 128 * 1024  # bytes of a file that is not worth a copy by the kernel
-_LARGE = 1024 * 1024  # bytes of a file for which there may be no space
 # Without O_NONBLOCK the open of a pipe would block.
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -121,8 +119,8 @@ class FolderVolume:
             descriptor = create(temporary, directory)
             try:
                 self._set_mode(descriptor, executable=reader.executable)
-                arrived = _receive(reader, descriptor, advance, digests)
-                _check_size(size, arrived)
+                arrived = receive(reader, descriptor, advance, digests)
+                check_size(size, arrived)
                 found = digests.verify()
                 status = os.fstat(descriptor)
             except OSError as error:
@@ -177,6 +175,16 @@ class FolderVolume:
             )
         finally:
             os.close(descriptor)
+
+    @staticmethod
+    def digest(source: Source, algorithm: str, advance: Advance) -> str:
+        """See ``Volume``."""
+        digests = Digests({algorithm: ""})
+        try:
+            digests.read(source.descriptor, advance)
+        except OSError as error:
+            raise unreadable(error) from error
+        return digests.verify()[algorithm]
 
     def make_directory(self, path: str) -> None:
         """See ``Volume``."""
@@ -264,30 +272,3 @@ def temporary_name(path: str, tag: str = "") -> str:
         return hidden
     digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
     return f".{digest}{middle}.part"
-
-
-def _receive(reader: Reader, target: int, advance: Advance, digests: Digests) -> int:
-    size = reader.size or 0
-    if reader.descriptor is not None and size > _SMALL:
-        checked = partial(check_space, target)
-        size = copy_descriptor(
-            reader.descriptor, target, size, advance, check_space=checked
-        )
-        if digests:
-            digests.read(target, advance)
-        return size
-    if size > _LARGE:
-        check_space(target, size)
-    size = 0
-    while data := reader.read(CHUNK):
-        write_all(target, data)
-        digests.update(data)
-        size += len(data)
-        advance(len(data))
-    return size
-
-
-def _check_size(announced: int | None, arrived: int) -> None:
-    if announced is not None and arrived != announced:
-        message = f"{arrived} of {announced} bytes arrived"
-        raise StorageError(message, transient=True)

@@ -290,6 +290,7 @@ class TransferResult:
         resumed_files: Those of ``files`` that an earlier filer of this transfer moved,
             not within ``seconds``.
         resumed_bytes: Of these.
+        sha256: See ``FinishTransferRequest``.
     """
 
     error: str = ""
@@ -301,6 +302,7 @@ class TransferResult:
     seconds: float = 0.0
     resumed_files: int = 0
     resumed_bytes: int = 0
+    sha256: str = ""
 
 
 class Transfers(Protocol):

@@ -104,5 +104,14 @@ class Volume(Tree, Protocol):
             StorageError: It is not a regular file (any more).
         """
 
+    def digest(self, source: Source, algorithm: str, advance: Advance) -> str:
+        """Return a digest of an open file, in lower-case hex.
+
+        ``advance`` is called with 0 meanwhile.
+
+        Raises:
+            StorageError: It cannot be read.
+        """
+
     def make_directory(self, path: str) -> None:
         """Make a directory and its missing parents, writable by any uid."""

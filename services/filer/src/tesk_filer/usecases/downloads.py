@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+from tesk_filer.domain.digest_list import ALGORITHM, DigestList
 from tesk_filer.domain.downloads import (
     Download,
     order_downloads,
@@ -67,6 +68,7 @@ class Downloads:
     retry: Retry
     download_file: FileDownload
     progress: TransferProgress
+    digests: DigestList | None = None
     expansion: Expansion = field(default_factory=lambda: Expansion(Limits()))
     warnings: list[str] = field(default_factory=list)
 
@@ -81,7 +83,9 @@ class Downloads:
         except HaltedError:
             if not self.workers.failures:
                 raise
-        return summarize(self.workers.failures, self.warnings, self.progress)
+        return summarize(
+            self.workers.failures, self.warnings, self.progress, self.digests
+        )
 
     def _plan(self) -> list[Download]:
         downloads: list[Download] = []
@@ -118,7 +122,12 @@ class Downloads:
             return
         content = _InlineContent(download.content)
         with self.progress.of_file(CONTENT, path=download.path) as file_progress:
-            self.volume.save(download.path, content, file_progress.advance)
+            checks = NO_CHECKSUMS if self.digests is None else {ALGORITHM: ""}
+            saved = self.volume.save(
+                download.path, content, file_progress.advance, checks
+            )
+        if self.digests is not None:
+            self.digests.add(download.path, saved.digests[ALGORITHM])
 
     def _submit_directory(self, directory: Download, source: Location) -> None:
         storage = self.storages.of(source)

@@ -1,11 +1,12 @@
 """Downloads single files: as one stream or in parts, verified, and anew if need be."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 from tesk_filer.domain.checksums import choose_checks
+from tesk_filer.domain.digest_list import ALGORITHM, DigestList
 from tesk_filer.domain.parts import cut
 from tesk_filer.ports import (
     ChangedError,
@@ -39,7 +40,7 @@ class FileDownload:
 
     Attributes:
         parts_from: Bytes from which on a file may come in parts.
-        computed: Digests that are wanted of every file.
+        digests: Takes the digest of every file; None: not wanted.
     """
 
     storages: Storages
@@ -49,7 +50,7 @@ class FileDownload:
     helpers: Helpers
     limits: HostLimits
     parts_from: int
-    computed: Iterable[str] = ()
+    digests: DigestList | None = None
     manifest: Manifest = field(default_factory=NoManifest)
 
     def __call__(self, path: str, source: Location, known: Stat | None = None) -> None:
@@ -79,6 +80,10 @@ class FileDownload:
             return False
         if known is not None and known.etag not in ("", moved.etag):
             return False  # it was exchanged meanwhile
+        if self.digests is not None:
+            if ALGORITHM not in moved.digests:
+                return False
+            self.digests.add(path, moved.digests[ALGORITHM])
         self.progress.resume(1, moved.size)
         return True
 
@@ -197,7 +202,8 @@ class FileDownload:
 
     def _checks(self, incoming: "_Incoming", reader: Reader) -> Checks:
         asked = incoming.source.checksums
-        return choose_checks(asked, reader.checksums, self.computed)
+        computed = () if self.digests is None else (ALGORITHM,)
+        return choose_checks(asked, reader.checksums, computed)
 
     def _record(self, incoming: "_Incoming", reader: Reader, saved: Saved) -> None:
         moved = Moved(
@@ -207,6 +213,8 @@ class FileDownload:
             digests=saved.digests,
         )
         self.manifest.add(incoming.path, incoming.source.url, moved)
+        if self.digests is not None:
+            self.digests.add(incoming.path, saved.digests[ALGORITHM])
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tesk_filer.domain.digest_list import DigestList
 from tesk_filer.ports import TransferResult
 from tesk_filer.usecases.transfer_progress import TransferProgress
 from tesk_filer.usecases.worker_pool import Failure
@@ -11,7 +12,10 @@ _MAX_WARNINGS = 100
 
 
 def summarize(
-    failures: Sequence[Failure], warnings: Sequence[str], progress: TransferProgress
+    failures: Sequence[Failure],
+    warnings: Sequence[str],
+    progress: TransferProgress,
+    digests: DigestList | None,
 ) -> TransferResult:
     """Return the result of a transfer, with some of many failures and warnings.
 
@@ -31,6 +35,7 @@ def summarize(
         seconds=progress.seconds(),
         resumed_files=resumed_files,
         resumed_bytes=resumed_bytes,
+        sha256=digests.text() if digests else "",
     )
 
 

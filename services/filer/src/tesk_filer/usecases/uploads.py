@@ -8,10 +8,12 @@ from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple
 
+from tesk_filer.domain.digest_list import ALGORITHM, DigestList
 from tesk_filer.domain.downloads import title
 from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.domain.uploads import Notice, Upload, plan_uploads
 from tesk_filer.ports import (
+    NO_CHECKSUMS,
     StorageError,
     Storages,
     TransferResult,
@@ -101,6 +103,7 @@ class Uploads:
     missing_is_error: bool
     extended_patterns: bool = True
     manifest: Manifest = field(default_factory=NoManifest)
+    digests: DigestList | None = None
     expansion: Expansion = field(default_factory=lambda: Expansion(Limits()))
     targets: dict[bytes, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -118,7 +121,9 @@ class Uploads:
         self.progress.finish_plan()
         self.workers.drain()
         output_log.flush()
-        return summarize(self.workers.failures, self.warnings, self.progress)
+        return summarize(
+            self.workers.failures, self.warnings, self.progress, self.digests
+        )
 
     def _submit(self, index: int, output: Output, output_log: OutputLog) -> None:
         # A bad url fails before files are searched.
@@ -175,24 +180,31 @@ class Uploads:
 
     def _send(self, item: Upload, tag: str, output_log: OutputLog) -> None:
         moved = self.manifest.moved(item.path, item.target.target)
-        if moved is not None and moved.stamp == self.volume.stamp(item.path):
+        if moved is not None and self._is_sent(item, moved):
             self.progress.resume(1, moved.size)
-            self._log(item, moved.size, output_log)
+            self._log(item, moved, output_log)
             return
         with self.progress.of_file(
             item.target.scheme, path=item.path, url=item.target
         ) as file_progress:
             moved = self.retry(partial(self._send_once, item, tag, file_progress))
         self.manifest.add(item.path, item.target.target, moved)
-        self._log(item, moved.size, output_log)
+        self._log(item, moved, output_log)
 
-    @staticmethod
-    def _log(item: Upload, size: int, output_log: OutputLog) -> None:
+    def _is_sent(self, item: Upload, moved: Moved) -> bool:
+        """Tell whether an earlier filer has sent the file, as it is now."""
+        if self.digests is not None and ALGORITHM not in moved.digests:
+            return False
+        return moved.stamp == self.volume.stamp(item.path)
+
+    def _log(self, item: Upload, moved: Moved, output_log: OutputLog) -> None:
+        if self.digests is not None:
+            self.digests.add(item.path, moved.digests[ALGORITHM])
         output_log.add(
             OutputFileLog(
                 url=printable(item.target.url),
                 path=printable(item.path),
-                size_bytes=size,
+                size_bytes=moved.size,
             )
         )
 
@@ -203,7 +215,12 @@ class Uploads:
             storage = self.storages.of(item.target)
             with self.limits.request(item.target.host):
                 storage.write(item.target, source, file_progress.advance)
-            return Moved(size=source.size, stamp=source.stamp)
+            digests = NO_CHECKSUMS
+            if self.digests is not None:
+                advance = file_progress.advance
+                found = self.volume.digest(source, ALGORITHM, advance)
+                digests = {ALGORITHM: found}
+            return Moved(size=source.size, stamp=source.stamp, digests=digests)
 
 
 def _refuse(message: str) -> None:

@@ -94,6 +94,7 @@ class TransferServicer(pb_grpc.TransferServiceServicer):
                 for each in request.moved
             ),
             seconds=request.seconds,
+            sha256=request.sha256,
             resumed=Amount(files=request.resumed_files, size=request.resumed_bytes),
         )
         attempt = self._authorized(request.attempt, context)

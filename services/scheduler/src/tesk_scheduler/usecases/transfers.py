@@ -46,6 +46,7 @@ class TransferResult:
         size: and their bytes.
         moved: The same by scheme; empty if the filer does not say.
         seconds: For how long they moved; 0 if the filer does not say.
+        sha256: Digests of the files, for ``metadata``; "" if they are not wanted.
         resumed: What an earlier filer had moved of it, not within ``seconds``.
     """
 
@@ -56,6 +57,7 @@ class TransferResult:
     moved: tuple[Moved, ...] = ()
     seconds: float = 0.0
     resumed: Amount = NOTHING
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +178,10 @@ class Transfers:
             if direction is Direction.OUTPUTS:
                 tx.count_outputs(record.seq, result.files)
             text = format_moved(result.files, result.size)
-            tx.merge_metadata(record.seq, {direction.value: text})
+            entries = {direction.value: text}
+            if result.sha256:
+                entries[f"{direction.value}.sha256"] = result.sha256
+            tx.merge_metadata(record.seq, entries)
             tx.save(record, _finished(record, direction, self.clock.now()))
 
         self.store.write(finish)
