@@ -67,6 +67,18 @@ def test_inputs_arrive(bench: Bench) -> None:
     }
 
 
+def test_a_directory_that_cannot_be_listed_is_a_failure_of_its_scheme(
+    bench: Bench,
+) -> None:
+    exit_code = bench.bring(Input(path="/d", url="s3://b/d", type=FileType.DIRECTORY))
+
+    [result] = bench.transfers.results
+    assert exit_code is ExitCode.FAILED
+    assert [(each.scheme, each.files, each.failed) for each in result.moved] == [
+        ("s3", 0, 1)
+    ]
+
+
 def test_the_last_of_overlapping_inputs_wins(bench: Bench) -> None:
     bench.storage.files = {
         "s3://b/1/x": b"1x",

@@ -291,7 +291,7 @@ class MovedByScheme(_message.Message):
     once.
     """
     failed: _builtins.int
-    """Files that could not be moved."""
+    """Files that could not be moved, and directories that could not be listed."""
     def __init__(
         self,
         *,

@@ -269,7 +269,7 @@ class MovedByScheme:
 
     Attributes:
         seconds: Sum of the times that its files took; many move at once.
-        failed: Files that could not be moved.
+        failed: Files that could not be moved, and directories that could not be listed.
     """
 
     scheme: str

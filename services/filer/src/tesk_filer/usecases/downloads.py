@@ -167,7 +167,8 @@ class Downloads:
     def _pages(self, storage: Storage, source: Location) -> Iterator[Page]:
         cursor: Cursor = ()
         while True:
-            page = self.retry(partial(storage.list, source, cursor))
+            with self.progress.of_listing(source.scheme):
+                page = self.retry(partial(storage.list, source, cursor))
             yield page
             cursor = page.cursor
             if not cursor:

@@ -102,6 +102,16 @@ class TransferProgress:
             raise
         self._end(file, scheme, began, failed=False)
 
+    @contextmanager
+    def of_listing(self, scheme: str) -> Iterator[None]:
+        """Count a directory that cannot be listed in the block as one that failed."""
+        try:
+            yield
+        except StorageError:
+            with self._lock:
+                self._by_scheme.setdefault(scheme, _SchemeCounts()).failed += 1
+            raise
+
     def _end(
         self, file: "FileProgress", scheme: str, began: float, *, failed: bool
     ) -> None:

@@ -94,7 +94,9 @@ class EventMetrics:
             "transfer_file_seconds", "Time that moved files took, added up.", moved
         )
         self._failures = counter(
-            "transfer_file_failures", "Files that could not be moved.", moved
+            "transfer_file_failures",
+            "Files that could not be moved, directories that could not be listed.",
+            moved,
         )
         self._seconds = histogram(
             "transfer_seconds",
