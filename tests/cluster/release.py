@@ -32,21 +32,21 @@ class Release(TesClient):
     """
 
     def __init__(
-        self, kube: Kube, namespace: str, values: Values, secrets: Sequence[Object]
+        self, kube: Kube, namespace: str, values: Values, objects: Sequence[Object]
     ) -> None:
         self.kube = kube
         self.namespace = namespace
         self.values = values
-        self._secrets = (credentials(namespace, CREDENTIALS), *secrets)
+        self._objects = (credentials(namespace, CREDENTIALS), *objects)
         self._of_others = OF_THE_CLUSTER | {
-            f"secret/{name_of(secret)}" for secret in self._secrets
+            f"{each['kind'].lower()}/{name_of(each)}" for each in self._objects
         }
         self._exits = contextlib.ExitStack()
 
     def install(self) -> None:
         """Install it; does not wait until it is ready."""
         self.kube.make_namespace(self.namespace)
-        self.kube.apply(*self._secrets)
+        self.kube.apply(*self._objects)
         self._helm("install", NAME, str(CHART), "-f", "-")
 
     def upgrade(self, change: Mapping[str, Any]) -> None:
@@ -265,14 +265,14 @@ def _runs(pod: Object) -> bool:
 
 @contextlib.contextmanager
 def installed(
-    kube: Kube, namespace: str, values: Values, secrets: Sequence[Object] = ()
+    kube: Kube, namespace: str, values: Values, objects: Sequence[Object] = ()
 ) -> Iterator[Release]:
     """Install a release; at the end uninstall it, and nothing may be left.
 
     It may not be ready yet: ``connect`` waits for that, so that several can
-    start at the same time. ``secrets`` are there before it.
+    start at the same time. ``objects`` are there before it.
     """
-    release = Release(kube, namespace, values, secrets)
+    release = Release(kube, namespace, values, objects)
     release.install()
     try:
         yield release

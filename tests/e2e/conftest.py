@@ -16,8 +16,14 @@ import pytest
 from cluster.gated_storage import GatedStorage, gated_storage_in
 from cluster.kube import Kube
 from cluster.object_storage import object_storage_in
+from cluster.reference_claim import (
+    fill_reference,
+    reference_claim,
+    reference_values,
+)
 from cluster.release import Release, installed
 from cluster.session import Session
+from cluster.values import merged
 
 _ROOT = Path(__file__).parents[2]
 
@@ -63,7 +69,11 @@ def gated_storage(session: Session) -> GatedStorage:
 @pytest.fixture(scope="session")
 def tesk(session: Session) -> Iterator[Release]:
     """The TESK of most tests, with the limits of a fresh installation."""
-    with installed(session.kube, f"{session.name}-main", session.values()) as release:
+    namespace = f"{session.name}-main"
+    values = merged(session.values(), reference_values())
+    claim = reference_claim(namespace)
+    with installed(session.kube, namespace, values, [claim]) as release:
+        fill_reference(session.kube, namespace)
         release.connect()
         yield release
 

@@ -5,7 +5,7 @@ import pytest
 from cluster.object_storage import Folder
 from cluster.release import Release
 from cluster.session import Session
-from scenarios import executors, files, images
+from scenarios import executors, files, images, references
 from scenarios.scenario import Scenario
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -14,6 +14,7 @@ SCENARIOS: dict[str, Scenario] = {
     **executors.SCENARIOS,
     **files.SCENARIOS,
     **images.SCENARIOS,
+    **references.SCENARIOS,
 }
 Submitted = dict[str, tuple[str, Folder]]
 
