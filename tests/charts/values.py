@@ -70,7 +70,8 @@ SETS: dict[str, dict[str, Any]] = {
         "references": {
             "grch38": {"claim": "genomes", "subPath": "human/grch38"},
             "silva": {"claim": "databases"},
-        }
+        },
+        "filer": {"cache": {"sizeGb": 500, "claim": "inputs"}},
     },
     "aws-files": {"storage": {"s3": {"existingSecret": "aws", "form": "files"}}},
     "users": {

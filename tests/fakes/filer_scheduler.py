@@ -10,7 +10,7 @@ from typing import Any
 
 from tesk.v1 import transfer_service_pb2 as pb
 from tesk.v1 import transfer_service_pb2_grpc as pb_grpc
-from tesk_filer.ports import TransferResult
+from tesk_filer.ports import MovedByScheme, TransferResult
 from tesk_model.errors import ConflictError, PermissionDeniedError, UnavailableError
 from tesk_model.names import Attempt
 from tesk_model.task import Input, Output, Task, TaskId, TransferStatus
@@ -103,6 +103,12 @@ class _Servicer(pb_grpc.TransferServiceServicer):
                 resumed_files=request.resumed_files,
                 resumed_bytes=request.resumed_bytes,
                 sha256=request.sha256,
+                moved=tuple(
+                    MovedByScheme(
+                        scheme=each.scheme, files=each.files, bytes=each.bytes
+                    )
+                    for each in request.moved
+                ),
             )
         )
         return pb.FinishTransferResponse()

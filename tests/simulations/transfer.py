@@ -10,13 +10,16 @@ from typing import Any
 
 from fakes.filer_storage import MemoryStorage
 from fakes.filer_transfers import MemoryTransfers
+from tesk_filer.adapters.file_cache import FileCache
 from tesk_filer.adapters.volume import FolderVolume
+from tesk_filer.domain.credentials import Credential
 from tesk_filer.domain.digest_list import DigestList
 from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.domain.parts import MIB
 from tesk_filer.ports.manifest import Manifest, NoManifest
+from tesk_filer.usecases.cached_download import CachedDownload
 from tesk_filer.usecases.downloads import Downloads
-from tesk_filer.usecases.file_download import FileDownload
+from tesk_filer.usecases.file_download import DownloadFile, FileDownload
 from tesk_filer.usecases.large_download import Helpers
 from tesk_filer.usecases.load_limits import HostLimits
 from tesk_filer.usecases.retry import Retry
@@ -24,6 +27,7 @@ from tesk_filer.usecases.transfer import ExitCode, Transfer
 from tesk_filer.usecases.transfer_progress import TransferProgress
 from tesk_filer.usecases.uploads import Uploads
 from tesk_filer.usecases.worker_pool import WorkerPool
+from tesk_model.locations import Location
 from tesk_model.task import Input, Output
 from tesk_runtime.clock import SystemClock
 
@@ -37,6 +41,9 @@ class Bench:
         digests: Takes digests of the files.
         parts_from: Bytes from which on a file comes in parts.
         seconds: What the clock says: every connection is slow.
+        cache: Of inputs; None: none.
+        credential: Found for every url.
+        owner: Of the task.
     """
 
     folder: Path
@@ -49,6 +56,14 @@ class Bench:
     digests: DigestList | None = None
     parts_from: int = 64 * MIB
     seconds: Iterator[float] = field(default_factory=lambda: count(0.0, 1.0))
+
+    cache: FileCache | None = None
+    credential: Credential | None = None
+    owner: str = ""
+
+    def find(self, _location: Location) -> Credential | None:
+        """Be the credentials of the transfer."""
+        return self.credential
 
     def bring(self, *inputs: Input) -> ExitCode:
         self.transfers.to_bring = inputs
@@ -81,20 +96,34 @@ class Bench:
         volume = FolderVolume(self.folder)
         limits = HostLimits(3, halt)
         retry = Retry(tries=3, backoff=timedelta(), longest=timedelta(), halt=halt)
-        bring = Downloads(
-            download_file=FileDownload(
+        plain = FileDownload(
+            storages=self.storage,
+            volume=volume,
+            retry=retry,
+            progress=progress,
+            helpers=Helpers(
+                offer=workers.offer, most=3, now=lambda: next(self.seconds)
+            ),
+            limits=limits,
+            parts_from=self.parts_from,
+            manifest=self.manifest,
+            digests=self.digests,
+        )
+        download: DownloadFile = plain
+        if self.cache is not None:
+            download = CachedDownload(
+                download=plain,
+                cache=self.cache,
                 storages=self.storage,
+                credentials=self,
                 volume=volume,
                 retry=retry,
                 progress=progress,
-                helpers=Helpers(
-                    offer=workers.offer, most=3, now=lambda: next(self.seconds)
-                ),
-                limits=limits,
-                parts_from=self.parts_from,
-                manifest=self.manifest,
-                digests=self.digests,
-            ),
+                owner=lambda: self.owner,
+                smallest=4,
+            )
+        bring = Downloads(
+            download_file=download,
             transfers=self.transfers,
             storages=self.storage,
             volume=volume,

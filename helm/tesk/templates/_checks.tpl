@@ -104,6 +104,16 @@
 {{- if and $v.storage.s3.anonymous $v.storage.s3.existingSecret -}}
 {{- fail "storage.s3 takes one of anonymous and existingSecret: leave one out." -}}
 {{- end -}}
+{{- $cache := $v.filer.cache -}}
+{{- if and $cache.claim $cache.hostPath -}}
+{{- fail "filer.cache takes one of claim and hostPath: leave one out." -}}
+{{- end -}}
+{{- if and (or $cache.claim $cache.hostPath) (not $cache.sizeGb) -}}
+{{- fail "filer.cache is off: set filer.cache.sizeGb." -}}
+{{- end -}}
+{{- if and $cache.sizeGb (not (or $cache.claim $cache.hostPath)) -}}
+{{- fail "filer.cache.sizeGb needs a place: set filer.cache.claim or filer.cache.hostPath." -}}
+{{- end -}}
 {{- if and $v.storage.shared.urlPrefix (not $v.storage.shared.claim) -}}
 {{- fail "storage.shared.urlPrefix needs a volume: set storage.shared.claim." -}}
 {{- end -}}

@@ -95,6 +95,13 @@ spec:
         {{- with include "tesk.accessEnvironment" . }}
         {{- . | nindent 8 }}
         {{- end }}
+        {{- /* Not in the file, which filers of the release before read, too. */}}
+        {{- if $own.cache.sizeGb }}
+        - name: TESK_FILER_CACHE_BYTES
+          value: {{ mul (int64 $own.cache.sizeGb) 1073741824 | quote }}
+        - name: TESK_FILER_CACHE_FOLDER
+          value: /var/cache/tesk/inputs
+        {{- end }}
         {{- include "tesk.environment" (list . $own) | nindent 8 }}
       volumeMounts:
         {{- include "tesk.mounts" $own | nindent 8 }}
@@ -115,6 +122,10 @@ spec:
         - name: netrc
           mountPath: /etc/tesk-storage/netrc
           readOnly: true
+        {{- end }}
+        {{- if $own.cache.sizeGb }}
+        - name: cache
+          mountPath: /var/cache/tesk
         {{- end }}
         {{- if $shared.claim }}
         - name: shared
@@ -149,6 +160,17 @@ spec:
         items:
           - key: {{ $storage.netrc.key }}
             path: netrc
+    {{- end }}
+    {{- if $own.cache.sizeGb }}
+    - name: cache
+      {{- if $own.cache.claim }}
+      persistentVolumeClaim:
+        claimName: {{ $own.cache.claim }}
+      {{- else }}
+      hostPath:
+        path: {{ $own.cache.hostPath }}
+        type: DirectoryOrCreate
+      {{- end }}
     {{- end }}
     {{- with $shared.claim }}
     - name: shared

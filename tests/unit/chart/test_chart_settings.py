@@ -199,6 +199,22 @@ def test_references_are_offered_and_found(tmp_path: Path) -> None:
     }
 
 
+def test_filers_find_their_cache() -> None:
+    def filer(cache: Values) -> Any:
+        return pod_templates(render({"filer": {"cache": cache}}))["filer"]["spec"]
+
+    pod = filer({"sizeGb": 2, "hostPath": "/srv/cache"})
+    main = pod["containers"][0]
+    environ = {each["name"]: each.get("value") for each in main["env"]}
+    mounts = {each["name"]: each["mountPath"] for each in main["volumeMounts"]}
+    volumes = {each["name"]: each for each in pod["volumes"]}
+
+    assert environ["TESK_FILER_CACHE_BYTES"] == str(2 * 2**30)
+    assert environ["TESK_FILER_CACHE_FOLDER"].startswith(mounts["cache"])
+    assert volumes["cache"]["hostPath"]["path"] == "/srv/cache"
+    assert "cache" not in {each["name"] for each in filer({})["volumes"]}
+
+
 def test_a_shared_volume_is_seen_where_its_urls_point(tmp_path: Path) -> None:
     found = loaded(SETS["storages"], tmp_path)
     assert found["filer"].filer.shared_prefix == "file:///data/science"

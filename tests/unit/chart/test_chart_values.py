@@ -331,6 +331,18 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
         {"storage": {"s3": {"anonymous": True, "existingSecret": "a"}}},
         "leave one out",
     ),
+    "a cache in two places": (
+        {"filer": {"cache": {"sizeGb": 1, "claim": "a", "hostPath": "/a"}}},
+        "leave one out",
+    ),
+    "a cache without a size": (
+        {"filer": {"cache": {"claim": "a"}}},
+        "set filer.cache.sizeGb",
+    ),
+    "a cache without a place": (
+        {"filer": {"cache": {"sizeGb": 1}}},
+        "set filer.cache.claim or filer.cache.hostPath",
+    ),
     "urls of a shared volume that is not there": (
         {"storage": {"shared": {"urlPrefix": "file:///data"}}},
         "set storage.shared.claim",

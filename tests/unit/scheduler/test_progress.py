@@ -25,6 +25,16 @@ CASES = {
 }
 
 
+def test_the_summary_tells_what_came_from_the_cache() -> None:
+    total = Amount(files=5, size=8 * MIB)
+
+    line = format_summary(Direction.INPUTS, total, 4.0, cached=3)
+
+    assert line == (
+        "inputs: 5 files, 8 MiB in 4 s (2 MiB/s); 3 of 5 files from the cache"
+    )
+
+
 @pytest.mark.parametrize(("numbers", "want"), CASES.values(), ids=CASES)
 def test_summary(numbers: tuple[Amount, float, Amount, bool], want: str) -> None:
     total, seconds, resumed, failed = numbers

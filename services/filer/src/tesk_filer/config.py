@@ -99,6 +99,32 @@ class FilerSettings(
         int,
         Meta(description="Bytes per second that a filer moves; 0: no limit.", ge=0),
     ] = 0
+    cache_bytes: Annotated[
+        int,
+        Meta(
+            description="Bytes of the cache for inputs that many tasks read, by s3, gs, "
+            "az, abfs, http and https; 0: none. What was used the longest ago goes first.",
+            ge=0,
+        ),
+    ] = 0
+    cache_folder: Annotated[
+        str,
+        Meta(
+            description="Folder of the cache, which filers share; empty: `cache` in "
+            "`local.home`."
+        ),
+    ] = ""
+    cache_from: Annotated[
+        int,
+        Meta(description="Bytes from which on a file is cached.", ge=1),
+    ] = 16 * 1024 * 1024
+    cache_wait: Annotated[
+        timedelta,
+        Meta(
+            description="Seconds to wait for another filer that downloads the same file "
+            "into the cache; then it is downloaded twice."
+        ),
+    ] = timedelta(minutes=30)
     keep_modes: Annotated[
         bool,
         Meta(

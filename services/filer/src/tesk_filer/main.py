@@ -28,8 +28,10 @@ from tesk_filer.domain.redaction import Redactor
 from tesk_filer.ports.manifest import Manifest, NoManifest
 from tesk_filer.usecases.transfer import ExitCode, Transfer
 from tesk_filer.wiring import (
+    CacheUse,
     http_options,
     make_run,
+    open_cache,
     open_credentials,
     open_egress,
     open_engine,
@@ -99,6 +101,7 @@ def run(config: Settings, *, token: str, stop: threading.Event) -> ExitCode:
     operator = open_credentials(filer, _logger.warning)
     credentials = operator.of(transfers.owner, told=redactor.add)
     storages = StorageRegistry(storage_config(config, credentials, os.environ))
+    cache = open_cache(config, os.environ, _logger.warning)
     engine = open_engine(filer, storages, halt)
     transfer = Transfer(
         transfer_run=make_run(
@@ -107,6 +110,9 @@ def run(config: Settings, *, token: str, stop: threading.Event) -> ExitCode:
             transfers=transfers,
             volume=FolderVolume(Path(filer.volume), keeps_modes=filer.keep_modes),
             manifest=_open_manifest(filer, token),
+            cache=None
+            if cache is None
+            else CacheUse(cache=cache, credentials=credentials, owner=transfers.owner),
         ),
         transfers=transfers,
         progress=engine.progress,

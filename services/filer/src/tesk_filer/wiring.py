@@ -4,7 +4,9 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
+from tesk_filer.adapters.file_cache import FileCache
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.operator_credentials import (
     OperatorCredentials,
@@ -21,14 +23,17 @@ from tesk_filer.adapters.storage.storage_config import (
     Timeouts,
 )
 from tesk_filer.config import FilerSettings, Settings, egress_policy
+from tesk_filer.domain.credential_table import TaskOwner
 from tesk_filer.domain.credentials import S3Account
 from tesk_filer.domain.digest_list import DigestList
 from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.ports import Credentials, Storages, Transfers
+from tesk_filer.ports.cache import Cache
 from tesk_filer.ports.manifest import Manifest, NoManifest
 from tesk_filer.ports.volume import Volume
+from tesk_filer.usecases.cached_download import CachedDownload
 from tesk_filer.usecases.downloads import Downloads
-from tesk_filer.usecases.file_download import FileDownload
+from tesk_filer.usecases.file_download import DownloadFile, FileDownload
 from tesk_filer.usecases.large_download import Helpers
 from tesk_filer.usecases.load_limits import Bandwidth, HostLimits
 from tesk_filer.usecases.retry import Retry
@@ -92,6 +97,28 @@ def make_retry(filer: FilerSettings, halt: threading.Event) -> Retry:
     )
 
 
+def open_cache(
+    config: Settings, environ: Mapping[str, str], warn: Callable[[str], None]
+) -> FileCache | None:
+    """Return the cache of inputs; None if there is none."""
+    filer = config.filer
+    if not filer.cache_bytes:
+        return None
+    folder = Path(filer.cache_folder or state_home(config.local, environ) / "cache")
+    return FileCache(
+        folder=folder, limit=filer.cache_bytes, timeout=filer.cache_wait, warn=warn
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheUse:
+    """The cache, and on whose behalf it is used."""
+
+    cache: Cache
+    credentials: Credentials
+    owner: Callable[[], TaskOwner]
+
+
 def make_run(
     filer: FilerSettings,
     engine: Engine,
@@ -99,6 +126,7 @@ def make_run(
     transfers: Transfers,
     volume: Volume,
     manifest: Manifest | None = None,
+    cache: CacheUse | None = None,
 ) -> TransferRun:
     """Return the transfer that ``filer`` describes.
 
@@ -108,12 +136,13 @@ def make_run(
         transfers: The record of the transfer.
         volume: The files of the task.
         manifest: Of earlier filers of this transfer; None: it is not repeated.
+        cache: Of inputs; None: there is none.
     """
     manifest = manifest or NoManifest()
     expansion = Expansion(Limits(files=filer.max_files, depth=filer.max_depth))
     if filer.direction == "inputs":
         return Downloads(
-            download_file=_file_download(filer, engine, volume, manifest),
+            download_file=_file_download(filer, engine, volume, manifest, cache),
             transfers=transfers,
             storages=engine.storages,
             volume=volume,
@@ -141,9 +170,13 @@ def make_run(
 
 
 def _file_download(
-    filer: FilerSettings, engine: Engine, volume: Volume, manifest: Manifest
-) -> FileDownload:
-    return FileDownload(
+    filer: FilerSettings,
+    engine: Engine,
+    volume: Volume,
+    manifest: Manifest,
+    cache: CacheUse | None,
+) -> DownloadFile:
+    download = FileDownload(
         storages=engine.storages,
         volume=volume,
         retry=engine.retry,
@@ -157,6 +190,19 @@ def _file_download(
         parts_from=filer.parts_from,
         digests=engine.digests,
         manifest=manifest,
+    )
+    if cache is None:
+        return download
+    return CachedDownload(
+        download=download,
+        cache=cache.cache,
+        storages=engine.storages,
+        credentials=cache.credentials,
+        volume=volume,
+        retry=engine.retry,
+        progress=engine.progress,
+        owner=lambda: cache.owner().name,
+        smallest=filer.cache_from,
     )
 
 

@@ -26,7 +26,7 @@ from tesk_filer.ports import (
     Transfers,
 )
 from tesk_filer.ports.volume import Volume
-from tesk_filer.usecases.file_download import FileDownload
+from tesk_filer.usecases.file_download import DownloadFile
 from tesk_filer.usecases.result import summarize
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer_progress import TransferProgress
@@ -66,7 +66,7 @@ class Downloads:
     volume: Volume
     workers: WorkerPool
     retry: Retry
-    download_file: FileDownload
+    download_file: DownloadFile
     progress: TransferProgress
     digests: DigestList | None = None
     expansion: Expansion = field(default_factory=lambda: Expansion(Limits()))

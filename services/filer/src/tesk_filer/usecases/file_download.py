@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from tesk_filer.domain.checksums import choose_checks
 from tesk_filer.domain.digest_list import ALGORITHM, DigestList
@@ -26,6 +27,14 @@ from tesk_filer.usecases.part_queue import PartQueue
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer_progress import FileProgress, TransferProgress
 from tesk_model.locations import Location
+
+
+class DownloadFile(Protocol):
+    """Brings one file of a storage into the volume; safe for many threads."""
+
+    def __call__(self, path: str, source: Location, known: Stat | None = None) -> Stat:
+        """See ``FileDownload``."""
+
 
 _ANEW = {
     ChangedError: "; see that it is complete before the task begins",
@@ -53,7 +62,7 @@ class FileDownload:
     digests: DigestList | None = None
     manifest: Manifest = field(default_factory=NoManifest)
 
-    def __call__(self, path: str, source: Location, known: Stat | None = None) -> None:
+    def __call__(self, path: str, source: Location, known: Stat | None = None) -> Stat:
         """Download ``source`` to ``path``, unless an earlier filer has.
 
         Args:
@@ -64,16 +73,21 @@ class FileDownload:
         Raises:
             StorageError: It cannot be downloaded.
             HaltedError: The transfer was stopped.
+
+        Returns:
+            Size and ETag of what arrived; nothing if it was there.
         """
-        if self._is_there(path, source, known):
-            return
+        if self.is_there(path, source, known):
+            return Stat()
         with self.progress.of_file(
             source.scheme, path=path, url=source
         ) as file_progress:
             storage = self.storages.of(source)
-            self._receive_anew(_Incoming(path, source, storage, file_progress), known)
+            incoming = _Incoming(path, source, storage, file_progress)
+            self._receive_anew(incoming, known)
+        return incoming.arrived
 
-    def _is_there(self, path: str, source: Location, known: Stat | None) -> bool:
+    def is_there(self, path: str, source: Location, known: Stat | None) -> bool:
         """Tell whether an earlier filer has brought the file, as it is now."""
         moved = self.manifest.moved(path, source.url)
         if moved is None or moved.stamp != self.volume.stamp(path):
@@ -121,16 +135,17 @@ class FileDownload:
         with ExitStack() as stack:
             opened = self._open(incoming, known, rest)
             reader = stack.enter_context(opened)
+            incoming.arrived = Stat(size=reader.size, etag=reader.etag)
             incoming.progress.check(reader.size)
             if rest is not None and reader.size != rest.stop:
                 raise ChangedError
             if rest is not None or self._comes_in_parts(reader):
                 return _Opened(reader, rest.start if rest else 0, stack.pop_all())
-            checks = self._checks(incoming, reader)
+            checks = self.checks(incoming.source, reader)
             saved = self.volume.save(
                 incoming.path, reader, incoming.progress.advance, checks
             )
-        self._record(incoming, reader, saved)
+        self.record(incoming.path, incoming.source, reader.etag, saved)
         return None
 
     @contextmanager
@@ -178,11 +193,11 @@ class FileDownload:
             LargeDownload(file, queue, self.retry, self.helpers).run(
                 opened, opened.position
             )
-            checks = self._checks(incoming, reader)
+            checks = self.checks(incoming.source, reader)
             saved = arriving.finish(
                 checks, incoming.progress.advance, executable=reader.executable
             )
-        self._record(incoming, reader, saved)
+        self.record(incoming.path, incoming.source, reader.etag, saved)
 
     def _large_file(
         self, incoming: "_Incoming", content: Stat, arriving: PartialFile
@@ -200,29 +215,29 @@ class FileDownload:
             arrived=record,
         )
 
-    def _checks(self, incoming: "_Incoming", reader: Reader) -> Checks:
-        asked = incoming.source.checksums
+    def checks(self, source: Location, reader: Reader) -> Checks:
+        """Return the digests to compute of a file, and what they must be."""
+        asked = source.checksums
         computed = () if self.digests is None else (ALGORITHM,)
         return choose_checks(asked, reader.checksums, computed)
 
-    def _record(self, incoming: "_Incoming", reader: Reader, saved: Saved) -> None:
+    def record(self, path: str, source: Location, etag: str, saved: Saved) -> None:
+        """Note a file that arrived, for a later filer of this transfer."""
         moved = Moved(
-            size=saved.size,
-            stamp=saved.stamp,
-            etag=reader.etag,
-            digests=saved.digests,
+            size=saved.size, stamp=saved.stamp, etag=etag, digests=saved.digests
         )
-        self.manifest.add(incoming.path, incoming.source.url, moved)
+        self.manifest.add(path, source.url, moved)
         if self.digests is not None:
-            self.digests.add(incoming.path, saved.digests[ALGORITHM])
+            self.digests.add(path, saved.digests[ALGORITHM])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Incoming:
     path: str
     source: Location
     storage: Storage
     progress: FileProgress
+    arrived: Stat = field(default_factory=Stat)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ def format_summary(
     seconds: float,
     *,
     resumed: Amount = NOTHING,
+    cached: int = 0,
     failed: bool = False,
 ) -> str:
     """Format the one line that ``system_logs`` have of a transfer.
@@ -39,6 +40,7 @@ def format_summary(
         total: All that was moved.
         seconds: For how long the last filer moved files; 0 if unknown.
         resumed: What earlier filers of the transfer had moved of it.
+        cached: Files that came from the cache of filers.
         failed: It ended with an error.
     """
     if resumed == NOTHING:
@@ -48,4 +50,6 @@ def format_summary(
             total.files - resumed.files, total.size - resumed.size, seconds
         )
         moved = f"{format_moved(total.files, total.size)}; after a restart {rest}"
+    if cached:
+        moved += f"; {cached:,} of {total.files:,} files from the cache"
     return f"{direction.value}: {'failed after ' if failed else ''}{moved}"

@@ -29,7 +29,10 @@ UNTOLD = "unknown"
 CONTENT = "content"
 """Stands for the scheme of inputs whose content is in the task."""
 
-_SCHEMES = frozenset({CONTENT, *SCHEMES})
+CACHE = "cache"
+"""Stands for the scheme of inputs that filers took from their cache."""
+
+_SCHEMES = frozenset({CONTENT, CACHE, *SCHEMES})
 
 
 @dataclass(frozen=True, slots=True)

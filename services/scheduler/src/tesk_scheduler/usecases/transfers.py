@@ -17,6 +17,7 @@ from tesk_scheduler.domain.progress import (
 )
 from tesk_scheduler.domain.records import Document, TaskRecord
 from tesk_scheduler.domain.transfers import (
+    CACHE,
     UNDECLARED,
     UNTOLD,
     Destinations,
@@ -219,6 +220,7 @@ def _summary(direction: Direction, result: TransferResult) -> str:
         Amount(files=result.files, size=result.size),
         result.seconds,
         resumed=result.resumed,
+        cached=sum(each.files for each in result.moved if each.scheme == CACHE),
         failed=bool(result.error),
     )
 

@@ -1,0 +1,103 @@
+"""Decides which files may be cached, and for whom.
+
+A key names one content for ever: its url, ETag and size, for those who may share it.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from tesk_filer.domain.credentials import (
+    AzureAccount,
+    Credential,
+    GcsAccount,
+    S3Account,
+)
+from tesk_model.locations import Location
+
+_STORES = frozenset({"s3", "gs", "az", "abfs", "abfss"})
+"""Schemes whose ETags, or generations, are always strong."""
+
+_WEB = frozenset({"http", "https"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheKey:
+    """Names one content.
+
+    Attributes:
+        name: A digest in hex; tells nothing of url or owner.
+        size: Bytes of the content.
+    """
+
+    name: str
+    size: int
+
+
+def is_cacheable(source: Location) -> bool:
+    """Tell whether files of the scheme of ``source`` may be cached at all."""
+    return source.scheme in _STORES | _WEB
+
+
+def cache_key(
+    source: Location,
+    *,
+    etag: str,
+    size: int,
+    credential: Credential | None,
+    owner: str,
+) -> CacheKey | None:
+    """Return the key of a file; None if it must not be cached.
+
+    Args:
+        source: Of the file.
+        etag: As the storage said just now, asked with ``credential``.
+        size: Likewise; bytes.
+        credential: Which the transfer uses; None: that of all transfers, or none.
+        owner: Of the task; "" if nobody is told from others: then nothing is cached that
+            only an owner may read.
+    """
+    scope = _scope(source, credential, owner)
+    if scope is None or not _is_strong(source, etag):
+        return None
+    # Each part ends in NUL, which no url, ETag or name has.
+    parts = (
+        scope,
+        source.target,
+        etag,
+        str(size),
+    )
+    text = "".join(f"{part}\0" for part in parts)
+    return CacheKey(
+        name=sha256(text.encode("utf-8", "surrogateescape")).hexdigest(),
+        size=size,
+    )
+
+
+def _is_strong(source: Location, etag: str) -> bool:
+    """Tell whether an ETag is that of the bytes.
+
+    Source:
+        RFC 9110, 8.8.3: a weak one begins with ``W/``.
+    """
+    if source.scheme in _WEB:
+        return etag.startswith('"')
+    return source.scheme in _STORES and etag != ""
+
+
+def _scope(source: Location, credential: Credential | None, owner: str) -> str | None:
+    """Return who shares what is read so; None: nobody is known.
+
+    - Everybody, where all transfers have the same rights: without a credential, and
+      without one in the url (a signature is one).
+    - Everybody who may read it from the same object storage: the question for its
+      ETag, which was answered just now, needs the same right as reading. What one url
+      names differs between services.
+    - Else the tasks of the owner alone.
+    """
+    query = source.query.partition("#")[0]
+    if source.user is None and not query:
+        if credential is None:
+            return "everybody"
+        if isinstance(credential, S3Account | GcsAccount | AzureAccount):
+            return f"service\0{credential.endpoint}"
+    return f"owner\0{owner}" if owner else None
