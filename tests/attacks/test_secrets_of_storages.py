@@ -66,7 +66,7 @@ STATUSES = (302, 307, 308, 400, 401, 403, 404, 409, 412, 500, 503)
 
 
 TOLD = (
-    *("password", "session-token", "ambient-token", "file"),
+    *("password", "token", "session-token", "ambient-token", "file"),
     *("signature", "hadoop-password", "delegation"),
 )
 """What protocols send; keys that sign are not."""

@@ -148,4 +148,4 @@ def test_each_host_and_port_gets_what_is_for_it_alone(
             if hop.has_login:
                 assert secret == f"{wanted}-by-url"
             elif kind := drawn.get((hop.server, hop.host)):
-                assert secret == f"{wanted}-by-{kind}" or kind == "token"
+                assert secret == f"{wanted}-by-{kind}"

@@ -185,7 +185,7 @@ def test_what_is_wrong_at_the_start_may_be_repaired_meanwhile(
         (mounted / "password").write_text("s3cr3t")
         _, log = process.communicate(timeout=60)
 
-    assert process.returncode == 0, first + log
+    assert process.returncode == 0, first + log + str(record.results)
     assert (filer.volume / "a").read_bytes() == b"content"
 
 

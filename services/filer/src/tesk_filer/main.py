@@ -94,7 +94,7 @@ def run(config: Settings, *, token: str, stop: threading.Event) -> ExitCode:
     halt = threading.Event()
     _set_when(stop, halt)
     redactor = Redactor()
-    for secret in (token, *map(os.environ.get, _SECRET_VARIABLES)):
+    for secret in map(os.environ.get, _SECRET_VARIABLES):
         redactor.add(secret or "")
     logs.redact(redactor)
     transfers = _open_transfers(config, token, stop, redact=redactor)

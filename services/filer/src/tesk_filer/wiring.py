@@ -36,7 +36,7 @@ from tesk_filer.usecases.downloads import Downloads
 from tesk_filer.usecases.file_download import DownloadFile, FileDownload
 from tesk_filer.usecases.large_download import Helpers
 from tesk_filer.usecases.load_limits import Bandwidth, HostLimits
-from tesk_filer.usecases.retry import Retry
+from tesk_filer.usecases.retry import RetriedStorages, Retry
 from tesk_filer.usecases.transfer import TransferRun
 from tesk_filer.usecases.transfer_progress import TransferProgress
 from tesk_filer.usecases.uploads import Uploads
@@ -70,8 +70,9 @@ def open_engine(
     filer: FilerSettings, storages: Storages, halt: threading.Event
 ) -> Engine:
     """Return an engine that stops when ``halt`` is set; its workers must be closed."""
+    retry = make_retry(filer, halt)
     return Engine(
-        storages=storages,
+        storages=RetriedStorages(storages, retry),
         workers=WorkerPool(
             filer.parallel, halt, stops_at_failure=filer.direction == "inputs"
         ),
@@ -86,7 +87,7 @@ def open_engine(
         ),
         limits=HostLimits(filer.parallel, halt),
         digests=DigestList() if filer.sha256 else None,
-        retry=make_retry(filer, halt),
+        retry=retry,
     )
 
 

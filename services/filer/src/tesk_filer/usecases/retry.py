@@ -8,12 +8,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import chain, repeat
 from typing import TypeVar
 
 import tenacity
 
-from tesk_filer.ports import HaltedError, StorageError
+from tesk_filer.ports import HaltedError, Storage, StorageError, Storages
+from tesk_model.locations import Location
 
 T = TypeVar("T")
 
@@ -77,6 +79,22 @@ class Retry:
     def _sleep(self, seconds: float) -> None:
         if self.halt.wait(seconds):
             raise HaltedError
+
+
+@dataclass(frozen=True, slots=True)
+class RetriedStorages:
+    """Satisfies ``ports.Storages``: which serves a url may be unknown for a while."""
+
+    storages: Storages
+    retry: Retry
+
+    def of(self, location: Location) -> Storage:
+        """See ``Storages``.
+
+        Raises:
+            HaltedError: The transfer was stopped.
+        """
+        return self.retry(partial(self.storages.of, location))
 
 
 def _is_transient(error: BaseException) -> bool:
