@@ -91,6 +91,8 @@ class _Node(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         length = int(self.headers.get("Content-Length", "0"))
         body = self.rfile.read(length)
+        if len(body) < length:
+            return  # the client hung up
         operation = self._query.get("op", "")
         self.state.requests.append((self.node, self.command, operation))
         try:

@@ -9,7 +9,9 @@ from fakes.filer_credentials import FixedCredentials
 from servers import azure
 from servers.webhdfs import webhdfs_server
 from tesk_filer.adapters.storage.azure import AzureService
+from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.gs import GoogleService
+from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.objects import ObjectStorage
 from tesk_filer.adapters.storage.storage_config import HdfsService
 from tesk_filer.adapters.storage.webhdfs import WebHdfsStorage
@@ -25,7 +27,7 @@ def gs_place(endpoint: str, name: str, *, page: int = 1000) -> Iterator[Place]:
     """Give a folder of a bucket of Google's."""
     credentials = FixedCredentials(GcsAccount(endpoint=endpoint, anonymous=True))
     storage = ObjectStorage(
-        GoogleService(credentials=credentials, timeouts=TIMEOUTS, connections=4),
+        GoogleService(credentials=credentials, pool=_pool()),
         page_size=page,
     )
     yield Place(storage, f"gs://{BUCKET}/{name}", has_directories=False)
@@ -46,9 +48,7 @@ def azure_place(endpoint: str) -> Iterator[Place]:
 def open_azure(credential: Credential | None) -> ObjectStorage:
     """Return the storage of Azure; close it."""
     return ObjectStorage(
-        AzureService(
-            credentials=FixedCredentials(credential), timeouts=TIMEOUTS, connections=4
-        )
+        AzureService(credentials=FixedCredentials(credential), pool=_pool())
     )
 
 
@@ -63,13 +63,19 @@ def webhdfs_place(kind: str) -> Iterator[Place]:
 
 
 def open_webhdfs(
-    credential: Credential | None = None, *, user: str = "", port: int = 9870
+    credential: Credential | None = None,
+    *,
+    user: str = "",
+    port: int = 9870,
+    egress: Egress = OPEN_EGRESS,
 ) -> WebHdfsStorage:
     """Return the storage of HDFS; close it."""
     return WebHdfsStorage(
-        timeouts=TIMEOUTS,
-        connections=4,
         credentials=FixedCredentials(credential),
-        egress=OPEN_EGRESS,
+        pool=_pool(egress),
         service=HdfsService(user=user, port=port),
     )
+
+
+def _pool(egress: Egress | None = None) -> HttpPool:
+    return HttpPool(timeouts=TIMEOUTS, size=4, environ={}, egress=egress)

@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from servers.scripted import Script, answer, scripted_server
+from tesk_filer.adapters.storage.http_bodies import BytesBody
 from tesk_filer.adapters.storage.http_pool import (
     Exchange,
     HttpPool,
     HttpRequest,
     Origin,
 )
-from tesk_filer.adapters.storage.s3_requests import BytesBody
 from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.ports import StorageError
 

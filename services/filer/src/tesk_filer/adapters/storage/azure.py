@@ -13,11 +13,11 @@ from http import HTTPStatus
 from types import MappingProxyType
 from urllib.parse import quote
 
-import requests
-
 from tesk_filer.adapters.storage.azure_accounts import AzureSigner, place_of
 from tesk_filer.adapters.storage.azure_listing import checksums_of, parse_page
-from tesk_filer.adapters.storage.http_bodies import Body, PartDigest
+from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
+from tesk_filer.adapters.storage.http_exchange import Body
+from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.objects import ObjectName, ObjectPage, ObjectStorage
 from tesk_filer.adapters.storage.part_uploads import (
     from_one_thread,
@@ -25,15 +25,14 @@ from tesk_filer.adapters.storage.part_uploads import (
     split,
 )
 from tesk_filer.adapters.storage.rest import (
-    BlockAdapter,
     Dialect,
     Download,
     Request,
     RestClient,
+    RestResponse,
     range_header,
-    read_document,
 )
-from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
+from tesk_filer.adapters.storage.storage_config import StorageConfig
 from tesk_filer.domain.credentials import AzureAccount
 from tesk_filer.ports import Advance, Credentials, Part, Source, Stat, StorageError
 from tesk_model.locations import Location
@@ -42,6 +41,7 @@ _ONE_REQUEST = 32 * 1024 * 1024  # maximum of a file that is sent at once
 _BLOCK = 8 * 1024 * 1024
 _MAX_BLOCKS = 50_000  # of a blob
 _AT_ONCE = 4  # blocks of all files
+_NOTHING = BytesBody()
 _NO_QUERY: Mapping[str, str] = MappingProxyType({})
 _BINARY = MappingProxyType({"Content-Type": "application/octet-stream"})
 _DENIED = (
@@ -50,7 +50,7 @@ _DENIED = (
 )
 
 
-def _code_of(response: requests.Response) -> str:
+def _code_of(response: RestResponse) -> str:
     """Return the code of an error, e.g. ``BlobNotFound``."""
     code: str = response.headers.get("x-ms-error-code", "")
     return code if code.isalnum() else ""
@@ -82,12 +82,10 @@ DIALECT = Dialect(
 class AzureService:
     """Satisfies ``ObjectService``."""
 
-    def __init__(
-        self, *, credentials: Credentials, timeouts: Timeouts, connections: int
-    ) -> None:
-        """Keep up to ``connections`` open."""
+    def __init__(self, *, credentials: Credentials, pool: HttpPool) -> None:
+        """Send by ``pool``."""
         self._credentials = credentials
-        self._client = RestClient(timeouts, BlockAdapter(pool_maxsize=connections))
+        self._client = RestClient(pool)
         self._signer = AzureSigner(self._client.timeout)
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="blocks")
 
@@ -106,7 +104,7 @@ class AzureService:
     def head(self, name: ObjectName) -> Stat | None:
         """See ``ObjectService``."""
         response = self._send(name, "HEAD")
-        if response.status_code == HTTPStatus.NOT_FOUND:
+        if response.status == HTTPStatus.NOT_FOUND:
             response.close()
             return None
         headers = _checked(response).headers
@@ -127,7 +125,7 @@ class AzureService:
         }
         container = ObjectName(location=name.location, bucket=name.bucket, key="")
         response = _checked(self._send(container, "GET", query=query))
-        return parse_page(read_document(response))
+        return parse_page(response.read_document())
 
     @contextmanager
     def open(
@@ -155,7 +153,7 @@ class AzureService:
     def delete(self, name: ObjectName) -> None:
         """See ``ObjectService``."""
         response = self._send(name, "DELETE")
-        if response.status_code != HTTPStatus.NOT_FOUND:
+        if response.status != HTTPStatus.NOT_FOUND:
             _checked(response)
         response.close()
 
@@ -190,7 +188,7 @@ class AzureService:
             "PUT",
             query={"comp": "blocklist"},
             headers={"x-ms-blob-content-type": _BINARY["Content-Type"]},
-            body=document,
+            body=BytesBody(document),
         )
         _checked(response).close()
         self._verify(name, source.size)
@@ -205,18 +203,20 @@ class AzureService:
         query: Mapping[str, str] = _NO_QUERY,
         headers: Mapping[str, str] = _NO_QUERY,
     ) -> None:
-        digest = PartDigest(source)
-        digest.add(part)
+        size = part.stop - part.start
+        body = FileBody(source.descriptor, part.start, size, advance)
+        digest = hashlib.md5(usedforsecurity=False)
+        body.add_to(digest)
         md5 = base64.b64encode(digest.digest()).decode()
-        body = Body(source, advance, part=part)
         response = self._send(
             name,
             "PUT",
             query=query,
             headers={**headers, "Content-MD5": md5},
-            body=body if len(body) else b"",
+            body=body,
         )
         _checked(response).close()
+        advance(size)
 
     def _verify(self, name: ObjectName, size: int) -> None:
         try:
@@ -239,8 +239,8 @@ class AzureService:
         *,
         query: Mapping[str, str] = _NO_QUERY,
         headers: Mapping[str, str] = _NO_QUERY,
-        body: Body | bytes = b"",
-    ) -> requests.Response:
+        body: Body = _NOTHING,
+    ) -> RestResponse:
         account = self._account(name.location)
         place = place_of(name.location, account)
         path = f"/{quote(name.key, safe='/')}" if name.key else ""
@@ -259,14 +259,17 @@ def open_storage(config: StorageConfig) -> ObjectStorage:
     return ObjectStorage(
         AzureService(
             credentials=config.credentials,
-            timeouts=config.timeouts,
-            connections=config.connections * 2,
+            pool=HttpPool(
+                timeouts=config.timeouts,
+                size=config.connections * 2,
+                environ=config.environ,
+            ),
         )
     )
 
 
-def _checked(response: requests.Response) -> requests.Response:
-    if HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+def _checked(response: RestResponse) -> RestResponse:
+    if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
         return response
     raise DIALECT.error_of(response)
 

@@ -156,7 +156,7 @@ def _signature(request: Request, key: str, name: str) -> str:
     except binascii.Error as error:
         raise StorageError("the key of its storage account is not base64") from error
     headers = {each.lower(): value for each, value in request.headers.items()}
-    headers["content-length"] = str(len(request.body) or "")
+    headers["content-length"] = str(request.body.size or "")
     lines = [request.method, *(headers.get(each, "") for each in _SIGNED)]
     lines += [f"{each}:{headers[each]}" for each in sorted(headers) if "x-ms-" in each]
     lines.append(f"/{name}{urlsplit(request.url).path}" + _signed_query(request.query))

@@ -5,13 +5,12 @@ whole transfer, and smart_open reads without the generation. Names are literal. 
 object is identified by its generation.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from types import MappingProxyType
 from urllib.parse import quote
-
-import requests
 
 from tesk_filer.adapters.storage.gs_credentials import GoogleTokens
 from tesk_filer.adapters.storage.gs_documents import (
@@ -24,16 +23,18 @@ from tesk_filer.adapters.storage.gs_documents import (
     verify,
 )
 from tesk_filer.adapters.storage.gs_uploads import ResumableUpload
-from tesk_filer.adapters.storage.http_bodies import Body, PartDigest
+from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
+from tesk_filer.adapters.storage.http_exchange import Body
+from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.objects import ObjectName, ObjectPage, ObjectStorage
 from tesk_filer.adapters.storage.rest import (
-    BlockAdapter,
     Download,
     Request,
     RestClient,
+    RestResponse,
     range_header,
 )
-from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
+from tesk_filer.adapters.storage.storage_config import StorageConfig
 from tesk_filer.domain.credentials import GcsAccount
 from tesk_filer.ports import (
     Advance,
@@ -48,6 +49,7 @@ from tesk_model.locations import Location
 
 _ENDPOINT = "https://storage.googleapis.com"
 _ONE_REQUEST = 8 * 1024 * 1024  # maximum of a file that is sent at once
+_NOTHING = BytesBody()
 _BINARY: Mapping[str, str] = MappingProxyType(
     {"Content-Type": "application/octet-stream"}
 )
@@ -56,13 +58,11 @@ _BINARY: Mapping[str, str] = MappingProxyType(
 class GoogleService:
     """Satisfies ``ObjectService``."""
 
-    def __init__(
-        self, *, credentials: Credentials, timeouts: Timeouts, connections: int
-    ) -> None:
-        """Keep up to ``connections`` open."""
+    def __init__(self, *, credentials: Credentials, pool: HttpPool) -> None:
+        """Send by ``pool``."""
         self._credentials = credentials
-        self._client = RestClient(timeouts, BlockAdapter(pool_maxsize=connections))
-        self._tokens = GoogleTokens(self._client.session, self._client.timeout)
+        self._client = RestClient(pool)
+        self._tokens = GoogleTokens(self._client)
 
     def name_of(self, location: Location) -> ObjectName:
         """See ``ObjectService``."""
@@ -79,7 +79,7 @@ class GoogleService:
         """See ``ObjectService``."""
         path = f"/storage/v1{_path(name)}"
         response = self._send(name, "GET", path, query={"fields": FIELDS})
-        if response.status_code == HTTPStatus.NOT_FOUND:
+        if response.status == HTTPStatus.NOT_FOUND:
             response.close()
             return None
         return stat_of(parse_json(checked(response)))
@@ -134,16 +134,17 @@ class GoogleService:
         if source.size > _ONE_REQUEST:
             self._put_resumable(name, source, advance)
             return
-        digest = PartDigest(source)
-        digest.add(Part(0, source.size))
-        body = Body(source, advance) if source.size else b""
+        body = FileBody(source.descriptor, 0, source.size, advance)
+        digest = hashlib.md5(usedforsecurity=False)
+        body.add_to(digest)
         response = self._upload(name, "media", body=body)
         verify(parse_json(checked(response)), source.size, digest)
+        advance(source.size)
 
     def delete(self, name: ObjectName) -> None:
         """See ``ObjectService``."""
         response = self._send(name, "DELETE", f"/storage/v1{_path(name)}", query={})
-        if response.status_code != HTTPStatus.NOT_FOUND:
+        if response.status != HTTPStatus.NOT_FOUND:
             checked(response)
         response.close()
 
@@ -169,8 +170,8 @@ class GoogleService:
             raise
 
     def _upload(
-        self, name: ObjectName, kind: str, body: Body | bytes = b""
-    ) -> requests.Response:
+        self, name: ObjectName, kind: str, body: Body = _NOTHING
+    ) -> RestResponse:
         return self._send(
             name,
             "POST",
@@ -188,8 +189,8 @@ class GoogleService:
         *,
         query: Mapping[str, str],
         headers: Mapping[str, str] = MappingProxyType({}),
-        body: Body | bytes = b"",
-    ) -> requests.Response:
+        body: Body = _NOTHING,
+    ) -> RestResponse:
         found = self._credentials.find(name.location)
         account = found if isinstance(found, GcsAccount) else GcsAccount()
         url = (account.endpoint.rstrip("/") or _ENDPOINT) + path
@@ -209,8 +210,11 @@ def open_storage(config: StorageConfig) -> ObjectStorage:
     return ObjectStorage(
         GoogleService(
             credentials=config.credentials,
-            timeouts=config.timeouts,
-            connections=config.connections * 2,
+            pool=HttpPool(
+                timeouts=config.timeouts,
+                size=config.connections * 2,
+                environ=config.environ,
+            ),
         )
     )
 

@@ -5,11 +5,12 @@ It is imported when a request is signed: anonymous reads do not pay for it.
 
 import json
 import threading
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import requests
-
+from tesk_filer.adapters.storage.http_bodies import BytesBody
+from tesk_filer.adapters.storage.rest import Request, RestClient
 from tesk_filer.domain.credentials import GcsAccount
 from tesk_filer.ports import StorageError
 
@@ -21,13 +22,21 @@ _NO_CREDENTIALS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A response as google-auth reads it."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
+
+
 class GoogleTokens:
     """Signs requests; thread-safe. Tokens are kept until they expire."""
 
-    def __init__(self, session: requests.Session, timeout: tuple[float, float]) -> None:
-        """Ask for tokens over ``session``."""
-        self._session = session
-        self._timeout = timeout
+    def __init__(self, client: RestClient) -> None:
+        """Ask for tokens by ``client``."""
+        self._client = client
         self._lock = threading.Lock()
         self._found: dict[str, Any] = {}
 
@@ -41,14 +50,12 @@ class GoogleTokens:
             return {}
         # Its import costs a quarter of a second of CPU.
         from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
-        from google.auth.transport.requests import Request  # noqa: PLC0415
 
         signed: dict[str, str] = {}
         try:
             with self._lock:
                 credentials = self._credentials(account.key)
-                asking = partial(Request(self._session), timeout=sum(self._timeout))
-                credentials.before_request(asking, method, url, signed)
+                credentials.before_request(self._ask, method, url, signed)
         except GoogleAuthError as error:
             raise StorageError(
                 f"Google gives no token to the filer ({type(error).__name__}); check "
@@ -56,6 +63,28 @@ class GoogleTokens:
                 transient=bool(error.retryable),
             ) from error
         return signed
+
+    def _ask(
+        self,
+        url: str,
+        method: str = "GET",
+        body: str | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        **_others: object,
+    ) -> "_Answer":
+        """Send a request of google-auth, which calls it its transport."""
+        from google.auth.exceptions import TransportError  # noqa: PLC0415
+
+        content = body.encode() if isinstance(body, str) else body or b""
+        request = Request(
+            method=method, url=url, headers=headers or {}, body=BytesBody(content)
+        )
+        try:
+            response = self._client.send(request)
+            return _Answer(response.status, response.headers, response.read_document())
+        except StorageError as error:
+            make: Any = TransportError  # without types
+            raise make(error.message, retryable=error.transient) from error
 
     def _credentials(self, key: str) -> Any:
         """Return the credentials of a key, or of the environment; found once."""

@@ -12,10 +12,8 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
-import requests
-
-from tesk_filer.adapters.storage.http_bodies import PartDigest
-from tesk_filer.adapters.storage.rest import Dialect, read_document
+from tesk_filer.adapters.storage.http_bodies import Digest
+from tesk_filer.adapters.storage.rest import Dialect, RestResponse
 from tesk_filer.ports import Checksums, Entry, Stat, StorageError
 
 FIELDS = "name,size,generation,md5Hash,crc32c"
@@ -27,10 +25,10 @@ _DENIED = (
 )
 
 
-def _code_of(response: requests.Response) -> str:
+def _code_of(response: RestResponse) -> str:
     """Return the reason that an error gives, e.g. ``forbidden``."""
     try:
-        error = json.loads(read_document(response))["error"]
+        error = json.loads(response.read_document())["error"]
         reason = error["errors"][0]["reason"]
     except (StorageError, ValueError, LookupError, TypeError):
         return ""
@@ -55,13 +53,13 @@ DIALECT = Dialect(
 )
 
 
-def checked(response: requests.Response) -> requests.Response:
+def checked(response: RestResponse) -> RestResponse:
     """Return a successful response.
 
     Raises:
         StorageError: It is none.
     """
-    if response.status_code in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+    if response.status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
         return response
     raise DIALECT.error_of(response)
 
@@ -76,13 +74,13 @@ def understood() -> Iterator[None]:
         raise StorageError(message) from error
 
 
-def parse_json(response: requests.Response) -> dict[str, Any]:
+def parse_json(response: RestResponse) -> dict[str, Any]:
     """Return the object that a response holds.
 
     Raises:
         StorageError: It holds none.
     """
-    document = read_document(response)
+    document = response.read_document()
     with understood():
         return dict(json.loads(document))
 
@@ -113,7 +111,7 @@ def _checksums(item: Mapping[str, Any]) -> Checksums:
     }
 
 
-def verify(item: dict[str, Any], size: int, digest: PartDigest) -> None:
+def verify(item: dict[str, Any], size: int, digest: Digest) -> None:
     """Compare what was stored with what was sent.
 
     Raises:

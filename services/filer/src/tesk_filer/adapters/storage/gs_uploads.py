@@ -5,15 +5,15 @@ Source:
     other credentials.
 """
 
+import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-import requests
-
 from tesk_filer.adapters.storage.gs_documents import checked, parse_json
-from tesk_filer.adapters.storage.http_bodies import Body, PartDigest
-from tesk_filer.adapters.storage.rest import Request, RestClient
+from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
+from tesk_filer.adapters.storage.http_exchange import Body
+from tesk_filer.adapters.storage.rest import Request, RestClient, RestResponse
 from tesk_filer.ports import Advance, Part, Source, StorageError
 
 _CHUNK = 64 * 1024 * 1024  # a multiple of 256 KiB
@@ -34,7 +34,7 @@ class ResumableUpload:
         self._session = session
         self._source = source
         self._advance = advance
-        self.digest = PartDigest(source)
+        self.digest = hashlib.md5(usedforsecurity=False)
 
     def send(self) -> dict[str, Any]:
         """Return what the service says of the object.
@@ -55,7 +55,7 @@ class ResumableUpload:
                 reached = self._source.size
             if reached > position:
                 failures = 0
-                self.digest.add(Part(position, reached))
+                self._body(Part(position, reached)).add_to(self.digest)
                 self._advance(reached - position)
                 position = reached
             elif failures >= _MAX_FAILURES:
@@ -65,16 +65,18 @@ class ResumableUpload:
             if result is not None:
                 return result
 
-    def _send_part(self, part: Part) -> requests.Response:
-        size = self._source.size
-        # Bytes count when the service has them; until then an upload may be stopped.
-        body = Body(self._source, lambda _: self._advance(0), part=part)
-        return self._put(f"bytes {part.start}-{part.stop - 1}/{size}", body)
+    def _send_part(self, part: Part) -> RestResponse:
+        content_range = f"bytes {part.start}-{part.stop - 1}/{self._source.size}"
+        return self._put(content_range, self._body(part))
 
-    def _ask(self) -> requests.Response:
-        return self._put(f"bytes */{self._source.size}", b"")
+    def _body(self, part: Part) -> FileBody:
+        size = part.stop - part.start
+        return FileBody(self._source.descriptor, part.start, size, self._advance)
 
-    def _put(self, content_range: str, body: Body | bytes) -> requests.Response:
+    def _ask(self) -> RestResponse:
+        return self._put(f"bytes */{self._source.size}", BytesBody())
+
+    def _put(self, content_range: str, body: Body) -> RestResponse:
         return self._client.send(
             Request(
                 method="PUT",
@@ -84,11 +86,9 @@ class ResumableUpload:
             )
         )
 
-    def _outcome(
-        self, response: requests.Response
-    ) -> tuple[int, dict[str, Any] | None]:
+    def _outcome(self, response: RestResponse) -> tuple[int, dict[str, Any] | None]:
         """Return how many bytes the service has, and the object if it is complete."""
-        if response.status_code != _RESUME_INCOMPLETE:
+        if response.status != _RESUME_INCOMPLETE:
             return self._source.size, parse_json(checked(response))
         last = response.headers.get("Range", "").rpartition("-")[2]
         response.close()

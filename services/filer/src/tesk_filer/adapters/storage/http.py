@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tesk_filer.adapters.storage.cursors import prepend
-from tesk_filer.adapters.storage.http_bodies import Body
+from tesk_filer.adapters.storage.http_bodies import ReadableBody
 from tesk_filer.adapters.storage.http_client import (
     HttpClient,
     Recipient,
@@ -171,8 +171,8 @@ class HttpStorage:
     def write(self, location: Location, source: Source, advance: Advance) -> None:
         """See ``Storage``; the server decides whether it replaces atomically."""
 
-        def body() -> Body | bytes:
-            return Body(source, advance) if source.size else b""
+        def body() -> ReadableBody | bytes:
+            return ReadableBody(source, advance) if source.size else b""
 
         is_post = begins_with_one(location, self._options.post)
         response, recipient = self._client.follow(

@@ -1,4 +1,4 @@
-"""Connections of HTTP to servers that the operator names, kept open between requests.
+"""Connections of HTTP, kept open between requests.
 
 TLS is checked against the authorities that the environment or certifi names; proxies are
 those of the environment.
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.http_exchange import (
     Body,
     Connection,
@@ -58,6 +59,7 @@ class HttpRequest:
         target: Path and query, percent-encoded.
         headers: All but ``Host`` and those that say how the body is sent.
         asks_first: The server may refuse the body before it is sent.
+        is_repeatable: It may arrive twice; None: unless it is a POST.
     """
 
     origin: Origin
@@ -66,6 +68,7 @@ class HttpRequest:
     headers: Mapping[str, str]
     body: Body
     asks_first: bool = False
+    is_repeatable: bool | None = None
 
 
 @dataclass(slots=True)
@@ -95,11 +98,13 @@ class HttpPool:
     Attributes:
         size: Maximum of idle connections.
         environ: Variables of the process: proxies and authorities of TLS.
+        egress: Connects to hosts that urls name; None: the operator names all.
     """
 
     timeouts: Timeouts
     size: int
     environ: Mapping[str, str]
+    egress: Egress | None = None
     _idle: list[tuple[Origin, Connection]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _tls: ssl.SSLContext | None = None
@@ -112,7 +117,10 @@ class HttpPool:
             OSError: It cannot be reached, or the connection broke.
         """
         # A POST is not repeated: the server may have acted on it.
-        idle = None if request.method == "POST" else self._take(request.origin)
+        may_repeat = request.is_repeatable
+        if may_repeat is None:
+            may_repeat = request.method != "POST"
+        idle = self._take(request.origin) if may_repeat else None
         if idle is not None:
             try:
                 return self._send_on(idle, request)
@@ -172,16 +180,7 @@ class HttpPool:
 
     def _connect(self, origin: Origin) -> Connection:
         proxy = self._proxy(origin)
-        place = (origin.host, origin.port or _PORTS[origin.scheme])
-        if proxy is not None:
-            place = (proxy.hostname or "", proxy.port or _PORTS["http"])
-        timeout = self.timeouts.connect.total_seconds()
-        try:
-            peer = socket.create_connection(place, timeout)
-        except OSError as error:
-            if proxy is None:
-                raise
-            raise ProxyError from error
+        peer = self._reach(origin, proxy)
         try:
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if proxy is not None and origin.scheme == "https":
@@ -194,6 +193,21 @@ class HttpPool:
             raise
         via_proxy = proxy is not None and origin.scheme == "http"
         return Connection(peer, via_proxy=via_proxy)
+
+    def _reach(self, origin: Origin, proxy: SplitResult | None) -> socket.socket:
+        timeout = self.timeouts.connect.total_seconds()
+        port = origin.port or _PORTS[origin.scheme]
+        if proxy is None:
+            if self.egress is not None:
+                return self.egress.connect(origin.host, port, timeout)
+            return socket.create_connection((origin.host, port), timeout)
+        if self.egress is not None:
+            self.egress.check_proxied(origin.host)
+        place = (proxy.hostname or "", proxy.port or _PORTS["http"])
+        try:
+            return socket.create_connection(place, timeout)
+        except OSError as error:
+            raise ProxyError from error
 
     def _proxy(self, origin: Origin) -> SplitResult | None:
         url = self._variable(f"{origin.scheme}_proxy") or self._variable("all_proxy")

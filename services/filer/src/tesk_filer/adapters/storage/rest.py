@@ -4,46 +4,106 @@ What a service calls its errors is a ``Dialect``; when a request may be repeated
 rule for all of them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
-import requests
-import requests.adapters
-
-from tesk_filer.adapters.storage.http_bodies import Body
-from tesk_filer.adapters.storage.http_errors import explain, retry_after_of
-from tesk_filer.adapters.storage.storage_config import Timeouts
+from tesk_filer.adapters.storage.http_bodies import BytesBody
+from tesk_filer.adapters.storage.http_errors import retry_after_of
+from tesk_filer.adapters.storage.http_exchange import Body
+from tesk_filer.adapters.storage.http_pool import (
+    Exchange,
+    HttpPool,
+    HttpRequest,
+    Origin,
+)
+from tesk_filer.adapters.storage.network import explain_connection
 from tesk_filer.ports import ChangedError, Part, Stat, StorageError
 
 _BLOCK = 1024 * 1024
 _MAX_DOCUMENT = 64 * 1024 * 1024  # bytes of a listing; more than any service sends
 _NONE: Mapping[str, str] = MappingProxyType({})
+_NOTHING = BytesBody()
+
+
+class Headers(Mapping[str, str]):
+    """Headers of a response, by names in any case."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        """Take headers whose names are in lower case."""
+        self._headers = headers
+
+    def __getitem__(self, name: str) -> str:
+        return self._headers[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._headers)
+
+    def __len__(self) -> int:
+        return len(self._headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request.
+    """One request, which may arrive twice.
 
     Attributes:
-        url: Without query; its path percent-encoded.
-        query: By name, not encoded.
+        query: By name, not encoded; added to that of ``url``.
     """
 
     method: str
-    url: str
-    query: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    url: str = field(repr=False)
+    query: Mapping[str, str] = field(default_factory=lambda: _NONE, repr=False)
     headers: Mapping[str, str] = field(default_factory=lambda: _NONE, repr=False)
-    body: Body | bytes = b""
+    body: Body = field(default=_NOTHING, repr=False)
 
     @property
     def full_url(self) -> str:
         """The url with its query."""
         query = urlencode(self.query, quote_via=quote)
         return f"{self.url}?{query}" if query else self.url
+
+
+class RestResponse:
+    """A response; close it."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self.status = exchange.response.status
+        self.headers = Headers(exchange.response.headers)
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes of the body, at most ``size``; empty at the end.
+
+        Raises:
+            StorageError: The rest cannot be read.
+        """
+        try:
+            return self._exchange.response.read(size)
+        except OSError as error:
+            raise explain_connection(error) from error
+
+    def read_document(self) -> bytes:
+        """Return all of the body, and close the response.
+
+        Raises:
+            StorageError: It is larger than any listing, or cannot be read.
+        """
+        data = bytearray()
+        try:
+            while chunk := self.read(_BLOCK):
+                data += chunk
+                if len(data) > _MAX_DOCUMENT:
+                    raise StorageError("the service answers more than a listing can be")
+        finally:
+            self.close()
+        return bytes(data)
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._exchange.close()
 
 
 class ServiceError(StorageError):
@@ -71,13 +131,13 @@ class Dialect:
     """
 
     name: str
-    code_of: Callable[[requests.Response], str]
+    code_of: Callable[[RestResponse], str]
     texts: Mapping[str, str]
     transient: frozenset[str] = frozenset()
 
-    def error_of(self, response: requests.Response) -> StorageError:
+    def error_of(self, response: RestResponse) -> StorageError:
         """Return the error that a response tells; the response is read to its end."""
-        status = response.status_code
+        status = response.status
         code = self.code_of(response)
         response.close()
         if status == HTTPStatus.PRECONDITION_FAILED:
@@ -108,71 +168,50 @@ def _may_pass(status: int) -> bool:
     )
 
 
-class BlockAdapter(requests.adapters.HTTPAdapter):
-    """Sends in large blocks; the default of 16 KiB uses much CPU."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """See ``HTTPAdapter``."""
-        super().init_poolmanager(*args, **kwargs, blocksize=_BLOCK)
-
-
 class RestClient:
-    """Sends requests; thread-safe, follows no redirect, and reads no ``~/.netrc``."""
+    """Sends requests; thread-safe. Follows no redirect."""
 
-    def __init__(
-        self, timeouts: Timeouts, adapter: requests.adapters.HTTPAdapter
-    ) -> None:
-        """Connect by ``adapter``."""
-        self.timeout = (
-            timeouts.connect.total_seconds(),
-            timeouts.stall.total_seconds(),
-        )
-        self.session = requests.Session()
-        self.session.auth = lambda request: request
-        for scheme in ("http://", "https://"):
-            self.session.mount(scheme, adapter)
+    def __init__(self, pool: HttpPool) -> None:
+        """Send by ``pool``."""
+        self._pool = pool
 
-    def send(self, request: Request) -> requests.Response:
+    @property
+    def timeout(self) -> tuple[float, float]:
+        """Seconds to connect, and between two bytes."""
+        timeouts = self._pool.timeouts
+        return timeouts.connect.total_seconds(), timeouts.stall.total_seconds()
+
+    def send(self, request: Request) -> RestResponse:
         """Return the response, whatever its status; its body is not read.
 
         Raises:
             StorageError: There is none.
         """
         try:
-            return self.session.request(
-                request.method,
-                request.full_url,
-                data=request.body,
-                headers={"Accept-Encoding": "identity", **request.headers},
-                timeout=self.timeout,
-                stream=True,
-                allow_redirects=False,
+            parts = urlsplit(request.full_url)
+            origin = Origin(parts.scheme, parts.hostname or "", parts.port)
+        except ValueError as error:
+            raise StorageError("is not a valid url") from error
+        headers = {name.lower(): text for name, text in request.headers.items()}
+        query = f"?{parts.query}" if parts.query else ""
+        try:
+            exchange = self._pool.send(
+                HttpRequest(
+                    origin=origin,
+                    method=request.method,
+                    target=f"{parts.path or '/'}{query}",
+                    headers={"accept-encoding": "identity", **headers},
+                    body=request.body,
+                    is_repeatable=True,
+                )
             )
-        except (requests.RequestException, OSError, ValueError) as error:
-            raise explain(error) from error
+        except OSError as error:
+            raise explain_connection(error) from error
+        return RestResponse(exchange)
 
     def close(self) -> None:
         """Close all connections."""
-        self.session.close()
-
-
-def read_document(response: requests.Response) -> bytes:
-    """Return the body of a response, which is closed.
-
-    Raises:
-        StorageError: It is larger than any listing, or cannot be read.
-    """
-    data = bytearray()
-    try:
-        for chunk in response.iter_content(_BLOCK):
-            data += chunk
-            if len(data) > _MAX_DOCUMENT:
-                raise StorageError("the service answers more than a listing can be")
-    except (requests.RequestException, OSError, ValueError) as error:
-        raise explain(error) from error
-    finally:
-        response.close()
-    return bytes(data)
+        self._pool.close()
 
 
 class Download:
@@ -181,18 +220,16 @@ class Download:
     executable = False
     descriptor = None
 
-    def __init__(
-        self, response: requests.Response, found: Stat, part: Part | None
-    ) -> None:
+    def __init__(self, response: RestResponse, found: Stat, part: Part | None) -> None:
         """Read the body of ``response``, which holds ``part`` of the file.
 
         Raises:
             StorageError: It holds the whole file although a part was wanted.
         """
-        is_part = response.status_code == HTTPStatus.PARTIAL_CONTENT
+        is_part = response.status == HTTPStatus.PARTIAL_CONTENT
         if part and part.start and not is_part:
             raise StorageError("the service does not send parts of files")
-        self._stream = response.raw
+        self._response = response
         self._left = part.stop - part.start if part else None
         self.size = found.size
         self.etag = found.etag
@@ -202,12 +239,7 @@ class Download:
     def read(self, size: int) -> bytes:
         """See ``Reader``."""
         wanted = size if self._left is None else min(size, self._left)
-        if not wanted:
-            return b""
-        try:
-            data: bytes = self._stream.read(wanted)
-        except Exception as error:  # requests lets urllib3's errors pass here
-            raise explain(error) from error
+        data = self._response.read(wanted) if wanted else b""
         if self._left is not None:
             self._left -= len(data)
         return data

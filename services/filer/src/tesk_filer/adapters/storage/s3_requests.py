@@ -12,6 +12,7 @@ from datetime import datetime
 from http import HTTPStatus
 from types import MappingProxyType
 
+from tesk_filer.adapters.storage.http_bodies import BytesBody
 from tesk_filer.adapters.storage.http_exchange import Body, Response
 from tesk_filer.adapters.storage.http_pool import Exchange, HttpPool, HttpRequest
 from tesk_filer.adapters.storage.s3_endpoints import Endpoint, locate_bucket
@@ -42,22 +43,6 @@ _ELSEWHERE = frozenset(
         HTTPStatus.BAD_REQUEST,
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class BytesBody:
-    """A body in memory."""
-
-    content: bytes = b""
-
-    @property
-    def size(self) -> int:
-        """See ``Body``."""
-        return len(self.content)
-
-    def chunks(self) -> tuple[bytes, ...]:
-        """See ``Body``."""
-        return (self.content,)
 
 
 _NOTHING = BytesBody()

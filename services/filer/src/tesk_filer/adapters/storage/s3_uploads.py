@@ -5,22 +5,21 @@ sent. The service compares what arrived with the digest, which the signature hol
 """
 
 import hashlib
-import os
 import threading
-from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
+from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
 from tesk_filer.adapters.storage.s3_checksums import md5_of_etag
 from tesk_filer.adapters.storage.s3_messages import (
     format_parts,
     parse_error,
     parse_upload_id,
 )
-from tesk_filer.adapters.storage.s3_requests import BytesBody, S3Request, S3Requests
+from tesk_filer.adapters.storage.s3_requests import S3Request, S3Requests
 from tesk_filer.ports import Advance, HaltedError, Source, StorageError
 from tesk_filer.usecases.retry import Retry
 from tesk_model.locations import Location
@@ -28,7 +27,6 @@ from tesk_model.locations import Location
 _MIB = 1024 * 1024
 ONE_REQUEST = 32 * _MIB
 """Maximum of a file that is uploaded at once."""
-_CHUNK = _MIB // 4  # read at once; fits the caches of a processor
 _PART = 16 * _MIB
 _MAX_PARTS = 10_000  # of S3, as is the next
 _MAX_PART = 5 * 1024 * _MIB
@@ -50,39 +48,6 @@ def part_size(size: int) -> int:
         message = f"has {size:,} bytes; S3 takes {_MAX_PART * _MAX_PARTS:,} at most"
         raise StorageError(message)
     return max(_PART, rounded)
-
-
-@dataclass(frozen=True, slots=True)
-class FileBody:
-    """Bytes of an open file, read at their offset: many threads may do so at once.
-
-    Attributes:
-        advance: Asked before each chunk whether to stop.
-    """
-
-    descriptor: int
-    start: int
-    size: int
-    advance: Advance
-
-    def chunks(self) -> Iterator[bytes]:
-        """See ``Body``."""
-        offset, stop = self.start, self.start + self.size
-        while offset < stop:
-            self.advance(0)
-            data = os.pread(self.descriptor, min(_CHUNK, stop - offset), offset)
-            if not data:
-                raise StorageError("became shorter while it was sent", transient=True)
-            offset += len(data)
-            yield data
-
-    def digests(self) -> tuple[str, str]:
-        """Return SHA-256 and MD5 in hex."""
-        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-        for data in self.chunks():
-            sha256.update(data)
-            md5.update(data)
-        return sha256.hexdigest(), md5.hexdigest()
 
 
 @dataclass(slots=True, kw_only=True)

@@ -12,17 +12,18 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-import requests
-
 from tesk_filer.adapters.storage.cursors import prepend
-from tesk_filer.adapters.storage.egress import Egress
-from tesk_filer.adapters.storage.http_bodies import Body
-from tesk_filer.adapters.storage.requests_adapter import GuardedAdapter
-from tesk_filer.adapters.storage.rest import Download, RestClient, ServiceError
+from tesk_filer.adapters.storage.http_bodies import FileBody
+from tesk_filer.adapters.storage.http_pool import HttpPool
+from tesk_filer.adapters.storage.rest import (
+    Download,
+    RestClient,
+    RestResponse,
+    ServiceError,
+)
 from tesk_filer.adapters.storage.storage_config import (
     HdfsService,
     StorageConfig,
-    Timeouts,
 )
 from tesk_filer.adapters.storage.webhdfs_requests import NOT_FOUND, WebHdfs, nonsense
 from tesk_filer.adapters.volume import temporary_name
@@ -49,16 +50,12 @@ class WebHdfsStorage:
     def __init__(
         self,
         *,
-        timeouts: Timeouts,
-        connections: int,
         credentials: Credentials,
-        egress: Egress,
+        pool: HttpPool,
         service: HdfsService,
     ) -> None:
-        """Keep up to ``connections`` open to each host."""
-        self._client = RestClient(
-            timeouts, GuardedAdapter(egress, pool_maxsize=connections)
-        )
+        """Send by ``pool``, which is guarded."""
+        self._client = RestClient(pool)
         self._hdfs = WebHdfs(self._client, credentials, service)
         self._without_pages: set[str] = set()  # hosts that list at once alone
 
@@ -133,8 +130,9 @@ class WebHdfsStorage:
 
     def _create(self, location: Location, source: Source, advance: Advance) -> None:
         arguments = {"overwrite": "true", "noredirect": "false"}
-        body = Body(source, advance)
+        body = FileBody(source.descriptor, 0, source.size, advance)
         self._hdfs.follow("PUT", location, "CREATE", arguments, body=body).close()
+        advance(source.size)
         found = self.stat(location)
         if found is None or found.size != source.size:
             there = "nothing" if found is None else f"{found.size} bytes"
@@ -196,7 +194,7 @@ class _Download(Download):
 
     def __init__(
         self,
-        response: requests.Response,
+        response: RestResponse,
         found: Stat,
         part: Part | None,
         compare: Callable[[], None],
@@ -217,10 +215,13 @@ class _Download(Download):
 def open_storage(config: StorageConfig) -> WebHdfsStorage:
     """Return the storage of HDFS."""
     return WebHdfsStorage(
-        timeouts=config.timeouts,
-        connections=config.connections,
         credentials=config.credentials,
-        egress=config.egress,
+        pool=HttpPool(
+            timeouts=config.timeouts,
+            size=config.connections * 2,
+            environ=config.environ,
+            egress=config.egress,
+        ),
         service=config.hdfs,
     )
 

@@ -4,6 +4,7 @@ Source:
     Apache Hadoop, "WebHDFS REST API". HttpFS and gateways such as Knox speak it, too.
 """
 
+import base64
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -11,16 +12,13 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-import requests
-import requests.auth
-
-from tesk_filer.adapters.storage.http_bodies import Body
+from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
 from tesk_filer.adapters.storage.http_redirects import keeps_login, redirect_of
 from tesk_filer.adapters.storage.rest import (
     Dialect,
     Request,
     RestClient,
-    read_document,
+    RestResponse,
 )
 from tesk_filer.adapters.storage.storage_config import HdfsService
 from tesk_filer.domain.credentials import BearerToken, Login, with_login_of
@@ -35,10 +33,10 @@ _DENIED = (
 )
 
 
-def _code_of(response: requests.Response) -> str:
+def _code_of(response: RestResponse) -> str:
     """Return the exception that an error names, e.g. ``FileNotFoundException``."""
     try:
-        code = json.loads(read_document(response))["RemoteException"]["exception"]
+        code = json.loads(response.read_document())["RemoteException"]["exception"]
     except (StorageError, ValueError, LookupError, TypeError):
         return ""
     return code if isinstance(code, str) and code.isalnum() else ""
@@ -104,7 +102,7 @@ class WebHdfs:
             StorageError: It fails.
         """
         response = self.follow(method, location, operation, arguments)
-        document = read_document(response)
+        document = response.read_document()
         try:
             return dict(json.loads(document)) if document.strip() else {}
         except (ValueError, TypeError) as error:
@@ -117,8 +115,8 @@ class WebHdfs:
         operation: str,
         arguments: Mapping[str, str] = _NO_ARGUMENTS,
         *,
-        body: Body | None = None,
-    ) -> requests.Response:
+        body: FileBody | None = None,
+    ) -> RestResponse:
         """Return the successful response of an operation, from wherever it leads.
 
         Only where the namenode sends it ``body`` goes.
@@ -134,11 +132,15 @@ class WebHdfs:
             target = redirect_of(
                 method,
                 place,
-                response.status_code,
+                response.status,
                 response.headers.get("Location", ""),
             )
             if target is None:
-                if body is not None and not hop and response.ok:
+                if (
+                    body is not None
+                    and not hop
+                    and response.status < HTTPStatus.MULTIPLE_CHOICES
+                ):
                     response.close()
                     raise StorageError("its server takes no files: it redirects none")
                 return _checked(response)
@@ -149,7 +151,7 @@ class WebHdfs:
                 method=method,
                 url=target.url,
                 headers={**kept, "Content-Type": "application/octet-stream"},
-                body=body if body is not None and len(body) else b"",
+                body=body or BytesBody(),
             )
         raise StorageError("redirects without end")
 
@@ -167,9 +169,8 @@ class WebHdfs:
             query["delegation"] = login.token
         elif isinstance(login, Login) and login.password:
             # Of a gateway: HDFS itself knows no passwords.
-            headers["Authorization"] = requests.auth._basic_auth_str(  # noqa: SLF001
-                login.user.encode(), login.password.encode()
-            )
+            pair = f"{login.user}:{login.password}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         elif user := login.user if isinstance(login, Login) else self._service.user:
             query["user.name"] = user
         try:
@@ -198,7 +199,7 @@ def nonsense() -> StorageError:
     return StorageError("the server does not answer as WebHDFS; check host and port")
 
 
-def _checked(response: requests.Response) -> requests.Response:
-    if HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+def _checked(response: RestResponse) -> RestResponse:
+    if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
         return response
     raise DIALECT.error_of(response)
