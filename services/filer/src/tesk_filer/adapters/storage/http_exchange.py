@@ -43,29 +43,36 @@ class _Head:
         self.reset()
 
     def reset(self) -> None:
-        self.headers: dict[str, str] = {}
+        self.pairs: list[tuple[bytes, bytes]] = []
         self.body: list[bytes] = []
         self.status = 0
+        self.is_final = False  # and not one of the heads before it
         self.has_ended = False
         self.has_surplus = False
         self.keeps_alive = False
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers; names are in lower case."""
+        pairs = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in self.pairs]
+        return {name.lower(): value for name, value in pairs}
 
     # Called by the parser.
 
     def on_message_begin(self) -> None:
         if self.is_final:
             self.has_surplus = True
-        else:
+        elif self.status:
             self.reset()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.has_surplus:
-            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+            self.pairs.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self.has_surplus:
             return
         self.status = self.parser.get_status_code()
+        self.is_final = self.status >= HTTPStatus.OK
         # The parser forgets this at the end of the message.
         self.keeps_alive = self.parser.should_keep_alive()
 
@@ -75,11 +82,6 @@ class _Head:
 
     def on_message_complete(self) -> None:
         self.has_ended = True
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the head of the response is complete, and not one before it."""
-        return self.status >= HTTPStatus.OK
 
 
 class Connection:
@@ -200,7 +202,7 @@ class Response:
 
     def __init__(self, connection: Connection, head: _Head, method: str) -> None:
         self.status = head.status
-        self.headers: Mapping[str, str] = head.headers
+        self.headers: Mapping[str, str] = head.headers()
         self._connection = connection
         self._head = head
         self._left = self._length(method)

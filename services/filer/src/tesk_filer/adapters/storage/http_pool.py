@@ -80,6 +80,14 @@ class Exchange:
     _origin: Origin
     _connection: Connection | None
 
+    def __enter__(self) -> Response:
+        """Return the response."""
+        return self.response
+
+    def __exit__(self, *_: object) -> None:
+        """Close the exchange."""
+        self.close()
+
     def close(self) -> None:
         """Keep the connection if the response was read to its end, or else close it."""
         connection, self._connection = self._connection, None

@@ -13,7 +13,7 @@ from tesk_filer.adapters.storage.http_exchange import Response
 from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.s3_checksums import md5_of_etag, read_checksums
 from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
-from tesk_filer.adapters.storage.s3_errors import S3RefusedError, translated_errors
+from tesk_filer.adapters.storage.s3_errors import S3RefusedError, TranslatedErrors
 from tesk_filer.adapters.storage.s3_messages import Listing, parse_listing
 from tesk_filer.adapters.storage.s3_requests import S3Request, S3Requests
 from tesk_filer.adapters.storage.s3_uploads import ONE_REQUEST, S3Uploads
@@ -198,7 +198,7 @@ class _Download:
             self.checksums = {"md5": md5} if md5 else {}
 
     def read(self, size: int) -> bytes:
-        with translated_errors():
+        with TranslatedErrors():
             return self._response.read(size)
 
 

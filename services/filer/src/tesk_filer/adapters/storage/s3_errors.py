@@ -1,8 +1,8 @@
 """Why S3 refused a request."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import timedelta
+from types import TracebackType
 
 from tesk_filer.adapters.storage.network import explain_connection
 from tesk_filer.adapters.storage.s3_messages import parse_error
@@ -97,12 +97,20 @@ def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
     return min(timedelta(seconds=min(int(seconds), 86_400)), _MAX_WAIT)
 
 
-@contextmanager
-def translated_errors() -> Iterator[None]:
-    """Convert failures of connections."""
-    try:
-        yield
-    except UnicodeEncodeError as error:
-        raise StorageError("its name is not valid UTF-8, as S3 wants") from error
-    except OSError as error:
-        raise explain_connection(error) from error
+class TranslatedErrors:
+    """Converts failures of connections that happen in its block."""
+
+    def __enter__(self) -> None:
+        """Do nothing yet."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Raise the StorageError that ``error`` means."""
+        if isinstance(error, UnicodeEncodeError):
+            raise StorageError("its name is not valid UTF-8, as S3 wants") from error
+        if isinstance(error, OSError):
+            raise explain_connection(error) from error

@@ -5,8 +5,7 @@ turns out to be in another region, and when its keys were refused and there are 
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -19,8 +18,8 @@ from tesk_filer.adapters.storage.s3_endpoints import Endpoint, locate_bucket
 from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
 from tesk_filer.adapters.storage.s3_errors import (
     S3RefusedError,
+    TranslatedErrors,
     explain_refusal,
-    translated_errors,
 )
 from tesk_filer.adapters.storage.s3_messages import parse_error
 from tesk_filer.adapters.storage.s3_signature import (
@@ -98,19 +97,14 @@ class S3Requests:
     _signer: Signer = field(default_factory=Signer)
     _regions: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    @contextmanager
-    def send(self, request: S3Request) -> Iterator[Response]:
-        """Send a request; the response is a success.
+    def send(self, request: S3Request) -> Exchange:
+        """Send a request; its response is a success. Close the exchange.
 
         Raises:
             StorageError: It failed.
         """
-        with translated_errors():
-            exchange = self._send(request)
-        try:
-            yield exchange.response
-        finally:
-            exchange.close()
+        with TranslatedErrors():
+            return self._send(request)
 
     def call(self, request: S3Request) -> tuple[Mapping[str, str], bytes]:
         """Send a request; return headers and body of the response.
@@ -118,7 +112,7 @@ class S3Requests:
         Raises:
             StorageError: It failed.
         """
-        with self.send(request) as response, translated_errors():
+        with self.send(request) as response, TranslatedErrors():
             return response.headers, _read_all(response)
 
     def _send(self, request: S3Request) -> Exchange:

@@ -53,17 +53,19 @@ class Unsigned:
 
 @dataclass(slots=True)
 class Signer:
-    """Signs requests; keeps the key that it derived last. Thread-safe."""
+    """Signs requests; keeps what it derived last. Thread-safe."""
 
     _derived: tuple[tuple[str, str, str], bytes] | None = field(
         default=None, repr=False
     )
+    _instant: tuple[datetime, str] | None = None
 
     def sign(
         self, request: Unsigned, keys: S3Keys, *, region: str, now: datetime
     ) -> dict[str, str]:
         """Return the headers of ``request`` with those that sign it."""
-        day, instant = now.strftime("%Y%m%d"), now.strftime("%Y%m%dT%H%M%SZ")
+        instant = self._written(now)
+        day = instant[:8]
         headers = {
             **request.headers,
             "x-amz-content-sha256": request.content,
@@ -87,6 +89,13 @@ class Signer:
             f"SignedHeaders={signed}, Signature={signature}"
         )
         return headers
+
+    def _written(self, now: datetime) -> str:
+        second = now.replace(microsecond=0)
+        instant = self._instant
+        if instant is None or instant[0] != second:
+            self._instant = instant = (second, second.strftime("%Y%m%dT%H%M%SZ"))
+        return instant[1]
 
     def _key(self, secret: str, day: str, region: str) -> bytes:
         origin = (secret, day, region)
