@@ -41,6 +41,11 @@ SETS: dict[str, dict[str, Any]] = {
         "uninstall": {"runningTasks": "keep", "database": "keep"},
     },
     "storages": {
+        "references": {
+            "grch38": {"claim": "genomes", "subPath": "human/grch38"},
+            "silva": {"claim": "databases"},
+        },
+        "filer": {"cache": {"sizeGb": 500, "claim": "inputs"}},
         "storage": {
             "s3": {
                 "endpoint": "https://s3.example.org",
@@ -65,13 +70,6 @@ SETS: dict[str, dict[str, Any]] = {
                 "extraEgress": [{"to": [{"podSelector": {"matchLabels": {"a": "b"}}}]}],
             }
         },
-    },
-    "references": {
-        "references": {
-            "grch38": {"claim": "genomes", "subPath": "human/grch38"},
-            "silva": {"claim": "databases"},
-        },
-        "filer": {"cache": {"sizeGb": 500, "claim": "inputs"}},
     },
     "aws-files": {"storage": {"s3": {"existingSecret": "aws", "form": "files"}}},
     "users": {

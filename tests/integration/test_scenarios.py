@@ -49,6 +49,26 @@ class Folder:
         )
 
 
+def test_references_are_listed_and_others_refused(shared_stack: Stack) -> None:
+    info = shared_stack.client.get("/service-info").json()
+    body = {
+        "executors": [{"image": "busybox", "command": ["true"]}],
+        "inputs": [{"path": "/a", "url": "ref://nobody/x"}],
+    }
+
+    refused = shared_stack.client.post("/tasks", json=body)
+
+    assert f"ref://{references.NAME}/" in info["storage"]
+    assert refused.status_code == 400
+    assert refused.json()["errors"] == [
+        {
+            "path": "inputs[0].url",
+            "message": 'names the reference "nobody", which is not here; there are '
+            f"{references.NAME}",
+        }
+    ]
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
 def test_scenario(
     scenario: Scenario, shared_stack: Stack, request: pytest.FixtureRequest

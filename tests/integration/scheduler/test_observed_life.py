@@ -153,10 +153,11 @@ def test_transfers_tell_what_moved_by_schemes_that_there_are(
 ) -> None:
     transfer.finish(
         IN,
-        files=4,
-        bytes=12,
+        files=5,
+        bytes=14,
         moved=[
             pb.MovedByScheme(scheme="s3", files=1, bytes=5),
+            pb.MovedByScheme(scheme="cache", files=1, bytes=2),
             pb.MovedByScheme(scheme="gopher", files=1, bytes=3),
             pb.MovedByScheme(scheme="other", files=2, bytes=4),
         ],
@@ -165,6 +166,7 @@ def test_transfers_tell_what_moved_by_schemes_that_there_are(
     eventually(lambda: len(ends(transfer)) == 1)
     assert ends(transfer)[0].moved == (
         Moved(scheme="s3", files=1, bytes=5),
+        Moved(scheme="cache", files=1, bytes=2),
         Moved(scheme="unknown", files=3, bytes=7),
     )
 

@@ -129,6 +129,14 @@ def test_what_a_reference_does_not_allow_is_refused(
     assert all(has.startswith(wanted) for has, wanted in zip(found, want, strict=True))
 
 
+def test_any_reference_is_accepted_where_nobody_knows_which_there_are() -> None:
+    body = make_task_json(inputs=[FILE, {"path": "/b", "url": "ref://Hg/x"}])
+
+    (problem,) = problems(TaskParser(offer=Offer(references=None)), body)
+
+    assert problem.startswith("inputs[1].url: must be ref://NAME/PATH")
+
+
 ACCEPTED: dict[str, dict[str, Any]] = {
     "a file and a folder": {"inputs": [FILE, FOLDER]},
     "one in a folder that is copied": {

@@ -189,7 +189,7 @@ def test_the_api_accepts_the_values_that_placement_offers(tmp_path: Path) -> Non
 
 
 def test_references_are_offered_and_found(tmp_path: Path) -> None:
-    found = loaded(SETS["references"], tmp_path)
+    found = loaded(SETS["storages"], tmp_path)
 
     assert found["api"].api.references == ("grch38", "silva")
     claims = found["taskmaster"].kubernetes.references

@@ -10,6 +10,7 @@ from tesk_cli.serve.roots import (
     command_roots,
     default_folder,
     make_default_folder,
+    reference_folders,
     server_roots,
 )
 from tesk_runtime.own_code import checkout_of, find_protected_paths, own_code_paths
@@ -103,3 +104,36 @@ def test_the_checkout_is_known_by_its_lock_file() -> None:
     assert checkout_of(Path(__file__)) == Path(__file__).parents[3]
     assert checkout_of(Path(pytest.__file__).parent) is None
     assert Path(__file__).parents[3] in {place.path for place in own_code_paths()}
+
+
+def test_a_reference_is_a_folder_of_this_machine(
+    protected: ProtectedPaths, tmp_path: Path
+) -> None:
+    (tmp_path / "genomes").mkdir()
+
+    found = reference_folders({"g": str(tmp_path / "genomes")}, protected, [])
+
+    assert found == {"g": tmp_path / "genomes"}
+
+
+NO_REFERENCES = {
+    "what is not there": ("{tmp}/none", "is not a folder"),
+    "a file": ("{tmp}/file", "is not a folder"),
+    "the state": ("{tmp}/state", "name another folder"),
+    "what holds the state": ("{tmp}", "holds {tmp}/state; name a folder without it"),
+    "what holds the state, by a link": ("{tmp}/link", "name a folder without it"),
+}
+
+
+@pytest.mark.parametrize(("folder", "why"), NO_REFERENCES.values(), ids=NO_REFERENCES)
+def test_no_reference_shows_what_tasks_must_not_see(
+    protected: ProtectedPaths, tmp_path: Path, folder: str, why: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(".")
+    path = folder.format(tmp=tmp_path)
+
+    with pytest.raises(ServeError, match=why.format(tmp=tmp_path)) as refusal:
+        reference_folders({"g": path}, protected, [tmp_path / "state"])
+
+    assert str(refusal.value).startswith(f"TESK_REFERENCES: g: {path} ")

@@ -18,6 +18,7 @@ from tesk_filer.adapters.file_cache import FileCache
 from tesk_filer.adapters.manifest_file import open_manifest
 from tesk_filer.adapters.manifest_records import Lines
 from tesk_filer.domain.credentials import Credential, Login
+from tesk_filer.domain.digest_list import DigestList
 from tesk_filer.ports import Part, Stat, StorageError, TransferResult
 from tesk_filer.usecases.transfer import ExitCode
 from tesk_model.locations import Location
@@ -260,3 +261,14 @@ def test_a_filer_that_is_started_again_takes_nothing_twice(
     assert [each.scheme for each in taken.moved] == ["cache"]
     assert (resumed.resumed_files, resumed.files, resumed.moved) == (1, 1, ())
     assert opens(storage) == 1
+
+
+def test_a_file_from_the_cache_has_its_digest(bench: MakeBench) -> None:
+    bench().bring(genome())
+    digests = DigestList()
+    second = replace(bench(), digests=digests)
+
+    second.bring(genome())
+
+    assert moved(second) == {"cache": (1, 40)}
+    assert hashlib.sha256(GENOME).hexdigest() in digests.text()

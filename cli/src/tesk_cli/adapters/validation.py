@@ -30,6 +30,8 @@ def parse_task(body: bytes) -> Task:
 
 def _parse(body: bytes) -> "NewTask":
     # Imported here: only few commands need it, and it takes a moment.
+    from tesk_api.domain.offers import Offer  # noqa: PLC0415
     from tesk_api.http.task_parsing import TaskParser  # noqa: PLC0415
 
-    return TaskParser().parse(body)
+    # Which references there are only the server knows.
+    return TaskParser(offer=Offer(references=None)).parse(body)

@@ -18,13 +18,13 @@ class Offer:
     Attributes:
         schemes: Of urls.
         urls: Of these, which the operator refuses.
-        references: Names of references.
+        references: Names of references; None: not known, so that each may be one.
         index_pages: Directories that have listings although their scheme has none.
     """
 
     schemes: OfferedSchemes = field(default_factory=OfferedSchemes)
     urls: UrlLists = field(default_factory=UrlLists)
-    references: AbstractSet[str] = frozenset()
+    references: AbstractSet[str] | None = frozenset()
     index_pages: tuple[UrlPattern, ...] = ()
 
     def problem(self, location: Location, use: Use) -> str | None:

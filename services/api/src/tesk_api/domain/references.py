@@ -33,13 +33,15 @@ class _Reference(NamedTuple):
         return f"inputs[{self.number}], a reference, which is read-only"
 
 
-def reference_problem(url: str, kind: FileType, names: AbstractSet[str]) -> str | None:
+def reference_problem(
+    url: str, kind: FileType, names: AbstractSet[str] | None
+) -> str | None:
     """Return the problem of the url of a reference."""
     try:
         reference = parse_reference(url)
     except InvalidLocationError as error:
         return str(error)
-    if reference.name not in names:
+    if names is not None and reference.name not in names:
         known = ", ".join(sorted(names)) or "none"
         return f'names the reference "{reference.name}", which is not here; there are {known}'
     if kind is FileType.FILE and not reference.names_a_file:
