@@ -85,6 +85,8 @@ def ftp_server(
     *,
     port: int = 0,
     identity: Pair | None = None,
+    address: str = "127.0.0.1",
+    data_port: int = 0,
 ) -> Iterator[FtpFiles]:
     """Serve ``folder`` until the end of the block.
 
@@ -93,6 +95,8 @@ def ftp_server(
         kind: How.
         port: Where; 0: anywhere.
         identity: For TLS.
+        address: Where, on this machine.
+        data_port: Of data connections; 0: any.
     """
     # Without a handler of ours it would set up the logging of this process.
     logger = logging.getLogger("pyftpdlib")
@@ -110,11 +114,13 @@ def ftp_server(
     }
     loop = _ioloop.IOLoop()
     server = _servers.FTPServer(
-        ("127.0.0.1", port), _handler(state, authorizer, kind, identity), loop
+        (address, port), _handler(state, authorizer, kind, identity), loop
     )
+    if data_port:
+        server.handler.passive_ports = [data_port]
     server.max_cons_per_ip = kind.most
     scheme = "ftp" if kind.tls == "never" else "ftps"
-    state.url = f"{scheme}://127.0.0.1:{server.socket.getsockname()[1]}"
+    state.url = f"{scheme}://{address}:{server.socket.getsockname()[1]}"
     stop = threading.Event()
 
     def serve() -> None:

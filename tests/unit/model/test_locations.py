@@ -120,6 +120,39 @@ READ = {
             written="/a%3Btype=i",
         ),
     ),
+    "ftps is as ftp": (
+        "ftps://h:990/a%20b;type=i",
+        Location(
+            scheme="ftps",
+            host="h",
+            port=990,
+            path="a b",
+            root="ftps://h:990",
+            written="/a%20b",
+        ),
+    ),
+    "an sftp path is absolute": (
+        "sftp://ada@h/a%20b?c#d;type=i",
+        Location(
+            scheme="sftp",
+            host="h",
+            user="ada",
+            path="/a b?c#d;type=i",
+            root="sftp://h",
+            written="/a%20b?c#d;type=i",
+        ),
+    ),
+    "an sftp path may hold a line end": (
+        "sftp://h:2222/~/a%0A",
+        Location(
+            scheme="sftp",
+            host="h",
+            port=2222,
+            path="/~/a\n",
+            root="sftp://h:2222",
+            written="/~/a%0A",
+        ),
+    ),
     "an http query ends the path": (
         "http://h/a%20b?c=d#e",
         Location(
@@ -212,6 +245,8 @@ REFUSED = {
     "NUL": "/a\0b",
     "encoded NUL": "file:///a%00b",
     "an ftp command in the path": "ftp://h/a%0d%0aDELE b",
+    "an ftps command in the path": "ftps://h/a%0d%0aDELE b",
+    "NUL in sftp": "sftp://h/a%00",
     "credentials for S3": "s3://key:s3cr3t@bucket/a",
     "a password with a slash": "ftp://ada:s3cr3t/x@h/a",
     "a password with a question mark": "http://ada:s3cr3t?x@h/a",
@@ -256,6 +291,7 @@ ONE_FILE = {
     "an ftp login is mostly put into the root": ("ftp://h/a//b", "ftp://h:21/%2Fa/b"),
     "a path has dots": ("file:///d/./a", "/d//a"),
     "a directory may end in a slash": ("s3://b/d/", "S3://b/d"),
+    "sftp has a usual port": ("sftp://h/a/", "sftp://H:22//a"),
     "a directory of HDFS, too": ("webhdfs://h/d//a/", "webhdfs://H:9870/d/a"),
 }
 OTHERS = {
@@ -324,6 +360,8 @@ BELOW = {
     "ftp": ("ftp://h/d", "ä", "ftp://h/d/%C3%A4"),
     "ftp with a type": ("ftp://h/d;type=d", "a;b", "ftp://h/d/a%3Bb"),
     "the root of ftp": ("ftp://h//", "a", "ftp://h//a"),
+    "the root of ftps": ("ftps://h//", "a", "ftps://h//a"),
+    "the login of sftp": ("sftp://h/~", "a\udcff", "sftp://h/~/a%FF"),
     "a name that is no UTF-8": ("file:///d", "a\udcff", "file:///d/a%FF"),
 }
 
@@ -424,6 +462,8 @@ def test_a_written_location_is_parsed_to_the_same_one(text: str) -> None:
             "ftp://u:p@h/d",
             "ftp://h",
             "ftp://h//",
+            "ftps://h",
+            "sftp://u:p@h/~/d",
             "s3://b/d/",
             "s3://b",
             "gs://b",

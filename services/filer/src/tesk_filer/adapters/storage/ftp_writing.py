@@ -87,14 +87,14 @@ def store_and_rename(
         incomplete: Holds the hidden path while it is to be removed.
     """
     hidden, path = names
+    incomplete.add(hidden)  # a data connection may fail when the file is made already
     try:
         store(connection, hidden, source, advance, incomplete)
     except ftplib.error_perm as error:
         if reply_code(error) not in _FORBIDDEN:
             raise
-        if incomplete:
-            with suppress(ftplib.error_perm):
-                connection.delete(hidden)
+        with suppress(ftplib.error_perm):
+            connection.delete(hidden)
         incomplete.clear()
         return False  # a name with a dot in front
     incomplete.add(hidden)
