@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -24,6 +25,7 @@ from programs.stack import find_processes, running_stack
 from programs.waiting import eventually
 from servers.echo import ftp_echo_server, http_echo_server
 from servers.http import Fault, http_server
+from servers.sftp_echo import sftp_echo_server
 from tesk_model.locations import scheme_of
 from tesk_model.schemes import SCHEMES
 from tesk_model.task import FileType, Input, Output
@@ -61,13 +63,17 @@ credentials:
   bearer: {{token: m4rk3d-m4rk3d-delegation}}
 - prefix: ftp://{ftp}
   login: {{user: ada, passwordFile: password}}
+- prefix: sftp://{sftp}/login
+  login: {{user: ada, password: m4rk3d-m4rk3d-sftp}}
+- prefix: sftp://{sftp}/key
+  privateKey: {{user: bob, keyFile: id, passphrase: m4rk3d-m4rk3d-passphrase}}
 """
 STATUSES = (302, 307, 308, 400, 401, 403, 404, 409, 412, 500, 503)
 
 
 TOLD = (
     *("password", "token", "session-token", "ambient-token", "file"),
-    *("signature", "hadoop-password", "delegation"),
+    *("signature", "hadoop-password", "delegation", "sftp"),
 )
 """What protocols send; keys that sign are not."""
 
@@ -125,11 +131,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         http_echo_server() as elsewhere,
         http_echo_server() as web,
         ftp_echo_server() as archive,
+        sftp_echo_server() as (vault, known_host),
     ):
         web.elsewhere = f"http://{elsewhere.address}/302"
-        text = CREDENTIALS.format(http=web.address, ftp=archive.address)
+        text = CREDENTIALS.format(
+            http=web.address, ftp=archive.address, sftp=vault.address
+        )
         (mounted / "credentials.yaml").write_text(text)
         (mounted / "password").write_text("m4rk3d-m4rk3d-file")
+        (mounted / "known_hosts").write_text(known_host)
+        key = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
+        pem = key.export_private_key("pkcs1-pem", "m4rk3d-m4rk3d-passphrase")
+        (mounted / "id").write_bytes(pem)
         (mounted / "account.json").write_text(service_account(web.address))
         yield Site(
             bases=(
@@ -143,9 +156,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 f"webhdfs://{web.address}/login",
                 f"webhdfs://{web.address}/token",
             ),
-            places=(f"ftp://{archive.address}/a",),
+            places=(
+                f"ftp://{archive.address}/a",
+                f"sftp://{vault.address}/login/a",
+                f"sftp://{vault.address}/key/a",
+            ),
             environ={
                 "TESK_FILER_CREDENTIALS": str(mounted),
+                "TESK_FILER_KNOWN_HOSTS": str(mounted / "known_hosts"),
                 "TESK_FILER_S3_ENDPOINT": f"http://{web.address}",
                 "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
                 "AWS_SECRET_ACCESS_KEY": "m4rk3d-m4rk3d-ambient-key",
@@ -153,7 +171,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 "TESK_FILER_TRIES": "1",
                 "TESK_LOG_LEVEL": "debug",
             },
-            heard=[web.heard, archive.heard],
+            heard=[web.heard, archive.heard, vault.heard],
             heard_elsewhere=elsewhere.heard,
         )
 
@@ -205,7 +223,8 @@ def test_no_secret_comes_back_of_inputs(
 def test_a_password_in_a_url_does_not_come_back(
     record: TransferRecord, site: Site, tmp_path: Path
 ) -> None:
-    filer = FilerRun(tmp_path, environ={"TESK_FILER_TRIES": "1"})
+    known = {"TESK_FILER_KNOWN_HOSTS": site.environ["TESK_FILER_KNOWN_HOSTS"]}
+    filer = FilerRun(tmp_path, environ={"TESK_FILER_TRIES": "1", **known})
     urls = [
         url.replace("://", "://ada:m4rk3d-m4rk3d-url@")
         for url in (*(f"{site.bases[0]}/{status}" for status in STATUSES), *site.places)
