@@ -347,6 +347,7 @@ def test_progress_is_reported_on_the_way(
     assert record.reports[0].files_done == 1
     assert record.reports[0].files_total == 2
     assert record.reports[0].bytes_done >= 1_000_000
+    assert record.reports[0].bytes_total == 3_000_001
     assert record.reports[0].bytes_per_second > 0
     assert record.reports[0].path == "/a"
     assert record.reports[0].url == f"{web.url}/a"

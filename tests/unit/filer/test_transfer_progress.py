@@ -106,6 +106,25 @@ def test_files_are_counted_by_scheme_and_how_they_ended(
     assert progress.status().path == ""
 
 
+def test_the_bytes_are_known_once_each_file_was_opened(
+    progress: TransferProgress,
+) -> None:
+    progress.plan(None)
+    progress.plan(5)
+    progress.finish_plan()
+    before = progress.status()
+    with progress.of_file("s3", path="/a", is_sized=False) as file:
+        file.announce(None)
+        file.announce(7)
+        file.announce(7)  # by another try
+    with progress.of_file("s3", path="/b") as file:
+        file.announce(5)
+    after = progress.status()
+
+    assert (before.files_total, before.bytes_total) == (2, 0)
+    assert (after.files_total, after.bytes_total) == (2, 12)
+
+
 def test_what_an_earlier_filer_moved_is_done_and_has_no_rate(
     progress: TransferProgress, clock: Clock
 ) -> None:

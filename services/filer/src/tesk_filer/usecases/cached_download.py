@@ -20,7 +20,7 @@ from tesk_filer.ports import (
 )
 from tesk_filer.ports.cache import Cache
 from tesk_filer.ports.volume import Saved, Volume
-from tesk_filer.usecases.file_download import FileDownload
+from tesk_filer.usecases.file_download import FileDownload, has_size
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer_progress import TransferProgress
 from tesk_model.locations import Location
@@ -59,6 +59,8 @@ class CachedDownload:
         if self.download.is_there(path, source, known):
             return Stat()
         found = self._ask(source)
+        if found is not None and found.size is not None and not has_size(known):
+            self.progress.learn_size(found.size)
         key = None if found is None else self._key(source, found)
         if found is None or key is None:
             return self.download(path, source, found or known)

@@ -80,7 +80,7 @@ class FileDownload:
         if self.is_there(path, source, known):
             return Stat()
         with self.progress.of_file(
-            source.scheme, path=path, url=source
+            source.scheme, path=path, url=source, is_sized=has_size(known)
         ) as file_progress:
             storage = self.storages.of(source)
             incoming = _Incoming(path, source, storage, file_progress)
@@ -98,6 +98,8 @@ class FileDownload:
             if ALGORITHM not in moved.digests:
                 return False
             self.digests.add(path, moved.digests[ALGORITHM])
+        if not has_size(known):
+            self.progress.learn_size(moved.size)
         self.progress.resume(1, moved.size)
         return True
 
@@ -136,7 +138,7 @@ class FileDownload:
             opened = self._open(incoming, known, rest)
             reader = stack.enter_context(opened)
             incoming.arrived = Stat(size=reader.size, etag=reader.etag)
-            incoming.progress.check(reader.size)
+            incoming.progress.announce(reader.size)
             if rest is not None and reader.size != rest.stop:
                 raise ChangedError
             if rest is not None or self._comes_in_parts(reader):
@@ -264,3 +266,8 @@ def _parts_left(begun: Begun) -> list[Part]:
     whole = list(cut(begun.size))
     left = [Part(*bounds) for bounds in whole if bounds not in there]
     return left or [Part(*whole[-1])]
+
+
+def has_size(known: Stat | None) -> bool:
+    """Tell whether a download was planned with its size."""
+    return known is not None and known.size is not None

@@ -57,19 +57,25 @@ class TransferProgress:
         # In order of their begin.
         self._moving: dict[FileProgress, tuple[str, object]] = {}
         self._is_whole = False
-        self._has_sizes = True
+        self._unsized = 0  # planned files whose size is not known yet
 
     def plan(self, size: int | None) -> None:
         """Count one file that is to move; its size if that is known."""
         with self._lock:
             self._files_planned += 1
             self._bytes_planned += size or 0
-            self._has_sizes = self._has_sizes and size is not None
+            self._unsized += size is None
 
     def finish_plan(self) -> None:
         """Note that the totals are complete."""
         with self._lock:
             self._is_whole = True
+
+    def learn_size(self, size: int) -> None:
+        """Add the size of a file that was planned without one."""
+        with self._lock:
+            self._unsized -= 1
+            self._bytes_planned += size
 
     def resume(self, files: int, size: int) -> None:
         """Count planned files that an earlier filer of this transfer moved."""
@@ -78,7 +84,7 @@ class TransferProgress:
 
     @contextmanager
     def of_file(
-        self, scheme: str, *, path: str, url: object = ""
+        self, scheme: str, *, path: str, url: object = "", is_sized: bool = True
     ) -> Iterator["FileProgress"]:
         """Yield the counter of one file that moves until the end of the block.
 
@@ -86,8 +92,9 @@ class TransferProgress:
             scheme: Of its url.
             path: In the container.
             url: Its text is the url without credentials.
+            is_sized: It was planned with its size.
         """
-        file = FileProgress(self, self._halt, self._largest)
+        file = FileProgress(self, self._halt, self._largest, is_sized=is_sized)
         began = self._clock()
         with self._lock:
             self._moving[file] = path, url
@@ -168,7 +175,7 @@ class TransferProgress:
     def status(self) -> TransferStatus:
         """Return how far the transfer is, and how fast since it was last asked."""
         with self._lock:
-            has_bytes = self._is_whole and self._has_sizes
+            has_bytes = self._is_whole and not self._unsized
             path, url = next(iter(self._moving.values()), ("", ""))
             files, size = self._resumed
             return TransferStatus(
@@ -190,9 +197,15 @@ class FileProgress:
     """
 
     def __init__(
-        self, transfer: TransferProgress, halt: threading.Event, largest: int
+        self,
+        transfer: TransferProgress,
+        halt: threading.Event,
+        largest: int,
+        *,
+        is_sized: bool,
     ) -> None:
         """Count into ``transfer``, up to ``largest`` bytes."""
+        self._is_sized = is_sized
         self._transfer = transfer
         self._halt = halt
         self._largest = largest
@@ -204,6 +217,17 @@ class FileProgress:
         with self._lock:
             before, self.bytes = self.bytes, 0
         self._transfer.add(-before)
+
+    def announce(self, size: int | None) -> None:
+        """Hear the size of the file; None: it is not known.
+
+        Raises:
+            StorageError: The file is too large.
+        """
+        self.check(size)
+        if size is not None and not self._is_sized:
+            self._is_sized = True
+            self._transfer.learn_size(size)
 
     def advance(self, size: int) -> None:
         """Count ``size`` more bytes.
