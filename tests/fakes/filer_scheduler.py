@@ -19,7 +19,7 @@ from tesk_runtime.rpc.server import RpcServer
 from tesk_runtime.rpc.wire import task_to_wire
 
 ATTEMPT = Attempt(TaskId("t1"), 1)
-TOKEN = "the-transfer-token"
+TOKEN = "7f3a9c" * 10  # like a real one: no words, which logs would lose
 _DIRECTIONS = {pb.DIRECTION_INPUTS: "inputs", pb.DIRECTION_OUTPUTS: "outputs"}
 
 
