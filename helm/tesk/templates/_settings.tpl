@@ -213,6 +213,18 @@ filer:
   s3_region: {{ toJson $s3.region }}
   s3_anonymous: {{ $s3.anonymous }}
 {{- /* Only if set: filers of the release before do not know them. */}}
+{{- if ne (int64 $own.partsFromBytes) 67108864 }}
+  parts_from: {{ int64 $own.partsFromBytes }}
+{{- end }}
+{{- with int64 $own.maxBytesPerSecond }}
+  max_bytes_per_second: {{ . }}
+{{- end }}
+{{- if not $own.keepModes }}
+  keep_modes: false
+{{- end }}
+{{- if $own.sha256 }}
+  sha256: true
+{{- end }}
 {{- with .Values.storage.hdfs.user }}
   hdfs_user: {{ toJson . }}
 {{- end }}

@@ -320,3 +320,19 @@ def test_every_volume_that_is_mounted_is_there(name: str) -> None:
         assert {mount["name"] for mount in mounts} == volumes, component
         paths = [mount["mountPath"] for mount in mounts]
         assert len(paths) == len(set(paths)), component
+
+
+def test_limits_of_transfers_are_those_of_the_values(tmp_path: Path) -> None:
+    values: Values = {
+        "filer": {
+            "partsFromBytes": 1048576,
+            "maxBytesPerSecond": 125000000,
+            "keepModes": False,
+            "sha256": True,
+        }
+    }
+
+    found = loaded(values, tmp_path)["filer"].filer
+
+    assert (found.parts_from, found.max_bytes_per_second) == (1048576, 125000000)
+    assert (found.keep_modes, found.sha256) == (False, True)

@@ -44,8 +44,14 @@ class FilerSettings(
         ),
     ] = ""
     parallel: Annotated[
-        int, Meta(description="Files that move at once.", ge=1, le=64)
-    ] = 8
+        int,
+        Meta(
+            description="Files, and parts of large ones, that move at once; fewer from "
+            "a host that asks for it.",
+            ge=1,
+            le=64,
+        ),
+    ] = 32
     missing_outputs: Annotated[
         Literal["warn", "error"],
         Meta(
