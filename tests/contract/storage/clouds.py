@@ -11,6 +11,7 @@ from servers.webhdfs import webhdfs_server
 from tesk_filer.adapters.storage.azure import AzureService
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.gs import GoogleService
+from tesk_filer.adapters.storage.gs_uploads import CHUNK
 from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.objects import ObjectStorage
 from tesk_filer.adapters.storage.storage_config import HdfsService
@@ -23,15 +24,21 @@ WEBHDFS = {"webhdfs": True, "httpfs": False}
 
 
 @contextmanager
-def gs_place(endpoint: str, name: str, *, page: int = 1000) -> Iterator[Place]:
+def gs_place(endpoint: str, name: str) -> Iterator[Place]:
     """Give a folder of a bucket of Google's."""
-    credentials = FixedCredentials(GcsAccount(endpoint=endpoint, anonymous=True))
-    storage = ObjectStorage(
-        GoogleService(credentials=credentials, pool=_pool()),
-        page_size=page,
-    )
+    storage = open_gs(GcsAccount(endpoint=endpoint, anonymous=True))
     yield Place(storage, f"gs://{BUCKET}/{name}", has_directories=False)
     storage.close()
+
+
+def open_gs(
+    account: GcsAccount, *, page: int = 1000, chunk: int = CHUNK
+) -> ObjectStorage:
+    """Return the storage of Google's; close it."""
+    return ObjectStorage(
+        GoogleService(credentials=FixedCredentials(account), pool=_pool(), chunk=chunk),
+        page_size=page,
+    )
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from tesk_filer.adapters.storage.gs_documents import (
     understood,
     verify,
 )
-from tesk_filer.adapters.storage.gs_uploads import ResumableUpload
+from tesk_filer.adapters.storage.gs_uploads import CHUNK, ResumableUpload
 from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
 from tesk_filer.adapters.storage.http_exchange import Body
 from tesk_filer.adapters.storage.http_pool import HttpPool
@@ -58,9 +58,12 @@ _BINARY: Mapping[str, str] = MappingProxyType(
 class GoogleService:
     """Satisfies ``ObjectService``."""
 
-    def __init__(self, *, credentials: Credentials, pool: HttpPool) -> None:
-        """Send by ``pool``."""
+    def __init__(
+        self, *, credentials: Credentials, pool: HttpPool, chunk: int = CHUNK
+    ) -> None:
+        """Send by ``pool``, large files by ``chunk`` bytes (a multiple of 256 KiB)."""
         self._credentials = credentials
+        self._chunk = chunk
         self._client = RestClient(pool)
         self._tokens = GoogleTokens(self._client)
 
@@ -161,7 +164,9 @@ class GoogleService:
         response.close()
         if not session.startswith(("https://", "http://")):
             raise StorageError("Google Cloud Storage begins no upload", transient=True)
-        upload = ResumableUpload(self._client, session, source, advance)
+        upload = ResumableUpload(
+            self._client, session, source=source, advance=advance, chunk=self._chunk
+        )
         try:
             verify(upload.send(), source.size, upload.digest)
         except BaseException:

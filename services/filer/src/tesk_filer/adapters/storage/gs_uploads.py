@@ -16,7 +16,9 @@ from tesk_filer.adapters.storage.http_exchange import Body
 from tesk_filer.adapters.storage.rest import Request, RestClient, RestResponse
 from tesk_filer.ports import Advance, Part, Source, StorageError
 
-_CHUNK = 64 * 1024 * 1024  # a multiple of 256 KiB
+CHUNK = 64 * 1024 * 1024
+"""Bytes that are sent by one request."""
+
 _MAX_FAILURES = 5  # one after another
 _RESUME_INCOMPLETE = 308
 _BINARY: Mapping[str, str] = MappingProxyType(
@@ -28,12 +30,20 @@ class ResumableUpload:
     """One upload in chunks; goes on after what the service has got."""
 
     def __init__(
-        self, client: RestClient, session: str, source: Source, advance: Advance
+        self,
+        client: RestClient,
+        session: str,
+        *,
+        source: Source,
+        advance: Advance,
+        chunk: int,
     ) -> None:
+        """Send ``source`` to the url ``session``."""
         self._client = client
         self._session = session
         self._source = source
         self._advance = advance
+        self._chunk = chunk
         self.digest = hashlib.md5(usedforsecurity=False)
 
     def send(self) -> dict[str, Any]:
@@ -44,7 +54,7 @@ class ResumableUpload:
         """
         position, failures = 0, 0
         while True:
-            part = Part(position, min(position + _CHUNK, self._source.size))
+            part = Part(position, min(position + self._chunk, self._source.size))
             try:
                 reached, result = self._outcome(self._send_part(part))
             except StorageError as error:
