@@ -4,7 +4,6 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from enum import Enum
 
 from tesk_filer.domain.credentials import Credential
 from tesk_model.locations import Location, with_parents
@@ -41,14 +40,11 @@ class CredentialEntry:
     source: str = field(default="", compare=False)
 
 
-class _Kind(Enum):
-    OWNER = "owner"
-    GROUP = "group"
-    ALL = "all"
+_Audience = tuple[str, str]
+"""Whether an owner or a group, and the name."""
 
-
-_Audience = tuple[_Kind, str]
-_ALL: _Audience = (_Kind.ALL, "")
+_OWNER, _GROUP = "owner", "group"
+_ALL: _Audience = ("", "")
 
 
 class CredentialTable:
@@ -60,10 +56,11 @@ class CredentialTable:
         Raises:
             ValueError: Two have one prefix and are meant for the same tasks.
         """
-        self._entries: dict[tuple[str, _Audience], CredentialEntry] = {}
+        self._by_prefix: dict[str, dict[_Audience, CredentialEntry]] = {}
         for entry in entries:
+            same = self._by_prefix.setdefault(entry.prefix, {})
             for audience in _audiences_of(entry):
-                other = self._entries.setdefault((entry.prefix, audience), entry)
+                other = same.setdefault(audience, entry)
                 if other is not entry:
                     message = (
                         f"{entry.source}.prefix: is that of {other.source}, too, for the "
@@ -77,16 +74,16 @@ class CredentialTable:
         The longest prefix counts; of the entries with that prefix the one for the
         owner, then that for the first of the groups, then that for all.
         """
-        audiences = [
-            *([(_Kind.OWNER, owner.name)] if owner.name else []),
-            *((_Kind.GROUP, group) for group in owner.groups),
-            _ALL,
-        ]
+        if not self._by_prefix:
+            return None
         for prefix in prefixes_of(location):
-            for audience in audiences:
-                entry = self._entries.get((prefix, audience))
-                if entry is not None:
-                    return entry.credential
+            entries = self._by_prefix.get(prefix)
+            if entries is None:
+                continue
+            groups = ((_GROUP, group) for group in owner.groups)
+            for audience in ((_OWNER, owner.name), *groups, _ALL):
+                if audience in entries:
+                    return entries[audience].credential
         return None
 
 
@@ -126,7 +123,7 @@ def account_prefix_of(location: Location) -> str:
 
 
 def _audiences_of(entry: CredentialEntry) -> Iterator[_Audience]:
-    yield from ((_Kind.OWNER, name) for name in sorted(entry.owners))
-    yield from ((_Kind.GROUP, name) for name in sorted(entry.groups))
+    yield from ((_OWNER, name) for name in sorted(entry.owners))
+    yield from ((_GROUP, name) for name in sorted(entry.groups))
     if not entry.owners and not entry.groups:
         yield _ALL

@@ -124,6 +124,7 @@ def at_service_of(fallback: Credential | None, found: Credential) -> Credential:
         not isinstance(found, S3Account)
         or not isinstance(fallback, S3Account)
         or found.endpoint
+        or not (fallback.endpoint or fallback.region)
     ):
         return found
     region = found.region or fallback.region

@@ -1,7 +1,7 @@
 """All credentials of the operator: of files, which rotate, and of single settings."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tesk_filer.adapters.storage.credential_files import read_credential_files
 from tesk_filer.adapters.storage.logins import read_logins
@@ -45,6 +45,7 @@ class TaskCredentials:
     _operator: OperatorCredentials
     _owner: Callable[[], TaskOwner]
     _told: Callable[[str], None]
+    _known: set[Credential] = field(default_factory=set)
 
     def find(self, location: Location) -> Credential | None:
         """See ``Credentials``."""
@@ -57,9 +58,12 @@ class TaskCredentials:
         fallback = settings.find(location)
         found = table.find(location, self._owner())
         chosen = fallback if found is None else at_service_of(fallback, found)
-        for secret in (*secrets_of(chosen), location.password):
-            if secret:
+        if chosen is not None and chosen not in self._known:
+            for secret in secrets_of(chosen):
                 self._told(secret)
+            self._known.add(chosen)
+        if location.password:
+            self._told(location.password)
         return chosen
 
 
