@@ -34,9 +34,9 @@ def test_keys_are_read_as_the_service_encodes_them() -> None:
     encoded = listing("a%2Bb+c%01%25", encoding="<EncodingType>url</EncodingType>")
     plain = listing("a%2Bb+c", space=' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"')
 
-    assert parse_listing(encoded).objects[0].key == "a+b c\x01%"
-    assert parse_listing(plain).objects[0].key == "a%2Bb+c"
-    assert (parse_listing(plain).objects[0].size, parse_listing(plain).following) == (
+    assert parse_listing(encoded).entries[0].name == "a+b c\x01%"
+    assert parse_listing(plain).entries[0].name == "a%2Bb+c"
+    assert (parse_listing(plain).entries[0].size, parse_listing(plain).token) == (
         3,
         "",
     )

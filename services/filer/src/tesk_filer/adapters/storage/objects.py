@@ -114,7 +114,7 @@ class ObjectStorage:
         notes: list[str] = []
         for entry in page.entries:
             relative = entry.name.removeprefix(prefix)
-            if not entry.is_directory and not relative.endswith("/"):
+            if not entry.is_directory and not entry.name.endswith("/"):
                 entries.append(_renamed(entry, relative))
             elif entry.size:
                 notes.append(

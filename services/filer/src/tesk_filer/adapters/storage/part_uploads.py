@@ -1,9 +1,8 @@
 """Sends parts of a file at once."""
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 
 from tesk_filer.ports import Advance, Part
 
@@ -21,19 +20,26 @@ def send_parts(
 
     The first error is raised, and begins no further call.
     """
-    running: deque[Future[None]] = deque()
+    running: set[Future[None]] = set()
     try:
         for part in parts:
             if len(running) >= at_once:
-                running.popleft().result()
-            running.append(pool.submit(send, part))
-        done, _ = wait(running, return_when=FIRST_EXCEPTION)
-        for future in done:
-            future.result()
+                running = _await_one(running)
+            running.add(pool.submit(send, part))
+        while running:
+            running = _await_one(running)
     finally:
         for future in running:
             future.cancel()
         wait(running)
+
+
+def _await_one(running: set[Future[None]]) -> set[Future[None]]:
+    """Wait until a call has ended; return the others."""
+    done, rest = wait(running, return_when=FIRST_COMPLETED)
+    for future in done:
+        future.result()
+    return rest
 
 
 def from_one_thread(advance: Advance) -> Advance:

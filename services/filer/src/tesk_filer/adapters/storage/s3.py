@@ -5,16 +5,18 @@ response, replaces a HEAD.
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
+from types import MappingProxyType
 
 from tesk_filer.adapters.storage.http_exchange import Response
 from tesk_filer.adapters.storage.http_pool import HttpPool
+from tesk_filer.adapters.storage.objects import ObjectName, ObjectPage, ObjectStorage
 from tesk_filer.adapters.storage.s3_checksums import md5_of_etag, read_checksums
 from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
 from tesk_filer.adapters.storage.s3_errors import S3RefusedError, TranslatedErrors
-from tesk_filer.adapters.storage.s3_messages import Listing, parse_listing
+from tesk_filer.adapters.storage.s3_messages import parse_listing
 from tesk_filer.adapters.storage.s3_requests import S3Request, S3Requests
 from tesk_filer.adapters.storage.s3_uploads import ONE_REQUEST, S3Uploads
 from tesk_filer.adapters.storage.storage_config import StorageConfig
@@ -22,9 +24,6 @@ from tesk_filer.ports import (
     Advance,
     ChangedError,
     Checksums,
-    Cursor,
-    Entry,
-    Page,
     Part,
     Source,
     Stat,
@@ -33,112 +32,27 @@ from tesk_filer.ports import (
 from tesk_model.locations import Location
 from tesk_runtime.clock import SystemClock
 
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _WITH_CHECKSUMS = {"x-amz-checksum-mode": "ENABLED"}
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
-class S3Storage:
-    """Objects in buckets; a directory is a common prefix that ends in ``/``."""
+class S3Objects:
+    """Requests of S3; satisfies ``ObjectService``."""
 
     def __init__(self, requests: S3Requests, *, connections: int) -> None:
         """Send ``requests``, and as many parts of large files at once."""
         self._requests = requests
         self._uploads = S3Uploads(requests=requests, parallel=connections)
 
-    def stat(self, location: Location) -> Stat | None:
-        """See ``Storage``."""
-        key = location.path
-        if key and not key.endswith("/"):
-            found = self._head(location)
-            if found is not None:
-                return found
-        page = self._list(location, _prefix(key), limit=1)
-        return Stat(is_directory=True) if page.objects else None
+    def name_of(self, location: Location) -> ObjectName:
+        """See ``ObjectService``."""
+        return ObjectName(location=location, bucket=location.host, key=location.path)
 
-    def list(self, location: Location, cursor: Cursor = ()) -> Page:
-        """See ``Storage``; objects whose key ends in ``/`` mark directories."""
-        prefix = _prefix(location.path)
-        page = self._list(location, prefix, after=cursor[0] if cursor else "")
-        if not page.objects and not cursor and prefix:
-            raise StorageError(self._no_directory(location))
-        named = [(each.key.removeprefix(prefix), each) for each in page.objects]
-        return Page(
-            [
-                Entry(name=name, size=each.size, etag=each.etag)
-                for name, each in named
-                if not each.key.endswith("/")
-            ],
-            (page.following, ()) if page.following else (),
-            [
-                f'{name} ends in "/" but is no empty marker of a directory, left out'
-                for name, each in named
-                if each.key.endswith("/") and each.size
-            ],
-        )
-
-    @contextmanager
-    def open(
-        self, location: Location, *, part: Part | None = None, known: Stat | None = None
-    ) -> Iterator["_Download"]:
-        """See ``Storage``; an object that changes meanwhile is an error."""
-        _check_file(location)
-        headers = {} if part else dict(_WITH_CHECKSUMS)
-        if part:
-            headers["range"] = f"bytes={part.start}-{part.stop - 1}"
-        if known and known.etag:
-            headers["if-match"] = known.etag
-        request = S3Request(
-            method="GET", location=location, key=location.path, headers=headers
-        )
+    def head(self, name: ObjectName) -> Stat | None:
+        """See ``ObjectService``."""
         try:
-            with self._requests.send(request) as response:
-                yield _Download(response, part, known)
-        except S3RefusedError as error:
-            if not error.is_absent:
-                raise
-            raise StorageError(self._absence(location)) from error
-
-    def write(self, location: Location, source: Source, advance: Advance) -> None:
-        """See ``Storage``; an object appears whole or not at all."""
-        _check_file(location)
-        self._uploads.write(location, source, advance)
-        if source.size > ONE_REQUEST:
-            self._verify(location, source.size)
-
-    def remove(self, location: Location) -> None:
-        """See ``usecases.checks.Removes``."""
-        _check_file(location)
-        self._requests.call(
-            S3Request(method="DELETE", location=location, key=location.path)
-        )
-
-    def make_directory(self, location: Location) -> None:
-        """See ``Storage``; there are none."""
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._uploads.close()
-        self._requests.pool.close()
-
-    def _verify(self, location: Location, size: int) -> None:
-        try:
-            found = self._head(location)
-        except StorageError:
-            return  # the right to write does not imply the right to read
-        if found is None or found.size != size:
-            there = "nothing" if found is None else f"{found.size} bytes"
-            message = f"{size} bytes were sent and {there} arrived"
-            raise StorageError(message, transient=True)
-
-    def _head(self, location: Location) -> Stat | None:
-        request = S3Request(
-            method="HEAD",
-            location=location,
-            key=location.path,
-            headers=_WITH_CHECKSUMS,
-        )
-        try:
-            headers, _ = self._requests.call(request)
+            headers, _ = self._call("HEAD", name, headers=_WITH_CHECKSUMS)
         except S3RefusedError as error:
             if error.is_absent:
                 return None
@@ -150,30 +64,89 @@ class S3Storage:
             checksums=read_checksums(headers),
         )
 
-    def _list(
-        self, location: Location, prefix: str, *, after: str = "", limit: int = 0
-    ) -> Listing:
-        query = {"list-type": "2", "prefix": prefix, "encoding-type": "url"}
-        if after:
-            query["continuation-token"] = after
-        if limit:
-            query["max-keys"] = str(limit)
-        request = S3Request(method="GET", location=location, query=query)
+    def page(
+        self, name: ObjectName, prefix: str, *, token: str, size: int
+    ) -> ObjectPage:
+        """See ``ObjectService``."""
+        query = {"list-type": "2", "prefix": prefix, "max-keys": str(size)}
+        query["encoding-type"] = "url"  # XML cannot hold every character of a key
+        if token:
+            query["continuation-token"] = token
+        request = S3Request(method="GET", location=name.location, query=query)
         return parse_listing(self._requests.call(request)[1])
 
-    def _no_directory(self, location: Location) -> str:
-        key = location.path
-        with suppress(StorageError):
-            # The right to list does not imply the right to read.
-            if not key.endswith("/") and self._head(location):
-                return "is a file; give the input type FILE"
-        return f'does not exist: no key in the bucket starts with "{_prefix(key)}"'
+    @contextmanager
+    def open(
+        self, name: ObjectName, part: Part | None, known: Stat | None
+    ) -> Iterator["_Download"]:
+        """See ``ObjectService``; what is not known the response says."""
+        headers = {} if part else dict(_WITH_CHECKSUMS)
+        if part:
+            headers["range"] = f"bytes={part.start}-{part.stop - 1}"
+        if known and known.etag:
+            headers["if-match"] = known.etag
+        request = S3Request(
+            method="GET", location=name.location, key=name.key, headers=headers
+        )
+        with self._requests.send(request) as response:
+            yield _Download(response, part, known)
 
-    def _absence(self, location: Location) -> str:
-        """Return what is missing: the response to GET does not say it."""
-        if self._list(location, _prefix(location.path), limit=1).objects:
-            return "is a directory; give the input type DIRECTORY"
-        return "does not exist (404); check the key"
+    def put(self, name: ObjectName, source: Source, advance: Advance) -> None:
+        """See ``ObjectService``."""
+        self._uploads.write(name.location, source, advance)
+        if source.size > ONE_REQUEST:
+            self._verify(name, source.size)
+
+    def delete(self, name: ObjectName) -> None:
+        """See ``ObjectService``."""
+        self._call("DELETE", name)
+
+    def close(self) -> None:
+        """See ``ObjectService``."""
+        self._uploads.close()
+        self._requests.pool.close()
+
+    def _call(
+        self, method: str, name: ObjectName, headers: Mapping[str, str] = _NO_HEADERS
+    ) -> tuple[Mapping[str, str], bytes]:
+        return self._requests.call(
+            S3Request(
+                method=method, location=name.location, key=name.key, headers=headers
+            )
+        )
+
+    def _verify(self, name: ObjectName, size: int) -> None:
+        try:
+            found = self.head(name)
+        except StorageError:
+            return  # the right to write does not imply the right to read
+        if found is None or found.size != size:
+            there = "nothing" if found is None else f"{found.size} bytes"
+            message = f"{size} bytes were sent and {there} arrived"
+            raise StorageError(message, transient=True)
+
+
+class S3Storage(ObjectStorage):
+    """Objects in buckets; see ``Storage``."""
+
+    def __init__(self, objects: S3Objects) -> None:
+        """Find what there is by ``objects``."""
+        super().__init__(objects)
+        self._objects = objects
+
+    @contextmanager
+    def open(
+        self, location: Location, *, part: Part | None = None, known: Stat | None = None
+    ) -> Iterator["_Download"]:
+        """See ``Storage``; it takes one request, without a HEAD before it."""
+        name = self._file(location)
+        try:
+            with self._objects.open(name, part, known) as reader:
+                yield reader
+        except S3RefusedError as error:
+            if not error.is_absent:
+                raise
+            raise StorageError(self._absence(name)) from error
 
 
 class _Download:
@@ -230,13 +203,4 @@ def open_storage(config: StorageConfig) -> S3Storage:
         environment=AwsEnvironment(config.environ),
         now=SystemClock().now,
     )
-    return S3Storage(requests, connections=config.connections)
-
-
-def _check_file(location: Location) -> None:
-    if not location.path:
-        raise StorageError("names a bucket, not a file")
-
-
-def _prefix(key: str) -> str:
-    return key.rstrip("/") + "/" if key.strip("/") else ""
+    return S3Storage(S3Objects(requests, connections=config.connections))

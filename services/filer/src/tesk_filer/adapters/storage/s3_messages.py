@@ -9,28 +9,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree as ET
 
-from tesk_filer.ports import StorageError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedObject:
-    """An object of a listing."""
-
-    key: str
-    size: int
-    etag: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """A page of ``ListObjectsV2``.
-
-    Attributes:
-        following: Token of the next page; "" if there is none.
-    """
-
-    objects: Sequence[ListedObject]
-    following: str
+from tesk_filer.adapters.storage.objects import ObjectPage
+from tesk_filer.ports import Entry, StorageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +22,7 @@ class ErrorMessage:
     region: str = ""
 
 
-def parse_listing(body: bytes) -> Listing:
+def parse_listing(body: bytes) -> ObjectPage:
     """Read the response to ``ListObjectsV2``.
 
     Raises:
@@ -50,7 +30,7 @@ def parse_listing(body: bytes) -> Listing:
     """
     root = _parse(body, "ListBucketResult")
     is_encoded = _text(root, "EncodingType") == "url"
-    objects = []
+    entries = []
     for item in root:
         if _name(item) != "Contents":
             continue
@@ -59,9 +39,9 @@ def parse_listing(body: bytes) -> Listing:
         size = values.get("Size", "")
         if not key or not size.isdecimal():
             raise StorageError("S3 lists an object without key or size")
-        objects.append(
-            ListedObject(
-                key=unquote_plus(key) if is_encoded else key,
+        entries.append(
+            Entry(
+                name=unquote_plus(key) if is_encoded else key,
                 size=int(size),
                 etag=values.get("ETag", ""),
             )
@@ -70,7 +50,7 @@ def parse_listing(body: bytes) -> Listing:
     following = _text(root, "NextContinuationToken") if is_truncated else ""
     if is_truncated and not following:
         raise StorageError("S3 does not say how its listing goes on")
-    return Listing(objects=objects, following=following)
+    return ObjectPage(entries=entries, token=following)
 
 
 def parse_upload_id(body: bytes) -> str:

@@ -6,13 +6,18 @@ sent. The service compares what arrived with the digest, which the signature hol
 
 import hashlib
 import threading
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
 from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
+from tesk_filer.adapters.storage.part_uploads import (
+    from_one_thread,
+    send_parts,
+    split,
+)
 from tesk_filer.adapters.storage.s3_checksums import md5_of_etag
 from tesk_filer.adapters.storage.s3_messages import (
     format_parts,
@@ -20,7 +25,7 @@ from tesk_filer.adapters.storage.s3_messages import (
     parse_upload_id,
 )
 from tesk_filer.adapters.storage.s3_requests import S3Request, S3Requests
-from tesk_filer.ports import Advance, HaltedError, Source, StorageError
+from tesk_filer.ports import Advance, HaltedError, Part, Source, StorageError
 from tesk_filer.usecases.retry import Retry
 from tesk_model.locations import Location
 
@@ -33,7 +38,6 @@ _MAX_PART = 5 * 1024 * _MIB
 _PART_TRIES = 4
 _BACKOFF = timedelta(seconds=0.5)
 _MAX_BACKOFF = timedelta(seconds=8)
-_TICK = 0.2  # seconds between two questions whether to stop
 
 
 def part_size(size: int) -> int:
@@ -101,69 +105,68 @@ class _PartsUpload:
     ) -> None:
         self._requests = requests
         self._source = source
-        self._advance = advance
-        self._lock = threading.Lock()
+        self._advance = from_one_thread(advance)
         self._stopped = threading.Event()
         self._request = S3Request(method="PUT", location=location, key=location.path)
         self._upload = ""
+        self._etags: list[str] = []
+        self._failure: BaseException | None = None
 
     def run(self, workers: ThreadPoolExecutor, parallel: int) -> None:
         """Send all parts; on any failure remove those that were sent."""
-        size = part_size(self._source.size)
-        starts = range(0, self._source.size, size)
+        parts = list(split(self._source.size, part_size(self._source.size)))
         create = replace(self._request, method="POST", query={"uploads": ""})
         self._upload = parse_upload_id(self._requests.call(create)[1])
-        running: set[Future[None]] = set()
-        etags = [""] * len(starts)
+        self._etags = [""] * len(parts)
+        numbered = {part: index for index, part in enumerate(parts)}
         try:
-            for index, start in enumerate(starts):
-                body = FileBody(
-                    self._source.descriptor,
-                    start,
-                    min(size, self._source.size - start),
-                    self._proceed,
-                )
-                running.add(workers.submit(self._send_part, index, body, etags))
-                while len(running) >= parallel:
-                    running = self._await(running)
-            while running:
-                running = self._await(running)
-            self._complete(etags)
+            send_parts(
+                workers,
+                parts,
+                lambda part: self._send_or_stop(numbered[part], part),
+                at_once=parallel,
+            )
+            self._complete()
         except BaseException:
-            self._stopped.set()
-            wait(running)
             self._abort()
+            if self._failure is not None:
+                # What stopped the others, and not that they were stopped.
+                raise self._failure from None
             raise
 
-    def _await(self, running: set[Future[None]]) -> set[Future[None]]:
-        """Wait until a part has arrived; raise what made one fail."""
-        done, rest = wait(running, timeout=_TICK, return_when=FIRST_COMPLETED)
-        for part in done:
-            part.result()
-        self._proceed(0)
-        return rest
+    def _send_or_stop(self, index: int, part: Part) -> None:
+        """Send a part; if that fails, the others stop soon."""
+        try:
+            self._send_part(index, part)
+        except BaseException as error:
+            if not self._stopped.is_set():
+                self._failure = error
+            self._stopped.set()
+            raise
 
     def _proceed(self, size: int) -> None:
         """Count ``size`` bytes; raise HaltedError to stop."""
         if self._stopped.is_set():
             raise HaltedError
-        with self._lock:
-            self._advance(size)
+        self._advance(size)
 
-    def _send_part(self, index: int, body: FileBody, etags: list[str]) -> None:
+    def _send_part(self, index: int, part: Part) -> None:
+        size = part.stop - part.start
+        body = FileBody(self._source.descriptor, part.start, size, self._proceed)
         query = {"partNumber": str(index + 1), "uploadId": self._upload}
-        part = replace(self._request, query=query)
+        put = replace(self._request, query=query)
         retry = Retry(
             tries=_PART_TRIES,
             backoff=_BACKOFF,
             longest=_MAX_BACKOFF,
             halt=self._stopped,
         )
-        etags[index] = retry(partial(_send_verified, self._requests, part, body))
+        send = partial(_send_verified, self._requests, put, body)
+        self._etags[index] = retry(send)
         self._proceed(body.size)
 
-    def _complete(self, etags: list[str]) -> None:
-        content = format_parts(etags)
+    def _complete(self) -> None:
+        content = format_parts(self._etags)
         complete = replace(
             self._request,
             method="POST",
