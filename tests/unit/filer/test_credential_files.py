@@ -1,6 +1,7 @@
 """What files of credentials may say, and what is told of those that are wrong."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -340,3 +341,33 @@ def test_any_file_is_read_or_refused_with_a_reason(
         read_credential_files((str(file),), Reading())
     except ValueError as error:
         assert str(file) in str(error)  # noqa: PT017 - it may be none, too
+
+
+DOCUMENTS = Path(__file__).parents[3] / "docs"
+EXAMPLES = [
+    example
+    for page in sorted(DOCUMENTS.rglob("*.md"))
+    for example in re.findall(
+        r"```yaml\n(credentials:\n.*?)```", page.read_text(), re.DOTALL
+    )
+]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_of_the_documents_are_accepted(
+    tmp_path: Path, example: str
+) -> None:
+    contents = {
+        "keyFile: id": "-----BEGIN OPENSSH PRIVATE KEY-----\n",
+        "service-account": '{"type": "service_account"}\n',
+    }
+    for field, name in re.findall(r"(\w+File: )([\w.-]+)", example):
+        found = (text for begin, text in contents.items() if begin in f"{field}{name}")
+        (tmp_path / name).write_text(next(found, "c2VjcmV0\n"))
+    (tmp_path / "credentials.yaml").write_text(example)
+
+    read_credential_files((str(tmp_path),), Reading())
+
+
+def test_the_documents_have_examples() -> None:
+    assert len(EXAMPLES) >= 3
