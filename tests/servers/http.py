@@ -68,6 +68,7 @@ class HttpFiles:
     held: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
     put: threading.Event = field(default_factory=threading.Event)
+    targets: list[str] = field(default_factory=list)
     cookies: list[str] = field(default_factory=list)
     connections: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -119,6 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         state.requests.append((self.command, self._path))
         authorization = self.headers.get("Authorization", "")
         state.authorizations.append(authorization)
+        state.targets.append(self.path)
         state.cookies.append(self.headers.get("Cookie", ""))
         planned = state.faults[self._path]
         fault = planned.pop(0) if planned else Fault()

@@ -12,6 +12,7 @@ from tesk_model.schemes import SCHEMES
 from tesk_model.url_lists import parse_url_lists, parse_url_patterns
 
 FORMS = ", ".join(scheme.form for scheme in SCHEMES.values())
+WRITTEN = ", ".join(scheme.form for scheme in SCHEMES.values() if scheme.writes)
 LISTED = ", ".join(scheme.form for scheme in SCHEMES.values() if scheme.lists)
 CURE = "give an absolute path or a url such as s3://bucket/key or file:///path"
 IN_THE_WAY = "needs a directory where inputs[2].path '/a/b' is a file"
@@ -63,7 +64,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
         [
             (
                 'outputs[0].url: scheme "dropbox" is not offered for outputs; offered are '
-                f"{FORMS}"
+                f"{WRITTEN}"
             )
         ],
     ),
@@ -268,3 +269,12 @@ def test_parse_takes_a_directory_by_http_where_there_are_index_pages() -> None:
     (problem,) = problems(parser, body)
 
     assert problem.startswith('inputs[1].url: scheme "https" is not offered for')
+
+
+@pytest.mark.parametrize("scheme", ["htsget", "drs"])
+def test_parse_refuses_outputs_to_what_only_tells_where_files_are(scheme: str) -> None:
+    body = make_task_json(outputs=[{"path": "/a", "url": f"{scheme}://h/a"}])
+
+    (problem,) = problems(TaskParser(), body)
+
+    assert f'scheme "{scheme}" is not offered for outputs' in problem

@@ -117,6 +117,7 @@ UNTOLD = {
         "the server closed the channel",
     ),
     "a header, a type": (
+        "application/vnd.ga4gh.htsget.v1.3.0+json, application/json;q=0.9",
         'Basic realm="TESK", charset="UTF-8"',
         "default-src 'none'; frame-ancestors 'none'",
         (

@@ -135,10 +135,16 @@ class HttpStorage:
 
     @contextmanager
     def open(
-        self, location: Location, *, part: Part | None = None, known: Stat | None = None
+        self,
+        location: Location,
+        *,
+        part: Part | None = None,
+        known: Stat | None = None,
+        given: Mapping[str, str] = MappingProxyType({}),
     ) -> Iterator[Download]:
-        """See ``Storage``."""
-        with self.fetch(location, conditions(known, part), part=part) as response:
+        """See ``Storage``; ``given`` headers go to this server alone."""
+        wanted = conditions(known, part)
+        with self.fetch(location, wanted, given=given, part=part) as response:
             if known:
                 check_unchanged(response, known)
             yield Download(response, part)

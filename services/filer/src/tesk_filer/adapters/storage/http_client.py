@@ -134,7 +134,7 @@ class HttpClient:
         """Send one request; the response's body is to be read, and then finished."""
         location = recipient.location
         sent = {**_OWN_HEADERS, **headers}
-        if authorization := _authorization(recipient.credential):
+        if authorization := authorization_of(recipient.credential):
             sent.setdefault("Authorization", authorization)
         if cookie := self._cookies.header_for(location):
             sent["Cookie"] = cookie
@@ -208,7 +208,7 @@ def finish(response: urllib3.BaseHTTPResponse) -> None:
         response.release_conn()
 
 
-def _authorization(credential: Credential | None) -> str:
+def authorization_of(credential: Credential | None) -> str:
     """Return the value of ``Authorization``; "" if there is none.
 
     Source:

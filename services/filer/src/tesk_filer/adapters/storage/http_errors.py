@@ -45,6 +45,19 @@ _MAX_REASON = 100  # characters of the reason phrase
 _MAX_RETRY_AFTER = timedelta(minutes=10)
 
 
+class HttpError(StorageError):
+    """A response that is not what was asked for.
+
+    Attributes:
+        status: Of HTTP.
+    """
+
+    def __init__(self, status: int, message: str, **options: Any) -> None:
+        """``options`` are those of ``StorageError``."""
+        super().__init__(message, **options)
+        self.status = status
+
+
 def check_file(response: Any, *, part: Part | None = None) -> None:
     """Raise StorageError unless ``response`` carries the file, or ``part`` of it.
 
@@ -107,7 +120,7 @@ def tag_of(response: Any) -> str:
     return tag.strip().removeprefix("W/")
 
 
-def _error_of(response: Any, *, brings: str = ", not the file") -> StorageError:
+def _error_of(response: Any, *, brings: str = ", not the file") -> HttpError:
     code = int(response.status)
     reason = response.reason or "no reason given"
     known = {
@@ -122,7 +135,8 @@ def _error_of(response: Any, *, brings: str = ", not the file") -> StorageError:
     if code < HTTPStatus.BAD_REQUEST:
         what = f'the server answers "{what[:_MAX_REASON]}"'
         hint = hint or brings
-    return StorageError(
+    return HttpError(
+        code,
         f"{what} (HTTP {code}){hint}",
         transient=transient and code != HTTPStatus.NOT_IMPLEMENTED,
         retry_after=retry_after_of(response),

@@ -11,9 +11,11 @@ from typing import Protocol, cast
 
 from tesk_filer.adapters.storage.storage_config import StorageConfig
 from tesk_filer.domain.credentials import AzureAccount
-from tesk_filer.ports import Storage
+from tesk_filer.ports import Storage, Storages
 from tesk_model.locations import Location
 from tesk_model.schemes import SCHEMES
+
+_RESOLVERS = frozenset({"drs"})
 
 
 class StorageModule(Protocol):
@@ -21,6 +23,13 @@ class StorageModule(Protocol):
 
     def open_storage(self, config: StorageConfig) -> Storage:
         """Return the storage for ``config``."""
+
+
+class ResolverModule(Protocol):
+    """Interface of those whose files lie in other storages."""
+
+    def open_resolver(self, config: StorageConfig, storages: Storages) -> Storage:
+        """Return the storage for ``config``, which fetches from ``storages``."""
 
 
 def load_module(name: str) -> StorageModule:
@@ -43,8 +52,14 @@ class StorageRegistry:
         name = self._module_of(location)
         with self._lock:
             if name not in self._opened:
-                self._opened[name] = load_module(name).open_storage(self._config)
+                self._opened[name] = self._open(name)
             return self._opened[name]
+
+    def _open(self, name: str) -> Storage:
+        if name in _RESOLVERS:
+            module = cast("ResolverModule", load_module(name))
+            return module.open_resolver(self._config, self)
+        return load_module(name).open_storage(self._config)
 
     def _module_of(self, location: Location) -> str:
         """Return the module that serves a url; blobs may have urls of https.
