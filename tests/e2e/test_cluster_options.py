@@ -1,7 +1,7 @@
 """A release with the options of larger sites, all at once.
 
 Tasks in namespaces of their own with a quota that counts CPU limits, TLS between the
-services, a shared file system, executors that obey the Pod Security Standard
+services, a shared file system, reference data, a cache of inputs, executors that obey the Pod Security Standard
 `restricted`.
 """
 
@@ -17,7 +17,7 @@ from cluster.release import NAME, OF_THE_CLUSTER, Release, installed
 from cluster.session import Session
 from cluster.values import CREDENTIALS, merged
 from files.certificates import Authority
-from scenarios.scenario import Task, logs, shell
+from scenarios.scenario import Task, logs, shell, system_logs
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -30,6 +30,11 @@ OURS = OF_THE_CLUSTER | {
     "resourcequota/e2e-limits",
 }
 QUOTA = "e2e-limits"
+COMMON = "file:///shared/common/out"
+REFERENCE_TASK: Task = {
+    "inputs": [{"path": "/in/a", "url": "ref://shared/common/out"}],
+    "executors": [shell("cat /in/a")],
+}
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +74,12 @@ def release(
             "podSecurityContext": {"runAsUser": 1234},
             "resources": {"cpuLimitRatio": 2},
         },
-        "filer": {"resources": {"limits": {"cpu": 1}}},
+        "filer": {
+            "resources": {"limits": {"cpu": 1}},
+            "cache": {"sizeGb": 1, "claim": CLAIM},
+            "extraEnv": [{"name": "TESK_FILER_CACHE_FROM", "value": "1"}],
+        },
+        "references": {"shared": {"claim": CLAIM}},
         "taskmaster": {"resources": {"limits": {"cpu": 1}}},
         "storage": {"shared": {"claim": CLAIM}},
         "api": {"replicas": 1},
@@ -87,18 +97,25 @@ def release(
 def test_tasks_run_in_their_namespaces_and_nothing_is_left_there(
     session: Session, elsewhere: tuple[str, str], release: Release
 ) -> None:
-    tasks: list[str] = []
+    url = session.storage.folder("options").put("in", b"input\n")
     # Which namespace a task gets follows from its id: twelve will not all get one.
-    for number in range(12):
-        folder = session.storage.folder(f"options-{number}")
-        tasks.append(release.create(_task(number, folder.put("in", b"input\n"))))
+    tasks = [release.create(_task(number, url)) for number in range(12)]
 
+    said = ""
     for number, task_id in enumerate(tasks):
         task = release.finish(task_id)
         assert task["state"] == "COMPLETE", task
         assert logs(task)[0]["stdout"] == "1234\ninput\n"
-        (output,) = task["logs"][0]["outputs"]
-        assert output["url"] == f"file:///shared/{number}/out"
+        urls = {output["url"] for output in task["logs"][0]["outputs"]}
+        assert urls == {f"file:///shared/{number}/out", COMMON}
+        said += system_logs(task)
+    # A namespace has a cache of its own.
+    assert said.count("1 of 1 files from the cache") == len(tasks) - len(elsewhere)
+
+    # What they left is in both namespaces by now.
+    reading = release.finish(release.create(REFERENCE_TASK))
+    assert reading["state"] == "COMPLETE", reading
+    assert logs(reading)[0]["stdout"] == "input\n"
 
     used = {
         name
@@ -116,7 +133,10 @@ def _task(number: int, url: str) -> Task:
     return {
         "inputs": [{"path": "/in/a", "url": url}],
         "executors": [shell("id -u; cat /in/a; cp /in/a /out/a")],
-        "outputs": [{"path": "/out/a", "url": f"file:///shared/{number}/out"}],
+        "outputs": [
+            {"path": "/out/a", "url": f"file:///shared/{number}/out"},
+            {"path": "/out/a", "url": COMMON},
+        ],
     }
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from tesk_filer.adapters.file_cache import FileCache
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.operator_credentials import (
     OperatorCredentials,
@@ -31,7 +30,6 @@ from tesk_filer.ports import Credentials, Storages, Transfers
 from tesk_filer.ports.cache import Cache
 from tesk_filer.ports.manifest import Manifest, NoManifest
 from tesk_filer.ports.volume import Volume
-from tesk_filer.usecases.cached_download import CachedDownload
 from tesk_filer.usecases.downloads import Downloads
 from tesk_filer.usecases.file_download import DownloadFile, FileDownload
 from tesk_filer.usecases.large_download import Helpers
@@ -100,11 +98,14 @@ def make_retry(filer: FilerSettings, halt: threading.Event) -> Retry:
 
 def open_cache(
     config: Settings, environ: Mapping[str, str], warn: Callable[[str], None]
-) -> FileCache | None:
+) -> Cache | None:
     """Return the cache of inputs; None if there is none."""
     filer = config.filer
     if not filer.cache_bytes:
         return None
+    # Imported here, as below: most filers have none, and start for a moment only.
+    from tesk_filer.adapters.file_cache import FileCache  # noqa: PLC0415
+
     folder = Path(filer.cache_folder or state_home(config.local, environ) / "cache")
     return FileCache(
         folder=folder, limit=filer.cache_bytes, timeout=filer.cache_wait, warn=warn
@@ -194,6 +195,8 @@ def _file_download(
     )
     if cache is None:
         return download
+    from tesk_filer.usecases.cached_download import CachedDownload  # noqa: PLC0415
+
     return CachedDownload(
         download=download,
         cache=cache.cache,
