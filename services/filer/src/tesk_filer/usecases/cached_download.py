@@ -6,6 +6,7 @@ anything old.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tesk_filer.domain.cache_keys import CacheKey, cache_key, is_cacheable
@@ -125,7 +126,8 @@ class CachedDownload:
         arrived = self.download(path, source, found)
         if (arrived.etag, arrived.size) != (found.etag, found.size):
             return  # it changed meanwhile
-        with self.volume.open(path, _TAG) as file:
+        # The file has arrived, whatever becomes of its copy.
+        with suppress(StorageError), self.volume.open(path, _TAG) as file:
             if file.size == key.size:
                 self.cache.keep(key, file, lambda _: self._check_halted())
 
