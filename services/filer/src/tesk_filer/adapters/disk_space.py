@@ -35,11 +35,11 @@ def check_space(descriptor: int, needed: int) -> None:
 
 def describe_full(needed: int | None, free: int | None) -> str:
     """Return the error of a task volume that is full; None: not known."""
-    wanted = "more is needed" if needed is None else f"{needed:,} bytes are needed"
-    left = "" if free is None else f" and {free:,} are free"
+    if needed is None or free is None:
+        return "no space left for the task's files; ask for more disk_gb, or free space"
     return (
-        f"no space left for the task's files: {wanted}{left}; ask for more disk_gb "
-        "(resources.disk_gb)"
+        f"no space left for the task's files: {needed:,} bytes are needed and {free:,} "
+        "are free; ask for more disk_gb"
     )
 
 

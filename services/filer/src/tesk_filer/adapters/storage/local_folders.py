@@ -72,7 +72,7 @@ class LocalFolders:
         with self._access.parent(inside) as (directory, _):
             found = os.fstat(directory)
             if not key.startswith(f"{found.st_dev:x}:{found.st_ino:x}:"):
-                raise OSError(errno.ESTALE, "was exchanged meanwhile")
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
             if len(self._targets) >= _MAX_KNOWN:
                 self._targets.clear()
             self._targets[key] = target
