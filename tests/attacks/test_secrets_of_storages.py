@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from fakes.filer_process import FilerRun
 from fakes.filer_scheduler import TransferRecord, transfer_server
+from files.certificates import Authority
 from programs.stack import find_processes, running_stack
 from programs.waiting import eventually
 from servers.echo import ftp_echo_server, http_echo_server
@@ -61,6 +62,8 @@ credentials:
   login: {{user: ada, password: m4rk3d-m4rk3d-hadoop-password}}
 - prefix: webhdfs://{http}/token
   bearer: {{token: m4rk3d-m4rk3d-delegation}}
+- prefix: https://{https}
+  login: {{user: ada, password: m4rk3d-m4rk3d-by-tls}}
 - prefix: ftp://{ftp}
   login: {{user: ada, passwordFile: password}}
 - prefix: sftp://{sftp}/login
@@ -73,7 +76,7 @@ STATUSES = (302, 307, 308, 400, 401, 403, 404, 409, 412, 500, 503)
 
 TOLD = (
     *("password", "token", "session-token", "ambient-token", "file"),
-    *("signature", "hadoop-password", "delegation", "sftp"),
+    *("signature", "hadoop-password", "delegation", "sftp", "by-tls"),
 )
 """What protocols send; keys that sign are not."""
 
@@ -127,15 +130,20 @@ def record() -> Iterator[TransferRecord]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     mounted = tmp_path_factory.mktemp("mounted")
+    authority = Authority(tmp_path_factory.mktemp("authority"))
     with (
         http_echo_server() as elsewhere,
         http_echo_server() as web,
+        http_echo_server(authority.issue("127.0.0.1")) as secure,
         ftp_echo_server() as archive,
         sftp_echo_server() as (vault, known_host),
     ):
-        web.elsewhere = f"http://{elsewhere.address}/302"
+        web.elsewhere = secure.elsewhere = f"http://{elsewhere.address}/302"
         text = CREDENTIALS.format(
-            http=web.address, ftp=archive.address, sftp=vault.address
+            http=web.address,
+            https=secure.address,
+            ftp=archive.address,
+            sftp=vault.address,
         )
         (mounted / "credentials.yaml").write_text(text)
         (mounted / "password").write_text("m4rk3d-m4rk3d-file")
@@ -153,6 +161,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 "gs://marked/a",
                 "az://marked/a",
                 "az://keyed/a",
+                f"https://{secure.address}/a",
                 f"webhdfs://{web.address}/login",
                 f"webhdfs://{web.address}/token",
             ),
@@ -163,6 +172,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             ),
             environ={
                 "TESK_FILER_CREDENTIALS": str(mounted),
+                "REQUESTS_CA_BUNDLE": str(authority.certificate),
                 "TESK_FILER_KNOWN_HOSTS": str(mounted / "known_hosts"),
                 "TESK_FILER_S3_ENDPOINT": f"http://{web.address}",
                 "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
@@ -171,7 +181,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 "TESK_FILER_TRIES": "1",
                 "TESK_LOG_LEVEL": "debug",
             },
-            heard=[web.heard, archive.heard, vault.heard],
+            heard=[web.heard, secure.heard, archive.heard, vault.heard],
             heard_elsewhere=elsewhere.heard,
         )
 

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
+
+from files.certificates import Pair
 
 _XML = "<?xml version='1.0'?><Error><Code>{}</Code><Message>{}</Message></Error>"
 
@@ -114,9 +117,9 @@ class _FtpServer(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def http_echo_server() -> Iterator[EchoServer]:
-    """Serve HTTP, and what speaks it, until the end of the block."""
-    with _serving(_HttpServer, _HttpHandler) as state:
+def http_echo_server(identity: Pair | None = None) -> Iterator[EchoServer]:
+    """Serve HTTP, by TLS as ``identity`` if there is one, until the end of the block."""
+    with _serving(_HttpServer, _HttpHandler, identity) as state:
         yield state
 
 
@@ -128,11 +131,17 @@ def ftp_echo_server() -> Iterator[EchoServer]:
 
 
 @contextmanager
-def _serving(server_type: Any, handler_type: Any) -> Iterator[EchoServer]:
+def _serving(
+    server_type: Any, handler_type: Any, identity: Pair | None = None
+) -> Iterator[EchoServer]:
     state = EchoServer()
     server = server_type(
         ("127.0.0.1", 0), type("Handler", (handler_type,), {"state": state})
     )
+    if identity:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(identity.certificate, identity.key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     state.address = f"127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
