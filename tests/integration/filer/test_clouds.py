@@ -1,0 +1,123 @@
+"""Filer processes move files to clouds and to HDFS, and back."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from fakes.filer_process import FilerRun
+from fakes.filer_scheduler import TransferRecord, transfer_server
+from servers.azure import KEY, azure_server
+from servers.gcs import gcs_server
+from servers.webhdfs import webhdfs_server
+from tesk_model.task import FileType, Input, Output
+
+NAMES = ["a b.txt", "100%.gz", "d/é+#?.txt"]
+HEAVY = ("azure.identity", "google.auth", "requests", "urllib3", "botocore")
+
+
+@pytest.fixture
+def record() -> Iterator[TransferRecord]:
+    with transfer_server(TransferRecord()) as record:
+        yield record
+
+
+def round_trip(
+    record: TransferRecord, folder: Path, base: str, credentials: Sequence[object]
+) -> str:
+    """Send a directory and a file to ``base``, bring both back; return what is logged."""
+    path = folder / "credentials.yaml"
+    path.write_text(json.dumps({"credentials": credentials}))
+    environ = {
+        "TESK_FILER_CREDENTIALS": str(path),
+        "PYTHONPROFILEIMPORTTIME": "1",
+    }
+    filer = FilerRun(folder, environ=environ)
+    for name in NAMES:
+        file = filer.volume / "out" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(name.encode() * 1000)
+    record.outputs = (
+        Output(path="/out", url=f"{base}/sent", type=FileType.DIRECTORY),
+        Output(path="/out/*.gz", url=f"{base}/globbed", path_prefix="/out"),
+    )
+    record.inputs = (
+        Input(path="/back", url=f"{base}/sent", type=FileType.DIRECTORY),
+        Input(path="/one", url=f"{base}/globbed/100%.gz"),
+    )
+
+    code, log = filer.run(record, "outputs")
+    assert (code, record.result.error) == (0, ""), log
+    assert record.result.files == len(record.uploaded) == 4
+
+    code, log = filer.run(record, "inputs")
+    assert (code, record.result.error) == (0, ""), log
+    for name in NAMES:
+        assert (filer.volume / "back" / name).read_bytes() == name.encode() * 1000
+    assert (filer.volume / "one").read_bytes() == b"100%.gz" * 1000
+    return log
+
+
+def loaded(log: str) -> set[str]:
+    """Return the modules that a process imported."""
+    modules = {line.rpartition("|")[2].strip() for line in log.splitlines()}
+    assert "tesk_filer.main" in modules
+    return modules
+
+
+def test_files_go_to_google_and_back(record: TransferRecord, tmp_path: Path) -> None:
+    with gcs_server("transfers") as endpoint:
+        account = {"endpoint": endpoint, "anonymous": True}
+        credentials = [{"prefix": "gs://transfers", "gcs": account}]
+
+        log = round_trip(record, tmp_path, "gs://transfers/below", credentials)
+
+    assert not loaded(log) & {*HEAVY}
+
+
+def test_files_go_to_azure_and_back(record: TransferRecord, tmp_path: Path) -> None:
+    with azure_server() as server:
+        account = {"endpoint": server.endpoint, "key": KEY}
+        credentials = [{"prefix": "az://", "azure": account}]
+
+        log = round_trip(record, tmp_path, "az://data/below", credentials)
+
+    assert not loaded(log) & {*HEAVY}
+
+
+def test_files_go_to_hdfs_and_back(record: TransferRecord, tmp_path: Path) -> None:
+    with webhdfs_server() as server:
+        prefix = server.url
+        login = {"user": "ada", "password": ""}
+        credentials = [{"prefix": prefix, "login": login}]
+
+        log = round_trip(record, tmp_path, f"{prefix}/below", credentials)
+
+    assert not loaded(log) & {*HEAVY}
+    assert set(server.users) == {"ada"}
+    assert not [path for path in server.files if path.endswith(".part")]
+
+
+def test_a_blob_is_read_by_its_url_of_https_too(
+    record: TransferRecord, tmp_path: Path
+) -> None:
+    with azure_server() as server:
+        credentials: list[object] = [
+            {"prefix": "az://", "azure": {"endpoint": server.endpoint, "key": KEY}},
+            {
+                "prefix": server.endpoint,
+                "azure": {"endpoint": server.endpoint, "key": KEY},
+            },
+        ]
+        round_trip(record, tmp_path, "az://data/below", credentials)
+        record.inputs = (
+            Input(path="/two", url=f"{server.endpoint}/data/below/globbed/100%25.gz"),
+        )
+        environ = {"TESK_FILER_CREDENTIALS": str(tmp_path / "credentials.yaml")}
+        filer = FilerRun(tmp_path, environ=environ)
+
+        code, log = filer.run(record, "inputs")
+
+        assert (code, record.result.error) == (0, ""), log
+        assert (filer.volume / "two").read_bytes() == b"100%.gz" * 1000
