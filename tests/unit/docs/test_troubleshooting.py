@@ -113,6 +113,7 @@ UNTOLD = {
         "Google Cloud Storage",
         "a body without a type",
     ),
+    "what is looked for in a library's words": ("Expected `str`, got `",),
     "a command to a server": ("AUTH TLS",),
     "a cause of `the server's replies make no sense`, or of a broken connection": (
         "no path",
