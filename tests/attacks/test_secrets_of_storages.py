@@ -64,6 +64,10 @@ credentials:
   bearer: {{token: m4rk3d-m4rk3d-delegation}}
 - prefix: https://{https}
   login: {{user: ada, password: m4rk3d-m4rk3d-by-tls}}
+- prefix: htsget://{https}
+  login: {{user: ada, password: m4rk3d-m4rk3d-htsget}}
+- prefix: drs://{https}
+  bearer: {{token: m4rk3d-m4rk3d-drs}}
 - prefix: ftp://{ftp}
   login: {{user: ada, passwordFile: password}}
 - prefix: sftp://{sftp}/login
@@ -103,6 +107,7 @@ class Site:
     Attributes:
         bases: Urls below which each server answers with what a status says.
         places: Urls of servers whose answers are all the same.
+        resolvers: Urls that can only be inputs.
         environ: What filers need.
         heard: What the servers were told.
         heard_elsewhere: What a server was told to which they redirect.
@@ -110,6 +115,7 @@ class Site:
 
     bases: tuple[str, ...]
     places: tuple[str, ...]
+    resolvers: tuple[str, ...]
     environ: Mapping[str, str]
     heard: list[list[str]]
     heard_elsewhere: list[str]
@@ -170,6 +176,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 f"sftp://{vault.address}/login/a",
                 f"sftp://{vault.address}/key/a",
             ),
+            resolvers=(
+                f"htsget://{secure.address}/reads/400",
+                f"drs://{secure.address}/400",
+            ),
             environ={
                 "TESK_FILER_CREDENTIALS": str(mounted),
                 "REQUESTS_CA_BUNDLE": str(authority.certificate),
@@ -218,16 +228,23 @@ def test_no_secret_comes_back_of_inputs(
     record: TransferRecord, site: Site, tmp_path: Path
 ) -> None:
     filer = FilerRun(tmp_path, environ=site.environ)
-    permanent = (*(f"{base}/400" for base in site.bases), *site.places)
-    urls = {scheme_of(url): url for url in permanent}
-    for scheme, url in urls.items():
-        kind = FileType.DIRECTORY if SCHEMES[scheme].lists else FileType.FILE
+    permanent = (
+        *(f"{base}/400" for base in site.bases),
+        *(*site.places, *site.resolvers),
+    )
+    of_storages = {SCHEMES[scheme_of(url)].storage: url for url in permanent}
+    for url in of_storages.values():
+        lists = SCHEMES[scheme_of(url)].lists
+        kind = FileType.DIRECTORY if lists else FileType.FILE
         record.inputs = (Input(path="/a", url=url, type=kind),)
 
         code, log = filer.run(record, "inputs")
 
         assert code == 65, log
         assert not marks_in(log, *sent_by(record))
+    heard = "".join(chain.from_iterable(site.heard))
+    for secret in ("htsget", "drs"):
+        assert f"{MARK}-{MARK}-{secret}" in heard
 
 
 def test_a_password_in_a_url_does_not_come_back(
