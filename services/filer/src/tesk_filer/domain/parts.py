@@ -17,6 +17,7 @@ _SMALLEST = 16 * MIB
 _LARGEST = 64 * MIB
 _SHARE = 64  # parts of a file of medium size
 _MOST = 10_000  # parts of any file
+_MOST_STREAMS = 16  # of one file; tools of object stores use 10
 _ENOUGH = 500e6  # bytes per second that one processor can take in
 
 
@@ -40,4 +41,4 @@ def streams_for(rate: float, most: int) -> int:
         rate: Bytes per second that the first one brings.
         most: Upper bound.
     """
-    return max(1, min(most, ceil(_ENOUGH / max(rate, 1))))
+    return max(1, min(most, _MOST_STREAMS, ceil(_ENOUGH / max(rate, 1))))

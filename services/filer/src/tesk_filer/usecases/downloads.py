@@ -130,6 +130,8 @@ class Downloads:
             self.digests.add(download.path, saved.digests[ALGORITHM])
 
     def _submit_directory(self, directory: Download, source: Location) -> None:
+        if source.checksums:
+            raise StorageError("a checksum in the url is for one file, not a directory")
         storage = self.storages.of(source)
         self.volume.make_directory(directory.path)
         expansion = self.expansion.part()
