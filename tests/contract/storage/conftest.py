@@ -20,7 +20,8 @@ from servers.sftp import SftpFiles, SftpKind, sftp_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
 from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.local import LocalStorage
-from tesk_filer.adapters.storage.s3 import S3Objects, S3Storage
+from tesk_filer.adapters.storage.objects import ObjectStorage
+from tesk_filer.adapters.storage.s3 import S3Objects
 from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
 from tesk_filer.adapters.storage.s3_requests import S3Requests
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
@@ -56,7 +57,7 @@ def s3_place(s3_service: S3Service, tmp_path: Path) -> Iterator[Place]:
         environment=AwsEnvironment({}),
         now=SystemClock().now,
     )
-    storage = S3Storage(S3Objects(requests, connections=4))
+    storage = ObjectStorage(S3Objects(requests, connections=4))
     yield Place(storage, f"s3://bucket/{tmp_path.name}", has_directories=False)
     storage.close()
 

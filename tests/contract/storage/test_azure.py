@@ -223,3 +223,16 @@ def test_what_arrives_damaged_is_refused_by_the_service(
 
     with pytest.raises(StorageError, match=r"Azure refuses \(Md5Mismatch, HTTP 400\)"):
         azure.put(azure.at("a"), b"x")
+
+
+def test_a_file_that_nobody_listed_takes_one_request(
+    azure: Place, server: BlobFiles
+) -> None:
+    azure.put(azure.at("a"), b"content")
+    server.requests.clear()
+
+    with azure.open(azure.at("a")) as reader:
+        assert reader.read(100) == b"content"
+        assert reader.checksums == {"md5": "9a0364b9e99bb480dd25e1f0284c8555"}
+
+    assert len(server.requests) == 1

@@ -22,7 +22,8 @@ from servers.proxy import Break, Proxy, tcp_proxy
 from servers.s3 import ACCESS_KEY, SECRET_KEY, S3Service
 from servers.secure_http import secure_http_server
 from tesk_filer.adapters.storage.http_pool import HttpPool
-from tesk_filer.adapters.storage.s3 import S3Objects, S3Storage
+from tesk_filer.adapters.storage.objects import ObjectStorage
+from tesk_filer.adapters.storage.s3 import S3Objects
 from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
 from tesk_filer.adapters.storage.s3_requests import S3Requests
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
@@ -109,7 +110,7 @@ def _open_s3(stack: ExitStack, service: S3Service, prefix: str, volume: Path) ->
         environment=AwsEnvironment({}),
         now=SystemClock().now,
     )
-    storage = S3Storage(S3Objects(requests, connections=4))
+    storage = ObjectStorage(S3Objects(requests, connections=4))
     stack.callback(storage.close)
     client = service.client()
     stack.callback(client.close)

@@ -196,7 +196,7 @@ def test_errors_are_told_as_lasting_or_passing(
     transient: bool,
     throttled: bool,
 ) -> None:
-    server.faults = [Fault(status, reason)]
+    server.faults = [Fault(status, reason)] * 2  # what is missing is looked for
 
     with pytest.raises(StorageError) as caught:
         faulty.get(faulty.at("a"), known=Stat(size=1, etag="1"))
@@ -267,3 +267,12 @@ def test_a_key_that_is_none_is_not_shown(server: GcsFaults) -> None:
 
     assert "s3cr3t" not in caught.value.message + repr(account)
     storage.close()
+
+
+def test_a_file_that_nobody_listed_takes_one_request(
+    faulty: Place, server: GcsFaults
+) -> None:
+    server.content = b"content"
+
+    assert faulty.get(faulty.at("a")) == b"content"
+    assert server.requests == ["GET /download/storage/v1/b/bucket/o/d%2Fa"]

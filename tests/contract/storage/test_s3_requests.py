@@ -9,7 +9,8 @@ import pytest
 from contract.storage.places import TIMEOUTS, Place
 from servers.scripted import Script, answer, scripted_server
 from tesk_filer.adapters.storage.http_pool import HttpPool
-from tesk_filer.adapters.storage.s3 import S3Objects, S3Storage
+from tesk_filer.adapters.storage.objects import ObjectStorage
+from tesk_filer.adapters.storage.s3 import S3Objects
 from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
 from tesk_filer.adapters.storage.s3_requests import S3Requests
 from tesk_filer.domain.credentials import Credential, S3Account, S3Keys
@@ -45,7 +46,7 @@ def opened(
         environment=AwsEnvironment(environ),
         now=SystemClock().now,
     )
-    storage = S3Storage(S3Objects(requests, connections=2))
+    storage = ObjectStorage(S3Objects(requests, connections=2))
     yield Place(storage, "s3://bucket/base", has_directories=False)
     storage.close()
 

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from types import MappingProxyType
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from tesk_filer.adapters.storage.azure_accounts import AzureSigner, place_of
 from tesk_filer.adapters.storage.azure_listing import checksums_of, parse_page
 from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
 from tesk_filer.adapters.storage.http_exchange import Body
+from tesk_filer.adapters.storage.http_parts import range_header, whole_size
 from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.objects import ObjectName, ObjectPage, ObjectStorage
 from tesk_filer.adapters.storage.part_uploads import (
@@ -30,7 +32,7 @@ from tesk_filer.adapters.storage.rest import (
     Request,
     RestClient,
     RestResponse,
-    range_header,
+    opened,
 )
 from tesk_filer.adapters.storage.storage_config import StorageConfig
 from tesk_filer.domain.credentials import AzureAccount
@@ -76,6 +78,7 @@ DIALECT = Dialect(
         }
     ),
     transient=frozenset({"InvalidBlobOrBlock"}),
+    of_bucket=frozenset({"ContainerNotFound"}),
 )
 
 
@@ -109,7 +112,12 @@ class AzureService:
             return None
         headers = _checked(response).headers
         response.close()
-        return _stat(headers)
+        told = _told(headers)
+        return (
+            told
+            if told.is_directory
+            else replace(told, size=whole_size(response, None))
+        )
 
     def page(
         self, name: ObjectName, prefix: str, *, token: str, size: int
@@ -129,14 +137,17 @@ class AzureService:
 
     @contextmanager
     def open(
-        self, name: ObjectName, part: Part | None, known: Stat
+        self, name: ObjectName, part: Part | None, known: Stat | None
     ) -> Iterator[Download]:
         """See ``ObjectService``."""
-        condition = {"If-Match": known.etag} if known.etag else {}
+        condition = {"If-Match": known.etag} if known and known.etag else {}
         headers = {**condition, **range_header(part)}
         response = self._send(name, "GET", headers=headers)
         try:
-            yield Download(_checked(response), known, part)
+            told = _told(_checked(response).headers)
+            if told.is_directory:
+                raise StorageError("is a directory; give the input type DIRECTORY")
+            yield opened(response, part, known, told)
         finally:
             response.close()
 
@@ -274,16 +285,17 @@ def _checked(response: RestResponse) -> RestResponse:
     raise DIALECT.error_of(response)
 
 
-def _stat(headers: Mapping[str, str]) -> Stat:
+def _told(headers: Mapping[str, str]) -> Stat:
+    """Return what headers tell of a whole blob, but for its size."""
     if headers.get("x-ms-meta-hdi_isfolder", "").lower() == "true":
         return Stat(is_directory=True)
+    # Content-MD5 is that of the part, where there is one.
+    md5 = headers.get("x-ms-blob-content-md5", "")
+    if not md5 and "Content-Range" not in headers:
+        md5 = headers.get("Content-MD5", "")
     try:
-        return Stat(
-            size=int(headers["Content-Length"]),
-            etag=headers.get("ETag", ""),
-            checksums=checksums_of(headers.get("Content-MD5", "")),
-        )
-    except (ValueError, LookupError) as error:
+        return Stat(etag=headers.get("ETag", ""), checksums=checksums_of(md5))
+    except ValueError as error:
         message = "Azure answers what makes no sense; check the endpoint of the account"
         raise StorageError(message) from error
 

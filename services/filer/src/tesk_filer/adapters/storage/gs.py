@@ -19,12 +19,14 @@ from tesk_filer.adapters.storage.gs_documents import (
     entry_of,
     parse_json,
     stat_of,
+    told_of,
     understood,
     verify,
 )
 from tesk_filer.adapters.storage.gs_uploads import CHUNK, ResumableUpload
 from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
 from tesk_filer.adapters.storage.http_exchange import Body
+from tesk_filer.adapters.storage.http_parts import range_header
 from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.objects import ObjectName, ObjectPage, ObjectStorage
 from tesk_filer.adapters.storage.rest import (
@@ -32,13 +34,12 @@ from tesk_filer.adapters.storage.rest import (
     Request,
     RestClient,
     RestResponse,
-    range_header,
+    opened,
 )
 from tesk_filer.adapters.storage.storage_config import StorageConfig
 from tesk_filer.domain.credentials import GcsAccount
 from tesk_filer.ports import (
     Advance,
-    ChangedError,
     Credentials,
     Part,
     Source,
@@ -105,7 +106,7 @@ class GoogleService:
 
     @contextmanager
     def open(
-        self, name: ObjectName, part: Part | None, known: Stat
+        self, name: ObjectName, part: Part | None, known: Stat | None
     ) -> Iterator[Download]:
         """See ``ObjectService``; bytes come as they are stored.
 
@@ -114,7 +115,7 @@ class GoogleService:
             with the content encoding gzip is unpacked unless gzip is accepted.
         """
         query = {"alt": "media"}
-        if known.etag:
+        if known and known.etag:
             query["ifGenerationMatch"] = known.etag
         response = self._send(
             name,
@@ -124,10 +125,7 @@ class GoogleService:
             headers={"Accept-Encoding": "gzip", **range_header(part)},
         )
         try:
-            there = checked(response).headers.get("x-goog-generation", "")
-            if known.etag and there not in ("", known.etag):
-                raise ChangedError
-            yield Download(response, known, part)
+            yield opened(response, part, known, told_of(checked(response).headers))
         finally:
             response.close()
 

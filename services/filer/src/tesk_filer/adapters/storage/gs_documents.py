@@ -101,6 +101,20 @@ def entry_of(item: Mapping[str, Any]) -> Entry:
     )
 
 
+def told_of(headers: Mapping[str, str]) -> Stat:
+    """Return what headers tell of a whole object, but for its size."""
+    names = {"md5": "md5Hash", "crc32c": "crc32c"}
+    digests = dict.fromkeys(names.values(), "")
+    for digest in headers.get("x-goog-hash", "").split(","):
+        name, _, value = digest.strip().partition("=")
+        if name in names:
+            digests[names[name]] = value
+    with understood():
+        return Stat(
+            etag=headers.get("x-goog-generation", ""), checksums=_checksums(digests)
+        )
+
+
 def _checksums(item: Mapping[str, Any]) -> Checksums:
     """Return the digests; objects that were composed have no MD5."""
     digests = {"md5": item.get("md5Hash"), "crc32c": item.get("crc32c")}

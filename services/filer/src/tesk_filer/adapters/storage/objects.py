@@ -4,8 +4,8 @@ What the services have in common is here; ``ObjectService`` is what each does by
 requests of its own.
 """
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,6 +53,16 @@ class ObjectPage:
     token: str = ""
 
 
+class RefusedError(StorageError):
+    """A service refused a request.
+
+    Attributes:
+        is_absent: The object does not exist.
+    """
+
+    is_absent = False
+
+
 class ObjectService(Protocol):
     """Requests of one kind of object store; thread-safe.
 
@@ -72,9 +82,12 @@ class ObjectService(Protocol):
         """Return a page of the objects of a bucket whose keys start with ``prefix``."""
 
     def open(
-        self, name: ObjectName, part: Part | None, known: Stat
+        self, name: ObjectName, part: Part | None, known: Stat | None
     ) -> AbstractContextManager[Reader]:
-        """Open an object, whose content is still the ``known`` one."""
+        """Open an object, whose content is still the ``known`` one.
+
+        It takes one request: what is not known the response says.
+        """
 
     def put(self, name: ObjectName, source: Source, advance: Advance) -> None:
         """Write an object, verified, whole or not at all."""
@@ -123,17 +136,19 @@ class ObjectStorage:
                 )
         return Page(entries, (page.token, ()) if page.token else (), notes)
 
+    @contextmanager
     def open(
         self, location: Location, *, part: Part | None = None, known: Stat | None = None
-    ) -> AbstractContextManager[Reader]:
+    ) -> Iterator[Reader]:
         """See ``Storage``; an object that changes meanwhile is an error."""
         name = self._file(location)
-        found = known or self._service.head(name)
-        if found is None:
-            raise StorageError(self._absence(name))
-        if found.is_directory:
-            raise StorageError("is a directory; give the input type DIRECTORY")
-        return self._service.open(name, part, found)
+        try:
+            with self._service.open(name, part, known) as reader:
+                yield reader
+        except RefusedError as error:
+            if not error.is_absent:
+                raise
+            raise StorageError(self._absence(name)) from error
 
     def write(self, location: Location, source: Source, advance: Advance) -> None:
         """See ``Storage``; an object appears whole or not at all."""

@@ -5,7 +5,7 @@ rule for all of them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from types import MappingProxyType
 from urllib.parse import quote, urlencode, urlsplit
@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from tesk_filer.adapters.storage.http_bodies import BytesBody
 from tesk_filer.adapters.storage.http_errors import retry_after_of
 from tesk_filer.adapters.storage.http_exchange import Body
+from tesk_filer.adapters.storage.http_parts import whole_size
 from tesk_filer.adapters.storage.http_pool import (
     Exchange,
     HttpPool,
@@ -20,6 +21,7 @@ from tesk_filer.adapters.storage.http_pool import (
     Origin,
 )
 from tesk_filer.adapters.storage.network import explain_connection
+from tesk_filer.adapters.storage.objects import RefusedError
 from tesk_filer.ports import ChangedError, Part, Stat, StorageError
 
 _BLOCK = 1024 * 1024
@@ -106,7 +108,7 @@ class RestResponse:
         self._exchange.close()
 
 
-class ServiceError(StorageError):
+class ServiceError(RefusedError):
     """What a service refuses.
 
     Attributes:
@@ -128,12 +130,14 @@ class Dialect:
         texts: What a code, or a status as a number, means, and its cure; ``{code}``
             stands for both.
         transient: Codes of what may pass, beside what the status says.
+        of_bucket: Codes of a bucket that does not exist.
     """
 
     name: str
     code_of: Callable[[RestResponse], str]
     texts: Mapping[str, str]
     transient: frozenset[str] = frozenset()
+    of_bucket: frozenset[str] = frozenset()
 
     def error_of(self, response: RestResponse) -> StorageError:
         """Return the error that a response tells; the response is read to its end."""
@@ -155,6 +159,8 @@ class Dialect:
             throttled=throttled,
         )
         error.status, error.code = status, code
+        is_of_bucket = code in self.of_bucket
+        error.is_absent = status == HTTPStatus.NOT_FOUND and not is_of_bucket
         return error
 
 
@@ -220,17 +226,9 @@ class Download:
     executable = False
     descriptor = None
 
-    def __init__(self, response: RestResponse, found: Stat, part: Part | None) -> None:
-        """Read the body of ``response``, which holds ``part`` of the file.
-
-        Raises:
-            StorageError: It holds the whole file although a part was wanted.
-        """
-        is_part = response.status == HTTPStatus.PARTIAL_CONTENT
-        if part and part.start and not is_part:
-            raise StorageError("the service does not send parts of files")
+    def __init__(self, response: RestResponse, found: Stat) -> None:
+        """Read the body of ``response``; ``found`` is the whole file."""
         self._response = response
-        self._left = part.stop - part.start if part else None
         self.size = found.size
         self.etag = found.etag
         self.checksums = found.checksums
@@ -238,13 +236,36 @@ class Download:
 
     def read(self, size: int) -> bytes:
         """See ``Reader``."""
-        wanted = size if self._left is None else min(size, self._left)
-        data = self._response.read(wanted) if wanted else b""
-        if self._left is not None:
-            self._left -= len(data)
-        return data
+        return self._response.read(size)
 
 
-def range_header(part: Part | None) -> dict[str, str]:
-    """Return the header that asks for ``part``; none for the whole file."""
-    return {"Range": f"bytes={part.start}-{part.stop - 1}"} if part else {}
+def opened(
+    response: RestResponse, part: Part | None, known: Stat | None, told: Stat
+) -> Download:
+    """Return the reader of a response to GET.
+
+    Args:
+        response: A success, with ``part`` or all of the file.
+        part: What was asked for.
+        known: Of the file.
+        told: ETag and digests that the response tells of the whole file.
+
+    Raises:
+        ChangedError: It is another content than the ``known`` one.
+        StorageError: It is another part than was asked for.
+    """
+    size = whole_size(response, part)
+    if known is None:
+        return Download(response, replace(told, size=size))
+    if None not in (known.size, size) and known.size != size:
+        raise ChangedError
+    if known.etag and told.etag not in ("", known.etag):
+        raise ChangedError
+    return Download(
+        response,
+        Stat(
+            size=known.size if size is None else size,
+            etag=told.etag or known.etag,
+            checksums=told.checksums or known.checksums,
+        ),
+    )

@@ -4,13 +4,12 @@ Keys are literal. An object is read by one GET: what a listing said of it, or it
 response, replaces a HEAD.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http import HTTPStatus
 from types import MappingProxyType
 
 from tesk_filer.adapters.storage.http_exchange import Response
+from tesk_filer.adapters.storage.http_parts import range_header, whole_size
 from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.objects import ObjectName, ObjectPage, ObjectStorage
 from tesk_filer.adapters.storage.s3_checksums import md5_of_etag, read_checksums
@@ -34,7 +33,6 @@ from tesk_runtime.clock import SystemClock
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _WITH_CHECKSUMS = {"x-amz-checksum-mode": "ENABLED"}
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
 class S3Objects:
@@ -81,8 +79,7 @@ class S3Objects:
     ) -> Iterator["_Download"]:
         """See ``ObjectService``; what is not known the response says."""
         headers = {} if part else dict(_WITH_CHECKSUMS)
-        if part:
-            headers["range"] = f"bytes={part.start}-{part.stop - 1}"
+        headers |= range_header(part)
         if known and known.etag:
             headers["if-match"] = known.etag
         request = S3Request(
@@ -126,29 +123,6 @@ class S3Objects:
             raise StorageError(message, transient=True)
 
 
-class S3Storage(ObjectStorage):
-    """Objects in buckets; see ``Storage``."""
-
-    def __init__(self, objects: S3Objects) -> None:
-        """Find what there is by ``objects``."""
-        super().__init__(objects)
-        self._objects = objects
-
-    @contextmanager
-    def open(
-        self, location: Location, *, part: Part | None = None, known: Stat | None = None
-    ) -> Iterator["_Download"]:
-        """See ``Storage``; it takes one request, without a HEAD before it."""
-        name = self._file(location)
-        try:
-            with self._objects.open(name, part, known) as reader:
-                yield reader
-        except S3RefusedError as error:
-            if not error.is_absent:
-                raise
-            raise StorageError(self._absence(name)) from error
-
-
 class _Download:
     """An object that is downloaded; satisfies ``ports.Reader``."""
 
@@ -160,7 +134,7 @@ class _Download:
     ) -> None:
         headers = response.headers
         self._response = response
-        self.size = _whole_size(response, part)
+        self.size = whole_size(response, part)
         if known and None not in (known.size, self.size) and known.size != self.size:
             raise ChangedError
         self.etag = headers.get("etag", known.etag if known else "")
@@ -175,24 +149,7 @@ class _Download:
             return self._response.read(size)
 
 
-def _whole_size(response: Response, part: Part | None) -> int | None:
-    """Return the bytes of the object; refuse what is not the part asked for."""
-    length = response.headers.get("content-length", "")
-    coming = int(length) if length.isdecimal() else None
-    if part is None:
-        return coming
-    found = _RANGE.fullmatch(response.headers.get("content-range", ""))
-    if response.status == HTTPStatus.PARTIAL_CONTENT and found is not None:
-        first, last, size = map(int, found.groups())
-        if (first, last + 1) == (part.start, part.stop):
-            return size
-        raise ChangedError
-    if (part.start, part.stop) == (0, coming):
-        return coming
-    raise StorageError("the service sends other bytes than those that were asked for")
-
-
-def open_storage(config: StorageConfig) -> S3Storage:
+def open_storage(config: StorageConfig) -> ObjectStorage:
     """Return the storage of s3."""
     pool = HttpPool(
         timeouts=config.timeouts, size=config.connections * 2, environ=config.environ
@@ -203,4 +160,4 @@ def open_storage(config: StorageConfig) -> S3Storage:
         environment=AwsEnvironment(config.environ),
         now=SystemClock().now,
     )
-    return S3Storage(S3Objects(requests, connections=config.connections))
+    return ObjectStorage(S3Objects(requests, connections=config.connections))

@@ -5,6 +5,7 @@ from datetime import timedelta
 from types import TracebackType
 
 from tesk_filer.adapters.storage.network import explain_connection
+from tesk_filer.adapters.storage.objects import RefusedError
 from tesk_filer.adapters.storage.s3_messages import parse_error
 from tesk_filer.ports import ChangedError, StorageError
 
@@ -37,7 +38,7 @@ _KEYS_REFUSED = frozenset(
 _MAX_WAIT = timedelta(minutes=5)  # that a service may ask for
 
 
-class S3RefusedError(StorageError):
+class S3RefusedError(RefusedError):
     """S3 refused a request.
 
     Attributes:
@@ -57,11 +58,8 @@ class S3RefusedError(StorageError):
             message, transient=transient, throttled=throttled, retry_after=retry_after
         )
         self.code = code
-
-    @property
-    def is_absent(self) -> bool:
-        """Whether the key, and not the bucket, does not exist."""
-        return self.code in _ABSENT
+        # The key, and not the bucket.
+        self.is_absent = code in _ABSENT
 
     @property
     def is_of_keys(self) -> bool:

@@ -199,13 +199,14 @@ class _Download(Download):
         part: Part | None,
         compare: Callable[[], None],
     ) -> None:
-        super().__init__(response, found, None)
-        self._left = part.stop - part.start if part else found.size
+        super().__init__(response, found)
+        self._left = (part.stop - part.start if part else found.size) or 0
         self._compare: Callable[[], None] | None = compare
 
     def read(self, size: int) -> bytes:
         """See ``Reader``."""
-        data = super().read(size)
+        data = super().read(min(size, self._left)) if self._left else b""
+        self._left -= len(data)
         if self._compare and not (data and self._left):
             compare, self._compare = self._compare, None
             compare()
