@@ -97,6 +97,7 @@ UNTOLD = {
         "step … does not belong to an executor",
         "a section of settings must be a struct, not …",
         "the lock is not held",
+        "there is no digest …",
     ),
     "a part of a log line of the scheduler": ("nodes are not listed yet",),
     "an entry of metadata": ("… is the sha256 of the list of … files",),
@@ -118,6 +119,9 @@ UNTOLD = {
     "a cause of `the server's replies make no sense`, or of a broken connection": (
         "no path",
         "no version",
+        "Tunnel connection failed: …",
+        "closed before its answer",
+        "closed before the end",
         "a packet ends early",
         "a packet of impossible length",
         "a response of another type",
@@ -133,6 +137,8 @@ UNTOLD = {
             "img-src 'self' data:; connect-src 'self'; base-uri 'none'; "
             "form-action 'none'; frame-ancestors 'none'"
         ),
+        "… Credential=…/…, SignedHeaders=…, Signature=…",
+        "_Opened | None",
         "_Body | bytes",
         "_Body | bytes | None",
         "Callable[[], _Body | bytes] | None",
