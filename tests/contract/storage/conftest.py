@@ -1,6 +1,7 @@
 """Every storage on a real server, and the fake, all empty."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from servers.gcs import gcs_server
 from servers.http import http_server
 from servers.s3 import ACCESS_KEY, SECRET_KEY, S3Service, s3_server
 from servers.sftp import SftpFiles, SftpKind, sftp_server
+from servers.sshd import Sshd, sshd_problem, sshd_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
 from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.local import LocalStorage
@@ -27,11 +29,24 @@ from tesk_filer.adapters.storage.s3_requests import S3Requests
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.sftp import SftpStorage
 from tesk_filer.adapters.storage.shared import open_shared
-from tesk_filer.domain.credentials import S3Account, S3Keys
+from tesk_filer.domain.credentials import Credential, PrivateKey, S3Account, S3Keys
 from tesk_filer.ports import Credentials
+from tesk_model.locations import Location
 from tesk_runtime.clock import SystemClock
 
 _NO_CREDENTIALS = SettingCredentials()
+
+
+@dataclass(frozen=True)
+class OneCredential:
+    """One credential for every url; satisfies ``ports.Credentials``."""
+
+    credential: Credential | None
+
+    def find(self, location: Location) -> Credential | None:
+        """See ``Credentials``."""
+        del location
+        return self.credential
 
 
 @pytest.fixture(scope="session")
@@ -128,7 +143,7 @@ SFTP = {
     "sftp without renames onto files": SftpKind(replaces=False),
 }
 CLOUDS = ["gs", "azure", "azurite"]
-REMOTE = [*CLOUDS, *WEBHDFS, *FTP, *FTPS, *SFTP]
+REMOTE = [*CLOUDS, *WEBHDFS, *FTP, *FTPS, *SFTP, "openssh"]
 LISTING = ["memory", "file", "path", "shared", "s3", *REMOTE]
 
 
@@ -150,6 +165,30 @@ def removing_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[P
     yield from _open(request, tmp_path)
 
 
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    folder = tmp_path_factory.mktemp("sshd")
+    if problem := sshd_problem(folder):
+        pytest.skip(problem)
+    with sshd_server(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def openssh_place(sshd: Sshd, tmp_path: Path) -> Iterator[Place]:
+    known_hosts = tmp_path / "known_hosts"
+    known_hosts.write_text(f"[127.0.0.1]:{sshd.port} {sshd.host_key}")
+    key = PrivateKey(user=sshd.user, key=sshd.private_key.read_text())
+    storage = SftpStorage(
+        TIMEOUTS,
+        egress=OPEN_EGRESS,
+        credentials=OneCredential(key),
+        known_hosts=str(known_hosts),
+    )
+    yield Place(storage, f"sftp://127.0.0.1:{sshd.port}{tmp_path}/served/base")
+    storage.close()
+
+
 def sftp_storage(
     server: SftpFiles, credentials: Credentials = _NO_CREDENTIALS
 ) -> SftpStorage:
@@ -166,7 +205,7 @@ def _open(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     kind: str = request.param
     served = tmp_path / "served"
     served.mkdir()
-    if kind in ("s3", "http", *CLOUDS):
+    if kind in ("s3", "http", "openssh", *CLOUDS):
         yield request.getfixturevalue(f"{kind}_place")
     elif kind in WEBHDFS:
         with webhdfs_place(kind) as place:

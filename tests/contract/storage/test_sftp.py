@@ -5,14 +5,13 @@ import hmac
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import asyncssh
 import pytest
 
-from contract.storage.conftest import sftp_storage
+from contract.storage.conftest import OneCredential, sftp_storage
 from contract.storage.places import OPEN_EGRESS, Place
 from servers.sftp import PASSWORD, USER, SftpFiles, SftpKind, sftp_server
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
@@ -20,20 +19,8 @@ from tesk_filer.adapters.storage.sftp import SftpStorage
 from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.domain.credentials import Credential, Login, PrivateKey
 from tesk_filer.ports import ChangedError, StorageError
-from tesk_model.locations import Location
 
 SHORT = Timeouts(connect=timedelta(seconds=2), stall=timedelta(seconds=0.5))
-
-
-@dataclass(frozen=True)
-class Given:
-    """One credential for every url."""
-
-    credential: Credential | None
-
-    def find(self, location: Location) -> Credential | None:
-        del location
-        return self.credential
 
 
 @pytest.fixture
@@ -185,7 +172,7 @@ def test_a_key_logs_in(server: SftpFiles, folder: Path, passphrase: str) -> None
         passphrase=passphrase,
     )
     (folder / "a").write_bytes(b"content")
-    storage = sftp_storage(server, Given(key))
+    storage = sftp_storage(server, OneCredential(key))
 
     assert Place(storage, "").get(f"{server.url}{folder}/a") == b"content"
     assert server.logins == [USER]
@@ -195,7 +182,7 @@ def test_a_key_logs_in(server: SftpFiles, folder: Path, passphrase: str) -> None
 def test_the_operator_s_password_logs_in(server: SftpFiles, folder: Path) -> None:
     (folder / "a").write_bytes(b"content")
     login = Login(user=USER, password=PASSWORD)
-    storage = sftp_storage(server, Given(login))
+    storage = sftp_storage(server, OneCredential(login))
 
     assert Place(storage, "").get(f"{server.url}{folder}/a") == b"content"
     storage.close()
@@ -216,7 +203,7 @@ LOGINS = {
 def test_who_cannot_log_in_is_told_what_is_missing(
     server: SftpFiles, given: Credential | None, user: str, said: str
 ) -> None:
-    place = Place(sftp_storage(server, Given(given)), "")
+    place = Place(sftp_storage(server, OneCredential(given)), "")
 
     error = refused(place, server.url.replace("://", f"://{user}") + "/a")
 
@@ -231,7 +218,9 @@ def test_a_passphrase_that_is_wrong_is_told(server: SftpFiles) -> None:
         passphrase="wrong",
     )
 
-    error = refused(Place(sftp_storage(server, Given(key)), ""), server.url + "/a")
+    error = refused(
+        Place(sftp_storage(server, OneCredential(key)), ""), server.url + "/a"
+    )
 
     assert "its passphrase right" in error.message
 
