@@ -4,10 +4,10 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from servers.s3 import REGION
-from transfer_servers import Server
+from transfer_servers import SSH_KEY, SSH_USER, Server
 
 
 @dataclass(frozen=True)
@@ -114,5 +114,29 @@ def _curl(job: Job) -> Command:
     return ["curl", "--config", str(config)], {}
 
 
+def _lftp(job: Job) -> Command:
+    server, _, path = job.url.rpartition("/")
+    here = str(job.folder)
+    way = f"/{path} {here}" if job.inwards else f"-R {here} /{path}"
+    return ["lftp", "-c", f"open {server}; mirror --no-perms --parallel=8 {way}"], {}
+
+
+def _sftp(job: Job) -> Command:
+    """Write what sftp shall do into a file; each folder is a command of its own."""
+    there = urlsplit(job.url)
+    folders = sorted({name.partition("/")[0] for name in job.names})
+    lines = [] if job.inwards else [f'-mkdir "{there.path}"']
+    lines += [f'cd "{there.path}"', f'lcd "{job.folder}"']
+    lines += [f"{'get' if job.inwards else 'put'} -r {folder}" for folder in folders]
+    batch = job.folder.parent / "sftp.batch"
+    batch.write_text("\n".join(lines) + "\n")
+    environ = job.server.environ
+    known = f"UserKnownHostsFile={environ['TESK_FILER_KNOWN_HOSTS']}"
+    options = ["-q", "-b", str(batch), "-o", known, "-i", environ[SSH_KEY]]
+    target = f"{environ[SSH_USER]}@{there.hostname}"
+    return ["sftp", *options, "-P", str(there.port), target], {}
+
+
 RCLONE, S5CMD, AWS = Tool("rclone", _rclone), Tool("s5cmd", _s5cmd), Tool("aws", _aws)
 CP, CURL = Tool("cp", _cp), Tool("curl", _curl)
+LFTP, SFTP = Tool("lftp", _lftp), Tool("sftp", _sftp)

@@ -27,11 +27,13 @@ from transfer_servers import (
     Server,
     delayed,
     folder_server,
+    ftp_service,
     http_service,
     problem,
     s3_service,
+    sftp_service,
 )
-from transfer_tools import AWS, CP, CURL, RCLONE, S5CMD, Job, Tool
+from transfer_tools import AWS, CP, CURL, LFTP, RCLONE, S5CMD, SFTP, Job, Tool
 
 Row = tuple[str, ...]
 HEADER = ("files", "way", "latency, ms", "TESK, s", "tools, s", "ratio", "MiB")
@@ -80,6 +82,8 @@ CONTESTS = (
     Contest("s3", s3_service, (RCLONE, S5CMD, AWS)),
     Contest("http", http_service, (CURL,)),
     Contest("file", folder_server, (CP,)),
+    Contest("ftp", ftp_service, (LFTP,)),
+    Contest("sftp", sftp_service, (SFTP,)),
 )
 
 
