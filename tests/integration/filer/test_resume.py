@@ -67,9 +67,8 @@ def test_inputs_that_had_arrived_are_not_asked_for_again(
     )
 
 
-@pytest.mark.parametrize("name", SIGNALS)
 def test_outputs_that_were_taken_are_not_sent_again(
-    record: TransferRecord, filer: FilerRun, web: HttpFiles, name: str
+    record: TransferRecord, filer: FilerRun, web: HttpFiles
 ) -> None:
     for number in range(4):
         (filer.volume / str(number)).write_text("x")
@@ -77,7 +76,7 @@ def test_outputs_that_were_taken_are_not_sent_again(
     record.outputs = tuple(
         Output(path=f"/{number}", url=f"{web.url}/{number}") for number in range(4)
     )
-    kill_when_held(record, filer, web, "outputs", name)
+    kill_when_held(record, filer, web, "outputs", "SIGKILL")
     record.uploaded.clear()  # the calls may have been lost with the filer
 
     code, log = filer.run(record, "outputs")
@@ -87,6 +86,26 @@ def test_outputs_that_were_taken_are_not_sent_again(
         *(1, 1, 2, 1)
     ]
     assert sorted(path for _, path in record.uploaded) == ["/0", "/1", "/2", "/3"]
+
+
+def test_a_connection_that_breaks_costs_only_what_was_on_the_way(
+    record: TransferRecord, filer: FilerRun, web: HttpFiles
+) -> None:
+    content = bytes(range(256)) * (20 * MIB // 256)
+    web.has_ranges = True
+    web.files = {"/large": content}
+    web.faults["/large"] = [Fault(cut_at=18 * MIB), Fault(status=503, retry_after="0")]
+    record.inputs = (Input(path="/large", url=f"{web.url}/large"),)
+    in_parts = FilerRun(
+        filer.folder, environ={**filer.environ, "TESK_FILER_PARTS_FROM": "1"}
+    )
+
+    code, log = in_parts.run(record, "inputs")
+
+    assert code == 0, log
+    assert (filer.volume / "large").read_bytes() == content
+    assert record.result.bytes == len(content)
+    assert web.sent["/large"] <= 20 * MIB + 4 * MIB
 
 
 def test_a_large_file_goes_on_with_the_part_that_was_on_the_way(
