@@ -24,7 +24,11 @@ from tesk_filer.domain.credentials import (
     S3Account,
     S3Keys,
 )
-from tesk_model.locations import InvalidLocationError, parse_location
+from tesk_model.locations import (
+    InvalidLocationError,
+    UnknownSchemeError,
+    parse_location,
+)
 from tesk_model.schemes import SCHEMES
 
 # Control characters would begin another line of a protocol.
@@ -246,6 +250,9 @@ def _prefix(text: str, kind: str) -> str:
             scheme, prefix = location.scheme, prefix_of(location)
             if location.user is not None or location.query:
                 raise ValueError("must not hold user, password or query")
+    except UnknownSchemeError:
+        schemes = ", ".join(each.name for each in SCHEMES.values() if each.credentials)
+        raise ValueError(f"must begin with one of {schemes}") from None
     except InvalidLocationError as error:
         raise ValueError(error) from None
     taken = SCHEMES[scheme].credentials
