@@ -250,8 +250,10 @@ def test_connections_are_used_again_after_every_kind_of_response(
     with pytest.raises(StorageError):
         web.get(web.url + "/gone")
     web.get(web.url + "/moved")
-    web.stat(web.url + "/a")
     web.put(web.url + "/b", b"content")
+    server.files["/large"] = bytes(1_000_000)
+    web.stat(web.url + "/large")
+    web.stat(web.url + "/large")
 
     assert server.connections <= 2  # an error's body is not waited for
 

@@ -9,7 +9,6 @@ import base64
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
@@ -197,10 +196,10 @@ def open_client(config: StorageConfig) -> HttpClient:
 def finish(response: urllib3.BaseHTTPResponse) -> None:
     """Give the connection of a response back; a long rest of the body is not read."""
     try:
-        length = response.headers.get("Content-Length", "")
-        if length.isdecimal() and int(length[:9]) <= _MAX_DRAINED:
+        left = response.length_remaining  # 0 after HEAD, whatever is announced
+        if left is not None and left <= _MAX_DRAINED:
             response.read(_MAX_DRAINED)
-        elif response.status != HTTPStatus.NOT_MODIFIED:
+        else:
             response.close()
     except (urllib3.exceptions.HTTPError, OSError):
         response.close()
