@@ -1,7 +1,8 @@
 """Copies bytes between file descriptors, in the kernel where possible.
 
 A copy on the same file system shares blocks (btrfs, XFS) or stays inside the kernel or
-the file server; else bytes are copied by this process. Holes stay holes: a file of a
+the file server; else, and if it is small, bytes are copied by this process. Holes of
+others stay holes: a file of a
 terabyte may contain a few bytes.
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from tesk_filer.ports import Advance
 
 CHUNK = 1024 * 1024
+SMALL = 128 * 1024  # bytes of a file that is not worth a copy by the kernel
 _BLOCK = 512  # bytes; the unit of st_blocks
 _KERNEL_CHUNK = 64 * 1024 * 1024  # between two checks for a stop
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
@@ -55,7 +57,9 @@ def copy_descriptor(
     Raises:
         OSError: From the file systems.
     """
-    if size and _clone(source, target):
+    if size <= SMALL:
+        return _read_and_write(source, target, advance)
+    if _clone(source, target):
         advance(size)
         return os.fstat(target).st_size
     if check_space is not None:

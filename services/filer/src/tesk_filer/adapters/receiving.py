@@ -2,12 +2,11 @@
 
 from functools import partial
 
-from tesk_filer.adapters.copying import CHUNK, copy_descriptor, write_all
+from tesk_filer.adapters.copying import CHUNK, SMALL, copy_descriptor, write_all
 from tesk_filer.adapters.digests import Digests
 from tesk_filer.adapters.disk_space import check_space
 from tesk_filer.ports import Advance, Reader, StorageError
 
-_SMALL = 128 * 1024  # bytes of a file that is not worth a copy by the kernel
 _LARGE = 1024 * 1024  # bytes of a file for which there may be no space
 
 
@@ -19,7 +18,7 @@ def receive(reader: Reader, target: int, advance: Advance, digests: Digests) -> 
         OSError: They cannot be written.
     """
     size = reader.size or 0
-    if reader.descriptor is not None and size > _SMALL:
+    if reader.descriptor is not None and size > SMALL:
         checked = partial(check_space, target)
         size = copy_descriptor(
             reader.descriptor, target, size, advance, check_space=checked

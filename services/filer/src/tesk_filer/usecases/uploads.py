@@ -146,7 +146,7 @@ class Uploads:
                 self._submit_file(index, item, output_log)
 
     def _submit_file(self, index: int, item: Upload, output_log: OutputLog) -> None:
-        name = title(f"outputs[{index}]", item.path, str(item.target))
+        name = _Name(index, item)
         is_file = item.target.names_a_file
         refusal = "" if is_file else "ends in a slash; a file needs a name"
         if not refusal:
@@ -179,7 +179,7 @@ class Uploads:
         self.warnings.append(f"{label}: {notice.message}")
 
     def _send(self, item: Upload, tag: str, output_log: OutputLog) -> None:
-        moved = self.manifest.moved(item.path, item.target.target)
+        moved = self.manifest.moved(item.path, item.target.url)
         if moved is not None and self._is_sent(item, moved):
             self.progress.resume(1, moved.size)
             self._log(item, moved, output_log)
@@ -188,7 +188,7 @@ class Uploads:
             item.target.scheme, path=item.path, url=item.target
         ) as file_progress:
             moved = self.retry(partial(self._send_once, item, tag, file_progress))
-        self.manifest.add(item.path, item.target.target, moved)
+        self.manifest.add(item.path, item.target.url, moved)
         self._log(item, moved, output_log)
 
     def _is_sent(self, item: Upload, moved: Moved) -> bool:
@@ -221,6 +221,17 @@ class Uploads:
                 found = self.volume.digest(source, ALGORITHM, advance)
                 digests = {ALGORITHM: found}
             return Moved(size=source.size, stamp=source.stamp, digests=digests)
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """Names an upload for people, when somebody asks."""
+
+    index: int
+    item: Upload
+
+    def __str__(self) -> str:
+        return title(f"outputs[{self.index}]", self.item.path, str(self.item.target))
 
 
 def _refuse(message: str) -> None:
