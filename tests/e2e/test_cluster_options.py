@@ -22,11 +22,13 @@ from scenarios.scenario import Task, logs, shell, system_logs
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 CLAIM = "e2e-shared"
+CACHE = "e2e-cache"
 TLS = "e2e-tls"
 # What is in a namespace for tasks before TESK comes.
 OURS = OF_THE_CLUSTER | {
     f"secret/{CREDENTIALS}",
     f"persistentvolumeclaim/{CLAIM}",
+    f"persistentvolumeclaim/{CACHE}",
     "resourcequota/e2e-limits",
 }
 QUOTA = "e2e-limits"
@@ -48,7 +50,10 @@ def elsewhere(session: Session) -> Iterator[tuple[str, str]]:
             label = {"pod-security.kubernetes.io/enforce": "restricted"}
             session.kube.patch("namespaces", "", name, {"metadata": {"labels": label}})
             session.kube.apply(
-                credentials(name, CREDENTIALS), _claim(name), _quota(name)
+                credentials(name, CREDENTIALS),
+                _claim(name, CLAIM),
+                _claim(name, CACHE),
+                _quota(name),
             )
         yield names
 
@@ -76,7 +81,7 @@ def release(
         },
         "filer": {
             "resources": {"limits": {"cpu": 1}},
-            "cache": {"sizeGb": 1, "claim": CLAIM},
+            "cache": {"sizeGb": 1, "claim": CACHE},
             "extraEnv": [{"name": "TESK_FILER_CACHE_FROM", "value": "1"}],
         },
         "references": {"shared": {"claim": CLAIM}},
@@ -140,11 +145,11 @@ def _task(number: int, url: str) -> Task:
     }
 
 
-def _claim(namespace: str) -> Object:
+def _claim(namespace: str, name: str) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": {"name": CLAIM, "namespace": namespace},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "accessModes": ["ReadWriteMany"],
             "resources": {"requests": {"storage": "10Mi"}},

@@ -108,6 +108,9 @@
 {{- if and $cache.claim $cache.hostPath -}}
 {{- fail "filer.cache takes one of claim and hostPath: leave one out." -}}
 {{- end -}}
+{{- if and $cache.claim (eq $cache.claim $v.storage.shared.claim) -}}
+{{- fail "filer.cache.claim is storage.shared.claim, which a pod cannot have twice: name another claim." -}}
+{{- end -}}
 {{- if and (or $cache.claim $cache.hostPath) (not $cache.sizeGb) -}}
 {{- fail "filer.cache is off: set filer.cache.sizeGb." -}}
 {{- end -}}

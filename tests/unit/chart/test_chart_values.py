@@ -335,6 +335,13 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
         {"filer": {"cache": {"sizeGb": 1, "claim": "a", "hostPath": "/a"}}},
         "leave one out",
     ),
+    "a cache in what users share": (
+        {
+            "filer": {"cache": {"sizeGb": 1, "claim": "a"}},
+            "storage": {"shared": {"claim": "a"}},
+        },
+        "name another claim",
+    ),
     "a cache without a size": (
         {"filer": {"cache": {"claim": "a"}}},
         "set filer.cache.sizeGb",

@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from builders.strategies import tasks
-from builders.tasks import file_in, file_out, make_assigned_task, make_executor
+from builders.tasks import (
+    file_in,
+    file_out,
+    make_assigned_task,
+    make_executor,
+    reference_in,
+)
 from charts.kubernetes_schema import VERSIONS, problems
 from reviewed.differences import difference
 from reviewed.files import file_name, reviewed_text, to_yaml
@@ -54,6 +60,29 @@ def test_manifests_are_the_reviewed_ones(name: str) -> None:
     text = to_yaml(made)
 
     assert text == reviewed_text(GOLDEN / f"{file_name(name)}.yaml", text)
+
+
+def test_no_pod_has_a_claim_twice() -> None:
+    # Its kubelet would wait for the second for ever.
+    template = copy.deepcopy(CUSTOM_POD)
+    template["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] = "genomes"
+    task = make_assigned_task(
+        inputs=(reference_in("/a"), reference_in("/b/", "ref://silva/"))
+    )
+
+    pod = executor_pod(task, settings=OFFERS, template=template)["spec"]
+
+    claims = [
+        volume["persistentVolumeClaim"]["claimName"]
+        for volume in pod["volumes"]
+        if "persistentVolumeClaim" in volume
+    ]
+    names = {volume["name"] for volume in pod["volumes"]}
+    assert sorted(claims) == ["databases", "genomes"]
+    for container in (*pod["containers"], *pod["initContainers"]):
+        for mount in container["volumeMounts"]:
+            assert mount["name"] in names
+            assert mount.get("readOnly") or mount["name"] == "scratch"
 
 
 def test_every_reviewed_file_has_its_shape() -> None:

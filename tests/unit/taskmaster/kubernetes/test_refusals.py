@@ -4,7 +4,13 @@ import re
 
 import pytest
 
-from builders.tasks import file_in, file_out, make_assigned_task, make_executor
+from builders.tasks import (
+    file_in,
+    file_out,
+    make_assigned_task,
+    make_executor,
+    reference_in,
+)
 from taskmasters.manifests import (
     ATTEMPT,
     CUSTOM_POD,
@@ -35,6 +41,18 @@ REFUSED: dict[str, tuple[Task, str]] = {
     "a path in a read-only volume of the deployment": (
         make_assigned_task(outputs=(file_out("/reference/index"),)),
         "/reference cannot be mounted: /reference is a read-only volume",
+    ),
+    "a reference that is not there": (
+        make_assigned_task(inputs=(reference_in("/a", "ref://grch37/a"),)),
+        "inputs[0].url: ref://grch37/a: this cluster has no such reference (any more)",
+    ),
+    "a colon in the path of a reference": (
+        make_assigned_task(inputs=(reference_in("/a:b"),)),
+        "/a:b cannot be mounted: Kubernetes takes no path with a colon",
+    ),
+    "a reference in a read-only volume of the deployment": (
+        make_assigned_task(inputs=(reference_in("/reference/a"),)),
+        "/reference/a cannot be mounted: /reference is a read-only volume",
     ),
     "a variable that Kubernetes does not take": (
         make_assigned_task(executors=(make_executor(env={"ü": "1"}),)),

@@ -80,7 +80,9 @@ def executor_job(
     workdir = step.unmounted_workdir
     main = main_container(template)
     mounts = executor_mounts(step, main.get("volumeMounts") or ())
-    references = ReferenceParts.of(step, context.settings.references)
+    references = ReferenceParts.of(
+        step, context.settings.references, template["spec"].get("volumes") or ()
+    )
     resources = _fitted(
         _resources(plan, nodes, template, ratio=context.settings.cpu_limit_ratio),
         step,

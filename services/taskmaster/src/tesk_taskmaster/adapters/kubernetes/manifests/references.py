@@ -6,7 +6,8 @@ the claim. So an init container, the launcher alone, sees the whole claims and c
 both before the kubelet mounts; the executor never sees more than its inputs name.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from tesk_kubernetes.api import JsonObject
@@ -39,12 +40,22 @@ class ReferenceParts:
     _step: ExecutorStep
     _claims: Mapping[str, ReferenceClaim]
     _volumes: Mapping[str, str]
+    _given: AbstractSet[str]
 
     @classmethod
     def of(
-        cls, step: ExecutorStep, configured: Mapping[str, ReferenceClaim]
+        cls,
+        step: ExecutorStep,
+        configured: Mapping[str, ReferenceClaim],
+        given: Iterable[JsonObject] = (),
     ) -> "ReferenceParts":
         """Return the parts.
+
+        Args:
+            step: The executor.
+            configured: Claims by name of a reference.
+            given: Volumes of the pod template. One of the same claim is used: a pod
+                with two volumes of one claim never starts.
 
         Raises:
             StepFailedError: A reference is not configured (any more).
@@ -58,13 +69,17 @@ class ReferenceParts:
                     code=ReasonCode.TRANSFER_FAILED,
                 )
             claims[name] = configured[name]
+        there = {_claim_of(volume): str(volume["name"]) for volume in given}
         names = dict.fromkeys(claims[name].claim for name in sorted(claims))
-        volumes = {claim: f"tesk-reference-{at}" for at, claim in enumerate(names)}
-        return cls(step, claims, volumes)
+        volumes = {
+            claim: there.get(claim, f"tesk-reference-{at}")
+            for at, claim in enumerate(names)
+        }
+        return cls(step, claims, volumes, there.keys())
 
     @property
     def volumes(self) -> Sequence[JsonObject]:
-        """Volumes of the pod: one for each claim.
+        """Volumes of the pod: one for each claim that the template does not have.
 
         Read-only as a whole, so that the kubelet does not change owners in it.
         """
@@ -74,6 +89,7 @@ class ReferenceParts:
                 "persistentVolumeClaim": {"claimName": claim, "readOnly": True},
             }
             for claim, name in self._volumes.items()
+            if claim not in self._given
         ]
 
     @property
@@ -146,3 +162,8 @@ class ReferenceParts:
         root = f"{_FOLDER}/{self._volumes[claim.claim]}/{claim.sub_path}".rstrip("/")
         path = reference.source.path
         return ("--require", reference.kind, root, path, reference.title)
+
+
+def _claim_of(volume: JsonObject) -> str:
+    """Return the claim of a volume; "" if it has none."""
+    return str((volume.get("persistentVolumeClaim") or {}).get("claimName", ""))
