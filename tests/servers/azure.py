@@ -7,6 +7,7 @@ with it, and ``make azurite`` lets the same tests run on Microsoft's own emulato
 import base64
 import hashlib
 import hmac
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ ACCOUNT = "account"
 KEY = base64.b64encode(b"the key of an account of tests").decode()
 SIGNATURE = "c2lnbmF0dXJl/w=="
 TOKEN = "t0ken"
+ASSERTION = "jwt.of.a-workload"
 VERSION = "2021-12-02"  # known to Azurite
 
 _SIGNED = (
@@ -95,6 +97,18 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.state.put(self._name, Blob(body, "", digest))
             self._answer(201, {"Content-MD5": digest})
+
+    def do_POST(self) -> None:
+        """Give a token for an assertion, as the identity platform does."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        fields = dict(parse_qsl(body.decode()))
+        self.state.requests.append(f"{self.command} {self.path}")
+        if fields.get("client_assertion") == ASSERTION:
+            document, status = {"access_token": TOKEN, "expires_in": 3600}, 200
+        else:
+            document, status = {"error": "invalid_client"}, 401
+        content = json.dumps(document).encode()
+        self._answer(status, {"Content-Length": str(len(content))}, content)
 
     def do_GET(self) -> None:
         if not self._begin():

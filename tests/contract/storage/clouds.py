@@ -1,8 +1,9 @@
 """Storages of clouds and of HDFS, to try on the servers of the tests."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from contract.storage.places import OPEN_EGRESS, TIMEOUTS, Place
 from fakes.filer_credentials import FixedCredentials
@@ -52,10 +53,14 @@ def azure_place(endpoint: str) -> Iterator[Place]:
     storage.close()
 
 
-def open_azure(credential: Credential | None) -> ObjectStorage:
+def open_azure(
+    credential: Credential | None, environ: Mapping[str, str] = MappingProxyType({})
+) -> ObjectStorage:
     """Return the storage of Azure; close it."""
     return ObjectStorage(
-        AzureService(credentials=FixedCredentials(credential), pool=_pool())
+        AzureService(
+            credentials=FixedCredentials(credential), pool=_pool(environ=environ)
+        )
     )
 
 
@@ -84,5 +89,7 @@ def open_webhdfs(
     )
 
 
-def _pool(egress: Egress | None = None) -> HttpPool:
-    return HttpPool(timeouts=TIMEOUTS, size=4, environ={}, egress=egress)
+def _pool(
+    egress: Egress | None = None, environ: Mapping[str, str] = MappingProxyType({})
+) -> HttpPool:
+    return HttpPool(timeouts=TIMEOUTS, size=4, environ=environ, egress=egress)

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from contract.storage.clouds import open_azure
 from contract.storage.places import Place
-from servers.azure import KEY, SIGNATURE, Blob, BlobFiles, azure_server
+from servers.azure import ASSERTION, KEY, SIGNATURE, Blob, BlobFiles, azure_server
 from tesk_filer.domain.credentials import AzureAccount, Credential
 from tesk_filer.ports import HaltedError, StorageError
 
@@ -236,3 +237,57 @@ def test_a_file_that_nobody_listed_takes_one_request(
         assert reader.checksums == {"md5": "9a0364b9e99bb480dd25e1f0284c8555"}
 
     assert len(server.requests) == 1
+
+
+@pytest.fixture
+def workload(server: BlobFiles, tmp_path: Path) -> dict[str, str]:
+    """Give the variables of a pod with a workload identity."""
+    file = tmp_path / "token"
+    file.write_text(f"{ASSERTION}\n")
+    return {
+        "AZURE_TENANT_ID": "tenant",
+        "AZURE_CLIENT_ID": "client",
+        "AZURE_FEDERATED_TOKEN_FILE": str(file),
+        "AZURE_AUTHORITY_HOST": server.endpoint.removesuffix("/account"),
+    }
+
+
+def test_a_workload_identity_is_exchanged_for_a_token_once(
+    server: BlobFiles, workload: dict[str, str]
+) -> None:
+    storage = open_azure(AzureAccount(endpoint=server.endpoint), workload)
+    place = Place(storage, "az://data/base")
+
+    place.put(place.at("a"), b"content")
+
+    assert place.get(place.at("a")) == b"content"
+    asked = [each for each in server.requests if each.startswith("POST")]
+    assert asked == ["POST /tenant/oauth2/v2.0/token"]
+    storage.close()
+
+
+FAULTS = {
+    "another workload": ("another.jwt", "refuses the workload identity"),
+    "no file": (None, "cannot be read"),
+}
+
+
+@pytest.mark.parametrize(("assertion", "message"), FAULTS.values(), ids=FAULTS)
+def test_a_workload_identity_that_is_refused_is_a_lasting_error(
+    server: BlobFiles,
+    workload: dict[str, str],
+    assertion: str | None,
+    message: str,
+) -> None:
+    file = Path(workload["AZURE_FEDERATED_TOKEN_FILE"])
+    file.unlink()
+    if assertion:
+        file.write_text(assertion)
+    storage = open_azure(AzureAccount(endpoint=server.endpoint), workload)
+
+    with pytest.raises(StorageError, match=message) as caught:
+        Place(storage, "").get("az://data/a")
+
+    assert not caught.value.transient
+    assert "another.jwt" not in caught.value.message
+    storage.close()

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from tesk_filer.adapters.storage.azure_accounts import AzureSigner, place_of
 from tesk_filer.adapters.storage.azure_listing import checksums_of, parse_page
+from tesk_filer.adapters.storage.azure_tokens import AzureTokens
 from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
 from tesk_filer.adapters.storage.http_exchange import Body
 from tesk_filer.adapters.storage.http_parts import range_header, whole_size
@@ -89,7 +90,7 @@ class AzureService:
         """Send by ``pool``."""
         self._credentials = credentials
         self._client = RestClient(pool)
-        self._signer = AzureSigner(self._client.timeout)
+        self._signer = AzureSigner(AzureTokens(self._client, pool.environ))
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="blocks")
 
     def name_of(self, location: Location) -> ObjectName:

@@ -1,8 +1,7 @@
 """Storage accounts of Azure: where their blobs are, and how requests are signed.
 
 A signature is made here, by Microsoft's published rule: their library's import costs
-more than a whole transfer. Tokens come from azure-identity, which is imported only if a
-request needs one.
+more than a whole transfer.
 """
 
 import base64
@@ -10,22 +9,18 @@ import binascii
 import hashlib
 import hmac
 import re
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.utils import formatdate
-from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from tesk_filer.adapters.storage.azure_tokens import AzureTokens
 from tesk_filer.adapters.storage.rest import Request
 from tesk_filer.domain.credentials import AzureAccount
 from tesk_filer.ports import StorageError
 from tesk_model.locations import Location
 
 _VERSION = "2021-12-02"  # of the REST interface
-_SCOPE = "https://storage.azure.com/.default"
-_EARLY = 300  # seconds before its end that a token is not used any more
 # The hosts of Azure's clouds: a token is sent to no other, unless the operator says so.
 _AZURE_HOST = re.compile(
     r"([a-z0-9]{3,24})\.((?:z[0-9]{1,2}\.)?)(?:blob|dfs)\."
@@ -48,10 +43,6 @@ _SIGNED = (
 _NO_ACCOUNT = (
     "no storage account is known for it; give the filer an entry with the endpoint in "
     "its files of credentials, or write abfss://container@account.dfs.core.windows.net/…"
-)
-_NO_IDENTITY = (
-    "no credentials for Azure; give the filer a key or a shared access signature, or an "
-    "identity of the cloud (workload identity, AZURE_CLIENT_ID, …)"
 )
 
 
@@ -119,9 +110,9 @@ def _endpoint_of(host: str) -> str:
 class AzureSigner:
     """Signs requests; thread-safe."""
 
-    def __init__(self, timeout: tuple[float, float]) -> None:
-        """Wait at most ``timeout`` (to connect, for bytes) for a token."""
-        self._tokens = _Tokens(timeout)
+    def __init__(self, tokens: AzureTokens) -> None:
+        """Take ``tokens`` where an account has neither key nor signature."""
+        self._tokens = tokens
 
     def sign(self, request: Request, account: AzureAccount, name: str) -> Request:
         """Return the request with all that authorizes it for the account ``name``.
@@ -166,56 +157,3 @@ def _signature(request: Request, key: str, name: str) -> str:
 
 def _signed_query(query: Mapping[str, str]) -> str:
     return "".join(f"\n{name.lower()}:{query[name]}" for name in sorted(query))
-
-
-class _Tokens:
-    """The token of the identity of the environment; kept until it ends."""
-
-    def __init__(self, timeout: tuple[float, float]) -> None:
-        self._timeout = timeout
-        self._lock = threading.Lock()
-        self._credential: Any = None
-        self._token = ""
-        self._ends = 0.0
-        self._absent = False
-
-    def token(self) -> str:
-        """Return a token.
-
-        Raises:
-            StorageError: There is no identity, or it gets none.
-        """
-        with self._lock:
-            if self._absent:
-                raise StorageError(_NO_IDENTITY)
-            if time.time() > self._ends - _EARLY:
-                self._renew()
-            return self._token
-
-    def _renew(self) -> None:
-        # Their import costs half a second of CPU.
-        from azure.core.exceptions import (  # noqa: PLC0415
-            AzureError,
-            ClientAuthenticationError,
-        )
-        from azure.identity import (  # noqa: PLC0415
-            CredentialUnavailableError,
-            DefaultAzureCredential,
-        )
-
-        connect, read = self._timeout
-        try:
-            self._credential = self._credential or DefaultAzureCredential(
-                connection_timeout=connect, read_timeout=read
-            )
-            found = self._credential.get_token(_SCOPE)
-        except CredentialUnavailableError as error:
-            self._absent = True  # each search waits for the metadata service
-            raise StorageError(_NO_IDENTITY) from error
-        except ClientAuthenticationError as error:
-            # It tells of every identity that was tried.
-            raise StorageError(_NO_IDENTITY) from error
-        except AzureError as error:
-            message = "Azure gives no token to the filer in time"
-            raise StorageError(message, transient=True) from error
-        self._token, self._ends = found.token, found.expires_on
