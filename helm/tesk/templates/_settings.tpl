@@ -212,6 +212,9 @@ filer:
   s3_endpoint: {{ toJson $s3.endpoint }}
   s3_region: {{ toJson $s3.region }}
   s3_anonymous: {{ $s3.anonymous }}
+  {{- if $s3.sdk }}
+  s3_sdk: true
+  {{- end }}
 {{- /* Only if set: filers of the release before do not know them. */}}
 {{- if ne (int64 $own.partsFromBytes) 67108864 }}
   parts_from: {{ int64 $own.partsFromBytes }}

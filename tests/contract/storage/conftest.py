@@ -24,8 +24,10 @@ from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.adapters.storage.objects import ObjectStorage
 from tesk_filer.adapters.storage.s3 import S3Objects
+from tesk_filer.adapters.storage.s3_clients import S3Clients
 from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
 from tesk_filer.adapters.storage.s3_requests import S3Requests
+from tesk_filer.adapters.storage.s3_sdk import S3SdkObjects
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.sftp import SftpStorage
 from tesk_filer.adapters.storage.shared import open_shared
@@ -60,15 +62,24 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
+def _s3_account(service: S3Service) -> SettingCredentials:
+    keys = S3Keys(access_key=ACCESS_KEY, secret_key=SECRET_KEY)
+    return SettingCredentials(s3=S3Account(endpoint=service.endpoint, keys=keys))
+
+
+@pytest.fixture
+def s3_sdk_place(s3_service: S3Service, tmp_path: Path) -> Iterator[Place]:
+    clients = S3Clients(_s3_account(s3_service), timeouts=TIMEOUTS, connections=4)
+    storage = ObjectStorage(S3SdkObjects(clients))
+    yield Place(storage, f"s3://bucket/{tmp_path.name}", has_directories=False)
+    storage.close()
+
+
 @pytest.fixture
 def s3_place(s3_service: S3Service, tmp_path: Path) -> Iterator[Place]:
-    account = S3Account(
-        endpoint=s3_service.endpoint,
-        keys=S3Keys(access_key=ACCESS_KEY, secret_key=SECRET_KEY),
-    )
     requests = S3Requests(
         pool=HttpPool(timeouts=TIMEOUTS, size=4, environ={}),
-        credentials=SettingCredentials(s3=account),
+        credentials=_s3_account(s3_service),
         environment=AwsEnvironment({}),
         now=SystemClock().now,
     )
@@ -144,7 +155,7 @@ SFTP = {
 }
 CLOUDS = ["gs", "azure", "azurite"]
 REMOTE = [*CLOUDS, *WEBHDFS, *FTP, *FTPS, *SFTP, "openssh"]
-LISTING = ["memory", "file", "path", "shared", "s3", *REMOTE]
+LISTING = ["memory", "file", "path", "shared", "s3", "s3_sdk", *REMOTE]
 
 
 @pytest.fixture(params=[*LISTING, "http"])
@@ -205,7 +216,7 @@ def _open(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     kind: str = request.param
     served = tmp_path / "served"
     served.mkdir()
-    if kind in ("s3", "http", "openssh", *CLOUDS):
+    if kind in ("s3", "s3_sdk", "http", "openssh", *CLOUDS):
         yield request.getfixturevalue(f"{kind}_place")
     elif kind in WEBHDFS:
         with webhdfs_place(kind) as place:

@@ -82,12 +82,14 @@ def test_files_go_there_and_back_by_ftp(
         round_trip(record, filer, server.url_with_password)
 
 
-def test_files_go_there_and_back_by_s3(record: TransferRecord, filer: FilerRun) -> None:
+@pytest.mark.parametrize("sdk", ["false", "true"], ids=["by TESK", "by smart_open"])
+def test_files_go_there_and_back_by_s3(
+    record: TransferRecord, filer: FilerRun, sdk: str
+) -> None:
     with s3_server("transfers") as service:
+        environ = service.environ | {"TESK_FILER_S3_SDK": sdk}
         round_trip(
-            record,
-            FilerRun(filer.folder, environ=service.environ),
-            "s3://transfers/below",
+            record, FilerRun(filer.folder, environ=environ), f"s3://transfers/{sdk}"
         )
 
 

@@ -6,6 +6,7 @@ from tesk_filer.adapters.storage.http_pool import Origin
 from tesk_filer.adapters.storage.s3_endpoints import (
     BucketPlace,
     Endpoint,
+    is_directory_bucket,
     locate_bucket,
 )
 from tesk_filer.ports import StorageError
@@ -77,9 +78,9 @@ def test_a_region_cannot_lead_to_another_host() -> None:
         locate_bucket(AWS, "data", "evil.example.org/")
 
 
-def test_a_directory_bucket_is_refused_in_words() -> None:
-    with pytest.raises(StorageError, match="directory bucket"):
-        locate_bucket(AWS, "data--usw2-az1--x-s3", "us-west-2")
+def test_a_directory_bucket_is_known_by_its_name() -> None:
+    assert is_directory_bucket("data--usw2-az1--x-s3")
+    assert not is_directory_bucket("data--x-s3-copy")
 
 
 def test_a_usual_port_is_left_out_of_the_host() -> None:

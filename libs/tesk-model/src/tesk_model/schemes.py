@@ -85,7 +85,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             Scheme(
                 name="s3",
                 form="s3://bucket/key",
-                storage="s3",
+                storage="s3_buckets",
                 is_keyed=True,
                 is_encoded=False,
                 login=_S3_LOGIN,

@@ -244,6 +244,14 @@ class FilerSettings(
     s3_anonymous: Annotated[
         bool, Meta(description="Do not sign requests to S3; for public buckets.")
     ] = False
+    s3_sdk: Annotated[
+        bool,
+        Meta(
+            description="Move objects of S3 by smart_open and the AWS SDK, as those of "
+            "directory buckets always are: for services that want what only the SDK "
+            "does. Slower for small files."
+        ),
+    ] = False
     hdfs_user: Annotated[
         str,
         Meta(

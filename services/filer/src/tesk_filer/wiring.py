@@ -288,6 +288,7 @@ def open_credentials(
             endpoint=filer.s3_endpoint,
             region=filer.s3_region,
             anonymous=filer.s3_anonymous,
+            uses_sdk=filer.s3_sdk,
         ),
         monotonic=SystemClock().monotonic,
         warn=warn,

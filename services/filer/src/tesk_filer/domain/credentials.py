@@ -57,6 +57,7 @@ class S3Account:
         virtual_hosts: Whether buckets are host names; None: at AWS alone.
         keys: None: as the AWS tools find them.
         anonymous: Requests are not signed.
+        uses_sdk: The AWS SDK makes the requests, and smart_open the streams.
     """
 
     endpoint: str = ""
@@ -64,6 +65,7 @@ class S3Account:
     virtual_hosts: bool | None = None
     keys: S3Keys | None = None
     anonymous: bool = False
+    uses_sdk: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,5 +129,9 @@ def at_service_of(fallback: Credential | None, found: Credential) -> Credential:
         or not (fallback.endpoint or fallback.region)
     ):
         return found
-    region = found.region or fallback.region
-    return replace(found, endpoint=fallback.endpoint, region=region)
+    return replace(
+        found,
+        endpoint=fallback.endpoint,
+        region=found.region or fallback.region,
+        uses_sdk=found.uses_sdk or fallback.uses_sdk,
+    )

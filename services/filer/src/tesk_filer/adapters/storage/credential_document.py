@@ -105,6 +105,7 @@ class _S3(_Part, frozen=True, kw_only=True):
     secret_key: _Key = ""
     session_token: _Key = ""
     anonymous: bool = False
+    sdk: bool = False
 
     def to_credential(self) -> Credential:
         if bool(self.access_key) != bool(self.secret_key):
@@ -124,6 +125,7 @@ class _S3(_Part, frozen=True, kw_only=True):
             virtual_hosts=self.virtual_hosts,
             keys=keys if self.access_key else None,
             anonymous=self.anonymous,
+            uses_sdk=self.sdk,
         )
 
 

@@ -198,6 +198,18 @@ class ObjectStorage:
         return "does not exist (404); check the name"
 
 
+def verify_size(service: ObjectService, name: ObjectName, size: int) -> None:
+    """Raise StorageError, transient, if an object that was written has another size."""
+    try:
+        found = service.head(name)
+    except StorageError:
+        return  # the right to write does not imply the right to read
+    if found is None or found.size != size:
+        there = "nothing" if found is None else f"{found.size} bytes"
+        message = f"{size} bytes were sent and {there} arrived"
+        raise StorageError(message, transient=True)
+
+
 def _prefix(key: str) -> str:
     return key.rstrip("/") + "/" if key.strip("/") else ""
 

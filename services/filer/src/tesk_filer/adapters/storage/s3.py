@@ -11,7 +11,12 @@ from types import MappingProxyType
 from tesk_filer.adapters.storage.http_exchange import Response
 from tesk_filer.adapters.storage.http_parts import range_header, whole_size
 from tesk_filer.adapters.storage.http_pool import HttpPool
-from tesk_filer.adapters.storage.objects import ObjectName, ObjectPage, ObjectStorage
+from tesk_filer.adapters.storage.objects import (
+    ObjectName,
+    ObjectPage,
+    ObjectStorage,
+    verify_size,
+)
 from tesk_filer.adapters.storage.s3_checksums import md5_of_etag, read_checksums
 from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
 from tesk_filer.adapters.storage.s3_errors import S3RefusedError, TranslatedErrors
@@ -26,7 +31,6 @@ from tesk_filer.ports import (
     Part,
     Source,
     Stat,
-    StorageError,
 )
 from tesk_model.locations import Location
 from tesk_runtime.clock import SystemClock
@@ -92,7 +96,7 @@ class S3Objects:
         """See ``ObjectService``."""
         self._uploads.write(name.location, source, advance)
         if source.size > ONE_REQUEST:
-            self._verify(name, source.size)
+            verify_size(self, name, source.size)
 
     def delete(self, name: ObjectName) -> None:
         """See ``ObjectService``."""
@@ -111,16 +115,6 @@ class S3Objects:
                 method=method, location=name.location, key=name.key, headers=headers
             )
         )
-
-    def _verify(self, name: ObjectName, size: int) -> None:
-        try:
-            found = self.head(name)
-        except StorageError:
-            return  # the right to write does not imply the right to read
-        if found is None or found.size != size:
-            there = "nothing" if found is None else f"{found.size} bytes"
-            message = f"{size} bytes were sent and {there} arrived"
-            raise StorageError(message, transient=True)
 
 
 class _Download:

@@ -51,6 +51,15 @@ class BucketPlace:
     path: str
 
 
+def is_directory_bucket(bucket: str) -> bool:
+    """Tell whether a bucket is of S3 Express, by its name.
+
+    Source:
+        AWS documentation, "Directory bucket naming rules".
+    """
+    return bucket.endswith(_EXPRESS)
+
+
 @lru_cache(maxsize=64)
 def locate_bucket(endpoint: Endpoint, bucket: str, region: str) -> BucketPlace:
     """Return where ``bucket`` is reached.
@@ -68,8 +77,6 @@ def locate_bucket(endpoint: Endpoint, bucket: str, region: str) -> BucketPlace:
 
 
 def _at_aws(endpoint: Endpoint, bucket: str, region: str) -> BucketPlace:
-    if bucket.endswith(_EXPRESS):
-        raise StorageError("is in a directory bucket of S3 Express, not supported")
     if not re.fullmatch(r"[a-z0-9-]+", region):
         raise StorageError("filer.s3_region is malformed")
     suffix = next(

@@ -16,10 +16,11 @@ from tesk_filer.adapters.storage.s3_endpoints import Endpoint
 from tesk_filer.domain.credentials import S3Keys
 from tesk_filer.ports import StorageError
 
-_NO_KEYS = (
+NO_KEYS = (
     "no credentials for S3; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for the "
     "filer, or filer.s3_anonymous"
 )
+"""What to say where no keys are found."""
 _DEFAULT_REGION = "us-east-1"  # also what services without regions expect
 
 
@@ -126,9 +127,9 @@ class AwsEnvironment:
         except HTTPClientError as error:
             raise explain_connection(error) from error
         except BotoCoreError as error:
-            raise StorageError(f"{_NO_KEYS} ({type(error).__name__})") from error
+            raise StorageError(f"{NO_KEYS} ({type(error).__name__})") from error
         if frozen is None or not frozen.access_key:
-            raise StorageError(_NO_KEYS)
+            raise StorageError(NO_KEYS)
         return S3Keys(
             access_key=frozen.access_key,
             secret_key=frozen.secret_key or "",

@@ -1,6 +1,7 @@
 """Why S3 refused a request."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
 
@@ -67,24 +68,41 @@ class S3RefusedError(RefusedError):
         return self.code in _KEYS_REFUSED
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The response of S3 to a request that it refuses; ``headers`` in lower case."""
+
+    status: int
+    code: str
+    message: str
+    headers: Mapping[str, str]
+
+
 def explain_refusal(
     status: int, headers: Mapping[str, str], body: bytes
 ) -> StorageError:
     """Return why S3 refused a request, by its response."""
     error = parse_error(body)
-    code = error.code or str(status)
+    return explain(
+        Refusal(status=status, code=error.code, message=error.message, headers=headers)
+    )
+
+
+def explain(refusal: Refusal) -> StorageError:
+    """Return what a refusal means."""
+    status, code = refusal.status, refusal.code or str(refusal.status)
     if code in _CHANGED:
         return ChangedError(f"changed while it was read ({code})")
     throttled = status in (429, 503) or code in _THROTTLED
     text = _KNOWN.get(
-        code, f"S3 refuses: {error.message or 'no reason given'} ({{code}})"
+        code, f"S3 refuses: {refusal.message or 'no reason given'} ({{code}})"
     )
     return S3RefusedError(
         text.replace("{code}", code),
         code=code,
         transient=throttled or status >= 500 or code in _TRANSIENT,  # noqa: PLR2004 - HTTP
         throttled=throttled,
-        retry_after=_retry_after(headers),
+        retry_after=_retry_after(refusal.headers),
     )
 
 
