@@ -1,9 +1,8 @@
 """Copies bytes between file descriptors, in the kernel where possible.
 
 A copy on the same file system shares blocks (btrfs, XFS) or stays inside the kernel or
-the file server; else, and if it is small, bytes are copied by this process. Holes of
-others stay holes: a file of a
-terabyte may contain a few bytes.
+the file server; else, and for small files, bytes are copied by this process. Holes of
+the others stay holes: a file of a terabyte may contain a few bytes.
 """
 
 import errno
