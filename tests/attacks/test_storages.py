@@ -9,6 +9,7 @@ import pytest
 from programs.stack import Stack, running_stack
 from servers.ftp import FtpKind, ftp_server
 from servers.http import Fault, HttpFiles, http_server
+from tesk_model.schemes import SCHEMES
 
 FAST = {
     "TESK_FILER_TRIES": "2",
@@ -106,6 +107,18 @@ def test_a_url_or_redirect_to_a_metadata_service_fails_the_task_at_once(
 
         assert task["state"] == "SYSTEM_ERROR"
         assert "a metadata service, which is always refused" in said(task)
+
+
+# All whose urls name a host.
+WITH_HOSTS = [name for name, scheme in SCHEMES.items() if scheme.port]
+
+
+@pytest.mark.parametrize("scheme", WITH_HOSTS)
+def test_no_scheme_leads_to_a_metadata_service(stack: Stack, scheme: str) -> None:
+    task = stack.run(copying(f"{scheme}://u:p@169.254.169.254/latest/a"))
+
+    assert task["state"] == "SYSTEM_ERROR"
+    assert "a metadata service, which is always refused" in said(task)
 
 
 def test_an_upload_that_fails_for_a_while_is_an_upload_again(
