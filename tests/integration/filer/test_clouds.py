@@ -121,3 +121,30 @@ def test_a_blob_is_read_by_its_url_of_https_too(
 
         assert (code, record.result.error) == (0, ""), log
         assert (filer.volume / "two").read_bytes() == b"100%.gz" * 1000
+
+
+LIBRARIES = {
+    "google/auth": ("gs://bucket/a", "google-auth is not installed"),
+    "azure": (
+        "abfss://data@account.dfs.core.windows.net/a",
+        "azure-identity is not installed",
+    ),
+}
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_library_that_is_missing_is_named(
+    record: TransferRecord, tmp_path: Path, library: str
+) -> None:
+    absent = tmp_path / "path" / library / "__init__.py"
+    absent.parent.mkdir(parents=True)
+    absent.write_text("raise ImportError")
+    url, message = LIBRARIES[library]
+    record.inputs = (Input(path="/a", url=url),)
+
+    code, _ = FilerRun(tmp_path, environ={"PYTHONPATH": f"{tmp_path}/path"}).run(
+        record, "inputs"
+    )
+
+    assert code == 65
+    assert message in record.result.error

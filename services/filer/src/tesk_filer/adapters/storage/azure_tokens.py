@@ -31,6 +31,7 @@ _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _AUTHORITY = "https://login.microsoftonline.com"
 _EARLY = 300  # seconds before its end that a token is not used any more
 _OK = 200
+_NO_LIBRARY = "azure-identity is not installed; install tesk-filer with its extra azure"
 _NO_IDENTITY = (
     "no credentials for Azure; give the filer a key or a shared access signature, or an "
     "identity of the cloud (workload identity, AZURE_CLIENT_ID, …)"
@@ -124,14 +125,17 @@ class AzureTokens:
 
     def _of_library(self) -> tuple[str, float]:
         # Their import costs a third of a second of CPU.
-        from azure.core.exceptions import (  # noqa: PLC0415
-            AzureError,
-            ClientAuthenticationError,
-        )
-        from azure.identity import (  # noqa: PLC0415
-            CredentialUnavailableError,
-            DefaultAzureCredential,
-        )
+        try:
+            from azure.core.exceptions import (  # noqa: PLC0415
+                AzureError,
+                ClientAuthenticationError,
+            )
+            from azure.identity import (  # noqa: PLC0415
+                CredentialUnavailableError,
+                DefaultAzureCredential,
+            )
+        except ImportError as error:
+            raise StorageError(_NO_LIBRARY) from error
 
         connect, read = self._client.timeout
         try:

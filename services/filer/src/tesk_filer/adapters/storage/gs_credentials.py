@@ -15,6 +15,7 @@ from tesk_filer.domain.credentials import GcsAccount
 from tesk_filer.ports import StorageError
 
 _SCOPES = ("https://www.googleapis.com/auth/devstorage.read_write",)
+_NO_LIBRARY = "google-auth is not installed; install tesk-filer with its extra gs"
 _NO_CREDENTIALS = (
     "no credentials for Google Cloud Storage; give the filer the key of a service "
     "account, or an identity of the cloud (GOOGLE_APPLICATION_CREDENTIALS, workload "
@@ -49,7 +50,10 @@ class GoogleTokens:
         if account.anonymous:
             return {}
         # Its import costs a quarter of a second of CPU.
-        from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
+        try:
+            from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
+        except ImportError as error:
+            raise StorageError(_NO_LIBRARY) from error
 
         signed: dict[str, str] = {}
         try:
