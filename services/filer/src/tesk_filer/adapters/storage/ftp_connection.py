@@ -37,6 +37,7 @@ class FtpConnection(ftplib.FTP):
         """Encrypt everything by ``tls``, if given."""
         super().__init__(encoding="utf-8")
         self._tls = tls
+        self._connect_timeout = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -57,7 +58,8 @@ class FtpConnection(ftplib.FTP):
         Raises:
             StorageError, ftplib.Error, OSError: It cannot be connected to.
         """
-        self.host, self.timeout = host, timeout.total_seconds()
+        self.host, self._connect_timeout = host, timeout.total_seconds()
+        self.timeout = self._connect_timeout
         self.sock = egress.connect(host, port, self.timeout)
         self.af = self.sock.family
         if self._tls and port == IMPLICIT_PORT:
@@ -108,7 +110,12 @@ class FtpConnection(ftplib.FTP):
         self, cmd: str, rest: int | str | None = None
     ) -> tuple[socket.socket, int | None]:
         """Open a data connection, always to the address of the control connection."""
-        data, size = super().ntransfercmd(cmd, rest)
+        stall, self.timeout = self.timeout, self._connect_timeout
+        try:
+            data, size = super().ntransfercmd(cmd, rest)
+        finally:
+            self.timeout = stall
+        data.settimeout(stall)
         if self._tls is None or not isinstance(self.sock, ssl.SSLSocket):
             return data, size
         try:
