@@ -144,15 +144,8 @@ FTP = {
         without=frozenset({"MLSD", "MLST"}), takes_patterns=True
     ),
 }
-FTPS = {
-    "ftps": FtpKind(tls="asked", wants_reuse=True),
-    "ftps without mlsd": FtpKind(tls="asked", without=frozenset({"MLSD", "MLST"})),
-}
-SFTP = {
-    "sftp": SftpKind(),
-    "sftp out of order": SftpKind(jumbles=True, block=20_000),
-    "sftp without renames onto files": SftpKind(replaces=False),
-}
+FTPS = {"ftps": FtpKind(tls="asked", wants_reuse=True)}
+SFTP = {"sftp": SftpKind()}
 CLOUDS = ["gs", "azure", "azurite"]
 REMOTE = [*CLOUDS, *WEBHDFS, *FTP, *FTPS, *SFTP, "openssh"]
 LISTING = ["memory", "file", "path", "shared", "s3", "s3_sdk", *REMOTE]

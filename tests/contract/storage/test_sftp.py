@@ -18,7 +18,7 @@ from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.sftp import SftpStorage
 from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.domain.credentials import Credential, Login, PrivateKey
-from tesk_filer.ports import ChangedError, StorageError
+from tesk_filer.ports import ChangedError, Part, StorageError
 
 SHORT = Timeouts(connect=timedelta(seconds=2), stall=timedelta(seconds=0.5))
 
@@ -396,6 +396,30 @@ def test_a_server_that_takes_few_connections_serves_many_threads(
 
     assert moved == [b"x" * number for number in range(24)]
     assert server.most_opened <= 2
+
+
+ODD = {
+    "responses in another order than requests": SftpKind(jumbles=True),
+    "small buffers": SftpKind(block=20_000),
+    "no renames onto files": SftpKind(replaces=False),
+}
+
+
+@pytest.mark.parametrize("kind", ODD.values(), ids=ODD)
+def test_a_server_may_have(folder: Path, kind: SftpKind) -> None:
+    content = os.urandom(5_000_003)
+    with sftp_server(folder, kind) as server:
+        storage = sftp_storage(server)
+        place = Place(storage, f"{server.url_with_password}{folder}")
+        place.put(place.at("d/a"), b"the first")
+
+        place.put(place.at("d/a"), content)
+
+        assert place.get(place.at("d/a")) == content
+        part = place.get(place.at("d/a"), part=Part(70_001, 4_000_003))
+        assert part == content[70_001:4_000_003]
+        storage.close()
+    assert [path.name for path in (folder / "d").iterdir()] == ["a"]
 
 
 def test_a_login_serves_many_files(sftp: Place, server: SftpFiles) -> None:
