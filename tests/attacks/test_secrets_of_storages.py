@@ -48,6 +48,14 @@ credentials:
     accessKey: AKIAEXAMPLE
     secretKey: m4rk3d-m4rk3d-secret-key
     sessionToken: m4rk3d-m4rk3d-session-token
+- prefix: s3://sdk
+  s3:
+    endpoint: http://{http}
+    region: us-east-1
+    accessKey: AKIAEXAMPLE
+    secretKey: m4rk3d-m4rk3d-sdk-secret-key
+    sessionToken: m4rk3d-m4rk3d-sdk-token
+    sdk: true
 - prefix: gs://marked
   gcs: {{endpoint: "http://{http}", keyFile: account.json}}
 - prefix: az://marked
@@ -79,7 +87,7 @@ STATUSES = (302, 307, 308, 400, 401, 403, 404, 409, 412, 500, 503)
 
 
 TOLD = (
-    *("password", "token", "session-token", "ambient-token", "file"),
+    *("password", "token", "session-token", "ambient-token", "sdk-token", "file"),
     *("signature", "hadoop-password", "delegation", "sftp", "by-tls"),
 )
 """What protocols send; keys that sign are not."""
@@ -164,6 +172,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 f"http://{web.address}/bearer",
                 "s3://marked/a",
                 "s3://ambient/a",
+                "s3://sdk/a",
                 "gs://marked/a",
                 "az://marked/a",
                 "az://keyed/a",
