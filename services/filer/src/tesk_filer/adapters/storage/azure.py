@@ -15,6 +15,7 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from tesk_filer.adapters.storage.azure_accounts import AzureSigner, place_of
+from tesk_filer.adapters.storage.azure_errors import checked
 from tesk_filer.adapters.storage.azure_listing import checksums_of, parse_page
 from tesk_filer.adapters.storage.azure_tokens import AzureTokens
 from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
@@ -28,7 +29,6 @@ from tesk_filer.adapters.storage.part_uploads import (
     split,
 )
 from tesk_filer.adapters.storage.rest import (
-    Dialect,
     Download,
     Request,
     RestClient,
@@ -47,40 +47,6 @@ _AT_ONCE = 4  # blocks of all files
 _NOTHING = BytesBody()
 _NO_QUERY: Mapping[str, str] = MappingProxyType({})
 _BINARY = MappingProxyType({"Content-Type": "application/octet-stream"})
-_DENIED = (
-    "access denied ({code}); check the credentials of the filer and its roles at the "
-    "account"
-)
-
-
-def _code_of(response: RestResponse) -> str:
-    """Return the code of an error, e.g. ``BlobNotFound``."""
-    code: str = response.headers.get("x-ms-error-code", "")
-    return code if code.isalnum() else ""
-
-
-DIALECT = Dialect(
-    name="Azure",
-    code_of=_code_of,
-    texts=MappingProxyType(
-        {
-            "401": _DENIED,
-            "403": _DENIED,
-            "404": "does not exist ({code}); check account, container and name",
-            "AccountIsDisabled": "its storage account is disabled ({code})",
-            "BlobArchived": "is in the archive tier ({code}); rehydrate it first",
-            "ContainerNotFound": (
-                "the container does not exist ({code}); check its name and the account"
-            ),
-            "InvalidBlobOrBlock": (
-                "another upload to the same name is under way ({code})"
-            ),
-            "PublicAccessNotPermitted": _DENIED,
-        }
-    ),
-    transient=frozenset({"InvalidBlobOrBlock"}),
-    of_bucket=frozenset({"ContainerNotFound"}),
-)
 
 
 class AzureService:
@@ -111,7 +77,7 @@ class AzureService:
         if response.status == HTTPStatus.NOT_FOUND:
             response.close()
             return None
-        headers = _checked(response).headers
+        headers = checked(response).headers
         response.close()
         told = _told(headers)
         return (
@@ -133,7 +99,7 @@ class AzureService:
             **({"marker": token} if token else {}),
         }
         container = ObjectName(location=name.location, bucket=name.bucket, key="")
-        response = _checked(self._send(container, "GET", query=query))
+        response = checked(self._send(container, "GET", query=query))
         return parse_page(response.read_document())
 
     @contextmanager
@@ -145,7 +111,7 @@ class AzureService:
         headers = {**condition, **range_header(part)}
         response = self._send(name, "GET", headers=headers)
         try:
-            told = _told(_checked(response).headers)
+            told = _told(checked(response).headers)
             if told.is_directory:
                 raise StorageError("is a directory; give the input type DIRECTORY")
             yield opened(response, part, known, told)
@@ -166,7 +132,7 @@ class AzureService:
         """See ``ObjectService``."""
         response = self._send(name, "DELETE")
         if response.status != HTTPStatus.NOT_FOUND:
-            _checked(response)
+            checked(response)
         response.close()
 
     def close(self) -> None:
@@ -202,7 +168,7 @@ class AzureService:
             headers={"x-ms-blob-content-type": _BINARY["Content-Type"]},
             body=BytesBody(document),
         )
-        _checked(response).close()
+        checked(response).close()
         self._verify(name, source.size)
 
     def _put(
@@ -227,7 +193,7 @@ class AzureService:
             headers={**headers, "Content-MD5": md5},
             body=body,
         )
-        _checked(response).close()
+        checked(response).close()
         advance(size)
 
     def _verify(self, name: ObjectName, size: int) -> None:
@@ -278,12 +244,6 @@ def open_storage(config: StorageConfig) -> ObjectStorage:
             ),
         )
     )
-
-
-def _checked(response: RestResponse) -> RestResponse:
-    if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
-        return response
-    raise DIALECT.error_of(response)
 
 
 def _told(headers: Mapping[str, str]) -> Stat:

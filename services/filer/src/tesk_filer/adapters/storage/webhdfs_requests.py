@@ -136,13 +136,8 @@ class WebHdfs:
                 response.headers.get("Location", ""),
             )
             if target is None:
-                if (
-                    body is not None
-                    and not hop
-                    and response.status < HTTPStatus.MULTIPLE_CHOICES
-                ):
-                    response.close()
-                    raise StorageError("its server takes no files: it redirects none")
+                if body is not None and not hop:
+                    _refuse_unredirected(response)
                 return _checked(response)
             response.close()
             kept = request.headers if keeps_login(place, target) else {}
@@ -197,6 +192,13 @@ class WebHdfs:
 def nonsense() -> StorageError:
     """Return the error of a response that is none of WebHDFS."""
     return StorageError("the server does not answer as WebHDFS; check host and port")
+
+
+def _refuse_unredirected(response: RestResponse) -> None:
+    """Raise StorageError if a namenode takes a file without its bytes."""
+    if response.status < HTTPStatus.MULTIPLE_CHOICES:
+        response.close()
+        raise StorageError("its server takes no files: it redirects none")
 
 
 def _checked(response: RestResponse) -> RestResponse:
