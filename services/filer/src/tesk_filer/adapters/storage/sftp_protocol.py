@@ -138,8 +138,8 @@ class SftpSession:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no response is awaited."""
-        return not self._pending
+        """Whether no response is awaited, or here and not taken."""
+        return not self._pending and not self._arrived
 
     def request(self, *packets: tuple[Kind, bytes]) -> list[int]:
         """Send requests at once; return their ids."""
