@@ -1,8 +1,8 @@
 """Opens the storage of a location on first use.
 
 ``tesk_model.schemes`` names the module of each scheme, whose ``open_storage`` makes
-the storage. A module is imported on first use: requests costs a tenth of a second of
-CPU, half of a whole transfer of local files.
+the storage. A module is imported on first use: what some need takes more CPU than a
+whole transfer of local files.
 """
 
 import threading
