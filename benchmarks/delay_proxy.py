@@ -9,7 +9,6 @@ as its handshake would. What is on its way is bounded, as the buffers of TCP are
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 _CHUNK = 256 * 1024
 _ON_ITS_WAY = 64  # chunks in each direction of a connection
@@ -25,24 +24,20 @@ async def carry(
     waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_ON_ITS_WAY)
 
     async def deliver() -> None:
-        while True:
+        data = b"something"
+        while data:
             due, data = await waiting.get()
             await asyncio.sleep(due - loop.time())
-            if not data:
-                target.close()
-                return
             target.write(data)
             await target.drain()
+        target.close()
 
-    delivery = asyncio.create_task(deliver())
-    with suppress(OSError):
-        while True:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(deliver())
+        data = b"something"
+        while data:
             data = await source.read(_CHUNK)
             await waiting.put((loop.time() + delay, data))
-            if not data:
-                break
-    with suppress(OSError):
-        await delivery
 
 
 def handler(port: int, latency: float) -> Handler:
@@ -51,9 +46,15 @@ def handler(port: int, latency: float) -> Handler:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(latency)
         there, back = await asyncio.open_connection("127.0.0.1", port, limit=_CHUNK)
-        await asyncio.gather(
-            carry(reader, back, latency / 2), carry(there, writer, latency / 2)
-        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(carry(reader, back, latency / 2))
+                tasks.create_task(carry(there, writer, latency / 2))
+        except* OSError:
+            pass  # one side has closed, as it may
+        finally:
+            back.close()
+            writer.close()
 
     return serve
 

@@ -156,7 +156,7 @@ def delayed(server: Server, milliseconds: int) -> Iterator[Server]:
     ) as proxy:
         assert proxy.stdout is not None
         yield server.through(int(proxy.stdout.readline()))
-        proxy.terminate()
+        proxy.kill()
 
 
 def problem(serve: Serve) -> str:

@@ -59,10 +59,10 @@ FULL = (
     Load("100,000 of 1 KiB", 100_000, 1024),
 )
 QUICK = (
-    Load("1 of 512 MiB", 1, 512 * MIB),
-    Load("8 of 64 MiB", 8, 64 * MIB),
-    Load("2,000 of 16 KiB", 2_000, 16 * 1024),
-    Load("5,000 of 1 KiB", 5_000, 1024),
+    Load("1 of 256 MiB", 1, 256 * MIB),
+    Load("4 of 64 MiB", 4, 64 * MIB),
+    Load("1,000 of 16 KiB", 1_000, 16 * 1024),
+    Load("2,000 of 1 KiB", 2_000, 1024),
 )
 LATENCIES = (0, 20, 100)
 # Latency hides what the processor limits, and takes long: fewer files show as much.
@@ -210,7 +210,7 @@ def _at_latency(
     latency, loads = conditions
     starts: dict[str, dict[str, float]] = {}
     for load in (ONE_BYTE, *loads):
-        fewer = FEWER.get(latency, 1) if load.count > 1000 else 1
+        fewer = FEWER.get(latency, 1) if load.count >= 1000 else 1
         done = Load(load.name, max(load.count // fewer, 1), load.size)
         for way, results in _measure(field, players, done, runs).items():
             seconds = {

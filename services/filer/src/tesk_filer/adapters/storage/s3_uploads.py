@@ -32,7 +32,8 @@ from tesk_model.locations import Location
 _MIB = 1024 * 1024
 ONE_REQUEST = 32 * _MIB
 """Maximum of a file that is uploaded at once."""
-_PART = 16 * _MIB
+_PART = 32 * _MIB
+_AT_ONCE = 8  # parts of one file; more of them make servers wait for their disks
 _MAX_PARTS = 10_000  # of S3, as is the next
 _MAX_PART = 5 * 1024 * _MIB
 _PART_TRIES = 4
@@ -72,7 +73,7 @@ class S3Uploads:
         advance(0)  # the last chance to stop an empty file
         if source.size > ONE_REQUEST:
             upload = _PartsUpload(self.requests, location, source, advance)
-            upload.run(self._workers(), self.parallel)
+            upload.run(self._workers(), min(self.parallel, _AT_ONCE))
             return
         body = FileBody(source.descriptor, 0, source.size, advance)
         put = S3Request(method="PUT", location=location, key=location.path)
