@@ -2,6 +2,7 @@
 
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,12 +16,14 @@ class Script:
     Attributes:
         answers: One for each request, in order; an empty one closes the connection, and so
             does ``connection: close``.
+        tls: For clients that begin with TLS, also within a tunnel.
         requests: Heads of the requests that came.
         bodies: Their bodies.
         connections: Number of connections so far.
     """
 
     answers: list[bytes]
+    tls: ssl.SSLContext | None = None
     port: int = 0
     requests: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
@@ -42,9 +45,11 @@ def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
 
 
 @contextmanager
-def scripted_server(*answers: bytes) -> Iterator[Script]:
+def scripted_server(
+    *answers: bytes, tls: ssl.SSLContext | None = None
+) -> Iterator[Script]:
     """Serve ``answers`` until the end of the block."""
-    script = Script(list(answers))
+    script = Script(list(answers), tls)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         script.port = listener.getsockname()[1]
         threading.Thread(target=_accept, args=(listener, script), daemon=True).start()
@@ -63,6 +68,9 @@ def _serve(peer: socket.socket, script: Script) -> None:
     received = b""
     with peer, suppress(OSError):
         while True:
+            if script.tls and _begins_tls(peer):
+                _serve(script.tls.wrap_socket(peer, server_side=True), script)
+                return
             while b"\r\n\r\n" not in received:
                 data = peer.recv(65536)
                 if not data:
@@ -85,6 +93,12 @@ def _serve(peer: socket.socket, script: Script) -> None:
             peer.sendall(answer)
             if not answer or b"connection: close" in answer:
                 return
+
+
+def _begins_tls(peer: socket.socket) -> bool:
+    if isinstance(peer, ssl.SSLSocket):
+        return False
+    return peer.recv(1, socket.MSG_PEEK) == b"\x16"  # a handshake (RFC 8446, 5.1)
 
 
 def _length(head: bytes) -> int:

@@ -1,11 +1,16 @@
 """Requests and responses of HTTP on connections that are kept."""
 
+import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from files.certificates import Authority
 from servers.scripted import Script, answer, scripted_server
 from tesk_filer.adapters.storage.http_bodies import BytesBody
 from tesk_filer.adapters.storage.http_pool import (
@@ -169,6 +174,11 @@ def test_a_body_that_ends_early_is_an_error(pool: HttpPool, raw: bytes) -> None:
 BAD_HEADS = {
     "no HTTP": b"SSH-2.0-OpenSSH\r\n",
     "a head without an end": b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000,
+    "another protocol": b"HTTP/1.1 101 Any\r\nupgrade: h2\r\nconnection: upgrade\r\n\r\n",
+    "an encoding": CHUNKED.replace(b"chunked", b"gzip, chunked") + CHUNKS,
+    "two encodings": CHUNKED.replace(
+        b"\r\n\r\n", b"\r\ntransfer-encoding: gzip\r\n\r\n"
+    ),
     "two lengths": b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx",
 }
 
@@ -195,3 +205,68 @@ def test_a_large_body_waits_until_the_server_wants_it(pool: HttpPool) -> None:
         refused = send(pool, script, "PUT", large, asks_first=True)
         assert (refused.response.status, read(refused)) == (403, b"no")
         assert script.bodies == [large]
+
+
+def test_a_head_that_comes_in_pieces_may_bring_much_of_its_body(pool: HttpPool) -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n"  # comes alone
+    with scripted_server(interim + answer(200, LARGE)) as script:
+        exchange = send(pool, script, "PUT", bytes(2_000_000), asks_first=True)
+        assert read(exchange) == LARGE
+
+
+ENDLESS = {
+    "an extension of a chunk": CHUNKED + b"5;" + b"a" * 1_000_000,
+    "trailers": CHUNKED + b"0\r\n" + b"a: b\r\n" * 100_000,
+}
+
+
+@pytest.mark.parametrize("raw", ENDLESS.values(), ids=ENDLESS)
+def test_what_surrounds_a_body_has_a_limit(pool: HttpPool, raw: bytes) -> None:
+    with scripted_server(raw) as script:
+        exchange = send(pool, script)
+        with pytest.raises(StorageError, match="without content or end"):
+            read(exchange)
+
+
+@contextmanager
+def secure(
+    folder: Path, *answers: bytes, proxied: bool
+) -> Iterator[tuple[Script, Any]]:
+    """Serve by TLS; also give a function that returns the body of the next answer."""
+    authority = Authority(folder)
+    issued = authority.issue("localhost")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(issued.certificate, issued.key)
+    with scripted_server(*answers, tls=tls) as script:
+        environ = {"SSL_CERT_FILE": str(authority.certificate)}
+        if proxied:
+            environ["https_proxy"] = script.url
+        pool = HttpPool(timeouts=TIMEOUTS, size=4, environ=environ)
+        origin = Origin("https", "localhost", script.port)
+
+        def get(size: int) -> bytes:
+            request = HttpRequest(
+                origin=origin, method="GET", target="/", headers={}, body=BytesBody()
+            )
+            return read(pool.send(request), size)
+
+        yield script, get
+        pool.close()
+
+
+def test_tls_passes_through_a_proxy_and_its_tunnel_is_kept(tmp_path: Path) -> None:
+    tunnel = b"HTTP/1.1 200 Any\r\n\r\n"
+    answers = (tunnel, answer(200, b"abc"), answer(200, b"next"))
+    with secure(tmp_path, *answers, proxied=True) as (script, get):
+        assert get(1000) == b"abc"
+        assert get(1000) == b"next"
+        assert script.requests[0].startswith(f"CONNECT localhost:{script.port} ")
+        assert script.connections == 1
+
+
+def test_surplus_bytes_of_tls_do_not_reach_the_next_request(tmp_path: Path) -> None:
+    # The rest of the body and what follows it are decrypted at once.
+    smuggled = answer(200, bytes(100_000)) + answer(200, b"smuggled")
+    with secure(tmp_path, smuggled, answer(200, b"next"), proxied=False) as (_, get):
+        assert get(1_000_000) == bytes(100_000)
+        assert get(1000) == b"next"

@@ -7,16 +7,17 @@ Source:
     RFC 9112.
 """
 
+import math
 import select
 import socket
+import ssl
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Protocol
 
-import httptools
-
+from tesk_filer.adapters.storage.http_head import ResponseHead
 from tesk_filer.ports import StorageError
 
 _BUFFER = 64 * 1024  # received at once; also the maximum of a head
@@ -34,56 +35,6 @@ class Body(Protocol):
         """Return its bytes, each time from the beginning."""
 
 
-class _Head:
-    """What the parser tells of the response that comes in."""
-
-    def __init__(self) -> None:
-        self.parser = httptools.HttpResponseParser(self)
-        self.received = 0
-        self.reset()
-
-    def reset(self) -> None:
-        self.pairs: list[tuple[bytes, bytes]] = []
-        self.body: list[bytes] = []
-        self.status = 0
-        self.is_final = False  # and not one of the heads before it
-        self.has_ended = False
-        self.has_surplus = False
-        self.keeps_alive = False
-
-    def headers(self) -> dict[str, str]:
-        """Return the headers; names are in lower case."""
-        pairs = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in self.pairs]
-        return {name.lower(): value for name, value in pairs}
-
-    # Called by the parser.
-
-    def on_message_begin(self) -> None:
-        if self.is_final:
-            self.has_surplus = True
-        elif self.status:
-            self.reset()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self.has_surplus:
-            self.pairs.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        if self.has_surplus:
-            return
-        self.status = self.parser.get_status_code()
-        self.is_final = self.status >= HTTPStatus.OK
-        # The parser forgets this at the end of the message.
-        self.keeps_alive = self.parser.should_keep_alive()
-
-    def on_body(self, data: bytes) -> None:
-        if not self.has_surplus:
-            self.body.append(data)
-
-    def on_message_complete(self) -> None:
-        self.has_ended = True
-
-
 class Connection:
     """A connection to a server or a proxy, for one request at a time."""
 
@@ -96,7 +47,8 @@ class Connection:
         """
         self.via_proxy = via_proxy
         self._peer = peer
-        self._head = _Head()
+        self._owns_peer = True
+        self._head = ResponseHead()
         self._buffer = memoryview(bytearray(_BUFFER))
         self._poll = select.poll()
         self._poll.register(peer, select.POLLIN)
@@ -104,7 +56,9 @@ class Connection:
     @property
     def is_quiet(self) -> bool:
         """Whether the peer neither closed it nor sent anything unasked."""
-        return not self._poll.poll(0)
+        # What TLS has decrypted does not show at the socket.
+        decrypted = isinstance(self._peer, ssl.SSLSocket) and self._peer.pending()
+        return not decrypted and not self._poll.poll(0)
 
     def send(self, head: bytes, body: Body, *, waits: bool = False) -> None:
         """Send a request.
@@ -115,7 +69,7 @@ class Connection:
             waits: The head asks for 100 (Continue): the body follows only if the server
                 does not answer otherwise.
         """
-        self._head = _Head()
+        self._head = ResponseHead()
         chunks = iter(body.chunks())
         if body.size <= _BUFFER and not waits:
             self._peer.sendall(head + b"".join(chunks))
@@ -136,12 +90,11 @@ class Connection:
             OSError: The connection broke.
         """
         head = self._head
-        timeout = self._peer.gettimeout()
-        deadline = time.monotonic() + timeout if timeout else None
+        deadline = self._deadline()
         while not head.is_final:
             if not self._receive_head(head):
                 raise ConnectionResetError("closed before its answer")
-            if deadline and time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 raise TimeoutError
         return Response(self, head, method)
 
@@ -151,56 +104,74 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection."""
-        with suppress(OSError):
-            self._peer.close()
+        if self._owns_peer:
+            with suppress(OSError):
+                self._peer.close()
+
+    def detach(self) -> None:
+        """Leave the peer open and to the caller."""
+        self._owns_peer = False
+
+    def _deadline(self) -> float:
+        return time.monotonic() + (self._peer.gettimeout() or math.inf)
 
     def _is_refused(self) -> bool:
         """Wait for 100 (Continue); tell whether another answer came."""
         timeout = self._peer.gettimeout()
         self._peer.settimeout(_MAX_CONTINUE_WAIT)
+        deadline = self._deadline()
         try:
             while not self._head.status and self._receive_head(self._head):
-                pass
+                if time.monotonic() > deadline:
+                    break
         except TimeoutError:
             return False
         finally:
             self._peer.settimeout(timeout)
         return self._head.is_final
 
-    def _receive_head(self, head: _Head) -> bool:
-        count = self._peer.recv_into(self._buffer)
-        head.received += count
-        if head.received > _BUFFER:
+    def _receive_head(self, head: ResponseHead) -> bool:
+        left = _BUFFER - head.received
+        if not left:
             raise StorageError("the server sends a head that does not end")
+        count = self._peer.recv_into(self._buffer, left)
+        head.received += count
         if count:
-            self._feed(head, self._buffer[:count])
+            head.feed(self._buffer[:count])
         return bool(count)
-
-    def _feed(self, head: _Head, data: memoryview) -> None:
-        try:
-            head.parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            if head.has_ended and head.is_final:
-                head.has_surplus = True
-                return
-            raise StorageError("the server does not answer in HTTP") from error
 
     def receive_body(self, size: int) -> bytes:
         """Return bytes of a body of known length, at most ``size``; empty: closed."""
         return self._peer.recv(size)
 
-    def receive_more(self, head: _Head) -> bool:
-        """Let the parser have more of a body; return whether anything came."""
-        count = self._peer.recv_into(self._buffer)
-        if count:
-            self._feed(head, self._buffer[:count])
-        return bool(count)
+    def receive_more(self, head: ResponseHead) -> bool:
+        """Let the parser have more, until there is some of a body, or its end.
+
+        Returns:
+            False if the peer closed.
+
+        Raises:
+            StorageError: What comes has no content, as extensions of chunks and trailers.
+            OSError: The connection broke.
+        """
+        received, deadline = 0, self._deadline()
+        while not head.body and not head.has_ended:
+            count = self._peer.recv_into(self._buffer)
+            if not count:
+                return False
+            head.feed(self._buffer[:count])
+            received += count
+            if received > _BUFFER and not head.body and not head.has_ended:
+                raise StorageError("the server sends a body without content or end")
+            if time.monotonic() > deadline and not head.body:
+                raise TimeoutError
+        return True
 
 
 class Response:
     """The response to a request; ``read`` to its end before the next request."""
 
-    def __init__(self, connection: Connection, head: _Head, method: str) -> None:
+    def __init__(self, connection: Connection, head: ResponseHead, method: str) -> None:
         self.status = head.status
         self.headers: Mapping[str, str] = head.headers()
         self._connection = connection
@@ -259,7 +230,14 @@ class Response:
             HTTPStatus.NOT_MODIFIED,
         ):
             return 0
-        if "transfer-encoding" in self.headers:
+        codings = [
+            text.strip().lower()
+            for name, text in self._head.pairs
+            if name.lower() == b"transfer-encoding"
+        ]
+        if codings:
+            if codings != [b"chunked"]:
+                raise StorageError("the server encodes what it sends, unasked")
             return None
         length = self.headers.get("content-length", "")
         return int(length) if length.isdecimal() else None

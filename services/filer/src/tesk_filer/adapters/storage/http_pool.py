@@ -280,3 +280,4 @@ def _open_tunnel(peer: socket.socket, origin: Origin, login: Mapping[str, str]) 
         # As http.client says it, which explain_connection knows.
         message = f"Tunnel connection failed: {response.status}"
         raise OSError(message)
+    connection.detach()
