@@ -124,6 +124,23 @@ def test_a_ticket_that_expires_on_the_way_is_asked_for_again(
     assert [path for _, path in server.requests].count("/reads/NA12878") == 2
 
 
+def test_a_server_that_sends_less_of_a_block_than_the_ticket_says_is_an_error(
+    reads: Place, server: HttpFiles
+) -> None:
+    server.files["/reads/NA12878"] = ticket(server)
+    less = {"Content-Range": f"bytes 8-107/{len(BODY) + 16}"}
+    server.faults["/blocks/body"] = [
+        Fault(status=206, body=BODY[:100], headers=less),
+        Fault(status=200, body=b"unwanted" + BODY[:100]),
+    ]
+
+    with pytest.raises(StorageError, match="100 bytes of a block") as caught:
+        reads.get(reads.url)
+    assert caught.value.transient
+    assert reads.get(reads.url) == HEADER + BODY[:100]  # the file has no more
+    assert reads.get(reads.url) == WHOLE
+
+
 def test_a_new_ticket_with_other_blocks_is_of_another_file(
     reads: Place, server: HttpFiles
 ) -> None:

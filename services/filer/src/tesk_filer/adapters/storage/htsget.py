@@ -119,13 +119,28 @@ class HtsgetStorage:
             part=block.part,
         ) as response:
             reader = Download(response, block.part)
+            arrived = 0
             while data := reader.read(_BLOCK):
+                arrived += len(data)
                 yield data
+            _check_end(block.part, arrived, reader.size)
 
 
 def open_storage(config: StorageConfig) -> HtsgetStorage:
     """Return the storage of htsget."""
     return HtsgetStorage(config)
+
+
+def _check_end(part: Part | None, arrived: int, size: int | None) -> None:
+    """Refuse a part that ends neither where it should nor with the file of ``size``.
+
+    Tickets may ask beyond the end; nobody else knows how long the whole must be.
+    """
+    if part is None or arrived == part.stop - part.start:
+        return
+    if part.start + arrived != size:
+        message = f"the server sends {arrived} bytes of a block, not all"
+        raise StorageError(message, transient=True)
 
 
 class _Blocks:
