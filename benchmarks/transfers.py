@@ -224,7 +224,8 @@ def _at_latency(
                 seconds = {n: max(s - start[n], 0.01) for n, s in seconds.items()}
             memory = max(run.memory for run in results[TESK])
             name = load.name if fewer == 1 else f"{done.count:,} of {_size(load)}"
-            yield (name, way, str(latency), *_cells(seconds), f"{memory:.0f}")
+            cells = _cells(seconds, starts[way][TESK])
+            yield (name, way, str(latency), *cells, f"{memory:.0f}")
 
 
 def _measure(
@@ -244,13 +245,16 @@ def _measure(
     return {"in": fetched, "out": sent}
 
 
-def _cells(seconds: dict[str, float]) -> Row:
+def _cells(seconds: dict[str, float], start: float) -> Row:
+    """Return seconds and ratio; none where the start, taken off, is most of it."""
     own = seconds[TESK]
     others = {name: each for name, each in seconds.items() if name != TESK}
     if not others:
         return f"{own:.2f}", "-", "-"
     shown = ", ".join(f"{name} {each:.2f}" for name, each in others.items())
-    return f"{own:.2f}", shown, f"{min(others.values()) / own:.2f}"
+    is_told = own > start / 5
+    ratio = f"{min(others.values()) / own:.2f}" if is_told else "too short"
+    return f"{own:.2f}", shown, ratio
 
 
 def _size(load: Load) -> str:
