@@ -5,21 +5,19 @@ connection leads to.
 """
 
 import socket
-import ssl
 import threading
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 from urllib.request import getproxies_environment, proxy_bypass
 
-import certifi
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import LocationValueError
-from urllib3.util import create_urllib3_context, make_headers, parse_url
+from urllib3.util import make_headers, parse_url
 
+from tesk_filer.adapters.storage.authorities import open_client_tls
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.ports import StorageError
 from tesk_model.locations import Location
@@ -77,7 +75,7 @@ class HttpConnections:
             "blocksize": BLOCK,
         }
         if scheme == "https":
-            options["ssl_context"] = _trusting(self._authorities)
+            options["ssl_context"] = open_client_tls(self._authorities)
         if proxy:
             return _proxied(proxy, options)
         manager = urllib3.PoolManager(**options)
@@ -118,24 +116,6 @@ def _proxied(proxy: str, options: dict[str, Any]) -> urllib3.PoolManager:
     except (LocationValueError, ValueError) as error:
         message = "the url of the proxy is malformed; see HTTP_PROXY"
         raise StorageError(message) from error
-
-
-def _trusting(authorities: str) -> ssl.SSLContext:
-    bundle = authorities or certifi.where()
-    context = create_urllib3_context()
-    context.verify_mode = ssl.CERT_REQUIRED
-    try:
-        if Path(bundle).is_dir():
-            context.load_verify_locations(capath=bundle)
-        else:
-            context.load_verify_locations(cafile=bundle)
-    except (OSError, ssl.SSLError) as error:
-        message = (
-            f"the certificates in {bundle} cannot be read; see REQUESTS_CA_BUNDLE, "
-            "CURL_CA_BUNDLE and SSL_CERT_FILE"
-        )
-        raise StorageError(message) from error
-    return context
 
 
 def guarded_pools(egress: Egress) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from tesk_filer.adapters.storage.authorities import open_client_tls
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.http_exchange import (
     Body,
@@ -235,12 +236,8 @@ class HttpPool:
     def _context(self) -> ssl.SSLContext:
         with self._lock:
             if self._tls is None:
-                bundle = next(filter(None, map(self.environ.get, _BUNDLES)), None)
-                if bundle is None:
-                    import certifi  # noqa: PLC0415 - only for TLS
-
-                    bundle = certifi.where()
-                self._tls = ssl.create_default_context(cafile=bundle)
+                named = filter(None, map(self.environ.get, _BUNDLES))
+                self._tls = open_client_tls(next(named, ""))
             return self._tls
 
 
