@@ -98,7 +98,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_PUT()
 
     def do_PUT(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        length = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True  # it broke: nothing is stored
+            return
         fault = self._begin()
         self.state.put.set()
         if fault is None:
