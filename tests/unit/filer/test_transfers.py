@@ -2,15 +2,17 @@
 
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fakes.filer_storage import MemoryStorage
 from files.deep_trees import make_deep
 from simulations.transfer import Bench
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.domain.expansion import Limits
-from tesk_filer.ports import Storage, StorageError
+from tesk_filer.ports import Cursor, Entry, Page, Storage, StorageError
 from tesk_filer.usecases.transfer import ExitCode
 from tesk_model.errors import (
     ConflictError,
@@ -211,6 +213,47 @@ def test_a_listing_cannot_name_files_elsewhere(bench: Bench) -> None:
     assert exit_code is ExitCode.FAILED
     assert "cannot be the name of a file" in bench.error
     assert bench.texts() == {}
+
+
+class OnePage(MemoryStorage):
+    """Lists the same page for ever."""
+
+    def list(self, location: Location, cursor: Cursor = ()) -> Page:
+        del location, cursor
+        return Page([Entry(name="x")], ("again", ()))
+
+
+class Twice(MemoryStorage):
+    """Lists each name twice."""
+
+    def list(self, location: Location, cursor: Cursor = ()) -> Page:
+        page = super().list(location, cursor)
+        return replace(page, entries=[*page.entries, *page.entries])
+
+
+@pytest.mark.parametrize(
+    ("storage", "text"),
+    [(OnePage(), "same page again and again"), (Twice(), "holds 'x' 2 times")],
+    ids=["one page for ever", "a name twice"],
+)
+def test_a_listing_must_name_each_file_once(
+    bench: Bench, storage: MemoryStorage, text: str
+) -> None:
+    bench.storage = storage
+    storage.files = {"s3://b/d/x": b"X"}
+
+    exit_code = bench.bring(Input(path="/d", url="s3://b/d", type=FileType.DIRECTORY))
+
+    assert exit_code is ExitCode.FAILED
+    assert text in bench.error
+
+
+def test_a_file_named_as_temporary_files_often_are_stays(bench: Bench) -> None:
+    bench.storage.files = {"s3://b/d/.x.part": b"mine", "s3://b/d/x": b"X"}
+
+    bench.bring(Input(path="/d", url="s3://b/d", type=FileType.DIRECTORY))
+
+    assert bench.texts() == {"d/.x.part": "mine", "d/x": "X"}
 
 
 def test_a_file_and_a_directory_with_one_path_are_told(bench: Bench) -> None:

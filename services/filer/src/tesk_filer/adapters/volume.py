@@ -34,6 +34,7 @@ from tesk_model.paths import OWN_FOLDER, is_within
 from tesk_runtime.rooted_files import RootedFiles
 
 _MAX_NAME = 255  # bytes, as file systems have it
+_TAG = "tesk-input"  # else a task's own .name.part would be taken for ours
 # Without O_NONBLOCK the open of a pipe would block.
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -234,7 +235,7 @@ class FolderVolume:
         """
         try:
             with self._at(path, create=True) as (directory, name):
-                temporary = temporary_name(name)
+                temporary = temporary_name(name, _TAG)
                 try:
                     yield directory, name, temporary
                 except BaseException as error:

@@ -1,6 +1,7 @@
 """Downloads inputs into the volume."""
 
 import io
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -141,6 +142,7 @@ class Downloads:
             expansion.take(len(page.entries))
             self._check_space(source, page)
             self.warnings.extend(f"{directory}: {note}" for note in page.notes)
+            _check_once(page)
             for entry in page.entries:
                 _check_name(entry.name)
                 expansion.check_depth(entry.name.count("/"))
@@ -172,13 +174,27 @@ class Downloads:
             with self.progress.of_listing(source.scheme):
                 page = self.retry(partial(storage.list, source, cursor))
             yield page
-            cursor = page.cursor
-            if not cursor:
+            if not page.cursor:
                 return
+            if page.cursor == cursor:
+                raise StorageError("the storage lists the same page again and again")
+            cursor = page.cursor
 
 
 def _plan_one(index: int, entry: Input, downloads: list[Download]) -> None:
     downloads.append(plan_download(index, entry))
+
+
+def _check_once(page: Page) -> None:
+    """Refuse a page that names a file twice: only one of them could be kept.
+
+    Raises:
+        StorageError: It does.
+    """
+    counts = Counter(each.name for each in page.entries if not each.is_directory)
+    for name, count in counts.most_common(1):
+        if count > 1:
+            raise StorageError(f"holds {name!r} {count} times")
 
 
 def _check_name(name: str) -> None:
