@@ -189,7 +189,7 @@ def test_the_operator_s_password_logs_in(server: SftpFiles, folder: Path) -> Non
 
 
 LOGINS = {
-    "nobody": (None, "", "sftp needs a login; the operator gives it by host"),
+    "nobody": (None, "", "sftp needs a login; the operator gives it"),
     "a user without password": (None, "bob@", "neither password nor key for user bob"),
     "a key of nobody": (
         PrivateKey(user=USER, key="what?"),

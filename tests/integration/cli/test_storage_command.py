@@ -108,6 +108,24 @@ def test_a_download_is_stopped_by_ctrl_c(terminal: Serving, web: HttpFiles) -> N
     assert not (terminal.folder / "a").exists()
 
 
+def test_a_slash_at_the_end_lists_an_index_page(
+    terminal: Serving, web: HttpFiles
+) -> None:
+    web.headers["Content-Type"] = "text/html"
+    web.files["/pub/"] = b'<a href="a">a</a><a href="b">b</a>'
+    url = f"{web.url_with_password}/pub/"
+    allowing = Serving(
+        terminal.folder, {**terminal.environ, "TESK_URLS_INDEX_PAGES": web.url}
+    )
+
+    listed = allowing.tesk("storage", "ls", url)
+    refused = terminal.tesk("storage", "ls", url)
+
+    assert listed.stdout.split() == ["a", "b"], listed.stderr
+    assert refused.returncode == 1
+    assert "urls.index_pages" in refused.stderr
+
+
 def test_the_password_of_a_url_is_not_shown(terminal: Serving, web: HttpFiles) -> None:
     wrong = web.url_with_password.replace("s3cr3t", "t0ps3cr3t")
 

@@ -198,9 +198,49 @@ def test_get_downloads_a_directory_with_the_modes_of_the_user(
 def test_a_transfer_that_fails_says_why_and_what_moved(terminal: Terminal) -> None:
     result = terminal.run("get", "s3://b/no", f"{terminal.root}/x")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 4
     assert "s3://b/no: does not exist" in result.stderr
     assert "0 files, 0 B" in result.stdout
+
+
+FAILED_TRANSFERS = {
+    "for good": (StorageError("access denied"), 1),
+    "for now": (StorageError("busy", transient=True), 3),
+}
+
+
+@pytest.mark.parametrize("command", ["get", "put"])
+@pytest.mark.parametrize(
+    ("fault", "want"), FAILED_TRANSFERS.values(), ids=FAILED_TRANSFERS
+)
+def test_a_transfer_that_may_succeed_later_has_another_exit_code(
+    terminal: Terminal, command: str, fault: StorageError, want: int
+) -> None:
+    terminal.s3.faults["s3://b/a"] = [fault] * 20
+    file = terminal.root / "x"
+    file.touch()
+    ends = [str(file), "s3://b/a"] if command == "put" else ["s3://b/a", str(file)]
+
+    result = terminal.run(command, *ends)
+
+    assert result.exit_code == want
+    assert fault.message in result.stderr
+
+
+KINDS = {
+    "a directory": (["s3://b/d"], "give --recursive to download what is below it"),
+    "a file": (["-r", "s3://b/a"], "without --recursive it is downloaded as one file"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "hint"), KINDS.values(), ids=KINDS)
+def test_get_of_the_other_kind_tells_what_the_option_has_to_do_with_it(
+    terminal: Terminal, arguments: list[str], hint: str
+) -> None:
+    result = terminal.run("get", *arguments, f"{terminal.root}/x")
+
+    assert result.exit_code == 1
+    assert hint in result.stderr
 
 
 def test_a_transfer_that_is_stopped_has_no_result(terminal: Terminal) -> None:

@@ -22,10 +22,15 @@ from tesk_cli.cli.storage_results import (
 from tesk_cli.cli.taskfile import read_task, task_folder
 from tesk_cli.cli.transfer_bar import transfer_bar
 from tesk_cli.domain.exits import ExitCode
-from tesk_cli.ports import ShowStatus
+from tesk_cli.ports import ShowStatus, StorageAccess, StorageFailedError
 from tesk_filer.domain.checks import Verdict
-from tesk_filer.ports import Entry
-from tesk_model.errors import InvalidRequestError, NotFoundError, Violation
+from tesk_filer.ports import Entry, TransferResult
+from tesk_model.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    UnavailableError,
+    Violation,
+)
 from tesk_model.locations import (
     InvalidLocationError,
     Location,
@@ -68,7 +73,11 @@ def list_files(
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
     output: Format = OutputFormat.TEXT,
 ) -> None:
-    """List the files below a directory, at any depth, with their sizes in bytes."""
+    """List the files below a directory, at any depth, with their sizes in bytes.
+
+    A URL that ends with a slash is a directory, also where the storage cannot tell
+    (http and https).
+    """
     dependencies: Dependencies = context.obj
     location = _location("URL", url)
     with dependencies.storage(None) as storage:
@@ -76,7 +85,7 @@ def list_files(
         if found is None:
             raise _not_there(location)
         entries: Iterator[Entry] = storage.list(url)
-        if not found.is_directory:
+        if not found.is_directory and not location.path.endswith("/"):
             name = location.path.rpartition("/")[2]
             entries = iter([Entry(name=name, size=found.size, etag=found.etag)])
         print_entries(islice(entries, limit), output)
@@ -104,9 +113,10 @@ def get(
         target /= _last_name(location)
     with dependencies.storage(None) as storage, _progress() as show:
         result = storage.get(url, target, is_directory=recursive, show=show)
-    print_moved(result, output)
-    if result.error:
-        raise typer.Exit(ExitCode.TASK_FAILED)
+        print_moved(result, output)
+        if result.error and not result.transient:
+            _look_why(storage, url, recursive=recursive)
+    _end_failed(result)
 
 
 @storage_app.command()
@@ -137,8 +147,7 @@ def put(
     with dependencies.storage(None) as storage, _progress() as show:
         result = storage.put(path.absolute(), url, show=show)
     print_moved(result, output)
-    if result.error:
-        raise typer.Exit(ExitCode.TASK_FAILED)
+    _end_failed(result)
 
 
 @storage_app.command()
@@ -172,6 +181,31 @@ def check(
     print_checks(checks, OutputFormat.JSON if json else output)
     if any(each.verdict is Verdict.FAILED for each in checks):
         raise typer.Exit(ExitCode.TASK_FAILED)
+
+
+def _look_why(storage: StorageAccess, url: str, *, recursive: bool) -> None:
+    """After a download that failed for good: report what ``--recursive`` has to do with it.
+
+    Raises:
+        typer.Exit: Nothing is there.
+    """
+    try:
+        found = storage.stat(url)
+    except (StorageFailedError, UnavailableError):
+        return  # the error of the download says it
+    if found is None:
+        raise typer.Exit(ExitCode.NOT_FOUND)
+    if found.is_directory and not recursive:
+        report(console(), "give --recursive to download what is below it")
+    if recursive and not found.is_directory:
+        report(console(), "without --recursive it is downloaded as one file")
+
+
+def _end_failed(result: TransferResult) -> None:
+    """End with the exit code of what was not moved, if anything was not."""
+    if result.error:
+        passing = result.transient
+        raise typer.Exit(ExitCode.UNAVAILABLE if passing else ExitCode.TASK_FAILED)
 
 
 @contextmanager

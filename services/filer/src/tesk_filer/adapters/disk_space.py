@@ -39,7 +39,7 @@ def describe_full(needed: int | None, free: int | None) -> str:
         return "no space left for the task's files; ask for more disk_gb, or free space"
     return (
         f"no space left for the task's files: {needed:,} bytes are needed and {free:,} "
-        "are free; ask for more disk_gb"
+        "are free; ask for more disk_gb, or free space"
     )
 
 

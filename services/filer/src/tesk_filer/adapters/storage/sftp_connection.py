@@ -221,11 +221,11 @@ def _checked_login(found: Credential | None) -> Login | PrivateKey:
     if isinstance(found, Login):
         raise StorageError(
             f"there is neither password nor key for user {found.user}; the operator "
-            "gives them by host, or the url holds user:password@"
+            "gives them (filer.credentials, netrc), or the url holds user:password@"
         )
     raise StorageError(
-        "sftp needs a login; the operator gives it by host, or the url holds "
-        "user:password@"
+        "sftp needs a login; the operator gives it (filer.credentials, netrc), or the "
+        "url holds user:password@"
     )
 
 
