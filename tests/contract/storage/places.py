@@ -27,7 +27,7 @@ from tesk_filer.ports import (
 from tesk_model.locations import Location, parse_location
 from tesk_model.schemes import SCHEMES
 
-TIMEOUTS = Timeouts(connect=timedelta(seconds=5), stall=timedelta(seconds=5))
+TIMEOUTS = Timeouts(connect=timedelta(seconds=20), stall=timedelta(seconds=20))
 OPEN_EGRESS = Egress(EgressPolicy())
 """Reaches the servers of the tests, which listen on loopback."""
 

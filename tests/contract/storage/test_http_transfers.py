@@ -81,6 +81,16 @@ def test_a_server_that_ignores_conditions_is_found_out(
         web.get(web.url + "/a", known=known)
 
 
+def test_a_part_of_no_version_may_be_of_any(web: Place, server: HttpFiles) -> None:
+    known = web.stat(web.url + "/a")
+    part = CONTENT[5:25]
+    told = {"Content-Range": f"bytes 5-24/{len(CONTENT)}", "ETag": ""}
+    server.faults["/a"] = [Fault(status=206, body=part, headers=told)]
+
+    with pytest.raises(ChangedError):
+        web.get(web.url + "/a", part=Part(5, 25), known=known)
+
+
 NO_PARTS = {
     "no ranges": {"Accept-Ranges": "none"},
     "a weak ETag alone": {"ETag": 'W/"1"'},

@@ -33,10 +33,16 @@ def conditions(known: Stat | None, part: Part | None) -> dict[str, str]:
 
 
 def check_unchanged(response: Any, known: Stat) -> None:
-    """Raise ChangedError if a response is visibly of another version than ``known``."""
+    """Raise ChangedError if a response may be of another version than ``known``.
+
+    A part tells its ETag if the whole has one (RFC 9110, 15.3.7): one that tells none
+    may be of any version.
+    """
     tag = _tag_of(response)
+    is_part = response.status == HTTPStatus.PARTIAL_CONTENT
     if _is_tag(known.etag) or _is_weak(known.etag):
-        is_other = tag not in ("", known.etag)
+        unknown = () if is_part and _is_tag(known.etag) else ("",)
+        is_other = tag not in (known.etag, *unknown)
     else:
         modified = response.headers.get("Last-Modified", "")
         is_other = bool(known.etag) and modified not in ("", known.etag)
