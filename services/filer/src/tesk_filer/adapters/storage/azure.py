@@ -22,7 +22,12 @@ from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
 from tesk_filer.adapters.storage.http_exchange import Body
 from tesk_filer.adapters.storage.http_parts import range_header, whole_size
 from tesk_filer.adapters.storage.http_pool import HttpPool
-from tesk_filer.adapters.storage.objects import ObjectName, ObjectPage, ObjectStorage
+from tesk_filer.adapters.storage.objects import (
+    ObjectName,
+    ObjectPage,
+    ObjectStorage,
+    verify_size,
+)
 from tesk_filer.adapters.storage.part_uploads import (
     from_one_thread,
     send_parts,
@@ -169,7 +174,7 @@ class AzureService:
             body=BytesBody(document),
         )
         checked(response).close()
-        self._verify(name, source.size)
+        verify_size(self, name, source.size)
 
     def _put(
         self,
@@ -195,16 +200,6 @@ class AzureService:
         )
         checked(response).close()
         advance(size)
-
-    def _verify(self, name: ObjectName, size: int) -> None:
-        try:
-            found = self.head(name)
-        except StorageError:
-            return  # the right to write does not imply the right to read
-        if found is None or found.size != size:
-            there = "nothing" if found is None else f"{found.size} bytes"
-            message = f"{size} bytes were sent and {there} arrived"
-            raise StorageError(message, transient=True)
 
     def _account(self, location: Location) -> AzureAccount:
         found = self._credentials.find(location)
