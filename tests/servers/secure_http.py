@@ -41,7 +41,7 @@ def trusting(
 ) -> StorageConfig:
     """Return settings of storages with which servers of ``authority`` are trusted."""
     return StorageConfig(
-        timeouts=Timeouts(connect=timedelta(seconds=5), stall=timedelta(seconds=5)),
+        timeouts=Timeouts(connect=timedelta(seconds=20), stall=timedelta(seconds=20)),
         connections=2,
         credentials=credentials or SettingCredentials(),
         egress=Egress(EgressPolicy(), urls=urls),

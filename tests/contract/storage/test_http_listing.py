@@ -11,7 +11,7 @@ from tesk_filer.adapters.storage.storage_config import HttpOptions, Timeouts
 from tesk_filer.ports import StorageError
 from tesk_model.url_lists import parse_url_patterns
 
-TIMEOUTS = Timeouts(connect=timedelta(seconds=2), stall=timedelta(seconds=2))
+TIMEOUTS = Timeouts(connect=timedelta(seconds=20), stall=timedelta(seconds=20))
 HTML = {"Content-Type": "text/html;charset=UTF-8"}
 
 

@@ -19,7 +19,7 @@ from tesk_filer.ports import ChangedError, Part, StorageError
 from tesk_model.locations import Location
 from tesk_model.url_lists import parse_url_patterns
 
-TIMEOUTS = Timeouts(connect=timedelta(seconds=2), stall=timedelta(seconds=2))
+TIMEOUTS = Timeouts(connect=timedelta(seconds=20), stall=timedelta(seconds=20))
 CONTENT = b"0123456789" * 100
 
 
