@@ -19,6 +19,8 @@ from xml.sax.saxutils import escape
 
 from azure.storage.blob import BlobServiceClient
 
+from servers.serving import serving
+
 ACCOUNT = "account"
 KEY = base64.b64encode(b"the key of an account of tests").decode()
 SIGNATURE = "c2lnbmF0dXJl/w=="
@@ -276,14 +278,8 @@ def azure_server() -> Iterator[BlobFiles]:
     handler = type("Handler", (_Handler,), {"state": state})
     server = _Server(("127.0.0.1", 0), handler)
     state.endpoint = f"http://127.0.0.1:{server.server_address[1]}/{ACCOUNT}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def microsofts_client(endpoint: str, *, key: str = KEY) -> BlobServiceClient:

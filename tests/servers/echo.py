@@ -4,7 +4,6 @@ import base64
 import binascii
 import socketserver
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from files.certificates import Pair
+from servers.serving import serving
 
 _XML = "<?xml version='1.0'?><Error><Code>{}</Code><Message>{}</Message></Error>"
 
@@ -143,11 +143,5 @@ def _serving(
         context.load_cert_chain(identity.certificate, identity.key)
         server.socket = context.wrap_socket(server.socket, server_side=True)
     state.address = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

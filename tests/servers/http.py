@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 
+from servers.serving import serving
+
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -232,12 +234,8 @@ def http_server(
             tls.wrap_socket(server.socket, server_side=True),
         )
     state.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield state
-    finally:
-        state.release.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(server):
+        try:
+            yield state
+        finally:
+            state.release.set()

@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
+from servers.serving import serving
+
 _PREFIX = "/webhdfs/v1"
 _REDIRECTED = ("OPEN", "CREATE", "APPEND")
 _NONE: Mapping[str, Any] = {}
@@ -291,9 +293,5 @@ def webhdfs_server() -> Iterator[HdfsFiles]:
 def _serve(stack: ExitStack, kind: type[_Node], state: HdfsFiles, node: str) -> str:
     handler = type(node, (kind,), {"state": state, "node": node})
     server = _Server(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    stack.callback(thread.join)
-    stack.callback(server.server_close)
-    stack.callback(server.shutdown)
+    stack.enter_context(serving(server))
     return f"127.0.0.1:{server.server_address[1]}"
