@@ -240,7 +240,7 @@ class _Download:
 
     def _receive(self, size: int) -> bytes:
         with translated_errors():
-            received = self._data.recv(min(size, _CHUNK))
+            received = self._receive_some(min(size, _CHUNK))
             if isinstance(self._data, ssl.SSLSocket):
                 # TLS gives 16 KiB at a time.
                 while len(received) < size and (more := self._data.pending()):
@@ -248,6 +248,15 @@ class _Download:
             if not received:
                 self._end()
             return received
+
+    def _receive_some(self, size: int) -> bytes:
+        try:
+            return self._data.recv(size)
+        except ssl.SSLEOFError:
+            # Some servers do not tell the end in TLS. All is there if the size says so.
+            if self._position != self.size:
+                raise
+            return b""
 
     def _end(self) -> None:
         self.ended = True

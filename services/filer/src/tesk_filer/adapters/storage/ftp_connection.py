@@ -121,8 +121,13 @@ class FtpConnection(ftplib.FTP):
         try:
             # Servers may demand that the session is resumed (require_ssl_reuse of
             # vsftpd), as proof that this is the same client.
+            # An end that TLS does not tell (close_notify) is a cut for all that is
+            # known: read as an end, half a listing would be a whole one.
             encrypted = self._tls.wrap_socket(
-                data, server_hostname=self.host, session=self.sock.session
+                data,
+                server_hostname=self.host,
+                session=self.sock.session,
+                suppress_ragged_eofs=False,
             )
         except BaseException:
             data.close()
