@@ -8,13 +8,17 @@ from builders.bodies import WITH_FILE, executor, inputs, outputs, problems
 from builders.tasks import make_task_json
 from tesk_api.domain.offers import Offer
 from tesk_api.http.task_parsing import TaskParser
-from tesk_model.schemes import SCHEMES
+from tesk_model.schemes import SCHEMES, OfferedSchemes
 from tesk_model.url_lists import parse_url_lists, parse_url_patterns
 
 FORMS = ", ".join(scheme.form for scheme in SCHEMES.values())
 WRITTEN = ", ".join(scheme.form for scheme in SCHEMES.values() if scheme.writes)
 LISTED = ", ".join(scheme.form for scheme in SCHEMES.values() if scheme.lists)
 CURE = "give an absolute path or a url such as s3://bucket/key or file:///path"
+INDEX_PAGES = (
+    "or name the files one by one, or let the operator add the url to urls.index_pages "
+    "(TESK_URLS_INDEX_PAGES)"
+)
 IN_THE_WAY = "needs a directory where inputs[2].path '/a/b' is a file"
 
 REFUSED: dict[str, tuple[Any, list[str]]] = {
@@ -73,7 +77,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
         [
             (
                 'inputs[0].url: scheme "http" is not offered for inputs of type DIRECTORY; '
-                f"offered are {LISTED}"
+                f"offered are {LISTED}; {INDEX_PAGES}"
             )
         ],
     ),
@@ -269,6 +273,21 @@ def test_parse_takes_a_directory_by_http_where_there_are_index_pages() -> None:
     (problem,) = problems(parser, body)
 
     assert problem.startswith('inputs[1].url: scheme "https" is not offered for')
+    assert problem.endswith(f"; {INDEX_PAGES}")
+
+
+def test_parse_names_index_pages_only_where_they_would_help() -> None:
+    only_ftp = OfferedSchemes(inputs=frozenset({"ftp"}), outputs=frozenset({"ftp"}))
+    directory = [{"path": "/a", "url": "htsget://h/reads/x/", "type": "DIRECTORY"}]
+    pages = [{"path": "/a", "url": "https://h/x/", "type": "DIRECTORY"}]
+
+    (htsget,) = problems(TaskParser(), make_task_json(inputs=directory))
+    (closed,) = problems(
+        TaskParser(offer=Offer(schemes=only_ftp)), make_task_json(inputs=pages)
+    )
+
+    assert "index_pages" not in htsget
+    assert "index_pages" not in closed
 
 
 @pytest.mark.parametrize("scheme", ["htsget", "drs"])

@@ -7,8 +7,13 @@ from dataclasses import dataclass, field
 
 from tesk_model.locations import InvalidLocationError, Location, scheme_of
 from tesk_model.references import NAME_PATTERN
-from tesk_model.schemes import OfferedSchemes, Use
+from tesk_model.schemes import SCHEMES, OfferedSchemes, Use
 from tesk_model.url_lists import UrlLists, UrlPattern, begins_with_one
+
+_INDEX_PAGES = (
+    "or name the files one by one, or let the operator add the url to urls.index_pages "
+    "(TESK_URLS_INDEX_PAGES)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +37,14 @@ class Offer:
         if use is Use.DIRECTORY and begins_with_one(location, self.index_pages):
             use = Use.INPUT
         problem = self.schemes.problem(location.scheme, use)
+        if problem and use is Use.DIRECTORY and self._may_have_index(location):
+            return f"{problem}; {_INDEX_PAGES}"
         return problem or self.urls.problem(location)
+
+    def _may_have_index(self, location: Location) -> bool:
+        """Tell whether an index page would make it a directory."""
+        is_web = SCHEMES[location.scheme].storage == "http"
+        return is_web and self.schemes.problem(location.scheme, Use.INPUT) is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
