@@ -27,6 +27,16 @@ static void refuse(const struct requirement *wanted)
         fail("%s: cannot be read: %s", wanted->name, strerror(errno));
 }
 
+static void refuse_kind(const struct requirement *wanted, mode_t mode)
+{
+    if (S_ISDIR(mode))
+        fail("%s: is a directory; give the input type DIRECTORY", wanted->name);
+    else if (S_ISREG(mode))
+        fail("%s: is a file; give the input type FILE", wanted->name);
+    else
+        fail("%s: is not a %s", wanted->name, wanted->kind);
+}
+
 static void check(const struct requirement *wanted)
 {
     static char path[PATH_MAX];
@@ -49,7 +59,7 @@ static void check(const struct requirement *wanted)
         fail("%s: is a link that leads out of the reference", wanted->name);
     else if (strcmp(wanted->kind, "file") == 0 ? !S_ISREG(status.st_mode)
                                                : !S_ISDIR(status.st_mode))
-        fail("%s: is not a %s", wanted->name, wanted->kind);
+        refuse_kind(wanted, status.st_mode);
 }
 
 void check_requirements(const struct options *options)

@@ -1,6 +1,7 @@
 """The launcher checks that reference data is there, and runs nothing."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ def claim(tmp_path: Path) -> Path:
     (root / "grch38" / "inner").symlink_to("bwa/../genome.fa")
     (root / "grch38" / "outer").symlink_to("../hg19.fa")
     (root / "grch38" / "absolute").symlink_to("/etc/passwd")
+    os.mkfifo(root / "grch38" / "pipe")
     (root / "grch38" / "circle").symlink_to("circle")
     (root / "grch38b").mkdir()
     (root / "grch38" / "sibling").symlink_to("../grch38b")
@@ -44,8 +46,17 @@ ABSENT = {
     "a missing file": ("file", "none.fa", "the reference has no such file"),
     "a file below a file": ("file", "genome.fa/x", "the reference has no such file"),
     "a missing directory": ("directory", "none", "the reference has no such directory"),
-    "a file for a directory": ("directory", "genome.fa", "is not a directory"),
-    "a directory for a file": ("file", "bwa", "is not a file"),
+    "a file for a directory": (
+        "directory",
+        "genome.fa",
+        "is a file; give the input type FILE",
+    ),
+    "a directory for a file": (
+        "file",
+        "bwa",
+        "is a directory; give the input type DIRECTORY",
+    ),
+    "a pipe for a file": ("file", "pipe", "is not a file"),
     "a link out": ("file", "outer", "is a link that leads out of the reference"),
     "an absolute link": (
         "file",

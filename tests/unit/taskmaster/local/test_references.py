@@ -1,5 +1,6 @@
 """References on one machine: found, checked, and mounted where no link leads away."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def folders(tmp_path: Path) -> ReferenceFolders:
     (tmp_path / "secret").write_text("x")
     (root / "outer").symlink_to("../secret")
     (root / "above").symlink_to("..")
+    os.mkfifo(root / "pipe")
     (root / "circle").symlink_to("circle")
     return ReferenceFolders({"grch38": root, "gone": tmp_path / "gone"})
 
@@ -65,8 +67,15 @@ ABSENT = {
     "a link out": ("ref://grch38/outer", "is a link that leads out of the reference"),
     "a way out by a link": ("ref://grch38/above/secret", "leads out of the reference"),
     "links in a circle": ("ref://grch38/circle", "cannot be read"),
-    "a file for a folder": ("ref://grch38/genome.fa/", "is not a directory"),
-    "a folder for a file": ("ref://grch38/bwa", "is not a file"),
+    "a file for a folder": (
+        "ref://grch38/genome.fa/",
+        "is a file; give the input type FILE",
+    ),
+    "a folder for a file": (
+        "ref://grch38/bwa",
+        "is a directory; give the input type DIRECTORY",
+    ),
+    "a pipe for a file": ("ref://grch38/pipe", "is not a file"),
 }
 
 

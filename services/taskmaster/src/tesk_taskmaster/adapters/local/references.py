@@ -59,9 +59,8 @@ class ReferenceFolders:
             raise _failure(reference, f"cannot be read: {cause}") from error
         if not source.is_relative_to(root):
             raise _failure(reference, "is a link that leads out of the reference")
-        kind = stat.S_ISREG if reference.is_file else stat.S_ISDIR
-        if not kind(status.st_mode):
-            raise _failure(reference, f"is not a {reference.kind}")
+        if problem := _kind_problem(reference, status.st_mode):
+            raise _failure(reference, problem)
         return source
 
 
@@ -92,6 +91,17 @@ def make_mount_points(step: ExecutorStep, volume: Path) -> None:
         except IsADirectoryError as error:
             cause = f"the task has a directory at {path}"
             raise _failure(reference, cause) from error
+
+
+def _kind_problem(reference: Reference, mode: int) -> str:
+    """Return what is wrong with the kind of what is there; "" if nothing is."""
+    if (stat.S_ISREG if reference.is_file else stat.S_ISDIR)(mode):
+        return ""
+    if stat.S_ISDIR(mode):
+        return "is a directory; give the input type DIRECTORY"
+    if stat.S_ISREG(mode):
+        return "is a file; give the input type FILE"
+    return f"is not a {reference.kind}"
 
 
 def _with_parents(path: str) -> Iterator[str]:
