@@ -147,8 +147,8 @@ FTP = {
 FTPS = {"ftps": FtpKind(tls="asked", wants_reuse=True)}
 SFTP = {"sftp": SftpKind()}
 CLOUDS = ["gs", "azure", "azurite"]
-REMOTE = [*CLOUDS, *WEBHDFS, *FTP, *FTPS, *SFTP, "openssh"]
-LISTING = ["memory", "file", "path", "shared", "s3", "s3_sdk", *REMOTE]
+TREES = ["file", "path", "shared", *WEBHDFS, *FTP, *FTPS, *SFTP, "openssh"]
+LISTING = ["memory", "s3", "s3_sdk", *CLOUDS, *TREES]
 
 
 @pytest.fixture(params=[*LISTING, "http"])
@@ -160,6 +160,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 @pytest.fixture(params=LISTING)
 def listing_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """Give each storage that has listings."""
+    yield from _open(request, tmp_path)
+
+
+@pytest.fixture(params=TREES)
+def tree_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Give each storage in which a name is a file or a directory."""
     yield from _open(request, tmp_path)
 
 

@@ -422,6 +422,23 @@ def test_a_server_may_have(folder: Path, kind: SftpKind) -> None:
     assert [path.name for path in (folder / "d").iterdir()] == ["a"]
 
 
+def test_a_directory_stays_where_a_server_does_not_replace(folder: Path) -> None:
+    (folder / "d").mkdir()
+    (folder / "d" / "kept").write_bytes(b"x")
+    with sftp_server(folder, SftpKind(replaces=False)) as server:
+        storage = sftp_storage(server)
+        place = Place(storage, f"{server.url_with_password}{folder}")
+
+        with pytest.raises(StorageError, match="is a directory; end the url"):
+            place.put(place.at("d"), b"y")
+
+        storage.close()
+    assert [str(path.relative_to(folder)) for path in sorted(folder.rglob("*"))] == [
+        "d",
+        "d/kept",
+    ]
+
+
 def test_a_login_serves_many_files(sftp: Place, server: SftpFiles) -> None:
     for number in range(5):
         sftp.put(f"{sftp.url}/{number}", b"x")

@@ -220,6 +220,16 @@ def test_a_directory_is_one(listing_place: Place) -> None:
     assert stat.is_directory
 
 
+def test_writing_onto_a_directory_says_what_to_give_instead(tree_place: Place) -> None:
+    tree_place.put(tree_place.at("d/a"), b"x")
+
+    with pytest.raises(StorageError, match="is a directory; end the url") as caught:
+        tree_place.put(tree_place.at("d"), b"y")
+
+    assert not caught.value.transient
+    assert [entry.name for entry in tree_place.walk(tree_place.url)] == ["d/a"]
+
+
 def test_listing_what_is_not_there_fails_for_good(listing_place: Place) -> None:
     with pytest.raises(StorageError, match="does not exist") as caught:
         listing_place.list(listing_place.at("none"))

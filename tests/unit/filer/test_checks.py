@@ -207,7 +207,7 @@ def test_a_file_above_an_output_is_told(tmp_path: Path) -> None:
 
     assert [check.message for check in checks] == [
         "is not a directory, or something above it is not",
-        "is a directory",
+        "is a directory; end the url in the name of a file",
         "a file can be written in its folder; none was",
         "ends in a slash; a file needs a name",
     ]

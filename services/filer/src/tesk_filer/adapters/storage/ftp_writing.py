@@ -10,6 +10,7 @@ import os
 import socket
 from contextlib import suppress
 
+from tesk_filer.adapters.storage.directory_targets import directory_in_the_way
 from tesk_filer.adapters.storage.ftp_connection import FtpConnection, end_sending
 from tesk_filer.adapters.storage.ftp_connections import reply_code
 from tesk_filer.adapters.storage.ftp_listing import (
@@ -117,6 +118,7 @@ def _rename(connection: FtpConnection, hidden: str, path: str) -> bool:
             raise
     else:
         return True
+    _refuse_directory(connection, path)
     with suppress(ftplib.error_perm):  # some servers do not rename onto a file
         connection.delete(path)
         connection.rename(hidden, path)
@@ -138,8 +140,15 @@ def _begin(connection: FtpConnection, path: str, folder: str) -> socket.socket:
     except ftplib.error_perm as error:
         if reply_code(error) not in NO_ACCESS:
             raise
+        _refuse_directory(connection, path)
         make_folders(connection, folder)
         return connection.transfercmd(f"STOR {path}")
+
+
+def _refuse_directory(connection: FtpConnection, path: str) -> None:
+    """Raise StorageError if what the server refuses to write is a directory."""
+    if enter(connection, path):
+        raise directory_in_the_way()
 
 
 def _verify(connection: FtpConnection, path: str, size: int) -> None:

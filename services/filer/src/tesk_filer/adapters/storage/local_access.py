@@ -12,6 +12,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from tesk_filer.adapters.storage.directory_targets import (
+    IS_DIRECTORY,
+    directory_in_the_way,
+)
 from tesk_filer.ports import StorageError
 from tesk_model.paths import is_within
 from tesk_runtime.protected_paths import ProtectedPaths, format_refusal
@@ -148,7 +152,7 @@ def _check_place(directory: int, name: str, *, is_target: bool) -> None:
     except FileNotFoundError:
         status = None
     if is_target and status is not None and stat.S_ISDIR(status.st_mode):
-        raise StorageError(_CAUSES[errno.EISDIR])
+        raise directory_in_the_way()
     needed = os.W_OK | os.X_OK
     if not os.access(".", needed, dir_fd=directory, effective_ids=True):
         raise StorageError(
@@ -159,7 +163,7 @@ def _check_place(directory: int, name: str, *, is_target: bool) -> None:
 _CAUSES = {
     errno.ENOENT: "does not exist",
     errno.ENOTDIR: "is not a directory, or something above it is not",
-    errno.EISDIR: "is a directory",
+    errno.EISDIR: IS_DIRECTORY,
     errno.EACCES: "access denied; the user that runs TESK needs the right to it",
     errno.EPERM: "access denied; the user that runs TESK needs the right to it",
     errno.ENOSPC: "no space left where it is to be written",

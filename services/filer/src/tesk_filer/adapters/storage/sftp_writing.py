@@ -3,6 +3,7 @@
 import struct
 from contextlib import suppress
 
+from tesk_filer.adapters.storage.directory_targets import directory_in_the_way
 from tesk_filer.adapters.storage.sftp_listing import stat_of
 from tesk_filer.adapters.storage.sftp_protocol import (
     Flag,
@@ -115,6 +116,7 @@ def _rename(session: SftpSession, hidden: str, path: str) -> None:
         try:
             session.call(Kind.EXTENDED, _POSIX_RENAME + both)
         except SftpError as error:
+            _refuse_directory(session, path)
             if error.code != Status.UNSUPPORTED:  # some only announce it
                 raise
         else:
@@ -122,7 +124,16 @@ def _rename(session: SftpSession, hidden: str, path: str) -> None:
     try:
         session.call(Kind.RENAME, both)
     except SftpError as error:  # it does not replace a file
+        # A directory would be moved away, with all that is in it.
+        _refuse_directory(session, path)
         _exchange(session, hidden, path, error)
+
+
+def _refuse_directory(session: SftpSession, path: str) -> None:
+    """Raise StorageError if what is not replaced is a directory."""
+    found = stat_of(session, path)
+    if found is not None and found.is_directory:
+        raise directory_in_the_way()
 
 
 def _exchange(session: SftpSession, hidden: str, path: str, refused: SftpError) -> None:

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from tesk_filer.adapters.storage.cursors import prepend
+from tesk_filer.adapters.storage.directory_targets import directory_in_the_way
 from tesk_filer.adapters.storage.http_bodies import FileBody
 from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.rest import (
@@ -148,7 +149,7 @@ class WebHdfsStorage:
         # HttpFS does not know the option: the file is away for a moment.
         found = self.stat(new)
         if found is not None and found.is_directory:
-            raise StorageError("is a directory there")
+            raise directory_in_the_way()
         self._hdfs.ask("DELETE", new, "DELETE")
         if not self._hdfs.ask("PUT", old, "RENAME", target).get("boolean"):
             raise StorageError("the file cannot be renamed when it is complete")

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
+from tesk_filer.adapters.storage.directory_targets import IS_DIRECTORY
 from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
 from tesk_filer.adapters.storage.http_redirects import keeps_login, redirect_of
 from tesk_filer.adapters.storage.rest import (
@@ -59,7 +60,7 @@ DIALECT = Dialect(
             "SafeModeException": "its namenode is in safe mode ({code})",
             "DSQuotaExceededException": "the space quota there is used up ({code})",
             "NSQuotaExceededException": "the quota of names there is used up ({code})",
-            "FileAlreadyExistsException": "is a directory there ({code})",
+            "FileAlreadyExistsException": f"{IS_DIRECTORY} ({{code}})",
             "ParentNotDirectoryException": (
                 "one of the directories above it is a file ({code})"
             ),
