@@ -142,7 +142,6 @@ class _Machine:
             self.environ,
             writable=None if roots is None else roots.writable,
             readable=() if roots is None else roots.readable,
-            report=_report,
         )
 
     def working_folder(self) -> Path:

@@ -134,3 +134,22 @@ def test_the_password_of_a_url_is_not_shown(terminal: Serving, web: HttpFiles) -
     assert asked.returncode == 1
     assert f"{web.url}/a" in asked.stderr
     assert "t0ps3cr3t" not in asked.stderr + asked.stdout
+
+
+def test_a_slip_in_a_file_of_credentials_is_one_line(terminal: Serving) -> None:
+    file = terminal.folder / "credentials.yaml"
+    file.write_text(
+        "credentials:\n- prefix: https://h\n  login: {user: ada, pasword: t0ps3cr3t}\n"
+    )
+    wrong = Serving(
+        terminal.folder, {**terminal.environ, "TESK_FILER_CREDENTIALS": str(file)}
+    )
+
+    asked = wrong.tesk("storage", "stat", "https://h/a")
+
+    assert asked.returncode == 2
+    assert asked.stderr == (
+        f"tesk: filer.credentials (TESK_FILER_CREDENTIALS): {file}: "
+        'credentials[0].login: has the unknown field "pasword", perhaps for '
+        '"password"; there are user, password\n'
+    )

@@ -102,6 +102,7 @@ UNTOLD = {
     "a part of a log line of the scheduler": ("nodes are not listed yet",),
     "an entry of metadata": ("… is the sha256 of the list of … files",),
     "a part of another sentence": (
+        "must be text, not a",
         'gpu_type "…"',
         "; see that it is complete before the task begins",
         "; what the storage holds may be damaged",
@@ -114,7 +115,6 @@ UNTOLD = {
         "Google Cloud Storage",
         "a body without a type",
     ),
-    "what is looked for in a library's words": ("Expected `str`, got `",),
     "a command to a server": ("AUTH TLS",),
     "a cause of `the server's replies make no sense`, or of a broken connection": (
         "no path",

@@ -165,9 +165,9 @@ WRONG: dict[str, tuple[str, str]] = {
     "too many": ("credentials: [" + "1, " * 10_001 + "]", "more than 10000"),
     "an entry that is none": (
         f"credentials: [{SECRET}]",
-        r"credentials\[0\]: Expected `object`, got `str`",
+        r"credentials\[0\]: must be a mapping, not text",
     ),
-    "no prefix": (one(LOGIN), r"credentials\[0\]: Object missing .* `prefix`"),
+    "no prefix": (one(LOGIN), r"credentials\[0\]: needs prefix"),
     "no url": (one(f"prefix: h\n{LOGIN}"), r"\.prefix: is neither a url"),
     "an unknown scheme": (
         one(f"prefix: {SECRET}://h\n{LOGIN}"),
@@ -214,19 +214,23 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "an unknown field": (
         one(f"prefix: ftp://h\n{LOGIN[:-1]}, {SECRET}: {SECRET}}}"),
-        r"credentials\[0\]\.login: has an unknown field",
+        r"credentials\[0\]\.login: has an unknown field; there are user, password$",
+    ),
+    "a slip in the name of a field": (
+        one(f"prefix: ftp://h\nlogin: {{user: ada, pasword: {SECRET}}}"),
+        r'\.login: has the unknown field "pasword", perhaps for "password"; there are',
     ),
     "an unknown field of the entry": (
         one(f"prefix: ftp://h\n{SECRET}: {SECRET}\n{LOGIN}"),
-        r"credentials\[0\]: has an unknown field",
+        r"credentials\[0\]: has an unknown field; there are prefix, owners, groups, ",
     ),
     "a number": (
         one("prefix: ftp://h\nlogin: {user: ada, password: 123}"),
-        r"\.login\.password: Expected `str`, got `int`; write it in quotes",
+        r"\.login\.password: must be text, not a whole number; write it in quotes",
     ),
     "an empty user": (
         one(f"prefix: ftp://h\nlogin: {{user: '', password: {SECRET}}}"),
-        r"\.login\.user: Expected `str` of length >= 1",
+        r"\.login\.user: must not be empty",
     ),
     "lines": (
         one("prefix: ftp://h\nlogin: {user: ada, passwordFile: lines}"),

@@ -136,7 +136,7 @@ def test_a_name_that_is_given_in_both_cases_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("quota: {perTask: {}, per_task: {}}\n")
 
-    with pytest.raises(settings.SettingsError, match="unknown field `perTask`"):
+    with pytest.raises(settings.SettingsError, match='unknown field "perTask"'):
         settings.load(Places, {"TESK_CONFIG": str(file)})
 
 
@@ -192,5 +192,5 @@ def test_a_setting_that_is_given_under_both_names_is_refused(tmp_path: Path) -> 
     file = tmp_path / "settings.yaml"
     file.write_text("filer: {patience: 4, retry_for: 5}")
 
-    with pytest.raises(settings.SettingsError, match="unknown field `patience`"):
+    with pytest.raises(settings.SettingsError, match='unknown field "patience"'):
         settings.load(Service, {"TESK_CONFIG": str(file)})

@@ -120,17 +120,32 @@ def test_the_environment_takes_yaml(variable: str, text: str, want: Quota) -> No
 
 
 REFUSED: dict[str, tuple[str, str]] = {
-    "an unknown setting": ("{user: {}}", "quota: .*unknown field `user`"),
-    "an unknown amount": ("{everybody: {cpus: 1}}", "quota.everybody .*`cpus`"),
-    "an unknown amount of a user": ("{users: {a: {cpus: 1}}}", "quota.users.*`cpus`"),
-    "a count for one task": ("{per_task: {running: 1}}", "quota.per_task .*`running`"),
-    "a negative amount": ("{everybody: {cpu: -1}}", "quota.everybody.cpu: .*>= 0"),
-    "a negative count": ("{users: {a: {running: -1}}}", r"running: .*>= 0"),
+    "an unknown setting": (
+        "{user: {}}",
+        'quota: .*unknown field "user", perhaps for "users"',
+    ),
+    "an unknown amount": (
+        "{everybody: {cpus: 1}}",
+        'quota.everybody .*"cpus", perhaps for "cpu"',
+    ),
+    "an unknown amount of a user": (
+        "{users: {a: {cpus: 1}}}",
+        'quota.users.*"cpus", perhaps for "cpu"',
+    ),
+    "a count for one task": ("{per_task: {running: 1}}", 'quota.per_task .*"running"'),
+    "a negative amount": (
+        "{everybody: {cpu: -1}}",
+        "quota.everybody.cpu: must be at least 0",
+    ),
+    "a negative count": ("{users: {a: {running: -1}}}", r"running: must be at least 0"),
     "not a number": ("{everybody: {ram_gb: .nan}}", "quota.everybody.ram_gb: "),
     "infinite": ("{everybody: {ram_gb: .inf}}", "quota.everybody.ram_gb: "),
     "half a task": ("{everybody: {running: 1.5}}", "quota.everybody.running: "),
-    "a text": ("{everybody: {cpu: many}}", "quota.everybody.cpu: .*got `str`"),
-    "another word": ("{capacity: machine}", "quota.capacity .*'machine'"),
+    "a text": ("{everybody: {cpu: many}}", "quota.everybody.cpu: must be .*, not text"),
+    "another word": (
+        "{capacity: machine}",
+        "quota.capacity .* must be one of auto, unlimited, or a mapping",
+    ),
     "a user without name": ("{users: {'': {}}}", "users: a name is empty"),
     "a group without name": ("{groups: {'': {}}}", "groups: a name is empty"),
     "nothing of anything": (

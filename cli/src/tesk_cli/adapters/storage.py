@@ -217,7 +217,6 @@ def open_storage(
     *,
     writable: Sequence[Path] | None,
     readable: Sequence[Path],
-    report: Callable[[str], None],
 ) -> FilerStorage:
     """Open the storages of the filer's settings.
 
@@ -226,18 +225,16 @@ def open_storage(
         writable: Folders of this machine that may be read and written; None: all that
             the user may, also protected ones.
         readable: Folders that may be read.
-        report: Shows a warning.
 
     Raises:
-        SettingsError: A setting is malformed.
+        SettingsError: A setting, or a file of credentials, is malformed.
     """
     settings = load(Settings, environ)
     redactor = Redactor()
     try:
-        credentials = open_credentials(settings.filer, report).of(
-            TaskOwner,
-            told=redactor.add,
-        )
+        operator = open_credentials(settings.filer, warn=_say_nothing)
+        operator.check()
+        credentials = operator.of(TaskOwner, told=redactor.add)
         config = storage_config(settings, credentials, environ)
     except ValueError as error:
         raise SettingsError(str(error)) from error
@@ -256,6 +253,14 @@ def open_storage(
         stop_on_signals=stop_on_signals,
         redact=redactor,
     )
+
+
+def _say_nothing(warning: str) -> None:
+    """Ignore that a file of credentials became unreadable during the command.
+
+    What was read at its begin stays in use; what is wrong then ends it, with one line.
+    """
+    del warning
 
 
 def _umask() -> int:

@@ -23,7 +23,7 @@ def normalize_names(value: Any, kind: inspect.Type) -> Any:
     Keys that users choose (of a dict) are left as they are, and so are unknown names:
     the decoder reports them.
     """
-    for each in _kinds(kind):
+    for each in alternatives(kind):
         if isinstance(value, list):
             if isinstance(each, inspect.VarTupleType | inspect.ListType):
                 return [normalize_names(item, each.item_type) for item in value]
@@ -61,10 +61,10 @@ def old_name(kind: inspect.Type) -> str:
     return str((kind.extra or {}).get(OLD_NAME, ""))
 
 
-def _kinds(kind: inspect.Type) -> Iterable[inspect.Type]:
+def alternatives(kind: inspect.Type) -> Iterable[inspect.Type]:
     """Return the alternatives of a type, without their metadata."""
     if isinstance(kind, inspect.Metadata):
-        return _kinds(kind.type)
+        return alternatives(kind.type)
     if isinstance(kind, inspect.UnionType):
-        return [part for each in kind.types for part in _kinds(each)]
+        return [part for each in kind.types for part in alternatives(each)]
     return (kind,)

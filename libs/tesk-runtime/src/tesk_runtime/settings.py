@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect, yaml  # loads PyYAML when it first decodes
 
+from tesk_runtime.document_problems import DocumentProblem, explain_problem
 from tesk_runtime.setting_names import normalize_names, old_name
 
 # All sections of all services; anything else in the file is a typing error.
@@ -90,7 +91,8 @@ def load(settings_type: type[SettingsT], environ: Mapping[str, str]) -> Settings
     try:
         return msgspec.convert(values, settings_type, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(_explain(str(error), settings_type)) from error
+        problem = explain_problem(error, kind)
+        raise SettingsError(_explain(problem, settings_type)) from error
 
 
 def fields(settings_type: type[msgspec.Struct]) -> list[Field]:
@@ -179,10 +181,9 @@ def _read_file(name: str) -> dict[str, Any]:
     return document
 
 
-def _explain(text: str, settings_type: type[msgspec.Struct]) -> str:
-    problem, _, place = text.partition(" - at `$.")
-    name = place.rstrip("`")
+def _explain(problem: DocumentProblem, settings_type: type[msgspec.Struct]) -> str:
+    path = problem.path
     for field in fields(settings_type):
-        if name == f"{field.section}.{field.name}":
-            return f"{name} ({field.variable}): {problem}"
-    return f"{name}: {problem}" if name else problem
+        if path == f"{field.section}.{field.name}":
+            return f"{path} ({field.variable}): {problem.text}"
+    return f"{path}: {problem.text}" if path else problem.text

@@ -6,7 +6,7 @@ Messages name entry and field and quote nothing: what is wrong there may be a se
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, inspect
 
 from tesk_filer.domain.credential_table import (
     CredentialEntry,
@@ -30,6 +30,7 @@ from tesk_model.locations import (
     parse_location,
 )
 from tesk_model.schemes import SCHEMES
+from tesk_runtime.document_problems import explain_problem
 
 # Control characters would begin another line of a protocol.
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]*\Z"
@@ -222,16 +223,15 @@ def _convert(written: object, source: str) -> _Entry:
     try:
         return msgspec.convert(written, _Entry)
     except msgspec.ValidationError as error:
-        problem, _, place = str(error).partition(" - at `")
-        path = place.rpartition("$")[2].rstrip("`")
-        raise ValueError(f"{source}{path}: {_meaning(problem)}") from None
+        # A slip in YAML makes names of values.
+        problem = explain_problem(error, inspect.type_info(_Entry), shows_names=False)
+        place = f"{source}.{problem.path}" if problem.path else source
+        raise ValueError(f"{place}: {_meaning(problem.text)}") from None
 
 
 def _meaning(problem: str) -> str:
-    """Return a problem that msgspec found in words, and without names it quotes."""
-    if "unknown field" in problem:  # a slip in YAML makes names of values
-        return "has an unknown field; docs/storage.md lists what there is"
-    if problem.startswith("Expected `str`, got `"):
+    """Return the meaning of a pattern, and the cure for a password of digits."""
+    if problem.startswith("must be text, not a"):
         return f"{problem}; write it in quotes"
     meanings = (meaning for text, meaning in _MEANINGS.items() if repr(text) in problem)
     return next(meanings, problem)

@@ -72,7 +72,10 @@ class _CredentialFile:
             raise ValueError(f"{_SETTING}: {self.path} {error}") from None
         for number, entry in enumerate(written):
             source = f"{self.path}: {_LIST}[{number}]"
-            yield entry_of(self._with_values(entry, source), source)
+            try:
+                yield entry_of(self._with_values(entry, source), source)
+            except ValueError as error:
+                raise ValueError(f"{_SETTING}: {error}") from None
 
     def _text(self) -> str:
         try:

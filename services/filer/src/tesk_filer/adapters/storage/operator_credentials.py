@@ -26,6 +26,15 @@ class OperatorCredentials:
     table: Callable[[], CredentialTable]
     settings: Callable[[], Credentials]
 
+    def check(self) -> None:
+        """Read everything now.
+
+        Raises:
+            ValueError: Something cannot be read, or is wrong.
+        """
+        self.settings()
+        self.table()
+
     def of(
         self, owner: Callable[[], TaskOwner], *, told: Callable[[str], None]
     ) -> "TaskCredentials":
