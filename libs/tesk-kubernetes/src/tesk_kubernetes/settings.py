@@ -110,6 +110,12 @@ class KubernetesSettings(
             "0: none. A ResourceQuota on `limits.cpu` needs one.",
         ),
     ] = 0
+    pod_resources: Annotated[
+        bool,
+        Meta(
+            description="Pods can have resources as a whole: Kubernetes 1.34 or newer."
+        ),
+    ] = False
     references: Annotated[
         dict[str, ReferenceClaim],
         Meta(

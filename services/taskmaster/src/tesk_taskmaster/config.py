@@ -31,6 +31,43 @@ class TaskmasterSection(
     slots: Annotated[
         int, Meta(description="Tasks that one process runs at once.", ge=1)
     ] = 20
+    layout: Annotated[
+        Literal["jobs", "pod", "auto"],
+        Meta(
+            description="How the steps of a task lie on a cluster: as a Job for each, "
+            "all as one pod, or as one pod where that can be. Tasks may ask for "
+            "another by the backend parameter `layout`; see `layouts_allowed`."
+        ),
+    ] = "jobs"
+    layouts_allowed: Annotated[
+        tuple[Literal["jobs", "pod", "auto"], ...],
+        Meta(description="Allowed values of the backend parameter `layout`."),
+    ] = ()
+    pod_order: Annotated[
+        Literal["auto", "together", "sequence"],
+        Meta(
+            description="How the steps of one pod begin: all containers at once, each "
+            "waiting for its turn, or one after the other as init containers. "
+            "`auto`, `together`: at once unless what they hold would add up."
+        ),
+    ] = "auto"
+    pod_volume: Annotated[
+        Literal["disk", "memory", "ephemeral", "claim"],
+        Meta(
+            description="Volume of a task that runs as one pod: of the node's disk or "
+            "memory, a claim that goes with the pod, or a claim as Jobs have it, "
+            "the latter two of `kubernetes.storage_class`."
+        ),
+    ] = "disk"
+    pod_max_disk: Annotated[
+        int,
+        Meta(
+            description="Bytes of the largest volume that is taken from a node's disk "
+            "or memory; 0: any. A larger one makes Jobs of a task with the layout "
+            "`auto`, and fails one with `pod`.",
+            ge=0,
+        ),
+    ] = 20 * 1024**3
     grace: Annotated[
         timedelta,
         Meta(

@@ -19,6 +19,10 @@ from tesk_model.task import Executor
 from tesk_taskmaster.domain.references import Reference, is_in_reference
 from tesk_taskmaster.domain.step_names import executor_step
 
+GPU = "gpu"
+GPU_TYPE = "gpu_type"
+"""Backend parameters by which a task asks for GPUs, for each executor."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
@@ -129,6 +133,11 @@ class Plan:
     outputs: tuple[str, ...] = ()
     placement: Placement = field(default_factory=Placement)
     waiting_since: datetime | None = None
+
+    @property
+    def wants_devices(self) -> bool:
+        """Tell whether each executor asks for GPUs."""
+        return not {GPU, GPU_TYPE}.isdisjoint(self.placement.backend_parameters)
 
     @property
     def has_volume(self) -> bool:

@@ -6,6 +6,8 @@
 | ``p0``, ``p1``, … | inspects the image of ``x0``, ``x1``, … |
 | ``x0``, ``x1``, … | an executor |
 | ``out``, ``out-1``, … | a filer uploads the outputs; later tries have a number |
+
+All steps of an attempt that run as one pod are together named ``pod``.
 """
 
 import re
@@ -13,9 +15,11 @@ from collections.abc import Iterable
 
 INPUTS = "in"
 OUTPUTS = "out"
+POD = "pod"
 
 _RETRY = re.compile(rf"{OUTPUTS}-([1-9][0-9]*)")
 _EXECUTOR = re.compile(r"[xp]([0-9]+)")
+_INSPECTION = re.compile(r"p[0-9]+")
 _DIRECTIONS = {INPUTS: "inputs", OUTPUTS: "outputs"}
 
 
@@ -43,7 +47,7 @@ def inspection_step(index: int) -> str:
 
 def is_inspection_step(step: str) -> bool:
     """Tell whether a step inspects an image."""
-    return step.startswith("p")
+    return _INSPECTION.fullmatch(step) is not None
 
 
 def is_repeatable(step: str) -> bool:

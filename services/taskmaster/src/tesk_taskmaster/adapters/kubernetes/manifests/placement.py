@@ -14,12 +14,10 @@ from dataclasses import dataclass
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.settings import KubernetesSettings, Pool
-from tesk_taskmaster.domain.plan import Placement
+from tesk_taskmaster.domain.plan import GPU, GPU_TYPE, Placement
 from tesk_taskmaster.ports import StepFailedError
 
 POOL = "pool"
-GPU = "gpu"
-GPU_TYPE = "gpu_type"
 PRIORITY_CLASS = "priority_class"
 RUNTIME_CLASS = "runtime_class"
 
