@@ -4,7 +4,7 @@ What a test says of one is how the runtime of a cluster would see and judge it.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,22 @@ def init_container(state: JsonObject, name: str = "proxy") -> Edit:
     """Give the pod a container that runs before the main one."""
     made = {"name": name, "image": "side:1", "state": state}
     return lambda pod: pod["status"].update(initContainerStatuses=[made])
+
+
+def containers(
+    states: Mapping[str, JsonObject], *, init: Mapping[str, JsonObject] | None = None
+) -> Edit:
+    """Give the pod these containers, by name; ``init`` run before the others."""
+
+    def statuses(given: Mapping[str, JsonObject]) -> list[JsonObject]:
+        return [
+            {"name": name, "image": f"{name}:1", "state": state}
+            for name, state in given.items()
+        ]
+
+    return lambda pod: pod["status"].update(
+        containerStatuses=statuses(states), initContainerStatuses=statuses(init or {})
+    )
 
 
 def without_containers(pod: JsonObject) -> None:

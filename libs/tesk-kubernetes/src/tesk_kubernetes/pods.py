@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from tesk_kubernetes.api import JsonObject
-from tesk_kubernetes.templates import MAIN
 
 _FINISHED = frozenset({"Succeeded", "Failed"})
 
@@ -52,10 +51,17 @@ def state_of(container: Mapping[str, Any]) -> Mapping[str, Any]:
     return container.get("state") or {}
 
 
-def main_state(pod: JsonObject) -> Mapping[str, Any]:
-    """Return the state of the container ``main``; empty before there is any."""
-    found = _status(pod).get("containerStatuses") or ()
-    return next((state_of(each) for each in found if each["name"] == MAIN), {})
+def container_state(pod: JsonObject, name: str) -> Mapping[str, Any]:
+    """Return the state of a container by its name; empty before there is any."""
+    return next(
+        (state_of(each) for each in containers(pod) if each["name"] == name), {}
+    )
+
+
+def is_init_container(pod: JsonObject, name: str) -> bool:
+    """Tell whether a container is one of those that run before the others."""
+    found = _status(pod).get("initContainerStatuses") or ()
+    return any(each["name"] == name for each in found)
 
 
 def parse_time(text: str | None) -> datetime | None:

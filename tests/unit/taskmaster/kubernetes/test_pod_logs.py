@@ -106,7 +106,12 @@ class Pod:
         self.object = self.cluster.start(self.cluster.pod_of("j"))
         self.name = self.object["metadata"]["name"]
         self.log = PodLog(
-            self.api, namespace="tasks", pod=self.name, mark=MARK, log_fields={}
+            self.api,
+            namespace="tasks",
+            pod=self.name,
+            container="main",
+            mark=MARK,
+            log_fields={},
         )
 
     def add_log(self, text: bytes) -> None:

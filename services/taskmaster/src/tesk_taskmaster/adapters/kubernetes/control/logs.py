@@ -22,7 +22,6 @@ from tesk_kubernetes.api import (
     RefusedError,
     Stream,
 )
-from tesk_kubernetes.templates import MAIN
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import RETURN_MARK
 from tesk_taskmaster.adapters.stream_tails import StreamTails
 from tesk_taskmaster.ports import Tails
@@ -37,7 +36,7 @@ _REOPEN_SECONDS = 1.0  # seconds before a cut stream is opened again
 _KUBELET_ERROR = re.compile(
     rb"unable to retrieve container logs for \w+://\w+\s*|"
     rb"failed to (try resolving symlinks in path|open log file) "
-    rb'"/[^"\n]+/main/\d+\.log[^\n]*\s*'
+    rb'"/[^"\n]+/[^"\n/]+/\d+\.log[^\n]*\s*'
 )
 
 _logger = logging.getLogger(__name__)
@@ -150,14 +149,16 @@ class PodLog:
         *,
         namespace: str,
         pod: str,
+        container: str,
         mark: bytes,
         log_fields: Mapping[str, object],
     ) -> None:
-        """Read the log of ``pod``; nothing is opened yet."""
+        """Read the log of a container of ``pod``; nothing is opened yet."""
         self._log_fields = {**log_fields, "pod": pod}
         self._api = api
         self._namespace = namespace
         self._pod = pod
+        self._container = container
         self._mark = mark
         self._guard = threading.Lock()
         self._kept = StreamTails()
@@ -235,7 +236,7 @@ class PodLog:
             with self._api.logs(
                 self._namespace,
                 self._pod,
-                container=MAIN,
+                container=self._container,
                 follow=False,
                 tail_lines=lines,
             ) as stream:
@@ -268,7 +269,7 @@ class PodLog:
         stream = self._api.logs(
             self._namespace,
             self._pod,
-            container=MAIN,
+            container=self._container,
             follow=True,
             tail_lines=_FIRST_LINES,
         )

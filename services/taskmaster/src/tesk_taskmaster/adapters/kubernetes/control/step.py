@@ -262,6 +262,7 @@ class Step:
                     self._cluster.api,
                     namespace=self.objects.namespace,
                     pod=pod.name,
+                    container=self._subject.container,
                     mark=STDERR_MARK.encode(),
                     log_fields=self.objects.log_fields,
                 )

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from tesk_kubernetes.api import JsonObject
-from tesk_kubernetes.templates import MAIN
 from tesk_taskmaster.adapters.kubernetes.status.events import (
     failing_since,
     pull_failure,
@@ -59,7 +58,8 @@ def container_problem(
 ) -> Problem | None:
     """Return what keeps a container from starting; None if nothing does."""
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
-    image = "" if status["name"] == MAIN else str(status.get("image", ""))
+    is_own = status["name"] == snapshot.subject.container
+    image = "" if is_own else str(status.get("image", ""))
     if reason == "InvalidImageName":
         return Problem(kind=ProblemKind.IMAGE_NAME, cause=message, image=image)
     if reason in _IMAGE_REASONS:

@@ -49,7 +49,7 @@ _POD_DELETED = Reason(ReasonCode.STEP_VANISHED, "its pod was deleted")
 
 
 def judge_end(snapshot: Snapshot, pod: JsonObject, state: Mapping[str, Any]) -> Ended:
-    """Judge a terminated container ``main``.
+    """Judge the terminated container of a step.
 
     Args:
         snapshot: Of the step.
@@ -88,7 +88,7 @@ def judge_end(snapshot: Snapshot, pod: JsonObject, state: Mapping[str, Any]) -> 
 
 
 def judge_rejected(snapshot: Snapshot, pod: JsonObject) -> Ended:
-    """Judge a pod that is over without an end of ``main``.
+    """Judge a pod that is over without an end of the step's container.
 
     Refused by its node (OutOfcpu, UnexpectedAdmissionError, NodeAffinity),
     evicted before it started, or another container failed: one of the template, or

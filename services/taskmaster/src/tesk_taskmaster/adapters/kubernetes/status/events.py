@@ -14,6 +14,21 @@ from tesk_kubernetes.pods import event_time
 _CREATION = re.compile(r'^Error creating: (pods? "[^"]*" is forbidden: )?')
 _PULL = "Failed to pull image "
 _PULLS = (_PULL, "ErrImagePull", "ImagePullBackOff")
+_CONTAINER = re.compile(r"spec\.(?:initC|c)ontainers\{(.+)\}")
+
+
+def without_containers(
+    events: Sequence[JsonObject], names: Collection[str]
+) -> Sequence[JsonObject]:
+    """Return the events that are not about one of these containers of the pod."""
+    return [event for event in events if _container_of(event) not in names]
+
+
+def _container_of(event: JsonObject) -> str:
+    """Return the container that an event is about; "" if it is about none."""
+    path = str((event.get("involvedObject") or {}).get("fieldPath") or "")
+    match = _CONTAINER.fullmatch(path)
+    return "" if match is None else match[1]
 
 
 def latest(events: Sequence[JsonObject], reasons: Collection[str]) -> JsonObject | None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.templates import MAIN
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.domain.termination import StepResult
 
@@ -22,13 +23,24 @@ class Subject:
 
     Attributes:
         name: ``executors[1]``, ``the transfer of inputs``.
-        image: Of its container ``main``.
-        ram: Its memory limit in bytes; None for a filer, which has no launcher.
+        image: Of its container.
+        ram: Its memory limit in bytes; None for a filer.
+        container: Name of its container.
+        earlier: Containers of the steps before it in the same pod, in order.
+        later: Likewise, after it.
     """
 
     name: str
     image: str
     ram: int | None = None
+    container: str = MAIN
+    earlier: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
+
+    @property
+    def others(self) -> frozenset[str]:
+        """Containers of other steps in the same pod."""
+        return frozenset(self.earlier + self.later)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +98,7 @@ class Problem:
     Attributes:
         cause: Message of the cluster.
         since: When it began, if known.
-        image: Of a container other than ``main``.
+        image: Of a container other than that of the step.
     """
 
     kind: ProblemKind

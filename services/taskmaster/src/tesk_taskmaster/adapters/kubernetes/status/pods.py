@@ -1,8 +1,11 @@
 """Derives the state of a step from its objects.
 
 Pure. Conditions are found by type and containers by name, never by position: the
-cluster adds conditions, and templates add containers. The end of the container
-``main`` ends the step; the Job matters only when there is no pod.
+cluster adds conditions, and templates add containers. The end of its container ends
+the step; the Job matters only when there is no pod.
+
+A pod may have the containers of several steps, which run in order: a step runs when
+its container does and those before it have ended.
 
 The begin of a problem is read from the objects where possible, so that a successor
 continues the wait of its predecessor.
@@ -10,21 +13,23 @@ continues the wait of its predecessor.
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.pods import (
     condition,
+    container_state,
     containers,
     is_finished,
     is_terminating,
     is_true,
-    main_state,
     node_of,
     parse_time,
     state_of,
 )
+from tesk_kubernetes.templates import MAIN
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.containers import (
     container_problem,
@@ -41,6 +46,7 @@ from tesk_taskmaster.adapters.kubernetes.status.ends import (
 from tesk_taskmaster.adapters.kubernetes.status.events import (
     latest,
     refusal,
+    without_containers,
 )
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Observation,
@@ -66,17 +72,28 @@ def observe(snapshot: Snapshot) -> Observation:
     pod = snapshot.pod
     if pod is None:
         return _without_pod(snapshot)
-    state = main_state(pod)
+    state = container_state(pod, snapshot.subject.container)
     if "terminated" in state:
         return judge_end(snapshot, pod, state["terminated"])
     if is_finished(pod):
         return judge_rejected(snapshot, pod)
     if snapshot.pod_is_gone or is_terminating(pod):
         return _terminating(snapshot, pod)
-    is_running = "running" in state
-    return (
-        Running(metadata=pod_metadata(pod)) if is_running else _pending(snapshot, pod)
-    )
+    if "running" in state:
+        return _started(snapshot, pod)
+    others = snapshot.subject.others
+    events = without_containers(snapshot.events, others)
+    return _pending(replace(snapshot, events=events), pod)
+
+
+def _started(snapshot: Snapshot, pod: JsonObject) -> Observation:
+    """Judge a container that runs: its step may wait for its turn."""
+    subject = snapshot.subject
+    states = (container_state(pod, name) for name in subject.earlier)
+    if all("terminated" in state for state in states):
+        return Running(metadata=pod_metadata(pod))
+    text = f"{subject.name}: waiting for the step before it"
+    return Waiting(Reason(ReasonCode.STEP_STARTING, text))
 
 
 def _without_pod(snapshot: Snapshot) -> Observation:
@@ -104,7 +121,7 @@ def _without_pod(snapshot: Snapshot) -> Observation:
 def ended_at(body: JsonObject) -> datetime | None:
     """Return when a Job or a pod's ``main`` ended; None if it has not."""
     ends = [end.get("lastTransitionTime") for end in _ends(body)]
-    ends.append((main_state(body).get("terminated") or {}).get("finishedAt"))
+    ends.append((container_state(body, MAIN).get("terminated") or {}).get("finishedAt"))
     return max(filter(None, map(parse_time, ends)), default=None)
 
 
@@ -126,10 +143,11 @@ def _job_code(snapshot: Snapshot) -> int | None:
     """Return the exit code in the Job of a filer whose pod is gone.
 
     Not for an executor: one that was stopped may have ended with any code, 0 among
-    them, and its output is lost. The codes of SIGTERM and SIGKILL are ignored:
-    deleted pods end so.
+    them, and its output is lost. Nor for one step of several in a pod: the code may
+    be of another one. The codes of SIGTERM and SIGKILL are ignored: deleted pods
+    end so.
     """
-    if snapshot.subject.ram is not None:
+    if snapshot.subject.ram is not None or snapshot.subject.others:
         return None
     if is_true(snapshot.job, "Complete"):
         return 0
@@ -154,6 +172,8 @@ def _pending(snapshot: Snapshot, pod: JsonObject) -> Observation:
     if not node_of(pod):
         return _unscheduled(snapshot, pod)
     for status in containers(pod):
+        if status["name"] in snapshot.subject.others:
+            continue
         waiting = state_of(status).get("waiting") or {}
         kind = container_problem(snapshot, status, waiting)
         if kind is not None:
