@@ -205,7 +205,7 @@ HOSTILE = {
     "a bucket": (urls({"url": "s3://bucket/key"}), "neither https"),
     "plain http": (urls({"url": "http://localhost:1/a"}), "neither https"),
     "no url": (urls({"class": "body"}), "block without url"),
-    "no url at all": (urls({"url": "https://"}), "names no valid host"),
+    "no url at all": (urls({"url": "https://"}), "names no host"),
     "a range that is none": (
         urls({"url": "https://localhost:1/a", "headers": {"Range": "bytes=9-2"}}),
         "Range that is none",

@@ -83,7 +83,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
     ),
     "a password that ends the host": (
         inputs({"path": "/a", "url": "http://u:p?w@host/a"}),
-        ["inputs[0].url: names no valid host"],
+        ["inputs[0].url: names no valid host; there is http://host/path"],
     ),
     "a login in a url of S3": (
         outputs(url="s3://key:secret@bucket/a"),

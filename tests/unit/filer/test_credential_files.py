@@ -176,7 +176,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "a path": (one(f"prefix: /a\n{LOGIN}"), "urls of file take no credentials"),
     "any account": (
         one("prefix: abfss://\nazure: {anonymous: true}"),
-        "names no valid host",
+        "names no host",
     ),
     "a path without its container": (
         one("prefix: abfss://a.dfs.core.windows.net/x\nazure: {anonymous: true}"),
@@ -194,7 +194,7 @@ WRONG: dict[str, tuple[str, str]] = {
         one(f"prefix: gs://b\ngcs: {{key: '{{}}{SECRET}', anonymous: true}}"),
         r"\.gcs: key and anonymous exclude each other",
     ),
-    "any host": (one(f"prefix: ftp://\n{LOGIN}"), "names no valid host"),
+    "any host": (one(f"prefix: ftp://\n{LOGIN}"), "names no host"),
     "a user": (
         one(f"prefix: 'ftp://u:{SECRET}@h'\n{LOGIN}"),
         r"\.prefix: must not hold user, password or query",

@@ -18,15 +18,9 @@ from urllib.parse import quote, unquote
 
 from tesk_model.checksums import checksums_of, describe_problem
 from tesk_model.schemes import SCHEMES, Scheme
+from tesk_model.url_authority import InvalidAuthorityError, read_authority
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_HOST = re.compile(
-    r"(?:\[([0-9A-Fa-f:.%]+)\]|([^\s\x00-\x1f\x7f:@/\\?#%<>^`{|}\[\]\"]+))"
-    r"(?::([0-9]{1,5}))?"
-)
-# Also those with a meaning of their own, such as $web.
-_CONTAINER = re.compile(r"\$?[a-z0-9](?:-?[a-z0-9]){0,62}")
-_MAX_PORT = 65535
 _MAX_PARENTS = 2048  # as deep as a path can be
 _MAX_CACHED_LENGTH = 1024
 # "Transfer as text, as bytes, list": files are always moved byte by byte.
@@ -259,17 +253,10 @@ def _parse_remote(scheme: Scheme, rest: str) -> Location:
     # credentials to another host.
     end = re.search("[/?#]" if scheme.has_query else "/", rest)
     authority, tail = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
-    userinfo, at, place = authority.rpartition("@")
-    found = _HOST.fullmatch(place)
-    container = ""
-    if scheme.has_container:
-        container, at, userinfo = f"{_container(userinfo, scheme)}@", "", ""
-    if found is None or int(found[3] or 0) > _MAX_PORT:
-        raise InvalidLocationError("names no valid host")
-    if at and scheme.login:
-        raise InvalidLocationError(f"must not hold credentials; {scheme.login}")
-    if found[3] and scheme.port is None:
-        raise InvalidLocationError("names no valid host")
+    try:
+        found = read_authority(scheme, authority)
+    except InvalidAuthorityError as error:
+        raise InvalidLocationError(str(error)) from error
     query = ""
     if scheme.has_query and (mark := re.search("[?#]", tail)):
         tail, query = tail[: mark.start()], tail[mark.start() :]
@@ -279,28 +266,20 @@ def _parse_remote(scheme: Scheme, rest: str) -> Location:
         tail = "/"
     if scheme.is_ftp:
         tail = _FTP_TYPE.sub("", tail)
-    root = f"{scheme.name}://{container}{place}"
+    root = f"{scheme.name}://{found.written}"
     path = _decode(root, scheme.name, tail)
     _check_path(scheme, path)
-    user, colon, password = userinfo.partition(":")
     return Location(
         scheme=scheme.name,
         path=path,
-        host=container + (found[1] or found[2]),
-        port=int(found[3]) if found[3] else None,
-        user=unquote(user) if at else None,
-        password=unquote(password) if colon else None,
+        host=found.host,
+        port=found.port,
+        user=found.user,
+        password=found.password,
         query=query,
         root=root,
         written=tail,
     )
-
-
-def _container(written: str, scheme: Scheme) -> str:
-    if _CONTAINER.fullmatch(written) is None:
-        # It may be a user and a password.
-        raise InvalidLocationError(f"names no valid container; there is {scheme.form}")
-    return written
 
 
 def _check_path(scheme: Scheme, path: str) -> None:
