@@ -31,6 +31,8 @@ class TransferRecord:
         uploaded: Size by (url, path).
         outages: So many calls are refused as UNAVAILABLE first.
         is_over: The attempt has ended; everything is refused.
+        reported: Set by the first report of progress.
+        finished: Set by the first result.
     """
 
     inputs: tuple[Input, ...] = ()
@@ -44,6 +46,7 @@ class TransferRecord:
     outages: int = 0
     is_over: bool = False
     reported: threading.Event = field(default_factory=threading.Event)
+    finished: threading.Event = field(default_factory=threading.Event)
 
     @property
     def result(self) -> TransferResult:
@@ -111,6 +114,7 @@ class _Servicer(pb_grpc.TransferServiceServicer):
                 ),
             )
         )
+        self._record.finished.set()
         return pb.FinishTransferResponse()
 
     def _admit(self, request: Any, context: Any) -> None:

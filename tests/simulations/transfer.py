@@ -25,6 +25,7 @@ from tesk_filer.usecases.load_limits import HostLimits
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer import ExitCode, Transfer
 from tesk_filer.usecases.transfer_progress import TransferProgress
+from tesk_filer.usecases.upload_tries import Conclude
 from tesk_filer.usecases.uploads import Uploads
 from tesk_filer.usecases.worker_pool import WorkerPool
 from tesk_model.locations import Location
@@ -67,11 +68,15 @@ class Bench:
 
     def bring(self, *inputs: Input) -> ExitCode:
         self.transfers.to_bring = inputs
-        return self._run(incoming=True)
+        return self._run(incoming=True, conclude=lambda result: result)
 
     def take(self, *outputs: Output) -> ExitCode:
         self.transfers.to_take = outputs
-        return self._run(incoming=False)
+        return self.take_again(lambda result: result)
+
+    def take_again(self, conclude: Conclude) -> ExitCode:
+        """Take the same outputs; ``conclude`` completes the result."""
+        return self._run(incoming=False, conclude=conclude)
 
     @property
     def error(self) -> str:
@@ -84,7 +89,7 @@ class Bench:
             if path.is_file()
         }
 
-    def _run(self, *, incoming: bool) -> ExitCode:
+    def _run(self, *, incoming: bool, conclude: Conclude) -> ExitCode:
         halt = threading.Event()
         progress = TransferProgress(
             "inputs" if incoming else "outputs",
@@ -154,6 +159,7 @@ class Bench:
             halt=halt,
             interval=timedelta(hours=1),
             warn=self.log.append,
+            conclude=conclude,
         )
         try:
             return transfer.run()

@@ -13,9 +13,9 @@ from fakes.taskmaster_scheduler import FakeScheduler
 from tesk_model.events import Finished, ReasonChanged, Released
 from tesk_model.names import Attempt
 from tesk_model.task import Input, Output, Task, TaskId
+from tesk_model.upload_retries import UploadRetries
 from tesk_runtime.clock import SystemClock
 from tesk_taskmaster.domain.assignment import Assignment
-from tesk_taskmaster.domain.upload_retries import UploadRetries
 from tesk_taskmaster.usecases.attempt import AttemptSettings
 from tesk_taskmaster.usecases.reporter import Reporter
 from tesk_taskmaster.usecases.taskmaster import Taskmaster, TaskmasterSettings

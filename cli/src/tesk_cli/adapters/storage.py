@@ -163,7 +163,7 @@ class FilerStorage:
         try:
             transfer.run()
         finally:
-            engine.workers.close()
+            engine.close()
         if not transfers.results:
             raise StorageStoppedError
         return self._redacted(transfers.results[-1])

@@ -149,6 +149,29 @@ class FilerSettings(
             "doubles with each try, up to 30 s."
         ),
     ] = timedelta(seconds=1)
+    upload_tries: Annotated[
+        int,
+        Meta(
+            description="How often the upload of all outputs is tried while its error "
+            "may pass; given by the taskmaster where it cannot start another filer, as "
+            "`taskmaster.upload_tries`. Once if an executor has failed.",
+            ge=1,
+        ),
+    ] = 1
+    upload_backoff: Annotated[
+        timedelta,
+        Meta(
+            description="As `taskmaster.upload_backoff`, in seconds; given by the "
+            "taskmaster."
+        ),
+    ] = timedelta(seconds=10)
+    upload_timeout: Annotated[
+        timedelta,
+        Meta(
+            description="As `taskmaster.upload_timeout`, in seconds; given by the "
+            "taskmaster."
+        ),
+    ] = timedelta(hours=1)
     connect_timeout: Annotated[
         timedelta, Meta(description="Seconds to wait for a connection to a storage.")
     ] = timedelta(seconds=10)

@@ -6,9 +6,11 @@ succeed), 143 stopped by SIGTERM, 78 a setting is wrong.
 
 import logging
 import os
+import random
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -27,6 +29,7 @@ from tesk_filer.config import FilerSettings, Settings
 from tesk_filer.domain.redaction import Redactor
 from tesk_filer.ports.manifest import Manifest, NoManifest
 from tesk_filer.usecases.transfer import ExitCode, Transfer
+from tesk_filer.usecases.upload_tries import Conclude, UploadTries
 from tesk_filer.wiring import (
     CacheUse,
     http_options,
@@ -42,6 +45,7 @@ from tesk_model.names import Attempt, is_task_id
 from tesk_model.paths import OWN_FOLDER
 from tesk_model.spans import Span, attempt_span_id
 from tesk_model.task import TaskId
+from tesk_model.upload_retries import UploadRetries
 from tesk_runtime import logs, settings
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.rpc.channel import open_channel
@@ -51,6 +55,7 @@ from tesk_runtime.shutdown import stop_on_signals
 from tesk_runtime.tracing import open_tracer
 
 _EX_CONFIG = 78  # sysexits.h
+_AFTER = "TESK_AFTER"  # how the step before ended, as the launcher says
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _REPORT_INTERVAL = timedelta(seconds=1)
 # Ambient credentials, which libraries read by themselves.
@@ -91,8 +96,6 @@ def _log_fields(filer: FilerSettings) -> dict[str, object]:
 def run(config: Settings, *, token: str, stop: threading.Event) -> ExitCode:
     """Run the transfer that ``config`` describes until it ends or ``stop`` is set."""
     filer = config.filer
-    halt = threading.Event()
-    _set_when(stop, halt)
     redactor = Redactor()
     for secret in map(os.environ.get, _SECRET_VARIABLES):
         redactor.add(secret or "")
@@ -102,31 +105,54 @@ def run(config: Settings, *, token: str, stop: threading.Event) -> ExitCode:
     credentials = operator.of(transfers.owner, told=redactor.add)
     storages = StorageRegistry(storage_config(config, credentials, os.environ))
     cache = open_cache(config, os.environ, _logger.warning)
-    engine = open_engine(filer, storages, halt)
-    transfer = Transfer(
-        transfer_run=make_run(
-            filer,
-            engine,
-            transfers=transfers,
-            volume=FolderVolume(Path(filer.volume), keeps_modes=filer.keep_modes),
-            manifest=_open_manifest(filer, token),
-            cache=None
-            if cache is None
-            else CacheUse(cache=cache, credentials=credentials, owner=transfers.owner),
-        ),
-        transfers=transfers,
-        progress=engine.progress,
-        halt=halt,
-        interval=_REPORT_INTERVAL,
+    new_halt = _halts(stop)
+
+    def run_once(conclude: Conclude) -> ExitCode:
+        halt = new_halt()
+        with (
+            _open_manifest(filer, token) as manifest,
+            closing(open_engine(filer, storages, halt)) as engine,
+        ):
+            transfer = Transfer(
+                transfer_run=make_run(
+                    filer,
+                    engine,
+                    transfers=transfers,
+                    volume=FolderVolume(
+                        Path(filer.volume), keeps_modes=filer.keep_modes
+                    ),
+                    manifest=manifest,
+                    cache=None
+                    if cache is None
+                    else CacheUse(
+                        cache=cache, credentials=credentials, owner=transfers.owner
+                    ),
+                ),
+                transfers=transfers,
+                progress=engine.progress,
+                halt=halt,
+                interval=_REPORT_INTERVAL,
+                warn=_logger.warning,
+                conclude=conclude,
+            )
+            return _observe(config, transfer)
+
+    return UploadTries(
+        retries=_upload_retries(filer, os.environ),
+        run_once=run_once,
+        stop=stop,
+        monotonic=SystemClock().monotonic,
+        draw=random.random,
         warn=_logger.warning,
-    )
+    ).run()
+
+
+def _observe(config: Settings, transfer: Transfer) -> ExitCode:
+    """Run a transfer, and log and trace it."""
     began = SystemClock().now()
     _logger.info("transfer started")
-    try:
-        exit_code = transfer.run()
-    finally:
-        engine.workers.close()
-    moved = engine.progress.status()
+    exit_code = transfer.run()
+    moved = transfer.progress.status()
     counts = {"files": moved.files_done, "bytes": moved.bytes_done}
     _logger.info("transfer ended", extra={"result": exit_code.name.lower(), **counts})
     try:
@@ -136,7 +162,20 @@ def run(config: Settings, *, token: str, stop: threading.Event) -> ExitCode:
     return exit_code
 
 
-def _open_manifest(filer: FilerSettings, token: str) -> Manifest:
+def _upload_retries(filer: FilerSettings, environ: Mapping[str, str]) -> UploadRetries:
+    """Return how often the transfer is tried."""
+    # The user must see the failure of the command, which came first.
+    has_failed = environ.get(_AFTER) == "failed"
+    once = filer.direction == "inputs" or has_failed
+    return UploadRetries(
+        tries=1 if once else filer.upload_tries,
+        backoff=filer.upload_backoff,
+        timeout=filer.upload_timeout,
+    )
+
+
+@contextmanager
+def _open_manifest(filer: FilerSettings, token: str) -> Iterator[Manifest]:
     """Open the manifest; without one, files are moved again after a loss."""
     attempt = Attempt(TaskId(filer.task), filer.attempt)
     lines = Lines(token, f"{attempt.name} {filer.direction}")
@@ -151,9 +190,11 @@ def _open_manifest(filer: FilerSettings, token: str) -> Manifest:
         _logger.warning(
             "no manifest of the transfer", extra={"reason": error.strerror or ""}
         )
-        return NoManifest()
+        yield NoManifest()
+        return
     manifest.sync_regularly(sync_file_system)
-    return manifest
+    with closing(manifest):
+        yield manifest
 
 
 def _trace(
@@ -237,9 +278,23 @@ def silence_libraries() -> None:
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
-def _set_when(stop: threading.Event, halt: threading.Event) -> None:
+def _halts(stop: threading.Event) -> Callable[[], threading.Event]:
+    """Return what makes events of which ``stop`` sets the latest.
+
+    Each try has its own: one that was halted may still have threads.
+    """
+    latest = threading.Event()
+
+    def new() -> threading.Event:
+        nonlocal latest
+        latest = halt = threading.Event()
+        if stop.is_set():
+            halt.set()
+        return halt
+
     def wait() -> None:
         stop.wait()
-        halt.set()
+        latest.set()
 
     threading.Thread(target=wait, name="stop", daemon=True).start()
+    return new

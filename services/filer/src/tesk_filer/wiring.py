@@ -63,11 +63,15 @@ class Engine:
     limits: HostLimits
     digests: DigestList | None
 
+    def close(self) -> None:
+        """Shut down the threads, without waiting for those that hang."""
+        self.workers.close()
+
 
 def open_engine(
     filer: FilerSettings, storages: Storages, halt: threading.Event
 ) -> Engine:
-    """Return an engine that stops when ``halt`` is set; its workers must be closed."""
+    """Return an engine that stops when ``halt`` is set; it must be closed."""
     retry = make_retry(filer, halt)
     return Engine(
         storages=RetriedStorages(storages, retry),

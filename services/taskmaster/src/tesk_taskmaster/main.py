@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from tesk_model.spans import Tracer
+from tesk_model.upload_retries import UploadRetries
 from tesk_runtime import logs, settings
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.rpc.channel import open_channel
@@ -15,7 +16,6 @@ from tesk_runtime.shutdown import stop_on_signals
 from tesk_runtime.tracing import open_tracer
 from tesk_taskmaster.adapters.scheduler_client import GrpcScheduler
 from tesk_taskmaster.config import Settings
-from tesk_taskmaster.domain.upload_retries import UploadRetries
 from tesk_taskmaster.ports import Clock, Runtime
 from tesk_taskmaster.usecases.attempt import AttemptSettings
 from tesk_taskmaster.usecases.reporter import Reporter
@@ -24,7 +24,6 @@ from tesk_taskmaster.usecases.taskmaster import Taskmaster, TaskmasterSettings
 _RETRY_INTERVAL = timedelta(seconds=0.2)
 _FLUSH_TIMEOUT = timedelta(seconds=2)
 _RELEASE_BACKOFF = timedelta(seconds=1)
-_MAX_UPLOAD_BACKOFF = timedelta(minutes=5)
 _USAGE_ERROR = 2
 
 
@@ -128,7 +127,6 @@ def _build(
                     tries=section.upload_tries,
                     timeout=section.upload_timeout,
                     backoff=section.upload_backoff,
-                    max_backoff=_MAX_UPLOAD_BACKOFF,
                 ),
             ),
         ),

@@ -79,7 +79,7 @@ class Runtime(Protocol):
     """Runs steps. All calls are idempotent: what exists is adopted.
 
     Steps are named ``in``, ``x0``, ``x1``, …, ``out``, and ``out-1``, ``out-2``, …
-    if the upload is tried again (``domain.upload_retries``). A runtime keeps no
+    if the upload is tried again (``tesk_model.upload_retries``). A runtime keeps no
     state that it could not find again after a crash. One attempt is used by one
     thread; only ``stop`` may be called from another.
     """

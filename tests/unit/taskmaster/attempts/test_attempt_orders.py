@@ -34,8 +34,8 @@ from tesk_model.events import (
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import TaskId
+from tesk_model.upload_retries import UploadRetries
 from tesk_taskmaster.domain.assignment import Stop, StopReason
-from tesk_taskmaster.domain.upload_retries import UploadRetries
 
 
 def test_a_cancel_stops_and_deletes_before_it_is_reported(
@@ -188,7 +188,7 @@ def test_a_successor_counts_from_the_first_failure_of_outputs(
     )
 
     assert steps(harness) == []
-    assert "tried 1 times" in outcome(told).reason.text
+    assert "the outputs could not be uploaded" in outcome(told).reason.text
     reasons = [what for what in told if isinstance(what, ReasonChanged)]
     assert {reason.held_up_since for reason in reasons} == {first}
 

@@ -41,6 +41,7 @@ class Transfer:
         halt: Stops the transfer; set by failures and from outside.
         warn: Logs a warning.
         interval: Between two reports of progress.
+        conclude: Completes the result before it is recorded.
     """
 
     transfer_run: TransferRun
@@ -49,6 +50,7 @@ class Transfer:
     halt: threading.Event
     interval: timedelta
     warn: Callable[[str], None]
+    conclude: Callable[[TransferResult], TransferResult] = lambda result: result
 
     def run(self) -> ExitCode:
         """Run the transfer, and return the exit code of the process."""
@@ -61,7 +63,7 @@ class Transfer:
         try:
             result = self.transfer_run.run()
             ended.set()
-            self.transfers.finish(result)
+            self.transfers.finish(self.conclude(result))
         except HaltedError:
             return ExitCode.FAILED if refusals else ExitCode.STOPPED
         except (UnavailableError, ResourceExhaustedError) as error:

@@ -14,9 +14,9 @@ from tesk_model.events import Finished, Outcome, Released
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.spans import NoTracer, Tracer
+from tesk_model.upload_retries import UploadRetries
 from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.planning import PlanError
-from tesk_taskmaster.domain.upload_retries import UploadRetries
 from tesk_taskmaster.ports import Clock, LeftoversError, Runtime, StepFailedError
 from tesk_taskmaster.usecases.attempt_control import (
     AbandonedError,

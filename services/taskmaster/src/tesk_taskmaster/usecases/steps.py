@@ -21,13 +21,13 @@ from tesk_model.events import (
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.spans import Span, Tracer, attempt_span_id
+from tesk_model.upload_retries import UploadRetries
 from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.domain.step_names import direction_of
 from tesk_taskmaster.domain.tails import tail_text
 from tesk_taskmaster.domain.termination import StepResult
-from tesk_taskmaster.domain.upload_retries import UploadRetries
 from tesk_taskmaster.ports import Clock, Runtime, Tails
 from tesk_taskmaster.usecases.attempt_control import AttemptControl
 from tesk_taskmaster.usecases.attempt_reporter import AttemptReporter

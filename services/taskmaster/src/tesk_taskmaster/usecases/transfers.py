@@ -12,6 +12,11 @@ from datetime import timedelta
 
 from tesk_model.events import Finished, Notice, Outcome
 from tesk_model.reasons import Reason, ReasonCode
+from tesk_model.upload_retries import (
+    UploadRetries,
+    describe_success,
+    with_jitter,
+)
 from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import (
@@ -22,7 +27,6 @@ from tesk_taskmaster.domain.step_names import (
 )
 from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.domain.transfer_result import TransferResult, transfer_result
-from tesk_taskmaster.domain.upload_retries import UploadRetries
 from tesk_taskmaster.ports import Clock, Runtime, StepFailedError
 from tesk_taskmaster.usecases.attempt_control import AttemptControl
 from tesk_taskmaster.usecases.attempt_reporter import AttemptReporter
@@ -82,27 +86,19 @@ class TransferSteps:
             failing_since = self.attempt_reporter.held_up_since = failing_since or now
             delay = self.retries.delay(tried, max(now - failing_since, timedelta(0)))
             if delay is None:
-                text = f"the outputs could not be uploaded, tried {tried} times"
+                text = self.retries.describe_failure(tried, failure.text)
                 raise AttemptEndedError(
-                    Outcome.SYSTEM_ERROR,
-                    replace(failure, text=f"{text}: {failure.text}"),
+                    Outcome.SYSTEM_ERROR, replace(failure, text=text)
                 )
-            # Many tasks fail together when a storage does; jitter spreads their retries.
-            delay *= random.uniform(0.75, 1)  # noqa: S311 - jitter
+            delay = with_jitter(delay, random.random())  # noqa: S311 - jitter
             extra = {"tried": tried, "cause": failure.text}
             extra |= self.assignment.attempt.log_fields
             _logger.warning("outputs not uploaded yet", extra=extra)
-            text = (
-                f"the outputs could not be uploaded yet ({failure.text}); "
-                f"try {tried + 1} of "
-                f"{self.retries.tries} in {delay.total_seconds():.0f} s"
-            )
+            text = self.retries.describe_failure(tried, failure.text, delay)
             self.attempt_reporter.report_reason(replace(failure, text=text))
             self.control.pause(delay)
         if tried:
-            self.attempt_reporter.buffer(
-                [Notice(f"the outputs were uploaded at try {tried + 1}")]
-            )
+            self.attempt_reporter.buffer([Notice(describe_success(tried))])
 
     def upload_once(self, plan: Plan) -> str:
         """Upload the outputs of a command that failed; return why that failed, or "".
