@@ -203,6 +203,41 @@ def test_a_transfer_that_fails_says_why_and_what_moved(terminal: Terminal) -> No
     assert "0 files, 0 B" in result.stdout
 
 
+EMPTY = {
+    "a directory": (["-r", "s3://b/none"], "new/t"),
+    "a directory whose files fail": (["-r", "s3://b/d"], "new/t"),
+    "a file": (["s3://b/none"], "new/t"),
+    "into a folder of the user": (["-r", "s3://b/none"], "own"),
+    "below a folder of the user": (["-r", "s3://b/none"], "own/t"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "path"), EMPTY.values(), ids=EMPTY)
+def test_a_download_that_fails_leaves_no_empty_folder_that_it_made(
+    terminal: Terminal, arguments: list[str], path: str
+) -> None:
+    (terminal.root / "own").mkdir()
+    for file in ("s3://b/d/x", "s3://b/d/e/y"):
+        terminal.s3.faults[file] = [StorageError("access denied")] * 5
+
+    result = terminal.run("get", *arguments, f"{terminal.root}/{path}")
+
+    assert result.exit_code != 0
+    assert list(terminal.root.rglob("*")) == [terminal.root / "own"]
+
+
+def test_a_download_that_fails_leaves_the_files_that_are_complete(
+    terminal: Terminal,
+) -> None:
+    terminal.s3.faults["s3://b/d/e/y"] = [StorageError("access denied")] * 5
+
+    result = terminal.run("get", "-r", "s3://b/d", f"{terminal.root}/t")
+
+    assert result.exit_code == 1
+    left = [path.name for path in terminal.root.rglob("*") if path.is_file()]
+    assert left == result.stdout.count("1 file,") * ["x"]
+
+
 FAILED_TRANSFERS = {
     "for good": (StorageError("access denied"), 1),
     "for now": (StorageError("busy", transient=True), 3),
@@ -337,6 +372,7 @@ def test_check_reports_each_input_and_output(terminal: Terminal) -> None:
         ("outputs[0]", "ok"),
         ("outputs[1]", "unknown"),
     ]
+    assert "a server that runs allows those of its start" in result.stderr
     assert terminal.scopes == [(Path.cwd(),)]
     assert terminal.s3.files == FILES
 
@@ -352,6 +388,7 @@ def test_check_of_a_task_that_can_run_ends_well(terminal: Terminal) -> None:
     assert result.exit_code == 0
     assert "outputs[0]" in result.stdout
     assert "written beside it, and removed" in result.stdout
+    assert result.stderr == ""
     assert terminal.s3.files == FILES
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from tesk_cli.adapters.made_folders import make_folders
 from tesk_cli.ports import ShowStatus, StorageFailedError, StorageStoppedError
 from tesk_filer.adapters.empty_file import write_empty
 from tesk_filer.adapters.storage.registry import StorageRegistry
@@ -98,7 +99,7 @@ class FilerStorage:
         """See ``StorageAccess``."""
         folder = path if is_directory else path.parent
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            made = make_folders(folder)
         except OSError as error:
             message = f"{folder} cannot be made: {error.strerror}"
             raise StorageFailedError(message) from error
@@ -106,7 +107,12 @@ class FilerStorage:
         real = path.resolve() if is_directory else folder.resolve() / path.name
         kind = FileType.DIRECTORY if is_directory else FileType.FILE
         entry = Input(path=f"/{real.name}", url=url, type=kind)
-        return self._move(_OneTransfer(show, to_get=(entry,)), "inputs", real.parent)
+        moved = _OneTransfer(show, to_get=(entry,))
+        try:
+            return self._move(moved, "inputs", real.parent)
+        finally:
+            if not moved.results or moved.results[-1].error:
+                made.remove_empty()
 
     def put(self, path: Path, url: str, *, show: ShowStatus) -> TransferResult:
         """See ``StorageAccess``."""

@@ -46,6 +46,11 @@ storage_app = typer.Typer(
     "filer.",
 )
 
+_OTHER_FOLDERS = (
+    "files of this machine were judged by the folders that `tesk run` would allow here; "
+    "a server that runs allows those of its start (TESK_FILE_ROOTS)"
+)
+
 Url = Annotated[
     str, typer.Argument(metavar="URL", help="As in a task: s3://bucket/key, /path, …")
 ]
@@ -172,13 +177,16 @@ def check(
 
     Nothing runs and nothing is overwritten. Exit code 1 if something cannot; what is
     not known is told, and is no failure. Files of this machine are those that
-    `tesk run` would allow.
+    `tesk run` would allow if it started a server here; one that runs has its own
+    folders.
     """
     dependencies: Dependencies = context.obj
     task = dependencies.parse(read_task(file, dependencies.working_folder))
     with dependencies.storage((task_folder(file),)) as storage:
         checks = list(storage.check(task, write_probe=write_probe))
     print_checks(checks, OutputFormat.JSON if json else output)
+    if any(each.url.startswith(("/", "file:")) for each in checks):
+        report(console(), _OTHER_FOLDERS)
     if any(each.verdict is Verdict.FAILED for each in checks):
         raise typer.Exit(ExitCode.TASK_FAILED)
 
