@@ -61,6 +61,7 @@ SOURCES = (
     "libs/tesk-model/src/tesk_model/locations.py",
     "libs/tesk-model/src/tesk_model/references.py",
     "libs/tesk-model/src/tesk_model/schemes.py",
+    "libs/tesk-model/src/tesk_model/upload_retries.py",
     "libs/tesk-model/src/tesk_model/url_authority.py",
     "libs/tesk-model/src/tesk_model/url_lists.py",
     "libs/tesk-runtime/src/tesk_runtime/http/connection.py",

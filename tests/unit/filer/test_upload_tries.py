@@ -51,7 +51,6 @@ class Outputs:
             stop=self.stop,
             monotonic=lambda: next(self.seconds),
             draw=lambda: 1.0,
-            warn=self.bench.log.append,
         ).run()
 
     @property
@@ -118,7 +117,7 @@ def test_a_scheduler_that_is_away_is_asked_again_as_often(outputs: Outputs) -> N
     outputs.bench.transfers.error = UnavailableError("restarting")
 
     assert outputs.take(3) is ExitCode.TEMPORARY_FAILURE
-    assert sum("try " in line for line in outputs.bench.log) == 2
+    assert len(outputs.bench.log) == 3
 
 
 def test_an_attempt_that_is_over_ends_the_tries(outputs: Outputs) -> None:

@@ -53,15 +53,14 @@ class UploadRetries:
             cause: Why the last of them failed.
             delay: Until the next one; None: there is none.
         """
-        text = "the outputs could not be uploaded"
-        if delay is None:
+        if delay is not None:
             return (
-                f"{text}, tried {tried} times: {cause}"
-                if tried > 1
-                else f"{text}: {cause}"
+                f"the outputs could not be uploaded yet ({cause}); try {tried + 1} of "
+                f"{self.tries} in {delay.total_seconds():.0f} s"
             )
-        next_try = f"try {tried + 1} of {self.tries} in {delay.total_seconds():.0f} s"
-        return f"{text} yet ({cause}); {next_try}"
+        if tried > 1:
+            return f"the outputs could not be uploaded, tried {tried} times: {cause}"
+        return f"the outputs could not be uploaded: {cause}"
 
 
 def describe_success(tried: int) -> str:

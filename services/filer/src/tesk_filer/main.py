@@ -143,7 +143,6 @@ def run(config: Settings, *, token: str, stop: threading.Event) -> ExitCode:
         stop=stop,
         monotonic=SystemClock().monotonic,
         draw=random.random,
-        warn=_logger.warning,
     ).run()
 
 

@@ -6,6 +6,7 @@ does elsewhere, ``tesk_model.upload_retries``. Each try is a whole transfer, whi
 on by the manifest of those before and records its result.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,8 @@ from itertools import count
 from tesk_filer.ports import TransferResult
 from tesk_filer.usecases.transfer import ExitCode
 from tesk_model.upload_retries import UploadRetries, describe_success, with_jitter
+
+_logger = logging.getLogger(__name__)
 
 Conclude = Callable[[TransferResult], TransferResult]
 """Adds to the result of a try, before it is recorded, what follows."""
@@ -33,7 +36,6 @@ class UploadTries:
         stop: Ends the waits between tries; set from outside.
         monotonic: Returns seconds that never go back.
         draw: Returns a random number from 0 to 1.
-        warn: Logs a warning.
     """
 
     retries: UploadRetries
@@ -41,7 +43,6 @@ class UploadTries:
     stop: threading.Event
     monotonic: Callable[[], float]
     draw: Callable[[], float]
-    warn: Callable[[str], None]
     _failing_since: float | None = field(default=None, init=False)
 
     def run(self) -> ExitCode:
@@ -53,10 +54,8 @@ class UploadTries:
             delay = next_delay() if code is ExitCode.TEMPORARY_FAILURE else None
             if delay is None:
                 return code
-            self.warn(
-                f"outputs not uploaded yet; try {tried + 1} of {self.retries.tries} in "
-                f"{delay.total_seconds():.0f} s"
-            )
+            extra = {"tried": tried, "tries": self.retries.tries}
+            _logger.warning("outputs not uploaded yet", extra=extra)
             if self.stop.wait(delay.total_seconds()):
                 return ExitCode.STOPPED
         raise AssertionError  # counting does not end
