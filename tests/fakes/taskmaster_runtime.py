@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from tesk_model.names import Attempt
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
+from tesk_taskmaster.domain.layouts import Layout, LayoutChoice
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import direction_of
 from tesk_taskmaster.domain.termination import StepResult
@@ -47,6 +48,7 @@ class RuntimeState:
     inspected: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     inspected_ahead: list[Mapping[int, Sequence[str]]] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
+    layout: LayoutChoice | None = None
     release_failures: list[StepFailedError] = field(default_factory=list)
 
     def finish(self, attempt: Attempt, step: str, code: int = 0) -> None:
@@ -120,6 +122,19 @@ class FakeRuntime:
         self.state.inspected.append((image, tuple(directories)))
         return [path for path in directories if path in self.state.occupied]
 
+    def layout(self, plan: Plan) -> LayoutChoice | None:
+        del plan
+        return self.state.layout
+
+    @property
+    def _is_one_pod(self) -> bool:
+        choice = self.state.layout
+        return choice is not None and choice.layout is Layout.POD
+
+    def needs_fitted_plan(self, attempt: Attempt) -> bool:
+        with self.state.changed:
+            return self._is_one_pod and not self.state.steps[attempt]
+
     def start(
         self,
         plan: Plan,
@@ -134,7 +149,9 @@ class FakeRuntime:
             raise self.state.failures[step]
         with self.state.changed:
             steps = self.state.steps[plan.attempt]
-            if step in steps and not self._crashed(step, steps[step]):
+            if step in steps and (
+                self._is_one_pod or not self._crashed(step, steps[step])
+            ):
                 return
             if has_started:
                 raise StepFailedError(f"{step} lost: nothing is left of it", lost=True)

@@ -11,6 +11,7 @@ from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.domain.assignment import Orders
 from tesk_taskmaster.domain.executor_run import ExecutorRun
+from tesk_taskmaster.domain.layouts import LayoutChoice
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.termination import StepResult
 
@@ -96,6 +97,20 @@ class Runtime(Protocol):
             StepFailedError: It cannot be made.
         """
 
+    def layout(self, plan: Plan) -> LayoutChoice | None:
+        """Return how the steps of a prepared attempt lie; None if nothing is chosen.
+
+        If they lie in one pod, all start with the first, and none is ever started
+        again: what dies loses the attempt.
+        """
+
+    def needs_fitted_plan(self, attempt: Attempt) -> bool:
+        """Tell whether the first step of a prepared attempt starts all others.
+
+        Then its plan must have the mounts of all that fit their images. False if
+        they have been started already.
+        """
+
     def start(
         self,
         plan: Plan,
@@ -107,7 +122,8 @@ class Runtime(Protocol):
         """Start a step; adopt it if it runs or has ended already.
 
         A filer that died without a result (``domain.transfer_result``) is started
-        again. Returns as soon as the step can be waited for.
+        again, unless the steps lie in one pod. Returns as soon as the step can be
+        waited for.
 
         Args:
             plan: Of its attempt.

@@ -54,6 +54,16 @@ class ImageInspector:
                 plan, wanted, self.attempt_reporter.report_reason
             )
 
+    def fit_all_mounts(self, plan: Plan) -> Plan:
+        """Return the plan with such mounts of all executors.
+
+        Raises:
+            StepFailedError: As ``fit_mounts``.
+        """
+        for step in plan.executors:
+            plan = self.fit_mounts(plan, step.index)
+        return plan
+
     def fit_mounts(self, plan: Plan, index: int) -> Plan:
         """Return the plan with mounts that hide no files of an executor's image.
 

@@ -31,7 +31,12 @@ from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import Clock, Runtime, Tails
 from tesk_taskmaster.usecases.attempt_control import AttemptControl
 from tesk_taskmaster.usecases.attempt_reporter import AttemptReporter
-from tesk_taskmaster.usecases.image_inspection import ImageInspector
+from tesk_taskmaster.usecases.plan_fitting import (
+    FitMounts,
+    FittedPlan,
+    check_earlier_steps,
+    fit_plan,
+)
 from tesk_taskmaster.usecases.transfers import AttemptEndedError, TransferSteps
 
 _logger = logging.getLogger(__name__)
@@ -71,7 +76,7 @@ class AttemptSteps:
             plan_task(self.assignment.task, self.attempt),
             waiting_since=self.assignment.waiting_since,
         )
-        self._check_earlier_steps()
+        check_earlier_steps(self.assignment, self.runtime)
         self.control.checkpoint()
         self.runtime.prepare(
             plan, self.assignment.transfer_token, self.attempt_reporter.report_reason
@@ -80,39 +85,33 @@ class AttemptSteps:
             self.attempt_reporter.buffer(
                 [Notice(line) for line in self.runtime.notices()]
             )
-        images = ImageInspector(
+        fitted = fit_plan(
+            plan,
             assignment=self.assignment,
             runtime=self.runtime,
             attempt_reporter=self.attempt_reporter,
         )
-        images.begin(plan)
+        plan, transfers = fitted.plan, self._transfers(fitted)
         if plan.has_inputs and not self.assignment.inputs_finished:
-            self._transfers().download(plan)
-        failed = self._run_executors(plan, images)
+            transfers.download(plan)
+        failed = self._run_executors(plan, fitted.fit_mounts)
         if plan.has_outputs and not self.assignment.outputs_finished:
-            self._upload_outputs(plan, failed)
+            self._upload_outputs(plan, failed, transfers)
         self.control.checkpoint()
         return failed or Finished(Outcome.COMPLETE)
 
-    def _check_earlier_steps(self) -> None:
-        """Check that the results of earlier steps are still there."""
-        known = self.assignment.inputs_finished or self.assignment.finished_executors
-        if known and self.attempt not in self.runtime.attempts():
-            text = "the results of its earlier steps are gone"
-            raise AttemptEndedError(
-                Outcome.LOST, Reason(ReasonCode.STEP_VANISHED, text)
-            )
-
-    def _upload_outputs(self, plan: Plan, failed: Finished | None) -> None:
+    def _upload_outputs(
+        self, plan: Plan, failed: Finished | None, transfers: TransferSteps
+    ) -> None:
         if failed is None:
-            self._transfers().upload(plan)
+            transfers.upload(plan)
             return
         # The user must see the failure of the command, which came first.
-        failure = self._transfers().upload_once(plan)
+        failure = transfers.upload_once(plan)
         if failure:
             self.attempt_reporter.report(Notice(failure))
 
-    def _transfers(self) -> TransferSteps:
+    def _transfers(self, fitted: FittedPlan) -> TransferSteps:
         return TransferSteps(
             assignment=self.assignment,
             runtime=self.runtime,
@@ -120,6 +119,7 @@ class AttemptSteps:
             control=self.control,
             clock=self.clock,
             retries=self.retries,
+            are_repeatable=not fitted.is_in_one_pod,
             run_step=self._run_filer,
         )
 
@@ -132,13 +132,13 @@ class AttemptSteps:
 
         return self._run_step(plan, step, wait)[0]
 
-    def _run_executors(self, plan: Plan, images: ImageInspector) -> Finished | None:
+    def _run_executors(self, plan: Plan, fit_mounts: FitMounts) -> Finished | None:
         """Run the executors that have not run; return how the task fails, if it does."""
         for step in plan.executors:
             code = self.assignment.finished_executors.get(step.index)
             cause = ReasonCode.NONE
             if code is None:
-                result = self._run_executor(images.fit_mounts(plan, step.index), step)
+                result = self._run_executor(fit_mounts(plan, step.index), step)
                 code, cause = result.exit_code, result.code
             if code and not step.executor.ignore_error:
                 text = f"executors[{step.index}] ended with exit code {code}"

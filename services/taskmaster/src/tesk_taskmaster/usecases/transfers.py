@@ -2,6 +2,10 @@
 
 A filer that dies is started again. If inputs fail to arrive, the attempt is lost;
 a failed upload is tried again in the same attempt, since the results exist.
+
+Not so if all steps lie in one pod, whose volume ends with it: there, the filer
+itself tries again, its launcher starts it again, and what then ends without a result
+loses the attempt.
 """
 
 import logging
@@ -21,6 +25,7 @@ from tesk_taskmaster.domain.assignment import Assignment
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import (
     INPUTS,
+    OUTPUTS,
     direction_of,
     outputs_step,
     outputs_tried,
@@ -51,6 +56,7 @@ class TransferSteps:
     Attributes:
         run_step: Runs one step to its end; reports the reason meanwhile.
         retries: Of uploads.
+        are_repeatable: Filers can be started again.
     """
 
     assignment: Assignment
@@ -59,6 +65,7 @@ class TransferSteps:
     control: AttemptControl
     clock: Clock
     retries: UploadRetries
+    are_repeatable: bool
     run_step: Callable[[Plan, str, Reason], StepResult]
 
     def download(self, plan: Plan) -> None:
@@ -78,6 +85,11 @@ class TransferSteps:
             AttemptEndedError, StepFailedError: They did not arrive. The attempt is lost
                 only if the results of earlier steps are.
         """
+        if not self.are_repeatable:
+            failure = self._transfer(plan, OUTPUTS)
+            if failure:
+                raise AttemptEndedError(Outcome.SYSTEM_ERROR, failure)
+            return
         tried = self._tried(plan)
         failing_since = self.attempt_reporter.held_up_since
         while failure := self._try_upload(plan, tried):
@@ -106,7 +118,8 @@ class TransferSteps:
         Not tried again: the user must see the failure of the command.
         """
         try:
-            failure = self._transfer(plan, outputs_step(self._tried(plan)))
+            tried = self._tried(plan) if self.are_repeatable else 0
+            failure = self._transfer(plan, outputs_step(tried))
         except (AttemptEndedError, StepFailedError) as error:
             return str(error)
         return "" if failure is None else failure.text
@@ -129,13 +142,13 @@ class TransferSteps:
         """Run a filer to its result; return a failure that may pass, None for success."""
         what = direction_of(step)
         reason = Reason(ReasonCode.TRANSFERRING, f"transferring {what}")
-        for _ in range(_MAX_FILER_STARTS):
+        for _ in range(_MAX_FILER_STARTS if self.are_repeatable else 1):
             self.attempt_reporter.report_reason(reason)
             result = self.run_step(plan, step, reason)
             self.control.checkpoint()
-            if result.error and not result.lost:
-                cause = Reason(result.code, result.error)
-                raise AttemptEndedError(Outcome.SYSTEM_ERROR, cause)
+            if result.error and not (result.lost and self.are_repeatable):
+                ended = Outcome.LOST if result.lost else Outcome.SYSTEM_ERROR
+                raise AttemptEndedError(ended, Reason(result.code, result.error))
             outcome = (
                 TransferResult.CRASHED
                 if result.error
@@ -156,6 +169,9 @@ class TransferSteps:
                     "exit_code": result.exit_code,
                 },
             )
+        if not self.are_repeatable:
+            crash = _failure(f"the transfer of {what} crashed")
+            raise AttemptEndedError(Outcome.LOST, crash)
         return _failure(f"the transfer of {what} crashed {_MAX_FILER_STARTS} times")
 
 

@@ -44,6 +44,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import check_exe
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import RenderContext
 from tesk_taskmaster.adapters.kubernetes.manifests.rendering import PodTemplates
 from tesk_taskmaster.adapters.kubernetes.status.failure_table import shorten
+from tesk_taskmaster.domain.layouts import LayoutChoice
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import Clock, ReportReason, StepFailedError, Tails
@@ -125,6 +126,16 @@ class KubernetesRuntime:
             self._attempts[attempt] = AttemptSteps(
                 self._cluster, plan, context, anchor, cached
             )
+
+    def layout(self, plan: Plan) -> LayoutChoice | None:
+        """See ``Runtime.layout``."""
+        del plan
+        return None
+
+    def needs_fitted_plan(self, attempt: Attempt) -> bool:
+        """See ``Runtime.needs_fitted_plan``."""
+        del attempt
+        return False
 
     def begin_inspection(
         self,

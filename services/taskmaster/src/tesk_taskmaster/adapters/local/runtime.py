@@ -30,6 +30,7 @@ from tesk_taskmaster.adapters.local.references import (
 )
 from tesk_taskmaster.adapters.task_folders import TaskFolders, is_transient
 from tesk_taskmaster.domain.executor_run import ExecutorRun, HostMount
+from tesk_taskmaster.domain.layouts import LayoutChoice
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 from tesk_taskmaster.domain.step_names import INPUTS, direction_of, executor_of
 from tesk_taskmaster.domain.termination import StepResult
@@ -96,6 +97,16 @@ class LocalRuntime:
                 os.close(tree.open_directory(directory, create=True))
         with self._guard:
             self._plans[attempt] = plan
+
+    def layout(self, plan: Plan) -> LayoutChoice | None:
+        """See ``Runtime.layout``."""
+        del plan
+        return None
+
+    def needs_fitted_plan(self, attempt: Attempt) -> bool:
+        """See ``Runtime.needs_fitted_plan``."""
+        del attempt
+        return False
 
     def begin_inspection(
         self,
