@@ -156,6 +156,25 @@ static bool reap(const struct child *child, struct outcome *outcome)
     return ended;
 }
 
+/* A sender outside our pid namespace has no pid here: the one who runs the
+ * container, not the program itself or what it started. */
+bool is_stopped_from_outside(const struct signalfd_siginfo *info)
+{
+    return info->ssi_signo == SIGTERM && info->ssi_pid == 0;
+}
+
+int open_signals(void)
+{
+    sigset_t set;
+    int signals;
+
+    watched_signals(&set);
+    signals = signalfd(-1, &set, SFD_CLOEXEC);
+    if (signals < 0)
+        fail("signalfd: %s", strerror(errno));
+    return signals;
+}
+
 static bool take_signal(int signals, const struct child *child, struct outcome *outcome)
 {
     struct signalfd_siginfo info;
@@ -165,10 +184,10 @@ static bool take_signal(int signals, const struct child *child, struct outcome *
     /* First, whatever the signal: the lower number comes first, not the older. */
     if (reap(child, outcome))
         return true;
-    /* A sender outside our pid namespace has no pid here: the one who runs the
-     * container, not the program itself or what it started. */
-    if (info.ssi_signo == SIGTERM && info.ssi_pid == 0)
+    if (is_stopped_from_outside(&info))
         outcome->terminated = true;
+    if (info.ssi_signo == SIGTERM)
+        outcome->stopped = true;
     if (info.ssi_signo != SIGCHLD)
         kill(child->pid, (int)info.ssi_signo);
     return false;
@@ -176,14 +195,10 @@ static bool take_signal(int signals, const struct child *child, struct outcome *
 
 void watch_child(struct child *child, struct outcome *outcome)
 {
-    sigset_t set;
-    int signals;
+    int signals = open_signals();
     bool ended = false;
 
-    watched_signals(&set);
-    signals = signalfd(-1, &set, SFD_CLOEXEC);
     if (signals < 0) {
-        fail("signalfd: %s", strerror(errno));
         kill(child->pid, SIGKILL);
         return;
     }

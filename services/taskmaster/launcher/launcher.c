@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <locale.h>
 #include <string.h>
+#include <unistd.h>
 
 static void finish(const struct options *options, const struct streams *streams,
                    struct outcome *outcome)
@@ -19,10 +20,47 @@ static void finish(const struct options *options, const struct streams *streams,
         outcome->exit_code = EXIT_LAUNCHER;
 }
 
+/* Return whether the command, which has ended, is started again. */
+static bool restarts(const struct options *options, const struct outcome *outcome,
+                     unsigned long long tries)
+{
+    const int code = outcome->exit_code;
+
+    if (code == 0 || options->is_final[code] || outcome->stopped || has_failed() ||
+        tries > options->restarts)
+        return false;
+    note("%s: ended with exit code %d; restart %llu of %llu", options->argv[0], code,
+         tries, options->restarts);
+    return true;
+}
+
+/* Run the command to its end, again if so; false: it could not be started. */
+static bool run_command(const struct options *options, const char *program,
+                        const struct streams *streams, struct outcome *outcome)
+{
+    struct child child = {.pid = -1};
+    unsigned long long tries = 0;
+    int cause;
+
+    do {
+        cause = start_child(&child, program, options, streams);
+        if (cause != 0) {
+            /* A cause that was reported already is not the program's. */
+            outcome->exit_code =
+                has_failed() ? EXIT_LAUNCHER
+                             : explain_failure(options->argv[0], program, cause);
+            return false;
+        }
+        watch_child(&child, outcome);
+        if (streams->input >= 0)
+            (void)lseek(streams->input, 0, SEEK_SET);
+    } while (restarts(options, outcome, ++tries));
+    return true;
+}
+
 static void run(const struct options *options, struct outcome *outcome)
 {
     struct streams streams = {-1, -1, -1};
-    struct child child = {.pid = -1};
     char program[PATH_MAX];
     int cause;
 
@@ -31,16 +69,23 @@ static void run(const struct options *options, struct outcome *outcome)
         !open_streams(&streams, options))
         return;
     cause = find_program(options->argv[0], program);
-    if (cause == 0)
-        cause = start_child(&child, program, options, &streams);
-    if (cause != 0) {
-        /* A cause that was reported already is not the program's. */
-        if (!has_failed())
-            outcome->exit_code = explain_failure(options->argv[0], program, cause);
+    if (cause != 0)
+        outcome->exit_code = explain_failure(options->argv[0], program, cause);
+    else if (run_command(options, program, &streams, outcome))
+        finish(options, &streams, outcome);
+}
+
+static void run_in_turn(const struct options *options, struct outcome *outcome)
+{
+    struct turn turn;
+    bool runs = begin_turn(&turn, options) && await_turn(&turn, options, outcome);
+
+    clock_gettime(CLOCK_REALTIME, &outcome->started_at);
+    outcome->ended_at = outcome->started_at;
+    if (!runs)
         return;
-    }
-    watch_child(&child, outcome);
-    finish(options, &streams, outcome);
+    run(options, outcome);
+    end_turn(&turn, options, outcome);
 }
 
 static void inspect(const struct options *options, struct outcome *outcome)
@@ -72,9 +117,15 @@ int main(int argc, char **argv)
         inspect(&options, &outcome);
     else if (options.requirement_count > 0)
         require(&options, &outcome);
+    else if (options.turn != NULL)
+        run_in_turn(&options, &outcome);
     else
         run(&options, &outcome);
-    if (options.report != NULL && !write_report(options.report, &outcome))
+    if (options.report == NULL)
+        return outcome.exit_code;
+    if (!write_report(options.report, &outcome)) {
         note("report: %s: %s", options.report, strerror(errno));
-    return outcome.exit_code;
+        return outcome.exit_code;
+    }
+    return options.exit_zero && !outcome.terminated ? 0 : outcome.exit_code;
 }

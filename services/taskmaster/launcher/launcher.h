@@ -18,6 +18,8 @@
 #include <sys/types.h>
 #include <time.h>
 
+struct signalfd_siginfo;
+
 enum exit_code {
     EXIT_LAUNCHER = 125,       /* the launcher itself failed */
     EXIT_NOT_EXECUTABLE = 126, /* the program exists but cannot run */
@@ -59,6 +61,16 @@ struct options {
     size_t requirement_count;
     struct collection *collections;
     size_t collection_count;
+    const char *turns; /* directory of the turns; NULL: start at once */
+    const char *turn;  /* the name of this step */
+    const char **after; /* the steps to wait for */
+    size_t after_count;
+    const char *needed; /* skip if this step has not passed; NULL: none */
+    bool even_if_failed; /* run also if a step of after has not passed */
+    bool ignore_error;   /* pass whatever the end of the command */
+    bool exit_zero;      /* the exit code is in the report alone */
+    unsigned long long restarts;
+    bool is_final[256]; /* exit codes with which the command is not started again */
     char **argv; /* NULL-terminated, at least one */
 };
 
@@ -74,6 +86,8 @@ struct outcome {
     int exit_code;
     int signal; /* 0: none */
     bool terminated; /* SIGTERM came from outside the container meanwhile */
+    bool stopped;    /* SIGTERM came, from wherever */
+    bool skipped;    /* not run: a step before it has not passed */
     struct timespec started_at;
     struct timespec ended_at;
     long long cpu_microseconds;
@@ -108,6 +122,15 @@ struct child {
     struct pump errors; /* closed if stderr shares the pipe of stdout */
 };
 
+enum { TURN_NAME_SIZE = 64 };
+
+/* The step's place in the order of steps. */
+struct turn {
+    const char *name;
+    int directory;
+    int *earlier; /* a pipe for each of the steps before */
+};
+
 /* message.c */
 void set_message_mark(const char *mark);
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -123,6 +146,13 @@ bool make_directories(const char *path); /* errno */
 bool make_parents(const char *path);     /* errno */
 bool write_all(int fd, const char *data, size_t size); /* errno */
 void raise_descriptors(void);
+
+/* turns.c */
+bool begin_turn(struct turn *turn, const struct options *options);
+bool await_turn(const struct turn *turn, const struct options *options,
+                struct outcome *outcome);
+void end_turn(const struct turn *turn, const struct options *options,
+              struct outcome *outcome);
 
 /* streams.c */
 bool make_requested_directories(const struct options *options);
@@ -151,6 +181,8 @@ int explain_failure(const char *name, const char *program, int cause);
 
 /* child.c */
 void prepare_process(void);
+int open_signals(void); /* -1: reported */
+bool is_stopped_from_outside(const struct signalfd_siginfo *info);
 int start_child(struct child *child, const char *program,
                 const struct options *options, const struct streams *streams);
 void watch_child(struct child *child, struct outcome *outcome);

@@ -5,16 +5,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool take_limit(struct options *options, const char *value)
+static bool take_number(unsigned long long *number, const char *name,
+                        const char *value, const char *what)
 {
     char *end;
 
     errno = 0;
-    options->log_limit = strtoull(value, &end, 10);
+    *number = strtoull(value, &end, 10);
     /* strtoull would take a sign or leading blanks. */
     if (value[0] >= '0' && value[0] <= '9' && *end == '\0' && errno == 0)
         return true;
-    fail("option --log-limit: \"%s\" is not a number of bytes", value);
+    fail("option %s: \"%s\" is not a number%s", name, value, what);
+    return false;
+}
+
+static bool take_final(struct options *options, const char *name, const char *value)
+{
+    unsigned long long code;
+
+    if (!take_number(&code, name, value, ""))
+        return false;
+    if (code < sizeof options->is_final) {
+        options->is_final[code] = true;
+        return true;
+    }
+    fail("option %s: %s is not an exit code", name, value);
     return false;
 }
 
@@ -87,7 +102,17 @@ static bool append(const char ***list, size_t *count, const char *name,
     return true;
 }
 
-static bool take_value(struct options *options, const char *name, char **values)
+/* The place of an option that has no value; NULL: it has one, or is not known. */
+static bool *find_flag(struct options *options, const char *name)
+{
+    if (strcmp(name, "--even-if-failed") == 0)
+        return &options->even_if_failed;
+    if (strcmp(name, "--ignore-error") == 0)
+        return &options->ignore_error;
+    return strcmp(name, "--exit-zero") == 0 ? &options->exit_zero : NULL;
+}
+
+static bool take_text(struct options *options, const char *name, const char *value)
 {
     const struct {
         const char *name;
@@ -96,10 +121,30 @@ static bool take_value(struct options *options, const char *name, char **values)
         {"--chdir", &options->directory},  {"--stdout", &options->output},
         {"--stderr", &options->errors},    {"--report", &options->report},
         {"--mark-stderr", &options->mark}, {"--mark-returns", &options->return_mark},
+        {"--turns", &options->turns},      {"--turn", &options->turn},
+        {"--unless-failed", &options->needed},
     };
 
+    for (size_t at = 0; at < sizeof texts / sizeof *texts; at++) {
+        if (strcmp(name, texts[at].name) == 0) {
+            *texts[at].place = value;
+            return true;
+        }
+    }
+    fail("option %s is not known", name);
+    return false;
+}
+
+static bool take_value(struct options *options, const char *name, char **values)
+{
     if (strcmp(name, "--log-limit") == 0)
-        return take_limit(options, values[0]);
+        return take_number(&options->log_limit, name, values[0], " of bytes");
+    if (strcmp(name, "--restarts") == 0)
+        return take_number(&options->restarts, name, values[0], "");
+    if (strcmp(name, "--final-code") == 0)
+        return take_final(options, name, values[0]);
+    if (strcmp(name, "--after") == 0)
+        return append(&options->after, &options->after_count, name, values[0]);
     if (strcmp(name, "--mkdir") == 0)
         return append(&options->made, &options->made_count, name, values[0]);
     if (strcmp(name, "--stdin") == 0)
@@ -113,14 +158,7 @@ static bool take_value(struct options *options, const char *name, char **values)
         return take_collection(options, values);
     if (strcmp(name, "--require") == 0)
         return take_requirement(options, values);
-    for (size_t at = 0; at < sizeof texts / sizeof *texts; at++) {
-        if (strcmp(name, texts[at].name) == 0) {
-            *texts[at].place = values[0];
-            return true;
-        }
-    }
-    fail("option %s is not known", name);
-    return false;
+    return take_text(options, name, values[0]);
 }
 
 static int count_values(const char *name)
@@ -130,13 +168,51 @@ static int count_values(const char *name)
     return strcmp(name, "--collect") == 0 ? 2 : 1;
 }
 
+static bool is_step(const char *name, const char *value)
+{
+    size_t length = strlen(value);
+
+    if (length > 0 && length < TURN_NAME_SIZE && strchr(value, '/') == NULL)
+        return true;
+    fail("option %s: \"%s\" is not a name of 1 to %d bytes without \"/\"", name, value,
+         TURN_NAME_SIZE - 1);
+    return false;
+}
+
+static bool check_turn(const struct options *options)
+{
+    if (options->turn == NULL && options->turns == NULL) {
+        if (options->after_count == 0 && options->needed == NULL &&
+            !options->even_if_failed && !options->ignore_error)
+            return true;
+        fail("options --after, --unless-failed, --even-if-failed and --ignore-error "
+             "need --turns and --turn");
+        return false;
+    }
+    if (options->turn == NULL || options->turns == NULL) {
+        fail("options --turns and --turn need each other");
+        return false;
+    }
+    for (size_t at = 0; at < options->after_count; at++)
+        if (!is_step("--after", options->after[at]))
+            return false;
+    return is_step("--turn", options->turn) &&
+           (options->needed == NULL || is_step("--unless-failed", options->needed));
+}
+
 bool parse_options(struct options *options, int argc, char **argv)
 {
     int at = 1;
 
     while (at < argc && strcmp(argv[at], "--") != 0) {
         int values = count_values(argv[at]);
+        bool *flag = find_flag(options, argv[at]);
 
+        if (flag != NULL) {
+            *flag = true;
+            at++;
+            continue;
+        }
         /* An unknown last option is unknown first, then lacks a value. */
         if (at + values >= argc && strncmp(argv[at], "--", 2) == 0) {
             fail("option %s is not known or lacks its value", argv[at]);
@@ -153,5 +229,5 @@ bool parse_options(struct options *options, int argc, char **argv)
         return false;
     }
     options->argv = argv + at + 1;
-    return true;
+    return check_turn(options);
 }

@@ -73,11 +73,12 @@ static size_t format_report(char text[REPORT_SIZE], const struct outcome *outcom
     format_time(ended, &outcome->ended_at);
     length = (size_t)snprintf(
         text, REPORT_SIZE,
-        "{\"exit_code\":%d,\"signal\":%d,\"terminated\":%s,"
+        "{\"exit_code\":%d,\"signal\":%d,\"terminated\":%s,\"skipped\":%s,"
         "\"started_at\":\"%s\",\"ended_at\":\"%s\","
         "\"max_rss_bytes\":%lld,\"cpu_seconds\":%lld.%03d",
         outcome->exit_code, outcome->signal,
-        outcome->terminated ? "true" : "false", started, ended, outcome->max_rss_bytes,
+        outcome->terminated ? "true" : "false", outcome->skipped ? "true" : "false",
+        started, ended, outcome->max_rss_bytes,
         outcome->cpu_microseconds / 1000000,
         (int)(outcome->cpu_microseconds % 1000000 / 1000));
     if (has_failed()) {

@@ -19,7 +19,7 @@ def test_a_report_is_read() -> None:
         b'{"exit_code":137,"signal":9,"terminated":true,'
         b'"started_at":"2025-01-31T12:00:00.000Z",'
         b'"ended_at":"2025-01-31T12:00:01.250Z","max_rss_bytes":5,"cpu_seconds":1.1,'
-        b'"error":"x"}\n'
+        b'"skipped":true,"error":"x"}\n'
     )
 
     assert parse_report(text) == Report(
@@ -28,6 +28,7 @@ def test_a_report_is_read() -> None:
         ended_at=datetime(2025, 1, 31, 12, 0, 1, 250000, tzinfo=UTC),
         max_rss=5,
         terminated=True,
+        skipped=True,
         error="x",
     )
     assert isinstance(parse_report(text[:-20]), InvalidReport)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from taskmasters.launcher import Launch, compile_c
+from taskmasters.pod_steps import Pod
 
 SOURCES = Path(__file__).parents[4] / "services" / "taskmaster" / "launcher"
 
@@ -74,3 +75,8 @@ def launch(binary: Path) -> Launch:
         return subprocess.run([binary, *arguments], **settings)  # type: ignore[call-overload,no-any-return]  # noqa: PLW1510
 
     return run
+
+
+@pytest.fixture
+def pod(binary: Path, tmp_path: Path) -> Pod:
+    return Pod(binary=binary, root=tmp_path)

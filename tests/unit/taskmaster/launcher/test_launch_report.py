@@ -25,11 +25,11 @@ while time.process_time() < 0.2: pass
     told = json.loads(text)
     assert text.count("\n") == 1
     assert set(told) == {
-        *("exit_code", "signal", "terminated", "started_at", "ended_at"),
-        *("max_rss_bytes", "cpu_seconds"),
+        *("exit_code", "signal", "terminated", "skipped"),
+        *("started_at", "ended_at", "max_rss_bytes", "cpu_seconds"),
     }
     assert (told["exit_code"], told["signal"]) == (0, 0)
-    assert told["terminated"] is False
+    assert (told["terminated"], told["skipped"]) == (False, False)
     assert 50_000_000 < told["max_rss_bytes"] < 500_000_000
     assert 0.2 <= told["cpu_seconds"] < 60
     started, ended = (

@@ -27,6 +27,7 @@ class _ReportDocument(msgspec.Struct):
     ended_at: Annotated[datetime, Meta(tz=True)]
     max_rss_bytes: Annotated[int, Meta(ge=0, le=_MAX_MEMORY)]
     terminated: bool = False
+    skipped: bool = False
     error: str = ""
 
 
@@ -53,6 +54,7 @@ def parse_report(text: bytes) -> Report | InvalidReport | None:
         ended_at=_plausible(written.ended_at),
         max_rss=written.max_rss_bytes,
         terminated=written.terminated,
+        skipped=written.skipped,
         error="".join(c if c.isprintable() else "\ufffd" for c in written.error),
     )
 

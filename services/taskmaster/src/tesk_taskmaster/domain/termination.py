@@ -73,6 +73,7 @@ class Report:
     Attributes:
         max_rss: Bytes of the largest process.
         terminated: A SIGTERM came from outside the container.
+        skipped: Its command did not run, as a step before it has failed.
     """
 
     exit_code: int
@@ -80,6 +81,7 @@ class Report:
     ended_at: datetime | None = None
     max_rss: int = 0
     terminated: bool = False
+    skipped: bool = False
     error: str = ""
 
 

@@ -1,0 +1,220 @@
+/* Makes the steps of one pod run in order, though their containers start at once.
+ *
+ * Each step has three files in a directory that all share:
+ *   NAME.alive   a named pipe that its launcher holds open, so that the kernel
+ *                tells others of its end, whatever that is: SIGKILL, too
+ *   NAME.begun   its launcher has opened that: who comes later and finds no
+ *                writer knows that it has ended, not that it is yet to begin
+ *   NAME.passed  the next may run
+ * A pipe rather than a lock can be waited for together with signals, and needs no
+ * inotify instance, of which a node has 128 for all containers of a user.
+ *
+ * Commands can write there, too. They can only harm their own task: nothing is
+ * read or written through these names, and no link is followed.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_NAME = TURN_NAME_SIZE + 8, PIPE_FLAGS = O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC };
+
+static bool refuse(const char *file)
+{
+    fail("turns: %s: %s", file, strerror(errno));
+    return false;
+}
+
+static const char *file_name(char file[FILE_NAME], const char *step, const char *kind)
+{
+    snprintf(file, FILE_NAME, "%s.%s", step, kind);
+    return file;
+}
+
+static bool is_marked(const struct turn *turn, const char *step, const char *kind)
+{
+    char file[FILE_NAME];
+    struct stat status;
+
+    return fstatat(turn->directory, file_name(file, step, kind), &status,
+                   AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(status.st_mode);
+}
+
+static bool mark(const struct turn *turn, const char *kind)
+{
+    char file[FILE_NAME];
+    int fd;
+
+    if (is_marked(turn, turn->name, kind))
+        return true;
+    fd = openat(turn->directory, file_name(file, turn->name, kind),
+                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
+    if (fd < 0)
+        return refuse(file);
+    close(fd);
+    return true;
+}
+
+static bool unmark(const struct turn *turn, const char *kind)
+{
+    char file[FILE_NAME];
+
+    return unlinkat(turn->directory, file_name(file, turn->name, kind), 0) == 0 ||
+           errno == ENOENT || refuse(file);
+}
+
+/* Whoever comes first makes the pipe, so that its reader may wait for its writer. */
+static int open_alive(const struct turn *turn, const char *step, int mode)
+{
+    char file[FILE_NAME];
+    struct stat status;
+    int fd = -1;
+
+    file_name(file, step, "alive");
+    if (mkfifoat(turn->directory, file, 0666) == 0 || errno == EEXIST)
+        fd = openat(turn->directory, file, mode | PIPE_FLAGS);
+    if (fd < 0) {
+        refuse(file);
+        return -1;
+    }
+    if (fstat(fd, &status) != 0 || !S_ISFIFO(status.st_mode)) {
+        fail("turns: %s: not a pipe", file);
+        close(fd);
+        return -1;
+    }
+    (void)fcntl(fd, F_SETPIPE_SZ, 1); /* one page: a user's share is bounded */
+    return fd;
+}
+
+bool begin_turn(struct turn *turn, const struct options *options)
+{
+    turn->name = options->turn;
+    turn->directory = open(options->turns, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (turn->directory < 0)
+        return refuse(options->turns);
+    /* Before, of a container of the same name: it says nothing of this one. */
+    if (!unmark(turn, "passed"))
+        return false;
+    /* Not O_WRONLY, which fails without a reader. Held until the end of the process. */
+    if (open_alive(turn, turn->name, O_RDWR) < 0 || !mark(turn, "begun"))
+        return false;
+    turn->earlier = calloc(options->after_count + 1, sizeof *turn->earlier);
+    if (turn->earlier == NULL)
+        return refuse("memory");
+    /* All now: whatever a command does to the names later, these are the pipes. */
+    for (size_t at = 0; at < options->after_count; at++) {
+        turn->earlier[at] = open_alive(turn, options->after[at], O_RDONLY);
+        if (turn->earlier[at] < 0)
+            return false;
+    }
+    return true;
+}
+
+/* It began before, and its pipe has no writer. */
+static bool was_over(const struct turn *turn, const char *step, int alive)
+{
+    char byte;
+
+    return is_marked(turn, step, "begun") && read(alive, &byte, 1) == 0;
+}
+
+/* Take a signal that would end a process which does not handle it. */
+static bool take_end(int signals, struct outcome *outcome)
+{
+    struct signalfd_siginfo info;
+
+    if (read(signals, &info, sizeof info) != sizeof info || info.ssi_signo == SIGCHLD)
+        return false;
+    outcome->signal = (int)info.ssi_signo;
+    outcome->exit_code = EXIT_SIGNAL + outcome->signal;
+    outcome->terminated = is_stopped_from_outside(&info);
+    return true;
+}
+
+/* Wait until the writer of the pipe has come and gone; false: a signal came first. */
+static bool await_end(int alive, int signals, struct outcome *outcome)
+{
+    for (;;) {
+        /* POLLHUP, which needs no request, comes only if a writer was there since
+         * the pipe was opened here. */
+        struct pollfd ready[] = {{.fd = signals, .events = POLLIN}, {.fd = alive}};
+
+        if (poll(ready, 2, -1) < 0)
+            continue;
+        if (ready[0].revents != 0 && take_end(signals, outcome))
+            return false;
+        if (ready[1].revents != 0)
+            return true;
+    }
+}
+
+static bool await_all(const struct turn *turn, const struct options *options,
+                      struct outcome *outcome)
+{
+    int signals = open_signals();
+    bool ended = signals >= 0;
+
+    for (size_t at = 0; ended && at < options->after_count; at++) {
+        int alive = turn->earlier[at];
+
+        ended = was_over(turn, options->after[at], alive) ||
+                await_end(alive, signals, outcome);
+    }
+    close(signals);
+    for (size_t at = 0; at < options->after_count; at++)
+        close(turn->earlier[at]);
+    free(turn->earlier);
+    return ended;
+}
+
+static bool may_run(const struct turn *turn, const struct options *options)
+{
+    bool passed = true;
+
+    for (size_t at = 0; at < options->after_count; at++)
+        passed = passed && is_marked(turn, options->after[at], "passed");
+    if (options->after_count > 0 &&
+        setenv("TESK_AFTER", passed ? "passed" : "failed", 1) != 0)
+        return refuse("TESK_AFTER");
+    if (options->needed != NULL && !is_marked(turn, options->needed, "passed"))
+        return false;
+    return passed || options->even_if_failed;
+}
+
+/* Return whether the command may run; the outcome says why it may not. */
+bool await_turn(const struct turn *turn, const struct options *options,
+                struct outcome *outcome)
+{
+    if (!await_all(turn, options, outcome))
+        return false;
+    if (!may_run(turn, options)) {
+        outcome->skipped = !has_failed();
+        if (outcome->skipped)
+            outcome->exit_code = 0;
+        return false;
+    }
+    /* Now, as nothing can be done when this process is killed later. */
+    return !options->ignore_error || mark(turn, "passed");
+}
+
+void end_turn(const struct turn *turn, const struct options *options,
+              struct outcome *outcome)
+{
+    bool done = true;
+
+    if (outcome->terminated) /* the whole pod ends: nothing comes after it */
+        done = unmark(turn, "passed");
+    else if (outcome->exit_code == 0 || options->ignore_error)
+        done = mark(turn, "passed");
+    if (!done && outcome->exit_code == 0)
+        outcome->exit_code = EXIT_LAUNCHER;
+}
