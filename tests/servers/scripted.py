@@ -17,6 +17,7 @@ class Script:
         answers: One for each request, in order; an empty one closes the connection, and so
             does ``connection: close``.
         tls: For clients that begin with TLS, also within a tunnel.
+        tells_end: TLS tells the end of a connection (close_notify), not TCP alone.
         requests: Heads of the requests that came.
         bodies: Their bodies.
         connections: Number of connections so far.
@@ -24,6 +25,7 @@ class Script:
 
     answers: list[bytes]
     tls: ssl.SSLContext | None = None
+    tells_end: bool = False
     port: int = 0
     requests: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
@@ -46,10 +48,10 @@ def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
 
 @contextmanager
 def scripted_server(
-    *answers: bytes, tls: ssl.SSLContext | None = None
+    *answers: bytes, tls: ssl.SSLContext | None = None, tells_end: bool = False
 ) -> Iterator[Script]:
     """Serve ``answers`` until the end of the block."""
-    script = Script(list(answers), tls)
+    script = Script(list(answers), tls, tells_end)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         script.port = listener.getsockname()[1]
         threading.Thread(target=_accept, args=(listener, script), daemon=True).start()
@@ -92,6 +94,8 @@ def _serve(peer: socket.socket, script: Script) -> None:
             received = received[length:]
             peer.sendall(answer)
             if not answer or b"connection: close" in answer:
+                if script.tells_end and isinstance(peer, ssl.SSLSocket):
+                    peer.unwrap()
                 return
 
 
