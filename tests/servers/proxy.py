@@ -18,12 +18,13 @@ class Break:
 
     Attributes:
         does: ``cut`` resets it, ``close`` ends it as if all was sent, ``stall`` lets
-            nothing pass any more, ``corrupt`` changes one byte.
+            nothing pass any more, ``trickle`` one byte now and then, ``corrupt`` changes
+            one byte.
         after: So many bytes pass before.
         way: Those to the client (``down``) or to the server (``up``) count.
     """
 
-    does: Literal["cut", "close", "stall", "corrupt"]
+    does: Literal["cut", "close", "stall", "trickle", "corrupt"]
     after: int = 0
     way: Literal["down", "up"] = "down"
 
@@ -111,9 +112,13 @@ class _Pair:
         self._told = told
         self._left = told.after if told else 0
         self.is_stalled = False
+        self.waiting = bytearray()
 
     def send(self, source: socket.socket, data: bytes) -> bool:
         """Pass ``data`` on; tell whether the connections go on."""
+        if self.waiting and source is self._counted:
+            self.waiting += data
+            return True
         if self._told is None or source is not self._counted:
             self.other[source].sendall(data)
             return True
@@ -121,6 +126,12 @@ class _Pair:
         rest = data[self._left :]
         self._left -= len(data) - len(rest)
         return not rest or self._break(source, rest)
+
+    def trickle(self) -> None:
+        """Pass on one byte of what waits."""
+        if self._counted is not None:
+            self.other[self._counted].sendall(self.waiting[:1])
+            del self.waiting[:1]
 
     def _break(self, source: socket.socket, rest: bytes) -> bool:
         told = self._told
@@ -130,6 +141,9 @@ class _Pair:
             return True
         if told.does == "stall":
             self.is_stalled = True
+            return True
+        if told.does == "trickle":
+            self.waiting += rest
             return True
         if told.does == "cut":
             reset = b"\x01\0\0\0\0\0\0\0"  # SO_LINGER of 0 s: RST
@@ -146,11 +160,15 @@ def _pass_on(pair: _Pair, ended: threading.Event) -> None:
             # Whoever gives up ends the other, too.
             reading = [] if any(map(_has_left, pair.other)) else reading
             continue
-        for source in select.select(reading, [], [], _TICK)[0]:
+        if pair.waiting:
+            ended.wait(_TICK)
+            pair.trickle()
+        for source in select.select(reading, [], [], 0 if pair.waiting else _TICK)[0]:
             data = source.recv(_CHUNK)
             if not data:
                 reading.remove(source)
-                pair.other[source].shutdown(socket.SHUT_WR)
+                if not pair.waiting:
+                    pair.other[source].shutdown(socket.SHUT_WR)
             elif not pair.send(source, data):
                 return
 

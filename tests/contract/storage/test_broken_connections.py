@@ -202,6 +202,19 @@ def test_a_listing_that_breaks_is_an_error(broken: Broken) -> None:
     assert len(broken.place.walk(broken.place.url)) == 300
 
 
+@pytest.mark.parametrize("broken", ["ftp", "ftps"], indirect=True)
+def test_a_listing_that_comes_byte_by_byte_is_given_up(broken: Broken) -> None:
+    for number in range(300):
+        (broken.folder / f"a file with quite a long name, number {number}").touch()
+    broken.data.breaks.append(Break(does="trickle", after=8_000))
+
+    with pytest.raises(StorageError, match=r"too slow|no answer in time") as caught:
+        broken.place.walk(broken.place.url)
+
+    assert caught.value.transient
+    assert len(broken.place.walk(broken.place.url)) == 300
+
+
 def test_what_has_become_another_file_meanwhile_is_read_anew(broken: Broken) -> None:
     (broken.folder / "a").write_bytes(CONTENT)
     (known,) = broken.place.walk(broken.place.url)

@@ -193,6 +193,18 @@ def test_an_upload_of_which_a_byte_is_changed_on_the_way_is_an_error(
     assert broken.stored() == CONTENT
 
 
+@pytest.mark.parametrize("broken", ["s3"], indirect=True)
+def test_a_listing_that_comes_byte_by_byte_is_given_up(broken: Broken) -> None:
+    broken.publish(CONTENT)
+    broken.proxy.breaks.append(Break(does="trickle", after=500))
+
+    with pytest.raises(StorageError, match="the server is too slow") as caught:
+        broken.place.walk(broken.place.url)
+
+    assert caught.value.transient
+    assert [each.name for each in broken.place.walk(broken.place.url)] == ["a"]
+
+
 LENGTHS = {
     "more than it sends": (str(SIZE + 10), "bytes arrived|broke|no answer"),
     "less than it sends": (str(SIZE - 10), "sha256"),

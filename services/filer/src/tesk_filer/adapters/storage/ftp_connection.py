@@ -15,6 +15,7 @@ import ssl
 from contextlib import suppress
 from datetime import timedelta
 
+from tesk_filer.adapters.storage.documents import Deadline
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.ports import StorageError
 
@@ -22,6 +23,7 @@ BINARY = "TYPE I"
 IMPLICIT_PORT = 990
 
 _MAX_REPLY = 1000  # lines; greetings of public areas have some dozens
+_RECEIVE = 8192  # bytes
 
 
 class FtpConnection(ftplib.FTP):
@@ -38,6 +40,8 @@ class FtpConnection(ftplib.FTP):
         super().__init__(encoding="utf-8")
         self._tls = tls
         self._connect_timeout = 0.0
+        self._received = b""
+        self._deadline = Deadline(None)
 
     @property
     def is_open(self) -> bool:
@@ -64,7 +68,6 @@ class FtpConnection(ftplib.FTP):
         self.af = self.sock.family
         if self._tls and port == IMPLICIT_PORT:
             self._encrypt(self.sock, self._tls)
-        self.file = self.sock.makefile("r", encoding=self.encoding)
         self.welcome = self.getresp()
         if self._tls:
             if port != IMPLICIT_PORT:
@@ -95,7 +98,8 @@ class FtpConnection(ftplib.FTP):
         return re.sub("/+", "/", whole).rstrip("/") or "/"
 
     def getmultiline(self) -> str:
-        """Read a reply of limited length; ftplib has no limit."""
+        """Read a reply of limited length in limited time; ftplib has no limits."""
+        self._deadline = Deadline(self.timeout)
         first = line = self.getline()
         lines = [line]
         if first[3:4] == "-":
@@ -105,6 +109,19 @@ class FtpConnection(ftplib.FTP):
                 line = self.getline()
                 lines.append(line)
         return "\n".join(lines)
+
+    def getline(self) -> str:
+        """Read a line of a reply, as long as its deadline is not over."""
+        while b"\n" not in self._received:
+            if len(self._received) > self.maxline:
+                raise ftplib.error_proto("a reply without end")  # noqa: S321 - an error
+            data = self.sock.recv(_RECEIVE) if self.sock else b""
+            if not data:
+                raise EOFError
+            self._received += data
+            self._deadline.check()
+        line, _, self._received = self._received.partition(b"\n")
+        return line.decode(self.encoding).removesuffix("\r")
 
     def ntransfercmd(
         self, cmd: str, rest: int | str | None = None
@@ -143,13 +160,11 @@ class FtpConnection(ftplib.FTP):
                 f"port: {IMPLICIT_PORT} is for TLS from the first byte on"
             )
             raise StorageError(message) from error
-        if self.file is not None:
-            self.file.close()  # nothing that came before TLS is read after it
+        self._received = b""  # nothing that came before TLS is read after it
         self._encrypt(plain, tls)
 
     def _encrypt(self, plain: socket.socket, tls: ssl.SSLContext) -> None:
         self.sock = tls.wrap_socket(plain, server_hostname=self.host)
-        self.file = self.sock.makefile("r", encoding=self.encoding)
 
 
 class FtpTlsSocket(ssl.SSLSocket):
@@ -198,3 +213,9 @@ def end_sending(data: socket.socket) -> None:
         data.unwrap()
     with suppress(OSError):  # the server has closed it
         data.shutdown(socket.SHUT_WR)
+
+
+def end_receiving(data: socket.socket) -> None:
+    """Tell the server in TLS that all has arrived: some wait for it."""
+    if isinstance(data, FtpTlsSocket):
+        data.unwrap()

@@ -9,10 +9,16 @@ does not tell is asked name by name.
 
 import ftplib
 import re
-from collections.abc import Mapping, Sequence
+import socket
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tesk_filer.adapters.storage.ftp_connection import BINARY, FtpConnection
+from tesk_filer.adapters.storage.documents import pieces_of
+from tesk_filer.adapters.storage.ftp_connection import (
+    BINARY,
+    FtpConnection,
+    end_receiving,
+)
 from tesk_filer.adapters.storage.ftp_connections import reply_code
 from tesk_filer.adapters.storage.ftp_list_format import parse_list
 from tesk_filer.ports import Stat, StorageError
@@ -24,8 +30,11 @@ NO_ACCESS = frozenset({"450", "550", "553"})
 # Many servers refuse to list an empty directory, or report its end at once.
 _NOTHING_LISTED = NO_ACCESS | UNKNOWN_COMMAND | {"226", "250"}
 _MAX_NAMES = 1_000_000  # of one directory
+_MAX_LISTING = 256 * 1024 * 1024  # bytes
+_MAX_LINE = 8192  # bytes
 _MANY_NAMES = 4  # fewer are sooner asked one by one than listed once more
 _DIGITS = 18  # of a size; more than any file has
+_TEXT = "TYPE A"
 _BOTH = frozenset({".", "..", ""})
 _UNKNOWN_SIZE = Stat()
 
@@ -237,21 +246,33 @@ def _ask_size(connection: FtpConnection, path: str) -> tuple[int | None, bool]:
 
 
 def _lines(connection: FtpConnection, command: str) -> list[str]:
-    lines: list[str] = []
-
-    def add(line: str) -> None:
-        if len(lines) >= _MAX_NAMES:
-            message = f"one directory holds more than {_MAX_NAMES:,} names"
-            raise StorageError(message)
-        lines.append(line)
-
     try:
-        connection.retrlines(command, add)
+        connection.sendcmd(_TEXT)
+        with connection.transfercmd(command) as data:
+            lines = list(_lines_of(data, connection.timeout))
+            end_receiving(data)
+        connection.voidresp()
     except (ftplib.error_perm, ftplib.error_temp, ftplib.error_reply):
         connection.voidcmd(BINARY)
         raise
     connection.voidcmd(BINARY)  # for SIZE, which text mode refuses
     return lines
+
+
+def _lines_of(data: socket.socket, stall: float | None) -> Iterator[str]:
+    """Yield the lines of a listing."""
+    rest, count = b"", 0
+    for piece in pieces_of(data.recv, limit=_MAX_LISTING, stall=stall):
+        *whole, rest = (rest + piece).split(b"\n")
+        count += len(whole)
+        if count > _MAX_NAMES:
+            message = f"one directory holds more than {_MAX_NAMES:,} names"
+            raise StorageError(message)
+        if len(rest) > _MAX_LINE:
+            raise StorageError("the server's replies make no sense")
+        yield from (line.decode().removesuffix("\r") for line in whole)
+    if rest:
+        yield rest.decode().removesuffix("\r")
 
 
 def _facts(line: str) -> tuple[str, Mapping[str, str]]:

@@ -6,7 +6,6 @@ guard of urls.
 """
 
 import base64
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -14,6 +13,7 @@ from typing import Any
 
 import urllib3
 
+from tesk_filer.adapters.storage.documents import read_document
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.http_connections import HttpConnections
 from tesk_filer.adapters.storage.http_cookies import Cookies
@@ -34,8 +34,8 @@ NO_HEADERS: Headers = MappingProxyType({})
 
 _OWN_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tesk-filer"}
 _MAX_HOPS = 20
-_MAX_DOCUMENT_SECONDS = 60.0
 _MAX_DRAINED = 64 * 1024  # bytes of a body that is not wanted
+_DRAIN_STALL = 1.0  # seconds; waiting longer is not worth a connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ class HttpClient:
 
         ``authorities``: see ``HttpOptions``.
         """
+        self._stall = timeouts.stall.total_seconds()
         self._timeout = urllib3.Timeout(
-            connect=timeouts.connect.total_seconds(),
-            read=timeouts.stall.total_seconds(),
+            connect=timeouts.connect.total_seconds(), read=self._stall
         )
         self._egress = egress
         self._credentials = credentials
@@ -160,18 +160,10 @@ class HttpClient:
         Raises:
             StorageError: It is longer than ``limit`` bytes, or takes too long.
         """
-        deadline = time.monotonic() + _MAX_DOCUMENT_SECONDS
-        content = bytearray()
         try:
-            while data := response.read1(_MAX_DRAINED):
-                content += data
-                if len(content) > limit:
-                    raise StorageError(f"the server sends more than {limit:,} bytes")
-                if time.monotonic() > deadline:
-                    raise StorageError("the server is too slow", transient=True)
+            return read_document(response.read1, limit=limit, stall=self._stall)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise explain(error) from error
-        return bytes(content)
 
     def close(self) -> None:
         """Close all connections."""
@@ -198,10 +190,10 @@ def finish(response: urllib3.BaseHTTPResponse) -> None:
     try:
         left = response.length_remaining  # 0 after HEAD, whatever is announced
         if left is not None and left <= _MAX_DRAINED:
-            response.read(_MAX_DRAINED)
+            read_document(response.read1, limit=_MAX_DRAINED, stall=_DRAIN_STALL)
         else:
             response.close()
-    except (urllib3.exceptions.HTTPError, OSError):
+    except (urllib3.exceptions.HTTPError, OSError, StorageError):
         response.close()
     finally:
         response.release_conn()

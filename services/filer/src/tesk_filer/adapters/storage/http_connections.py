@@ -19,6 +19,7 @@ from urllib3.util import make_headers, parse_url
 
 from tesk_filer.adapters.storage.authorities import open_client_tls
 from tesk_filer.adapters.storage.egress import Egress
+from tesk_filer.adapters.storage.http_lines import BoundedResponse
 from tesk_filer.ports import StorageError
 from tesk_model.locations import Location
 
@@ -76,10 +77,8 @@ class HttpConnections:
         }
         if scheme == "https":
             options["ssl_context"] = open_client_tls(self._authorities)
-        if proxy:
-            return _proxied(proxy, options)
-        manager = urllib3.PoolManager(**options)
-        manager.pool_classes_by_scheme = guarded_pools(self._egress)
+        manager = _proxied(proxy, options) if proxy else urllib3.PoolManager(**options)
+        manager.pool_classes_by_scheme = _pools(None if proxy else self._egress)
         return manager
 
     def _proxy_of(self, location: Location) -> str:
@@ -118,16 +117,20 @@ def _proxied(proxy: str, options: dict[str, Any]) -> urllib3.PoolManager:
         raise StorageError(message) from error
 
 
-def guarded_pools(egress: Egress) -> dict[str, Any]:
-    """Return urllib3's classes of pools, by scheme, that connect by ``egress``."""
+def _pools(egress: Egress | None) -> dict[str, Any]:
+    """Return urllib3's classes of pools, by scheme; None: they connect as they do."""
 
     class Connection(HTTPConnection):
+        response_class = BoundedResponse
+
         def _new_conn(self) -> socket.socket:
-            return _connect(egress, self)
+            return _connect(egress, self) if egress else super()._new_conn()
 
     class SecureConnection(HTTPSConnection):
+        response_class = BoundedResponse
+
         def _new_conn(self) -> socket.socket:
-            return _connect(egress, self)
+            return _connect(egress, self) if egress else super()._new_conn()
 
     class Pool(HTTPConnectionPool):
         ConnectionCls = Connection

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from urllib.parse import quote, urlencode, urlsplit
 
+from tesk_filer.adapters.storage.documents import read_document
 from tesk_filer.adapters.storage.http_bodies import BytesBody
 from tesk_filer.adapters.storage.http_errors import retry_after_of
 from tesk_filer.adapters.storage.http_exchange import Body
@@ -24,7 +25,6 @@ from tesk_filer.adapters.storage.network import explain_connection
 from tesk_filer.adapters.storage.objects import RefusedError
 from tesk_filer.ports import ChangedError, Part, Stat, StorageError
 
-_BLOCK = 1024 * 1024
 _MAX_DOCUMENT = 64 * 1024 * 1024  # bytes of a listing; more than any service sends
 _NONE: Mapping[str, str] = MappingProxyType({})
 _NOTHING = BytesBody()
@@ -71,8 +71,9 @@ class Request:
 class RestResponse:
     """A response; close it."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, *, stall: float) -> None:
         self._exchange = exchange
+        self._stall = stall
         self.status = exchange.response.status
         self.headers = Headers(exchange.response.headers)
 
@@ -91,17 +92,13 @@ class RestResponse:
         """Return all of the body, and close the response.
 
         Raises:
-            StorageError: It is larger than any listing, or cannot be read.
+            StorageError: It is larger than any listing, takes too long, or cannot be
+                read.
         """
-        data = bytearray()
         try:
-            while chunk := self.read(_BLOCK):
-                data += chunk
-                if len(data) > _MAX_DOCUMENT:
-                    raise StorageError("the service answers more than a listing can be")
+            return read_document(self.read, limit=_MAX_DOCUMENT, stall=self._stall)
         finally:
             self.close()
-        return bytes(data)
 
     def close(self) -> None:
         """Let the connection go."""
@@ -213,7 +210,7 @@ class RestClient:
             )
         except OSError as error:
             raise explain_connection(error) from error
-        return RestResponse(exchange)
+        return RestResponse(exchange, stall=self.timeout[1])
 
     def close(self) -> None:
         """Close all connections."""

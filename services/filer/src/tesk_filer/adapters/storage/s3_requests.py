@@ -11,6 +11,7 @@ from datetime import datetime
 from http import HTTPStatus
 from types import MappingProxyType
 
+from tesk_filer.adapters.storage.documents import read_document
 from tesk_filer.adapters.storage.http_bodies import BytesBody
 from tesk_filer.adapters.storage.http_exchange import Body, Response
 from tesk_filer.adapters.storage.http_pool import Exchange, HttpPool, HttpRequest
@@ -113,7 +114,7 @@ class S3Requests:
             StorageError: It failed.
         """
         with self.send(request) as response, TranslatedErrors():
-            return response.headers, _read_all(response)
+            return response.headers, self._read(response)
 
     def _send(self, request: S3Request) -> Exchange:
         access = self._access(request.location)
@@ -123,7 +124,9 @@ class S3Requests:
             if response.status // 100 == 2:  # noqa: PLR2004 - any success
                 return exchange
             try:
-                body = _read_all(response)
+                body = self._read(response)
+            except (OSError, StorageError):
+                body = b""  # the status says most of it
             finally:
                 exchange.close()
             refusal = explain_refusal(response.status, response.headers, body)
@@ -201,13 +204,6 @@ class S3Requests:
             return newer if newer.keys != access.keys else None
         return None
 
-
-def _read_all(response: Response) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while data := response.read(_MAX_ANSWER):
-        parts.append(data)
-        size += len(data)
-        if size > _MAX_ANSWER:
-            raise StorageError("S3 answers without an end")
-    return b"".join(parts)
+    def _read(self, response: Response) -> bytes:
+        stall = self.pool.timeouts.stall.total_seconds()
+        return read_document(response.read, limit=_MAX_ANSWER, stall=stall)

@@ -172,10 +172,11 @@ class SftpConnections:
             window_size=_WINDOW,
             timeout=self._timeouts.connect.total_seconds(),
         )
-        channel.settimeout(self._timeouts.stall.total_seconds())
+        stall = self._timeouts.stall.total_seconds()
+        channel.settimeout(stall)
         try:
             channel.invoke_subsystem("sftp")
-            return SftpConnection(transport, SftpSession(channel))
+            return SftpConnection(transport, SftpSession(channel, stall=stall))
         except (paramiko.SSHException, EOFError) as error:
             if not transport.is_active():
                 raise

@@ -65,8 +65,8 @@ def list_directory(session: SftpSession, path: str) -> Directory:
     """
     listed = Directory()
     try:
-        for name, found in _all_names(session, path):
-            if len(listed.found) >= _MAX_NAMES:
+        for count, (name, found) in enumerate(_all_names(session, path)):
+            if count >= _MAX_NAMES:
                 message = f"one directory holds more than {_MAX_NAMES:,} names"
                 raise StorageError(message)
             if name not in _BOTH:

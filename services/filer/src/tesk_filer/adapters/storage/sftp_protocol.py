@@ -15,6 +15,8 @@ from enum import IntEnum
 from stat import S_IFMT, S_ISDIR, S_ISLNK, S_ISREG
 from typing import Protocol
 
+from tesk_filer.adapters.storage.documents import Deadline
+
 _MAX_PACKET = 1 << 20  # 256 KiB is what servers send at most
 _RECEIVE = 1 << 18
 _VERSION = 3
@@ -118,19 +120,24 @@ class Attributes:
 class SftpSession:
     """Sends requests and receives their responses; used by one thread at a time."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, *, stall: float | None = None) -> None:
         """Agree on the version.
+
+        Args:
+            channel: To the server.
+            stall: Its timeout; see ``Deadline``.
 
         Raises:
             SftpProtocolError, EOFError, OSError: There is no SFTP at the other end.
         """
         self._channel = channel
+        self._stall = stall
         self._buffer = bytearray()
         self._last_id = 0
         self._pending: set[int] = set()
         self._arrived: dict[int, tuple[int, bytes]] = {}
         channel.sendall(_framed(Kind.INIT, struct.pack(">I", _VERSION)))
-        kind, payload = self._receive()
+        kind, payload = self._receive(Deadline(stall))
         if kind != Kind.VERSION:
             raise SftpProtocolError("no version")
         # The names of extensions have lengths before them; none contains another.
@@ -169,9 +176,11 @@ class SftpSession:
 
         Raises:
             SftpError: The server refuses.
+            StorageError: It takes too long, with anything but the bytes of a file.
         """
+        deadline = Deadline(None if wanted == Kind.DATA else self._stall)
         while number not in self._arrived:
-            kind, payload = self._receive()
+            kind, payload = self._receive(deadline)
             if len(payload) < 4:  # noqa: PLR2004 - an id
                 raise SftpProtocolError("a response without id")
             (got,) = struct.unpack_from(">I", payload)
@@ -192,22 +201,23 @@ class SftpSession:
         (number,) = self.request((kind, payload))
         return self.wait(number, wanted)
 
-    def _receive(self) -> tuple[int, bytes]:
-        self._fill(4)
+    def _receive(self, deadline: Deadline) -> tuple[int, bytes]:
+        self._fill(4, deadline)
         (length,) = struct.unpack_from(">I", self._buffer)
         if not 1 <= length <= _MAX_PACKET:
             raise SftpProtocolError("a packet of impossible length")
-        self._fill(4 + length)
+        self._fill(4 + length, deadline)
         packet = bytes(memoryview(self._buffer)[4 : 4 + length])
         del self._buffer[: 4 + length]
         return packet[0], packet[1:]
 
-    def _fill(self, size: int) -> None:
+    def _fill(self, size: int, deadline: Deadline) -> None:
         while len(self._buffer) < size:
             received = self._channel.recv(_RECEIVE)
             if not received:
                 raise EOFError("the server closed the channel")
             self._buffer += received
+            deadline.check()
 
 
 def encode(text: str) -> bytes:
