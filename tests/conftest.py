@@ -12,15 +12,18 @@ NO_CLUSTER = "KUBECONFIG names no Kubernetes cluster"
 
 
 def pytest_configure() -> None:
-    """Let children end by Ctrl-C, and let a property take its time.
+    """Let children end by Ctrl-C, clean up on SIGTERM, and let a property take its time.
 
-    A shell starts a background job with SIGINT ignored, and that is inherited.
+    A shell starts a background job with SIGINT ignored, and that is inherited. By
+    SIGTERM CI ends a job: fixtures must still remove their containers.
     An example that takes long on a busy machine says nothing of the rule.
     """
     hypothesis.settings.register_profile("tesk", deadline=None)
     hypothesis.settings.load_profile("tesk")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,11 +10,11 @@ from uuid import uuid4
 import pytest
 from grpc_health.v1 import health_pb2
 from sqlalchemy import create_engine, make_url, text
-from testcontainers.community.postgres import PostgresContainer
 
 from builders.scheduler_tasks import make_new_task
 from schedulers.running import running_scheduler
 from schedulers.served import RunningScheduler
+from servers.postgres import postgres_server
 from tesk_api.adapters.scheduler_client import SchedulerClient
 from tesk_model.errors import UnavailableError
 from tesk_scheduler.adapters.store.engines import sqlite_url
@@ -159,14 +159,12 @@ def test_a_full_disk_is_not_ready_until_there_is_room(tmp_path: Path) -> None:
 
 @pytest.mark.engine
 def test_a_server_that_became_a_standby_is_not_ready_until_it_leads_again() -> None:
-    with PostgresContainer("postgres:15", driver="psycopg") as container:
-        server = create_engine(
-            container.get_connection_url(), isolation_level="AUTOCOMMIT"
-        )
+    with postgres_server() as address:
+        server = create_engine(address, isolation_level="AUTOCOMMIT")
         name = f"tesk_{uuid4().hex}"
         with server.connect() as connection:
             connection.execute(text(f"CREATE DATABASE {name}"))
-            url = make_url(container.get_connection_url()).set(database=name)
+            url = make_url(address).set(database=name)
             store = SqlTaskStore.open(url.render_as_string(hide_password=False))
             store.check_health()
             for mode in ("on", "off"):

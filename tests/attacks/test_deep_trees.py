@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -190,17 +191,16 @@ def in_a_namespace(code: str, *paths: Path) -> "subprocess.CompletedProcess[str]
     )
 
 
-def test_closed_directories_are_opened_and_removed(tmp_path: Path) -> None:
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        folder.chmod(0o777 if folder == tmp_path else 0o711)
-
-    done = subprocess.run(
-        [sys.executable, "-c", SHUT, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+def test_closed_directories_are_opened_and_removed() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # nobody may enter those of pytest
+        Path(folder).chmod(0o777)
+        done = subprocess.run(
+            [sys.executable, "-c", SHUT, folder],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
 
     assert done.returncode == 0, done.stderr
 

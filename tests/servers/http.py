@@ -3,7 +3,6 @@
 import base64
 import ssl
 import threading
-import time
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -28,7 +27,7 @@ class Fault:
         cut_at: So many bytes of the file are sent, then the connection is cut.
         hold_at: So many bytes are sent, then the answer waits for ``release``; of a
             file that is put, all bytes are taken first.
-        seconds: The answer waits for so long.
+        is_silent: The answer waits for ``release``.
         location: Where a redirecting status leads.
         body: Sent with ``status``.
         headers: Likewise; they replace what would be sent.
@@ -38,7 +37,7 @@ class Fault:
     retry_after: str = ""
     cut_at: int | None = None
     hold_at: int | None = None
-    seconds: float = 0
+    is_silent: bool = False
     location: str = ""
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -84,11 +83,17 @@ class HttpFiles:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer is sent at once: head and body are not told apart by time
     state: HttpFiles
 
     def setup(self) -> None:
         self.state.connections += 1
         super().setup()
+
+    def handle_expect_100(self) -> bool:
+        goes_on = super().handle_expect_100()
+        self.wfile.flush()
+        return goes_on
 
     def do_GET(self) -> None:
         self._show(with_body=True)
@@ -130,7 +135,8 @@ class _Handler(BaseHTTPRequestHandler):
         state.cookies.append(self.headers.get("Cookie", ""))
         planned = state.faults[self._path]
         fault = planned.pop(0) if planned else Fault()
-        time.sleep(fault.seconds)
+        if fault.is_silent:
+            state.release.wait()
         wanted = base64.b64encode(f"{state.user}:{state.password}".encode()).decode()
         if fault.status:
             said = {"Retry-After": fault.retry_after, "Location": fault.location}
@@ -177,6 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.state.sent[self._path] += stop - first
             if fault.hold_at is not None:
                 self.wfile.write(content[first : fault.hold_at])
+                self.wfile.flush()
                 first = fault.hold_at
                 self.state.held.set()
                 self.state.release.wait()

@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
-from testcontainers.community.postgres import PostgresContainer
 
 from fakes.scheduler_observer import ListObserver
+from servers.postgres import postgres_server
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 
@@ -16,8 +16,8 @@ from tesk_scheduler.adapters.store.store import SqlTaskStore
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Run a PostgreSQL for the session; return its url."""
-    with PostgresContainer("postgres:15", driver="psycopg") as container:
-        yield container.get_connection_url()
+    with postgres_server() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.engine)])
