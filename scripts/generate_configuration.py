@@ -27,7 +27,8 @@ Each setting comes from its environment variable, else from the settings file
 (YAML) that the variable `TESK_CONFIG` names, else from its default. All services
 read the same file; each takes the sections that it knows. A malformed value, or an
 unknown name in the file, stops a service at its start, with a message that names it.
-Durations are seconds, or ISO 8601 such as `PT1M30S`.
+A variable that looks like a setting and is none is told once, at the start, with the
+name that may have been meant. Durations are seconds, or ISO 8601 such as `PT1M30S`.
 
 ```yaml
 # tesk.yaml

@@ -8,6 +8,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
+
 from tesk_cli.adapters.credentials import read_credentials
 from tesk_cli.adapters.examples import example_path, examples_folder, list_examples
 from tesk_cli.adapters.system_clock import SystemClock
@@ -40,6 +42,7 @@ from tesk_runtime.protected_paths import ProtectedPaths
 from tesk_runtime.sections import state_home
 from tesk_runtime.settings import CONFIG_VARIABLE, SettingsError, load
 from tesk_runtime.shutdown import stop_on_signals
+from tesk_runtime.unknown_variables import unknown_variables
 
 # Where `make launcher` puts it.
 _BUILT_LAUNCHER = Path(__file__).parents[3] / "build" / "launcher"
@@ -83,6 +86,7 @@ class _Machine:
         self, folders: tuple[Path, ...], *, embedded: bool, verbose: bool = False
     ) -> Supervisor:
         settings = load(Settings, self.environ)
+        _warn_of_variables(self.environ, *_service_settings())
         roots = self._roots(settings, folders, embedded=embedded)
         make_default_folder(roots.writable, self.environ)
         launcher = Path(settings.taskmaster.launcher or _BUILT_LAUNCHER)
@@ -133,7 +137,9 @@ class _Machine:
         """Open what a filer would use; see ``Dependencies``."""
         # Imported only here: other commands start faster without.
         from tesk_cli.adapters.storage import open_storage  # noqa: PLC0415
+        from tesk_filer.config import Settings as FilerSettings  # noqa: PLC0415
 
+        _warn_of_variables(self.environ, FilerSettings)
         roots = None
         if folders is not None:
             settings = load(Settings, self.environ)
@@ -169,6 +175,25 @@ class _Machine:
 
 def _report(line: str) -> None:
     print(escape_lines(line), file=sys.stderr, flush=True)  # noqa: T201 - for the person at the terminal
+
+
+def _warn_of_variables(
+    environ: Mapping[str, str], *settings_types: type[Struct]
+) -> None:
+    """Report variables of sections that are no settings; ``main`` does the others."""
+    for warning in unknown_variables(environ, *settings_types, without_section=False):
+        _report(f"tesk: {warning}")
+
+
+def _service_settings() -> tuple[type[Struct], ...]:
+    """Return the settings of the services that a server of this machine starts."""
+    # Imported only here: other commands start faster without.
+    from tesk_api.config import Settings as ApiSettings  # noqa: PLC0415
+    from tesk_filer.config import Settings as FilerSettings  # noqa: PLC0415
+    from tesk_scheduler.config import Settings as SchedulerSettings  # noqa: PLC0415
+    from tesk_taskmaster.config import Settings as TaskmasterSettings  # noqa: PLC0415
+
+    return ApiSettings, SchedulerSettings, TaskmasterSettings, FilerSettings
 
 
 def _dependencies(environ: Mapping[str, str]) -> Dependencies:
@@ -213,6 +238,8 @@ def _describe_error(error: Exception) -> tuple[str, ExitCode]:
 
 def main() -> int:
     """Run the command line of this process; return or raise its exit code."""
+    for warning in unknown_variables(os.environ):
+        _report(f"tesk: {warning}")
     try:
         build_app()(obj=_dependencies(os.environ), prog_name="tesk")
     except StorageStoppedError:

@@ -153,3 +153,20 @@ def test_a_slip_in_a_file_of_credentials_is_one_line(terminal: Serving) -> None:
         'credentials[0].login: has the unknown field "pasword", perhaps for '
         '"password"; there are user, password\n'
     )
+
+
+def test_variables_that_are_no_settings_are_told_once(terminal: Serving) -> None:
+    wrong = {"TESK_FILER_PARALEL": "4", "TESK_SERVR": "x", "TESK_API_PORTS": "x"}
+    file = terminal.folder / "a"
+    file.touch()
+
+    asked = Serving(terminal.folder, {**terminal.environ, **wrong}).tesk(
+        "storage", "stat", str(file)
+    )
+
+    ignored = "is no setting and is ignored; is"
+    assert asked.returncode == 0
+    assert asked.stderr == (
+        f"tesk: TESK_SERVR {ignored} TESK_SERVER meant?\n"
+        f"tesk: TESK_FILER_PARALEL {ignored} TESK_FILER_PARALLEL meant?\n"
+    )

@@ -426,6 +426,20 @@ def test_a_bad_setting_is_named(
     assert want in log
 
 
+def test_a_variable_that_is_no_setting_is_told(
+    record: TransferRecord, filer: FilerRun
+) -> None:
+    (filer.folder / "root/file").touch()
+    record.inputs = (Input(path="/in", url=f"{filer.folder}/root/file"),)
+    roots = (filer.folder / "root",)
+
+    run = FilerRun(filer.folder, roots, environ={"TESK_FILER_PARALEL": "4"})
+    code, log = run.run(record, "inputs")
+
+    assert code == 0
+    assert log.count("is ignored; is TESK_FILER_PARALLEL meant?") == 1
+
+
 def test_the_error_without_credentials_says_where_to_set_them(
     record: TransferRecord, filer: FilerRun
 ) -> None:

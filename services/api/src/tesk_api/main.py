@@ -36,6 +36,7 @@ from tesk_runtime.http.server import Service
 from tesk_runtime.sections import read_tls_ca, read_token
 from tesk_runtime.settings import SettingsError, load
 from tesk_runtime.tracing import open_tracer
+from tesk_runtime.unknown_variables import log_unknown_variables
 
 if TYPE_CHECKING:
     from tesk_api.adapters.fair_semaphore import FairSemaphore
@@ -68,6 +69,7 @@ def main() -> None:
         sys.stderr.write(f"tesk-api: {error}\n")
         sys.exit(_EX_CONFIG)
     logs.configure("api", settings.log)
+    log_unknown_variables(os.environ, Settings)
     api = settings.api
     listeners = [_listen(api.host, api.port, "HOST, PORT")]
     if api.metrics_listen:

@@ -53,6 +53,7 @@ from tesk_runtime.rpc.tls import channel_credentials
 from tesk_runtime.sections import read_tls_ca, read_token
 from tesk_runtime.shutdown import stop_on_signals
 from tesk_runtime.tracing import open_tracer
+from tesk_runtime.unknown_variables import log_unknown_variables
 
 _EX_CONFIG = 78  # sysexits.h
 _AFTER = "TESK_AFTER"  # how the step before ended, as the launcher says
@@ -72,6 +73,7 @@ def main() -> NoReturn:
         config = settings.load(Settings, os.environ)
         logs.configure("filer", config.log, _log_fields(config.filer))
         silence_libraries()
+        log_unknown_variables(os.environ, Settings)
         token = read_token(
             config.filer.token_file, "filer.token_file (TESK_FILER_TOKEN_FILE)"
         )

@@ -20,6 +20,7 @@ from tesk_runtime.sections import read_token, state_home
 from tesk_runtime.settings import SettingsError, load
 from tesk_runtime.shutdown import stop_on_signals
 from tesk_runtime.tracing import open_tracer
+from tesk_runtime.unknown_variables import log_unknown_variables
 from tesk_scheduler.adapters.ids import UlidGenerator
 from tesk_scheduler.adapters.local_launcher import LocalLauncher
 from tesk_scheduler.adapters.machine import machine_capacity
@@ -74,6 +75,7 @@ def main() -> None:
         settings = load(Settings, os.environ)
         token = read_token(settings.grpc.token_file)
         logs.configure("scheduler", settings.log)
+        log_unknown_variables(os.environ, Settings)
         _run(settings, token, stop_on_signals())
     except (SettingsError, ValueError, TeskError, DatabaseInUseError) as error:
         sys.exit(f"tesk-scheduler: {error}")

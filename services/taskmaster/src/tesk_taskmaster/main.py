@@ -14,6 +14,7 @@ from tesk_runtime.rpc.tls import channel_credentials
 from tesk_runtime.sections import read_token, state_home
 from tesk_runtime.shutdown import stop_on_signals
 from tesk_runtime.tracing import open_tracer
+from tesk_runtime.unknown_variables import log_unknown_variables
 from tesk_taskmaster.adapters.scheduler_client import GrpcScheduler
 from tesk_taskmaster.config import Settings
 from tesk_taskmaster.ports import Clock, Runtime
@@ -47,6 +48,7 @@ def _run(environ: Mapping[str, str]) -> bool:
     clock = SystemClock()
     stop = stop_on_signals()
     logs.configure("taskmaster", configured.log)
+    log_unknown_variables(environ, Settings)
     if configured.taskmaster.runtime == "kubernetes":
         runtime = _cluster_runtime(configured, environ, clock)
     else:
