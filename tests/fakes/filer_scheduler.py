@@ -10,7 +10,7 @@ from typing import Any
 
 from tesk.v1 import transfer_service_pb2 as pb
 from tesk.v1 import transfer_service_pb2_grpc as pb_grpc
-from tesk_filer.ports import MovedByScheme, TransferResult
+from tesk_filer.ports.transfers import MovedByScheme, TransferResult
 from tesk_model.errors import ConflictError, PermissionDeniedError, UnavailableError
 from tesk_model.names import Attempt
 from tesk_model.task import Input, Output, Task, TaskId, TransferStatus

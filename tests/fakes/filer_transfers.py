@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tesk_filer.ports import TransferResult
+from tesk_filer.ports.transfers import TransferResult
 from tesk_model.errors import TeskError
 from tesk_model.task import Input, Output, OutputFileLog, TransferStatus
 
 
 @dataclass
 class MemoryTransfers:
-    """Satisfies ``tesk_filer.ports.Transfers``.
+    """Satisfies ``tesk_filer.ports.transfers.Transfers``.
 
     Attributes:
         error: Raised by every call but the reads.

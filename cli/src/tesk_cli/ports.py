@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from tesk_cli.domain.snapshot import Snapshot
 from tesk_filer.domain.checks import Check
-from tesk_filer.ports import Entry, Stat, TransferResult
+from tesk_filer.ports import Entry, Stat
+from tesk_filer.ports.transfers import TransferResult
 from tesk_model.errors import Violation
 from tesk_model.task import Task, TaskView, TransferStatus
 

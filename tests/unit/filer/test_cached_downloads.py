@@ -19,7 +19,8 @@ from tesk_filer.adapters.manifest_file import open_manifest
 from tesk_filer.adapters.manifest_records import Lines
 from tesk_filer.domain.credentials import Credential, Login
 from tesk_filer.domain.digest_list import DigestList
-from tesk_filer.ports import Part, Stat, StorageError, TransferResult
+from tesk_filer.ports import Part, Stat, StorageError
+from tesk_filer.ports.transfers import TransferResult
 from tesk_filer.usecases.transfer import ExitCode
 from tesk_model.locations import Location
 from tesk_model.task import FileType, Input

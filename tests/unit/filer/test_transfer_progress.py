@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import pytest
 
 from tesk_filer.domain.rates import RateWindow
-from tesk_filer.ports import HaltedError, MovedByScheme, StorageError
+from tesk_filer.ports import HaltedError, StorageError
+from tesk_filer.ports.transfers import MovedByScheme
 from tesk_filer.usecases.transfer_progress import TransferProgress
 
 

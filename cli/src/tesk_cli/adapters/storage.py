@@ -23,7 +23,8 @@ from tesk_filer.config import FilerSettings, Settings
 from tesk_filer.domain.checks import Check
 from tesk_filer.domain.credential_table import TaskOwner
 from tesk_filer.domain.redaction import Redactor
-from tesk_filer.ports import Cursor, Entry, Stat, StorageError, Storages, TransferResult
+from tesk_filer.ports import Cursor, Entry, Stat, StorageError, Storages
+from tesk_filer.ports.transfers import TransferResult
 from tesk_filer.usecases.checks import Checks
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer import Transfer
@@ -194,7 +195,7 @@ class FilerStorage:
 
 @dataclass(frozen=True, slots=True)
 class _OneTransfer:
-    """What a command moves; satisfies ``tesk_filer.ports.Transfers``."""
+    """What a command moves; satisfies ``tesk_filer.ports.transfers.Transfers``."""
 
     show: ShowStatus
     to_get: Sequence[Input] = field(default=(), kw_only=True)

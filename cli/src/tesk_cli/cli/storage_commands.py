@@ -24,7 +24,8 @@ from tesk_cli.cli.transfer_bar import transfer_bar
 from tesk_cli.domain.exits import ExitCode
 from tesk_cli.ports import ShowStatus, StorageAccess, StorageFailedError
 from tesk_filer.domain.checks import Verdict
-from tesk_filer.ports import Entry, TransferResult
+from tesk_filer.ports import Entry
+from tesk_filer.ports.transfers import TransferResult
 from tesk_model.errors import (
     InvalidRequestError,
     NotFoundError,

@@ -11,7 +11,8 @@ from tesk_cli.cli.options import OutputFormat
 from tesk_cli.cli.results import print_json, print_line
 from tesk_cli.cli.session import console, report
 from tesk_filer.domain.checks import Check
-from tesk_filer.ports import Entry, Stat, TransferResult
+from tesk_filer.ports import Entry, Stat
+from tesk_filer.ports.transfers import TransferResult
 from tesk_model.locations import Location
 from tesk_model.progress import bytes_per_second, format_moved
 from tesk_model.text import escape_line

@@ -26,9 +26,10 @@ from tesk_filer.domain.credential_table import TaskOwner
 from tesk_filer.domain.credentials import S3Account
 from tesk_filer.domain.digest_list import DigestList
 from tesk_filer.domain.expansion import Expansion, Limits
-from tesk_filer.ports import Credentials, Storages, Transfers
+from tesk_filer.ports import Credentials, Storages
 from tesk_filer.ports.cache import Cache
 from tesk_filer.ports.manifest import Manifest, NoManifest
+from tesk_filer.ports.transfers import Transfers
 from tesk_filer.ports.volume import Volume
 from tesk_filer.usecases.downloads import Downloads
 from tesk_filer.usecases.file_download import DownloadFile, FileDownload

@@ -13,7 +13,7 @@ from tesk.v1 import assignment_service_pb2 as assignment_pb
 from tesk.v1 import task_pb2, transfer_service_pb2_grpc
 from tesk.v1 import transfer_service_pb2 as pb
 from tesk_filer.domain.credential_table import TaskOwner
-from tesk_filer.ports import TransferResult
+from tesk_filer.ports.transfers import TransferResult
 from tesk_model.errors import ResourceExhaustedError, UnavailableError
 from tesk_model.locations import printable
 from tesk_model.names import Attempt
@@ -40,7 +40,7 @@ class TransferKey:
 
 
 class SchedulerTransfers:
-    """Satisfies ``ports.Transfers``."""
+    """Satisfies ``ports.transfers.Transfers``."""
 
     def __init__(
         self,

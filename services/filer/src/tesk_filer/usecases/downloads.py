@@ -23,9 +23,8 @@ from tesk_filer.ports import (
     Storage,
     StorageError,
     Storages,
-    TransferResult,
-    Transfers,
 )
+from tesk_filer.ports.transfers import TransferResult, Transfers
 from tesk_filer.ports.volume import Volume
 from tesk_filer.usecases.file_download import DownloadFile
 from tesk_filer.usecases.result import summarize

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tesk_filer.domain.digest_list import DigestList
-from tesk_filer.ports import TransferResult
+from tesk_filer.ports.transfers import TransferResult
 from tesk_filer.usecases.transfer_progress import TransferProgress
 from tesk_filer.usecases.worker_pool import Failure
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Protocol
 
-from tesk_filer.ports import HaltedError, TransferResult, Transfers
+from tesk_filer.ports import HaltedError
+from tesk_filer.ports.transfers import TransferResult, Transfers
 from tesk_filer.usecases.transfer_progress import TransferProgress
 from tesk_model.errors import (
     PermissionDeniedError,

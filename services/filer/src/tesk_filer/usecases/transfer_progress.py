@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from tesk_filer.domain.expansion import Limits
 from tesk_filer.domain.rates import RateWindow
-from tesk_filer.ports import HaltedError, MovedByScheme, StorageError
+from tesk_filer.ports import HaltedError, StorageError
+from tesk_filer.ports.transfers import MovedByScheme
 from tesk_filer.usecases.load_limits import Bandwidth
 from tesk_model.progress import NAME_LENGTH
 from tesk_model.task import TransferStatus

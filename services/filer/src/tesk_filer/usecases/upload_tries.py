@@ -14,7 +14,7 @@ from datetime import timedelta
 from functools import cache, partial
 from itertools import count
 
-from tesk_filer.ports import TransferResult
+from tesk_filer.ports.transfers import TransferResult
 from tesk_filer.usecases.transfer import ExitCode
 from tesk_model.upload_retries import UploadRetries, describe_success, with_jitter
 

@@ -12,14 +12,9 @@ from tesk_filer.domain.digest_list import ALGORITHM, DigestList
 from tesk_filer.domain.downloads import title
 from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.domain.uploads import Notice, Upload, plan_uploads
-from tesk_filer.ports import (
-    NO_CHECKSUMS,
-    StorageError,
-    Storages,
-    TransferResult,
-    Transfers,
-)
+from tesk_filer.ports import NO_CHECKSUMS, StorageError, Storages
 from tesk_filer.ports.manifest import Manifest, Moved, NoManifest
+from tesk_filer.ports.transfers import TransferResult, Transfers
 from tesk_filer.ports.volume import Volume
 from tesk_filer.usecases.load_limits import HostLimits
 from tesk_filer.usecases.result import summarize
