@@ -223,6 +223,37 @@ class OnePage(MemoryStorage):
         return Page([Entry(name="x")], ("again", ()))
 
 
+class Nothing(MemoryStorage):
+    """Lists nothing, page after page."""
+
+    def list(self, location: Location, cursor: Cursor = ()) -> Page:
+        del location
+        self.calls.append(("list", str(len(self.calls))))
+        return Page([], (f"{cursor[0] if cursor else ''}x", ()))
+
+
+class Notes(Nothing):
+    """Lists what is left out, page after page."""
+
+    def list(self, location: Location, cursor: Cursor = ()) -> Page:
+        return replace(super().list(location, cursor), notes=["left out"] * 10)
+
+
+@pytest.mark.parametrize(
+    ("storage", "pages"), [(Nothing(), 51), (Notes(), 6)], ids=["nothing", "notes"]
+)
+def test_a_listing_of_nothing_has_an_end(
+    bench: Bench, storage: MemoryStorage, pages: int
+) -> None:
+    bench.storage = storage
+    bench.limits = Limits(files=50)
+
+    bench.bring(Input(path="/d", url="s3://b/d", type=FileType.DIRECTORY))
+
+    assert "is more than 50 files and directories" in bench.error
+    assert len(storage.calls) == pages
+
+
 class Twice(MemoryStorage):
     """Lists each name twice."""
 

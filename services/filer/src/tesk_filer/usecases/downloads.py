@@ -138,7 +138,8 @@ class Downloads:
         for page in self._pages(storage, source):
             if page.directory:
                 expansion.enter(page.directory, page.depth)
-            expansion.take(len(page.entries))
+            # Pages of nothing count, too: there may be no end of them.
+            expansion.take(len(page.entries) + len(page.notes) or 1)
             self._check_space(source, page)
             self.warnings.extend(f"{directory}: {note}" for note in page.notes)
             _check_once(page)

@@ -23,6 +23,7 @@ from tesk_filer.ports import (
 from tesk_model.locations import Location, printable
 
 _PAGE = 1000  # objects
+_MAX_EMPTY = 1000  # pages one after another; services filter after they have cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,13 +175,16 @@ class ObjectStorage:
     def _page(self, name: ObjectName, *, token: str, size: int) -> ObjectPage:
         """Return the next page that is not empty, or the last one."""
         prefix = _prefix(name.key)
-        while True:
+        for _ in range(_MAX_EMPTY):
             page = self._service.page(name, prefix, token=token, size=size)
             if page.entries or not page.token:
                 return page
             if page.token == token:
                 raise StorageError("the service lists the same page again and again")
             token = page.token
+        raise StorageError(
+            f"the service lists {_MAX_EMPTY:,} pages of nothing, and more are to come"
+        )
 
     def _has_any(self, name: ObjectName) -> bool:
         return bool(self._page(name, token="", size=1).entries)

@@ -1,0 +1,72 @@
+"""Listings of object stores, whose services may list page after page of nothing."""
+
+from contextlib import AbstractContextManager
+
+import pytest
+
+from tesk_filer.adapters.storage.objects import (
+    ObjectName,
+    ObjectPage,
+    ObjectStorage,
+)
+from tesk_filer.ports import Advance, Entry, Part, Reader, Source, Stat, StorageError
+from tesk_model.locations import Location, parse_location
+
+
+class PagesOfNothing:
+    """Satisfies ``ObjectService``: lists nothing in many pages, and then a file."""
+
+    def __init__(self, pages: int) -> None:
+        self._pages = pages
+        self.asked = 0
+
+    def name_of(self, location: Location) -> ObjectName:
+        return ObjectName(location=location, bucket="b", key="d")
+
+    def page(
+        self, name: ObjectName, prefix: str, *, token: str, size: int
+    ) -> ObjectPage:
+        del name, token, size
+        self.asked += 1
+        if self.asked <= self._pages:
+            return ObjectPage(entries=(), token=str(self.asked))
+        return ObjectPage(entries=[Entry(name=f"{prefix}a", size=1)])
+
+    def head(self, name: ObjectName) -> Stat | None:
+        del name
+        return None
+
+    def open(
+        self, name: ObjectName, part: Part | None, known: Stat | None
+    ) -> AbstractContextManager[Reader]:
+        raise NotImplementedError
+
+    def put(self, name: ObjectName, source: Source, advance: Advance) -> None:
+        raise NotImplementedError
+
+    def delete(self, name: ObjectName) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close nothing."""
+
+
+DIRECTORY = parse_location("s3://b/d")
+
+
+def test_pages_of_nothing_are_passed_over() -> None:
+    storage = ObjectStorage(PagesOfNothing(900))
+
+    assert [each.name for each in storage.list(DIRECTORY).entries] == ["a"]
+
+
+def test_pages_of_nothing_have_an_end() -> None:
+    service = PagesOfNothing(1_000_000)
+    storage = ObjectStorage(service)
+
+    with pytest.raises(StorageError, match="lists 1,000 pages of nothing"):
+        storage.list(DIRECTORY)
+    with pytest.raises(StorageError, match="lists 1,000 pages of nothing"):
+        storage.stat(DIRECTORY)
+
+    assert service.asked == 2000
