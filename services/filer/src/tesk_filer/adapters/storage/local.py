@@ -18,11 +18,16 @@ from tesk_filer.adapters.copying import copy_descriptor
 from tesk_filer.adapters.storage.cursors import prepend
 from tesk_filer.adapters.storage.local_access import (
     LocalAccess,
-    ProtectedError,
     Target,
     explain,
 )
 from tesk_filer.adapters.storage.local_folders import LocalFolders
+from tesk_filer.adapters.storage.local_listing import (
+    SEPARATOR,
+    FolderListing,
+    etag_of,
+    identity_of,
+)
 from tesk_filer.adapters.volume import temporary_name
 from tesk_filer.ports import (
     NO_CHECKSUMS,
@@ -37,11 +42,10 @@ from tesk_filer.ports import (
     Stat,
     StorageError,
 )
-from tesk_model.locations import Location, printable
+from tesk_model.locations import Location
 from tesk_runtime.protected_paths import ProtectedPaths
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_SEPARATOR = "\0"  # of the parts of a cursor; in no path
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 
@@ -102,12 +106,12 @@ class LocalStorage:
             raise explain(error) from error
         if stat.S_ISDIR(found.st_mode):
             return Stat(is_directory=True)
-        return Stat(size=found.st_size, etag=_etag(found))
+        return Stat(size=found.st_size, etag=etag_of(found))
 
     def list(self, location: Location, cursor: Cursor = ()) -> Page:
         """See ``Storage``; each page is one folder, in order of path."""
         here, pending = cursor or (self._top(location), ())
-        relative, path, own_until, *above = here.split(_SEPARATOR)
+        relative, path, own_until, *above = here.split(SEPARATOR)
         folder = Target(path, int(own_until))
         try:
             with self._access.parent(folder) as (directory, name):
@@ -119,8 +123,8 @@ class LocalStorage:
             raise explain(error) from error
         try:
             found = os.fstat(descriptor)
-            identity = _identity(found)
-            listing = _Listing(self._access, folder, relative, (*above, identity))
+            identity = identity_of(found)
+            listing = FolderListing(self._access, folder, relative, (*above, identity))
             for name in sorted(os.listdir(descriptor)):  # noqa: PTH208 - pathlib takes no descriptor
                 listing.add(name, descriptor)
         except OSError as error:
@@ -139,7 +143,7 @@ class LocalStorage:
 
     def _top(self, location: Location) -> str:
         target = self._access.resolve(location.path)
-        return _SEPARATOR.join(["", target.path, str(target.own_until)])
+        return SEPARATOR.join(["", target.path, str(target.own_until)])
 
     @contextmanager
     def open(
@@ -156,7 +160,7 @@ class LocalStorage:
                 raise StorageError("is a directory; give the input type DIRECTORY")
             if not stat.S_ISREG(found.st_mode):
                 raise StorageError("is not a regular file")
-            if known is not None and known.etag not in ("", _etag(found)):
+            if known is not None and known.etag not in ("", etag_of(found)):
                 raise ChangedError
             if part:
                 os.lseek(descriptor, part.start, os.SEEK_SET)
@@ -164,7 +168,7 @@ class LocalStorage:
                 opened=descriptor,
                 part=part,
                 size=found.st_size,
-                etag=_etag(found),
+                etag=etag_of(found),
                 executable=bool(found.st_mode & stat.S_IXUSR),
             )
         finally:
@@ -193,75 +197,6 @@ class LocalStorage:
         try:
             with self._access.parent(Target(target.path + "/."), create=True):
                 pass
-        except OSError as error:
-            raise explain(error) from error
-
-
-class _Listing:
-    """Sorts the entries of one folder into files, folders and omissions.
-
-    What is not a link is inspected in the open folder; only a link is resolved.
-    """
-
-    def __init__(
-        self,
-        access: LocalAccess,
-        folder: Target,
-        relative: str,
-        chain: tuple[str, ...],
-    ) -> None:
-        self._access = access
-        self._folder = folder
-        self._relative = relative
-        self._chain = chain
-        self.is_empty = True
-        self.entries: list[Entry] = []
-        self.folders: list[str] = []
-        self.notes: list[str] = []
-
-    def add(self, name: str, folder: int) -> None:
-        """Add ``name``, an entry of the open ``folder``."""
-        self.is_empty = False
-        relative = f"{self._relative}/{name}" if self._relative else name
-        shown = printable(relative)
-        try:
-            target, found = self._find(name, folder)
-        except ProtectedError as error:
-            self.notes.append(f"{shown} is left out: {error.message}")
-        except FileNotFoundError:
-            self.notes.append(f"{shown} is a link to nothing, left out")
-        except StorageError as error:
-            # The folder itself is allowed, but the link leads out of it.
-            message = f"holds the link {shown}, which {error.message}"
-            raise StorageError(message, transient=error.transient) from error
-        else:
-            self._sort(relative, target, found)
-
-    def _sort(self, relative: str, target: Target, found: os.stat_result) -> None:
-        if stat.S_ISDIR(found.st_mode) and _identity(found) in self._chain:
-            note = f"{printable(relative)} is a symlink cycle, left out"
-            self.notes.append(note)
-        elif stat.S_ISDIR(found.st_mode):
-            path, own = target.path, str(target.own_until)
-            self.folders.append(_SEPARATOR.join([relative, path, own, *self._chain]))
-        elif stat.S_ISREG(found.st_mode):
-            self.entries.append(
-                Entry(name=relative, size=found.st_size, etag=_etag(found))
-            )
-        else:
-            self.notes.append(f"{printable(relative)} is not a regular file, left out")
-
-    def _find(self, name: str, folder: int) -> tuple[Target, os.stat_result]:
-        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        target = self._access.below(self._folder, name, found)
-        if not stat.S_ISLNK(found.st_mode):
-            return target, found
-        target = self._access.resolve(target.path)
-        try:
-            with self._access.parent(target) as (directory, last):
-                return target, os.stat(last, dir_fd=directory, follow_symlinks=False)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise FileNotFoundError from error
         except OSError as error:
             raise explain(error) from error
 
@@ -298,12 +233,3 @@ def _sync(directory: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _identity(found: os.stat_result) -> str:
-    """Return the identity of a folder, the same for all its paths."""
-    return f"{found.st_dev:x}:{found.st_ino:x}"
-
-
-def _etag(found: os.stat_result) -> str:
-    return f"{found.st_ino:x}-{found.st_size:x}-{found.st_mtime_ns:x}"
