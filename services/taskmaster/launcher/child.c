@@ -220,3 +220,29 @@ void watch_child(struct child *child, struct outcome *outcome)
     drain(&child->errors);
     close(signals);
 }
+
+/* End what the command left behind in this container. The kernel does so at the end
+ * of process 1, but only after it has closed the pipe that others wait for. */
+void end_orphans(void)
+{
+    const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
+    struct timespec start;
+    struct timespec now;
+    sigset_t ends;
+
+    if (getpid() != 1) /* they are everybody's */
+        return;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGCHLD);
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    /* Until none is left that may be killed. A second is enough for all but a child
+     * of a process that may not, or a disk that hangs. */
+    while (kill(-1, SIGKILL) == 0) {
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (now.tv_sec > start.tv_sec + 1)
+            return;
+        sigtimedwait(&ends, NULL, &pause);
+    }
+}

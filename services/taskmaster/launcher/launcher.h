@@ -186,6 +186,7 @@ bool is_stopped_from_outside(const struct signalfd_siginfo *info);
 int start_child(struct child *child, const char *program,
                 const struct options *options, const struct streams *streams);
 void watch_child(struct child *child, struct outcome *outcome);
+void end_orphans(void);
 
 /* match.c */
 bool matches(const char *pattern, const char *path); /* both relative */

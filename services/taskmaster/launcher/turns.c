@@ -211,6 +211,7 @@ void end_turn(const struct turn *turn, const struct options *options,
 {
     bool done = true;
 
+    end_orphans(); /* nothing of this step is to run beside the next */
     if (outcome->terminated) /* the whole pod ends: nothing comes after it */
         done = unmark(turn, "passed");
     else if (outcome->exit_code == 0 || options->ignore_error)

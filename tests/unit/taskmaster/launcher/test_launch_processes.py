@@ -1,10 +1,11 @@
 """The launcher as process 1: signals, descriptors, orphans."""
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -104,14 +105,22 @@ UNSHARE = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-ch
 
 
 @pytest.fixture
-def container(binary: Path, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the launcher as process 1; its command ends when its stdin does."""
+def first(binary: Path) -> Sequence[str | Path]:
+    """Begin a command line that runs the launcher as process 1."""
     try:
         subprocess.run([*UNSHARE, "true"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this machine makes no pid namespaces (unshare)")
+    return [*UNSHARE, binary]
+
+
+@pytest.fixture
+def container(
+    first: Sequence[str | Path], tmp_path: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the launcher as process 1; its command ends when its stdin does."""
     options = ("--report", str(tmp_path / "report"))
-    command = [*UNSHARE, str(binary), *options, "--", "cat"]
+    command = [*first, *options, "--", "cat"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as outer:
@@ -164,3 +173,69 @@ def test_a_child_stopped_from_outside_was_terminated(
 
     assert container.wait(60) == 143
     assert json.loads((tmp_path / "report").read_text())["terminated"] is True
+
+
+def test_a_step_stopped_from_outside_while_it_waits_was_terminated(
+    first: Sequence[str | Path], tmp_path: Path
+) -> None:
+    report = tmp_path / "report"
+    turn = ("--turns", tmp_path, "--turn", "x0", "--after", "in", "--report", report)
+    with subprocess.Popen([*first, *turn, "--", "true"]) as outer:
+        eventually((tmp_path / "in.alive").exists)
+
+        os.kill(_child(outer.pid), signal.SIGTERM)
+
+        assert outer.wait(60) == 143
+    told = json.loads(report.read_text())
+    assert (told["terminated"], told["skipped"], told["exit_code"]) == (
+        True,
+        False,
+        143,
+    )
+
+
+def test_a_step_stopped_from_outside_has_not_passed(
+    first: Sequence[str | Path], tmp_path: Path
+) -> None:
+    report = tmp_path / "report"
+    turn = ("--turns", tmp_path, "--turn", "x0", "--ignore-error", "--exit-zero")
+    with subprocess.Popen(
+        [*first, *turn, "--report", report, "--", "cat"], stdin=subprocess.PIPE
+    ) as outer:
+        eventually((tmp_path / "x0.passed").exists)
+        launcher = _child(outer.pid)
+        _child(launcher)
+
+        os.kill(launcher, signal.SIGTERM)
+
+        assert outer.wait(60) == 143  # not 0: nothing is to come after it
+    assert not (tmp_path / "x0.passed").exists()
+
+
+def test_a_step_has_not_passed_before_its_orphans_are_gone(
+    first: Sequence[str | Path], tmp_path: Path
+) -> None:
+    lock, report = tmp_path / "lock", tmp_path / "report"
+    os.mkfifo(report)  # the launcher stops there, its turn being over
+    lock.touch()
+    code = f"""
+import fcntl, os, signal
+fcntl.flock(os.open({str(lock)!r}, os.O_RDWR), fcntl.LOCK_EX)
+for _ in range(20):
+    if os.fork() == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.pause()
+"""
+    turn = ("--turns", tmp_path, "--turn", "x0", "--report", report)
+    with subprocess.Popen([*first, *turn, *python(code)]) as outer:
+        eventually((tmp_path / "x0.passed").exists)
+
+        try:
+            with lock.open("wb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # none of them has it
+        except BlockingIOError:
+            outer.kill()
+            raise
+
+        assert json.loads(report.read_text())["exit_code"] == 0
+        assert outer.wait(60) == 0
