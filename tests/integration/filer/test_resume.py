@@ -1,5 +1,6 @@
 """Filers that are killed on the way, and go on where they were."""
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from tesk_model.task import Input, Output
 
 MIB = 1024 * 1024
 SIGNALS = {"SIGKILL": -9, "SIGTERM": 143}
+GRACE = 10  # seconds; a pod has 30
 
 
 @pytest.fixture
@@ -108,8 +110,18 @@ def test_a_connection_that_breaks_costs_only_what_was_on_the_way(
     assert web.sent["/large"] <= 20 * MIB + 4 * MIB
 
 
+def parts_in_manifest(filer: FilerRun) -> list[tuple[int, int]]:
+    """Return the parts that the manifest says have arrived."""
+    lines = (filer.volume / ".tesk/inputs.manifest").read_text().splitlines()
+    records = [json.loads(line.partition(" ")[2]) for line in lines]
+    return sorted(
+        (each["start"], each["stop"]) for each in records if each["type"] == "part"
+    )
+
+
+@pytest.mark.parametrize("name", SIGNALS)
 def test_a_large_file_goes_on_with_the_part_that_was_on_the_way(
-    record: TransferRecord, filer: FilerRun, web: HttpFiles
+    record: TransferRecord, filer: FilerRun, web: HttpFiles, name: str
 ) -> None:
     content = bytes(range(256)) * (40 * MIB // 256)
     web.has_ranges = True
@@ -124,9 +136,13 @@ def test_a_large_file_goes_on_with_the_part_that_was_on_the_way(
         while not record.reports or record.reports[-1].bytes_done < 33 * MIB:
             record.reported.clear()
             assert record.reported.wait(30)
-        process.kill()
-        process.communicate(timeout=30)
+        process.send_signal(getattr(signal, name))
+        process.communicate(timeout=GRACE)
         web.release.set()
+    assert process.returncode == SIGNALS[name]
+    assert record.results == []
+    assert not (filer.volume / "large").exists()
+    assert parts_in_manifest(filer) == [(0, 16 * MIB), (16 * MIB, 32 * MIB)]
     web.sent.clear()
 
     code, log = in_parts.run(record, "inputs")
