@@ -19,7 +19,7 @@ from tesk_filer.domain.credentials import (
     S3Account,
     S3Keys,
 )
-from tesk_filer.domain.redaction import Redactor, secrets_of
+from tesk_filer.domain.redaction import Redactor, excerpt, secrets_of
 
 
 def basic(secret: str) -> str:
@@ -64,6 +64,39 @@ def test_no_piece_of_a_secret_is_shown(
         assert not any(token[i : i + 12] in shown for i in range(len(token) - 11))
 
 
+BARE = [form for form in FORMS if FORMS[form]("x") == "x"]
+SHORT_SECRETS = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=4)
+
+
+@given(SECRETS | SHORT_SECRETS, TEXTS, st.sampled_from(BARE), st.integers(1, 99))
+def test_the_beginning_of_a_secret_is_not_shown_where_a_text_was_cut(
+    secret: str, before: str, form: str, kept: int
+) -> None:
+    written = FORMS[form](secret)
+    assume(kept < len(written))
+    redactor = Redactor()
+    redactor.add(secret)
+
+    said = excerpt(before + written, len(before) + kept)
+    shown = redactor(f"the server refuses: {said} (403); check it")
+
+    assert not shown.startswith(f"the server refuses: {before}{written[:kept]}")
+    assert shown.endswith("… (403); check it")
+
+
+EXCERPTS = {
+    "short": ("abc", "abc"),
+    "as long as it may be": ("abcdef", "abcdef"),
+    "too long": ("abcdefg", "abcdef…"),
+    "nothing": ("", ""),
+}
+
+
+@pytest.mark.parametrize(("text", "want"), EXCERPTS.values(), ids=EXCERPTS)
+def test_an_excerpt_says_that_it_is_one(text: str, want: str) -> None:
+    assert excerpt(text, 6) == want
+
+
 @given(SECRETS, TEXTS)
 def test_what_holds_no_secret_is_shown(secret: str, text: str) -> None:
     assume(not set(text) & set(secret))
@@ -82,6 +115,9 @@ CASES = {
     "too little of it": ("1234567", "1234567"),
     "a short one": ("user bob1: no", "user ***: no"),
     "a shorter one": ("user abc: no", "user abc: no"),
+    "cut by us": ("said 01234…, and more", "said ***…, and more"),
+    "a short one, cut by us": ("user bo…: no", "user ***…: no"),
+    "nothing of it before a cut": ("said 1234…", "said 1234…"),
     "nothing": ("", ""),
 }
 

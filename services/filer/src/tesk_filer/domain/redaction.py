@@ -3,6 +3,9 @@
 Whatever a storage answers (a reason, a message, where to go instead) may end in an
 error or a log. What was used in a transfer is known, so that it is found there in
 every form in which protocols write it, and also where a text was cut.
+
+A text of a server is cut by ``excerpt`` alone: of a secret at its end too little may be
+left to be found, but for the mark behind it.
 """
 
 import base64
@@ -20,6 +23,7 @@ _WINDOW = 8
 """Length of the pieces of a secret that are found; a shorter one is found as it is."""
 _LEAST = 4
 """Length of the shortest secret that is hidden: others are parts of any word."""
+_CUT = "…"
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{40,}={0,2}")
 _SIGNATURE = re.compile(r"(?:^|[?&])sig=([^&]+)")
 
@@ -32,12 +36,16 @@ class Redactor:
         self._seen: set[str] = set()
         self._pieces: set[str] = set()
         self._short: set[str] = set()
+        self._starts: set[str] = set()
 
     def add(self, secret: str) -> None:
         """Hide ``secret`` from now on."""
         if secret in self._seen:
             return
         for form in _forms_of(secret):
+            if len(form) >= _LEAST:
+                begins = range(1, min(len(form), _WINDOW))
+                self._starts = self._starts | {form[:size] for size in begins}
             if len(form) >= _WINDOW:
                 last = len(form) - _WINDOW + 1
                 self._pieces |= {form[i : i + _WINDOW] for i in range(last)}
@@ -49,6 +57,20 @@ class Redactor:
         """Return ``text`` with ``***`` for each secret, or part of one."""
         for secret in self._short:
             text = text.replace(secret, _HIDDEN)
+        return self._without_starts(self._without_pieces(text))
+
+    def _without_starts(self, text: str) -> str:
+        """Hide what may be the beginning of a secret, where a text was cut."""
+        *cut, last = text.split(_CUT)
+        return _CUT.join([*map(self._without_start, cut), last])
+
+    def _without_start(self, text: str) -> str:
+        for size in range(_WINDOW - 1, 0, -1):
+            if text[-size:] in self._starts:
+                return text[:-size] + _HIDDEN
+        return text
+
+    def _without_pieces(self, text: str) -> str:
         starts = [
             i
             for i in range(len(text) - _WINDOW + 1)
@@ -62,6 +84,11 @@ class Redactor:
         ends = [*(before + _WINDOW for before, _ in gaps), starts[-1] + _WINDOW]
         kept = zip([0, *ends], [*begins, len(text)], strict=True)
         return _HIDDEN.join(text[start:end] for start, end in kept)
+
+
+def excerpt(text: str, limit: int) -> str:
+    """Return the first ``limit`` characters of a text, and a mark if there are more."""
+    return text if len(text) <= limit else text[:limit] + _CUT
 
 
 def secrets_of(credential: Credential | S3Keys | None) -> Iterator[str]:

@@ -31,6 +31,7 @@ from tesk_filer.adapters.storage.json_documents import (
     target_of,
 )
 from tesk_filer.adapters.storage.storage_config import StorageConfig
+from tesk_filer.domain.redaction import excerpt
 from tesk_filer.ports import (
     Advance,
     Checksums,
@@ -176,7 +177,7 @@ class DrsStorage:
 
     def _member(self, bundle: Location, content: Content) -> Location:
         if {"/", "\0"} & set(content.name) or content.name in ("", ".", ".."):
-            shown = printable(content.name[:100])
+            shown = printable(excerpt(content.name, 100))
             message = f"holds {shown!r}, which cannot be the name of a file"
             raise StorageError(message)
         if content.id:

@@ -13,6 +13,7 @@ from tesk_filer.adapters.storage.ftp_connection import FtpConnection, open_tls
 from tesk_filer.adapters.storage.network import explain_connection
 from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.domain.credentials import Login, with_login_of
+from tesk_filer.domain.redaction import excerpt
 from tesk_filer.ports import Credentials, StorageError
 from tesk_model.locations import Location
 from tesk_model.schemes import SCHEMES
@@ -139,13 +140,15 @@ def reply_code(error: BaseException) -> str:
 
 def _login_refused(error: BaseException, login: Login) -> str:
     """Quote the server's reply to a refused login, without the password."""
-    said = _reply(error)
-    if login.password:
-        said = said.replace(login.password, "***")
+    said = _reply(error, secret=login.password)
     is_unknown = reply_code(error) == _NOT_LOGGED_IN
     cure = "; check user and password of the url or the operator" if is_unknown else ""
     return f"login refused for user {login.user} ({said}){cure}"
 
 
-def _reply(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]
+def _reply(error: BaseException, *, secret: str = "") -> str:
+    """Quote a reply without ``secret``, of which a cut would leave the beginning."""
+    said = str(error)
+    if secret:
+        said = said.replace(secret, "***")
+    return excerpt(" ".join(said.split()), 200)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tesk_filer.adapters.storage.network import explain_connection
+from tesk_filer.domain.redaction import excerpt
 from tesk_filer.ports import ChangedError, Part, StorageError
 
 _TRANSIENT = frozenset(
@@ -110,7 +111,7 @@ def whole_length_of(response: Any) -> int | None:
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or len(text) > _DIGITS:
-        raise StorageError(f'the server announces a length of "{text[:30]}"')
+        raise StorageError(f'the server announces a length of "{excerpt(text, 30)}"')
     return int(text)
 
 
@@ -122,7 +123,7 @@ def tag_of(response: Any) -> str:
 
 def _error_of(response: Any, *, brings: str = ", not the file") -> HttpError:
     code = int(response.status)
-    reason = response.reason or "no reason given"
+    reason = excerpt(response.reason or "no reason given", _MAX_REASON)
     known = {
         HTTPStatus.NOT_FOUND: "does not exist",
         HTTPStatus.GONE: "does not exist any more",
@@ -133,7 +134,7 @@ def _error_of(response: Any, *, brings: str = ", not the file") -> HttpError:
     hint = next((hint for status, hint in _HINTS.items() if status == code), "")
     transient = code in _TRANSIENT or code >= HTTPStatus.INTERNAL_SERVER_ERROR
     if code < HTTPStatus.BAD_REQUEST:
-        what = f'the server answers "{what[:_MAX_REASON]}"'
+        what = f'the server answers "{what}"'
         hint = hint or brings
     return HttpError(
         code,

@@ -7,6 +7,7 @@ lists, and what is no url must be an error that says so.
 from http import HTTPStatus
 from urllib.parse import urljoin
 
+from tesk_filer.domain.redaction import excerpt
 from tesk_filer.ports import StorageError
 from tesk_model.locations import Location, describe_url, parse_location
 from tesk_model.schemes import SCHEMES
@@ -44,11 +45,11 @@ def redirect_of(
         )
         target = parse_location(url)
     except ValueError as error:
-        shown = describe_url(location)[:_MAX_SHOWN]
+        shown = excerpt(describe_url(location), _MAX_SHOWN)
         message = f'redirects to "{shown}", which is not a usable url'
         raise StorageError(message) from error
     if SCHEMES[target.scheme].storage != SCHEMES[requested.scheme].storage:
-        shown = str(target)[:_MAX_SHOWN]
+        shown = excerpt(str(target), _MAX_SHOWN)
         raise StorageError(f'redirects to "{shown}", which is neither http nor https')
     return target
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from tesk_filer.adapters.storage.network import explain_connection
 from tesk_filer.adapters.storage.objects import RefusedError
 from tesk_filer.adapters.storage.s3_messages import parse_error
+from tesk_filer.domain.redaction import excerpt
 from tesk_filer.ports import ChangedError, StorageError
 
 _DENIED = (
@@ -36,6 +37,8 @@ _KEYS_REFUSED = frozenset(
     {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
     | {"TokenRefreshRequired", "403"}
 )
+_MAX_REASON = 300  # characters
+_MAX_CODE = 100
 _MAX_WAIT = timedelta(minutes=5)  # that a service may ask for
 
 
@@ -94,11 +97,10 @@ def explain(refusal: Refusal) -> StorageError:
     if code in _CHANGED:
         return ChangedError(f"changed while it was read ({code})")
     throttled = status in (429, 503) or code in _THROTTLED
-    text = _KNOWN.get(
-        code, f"S3 refuses: {refusal.message or 'no reason given'} ({{code}})"
-    )
+    reason = excerpt(refusal.message, _MAX_REASON) or "no reason given"
+    text = _KNOWN.get(code, f"S3 refuses: {reason} ({{code}})")
     return S3RefusedError(
-        text.replace("{code}", code),
+        text.replace("{code}", excerpt(code, _MAX_CODE)),
         code=code,
         transient=throttled or status >= 500 or code in _TRANSIENT,  # noqa: PLR2004 - HTTP
         throttled=throttled,

@@ -32,6 +32,7 @@ from tesk_filer.adapters.storage.sftp_protocol import (
 from tesk_filer.adapters.storage.ssh_keys import read_private_key
 from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.domain.credentials import Credential, Login, PrivateKey, with_login_of
+from tesk_filer.domain.redaction import excerpt
 from tesk_filer.ports import Credentials, StorageError
 from tesk_model.locations import Location, printable
 
@@ -212,7 +213,7 @@ def explain_status(error: SftpError) -> StorageError:
         return StorageError("access denied")
     if error.code in (Status.NO_CONNECTION, Status.CONNECTION_LOST):
         return StorageError("the server lost its connection", transient=True)
-    said = " ".join(printable(str(error)).split())[:200]
+    said = excerpt(" ".join(printable(str(error)).split()), 200)
     return StorageError(f"the server refuses: {said or error.code}")
 
 

@@ -17,6 +17,7 @@ from tesk_filer.adapters.storage.sftp_protocol import (
     string,
 )
 from tesk_filer.adapters.storage.sftp_streams import send_file
+from tesk_filer.domain.redaction import excerpt
 from tesk_filer.ports import Advance, Source, StorageError
 
 _WITH_MODE = 0x4
@@ -157,5 +158,5 @@ def _write_error(error: SftpError) -> Exception:
         return error
     said = str(error) or "failure"
     return StorageError(
-        f"the server cannot write ({said[:100]}); its disk or the user's quota may be full"
+        f"the server cannot write ({excerpt(said, 100)}); its disk or the user's quota may be full"
     )
