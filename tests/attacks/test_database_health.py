@@ -67,7 +67,7 @@ def is_serving(running: RunningScheduler, service: str = SERVICE) -> bool:
         request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
         response_deserializer=health_pb2.HealthCheckResponse.FromString,
     )
-    answer = check(health_pb2.HealthCheckRequest(service=service), timeout=10)
+    answer = check(health_pb2.HealthCheckRequest(service=service), timeout=100)
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 

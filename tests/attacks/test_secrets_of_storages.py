@@ -303,7 +303,7 @@ def test_secrets_are_nowhere_in_a_running_tesk_but_in_their_files(
         }
 
         task_id = stack.create(held)
-        assert web.held.wait(30)
+        assert web.held.wait(100)
         running = [*command_lines(stack.home), stack.live(task_id)]
         web.release.set()
         task = stack.finish(task_id)

@@ -43,7 +43,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.mark.parametrize("base", ["", "/v1", "/ga4gh/tes/v1"])
 def test_py_tes_runs_a_task(base: str, stack: Stack) -> None:
-    client = tes.HTTPClient(f"{stack.url}{base}", timeout=5)
+    client = tes.HTTPClient(f"{stack.url}{base}", timeout=60)
     data = stack.files / "input.txt"
     data.write_text("hello\n")
 
@@ -60,7 +60,7 @@ def test_py_tes_runs_a_task(base: str, stack: Stack) -> None:
             tags={"engine": "py-tes"},
         )
     )
-    client.wait(task_id, timeout=30)
+    client.wait(task_id, timeout=100)
     task = client.get_task(task_id, view="FULL")
 
     assert task.state == "COMPLETE"
@@ -69,7 +69,7 @@ def test_py_tes_runs_a_task(base: str, stack: Stack) -> None:
 
 
 def test_py_tes_lists_cancels_and_reads_service_info(stack: Stack) -> None:
-    client = tes.HTTPClient(stack.url, timeout=5)
+    client = tes.HTTPClient(stack.url, timeout=60)
     executor = tes.Executor(image="busybox", command=["sleep", "100"])
     ids = {client.create_task(tes.Task(executors=[executor])) for _ in range(3)}
 

@@ -239,7 +239,7 @@ def test_a_filer_that_is_told_to_go_goes_at_once(
         container.start()
         gate.wait_for_transfer()
         container.kill("SIGTERM")
-        assert container.wait(timeout=20)["StatusCode"] == 143
+        assert container.wait(timeout=100)["StatusCode"] == 143
     finally:
         gate.open.set()
         container.remove(force=True)

@@ -42,7 +42,7 @@ def address(tmp_path: Path, authority: Authority) -> Iterator[str]:
     )
     yield address
     process.send_signal(signal.SIGTERM)
-    process.wait(20)
+    process.wait(100)
 
 
 def is_ready(api: ApiProcess) -> bool:
@@ -54,7 +54,7 @@ def test_the_api_talks_to_the_scheduler_it_trusts(
 ) -> None:
     trust = {"TESK_GRPC_TLS_CA": str(authority.certificate)}
     with run_api(tmp_path, address, **trust) as api:
-        eventually(lambda: is_ready(api), within=20)
+        eventually(lambda: is_ready(api))
         assert api.request("GET", "/ga4gh/tes/v1/tasks") == (200, b'{"tasks":[]}')
 
 
@@ -68,12 +68,11 @@ def test_the_api_says_once_why_it_does_not_trust_the_scheduler(
         run_api(tmp_path, address, **right) as trusting,
         run_api(tmp_path, address, **wrong) as doubting,
     ):
-        eventually(lambda: is_ready(trusting), within=20)
+        eventually(lambda: is_ready(trusting))
         eventually(
             lambda: (
                 not is_ready(doubting) and "not signed by" in doubting.log.read_text()
             ),
-            within=20,
         )
         assert b"cannot be reached" in doubting.request("GET", "/readyz")[1]
         lines = doubting.log.read_text().splitlines()
@@ -87,7 +86,7 @@ def test_a_filer_does_not_talk_to_a_scheduler_it_does_not_trust(
     stranger = Authority(tmp_path / "stranger")
     environ = {
         "TESK_GRPC_TLS_CA": str(stranger.certificate),
-        "TESK_FILER_SCHEDULER_TIMEOUT": "3",
+        "TESK_FILER_SCHEDULER_TIMEOUT": "10",
     }
 
     code, log = FilerRun(tmp_path, environ=environ).run(

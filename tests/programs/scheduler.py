@@ -57,7 +57,7 @@ class Process:
         """Send a signal and wait; return the exit code."""
         assert self._process is not None
         self._process.send_signal(by)
-        code = self._process.wait(20)
+        code = self._process.wait(100)
         self._process = None
         return code
 

@@ -120,7 +120,7 @@ class Stack(TesClient):
         """End a service gracefully; return its exit code."""
         process = self._processes.pop(service)
         process.terminate()
-        return process.wait(30)
+        return process.wait(100)
 
     def close(self) -> None:
         """End everything, whatever still runs."""

@@ -53,7 +53,7 @@ def running_scheduler(
     )
     thread.start()
     with open_channel(address, token=TOKEN) as channel:
-        grpc.channel_ready_future(channel).result(10)
+        grpc.channel_ready_future(channel).result(100)
         yield RunningScheduler(
             address=address,
             store=store,

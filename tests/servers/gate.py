@@ -17,7 +17,7 @@ class Gate:
 
     def wait_for_transfer(self) -> None:
         """Wait until a filer stands before the gate."""
-        assert self.arrived.wait(30), "no filer came"
+        assert self.arrived.wait(100), "no filer came"
         self.arrived.clear()
 
 

@@ -81,7 +81,7 @@ def tcp_proxy(
         finally:
             ended.set()
             for thread in (acceptor, *threads):
-                thread.join(10)
+                thread.join(100)
 
 
 def _serve(

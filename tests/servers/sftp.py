@@ -105,14 +105,14 @@ def sftp_server(folder: Path, kind: SftpKind = SftpKind()) -> Iterator[SftpFiles
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     listening = asyncio.run_coroutine_threadsafe(served.listen(host_key), loop)
-    server = listening.result(10)
+    server = listening.result(100)
     state.url = f"sftp://127.0.0.1:{server.get_port()}"
     name = f"[127.0.0.1]:{server.get_port()}"
     state.known_hosts.write_text(f"{name} {public}\n")
     try:
         yield state
     finally:
-        asyncio.run_coroutine_threadsafe(served.stop(server), loop).result(10)
+        asyncio.run_coroutine_threadsafe(served.stop(server), loop).result(100)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

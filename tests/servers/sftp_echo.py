@@ -63,7 +63,7 @@ def sftp_echo_server() -> Iterator[tuple[EchoServer, str]]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    server = asyncio.run_coroutine_threadsafe(listen(), loop).result(10)
+    server = asyncio.run_coroutine_threadsafe(listen(), loop).result(100)
     state.address = f"127.0.0.1:{server.get_port()}"
     name = f"[127.0.0.1]:{server.get_port()}"
     public = host_key.export_public_key("openssh").decode().strip()

@@ -119,7 +119,7 @@ def test_a_death_is_noticed_at_once(tmp_path: Path) -> None:
 
     launcher.launch("tm-1")
 
-    assert changed.wait(10)
+    assert changed.wait(100)
     assert set(launcher.alive()) == set()
     assert launcher.status_message("tm-1") == "it ended with exit code 3"
 
@@ -162,7 +162,7 @@ def test_a_successor_adopts_and_can_end_what_lives(
 
     assert adopted == {"tm-1"}
     assert orphan.wait() == -9
-    assert changed.wait(10)
+    assert changed.wait(100)
     assert set(successor.alive()) == set()
 
 
@@ -187,7 +187,7 @@ def test_the_death_of_an_adopted_one_is_noticed(
 
     orphan.kill()
 
-    assert changed.wait(10)
+    assert changed.wait(100)
     assert set(successor.alive()) == set()
 
 

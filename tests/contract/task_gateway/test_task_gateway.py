@@ -73,13 +73,13 @@ def the_scheduler(folder: Path) -> Iterator[Gateway]:
     process = subprocess.Popen([sys.executable, "-m", "tesk_scheduler"], env=environ)
     try:
         with open_channel(address, token=TOKEN) as channel:
-            grpc.channel_ready_future(channel).result(timeout=30)
+            grpc.channel_ready_future(channel).result(timeout=100)
             gateway = SchedulerClient(channel, new_key=lambda: uuid.uuid4().hex)
             _occupy(gateway)
             yield gateway
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(100)
 
 
 def _occupy(gateway: Gateway) -> None:

@@ -66,7 +66,7 @@ def test_work_that_runs_again_beside_a_failure_is_told_once(
 
     def hold(_: Transaction) -> None:
         busy.set()
-        gathered.wait(10)
+        gathered.wait(100)
 
     def fail(tx: Transaction) -> None:
         create("t-1")(tx)
@@ -74,10 +74,10 @@ def test_work_that_runs_again_beside_a_failure_is_told_once(
 
     with ThreadPoolExecutor(4) as threads:
         threads.submit(store.write, hold)
-        busy.wait(10)
+        busy.wait(100)
         works = [threads.submit(store.write, each) for each in (create("t-2"), fail)]
-        threads.submit(gathered.wait, 10)
-        gathered.wait(10)
+        threads.submit(gathered.wait, 100)
+        gathered.wait(100)
         assert works[0].exception() is None
         assert isinstance(works[1].exception(), ConflictError)
 

@@ -43,6 +43,6 @@ def test_output_is_seen_before_the_end_and_once(
 
     shared_stack.cancel(task_id)
 
-    assert process.wait(30) == 0
+    assert process.wait(100) == 0
     assert (tmp_path / "out").read_text() == "first\nlast\n"
     assert (tmp_path / "err").read_text() == "oops\n"

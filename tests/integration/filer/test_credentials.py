@@ -100,7 +100,7 @@ def test_credentials_that_rotate_while_a_transfer_runs_are_used(
     web.faults["/private/a"] = [Fault(status=503, retry_after="1")] * 2
 
     with filer.start(record, "inputs") as process:
-        assert web.held.wait(30)
+        assert web.held.wait(100)
         (mounted / "new").write_text("n3w")
         (mounted / "new").rename(mounted / "password")
         web.password = "n3w"

@@ -68,7 +68,7 @@ def test_a_filer_killed_in_the_middle_of_a_file_holds_nobody_up(
 ) -> None:
     web.faults["/hg38.fa"] = [Fault(), Fault(hold_at=1_000_000)]
     killed, _ = tasks.start()
-    assert web.held.wait(30)
+    assert web.held.wait(100)
     second, arrived = tasks.start()
     third, arrived_third = tasks.start()
     # Both ask what there is, and then wait.

@@ -301,10 +301,10 @@ def test_a_filer_that_dies_on_the_way_is_simply_started_again(
     )
 
     with filer.start(record, "inputs") as process:
-        assert web.held.wait(30)
+        assert web.held.wait(100)
         process.send_signal(getattr(signal, name))
         # Not before it has gone: it might have all bytes before it hears the signal.
-        process.communicate(timeout=30)
+        process.communicate(timeout=100)
         web.release.set()
 
     assert process.returncode == (-9 if name == "SIGKILL" else 143)
@@ -341,9 +341,9 @@ def test_progress_is_reported_on_the_way(
     )
 
     with filer.start(record, "inputs") as process:
-        assert record.reported.wait(30)
+        assert record.reported.wait(100)
         web.release.set()
-        process.communicate(timeout=30)
+        process.communicate(timeout=100)
 
     assert process.returncode == 0
     assert record.reports[0].files_done == 1
@@ -381,9 +381,9 @@ def test_the_end_of_the_attempt_stops_the_filer(
     record.inputs = (Input(path="/a", url=web.url_with_password + "/a"),)
 
     with filer.start(record, "inputs") as process:
-        assert web.held.wait(30)
+        assert web.held.wait(100)
         record.is_over = True
-        _, log = process.communicate(timeout=30)
+        _, log = process.communicate(timeout=100)
 
     assert process.returncode == 65
     assert "the attempt is over" in log

@@ -38,9 +38,9 @@ def kill_when_held(
     record: TransferRecord, filer: FilerRun, web: HttpFiles, direction: str, name: str
 ) -> None:
     with filer.start(record, direction) as process:
-        assert web.held.wait(30)
+        assert web.held.wait(100)
         process.send_signal(getattr(signal, name))
-        process.communicate(timeout=30)
+        process.communicate(timeout=100)
         web.release.set()
     assert process.returncode == SIGNALS[name]
     assert record.results == []
@@ -135,7 +135,7 @@ def test_a_large_file_goes_on_with_the_part_that_was_on_the_way(
         # Two parts of 16 MiB, and more, are there.
         while not record.reports or record.reports[-1].bytes_done < 33 * MIB:
             record.reported.clear()
-            assert record.reported.wait(30)
+            assert record.reported.wait(100)
         process.send_signal(getattr(signal, name))
         process.communicate(timeout=GRACE)
         web.release.set()

@@ -115,9 +115,9 @@ def test_sigterm_ends_the_wait_for_the_next_try(
     record: TransferRecord, filer: FilerRun
 ) -> None:
     with with_tries(filer, 3, backoff=600).start(record, "outputs") as process:
-        assert record.finished.wait(30)
+        assert record.finished.wait(100)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=100)
 
     assert process.returncode == 143
     assert "; try 2 of 3 in " in record.result.error

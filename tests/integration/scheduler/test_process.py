@@ -54,7 +54,7 @@ def client(process: Process, tmp_path: Path) -> Iterator[RunningScheduler]:
     with open_channel(
         process.address, token=TOKEN, retried=["tesk.v1.TaskService"]
     ) as channel:
-        grpc.channel_ready_future(channel).result(20)
+        grpc.channel_ready_future(channel).result(100)
         yield RunningScheduler(
             address=process.address,
             store=store,

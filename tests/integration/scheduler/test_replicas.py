@@ -49,7 +49,7 @@ def replica(
         with open_channel(
             process.address, token=TOKEN, retried=["tesk.v1.TaskService"]
         ) as channel:
-            grpc.channel_ready_future(channel).result(30)
+            grpc.channel_ready_future(channel).result(100)
             client = RunningScheduler(
                 address=process.address,
                 store=store,

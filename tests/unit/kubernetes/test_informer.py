@@ -68,7 +68,7 @@ class Watched:
         )
 
     def next(self) -> tuple[str, str | None]:
-        return self.changes.get(timeout=10)
+        return self.changes.get(timeout=100)
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_a_collector_that_is_away_holds_nobody_up() -> None:
     began = time.monotonic()
     tracer.close()
 
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 40
 
 
 @pytest.mark.parametrize("other", ["t-2", "t-11"])

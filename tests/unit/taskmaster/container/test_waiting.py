@@ -15,7 +15,7 @@ from tesk_taskmaster.adapters.container.waiting import wait_for_end
 from tesk_taskmaster.domain.executor_run import ExecutorRun
 from tesk_taskmaster.domain.plan import ExecutorStep
 
-LONG = 30.0
+LONG = 200.0
 
 
 class SlowClient:
