@@ -11,7 +11,7 @@ from tesk_kubernetes.api import JsonObject, KubernetesApi
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import main_container
 from tesk_runtime.clock import SystemClock
-from tesk_taskmaster.adapters.kubernetes.manifests.rendering import PodTemplates
+from tesk_taskmaster.adapters.kubernetes.manifests.templates import PodTemplates
 from tesk_taskmaster.adapters.kubernetes.runtime import KubernetesRuntime
 from tesk_taskmaster.ports import Clock
 

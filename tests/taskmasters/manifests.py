@@ -191,3 +191,28 @@ def step_of(manifest: Manifest) -> str:
 def by_step(objects: list[Manifest]) -> dict[str, Manifest]:
     """Return the objects of an attempt by step, or by kind."""
     return {step_of(each) or each["kind"]: each for each in objects}
+
+
+def expanded(text: str, variables: dict[str, str]) -> str:
+    """Expand as the kubelet does.
+
+    Source:
+        Kubernetes, third_party/forked/golang/expansion/expand.go.
+    """
+    parts, at = [], 0
+    while at < len(text):
+        if text[at] != "$" or at + 1 == len(text):
+            parts.append(text[at])
+            at += 1
+        elif text[at + 1] == "$":
+            parts.append("$")
+            at += 2
+        elif text[at + 1] == "(" and ")" in text[at:]:
+            end = text.index(")", at)
+            name = text[at + 2 : end]
+            parts.append(variables.get(name, f"$({name})"))
+            at = end + 1
+        else:
+            parts.append(text[at : at + 2])
+            at += 2
+    return "".join(parts)

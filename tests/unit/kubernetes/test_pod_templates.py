@@ -15,6 +15,7 @@ from tesk_kubernetes.templates import (
     with_environment,
     with_labels,
     with_main,
+    with_mounts,
     with_node_selector,
     with_required_nodes,
     with_tolerations,
@@ -116,9 +117,8 @@ OVERLAYS: dict[str, Callable[[JsonObject], JsonObject]] = {
     "labels": lambda pod: with_labels(pod, {"tesk/task": "t"}),
     "main": lambda pod: with_main(pod, {"image": "i"}),
     "environment": lambda pod: with_environment(pod, [{"name": "A", "value": "2"}]),
-    "volumes": lambda pod: with_volumes(
-        pod, [{"name": "v"}], mounts=[{"name": "v", "mountPath": "/v"}]
-    ),
+    "volumes": lambda pod: with_volumes(pod, [{"name": "v"}]),
+    "mounts": lambda pod: with_mounts(pod, [{"name": "v", "mountPath": "/v"}]),
     "tolerations": lambda pod: with_tolerations(pod, [{"key": "k"}]),
     "node selector": lambda pod: with_node_selector(pod, {"gpu": "yes"}),
     "required nodes": lambda pod: with_required_nodes(pod, [ZONE_A]),
@@ -159,9 +159,14 @@ def test_a_variable_replaces_the_one_of_its_name_and_comes_last() -> None:
 def test_a_mount_replaces_the_one_at_its_path() -> None:
     mount = {"name": "volume", "mountPath": "/data"}
 
-    made = with_volumes(template(), [{"name": "volume"}], mounts=[mount])
+    made = with_mounts(template(), [mount])
 
     assert main_container(made)["volumeMounts"] == [mount]
+
+
+def test_volumes_are_added_to_those_of_the_template() -> None:
+    made = with_volumes(template(), [{"name": "volume"}])
+
     assert [volume["name"] for volume in made["spec"]["volumes"]] == ["data", "volume"]
 
 

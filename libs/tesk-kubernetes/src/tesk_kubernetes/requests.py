@@ -16,10 +16,12 @@ def pod_requests(pod: Mapping[str, Any]) -> Resources:
     """Return the effective requests of a pod or a template.
 
     The sum over its containers and sidecars, or its largest init container, whichever
-    is more. A limit without a request is the request, too.
+    is more; or what the pod itself asks for, if it does. A limit without a request is
+    the request, too.
 
     Source:
-        Kubernetes, "Resource sharing within containers" (init containers).
+        Kubernetes, "Resource sharing within containers" (init containers); "Assign
+        Pod-level CPU and memory resources".
     """
     spec = pod["spec"]
     beside: Resources = {}
@@ -32,7 +34,8 @@ def pod_requests(pod: Mapping[str, Any]) -> Resources:
     main = beside
     for container in spec.get("containers") or ():
         main = _plus(main, _requests(container))
-    return _plus(_larger(main, first), _parse_all(spec.get("overhead") or {}))
+    asked = {**_larger(main, first), **_requests(spec)}
+    return _plus(asked, _parse_all(spec.get("overhead") or {}))
 
 
 def node_resources(node: Mapping[str, Any]) -> Resources:

@@ -113,19 +113,26 @@ def with_environment(
 
 
 def with_volumes(
-    template: JsonObject,
-    volumes: Sequence[Mapping[str, Any]],
-    *,
-    mounts: Sequence[Mapping[str, Any]] = (),
+    template: JsonObject, volumes: Sequence[Mapping[str, Any]]
 ) -> JsonObject:
-    """Append volumes to the pod and mounts to ``main``.
+    """Append volumes to the pod.
 
-    A volume of the same name, or a mount at the same path, is replaced:
-    Kubernetes would refuse both.
+    One of the same name is replaced: Kubernetes would refuse both.
+    """
+    return _edited(
+        template, lambda new: _append(new["spec"], "volumes", volumes, key="name")
+    )
+
+
+def with_mounts(
+    template: JsonObject, mounts: Sequence[Mapping[str, Any]]
+) -> JsonObject:
+    """Append mounts to ``main``.
+
+    One at the same path is replaced: Kubernetes would refuse both.
     """
 
     def edit(new: JsonObject) -> None:
-        _append(new["spec"], "volumes", volumes, key="name")
         _append(main_container(new), "volumeMounts", mounts, key="mountPath")
 
     return _edited(template, edit)

@@ -38,6 +38,7 @@ from taskmasters.manifests import (
     by_step,
     context,
     executor_pod,
+    expanded,
     manifests,
     step_of,
     wishing,
@@ -250,31 +251,6 @@ def test_no_template_hides_the_launchers_report() -> None:
     words = [*main["command"], *main.get("args", ())]
     report = words[words.index("--report") + 1]
     assert main["terminationMessagePath"] == report
-
-
-def expanded(text: str, variables: dict[str, str]) -> str:
-    """Expand as the kubelet does.
-
-    Source:
-        Kubernetes, third_party/forked/golang/expansion/expand.go.
-    """
-    parts, at = [], 0
-    while at < len(text):
-        if text[at] != "$" or at + 1 == len(text):
-            parts.append(text[at])
-            at += 1
-        elif text[at + 1] == "$":
-            parts.append("$")
-            at += 2
-        elif text[at + 1] == "(" and ")" in text[at:]:
-            end = text.index(")", at)
-            name = text[at + 2 : end]
-            parts.append(variables.get(name, f"$({name})"))
-            at = end + 1
-        else:
-            parts.append(text[at : at + 2])
-            at += 2
-    return "".join(parts)
 
 
 @given(st.text(alphabet="$()aA é") | st.text())

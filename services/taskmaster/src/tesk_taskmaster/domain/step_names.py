@@ -75,4 +75,6 @@ def title_of(step: str) -> str:
     """Return the name of a step in messages for people."""
     if direction := direction_of(step):
         return f"the transfer of {direction}"
+    if step == POD:
+        return "the pod of all steps"
     return f"executors[{executor_of(step)}]"

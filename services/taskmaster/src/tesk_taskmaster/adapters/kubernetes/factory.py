@@ -10,7 +10,7 @@ from pathlib import Path
 from tesk_kubernetes.client import NoClusterError, open_api, task_namespaces
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import TemplateError
-from tesk_taskmaster.adapters.kubernetes.manifests.rendering import load_templates
+from tesk_taskmaster.adapters.kubernetes.manifests.templates import load_templates
 from tesk_taskmaster.adapters.kubernetes.runtime import KubernetesRuntime
 from tesk_taskmaster.ports import Clock
 

@@ -42,7 +42,7 @@ from tesk_taskmaster.adapters.kubernetes.control.removal import AttemptRemover
 from tesk_taskmaster.adapters.kubernetes.control.retries import RetriedCalls
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import check_executors
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import RenderContext
-from tesk_taskmaster.adapters.kubernetes.manifests.rendering import PodTemplates
+from tesk_taskmaster.adapters.kubernetes.manifests.templates import PodTemplates
 from tesk_taskmaster.adapters.kubernetes.status.failure_table import shorten
 from tesk_taskmaster.domain.layouts import LayoutChoice
 from tesk_taskmaster.domain.plan import Plan

@@ -6,7 +6,7 @@ from tesk_kubernetes.api import KubernetesApi
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_taskmaster.adapters.kubernetes.control.informers import Informers
 from tesk_taskmaster.adapters.kubernetes.control.retries import RetriedCalls
-from tesk_taskmaster.adapters.kubernetes.manifests.rendering import PodTemplates
+from tesk_taskmaster.adapters.kubernetes.manifests.templates import PodTemplates
 from tesk_taskmaster.ports import Clock
 
 

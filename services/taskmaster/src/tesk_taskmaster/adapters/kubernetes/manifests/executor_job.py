@@ -5,6 +5,7 @@ paths are those of the task; the rest comes from the deployment's template.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.labels import STEP
@@ -14,7 +15,6 @@ from tesk_taskmaster.adapters.kubernetes.manifests.limit_ranges import (
     fit_resources,
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
-    VOLUME,
     RenderContext,
     job,
     object_labels,
@@ -31,6 +31,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.references import (
     ReferenceParts,
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.volume import (
+    claimed_volume,
     directories_to_make,
     executor_mounts,
 )
@@ -75,7 +76,43 @@ def executor_job(
             the nodes or resources that the task asks for are not offered here.
     """
     name = step.name
+    nodes = choose_nodes(plan.placement, context.settings)
+    resources = _fitted(
+        executor_resources(plan, nodes, template, context=context),
+        step,
+        template,
+        context,
+    )
+    parts = executor_parts(plan, step, template, context=context, resources=resources)
     labels = object_labels(plan.attempt, context, component="executor")
+    pod = complete_pod(template, replace(parts, labels={**labels, STEP: name}))
+    return job(
+        plan.attempt, name, labels=labels, pod=pod, context=context, owner=anchor_uid
+    )
+
+
+def executor_parts(
+    plan: Plan,
+    step: ExecutorStep,
+    template: JsonObject,
+    *,
+    context: RenderContext,
+    resources: JsonObject,
+    options: Sequence[str] = (),
+) -> PodParts:
+    """Return what an executor adds to its template, but for labels.
+
+    Args:
+        plan: Of the attempt.
+        step: One of ``plan.executors``.
+        template: Of executor pods.
+        context: Where and by whom.
+        resources: Of the container.
+        options: More of the launcher's.
+
+    Raises:
+        StepFailedError: See ``executor_job``.
+    """
     nodes = choose_nodes(plan.placement, context.settings)
     workdir = step.unmounted_workdir
     main = main_container(template)
@@ -83,37 +120,25 @@ def executor_job(
     references = ReferenceParts.of(
         step, context.settings.references, template["spec"].get("volumes") or ()
     )
-    resources = _fitted(
-        _resources(plan, nodes, template, ratio=context.settings.cpu_limit_ratio),
-        step,
-        template,
-        context,
-    )
-    pod = complete_pod(
-        template,
-        PodParts(
-            labels={**labels, STEP: name},
-            main={
-                "image": step.executor.image,
-                "command": [LAUNCHER_TARGET],
-                "args": [literal(word) for word in _arguments(plan, step)],
-                "resources": resources,
-                **({"workingDir": workdir} if workdir else {}),
-            },
-            env=step.executor.env,
-            mounts=[*mounts, *references.mounts, launcher_mount()],
-            volumes=[
-                *_volumes(plan, context, has_mounts=bool(mounts)),
-                *references.volumes,
-            ],
-            nodes=nodes,
-            init_containers=references.checks(main, resources, launcher_mount()),
-        ),
-    )
-    if nodes.runtime_class:
-        pod["spec"]["runtimeClassName"] = nodes.runtime_class
-    return job(
-        plan.attempt, name, labels=labels, pod=pod, context=context, owner=anchor_uid
+    words = [*options, *_arguments(plan, step)]
+    return PodParts(
+        labels={},
+        main={
+            "image": step.executor.image,
+            "command": [LAUNCHER_TARGET],
+            "args": [literal(word) for word in words],
+            "resources": resources,
+            **({"workingDir": workdir} if workdir else {}),
+        },
+        env=step.executor.env,
+        mounts=[*mounts, *references.mounts, launcher_mount()],
+        volumes=[
+            *_volumes(plan, context, has_mounts=bool(mounts)),
+            *references.volumes,
+        ],
+        nodes=nodes,
+        init_containers=references.checks(main, resources, launcher_mount()),
+        runtime_class=nodes.runtime_class,
     )
 
 
@@ -142,9 +167,11 @@ def _arguments(plan: Plan, step: ExecutorStep) -> Sequence[str]:
     return [*arguments, *REPORT, "--", *step.executor.command]
 
 
-def _resources(
-    plan: Plan, nodes: Nodes, template: JsonObject, *, ratio: float
+def executor_resources(
+    plan: Plan, nodes: Nodes, template: JsonObject, *, context: RenderContext
 ) -> JsonObject:
+    """Return what each executor asks for, whatever the limits of the namespace."""
+    ratio = context.settings.cpu_limit_ratio
     memory = str(max(plan.ram, _MIN_MEMORY))
     # A limit below the request would be refused.
     cpu = {"cpu": cpu_quantity(plan.cpu_cores * max(1, ratio))} if ratio else {}
@@ -179,8 +206,7 @@ def _volumes(
     launcher = launcher_volume(context)
     if not has_mounts:
         return [launcher]
-    claim = {"claimName": plan.attempt.name}
-    return [{"name": VOLUME, "persistentVolumeClaim": claim}, launcher]
+    return [claimed_volume(plan.attempt), launcher]
 
 
 def launcher_volume(context: RenderContext) -> JsonObject:

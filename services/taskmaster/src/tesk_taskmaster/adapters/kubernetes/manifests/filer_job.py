@@ -1,5 +1,7 @@
 """Renders the Job of a filer, which transfers inputs or outputs of an attempt."""
 
+from dataclasses import replace
+
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.labels import STEP
 from tesk_taskmaster.adapters.kubernetes.manifests.anchor import TOKEN_KEY
@@ -11,6 +13,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.placement import choose_nodes
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import PodParts, complete_pod
+from tesk_taskmaster.adapters.kubernetes.manifests.volume import claimed_volume
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import direction_of
 
@@ -44,33 +47,38 @@ def filer_job(
     """
     attempt = plan.attempt
     labels = object_labels(attempt, context, component="filer")
-    pod = complete_pod(
-        template,
-        PodParts(
-            labels={**labels, STEP: step},
-            main={},
-            env={
-                "TESK_FILER_TASK": attempt.task_id,
-                "TESK_FILER_ATTEMPT": str(attempt.number),
-                "TESK_FILER_DIRECTION": direction_of(step) or "",
-                "TESK_FILER_VOLUME": _VOLUME_TARGET,
-                "TESK_FILER_TOKEN_FILE": f"{_TOKEN_TARGET}/{TOKEN_KEY}",
-            },
-            mounts=[
-                {"name": VOLUME, "mountPath": _VOLUME_TARGET},
-                {"name": _TOKEN, "mountPath": _TOKEN_TARGET, "readOnly": True},
-            ],
-            volumes=[
-                {
-                    "name": VOLUME,
-                    "persistentVolumeClaim": {"claimName": attempt.name},
-                },
-                {
-                    "name": _TOKEN,
-                    "secret": {"secretName": attempt.name, "defaultMode": _READABLE},
-                },
-            ],
-            nodes=choose_nodes(plan.placement, context.settings),
-        ),
-    )
+    parts = filer_parts(plan, step, context=context)
+    pod = complete_pod(template, replace(parts, labels={**labels, STEP: step}))
     return job(attempt, step, labels=labels, pod=pod, context=context, owner=anchor_uid)
+
+
+def filer_parts(plan: Plan, step: str, *, context: RenderContext) -> PodParts:
+    """Return what a filer adds to its template, but for labels.
+
+    Raises:
+        StepFailedError: See ``filer_job``.
+    """
+    attempt = plan.attempt
+    return PodParts(
+        labels={},
+        main={},
+        env={
+            "TESK_FILER_TASK": attempt.task_id,
+            "TESK_FILER_ATTEMPT": str(attempt.number),
+            "TESK_FILER_DIRECTION": direction_of(step) or "",
+            "TESK_FILER_VOLUME": _VOLUME_TARGET,
+            "TESK_FILER_TOKEN_FILE": f"{_TOKEN_TARGET}/{TOKEN_KEY}",
+        },
+        mounts=[
+            {"name": VOLUME, "mountPath": _VOLUME_TARGET},
+            {"name": _TOKEN, "mountPath": _TOKEN_TARGET, "readOnly": True},
+        ],
+        volumes=[
+            claimed_volume(attempt),
+            {
+                "name": _TOKEN,
+                "secret": {"secretName": attempt.name, "defaultMode": _READABLE},
+            },
+        ],
+        nodes=choose_nodes(plan.placement, context.settings),
+    )

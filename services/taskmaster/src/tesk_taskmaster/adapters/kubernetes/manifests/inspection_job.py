@@ -77,10 +77,9 @@ def inspection_job(
             mounts=[launcher_mount()],
             volumes=[launcher_volume(context)],
             nodes=nodes,
+            runtime_class=nodes.runtime_class,
         ),
     )
-    if nodes.runtime_class:
-        pod["spec"]["runtimeClassName"] = nodes.runtime_class
     name = inspection_step(index)
     return job(
         plan.attempt, name, labels=labels, pod=pod, context=context, owner=anchor_uid

@@ -8,6 +8,7 @@ Source:
     Kubernetes, "Limit Ranges"; admission plugin LimitRanger.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -79,9 +80,9 @@ def fit_resources(
             given = parse_amount(bounds[name]) if name in bounds else None
             limit = _limit(each, name, request, given)
             if request != parse_amount(asked):
-                requests[name] = _quantity(name, request)
+                requests[name] = quantity(name, request)
             if limit is not None and limit != given:
-                bounds[name] = _quantity(name, limit)
+                bounds[name] = quantity(name, limit)
     return {**resources, "requests": requests, "limits": bounds}
 
 
@@ -121,5 +122,22 @@ def _format_amount(name: str, amount: Decimal) -> str:
     return format_number(float(amount)) if name == "cpu" else format_bytes(int(amount))
 
 
-def _quantity(name: str, amount: Decimal) -> str:
-    return cpu_quantity(float(amount)) if name == "cpu" else str(int(amount))
+def least_request(
+    name: str, limit: str | None, limits: Sequence[ContainerLimits]
+) -> Decimal:
+    """Return the smallest request of a container that its limit lets it have."""
+    least = [each.minimum.get(name, Decimal(0)) for each in limits]
+    if limit is not None:
+        least += [
+            parse_amount(limit) / each.ratio[name]
+            for each in limits
+            if each.ratio.get(name)
+        ]
+    return max(least, default=Decimal(0))
+
+
+def quantity(name: str, amount: Decimal) -> str:
+    """Format an amount of a resource as Kubernetes reads it; rounded up."""
+    if not amount:
+        return "0"
+    return cpu_quantity(float(amount)) if name == "cpu" else str(math.ceil(amount))

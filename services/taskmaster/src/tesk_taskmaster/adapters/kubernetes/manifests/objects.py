@@ -13,9 +13,10 @@ from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import MAIN, owner_reference
 from tesk_model.names import Attempt
 from tesk_taskmaster.adapters.kubernetes.manifests.limit_ranges import ContainerLimits
+from tesk_taskmaster.domain.step_names import POD
 
 VOLUME = "tesk-volume"
-"""Name of the pod's volume that is the attempt's claim."""
+"""Name of the pod's volume that holds what the steps of an attempt share."""
 
 # The Job controller deletes a Job that a taskmaster did not delete.
 _RETENTION_SECONDS = 86_400
@@ -36,7 +37,7 @@ class RenderContext:
 
 
 def job_name(attempt: Attempt, step: str) -> str:
-    """Return the name of the Job of a step: ``in``, ``x0``, …, ``out``."""
+    """Return the name of the Job of a step; see ``step_names``."""
     return f"{attempt.name}-{step}"
 
 
@@ -69,7 +70,7 @@ def job(
 
     Args:
         attempt: Whose.
-        step: ``in``, ``x0``, …, ``out``.
+        step: ``in``, ``x0``, …, ``out``; or ``pod``, for all of them.
         labels: Of the Job; those of the step are added.
         pod: The pod template, complete.
         context: Where.
@@ -78,6 +79,8 @@ def job(
     Source:
         Kubernetes ``batch/v1`` Job; docs/adr/0014: TESK retries, not the Job.
     """
+    # All containers of a pod with all steps.
+    whose = {} if step == POD else {"containerName": MAIN}
     return {
         "apiVersion": JOBS.api_version,
         "kind": JOBS.kind,
@@ -104,7 +107,7 @@ def job(
                     {
                         "action": "FailJob",
                         "onExitCodes": {
-                            "containerName": MAIN,
+                            **whose,
                             "operator": "NotIn",
                             "values": [0],
                         },

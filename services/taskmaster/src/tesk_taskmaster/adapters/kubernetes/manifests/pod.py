@@ -13,6 +13,7 @@ from tesk_kubernetes.templates import (
     with_environment,
     with_labels,
     with_main,
+    with_mounts,
     with_node_selector,
     with_required_nodes,
     with_tolerations,
@@ -47,6 +48,7 @@ class PodParts:
         volumes: Of the pod.
         nodes: Where it may run.
         init_containers: After those of the template.
+        runtime_class: Or "".
     """
 
     labels: Mapping[str, str]
@@ -56,6 +58,7 @@ class PodParts:
     volumes: Sequence[JsonObject]
     nodes: Nodes
     init_containers: Sequence[JsonObject] = ()
+    runtime_class: str = ""
 
 
 def complete_pod(template: JsonObject, parts: PodParts) -> JsonObject:
@@ -64,7 +67,15 @@ def complete_pod(template: JsonObject, parts: PodParts) -> JsonObject:
     Raises:
         StepFailedError: Kubernetes cannot set a variable of this name.
     """
-    nodes = parts.nodes
+    return complete_whole(complete_main(template, parts), parts)
+
+
+def complete_main(template: JsonObject, parts: PodParts) -> JsonObject:
+    """Return ``template`` with the main container of a step.
+
+    Raises:
+        StepFailedError: See ``complete_pod``.
+    """
     main = {
         # Another one, of the template, would lose the launcher's reports.
         "terminationMessagePath": TERMINATION_MESSAGE,
@@ -72,9 +83,14 @@ def complete_pod(template: JsonObject, parts: PodParts) -> JsonObject:
         "terminationMessagePolicy": "FallbackToLogsOnError",
         **parts.main,
     }
-    pod = with_main(with_labels(template, parts.labels), main)
-    pod = with_environment(pod, _variables(parts.env))
-    pod = with_volumes(pod, parts.volumes, mounts=parts.mounts)
+    pod = with_environment(with_main(template, main), _variables(parts.env))
+    return with_mounts(pod, parts.mounts)
+
+
+def complete_whole(template: JsonObject, parts: PodParts) -> JsonObject:
+    """Return ``template`` with what the pod has beside its main container."""
+    nodes = parts.nodes
+    pod = with_volumes(with_labels(template, parts.labels), parts.volumes)
     if nodes.selector:
         pod = with_node_selector(pod, nodes.selector)
     pod = with_tolerations(pod, nodes.tolerations)
@@ -92,6 +108,8 @@ def complete_pod(template: JsonObject, parts: PodParts) -> JsonObject:
     spec.setdefault("terminationGracePeriodSeconds", _GRACE_SECONDS)
     if nodes.priority_class:
         spec["priorityClassName"] = nodes.priority_class
+    if parts.runtime_class:
+        spec["runtimeClassName"] = parts.runtime_class
     return pod
 
 

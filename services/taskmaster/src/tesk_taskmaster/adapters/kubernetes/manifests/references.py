@@ -69,7 +69,7 @@ class ReferenceParts:
                     code=ReasonCode.TRANSFER_FAILED,
                 )
             claims[name] = configured[name]
-        there = {_claim_of(volume): str(volume["name"]) for volume in given}
+        there = {claim_of(volume): str(volume["name"]) for volume in given}
         names = dict.fromkeys(claims[name].claim for name in sorted(claims))
         volumes = {
             claim: there.get(claim, f"tesk-reference-{at}")
@@ -164,6 +164,6 @@ class ReferenceParts:
         return ("--require", reference.kind, root, path, reference.title)
 
 
-def _claim_of(volume: JsonObject) -> str:
+def claim_of(volume: JsonObject) -> str:
     """Return the claim of a volume; "" if it has none."""
     return str((volume.get("persistentVolumeClaim") or {}).get("claimName", ""))

@@ -1,41 +1,20 @@
 """Renders the Job of a step."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from tesk_kubernetes.api import JsonObject
-from tesk_kubernetes.templates import load_pod_template, main_container
+from tesk_kubernetes.templates import main_container
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import executor_job
 from tesk_taskmaster.adapters.kubernetes.manifests.filer_job import filer_job
 from tesk_taskmaster.adapters.kubernetes.manifests.inspection_job import inspection_job
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import RenderContext
+from tesk_taskmaster.adapters.kubernetes.manifests.templates import PodTemplates
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import (
     direction_of,
     executor_of,
     is_inspection_step,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodTemplates:
-    """The deployment's templates of executor and filer pods."""
-
-    executor: JsonObject
-    filer: JsonObject
-
-
-def load_templates(folder: Path) -> PodTemplates:
-    """Read the templates.
-
-    Raises:
-        TemplateError: One is missing or invalid.
-    """
-    return PodTemplates(
-        executor=load_pod_template(folder / "executor-pod.yaml"),
-        filer=load_pod_template(folder / "filer-pod.yaml"),
-    )
 
 
 def step_job(

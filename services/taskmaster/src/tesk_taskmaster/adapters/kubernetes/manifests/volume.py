@@ -1,4 +1,4 @@
-"""Renders the claim of the task volume, and its mounts in executors.
+"""Renders the task volume, its claim, and its mounts in executors.
 
 The plan decides what is mounted; what Kubernetes cannot mount is refused.
 """
@@ -6,6 +6,7 @@ The plan decides what is mounted; what Kubernetes cannot mount is refused.
 from collections.abc import Iterable, Sequence
 
 from tesk_kubernetes.api import VOLUME_CLAIMS, JsonObject
+from tesk_model.names import Attempt
 from tesk_model.paths import OWN_FOLDER, is_within, parent
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
     VOLUME,
@@ -14,6 +15,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
     owned_by_anchor,
 )
 from tesk_taskmaster.adapters.launcher_options import VOLUME_TARGET
+from tesk_taskmaster.domain.layouts import PodVolume
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 from tesk_taskmaster.domain.required_paths import nearest_ancestor
 from tesk_taskmaster.ports import StepFailedError
@@ -21,14 +23,6 @@ from tesk_taskmaster.ports import StepFailedError
 
 def volume_claim(plan: Plan, context: RenderContext, *, anchor_uid: str) -> JsonObject:
     """Return the claim of an attempt's volume; see ``plan.has_volume``."""
-    settings = context.settings
-    spec: JsonObject = {
-        "accessModes": [settings.access_mode],
-        # The API server refuses a claim for nothing.
-        "resources": {"requests": {"storage": str(max(plan.disk, 1))}},
-    }
-    if settings.storage_class:
-        spec["storageClassName"] = settings.storage_class
     attempt = plan.attempt
     return {
         "apiVersion": VOLUME_CLAIMS.api_version,
@@ -39,8 +33,41 @@ def volume_claim(plan: Plan, context: RenderContext, *, anchor_uid: str) -> Json
             "labels": object_labels(attempt, context, component="task"),
             "ownerReferences": [owned_by_anchor(attempt, anchor_uid)],
         },
-        "spec": spec,
+        "spec": _claim_spec(plan, context),
     }
+
+
+def claimed_volume(attempt: Attempt) -> JsonObject:
+    """Return the volume of a pod that is the attempt's claim."""
+    return {"name": VOLUME, "persistentVolumeClaim": {"claimName": attempt.name}}
+
+
+def pod_volume(plan: Plan, context: RenderContext, kind: PodVolume) -> JsonObject:
+    """Return the volume of a pod with all steps, as large as the task asks for."""
+    if kind is PodVolume.CLAIM:
+        return claimed_volume(plan.attempt)
+    if kind is PodVolume.EPHEMERAL:
+        labels = object_labels(plan.attempt, context, component="task")
+        claim = {"metadata": {"labels": labels}, "spec": _claim_spec(plan, context)}
+        return {"name": VOLUME, "ephemeral": {"volumeClaimTemplate": claim}}
+    medium = {"medium": "Memory"} if kind is PodVolume.MEMORY else {}
+    return {"name": VOLUME, "emptyDir": {**medium, "sizeLimit": _size(plan)}}
+
+
+def _claim_spec(plan: Plan, context: RenderContext) -> JsonObject:
+    settings = context.settings
+    spec: JsonObject = {
+        "accessModes": [settings.access_mode],
+        "resources": {"requests": {"storage": _size(plan)}},
+    }
+    if settings.storage_class:
+        spec["storageClassName"] = settings.storage_class
+    return spec
+
+
+def _size(plan: Plan) -> str:
+    # The API server refuses a claim for nothing, and takes a limit of nothing for none.
+    return str(max(plan.disk, 1))
 
 
 def executor_mounts(

@@ -1,0 +1,213 @@
+"""The Job of an attempt whose steps share a pod: reviewed files, and general rules.
+
+Of the usual attempt there is everything; of all others what differs from it. See
+``reviewed.files`` on how the files are written anew.
+"""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builders.strategies import tasks
+from builders.tasks import (
+    file_in,
+    file_out,
+    make_assigned_task,
+    make_executor,
+    reference_in,
+)
+from charts.kubernetes_schema import VERSIONS, problems
+from reviewed.differences import difference
+from reviewed.files import file_name, reviewed_text, to_yaml
+from taskmasters.manifest_shapes import USUAL
+from taskmasters.manifests import (
+    EXECUTOR_POD,
+    FILER_POD,
+    OFFERS,
+    Manifest,
+    expanded,
+)
+from taskmasters.pod_shapes import (
+    LIMIT_RANGE,
+    LIMITED_FILER_POD,
+    POD_SHAPES,
+    SHARED_CUSTOM_POD,
+    SIDECAR,
+    PodShape,
+    merged_with,
+)
+from tesk_kubernetes.requests import parse_amount
+from tesk_model.task import Task
+from tesk_taskmaster.domain.layouts import PodVolume
+from tesk_taskmaster.domain.planning import PlanError
+from tesk_taskmaster.ports import StepFailedError
+
+GOLDEN = Path(__file__).parents[3] / "golden" / "pods"
+
+
+@pytest.mark.parametrize("name", POD_SHAPES)
+def test_pods_are_the_reviewed_ones(name: str) -> None:
+    made = POD_SHAPES[name].job()
+    if name != USUAL:
+        made = difference(POD_SHAPES[USUAL].job(), made)
+    text = to_yaml(made)
+
+    assert text == reviewed_text(GOLDEN / f"{file_name(name)}.yaml", text)
+
+
+def test_every_reviewed_file_has_its_shape() -> None:
+    assert {file.stem for file in GOLDEN.glob("*")} == set(map(file_name, POD_SHAPES))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", POD_SHAPES)
+def test_reviewed_pods_are_valid(name: str, version: str) -> None:
+    shape = POD_SHAPES[name]
+    has_resources = shape.pod_resources and version != VERSIONS[0]
+    made = replace(shape, pod_resources=has_resources).job()
+
+    assert problems(made, version) == []
+
+
+@st.composite
+def shapes(draw: st.DrawFn) -> PodShape:
+    """Return an attempt of any shape, on a cluster of any kind."""
+    task = draw(tasks)
+    assert task.resources is not None
+    wishes = draw(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "pool": st.just("highmem"),
+                "gpu": st.sampled_from("14"),
+                "runtime_class": st.just("gvisor"),
+            },
+        )
+    )
+    resources = replace(task.resources, backend_parameters=wishes)
+    more = draw(st.sampled_from([{}, {"initContainers": [SIDECAR]}]))
+    return PodShape(
+        task=replace(task, resources=resources),
+        settings=OFFERS,
+        executor=merged_with(
+            draw(st.sampled_from([EXECUTOR_POD, SHARED_CUSTOM_POD])), **more
+        ),
+        filer=draw(st.sampled_from([FILER_POD, LIMITED_FILER_POD])),
+        volume=draw(st.sampled_from(PodVolume)),
+        order=draw(st.sampled_from(["auto", "sequence"])),
+        pod_resources=draw(st.booleans()),
+        limit_range=draw(st.sampled_from([None, LIMIT_RANGE])),
+    )
+
+
+@settings(deadline=None)
+@given(shape=shapes())
+def test_every_plan_gives_a_valid_pod(shape: PodShape) -> None:
+    try:
+        made = shape.job()
+    except (PlanError, StepFailedError):
+        return
+
+    assert problems(made, VERSIONS[-1]) == []
+    spec = made["spec"]["template"]["spec"]
+    _see_names(spec)
+    _see_secrets(spec, shape.filer)
+    _see_commands(spec, shape.task)
+    _see_resources(spec)
+
+
+def _containers(spec: Manifest) -> list[Manifest]:
+    return [*spec.get("initContainers", ()), *spec["containers"]]
+
+
+def _executors(spec: Manifest) -> list[Manifest]:
+    return [each for each in _containers(spec) if re.fullmatch("x[0-9]+", each["name"])]
+
+
+def _see_names(spec: Manifest) -> None:
+    containers = [container["name"] for container in _containers(spec)]
+    volumes = [volume["name"] for volume in spec["volumes"]]
+    for names in (containers, volumes):
+        assert len(set(names)) == len(names)
+        assert all(re.fullmatch("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", n) for n in names)
+    for container in _containers(spec):
+        mounts = container.get("volumeMounts", ())
+        paths = [mount["mountPath"] for mount in mounts]
+        assert len(set(paths)) == len(paths)
+        assert {mount["name"] for mount in mounts} <= set(volumes)
+
+
+def _see_secrets(spec: Manifest, filer: Manifest) -> None:
+    theirs = {volume["name"] for volume in filer["spec"]["volumes"]}
+    theirs.add("tesk-transfer")
+    for container in _executors(spec):
+        assert theirs.isdisjoint(mount["name"] for mount in container["volumeMounts"])
+        assert "TESK_" not in str(container.get("env", ()))
+
+
+def _see_commands(spec: Manifest, task: Task) -> None:
+    for container, executor in zip(_executors(spec), task.executors, strict=True):
+        words = [expanded(word, {}) for word in container["args"]]
+        assert words[-len(executor.command) - 1 :] == ["--", *executor.command]
+
+
+def _see_resources(spec: Manifest) -> None:
+    whole = spec.get("resources")
+    if not whole:
+        return
+    running = [
+        container["resources"]
+        for container in _containers(spec)
+        if container in spec["containers"] or container.get("restartPolicy")
+    ]
+    for name, amount in whole["requests"].items():
+        asked = [parse_amount(each["requests"][name]) for each in running]
+        assert sum(asked) <= parse_amount(amount)
+    for name, amount in whole.get("limits", {}).items():
+        for each in running:
+            assert parse_amount(each["limits"][name]) <= parse_amount(amount)
+
+
+def test_references_are_checked_once_before_all_steps() -> None:
+    task = make_assigned_task(
+        inputs=(reference_in("/a"), file_in("/work/a")),
+        executors=(make_executor(), make_executor()),
+    )
+
+    spec = PodShape(task=task, settings=OFFERS).job()["spec"]["template"]["spec"]
+
+    assert [each["name"] for each in spec["initContainers"]] == ["tesk-references"]
+
+
+def test_a_pod_has_no_claim_twice() -> None:
+    # Its kubelet would wait for the second for ever.
+    task = make_assigned_task(
+        inputs=(reference_in("/a"), reference_in("/b/", "ref://silva/")),
+        outputs=(file_out("/out/b"),),
+    )
+    shared = {"claimName": "genomes", "readOnly": False}
+    filer = merged_with(
+        FILER_POD,
+        volumes=[
+            *FILER_POD["spec"]["volumes"],
+            {"name": "shared", "persistentVolumeClaim": shared},
+        ],
+    )
+
+    spec = PodShape(task=task, settings=OFFERS, filer=filer).job()["spec"]["template"]
+
+    claims = [
+        volume["persistentVolumeClaim"]["claimName"]
+        for volume in spec["spec"]["volumes"]
+        if "persistentVolumeClaim" in volume
+    ]
+    assert sorted(claims) == ["databases", "genomes"]
+    for container in _executors(spec["spec"]):
+        mounts = [
+            m for m in container["volumeMounts"] if m["mountPath"] in ("/a", "/b")
+        ]
+        assert all(mount["readOnly"] for mount in mounts)
