@@ -231,6 +231,17 @@ class FakeKubernetesApi:
         with self._lock:
             self._logs.say((namespace, pod, container), data)
 
+    def add_log_late(
+        self, namespace: str, pod: str, data: bytes, *, after_reads: int
+    ) -> None:
+        """Add to the log of ``main`` when it has been opened so many times more.
+
+        As a container runtime does that writes a stream after the container's end.
+        """
+        with self._lock:
+            key = (namespace, pod, "main")
+            self._logs.say_late(key, data, after_reads=after_reads)
+
     # Within.
 
     def _of(self, resource: Resource, namespace: str) -> Iterator[JsonObject]:

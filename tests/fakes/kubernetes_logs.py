@@ -12,12 +12,16 @@ class Logs:
 
     def __init__(self) -> None:
         self._said: dict[_Key, bytes] = {}
+        self._late: dict[_Key, tuple[bytes, int]] = {}
         self._followers: dict[_Key, list[FakeStream[bytes]]] = {}
 
     def say(self, key: _Key, data: bytes) -> None:
         self._said[key] = self._said.get(key, b"") + data
         for follower in self._followers.get(key, []):
             follower.put(data)
+
+    def say_late(self, key: _Key, data: bytes, *, after_reads: int) -> None:
+        self._late[key] = (data, after_reads)
 
     def open(
         self, key: _Key, body: JsonObject | None, *, follow: bool, tail_lines: int
@@ -31,6 +35,7 @@ class Logs:
         )
         if not started:
             raise RefusedError(f'container "{container}" is waiting to start')
+        self._flush(key)
         lines = self._said.get(key, b"").splitlines(keepends=True)
         said = b"".join(lines if tail_lines < 0 else lines[len(lines) - tail_lines :])
         stream = FakeStream([said] if said else [])
@@ -39,6 +44,13 @@ class Logs:
         else:
             stream.end()
         return stream
+
+    def _flush(self, key: _Key) -> None:
+        data, reads = self._late.pop(key, (b"", 0))
+        if reads:
+            self._late[key] = (data, reads - 1)
+        elif data:
+            self.say(key, data)
 
     def end(self, namespace: str, pod: str) -> None:
         for key in [key for key in self._followers if key[:2] == (namespace, pod)]:

@@ -218,6 +218,8 @@ void watch_child(struct child *child, struct outcome *outcome)
     }
     drain(&child->output);
     drain(&child->errors);
+    outcome->logged_output += logged_bytes(&child->output);
+    outcome->logged_errors += logged_bytes(&child->errors);
     close(signals);
 }
 

@@ -24,7 +24,7 @@ static bool has_entries(const char *path)
     return entry != NULL;
 }
 
-void print_occupied(const struct options *options)
+long long print_occupied(const struct options *options)
 {
     struct marker line = {.fd = STDOUT_FILENO};
     char word[32];
@@ -38,4 +38,5 @@ void print_occupied(const struct options *options)
         }
     }
     marker_write(&line, "\n", 1);
+    return line.taken;
 }

@@ -9,7 +9,7 @@
 static void finish(const struct options *options, const struct streams *streams,
                    struct outcome *outcome)
 {
-    finish_streams(streams, options);
+    finish_streams(streams, options, outcome);
     raise_descriptors(); /* not sooner: the child keeps the limit of the container */
     for (size_t at = 0; at < options->collection_count; at++)
         collect(&options->collections[at]);
@@ -90,7 +90,7 @@ static void run_in_turn(const struct options *options, struct outcome *outcome)
 
 static void inspect(const struct options *options, struct outcome *outcome)
 {
-    print_occupied(options);
+    outcome->logged_output = print_occupied(options);
     outcome->exit_code = 0;
     clock_gettime(CLOCK_REALTIME, &outcome->ended_at);
 }

@@ -92,6 +92,9 @@ struct outcome {
     struct timespec ended_at;
     long long cpu_microseconds;
     long long max_rss_bytes;
+    /* Bytes for the container's log; negative: the child wrote there itself. */
+    long long logged_output;
+    long long logged_errors; /* without the launcher's messages */
 };
 
 /* Writes to fd with the mark before each line and the other between "\r" and
@@ -102,17 +105,19 @@ struct marker {
     const char *return_mark;
     bool in_line;
     bool after_return;
+    long long taken; /* bytes, without marks */
     size_t used;
     char buffer[16384];
 };
 
 /* One stream of the child. Both descriptors are -1 if the child has inherited
- * the launcher's. */
+ * the launcher's, or writes both streams to one pipe. */
 struct pump {
     int from; /* -1 also once it has ended */
     int to;
     const char *name; /* of the stream */
     const char *path; /* of its file; NULL: the container's log */
+    bool inherited;
     struct marker marker; /* for the log */
 };
 
@@ -137,6 +142,7 @@ void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool has_failed(void);
 const char *first_failure(void);
+long long message_bytes(void); /* written so far, without marks */
 
 /* options.c */
 bool parse_options(struct options *options, int argc, char **argv);
@@ -158,15 +164,17 @@ void end_turn(const struct turn *turn, const struct options *options,
 bool make_requested_directories(const struct options *options);
 bool enter_directory(const char *directory);
 bool open_streams(struct streams *streams, const struct options *options);
-void finish_streams(const struct streams *streams, const struct options *options);
+void finish_streams(const struct streams *streams, const struct options *options,
+                    struct outcome *outcome);
 
 /* pumps.c */
 bool open_pumps(struct child *child, struct streams *ends, const struct options *options);
 void pump(struct pump *pump);
 void drain(struct pump *pump);
+long long logged_bytes(const struct pump *pump); /* negative: not known */
 
 /* inspect.c */
-void print_occupied(const struct options *options);
+long long print_occupied(const struct options *options); /* how many bytes */
 
 /* require.c */
 void check_requirements(const struct options *options);

@@ -51,6 +51,7 @@ void marker_write(struct marker *marker, const char *data, size_t size)
 {
     bool by_line = marker->mark != NULL || marker->return_mark != NULL;
 
+    marker->taken += (long long)size; /* also if the log is not read any more */
     while (size > 0) {
         const char *newline = by_line ? memchr(data, '\n', size) : NULL;
         size_t part = newline ? (size_t)(newline - data) + 1 : size;
@@ -70,6 +71,7 @@ void marker_finish(struct marker *marker)
     if (marker->mark != NULL && marker->in_line) {
         append(marker, "\n", 1);
         flush(marker);
+        marker->taken++;
         marker->in_line = false;
     }
 }

@@ -13,6 +13,7 @@
 
 static const char *message_mark = "";
 static char kept_failure[2048];
+static long long written;
 
 void set_message_mark(const char *mark)
 {
@@ -47,6 +48,7 @@ static void say(char line[2048], const char *format, va_list arguments)
     vsnprintf(raw, sizeof raw, format, arguments);
     escape(line, 2048, raw);
     length = snprintf(whole, sizeof whole, "%.400slauncher: %s\n", message_mark, line);
+    written += (long long)(strlen("launcher: \n") + strlen(line));
     write_all(STDERR_FILENO, whole, (size_t)length);
 }
 
@@ -80,4 +82,9 @@ bool has_failed(void)
 const char *first_failure(void)
 {
     return kept_failure;
+}
+
+long long message_bytes(void)
+{
+    return written;
 }

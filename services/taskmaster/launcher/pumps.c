@@ -22,6 +22,7 @@ static bool open_pump(struct pump *pump, int *end)
     int ends[2];
 
     pump->to = *end;
+    pump->inherited = false;
     if (pipe2(ends, O_CLOEXEC) != 0) {
         fail("pipe: %s", strerror(errno));
         return false;
@@ -39,8 +40,10 @@ bool open_pumps(struct child *child, struct streams *ends, const struct options 
     const bool marks = options->return_mark != NULL;
     const bool shared = ends->errors >= 0 && ends->errors == ends->output;
 
-    child->output = (struct pump){-1, -1, "stdout", options->output, {.fd = STDOUT_FILENO}};
-    child->errors = (struct pump){-1, -1, "stderr", options->errors, {.fd = STDERR_FILENO}};
+    child->output = (struct pump){-1, -1, "stdout", options->output, true,
+                                  {.fd = STDOUT_FILENO}};
+    child->errors = (struct pump){-1, -1, "stderr", options->errors, !shared,
+                                  {.fd = STDERR_FILENO}};
     child->output.marker.return_mark = options->return_mark;
     child->errors.marker.return_mark = options->return_mark;
     child->errors.marker.mark = options->mark;
@@ -101,4 +104,9 @@ void drain(struct pump *pump)
     if (pump->from >= 0)
         stop(pump);
     marker_finish(&pump->marker);
+}
+
+long long logged_bytes(const struct pump *pump)
+{
+    return pump->inherited ? -1 : pump->marker.taken;
 }

@@ -81,6 +81,13 @@ static size_t format_report(char text[REPORT_SIZE], const struct outcome *outcom
         started, ended, outcome->max_rss_bytes,
         outcome->cpu_microseconds / 1000000,
         (int)(outcome->cpu_microseconds % 1000000 / 1000));
+    if (outcome->logged_output >= 0)
+        length += (size_t)snprintf(text + length, REPORT_SIZE - length,
+                                   ",\"stdout_logged\":%lld", outcome->logged_output);
+    if (outcome->logged_errors >= 0)
+        length += (size_t)snprintf(text + length, REPORT_SIZE - length,
+                                   ",\"stderr_logged\":%lld",
+                                   outcome->logged_errors + message_bytes());
     if (has_failed()) {
         escape_json(error, first_failure());
         length += (size_t)snprintf(text + length, REPORT_SIZE - length,

@@ -106,7 +106,8 @@ bool open_streams(struct streams *streams, const struct options *options)
     return true;
 }
 
-static void log_tail(int fd, unsigned long long limit, struct marker marker)
+/* Return how many bytes it was. */
+static long long log_tail(int fd, unsigned long long limit, struct marker marker)
 {
     char data[16384];
     struct stat status;
@@ -114,7 +115,7 @@ static void log_tail(int fd, unsigned long long limit, struct marker marker)
     ssize_t size;
 
     if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
-        return;
+        return 0;
     if ((unsigned long long)status.st_size > limit)
         at = status.st_size - (off_t)limit;
     while (at < status.st_size) { /* not further: an orphan may still write */
@@ -129,6 +130,7 @@ static void log_tail(int fd, unsigned long long limit, struct marker marker)
         at += size;
     }
     marker_finish(&marker);
+    return marker.taken;
 }
 
 /* Network file systems report failed writes only on close. */
@@ -138,17 +140,20 @@ static void close_output(int fd, const char *path, const char *name)
         fail("%s: %s: %s", name, path, strerror(errno));
 }
 
-void finish_streams(const struct streams *streams, const struct options *options)
+void finish_streams(const struct streams *streams, const struct options *options,
+                    struct outcome *outcome)
 {
     const char *marks = options->return_mark;
 
     if (streams->output >= 0)
-        log_tail(streams->output, options->log_limit,
-                 (struct marker){.fd = STDOUT_FILENO, .return_mark = marks});
+        outcome->logged_output +=
+            log_tail(streams->output, options->log_limit,
+                     (struct marker){.fd = STDOUT_FILENO, .return_mark = marks});
     if (streams->errors >= 0 && streams->errors != streams->output) {
-        log_tail(streams->errors, options->log_limit,
-                 (struct marker){.fd = STDERR_FILENO, .mark = options->mark,
-                                 .return_mark = marks});
+        outcome->logged_errors +=
+            log_tail(streams->errors, options->log_limit,
+                     (struct marker){.fd = STDERR_FILENO, .mark = options->mark,
+                                     .return_mark = marks});
         close_output(streams->errors, options->errors, "stderr");
     }
     if (streams->output >= 0)

@@ -11,7 +11,7 @@ from tesk_taskmaster.adapters.launcher_report import (
     parse_report,
     parse_time,
 )
-from tesk_taskmaster.domain.termination import InvalidReport, Report
+from tesk_taskmaster.domain.termination import InvalidReport, LoggedBytes, Report
 
 
 def test_a_report_is_read() -> None:
@@ -19,7 +19,7 @@ def test_a_report_is_read() -> None:
         b'{"exit_code":137,"signal":9,"terminated":true,'
         b'"started_at":"2025-01-31T12:00:00.000Z",'
         b'"ended_at":"2025-01-31T12:00:01.250Z","max_rss_bytes":5,"cpu_seconds":1.1,'
-        b'"skipped":true,"error":"x"}\n'
+        b'"stdout_logged":7,"stderr_logged":0,"skipped":true,"error":"x"}\n'
     )
 
     assert parse_report(text) == Report(
@@ -30,8 +30,15 @@ def test_a_report_is_read() -> None:
         terminated=True,
         skipped=True,
         error="x",
+        logged=LoggedBytes(7, 0),
     )
     assert isinstance(parse_report(text[:-20]), InvalidReport)
+
+
+def test_a_report_without_the_counts_of_both_streams_is_one() -> None:
+    for report in (parse_report(written()), parse_report(written(stdout_logged="7"))):
+        assert isinstance(report, Report)
+        assert report.logged is None
 
 
 def written(**fields: str) -> bytes:
@@ -53,6 +60,7 @@ WRONG = {
     "a huge number": written(max_rss_bytes="9" * 3000),
     "a huge exponent": written(exit_code="1e999999999"),
     "a negative number": written(max_rss_bytes="-1"),
+    "a negative count": written(stdout_logged="-1"),
     "an exit code that is none": written(exit_code="256"),
     "a fraction": written(exit_code="0.5"),
     "a truth for a number": written(exit_code="true"),
@@ -93,7 +101,14 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
-FIELDS = ("exit_code", "started_at", "ended_at", "max_rss_bytes", "error")
+FIELDS = (
+    "exit_code",
+    "started_at",
+    "ended_at",
+    "max_rss_bytes",
+    "error",
+    "stdout_logged",
+)
 
 
 @given(

@@ -5,6 +5,7 @@ from programs.waiting import eventually
 from taskmasters.attempts import ATTEMPT, NOTHING, SECOND, SOON, ClusterHarness
 from tesk_kubernetes.api import PODS
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import STDERR_MARK
+from tesk_taskmaster.ports import Tails
 
 
 def test_a_trivial_task_costs_four_calls(harness: ClusterHarness) -> None:
@@ -55,6 +56,22 @@ def test_output_of_a_stopped_executor_is_kept(harness: ClusterHarness) -> None:
     assert harness.result().error == ""
     tails = harness.runtime.tails(ATTEMPT, "x0")
     assert (tails.stdout, tails.stderr) == (b"out\n", b"err\n")
+
+
+def test_a_stream_that_the_launcher_counted_is_waited_for(
+    harness: ClusterHarness,
+) -> None:
+    harness.prepare()
+    pod = harness.run()
+    name = pod["metadata"]["name"]
+    harness.api.add_log("tasks", name, b"out\n")
+    late = f"{STDERR_MARK}err\n".encode()
+    harness.api.add_log_late("tasks", name, late, after_reads=1)
+    report = make_report(0, stdout_logged=4, stderr_logged=4)
+    harness.cluster.finish(pod, report=report)
+
+    assert harness.result().exit_code == 0
+    assert harness.runtime.tails(ATTEMPT, "x0") == Tails(b"out\n", b"err\n")
 
 
 def test_a_step_that_waits_for_a_node_can_be_stopped(harness: ClusterHarness) -> None:

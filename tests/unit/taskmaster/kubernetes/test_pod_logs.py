@@ -1,6 +1,7 @@
 """The streams of an executor, split from the one log of its pod."""
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
 
@@ -10,15 +11,15 @@ from hypothesis import strategies as st
 
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
+from fakes.scheduler_environment import FrozenClock
 from programs.waiting import eventually
 from tesk_kubernetes.api import JOBS, PODS, ApiUnavailableError, JsonObject
-from tesk_taskmaster.adapters.kubernetes.control.logs import (
-    PodLog,
-    split_log,
-)
+from tesk_taskmaster.adapters.kubernetes.control.logs import LogSource, PodLog
+from tesk_taskmaster.adapters.kubernetes.control.marked_streams import split_log
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import RETURN_MARK
 from tesk_taskmaster.domain.tails import TAIL_BYTES
-from tesk_taskmaster.ports import Tails
+from tesk_taskmaster.domain.termination import LoggedBytes
+from tesk_taskmaster.ports import Clock, Tails
 
 MARK = b"\x02err\x02"
 SOON = timedelta(seconds=30)
@@ -92,10 +93,23 @@ def test_only_the_last_of_each_stream_is_kept() -> None:
     assert (tails.stdout[-4:], tails.stderr[-4:]) == (b"out\n", b"err\n")
 
 
+class SteppingClock(FrozenClock):
+    """A clock that moves a second whenever it is looked at; then something happens."""
+
+    def __init__(self, happen: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
+        self._happen = happen
+
+    def monotonic(self) -> float:
+        self.advance(timedelta(seconds=1))
+        self._happen()
+        return super().monotonic()
+
+
 class Pod:
     """An executor that prints."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
         self.api = FakeKubernetesApi()
         self.cluster = FakeCluster(self.api)
         body: JsonObject = {
@@ -107,15 +121,21 @@ class Pod:
         self.name = self.object["metadata"]["name"]
         self.log = PodLog(
             self.api,
-            namespace="tasks",
-            pod=self.name,
-            container="main",
+            LogSource(namespace="tasks", pod=self.name, container="main"),
             mark=MARK,
             log_fields={},
+            clock=clock or FrozenClock(),
         )
 
     def add_log(self, text: bytes) -> None:
         self.api.add_log("tasks", self.name, text)
+
+    def add_log_late(self, text: bytes, *, after_reads: int) -> None:
+        self.api.add_log_late("tasks", self.name, text, after_reads=after_reads)
+
+    @property
+    def reads(self) -> int:
+        return self.api.faults.calls["logs", "pods"]
 
     def wait_for(self, stdout: bytes) -> None:
         eventually(lambda: self.log.current().stdout == stdout, what="the follower")
@@ -130,7 +150,7 @@ def test_a_short_one_is_read_when_it_has_ended() -> None:
     pod.end()
 
     assert pod.log.final(SOON) == Tails(b"one\n", b"two\n")
-    assert pod.api.faults.calls["logs", "pods"] == 1
+    assert pod.reads == 1
 
 
 def test_a_long_one_is_followed_and_not_read_again() -> None:
@@ -144,7 +164,7 @@ def test_a_long_one_is_followed_and_not_read_again() -> None:
     pod.end()
 
     assert pod.log.final(SOON).stdout == b"one\ntwo\nthree\n"
-    assert pod.api.faults.calls["logs", "pods"] == 1
+    assert pod.reads == 1
 
 
 def test_followed_output_outlives_its_pod() -> None:
@@ -225,3 +245,103 @@ def test_closing_ends_the_follower() -> None:
         lambda: all(thread.name != name for thread in threading.enumerate()),
         what="the end of the follower",
     )
+
+
+def test_a_stream_that_comes_late_into_the_log_is_waited_for() -> None:
+    pod = Pod()
+    pod.add_log(b"one\n")
+    pod.add_log_late(MARK + b"two\n", after_reads=2)
+    pod.end()
+
+    assert pod.log.final(SOON, LoggedBytes(4, 4)) == Tails(b"one\n", b"two\n")
+    assert pod.reads == 3
+
+
+def test_a_followed_log_that_ended_before_all_was_there_is_read_again() -> None:
+    pod = Pod()
+    pod.log.follow(SOON)
+    pod.add_log(b"one\n")
+    pod.wait_for(b"one\n")
+    pod.add_log_late(MARK + b"two\n", after_reads=0)
+    pod.end()
+
+    assert pod.log.final(SOON, LoggedBytes(4, 4)) == Tails(b"one\n", b"two\n")
+
+
+LONG = {
+    "few lines": b"x" * TAIL_BYTES + b"\n",
+    "more lines than are read at first": (b"x" * 99 + b"\n") * 5000,
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_the_end_of_a_stream_longer_than_its_tail_is_waited_for(text: bytes) -> None:
+    pod = Pod()
+    pod.add_log(text)
+    pod.add_log_late(b"the end\n", after_reads=2)
+    pod.end()
+
+    tails = pod.log.final(SOON, LoggedBytes(len(text) + 8, 0))
+
+    assert tails.stdout.endswith(b"x\nthe end\n")
+
+
+def test_what_a_log_still_lacks_after_a_while_is_told() -> None:
+    pod = Pod(SteppingClock())
+    pod.add_log(b"one\n" + MARK + b"tw")
+    pod.end()
+
+    tails = pod.log.final(SOON, LoggedBytes(4, 12890))
+
+    lack = "the log of its pod has 2 of 12890 bytes of stderr"
+    assert tails == Tails(b"one\n", b"tw", lack)
+    assert 2 < pod.reads < 7
+
+
+def test_no_log_of_a_program_that_printed_is_not_an_empty_one() -> None:
+    pod = Pod(SteppingClock())
+    pod.end()
+
+    tails = pod.log.final(SOON, LoggedBytes(4, 8))
+
+    lack = "the log of its pod has 0 of 4 bytes of stdout and 0 of 8 bytes of stderr"
+    assert tails == Tails(b"", b"", lack)
+
+
+COMPLETE = {
+    "a program that printed nothing": (b"", LoggedBytes(0, 0), 1),
+    "a mark in the middle of a long line": (
+        *(b"out" + MARK + b"err\nout\nerr\n", LoggedBytes(11, 4)),
+        1,
+    ),
+    "more than was counted": (b"a\nb\n", LoggedBytes(2, 0), 1),
+    "a launcher that does not count": (b"a\n", None, 1),
+    "a long log whose beginning the kubelet has rotated away": (
+        *((b"x" * 99 + b"\n") * 5000, LoggedBytes(10**9, 0)),
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "logged", "want"), COMPLETE.values(), ids=COMPLETE)
+def test_a_log_that_has_all_is_not_read_again(
+    text: bytes, logged: LoggedBytes | None, want: int
+) -> None:
+    pod = Pod()
+    pod.add_log(text)
+    pod.end()
+
+    tails = pod.log.final(SOON, logged)
+
+    assert (tails.unread, pod.reads) == ("", want)
+
+
+def test_a_log_that_goes_while_more_of_it_is_waited_for_leaves_what_was_read() -> None:
+    pod = Pod(SteppingClock(lambda: pod.api.faults.forbid("logs", PODS)))
+    pod.add_log(b"one\n")
+    pod.end()
+
+    tails = pod.log.final(SOON, LoggedBytes(4, 4))
+
+    lack = "the log of its pod has 0 of 4 bytes of stderr"
+    assert (tails, pod.reads) == (Tails(b"one\n", b"", lack), 2)

@@ -2,12 +2,13 @@
 
 import json
 import os
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from taskmasters.launcher import Launch, python
+from taskmasters.launcher import MARK, Launch, python, writes
 
 
 def test_the_report_tells_how_it_went(launch: Launch, tmp_path: Path) -> None:
@@ -78,3 +79,80 @@ def test_a_report_that_cannot_be_written_fails_nothing(launch: Launch) -> None:
     assert done.returncode == 0
     want = b"launcher: report: /no/such/report: No such file or directory\n"
     assert done.stderr == want
+
+
+MARKS = ["--mark-stderr", MARK, "--mark-returns", "\x02cr\x02"]
+BOTH = r"import os; os.write(1, b'one\r\ntwo'); os.write(2, b'a\r\nbc\n')"
+AGAIN = len(f"launcher: {sys.executable}: ended with exit code 1; restart 1 of 1\n")
+LOGGED = {
+    "marks do not count": (MARKS, BOTH, (8, 6)),
+    "nothing": (MARKS, "", (0, 0)),
+    "the newline that ends a marked stderr": (
+        *(MARKS, "import os; os.write(2, b'oh')"),
+        (0, 3),
+    ),
+    "the end of a redirected stream": (
+        [*MARKS, "--stdout", "{}/out", "--stderr", "{}/err", "--log-limit", "5"],
+        *(BOTH, (5, 5)),
+    ),
+    "one file for both": (
+        [*MARKS, "--stdout", "{}/all", "--stderr", "{}/all"],
+        *(BOTH, (14, 0)),
+    ),
+    "all runs of a command that is started again": (
+        [*MARKS, "--restarts", "1"],
+        *("import os; os.write(1, b'x'); os._exit(1)", (2, AGAIN)),
+    ),
+    "a stream that the command writes itself is not known": (
+        ["--stdout", "{}/out"],
+        *(BOTH, (8, None)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "code", "want"), LOGGED.values(), ids=LOGGED)
+def test_the_report_counts_what_the_log_was_given(
+    launch: Launch,
+    tmp_path: Path,
+    options: list[str],
+    code: str,
+    want: tuple[int, int | None],
+) -> None:
+    report = tmp_path / "report"
+    placed = [option.format(tmp_path) for option in options]
+
+    launch("--report", report, *placed, *python(code))
+
+    assert logged(report) == want
+
+
+def test_all_of_a_stream_larger_than_any_buffer_is_counted(
+    launch: Launch, tmp_path: Path
+) -> None:
+    report, data = tmp_path / "report", b"xy\r\n" * 64_000
+
+    done = launch("--report", report, *MARKS, *writes(data, stream=2))
+
+    assert logged(report) == (0, len(data))
+    assert len(done.stderr) > len(data)
+
+
+def test_the_launchers_own_messages_count(launch: Launch, tmp_path: Path) -> None:
+    report = tmp_path / "report"
+
+    done = launch("--report", report, *MARKS, "--", "/no/such/program")
+
+    assert logged(report) == (0, len(done.stderr) - len(MARK))
+
+
+def test_the_result_of_an_inspection_counts(launch: Launch, tmp_path: Path) -> None:
+    report = tmp_path / "report"
+
+    done = launch("--report", report, "--inspect", tmp_path, "--", "inspect")
+
+    assert logged(report) == (len(done.stdout), 0)
+
+
+def logged(report: Path) -> tuple[int | None, int | None]:
+    told = json.loads(report.read_text())
+    return told.get("stdout_logged"), told.get("stderr_logged")

@@ -10,13 +10,14 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from tesk_taskmaster.domain.termination import InvalidReport, Report
+from tesk_taskmaster.domain.termination import InvalidReport, LoggedBytes, Report
 
 REPORT_BYTES: Final = 4096
 """The longest report; see the launcher's README."""
 
-_MAX_MEMORY = 2**62
+_MAX_BYTES = 2**62
 _YEARS = range(1970, 2500)
+_LoggedSize = Annotated[int, Meta(ge=0, le=_MAX_BYTES)]
 
 
 class _ReportDocument(msgspec.Struct):
@@ -25,10 +26,12 @@ class _ReportDocument(msgspec.Struct):
     exit_code: Annotated[int, Meta(ge=0, le=255)]
     started_at: Annotated[datetime, Meta(tz=True)]
     ended_at: Annotated[datetime, Meta(tz=True)]
-    max_rss_bytes: Annotated[int, Meta(ge=0, le=_MAX_MEMORY)]
+    max_rss_bytes: Annotated[int, Meta(ge=0, le=_MAX_BYTES)]
     terminated: bool = False
     skipped: bool = False
     error: str = ""
+    stdout_logged: _LoggedSize | None = None
+    stderr_logged: _LoggedSize | None = None
 
 
 _DECODER = msgspec.json.Decoder(_ReportDocument)
@@ -56,7 +59,14 @@ def parse_report(text: bytes) -> Report | InvalidReport | None:
         terminated=written.terminated,
         skipped=written.skipped,
         error="".join(c if c.isprintable() else "\ufffd" for c in written.error),
+        logged=_logged_bytes(written),
     )
+
+
+def _logged_bytes(written: _ReportDocument) -> LoggedBytes | None:
+    if written.stdout_logged is None or written.stderr_logged is None:
+        return None
+    return LoggedBytes(written.stdout_logged, written.stderr_logged)
 
 
 def _plausible(time: datetime) -> datetime | None:

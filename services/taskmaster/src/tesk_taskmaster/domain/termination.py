@@ -66,6 +66,19 @@ class StepResult:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class LoggedBytes:
+    """How many bytes of each stream are in a container's log, or should be."""
+
+    stdout: int
+    stderr: int
+
+    @property
+    def total(self) -> int:
+        """Return the bytes of both."""
+        return self.stdout + self.stderr
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What the launcher reports; see its README.
@@ -74,6 +87,8 @@ class Report:
         max_rss: Bytes of the largest process.
         terminated: A SIGTERM came from outside the container.
         skipped: Its command did not run, as a step before it has failed.
+        logged: What it gave to the container's log; None if it does not know, or
+            is of a release that did not tell.
     """
 
     exit_code: int
@@ -83,6 +98,7 @@ class Report:
     terminated: bool = False
     skipped: bool = False
     error: str = ""
+    logged: LoggedBytes | None = None
 
 
 class InvalidReport:

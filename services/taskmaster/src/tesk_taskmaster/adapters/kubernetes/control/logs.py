@@ -1,18 +1,14 @@
-r"""Reads both streams of an executor from the one log of its pod.
+"""Reads the log of an executor's pod: follows it, and reads it at the end.
 
-The launcher starts each line of stderr with a mark, by which the log is split. A stdout without a final newline, or a line longer than what the
-container runtime keeps as one (16 KiB), can put the mark in the middle of a
-line, so it is searched anywhere.
-
-Container runtimes take ``\\r\\n`` for the end of a line and keep ``\\n``, so the
-launcher puts another mark in between.
+Absence is never shown as emptiness: where the launcher's counts tell that the log
+lacks something, it is read again for a while, and then the tails say so.
 """
 
 import logging
 import re
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tesk_kubernetes.api import (
@@ -22,16 +18,19 @@ from tesk_kubernetes.api import (
     RefusedError,
     Stream,
 )
-from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import RETURN_MARK
+from tesk_taskmaster.adapters.kubernetes.control.log_read import LogRead
+from tesk_taskmaster.adapters.kubernetes.control.marked_streams import MarkedStreams
 from tesk_taskmaster.adapters.stream_tails import StreamTails
-from tesk_taskmaster.ports import Tails
-
-_MARKED_RETURN = b"\r" + RETURN_MARK.encode() + b"\n"
+from tesk_taskmaster.domain.termination import LoggedBytes
+from tesk_taskmaster.ports import Clock, Tails
 
 # At 16 bytes a line this is 64 KiB; then, all there is.
 _FIRST_LINES = 4096
 _ALL = -1
 _REOPEN_SECONDS = 1.0  # seconds before a cut stream is opened again
+_FLUSH_TIMEOUT = timedelta(seconds=5)  # for the container runtime to write all
+_FIRST_REREAD_SECONDS = 0.1  # grows: a log may have 10 MiB
+_REREAD_GROWTH = 2
 # A kubelet that finds no log returns an error message as log, with status 200.
 _KUBELET_ERROR = re.compile(
     rb"unable to retrieve container logs for \w+://\w+\s*|"
@@ -42,99 +41,13 @@ _KUBELET_ERROR = re.compile(
 _logger = logging.getLogger(__name__)
 
 
-class _ReturnMarks:
-    """Removes the marks after carriage returns from one stream."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSource:
+    """The container whose log is read, and its pod."""
 
-    def __init__(self) -> None:
-        self._held = b""
-
-    def remove_marks(self, data: bytes) -> bytes:
-        """Add a piece, and return all that cannot be the beginning of a mark."""
-        data = (self._held + data).replace(_MARKED_RETURN, b"\r\n")
-        last = data.rfind(b"\r", -len(_MARKED_RETURN) + 1)
-        is_open = last >= 0 and _MARKED_RETURN.startswith(data[last:])
-        end = last if is_open else len(data)
-        self._held = data[end:]
-        return data[:end]
-
-    def rest(self) -> bytes:
-        """Return the rest at the end."""
-        return self._held
-
-
-class MarkedStreams:
-    """Splits a marked log, in pieces of any size."""
-
-    def __init__(self, mark: bytes, tails: StreamTails) -> None:
-        """Add the streams to ``tails``; ``mark`` begins a line of stderr."""
-        self._mark = mark
-        self._tails = tails
-        self._held = b""  # the beginning of what may be a mark
-        self._is_stderr = False
-        self._returns = {False: _ReturnMarks(), True: _ReturnMarks()}
-        self.lines = 0
-
-    def feed(self, data: bytes) -> None:
-        """Add a piece."""
-        self.lines += data.count(b"\n")
-        data = self._held + data
-        self._held = b""
-        while data:
-            data = self._in_stderr(data) if self._is_stderr else self._in_stdout(data)
-
-    def finish(self) -> None:
-        """Add the rest at the end of the log."""
-        self._put(self._held)
-        self._held = b""
-        for is_stderr, returns in self._returns.items():
-            self._tails.add(is_stderr=is_stderr, data=returns.rest())
-
-    def _in_stderr(self, data: bytes) -> bytes:
-        """Consume up to the end of the line; a mark within it begins a new line."""
-        line, newline, rest = data.partition(b"\n")
-        before, mark, after = line.partition(self._mark)
-        if mark:
-            self._put(before)
-            return after + newline + rest
-        if newline:
-            self._put(line + newline)
-            self._is_stderr = False
-            return rest
-        self._put_except_mark(line)
-        return b""
-
-    def _in_stdout(self, data: bytes) -> bytes:
-        before, mark, rest = data.partition(self._mark)
-        if mark:
-            self._put(before)
-            self._is_stderr = True
-            return rest
-        self._put_except_mark(before)
-        return b""
-
-    def _put_except_mark(self, data: bytes) -> None:
-        """Add all but an end that may be the beginning of a mark."""
-        for length in range(min(len(self._mark) - 1, len(data)), 0, -1):
-            if self._mark.startswith(data[-length:]):
-                self._put(data[:-length])
-                self._held = data[-length:]
-                return
-        self._put(data)
-
-    def _put(self, data: bytes) -> None:
-        if data:
-            data = self._returns[self._is_stderr].remove_marks(data)
-            self._tails.add(is_stderr=self._is_stderr, data=data)
-
-
-def split_log(pieces: Iterable[bytes], mark: bytes) -> Tails:
-    """Return the tails of a whole marked log."""
-    tails = StreamTails()
-    streams = MarkedStreams(mark, tails)
-    for piece in pieces:
-        streams.feed(piece)
-    streams.finish()
-    return tails.tails()
+    namespace: str
+    pod: str
+    container: str
 
 
 class PodLog:
@@ -146,27 +59,25 @@ class PodLog:
     def __init__(
         self,
         api: KubernetesApi,
+        source: LogSource,
         *,
-        namespace: str,
-        pod: str,
-        container: str,
         mark: bytes,
         log_fields: Mapping[str, object],
+        clock: Clock,
     ) -> None:
-        """Read the log of a container of ``pod``; nothing is opened yet."""
-        self._log_fields = {**log_fields, "pod": pod}
+        """Read the log of ``source``; nothing is opened yet."""
+        self._log_fields = {**log_fields, "pod": source.pod}
         self._api = api
-        self._namespace = namespace
-        self._pod = pod
-        self._container = container
+        self._source = source
         self._mark = mark
+        self._clock = clock
         self._guard = threading.Lock()
         self._kept = StreamTails()
         self._follower: threading.Thread | None = None
         self._stream: Stream[bytes] | None = None
         self._opened = threading.Event()
         self._closed = threading.Event()
-        self._is_whole = False
+        self._followed: LogRead | None = None
 
     def follow(self, within: timedelta = timedelta(0)) -> None:
         """Begin to follow the log, unless that has begun.
@@ -177,7 +88,7 @@ class PodLog:
         with self._guard:
             if self._follower is None and not self._closed.is_set():
                 self._follower = threading.Thread(
-                    target=self._follow, name=f"log-{self._pod}", daemon=True
+                    target=self._follow, name=f"log-{self._source.pod}", daemon=True
                 )
                 self._follower.start()
         self._opened.wait(within.total_seconds())
@@ -187,30 +98,32 @@ class PodLog:
         with self._guard:
             return self._kept.tails()
 
-    def final(self, within: timedelta) -> Tails:
+    def final(self, within: timedelta, logged: LoggedBytes | None = None) -> Tails:
         """Return the tails of an executor that has ended.
 
         Args:
             within: For the follower to reach the end.
+            logged: What the launcher gave to the log; None if that is not known.
 
         Raises:
             ApiUnavailableError: Read it again later.
         """
-        follower = self._follower
-        if follower is not None:
-            follower.join(within.total_seconds())
-            with self._guard:
-                followed = self._kept.tails()
-                if self._is_whole and not _is_kubelet_error(followed):
-                    return followed
+        followed = self._wait_followed(within)
+        if followed is not None and followed.has_all(logged):
+            return followed.tails
         try:
-            read = self._read()
+            read = self._read_flushed(logged)
         except RefusedError as error:
             # The pod is gone, and its log with it.
             return self._incomplete(str(error))
-        if _is_kubelet_error(read):
-            return self._incomplete(read.stdout.decode(errors="replace").strip())
-        return read if read.stdout or read.stderr else self.current()
+        if followed is not None and followed.sizes.total > read.sizes.total:
+            read = followed
+        missing = read.describe_missing(logged)
+        if missing:
+            extra = {**self._log_fields, "cause": missing}
+            _logger.warning("log is incomplete", extra=extra)
+        tails = read.tails if read.sizes.total else self.current()
+        return replace(tails, unread=missing)
 
     def close(self) -> None:
         """Stop following."""
@@ -229,14 +142,43 @@ class PodLog:
             followed = Tails(b"", b"")
         return replace(followed, unread=cause)
 
-    def _read(self) -> Tails:
+    def _wait_followed(self, within: timedelta) -> LogRead | None:
+        """Return what was followed to the end; None if it was not."""
+        if self._follower is None:
+            return None
+        self._follower.join(within.total_seconds())
+        with self._guard:
+            followed = self._followed
+        return None if followed and _is_kubelet_error(followed.tails) else followed
+
+    def _read_flushed(self, logged: LoggedBytes | None) -> LogRead:
+        """Read the log until it has all, but no longer than _FLUSH_TIMEOUT."""
+        read = self._read()
+        deadline = self._clock.monotonic() + _FLUSH_TIMEOUT.total_seconds()
+        pause = _FIRST_REREAD_SECONDS
+        while read.describe_missing(logged) and self._clock.monotonic() < deadline:
+            if self._closed.wait(pause):
+                break
+            pause *= _REREAD_GROWTH
+            try:
+                read = self._read()
+            except RefusedError:
+                break  # its pod was deleted meanwhile
+        return read
+
+    def _read(self) -> LogRead:
+        """Read the log once.
+
+        Raises:
+            RefusedError: There is none.
+        """
         for lines in (_FIRST_LINES, _ALL):
             kept = StreamTails()
             streams = MarkedStreams(self._mark, kept)
             with self._api.logs(
-                self._namespace,
-                self._pod,
-                container=self._container,
+                self._source.namespace,
+                self._source.pod,
+                container=self._source.container,
                 follow=False,
                 tail_lines=lines,
             ) as stream:
@@ -245,7 +187,11 @@ class PodLog:
             streams.finish()
             if streams.lines < _FIRST_LINES or kept.are_full:
                 break
-        return kept.tails()
+        is_from_start = lines == _ALL or streams.lines < _FIRST_LINES
+        read = _result(kept, is_from_start=is_from_start)
+        if _is_kubelet_error(read.tails):
+            raise RefusedError(read.tails.stdout.decode(errors="replace").strip())
+        return read
 
     def _follow(self) -> None:
         """Follow to the end; reopen a stream that is cut."""
@@ -267,9 +213,9 @@ class PodLog:
     def _follow_once(self) -> None:
         """Follow one stream to its end."""
         stream = self._api.logs(
-            self._namespace,
-            self._pod,
-            container=self._container,
+            self._source.namespace,
+            self._source.pod,
+            container=self._source.container,
             follow=True,
             tail_lines=_FIRST_LINES,
         )
@@ -286,10 +232,14 @@ class PodLog:
         with self._guard:
             self._stream = None
             streams.finish()
-            # Where it began may have been too late for one of the streams.
-            self._is_whole = not self._closed.is_set() and (
-                streams.lines < _FIRST_LINES or kept.are_full
-            )
+            if not self._closed.is_set():
+                # With more lines it may have begun too late for one of the streams.
+                is_from_start = streams.lines < _FIRST_LINES
+                self._followed = _result(kept, is_from_start=is_from_start)
+
+
+def _result(kept: StreamTails, *, is_from_start: bool) -> LogRead:
+    return LogRead(tails=kept.tails(), sizes=kept.sizes, is_from_start=is_from_start)
 
 
 def _is_kubelet_error(tails: Tails) -> bool:

@@ -14,7 +14,7 @@ from tesk_kubernetes.api import JOBS, PODS, ApiUnavailableError, KubernetesError
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.cache import AttemptObjects, Entry
 from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
-from tesk_taskmaster.adapters.kubernetes.control.logs import PodLog
+from tesk_taskmaster.adapters.kubernetes.control.logs import LogSource, PodLog
 from tesk_taskmaster.adapters.kubernetes.control.retries import RETRY_INTERVAL
 from tesk_taskmaster.adapters.kubernetes.control.step_objects import StepObjects
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import STDERR_MARK
@@ -33,7 +33,7 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
 )
 from tesk_taskmaster.adapters.kubernetes.status.pods import observe
 from tesk_taskmaster.domain.step_names import direction_of, is_repeatable
-from tesk_taskmaster.domain.termination import StepResult
+from tesk_taskmaster.domain.termination import LoggedBytes, StepResult
 from tesk_taskmaster.domain.transfer_result import TransferResult, transfer_result
 from tesk_taskmaster.ports import ReportReason, StepFailedError, Tails, failure_of
 
@@ -177,8 +177,9 @@ class Step:
         if pod is None:
             return Tails(b"", b"", unread="its pod is gone")
         log = self._log_of(pod)
-        if isinstance(self.observe(), Ended):
-            return self._final_tails(log)
+        judged = self.observe()
+        if isinstance(judged, Ended):
+            return self._final_tails(log, judged.logged)
         log.follow()
         return log.current()
 
@@ -260,15 +261,18 @@ class Step:
             if self._log is None:
                 self._log = PodLog(
                     self._cluster.api,
-                    namespace=self.objects.namespace,
-                    pod=pod.name,
-                    container=self._subject.container,
+                    LogSource(
+                        namespace=self.objects.namespace,
+                        pod=pod.name,
+                        container=self._subject.container,
+                    ),
                     mark=STDERR_MARK.encode(),
                     log_fields=self.objects.log_fields,
+                    clock=self._cluster.clock,
                 )
             return self._log
 
-    def _final_tails(self, log: PodLog) -> Tails:
+    def _final_tails(self, log: PodLog, logged: LoggedBytes | None) -> Tails:
         """Return all tails of an executor that has ended.
 
         Waits for an API server that is away: output that is not read now is lost.
@@ -276,7 +280,7 @@ class Step:
         deadline = time.monotonic() + _LOG_TIMEOUT.total_seconds()
         while True:
             try:
-                return log.final(_LOG_END_TIMEOUT)
+                return log.final(_LOG_END_TIMEOUT, logged)
             except ApiUnavailableError as error:
                 if self._closed.is_set() or time.monotonic() > deadline:
                     return replace(log.current(), unread=str(error))

@@ -150,7 +150,12 @@ def unobserved_end(
 
 
 def _judged(termination: Termination) -> Ended:
-    return Ended(result=judge(termination), has_run=termination.has_run)
+    report = termination.report
+    return Ended(
+        result=judge(termination),
+        has_run=termination.has_run,
+        logged=report.logged if isinstance(report, Report) else None,
+    )
 
 
 def interruption_of(snapshot: Snapshot, pod: JsonObject) -> Reason | None:

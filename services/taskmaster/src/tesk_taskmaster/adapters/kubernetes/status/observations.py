@@ -12,7 +12,7 @@ from enum import StrEnum
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.templates import MAIN
 from tesk_model.reasons import Reason, ReasonCode
-from tesk_taskmaster.domain.termination import StepResult
+from tesk_taskmaster.domain.termination import LoggedBytes, StepResult
 
 _NEVER_RAN = 255
 
@@ -121,10 +121,12 @@ class Ended:
     Attributes:
         result: Of the step.
         has_run: Its container was started.
+        logged: What the launcher gave to its log; None if that is not known.
     """
 
     result: StepResult
     has_run: bool = True
+    logged: LoggedBytes | None = None
 
 
 Observation = Waiting | Problem | Running | Ended

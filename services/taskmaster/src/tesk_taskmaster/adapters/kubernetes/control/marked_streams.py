@@ -1,0 +1,113 @@
+r"""Splits the one log of an executor's pod into its two streams.
+
+The launcher starts each line of stderr with a mark, by which the log is split. A
+stdout without a final newline, or a line longer than what the container runtime
+keeps as one (16 KiB), can put the mark in the middle of a line, so it is searched
+anywhere.
+
+Container runtimes take ``\r\n`` for the end of a line and keep ``\n``, so the
+launcher puts another mark in between.
+"""
+
+from collections.abc import Iterable
+
+from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import RETURN_MARK
+from tesk_taskmaster.adapters.stream_tails import StreamTails
+from tesk_taskmaster.ports import Tails
+
+_MARKED_RETURN = b"\r" + RETURN_MARK.encode() + b"\n"
+
+
+class _ReturnMarks:
+    """Removes the marks after carriage returns from one stream."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def remove_marks(self, data: bytes) -> bytes:
+        """Add a piece, and return all that cannot be the beginning of a mark."""
+        data = (self._held + data).replace(_MARKED_RETURN, b"\r\n")
+        last = data.rfind(b"\r", -len(_MARKED_RETURN) + 1)
+        is_open = last >= 0 and _MARKED_RETURN.startswith(data[last:])
+        end = last if is_open else len(data)
+        self._held = data[end:]
+        return data[:end]
+
+    def rest(self) -> bytes:
+        """Return the rest at the end."""
+        return self._held
+
+
+class MarkedStreams:
+    """Splits a marked log, in pieces of any size."""
+
+    def __init__(self, mark: bytes, tails: StreamTails) -> None:
+        """Add the streams to ``tails``; ``mark`` begins a line of stderr."""
+        self._mark = mark
+        self._tails = tails
+        self._held = b""  # the beginning of what may be a mark
+        self._is_stderr = False
+        self._returns = {False: _ReturnMarks(), True: _ReturnMarks()}
+        self.lines = 0
+
+    def feed(self, data: bytes) -> None:
+        """Add a piece."""
+        self.lines += data.count(b"\n")
+        data = self._held + data
+        self._held = b""
+        while data:
+            data = self._in_stderr(data) if self._is_stderr else self._in_stdout(data)
+
+    def finish(self) -> None:
+        """Add the rest at the end of the log."""
+        self._put(self._held)
+        self._held = b""
+        for is_stderr, returns in self._returns.items():
+            self._tails.add(is_stderr=is_stderr, data=returns.rest())
+
+    def _in_stderr(self, data: bytes) -> bytes:
+        """Consume up to the end of the line; a mark within it begins a new line."""
+        line, newline, rest = data.partition(b"\n")
+        before, mark, after = line.partition(self._mark)
+        if mark:
+            self._put(before)
+            return after + newline + rest
+        if newline:
+            self._put(line + newline)
+            self._is_stderr = False
+            return rest
+        self._put_except_mark(line)
+        return b""
+
+    def _in_stdout(self, data: bytes) -> bytes:
+        before, mark, rest = data.partition(self._mark)
+        if mark:
+            self._put(before)
+            self._is_stderr = True
+            return rest
+        self._put_except_mark(before)
+        return b""
+
+    def _put_except_mark(self, data: bytes) -> None:
+        """Add all but an end that may be the beginning of a mark."""
+        for length in range(min(len(self._mark) - 1, len(data)), 0, -1):
+            if self._mark.startswith(data[-length:]):
+                self._put(data[:-length])
+                self._held = data[-length:]
+                return
+        self._put(data)
+
+    def _put(self, data: bytes) -> None:
+        if data:
+            data = self._returns[self._is_stderr].remove_marks(data)
+            self._tails.add(is_stderr=self._is_stderr, data=data)
+
+
+def split_log(pieces: Iterable[bytes], mark: bytes) -> Tails:
+    """Return the tails of a whole marked log."""
+    tails = StreamTails()
+    streams = MarkedStreams(mark, tails)
+    for piece in pieces:
+        streams.feed(piece)
+    streams.finish()
+    return tails.tails()
