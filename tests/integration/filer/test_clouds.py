@@ -1,13 +1,13 @@
 """Filer processes move files to clouds and to HDFS, and back."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from fakes.filer_process import FilerRun
-from fakes.filer_scheduler import TransferRecord, transfer_server
+from fakes.filer_scheduler import TransferRecord
 from servers.azure import KEY, azure_server
 from servers.gcs import gcs_server
 from servers.webhdfs import webhdfs_server
@@ -15,12 +15,6 @@ from tesk_model.task import FileType, Input, Output
 
 NAMES = ["a b.txt", "100%.gz", "d/é+#?.txt"]
 HEAVY = ("azure.identity", "google.auth", "requests", "urllib3", "botocore")
-
-
-@pytest.fixture
-def record() -> Iterator[TransferRecord]:
-    with transfer_server(TransferRecord()) as record:
-        yield record
 
 
 def round_trip(

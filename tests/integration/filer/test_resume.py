@@ -8,19 +8,13 @@ from pathlib import Path
 import pytest
 
 from fakes.filer_process import FilerRun
-from fakes.filer_scheduler import TransferRecord, transfer_server
+from fakes.filer_scheduler import TransferRecord
 from servers.http import Fault, HttpFiles, http_server
 from tesk_model.task import Input, Output
 
 MIB = 1024 * 1024
 SIGNALS = {"SIGKILL": -9, "SIGTERM": 143}
 GRACE = 10  # seconds; a pod has 30
-
-
-@pytest.fixture
-def record() -> Iterator[TransferRecord]:
-    with transfer_server(TransferRecord()) as record:
-        yield record
 
 
 @pytest.fixture

@@ -8,17 +8,11 @@ from pathlib import Path
 import pytest
 
 from fakes.filer_process import FilerRun
-from fakes.filer_scheduler import TransferRecord, transfer_server
+from fakes.filer_scheduler import TransferRecord
 from servers.http import Fault, HttpFiles, http_server
 from tesk_model.task import Input, Output
 
 ONE_UPLOAD = {"TESK_FILER_TRIES": "1"}  # so that each fault fails a whole upload
-
-
-@pytest.fixture
-def record() -> Iterator[TransferRecord]:
-    with transfer_server(TransferRecord()) as record:
-        yield record
 
 
 @pytest.fixture
