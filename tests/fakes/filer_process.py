@@ -17,11 +17,14 @@ class FilerRun:
     Attributes:
         folder: For its token and its volume, which is ``folder/volume``.
         roots: Folders that file urls may use.
+        environ: Variables besides the usual.
+        launcher: Command that runs the one that is appended to it.
     """
 
     folder: Path
     roots: tuple[Path, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
+    launcher: tuple[str, ...] = ()
 
     @property
     def volume(self) -> Path:
@@ -47,7 +50,7 @@ class FilerRun:
             **self.environ,
         }
         return subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "tesk_filer"],
+            [*self.launcher, sys.executable, "-W", "error", "-m", "tesk_filer"],
             env=environ,
             stderr=subprocess.PIPE,
             text=True,
