@@ -163,6 +163,17 @@ def test_a_bundle_within_itself_is_left_out_and_told(
     assert [*pages[-1].notes] == ["again is a bundle within itself, left out"]
 
 
+def test_a_bundle_of_very_many_members_is_refused_before_they_are_asked_for(
+    data: Place, server: HttpFiles
+) -> None:
+    publish(server, "huge", contents=[{"name": "x", "id": "a"}] * 100_001)
+
+    with pytest.raises(StorageError, match="of more than 100,000 members"):
+        data.list(data.url + "/huge")
+
+    assert len(server.requests) == 1
+
+
 def way(kind: str, url: str, **more: Any) -> dict[str, Any]:
     return {"access_methods": [{"type": kind, "access_url": {"url": url, **more}}]}
 

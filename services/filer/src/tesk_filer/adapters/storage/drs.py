@@ -50,6 +50,7 @@ from tesk_model.locations import Location, printable
 _OBJECTS = "/ga4gh/drs/v1/objects/"
 _ACCEPT = "application/json"
 _SEPARATOR = "\0"
+_MAX_MEMBERS = 100_000  # of one bundle; each takes a request
 
 
 class DrsStorage:
@@ -89,6 +90,11 @@ class DrsStorage:
         contents = self._object(bundle).contents
         if not contents:
             raise StorageError("is a file; give the input type FILE")
+        if len(contents) > _MAX_MEMBERS:
+            raise StorageError(
+                f"is a bundle of more than {_MAX_MEMBERS:,} members; name those that "
+                "are wanted one by one"
+            )
         entries: list[Entry] = []
         bundles: list[str] = []
         for content in contents:
