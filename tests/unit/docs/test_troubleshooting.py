@@ -69,6 +69,7 @@ SOURCES = (
     "libs/tesk-runtime/src/tesk_runtime/http/server.py",
     "libs/tesk-runtime/src/tesk_runtime/sections.py",
     "libs/tesk-runtime/src/tesk_runtime/settings.py",
+    "libs/tesk-runtime/src/tesk_runtime/unknown_variables.py",
     "libs/tesk-runtime/src/tesk_runtime/rpc/interceptors.py",
 )
 LAUNCHER = "services/taskmaster/launcher"
