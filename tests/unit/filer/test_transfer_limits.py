@@ -1,0 +1,103 @@
+"""Transfers end at the limits of files, depth and bytes."""
+
+from files.deep_trees import make_deep
+from simulations.transfer import Bench
+from tesk_filer.domain.expansion import Limits
+from tesk_filer.usecases.transfer import ExitCode
+from tesk_model.task import FileType, Input, Output
+from tesk_runtime.removal import remove_tree
+
+
+def test_links_that_multiply_are_told_before_there_are_many_copies(
+    bench: Bench,
+) -> None:
+    for level in range(28):
+        folder = bench.folder / "o" / f"d{level}"
+        folder.mkdir(parents=True)
+        for name in ("a", "b"):
+            (folder / name).symlink_to(f"../d{level + 1}")
+    (bench.folder / "o/d28").mkdir()
+    (bench.folder / "o/d28/file").write_text("x")
+
+    exit_code = bench.take(
+        Output(path="/o/d0", url="s3://b/x", type=FileType.DIRECTORY)
+    )
+
+    assert exit_code is ExitCode.FAILED
+    assert "lead to one directory by more than 1000 paths" in bench.error
+    assert len(bench.storage.files) <= 1000
+
+
+def test_a_pattern_over_links_to_itself_ends(bench: Bench) -> None:
+    (bench.folder / "o").mkdir()
+    (bench.folder / "o/file").write_text("x")
+    for name in ("a", "b"):
+        (bench.folder / "o" / name).symlink_to(".")
+
+    exit_code = bench.take(
+        Output(path="/o" + "/*" * 90, url="s3://b/deep", path_prefix="/o"),
+        Output(path="/o/*", url="s3://b/x", path_prefix="/o"),
+    )
+
+    assert exit_code is ExitCode.OK
+    assert list(bench.storage.files) == ["s3://b/x/file"]
+    assert bench.transfers.results[-1].warnings == (
+        f"outputs[0]: nothing matches /o{'/*' * 90}",
+        "outputs[1]: /o/a is a symlink cycle, not followed",
+        "outputs[1]: /o/b is a symlink cycle, not followed",
+    )
+
+
+def test_a_tree_that_is_too_deep_is_refused_and_the_rest_is_taken(
+    bench: Bench,
+) -> None:
+    (bench.folder / "o").mkdir()
+    make_deep(bench.folder / "o", 3000)
+    (bench.folder / "a").write_text("a")
+
+    exit_code = bench.take(
+        Output(path="/o", url="s3://b/o", type=FileType.DIRECTORY),
+        Output(path="/a", url="s3://b/a"),
+    )
+
+    assert exit_code is ExitCode.FAILED
+    assert "is nested deeper than 256 directories" in bench.error
+    assert list(bench.storage.files) == ["s3://b/a"]
+    remove_tree(bench.folder / "o")
+
+
+def test_more_files_than_may_be_taken_are_told(bench: Bench) -> None:
+    bench.limits = Limits(files=10)
+    for number in range(20):
+        (bench.folder / f"{number}.txt").touch()
+        bench.storage.files[f"s3://b/in/{number}"] = b""
+
+    assert bench.take(Output(path="/*.txt", url="s3://b", path_prefix="/")) is (
+        ExitCode.FAILED
+    )
+    assert "is more than 10 files and directories" in bench.error
+    assert bench.bring(Input(path="/in", url="s3://b/in", type=FileType.DIRECTORY)) is (
+        ExitCode.FAILED
+    )
+    assert "is more than 10 files and directories" in bench.error
+
+
+def test_an_input_that_is_too_deep_is_told(bench: Bench) -> None:
+    bench.storage.files["s3://b/in" + "/d" * 300 + "/a"] = b""
+
+    bench.bring(Input(path="/in", url="s3://b/in", type=FileType.DIRECTORY))
+
+    assert "is nested deeper than 256 directories" in bench.error
+
+
+def test_a_file_that_is_too_large_is_told(bench: Bench) -> None:
+    bench.limits = Limits(size=5)
+    with (bench.folder / "a").open("wb") as file:
+        file.truncate(6)
+    bench.storage.files["s3://b/in"] = b"123456"
+
+    assert bench.take(Output(path="/a", url="s3://b/a")) is ExitCode.FAILED
+    assert "has 6 bytes or more; one file may have 5" in bench.error
+    assert bench.bring(Input(path="/b", url="s3://b/in")) is ExitCode.FAILED
+    assert "has 6 bytes or more; one file may have 5" in bench.error
+    assert bench.texts() == {"a": "\0" * 6}
