@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from programs.containers import remove_containers
 from programs.stack import find_processes, free_port
 from programs.waiting import eventually
 
@@ -109,3 +110,5 @@ def end_leftovers(place: Serving) -> None:
     for pid in find_processes("", place.home):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, 9)
+    if place.environ["TESK_ENGINE"] == "container":
+        remove_containers(place.environ, place.home)

@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 
 from clients.tes import TesClient
+from programs.containers import remove_containers
 from programs.waiting import eventually
 
 
@@ -129,6 +130,8 @@ class Stack(TesClient):
         for pid in find_processes("", self.home):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        if self.engine == "container":
+            remove_containers(self.environ, self.home)
         self._log.close()
         with contextlib.suppress(OSError):
             (self._run / "s").unlink()
