@@ -106,11 +106,29 @@ def test_private_files_are_cached_for_other_processes(top: Path) -> None:
     assert (top / "cache").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_tree_is_not_searched_again_for_those_who_show_another_one_too(
+    top: Path,
+) -> None:
+    for name in ("tree", "programs"):
+        (top / name).mkdir()
+        (top / name / "key").touch(0o600)
+    alone, both = [str(top / "tree")], [str(top / "tree"), str(top / "programs")]
+    PrivateFiles(alone, top / "cache").paths()
+    (top / "tree/key").chmod(0o644)
+
+    found = PrivateFiles(both, top / "cache").paths()
+    again = PrivateFiles(alone, top / "cache").paths()
+
+    assert found == (f"{top}/programs/key", f"{top}/tree/key")
+    assert again == (f"{top}/tree/key",)
+
+
 CACHES = {
-    "of other folders": ('{"trees": ["/x"], "at": 1e12, "paths": []}', 0o600),
-    "too old": ('{"trees": ["%s"], "at": 0, "paths": []}', 0o600),
+    "of other folders": ('{"found": {"/x": {"at": 1e12, "paths": []}}}', 0o600),
+    "too old": ('{"found": {"%s": {"at": 0, "paths": []}}}', 0o600),
     "not JSON": ("{", 0o600),
-    "that others may write": ('{"trees": ["%s"], "at": 1e12, "paths": []}', 0o666),
+    "of another form": ('{"found": {"%s": []}}', 0o600),
+    "that others may write": ('{"found": {"%s": {"at": 1e12, "paths": []}}}', 0o666),
 }
 
 

@@ -2,8 +2,8 @@
 
 A sandbox that root starts runs its command as root, which may read all files. So
 files that others may not read are concealed. The search takes a second or two for a
-whole ``/usr``: it runs while the engine starts, and its result is cached for all of
-root's servers.
+whole ``/usr``: it runs while the engine starts, and its result is cached by tree for
+all of root's servers, which may show different programs.
 """
 
 import json
@@ -11,7 +11,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -74,32 +74,58 @@ class PrivateFiles:
 
     def _run(self, search: "Future[_Found]") -> None:
         try:
-            found = _Found(time.time(), tuple(private_files(self.trees)))
-            self._store(found)
+            known, now = self._read(), time.time()
+            usable = {t: f for t, f in known.items() if now - f.at < _USABLE}
+            for tree in self.trees:
+                if tree not in usable or now - usable[tree].at >= _FRESH:
+                    files = tuple(private_files([tree]))
+                    usable[tree] = _Found(time.time(), files)
+            self._store(usable)
+            found = _joined([usable[tree] for tree in self.trees])
         except BaseException as error:  # noqa: BLE001 - raised where it is awaited
             search.set_exception(error)
         else:
             search.set_result(found)
 
     def _cached(self) -> _Found | None:
-        with suppress(OSError, ValueError, KeyError, TypeError):
+        known = self._read()
+        if not all(tree in known for tree in self.trees):
+            return None
+        return _joined([known[tree] for tree in self.trees])
+
+    def _read(self) -> dict[str, _Found]:
+        """Read what was found, by tree."""
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             with self.cache.open("rb") as file:
                 status = os.fstat(file.fileno())
                 if status.st_uid != os.geteuid() or status.st_mode & 0o077:
-                    return None
+                    return {}
                 document = json.load(file)
-            if document["trees"] == list(self.trees):
-                return _Found(float(document["at"]), tuple(document["paths"]))
-        return None
+            return {
+                tree: _Found(float(found["at"]), tuple(found["paths"]))
+                for tree, found in document["found"].items()
+            }
+        return {}
 
-    def _store(self, found: _Found) -> None:
-        document = {"trees": [*self.trees], "at": found.at, "paths": [*found.paths]}
+    def _store(self, found: Mapping[str, _Found]) -> None:
+        document = {
+            "found": {
+                tree: {"at": each.at, "paths": [*each.paths]}
+                for tree, each in found.items()
+            }
+        }
         part = self.cache.with_suffix(f".{os.getpid()}")
         with suppress(OSError):  # other processes then search themselves
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
             with open(os.open(part, flags, 0o600), "w", encoding="ascii") as file:  # noqa: PTH123 - of a descriptor
                 json.dump(document, file)
             part.replace(self.cache)
+
+
+def _joined(found: Sequence[_Found]) -> _Found:
+    """Return the files of several trees, as old as the oldest."""
+    oldest = min((each.at for each in found), default=time.time())
+    return _Found(oldest, tuple(sorted({p for each in found for p in each.paths})))
 
 
 def private_files(trees: Iterable[str]) -> list[str]:
