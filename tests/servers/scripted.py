@@ -4,6 +4,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ class Script:
             does ``connection: close``.
         tls: For clients that begin with TLS, also within a tunnel.
         tells_end: TLS tells the end of a connection (close_notify), not TCP alone.
+        pause: Seconds before a body is received.
         requests: Heads of the requests that came.
         bodies: Their bodies.
         connections: Number of connections so far.
@@ -26,6 +28,7 @@ class Script:
     answers: list[bytes]
     tls: ssl.SSLContext | None = None
     tells_end: bool = False
+    pause: float = 0
     port: int = 0
     requests: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
@@ -87,16 +90,24 @@ def _serve(peer: socket.socket, script: Script) -> None:
                     return
                 interim, _, answer = answer.partition(b"\r\n\r\n")
                 peer.sendall(interim + b"\r\n\r\n")
-            length = _length(head)
-            while len(received) < length:
-                received += peer.recv(1024 * 1024)
-            script.bodies.append(received[:length])
-            received = received[length:]
+            received = _receive_body(peer, script, _length(head), received)
             peer.sendall(answer)
             if not answer or b"connection: close" in answer:
                 if script.tells_end and isinstance(peer, ssl.SSLSocket):
                     peer.unwrap()
                 return
+
+
+def _receive_body(
+    peer: socket.socket, script: Script, length: int, received: bytes
+) -> bytes:
+    """Keep the body that begins with what was received; return what follows it."""
+    if length:
+        time.sleep(script.pause)
+    while len(received) < length:
+        received += peer.recv(1024 * 1024)
+    script.bodies.append(received[:length])
+    return received[length:]
 
 
 def _begins_tls(peer: socket.socket) -> bool:
@@ -107,5 +118,5 @@ def _begins_tls(peer: socket.socket) -> bool:
 
 def _length(head: bytes) -> int:
     """Return the bytes of the body that follows a head."""
-    found = re.search(rb"\r\ncontent-length: (\d+)", head)
+    found = re.search(rb"\r\ncontent-length: (\d+)", head.lower())
     return int(found[1]) if found else 0

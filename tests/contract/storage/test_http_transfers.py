@@ -13,6 +13,7 @@ import pytest
 from contract.storage.places import Place, http_storage
 from files.certificates import Authority
 from servers.http import Fault, HttpFiles, http_server
+from servers.scripted import answer, scripted_server
 from tesk_filer.adapters.storage.storage_config import HttpOptions, Timeouts
 from tesk_filer.domain.credentials import BearerToken, Credential
 from tesk_filer.ports import ChangedError, Part, StorageError
@@ -89,6 +90,19 @@ def test_a_part_of_no_version_may_be_of_any(web: Place, server: HttpFiles) -> No
 
     with pytest.raises(ChangedError):
         web.get(web.url + "/a", part=Part(5, 25), known=known)
+
+
+def test_a_server_that_takes_its_time_for_an_upload_has_the_stall_timeout() -> None:
+    timeouts = Timeouts(connect=timedelta(seconds=0.3), stall=timedelta(seconds=20))
+    large = bytes(30_000_000)  # more than fits between two programs
+    with scripted_server(answer(201), answer(404)) as script:
+        script.pause = 1
+        storage = http_storage(timeouts)
+        place = Place(storage, script.url)
+        place.put(place.at("a"), large)
+        storage.close()
+
+        assert [len(body) for body in script.bodies] == [len(large), 0]
 
 
 NO_PARTS = {

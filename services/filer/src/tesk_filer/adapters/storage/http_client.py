@@ -70,7 +70,10 @@ class HttpClient:
         self._credentials = credentials
         self._cookies = Cookies()
         self._connections = HttpConnections(
-            egress, connections=connections, authorities=authorities
+            egress,
+            connections=connections,
+            authorities=authorities,
+            stall=self._stall,
         )
 
     def follow(

@@ -32,7 +32,9 @@ _HOSTS = 64  # whose idle connections are kept
 class HttpConnections:
     """Finds the pool for a url; thread-safe."""
 
-    def __init__(self, egress: Egress, *, connections: int, authorities: str) -> None:
+    def __init__(
+        self, egress: Egress, *, connections: int, authorities: str, stall: float
+    ) -> None:
         """Keep up to ``connections`` open to each host.
 
         Args:
@@ -40,8 +42,10 @@ class HttpConnections:
             connections: Idle ones; more are closed after use.
             authorities: File or folder of the certificates that are trusted; "" for
                 those of certifi.
+            stall: Seconds that a server may take for some of a body that is sent.
         """
         self._egress = egress
+        self._stall = stall
         self._connections = connections
         self._authorities = authorities
         self._proxies = getproxies_environment()
@@ -78,7 +82,9 @@ class HttpConnections:
         if scheme == "https":
             options["ssl_context"] = open_client_tls(self._authorities)
         manager = _proxied(proxy, options) if proxy else urllib3.PoolManager(**options)
-        manager.pool_classes_by_scheme = _pools(None if proxy else self._egress)
+        manager.pool_classes_by_scheme = _pools(
+            None if proxy else self._egress, self._stall
+        )
         return manager
 
     def _proxy_of(self, location: Location) -> str:
@@ -117,7 +123,7 @@ def _proxied(proxy: str, options: dict[str, Any]) -> urllib3.PoolManager:
         raise StorageError(message) from error
 
 
-def _pools(egress: Egress | None) -> dict[str, Any]:
+def _pools(egress: Egress | None, stall: float) -> dict[str, Any]:
     """Return urllib3's classes of pools, by scheme; None: they connect as they do."""
 
     class Connection(HTTPConnection):
@@ -126,11 +132,21 @@ def _pools(egress: Egress | None) -> dict[str, Any]:
         def _new_conn(self) -> socket.socket:
             return _connect(egress, self) if egress else super()._new_conn()
 
+        def connect(self) -> None:
+            super().connect()
+            # urllib3 sends the body within the time to connect.
+            self.sock.settimeout(stall)
+
     class SecureConnection(HTTPSConnection):
         response_class = BoundedResponse
 
         def _new_conn(self) -> socket.socket:
             return _connect(egress, self) if egress else super()._new_conn()
+
+        def connect(self) -> None:
+            super().connect()
+            # urllib3 sends the body within the time to connect.
+            self.sock.settimeout(stall)
 
     class Pool(HTTPConnectionPool):
         ConnectionCls = Connection
