@@ -78,10 +78,10 @@ def _limited_api(kube: Kube, namespace: str, folder: Path) -> KubernetesApi:
 
 
 @contextmanager
-def real_cluster() -> Iterator[ClusterRuntimes]:
+def real_cluster(**fields: Any) -> Iterator[ClusterRuntimes]:
     """Give the cluster of KUBECONFIG, in a namespace of the test's own.
 
-    Its taskmasters have the rights of taskmasters.
+    Its taskmasters have the rights of taskmasters; ``fields`` are of ``ClusterRuntimes``.
     """
     namespace = f"tesk-test-{uuid.uuid4().hex[:10]}"
     with closing(Kube()) as kube:
@@ -101,7 +101,7 @@ def real_cluster() -> Iterator[ClusterRuntimes]:
             with TemporaryDirectory() as folder:
                 api = _limited_api(kube, namespace, Path(folder))
                 with closing(
-                    ClusterRuntimes(api=api, namespaces=[namespace])
+                    ClusterRuntimes(api=api, namespaces=[namespace], **fields)
                 ) as runtimes:
                     yield runtimes
         finally:

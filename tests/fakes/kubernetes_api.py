@@ -295,6 +295,8 @@ class FakeKubernetesApi:
             event is EventType.DELETED or new["status"].get("phase") in ENDED
         ):
             self._logs.end(key[1], key[2])
+        elif key[0] == PODS:
+            self._logs.end_of_containers(key[1], new)
         for listener in list(self.listeners):
             listener(key[0], WatchEvent(event, copy.deepcopy(new)))
 

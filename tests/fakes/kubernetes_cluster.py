@@ -1,9 +1,8 @@
 """The Job controller and a kubelet, over the fake API, driven by tests."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_logs import ENDED
@@ -53,6 +52,11 @@ class FakeCluster:
             raise LookupError(f"no pod of Job {job}")
         return max(found, key=lambda pod: int(pod["metadata"]["resourceVersion"]))
 
+    def find(self, pod: JsonObject) -> JsonObject | None:
+        """Return the last version of a pod; None if it is gone."""
+        metadata = pod["metadata"]
+        return self._api.peek(PODS, metadata["namespace"], metadata["name"])
+
     # What tests make happen. A pod is given as any version of its object.
 
     def bind(self, pod: JsonObject, *, node: str = "node-1") -> JsonObject:
@@ -99,6 +103,19 @@ class FakeCluster:
 
         return self._edit(pod, edit)
 
+    def set_containers(
+        self, pod: JsonObject, states: Mapping[str, JsonObject], *, phase: str
+    ) -> JsonObject:
+        """Let containers of a pod be in these states, and the others as they are."""
+        self._bind_if_needed(pod, "node-1")
+
+        def edit(new: JsonObject) -> None:
+            new["status"] |= {"phase": phase, "startTime": _now()}
+            for name, state in states.items():
+                _set_state(new, state, name)
+
+        return self._edit(pod, edit)
+
     def crash(self, pod: JsonObject, *, reason: str, message: str = "") -> JsonObject:
         """Let the pod as a whole fail: Evicted, OutOfcpu, DeadlineExceeded …"""
 
@@ -122,11 +139,18 @@ class FakeCluster:
 
         return self._edit(pod, edit)
 
-    def hold(self, pod: JsonObject, *, reason: str, message: str = "") -> JsonObject:
-        """Let ``main`` wait: ImagePullBackOff, CreateContainerConfigError …"""
+    def hold(
+        self,
+        pod: JsonObject,
+        *,
+        reason: str,
+        message: str = "",
+        container: str = "main",
+    ) -> JsonObject:
+        """Let a container wait: ImagePullBackOff, CreateContainerConfigError …"""
         self._bind_if_needed(pod, "node-1")
         waiting = {"waiting": {"reason": reason, "message": message}}
-        return self._edit(pod, lambda new: _set_state(new, waiting))
+        return self._edit(pod, lambda new: _set_state(new, waiting, container))
 
     def fail_pull(
         self,
@@ -280,9 +304,15 @@ def _running_since(pod: JsonObject) -> str:
     return ""
 
 
-def _set_state(pod: JsonObject, state: dict[str, Any]) -> None:
-    main = {"name": "main", "state": state, "ready": "running" in state}
-    pod["status"]["containerStatuses"] = [main | {"restartCount": 0}]
+def _set_state(pod: JsonObject, state: JsonObject, name: str = "main") -> None:
+    """Set the state of a container, among the init containers if it is one."""
+    spec = pod["spec"]
+    init = any(each["name"] == name for each in spec.get("initContainers") or ())
+    statuses = pod["status"].setdefault(
+        "initContainerStatuses" if init else "containerStatuses", []
+    )
+    new = {"name": name, "state": state, "ready": "running" in state, "restartCount": 0}
+    statuses[:] = [*(each for each in statuses if each["name"] != name), new]
 
 
 def _set_condition(owner: JsonObject, condition: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from fakes.kubernetes_streams import FakeStream
 from tesk_kubernetes.api import ApiUnavailableError, JsonObject, RefusedError
+from tesk_kubernetes.pods import containers
 
 ENDED = ("Succeeded", "Failed")
 _Key = tuple[str, str, str]
@@ -29,17 +30,18 @@ class Logs:
         _, pod, container = key
         if body is None:
             raise RefusedError(f'pods "{pod}" not found')
-        started = any(
-            status["name"] == container and "waiting" not in status["state"]
-            for status in body["status"].get("containerStatuses", [])
+        state: JsonObject = next(
+            (each["state"] for each in containers(body) if each["name"] == container),
+            {"waiting": {}},
         )
-        if not started:
+        if "waiting" in state:
             raise RefusedError(f'container "{container}" is waiting to start')
         self._flush(key)
         lines = self._said.get(key, b"").splitlines(keepends=True)
         said = b"".join(lines if tail_lines < 0 else lines[len(lines) - tail_lines :])
         stream = FakeStream([said] if said else [])
-        if follow and body["status"].get("phase") not in ENDED:
+        has_ended = "terminated" in state or body["status"].get("phase") in ENDED
+        if follow and not has_ended:
             self._followers.setdefault(key, []).append(stream)
         else:
             stream.end()
@@ -51,6 +53,14 @@ class Logs:
             self._late[key] = (data, reads - 1)
         elif data:
             self.say(key, data)
+
+    def end_of_containers(self, namespace: str, body: JsonObject) -> None:
+        """End what follows the logs of containers that have terminated."""
+        for each in containers(body):
+            if "terminated" in each["state"]:
+                key = (namespace, body["metadata"]["name"], each["name"])
+                for follower in self._followers.pop(key, []):
+                    follower.end()
 
     def end(self, namespace: str, pod: str) -> None:
         for key in [key for key in self._followers if key[:2] == (namespace, pod)]:

@@ -1,21 +1,29 @@
 """Kubernetes runtimes on a cluster in memory or a real one."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
+from fakes.kubernetes_turns import Turns, is_of_steps
+from fakes.taskmaster_reports import make_report
 from tesk_kubernetes.api import JsonObject, KubernetesApi
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import main_container
+from tesk_model.upload_retries import UploadRetries
 from tesk_runtime.clock import SystemClock
+from tesk_taskmaster.adapters.kubernetes.control.layouts import Layouts
 from tesk_taskmaster.adapters.kubernetes.manifests.templates import PodTemplates
 from tesk_taskmaster.adapters.kubernetes.runtime import KubernetesRuntime
+from tesk_taskmaster.domain.layouts import LayoutOffer
 from tesk_taskmaster.ports import Clock
 
 IMAGE = "busybox:1.35"
+UPLOADS = UploadRetries(
+    tries=1, timeout=timedelta(seconds=60), backoff=timedelta(seconds=1)
+)
 
 # Each pod takes the next code; how many were taken stands on the task volume.
 _FILER = """
@@ -24,20 +32,6 @@ code=$(echo $CODES | cut -d ' ' -f "$(wc -l < /volume/.taken)")
 test "$code" = None && exec sleep 600
 exit "${code:-0}"
 """
-
-
-def make_report(code: int, **overrides: Any) -> str:
-    """Return what the launcher writes at the end of a command."""
-    fields = {
-        "exit_code": code,
-        "signal": 0,
-        "terminated": False,
-        "started_at": "2026-01-01T00:00:00.000Z",
-        "ended_at": "2026-01-01T00:00:01.500Z",
-        "max_rss_bytes": 5_242_880,
-        "cpu_seconds": 1.1,
-    }
-    return json.dumps(fields | overrides)
 
 
 def make_templates() -> PodTemplates:
@@ -65,6 +59,14 @@ def make_settings(**overrides: Any) -> KubernetesSettings:
     )
 
 
+def one_pod(order: str) -> dict[str, Any]:
+    """Return fields of ``ClusterRuntimes`` whose steps share a pod."""
+    return {
+        "offer": LayoutOffer(layout="pod", order=order, pod_resources=True),
+        "settings": make_settings(pod_resources=True),
+    }
+
+
 @dataclass(slots=True, kw_only=True)
 class ClusterRuntimes:
     """A cluster, and taskmasters that come and go.
@@ -72,6 +74,7 @@ class ClusterRuntimes:
     Attributes:
         api: Of the cluster.
         namespaces: Where tasks run.
+        offer: How steps can lie.
         clock: Of all taskmasters.
     """
 
@@ -79,6 +82,7 @@ class ClusterRuntimes:
     namespaces: Sequence[str]
     settings: KubernetesSettings = field(default_factory=make_settings)
     templates: PodTemplates = field(default_factory=make_templates)
+    offer: LayoutOffer = field(default_factory=LayoutOffer)
     clock: Clock = field(default_factory=SystemClock)
     _opened: list[KubernetesRuntime] = field(default_factory=list)
 
@@ -89,7 +93,7 @@ class ClusterRuntimes:
             taskmaster=f"tm{len(self._opened)}",
             namespaces=self.namespaces,
             settings=self.settings,
-            templates=self.templates,
+            layouts=Layouts.of(self.templates, self.offer, UPLOADS),
             clock=self.clock,
         )
         runtime.open()
@@ -122,7 +126,23 @@ class Programs:
         self.occupied: set[str] = set()
         self._api = api
         self._cluster = cluster
+        self.turns = Turns(cluster, self._result)
         cluster.program = self.run
+
+    def run(self, pod: JsonObject) -> None:
+        """Run a new pod; of one with several steps, all."""
+        if is_of_steps(pod):
+            self.turns.begin(pod)
+            return
+        started = self._cluster.start(pod)
+        main = main_container(pod)
+        if "--inspect" in (main.get("args") or ()):
+            self._look(started, main["args"])
+            return
+        code = self._result(pod, main)
+        if code is not None:
+            report = make_report(code) if "args" in main else ""
+            self._cluster.finish(started, code, report=report)
 
     def _look(self, pod: JsonObject, args: Sequence[str]) -> None:
         inspected = [
@@ -136,23 +156,21 @@ class Programs:
         self._api.add_log(metadata["namespace"], metadata["name"], text)
         self._cluster.finish(pod, report=make_report(0))
 
-    def run(self, pod: JsonObject) -> None:
-        started = self._cluster.start(pod)
-        args = main_container(pod).get("args")
-        if args is None:
-            code = self.filer_codes.pop(0) if self.filer_codes else 0
-            if code is not None:
-                self._cluster.finish(started, code)
-            return
+    def _result(self, pod: JsonObject, container: JsonObject) -> int | None:
+        """Return how the command of a container ends; None: it does not."""
+        args = container.get("args")
+        if args is None or container["name"] in ("in", "out"):
+            return self.filer_codes.pop(0) if self.filer_codes else 0
         command = args[args.index("--") + 1 :]
-        if "--inspect" in args:
-            self._look(started, args)
-            return
         if command[0] == "sleep":
-            return
+            return None
         if command[0] == "echo":
             metadata = pod["metadata"]
             text = f"{command[1]}\n".encode()
-            self._api.add_log(metadata["namespace"], metadata["name"], text)
-        code = {"false": 1}.get(command[0], 0)
-        self._cluster.finish(started, code, report=make_report(code))
+            self._api.add_log(
+                metadata["namespace"],
+                metadata["name"],
+                text,
+                container=container["name"],
+            )
+        return {"false": 1}.get(command[0], 0)

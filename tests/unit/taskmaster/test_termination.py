@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders.tasks import make_executor
-from fakes.taskmaster_cluster_runtimes import make_report
+from fakes.taskmaster_reports import make_report
 from taskmasters.pods import RAM, ends, says, seen
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode

@@ -49,6 +49,7 @@ class ReasonCode(StrEnum):
     # What ends an attempt, or the task.
     EXECUTOR_FAILED = "EXECUTOR_FAILED"
     OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    DISK_FULL = "DISK_FULL"
     CANCELED = "CANCELED"
     NODE_LOST = "NODE_LOST"
     EVICTED = "EVICTED"

@@ -16,7 +16,8 @@ from tesk_runtime.shutdown import stop_on_signals
 from tesk_runtime.tracing import open_tracer
 from tesk_runtime.unknown_variables import log_unknown_variables
 from tesk_taskmaster.adapters.scheduler_client import GrpcScheduler
-from tesk_taskmaster.config import Settings
+from tesk_taskmaster.config import Settings, TaskmasterSection
+from tesk_taskmaster.domain.layouts import LayoutOffer, PodVolume
 from tesk_taskmaster.ports import Clock, Runtime
 from tesk_taskmaster.usecases.attempt import AttemptSettings
 from tesk_taskmaster.usecases.reporter import Reporter
@@ -91,11 +92,29 @@ def _cluster_runtime(
         open_kubernetes_runtime,
     )
 
+    section = configured.taskmaster
     return open_kubernetes_runtime(
         configured.kubernetes,
         environ,
-        taskmaster=configured.taskmaster.id,
+        taskmaster=section.id,
+        offer=LayoutOffer(
+            layout=section.layout,
+            allowed=section.layouts_allowed,
+            order=section.pod_order,
+            volume=PodVolume(section.pod_volume),
+            max_disk=section.pod_max_disk,
+            pod_resources=configured.kubernetes.pod_resources,
+        ),
+        uploads=_uploads(section),
         clock=clock,
+    )
+
+
+def _uploads(section: TaskmasterSection) -> UploadRetries:
+    return UploadRetries(
+        tries=section.upload_tries,
+        timeout=section.upload_timeout,
+        backoff=section.upload_backoff,
     )
 
 
@@ -125,11 +144,7 @@ def _build(
                 grace=section.grace,
                 live_interval=section.live_interval,
                 release_backoff=_RELEASE_BACKOFF,
-                uploads=UploadRetries(
-                    tries=section.upload_tries,
-                    timeout=section.upload_timeout,
-                    backoff=section.upload_backoff,
-                ),
+                uploads=_uploads(section),
             ),
         ),
     )

@@ -1,6 +1,7 @@
 """The runtime of a cluster while a task runs: calls, output, stops."""
 
-from fakes.taskmaster_cluster_runtimes import Programs, make_report
+from fakes.taskmaster_cluster_runtimes import Programs
+from fakes.taskmaster_reports import make_report
 from programs.waiting import eventually
 from taskmasters.attempts import ATTEMPT, NOTHING, SECOND, SOON, ClusterHarness
 from tesk_kubernetes.api import PODS

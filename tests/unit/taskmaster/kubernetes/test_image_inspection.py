@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection
 
 import pytest
 
-from fakes.taskmaster_cluster_runtimes import Programs, make_report
+from fakes.taskmaster_cluster_runtimes import Programs
+from fakes.taskmaster_reports import make_report
 from taskmasters.attempts import ATTEMPT, NAME, ClusterHarness
 from tesk_kubernetes.api import JOBS, PODS, JsonObject
 from tesk_kubernetes.templates import main_container

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fakes.taskmaster_cluster_runtimes import make_report
+from fakes.taskmaster_reports import make_report
 from taskmasters.pods import (
     FILER,
     GONE,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fakes.taskmaster_cluster_runtimes import make_report
+from fakes.taskmaster_reports import make_report
 from taskmasters.pods import (
     CLAIM,
     FILER,

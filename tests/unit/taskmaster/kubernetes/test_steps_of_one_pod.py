@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fakes.taskmaster_cluster_runtimes import make_report
+from fakes.taskmaster_reports import make_report
 from taskmasters.pods import (
     EXECUTOR,
     FILER,
@@ -27,6 +27,7 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Waiting,
 )
 from tesk_taskmaster.adapters.kubernetes.status.pods import observe
+from tesk_taskmaster.domain.termination import INVALID_REPORT
 
 X1 = replace(EXECUTOR, container="x1", earlier=("in", "x0"), later=("out",))
 OUT = replace(FILER, container="out", earlier=("in", "x0", "x1"))
@@ -110,6 +111,77 @@ def test_what_a_node_pulls_for_another_step_is_not_told_of_it() -> None:
     assert isinstance(others, Problem)
     assert isinstance(with_own, Waiting)
     assert with_own.reason.text == "executors[1]: pulling image registry.example/x:1"
+
+
+def test_a_filer_ended_as_its_report_says() -> None:
+    done = over(0, message=make_report(65))
+
+    observed = look(OUT, in_sequence(over(), over(), over(), done))
+
+    assert isinstance(observed, Ended)
+    assert observed.result.exit_code == 65
+
+
+def test_a_code_that_a_command_hid_is_no_success() -> None:
+    done = over(0, message="{}")
+
+    hidden = look(X1, in_sequence(over(), over(), done, RUNS))
+    shown = look(X1, together(over(), over(), done, RUNS))
+
+    assert isinstance(hidden, Ended)
+    assert isinstance(shown, Ended)
+    assert hidden.result.exit_code == 255
+    assert hidden.result.notice == f"executors[1]: {INVALID_REPORT}"
+    assert shown.result.exit_code == 0
+
+
+@pytest.mark.parametrize("subject", [X1, OUT], ids=["executor", "filer"])
+def test_one_that_was_skipped_has_not_succeeded(subject: Subject) -> None:
+    skipped = over(0, message=make_report(0, skipped=True))
+
+    observed = look(subject, together(over(), over(), skipped, skipped))
+
+    assert isinstance(observed, Ended)
+    assert observed.result.exit_code != 0
+    assert observed.result.error == (
+        f"{subject.name} did not run: a step before it left no sign of success"
+    )
+    assert not observed.result.lost
+
+
+EVICTIONS = {
+    'Usage of EmptyDir volume "tesk-volume" exceeds the limit "50Mi". ': False,
+    "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ": False,
+    'Container x0 exceeded its local ephemeral storage limit "1Gi". ': False,
+    "The node was low on resource: ephemeral-storage. ": True,
+    'Usage of EmptyDir volume "site" exceeds the limit "50Mi". ': True,
+}
+
+
+@by_order
+@pytest.mark.parametrize(("message", "lost"), EVICTIONS.items(), ids=EVICTIONS)
+def test_more_files_than_the_task_asked_for_end_it_for_good(
+    order: Any, message: str, *, lost: bool
+) -> None:
+    killed = over(137, message=make_report(143, terminated=True))
+    evicted = status(phase="Failed", reason="Evicted", message=message)
+
+    observed = look(X1, order(over(), over(), killed, HELD), evicted)
+
+    assert isinstance(observed, Ended)
+    assert observed.result.lost == lost
+    assert ("more than its resources.disk_gb" in observed.result.error) != lost
+    assert message.strip() in observed.result.error
+
+
+def test_one_that_had_ended_before_an_eviction_keeps_its_result() -> None:
+    done = over(0, message=make_report(0))
+    evicted = status(phase="Failed", reason="Evicted", message=next(iter(EVICTIONS)))
+
+    observed = look(X1, together(over(), over(), done, over(137)), evicted)
+
+    assert isinstance(observed, Ended)
+    assert (observed.result.exit_code, observed.result.error) == (0, "")
 
 
 def test_one_that_never_ran_names_the_step_that_broke_the_sequence() -> None:

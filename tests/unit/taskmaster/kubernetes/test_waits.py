@@ -6,7 +6,8 @@ from functools import partial
 
 import pytest
 
-from fakes.taskmaster_cluster_runtimes import Programs, make_report
+from fakes.taskmaster_cluster_runtimes import Programs
+from fakes.taskmaster_reports import make_report
 from taskmasters.attempts import ATTEMPT, NOTHING, SOON, CanceledError, ClusterHarness
 from tesk_kubernetes.api import (
     JOBS,

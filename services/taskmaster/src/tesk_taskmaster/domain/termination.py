@@ -11,7 +11,7 @@ A runtime only observes. What it observed of a step that no longer runs is a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -111,7 +111,7 @@ class Termination:
 
     Attributes:
         name: Of the step, for messages: ``executors[1]``.
-        ram: The memory limit in bytes; None for a filer, which has no launcher.
+        ram: The memory limit in bytes; None for a filer.
         report: The launcher's; None if there is none.
         exit_code: As the runtime reports it; None if unknown.
         started_at: Likewise.
@@ -176,6 +176,8 @@ def _find_doubt(observed: Termination) -> Reason | None:
 
 
 def _judge_report(observed: Termination, report: Report, ram: int) -> StepResult:
+    if report.skipped:
+        return _skipped(observed)
     if report.terminated and not observed.was_stopped:
         # As a machine does that shuts down; a program of the user cannot.
         return _lost(observed, observed.interruption or _STOPPED_OUTSIDE)
@@ -194,12 +196,33 @@ def _judge_report(observed: Termination, report: Report, ram: int) -> StepResult
 
 
 def _judge_filer(observed: Termination) -> StepResult:
-    """Judge a filer by its exit code, whatever came after it."""
+    """Judge a filer by its exit code, whatever came after it.
+
+    Among other steps of a pod it has a launcher, whose container may end with 0
+    whatever the filer ended with.
+    """
+    if isinstance(observed.report, Report):
+        if observed.report.skipped:
+            return _skipped(observed)
+        observed = replace(observed, exit_code=observed.report.exit_code)
     code = _UNKNOWN if observed.exit_code is None else observed.exit_code
     has_crashed = transfer_result(code) is TransferResult.CRASHED
     if observed.interruption and has_crashed and not observed.was_stopped:
         return _lost(observed, observed.interruption)
     return _ended(observed)
+
+
+def _skipped(observed: Termination) -> StepResult:
+    """Judge a step whose turn never came, though those before it had succeeded.
+
+    Only a command can cause that: it removed what its launcher left for others.
+    """
+    return StepResult(
+        exit_code=_UNKNOWN,
+        error=f"{observed.name} did not run: a step before it left no sign of success",
+        code=ReasonCode.STEP_VANISHED,
+        metadata=observed.metadata,
+    )
 
 
 def _ended(

@@ -10,8 +10,13 @@ from pathlib import Path
 from tesk_kubernetes.client import NoClusterError, open_api, task_namespaces
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import TemplateError
-from tesk_taskmaster.adapters.kubernetes.manifests.templates import load_templates
+from tesk_model.upload_retries import UploadRetries
+from tesk_taskmaster.adapters.kubernetes.control.layouts import Layouts
+from tesk_taskmaster.adapters.kubernetes.manifests.templates import (
+    load_templates,
+)
 from tesk_taskmaster.adapters.kubernetes.runtime import KubernetesRuntime
+from tesk_taskmaster.domain.layouts import LayoutOffer
 from tesk_taskmaster.ports import Clock
 
 # Callers report a wait, and check for a cancel, every second.
@@ -23,6 +28,8 @@ def open_kubernetes_runtime(
     environ: Mapping[str, str],
     *,
     taskmaster: str,
+    offer: LayoutOffer,
+    uploads: UploadRetries,
     clock: Clock,
 ) -> KubernetesRuntime:
     """Open the runtime and begin to watch the objects of this taskmaster.
@@ -33,6 +40,8 @@ def open_kubernetes_runtime(
         settings: The section.
         environ: With the address of the cluster.
         taskmaster: Id of this process.
+        offer: How the steps of attempts can lie, as the settings have it.
+        uploads: How often filers in pods of several steps try to upload.
         clock: The time.
 
     Raises:
@@ -52,7 +61,7 @@ def open_kubernetes_runtime(
         taskmaster=taskmaster,
         namespaces=task_namespaces(settings, environ),
         settings=settings,
-        templates=templates,
+        layouts=Layouts.of(templates, offer, uploads),
         clock=clock,
     )
     runtime.open()

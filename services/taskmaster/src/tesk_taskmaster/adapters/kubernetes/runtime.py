@@ -21,7 +21,6 @@ from tesk_kubernetes.api import (
 )
 from tesk_kubernetes.labels import (
     INSTANCE,
-    STEP,
     TASK,
     attempt_labels,
     attempt_of,
@@ -31,18 +30,18 @@ from tesk_kubernetes.names import namespace_of
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
-from tesk_taskmaster.adapters.kubernetes.control.anchors import Anchors
+from tesk_taskmaster.adapters.kubernetes.control.anchors import Anchors, step_of
 from tesk_taskmaster.adapters.kubernetes.control.attempt import AttemptSteps
 from tesk_taskmaster.adapters.kubernetes.control.cache import ObjectCache
 from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
 from tesk_taskmaster.adapters.kubernetes.control.image_inspection import ImageInspector
 from tesk_taskmaster.adapters.kubernetes.control.informers import Informers
+from tesk_taskmaster.adapters.kubernetes.control.layouts import Layouts
 from tesk_taskmaster.adapters.kubernetes.control.limit_ranges import LimitRangeCache
+from tesk_taskmaster.adapters.kubernetes.control.preparation import Preparation
 from tesk_taskmaster.adapters.kubernetes.control.removal import AttemptRemover
 from tesk_taskmaster.adapters.kubernetes.control.retries import RetriedCalls
-from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import check_executors
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import RenderContext
-from tesk_taskmaster.adapters.kubernetes.manifests.templates import PodTemplates
 from tesk_taskmaster.adapters.kubernetes.status.failure_table import shorten
 from tesk_taskmaster.domain.layouts import LayoutChoice
 from tesk_taskmaster.domain.plan import Plan
@@ -60,7 +59,7 @@ class KubernetesRuntime:
         taskmaster: str,
         namespaces: Sequence[str],
         settings: KubernetesSettings,
-        templates: PodTemplates,
+        layouts: Layouts,
         clock: Clock,
     ) -> None:
         """Run steps in ``namespaces``; ``open`` begins to watch them.
@@ -70,7 +69,7 @@ class KubernetesRuntime:
             taskmaster: Id of this process; a label of all its objects.
             namespaces: Of all attempts; not empty.
             settings: Of TESK in a cluster.
-            templates: Of pods.
+            layouts: Templates of pods, and how steps can lie in them.
             clock: The time.
         """
         self._taskmaster = taskmaster
@@ -82,11 +81,15 @@ class KubernetesRuntime:
             informers=Informers(
                 api, self._cache, instance=settings.instance, taskmaster=taskmaster
             ),
-            templates=templates,
+            templates=layouts.templates,
             clock=clock,
             settings=settings,
         )
-        self._anchors = Anchors(api, self._cluster.calls)
+        self._preparation = Preparation(
+            cluster=self._cluster,
+            anchors=Anchors(api, self._cluster.calls),
+            layouts=layouts,
+        )
         self._limit_ranges = LimitRangeCache(api, clock)
         self._inspector = ImageInspector(clock=clock)
         self._remover = AttemptRemover(self._cluster)
@@ -116,26 +119,25 @@ class KubernetesRuntime:
         context = replace(
             context, limits=self._limit_ranges.limits_of(context.namespace)
         )
-        check_executors(plan, self._cluster.templates.executor, context=context)
         cached = self._cache.retain(attempt)
         informers.watch(attempt, context.namespace, self._taskmaster, report_reason)
-        anchor = self._anchors.ensure(plan, transfer_token, context, report_reason)
-        for creator in sorted(anchor.creators):
-            informers.watch(attempt, context.namespace, creator, report_reason)
+        prepared = self._preparation.prepare(
+            plan,
+            transfer_token,
+            context=context,
+            cached=cached,
+            report_reason=report_reason,
+        )
         with self._lock:
-            self._attempts[attempt] = AttemptSteps(
-                self._cluster, plan, context, anchor, cached
-            )
+            self._attempts[attempt] = prepared
 
     def layout(self, plan: Plan) -> LayoutChoice | None:
         """See ``Runtime.layout``."""
-        del plan
-        return None
+        return self._attempts[plan.attempt].layout(plan)
 
     def needs_fitted_plan(self, attempt: Attempt) -> bool:
         """See ``Runtime.needs_fitted_plan``."""
-        del attempt
-        return False
+        return self._attempts[attempt].needs_fitted_plan
 
     def begin_inspection(
         self,
@@ -211,7 +213,7 @@ class KubernetesRuntime:
         namespace = self._site(attempt).namespace
         labels = selector(attempt_labels(attempt))
         listed = self._list(JOBS, namespace, labels)
-        return sorted(job["metadata"]["labels"].get(STEP, "") for job in listed)
+        return sorted(map(step_of, listed))
 
     def defer_removal(self, attempt: Attempt) -> None:
         """See ``Runtime.defer_removal``; the cluster removes the deleted objects."""

@@ -15,7 +15,7 @@ from tesk_kubernetes.api import (
     JsonObject,
     KubernetesApi,
 )
-from tesk_kubernetes.labels import TASKMASTER, attempt_labels, selector
+from tesk_kubernetes.labels import STEP, TASKMASTER, attempt_labels, selector
 from tesk_kubernetes.pods import is_terminating
 from tesk_model.names import Attempt
 from tesk_model.reasons import ReasonCode
@@ -25,6 +25,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.objects import RenderContext
 from tesk_taskmaster.adapters.kubernetes.manifests.volume import volume_claim
 from tesk_taskmaster.adapters.kubernetes.status.observations import Subject
 from tesk_taskmaster.domain.plan import Plan
+from tesk_taskmaster.domain.step_names import is_inspection_step
 from tesk_taskmaster.ports import ReportReason, StepFailedError
 
 _VOLUME = Subject(name="the task volume", image="")
@@ -37,11 +38,22 @@ class AttemptAnchor:
 
     Attributes:
         uid: Of the Secret.
-        creators: Taskmasters that created the existing objects.
+        children: The claim and the Jobs that it had when it was found, with their
+            kinds.
     """
 
     uid: str
-    creators: frozenset[str]
+    children: Sequence[JsonObject] = ()
+
+    @property
+    def jobs(self) -> Sequence[JsonObject]:
+        """Those of the children that are Jobs."""
+        return [child for child in self.children if child["kind"] == JOBS.kind]
+
+    @property
+    def has_claim(self) -> bool:
+        """Tell whether the volume is among the children."""
+        return any(child["kind"] == VOLUME_CLAIMS.kind for child in self.children)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +70,11 @@ class Anchors:
         context: RenderContext,
         report_reason: ReportReason,
     ) -> AttemptAnchor:
-        """Create or find the anchor and, if the plan has one, the volume.
+        """Create or find the anchor.
 
         Raises:
-            StepFailedError: It cannot be created, or existing objects were deleted.
+            StepFailedError: It cannot be created.
         """
-        uid, children = self._anchor(plan, transfer_token, context, report_reason)
-        creators = {creator_of(child) for child in children}
-        if plan.has_volume:
-            has_claim = any(child["kind"] == VOLUME_CLAIMS.kind for child in children)
-            if children and not has_claim:
-                # Steps used a volume that was deleted.
-                raise StepFailedError(_GONE, code=ReasonCode.STEP_VANISHED, lost=True)
-            creators.add(creator_of(self._claim(plan, uid, context, report_reason)))
-        return AttemptAnchor(uid, frozenset(creators - {"", context.taskmaster}))
-
-    def _anchor(
-        self,
-        plan: Plan,
-        transfer_token: str,
-        context: RenderContext,
-        report_reason: ReportReason,
-    ) -> tuple[str, Sequence[JsonObject]]:
         attempt, namespace = plan.attempt, context.namespace
         children: list[JsonObject] = []
 
@@ -100,12 +95,25 @@ class Anchors:
             since=plan.waiting_since,
         )
         uid = str(made["metadata"]["uid"])
-        return uid, [child for child in children if uid in _owner_uids(child)]
+        own = [child for child in children if uid in _owner_uids(child)]
+        return AttemptAnchor(uid, own)
 
-    def _claim(
-        self, plan: Plan, uid: str, context: RenderContext, report_reason: ReportReason
+    def ensure_claim(
+        self,
+        plan: Plan,
+        anchor: AttemptAnchor,
+        context: RenderContext,
+        report_reason: ReportReason,
     ) -> JsonObject:
-        attempt, namespace = plan.attempt, context.namespace
+        """Create or find the volume that the steps share.
+
+        Raises:
+            StepFailedError: It cannot be created, or steps used one that was deleted.
+        """
+        used = any(not is_inspection_step(step_of(job)) for job in anchor.jobs)
+        if used and not anchor.has_claim:
+            raise StepFailedError(_GONE, code=ReasonCode.STEP_VANISHED, lost=True)
+        attempt, namespace, uid = plan.attempt, context.namespace, anchor.uid
 
         def found() -> JsonObject | None:
             claim = self.api.get(VOLUME_CLAIMS, namespace, attempt.name)
@@ -137,6 +145,11 @@ class Anchors:
 def creator_of(body: JsonObject) -> str:
     """Return the id of the taskmaster that created an object."""
     return str((body["metadata"].get("labels") or {}).get(TASKMASTER, ""))
+
+
+def step_of(job: JsonObject) -> str:
+    """Return the step that a Job is labelled with; "" if with none."""
+    return str((job["metadata"].get("labels") or {}).get(STEP, ""))
 
 
 def is_owned_by(body: JsonObject, anchor_uid: str) -> bool:

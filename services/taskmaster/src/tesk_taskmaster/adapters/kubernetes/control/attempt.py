@@ -1,38 +1,27 @@
 """Starts and adopts the steps of one attempt.
 
-The name of a Job is unique for its step, so that a successor finds it. A filer that
-died without a result is started again by a new Job of the same name, when the old
-one is deleted. An executor that had started is not.
+Each step has a Job of its own, or all share the one of a pod; an inspection of an image
+always has its own. A filer that died without a result is started again by a new
+Job of the same name, when the old one is deleted. An executor that had started is
+not, and nothing is in a pod of several steps.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
-from tesk_kubernetes.api import JOBS, PODS, VOLUME_CLAIMS, JsonObject
-from tesk_kubernetes.labels import attempt_of
-from tesk_kubernetes.pods import is_terminating
-from tesk_model.reasons import Reason, ReasonCode
-from tesk_taskmaster.adapters.kubernetes.control.anchors import (
-    AttemptAnchor,
-    creator_of,
-    is_owned_by,
-)
+from tesk_kubernetes.api import JOBS
+from tesk_model.reasons import Reason
+from tesk_taskmaster.adapters.kubernetes.control.attempt_jobs import AttemptJobs
+from tesk_taskmaster.adapters.kubernetes.control.attempt_pod import AttemptPod
 from tesk_taskmaster.adapters.kubernetes.control.cache import AttemptObjects
-from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
-from tesk_taskmaster.adapters.kubernetes.control.retries import RETRY_INTERVAL
 from tesk_taskmaster.adapters.kubernetes.control.step import Step
 from tesk_taskmaster.adapters.kubernetes.control.step_objects import StepObjects
-from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
-    RenderContext,
-    job_name,
-)
+from tesk_taskmaster.adapters.kubernetes.manifests.objects import job_name
 from tesk_taskmaster.adapters.kubernetes.manifests.rendering import (
     step_image,
     step_job,
 )
-from tesk_taskmaster.adapters.kubernetes.status.ends import JOB_DELETED
 from tesk_taskmaster.adapters.kubernetes.status.observations import Subject
-from tesk_taskmaster.adapters.kubernetes.status.pods import deletion_deadline, ended_at
+from tesk_taskmaster.domain.layouts import LayoutChoice
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import (
     direction_of,
@@ -40,10 +29,7 @@ from tesk_taskmaster.domain.step_names import (
     is_repeatable,
     title_of,
 )
-from tesk_taskmaster.domain.termination import format_loss
-from tesk_taskmaster.ports import ReportReason, StepFailedError
-
-_EPOCH = datetime.fromtimestamp(0, UTC)
+from tesk_taskmaster.ports import ReportReason
 
 
 class AttemptSteps:
@@ -51,27 +37,43 @@ class AttemptSteps:
 
     Attributes:
         plan: The latest, with the inspected mounts.
-        anchor: Owns all objects of the attempt.
-        cached: Those objects.
+        jobs: Of the steps.
+        pod: That all steps share; None: each has its own.
         steps: That were started or adopted, by name.
     """
 
     def __init__(
         self,
-        cluster: Cluster,
         plan: Plan,
-        context: RenderContext,
-        anchor: AttemptAnchor,
-        cached: AttemptObjects,
+        jobs: AttemptJobs,
+        pod: AttemptPod | None,
+        choice: LayoutChoice | None,
     ) -> None:
         """Run the steps of a prepared attempt."""
         self.plan = plan
-        self.anchor = anchor
-        self.cached = cached
+        self.jobs = jobs
+        self.pod = pod
+        self._choice = choice
         self.steps: dict[str, Step] = {}
-        self._cluster = cluster
-        self._site = context
-        self._has_orphans = False
+
+    def layout(self, plan: Plan) -> LayoutChoice | None:
+        """See ``Runtime.layout``."""
+        return self._choice if self.pod is None else self.pod.layout(plan)
+
+    @property
+    def needs_fitted_plan(self) -> bool:
+        """See ``Runtime.needs_fitted_plan``."""
+        return self.pod is not None and not self.pod.was_started
+
+    @property
+    def cached(self) -> AttemptObjects:
+        """All objects of the attempt."""
+        return self.jobs.cached
+
+    @property
+    def anchor_uid(self) -> str:
+        """Uid of what owns them."""
+        return self.jobs.anchor.uid
 
     def start(
         self,
@@ -93,13 +95,15 @@ class AttemptSteps:
             StepFailedError: It will not run, or ``has_started`` and is gone.
         """
         step, is_old = self.steps.get(name), True
+        if step is None and self._in_pod(name):
+            step = self._start_in_pod(name, report_reason, has_started=has_started)
         if step is None and has_started:
             step = self._recover(name, report_reason)
         if step is None:
             step, is_old = self._create(name, report_reason, directories)
         # A new step may have crashed, too: ``wait`` returns that.
-        if is_old and is_repeatable(name) and step.has_crashed():
-            self._remove(step, report_reason)
+        if is_old and step.is_repeatable and step.has_crashed():
+            self.jobs.remove(step.objects, title_of(name), report_reason)
             step, _ = self._create(name, report_reason, directories)
         step.wait_running(
             self._checking_inspections(report_reason)
@@ -135,17 +139,11 @@ class AttemptSteps:
 
     def is_cached(self) -> bool:
         """Tell whether the cache has all objects of the attempt, with the pods."""
-        claim = self.cached.get(VOLUME_CLAIMS, self.plan.attempt.name)
-        has_claim = claim is not None or not self.plan.has_volume
         objects = [step.objects for step in self.steps.values()]
-        return (
-            has_claim
-            and not self._has_orphans
-            and all(
-                self.cached.get(JOBS, each.job_name) is not None
-                and self.cached.pod_of(each.job_uid) is not None
-                for each in objects
-            )
+        return self.jobs.are_cached() and all(
+            self.cached.get(JOBS, each.job_name) is not None
+            and self.cached.pod_of(each.job_uid) is not None
+            for each in objects
         )
 
     def close(self) -> None:
@@ -153,77 +151,56 @@ class AttemptSteps:
         for step in list(self.steps.values()):
             step.close()
 
+    def _in_pod(self, name: str) -> bool:
+        return self.pod is not None and not is_inspection_step(name)
+
+    def _start_in_pod(
+        self, name: str, report_reason: ReportReason, *, has_started: bool
+    ) -> Step | None:
+        if self.pod is None:
+            return None
+        subject = self.pod.subject(self.plan, name)
+        objects = self.pod.objects(
+            self.plan, subject, report_reason, has_started=has_started
+        )
+        return self._add(name, objects, subject, is_repeatable=False)
+
     def _create(
         self, name: str, report_reason: ReportReason, directories: Sequence[str]
     ) -> tuple[Step, bool]:
         """Create or adopt the Job of a step; tell whether it existed already."""
-        self._check_volume()
-        adopted: list[JsonObject] = []
-
-        def found() -> JsonObject | None:
-            known = self._find_job(name)
-            adopted[:] = [known] if known is not None else []
-            return known
-
+        cluster, subject = self.jobs.cluster, self._subject(name)
         body = step_job(
             self.plan,
             name,
-            self._cluster.templates,
-            context=self._site,
-            anchor_uid=self.anchor.uid,
+            cluster.templates,
+            context=self.jobs.context,
+            anchor_uid=self.anchor_uid,
             directories=directories,
         )
-        job = self._cluster.calls.create(
-            JOBS,
-            body,
-            found=found,
-            subject=self._subject(name),
-            report_reason=report_reason,
-            since=self._waiting_since(),
+        objects, is_adopted = self.jobs.create(
+            body, subject, report_reason, is_repeatable=is_repeatable(name)
         )
-        is_adopted = bool(adopted)
-        return self._add(name, job, report_reason, is_adopted=is_adopted), is_adopted
+        step = self._add(name, objects, subject, is_repeatable=is_repeatable(name))
+        return step, is_adopted
 
     def _recover(self, name: str, report_reason: ReportReason) -> Step:
         """Adopt the Job of an executor that had started; never create it again."""
-        self._check_volume()
-        job = self._cluster.calls.call(lambda: self._find_job(name), report_reason)
-        if job is None:
-            # Pods may be left of a Job that was deleted while it was not watched.
-            self._has_orphans = True
-            raise StepFailedError(
-                format_loss(title_of(name), JOB_DELETED.text),
-                code=JOB_DELETED.code,
-                lost=True,
-            )
-        return self._add(name, job, report_reason, is_adopted=True)
+        objects = self.jobs.recover(
+            job_name(self.plan.attempt, name), title_of(name), report_reason
+        )
+        return self._add(name, objects, self._subject(name), is_repeatable=False)
 
     def _add(
-        self,
-        name: str,
-        job: JsonObject,
-        report_reason: ReportReason,
-        *,
-        is_adopted: bool,
+        self, name: str, objects: StepObjects, subject: Subject, *, is_repeatable: bool
     ) -> Step:
-        creator = creator_of(job) or self._site.taskmaster
-        namespace = self._site.namespace
-        self._cluster.informers.watch(
-            self.plan.attempt, namespace, creator, report_reason
-        )
-        objects = StepObjects(
-            self._cluster,
-            self.cached,
-            job,
-            namespace=namespace,
-            is_adopted=is_adopted,
-        )
         step = Step(
-            self._cluster,
+            self.jobs.cluster,
             self.cached,
             objects,
             name=name,
-            subject=self._subject(name),
+            subject=subject,
+            is_repeatable=is_repeatable,
         )
         self.steps[name] = step
         return step
@@ -231,70 +208,6 @@ class AttemptSteps:
     def _subject(self, name: str) -> Subject:
         return Subject(
             name=title_of(name),
-            image=step_image(self.plan, name, self._cluster.templates),
+            image=step_image(self.plan, name, self.jobs.cluster.templates),
             ram=None if direction_of(name) else self.plan.ram,
         )
-
-    def _waiting_since(self) -> datetime | None:
-        """Return since when the next Job may have been waited for."""
-        if self.plan.waiting_since is None:
-            return None
-        entries = [*self.cached.all(JOBS), *self.cached.all(PODS)]
-        ends = (ended_at(entry.object) for entry in entries)
-        return max(self.plan.waiting_since, *filter(None, ends), _EPOCH)
-
-    def _find_job(self, step: str) -> JsonObject | None:
-        """Return the step's Job; None if there is none, or it is being deleted."""
-        name = job_name(self.plan.attempt, step)
-        job = self._cluster.api.get(JOBS, self._site.namespace, name)
-        if job is None:
-            return None
-        if attempt_of(job) != self.plan.attempt:
-            raise StepFailedError(
-                f"the name {name} is taken by a Job of another program"
-            )
-        if not is_owned_by(job, self.anchor.uid):
-            return None
-        return None if is_terminating(job) and is_repeatable(step) else job
-
-    def _check_volume(self) -> None:
-        if not self.plan.has_volume:
-            return
-        claim = self.cached.get(VOLUME_CLAIMS, self.plan.attempt.name)
-        if claim is not None and (claim.is_gone or is_terminating(claim.object)):
-            raise StepFailedError(
-                "the task volume was deleted",
-                code=ReasonCode.VOLUME_UNAVAILABLE,
-                lost=True,
-                volume_lost=True,
-            )
-
-    def _remove(self, step: Step, report_reason: ReportReason) -> None:
-        """Remove the Job of a step that is to run again, with its pod.
-
-        Raises:
-            StepFailedError: Its pod is not deleted.
-        """
-        cluster, objects = self._cluster, step.objects
-        name, uid, namespace = objects.job_name, objects.job_uid, objects.namespace
-        cluster.calls.call(
-            lambda: cluster.api.delete(JOBS, namespace, name, uid=uid), report_reason
-        )
-        asked = cluster.clock.now()
-        while True:
-            version = self.cached.version
-            job, pod = self.cached.get(JOBS, name), objects.pod()
-            has_job = job is not None and not job.is_gone and job.uid == uid
-            if not has_job and (pod is None or pod.is_gone):
-                return
-            since = asked if pod is None else deletion_deadline(pod.object) or asked
-            if cluster.clock.now() - since > cluster.settings.node_timeout:
-                title = title_of(step.name)
-                raise StepFailedError(
-                    f"{title}: its old pod is not deleted",
-                    code=ReasonCode.NODE_UNRESPONSIVE,
-                    lost=True,
-                )
-            text = f"{title_of(step.name)}: starting again"
-            report_reason(Reason(ReasonCode.STEP_STARTING, text))
-            self.cached.wait(version, RETRY_INTERVAL)

@@ -57,7 +57,7 @@ class AttemptRemover:
     def _remove(
         self, attempt: Attempt, namespace: str, held: AttemptSteps | None
     ) -> None:
-        uid = "" if held is None else held.anchor.uid
+        uid = "" if held is None else held.anchor_uid
         # First, with a short grace: the garbage collector would give the pod's own,
         # and a node does not shorten a grace that has begun.
         for pod in self._pods(attempt, namespace, held):

@@ -32,7 +32,7 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Waiting,
 )
 from tesk_taskmaster.adapters.kubernetes.status.pods import observe
-from tesk_taskmaster.domain.step_names import direction_of, is_repeatable
+from tesk_taskmaster.domain.step_names import direction_of
 from tesk_taskmaster.domain.termination import LoggedBytes, StepResult
 from tesk_taskmaster.domain.transfer_result import TransferResult, transfer_result
 from tesk_taskmaster.ports import ReportReason, StepFailedError, Tails, failure_of
@@ -57,6 +57,7 @@ class Step:
         *,
         name: str,
         subject: Subject,
+        is_repeatable: bool,
     ) -> None:
         """Observe a step.
 
@@ -66,8 +67,10 @@ class Step:
             objects: Of the step.
             name: Of the step.
             subject: For messages.
+            is_repeatable: It can be started again when it is lost.
         """
         self.name = name
+        self.is_repeatable = is_repeatable
         self.objects = objects
         self._cluster = cluster
         self._cached = cached
@@ -136,7 +139,7 @@ class Step:
                 return
             if isinstance(judged, Ended):
                 result = judged.result
-                if not result.error or (result.lost and is_repeatable(self.name)):
+                if not result.error or (result.lost and self.is_repeatable):
                     return  # ``wait`` returns it, and it is started again
                 if not judged.has_run:
                     self._delete_job()

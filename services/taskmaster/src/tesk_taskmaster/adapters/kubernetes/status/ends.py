@@ -6,7 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from tesk_kubernetes.api import JsonObject
-from tesk_kubernetes.pods import condition, is_terminating, is_true, node_of
+from tesk_kubernetes.pods import (
+    condition,
+    is_init_container,
+    is_terminating,
+    is_true,
+    node_of,
+)
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.failure_table import shorten
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
@@ -29,6 +35,7 @@ from tesk_taskmaster.domain.termination import (
 _OUT_OF_MEMORY = "OOMKilled"
 _NOT_STARTED = {"StartError", "ContainerCannotRun"}
 JOB_DELETED = Reason(ReasonCode.STEP_VANISHED, "its Job was deleted")
+_UNKNOWN_CODE = 255
 _UNSEEN = {"ContainerStatusUnknown", "Unknown"}
 
 _DISRUPTIONS = {
@@ -71,12 +78,16 @@ def judge_end(snapshot: Snapshot, pod: JsonObject, state: Mapping[str, Any]) -> 
             # TESK's own program, which other nodes can start: no fault of the task.
             lost=f'exec: "{LAUNCHER_TARGET}"' in message,
         )
+    report = _report(state)
+    exit_code = None if reason in _UNSEEN else state.get("exitCode")
+    if isinstance(report, InvalidReport) and _hides_its_code(snapshot, pod):
+        exit_code = exit_code or _UNKNOWN_CODE
     return _judged(
         Termination(
             name=snapshot.subject.name,
             ram=snapshot.subject.ram,
-            report=_report(state),
-            exit_code=None if reason in _UNSEEN else state.get("exitCode"),
+            report=report,
+            exit_code=exit_code,
             started_at=_time(state.get("startedAt")),
             ended_at=_time(state.get("finishedAt")),
             was_stopped=snapshot.was_stopped,
@@ -84,6 +95,17 @@ def judge_end(snapshot: Snapshot, pod: JsonObject, state: Mapping[str, Any]) -> 
             interruption=interruption,
             metadata=pod_metadata(pod),
         )
+    )
+
+
+def _hides_its_code(snapshot: Snapshot, pod: JsonObject) -> bool:
+    """Tell whether the container ends with 0 whatever its command ends with.
+
+    As one of several in sequence does, so that the next can run: then only the
+    launcher's report has the code.
+    """
+    return bool(snapshot.subject.others) and is_init_container(
+        pod, snapshot.subject.container
     )
 
 

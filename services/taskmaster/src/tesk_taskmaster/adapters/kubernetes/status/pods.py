@@ -34,6 +34,7 @@ from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.containers import (
     container_problem,
 )
+from tesk_taskmaster.adapters.kubernetes.status.disk import judge_disk
 from tesk_taskmaster.adapters.kubernetes.status.ends import (
     JOB_DELETED,
     is_deleted,
@@ -49,6 +50,7 @@ from tesk_taskmaster.adapters.kubernetes.status.events import (
     without_containers,
 )
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
+    Ended,
     Observation,
     Problem,
     ProblemKind,
@@ -69,6 +71,11 @@ _EXIT_CODE = re.compile(r"failed with exit code (\d+)")
 
 def observe(snapshot: Snapshot) -> Observation:
     """Return the state of a step that was started."""
+    observed = _observe(snapshot)
+    return judge_disk(snapshot, observed) if isinstance(observed, Ended) else observed
+
+
+def _observe(snapshot: Snapshot) -> Observation:
     pod = snapshot.pod
     if pod is None:
         return _without_pod(snapshot)
