@@ -28,7 +28,11 @@ class RenderError(Exception):
 
 
 def render(
-    values: Values, *, release: str = "tesk", token: str = TOKEN
+    values: Values,
+    *,
+    release: str = "tesk",
+    token: str = TOKEN,
+    version: str = "1.34.0",
 ) -> list[Manifest]:
     """Return the objects of the chart, hooks included, in helm's order.
 
@@ -37,6 +41,7 @@ def render(
         release: Its name.
         token: The internal token, so that all renders are alike; empty: helm
             makes one.
+        version: Of Kubernetes.
 
     Raises:
         RenderError: The values break the schema or a rule of the chart.
@@ -44,7 +49,7 @@ def render(
     given = dict(values)
     if token and "internalToken" not in given:
         given["internalToken"] = {"value": token}
-    text = _template(json.dumps(given, sort_keys=True), release)
+    text = _template(json.dumps(given, sort_keys=True), release, version)
     return [found for found in yaml.load_all(text, _Loader) if found]
 
 
@@ -64,9 +69,9 @@ class _Loader(yaml.SafeLoader):
 
 
 @functools.cache
-def _template(values: str, release: str) -> str:
+def _template(values: str, release: str, version: str) -> str:
     command = ["helm", "template", release, str(CHART), "--namespace", NAMESPACE]
-    command += ["--kube-version", "1.34.0", "--values", "-"]
+    command += ["--kube-version", version, "--values", "-"]
     done = subprocess.run(
         command, input=values, capture_output=True, text=True, check=False
     )

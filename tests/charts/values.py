@@ -128,6 +128,24 @@ SETS: dict[str, dict[str, Any]] = {
         "timeLimits": {"scheduleSeconds": 86400},
         "taskmaster": {"tasksPerPod": 1, "idleSeconds": 0},
     },
+    "one-pod": {
+        "taskmaster": {
+            "layout": "auto",
+            "layoutsAllowed": ["jobs", "pod"],
+            "pod": {"order": "sequence", "volume": "memory", "maxDiskGb": 8},
+        },
+        "executors": {"podLabels": {"team": "science"}, "serviceAccountName": "tasks"},
+        "filer": {
+            "podLabels": {"team": "science"},
+            "podAnnotations": {"karpenter.sh/do-not-disrupt": "false"},
+        },
+        "networkPolicy": {
+            "filer": {"private": True},
+            "executors": {
+                "extraEgress": [{"to": [{"podSelector": {"matchLabels": {"a": "b"}}}]}]
+            },
+        },
+    },
     "monitoring": {
         "tracing": {"endpoint": "http://collector.monitoring:4318/v1/traces"},
         "metrics": {

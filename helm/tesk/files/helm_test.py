@@ -2,8 +2,8 @@
 
 The pod is the task's storage, too: a filer fetches one input from it, gets the
 other inline, and puts the output there. That tries the api, scheduler, taskmaster,
-filers, an executor, the task's volume and the network between all of them. With
-passwords and no `test.existingSecret`, it only sees that the api wants one.
+filers, an executor, the task's volume and the network between all of them; once for
+each layout that tasks may ask for. With passwords and no `test.existingSecret`, it only sees that the api wants one.
 """
 
 import base64
@@ -21,6 +21,8 @@ API = os.environ["API"] + "/ga4gh/tes/v1"
 ADDRESS = os.environ["ADDRESS"]
 PORT = int(os.environ["PORT"])
 STORAGE = f"http://[{ADDRESS}]:{PORT}" if ":" in ADDRESS else f"http://{ADDRESS}:{PORT}"
+# Layouts that tasks may ask for; "": as the installation has it.
+LAYOUTS = os.environ.get("LAYOUTS", "").split()
 ENDED = {"COMPLETE", "EXECUTOR_ERROR", "SYSTEM_ERROR", "CANCELED", "PREEMPTED"}
 FILES = {"/input": b"fetched"}
 PROGRAM = (
@@ -104,8 +106,9 @@ def wants_password() -> int:
     return 1
 
 
-def run_task() -> int:
+def run_task(layout: str) -> int:
     """Run a task and compare its output."""
+    FILES.pop("/output", None)
     inputs = [
         {"url": STORAGE + "/input", "path": "/in/fetched"},
         {"content": "inline", "path": "/in/inline"},
@@ -118,10 +121,15 @@ def run_task() -> int:
         "inputs": inputs,
         "outputs": outputs,
         "executors": executors,
-        "resources": {"cpu_cores": 0.1, "ram_gb": 0.1},  # it only copies a file
+        "resources": {
+            "cpu_cores": 0.1,
+            "ram_gb": 0.1,  # it only copies a file
+            "disk_gb": 0.1,
+            **({"backend_parameters": {"layout": layout}} if layout else {}),
+        },
     }
     name = ask("/tasks", task)["id"]
-    print("task", name)
+    print("task", name, layout)
     until, state = time.monotonic() + float(os.environ["SECONDS"]), ""
     while state not in ENDED and time.monotonic() < until:
         time.sleep(1)
@@ -142,7 +150,7 @@ def main() -> int:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     if os.environ["AUTH"] == "basic" and "USERNAME" not in os.environ:
         return wants_password()
-    return run_task()
+    return max(map(run_task, LAYOUTS or [""]))
 
 
 if __name__ == "__main__":

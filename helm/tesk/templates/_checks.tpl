@@ -31,6 +31,7 @@
 {{- end -}}
 {{- include "tesk.checks.access" . -}}
 {{- include "tesk.checks.tasks" . -}}
+{{- include "tesk.checks.pods" . -}}
 {{- end -}}
 
 {{- define "tesk.checks.access" -}}
@@ -134,6 +135,47 @@
 {{- fail (printf "quota.%s.%s: 0 would let no task run at all: leave it out; quota.users can stop users." $limit $amount) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+
+{{/* What executors would get from filers if they shared a pod, by the setting or by layoutsAllowed. */}}
+{{- define "tesk.checks.pods" -}}
+{{- if include "tesk.mayBePods" . -}}
+{{- $v := .Values -}}
+{{- $pod := $v.taskmaster.pod -}}
+{{- $network := $v.networkPolicy -}}
+{{- $executors := $network.executors -}}
+{{- if and $network.enabled (not (or $executors.internet $executors.private $executors.extraEgress)) -}}
+{{- fail "networkPolicy.executors opens no network, and in one pod executors reach what filers reach: set networkPolicy.executors.internet to true, or leave taskmaster.layout at jobs." -}}
+{{- end -}}
+{{- if $network.filer.metadata -}}
+{{- fail "networkPolicy.filer.metadata would let executors in one pod get the filers' credentials: set it to false, or leave taskmaster.layout at jobs." -}}
+{{- end -}}
+{{- if $v.filer.serviceAccount.annotations -}}
+{{- fail "filer.serviceAccount.annotations would be those of executors in one pod: leave them out, or leave taskmaster.layout at jobs." -}}
+{{- end -}}
+{{- if and $v.filer.serviceAccount.name (ne $v.filer.serviceAccount.name $v.executors.serviceAccountName) -}}
+{{- fail "filer.serviceAccount.name would be that of executors in one pod: leave it out, or set executors.serviceAccountName to the same, or leave taskmaster.layout at jobs." -}}
+{{- end -}}
+{{- range $field := list "podLabels" "podAnnotations" -}}
+{{- $own := get $v.executors $field -}}
+{{- range $key, $value := get $v.filer $field -}}
+{{- $ofNodes := or (hasPrefix "cluster-autoscaler.kubernetes.io/" $key) (hasPrefix "karpenter.sh/" $key) -}}
+{{- if and (not $ofNodes) (ne $value (get $own $key | toString)) -}}
+{{- fail (printf "filer.%s: %s would hold for executors in one pod: set executors.%s to the same, leave it out, or leave taskmaster.layout at jobs." $field $key $field) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $field := list "affinity" "priorityClassName" "schedulerName" -}}
+{{- $theirs := get $v.filer $field -}}
+{{- if and $theirs (ne (toJson $theirs) (toJson (get $v.executors $field))) -}}
+{{- fail (printf "filer.%s would hold for executors in one pod: set executors.%s to the same, leave it out, or leave taskmaster.layout at jobs." $field $field) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq $pod.volume "memory") (not $pod.maxDiskGb) -}}
+{{- fail "taskmaster.pod.volume memory lets a task take the memory of a node: set taskmaster.pod.maxDiskGb." -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

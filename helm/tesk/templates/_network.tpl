@@ -45,6 +45,46 @@
 {{- end }}
 {{- end -}}
 
+{{/* What filers may reach. */}}
+{{- define "tesk.network.ofFilers" -}}
+{{- $own := .Values.networkPolicy.filer -}}
+{{ include "tesk.network.toScheduler" . }}
+{{ include "tesk.network.dns" . }}
+{{- with include "tesk.network.toCollector" . }}
+{{ . }}
+{{- end }}
+# The pod of `helm test` is a storage while it runs.
+- ports:
+    - {port: 8000}
+  to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ .Release.Namespace }}
+      podSelector:
+        matchLabels:
+          {{- include "tesk.selectorLabels" (list . "test") | nindent 10 }}
+{{- with include "tesk.network.toNetworks" (list . $own) }}
+{{ . }}
+{{- end }}
+{{- with $own.extraEgress }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* What executors may reach; may be nothing. */}}
+{{- define "tesk.network.ofExecutors" -}}
+{{- $own := .Values.networkPolicy.executors -}}
+{{- if $own.dns }}
+{{ include "tesk.network.dns" . }}
+{{- end }}
+{{- with include "tesk.network.toNetworks" (list . $own) }}
+{{ . }}
+{{- end }}
+{{- with $own.extraEgress }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
 {{/* (list root which): the networks that `internet`, `private` and `metadata` open. */}}
 {{- define "tesk.network.toNetworks" -}}
 {{- $policy := (index . 0).Values.networkPolicy -}}

@@ -69,7 +69,10 @@ metadata:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
-  serviceAccountName: {{ include "tesk.serviceAccount" (list . "filer") }}
+  {{- /* One pod has one: that of the executors. */}}
+  {{- with include "tesk.mayBePods" . | not | not | ternary .Values.executors.serviceAccountName (include "tesk.serviceAccount" (list . "filer")) }}
+  serviceAccountName: {{ . }}
+  {{- end }}
   automountServiceAccountToken: false
   enableServiceLinks: false
   securityContext:

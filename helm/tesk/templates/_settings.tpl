@@ -111,7 +111,34 @@ urls: {{ dict "allow" .allow "deny" .deny "index_pages" .indexPages | toJson }}
 {{- with $place.gpu.types }}{{ $_ := set $keys "gpu_type" (keys . | sortAlpha) }}{{ end -}}
 {{- with $place.priorityClasses }}{{ $_ := set $keys "priority_class" . }}{{ end -}}
 {{- with $place.runtimeClasses }}{{ $_ := set $keys "runtime_class" . }}{{ end -}}
+{{- with .Values.taskmaster.layoutsAllowed }}{{ $_ := set $keys "layout" . }}{{ end -}}
 {{- toJson $keys -}}
+{{- end -}}
+
+{{/* "true" if tasks may run as one pod. */}}
+{{- define "tesk.mayBePods" -}}
+{{- $own := .Values.taskmaster -}}
+{{- range append $own.layoutsAllowed $own.layout -}}
+{{- if ne . "jobs" }}true{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* How the steps of tasks lie on the cluster, only if set. */}}
+{{- define "tesk.settings.layouts" -}}
+{{- if include "tesk.mayBePods" . -}}
+{{- $own := .Values.taskmaster -}}
+layout: {{ $own.layout }}
+layouts_allowed: {{ toJson $own.layoutsAllowed }}
+pod_order: {{ $own.pod.order }}
+pod_volume: {{ $own.pod.volume }}
+pod_max_disk: {{ mul (int64 $own.pod.maxDiskGb) 1073741824 }}
+{{- end -}}
+{{- end -}}
+
+{{/* "true" if pods can have resources as a whole. */}}
+{{- define "tesk.podResources" -}}
+{{- $asked := .Values.taskmaster.pod.resources -}}
+{{- if kindIs "bool" $asked | ternary $asked (semverCompare ">=1.34-0" .Capabilities.KubeVersion.Version) }}true{{ end -}}
 {{- end -}}
 
 {{- define "tesk.settings.kubernetes" -}}
@@ -130,6 +157,9 @@ kubernetes:
   {{- end }}
   {{- with $references }}
   references: {{ toJson . }}
+  {{- end }}
+  {{- if and (include "tesk.mayBePods" .) (include "tesk.podResources" .) }}
+  pod_resources: true
   {{- end }}
   cpu_limit_ratio: {{ toJson .Values.executors.resources.cpuLimitRatio }}
   image_timeout: {{ toJson $limits.imageSeconds }}
@@ -188,6 +218,9 @@ taskmaster:
   upload_tries: {{ toJson $own.uploadTries }}
   upload_backoff: {{ toJson $own.uploadBackoffSeconds }}
   upload_timeout: {{ toJson $own.uploadTimeoutSeconds }}
+  {{- with include "tesk.settings.layouts" . }}
+  {{- . | nindent 2 }}
+  {{- end }}
 {{ include "tesk.settings.kubernetes" . }}
 {{- end -}}
 

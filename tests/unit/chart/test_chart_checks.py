@@ -10,6 +10,59 @@ from charts.rendering import CHART, NAMESPACE, RenderError, needs_helm, render
 pytestmark = needs_helm
 
 IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
+    "one pod where executors have no network": (
+        {
+            "taskmaster": {"layout": "pod"},
+            "networkPolicy": {"executors": {"internet": False}},
+        },
+        "set networkPolicy.executors.internet to true, or leave",
+    ),
+    "one pod by a parameter where executors have no network": (
+        {
+            "taskmaster": {"layoutsAllowed": ["auto"]},
+            "networkPolicy": {"executors": {"internet": False}},
+        },
+        "set networkPolicy.executors.internet to true, or leave",
+    ),
+    "one pod with the metadata service": (
+        {
+            "taskmaster": {"layout": "auto"},
+            "networkPolicy": {"filer": {"metadata": True}},
+        },
+        "set it to false, or leave taskmaster.layout at jobs",
+    ),
+    "one pod with a role of filers": (
+        {
+            "taskmaster": {"layout": "pod"},
+            "filer": {"serviceAccount": {"annotations": {"role": "a"}}},
+        },
+        "leave them out, or leave taskmaster.layout",
+    ),
+    "one pod with an account of filers": (
+        {
+            "taskmaster": {"layout": "pod"},
+            "filer": {"serviceAccount": {"name": "a"}},
+            "executors": {"serviceAccountName": "b"},
+        },
+        "set executors.serviceAccountName to the same",
+    ),
+    "one pod with a label of filers": (
+        {"taskmaster": {"layout": "pod"}, "filer": {"podLabels": {"a": "b"}}},
+        "set executors.podLabels to the same",
+    ),
+    "one pod with another scheduler for filers": (
+        {"taskmaster": {"layout": "pod"}, "filer": {"schedulerName": "volcano"}},
+        "set executors.schedulerName to the same",
+    ),
+    "a volume that takes all memory": (
+        {
+            "taskmaster": {
+                "layout": "pod",
+                "pod": {"volume": "memory", "maxDiskGb": 0},
+            }
+        },
+        "set taskmaster.pod.maxDiskGb",
+    ),
     "a quota that lets no task run": (
         {"quota": {"everybody": {"queued": 0}}},
         "leave it out",

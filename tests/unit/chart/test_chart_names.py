@@ -217,7 +217,14 @@ def test_a_drain_can_be_told_to_wait_for_commands() -> None:
     for spec in found.values():
         assert spec["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
         labels = spec["selector"]["matchLabels"]
-        assert labels["app.kubernetes.io/component"] == "executor"
+        assert labels["app.kubernetes.io/instance"] == "tesk"
+        assert spec["selector"]["matchExpressions"] == [
+            {
+                "key": "app.kubernetes.io/component",
+                "operator": "In",
+                "values": ["executor", "pod"],
+            }
+        ]
 
 
 def test_the_label_of_an_object_wins_over_that_of_all() -> None:

@@ -11,6 +11,7 @@ from charts.rendering import (
     pod_templates,
     render,
 )
+from charts.values import SETS
 
 pytestmark = needs_helm
 
@@ -35,14 +36,14 @@ def blocks(spec: dict[str, Any]) -> dict[str, list[str]]:
 
 def test_every_pod_of_ours_has_a_policy_for_both_directions() -> None:
     found = policies({})
-    assert set(found) == {"api", "scheduler", "taskmaster", "filer", "executor"}
+    assert set(found) == {"api", "scheduler", "taskmaster", "filer", "executor", "pod"}
     for spec in found.values():
         assert spec["policyTypes"] == ["Ingress", "Egress"]
 
 
-def test_taskmasters_filers_and_executors_cannot_be_reached() -> None:
+def test_taskmasters_and_the_pods_of_tasks_cannot_be_reached() -> None:
     found = policies({})
-    for component in ("taskmaster", "filer", "executor"):
+    for component in ("taskmaster", "filer", "executor", "pod"):
         assert "ingress" not in found[component]
 
 
@@ -115,3 +116,10 @@ def test_executors_can_be_cut_off_from_everything() -> None:
     spec = policies(closed)["executor"]
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     assert "egress" not in spec
+
+
+def test_a_pod_of_all_steps_reaches_what_each_of_them_does() -> None:
+    found = policies(SETS["one-pod"])
+
+    rules = [*found["filer"]["egress"], *found["executor"]["egress"]]
+    assert found["pod"]["egress"] == rules

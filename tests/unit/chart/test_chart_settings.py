@@ -322,6 +322,38 @@ def test_every_volume_that_is_mounted_is_there(name: str) -> None:
         assert len(paths) == len(set(paths)), component
 
 
+def test_layouts_reach_who_chooses_and_who_refuses(tmp_path: Path) -> None:
+    found = loaded(SETS["one-pod"], tmp_path)
+
+    own = found["taskmaster"].taskmaster
+    assert (own.layout, own.layouts_allowed) == ("auto", ("jobs", "pod"))
+    assert (own.pod_order, own.pod_volume) == ("sequence", "memory")
+    assert own.pod_max_disk == 8 * 1024**3
+    assert found["taskmaster"].kubernetes.pod_resources
+    assert found["api"].api.backend_parameters == {"layout": ("jobs", "pod")}
+
+
+@pytest.mark.parametrize(
+    ("version", "given", "want"),
+    [
+        ("1.34.0", None, True),
+        ("1.34.0-gke.1", None, True),
+        ("1.33.9", None, False),
+        ("1.30.0", True, True),
+        ("1.36.1", False, False),
+    ],
+)
+def test_pods_have_resources_where_the_cluster_knows_them(
+    *, version: str, given: bool | None, want: bool
+) -> None:
+    own = {"layout": "pod", "pod": {"resources": given}}
+
+    objects = render({"taskmaster": own}, version=version)
+
+    text = find(objects, "ConfigMap", "tesk-taskmaster")["data"]["tesk.yaml"]
+    assert yaml.safe_load(text)["kubernetes"].get("pod_resources", False) == want
+
+
 def test_limits_of_transfers_are_those_of_the_values(tmp_path: Path) -> None:
     values: Values = {
         "filer": {

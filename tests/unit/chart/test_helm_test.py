@@ -24,6 +24,7 @@ class Api:
         self.output = output
         self.state = state
         self.task: dict[str, Any] = {}
+        self.layouts: list[str] = []
         self.fetched = b""
         self.failures = 1
 
@@ -33,6 +34,8 @@ class Api:
             return 503, {"detail": "not ready"}
         if method == "POST":
             self.task = json.loads(body)
+            parameters = self.task["resources"].get("backend_parameters", {})
+            self.layouts.append(parameters.get("layout", ""))
             return 200, {"id": "a"}
         with urllib.request.urlopen(self.task["inputs"][0]["url"]) as found:
             self.fetched = found.read()
@@ -82,10 +85,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def run(api: Api) -> subprocess.CompletedProcess[str]:
+def run(api: Api, layouts: str = "") -> subprocess.CompletedProcess[str]:
     with serving(api) as address:
         own = {"API": address, "ADDRESS": "127.0.0.1", "IMAGE": "python:3"}
-        own["PORT"] = str(free_port())
+        own |= {"PORT": str(free_port()), "LAYOUTS": layouts}
         return subprocess.run(
             [sys.executable, str(PROGRAM)],
             env={**os.environ, **own, "SECONDS": "20", "AUTH": "none"},
@@ -102,6 +105,23 @@ def test_it_passes_when_the_output_holds_both_inputs() -> None:
     assert done.returncode == 0, done.stderr
     assert api.fetched == b"fetched"
     assert api.task["inputs"][1]["content"] == "inline"
+
+
+def test_it_runs_a_task_in_each_layout() -> None:
+    api = Api(output=b"fetched inline")
+
+    done = run(api, "jobs pod")
+
+    assert done.returncode == 0, done.stderr
+    assert api.layouts == ["jobs", "pod"]
+
+
+def test_without_a_choice_the_task_asks_for_no_layout() -> None:
+    api = Api(output=b"fetched inline")
+
+    run(api)
+
+    assert api.layouts == [""]
 
 
 def test_it_fails_when_the_output_is_another() -> None:

@@ -183,6 +183,39 @@ def test_references_are_checked_once_before_all_steps() -> None:
     assert [each["name"] for each in spec["initContainers"]] == ["tesk-references"]
 
 
+def scratch_of(shape: PodShape) -> dict[str, list[str]]:
+    """Return the volumes of each executor that are mounted at /tmp."""
+    spec = shape.job()["spec"]["template"]["spec"]
+    return {
+        container["name"]: [
+            mount["name"]
+            for mount in container["volumeMounts"]
+            if mount["mountPath"] == "/tmp"
+        ]
+        for container in _executors(spec)
+    }
+
+
+def test_no_step_finds_what_an_earlier_one_left_in_a_directory_of_the_template() -> (
+    None
+):
+    shape = POD_SHAPES["limits on the disk"]
+
+    assert scratch_of(shape) == {"x0": ["scratch"], "x1": ["tesk-scratch-x1-0"]}
+
+
+def test_a_directory_by_which_steps_talk_to_a_container_beside_stays_one() -> None:
+    shape = POD_SHAPES["limits on the disk"]
+    mount = {"name": "scratch", "mountPath": "/socket"}
+    beside = merged_with(
+        shape.executor, initContainers=[{**SIDECAR, "volumeMounts": [mount]}]
+    )
+
+    found = scratch_of(replace(shape, executor=beside))
+
+    assert found == {"x0": ["scratch"], "x1": ["scratch"]}
+
+
 def test_a_pod_has_no_claim_twice() -> None:
     # Its kubelet would wait for the second for ever.
     task = make_assigned_task(

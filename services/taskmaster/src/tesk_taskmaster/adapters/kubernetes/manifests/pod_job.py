@@ -40,6 +40,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.pod_resources import (
     PodResources,
     divide_resources,
 )
+from tesk_taskmaster.adapters.kubernetes.manifests.scratch import own_scratch
 from tesk_taskmaster.adapters.kubernetes.manifests.templates import PodTemplates
 from tesk_taskmaster.adapters.kubernetes.manifests.turns import (
     step_names,
@@ -137,21 +138,19 @@ class _PodRenderer:
         steps = {
             step: self._parts(step, resources.steps[step]) for step in step_names(plan)
         }
-        executor = steps[plan.executors[0].name]
+        made = [self._container(step, parts) for step, parts in steps.items()]
         volumes = [volume for each in steps.values() for volume in each.volumes]
+        volumes += [volume for _, scratch in made for volume in scratch]
         volumes += [launcher_volume(self.context), turns_volume()]
         if plan.has_volume:
             volumes.append(pod_volume(plan, self.context, self.options.volume))
         whole = replace(
-            executor,
+            steps[plan.executors[0].name],
             labels=labels,
             volumes=list({volume["name"]: volume for volume in volumes}.values()),
         )
         pod = complete_whole(self.merged.pod, whole)
-        self._add_steps(
-            pod["spec"],
-            [self._container(step, parts) for step, parts in steps.items()],
-        )
+        self._add_steps(pod["spec"], [container for container, _ in made])
         if resources.whole:
             pod["spec"]["resources"] = resources.whole
         return pod
@@ -220,11 +219,26 @@ class _PodRenderer:
             "TESK_FILER_UPLOAD_TIMEOUT": _seconds(uploads.timeout),
         }
 
-    def _container(self, step: str, parts: PodParts) -> JsonObject:
+    def _container(
+        self, step: str, parts: PodParts
+    ) -> tuple[JsonObject, list[JsonObject]]:
+        """Return the container of a step, and the volumes that it alone has."""
         merged = self.merged
         given = merged.filer if direction_of(step) else merged.executor
+        scratch: list[JsonObject] = []
+        if self._has_forerunner(step):
+            given, scratch = own_scratch(step, given, merged.pod["spec"])
         container = main_container(complete_main(_template(given), parts))
-        return {**container, "name": step}
+        return {**container, "name": step}, scratch
+
+    def _has_forerunner(self, step: str) -> bool:
+        """Tell whether an earlier step has the same template."""
+        alike = [
+            each
+            for each in step_names(self.plan)
+            if bool(direction_of(each)) == bool(direction_of(step))
+        ]
+        return step != alike[0]
 
     def _add_steps(self, spec: JsonObject, steps: Sequence[JsonObject]) -> None:
         at = 0 if self.order is Order.TOGETHER else len(steps) - 1
