@@ -9,7 +9,9 @@ import pytest
 
 from fakes.filer_process import FilerRun
 from fakes.filer_scheduler import TransferRecord
+from programs.waiting import eventually
 from servers.http import Fault, HttpFiles, http_server
+from servers.s3 import s3_server
 from tesk_model.task import Input, Output
 
 MIB = 1024 * 1024
@@ -82,6 +84,31 @@ def test_outputs_that_were_taken_are_not_sent_again(
         *(1, 1, 2, 1)
     ]
     assert sorted(path for _, path in record.uploaded) == ["/0", "/1", "/2", "/3"]
+
+
+def test_an_upload_in_parts_that_is_stopped_leaves_none_behind(
+    record: TransferRecord, filer: FilerRun
+) -> None:
+    with (filer.volume / "large").open("wb") as file:
+        file.truncate(100 * MIB)
+    record.outputs = (Output(path="/large", url="s3://stopped/large"),)
+    with s3_server("stopped") as service:
+        slow = {"TESK_FILER_MAX_BYTES_PER_SECOND": str(10 * MIB)}
+        uploading = FilerRun(filer.folder, environ=service.environ | slow)
+        client = service.client()
+        with uploading.start(record, "outputs") as process:
+            eventually(
+                lambda: client.list_multipart_uploads(Bucket="stopped").get("Uploads"),
+                within=30,
+                what="an upload in parts",
+            )
+            process.send_signal(signal.SIGTERM)
+            _, log = process.communicate(timeout=GRACE)
+
+        assert process.returncode == SIGNALS["SIGTERM"], log
+        assert "Uploads" not in client.list_multipart_uploads(Bucket="stopped")
+        assert "Contents" not in client.list_objects_v2(Bucket="stopped")
+        client.close()
 
 
 def test_a_connection_that_breaks_costs_only_what_was_on_the_way(

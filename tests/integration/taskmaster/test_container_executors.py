@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from programs.waiting import eventually
 from taskmasters.containers import Workplace, silent
 from tesk_model.reasons import Reason
 from tesk_taskmaster.ports import StepFailedError, Tails
@@ -44,11 +45,12 @@ def test_tails_can_be_read_while_the_executor_runs(place: Workplace) -> None:
     place.engine.start(run, silent)
     ready.read_text()
 
-    tails = place.engine.tails(run)
+    told = Tails(b"written\n", b"told\n")
+    # What is written takes its way through the launcher and the engine.
+    eventually(lambda: place.engine.tails(run) == told, what="what was written")
     nothing_yet = place.engine.wait(run, timedelta(0))
     go.write_text("")
 
-    assert tails == Tails(b"written\n", b"told\n")
     assert nothing_yet is None
     assert place.engine.wait(run, LONG) is not None
 
