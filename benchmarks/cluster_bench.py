@@ -23,6 +23,7 @@ from programs.waiting import eventually
 
 SERVICES = ("scheduler", "taskmaster")  # those that talk to Kubernetes
 TRUE = {"image": "busybox:1.35", "command": ["true"]}
+LAYOUTS = ("jobs", "pod")  # that a task can ask for
 _EVERY = 0.02
 # Long enough for a warm one to be there after a bare Job, short enough to wait for.
 _IDLE_SECONDS = 15
@@ -133,7 +134,11 @@ def measured_cluster(*, quick: bool) -> Iterator[Bench]:
         {
             "storage": {"s3": {"existingSecret": ""}},
             "scheduler": {"leaseSeconds": 30},
-            "taskmaster": {"idleSeconds": _IDLE_SECONDS, "liveIntervalSeconds": 2},
+            "taskmaster": {
+                "idleSeconds": _IDLE_SECONDS,
+                "liveIntervalSeconds": 2,
+                "layoutsAllowed": list(LAYOUTS),
+            },
             "quota": {"capacity": {"running": _free_pods(kube) - 15}},
             "log": {"level": "warning"},
         },

@@ -11,19 +11,20 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import bodies
+import cluster_layouts
 import cluster_tasks
 import containers
 import filer_start
 import runtime
 import transfers
-from cluster_bench import measured_cluster, why_not
+from cluster_bench import Bench, measured_cluster, why_not
 from load import Request, run_load
 from processes import cpu_seconds, memory_mib
 from programs.stack import Stack
@@ -40,6 +41,7 @@ from server import (
 from tesk_taskmaster.adapters.container.discovery import engine_problem
 
 Row = tuple[str, ...]
+Measure = tuple[Row, Callable[[Bench], Iterator[Row]]]
 BUILT_LAUNCHER = Path(__file__).resolve().parent.parent / "build" / "launcher"
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 
@@ -166,7 +168,8 @@ def on_storages(*, quick: bool, runs: int) -> Iterator[str]:
         yield table(f"Transfers by {contest.scheme}", transfers.HEADER, rows)
 
 
-PARTS = ("machine", "transfers", "cluster")
+WHOLE = ("machine", "transfers", "cluster")
+PARTS = (*WHOLE, "layouts")  # layouts are a part of the cluster
 
 
 def on_machine(*, quick: bool) -> Iterator[str]:
@@ -200,14 +203,14 @@ def on_machine(*, quick: bool) -> Iterator[str]:
     yield table("Memory", header, iter(memory_rows))
 
 
-def on_cluster(*, quick: bool) -> Iterator[str]:
+def on_cluster(measured: Mapping[str, Measure], *, quick: bool) -> Iterator[str]:
     """Measure on the cluster of KUBECONFIG, if there is one, and give each table."""
     problem = why_not()
     if problem:
         print(f"\nTasks on a cluster are left out: {problem}", flush=True)
         return
     with measured_cluster(quick=quick) as bench:
-        for title, (header, rows) in cluster_tasks.TABLES.items():
+        for title, (header, rows) in measured.items():
             yield table(title, header, rows(bench))
 
 
@@ -237,12 +240,16 @@ def main() -> None:
     measures: dict[str, Callable[[], Iterator[str]]] = {
         "machine": partial(on_machine, quick=options.quick),
         "transfers": partial(on_storages, quick=options.quick, runs=options.runs),
-        "cluster": partial(on_cluster, quick=options.quick),
+        "cluster": partial(
+            on_cluster,
+            cluster_tasks.TABLES | cluster_layouts.TABLES,
+            quick=options.quick,
+        ),
+        "layouts": partial(on_cluster, cluster_layouts.TABLES, quick=options.quick),
     }
     tables: list[str] = []
-    for part, measure in measures.items():
-        if options.only in (None, part):
-            tables.extend(measure())
+    for part in (options.only,) if options.only else WHOLE:
+        tables.extend(measures[part]())
     if options.write:
         write(tables)
 

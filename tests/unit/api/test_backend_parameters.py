@@ -17,6 +17,7 @@ OFFERED = {
     "gpu": ("1..8",),
     "mixed": ("0..1", "all"),
     "anything": (),
+    "layout": ("jobs", "auto"),
 }
 
 
@@ -38,6 +39,7 @@ TAKEN = {
     "any value": ("anything", "x y"),
     "an empty value where any goes": ("anything", ""),
     "a key in another case": ("POOL", "highmem"),
+    "a layout that the installation allows": ("layout", "auto"),
 }
 
 
@@ -62,6 +64,7 @@ NOT_TAKEN = {
     "a sign": ("gpu", "+1", "1..8"),
     "a leading zero": ("gpu", "01", "1..8"),
     "digits of another script": ("gpu", "٣", "1..8"),
+    "a layout that it does not allow": ("layout", "pod", "jobs, auto"),
     "a very long number": ("gpu", "1" * 5000, "1..8"),
 }
 

@@ -1,0 +1,148 @@
+"""What a task costs in each layout, beside bare Jobs of the same run.
+
+One TESK has all layouts: each task asks for its own. The order of steps in a pod is a
+setting, so that TESK is upgraded between the orders; Jobs are measured with both.
+"""
+
+import os
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from cluster.kube import name_of
+from cluster_bench import LAYOUTS, TRUE, Bench
+
+Row = tuple[str, ...]
+
+ORDERS = ("together", "sequence")
+_BARE, _JOBS = "bare Jobs", "`jobs`"
+_COLUMNS = (_BARE, _JOBS, *(f"`pod`, {order}" for order in ORDERS))
+_TRIVIAL = "trivial task"
+_MOVING = "task with an input and an output"
+_TICK = os.sysconf("SC_CLK_TCK")
+_IDLE_FIELDS = (3, 4)  # of /proc/stat: idle, and idle while a disk is waited for
+_GUEST_FIELDS = (8, 9)  # counted as user, too
+
+
+def single(bench: Bench) -> Iterator[Row]:
+    """Measure single tasks in each layout, in turns with what they are compared with."""
+    runs = 2 if bench.quick else 5
+    bodies = _bodies(bench)
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for order in ORDERS:
+        _choose(bench, order)
+        for work, body in bodies.items():
+            for layout in LAYOUTS:
+                bench.latency(_in(layout, body))
+            for _ in range(runs):
+                bare = bench.jobs.run_in_sequence(_jobs_of(work))
+                found[work, _BARE].append(bare)
+                found[work, _JOBS].append(bench.latency(_in("jobs", body)))
+                pod = bench.latency(_in("pod", body))
+                found[work, f"`pod`, {order}"].append(pod)
+    for work in bodies:
+        medians = [statistics.median(found[work, column]) for column in _COLUMNS]
+        bare, *others = medians
+        yield (
+            work,
+            f"{bare:.2f}",
+            *(f"{each:.2f} ({each / bare:.2f})" for each in others),
+        )
+
+
+def at_once(bench: Bench) -> Iterator[Row]:
+    """Measure many tasks at once in each layout: time, and all CPU of the node."""
+    count = 6 if bench.quick else 30
+    idle = 30
+    before = _node_cpu(bench)
+    time.sleep(idle)
+    yield ("nothing", f"{idle}", f"{_node_cpu(bench) - before:.0f}", "", "")
+    for work, body in _bodies(bench).items():
+        waves = _jobs_of(work)
+        name = f"{count} bare Jobs" + (f", {waves} times" if waves > 1 else "")
+        bare = partial(_bare_waves, bench, count, waves)
+        seconds, used = _cost(bench, bare)
+        yield (name, f"{seconds:.1f}", f"{used:.0f}", "", "")
+        yield from _tasks_at_once(bench, work, body, count)
+
+
+def _tasks_at_once(
+    bench: Bench, work: str, body: Mapping[str, Any], count: int
+) -> Iterator[Row]:
+    compared: tuple[float, float] | None = None
+    for order in ORDERS:
+        _choose(bench, order)
+        for layout in LAYOUTS if compared is None else ("pod",):
+            asked = _in(layout, body)
+            bench.latency(asked)
+            seconds, used = _cost(bench, partial(bench.at_once, asked, count))
+            compared = compared or (seconds, used)
+            name = _JOBS if layout == "jobs" else f"`pod`, {order}"
+            yield (
+                f"{count} x {work}, {name}",
+                f"{seconds:.1f}",
+                f"{used:.0f}",
+                f"{seconds / compared[0]:.2f}",
+                f"{used / compared[1]:.2f}",
+            )
+
+
+def _bodies(bench: Bench) -> dict[str, dict[str, Any]]:
+    return {_TRIVIAL: {"executors": [TRUE]}, _MOVING: bench.moving_task()}
+
+
+def _jobs_of(work: str) -> int:
+    """Return how many bare Jobs do what the steps of a task do."""
+    return 3 if work == _MOVING else 1
+
+
+def _in(layout: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a task that asks for a layout, and does not run without."""
+    resources = {
+        "backend_parameters": {"layout": layout},
+        "backend_parameters_strict": True,
+    }
+    return {**body, "resources": resources}
+
+
+def _choose(bench: Bench, order: str) -> None:
+    bench.release.upgrade({"taskmaster": {"pod": {"order": order}}})
+    bench.warm_up()
+
+
+def _bare_waves(bench: Bench, count: int, waves: int) -> float:
+    return sum(bench.jobs.run_at_once(count) for _ in range(waves))
+
+
+def _cost(bench: Bench, work: Callable[[], float]) -> tuple[float, float]:
+    """Return the seconds of some work, and the CPU time until nothing is left of it."""
+    bench.release.wait_until_clean()
+    before = _node_cpu(bench)
+    seconds = work()
+    bench.release.wait_until_clean(within=300)
+    return seconds, _node_cpu(bench) - before
+
+
+def _node_cpu(bench: Bench) -> float:
+    """Return the CPU time of all that runs on the node of the scheduler."""
+    namespace = bench.release.namespace
+    (scheduler,) = bench.release.component("scheduler")
+    text = bench.kube.execute(namespace, name_of(scheduler), "cat", "/proc/stat")
+    ticks = [int(each) for each in text.splitlines()[0].split()[1:]]
+    left_out = (*_IDLE_FIELDS, *_GUEST_FIELDS)
+    return sum(n for at, n in enumerate(ticks) if at not in left_out) / _TICK
+
+
+TABLES = {
+    "Layouts on a cluster, single tasks": (
+        ("seconds (ratio to bare Jobs)", *_COLUMNS),
+        single,
+    ),
+    "Layouts on a cluster, many tasks at once": (
+        ("at once", "seconds", "CPU s of the node", "time, to Jobs", "CPU, to Jobs"),
+        at_once,
+    ),
+}
