@@ -128,7 +128,7 @@ def measured_cluster(*, quick: bool) -> Iterator[Bench]:
     """Give a TESK of its own, with room for as many tasks as the node has pods."""
     kube = Kube()
     name = f"tesk-bench-{secrets.token_hex(3)}"
-    tag = os.environ.get("TESK_IMAGES_TAG") or _version()
+    tag = os.environ.get("TESK_IMAGES_TAG") or chart_version()
     values = merged(
         shared_values(tag=tag, s3_endpoint=""),
         {
@@ -181,6 +181,7 @@ def _free_pods(kube: Kube) -> int:
     return room - sum(pod["status"]["phase"] in ("Pending", "Running") for pod in pods)
 
 
-def _version() -> str:
+def chart_version() -> str:
+    """Return the version of TESK, which its images have as tag."""
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
     return str(project["version"])

@@ -11,7 +11,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,7 @@ import cluster_layouts
 import cluster_tasks
 import containers
 import filer_start
+import many_tasks
 import runtime
 import transfers
 from cluster_bench import Bench, measured_cluster, why_not
@@ -169,7 +170,8 @@ def on_storages(*, quick: bool, runs: int) -> Iterator[str]:
 
 
 WHOLE = ("machine", "transfers", "cluster")
-PARTS = (*WHOLE, "layouts")  # layouts are a part of the cluster
+# Layouts are a part of the cluster, and thousands of tasks take long.
+PARTS = (*WHOLE, "layouts", "nodes")
 
 
 def on_machine(*, quick: bool) -> Iterator[str]:
@@ -214,6 +216,30 @@ def on_cluster(measured: Mapping[str, Measure], *, quick: bool) -> Iterator[str]
             yield table(title, header, rows(bench))
 
 
+def on_nodes(
+    *, quick: bool, counts: Sequence[int], layouts: Sequence[str]
+) -> Iterator[str]:
+    """Measure many tasks on simulated nodes of the cluster, and give each table."""
+    problem = why_not()
+    if problem:
+        print(f"\nTasks on simulated nodes are left out: {problem}", flush=True)
+        return
+    measured: list[many_tasks.Wave] = []
+
+    def rows() -> Iterator[Row]:
+        wanted = counts or ((200,) if quick else (200, 1_000, 5_000))
+        for wave in many_tasks.waves(wanted, layouts or many_tasks.layouts()):
+            measured.append(wave)
+            yield many_tasks.costs(wave)
+
+    yield table("Many tasks on simulated nodes", many_tasks.COSTS, rows())
+    yield table(
+        "Requests of many tasks on simulated nodes",
+        many_tasks.REQUESTS,
+        map(many_tasks.requests, measured),
+    )
+
+
 def write(tables: list[str]) -> None:
     """Put tables into the documentation; those not measured stay as they are."""
     head, *sections = RESULTS.read_text().split("\n## ")
@@ -234,6 +260,12 @@ def main() -> None:
         "--runs", type=int, default=3, help="transfers of which a median is taken"
     )
     parser.add_argument(
+        "--tasks", type=int, nargs="+", default=(), help="at once, on simulated nodes"
+    )
+    parser.add_argument(
+        "--layouts", nargs="+", default=(), help="of those tasks: jobs, pod"
+    )
+    parser.add_argument(
         "--write", action="store_true", help="update docs/benchmarks.md"
     )
     options = parser.parse_args()
@@ -246,6 +278,12 @@ def main() -> None:
             quick=options.quick,
         ),
         "layouts": partial(on_cluster, cluster_layouts.TABLES, quick=options.quick),
+        "nodes": partial(
+            on_nodes,
+            quick=options.quick,
+            counts=options.tasks,
+            layouts=options.layouts,
+        ),
     }
     tables: list[str] = []
     for part in (options.only,) if options.only else WHOLE:
