@@ -105,6 +105,8 @@ SETS: dict[str, dict[str, Any]] = {
             "gpu": {"most": 4, "types": {"a100": "NVIDIA-A100-SXM4-40GB"}},
             "priorityClasses": ["low", "high"],
             "runtimeClasses": ["gvisor"],
+            "queue": "science",
+            "queues": ["science", "urgent"],
         },
         "executors": {
             "podLabels": {"team": "science"},

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from builders.tasks import (
     file_in,
     file_out,
@@ -110,6 +112,12 @@ SHAPES: dict[str, tuple[Task, KubernetesSettings, Manifest]] = {
     "priority and runtime class": (
         wishing(priority_class="urgent", runtime_class="gvisor"),
         OFFERS,
+        EXECUTOR_POD,
+    ),
+    "a queue of the cluster": (wishing(queue="science"), OFFERS, EXECUTOR_POD),
+    "the usual queue of the cluster": (
+        asking(),
+        structs.replace(SETTINGS, queue="tasks"),
         EXECUTOR_POD,
     ),
     "a template with everything is added to": (

@@ -53,6 +53,7 @@ OFFERS = KubernetesSettings(
     ),
     priority_classes=("urgent", "whenever"),
     runtime_classes=("gvisor",),
+    queues=("science", "urgent"),
     references={
         "grch38": ReferenceClaim(claim="genomes", sub_path="human/grch38"),
         "hg19": ReferenceClaim(claim="genomes", sub_path="human/hg19"),

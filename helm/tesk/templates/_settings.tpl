@@ -110,6 +110,7 @@ urls: {{ dict "allow" .allow "deny" .deny "index_pages" .indexPages | toJson }}
 {{- with int $place.gpu.most }}{{ $_ := set $keys "gpu" (list (printf "1..%d" .)) }}{{ end -}}
 {{- with $place.gpu.types }}{{ $_ := set $keys "gpu_type" (keys . | sortAlpha) }}{{ end -}}
 {{- with $place.priorityClasses }}{{ $_ := set $keys "priority_class" . }}{{ end -}}
+{{- with $place.queues }}{{ $_ := set $keys "queue" . }}{{ end -}}
 {{- with $place.runtimeClasses }}{{ $_ := set $keys "runtime_class" . }}{{ end -}}
 {{- with .Values.taskmaster.layoutsAllowed }}{{ $_ := set $keys "layout" . }}{{ end -}}
 {{- toJson $keys -}}
@@ -177,6 +178,12 @@ kubernetes:
   gpu: {{ include "tesk.asSettings" $place.gpu }}
   priority_classes: {{ toJson $place.priorityClasses }}
   runtime_classes: {{ toJson $place.runtimeClasses }}
+  {{- with $place.queue }}
+  queue: {{ . }}
+  {{- end }}
+  {{- with $place.queues }}
+  queues: {{ toJson . }}
+  {{- end }}
 {{- end -}}
 
 {{- define "tesk.settings.scheduler" -}}

@@ -182,6 +182,7 @@ def test_the_api_accepts_the_values_that_placement_offers(tmp_path: Path) -> Non
         "gpu_type": ("a100",),
         "pool": ("large", "small"),
         "priority_class": ("low", "high"),
+        "queue": ("science", "urgent"),
         "runtime_class": ("gvisor",),
     }
     assert set(found["taskmaster"].kubernetes.pools) == {"large", "small"}
@@ -320,6 +321,13 @@ def test_every_volume_that_is_mounted_is_there(name: str) -> None:
         assert {mount["name"] for mount in mounts} == volumes, component
         paths = [mount["mountPath"] for mount in mounts]
         assert len(paths) == len(set(paths)), component
+
+
+def test_queues_reach_who_labels_jobs(tmp_path: Path) -> None:
+    found = loaded(SETS["placement"], tmp_path)
+
+    assert found["taskmaster"].kubernetes.queue == "science"
+    assert found["taskmaster"].kubernetes.queues == ("science", "urgent")
 
 
 def test_layouts_reach_who_chooses_and_who_refuses(tmp_path: Path) -> None:

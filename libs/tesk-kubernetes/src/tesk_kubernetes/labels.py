@@ -20,6 +20,8 @@ TASK = "tesk/task"
 ATTEMPT = "tesk/attempt"
 STEP = "tesk/step"
 REVISION = "tesk/revision"
+QUEUE = "kueue.x-k8s.io/queue-name"
+"""Of a Job that Kueue holds until its queue has room."""
 
 
 def common_labels(instance: str, component: str) -> dict[str, str]:

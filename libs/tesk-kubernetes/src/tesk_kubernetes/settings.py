@@ -180,6 +180,18 @@ class KubernetesSettings(
         tuple[str, ...],
         Meta(description="Allowed values of the backend parameter `priority_class`."),
     ] = ()
+    queue: Annotated[
+        str,
+        Meta(
+            description="Queue (LocalQueue of Kueue, in each of the namespaces) of the "
+            "Jobs of executors, and of pods with all steps, of tasks that do not ask "
+            "for another. Empty: they are not queued."
+        ),
+    ] = ""
+    queues: Annotated[
+        tuple[str, ...],
+        Meta(description="Allowed values of the backend parameter `queue`."),
+    ] = ()
     runtime_classes: Annotated[
         tuple[str, ...],
         Meta(description="Allowed values of the backend parameter `runtime_class`."),

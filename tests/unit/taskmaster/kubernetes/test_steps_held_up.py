@@ -16,6 +16,8 @@ from taskmasters.pods import (
     status,
     waits,
 )
+from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.labels import QUEUE
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
@@ -24,6 +26,15 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Waiting,
 )
 from tesk_taskmaster.adapters.kubernetes.status.pods import observe
+
+
+def suspended(labels: dict[str, str]) -> JsonObject:
+    return {
+        "metadata": {"name": "j", "labels": labels},
+        "spec": {"suspend": True},
+        "status": {"conditions": [{"type": "Suspended", "status": "True"}]},
+    }
+
 
 # What the user reads while there is hope. Input, seconds, and words.
 WAITING: dict[str, tuple[Snapshot, float, str]] = {
@@ -128,6 +139,16 @@ WAITING: dict[str, tuple[Snapshot, float, str]] = {
         seen("runs", pod=None, events=()),
         5,
         "executors[1]: waiting for its pod",
+    ),
+    "a Job in a queue of the cluster": (
+        seen("runs", pod=None, job=suspended({QUEUE: "science"})),
+        86_400,
+        "executors[1]: waiting in the queue science of the cluster",
+    ),
+    "a Job that somebody has suspended": (
+        seen("runs", pod=None, job=suspended({})),
+        86_400,
+        "executors[1]: waiting while it is suspended",
     ),
     "a Job that is over, whose pod is on its way to us": (
         seen("ended-with-3", pod=None),

@@ -18,6 +18,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
     RenderContext,
     job,
     object_labels,
+    queue_labels,
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.placement import Nodes, choose_nodes
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import (
@@ -87,7 +88,12 @@ def executor_job(
     labels = object_labels(plan.attempt, context, component="executor")
     pod = complete_pod(template, replace(parts, labels={**labels, STEP: name}))
     return job(
-        plan.attempt, name, labels=labels, pod=pod, context=context, owner=anchor_uid
+        plan.attempt,
+        name,
+        labels={**labels, **queue_labels(nodes.queue)},
+        pod=pod,
+        context=context,
+        owner=anchor_uid,
     )
 
 

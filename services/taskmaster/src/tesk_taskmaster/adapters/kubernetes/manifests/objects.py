@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tesk_kubernetes.api import JOBS, SECRETS, JsonObject
-from tesk_kubernetes.labels import STEP, TASKMASTER, attempt_labels, common_labels
+from tesk_kubernetes.labels import (
+    QUEUE,
+    STEP,
+    TASKMASTER,
+    attempt_labels,
+    common_labels,
+)
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import MAIN, owner_reference
 from tesk_model.names import Attempt
@@ -50,6 +56,11 @@ def object_labels(
         **attempt_labels(attempt),
         TASKMASTER: context.taskmaster,
     }
+
+
+def queue_labels(queue: str) -> dict[str, str]:
+    """Return the labels of a Job that waits in a queue of the cluster; "": of none."""
+    return {QUEUE: queue} if queue else {}
 
 
 def owned_by_anchor(attempt: Attempt, anchor_uid: str) -> JsonObject:
@@ -94,6 +105,8 @@ def job(
             "completions": 1,
             "parallelism": 1,
             "backoffLimit": 0,
+            # Until the cluster's queue lets it run.
+            **({"suspend": True} if QUEUE in labels else {}),
             "podReplacementPolicy": "Failed",
             "ttlSecondsAfterFinished": _RETENTION_SECONDS,
             "podFailurePolicy": {

@@ -20,6 +20,7 @@ from tesk_taskmaster.ports import StepFailedError
 POOL = "pool"
 PRIORITY_CLASS = "priority_class"
 RUNTIME_CLASS = "runtime_class"
+QUEUE = "queue"
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
@@ -42,6 +43,7 @@ class Nodes:
         priority_class: Or "".
         runtime_class: Of executors only; or "".
         devices: Extended resources of executors only, with their amounts.
+        queue: That Jobs of executors wait in; or "".
     """
 
     selector: dict[str, str]
@@ -50,6 +52,7 @@ class Nodes:
     priority_class: str
     runtime_class: str
     devices: dict[str, str]
+    queue: str = ""
 
 
 def choose_nodes(placement: Placement, settings: KubernetesSettings) -> Nodes:
@@ -75,6 +78,7 @@ def choose_nodes(placement: Placement, settings: KubernetesSettings) -> Nodes:
             RUNTIME_CLASS, parameters.get(RUNTIME_CLASS), settings.runtime_classes
         ),
         devices={settings.gpu.resource: str(count)} if count else {},
+        queue=_listed(QUEUE, parameters.get(QUEUE), settings.queues) or settings.queue,
     )
 
 

@@ -28,6 +28,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
     RenderContext,
     job,
     object_labels,
+    queue_labels,
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.placement import choose_nodes
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import (
@@ -108,9 +109,14 @@ def pod_job(
         context=context,
     )
     labels = object_labels(plan.attempt, context, component=COMPONENT)
-    pod = renderer.pod({**labels, STEP: POD})
+    nodes = choose_nodes(plan.placement, context.settings)
     return job(
-        plan.attempt, POD, labels=labels, pod=pod, context=context, owner=anchor_uid
+        plan.attempt,
+        POD,
+        labels={**labels, **queue_labels(nodes.queue)},
+        pod=renderer.pod({**labels, STEP: POD}),
+        context=context,
+        owner=anchor_uid,
     )
 
 

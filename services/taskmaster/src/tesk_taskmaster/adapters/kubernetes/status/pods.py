@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.labels import QUEUE
 from tesk_kubernetes.pods import (
     condition,
     container_state,
@@ -113,6 +114,8 @@ def _without_pod(snapshot: Snapshot) -> Observation:
         return unobserved_end(snapshot, gone, exit_code=_job_code(snapshot))
     if job is None or is_deleted(job):
         return unobserved_end(snapshot, JOB_DELETED, has_run=False)
+    if job.get("spec", {}).get("suspend"):
+        return _suspended(snapshot, job)
     refused = refusal(snapshot.events)
     if refused:
         is_quota = "exceeded quota" in refused
@@ -123,6 +126,14 @@ def _without_pod(snapshot: Snapshot) -> Observation:
         )
     text = f"{snapshot.subject.name}: waiting for its pod"
     return Waiting(Reason(ReasonCode.STEP_STARTING, text))
+
+
+def _suspended(snapshot: Snapshot, job: JsonObject) -> Waiting:
+    """Judge a Job that the cluster holds back, without a limit: queues may be long."""
+    queue = (job["metadata"].get("labels") or {}).get(QUEUE)
+    where = f"in the queue {queue} of the cluster" if queue else "while it is suspended"
+    text = f"{snapshot.subject.name}: waiting {where}"
+    return Waiting(Reason(ReasonCode.CLUSTER_QUOTA_FULL, text))
 
 
 def ended_at(body: JsonObject) -> datetime | None:
