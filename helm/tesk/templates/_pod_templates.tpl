@@ -183,6 +183,12 @@ spec:
     {{- end }}
 {{- end -}}
 
+{{/* "true" if no url may lead to a private network. */}}
+{{- define "tesk.refusesPrivate" -}}
+{{- $policy := .Values.networkPolicy -}}
+{{- if and $policy.enabled (not $policy.filer.private) (not $policy.filer.extraEgress) }}true{{ end -}}
+{{- end -}}
+
 {{/*
 Where urls may lead, and how. Not in the settings file, which filers of the release before read, too.
 What extraEgress opens is said by selectors: then the NetworkPolicy alone decides.
@@ -199,7 +205,7 @@ What extraEgress opens is said by selectors: then the NetworkPolicy alone decide
 - name: TESK_FILER_ALLOWED_NETWORKS
   value: {{ join "," . | quote }}
 {{- end }}
-{{- if and $policy.enabled (not $policy.filer.private) (not $policy.filer.extraEgress) }}
+{{- if include "tesk.refusesPrivate" . }}
 - name: TESK_FILER_REFUSED_NETWORKS
   value: {{ join "," $policy.privateRanges | quote }}
 {{- end }}

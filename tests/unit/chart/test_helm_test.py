@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+
 from charts.rendering import CHART
 
 PROGRAM = CHART / "files" / "helm_test.py"
@@ -26,6 +28,7 @@ class Api:
         self.task: dict[str, Any] = {}
         self.layouts: list[str] = []
         self.fetched = b""
+        self.printed = ""
         self.failures = 1
 
     def answer(self, method: str, body: bytes) -> tuple[int, dict[str, Any]]:
@@ -37,14 +40,19 @@ class Api:
             parameters = self.task["resources"].get("backend_parameters", {})
             self.layouts.append(parameters.get("layout", ""))
             return 200, {"id": "a"}
-        with urllib.request.urlopen(self.task["inputs"][0]["url"]) as found:
-            self.fetched = found.read()
-        put = urllib.request.Request(
-            self.task["outputs"][0]["url"], self.output, method="PUT"
-        )
-        with urllib.request.urlopen(put) as done:
-            assert done.status == 201
-        return 200, {"id": "a", "state": self.state}
+        self._move()
+        log = {"stdout": self.printed}
+        return 200, {"id": "a", "state": self.state, "logs": [{"logs": [log]}]}
+
+    def _move(self) -> None:
+        for each in self.task["inputs"]:
+            if "url" in each:
+                with urllib.request.urlopen(each["url"]) as found:
+                    self.fetched = found.read()
+        for each in self.task["outputs"]:
+            put = urllib.request.Request(each["url"], self.output, method="PUT")
+            with urllib.request.urlopen(put) as done:
+                assert done.status == 201
 
 
 @contextmanager
@@ -85,10 +93,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def run(api: Api, layouts: str = "") -> subprocess.CompletedProcess[str]:
+def run(
+    api: Api, layouts: str = "", urls: str = "true"
+) -> subprocess.CompletedProcess[str]:
     with serving(api) as address:
         own = {"API": address, "ADDRESS": "127.0.0.1", "IMAGE": "python:3"}
-        own |= {"PORT": str(free_port()), "LAYOUTS": layouts}
+        own |= {"PORT": str(free_port()), "LAYOUTS": layouts, "URLS": urls}
         return subprocess.run(
             [sys.executable, str(PROGRAM)],
             env={**os.environ, **own, "SECONDS": "20", "AUTH": "none"},
@@ -104,7 +114,21 @@ def test_it_passes_when_the_output_holds_both_inputs() -> None:
     done = run(api)
     assert done.returncode == 0, done.stderr
     assert api.fetched == b"fetched"
-    assert api.task["inputs"][1]["content"] == "inline"
+    assert api.task["inputs"][0]["content"] == "inline"
+
+
+@pytest.mark.parametrize(("printed", "code"), [("inline\n", 0), ("", 1)])
+def test_without_private_networks_it_looks_at_what_the_task_prints(
+    printed: str, code: int
+) -> None:
+    api = Api(output=b"")
+    api.printed = printed
+
+    done = run(api, urls="false")
+
+    assert done.returncode == code, done.stdout
+    assert [list(each) for each in api.task["inputs"]] == [["content", "path"]]
+    assert api.task["outputs"] == []
 
 
 def test_it_runs_a_task_in_each_layout() -> None:

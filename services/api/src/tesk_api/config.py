@@ -226,7 +226,7 @@ class ApiSettings(
             description="Supported keys of `resources.backend_parameters`, each with "
             "the values that tasks may give; `1..8` stands for the whole numbers from "
             "1 to 8, an empty list for any value. In a cluster: `pool`, `gpu`, "
-            "`gpu_type`, `priority_class` and `runtime_class`, with what `kubernetes` "
+            "`gpu_type`, `priority_class`, `runtime_class` and `queue`, with what `kubernetes` "
             "has of them, and `layout`, with what `taskmaster` allows."
         ),
     ] = {}
