@@ -41,6 +41,9 @@ from tesk_taskmaster.adapters.kubernetes.control.limit_ranges import LimitRangeC
 from tesk_taskmaster.adapters.kubernetes.control.preparation import Preparation
 from tesk_taskmaster.adapters.kubernetes.control.removal import AttemptRemover
 from tesk_taskmaster.adapters.kubernetes.control.retries import RetriedCalls
+from tesk_taskmaster.adapters.kubernetes.control.shared_inspections import (
+    SharedInspections,
+)
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import RenderContext
 from tesk_taskmaster.adapters.kubernetes.status.failure_table import shorten
 from tesk_taskmaster.domain.layouts import LayoutChoice
@@ -91,7 +94,9 @@ class KubernetesRuntime:
             layouts=layouts,
         )
         self._limit_ranges = LimitRangeCache(api, clock)
-        self._inspector = ImageInspector(clock=clock)
+        self._inspector = ImageInspector(
+            clock=clock, shared=SharedInspections(clock=clock)
+        )
         self._remover = AttemptRemover(self._cluster)
         self._lock = threading.Lock()
         self._attempts: dict[Attempt, AttemptSteps] = {}
@@ -199,6 +204,7 @@ class KubernetesRuntime:
             held = self._attempts.pop(attempt, None)
         self._cluster.informers.unwatch(attempt)
         if held is not None:
+            self._inspector.shared.leave(held)
             held.close()
         self._cache.release(attempt)
 

@@ -12,6 +12,10 @@ from datetime import timedelta
 from tesk_model.reasons import NO_REASON, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.attempt import AttemptSteps
 from tesk_taskmaster.adapters.kubernetes.control.retries import RETRY_INTERVAL
+from tesk_taskmaster.adapters.kubernetes.control.shared_inspections import (
+    SharedInspections,
+    key_of,
+)
 from tesk_taskmaster.adapters.kubernetes.control.step import Step
 from tesk_taskmaster.adapters.kubernetes.manifests.inspection_job import parse_occupied
 from tesk_taskmaster.domain.step_names import inspection_step
@@ -28,6 +32,7 @@ class ImageInspector:
     """Inspects images and caches the results; thread-safe."""
 
     clock: Clock
+    shared: SharedInspections
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _known: dict[tuple[str, str], tuple[bool, float]] = field(default_factory=dict)
 
@@ -38,9 +43,15 @@ class ImageInspector:
         directories: Sequence[str],
         report_reason: ReportReason,
     ) -> None:
-        """Begin to inspect the image of an executor, unless the result is cached."""
-        if self._cached_result(attempt, index, directories) is None:
-            attempt.begin_step(inspection_step(index), report_reason, directories)
+        """Begin to inspect the image of an executor.
+
+        Not if the result is cached, or another attempt has begun the same.
+        """
+        if self._cached_result(attempt, index, directories) is not None:
+            return
+        with self.shared.beginning(attempt, index, directories) as is_first:
+            if is_first:
+                attempt.begin_step(inspection_step(index), report_reason, directories)
 
     def inspect(
         self,
@@ -56,9 +67,36 @@ class ImageInspector:
         """
         known = self._cached_result(attempt, index, directories)
         if known is None:
+            known = self._shared_result(attempt, index, directories, report_reason)
+        if known is None:
             known = self._inspect(attempt, index, directories, report_reason)
             self._store(attempt, index, directories, known)
         return known
+
+    def _shared_result(
+        self,
+        attempt: AttemptSteps,
+        index: int,
+        directories: Sequence[str],
+        report_reason: ReportReason,
+    ) -> Collection[str] | None:
+        """Return the result of another attempt's inspection; None if it has none."""
+        while shared := self.shared.of_another(attempt, index, directories):
+            report_reason(NO_REASON)
+            step = shared.step(RETRY_INTERVAL)
+            result = None if step is None else step.wait(RETRY_INTERVAL)
+            if step is None or result is None:
+                continue
+            with shared.reading:
+                known = self._cached_result(attempt, index, directories)
+                if known is None and not (result.error or result.exit_code):
+                    known = parse_occupied(step.tails().stdout, directories)
+                    if known is not None:
+                        self._store(attempt, index, directories, known)
+            if known is not None:
+                return known
+            self.shared.give_up(key_of(attempt, index, directories), shared)
+        return self._cached_result(attempt, index, directories)
 
     def _inspect(
         self,
