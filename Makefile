@@ -16,7 +16,7 @@ ARGS =
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help run serve test azurite fuzz e2e soak check check-alone bench protos configuration \
+.PHONY: help run serve test azurite kueue fuzz e2e soak check check-alone bench protos configuration \
   chart-reference manifest manifest-template \
   images load launcher setup format lint types imports dependencies generated clean
 
@@ -35,6 +35,9 @@ test: .venv/.stamp-dev build/snakemake/.stamp ## Run every test that needs no cl
 
 azurite: ## Install Microsoft's emulator of Azure Storage, on which tests then run, too (needs npm).
 	npm install --no-audit --no-fund --no-save --ignore-scripts --prefix build/azurite azurite@3.37.0
+
+kueue: ## Build the controller of Kueue, with which tests of the cluster then have queues (needs go).
+	@scripts/kueue.sh build/kueue
 
 fuzz: .venv/.stamp-dev ## Send the API whatever can be made up, for $FUZZ_SECONDS (60) each way.
 	TESK_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest tests/attacks/test_fuzz.py $(ARGS)

@@ -188,6 +188,18 @@ class FakeCluster:
         metadata = pod["metadata"]
         self._api.vanish(PODS, metadata["namespace"], metadata["name"])
 
+    def admit(self, job: JsonObject) -> None:
+        """Let a queue give a Job its room: it gets a pod."""
+        self._make_pod(self._suspend(job, suspended=False))
+
+    def preempt(self, job: JsonObject) -> None:
+        """Let a queue take the room of a Job back: it loses its pod."""
+        suspended = self._suspend(job, suspended=True)
+        for pod in self.pods():
+            owners = pod["metadata"].get("ownerReferences", ())
+            if any(owner["uid"] == suspended["metadata"]["uid"] for owner in owners):
+                self.remove(pod)
+
     def add_event(
         self, about: JsonObject, resource: Resource, *, reason: str, message: str
     ) -> None:
@@ -212,7 +224,8 @@ class FakeCluster:
     # The controllers.
 
     def _hear(self, resource: Resource, event: WatchEvent) -> None:
-        if resource == JOBS and event.type is EventType.ADDED and self.makes_pods:
+        is_new = resource == JOBS and event.type is EventType.ADDED
+        if is_new and self.makes_pods and not _is_suspended(event.object):
             self._make_pod(event.object)
         if resource == PODS:
             self._reconcile(event)
@@ -263,6 +276,8 @@ class FakeCluster:
         job = self._api.peek(JOBS, namespace, name) if name else None
         if job is None or job.get("status", {}).get("conditions"):
             return
+        if _is_suspended(job) and pod["status"].get("phase") != "Succeeded":
+            return
         succeeded = pod["status"].get("phase") == "Succeeded"
         self._api.change(JOBS, namespace, name, lambda new: _end(new, succeeded))
 
@@ -279,6 +294,14 @@ class FakeCluster:
         if not self._now_of(pod)["spec"].get("nodeName"):
             self.bind(pod, node=node)
 
+    def _suspend(self, job: JsonObject, *, suspended: bool) -> JsonObject:
+        metadata = job["metadata"]
+
+        def edit(new: JsonObject) -> None:
+            new["spec"]["suspend"] = suspended
+
+        return self._api.change(JOBS, metadata["namespace"], metadata["name"], edit)
+
     def _edit(self, pod: JsonObject, edit: Callable[[JsonObject], None]) -> JsonObject:
         metadata = pod["metadata"]
         return self._api.change(PODS, metadata["namespace"], metadata["name"], edit)
@@ -290,6 +313,10 @@ def _now() -> str:
 
 def _has_ended(pod: JsonObject) -> bool:
     return pod["status"].get("phase") in ENDED
+
+
+def _is_suspended(job: JsonObject) -> bool:
+    return bool(job["spec"].get("suspend"))
 
 
 def _is_leaving(pod: JsonObject) -> bool:

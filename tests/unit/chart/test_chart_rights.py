@@ -54,6 +54,14 @@ def test_a_taskmaster_may_handle_the_objects_of_tasks_and_read_no_secret() -> No
     }
 
 
+def test_a_taskmaster_may_read_why_queues_hold_jobs_back_where_there_are_any() -> None:
+    added = rights(render(SETS["placement"]), "tesk-taskmaster") - rights(
+        render({}), "tesk-taskmaster"
+    )
+
+    assert added == {("workloads", "*", "list")}
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_rights_are_never_for_everything(name: str) -> None:
     for each in render(SETS[name]):

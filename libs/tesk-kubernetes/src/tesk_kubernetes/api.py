@@ -33,6 +33,7 @@ RESOURCE_QUOTAS = Resource("v1", "resourcequotas", "ResourceQuota")
 LIMIT_RANGES = Resource("v1", "limitranges", "LimitRange")
 EVENTS = Resource("v1", "events", "Event")
 JOBS = Resource("batch/v1", "jobs", "Job")
+WORKLOADS = Resource("kueue.x-k8s.io/v1beta2", "workloads", "Workload")
 
 
 class KubernetesError(Exception):

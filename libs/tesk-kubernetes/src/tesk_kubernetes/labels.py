@@ -22,6 +22,8 @@ STEP = "tesk/step"
 REVISION = "tesk/revision"
 QUEUE = "kueue.x-k8s.io/queue-name"
 """Of a Job that Kueue holds until its queue has room."""
+WORKLOAD_JOB = "kueue.x-k8s.io/job-uid"
+"""Of a Workload, which Kueue makes for a Job: the UID of that."""
 
 
 def common_labels(instance: str, component: str) -> dict[str, str]:

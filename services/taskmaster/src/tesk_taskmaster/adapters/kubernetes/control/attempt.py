@@ -7,6 +7,7 @@ not, and nothing is in a pod of several steps.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tesk_kubernetes.api import JOBS
 from tesk_model.reasons import Reason
@@ -159,7 +160,7 @@ class AttemptSteps:
     ) -> Step | None:
         if self.pod is None:
             return None
-        subject = self.pod.subject(self.plan, name)
+        subject = replace(self.pod.subject(self.plan, name), has_started=has_started)
         objects = self.pod.objects(
             self.plan, subject, report_reason, has_started=has_started
         )
@@ -189,7 +190,8 @@ class AttemptSteps:
         objects = self.jobs.recover(
             job_name(self.plan.attempt, name), title_of(name), report_reason
         )
-        return self._add(name, objects, self._subject(name), is_repeatable=False)
+        subject = replace(self._subject(name), has_started=True)
+        return self._add(name, objects, subject, is_repeatable=False)
 
     def _add(
         self, name: str, objects: StepObjects, subject: Subject, *, is_repeatable: bool

@@ -44,7 +44,7 @@ def pruned(body: JsonObject) -> JsonObject:
                 for owner in metadata.get("ownerReferences") or ()
             ]
         },
-        "spec": {key: spec[key] for key in ("nodeName",) if key in spec},
+        "spec": {key: spec[key] for key in ("nodeName", "suspend") if key in spec},
         "status": body.get("status") or {},
     }
 

@@ -93,6 +93,8 @@ class Step:
         judged = self._judge(observed)
         if not isinstance(judged, Ended):
             return judged
+        if self.objects.is_suspended():
+            self._delete_job()  # or its queue would run it once more
         with self._lock:
             self._end = self._end or judged
             return self._end
@@ -225,7 +227,7 @@ class Step:
         return self._cluster.informers.problem(self.objects.namespace)
 
     def _delete_job(self) -> None:
-        """Delete a Job that did not start: it must not start later."""
+        """Delete a Job: it must not start later."""
         try:
             self._cluster.api.delete(
                 JOBS,

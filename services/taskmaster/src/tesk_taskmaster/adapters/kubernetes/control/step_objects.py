@@ -15,10 +15,11 @@ from tesk_kubernetes.api import (
     JOBS,
     PODS,
     VOLUME_CLAIMS,
+    WORKLOADS,
     JsonObject,
     KubernetesError,
 )
-from tesk_kubernetes.labels import attempt_of
+from tesk_kubernetes.labels import WORKLOAD_JOB, attempt_of, selector
 from tesk_taskmaster.adapters.kubernetes.control.cache import (
     AttemptObjects,
     Entry,
@@ -28,6 +29,11 @@ from tesk_taskmaster.adapters.kubernetes.control.cache import (
 from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
 from tesk_taskmaster.adapters.kubernetes.status.observations import Snapshot, Subject
 from tesk_taskmaster.adapters.kubernetes.status.pods import has_ended
+from tesk_taskmaster.adapters.kubernetes.status.queues import (
+    is_suspended,
+    queue_of,
+    workload_message,
+)
 
 # Seconds before and between queries; a new volume takes some four.
 _INTERVALS = (6.0, 6.0, 10.0, 20.0)
@@ -44,12 +50,14 @@ class _QueryResults:
         has_no_pod: The pod does not exist.
         has_no_job: The Job does not exist.
         events: About Job, pod and claim.
+        queue_message: See ``Snapshot``.
     """
 
     pod: JsonObject | None = None
     has_no_pod: bool = False
     has_no_job: bool = False
     events: Sequence[JsonObject] = ()
+    queue_message: str = ""
 
 
 class StepObjects:
@@ -116,6 +124,7 @@ class StepObjects:
             claim=None if claim is None or claim.is_gone else claim.object,
             events=answers.events,
             has_no_pod=answers.has_no_pod,
+            queue_message=answers.queue_message,
         )
 
     def query_if_due(self) -> bool:
@@ -136,7 +145,15 @@ class StepObjects:
         missing = self._cluster.settings.missing_timeout
         if self.pod() is None and timedelta(seconds=self.age) >= missing:
             self._query_job()
-        self._query_events()
+        job = self._job()
+        if job is not None and is_suspended(job):
+            self._query_queue(job)
+        else:
+            self._query_events()
+
+    def is_suspended(self) -> bool:
+        """Tell whether the cluster holds the Job back."""
+        return is_suspended(self._job())
 
     def _job(self) -> JsonObject | None:
         """Return the Job; as it was created, until it is in the cache."""
@@ -174,6 +191,19 @@ class StepObjects:
             return
         is_gone = found is None or found["metadata"]["uid"] != self.job_uid
         self._results = replace(self._results, has_no_job=is_gone)
+
+    def _query_queue(self, job: JsonObject) -> None:
+        """Query why a queue of the cluster holds the Job back."""
+        if not queue_of(job):
+            return
+        labels = selector({WORKLOAD_JOB: self.job_uid})
+        try:
+            found = self._cluster.api.list(WORKLOADS, self.namespace, labels=labels)
+        except KubernetesError as error:
+            _logger.warning("workloads not listed", extra=self._extra(error))
+            return
+        message = workload_message(found.items)
+        self._results = replace(self._results, queue_message=message)
 
     def _query_events(self) -> None:
         pod, claim = self.pod(), self._claim()

@@ -20,6 +20,7 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Snapshot,
     failed,
 )
+from tesk_taskmaster.adapters.kubernetes.status.queues import is_suspended, suspension
 from tesk_taskmaster.adapters.launcher_options import (
     LAUNCHER_TARGET,
     REFERENCE_CHECK,
@@ -143,7 +144,7 @@ def judge_vanished(snapshot: Snapshot, *, exit_code: int | None) -> Ended:
         snapshot: Of the step.
         exit_code: From its Job, if that is reliable.
     """
-    cause = JOB_DELETED if is_deleted(snapshot.job) else _POD_DELETED
+    cause = _deletion(snapshot.job)
     if snapshot.pod is not None and was_disrupted(snapshot.pod):
         cause = interruption_of(snapshot, snapshot.pod) or cause
     return unobserved_end(snapshot, cause, exit_code=exit_code)
@@ -190,13 +191,18 @@ def interruption_of(snapshot: Snapshot, pod: JsonObject) -> Reason | None:
     elif status.get("reason"):
         text = f"its node refused or ended its pod ({status['reason']})"
         known = Reason(ReasonCode.EVICTED, text)
-    elif is_deleted(snapshot.job):
-        known = JOB_DELETED
-    elif is_terminating(pod):
-        known = _POD_DELETED
+    elif is_deleted(snapshot.job) or is_terminating(pod):
+        known = _deletion(snapshot.job)
     else:
         return None
     return replace(known, text=f"{known.text}: {message}") if message else known
+
+
+def _deletion(job: JsonObject | None) -> Reason:
+    """Return why a pod was deleted."""
+    if job is None or is_deleted(job):
+        return JOB_DELETED
+    return suspension(job) if is_suspended(job) else _POD_DELETED
 
 
 def was_disrupted(pod: JsonObject) -> bool:

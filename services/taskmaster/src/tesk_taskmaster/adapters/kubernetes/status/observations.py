@@ -28,6 +28,7 @@ class Subject:
         container: Name of its container.
         earlier: Containers of the steps before it in the same pod, in order.
         later: Likewise, after it.
+        has_started: The scheduler knows that it did, so that it must not again.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Subject:
     container: str = MAIN
     earlier: tuple[str, ...] = ()
     later: tuple[str, ...] = ()
+    has_started: bool = False
 
     @property
     def others(self) -> frozenset[str]:
@@ -55,6 +57,7 @@ class Snapshot:
         events: About Job, pod and claim, in any order; empty unless queried.
         was_stopped: TESK itself stopped it.
         has_no_pod: The cluster was queried for the pod, and has none.
+        queue_message: Why a queue of the cluster holds the Job back, if it says so.
     """
 
     subject: Subject
@@ -65,6 +68,7 @@ class Snapshot:
     events: Sequence[JsonObject] = ()
     was_stopped: bool = False
     has_no_pod: bool = False
+    queue_message: str = ""
 
 
 class ProblemKind(StrEnum):

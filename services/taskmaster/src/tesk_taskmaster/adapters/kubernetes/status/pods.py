@@ -18,7 +18,6 @@ from datetime import datetime
 from typing import Any
 
 from tesk_kubernetes.api import JsonObject
-from tesk_kubernetes.labels import QUEUE
 from tesk_kubernetes.pods import (
     condition,
     container_state,
@@ -59,6 +58,12 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Snapshot,
     Waiting,
 )
+from tesk_taskmaster.adapters.kubernetes.status.queues import (
+    is_suspended,
+    may_be_replaced,
+    suspension,
+    wait_in_queue,
+)
 
 _SIGKILL = 128 + 9
 _SIGTERM = 128 + 15
@@ -78,7 +83,7 @@ def observe(snapshot: Snapshot) -> Observation:
 
 def _observe(snapshot: Snapshot) -> Observation:
     pod = snapshot.pod
-    if pod is None:
+    if pod is None or _will_be_replaced(snapshot, pod):
         return _without_pod(snapshot)
     state = container_state(pod, snapshot.subject.container)
     if "terminated" in state:
@@ -92,6 +97,10 @@ def _observe(snapshot: Snapshot) -> Observation:
     others = snapshot.subject.others
     events = without_containers(snapshot.events, others)
     return _pending(replace(snapshot, events=events), pod)
+
+
+def _will_be_replaced(snapshot: Snapshot, pod: JsonObject) -> bool:
+    return not has_ended(snapshot.job) and may_be_replaced(snapshot, pod)
 
 
 def _started(snapshot: Snapshot, pod: JsonObject) -> Observation:
@@ -114,8 +123,10 @@ def _without_pod(snapshot: Snapshot) -> Observation:
         return unobserved_end(snapshot, gone, exit_code=_job_code(snapshot))
     if job is None or is_deleted(job):
         return unobserved_end(snapshot, JOB_DELETED, has_run=False)
-    if job.get("spec", {}).get("suspend"):
-        return _suspended(snapshot, job)
+    if is_suspended(job):
+        if snapshot.subject.has_started:
+            return unobserved_end(snapshot, suspension(job))
+        return wait_in_queue(snapshot, job)
     refused = refusal(snapshot.events)
     if refused:
         is_quota = "exceeded quota" in refused
@@ -126,14 +137,6 @@ def _without_pod(snapshot: Snapshot) -> Observation:
         )
     text = f"{snapshot.subject.name}: waiting for its pod"
     return Waiting(Reason(ReasonCode.STEP_STARTING, text))
-
-
-def _suspended(snapshot: Snapshot, job: JsonObject) -> Waiting:
-    """Judge a Job that the cluster holds back, without a limit: queues may be long."""
-    queue = (job["metadata"].get("labels") or {}).get(QUEUE)
-    where = f"in the queue {queue} of the cluster" if queue else "while it is suspended"
-    text = f"{snapshot.subject.name}: waiting {where}"
-    return Waiting(Reason(ReasonCode.CLUSTER_QUOTA_FULL, text))
 
 
 def ended_at(body: JsonObject) -> datetime | None:
