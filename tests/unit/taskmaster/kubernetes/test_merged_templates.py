@@ -127,6 +127,17 @@ def test_labels_of_tesk_and_annotations_of_autoscalers_may_be_the_filers_alone()
     assert metadata == {"labels": {"tesk/access-scheduler": "true"}}
 
 
+def test_what_every_pod_of_tesk_has_makes_no_difference() -> None:
+    filer = merged_with(
+        FILER_POD,
+        automountServiceAccountToken=False,
+        enableServiceLinks=False,
+        restartPolicy="Never",
+    )
+
+    assert merge_templates(EXECUTOR_POD, filer).filer["name"] == "main"
+
+
 def test_each_container_runs_as_its_own_pod_would() -> None:
     executor = merged_with(
         EXECUTOR_POD,

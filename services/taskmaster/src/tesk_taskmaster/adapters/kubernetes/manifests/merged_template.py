@@ -30,10 +30,13 @@ _JOINED_LISTS = ("tolerations", "imagePullSecrets")
 _OF_NODES = ("cluster-autoscaler.kubernetes.io/", "karpenter.sh/")
 _OWN = "tesk/"
 _GRACE = "terminationGracePeriodSeconds"
+# Every pod of TESK has its own of these.
+_SET = ("automountServiceAccountToken", "enableServiceLinks", "restartPolicy")
 _MERGED = {
     *("containers", "initContainers", "volumes", "securityContext", "nodeSelector"),
     *_JOINED_LISTS,
     *_WATCHED,
+    *_SET,
     _GRACE,
 }
 
