@@ -1,8 +1,15 @@
-"""Removal of an attempt that takes long: which objects are waited for."""
+"""Removal of an attempt that takes long: which objects are waited for, and how."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from fakes.taskmaster_cluster_runtimes import Programs
+from programs.waiting import eventually
+from taskmasters.attempts import ATTEMPT, NAME, ClusterHarness
 from tesk_kubernetes.api import JOBS, PODS, VOLUME_CLAIMS, JsonObject, Resource
+from tesk_runtime.clock import SystemClock
 from tesk_taskmaster.adapters.kubernetes.control.removal import incomplete_removal
 from tesk_taskmaster.ports import LeftoversError
 
@@ -43,3 +50,39 @@ def test_only_deleted_objects_that_do_not_run_are_left_to_the_cluster(
 
     assert isinstance(error, LeftoversError) is is_over
     assert words in str(error)
+
+
+class HastyClock(SystemClock):
+    """Half a minute passes in a second."""
+
+    def monotonic(self) -> float:
+        return super().monotonic() * 30
+
+
+def test_what_the_cluster_removes_late_is_waited_for_by_watching(
+    make_harness: Callable[..., ClusterHarness],
+) -> None:
+    harness = make_harness()
+    harness.runtimes.clock = HastyClock()
+    harness.runtime = harness.runtimes.open_runtime()
+    Programs(harness.api, harness.cluster)
+    harness.prepare()
+    harness.start()
+    harness.result()
+    name = f"{NAME}-x0"
+    harness.api.change(
+        JOBS, "tasks", name, lambda job: job["metadata"].update(finalizers=["x/keep"])
+    )
+    lists = harness.api.faults.calls["list", "jobs"]
+
+    with ThreadPoolExecutor() as threads:
+        removal = threads.submit(harness.runtime.release, ATTEMPT)
+        eventually(
+            lambda: harness.api.faults.calls["list", "jobs"] > lists,
+            what="a look at the cluster itself",
+        )
+        harness.api.vanish(JOBS, "tasks", name)
+        removal.result()
+
+    assert harness.left() == []
+    assert harness.api.faults.calls["list", "jobs"] - lists <= 2

@@ -64,25 +64,52 @@ class AttemptRemover:
             self._stop_pod(namespace, pod)
         had_anchor = self.cluster.api.delete(SECRETS, namespace, attempt.name, uid=uid)
         if held is None or not (had_anchor and held.is_cached()):
-            self._remove_listed(attempt, namespace, had_anchor=had_anchor)
-            return
+            pauses = self._growing_pauses()
+            self._remove_listed(attempt, namespace, pauses, had_anchor=had_anchor)
+        elif not self._are_gone(held):
+            pauses = self._watching_pauses(held)
+            self._remove_listed(attempt, namespace, pauses, had_anchor=True)
+
+    def _are_gone(self, held: AttemptSteps) -> bool:
+        """Wait until all objects are gone from the cache, or for _CACHE_TIMEOUT."""
         started = self.cluster.clock.monotonic()
         while True:
             version = held.cached.version
             entries = [each for kind in _KINDS for each in held.cached.all(kind)]
             if all(entry.is_gone for entry in entries):
-                return
+                return True
             if self.cluster.clock.monotonic() - started > _CACHE_TIMEOUT:
-                self._remove_listed(attempt, namespace, had_anchor=True)
-                return
+                return False
             held.cached.wait(version, RETRY_INTERVAL)
 
+    def _growing_pauses(self) -> Iterator[None]:
+        interval = RETRY_INTERVAL / 4
+        while True:
+            self.cluster.calls.pause(interval)
+            interval = min(RETRY_INTERVAL * 2, interval * 2)
+            yield
+
+    def _watching_pauses(self, held: AttemptSteps) -> Iterator[None]:
+        """Pause for long, or until the watch has told that all is gone.
+
+        Many attempts may wait for a slow cluster, which each list makes slower.
+        """
+        pauses = self._growing_pauses()
+        while True:
+            if self._are_gone(held):
+                next(pauses)  # what the watch does not tell of may be left
+            yield
+
     def _remove_listed(
-        self, attempt: Attempt, namespace: str, *, had_anchor: bool
+        self,
+        attempt: Attempt,
+        namespace: str,
+        pauses: Iterator[None],
+        *,
+        had_anchor: bool,
     ) -> None:
         """Remove the objects that the cluster lists, whoever created them."""
         started = self.cluster.clock.monotonic()
-        interval = RETRY_INTERVAL / 4
         while left := list(self._listed(attempt, namespace)):
             for resource, body in left:
                 if resource == PODS:
@@ -94,8 +121,7 @@ class AttemptRemover:
                     )
             if self.cluster.clock.monotonic() - started > _TIMEOUT.total_seconds():
                 raise incomplete_removal(left)
-            self.cluster.calls.pause(interval)
-            interval = min(RETRY_INTERVAL * 2, interval * 2)
+            next(pauses)
 
     def _listed(
         self, attempt: Attempt, namespace: str
