@@ -126,6 +126,8 @@ class Turns:
                 return [each["name"]] if _may_start(state) else []
             if "running" in state:
                 return []
+            if (state.get("terminated") or {}).get("reason") == "OOMKilled":
+                return []  # a failure, whatever its code, that no status shows
         return [
             each["name"]
             for each in pod["spec"]["containers"]

@@ -36,8 +36,9 @@ TRANSFERS = {"inputs": INPUTS, "outputs": OUTPUTS}
 class PodRunner:
     """A namespace of the cluster with one attempt."""
 
-    def __init__(self, runtimes: ClusterRuntimes, kube: Kube) -> None:
+    def __init__(self, runtimes: ClusterRuntimes, kube: Kube, order: str) -> None:
         self.runtimes = runtimes
+        self.order = order
         self.kube = kube
         self.reasons: list[Reason] = []
         self.runtime: KubernetesRuntime
@@ -93,7 +94,7 @@ class PodRunner:
 @pytest.fixture(params=["together", "sequence"])
 def runner(request: pytest.FixtureRequest) -> Iterator[PodRunner]:
     with real_cluster(**one_pod(request.param)) as runtimes, closing(Kube()) as kube:
-        yield PodRunner(runtimes, kube)
+        yield PodRunner(runtimes, kube, request.param)
 
 
 def test_files_pass_from_step_to_step_and_streams_are_their_own(
@@ -159,6 +160,12 @@ def test_running_out_of_memory_is_of_the_step(runner: PodRunner) -> None:
     assert result.exit_code in (1, 137)
     assert "executors[1]: ran out of memory: limit" in result.notice
     assert not result.lost
+    if runner.order == "sequence":
+        words = r"of outputs: (executors\[1\] ran out|container x1 of its pod ended)"
+        with pytest.raises(StepFailedError, match=words):
+            runner.start("out")
+    else:
+        assert runner.run("out") == [0]
     runner.check_nothing_is_left()
 
 

@@ -33,6 +33,7 @@ class OnePod:
     """A cluster in memory, and an attempt all of whose steps hang until told."""
 
     def __init__(self, order: str) -> None:
+        self.order = order
         self.api = FakeKubernetesApi()
         self.cluster = FakeCluster(self.api)
         self.programs = Programs(self.api, self.cluster)
@@ -116,6 +117,29 @@ def test_outputs_are_transferred_after_a_failed_executor(rig: OnePod) -> None:
     assert rig.end("x0", 3).exit_code == 3
     rig.start("out")
     assert rig.end("out").exit_code == 0
+
+
+def test_nothing_starts_after_a_step_of_a_sequence_that_ran_out_of_memory(
+    rig: OnePod,
+) -> None:
+    rig.begin()
+    rig.end("in")
+    rig.start("x0")
+    rig.end("x0", 137, reason="OOMKilled")
+
+    if rig.order == "together":
+        rig.start("out")
+        assert rig.end("out").exit_code == 0
+        return
+    with pytest.raises(StepFailedError) as failure:
+        rig.start("out")
+    assert str(failure.value) == (
+        "the transfer of outputs: executors[0] ran out of memory, after which no "
+        "container of its pod is started"
+    )
+    assert not failure.value.lost
+    rig.runtime.release(ATTEMPT)
+    assert rig.left() == []
 
 
 def test_inputs_that_do_not_arrive_skip_all(rig: OnePod) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.pods import (
     condition,
+    container_state,
     is_init_container,
     is_terminating,
     is_true,
@@ -26,6 +27,7 @@ from tesk_taskmaster.adapters.launcher_options import (
     REFERENCE_CHECK,
 )
 from tesk_taskmaster.adapters.launcher_report import parse_report, parse_time
+from tesk_taskmaster.domain.step_names import title_of
 from tesk_taskmaster.domain.termination import (
     InvalidReport,
     Report,
@@ -135,6 +137,24 @@ def judge_rejected(snapshot: Snapshot, pod: JsonObject) -> Ended:
     return unobserved_end(
         snapshot, interruption_of(snapshot, pod), pod=pod, has_run=False
     )
+
+
+def judge_blocked(snapshot: Snapshot, pod: JsonObject) -> Ended | None:
+    """Judge a step behind an init container that ran out of memory; None if it is not.
+
+    The kubelet starts none after such a one, even if it ended with 0, and leaves the
+    pod as it is for ever.
+    """
+    for name in snapshot.subject.earlier:
+        ended = container_state(pod, name).get("terminated") or {}
+        if ended.get("reason") == _OUT_OF_MEMORY and is_init_container(pod, name):
+            return failed(
+                f"{snapshot.subject.name}: {title_of(name)} ran out of memory, after "
+                "which no container of its pod is started",
+                code=ReasonCode.OUT_OF_MEMORY,
+                lost=False,
+            )
+    return None
 
 
 def judge_vanished(snapshot: Snapshot, *, exit_code: int | None) -> Ended:

@@ -38,6 +38,7 @@ from tesk_taskmaster.adapters.kubernetes.status.disk import judge_disk
 from tesk_taskmaster.adapters.kubernetes.status.ends import (
     JOB_DELETED,
     is_deleted,
+    judge_blocked,
     judge_end,
     judge_rejected,
     judge_vanished,
@@ -192,6 +193,8 @@ def _terminating(snapshot: Snapshot, pod: JsonObject) -> Observation:
 def _pending(snapshot: Snapshot, pod: JsonObject) -> Observation:
     if not node_of(pod):
         return _unscheduled(snapshot, pod)
+    if blocked := judge_blocked(snapshot, pod):
+        return blocked
     for status in containers(pod):
         if status["name"] in snapshot.subject.others:
             continue
