@@ -58,7 +58,7 @@ class HeldTask:
         """
         pod = self.release.running_pod(self.task_id, phase, other_than=other_than)
         if phase == "x0":
-            self.release.kube.execute(self.release.namespace, pod, "sh", "-c", _STARTED)
+            self.release.execute(pod, "x0", "sh", "-c", _STARTED)
         else:
             self._gated_storage.wait_for_transfer(f"{self._key}-{phase}")
         return pod
@@ -67,7 +67,7 @@ class HeldTask:
         """Let it continue from a phase."""
         if phase == "x0":
             pod = self.release.running_pod(self.task_id, "x0")
-            self.release.kube.execute(self.release.namespace, pod, "touch", "/vol/go")
+            self.release.execute(pod, "x0", "touch", "/vol/go")
         else:
             self._gated_storage.open(f"{self._key}-{phase}")
 
@@ -89,8 +89,8 @@ class HeldTask:
         return task
 
     def executor_starts(self) -> list[str]:
-        """Return the executor pods that ever started."""
-        return [pod for pod in self.release.starts(self.task_id) if "-x0-" in pod]
+        """Return the pods in which the executor's container ever started."""
+        return self.release.starts(self.task_id, "x0")
 
 
 def job_of(pod: str) -> str:

@@ -129,9 +129,12 @@ class Kube:
         """Create or change objects, as ``kubectl apply`` does."""
         run("kubectl", "apply", "-f", "-", text=yaml.safe_dump_all(manifests))
 
-    def execute(self, namespace: str, pod: str, *command: str) -> str:
-        """Run a command in a pod and return what it prints."""
-        return run("kubectl", "exec", "-n", namespace, pod, "--", *command)
+    def execute(
+        self, namespace: str, pod: str, *command: str, container: str = ""
+    ) -> str:
+        """Run a command in a container of a pod and return what it prints."""
+        which = ["-n", namespace, pod, *(("-c", container) if container else ())]
+        return run("kubectl", "exec", *which, "--", *command)
 
     def names_of_all(self, namespace: str) -> Sequence[str]:
         """Name all objects of a namespace, e.g. ``secret/a``, but for events."""

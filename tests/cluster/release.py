@@ -10,6 +10,7 @@ import yaml
 
 from clients.tes import TesClient
 from cluster.kube import Kube, Object, is_ready, name_of, run, wait_until_none
+from cluster.layouts import container_of, runs
 from cluster.object_storage import credentials
 from cluster.retrying_transport import RetryingTransport
 from cluster.service_access import access_service
@@ -42,6 +43,11 @@ class Release(TesClient):
             f"{each['kind'].lower()}/{name_of(each)}" for each in self._objects
         }
         self._exits = contextlib.ExitStack()
+
+    @property
+    def has_one_pod(self) -> bool:
+        """Tell whether the steps of a task share a pod."""
+        return bool(self.values.get("taskmaster", {}).get("layout") == "pod")
 
     def install(self) -> None:
         """Install it; does not wait until it is ready."""
@@ -150,10 +156,7 @@ class Release(TesClient):
 
         def look() -> str | None:
             for pod in self.of_task("pods", task_id):
-                name, _, _ = pod["metadata"]["labels"]["tesk/step"].partition("-")
-                if name == step and (
-                    pod["metadata"]["uid"] != other_than and _runs(pod)
-                ):
+                if pod["metadata"]["uid"] != other_than and runs(pod, step):
                     return name_of(pod)
             return None
 
@@ -161,28 +164,42 @@ class Release(TesClient):
             look, within=within, every=0.2, what=f"a running {step} of {task_id}"
         )
 
+    def execute(self, pod: str, step: str, *command: str) -> str:
+        """Run a command in the container of a step; return what it prints."""
+        found = self.kube.get("pods", self.namespace, pod)
+        assert found is not None, f"no pod {pod}"
+        container = container_of(found, step)
+        return self.kube.execute(self.namespace, pod, *command, container=container)
+
     def wait_for_no_running_pod(self, task_id: str, step: str) -> None:
         """Wait until no pod of a step runs."""
         wait_until_none(
             lambda: [
-                name_of(pod)
-                for pod in self.of_task("pods", task_id, step=step)
-                if _runs(pod)
+                name_of(pod) for pod in self.of_task("pods", task_id) if runs(pod, step)
             ],
             within=60,
         )
 
-    def starts(self, task_id: str) -> list[str]:
-        """Return the names of the task's pods that ever started a container.
+    def starts(self, task_id: str, step: str) -> list[str]:
+        """Return the names of the task's pods that ever started a step's container.
 
         By the cluster's events: one for each start.
         """
+
+        def is_start(event: Object) -> bool:
+            about = event["involvedObject"]
+            container = "main" if f"-{step}-" in about["name"] else step
+            return (
+                event["reason"] == "Started"
+                and about["kind"] == "Pod"
+                and task_id in about["name"]
+                and about.get("fieldPath", "").endswith(f"ontainers{{{container}}}")
+            )
+
         return sorted(
             event["involvedObject"]["name"]
             for event in self.kube.list("events", self.namespace)
-            if event["reason"] == "Started"
-            and event["involvedObject"]["kind"] == "Pod"
-            and task_id in event["involvedObject"]["name"]
+            if is_start(event)
         )
 
     def leftovers(self, task_id: str = "") -> list[str]:
@@ -254,13 +271,6 @@ class Release(TesClient):
 def component_label(component: str) -> str:
     """Return the selector of a component's pods and Service."""
     return f"app.kubernetes.io/component={component}"
-
-
-def _runs(pod: Object) -> bool:
-    states = pod.get("status", {}).get("containerStatuses", [])
-    return "deletionTimestamp" not in pod["metadata"] and any(
-        "running" in status["state"] for status in states
-    )
 
 
 @contextlib.contextmanager

@@ -8,13 +8,15 @@ Images must be there already (``make e2e`` sees to it): those of TESK as
 import os
 import secrets
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from cluster.gated_storage import GatedStorage, gated_storage_in
 from cluster.kube import Kube
+from cluster.layouts import LAYOUTS, layout_values
 from cluster.object_storage import object_storage_in
 from cluster.reference_claim import (
     fill_reference,
@@ -67,15 +69,43 @@ def gated_storage(session: Session) -> GatedStorage:
 
 
 @pytest.fixture(scope="session")
-def tesk(session: Session) -> Iterator[Release]:
-    """The TESK of most tests, with the limits of a fresh installation."""
-    namespace = f"{session.name}-main"
-    values = merged(session.values(), reference_values())
-    claim = reference_claim(namespace)
-    with installed(session.kube, namespace, values, [claim]) as release:
-        fill_reference(session.kube, namespace)
-        release.connect()
-        yield release
+def tesk_with_layout(session: Session) -> Iterator[Callable[[str], Release]]:
+    """Return the TESK of a layout, with the limits of a fresh installation."""
+    releases: dict[str, Release] = {}
+    with ExitStack() as exits:
+
+        def install(layout: str) -> Release:
+            namespace = f"{session.name}-{layout}"
+            values = merged(session.values(), reference_values())
+            values = merged(values, layout_values(layout))
+            claim = reference_claim(namespace)
+            release = exits.enter_context(
+                installed(session.kube, namespace, values, [claim])
+            )
+            fill_reference(session.kube, namespace)
+            release.connect()
+            return release
+
+        def of(layout: str) -> Release:
+            if layout not in releases:
+                releases[layout] = install(layout)
+            return releases[layout]
+
+        yield of
+
+
+@pytest.fixture(scope="session")
+def tesk(tesk_with_layout: Callable[[str], Release]) -> Release:
+    """The TESK of tests of one layout."""
+    return tesk_with_layout("jobs")
+
+
+@pytest.fixture(scope="module", params=LAYOUTS)
+def tesk_in_each_layout(
+    request: pytest.FixtureRequest, tesk_with_layout: Callable[[str], Release]
+) -> Release:
+    """The TESK of tests that run in each layout; modules name it ``tesk``."""
+    return tesk_with_layout(request.param)
 
 
 def _version() -> str:

@@ -14,6 +14,12 @@ from scenarios.scenario import codes, logs, shell
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(200)]
 
 
+@pytest.fixture(scope="module")
+def tesk(tesk_in_each_layout: Release) -> Release:
+    """Run the tests of this module in each layout."""
+    return tesk_in_each_layout
+
+
 @dataclass(frozen=True)
 class Tasks:
     """One task held in each phase, one without a node, one that none can hold."""

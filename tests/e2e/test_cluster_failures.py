@@ -1,7 +1,7 @@
 """Failures of tasks in a cluster, one row each: how they end, with which message.
 
 Three releases, whose limits are short, each broken in its own way; all tasks run
-at once.
+at once. So in each layout.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,6 +18,7 @@ from cluster.faults import (
     quota_of_priority_class,
     storage_class_without_provisioner,
 )
+from cluster.layouts import LAYOUTS, layout_values
 from cluster.release import Release, installed
 from cluster.session import Session
 from cluster.values import SHORT_LIMITS, Values, merged
@@ -129,9 +130,14 @@ class Outcome:
         return self.state in FINAL
 
 
-@pytest.fixture(scope="module")
-def releases(session: Session) -> Iterator[dict[str, Release]]:
-    """Three, each with what is wrong with it."""
+@pytest.fixture(scope="module", params=LAYOUTS)
+def releases(
+    request: pytest.FixtureRequest, session: Session
+) -> Iterator[dict[str, Release]]:
+    """Three of a layout, each with what is wrong with it."""
+    layout: Values = merged(
+        layout_values(request.param), {"taskmaster": {"pod": {"volume": "ephemeral"}}}
+    )
     changes: Mapping[str, Values] = {
         "strict": {
             "placement": {
@@ -163,7 +169,8 @@ def releases(session: Session) -> Iterator[dict[str, Release]]:
         },
     }
     limits = {"timeLimits": SHORT_LIMITS, "api": {"replicas": 1}}
-    strict = f"{session.name}-strict"
+    own = f"{session.name}-{request.param}"
+    strict = f"{own}-strict"
     with ExitStack() as exits:
         exits.enter_context(priority_class(session.kube, session.name))
         exits.enter_context(
@@ -173,8 +180,8 @@ def releases(session: Session) -> Iterator[dict[str, Release]]:
             name: exits.enter_context(
                 installed(
                     session.kube,
-                    f"{session.name}-{name}",
-                    merged(merged(session.values(), limits), change),
+                    f"{own}-{name}",
+                    merged(merged(merged(session.values(), limits), layout), change),
                 )
             )
             for name, change in changes.items()

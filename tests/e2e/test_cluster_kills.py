@@ -18,6 +18,13 @@ from scenarios.scenario import shell, system_logs
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
+
+@pytest.fixture(scope="module")
+def tesk(tesk_in_each_layout: Release) -> Release:
+    """Run the tests of this module in each layout."""
+    return tesk_in_each_layout
+
+
 OUTAGE = 60.0  # seconds
 VICTIMS = {
     "the taskmaster": ("taskmaster",),

@@ -20,6 +20,12 @@ Submitted = dict[str, tuple[str, Folder]]
 
 
 @pytest.fixture(scope="module")
+def tesk(tesk_in_each_layout: Release) -> Release:
+    """Run the tests of this module in each layout."""
+    return tesk_in_each_layout
+
+
+@pytest.fixture(scope="module")
 def submitted(
     request: pytest.FixtureRequest, session: Session, tesk: Release
 ) -> Submitted:
@@ -34,7 +40,7 @@ def submitted(
     tasks: Submitted = {}
     for number, (name, scenario) in enumerate(SCENARIOS.items()):
         if name in chosen:
-            storage = session.storage.folder(f"scenario-{number}")
+            storage = session.storage.folder(f"{tesk.namespace}-scenario-{number}")
             tasks[name] = tesk.create(scenario.body(storage)), storage
     return tasks
 
