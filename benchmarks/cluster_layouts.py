@@ -7,7 +7,6 @@ setting, so that TESK is upgraded between the orders; Jobs are measured with bot
 import os
 import statistics
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -18,8 +17,6 @@ from cluster_bench import LAYOUTS, TRUE, Bench
 Row = tuple[str, ...]
 
 ORDERS = ("together", "sequence")
-_BARE, _JOBS = "bare Jobs", "`jobs`"
-_COLUMNS = (_BARE, _JOBS, *(f"`pod`, {order}" for order in ORDERS))
 _TRIVIAL = "trivial task"
 _MOVING = "task with an input and an output"
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -30,27 +27,30 @@ _GUEST_FIELDS = (8, 9)  # counted as user, too
 def single(bench: Bench) -> Iterator[Row]:
     """Measure single tasks in each layout, in turns with what they are compared with."""
     runs = 2 if bench.quick else 5
-    bodies = _bodies(bench)
-    found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for order in ORDERS:
         _choose(bench, order)
-        for work, body in bodies.items():
-            for layout in LAYOUTS:
-                bench.latency(_in(layout, body))
+        for work, body in _bodies(bench).items():
+            asked = {layout: _in(layout, body) for layout in LAYOUTS}
+            for task in asked.values():
+                bench.latency(task)
+            bare: list[float] = []
+            found: dict[str, list[float]] = {layout: [] for layout in LAYOUTS}
             for _ in range(runs):
-                bare = bench.jobs.run_in_sequence(_jobs_of(work))
-                found[work, _BARE].append(bare)
-                found[work, _JOBS].append(bench.latency(_in("jobs", body)))
-                pod = bench.latency(_in("pod", body))
-                found[work, f"`pod`, {order}"].append(pod)
-    for work in bodies:
-        medians = [statistics.median(found[work, column]) for column in _COLUMNS]
-        bare, *others = medians
-        yield (
-            work,
-            f"{bare:.2f}",
-            *(f"{each:.2f} ({each / bare:.2f})" for each in others),
-        )
+                bare.append(bench.jobs.run_in_sequence(_jobs_of(work)))
+                for layout, task in asked.items():
+                    found[layout].append(bench.latency(task))
+            middle = statistics.median(bare)
+            yield (
+                work,
+                order,
+                f"{middle:.2f}",
+                *(_compared(seconds, middle) for seconds in found.values()),
+            )
+
+
+def _compared(seconds: list[float], bare: float) -> str:
+    middle = statistics.median(seconds)
+    return f"{middle:.2f} ({middle / bare:.2f})"
 
 
 def at_once(bench: Bench) -> Iterator[Row]:
@@ -80,7 +80,7 @@ def _tasks_at_once(
             bench.latency(asked)
             seconds, used = _cost(bench, partial(bench.at_once, asked, count))
             compared = compared or (seconds, used)
-            name = _JOBS if layout == "jobs" else f"`pod`, {order}"
+            name = "`jobs`" if layout == "jobs" else f"`pod`, {order}"
             yield (
                 f"{count} x {work}, {name}",
                 f"{seconds:.1f}",
@@ -138,7 +138,7 @@ def _node_cpu(bench: Bench) -> float:
 
 TABLES = {
     "Layouts on a cluster, single tasks": (
-        ("seconds (ratio to bare Jobs)", *_COLUMNS),
+        ("work", "order of `pod`", "bare Jobs, seconds", "`jobs`", "`pod`"),
         single,
     ),
     "Layouts on a cluster, many tasks at once": (

@@ -274,7 +274,7 @@ def main() -> None:
         "transfers": partial(on_storages, quick=options.quick, runs=options.runs),
         "cluster": partial(
             on_cluster,
-            cluster_tasks.TABLES | cluster_layouts.TABLES,
+            {**cluster_tasks.TABLES, **cluster_layouts.TABLES},
             quick=options.quick,
         ),
         "layouts": partial(on_cluster, cluster_layouts.TABLES, quick=options.quick),
