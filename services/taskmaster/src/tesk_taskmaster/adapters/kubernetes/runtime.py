@@ -39,6 +39,7 @@ from tesk_taskmaster.adapters.kubernetes.control.informers import Informers
 from tesk_taskmaster.adapters.kubernetes.control.layouts import Layouts
 from tesk_taskmaster.adapters.kubernetes.control.limit_ranges import LimitRangeCache
 from tesk_taskmaster.adapters.kubernetes.control.preparation import Preparation
+from tesk_taskmaster.adapters.kubernetes.control.query_pace import QueryPace
 from tesk_taskmaster.adapters.kubernetes.control.removal import AttemptRemover
 from tesk_taskmaster.adapters.kubernetes.control.retries import RetriedCalls
 from tesk_taskmaster.adapters.kubernetes.control.shared_inspections import (
@@ -84,6 +85,7 @@ class KubernetesRuntime:
             informers=Informers(
                 api, self._cache, instance=settings.instance, taskmaster=taskmaster
             ),
+            queries=QueryPace(clock=clock),
             templates=layouts.templates,
             clock=clock,
             settings=settings,

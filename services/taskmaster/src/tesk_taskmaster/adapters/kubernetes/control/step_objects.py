@@ -128,16 +128,21 @@ class StepObjects:
         )
 
     def query_if_due(self) -> bool:
-        """Query the cluster, at growing intervals; tell whether it was queried."""
+        """Query the cluster, at growing intervals; tell whether it was queried.
+
+        It may be another step's turn.
+        """
         now = self._cluster.clock.monotonic()
         interval = _INTERVALS[min(self._queries, len(_INTERVALS) - 1)]
         # An adopted step may have waited long already.
         is_late = self._is_adopted and not self._queries
         if now - self._queried_at < interval and not is_late:
             return False
-        self._queried_at = now
-        self.query()
-        return True
+        with self._cluster.queries.turn() as is_free:
+            if is_free:
+                self._queried_at = now
+                self.query()
+            return is_free
 
     def query(self) -> None:
         """Query the cluster for why the step does not start."""
