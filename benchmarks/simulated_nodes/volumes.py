@@ -10,6 +10,10 @@ from cluster.kube import Kube, Object
 from tesk_kubernetes.api import JsonObject
 
 _VOLUMES = "/api/v1/persistentvolumes"
+_BOUND = {
+    "pv.kubernetes.io/bind-completed": "yes",
+    "pv.kubernetes.io/bound-by-controller": "yes",
+}
 _WRITERS = 4
 
 
@@ -80,8 +84,22 @@ class Provisioner:
         self._writers.shutdown()
 
     def _make(self, seen: SeenClaim) -> None:
+        """Make a volume, and bind the claim to it.
+
+        The cluster would bind it, too, but one after the other.
+        """
         with suppress(ApiException):  # it exists
             self._kube.call("POST", _VOLUMES, body=_volume(seen))
+        with suppress(ApiException):  # the claim is gone
+            self._kube.call(
+                "PATCH",
+                f"/api/v1/namespaces/{seen.namespace}/persistentvolumeclaims/{seen.name}",
+                body={
+                    "metadata": {"uid": seen.uid, "annotations": _BOUND},
+                    "spec": {"volumeName": seen.volume},
+                },
+                content_type="application/merge-patch+json",
+            )
 
     def _remove(self, seen: SeenClaim) -> None:
         with suppress(ApiException):
