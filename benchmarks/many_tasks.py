@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ _UNFINISHED = ("RUNNING", "QUEUED", "INITIALIZING")
 _WRITES = ("create", "delete", "update", "patch")
 _PODS_OF_NODE = 250
 _POSTERS = 8
+_BUSY = 503
 _PAGE = 1000
 _TASKS_OF_TASKMASTER = 20  # the chart's default
 _MOST_TASKMASTERS = 60
@@ -140,11 +142,11 @@ class _Bench:
 
     def run(self) -> Wave:
         """Post all tasks, and wait until they have ended and nothing is left."""
-        self._run_at_once(1)  # what is made once, as connections, is made
+        self._run_at_once(1, seconds=1)  # what is made once, as connections, is made
         self.release.wait_until_clean()
         before, events = self._used(), self.tally.events.total()
         asked = self.api_requests.count()
-        seconds, tag = self._run_at_once(self.count)
+        seconds, tag = self._run_at_once(self.count, seconds=_seconds_of(self.count))
         delays = self._delays(tag)
         eventually(self._is_clean, within=900, every=2)
         used = self._used()
@@ -183,13 +185,14 @@ class _Bench:
             for component in COMPONENTS
         }
 
-    def _run_at_once(self, count: int) -> tuple[float, str]:
+    def _run_at_once(self, count: int, *, seconds: int) -> tuple[float, str]:
         """Return the seconds until all are COMPLETE, and the tag of them."""
         tag = f"wave-{time.time_ns()}"
-        body = _moving_task(_seconds_of(self.count)) | {"tags": {"wave": tag}}
+        body = _moving_task(seconds) | {"tags": {"wave": tag}}
         started = time.perf_counter()
         with ThreadPoolExecutor(_POSTERS) as threads:
-            list(threads.map(self.release.create, [body] * count))
+            keys = [f"{tag}-{number}" for number in range(count)]
+            list(threads.map(partial(self._post, body), keys))
         eventually(
             lambda: not any(self._some(tag, state) for state in _UNFINISHED),
             within=3600,
@@ -197,6 +200,17 @@ class _Bench:
             what=f"the end of {count} tasks",
         )
         return time.perf_counter() - started, tag
+
+    def _post(self, body: dict[str, Any], key: str) -> None:
+        """Post a task, until a service that is busy has taken it."""
+
+        def is_taken() -> bool:
+            headers = {"Idempotency-Key": key}
+            answer = self.release.client.post("/tasks", json=body, headers=headers)
+            assert answer.status_code in (200, _BUSY), answer.text
+            return answer.status_code == 200
+
+        eventually(is_taken, within=120, every=0.5, what="an answer to POST")
 
     def _some(self, tag: str, state: str) -> bool:
         query: dict[str, str | int] = {
