@@ -16,7 +16,7 @@ ARGS =
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help run serve test azurite kueue fuzz e2e soak check check-alone bench protos configuration \
+.PHONY: help run serve test azurite kueue fuzz e2e e2e-pod-faults soak check check-alone bench protos configuration \
   chart-reference manifest manifest-template \
   images load launcher setup format lint types imports dependencies generated clean
 
@@ -45,7 +45,10 @@ fuzz: .venv/.stamp-dev ## Send the API whatever can be made up, for $FUZZ_SECOND
 e2e: .venv/.stamp-dev ## Run the tests of the cluster of $KUBECONFIG; SKIP_IMAGES=1: its images are there.
 	@[ -n "$(SKIP_IMAGES)" ] || $(MAKE) --no-print-directory images load
 	@[ -n "$(SKIP_IMAGES)" ] || { tests/cluster/images.sh build && tests/cluster/images.sh load; }
-	$(BIN)/python -m pytest -m cluster $(ARGS)
+	$(BIN)/python -m pytest -m "cluster and not pod_faults" $(ARGS)
+
+e2e-pod-faults: .venv/.stamp-dev ## Likewise, those of faults of the pod layout, once more in each order (long); the images are there.
+	$(BIN)/python -m pytest -m pod_faults $(ARGS)
 
 soak: .venv/.stamp-dev ## 2,000 tasks and an upgrade on the cluster of $KUBECONFIG, whose images are there.
 	TESK_BURST=2000 $(BIN)/python -m pytest tests/e2e/test_cluster_capacity.py -k burst $(ARGS)

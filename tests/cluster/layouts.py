@@ -2,12 +2,20 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from cluster.kube import Object
 from cluster.values import Values
 from tesk_kubernetes.pods import container_state
 
 LAYOUTS = ("jobs", "together", "sequence")
 """A Job for each step; one pod in each of its orders."""
+
+FAULTS = (
+    LAYOUTS[0],
+    *(pytest.param(each, marks=pytest.mark.pod_faults) for each in LAYOUTS[1:]),
+)
+"""Likewise, for tests of faults, which take long: those of pods run by themselves."""
 
 _POD = "pod"
 

@@ -16,7 +16,7 @@ import pytest
 
 from cluster.gated_storage import GatedStorage, gated_storage_in
 from cluster.kube import Kube
-from cluster.layouts import LAYOUTS, layout_values
+from cluster.layouts import FAULTS, LAYOUTS, layout_values
 from cluster.object_storage import object_storage_in
 from cluster.reference_claim import (
     fill_reference,
@@ -105,6 +105,14 @@ def tesk_in_each_layout(
     request: pytest.FixtureRequest, tesk_with_layout: Callable[[str], Release]
 ) -> Release:
     """The TESK of tests that run in each layout; modules name it ``tesk``."""
+    return tesk_with_layout(request.param)
+
+
+@pytest.fixture(scope="module", params=FAULTS)
+def tesk_of_faults(
+    request: pytest.FixtureRequest, tesk_with_layout: Callable[[str], Release]
+) -> Release:
+    """Likewise, for tests of faults."""
     return tesk_with_layout(request.param)
 
 

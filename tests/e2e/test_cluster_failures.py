@@ -18,7 +18,7 @@ from cluster.faults import (
     quota_of_priority_class,
     storage_class_without_provisioner,
 )
-from cluster.layouts import LAYOUTS, layout_values
+from cluster.layouts import FAULTS, layout_values
 from cluster.release import Release, installed
 from cluster.session import Session
 from cluster.values import SHORT_LIMITS, Values, merged
@@ -130,7 +130,7 @@ class Outcome:
         return self.state in FINAL
 
 
-@pytest.fixture(scope="module", params=LAYOUTS)
+@pytest.fixture(scope="module", params=FAULTS)
 def releases(
     request: pytest.FixtureRequest, session: Session
 ) -> Iterator[dict[str, Release]]:

@@ -20,9 +20,9 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
-def tesk(tesk_in_each_layout: Release) -> Release:
+def tesk(tesk_of_faults: Release) -> Release:
     """Run the tests of this module in each layout."""
-    return tesk_in_each_layout
+    return tesk_of_faults
 
 
 OUTAGE = 60.0  # seconds
