@@ -7,7 +7,6 @@ from programs.waiting import eventually
 from taskmasters.attempts import ATTEMPT, NAME, CanceledError, ClusterHarness
 from tesk_kubernetes.api import JOBS, PODS, WORKLOADS, JsonObject
 from tesk_kubernetes.labels import WORKLOAD_JOB
-from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.ports import StepFailedError
 
 TAKEN_BACK = "executors[0] lost: the queue science of the cluster took its room back"
