@@ -7,6 +7,7 @@ from programs.waiting import eventually
 from taskmasters.attempts import ATTEMPT, NAME, CanceledError, ClusterHarness
 from tesk_kubernetes.api import JOBS, PODS, WORKLOADS, JsonObject
 from tesk_kubernetes.labels import WORKLOAD_JOB
+from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.ports import StepFailedError
 
 TAKEN_BACK = "executors[0] lost: the queue science of the cluster took its room back"
@@ -109,7 +110,10 @@ def test_an_executor_whose_room_is_taken_back_is_lost_and_its_job_goes(
 
     assert result.lost
     # The watch of pods may be ahead of that of Jobs.
-    assert result.error in (TAKEN_BACK, "executors[0] lost: its pod was deleted")
+    assert (result.error, result.code) in (
+        (TAKEN_BACK, ReasonCode.PREEMPTED),
+        ("executors[0] lost: its pod was deleted", ReasonCode.STEP_VANISHED),
+    )
     queued.runtime.release(ATTEMPT)
     assert queued.api.all(JOBS) == []
 
